@@ -1,0 +1,83 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+  .treatAllWarnings(as: .error),
+  .strictMemorySafety(),
+  .enableExperimentalFeature("Lifetimes"),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let collections = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+  name: "kinde-m2m-proxy",
+  products: [
+    .executable(name: "m2m-proxy", targets: ["m2m-proxy"]),
+    .executable(name: "m2m-sandbox", targets: ["m2m-sandbox"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+  ],
+  targets: [
+    // C libraries, each behind a shim that says why it exists.
+    .target(name: "CLinux"),
+    .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl")]),
+    .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+    .target(name: "CYAML", linkerSettings: [.linkedLibrary("yaml")]),
+
+    // Leaves: none of them knows another but for what is named here.
+    module("Bytes"),
+    module("Secrets", [systemPackage]),
+    module("HTTPWire", ["Bytes"]),
+    module("Configuration", ["CYAML", "Secrets"]),
+    module("Telemetry", ["Bytes", logging]),
+    module("Tokens", ["Secrets", "COpenSSL"]),
+    module("Reactor", ["Bytes", "CLinux", collections, deque, systemPackage]),
+
+    module("Upstream", ["Bytes", "CCurl", "COpenSSL", "CLinux", "Reactor", systemPackage]),
+    module("HTTPService", ["Bytes", "HTTPWire", "Reactor"]),
+    module("Admin", ["HTTPService", "Reactor", "Telemetry"]),
+    module("Sandbox", ["Bytes", "COpenSSL", "HTTPService", "Reactor"]),
+    module(
+      "ProxyCore",
+      ["Admin", "Bytes", "Configuration", "HTTPWire", "Reactor", "Secrets", "Telemetry", "Tokens", "Upstream", logging]),
+
+    .executableTarget(
+      name: "m2m-proxy", dependencies: ["Configuration", "ProxyCore", "Telemetry", argumentParser, logging],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "m2m-sandbox", dependencies: ["Reactor", "Sandbox", argumentParser], swiftSettings: strict),
+
+    tests("BytesTests", ["Bytes"]),
+    tests("SecretsTests", ["Secrets"]),
+    tests("HTTPWireTests", ["Bytes", "HTTPWire"]),
+    tests("ConfigurationTests", ["Configuration", "Secrets"]),
+    tests("TelemetryTests", ["Bytes", "Telemetry", logging]),
+    tests("TokensTests", ["Tokens", "Secrets"]),
+    tests("ReactorTests", ["Bytes", "CLinux", "Reactor", systemPackage]),
+    tests("UpstreamTests", ["Bytes", "Reactor", "Upstream"]),
+    tests("AdminTests", ["Admin", "Telemetry"]),
+    tests("SandboxTests", ["Sandbox"]),
+    tests("ProxyCoreTests", ["Configuration", "ProxyCore", "Tokens"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,96 @@
+/// A fixed-capacity run of bytes with a read position and a write position.
+///
+/// Readable bytes lie in `start..<end`, free space in `end..<capacity`. A buffer belongs to one thread at a time:
+/// it is not `Sendable`, and nothing in it is synchronised.
+///
+/// A span taken from a buffer is valid until the next call that changes the buffer.
+@safe public final class ByteBuffer {
+  /// The number of bytes the buffer can hold.
+  public let capacity: Int
+  /// Offset of the first readable byte.
+  public private(set) var start = 0
+  /// Offset just after the last readable byte.
+  public private(set) var end = 0
+
+  // Owned by this object alone, and never handed out beyond a call.
+  private let storage: UnsafeMutableRawBufferPointer
+
+  /// Allocates room for `capacity` bytes, uninitialised: pages that are never written cost no memory.
+  public init(capacity: Int) {
+    self.capacity = capacity
+    unsafe storage = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 16)
+  }
+
+  deinit { unsafe storage.deallocate() }
+
+  /// The number of readable bytes.
+  public var count: Int { end - start }
+  /// The number of bytes that can still be written behind the readable ones.
+  public var freeSpace: Int { capacity - end }
+  /// Whether there is nothing to read.
+  public var isEmpty: Bool { start == end }
+
+  /// The readable bytes.
+  public var readableBytes: Span<UInt8> {
+    @_lifetime(borrow self)
+    borrowing get { bytes(start..<end) }
+  }
+
+  /// The bytes at `range`, offsets from the beginning of the buffer; `range` must lie within `0..<end`.
+  @_lifetime(borrow self)
+  public borrowing func bytes(_ range: Range<Int>) -> Span<UInt8> {
+    precondition(range.lowerBound >= 0 && range.upperBound <= end, "the range lies outside the written bytes")
+    let bytes = unsafe UnsafeRawBufferPointer(rebasing: storage[range])
+    return unsafe _overrideLifetime(Span(_unsafeBytes: bytes), borrowing: self)
+  }
+
+  /// Calls `body` with the readable bytes, for a system call.
+  public func withUnsafeReadableBytes<R, E: Error>(
+    _ body: (UnsafeRawBufferPointer) throws(E) -> R
+  ) throws(E) -> R {
+    try unsafe body(UnsafeRawBufferPointer(rebasing: storage[start..<end]))
+  }
+
+  /// Calls `body` with the free space, for a system call; what it wrote becomes readable by ``commit(_:)``.
+  public func withUnsafeFreeSpace<R, E: Error>(
+    _ body: (UnsafeMutableRawBufferPointer) throws(E) -> R
+  ) throws(E) -> R {
+    try unsafe body(UnsafeMutableRawBufferPointer(rebasing: storage[end..<capacity]))
+  }
+
+  /// Makes `count` bytes written into the free space readable.
+  public func commit(_ count: Int) {
+    precondition(count >= 0 && count <= freeSpace, "more was committed than there was room for")
+    end += count
+  }
+
+  /// Drops `count` bytes from the front of the readable ones.
+  public func consume(_ count: Int) {
+    precondition(count >= 0 && count <= self.count, "more was consumed than was there")
+    start += count
+    if start == end { removeAll() }
+  }
+
+  /// Drops the readable bytes from the offset `end` on.
+  public func truncate(to end: Int) {
+    precondition(end >= start && end <= self.end, "the new end lies outside the readable bytes")
+    self.end = end
+  }
+
+  /// Drops everything.
+  public func removeAll() {
+    start = 0
+    end = 0
+  }
+
+  /// Moves the readable bytes to the beginning, so that all free space is behind them.
+  public func compact() {
+    guard start > 0 else { return }
+    let length = count
+    if length > 0 {
+      unsafe storage.baseAddress!.copyMemory(from: storage.baseAddress! + start, byteCount: length)
+    }
+    start = 0
+    end = length
+  }
+}

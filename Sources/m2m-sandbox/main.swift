@@ -1,0 +1,1 @@
+print("m2m-sandbox")

@@ -1,0 +1,66 @@
+import Bytes
+import Testing
+
+@Suite("ByteBuffer") struct ByteBufferTests {
+  @Test("what is appended is read back in order")
+  func appended() {
+    let buffer = ByteBuffer(capacity: 64)
+    buffer.append("GET ")
+    buffer.append(decimal: 0)
+    buffer.append(decimal: UInt64.max)
+    buffer.append(hexadecimal: 0xdead)
+    buffer.append(UInt8(ascii: "!"))
+    buffer.append(" é" as String)
+    #expect(text(of: buffer) == "GET 018446744073709551615dead! é")
+  }
+
+  @Test("consuming everything makes all space free again")
+  func consumed() {
+    let buffer = ByteBuffer(capacity: 8)
+    buffer.append("12345678")
+    #expect(buffer.freeSpace == 0)
+    buffer.consume(3)
+    #expect(buffer.freeSpace == 0)
+    buffer.consume(5)
+    #expect(buffer.freeSpace == 8)
+  }
+
+  @Test("compacting keeps the readable bytes and frees the rest")
+  func compacted() {
+    let buffer = ByteBuffer(capacity: 8)
+    buffer.append("12345678")
+    buffer.consume(6)
+    buffer.compact()
+    #expect(text(of: buffer) == "78")
+    #expect(buffer.freeSpace == 6)
+  }
+
+  @Test("truncating drops what lies behind the new end")
+  func truncated() {
+    let buffer = ByteBuffer(capacity: 8)
+    buffer.append("12345678")
+    buffer.truncate(to: 2)
+    #expect(text(of: buffer) == "12")
+  }
+
+  @Test("a pool lends an empty buffer, the last one given back first")
+  func pooled() {
+    let pool = BufferPool(bufferCapacity: 16, keeping: 1)
+    let first = pool.lend()
+    let second = pool.lend()
+    first.append("left over")
+    pool.giveBack(first)
+    pool.giveBack(second)
+    let again = pool.lend()
+    #expect(again === first)
+    #expect(again.isEmpty)
+    #expect(pool.lend() !== second)
+  }
+}
+
+func text(of buffer: ByteBuffer) -> String {
+  var bytes: [UInt8] = []
+  let span = buffer.readableBytes
+  for index in span.indices { bytes.append(span[index]) }
+  return String(decoding: bytes, as: UTF8.self)
+}
