@@ -12,7 +12,7 @@ let strict: [SwiftSetting] = [
 ]
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
-let collections = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
+let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
@@ -51,9 +51,9 @@ let package = Package(
     module("Configuration", ["CYAML", "Secrets"]),
     module("Telemetry", ["Bytes", logging]),
     module("Tokens", ["Secrets", "COpenSSL"]),
-    module("Reactor", ["Bytes", "CLinux", collections, deque, systemPackage]),
+    module("Reactor", ["Bytes", "CLinux", heap, systemPackage]),
 
-    module("Upstream", ["Bytes", "CCurl", "COpenSSL", "CLinux", "Reactor", systemPackage]),
+    module("Upstream", ["Bytes", "CCurl", "COpenSSL", "Reactor", deque, systemPackage]),
     module("HTTPService", ["Bytes", "HTTPWire", "Reactor"]),
     module("Admin", ["HTTPService", "Reactor", "Telemetry"]),
     module("Sandbox", ["Bytes", "COpenSSL", "HTTPService", "Reactor"]),

@@ -1,1 +1,70 @@
 #include "CCurl.h"
+
+CURLcode ccurl_set_number(CURL *easy, CURLoption option, long value) { return curl_easy_setopt(easy, option, value); }
+
+CURLcode ccurl_set_text(CURL *easy, CURLoption option, const char *value) {
+  return curl_easy_setopt(easy, option, value);
+}
+
+CURLcode ccurl_set_pointer(CURL *easy, CURLoption option, void *value) {
+  return curl_easy_setopt(easy, option, value);
+}
+
+CURLcode ccurl_set_body_callback(CURL *easy, ccurl_data_callback callback, void *context) {
+  CURLcode result = curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, callback);
+  return result != CURLE_OK ? result : curl_easy_setopt(easy, CURLOPT_WRITEDATA, context);
+}
+
+CURLcode ccurl_set_header_callback(CURL *easy, ccurl_data_callback callback, void *context) {
+  CURLcode result = curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, callback);
+  return result != CURLE_OK ? result : curl_easy_setopt(easy, CURLOPT_HEADERDATA, context);
+}
+
+CURLcode ccurl_set_tls_callback(CURL *easy, ccurl_tls_callback callback, void *context) {
+  CURLcode result = curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, callback);
+  return result != CURLE_OK ? result : curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, context);
+}
+
+CURLMcode ccurl_set_socket_callback(CURLM *multi, curl_socket_callback callback, void *context) {
+  CURLMcode result = curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, callback);
+  return result != CURLM_OK ? result : curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, context);
+}
+
+CURLMcode ccurl_set_timer_callback(CURLM *multi, curl_multi_timer_callback callback, void *context) {
+  CURLMcode result = curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, callback);
+  return result != CURLM_OK ? result : curl_multi_setopt(multi, CURLMOPT_TIMERDATA, context);
+}
+
+CURLSH *ccurl_make_share(void) {
+  CURLSH *share = curl_share_init();
+  if (share == NULL) return NULL;
+  // No lock callbacks: the handle stays on one thread.
+  curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
+  curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+  return share;
+}
+
+curl_socket_t ccurl_active_socket(CURL *easy) {
+  curl_socket_t socket = CURL_SOCKET_BAD;
+  if (curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &socket) != CURLE_OK) return CURL_SOCKET_BAD;
+  return socket;
+}
+
+long ccurl_response_status(CURL *easy) {
+  long status = 0;
+  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+  return status;
+}
+
+const char *ccurl_default_ca_file(void) { return curl_version_info(CURLVERSION_NOW)->cainfo; }
+
+int ccurl_finished(CURLM *multi, CURLcode *result) {
+  int remaining;
+  for (CURLMsg *message; (message = curl_multi_info_read(multi, &remaining)) != NULL;) {
+    if (message->msg == CURLMSG_DONE) {
+      *result = message->data.result;
+      return 1;
+    }
+  }
+  return 0;
+}

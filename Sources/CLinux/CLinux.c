@@ -1,1 +1,140 @@
+#define _GNU_SOURCE
 #include "CLinux.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static int parse_address(const char *host, uint16_t port, struct sockaddr_storage *address, socklen_t *length) {
+  memset(address, 0, sizeof *address);
+  struct sockaddr_in *v4 = (struct sockaddr_in *)address;
+  if (inet_pton(AF_INET, host, &v4->sin_addr) == 1) {
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(port);
+    *length = sizeof *v4;
+    return 0;
+  }
+  struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)address;
+  if (inet_pton(AF_INET6, host, &v6->sin6_addr) == 1) {
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(port);
+    *length = sizeof *v6;
+    return 0;
+  }
+  errno = EINVAL;
+  return -1;
+}
+
+static int format_address(const struct sockaddr_storage *address, char text[CLINUX_ADDRESS_TEXT]) {
+  char host[INET6_ADDRSTRLEN];
+  if (address->ss_family == AF_INET) {
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+    inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
+    snprintf(text, CLINUX_ADDRESS_TEXT, "%s:%u", host, ntohs(v4->sin_port));
+    return ntohs(v4->sin_port);
+  }
+  if (address->ss_family == AF_INET6) {
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+    inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
+    snprintf(text, CLINUX_ADDRESS_TEXT, "[%s]:%u", host, ntohs(v6->sin6_port));
+    return ntohs(v6->sin6_port);
+  }
+  snprintf(text, CLINUX_ADDRESS_TEXT, "unknown");
+  return 0;
+}
+
+static int close_keeping_errno(int descriptor) {
+  int saved = errno;
+  close(descriptor);
+  errno = saved;
+  return -1;
+}
+
+int clinux_listen(const char *host, uint16_t port, int backlog, int reuse_port) {
+  struct sockaddr_storage address;
+  socklen_t length;
+  if (parse_address(host, port, &address, &length) < 0) return -1;
+  int listener = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (listener < 0) return -1;
+  int on = 1;
+  if (setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0) return close_keeping_errno(listener);
+  if (reuse_port && setsockopt(listener, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0)
+    return close_keeping_errno(listener);
+  // "::" means IPv6 only: whoever wants both families lists both.
+  if (address.ss_family == AF_INET6 && setsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0)
+    return close_keeping_errno(listener);
+  if (bind(listener, (struct sockaddr *)&address, length) < 0) return close_keeping_errno(listener);
+  if (listen(listener, backlog) < 0) return close_keeping_errno(listener);
+  return listener;
+}
+
+int clinux_accept(int listener, char text[CLINUX_ADDRESS_TEXT]) {
+  struct sockaddr_storage address;
+  socklen_t length = sizeof address;
+  int accepted = accept4(listener, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (accepted < 0) return -1;
+  int on = 1;
+  // Fails on sockets that have no such delay, which is what is wanted anyway.
+  (void)setsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  format_address(&address, text);
+  return accepted;
+}
+
+int clinux_socket_address(int socket, int peer, char text[CLINUX_ADDRESS_TEXT]) {
+  struct sockaddr_storage address;
+  socklen_t length = sizeof address;
+  int status = peer ? getpeername(socket, (struct sockaddr *)&address, &length)
+                    : getsockname(socket, (struct sockaddr *)&address, &length);
+  if (status < 0) return -1;
+  return format_address(&address, text);
+}
+
+int clinux_epoll_control(int epoll, int operation, int descriptor, uint32_t events, uint64_t token) {
+  struct epoll_event event = {.events = events, .data = {.u64 = token}};
+  return epoll_ctl(epoll, operation, descriptor, &event);
+}
+
+static uint64_t nanoseconds(clockid_t clock) {
+  struct timespec time;
+  clock_gettime(clock, &time);
+  return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+uint64_t clinux_monotonic_nanoseconds(void) { return nanoseconds(CLOCK_MONOTONIC); }
+uint64_t clinux_boottime_nanoseconds(void) { return nanoseconds(CLOCK_BOOTTIME); }
+uint64_t clinux_realtime_nanoseconds(void) { return nanoseconds(CLOCK_REALTIME); }
+
+int clinux_available_cores(void) {
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  if (sched_getaffinity(0, sizeof mask, &mask) < 0) return 1;
+  int count = CPU_COUNT(&mask);
+  return count > 0 ? count : 1;
+}
+
+void clinux_name_thread(const char *name) {
+  char kept[16];
+  snprintf(kept, sizeof kept, "%s", name);
+  pthread_setname_np(pthread_self(), kept);
+}
+
+int clinux_signal_descriptor(const int *signals, int count) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int i = 0; i < count; i++) sigaddset(&set, signals[i]);
+  int error = pthread_sigmask(SIG_BLOCK, &set, NULL);
+  if (error != 0) {
+    errno = error;
+    return -1;
+  }
+  return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}

@@ -1,8 +1,36 @@
 // Swift cannot call variadic C functions, and curl_easy_setopt, curl_easy_getinfo and curl_multi_setopt are variadic:
-// a typed function for each kind of argument.
+// a typed function for each kind of argument. CURL and CURLM are void, which Swift takes for any pointer at all.
 #ifndef CCURL_H
 #define CCURL_H
 
 #include <curl/curl.h>
+
+CURLcode ccurl_set_number(CURL *easy, CURLoption option, long value);
+CURLcode ccurl_set_text(CURL *easy, CURLoption option, const char *value);
+CURLcode ccurl_set_pointer(CURL *easy, CURLoption option, void *value);
+
+typedef size_t (*ccurl_data_callback)(char *data, size_t size, size_t count, void *context);
+CURLcode ccurl_set_body_callback(CURL *easy, ccurl_data_callback callback, void *context);
+CURLcode ccurl_set_header_callback(CURL *easy, ccurl_data_callback callback, void *context);
+
+// The callback gets an SSL_CTX * as its second argument.
+typedef CURLcode (*ccurl_tls_callback)(CURL *easy, void *ssl_context, void *context);
+CURLcode ccurl_set_tls_callback(CURL *easy, ccurl_tls_callback callback, void *context);
+
+CURLMcode ccurl_set_socket_callback(CURLM *multi, curl_socket_callback callback, void *context);
+CURLMcode ccurl_set_timer_callback(CURLM *multi, curl_multi_timer_callback callback, void *context);
+
+// A handle whose DNS answers and TLS sessions are shared by the transfers of one thread; NULL without memory.
+CURLSH *ccurl_make_share(void);
+
+// CURL_SOCKET_BAD where the handle has no connection.
+curl_socket_t ccurl_active_socket(CURL *easy);
+long ccurl_response_status(CURL *easy);
+
+// The CA bundle that this libcurl was built to use; NULL for none.
+const char *ccurl_default_ca_file(void);
+
+// The result of the handle that has just finished, if one has; 0 where none has.
+int ccurl_finished(CURLM *multi, CURLcode *result);
 
 #endif

@@ -1,25 +1,43 @@
-// Glibc's Swift module lacks these headers (epoll, eventfd, signalfd, accept4 and the scheduler's affinity mask).
+// Glibc's Swift module lacks these headers (epoll, eventfd, signalfd, accept4, the scheduler's affinity mask), and
+// socket addresses are unions that only C reads without casting.
 #ifndef CLINUX_H
 #define CLINUX_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-#include <errno.h>
-#include <fcntl.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdint.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
+
+// Room for "[address]:port" with an interface scope, and the NUL.
+#define CLINUX_ADDRESS_TEXT 72
+
+// A non-blocking listening TCP socket on a numeric address, or -1 with errno set (EINVAL: not a numeric address).
+// With reuse_port several sockets share the port, and the kernel spreads connections over them.
+int clinux_listen(const char *host, uint16_t port, int backlog, int reuse_port);
+
+// The next connection of a listening socket, non-blocking and without Nagle's delay, or -1 with errno set. The
+// peer's address is written to text as "host:port".
+int clinux_accept(int listener, char text[CLINUX_ADDRESS_TEXT]);
+
+// The local (peer = 0) or remote (peer = 1) address of a socket as "host:port"; its port, or -1 with errno set.
+int clinux_socket_address(int socket, int peer, char text[CLINUX_ADDRESS_TEXT]);
+
+// epoll_ctl with the token in place of the union; 0, or -1 with errno set.
+int clinux_epoll_control(int epoll, int operation, int descriptor, uint32_t events, uint64_t token);
+
+// Nanoseconds of the monotonic clock, which stands still while the machine sleeps; of the one that does not; of the
+// wall clock, since 1970.
+uint64_t clinux_monotonic_nanoseconds(void);
+uint64_t clinux_boottime_nanoseconds(void);
+uint64_t clinux_realtime_nanoseconds(void);
+
+// How many cores this process may use (its affinity mask, so containers and taskset are respected).
+int clinux_available_cores(void);
+
+// Names the calling thread for ps and debuggers; the first 15 characters are kept.
+void clinux_name_thread(const char *name);
+
+// Blocks the signals in every thread started later, and returns a descriptor that reads them; -1 with errno set.
+int clinux_signal_descriptor(const int *signals, int count);
 
 #endif

@@ -1,0 +1,51 @@
+public import Bytes
+
+/// A connection's two byte streams, as a task on the event loop uses them: try first, and wait on a ``Wakeup`` only
+/// when the kernel has nothing to give or no room.
+open class ByteStream: Watch {
+  /// Whether reading is worth an attempt. Set by the kernel's reports, cleared by an attempt that found nothing.
+  public final var isReadable = false
+  /// Whether writing is worth an attempt.
+  public final var isWritable = true
+  /// Whether the peer has closed, or shut down its sending side; what it sent before may still have to be read.
+  public final private(set) var peerClosed = false
+  /// Whether the connection is gone in both directions.
+  public final private(set) var hasFailed = false
+  /// Told whenever one of the above changes. Whoever sets it takes it back before going away.
+  public final unowned var observer: ReadinessObserver?
+
+  /// Notes what the kernel reports and wakes whoever waits.
+  public final override func signal(_ readiness: Readiness) {
+    if !readiness.isDisjoint(with: [.readable, .peerClosed, .hangUp, .error]) { isReadable = true }
+    if !readiness.isDisjoint(with: [.writable, .hangUp, .error]) { isWritable = true }
+    if !readiness.isDisjoint(with: [.peerClosed, .hangUp]) { peerClosed = true }
+    if !readiness.isDisjoint(with: [.hangUp, .error]) { hasFailed = true }
+    observer?.readinessChanged()
+  }
+
+  /// Reads into the free space of `buffer`, of which there must be some, at most `limit` bytes.
+  open func receive(into buffer: ByteBuffer, limit: Int = .max) -> IOResult {
+    preconditionFailure("a ByteStream says how it receives")
+  }
+
+  /// Sends from the front of the readable bytes of `buffer`, of which there must be some, at most `limit` bytes, and
+  /// consumes what was sent.
+  open func send(from buffer: ByteBuffer, limit: Int = .max) -> IOResult {
+    preconditionFailure("a ByteStream says how it sends")
+  }
+
+  /// Tells the peer that nothing more will be sent.
+  open func finishSending() {
+    preconditionFailure("a ByteStream says how it finishes")
+  }
+
+  /// Whether bytes, or the end of the stream, wait to be read: what must not be so of a connection nobody uses.
+  open func hasUnexpectedInput() -> Bool {
+    preconditionFailure("a ByteStream says what it has")
+  }
+
+  /// Ends both directions and frees the descriptor. Calling it again does nothing.
+  open func close() {
+    preconditionFailure("a ByteStream says how it closes")
+  }
+}

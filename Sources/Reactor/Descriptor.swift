@@ -1,0 +1,24 @@
+internal import Glibc
+
+/// A file descriptor with exactly one owner: closed when the owner lets go of it, and never twice.
+public struct Descriptor: ~Copyable {
+  /// The number the kernel knows it by; valid as long as this value lives.
+  public let number: Int32
+
+  /// Takes over `number`, which nobody else may close from now on.
+  public init(owning number: Int32) {
+    self.number = number
+  }
+
+  /// Gives up ownership: the caller closes the number.
+  public consuming func release() -> Int32 {
+    let number = number
+    discard self
+    return number
+  }
+
+  deinit {
+    // Linux frees the number whatever close answers, so there is nothing to retry and nothing to report.
+    _ = close(number)
+  }
+}

@@ -1,0 +1,229 @@
+internal import CLinux
+internal import Glibc
+internal import Synchronization
+public import SystemPackage
+
+// Sendable although it has mutable state: that state is confined to the loop's thread, and what other threads hand in
+// goes through `inbox`.
+/// One thread that waits for descriptors and timers and runs the tasks that belong to them.
+///
+/// Tasks started with ``start(_:)`` run on this thread from beginning to end, wherever they are resumed from, so what
+/// they share needs no lock. Everything but ``enqueue(_:)``, ``perform(_:)``, ``start(_:)`` and ``stop()`` is for the
+/// loop's own thread.
+public final class EventLoop: TaskExecutor, @unchecked Sendable {
+  /// Where a watch is registered: its descriptor, and a number that tells it from earlier users of that descriptor.
+  struct Registration {
+    let descriptor: Int32
+    let number: UInt32
+
+    // An event of the same round for a descriptor that was closed and given to somebody else meanwhile carries the
+    // old number, and is dropped.
+    var token: UInt64 { UInt64(number) << 32 | UInt64(UInt32(bitPattern: descriptor)) }
+  }
+
+  private struct Slot {
+    var number: UInt32 = 0
+    var watch: Watch?
+  }
+
+  private struct Inbox {
+    var jobs: [UnownedJob] = []
+    var calls: [@Sendable () -> Void] = []
+    var isSignalled = false
+  }
+
+  /// The moment at which the loop last looked at the clock: good enough for deadlines, and free.
+  public private(set) var now = Instant.now
+
+  private let epoll: Descriptor
+  private let doorbell: Descriptor
+  private let thread = Atomic<UInt>(0)
+  private let inbox = Mutex(Inbox())
+  private var slots: [Slot] = []
+  private var registrations: UInt32 = 0
+  private var ready: [UnownedJob] = []
+  private var running: [UnownedJob] = []
+  private var timers = TimerQueue()
+  private var beforeWaiting: [() -> Void] = []
+  private var isStopped = false
+
+  /// A loop that does not run yet.
+  /// - Throws: what the kernel says when it has no descriptor left.
+  public init() throws(Errno) {
+    epoll = Descriptor(owning: try Errno.check(epoll_create1(Int32(EPOLL_CLOEXEC))))
+    doorbell = Descriptor(owning: try Errno.check(eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))))
+    let added = clinux_epoll_control(
+      epoll.number, EPOLL_CTL_ADD, doorbell.number, EPOLLIN.rawValue, Self.doorbellToken)
+    _ = try Errno.check(added)
+  }
+
+  /// Whether the calling thread is the one that runs this loop.
+  public var isCurrent: Bool { thread.load(ordering: .relaxed) == UInt(pthread_self()) }
+
+  // MARK: Running
+
+  /// Runs the loop on the calling thread until ``stop()``.
+  public func run() {
+    thread.store(UInt(pthread_self()), ordering: .relaxed)
+    let capacity = 512
+    let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: capacity)
+    defer { unsafe events.deallocate() }
+    while !isStopped {
+      runReadyJobs()
+      for call in beforeWaiting { call() }
+      let count = unsafe epoll_wait(epoll.number, events, Int32(capacity), waitingTime())
+      now = .now
+      // EINTR (a debugger, a stopped process) is the only failure a valid descriptor can give: look again.
+      for index in 0..<max(0, Int(count)) {
+        let event = unsafe events[index]
+        unsafe dispatch(event.data.u64, Readiness(rawValue: event.events))
+      }
+      fireTimers()
+    }
+  }
+
+  /// Ends ``run()`` after the current round. From any thread.
+  public func stop() {
+    perform { [self] in isStopped = true }
+  }
+
+  /// Runs `operation` as a task that never leaves this loop's thread. From any thread.
+  public func start(_ operation: sending @escaping () async -> Void) {
+    Task(executorPreference: self, operation: operation)
+  }
+
+  /// Runs `call` on the loop's thread, soon. From any thread.
+  public func perform(_ call: @escaping @Sendable () -> Void) {
+    post { $0.calls.append(call) }
+  }
+
+  /// Called on the loop's thread each time before it waits: the place to flush what was gathered.
+  public func onWaiting(_ call: @escaping () -> Void) {
+    beforeWaiting.append(call)
+  }
+
+  /// Takes a job of a task that runs here; Swift's runtime calls this.
+  public func enqueue(_ job: consuming ExecutorJob) {
+    let job = UnownedJob(job)
+    if isCurrent {
+      ready.append(job)
+    } else {
+      post { $0.jobs.append(job) }
+    }
+  }
+
+  private func post(_ add: (inout sending Inbox) -> Void) {
+    let mustSignal = inbox.withLock { inbox in
+      add(&inbox)
+      let wasSignalled = inbox.isSignalled
+      inbox.isSignalled = true
+      return !wasSignalled
+    }
+    guard mustSignal else { return }
+    var one: UInt64 = 1
+    // Cannot fail for want of room: the counter is far from its limit, being reset with every reading.
+    unsafe _ = write(doorbell.number, &one, MemoryLayout<UInt64>.size)
+  }
+
+  private func emptyInbox() {
+    var count: UInt64 = 0
+    unsafe _ = read(doorbell.number, &count, MemoryLayout<UInt64>.size)
+    let (jobs, calls) = inbox.withLock { inbox in
+      defer { inbox = Inbox() }
+      return (inbox.jobs, inbox.calls)
+    }
+    ready.append(contentsOf: jobs)
+    for call in calls { call() }
+  }
+
+  private func runReadyJobs() {
+    // Bounded, so that tasks that wake each other without end cannot keep the loop from its sockets.
+    for _ in 0..<16 where !ready.isEmpty {
+      swap(&running, &ready)
+      for job in running {
+        unsafe job.runSynchronously(on: asUnownedTaskExecutor())
+      }
+      running.removeAll(keepingCapacity: true)
+    }
+  }
+
+  private func waitingTime() -> Int32 {
+    guard ready.isEmpty, !isStopped else { return 0 }
+    let next = timers.next
+    guard next != .never else { return -1 }
+    // Rounded up, so that the loop does not spin through the last fraction of a millisecond.
+    let milliseconds = (next - Instant.now + 999_999) / 1_000_000
+    return Int32(clamping: milliseconds)
+  }
+
+  // MARK: Timers
+
+  /// Sets or moves the deadline of `timer`; ``Instant/never`` stops it.
+  public func set(_ timer: LoopTimer, to deadline: Instant) {
+    timers.set(timer, to: deadline)
+  }
+
+  /// Stops `timer` for good and lets go of its action.
+  public func retire(_ timer: LoopTimer) {
+    timers.retire(timer)
+  }
+
+  private func fireTimers() {
+    guard timers.next <= now else { return }
+    for timer in timers.expire(at: now) {
+      // An earlier one of the same round may have moved or retired it.
+      if timer.deadline <= now { timer.fire() }
+    }
+  }
+
+  // MARK: Descriptors
+
+  /// Reports every change of a socket's readiness to `watch` (edge-triggered, both directions), until it is removed.
+  public func register(_ watch: Watch, stream descriptor: Int32) throws(Errno) {
+    try add(watch, descriptor, EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue)
+  }
+
+  /// Reports `interest` in `descriptor` to `watch` for as long as it lasts (level-triggered), until it is removed.
+  public func register(_ watch: Watch, descriptor: Int32, interest: Readiness) throws(Errno) {
+    try add(watch, descriptor, interest.rawValue)
+  }
+
+  /// Replaces the interest given to ``register(_:descriptor:interest:)``.
+  public func change(_ watch: Watch, interest: Readiness) throws(Errno) {
+    guard let registration = watch.registration else { return }
+    let changed = clinux_epoll_control(
+      epoll.number, EPOLL_CTL_MOD, registration.descriptor, interest.rawValue, registration.token)
+    _ = try Errno.check(changed)
+  }
+
+  /// Ends the registration of `watch`; its descriptor must still be open, or have been closed with no copy left.
+  public func remove(_ watch: Watch) {
+    guard let registration = watch.registration else { return }
+    watch.registration = nil
+    slots[Int(registration.descriptor)].watch = nil
+    // Fails where the descriptor is closed already, and then the kernel has removed it itself.
+    _ = clinux_epoll_control(epoll.number, EPOLL_CTL_DEL, registration.descriptor, 0, 0)
+  }
+
+  private func add(_ watch: Watch, _ descriptor: Int32, _ events: UInt32) throws(Errno) {
+    precondition(watch.registration == nil, "a watch is registered once")
+    registrations &+= 1
+    let registration = Registration(descriptor: descriptor, number: registrations)
+    _ = try Errno.check(
+      clinux_epoll_control(epoll.number, EPOLL_CTL_ADD, descriptor, events, registration.token))
+    if slots.count <= Int(descriptor) {
+      slots.append(contentsOf: repeatElement(Slot(), count: max(64, Int(descriptor) + 1 - slots.count)))
+    }
+    slots[Int(descriptor)] = Slot(number: registration.number, watch: watch)
+    watch.registration = registration
+  }
+
+  private static let doorbellToken = UInt64.max
+
+  private func dispatch(_ token: UInt64, _ readiness: Readiness) {
+    guard token != Self.doorbellToken else { return emptyInbox() }
+    let slot = slots[Int(token & 0xffff_ffff)]
+    guard slot.number == UInt32(token >> 32), let watch = slot.watch else { return }
+    watch.signal(readiness)
+  }
+}

@@ -1,0 +1,44 @@
+internal import CLinux
+
+/// A moment of the monotonic clock. It does not follow wall-clock steps, and stands still while the machine sleeps.
+public struct Instant: Comparable, Hashable, Sendable {
+  /// Nanoseconds since some fixed moment before the process started.
+  public let nanoseconds: UInt64
+
+  /// The moment that is `nanoseconds` after the clock's beginning.
+  public init(nanoseconds: UInt64) {
+    self.nanoseconds = nanoseconds
+  }
+
+  /// Later than every moment: a deadline that never comes.
+  public static let never = Instant(nanoseconds: .max)
+
+  /// The moment of the call.
+  public static var now: Instant { Instant(nanoseconds: clinux_monotonic_nanoseconds()) }
+
+  /// The moment `duration` later; ``never`` where that is out of range.
+  public static func + (instant: Instant, duration: Duration) -> Instant {
+    let (sum, overflow) = instant.nanoseconds.addingReportingOverflow(duration.nanoseconds)
+    return overflow ? .never : Instant(nanoseconds: sum)
+  }
+
+  /// Nanoseconds from `earlier` to `later`; zero where `later` is not later.
+  public static func - (later: Instant, earlier: Instant) -> UInt64 {
+    later > earlier ? later.nanoseconds - earlier.nanoseconds : 0
+  }
+
+  /// Which of the two comes first.
+  public static func < (left: Instant, right: Instant) -> Bool {
+    left.nanoseconds < right.nanoseconds
+  }
+}
+
+extension Duration {
+  /// The length in nanoseconds: zero for negative lengths, the largest number for what does not fit.
+  public var nanoseconds: UInt64 {
+    let (seconds, attoseconds) = components
+    guard seconds >= 0, attoseconds >= 0 else { return 0 }
+    let (whole, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
+    return overflow ? .max : whole &+ UInt64(attoseconds / 1_000_000_000)
+  }
+}

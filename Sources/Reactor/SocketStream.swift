@@ -1,0 +1,80 @@
+public import Bytes
+internal import CLinux
+internal import Glibc
+public import SystemPackage
+
+/// A byte stream that is a socket and nothing else.
+public final class SocketStream: ByteStream {
+  private let loop: EventLoop
+  private var socket: Descriptor?
+  private let descriptor: Int32
+
+  /// Takes over a connected, non-blocking socket and registers it with `loop`, on whose thread it is used.
+  public init(_ socket: consuming Descriptor, on loop: EventLoop) throws(Errno) {
+    self.loop = loop
+    descriptor = socket.number
+    self.socket = consume socket
+    super.init()
+    do {
+      try loop.register(self, stream: descriptor)
+    } catch {
+      close()
+      throw error
+    }
+  }
+
+  deinit { close() }
+
+  /// The port and the address of this end, as `host:port`.
+  public var localAddress: String { SocketAddress.text(of: descriptor, peer: false) }
+
+  public override func receive(into buffer: ByteBuffer, limit: Int = .max) -> IOResult {
+    let wanted = min(buffer.freeSpace, limit)
+    let count = unsafe buffer.withUnsafeFreeSpace { free in
+      unsafe recv(descriptor, free.baseAddress, wanted, 0)
+    }
+    guard count > 0 else { return count == 0 ? .endOfStream : ended { isReadable = false } }
+    buffer.commit(count)
+    // Less than was asked for: the kernel has no more, unless the end is waiting behind it.
+    if count < wanted, !peerClosed { isReadable = false }
+    return .transferred(count)
+  }
+
+  public override func send(from buffer: ByteBuffer, limit: Int = .max) -> IOResult {
+    let wanted = min(buffer.count, limit)
+    let count = unsafe buffer.withUnsafeReadableBytes { bytes in
+      unsafe Glibc.send(descriptor, bytes.baseAddress, wanted, Int32(MSG_NOSIGNAL))
+    }
+    guard count >= 0 else { return ended { isWritable = false } }
+    buffer.consume(count)
+    if count < wanted { isWritable = false }
+    return .transferred(count)
+  }
+
+  public override func finishSending() {
+    _ = shutdown(descriptor, Int32(SHUT_WR))
+  }
+
+  public override func hasUnexpectedInput() -> Bool {
+    if peerClosed { return true }
+    var byte: UInt8 = 0
+    let count = unsafe recv(descriptor, &byte, 1, Int32(MSG_PEEK))
+    return !(count < 0 && Errno.last == .wouldBlock)
+  }
+
+  public override func close() {
+    guard socket != nil else { return }
+    loop.remove(self)
+    socket = nil
+  }
+
+  private func ended(_ block: () -> Void) -> IOResult {
+    switch Errno.last {
+    case .wouldBlock, .resourceTemporarilyUnavailable, .interrupted:
+      block()
+      return .wouldBlock
+    case let errno:
+      return .failed(.system(errno))
+    }
+  }
+}

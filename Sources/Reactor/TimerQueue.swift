@@ -1,0 +1,60 @@
+internal import HeapModule
+
+/// The timers of one event loop, by deadline; a value apart from the timers it refers to.
+struct TimerQueue {
+  private struct Entry: Comparable {
+    let moment: Instant
+    let timer: LoopTimer
+
+    static func < (left: Entry, right: Entry) -> Bool { left.moment < right.moment }
+    static func == (left: Entry, right: Entry) -> Bool { left.moment == right.moment }
+  }
+
+  private var entries = Heap<Entry>()
+  // Entries of retired timers are dropped when their time comes, or all at once when they are the greater part.
+  private var retired = 0
+
+  var count: Int { entries.count }
+
+  /// The moment at which ``expire(at:)`` has something to do.
+  var next: Instant { entries.min?.moment ?? .never }
+
+  mutating func set(_ timer: LoopTimer, to deadline: Instant) {
+    timer.deadline = deadline
+    guard deadline != .never else { return }
+    if let queuedAt = timer.queuedAt, queuedAt <= deadline { return }
+    timer.queuedAt = deadline
+    entries.insert(Entry(moment: deadline, timer: timer))
+  }
+
+  mutating func retire(_ timer: LoopTimer) {
+    timer.retire()
+    guard timer.queuedAt != nil else { return }
+    timer.queuedAt = nil
+    retired += 1
+    if retired > 512, retired > entries.count / 2 {
+      entries = Heap(entries.unordered.filter { $0.timer.queuedAt == $0.moment })
+      retired = 0
+    }
+  }
+
+  /// The timers whose deadline has come by `now`, each of them to be fired once.
+  mutating func expire(at now: Instant) -> [LoopTimer] {
+    var due: [LoopTimer] = []
+    while let entry = entries.min, entry.moment <= now {
+      entries.removeMin()
+      let timer = entry.timer
+      guard timer.queuedAt == entry.moment else {
+        retired = max(0, retired - 1)
+        continue
+      }
+      timer.queuedAt = nil
+      if timer.deadline <= now {
+        due.append(timer)
+      } else {
+        set(timer, to: timer.deadline)
+      }
+    }
+    return due
+  }
+}

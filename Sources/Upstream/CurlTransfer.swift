@@ -1,0 +1,203 @@
+internal import CCurl
+internal import COpenSSL
+internal import Reactor
+
+// The handles belong to this object, and are freed once, by close().
+/// One libcurl handle that an event loop drives without ever blocking.
+///
+/// Each has a multi handle to itself: `curl_easy_send` and `curl_easy_recv` find their connection by a linear search of
+/// the multi handle's connections, and a new transfer closes connections of the same multi handle that have unread
+/// input. DNS answers and TLS sessions are shared through the loop's ``CurlShare``.
+@safe final class CurlTransfer {
+  let easy: UnsafeMutableRawPointer
+  private let multi: UnsafeMutableRawPointer
+  private let loop: EventLoop
+  private let share: CurlShare
+  private let trust: TrustStore
+  private let errorText: UnsafeMutablePointer<CChar>
+  private var sockets: [Int32: CurlSocketWatch] = [:]
+  private var completion: ((Result<Void, UpstreamError>) -> Void)?
+  private var isClosed = false
+  // Noted in the middle of a call of libcurl's, in which its handles must not be touched, and reported after it.
+  private var failure: UpstreamError?
+  private let timer = LoopTimer()
+
+  init(url: String, loop: EventLoop, share: CurlShare, trust: TrustStore) throws(UpstreamError) {
+    guard let easy = unsafe curl_easy_init() else { throw .other("libcurl has no memory for a transfer") }
+    guard let multi = unsafe curl_multi_init() else {
+      unsafe curl_easy_cleanup(easy)
+      throw .other("libcurl has no memory or no descriptor for a transfer")
+    }
+    unsafe self.easy = easy
+    unsafe self.multi = multi
+    self.loop = loop
+    self.share = share
+    self.trust = trust
+    unsafe errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
+    unsafe errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
+    timer.action = { [unowned self] in timeout() }
+    let context = unsafe Unmanaged.passUnretained(self).toOpaque()
+    unsafe ccurl_set_socket_callback(
+      multi,
+      { _, socket, what, context, _ in
+        unsafe Unmanaged<CurlTransfer>.fromOpaque(context!).takeUnretainedValue().follow(socket, what)
+        return 0
+      }, context)
+    unsafe ccurl_set_timer_callback(
+      multi,
+      { _, milliseconds, context in
+        unsafe Unmanaged<CurlTransfer>.fromOpaque(context!).takeUnretainedValue().wait(milliseconds)
+        return 0
+      }, context)
+    try setCommonOptions(url: url)
+  }
+
+  deinit {
+    close()
+    unsafe errorText.deallocate()
+  }
+
+  private func setCommonOptions(url: String) throws(UpstreamError) {
+    try set(CURLOPT_URL, url)
+    try set(CURLOPT_PROTOCOLS_STR, "http,https")
+    unsafe ccurl_set_pointer(easy, CURLOPT_ERRORBUFFER, errorText)
+    unsafe ccurl_set_pointer(easy, CURLOPT_SHARE, share.handle)
+    // Signals are the loop's affair; without this libcurl also changes SIGPIPE's handler around every call.
+    try set(CURLOPT_NOSIGNAL, 1)
+    // Whatever http_proxy says is meant for the applications, and may name this very process.
+    try set(CURLOPT_PROXY, "")
+    try set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
+    try set(CURLOPT_TCP_KEEPALIVE, 1)
+    try set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
+    try set(CURLOPT_SSL_VERIFYPEER, 1)
+    try set(CURLOPT_SSL_VERIFYHOST, 2)
+    unsafe ccurl_set_text(easy, CURLOPT_CAINFO, nil)
+    unsafe ccurl_set_text(easy, CURLOPT_CAPATH, nil)
+    let store = unsafe UnsafeMutableRawPointer(trust.store)
+    let code = unsafe ccurl_set_tls_callback(
+      easy,
+      { _, tls, store in
+        let tls = unsafe OpaquePointer(tls!)
+        unsafe SSL_CTX_set1_cert_store(tls, OpaquePointer(store!))
+        unsafe copenssl_allow_moving_writes(tls)
+        unsafe copenssl_read_ahead(tls)
+        return CURLE_OK
+      }, store)
+    // The option exists only where TLS is OpenSSL's; without the store nothing would be verified against it.
+    guard code == CURLE_OK else { throw .other("this libcurl was not built with OpenSSL, which m2m-proxy needs") }
+  }
+
+  func set(_ option: CURLoption, _ value: Int) throws(UpstreamError) {
+    let code = unsafe ccurl_set_number(easy, option, value)
+    guard code == CURLE_OK else { throw UpstreamError(code, detail: "") }
+  }
+
+  func set(_ option: CURLoption, _ value: String) throws(UpstreamError) {
+    let code = unsafe ccurl_set_text(easy, option, value)
+    guard code == CURLE_OK else { throw UpstreamError(code, detail: "") }
+  }
+
+  /// Starts; `completion` is called once, later, on the loop's thread, unless the transfer is closed before.
+  func start(_ completion: @escaping (Result<Void, UpstreamError>) -> Void) throws(UpstreamError) {
+    self.completion = completion
+    let code = unsafe curl_multi_add_handle(multi, easy)
+    guard code == CURLM_OK else { throw .other(unsafe String(cString: curl_multi_strerror(code))) }
+  }
+
+  /// Stops following the sockets, and leaves the connection to whoever goes on with it.
+  func handOver() {
+    forgetSockets()
+    loop.set(timer, to: .never)
+  }
+
+  /// Ends the transfer, and the connection with it. Calling it again does nothing.
+  func close() {
+    guard !isClosed else { return }
+    isClosed = true
+    completion = nil
+    loop.retire(timer)
+    forgetSockets()
+    unsafe curl_multi_remove_handle(multi, easy)
+    unsafe curl_easy_cleanup(easy)
+    unsafe curl_multi_cleanup(multi)
+  }
+
+  private func forgetSockets() {
+    for watch in sockets.values { loop.remove(watch) }
+    sockets.removeAll()
+  }
+
+  // MARK: What libcurl asks for
+
+  private func follow(_ socket: Int32, _ what: Int32) {
+    guard !isClosed, what != CURL_POLL_REMOVE else {
+      if let watch = sockets.removeValue(forKey: socket) { loop.remove(watch) }
+      return
+    }
+    var interest: Readiness = []
+    if what & CURL_POLL_IN != 0 { interest.insert(.readable) }
+    if what & CURL_POLL_OUT != 0 { interest.insert(.writable) }
+    do {
+      if let watch = sockets[socket] {
+        try loop.change(watch, interest: interest)
+      } else {
+        let watch = CurlSocketWatch { [unowned self] readiness in ready(socket, readiness) }
+        try loop.register(watch, descriptor: socket, interest: interest)
+        sockets[socket] = watch
+      }
+    } catch {
+      failure = .other("the connection cannot be watched: \(error)")
+      loop.set(timer, to: loop.now)
+    }
+  }
+
+  private func wait(_ milliseconds: Int) {
+    guard !isClosed else { return }
+    loop.set(timer, to: milliseconds < 0 ? .never : loop.now + .milliseconds(milliseconds))
+  }
+
+  private func ready(_ socket: Int32, _ readiness: Readiness) {
+    var events: Int32 = 0
+    if readiness.contains(.readable) { events |= CURL_CSELECT_IN }
+    if readiness.contains(.writable) { events |= CURL_CSELECT_OUT }
+    if !readiness.isDisjoint(with: [.error, .hangUp]) { events |= CURL_CSELECT_ERR }
+    act(on: socket, events)
+  }
+
+  private func act(on socket: Int32, _ events: Int32) {
+    guard !isClosed else { return }
+    var running: Int32 = 0
+    let code = unsafe curl_multi_socket_action(multi, socket, events, &running)
+    guard code == CURLM_OK else {
+      return finish(.failure(.other(unsafe String(cString: curl_multi_strerror(code)))))
+    }
+    var result = CURLE_OK
+    guard unsafe ccurl_finished(multi, &result) != 0 else { return }
+    let detail = unsafe String(cString: errorText)
+    finish(result == CURLE_OK ? .success(()) : .failure(UpstreamError(result, detail: detail)))
+  }
+
+  private func timeout() {
+    if let failure { finish(.failure(failure)) } else { act(on: CURL_SOCKET_BAD, 0) }
+  }
+
+  private func finish(_ result: Result<Void, UpstreamError>) {
+    guard let completion else { return }
+    self.completion = nil
+    completion(result)
+  }
+}
+
+/// A socket that libcurl wants to hear about while it connects.
+final class CurlSocketWatch: Watch {
+  private let changed: (Readiness) -> Void
+
+  init(_ changed: @escaping (Readiness) -> Void) {
+    self.changed = changed
+    super.init()
+  }
+
+  override func signal(_ readiness: Readiness) {
+    changed(readiness)
+  }
+}

@@ -1,0 +1,79 @@
+internal import CCurl
+internal import Glibc
+public import Reactor
+internal import SystemPackage
+
+/// Makes connections for one event loop, by libcurl: names resolved, addresses raced, TLS shaken and verified.
+public final class Dialer {
+  private let loop: EventLoop
+  private let trust: TrustStore
+  private let share: CurlShare
+
+  /// A dialer of `loop` that verifies servers against `trust`.
+  public init(loop: EventLoop, trust: TrustStore) throws(UpstreamError) {
+    self.loop = loop
+    self.trust = trust
+    share = try CurlShare()
+  }
+
+  /// Begins to connect to `origin`. `completion` is called once, later, on the loop's thread, unless the attempt is
+  /// cancelled before.
+  public func dial(
+    _ origin: UpstreamOrigin, timeout: Duration,
+    completion: @escaping (Result<ByteStream, UpstreamError>) -> Void
+  ) throws(UpstreamError) -> DialAttempt {
+    let transfer = try transfer(url: origin.url)
+    try transfer.set(CURLOPT_CONNECT_ONLY, 1)
+    try transfer.set(CURLOPT_CONNECTTIMEOUT_MS, Int(clamping: timeout.nanoseconds / 1_000_000))
+    try transfer.start { [loop] result in
+      switch result {
+      case .success:
+        completion(Self.stream(from: transfer, origin, loop))
+      case .failure(let error):
+        transfer.close()
+        completion(.failure(error))
+      }
+    }
+    return DialAttempt(transfer)
+  }
+
+  func transfer(url: String) throws(UpstreamError) -> CurlTransfer {
+    try CurlTransfer(url: url, loop: loop, share: share, trust: trust)
+  }
+
+  private static func stream(
+    from transfer: CurlTransfer, _ origin: UpstreamOrigin, _ loop: EventLoop
+  ) -> Result<ByteStream, UpstreamError> {
+    let descriptor = unsafe ccurl_active_socket(transfer.easy)
+    guard descriptor != CURL_SOCKET_BAD else {
+      transfer.close()
+      return .failure(.broken("the connection was lost as soon as it was made"))
+    }
+    transfer.handOver()
+    do {
+      if origin.isSecure { return .success(try CurlStream(transfer, descriptor: descriptor, on: loop)) }
+      // Without TLS libcurl has done its part: a copy of the descriptor outlives its handles.
+      defer { transfer.close() }
+      let copy = Descriptor(owning: try Errno.check(fcntl(descriptor, F_DUPFD_CLOEXEC, 0)))
+      return .success(try SocketStream(copy, on: loop))
+    } catch let error as UpstreamError {
+      return .failure(error)
+    } catch {
+      return .failure(.other("no descriptor for the connection: \(error)"))
+    }
+  }
+}
+
+/// A connection in the making.
+public final class DialAttempt {
+  private let transfer: CurlTransfer
+
+  init(_ transfer: CurlTransfer) {
+    self.transfer = transfer
+  }
+
+  /// Gives up; the completion is not called any more.
+  public func cancel() {
+    transfer.close()
+  }
+}

@@ -1,0 +1,31 @@
+/// Why there is no connection to an upstream or a token endpoint, or none any more.
+public enum UpstreamError: Error, Equatable, Sendable {
+  /// The name could not be resolved.
+  case dns(String)
+  /// Nobody accepts connections there, or there is no way to it.
+  case connect(String)
+  /// Connecting took longer than it may.
+  case connectTimeout(String)
+  /// The server's certificate is not one that this proxy trusts for that name.
+  case certificate(String)
+  /// The TLS handshake failed otherwise.
+  case tls(String)
+  /// All connections that may be open to this upstream are in use, and too many requests wait for one.
+  case exhausted
+  /// The connection failed after it was made.
+  case broken(String)
+  /// libcurl or the system failed in another way.
+  case other(String)
+}
+
+extension UpstreamError: CustomStringConvertible {
+  /// What happened, as a sentence without its full stop.
+  public var description: String {
+    switch self {
+    case .dns(let detail), .connect(let detail), .connectTimeout(let detail), .certificate(let detail),
+      .tls(let detail), .broken(let detail), .other(let detail):
+      detail
+    case .exhausted: "all connections to the upstream are in use"
+    }
+  }
+}

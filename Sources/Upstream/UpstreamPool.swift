@@ -1,0 +1,154 @@
+public import Reactor
+
+/// The connections of one event loop to one origin: kept alive between requests, limited in number, thrown away when
+/// they grow old or when something arrives that nobody asked for.
+public final class UpstreamPool {
+  /// The limits of a pool.
+  public struct Limits: Sendable {
+    /// How many connections may be open at the same time.
+    public var connections: Int
+    /// How many requests may wait for one.
+    public var queue: Int
+    /// How long an unused connection is kept.
+    public var idle: Duration
+
+    /// Limits of these values.
+    public init(connections: Int, queue: Int, idle: Duration) {
+      self.connections = connections
+      self.queue = queue
+      self.idle = idle
+    }
+  }
+
+  /// Where the connections lead.
+  public let origin: UpstreamOrigin
+
+  private let loop: EventLoop
+  private let dialer: Dialer
+  private let idleTime: Duration
+  private var pool: ConnectionPool<UpstreamConnection, UpstreamLease>
+  private let expiry = LoopTimer()
+
+  /// An empty pool.
+  public init(origin: UpstreamOrigin, limits: Limits, dialer: Dialer, loop: EventLoop) {
+    self.origin = origin
+    self.loop = loop
+    self.dialer = dialer
+    idleTime = limits.idle
+    pool = ConnectionPool(limit: max(1, limits.connections), queueLimit: limits.queue)
+    expiry.action = { [unowned self] in expire() }
+  }
+
+  /// Connections that are open or being made.
+  public var openConnections: Int { pool.open }
+  /// Connections that nobody uses.
+  public var idleConnections: Int { pool.idle.count }
+  /// Requests that wait for a connection.
+  public var waitingRequests: Int { pool.waiters.count }
+
+  /// Asks for a connection on behalf of `lease`, whose outcome is set now or later.
+  ///
+  /// - Parameter mustBeNew: whether a connection that served others before will not do.
+  public func request(_ lease: UpstreamLease, mustBeNew: Bool = false) {
+    lease.pool = self
+    if mustBeNew { closeIdle() }
+    while true {
+      switch pool.lease(for: lease) {
+      case .use(let connection):
+        connection.disturbed = nil
+        connection.stream.observer = nil
+        // Looked at just before it is used: what came in meanwhile would be taken for the answer.
+        guard !connection.stream.hasUnexpectedInput() else {
+          connection.stream.close()
+          handOver(pool.lost())
+          continue
+        }
+        connection.earlierRequests += 1
+        return lease.finish(.success(connection))
+      case .dial:
+        return dial(for: lease)
+      case .wait:
+        return
+      case .refuse:
+        return lease.finish(.failure(.exhausted))
+      }
+    }
+  }
+
+  /// Takes back a connection on which the exchange ended well, and the peer did not say that it would close.
+  public func release(_ connection: UpstreamConnection) {
+    connection.stream.observer = nil
+    guard !connection.stream.hasUnexpectedInput() else { return discard(connection) }
+    switch pool.release(connection, at: loop.now) {
+    case .give(let waiter):
+      connection.earlierRequests += 1
+      waiter.finish(.success(connection))
+    case .none:
+      connection.disturbed = { [unowned self] connection in inspect(connection) }
+      connection.stream.observer = connection
+      if pool.idle.count == 1 { loop.set(expiry, to: loop.now + idleTime) }
+    }
+  }
+
+  /// Closes a connection that must not be used again.
+  public func discard(_ connection: UpstreamConnection) {
+    connection.stream.observer = nil
+    connection.stream.close()
+    handOver(pool.lost())
+  }
+
+  /// Closes the connections that nobody uses.
+  public func closeIdle() {
+    for connection in pool.expire(idleSince: .never) { close(idle: connection) }
+  }
+
+  func cancel(_ lease: UpstreamLease) {
+    if let attempt = lease.attempt {
+      attempt.cancel()
+      handOver(pool.lost())
+    } else {
+      pool.removeWaiter(lease)
+    }
+  }
+
+  private func dial(for lease: UpstreamLease) {
+    do {
+      lease.attempt = try dialer.dial(origin, timeout: lease.connectTimeout) { [unowned self, unowned lease] result in
+        lease.attempt = nil
+        switch result {
+        case .success(let stream):
+          lease.finish(.success(UpstreamConnection(stream)))
+        case .failure(let error):
+          handOver(pool.lost())
+          lease.finish(.failure(error))
+        }
+      }
+    } catch {
+      handOver(pool.lost())
+      lease.finish(.failure(error))
+    }
+  }
+
+  private func handOver(_ handover: ConnectionPool<UpstreamConnection, UpstreamLease>.Handover) {
+    // Only the room is handed over here: the waiter makes a connection of its own.
+    if case .give(let waiter) = handover { dial(for: waiter) }
+  }
+
+  private func inspect(_ connection: UpstreamConnection) {
+    guard connection.stream.hasUnexpectedInput(), pool.removeIdle(connection) else { return }
+    close(idle: connection)
+  }
+
+  private func close(idle connection: UpstreamConnection) {
+    connection.disturbed = nil
+    connection.stream.observer = nil
+    connection.stream.close()
+  }
+
+  private func expire() {
+    guard loop.now.nanoseconds >= idleTime.nanoseconds else { return }
+    let moment = Instant(nanoseconds: loop.now.nanoseconds - idleTime.nanoseconds)
+    for connection in pool.expire(idleSince: moment) { close(idle: connection) }
+    if let oldest = pool.idle.first { loop.set(expiry, to: oldest.since + idleTime) }
+  }
+}
