@@ -68,7 +68,7 @@ let package = Package(
       name: "m2m-sandbox", dependencies: ["Reactor", "Sandbox", argumentParser], swiftSettings: strict),
 
     tests("BytesTests", ["Bytes"]),
-    tests("SecretsTests", ["Secrets"]),
+    tests("SecretsTests", ["Secrets", systemPackage]),
     tests("HTTPWireTests", ["Bytes", "HTTPWire"]),
     tests("ConfigurationTests", ["Configuration", "Secrets"]),
     tests("TelemetryTests", ["Bytes", "Telemetry", logging]),
