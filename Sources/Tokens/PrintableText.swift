@@ -2,8 +2,8 @@
 enum PrintableText {
   private static let longest = 200
 
-  /// `text` as printable ASCII without `"` and `\` (the characters of RFC 6749, 5.2), at most 200 of them; runs of
-  /// anything else become one space, as do the spaces and full stops at the ends.
+  /// `text` as printable ASCII without `"` and `\` (the characters of RFC 6749, 5.2), about 200 of them at most. Runs of
+  /// anything else become one space; spaces at either end, and full stops at the end, are dropped.
   static func cleaned(_ text: some Sequence<UInt8>) -> String {
     var cleaned = ""
     var pendingSpace = false
@@ -18,7 +18,7 @@ enum PrintableText {
       }
       if cleaned.utf8.count >= longest { break }
     }
-    while cleaned.last == "." { cleaned.removeLast() }
+    while cleaned.last == "." || cleaned.last == " " { cleaned.removeLast() }
     return cleaned
   }
 

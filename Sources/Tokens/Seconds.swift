@@ -11,11 +11,11 @@ enum Seconds {
     return Double(characters)
   }
 
-  /// The digits of Retry-After or RateLimit-Reset as a time to wait, at most a day; nil for anything else.
+  /// The digits of Retry-After or RateLimit-Reset as a time to wait; nil for anything else.
   static func wait(_ field: String) -> Duration? {
     guard !field.isEmpty, field.utf8.allSatisfy({ UInt8(ascii: "0") <= $0 && $0 <= UInt8(ascii: "9") }) else {
       return nil
     }
-    return .seconds(min(Int64(field) ?? .max, 86_400))
+    return .seconds(Int64(field) ?? .max)
   }
 }

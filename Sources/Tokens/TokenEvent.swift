@@ -32,4 +32,18 @@ public struct TokenEvent: Sendable {
   public let fetchedToday: Int
   /// Tokens fetched by this request since the start, this one included.
   public let fetchedSinceStart: Int
+
+  /// An event made of its parts.
+  public init(
+    request: TokenRequestSummary, reason: Reason, outcome: Outcome, took: Duration, attempts: Int, fetchedToday: Int,
+    fetchedSinceStart: Int
+  ) {
+    self.request = request
+    self.reason = reason
+    self.outcome = outcome
+    self.took = took
+    self.attempts = attempts
+    self.fetchedToday = fetchedToday
+    self.fetchedSinceStart = fetchedSinceStart
+  }
 }

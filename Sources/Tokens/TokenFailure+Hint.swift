@@ -41,18 +41,18 @@ extension TokenFailure {
     }
   }
 
-  private var quotedScopes: String { request.scopes.joined(separator: " ") }
+  private var listedScopes: String { request.scopes.map { " \($0)" }.joined() }
 
   private func kindeHint(for refusal: OAuthRefusal) -> String {
     switch refusal.code {
     case .invalidClient:
-      return "In Kinde, open the M2M application, tab Details, and compare Client ID and Client secret with "
-        + "\(settings). A rotated secret, or a deleted application, no longer works."
+      return "In Kinde, open the M2M application and compare its client id and client secret with \(settings). "
+        + "A secret that was rotated, or an application that was deleted, no longer works."
     case .unauthorizedClient, .accessDenied:
       return "In Kinde, open the M2M application, tab APIs, and authorise it for this API."
     case .invalidScope:
-      return "In Kinde, add the missing ones of the scopes \(quotedScopes) to the API, tab Scopes; "
-        + "then open the M2M application, tab APIs, and assign them to it."
+      return "In Kinde, define the scopes\(listedScopes) on the API; then open the M2M application, tab APIs, and "
+        + "assign them to it."
     case .invalidRequest, .invalidTarget:
       return audienceHint
     case .invalidGrant, .unsupportedGrantType:
@@ -83,7 +83,7 @@ extension TokenFailure {
     case .unauthorizedClient, .accessDenied:
       "Let the client use the client credentials grant\(request.audience.map { " for \($0)" } ?? "") at \(host)."
     case .invalidScope:
-      "Define the scopes \(quotedScopes) at \(host) and assign them to the client, or take them out of the route."
+      "Define the scopes\(listedScopes) at \(host) and assign them to the client, or take them out of the route."
     case .invalidRequest, .invalidTarget:
       request.audience.map { "Check that \(host) knows the audience \($0)." }
         ?? "Some servers need an audience or scopes: set them in the route."

@@ -16,7 +16,7 @@ struct TokenFetch {
     let deadline = began.advanced(by: TokenHTTPRequest.longestWait)
     var attempts = 1
     var outcome = await attempt(until: deadline)
-    if case .failure(let failed) = outcome, failed.cause.mayBePassing, failed.serverAsksToWait == nil,
+    if case .failure(let failed) = outcome, failed.cause.mayBePassing, (failed.serverAsksToWait ?? .zero) == .zero,
       clock.now < deadline
     {
       attempts = 2
@@ -26,13 +26,13 @@ struct TokenFetch {
   }
 
   private func attempt(until deadline: TokenInstant) async -> Result<AccessToken, FailedFetch> {
-    let sent = TokenReply.Moment(instant: clock.now, wallSeconds: clock.wallSeconds)
+    let sent = TokenReplyReader.Moment(instant: clock.now, wallSeconds: clock.wallSeconds)
     let request = grant.request(timeout: sent.instant.duration(to: deadline))
     switch await transport(request) {
     case .failure(let error):
       return .failure(FailedFetch(TokenFailure.Cause(error)))
     case .success(let response):
-      switch TokenReply(response, to: grant, sent: sent).outcome {
+      switch TokenReplyReader(response: response, grant: grant, sent: sent).outcome() {
       case .success(let token) where !token.isUsable(at: clock.now):
         return .failure(FailedFetch(.malformed(.expiredToken)))
       case let outcome:

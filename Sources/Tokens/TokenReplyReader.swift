@@ -1,12 +1,27 @@
 import Secrets
 
-/// Reads a token endpoint's reply, and throws what keeps it from being a token.
+/// Reads a token endpoint's reply (RFC 6749, 5.1 and 5.2).
 struct TokenReplyReader {
+  /// When something happened, on both clocks.
+  struct Moment {
+    let instant: TokenInstant
+    let wallSeconds: Int64
+  }
+
   let response: TokenHTTPResponse
   let grant: TokenGrant
-  let sent: TokenReply.Moment
+  /// When the request was sent.
+  let sent: Moment
 
-  func token() throws(TokenFailure.Cause) -> AccessToken {
+  func outcome() -> Result<AccessToken, FailedFetch> {
+    do {
+      return .success(try token())
+    } catch {
+      return .failure(FailedFetch(error, serverAsksToWait: serverAsksToWait(after: error)))
+    }
+  }
+
+  private func token() throws(TokenFailure.Cause) -> AccessToken {
     switch response.status {
     case 200: try response.body.withBytes { body throws(TokenFailure.Cause) in try token(in: body) }
     case 300...399: throw .redirected(status: response.status)
@@ -19,7 +34,7 @@ struct TokenReplyReader {
 
   /// How long the server wants to be left alone. RateLimit-Reset counts with 429 only: elsewhere it is mere
   /// information.
-  func serverAsksToWait(after cause: TokenFailure.Cause) -> Duration? {
+  private func serverAsksToWait(after cause: TokenFailure.Cause) -> Duration? {
     if let field = response.retryAfter {
       if let wait = Seconds.wait(field) { return wait }
       if let date = HTTPDate.seconds(field) { return .seconds(max(0, date - reference)) }

@@ -30,7 +30,7 @@ public struct TokenRequestKey: Hashable, Sendable {
   /// Host, and port where one is written, of the token endpoint: what messages call it by.
   public var endpointHost: String {
     var rest = Substring(endpoint)
-    if let scheme = rest.firstRange(of: "://") { rest = rest[scheme.upperBound...] }
+    if let colon = rest.firstIndex(of: ":"), rest[colon...].hasPrefix("://") { rest = rest[colon...].dropFirst(3) }
     rest = rest.prefix { !"/?#".contains($0) }
     if let user = rest.lastIndex(of: "@") { rest = rest[rest.index(after: user)...] }
     return String(rest)
