@@ -2,10 +2,11 @@ internal import Bytes
 internal import HTTPWire
 internal import Reactor
 
+// Sendable because its worker's thread is the only one that touches it.
 /// A client's connection: one request after the other, each an ``Exchange``.
 ///
 /// Between requests it holds no buffer.
-final class ClientConnection {
+final class ClientConnection: @unchecked Sendable {
   let stream: ByteStream
   let peer: String
   let worker: Worker
@@ -39,8 +40,13 @@ final class ClientConnection {
     }
   }
 
+  /// Begins to serve, as a task of the worker's loop.
+  func start() {
+    worker.loop.start { [self] in await serve() }
+  }
+
   /// Serves requests until the connection ends.
-  func serve() async {
+  private func serve() async {
     while await hasRequest() {
       let exchange = worker.lendExchange()
       requests += 1

@@ -12,7 +12,7 @@ internal import Upstream
 final class Worker: @unchecked Sendable {
   let loop: EventLoop
   let table: RouteTable
-  let timeouts: Timeouts
+  let timeouts: PhaseTimeouts
   let headLimits: HeadLimits
   let buffers = BufferPool(bufferCapacity: bufferCapacity, keeping: 128)
   let pools: [UpstreamPool]
@@ -42,7 +42,7 @@ final class Worker: @unchecked Sendable {
     self.metrics = metrics
     self.accessLog = accessLog
     self.logger = logger
-    timeouts = configuration.timeouts
+    timeouts = PhaseTimeouts(configuration.timeouts)
     headLimits = HeadLimits(
       bytes: configuration.limits.head, requestLine: configuration.limits.head, fields: configuration.limits.fields)
     if let accessLog { loop.onWaiting { accessLog.flush() } }
@@ -75,8 +75,7 @@ final class Worker: @unchecked Sendable {
     metrics.open.add()
     connections[ObjectIdentifier(connection)] = connection
     if connections.count >= connectionLimit { for listener in listeners { listener.pause() } }
-    nonisolated(unsafe) let accepted = connection
-    loop.start { await accepted.serve() }
+    connection.start()
   }
 
   /// The connection has ended.

@@ -19,7 +19,7 @@ final class ProxyRoute: Sendable {
   let hostLine: [UInt8]
   /// Where its tokens come from; nil for a route that forwards without one.
   let tokens: TokenSource?
-  let timeouts: Timeouts
+  let timeouts: PhaseTimeouts
 
   init(_ route: Route, index: Int, pool: Int, tokens: TokenSource?) {
     self.index = index
@@ -31,6 +31,6 @@ final class ProxyRoute: Sendable {
     originName = route.upstream.description
     basePath = Array(route.upstreamBasePath.utf8)
     hostLine = Array("Host: \(route.upstream.authority)\r\n".utf8)
-    timeouts = route.timeouts
+    timeouts = PhaseTimeouts(route.timeouts)
   }
 }

@@ -23,12 +23,15 @@ struct RouteTable: Sendable {
   }
 
   let routes: [ProxyRoute]
+  /// The hosts that routes match, as they are written.
+  let hostNames: [String]
   private var byHost = HostTable<[Candidate]>()
   private var mounts: [Mount] = []
 
   /// The table of `routes`, which stand in the same order as their `configurations`.
   init(_ routes: [ProxyRoute], configurations: [Route]) {
     self.routes = routes
+    hostNames = configurations.flatMap { $0.matches.map { "\($0.host)\($0.port.map { ":\($0)" } ?? "")" } }
     for (index, configuration) in configurations.enumerated() {
       for match in configuration.matches {
         let candidate = Candidate(port: match.port, prefix: PathPrefix(match.path), route: index)

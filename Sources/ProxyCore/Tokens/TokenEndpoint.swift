@@ -3,11 +3,11 @@ internal import Secrets
 internal import Tokens
 internal import Upstream
 
+// Sendable because the client is used on the loop's thread only: `send` is for its tasks.
 /// Carries the requests of the token module to token endpoints, on one event loop.
-final class TokenEndpoint: Sendable {
+final class TokenEndpoint: @unchecked Sendable {
   private let loop: EventLoop
-  // Made and used on the loop's thread only.
-  nonisolated(unsafe) private let client: HTTPClient
+  private let client: HTTPClient
 
   init(loop: EventLoop, dialer: Dialer) {
     self.loop = loop
