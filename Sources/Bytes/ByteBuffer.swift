@@ -64,6 +64,12 @@
     end += count
   }
 
+  /// Replaces the readable byte at `offset`.
+  public func setByte(_ byte: UInt8, at offset: Int) {
+    precondition(offset >= start && offset < end, "the offset lies outside the readable bytes")
+    unsafe storage[offset] = byte
+  }
+
   /// Drops `count` bytes from the front of the readable ones.
   public func consume(_ count: Int) {
     precondition(count >= 0 && count <= self.count, "more was consumed than was there")

@@ -1,0 +1,100 @@
+extension BodyDecoder {
+  mutating func stepChunked(_ bytes: Span<UInt8>) throws(WireError) -> (consumed: Int, event: Event) {
+    var position = 0
+    while position < bytes.count {
+      switch state {
+      case .payload:
+        let count = Int(min(UInt64(bytes.count - position), remaining))
+        remaining -= UInt64(count)
+        payloadBytes += UInt64(count)
+        extensionOverhead = max(0, extensionOverhead - count)
+        if remaining == 0 { state = .payloadReturn }
+        return (position + count, .payload(position..<position + count))
+      case .sizeStart, .size:
+        try takeSize(bytes[position])
+      case .sizeLineFeed:
+        guard bytes[position] == lf else { throw .bareCarriageReturn }
+        state = remaining > 0 ? .payload : .trailerStart
+        sizeDigits = 0
+        extensionBytes = 0
+      case .payloadReturn:
+        guard bytes[position] == cr else { throw .chunkNotTerminated }
+        state = .payloadLineFeed
+      case .payloadLineFeed:
+        guard bytes[position] == lf else { throw .chunkNotTerminated }
+        state = .sizeStart
+      case .trailerStart, .trailerField, .trailerLineFeed:
+        try takeTrailer(bytes[position])
+        if isFinished { return (position + 1, .finished) }
+      default:
+        try takeExtension(bytes[position])
+      }
+      position += 1
+    }
+    return (position, .needMore)
+  }
+
+  /// A byte of the chunk size: up to 16 digits, none of them missing, no whitespace but before an extension.
+  private mutating func takeSize(_ byte: UInt8) throws(WireError) {
+    if let digit = ByteClass.hexValue(byte) {
+      sizeDigits += 1
+      guard sizeDigits <= 16, remaining <= UInt64(Int64.max) >> 4 else { throw .chunkSizeTooLarge }
+      remaining = remaining << 4 | UInt64(digit)
+      state = .size
+      return
+    }
+    guard state == .size else { throw .malformedChunkSize }
+    switch byte {
+    case cr: state = .sizeLineFeed
+    case UInt8(ascii: ";"), space, tab: try takeExtension(byte)
+    case lf: throw .bareLineFeed
+    default: throw .malformedChunkSize
+    }
+  }
+
+  /// A byte of `*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )`. What it says is dropped, but it must
+  /// be well-formed: lenient reading of extensions is how proxies come to disagree about where a chunk begins.
+  private mutating func takeExtension(_ byte: UInt8) throws(WireError) {
+    // A line may end after a name or a value, and after nothing else.
+    if byte == cr, state == .name || state == .tokenValue || state == .afterQuotes {
+      state = .sizeLineFeed
+      return
+    }
+    extensionBytes += 1
+    extensionOverhead += 1
+    guard extensionBytes <= limits.extensionLine, extensionOverhead <= limits.extensionOverhead else {
+      throw .chunkExtensionTooLong
+    }
+    if byte == lf { throw .bareLineFeed }
+    guard let next = stateAfter(byte) else { throw .malformedChunkExtension }
+    state = next
+  }
+
+  private func stateAfter(_ byte: UInt8) -> ChunkState? {
+    let isBlank = byte == space || byte == tab
+    let isToken = ByteClass.contains(byte, ByteClass.token)
+    let isSemicolon = byte == UInt8(ascii: ";")
+    let isEquals = byte == UInt8(ascii: "=")
+    let isQuote = byte == UInt8(ascii: "\"")
+    switch state {
+    case .size, .beforeSemicolon, .afterQuotes: return isSemicolon ? .nameStart : isBlank ? .beforeSemicolon : nil
+    case .nameStart: return isToken ? .name : isBlank ? .nameStart : nil
+    case .name, .afterName:
+      if isSemicolon { return .nameStart }
+      if isEquals { return .valueStart }
+      return isBlank ? .afterName : isToken && state == .name ? .name : nil
+    case .valueStart: return isQuote ? .quotedValue : isToken ? .tokenValue : isBlank ? .valueStart : nil
+    case .tokenValue: return isToken ? .tokenValue : isSemicolon ? .nameStart : isBlank ? .beforeSemicolon : nil
+    case .quotedValue:
+      if isQuote { return .afterQuotes }
+      if byte == UInt8(ascii: "\\") { return .quotedPair }
+      return isQuotable(byte) ? .quotedValue : nil
+    case .quotedPair: return isQuotable(byte) ? .quotedValue : nil
+    default: return nil
+    }
+  }
+
+  private func isQuotable(_ byte: UInt8) -> Bool {
+    byte == tab || byte >= space && byte != 0x7f
+  }
+}

@@ -1,0 +1,86 @@
+/// Finds the payload in a body as it arrives (RFC 9112 6.3 and 7.1). It copies nothing but trailers.
+///
+///     while true {
+///       let (consumed, event) = try decoder.step(bytes)
+///       // pass on the payload; drop `consumed` bytes from the front of `bytes`
+///     }
+///
+/// The outcome depends on the bytes alone, not on the pieces they arrive in. After an error the decoder is of no use.
+public struct BodyDecoder: Sendable {
+  /// What a step came upon.
+  public enum Event: Sendable, Equatable {
+    /// The bytes at these offsets are payload. They are the last ones of those consumed.
+    case payload(Range<Int>)
+    /// All bytes are consumed, and the body goes on.
+    case needMore
+    /// The body is complete; the bytes after those consumed belong to something else.
+    case finished
+  }
+
+  /// How the end of this body is found.
+  public let framing: BodyFraming
+  /// Whether the body is complete.
+  public internal(set) var isFinished: Bool
+  /// Bytes of payload so far.
+  public internal(set) var payloadBytes: UInt64 = 0
+  /// The trailer fields that may be forwarded; offsets into `trailerBytes`.
+  public internal(set) var trailers: [FieldLine] = []
+  /// The trailer section as it was received, without its last empty line.
+  public internal(set) var trailerBytes: [UInt8] = []
+  /// Trailer fields that were left out of `trailers`, since they have no business there (RFC 9110 6.5.1).
+  public internal(set) var droppedTrailers = 0
+
+  let limits: BodyLimits
+  /// Payload that is still to come: of the body, or of the chunk.
+  var remaining: UInt64 = 0
+  var state = ChunkState.sizeStart
+  /// Digits of the chunk size so far.
+  var sizeDigits = 0
+  /// Bytes of this chunk's extensions so far.
+  var extensionBytes = 0
+  /// Bytes of extensions less bytes of payload, at least 0.
+  var extensionOverhead = 0
+  /// Where the trailer line that is being received begins in `trailerBytes`.
+  var trailerLine = 0
+
+  /// A decoder for one body.
+  public init(_ framing: BodyFraming, limits: BodyLimits = BodyLimits()) {
+    self.framing = framing
+    self.limits = limits
+    switch framing {
+    case .none: isFinished = true
+    case .length(let length):
+      remaining = length
+      isFinished = length == 0
+    case .chunked, .untilClose: isFinished = false
+    }
+  }
+
+  /// Takes bytes from the front of `bytes`: says how many, and which of them are payload.
+  ///
+  /// One step consumes payload of one chunk at most. An empty `bytes` gives `needMore`, or `finished` if it is.
+  public mutating func step(_ bytes: Span<UInt8>) throws(WireError) -> (consumed: Int, event: Event) {
+    if isFinished { return (0, .finished) }
+    switch framing {
+    case .none: return (0, .finished)
+    case .length:
+      let count = Int(min(UInt64(bytes.count), remaining))
+      guard count > 0 else { return (0, .needMore) }
+      remaining -= UInt64(count)
+      payloadBytes += UInt64(count)
+      isFinished = remaining == 0
+      return (count, .payload(0..<count))
+    case .untilClose:
+      guard bytes.count > 0 else { return (0, .needMore) }
+      payloadBytes += UInt64(bytes.count)
+      return (bytes.count, .payload(0..<bytes.count))
+    case .chunked: return try stepChunked(bytes)
+    }
+  }
+
+  /// Says that the sender closed its side: that ends a body that is read until then, and cuts off every other one.
+  public mutating func atEndOfInput() throws(WireError) {
+    if framing == .untilClose { isFinished = true }
+    guard isFinished else { throw .truncatedBody }
+  }
+}

@@ -1,0 +1,80 @@
+public import Bytes
+
+/// Writes payload as chunks (RFC 9112 7.1).
+public enum ChunkedEncoder {
+  /// Bytes that one chunk may need beside its payload: 16 digits and two line ends.
+  public static let maximumOverhead = 20
+
+  /// Appends as much of `payload` as there is room for, as one chunk, and says how much that was.
+  ///
+  /// Nothing is written for an empty payload: a chunk of size 0 would end the body.
+  public static func append(_ payload: Span<UInt8>, to output: ByteBuffer) -> Int {
+    let count = min(payload.count, output.freeSpace - maximumOverhead)
+    guard count > 0 else { return 0 }
+    output.append(hexadecimal: UInt64(count))
+    output.append("\r\n" as StaticString)
+    output.append(payload.extracting(0..<count))
+    output.append("\r\n" as StaticString)
+    return count
+  }
+
+  /// Takes the payload that `decoder` finds in `bytes`, and appends all there is room for as one chunk.
+  ///
+  /// A body of thousands of tiny chunks so leaves as few large ones. Returns how many bytes of `bytes` were consumed;
+  /// less than all of them when the output is full, or when the body is finished. Ending the body is left to
+  /// ``finish(to:)``.
+  public static func append(
+    from decoder: inout BodyDecoder, _ bytes: Span<UInt8>, to output: ByteBuffer
+  ) throws(WireError) -> Int {
+    // The number of digits must be known before the payload is: no more than this can follow.
+    let room = min(bytes.count, output.freeSpace - maximumOverhead)
+    guard room > 0 else { return 0 }
+    let sizeAt = output.end
+    let digits = (UInt64.bitWidth - UInt64(room).leadingZeroBitCount + 3) / 4
+    output.appendZeros(digits)
+    output.append("\r\n" as StaticString)
+    let payloadAt = output.end
+    // Stepping through no more than `room` bytes finds no more than `room` bytes of payload.
+    let consumed: Int
+    do throws(WireError) {
+      consumed = try decoder.gather(bytes.extracting(0..<room), into: output)
+    } catch {
+      output.truncate(to: sizeAt)
+      throw error
+    }
+    let count = output.end - payloadAt
+    guard count > 0 else {
+      output.truncate(to: sizeAt)
+      return consumed
+    }
+    output.overwrite(hexadecimal: UInt64(count), digits: digits, at: sizeAt)
+    output.append("\r\n" as StaticString)
+    return consumed
+  }
+
+  /// Ends the body, without trailers. False when there is no room.
+  public static func finish(to output: ByteBuffer) -> Bool {
+    guard output.freeSpace >= 5 else { return false }
+    output.append("0\r\n\r\n" as StaticString)
+    return true
+  }
+
+  /// Ends the body with the trailers that `decoder` found fit to be forwarded. False when there is no room.
+  ///
+  /// Where the head's ``RequestHead/hasConnectionOptions`` is set, leave the trailers out: Connection may name one of
+  /// them (RFC 9110 7.6.1), and dropping trailers is always allowed.
+  public static func finish(trailersOf decoder: BodyDecoder, to output: ByteBuffer) -> Bool {
+    // A trailer is written with at most two bytes more than it was received with: colon, space and CRLF.
+    guard output.freeSpace >= 5 + decoder.trailerBytes.count + 2 * decoder.trailers.count else { return false }
+    output.append("0\r\n" as StaticString)
+    let bytes = decoder.trailerBytes.span
+    for line in decoder.trailers {
+      output.append(bytes.extracting(line.name.range))
+      output.append(": " as StaticString)
+      output.append(bytes.extracting(line.value.range))
+      output.append("\r\n" as StaticString)
+    }
+    output.append("\r\n" as StaticString)
+    return true
+  }
+}

@@ -1,0 +1,62 @@
+extension FieldLine {
+  /// What begins at a place in a field section.
+  enum Scan {
+    /// A field line; the next line begins at `next`.
+    case field(FieldLine, next: Int)
+    /// The empty line that ends the section; what follows it begins at `next`.
+    case end(next: Int)
+    /// The line is not complete.
+    case incomplete
+  }
+
+  /// Reads the line at `start`, looking at no byte from `end` on.
+  ///
+  /// Bytes are judged from left to right, each without knowing what follows, so that a message fails in the same way
+  /// however it arrives.
+  @inline(__always)
+  static func scan(_ bytes: Span<UInt8>, from start: Int, to end: Int) throws(WireError) -> Scan {
+    var position = start
+    while position < end, ByteClass.contains(bytes[position], ByteClass.token) { position &+= 1 }
+    guard position < end else { return .incomplete }
+    guard position > start, bytes[position] == UInt8(ascii: ":") else {
+      return try scanOther(bytes, from: start, at: position, to: end)
+    }
+    let name = ByteRange(start: Int32(truncatingIfNeeded: start), end: Int32(truncatingIfNeeded: position))
+    position &+= 1
+    while position < end, bytes[position] == space || bytes[position] == tab { position &+= 1 }
+    let valueStart = position
+    position = bytes.firstControl(from: position, to: end)
+    guard position < end else { return .incomplete }
+    guard bytes[position] == cr else { throw fault(of: bytes[position]) }
+    guard position &+ 1 < end else { return .incomplete }
+    guard bytes[position &+ 1] == lf else { throw .bareCarriageReturn }
+    var valueEnd = position
+    while valueEnd > valueStart, bytes[valueEnd &- 1] == space || bytes[valueEnd &- 1] == tab { valueEnd &-= 1 }
+    let value = ByteRange(start: Int32(truncatingIfNeeded: valueStart), end: Int32(truncatingIfNeeded: valueEnd))
+    let line = FieldLine(name: name, value: value, known: FieldName.recognise(bytes, name))
+    return .field(line, next: position &+ 2)
+  }
+
+  /// What is at `position`, the first byte of the line that no field name contains, when that is not the colon.
+  @inline(never)
+  private static func scanOther(
+    _ bytes: Span<UInt8>, from start: Int, at position: Int, to end: Int
+  ) throws(WireError) -> Scan {
+    let isFirst = position == start
+    switch bytes[position] {
+    case cr:
+      guard position + 1 < end else { return .incomplete }
+      guard bytes[position + 1] == lf else { throw .bareCarriageReturn }
+      guard isFirst else { throw .missingColon }
+      return .end(next: position + 2)
+    case space, tab: throw isFirst ? .foldedField : .whitespaceInFieldName
+    case lf: throw .bareLineFeed
+    default: throw .invalidFieldName
+    }
+  }
+
+  /// What is wrong with a control character that is not the CR that ends the line.
+  private static func fault(of byte: UInt8) -> WireError {
+    byte == lf ? .bareLineFeed : .controlByte
+  }
+}

@@ -1,0 +1,27 @@
+extension FieldNameSet {
+  /// Fields that mean something on one connection only (RFC 9110 7.6.1), `Proxy-*`, and what CGI takes for a setting.
+  public static let hopByHop: FieldNameSet = [
+    .connection, .keepAlive, .te, .transferEncoding, .upgrade, .http2Settings, .proxyConnection, .proxyAuthorization,
+    .proxyAuthenticate, .proxyAuthenticationInfo, .proxyOther, .proxy,
+  ]
+
+  /// What a forwarded request does not take over: hop-by-hop fields, and those that are written anew: Host, framing and
+  /// Authorization. `Trailer` is kept; drop it too where the body does not stay chunked.
+  public static let notForwardedInRequests = hopByHop.union([.host, .contentLength, .authorization, .proxyStatus])
+
+  /// What a forwarded response does not take over: hop-by-hop fields and framing. `Proxy-Status` is kept.
+  public static let notForwardedInResponses = hopByHop.union([.contentLength])
+
+  /// What a Connection field has no say in: names that are dropped or written anew anyway, and Via, without which a loop
+  /// would go unseen.
+  static let connectionCannotRemove = hopByHop.union([.host, .contentLength, .authorization, .via])
+
+  /// What has no business in a trailer section (RFC 9110 6.5.1): framing, routing, authentication, request modifiers,
+  /// response control, and how to read the content.
+  static let notAllowedInTrailers = hopByHop.union([
+    .host, .contentLength, .authorization, .via, .age, .date, .range, .pragma, .expect, .cookie, .setCookie, .trailer,
+    .ifMatch, .ifRange, .ifNoneMatch, .ifModifiedSince, .ifUnmodifiedSince, .expires, .location, .forwarded, .origin,
+    .retryAfter, .contentType, .contentRange, .contentEncoding, .cacheControl, .maxForwards, .secFetchSite,
+    .wwwAuthenticate, .authenticationInfo, .proxyStatus,
+  ])
+}

@@ -1,0 +1,83 @@
+import Bytes
+
+extension HeadWriter {
+  /// Writes a field line.
+  public mutating func field(_ name: StaticString, _ value: Span<UInt8>) {
+    guard hasRoom(name.utf8CodeUnitCount + value.count + 4) else { return }
+    output.append(name)
+    output.append(": " as StaticString)
+    output.append(value)
+    output.append("\r\n" as StaticString)
+  }
+
+  /// Writes a field line with a value of ours.
+  public mutating func field(_ name: StaticString, _ value: StaticString) {
+    value.withUTF8Buffer { field(name, unsafe Span(_unsafeElements: $0)) }
+  }
+
+  /// Writes a field line with a number.
+  public mutating func field(_ name: StaticString, _ number: UInt64) {
+    guard hasRoom(name.utf8CodeUnitCount + 20 + 4) else { return }
+    output.append(name)
+    output.append(": " as StaticString)
+    output.append(decimal: number)
+    output.append("\r\n" as StaticString)
+  }
+
+  /// Writes lines that are complete with their CRLF, such as the Authorization line.
+  public mutating func lines(_ lines: Span<UInt8>) {
+    guard hasRoom(lines.count) else { return }
+    output.append(lines)
+  }
+
+  /// Writes `Host`, with the brackets of an IPv6 address and without a port that is nil.
+  public mutating func host(_ name: Span<UInt8>, isIPv6Literal: Bool = false, port: UInt16?) {
+    guard hasRoom(name.count + 16) else { return }
+    output.append("Host: " as StaticString)
+    if isIPv6Literal { output.append(UInt8(ascii: "[")) }
+    output.append(name)
+    if isIPv6Literal { output.append(UInt8(ascii: "]")) }
+    if let port {
+      output.append(UInt8(ascii: ":"))
+      output.append(decimal: UInt64(port))
+    }
+    output.append("\r\n" as StaticString)
+  }
+
+  /// Writes the field that frames a body: `Content-Length` or `Transfer-Encoding: chunked`, or none of them.
+  public mutating func framing(_ framing: BodyFraming) {
+    switch framing {
+    case .none, .untilClose: break
+    case .length(let length): field("Content-Length", length)
+    case .chunked: literal("Transfer-Encoding: chunked\r\n")
+    }
+  }
+
+  /// Writes our `Via` line, behind those that were forwarded (RFC 9110 7.6.3); `version` is that of the message received.
+  public mutating func via(_ version: HTTPVersion, _ pseudonym: StaticString = "m2m-proxy") {
+    field(version == .http11 ? "Via: 1.1" : "Via: 1.0", endingWith: pseudonym)
+  }
+
+  /// Writes `Connection: close`.
+  public mutating func connectionClose() {
+    literal("Connection: close\r\n")
+  }
+
+  /// Writes `Connection: keep-alive`, for an HTTP/1.0 client.
+  public mutating func connectionKeepAlive() {
+    literal("Connection: keep-alive\r\n")
+  }
+
+  private mutating func field(_ beginning: StaticString, endingWith end: StaticString) {
+    guard hasRoom(beginning.utf8CodeUnitCount + end.utf8CodeUnitCount + 3) else { return }
+    output.append(beginning)
+    output.append(space)
+    output.append(end)
+    output.append("\r\n" as StaticString)
+  }
+
+  private mutating func literal(_ text: StaticString) {
+    guard hasRoom(text.utf8CodeUnitCount) else { return }
+    output.append(text)
+  }
+}

@@ -1,0 +1,84 @@
+import Bytes
+
+extension HeadWriter {
+  /// Writes the fields of `head` in their order, names and values as received, but for the names in `dropping` and those
+  /// that Connection names.
+  ///
+  /// Connection has no say in framing, Host, Authorization and Via: those are written anew or kept.
+  public mutating func forwardFields(
+    of head: RequestHead, _ bytes: Span<UInt8>, dropping: FieldNameSet = .notForwardedInRequests
+  ) {
+    forward(head.fields, head.facts.options, bytes, dropping, ownPseudonym: nil)
+  }
+
+  /// As for a request. `Proxy-Status` lines that speak in the name of `ownPseudonym` are dropped as well: only we do.
+  public mutating func forwardFields(
+    of head: ResponseHead, _ bytes: Span<UInt8>, dropping: FieldNameSet = .notForwardedInResponses,
+    ownPseudonym: StaticString = "m2m-proxy"
+  ) {
+    forward(head.fields, head.facts.options, bytes, dropping, ownPseudonym: ownPseudonym)
+  }
+
+  private mutating func forward(
+    _ fields: [FieldLine], _ options: [ByteRange], _ bytes: Span<UInt8>, _ dropping: FieldNameSet,
+    ownPseudonym: StaticString?
+  ) {
+    // Lines that follow one another and are written as they came are copied together.
+    var run = 0..<0
+    for line in fields {
+      if dropping.contains(line.known) || isNamed(line, options, bytes) { continue }
+      if line.known == .proxyStatus, let ownPseudonym, names(ownPseudonym, line.value, bytes) { continue }
+      guard line.isPlain(bytes) else {
+        copy(bytes, run)
+        run = 0..<0
+        writeAnew(line, bytes)
+        continue
+      }
+      let start = Int(line.name.start)
+      if start == run.upperBound {
+        run = run.lowerBound..<Int(line.value.end) + 2
+      } else {
+        copy(bytes, run)
+        run = start..<Int(line.value.end) + 2
+      }
+    }
+    copy(bytes, run)
+  }
+
+  private mutating func copy(_ bytes: Span<UInt8>, _ range: Range<Int>) {
+    guard !range.isEmpty else { return }
+    lines(bytes.extracting(range))
+  }
+
+  /// Writes a line whose value has other whitespace around it than one space before.
+  private mutating func writeAnew(_ line: FieldLine, _ bytes: Span<UInt8>) {
+    guard hasRoom(line.name.count + line.value.count + 4) else { return }
+    output.append(bytes.extracting(line.name.range))
+    output.append(": " as StaticString)
+    output.append(bytes.extracting(line.value.range))
+    output.append("\r\n" as StaticString)
+  }
+
+  private func isNamed(_ line: FieldLine, _ options: [ByteRange], _ bytes: Span<UInt8>) -> Bool {
+    for option in options where bytes.equalsIgnoringCase(option, line.name) { return true }
+    return false
+  }
+
+  /// Whether `pseudonym` occurs in a value, in any case.
+  private func names(_ pseudonym: StaticString, _ value: ByteRange, _ bytes: Span<UInt8>) -> Bool {
+    let count = pseudonym.utf8CodeUnitCount
+    guard value.count >= count else { return false }
+    for start in Int(value.start)...(Int(value.end) - count) where bytes.equals(pseudonym, count: count, at: start) {
+      return true
+    }
+    return false
+  }
+}
+
+extension FieldLine {
+  /// Whether the line was received as `Name: value` with one space and no other whitespace around the value.
+  func isPlain(_ bytes: Span<UInt8>) -> Bool {
+    let end = Int(value.end)
+    return Int(value.start) == Int(name.end) + 2 && bytes[Int(name.end) + 1] == space && bytes[end] == cr
+  }
+}

@@ -1,0 +1,119 @@
+// Scanning eight bytes at a time. Every load is checked against the bounds of the span (`unsafeLoadUnaligned` is called
+// unsafe for the types it may load, not for where it may load from); the lowest flagged byte of a word is exact, the
+// ones above it may be wrong by a borrow, so only the lowest is used.
+extension Span<UInt8> {
+  /// Offset of the first byte in `start..<end` that no field value contains: a control other than HTAB, or DEL; `end` if
+  /// there is none.
+  @inline(__always)
+  func firstControl(from start: Int, to end: Int) -> Int {
+    var position = start
+    while position &+ 8 <= end {
+      let word = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: position, as: UInt64.self).littleEndian
+      let flagged = belowSpace(word) | isDelete(word)
+      if flagged == 0 {
+        position &+= 8
+        continue
+      }
+      position &+= flagged.trailingZeroBitCount &>> 3
+      guard self[position] == tab else { return position }
+      position &+= 1
+    }
+    while position < end {
+      let byte = self[position]
+      if (byte < space && byte != tab) || byte == 0x7f { return position }
+      position &+= 1
+    }
+    return end
+  }
+
+  /// Offset of the first byte in `start..<end` that is not a visible ASCII character; `end` if there is none.
+  @inline(__always)
+  func firstNotVisible(from start: Int, to end: Int) -> Int {
+    var position = start
+    while position &+ 8 <= end {
+      let word = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: position, as: UInt64.self).littleEndian
+      let flagged = belowSpace(word) | isSpace(word) | isDelete(word) | (word & highBits)
+      if flagged == 0 {
+        position &+= 8
+        continue
+      }
+      return position &+ flagged.trailingZeroBitCount &>> 3
+    }
+    while position < end {
+      let byte = self[position]
+      if byte <= space || byte >= 0x7f { return position }
+      position &+= 1
+    }
+    return end
+  }
+
+  /// Whether the bytes at `range` are `literal`, which is in lower case, when ASCII letters lose their case.
+  ///
+  /// Setting bit 5 turns upper case into lower case, and turns nothing else that a token or a checked field value can
+  /// contain into a letter, a digit, `-`, `.` or `/`.
+  @inline(__always)
+  func equals(_ literal: StaticString, ignoringCaseAt range: ByteRange) -> Bool {
+    let count = literal.utf8CodeUnitCount
+    guard range.count == count else { return false }
+    return equals(literal, count: count, at: Int(range.start))
+  }
+
+  /// As above for `count` bytes at `start`; `count` is the length of the literal, a constant at every call.
+  @inline(__always)
+  func equals(_ literal: StaticString, count: Int, at start: Int) -> Bool {
+    // Safe: a literal lives for ever, and `count` is its length.
+    let wanted = unsafe UnsafeRawPointer(literal.utf8Start)
+    if count >= 8 {
+      var offset = 0
+      while offset &+ 8 <= count {
+        let word = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: start &+ offset, as: UInt64.self)
+        guard unsafe word | caseBits == wanted.loadUnaligned(fromByteOffset: offset, as: UInt64.self) else {
+          return false
+        }
+        offset &+= 8
+      }
+      if offset == count { return true }
+      let last = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: start &+ count &- 8, as: UInt64.self)
+      return unsafe last | caseBits == wanted.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self)
+    }
+    if count >= 4 {
+      let bits = UInt32(truncatingIfNeeded: caseBits)
+      let first = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: start, as: UInt32.self)
+      let last = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: start &+ count &- 4, as: UInt32.self)
+      return unsafe first | bits == wanted.loadUnaligned(fromByteOffset: 0, as: UInt32.self)
+        && last | bits == wanted.loadUnaligned(fromByteOffset: count &- 4, as: UInt32.self)
+    }
+    for offset in 0..<count {
+      guard unsafe self[start &+ offset] | 0x20 == wanted.load(fromByteOffset: offset, as: UInt8.self) else {
+        return false
+      }
+    }
+    return true
+  }
+}
+
+private let highBits: UInt64 = 0x8080_8080_8080_8080
+private let caseBits: UInt64 = 0x2020_2020_2020_2020
+
+/// Bit 7 of every byte of `word` that is less than 0x20.
+@inline(__always)
+private func belowSpace(_ word: UInt64) -> UInt64 {
+  (word &- 0x2020_2020_2020_2020) & ~word & highBits
+}
+
+/// Bit 7 of every byte of `word` that is 0x20.
+@inline(__always)
+private func isSpace(_ word: UInt64) -> UInt64 {
+  isZero(word ^ 0x2020_2020_2020_2020)
+}
+
+/// Bit 7 of every byte of `word` that is 0x7f.
+@inline(__always)
+private func isDelete(_ word: UInt64) -> UInt64 {
+  isZero(word ^ 0x7f7f_7f7f_7f7f_7f7f)
+}
+
+@inline(__always)
+private func isZero(_ word: UInt64) -> UInt64 {
+  (word &- 0x0101_0101_0101_0101) & ~word & highBits
+}
