@@ -14,7 +14,9 @@ struct AdminPages: Sendable {
     guard let page = page(request.path) else {
       return .text(404, "There is no \(request.path) here. What there is:\n\n\(Self.index)")
     }
-    guard request.method == "GET" || request.method == "HEAD" else { return .methodNotAllowed(allowed: ["GET", "HEAD"]) }
+    guard request.method == "GET" || request.method == "HEAD" else {
+      return .methodNotAllowed(allowed: ["GET", "HEAD"])
+    }
     return page()
   }
 

@@ -6,7 +6,7 @@ public import SystemPackage
 /// clients, strict in what it accepts.
 ///
 /// It is not on the way of any request that is proxied. Everything but the initialiser belongs to the loop's thread,
-/// or to the time before the loop runs.
+/// or to the time before the loop runs. ``close()`` it before letting go of it.
 public final class HTTPService: @unchecked Sendable {
   /// Answers one request; called on the loop's thread. HEAD is answered like GET: the service drops the body.
   public typealias Handler = @Sendable (ServiceRequest) async -> ServiceResponse
@@ -29,7 +29,7 @@ public final class HTTPService: @unchecked Sendable {
 
   // What the listener calls, which has to exist before the service that it calls.
   private final class Arrivals {
-    unowned var service: HTTPService?
+    weak var service: HTTPService?
   }
 
   /// Binds `host` (a numeric address) and `port` (0: any free one); accepts nothing before ``start()``.
@@ -51,8 +51,6 @@ public final class HTTPService: @unchecked Sendable {
     arrivals.service = self
     listener.onExhaustion = { errno in arrivals.service?.onExhaustion(errno) }
   }
-
-  deinit { listener.close() }
 
   /// Begins to accept connections.
   /// - Throws: what the kernel says when it cannot watch another descriptor.

@@ -1,3 +1,5 @@
+internal import HTTPWire
+
 /// What a handler answers. The service adds Content-Length, Date and Connection, and leaves the body out where the
 /// request or the status forbids one.
 public struct ServiceResponse: Sendable, Equatable {
@@ -30,5 +32,10 @@ public struct ServiceResponse: Sendable, Equatable {
   public static func methodNotAllowed(allowed: [String]) -> ServiceResponse {
     let list = allowed.joined(separator: ", ")
     return .text(405, "this resource allows \(list)", fields: [ServiceField("Allow", list)])
+  }
+
+  /// What answers a request that the parser refuses.
+  static func refusal(_ error: WireError) -> ServiceResponse {
+    .text(error.status, error.message)
   }
 }

@@ -16,9 +16,6 @@ final class TimedStream {
     case interrupted
   }
 
-  /// Whether ``interrupt()`` ends the waiting.
-  var isInterruptible = false
-
   private let stream: SocketStream
   private let loop: EventLoop
   private let wakeup = Wakeup()
@@ -33,14 +30,15 @@ final class TimedStream {
     timer.action = { [unowned wakeup] in wakeup.wake() }
   }
 
-  /// Lets a read that may be interrupted return at once, now or when it begins.
+  /// Lets reads that may be interrupted return at once, from now on.
   func interrupt() {
     isInterrupted = true
     wakeup.wake()
   }
 
   /// Reads into the free space of `buffer`, of which there must be some.
-  func receive(into buffer: ByteBuffer, until deadline: Instant) async -> Reading {
+  /// - Parameter isInterruptible: whether ``interrupt()`` ends the waiting.
+  func receive(into buffer: ByteBuffer, until deadline: Instant, isInterruptible: Bool = false) async -> Reading {
     loop.set(timer, to: deadline)
     defer { loop.set(timer, to: .never) }
     while true {
