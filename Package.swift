@@ -54,8 +54,8 @@ let package = Package(
     module("Reactor", ["Bytes", "CLinux", heap, systemPackage]),
 
     module("Upstream", ["Bytes", "CCurl", "COpenSSL", "Reactor", deque, systemPackage]),
-    module("HTTPService", ["Bytes", "HTTPWire", "Reactor"]),
-    module("Admin", ["HTTPService", "Reactor", "Telemetry"]),
+    module("HTTPService", ["Bytes", "HTTPWire", "Reactor", systemPackage]),
+    module("Admin", ["HTTPService", "Reactor", systemPackage]),
     module("Sandbox", ["Bytes", "COpenSSL", "HTTPService", "Reactor"]),
     module(
       "ProxyCore",
@@ -75,7 +75,8 @@ let package = Package(
     tests("TokensTests", ["Tokens", "Secrets"]),
     tests("ReactorTests", ["Bytes", "CLinux", "Reactor", systemPackage]),
     tests("UpstreamTests", ["Bytes", "Reactor", "Upstream"]),
-    tests("AdminTests", ["Admin", "Telemetry"]),
+    tests("HTTPServiceTests", ["Bytes", "HTTPService", "Reactor"]),
+    tests("AdminTests", ["Admin", "HTTPService"]),
     tests("SandboxTests", ["Sandbox"]),
     tests("ProxyCoreTests", ["Configuration", "ProxyCore", "Tokens"]),
   ],

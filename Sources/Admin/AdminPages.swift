@@ -1,0 +1,43 @@
+internal import HTTPService
+
+/// What the admin listener answers: a value, so that it can be tested without a socket.
+struct AdminPages: Sendable {
+  /// Whoever asks here sends no content, and asks every few seconds.
+  static let limits = ServiceLimits(body: 0, connections: 64)
+
+  /// The metrics in Prometheus' text format.
+  let metrics: @Sendable () -> [UInt8]
+  /// Whether the proxy is about to stop.
+  let isDraining: @Sendable () -> Bool
+
+  func answer(_ request: ServiceRequest) -> ServiceResponse {
+    guard let page = page(request.path) else {
+      return .text(404, "There is no \(request.path) here. What there is:\n\n\(Self.index)")
+    }
+    guard request.method == "GET" || request.method == "HEAD" else {
+      return .methodNotAllowed(allowed: ["GET", "HEAD"])
+    }
+    return page()
+  }
+
+  private func page(_ path: String) -> (() -> ServiceResponse)? {
+    switch path {
+    case "/": { .text(200, "m2m-proxy: health and metrics\n\n\(Self.index)") }
+    case "/healthz": health
+    case "/metrics":
+      { ServiceResponse(status: 200, type: "text/plain; version=0.0.4; charset=utf-8", body: metrics()) }
+    default: nil
+    }
+  }
+
+  private func health() -> ServiceResponse {
+    // A cached answer would hide that the proxy is going away.
+    let fields = [ServiceField("Cache-Control", "no-store")]
+    return isDraining() ? .text(503, "draining", fields: fields) : .text(200, "ok", fields: fields)
+  }
+
+  private static let index = """
+    GET /healthz   200 ok, or 503 draining while the proxy finishes its last requests
+    GET /metrics   counters and durations for Prometheus (text format 0.0.4)
+    """
+}

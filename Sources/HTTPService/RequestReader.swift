@@ -1,0 +1,136 @@
+internal import Bytes
+internal import HTTPWire
+internal import Reactor
+
+/// Reads the requests of one connection, one after the other.
+final class RequestReader {
+  private let stream: TimedStream
+  private let loop: EventLoop
+  private let limits: ServiceLimits
+  private let buffer: ByteBuffer
+  private var parser: RequestHeadParser
+  private var head = RequestHead()
+
+  /// Why no request can be read any more.
+  enum End: Error {
+    /// The client left, or had nothing to say for too long.
+    case gone
+    /// What arrived is answered with this, and then the connection is closed.
+    case refused(ServiceResponse)
+  }
+
+  init(_ stream: TimedStream, limits: ServiceLimits, on loop: EventLoop) {
+    self.stream = stream
+    self.loop = loop
+    self.limits = limits
+    buffer = ByteBuffer(capacity: limits.head.bytes)
+    parser = RequestHeadParser(limits: limits.head)
+  }
+
+  /// The next request, whole.
+  func next() async throws(End) -> ArrivedRequest {
+    try await readHead()
+    var content = try description()
+    buffer.consume(head.length)
+    content.body = try await readBody()
+    return ArrivedRequest(content: content, isHead: head.methodKind == .head, keepsAlive: head.wantsKeepAlive)
+  }
+
+  /// Takes and drops what still arrives until the client closes its side, or `deadline`.
+  func discard(until deadline: Instant) async {
+    repeat { buffer.removeAll() } while await stream.receive(into: buffer, until: deadline) == .received
+  }
+
+  private func readHead() async throws(End) {
+    var deadline = loop.now + (buffer.isEmpty ? limits.idleTimeout : limits.headTimeout)
+    while true {
+      if try hasHead() { return }
+      let isIdle = buffer.isEmpty
+      // A head that fills the buffer from its beginning is refused above: compacting makes room.
+      if buffer.freeSpace == 0 { buffer.compact() }
+      switch await stream.receive(into: buffer, until: deadline, isInterruptible: isIdle) {
+      case .received: if isIdle { deadline = loop.now + limits.headTimeout }
+      case .timedOut where !isIdle: throw .refused(.text(408, "The head of the request took too long to arrive."))
+      case .timedOut, .interrupted, .ended: throw .gone
+      }
+    }
+  }
+
+  private func hasHead() throws(End) -> Bool {
+    let buffer = buffer
+    guard !buffer.isEmpty else { return false }
+    do {
+      return try parser.parse(buffer.readableBytes, into: &head)
+    } catch {
+      throw .refused(.refusal(error))
+    }
+  }
+
+  /// Everything but the body, as text.
+  private func description() throws(End) -> ServiceRequest {
+    let buffer = buffer
+    let target: RequestTarget
+    do {
+      target = try RequestTarget.parse(buffer.readableBytes, target: head.target, method: head.methodKind)
+    } catch {
+      throw .refused(.refusal(error))
+    }
+    if target.form == .authority { throw .refused(.text(501, "This is a server, not a proxy: CONNECT leads nowhere.")) }
+    if head.hasUnknownExpectation { throw .refused(.text(417, "Expect asks for more than 100-continue.")) }
+    let path = target.form == .asterisk ? "*" : target.path.isEmpty ? "/" : text(target.path)
+    return ServiceRequest(
+      method: text(head.method), target: text(head.target), path: path, query: target.query.map(text),
+      fields: head.fields.map { ServiceField(text($0.name), text($0.value)) }, body: [])
+  }
+
+  private func readBody() async throws(End) -> [UInt8] {
+    let tooLarge = ServiceResponse.text(413, "The content is larger than the limit of \(limits.body) bytes.")
+    if case .length(let length) = head.framing, length > UInt64(limits.body) { throw .refused(tooLarge) }
+    if head.expectsContinue, buffer.isEmpty { try await invite() }
+    var decoder = BodyDecoder(head.framing)
+    var body: [UInt8] = []
+    while !decoder.isFinished {
+      if buffer.isEmpty { try await receiveBody() }
+      let consumed = try take(&decoder, into: &body)
+      guard body.count <= limits.body else { throw .refused(tooLarge) }
+      buffer.consume(consumed)
+    }
+    return body
+  }
+
+  /// Appends the payload at the front of the buffer to `body`, and says how many bytes that took.
+  private func take(_ decoder: inout BodyDecoder, into body: inout [UInt8]) throws(End) -> Int {
+    let buffer = buffer
+    do {
+      let (consumed, event) = try decoder.step(buffer.readableBytes)
+      if case .payload(let range) = event {
+        let payload = buffer.readableBytes.extracting(range)
+        unsafe payload.withUnsafeBytes { unsafe body.append(contentsOf: $0) }
+      }
+      return consumed
+    } catch {
+      throw .refused(.refusal(error))
+    }
+  }
+
+  private func receiveBody() async throws(End) {
+    switch await stream.receive(into: buffer, until: loop.now + limits.bodyTimeout) {
+    case .received: return
+    case .timedOut: throw .refused(.text(408, "The content of the request took too long to arrive."))
+    case .ended, .interrupted: throw .gone
+    }
+  }
+
+  /// Tells a client that waits for it to go on with the body (RFC 9110 10.1.1).
+  private func invite() async throws(End) {
+    let interim = ByteBuffer(capacity: 32)
+    interim.append("HTTP/1.1 100 Continue\r\n\r\n" as StaticString)
+    guard await stream.send(interim, pause: limits.bodyTimeout) else { throw .gone }
+  }
+
+  private func text(_ range: ByteRange) -> String {
+    let buffer = buffer
+    let bytes = buffer.readableBytes.extracting(range.range)
+    return unsafe bytes.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
+  }
+}

@@ -1,0 +1,48 @@
+internal import Reactor
+
+/// One client's connection, from its beginning to its end.
+final class ServiceConnection {
+  private let stream: TimedStream
+  // A cycle until the connection ends, and the service forgets it.
+  private let service: HTTPService
+  private let reader: RequestReader
+
+  init(_ stream: TimedStream, of service: HTTPService) {
+    self.stream = stream
+    self.service = service
+    reader = RequestReader(stream, limits: service.limits, on: service.loop)
+  }
+
+  /// Ends the connection if it is between two requests, else after the answer.
+  func interrupt() {
+    stream.interrupt()
+  }
+
+  /// Answers requests until the client or the service wants no more.
+  func run() async {
+    await serve()
+    stream.close()
+    service.ended(self)
+  }
+
+  private func serve() async {
+    do throws(RequestReader.End) {
+      while true {
+        let request = try await reader.next()
+        let response = await service.handler(request.content)
+        let isLast = !request.keepsAlive || service.isClosing
+        guard await send(response, isHead: request.isHead, closing: isLast) else { return }
+        if isLast { break }
+      }
+    } catch {
+      guard case .refused(let response) = error, await send(response, isHead: false, closing: true) else { return }
+    }
+    // Closing with unread bytes would reset the connection, and the client might lose the answer (RFC 9112 9.6).
+    stream.finishSending()
+    await reader.discard(until: service.loop.now + service.limits.lingerTimeout)
+  }
+
+  private func send(_ response: ServiceResponse, isHead: Bool, closing: Bool) async -> Bool {
+    await stream.send(response.bytes(isHead: isHead, closing: closing), pause: service.limits.bodyTimeout)
+  }
+}

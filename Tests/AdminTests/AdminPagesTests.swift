@@ -1,0 +1,60 @@
+import HTTPService
+import Testing
+
+@testable import Admin
+
+@Suite("The admin listener")
+struct AdminPagesTests {
+  private let pages = AdminPages(metrics: { Array("requests_total 7\n".utf8) }, isDraining: { false })
+
+  @Test("is healthy while the proxy serves")
+  func healthy() {
+    let answer = pages.answer(ServiceRequest(method: "GET", path: "/healthz"))
+    #expect(answer.status == 200)
+    #expect(text(answer) == "ok\n")
+  }
+
+  @Test("is not healthy while the proxy drains")
+  func draining() {
+    let pages = AdminPages(metrics: { [] }, isDraining: { true })
+    let answer = pages.answer(ServiceRequest(method: "GET", path: "/healthz", query: "verbose"))
+    #expect(answer.status == 503)
+    #expect(text(answer) == "draining\n")
+  }
+
+  @Test("gives the metrics as Prometheus reads them")
+  func metrics() {
+    let answer = pages.answer(ServiceRequest(method: "GET", path: "/metrics"))
+    #expect(answer.fields.first == ServiceField("Content-Type", "text/plain; version=0.0.4; charset=utf-8"))
+    #expect(text(answer) == "requests_total 7\n")
+  }
+
+  @Test("lists what there is, at / and for what there is not")
+  func index() {
+    for (path, status) in [("/", 200), ("/nothing", 404)] {
+      let answer = pages.answer(ServiceRequest(method: "GET", path: path))
+      #expect(answer.status == status)
+      #expect(text(answer).contains("GET /healthz"))
+      #expect(text(answer).contains("GET /metrics"))
+    }
+  }
+
+  @Test("takes GET and HEAD alone", arguments: ["POST", "PUT", "DELETE", "TRACE", "get"])
+  func methods(method: String) {
+    let answer = pages.answer(ServiceRequest(method: method, path: "/metrics"))
+    #expect(answer.status == 405)
+    #expect(answer.fields.contains(ServiceField("Allow", "GET, HEAD")))
+    #expect(!text(answer).contains("requests_total"))
+  }
+
+  @Test("answers HEAD as GET")
+  func head() {
+    #expect(
+      pages.answer(ServiceRequest(method: "HEAD", path: "/healthz"))
+        == pages.answer(ServiceRequest(method: "GET", path: "/healthz")))
+  }
+
+  private func text(_ response: ServiceResponse) -> String {
+    String(decoding: response.body, as: UTF8.self)
+  }
+}

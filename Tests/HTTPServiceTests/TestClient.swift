@@ -1,0 +1,64 @@
+import Glibc
+
+/// A blocking client that sends what it is told to and reads what comes, patient but not for ever.
+final class TestClient {
+  enum Failure: Error { case refused, silence(afterReceiving: String) }
+
+  private let socket: Int32
+  private var received = ""
+
+  init(port: UInt16) throws {
+    socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    var patience = timeval(tv_sec: 20, tv_usec: 0)
+    unsafe setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    let status = unsafe withUnsafePointer(to: &address) {
+      unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        unsafe connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
+    }
+    guard status == 0 else { throw Failure.refused }
+  }
+
+  deinit { close(socket) }
+
+  func send(_ text: String) {
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+      let count = unsafe rest.withUnsafeBytes {
+        unsafe Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+      }
+      guard count > 0 else { return }
+      rest = rest.dropFirst(count)
+    }
+  }
+
+  /// What comes up to and with `end`.
+  func read(upTo end: String) throws -> String {
+    while true {
+      if let found = received.ranges(of: end).first {
+        defer { received = String(received[found.upperBound...]) }
+        return String(received[..<found.upperBound])
+      }
+      guard try readSome() else { throw Failure.silence(afterReceiving: received) }
+    }
+  }
+
+  /// Everything until the service closes the connection.
+  func readToEnd() throws -> String {
+    while try readSome() {}
+    defer { received = "" }
+    return received
+  }
+
+  private func readSome() throws -> Bool {
+    var bytes = [UInt8](repeating: 0, count: 65_536)
+    let count = unsafe recv(socket, &bytes, bytes.count, 0)
+    guard count >= 0 else { throw Failure.silence(afterReceiving: received) }
+    received += String(decoding: bytes[..<count], as: UTF8.self)
+    return count > 0
+  }
+}
