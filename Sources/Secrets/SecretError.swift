@@ -26,7 +26,8 @@ public struct SecretError: Error, Equatable, CustomStringConvertible {
   /// One sentence, such as `file /run/secrets/x cannot be read: No such file or directory`.
   public var description: String { "\(source) \(complaint)" }
 
-  private var complaint: String {
+  /// What is wrong, to follow the name of the source: `cannot be read: No such file or directory`.
+  public var complaint: String {
     switch reason {
     case .unreadable(let text): "cannot be read: \(text)"
     case .directory: "is a directory; name the file in it"

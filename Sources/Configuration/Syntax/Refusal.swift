@@ -5,8 +5,12 @@ struct Refusal: Error, Equatable {
   /// How to mend it.
   var hint: String?
 
-  init(expected: String? = nil, _ hint: String? = nil) {
+  /// Whether the value may hold a password, and is not to be shown.
+  var hidesValue: Bool
+
+  init(expected: String? = nil, _ hint: String? = nil, hidesValue: Bool = false) {
     self.expected = expected
     self.hint = hint
+    self.hidesValue = hidesValue
   }
 }
