@@ -19,9 +19,11 @@ struct RedactionTests {
     for word in ["hunter2", "aHVudGVyMi", "h1bnRlcj", "odW50ZXIy", "eyJ-token"] {
       #expect(!shown.contains(word), "\(type(of: value)) shows it", sourceLocation: location)
     }
-    for bytes in [Array(secret.utf8), Array(token.utf8)] {
-      #expect(!shown.contains(bytes.map(String.init).joined(separator: ", ")), sourceLocation: location)
-      #expect(!shown.contains(bytes.map { "- \($0)" }.joined(separator: "\n")), sourceLocation: location)
+    // Numbers in the order in which they are shown: bytes would appear as such.
+    let numbers = shown.split { !$0.isNumber }.joined(separator: ",")
+    for text in [secret, token] {
+      let bytes = text.utf8.map(String.init).joined(separator: ",")
+      #expect(!numbers.contains(bytes), "\(type(of: value)) shows its bytes", sourceLocation: location)
     }
   }
 
