@@ -59,7 +59,10 @@ let package = Package(
     module("Sandbox", ["Bytes", "COpenSSL", "HTTPService", "Reactor"]),
     module(
       "ProxyCore",
-      ["Admin", "Bytes", "Configuration", "HTTPWire", "Reactor", "Secrets", "Telemetry", "Tokens", "Upstream", logging]),
+      [
+        "Admin", "Bytes", "CLinux", "Configuration", "HTTPWire", "Reactor", "Secrets", "Telemetry", "Tokens",
+        "Upstream", logging, systemPackage,
+      ]),
 
     .executableTarget(
       name: "m2m-proxy", dependencies: ["Configuration", "ProxyCore", "Telemetry", argumentParser, logging],

@@ -3,6 +3,7 @@ internal import Configuration
 internal import HTTPWire
 internal import Logging
 internal import Reactor
+internal import Synchronization
 internal import SystemPackage
 internal import Telemetry
 internal import Upstream
@@ -20,6 +21,8 @@ final class Worker: @unchecked Sendable {
   let accessLog: AccessLog?
   let logger: Logger
   private(set) var isDraining = false
+  /// How many requests were answered, or given up. Written by the loop's thread, read at the end by another.
+  let requestsServed = Atomic<UInt64>(0)
 
   private var listeners: [Listener] = []
   private var connections: [ObjectIdentifier: ClientConnection] = [:]
@@ -96,6 +99,7 @@ final class Worker: @unchecked Sendable {
   }
 
   func giveBack(_ exchange: Exchange) {
+    requestsServed.store(requestsServed.load(ordering: .relaxed) + 1, ordering: .relaxed)
     guard exchanges.count < 128 else { return }
     exchanges.append(exchange)
   }
