@@ -136,6 +136,14 @@ final class Exchange {
     try check(overdue: overdue())
   }
 
+  /// Lets everybody else have their turn in the middle of something that can go on.
+  ///
+  /// - Throws: as ``wait(overdue:)`` does.
+  func takeTurns(overdue: @autoclosure () -> ExchangeError) async throws(ExchangeError) {
+    await worker.loop.yield()
+    try check(overdue: overdue())
+  }
+
   private func check(overdue: @autoclosure () -> ExchangeError) throws(ExchangeError) {
     if connection.isAborted { throw .draining }
     if connection.stream.peerClosed || connection.stream.hasFailed { throw .clientGone }

@@ -127,8 +127,7 @@ extension Exchange {
 
   /// Returns false when the connection was dead and nothing of the request can have been acted upon.
   private func sendUntilAnswered(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
-    var isSent = false
-    connection.setDeadline(worker.loop.now + route.timeouts.body)
+    renewDeadline(route)
     while true {
       let progress: BodyRelay.Progress
       do throws(BodyRelay.Failure) {
@@ -140,18 +139,19 @@ extension Exchange {
         return try lost(reason, route)
       }
       if upstream!.stream.isReadable, let began = try answerBegan(route) { return began }
+      if progress.hasMoved { renewDeadline(route) }
       if progress.hasMore {
-        await worker.loop.yield()
-        continue
+        try await takeTurns(overdue: uploadTimeout(route))
+      } else {
+        try await wait(overdue: uploadTimeout(route))
       }
-      if !isSent {
-        isSent = upload!.isFinished
-        if isSent || progress.hasMoved {
-          connection.setDeadline(worker.loop.now + (isSent ? route.timeouts.firstByte : route.timeouts.body))
-        }
-      }
-      try await wait(overdue: uploadTimeout(route))
     }
+  }
+
+  /// From now on there is time for the next piece of the request's content, or, when all of it is sent, for the answer.
+  func renewDeadline(_ route: ProxyRoute) {
+    let isSent = upload!.isFinished || uploadIsRefused
+    connection.setDeadline(worker.loop.now + (isSent ? route.timeouts.firstByte : route.timeouts.body))
   }
 
   /// Whether the first bytes of an answer are there; nil while there is nothing.
@@ -195,7 +195,7 @@ extension Exchange {
     }
   }
 
-  private func uploadTimeout(_ route: ProxyRoute) -> ExchangeError {
-    upload!.isFinished || upload!.waitsForSink ? .upstreamTimeout(route) : .requestTimeout
+  func uploadTimeout(_ route: ProxyRoute) -> ExchangeError {
+    upload!.isFinished || uploadIsRefused || upload!.waitsForSink ? .upstreamTimeout(route) : .requestTimeout
   }
 }

@@ -10,14 +10,17 @@ extension Exchange {
     let outbound = worker.buffers.lend()
     var interimAnswers = 0
     do throws(ExchangeError) {
-      try await readAnswerHead(route)
+      try await readAnswerHead(outbound, route)
       while answerHead.isInterim {
         interimAnswers += 1
         guard answerHead.status != 101, interimAnswers <= Self.mostInterimAnswers else {
           throw .response(.malformedStatusLine, route)
         }
         try passOnInterim(outbound, route)
-        try await readAnswerHead(route)
+        renewDeadline(route)
+        try await readAnswerHead(outbound, route)
+        // Of the answer, not of what came before it.
+        clock.firstByte = worker.loop.now - clock.start
       }
       try startDownload(outbound, route)
     } catch {
@@ -32,7 +35,7 @@ extension Exchange {
 
   // MARK: The head
 
-  private func readAnswerHead(_ route: ProxyRoute) async throws(ExchangeError) {
+  private func readAnswerHead(_ outbound: ByteBuffer, _ route: ProxyRoute) async throws(ExchangeError) {
     guard let input = answerInput else { return }
     var parser = ResponseHeadParser(limits: worker.headLimits)
     while true {
@@ -42,20 +45,26 @@ extension Exchange {
         throw .response(error, route)
       }
       if input.freeSpace == 0 { input.compact() }
-      try await receiveAnswer(into: input, route)
+      try await receiveAnswer(into: input, outbound, route)
     }
   }
 
-  private func receiveAnswer(into input: ByteBuffer, _ route: ProxyRoute) async throws(ExchangeError) {
+  /// Waits for more of the head; meanwhile the request's content and interim answers go on their ways.
+  private func receiveAnswer(
+    into input: ByteBuffer, _ outbound: ByteBuffer, _ route: ProxyRoute
+  ) async throws(ExchangeError) {
     while true {
       switch upstream!.stream.receive(into: input) {
       case .transferred:
         return
       case .wouldBlock:
-        if try continueUpload().hasMore {
-          await worker.loop.yield()
+        try flush(outbound)
+        let progress = try continueUpload()
+        if progress.hasMoved { renewDeadline(route) }
+        if progress.hasMore {
+          try await takeTurns(overdue: uploadTimeout(route))
         } else {
-          try await wait(overdue: .upstreamTimeout(route))
+          try await wait(overdue: uploadTimeout(route))
         }
       case .endOfStream:
         throw .upstreamBroken("closed in the middle of the head of its answer", route)
@@ -141,7 +150,7 @@ extension Exchange {
         connection.setDeadline(worker.loop.now + route.timeouts.body)
       }
       if progress.hasMore || uploadProgress.hasMore {
-        await worker.loop.yield()
+        try await takeTurns(overdue: downloadTimeout(route))
       } else {
         try await wait(overdue: downloadTimeout(route))
       }
