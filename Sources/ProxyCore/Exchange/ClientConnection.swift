@@ -54,7 +54,10 @@ final class ClientConnection: @unchecked Sendable {
       worker.giveBack(exchange)
       isIdle = true
       switch ending {
-      case .keepsConnection: continue
+      case .keepsConnection:
+        // Requests that are answered without waiting for anything must not keep the loop from everybody else.
+        if input != nil || stream.isReadable { await worker.loop.yield() }
+        continue
       case .closesConnection: await closeGently()
       case .abortsConnection: stream.abort()
       }
@@ -80,7 +83,11 @@ final class ClientConnection: @unchecked Sendable {
         if worker.isDraining || isOverdue || isAborted { return false }
         await wakeup.wait()
       }
-      if worker.isDraining && requests > 0 { return false }
+      if worker.isDraining && requests > 0 {
+        // A request that comes too late must not take the answer before it along: see below.
+        await closeGently()
+        return false
+      }
       let buffer = worker.buffers.lend()
       switch stream.receive(into: buffer) {
       case .transferred:
