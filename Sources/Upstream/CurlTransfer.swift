@@ -64,6 +64,8 @@ internal import Reactor
     unsafe ccurl_set_pointer(easy, CURLOPT_SHARE, share.handle)
     // Signals are the loop's affair; without this libcurl also changes SIGPIPE's handler around every call.
     try set(CURLOPT_NOSIGNAL, 1)
+    // Without this, giving up while a name is being resolved waits for the resolver's thread, and the loop with it.
+    try set(CURLOPT_QUICK_EXIT, 1)
     // Whatever http_proxy says is meant for the applications, and may name this very process.
     try set(CURLOPT_PROXY, "")
     try set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
@@ -101,7 +103,11 @@ internal import Reactor
   func start(_ completion: @escaping (Result<Void, UpstreamError>) -> Void) throws(UpstreamError) {
     self.completion = completion
     let code = unsafe curl_multi_add_handle(multi, easy)
-    guard code == CURLM_OK else { throw .other(unsafe String(cString: curl_multi_strerror(code))) }
+    guard code == CURLM_OK else {
+      // The completion refers to whoever made this transfer, and would keep both alive.
+      self.completion = nil
+      throw .other(unsafe String(cString: curl_multi_strerror(code)))
+    }
   }
 
   /// Stops following the sockets, and leaves the connection to whoever goes on with it.
