@@ -86,7 +86,8 @@ final class Worker: @unchecked Sendable {
     guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
     metrics.open.subtract()
     if isDraining {
-      if connections.isEmpty { drained?() }
+      // In the next round of the loop: by then the log line of the last request has been handed over.
+      if connections.isEmpty, let drained { loop.perform(drained) }
     } else if connections.count == connectionLimit - 1 {
       for listener in listeners { listener.resume() }
     }

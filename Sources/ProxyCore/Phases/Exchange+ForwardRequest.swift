@@ -68,9 +68,9 @@ extension Exchange {
 
   private func writeTarget(_ writer: inout HeadWriter, _ bytes: Span<UInt8>, _ route: ProxyRoute) {
     guard let target else { return }
-    if target.isWithoutPathAndQuery && head.methodKind == .options && route.basePath.isEmpty {
-      return writer.target("*")
-    }
+    // "OPTIONS *" asks about the server; a proxy in between is asked with the URL alone (RFC 9112 section 3.2.4).
+    let asksAboutServer = target.form == .asterisk || (target.isWithoutPathAndQuery && head.methodKind == .options)
+    if asksAboutServer && route.basePath.isEmpty { return writer.target("*") }
     let basePath = route.basePath
     writer.target(basePath.span)
     let path = Int(target.path.start) + mountLength..<Int(target.path.end)
@@ -102,7 +102,7 @@ extension Exchange {
     connection.setDeadline(began + route.timeouts.connect + .seconds(1))
     pool.request(lease, mustBeNew: isRepetition)
     do throws(ExchangeError) {
-      while lease.outcome == nil { try await wait(overdue: .upstream(.exhausted, route)) }
+      while lease.outcome == nil { try await wait(overdue: connectTimeout(lease, route)) }
     } catch {
       pool.abandon(lease)
       throw error
@@ -116,6 +116,11 @@ extension Exchange {
     case .failure(let error):
       throw .upstream(error, route)
     }
+  }
+
+  private func connectTimeout(_ lease: UpstreamLease, _ route: ProxyRoute) -> ExchangeError {
+    guard lease.attempt != nil else { return .upstream(.exhausted, route) }
+    return .upstream(.connectTimeout("most of the time was spent waiting for another connection to be free"), route)
   }
 
   private func use(_ upstream: UpstreamConnection) {

@@ -22,7 +22,6 @@ struct PathPrefix: Hashable, Sendable {
   /// The path is forwarded as it was sent, and it is the upstream that resolves it: so encoded dots and separators
   /// count as what they may be taken for, and empty segments count for nothing.
   func isLeft(by path: Span<UInt8>) -> Bool {
-    guard !bytes.isEmpty else { return false }
     var reader = SegmentReader(path, from: bytes.count)
     var depth = 0
     while let segment = reader.next() {

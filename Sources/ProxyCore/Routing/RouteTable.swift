@@ -57,8 +57,7 @@ struct RouteTable: Sendable {
       // A match without a port means the ports that http and https have by themselves.
       guard candidate.port.map({ $0 == port }) ?? (port == 80 || port == 443) else { continue }
       guard candidate.prefix.covers(path) else { continue }
-      let route = routes[candidate.route]
-      return candidate.prefix.isLeft(by: path) ? .leaves(route) : .route(route, mountLength: 0)
+      return finding(routes[candidate.route], candidate.prefix, path, mountLength: 0)
     }
     return .nothing
   }
@@ -66,9 +65,14 @@ struct RouteTable: Sendable {
   /// The route for a request whose target is a path (origin form).
   func route(mountedAt path: Span<UInt8>) -> Finding {
     for mount in mounts where mount.prefix.covers(path) {
-      let route = routes[mount.route]
-      return mount.prefix.isLeft(by: path) ? .leaves(route) : .route(route, mountLength: mount.prefix.length)
+      return finding(routes[mount.route], mount.prefix, path, mountLength: mount.prefix.length)
     }
     return .nothing
+  }
+
+  // A route that takes every path and forwards it as it is cannot be left: above the root there is nothing.
+  private func finding(_ route: ProxyRoute, _ prefix: PathPrefix, _ path: Span<UInt8>, mountLength: Int) -> Finding {
+    let isConfined = prefix.length > 0 || !route.basePath.isEmpty
+    return isConfined && prefix.isLeft(by: path) ? .leaves(route) : .route(route, mountLength: mountLength)
   }
 }
