@@ -70,18 +70,28 @@ let package = Package(
     .executableTarget(
       name: "m2m-sandbox", dependencies: ["Reactor", "Sandbox", argumentParser], swiftSettings: strict),
 
+    // Sockets and loops for tests, without sleeping.
+    .target(
+      name: "LoopbackTesting", dependencies: ["CLinux", "Reactor"], path: "Tests/LoopbackTesting",
+      swiftSettings: strict),
+
     tests("BytesTests", ["Bytes"]),
     tests("SecretsTests", ["Secrets", systemPackage]),
     tests("HTTPWireTests", ["Bytes", "HTTPWire"]),
     tests("ConfigurationTests", ["Configuration", "Secrets"]),
     tests("TelemetryTests", ["Bytes", "Telemetry", logging]),
     tests("TokensTests", ["Tokens", "Secrets"]),
-    tests("ReactorTests", ["Bytes", "CLinux", "Reactor", systemPackage]),
-    tests("UpstreamTests", ["Bytes", "Reactor", "Upstream"]),
+    tests("ReactorTests", ["Bytes", "CLinux", "LoopbackTesting", "Reactor", systemPackage]),
+    tests("UpstreamTests", ["Bytes", "LoopbackTesting", "Reactor", "Upstream"]),
     tests("HTTPServiceTests", ["Bytes", "HTTPService", "Reactor"]),
     tests("AdminTests", ["Admin", "HTTPService"]),
     tests("SandboxTests", ["Sandbox"]),
-    tests("ProxyCoreTests", ["Configuration", "ProxyCore", "Tokens"]),
+    tests(
+      "ProxyCoreTests",
+      [
+        "Bytes", "Configuration", "HTTPWire", "LoopbackTesting", "ProxyCore", "Reactor", "Secrets", "Telemetry",
+        "Tokens", "Upstream", logging,
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,270 @@
+import Glibc
+import LoopbackTesting
+import Reactor
+import SystemPackage
+import Testing
+
+@Suite struct EventLoopTests {
+  private let running: RunningLoop
+  private var loop: EventLoop { running.loop }
+
+  init() throws {
+    running = try RunningLoop()
+  }
+
+  @Test("a task is on the loop's thread at its beginning and after every suspension, whoever resumed it")
+  func confinement() throws {
+    let loop = loop
+    let places = try running.run { () -> [Bool] in
+      var places = [loop.isCurrent]
+      await loop.yield()
+      places.append(loop.isCurrent)
+      // Resumed by a thread that has nothing to do with the loop.
+      await withCheckedContinuation { continuation in Task.detached { continuation.resume() } }
+      places.append(loop.isCurrent)
+      return places
+    }
+    #expect(places == [true, true, true])
+    #expect(!loop.isCurrent)
+  }
+
+  @Test("calls from other threads run on the loop's thread, in their order")
+  func calls() throws {
+    let order = Answer<[Int]>()
+    let loop = loop
+    nonisolated(unsafe) var seen: [Int] = []
+    for number in 0..<1_000 {
+      loop.perform {
+        unsafe seen.append(loop.isCurrent ? number : -1)
+        if number == 999 { unsafe order.give(seen) }
+      }
+    }
+    #expect(try order.take() == Array(0..<1_000))
+  }
+
+  @Test("work that comes from many threads at once is all done")
+  func manyThreads() async throws {
+    let loop = loop
+    let done = Answer<Int>()
+    nonisolated(unsafe) var count = 0
+    await withTaskGroup(of: Void.self) { group in
+      for _ in 0..<8 {
+        group.addTask {
+          for _ in 0..<500 {
+            loop.perform {
+              unsafe count += 1
+              if unsafe count == 4_000 { unsafe done.give(count) }
+            }
+          }
+        }
+      }
+    }
+    #expect(try done.take() == 4_000)
+  }
+
+  @Test("a wake-up that comes while its task looks elsewhere is not lost, since the task looks again")
+  func wakeup() throws {
+    let loop = loop
+    let rounds = try running.run { () -> Int in
+      let wakeup = Wakeup()
+      nonisolated(unsafe) var news = 0
+      nonisolated(unsafe) let waker = wakeup
+      var rounds = 0
+      while rounds < 100 {
+        let wanted = rounds + 1
+        Task.detached {
+          loop.perform {
+            unsafe news = wanted
+            unsafe waker.wake()
+          }
+        }
+        while unsafe news < wanted { await wakeup.wait() }
+        rounds += 1
+      }
+      return rounds
+    }
+    #expect(rounds == 100)
+  }
+
+  @Test("waking when nobody waits does nothing")
+  func idleWakeup() throws {
+    let woken = try running.run { () -> Bool in
+      let wakeup = Wakeup()
+      wakeup.wake()
+      wakeup.wake()
+      let timer = LoopTimer()
+      timer.action = { wakeup.wake() }
+      self.loop.set(timer, to: self.loop.now)
+      await wakeup.wait()
+      return timer.deadline == .never
+    }
+    #expect(woken)
+  }
+
+  @Test("timers fire in the order of their deadlines, not before them")
+  func timers() throws {
+    let loop = loop
+    let fired = try running.run { () -> [(Int, Bool)] in
+      let wakeup = Wakeup()
+      var fired: [(Int, Bool)] = []
+      var timers: [LoopTimer] = []
+      let start = loop.now
+      for (number, delay) in [5, 1, 3].enumerated() {
+        let timer = LoopTimer()
+        let deadline = start + .milliseconds(delay)
+        timer.action = {
+          fired.append((number, Instant.now >= deadline))
+          wakeup.wake()
+        }
+        loop.set(timer, to: deadline)
+        timers.append(timer)
+      }
+      while fired.count < 3 { await wakeup.wait() }
+      return fired
+    }
+    #expect(fired.map(\.0) == [1, 2, 0])
+    #expect(fired.allSatisfy(\.1))
+  }
+
+  @Test("a timer that an earlier one of the same round stops does not fire")
+  func stoppedInTheSameRound() throws {
+    let loop = loop
+    let fired = try running.run { () -> [String] in
+      let wakeup = Wakeup()
+      let (first, second, last) = (LoopTimer(), LoopTimer(), LoopTimer())
+      var fired: [String] = []
+      first.action = {
+        fired.append("first")
+        loop.set(second, to: .never)
+      }
+      second.action = { fired.append("second") }
+      last.action = {
+        fired.append("last")
+        wakeup.wake()
+      }
+      let moment = loop.now
+      loop.set(first, to: moment)
+      loop.set(second, to: moment + .nanoseconds(1))
+      loop.set(last, to: moment + .nanoseconds(2))
+      while !fired.contains("last") { await wakeup.wait() }
+      return fired
+    }
+    #expect(fired == ["first", "last"])
+  }
+
+  @Test("a task that yields lets the others go first, and a task that never waits does not keep timers from firing")
+  func yielding() throws {
+    let loop = loop
+    let turns = try running.run { () -> Int in
+      var isOver = false
+      let timer = LoopTimer()
+      timer.action = { isOver = true }
+      loop.set(timer, to: loop.now + .milliseconds(2))
+      var turns = 0
+      while !isOver {
+        await loop.yield()
+        turns += 1
+      }
+      return turns
+    }
+    #expect(turns > 0)
+  }
+
+  @Test("what is to be done before waiting is done after the tasks of the round")
+  func beforeWaiting() throws {
+    let loop = loop
+    let order = try running.run { () -> [String] in
+      var order: [String] = []
+      loop.onWaiting { order.append("flush") }
+      await loop.yield()
+      order.append("task")
+      await loop.yield()
+      return order
+    }
+    #expect(order.prefix(3) == ["flush", "task", "flush"])
+  }
+
+  @Test("an event of a descriptor's earlier owner does not reach the next one")
+  func staleEvents() throws {
+    let loop = loop
+    let (late, early) = try running.run { () -> ([Readiness], Int) in
+      // Two pipes are ready in the same round; whoever hears first closes the other and gives its number to a third.
+      let pipes = [Pipe(), Pipe()]
+      let successor = Pipe()
+      let late = RecordingWatch()
+      var early = 0
+      var watches: [RecordingWatch] = []
+      for index in 0..<2 {
+        let watch = RecordingWatch()
+        watch.heard = {
+          early += 1
+          guard early == 1 else { return }
+          let other = 1 - index
+          loop.remove(watches[other])
+          pipes[other].replaceReadingEnd(with: successor)
+          try? loop.register(late, descriptor: pipes[other].reading, interest: .readable)
+          loop.remove(watches[index])
+        }
+        watches.append(watch)
+      }
+      for index in 0..<2 {
+        try loop.register(watches[index], descriptor: pipes[index].reading, interest: .readable)
+      }
+      for pipe in pipes { pipe.fill() }
+      while early == 0 { await loop.yield() }
+      await loop.yield()
+      defer { loop.remove(late) }
+      return (late.all, early)
+    }
+    #expect(early == 1)
+    #expect(late.isEmpty)
+  }
+
+  @Test("registering what is no descriptor is an error, not a crash")
+  func badDescriptor() throws {
+    let loop = loop
+    let error = try running.run { () -> Errno? in
+      do throws(Errno) {
+        try loop.register(RecordingWatch(), descriptor: 1_000_000, interest: .readable)
+        return nil
+      } catch {
+        return error
+      }
+    }
+    #expect(error == .badFileDescriptor)
+  }
+}
+
+private final class RecordingWatch: Watch {
+  var all: [Readiness] = []
+  var heard: () -> Void = {}
+
+  override func signal(_ readiness: Readiness) {
+    all.append(readiness)
+    heard()
+  }
+}
+
+private final class Pipe {
+  let reading: Int32
+  private let writing: Int32
+
+  init() {
+    var ends: [Int32] = [0, 0]
+    unsafe _ = pipe(&ends)
+    (reading, writing) = (ends[0], ends[1])
+  }
+
+  deinit {
+    close(reading)
+    close(writing)
+  }
+
+  func fill() {
+    unsafe _ = write(writing, "x", 1)
+  }
+
+  func replaceReadingEnd(with other: Pipe) {
+    dup2(other.reading, reading)
+  }
+}
