@@ -5,9 +5,9 @@ import Testing
 @Suite("Messages in pieces") struct DeliveryTests {
   static let requests: [String] = [
     "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-    "\r\n\r\nPOST http://user.example:80/a?b=c HTTP/1.1\r\nHost:  a.example:80 \r\nContent-Length: 5\r\nX:\r\n\r\nhello",
+    "\r\n\r\nPOST http://user.example:80/a?b=c HTTP/1.1\r\nHost:  a:80 \r\nContent-Length: 5\r\nX:\r\n\r\nhello",
     "GET / HTTP/1.0\r\n\r\n", "OPTIONS * HTTP/1.2\r\nhOST: [::1]:8080\r\nConnection: close, x, te\r\n\r\n",
-    "PUT /\u{41} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\nTE: trailers\r\n\r\n5\r\n",
+    "PUT /A HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\nTE: trailers\r\n\r\n5\r\n",
     "GET / HTTP/1.1\r\nHost: a\r\nX: \u{ff}\t\u{e9} \r\n\r\n", "\r\n\r\n\r\nGET / HTTP/1.1\r\n\r\n",
     "\r\n\rGET / HTTP/1.1\r\n",
     "GET / HTTP/1.1\nHost: a\n\n", "GET / HTTP/2.0\r\n\r\n", "GET / HTTP/1.10\r\n\r\n", "GET / HTTP/1.1 \r\n\r\n",
