@@ -10,19 +10,33 @@ struct SyntaxProblemTests {
   @Test(
     "is told with the place, in plain words",
     arguments: [
-      Case("a: b: c", "1:5: there is one colon too many; indent the line as the one above, or put a value with a colon in quotes"),
-      Case("a: 1\n  b: 2", "2:4: there is one colon too many; indent the line as the one above, or put a value with a colon in quotes"),
-      Case("a\nb: c", "2:2: there is one colon too many; indent the line as the one above, or put a value with a colon in quotes"),
+      Case(
+        "a: b: c",
+        "1:5: there is one colon too many; indent the line as the one above, or put a value with a colon in quotes"),
+      Case(
+        "a: 1\n  b: 2",
+        "2:4: there is one colon too many; indent the line as the one above, or put a value with a colon in quotes"),
+      Case(
+        "a\nb: c",
+        "2:2: there is one colon too many; indent the line as the one above, or put a value with a colon in quotes"),
       Case("a: 1\nb\n", #"2:1: a setting is written "name: value"; here the colon or the space behind it is missing"#),
-      Case("a: 1\nb:2\nc: 3", #"2:1: a setting is written "name: value"; here the colon or the space behind it is missing"#),
+      Case(
+        "a: 1\nb:2\nc: 3", #"2:1: a setting is written "name: value"; here the colon or the space behind it is missing"#
+      ),
       Case("a:\n    b: 1\n  c: 2", "3:3: the line is not indented as those above it"),
       Case("a:\n  - b: 1\n   c: 2", "3:4: the line is not indented as those above it"),
       Case("a:\n  - b: 1\n - c: 2", "3:2: the line is not indented as those above it"),
       Case("a: 1\n- b", "2:1: the line is not indented as those above it"),
       Case("- a\nb: c", "2:1: the line is not indented as those above it"),
-      Case("a: 'it's'", #"1:8: the value ends before this; put the whole value in quotes, or separate the comment with " #""#),
-      Case(#"a: "x" y"#, #"1:8: the value ends before this; put the whole value in quotes, or separate the comment with " #""#),
-      Case(#"a: [x] y"#, #"1:8: the value ends before this; put the whole value in quotes, or separate the comment with " #""#),
+      Case(
+        "a: 'it's'",
+        #"1:8: the value ends before this; put the whole value in quotes, or separate the comment with " #""#),
+      Case(
+        #"a: "x" y"#,
+        #"1:8: the value ends before this; put the whole value in quotes, or separate the comment with " #""#),
+      Case(
+        #"a: [x] y"#,
+        #"1:8: the value ends before this; put the whole value in quotes, or separate the comment with " #""#),
       Case("a: - b", "1:4: a list begins on a line of its own"),
       Case("a:\n  b: \"c\n  d: e\n", "2:6: the quotation mark here is never closed"),
       Case("a: 'b", "1:4: the quotation mark here is never closed"),
@@ -33,7 +47,9 @@ struct SyntaxProblemTests {
       Case("a: {b: ${X}}", "1:9: inside [ ] and { }, put ${...} in quotes"),
       Case("a: [${X}]", "1:6: inside [ ] and { }, put ${...} in quotes"),
       Case("listen: [::1]:8080", #"1:10: an IPv6 address in brackets must be in quotes, such as "[::1]:8080""#),
-      Case("listen:\n  - [2001:db8::1]:8080", #"2:18: an IPv6 address in brackets must be in quotes, such as "[::1]:8080""#),
+      Case(
+        "listen:\n  - [2001:db8::1]:8080", #"2:18: an IPv6 address in brackets must be in quotes, such as "[::1]:8080""#
+      ),
       Case("a: @b", "1:4: \"@\" cannot stand here; \(quotes)"),
       Case("a: `b`", "1:4: \"`\" cannot stand here; \(quotes)"),
       Case("a: %b", "1:4: \"%\" cannot stand here; \(quotes)"),
@@ -42,10 +58,13 @@ struct SyntaxProblemTests {
       Case("a: ? b", "1:4: \"?\" cannot stand here; \(quotes)"),
       Case("a: \t- b", "1:5: a list begins on a line of its own"),
       Case("a: &", "1:5: this cannot stand here; \(quotes)"),
-      Case("a: >-3x\n  b", "1:7: this is not YAML: while scanning a block scalar, did not find expected comment or line break"),
+      Case(
+        "a: >-3x\n  b",
+        "1:7: this is not YAML: while scanning a block scalar, did not find expected comment or line break"),
       Case("%YAML 3.0\n---\na: b", "1:1: this is not YAML: found incompatible YAML document"),
       Case("a: b\n---\nc: d", #"2:1: proxy.conf is one document; remove this "---""#),
-      Case("a: b\n...\nc: d", #"3:1: proxy.conf is one document; remove the line above that consists of "---" or "...""#),
+      Case(
+        "a: b\n...\nc: d", #"3:1: proxy.conf is one document; remove the line above that consists of "---" or "...""#),
       Case("\ta: b", "1:1: a tab indents this line; YAML indents with spaces only"),
       Case("a:\n  \tb: c", "2:3: a tab indents this line; YAML indents with spaces only"),
       Case("a: b\r\nc: d\r\n", "1:5: the line ends with CR, as Windows writes it; save the file with LF line ends"),
@@ -78,7 +97,9 @@ struct SyntaxProblemTests {
       Case("loops: ! 2", "5:8: loops: tags (!) are not supported; \(begins)"),
       Case("loops: !two", "5:8: loops: tags (!) are not supported; \(begins)"),
       Case("loops: !<two> 2", "5:8: loops: tags (!) are not supported; \(begins)"),
-      Case("loops: &a !b 2", "5:8: loops: anchors (&) are not supported; \(begins)", "5:8: loops: tags (!) are not supported; \(begins)"),
+      Case(
+        "loops: &a !b 2", "5:8: loops: anchors (&) are not supported; \(begins)",
+        "5:8: loops: tags (!) are not supported; \(begins)"),
       Case("log: &log { level: info }", "5:6: log: anchors (&) are not supported; \(begins)"),
       Case("log: !log { level: info }", "5:6: log: tags (!) are not supported; \(begins)"),
       Case("listen: &l [8080]", "5:9: listen: anchors (&) are not supported; \(begins)"),
@@ -87,7 +108,9 @@ struct SyntaxProblemTests {
       Case("&l loops: 2", "5:1: anchors (&) are not supported; \(begins)"),
       Case("*l : 2", "5:1: aliases (*) are not supported; write the value out, or \(begins)"),
       Case("<<: { loops: 2 }", "5:1: merge keys (<<) are not supported; write the settings out"),
-      Case("log:\n  <<: *log\n", "6:3: log: merge keys (<<) are not supported; write the settings out", "6:7: log: aliases (*) are not supported; write the value out, or \(begins)"),
+      Case(
+        "log:\n  <<: *log\n", "6:3: log: merge keys (<<) are not supported; write the settings out",
+        "6:7: log: aliases (*) are not supported; write the value out, or \(begins)"),
       Case("? [loops]\n: 2", "5:3: the name of a setting must be a word, not a list"),
       Case("? { loops: 2 }\n: 2", "5:3: the name of a setting must be a word, not a mapping"),
       Case("loops: 2\n  3", "5:8: loops: a value must be on one line, or in quotes"),
