@@ -56,7 +56,7 @@ let package = Package(
     module("Upstream", ["Bytes", "CCurl", "COpenSSL", "Reactor", deque, systemPackage]),
     module("HTTPService", ["Bytes", "HTTPWire", "Reactor", systemPackage]),
     module("Admin", ["HTTPService", "Reactor", systemPackage]),
-    module("Sandbox", ["Bytes", "COpenSSL", "HTTPService", "Reactor"]),
+    module("Sandbox", ["COpenSSL", "HTTPService", "Reactor", systemPackage]),
     module(
       "ProxyCore",
       [
@@ -68,7 +68,7 @@ let package = Package(
       name: "m2m-proxy", dependencies: ["Configuration", "ProxyCore", "Telemetry", argumentParser, logging],
       swiftSettings: strict),
     .executableTarget(
-      name: "m2m-sandbox", dependencies: ["Reactor", "Sandbox", argumentParser], swiftSettings: strict),
+      name: "m2m-sandbox", dependencies: ["Reactor", "Sandbox", argumentParser, systemPackage], swiftSettings: strict),
 
     tests("BytesTests", ["Bytes"]),
     tests("SecretsTests", ["Secrets", systemPackage]),
@@ -80,7 +80,7 @@ let package = Package(
     tests("UpstreamTests", ["Bytes", "Reactor", "Upstream"]),
     tests("HTTPServiceTests", ["Bytes", "HTTPService", "Reactor"]),
     tests("AdminTests", ["Admin", "HTTPService"]),
-    tests("SandboxTests", ["Sandbox"]),
+    tests("SandboxTests", ["HTTPService", "Sandbox"]),
     tests("ProxyCoreTests", ["Configuration", "ProxyCore", "Tokens"]),
   ],
   swiftLanguageModes: [.v6]
