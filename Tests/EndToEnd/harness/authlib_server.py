@@ -88,7 +88,7 @@ class AuthlibServer:
         """Changes the reply of a successful fetch; for servers that answer oddly."""
         self.fault: Callable[[], Response] | None = None
         """Answers instead of the OAuth server; for servers that are broken."""
-        self._transcript = transcript
+        self.transcript = transcript
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._changes = Changes()
         self._open = threading.Event()
@@ -168,7 +168,7 @@ class AuthlibServer:
             self._key, algorithm="ES256")
 
     def _save(self, token, _request) -> None:
-        self.tokens.append(self._transcript.keep_token_secret(token["access_token"]))
+        self.tokens.append(self.transcript.keep_token_secret(token["access_token"]))
 
     def stop(self) -> None:
         self.release()

@@ -12,13 +12,7 @@ class RawClient:
     def __init__(self, address: tuple[str, int]):
         self.socket = socket.create_connection(address, timeout=PATIENCE)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.reader = wire.Reader(self._receive)
-
-    def _receive(self) -> bytes:
-        try:
-            return self.socket.recv(1 << 18)
-        except ConnectionResetError:
-            return b""
+        self.reader = wire.Reader(lambda: self.socket.recv(1 << 18))
 
     def send(self, data: bytes) -> "RawClient":
         self.socket.sendall(data)
@@ -45,7 +39,7 @@ class RawClient:
         count = 0
         while count < at_least:
             assert not self.reader.at_end(), f"the connection ended after {count} bytes"
-            count += len(self.reader._take(len(self.reader.buffered())))
+            count += len(self.reader.take_buffered())
         return count
 
     def expect_end(self) -> None:

@@ -26,7 +26,7 @@ class OriginConnection:
     def _receive(self) -> bytes:
         try:
             data = self._socket.recv(1 << 18)
-        except (ConnectionResetError, ssl.SSLEOFError):
+        except ssl.SSLEOFError:
             data = b""
         if self._origin.keep_bytes:
             self.received += data
@@ -50,7 +50,7 @@ class OriginConnection:
     def expect_close(self) -> None:
         """Waits until the proxy closes or resets the connection; what still arrives is discarded."""
         while not self.at_end():
-            self.reader._take(len(self.reader.buffered()))
+            self.reader.take_buffered()
 
     def send(self, data: bytes) -> None:
         self._socket.sendall(data)

@@ -10,7 +10,7 @@ _WORDS = {"true", "false", "null", "yes", "no", "on", "off"}
 def _scalar(value) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
-    if isinstance(value, str) and (not _PLAIN.fullmatch(value) or value.lower() in _WORDS):
+    if isinstance(value, str) and value != "off" and (not _PLAIN.fullmatch(value) or value.lower() in _WORDS):
         return json.dumps(value)
     return str(value)
 
@@ -20,6 +20,8 @@ def _lines(value, indent: int) -> list[str]:
     lines = []
     if isinstance(value, dict):
         for key, item in value.items():
+            if item is None:
+                continue  # Left out.
             if isinstance(item, (dict, list)) and item:
                 lines += [f"{space}{key}:", *_lines(item, indent + 2)]
             else:

@@ -23,14 +23,19 @@ class Malformed(Exception):
 
 
 class Reader:
-    """Takes messages off a stream. `receive` returns bytes, and `b""` at the end."""
+    """Takes messages off a stream. `receive` returns bytes, and `b""` at the end; a reset ends the stream too."""
 
     def __init__(self, receive: Callable[[], bytes]):
         self._receive = receive
         self._buffer = bytearray()
+        self._reset = False
 
     def _more(self) -> bool:
-        data = self._receive()
+        try:
+            data = self._receive()
+        except ConnectionResetError:
+            self._reset = True
+            return False
         self._buffer += data
         return bool(data)
 
@@ -65,7 +70,9 @@ class Reader:
 
     def copy_to_end(self, sink) -> None:
         while not self.at_end():
-            sink.write(self._take(len(self._buffer)))
+            sink.write(self.take_buffered())
+        if self._reset:
+            raise Incomplete("the stream was reset, so that its end is not the end of the body")
 
     def copy_chunked(self, sink) -> list[tuple[bytes, bytes]]:
         """Decodes a chunked body and returns its trailers."""
@@ -85,7 +92,11 @@ class Reader:
         return trailers
 
     def buffered(self) -> bytes:
+        """What has arrived and was not taken yet."""
         return bytes(self._buffer)
+
+    def take_buffered(self) -> bytes:
+        return self._take(len(self._buffer))
 
     def _take(self, length: int) -> bytes:
         taken = bytes(self._buffer[:length])
