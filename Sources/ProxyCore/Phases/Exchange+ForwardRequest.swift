@@ -195,7 +195,8 @@ extension Exchange {
     }
   }
 
-  private func uploadTimeout(_ route: ProxyRoute) -> ExchangeError {
+  /// What it means when no more of the request goes out, and no answer comes in, in time.
+  func uploadTimeout(_ route: ProxyRoute) -> ExchangeError {
     upload!.isFinished || upload!.waitsForSink ? .upstreamTimeout(route) : .requestTimeout
   }
 }

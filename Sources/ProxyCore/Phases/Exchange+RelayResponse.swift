@@ -56,10 +56,15 @@ extension Exchange {
       case .transferred:
         return
       case .wouldBlock:
-        if try continueUpload().hasMore {
+        let progress = try continueUpload()
+        if progress.hasMoved {
+          let interval = upload!.isFinished ? route.timeouts.firstByte : route.timeouts.body
+          connection.setDeadline(worker.loop.now + interval)
+        }
+        if progress.hasMore {
           await worker.loop.yield()
         } else {
-          try await wait(overdue: .upstreamTimeout(route))
+          try await wait(overdue: uploadTimeout(route))
         }
       case .endOfStream:
         throw .upstreamBroken("closed in the middle of the head of its answer", route)
@@ -94,7 +99,10 @@ extension Exchange {
     let bytes = input.readableBytes
     var writer = HeadWriter(outbound)
     writer.statusLine(status, reason: bytes.extracting(answerHead.reason.range))
-    writer.forwardFields(of: answerHead, bytes)
+    // Trailers are announced only where they can follow.
+    let dropped = FieldNameSet.notForwardedInResponses
+    writer.forwardFields(
+      of: answerHead, bytes, dropping: received == .chunked && sent != .chunked ? dropped.union([.trailer]) : dropped)
     if !answerHead.hasDate { writer.field("Date", worker.httpDate.span) }
     if received == .none {
       // What a GET would have had (RFC 9110 section 8.6).
