@@ -76,17 +76,18 @@ struct CredentialsProblemTests {
         "2:44: credentials.kinde.client_id must be the client id, in printable ASCII, not nothing"),
       Case(
         "{ domain: a.kinde.com, client_id: '', client_secret: { env: SECRET } }",
-        #"2:44: credentials.kinde.client_id must be the client id, in printable ASCII, not """#),
+        #"2:44: credentials.kinde.client_id must be the client id, in printable ASCII; it is empty"#),
       Case(
         "{ domain: a.kinde.com, client_id: ä, client_secret: { env: SECRET } }",
-        #"2:44: credentials.kinde.client_id must be the client id, in printable ASCII, not "ä""#),
+        #"2:44: credentials.kinde.client_id must be the client id, in printable ASCII; it holds other characters"#),
       Case(
         "{ domain: a.kinde.com, client_id: '${LINES}', client_secret: { env: SECRET } }",
-        #"2:44: credentials.kinde.client_id must be the client id, in printable ASCII, not "oneU+000Atwo" (from ${LINES})"#
+        #"2:44: credentials.kinde.client_id must be the client id, in printable ASCII, not what ${LINES} holds; it holds other characters"#
       ),
       Case(
         "{ domain: a.kinde.com, client_id: '${EMPTY}', client_secret: { env: SECRET } }",
-        #"2:44: credentials.kinde.client_id must be the client id, in printable ASCII, not "" (from ${EMPTY})"#),
+        #"2:44: credentials.kinde.client_id must be the client id, in printable ASCII, not what ${EMPTY} holds; it is empty"#
+      ),
       Case(
         "{ domain: a.kinde.com, client_id: '${NO}', client_secret: { env: SECRET } }",
         "2:44: credentials.kinde.client_id: the environment variable NO is not set"),

@@ -22,7 +22,7 @@ struct SettingText {
     let origin = variables.map { "${\($0)}" }.joined(separator: ", ")
     guard !isHidden else { return ", not what \(origin) holds" }
     let hint = refusal.hint.map { "; \($0)" } ?? ""
-    return refusal.hidesValue
-      ? hint : ", not \(displayed(value))\(variables.isEmpty ? "" : " (from \(origin))")\(hint)"
+    if refusal.hidesValue { return (variables.isEmpty ? "" : ", not what \(origin) holds") + hint }
+    return ", not \(displayed(value))\(variables.isEmpty ? "" : " (from \(origin))")\(hint)"
   }
 }
