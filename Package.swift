@@ -59,7 +59,10 @@ let package = Package(
     module("Sandbox", ["COpenSSL", "HTTPService", "Reactor", systemPackage]),
     module(
       "ProxyCore",
-      ["Admin", "Bytes", "Configuration", "HTTPWire", "Reactor", "Secrets", "Telemetry", "Tokens", "Upstream", logging]),
+      [
+        "Admin", "Bytes", "CLinux", "Configuration", "HTTPWire", "Reactor", "Secrets", "Telemetry", "Tokens",
+        "Upstream", logging, systemPackage,
+      ]),
 
     .executableTarget(
       name: "m2m-proxy", dependencies: ["Configuration", "ProxyCore", "Telemetry", argumentParser, logging],
@@ -68,7 +71,7 @@ let package = Package(
       name: "m2m-sandbox", dependencies: ["Reactor", "Sandbox", argumentParser, systemPackage], swiftSettings: strict),
 
     tests("BytesTests", ["Bytes"]),
-    tests("SecretsTests", ["Secrets"]),
+    tests("SecretsTests", ["Secrets", systemPackage]),
     tests("HTTPWireTests", ["Bytes", "HTTPWire"]),
     tests("ConfigurationTests", ["Configuration", "Secrets"]),
     tests("TelemetryTests", ["Bytes", "Telemetry", logging]),

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -75,6 +76,21 @@ int clinux_listen(const char *host, uint16_t port, int backlog, int reuse_port) 
   if (bind(listener, (struct sockaddr *)&address, length) < 0) return close_keeping_errno(listener);
   if (listen(listener, backlog) < 0) return close_keeping_errno(listener);
   return listener;
+}
+
+int clinux_connect(const char *host, uint16_t port, int seconds) {
+  struct sockaddr_storage address;
+  socklen_t length;
+  if (parse_address(host, port, &address, &length) < 0) return -1;
+  int connected = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (connected < 0) return -1;
+  struct timeval limit = {.tv_sec = seconds};
+  // SO_SNDTIMEO bounds connect as well (socket(7)).
+  if (setsockopt(connected, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0 ||
+      setsockopt(connected, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) < 0 ||
+      connect(connected, (struct sockaddr *)&address, length) < 0)
+    return close_keeping_errno(connected);
+  return connected;
 }
 
 int clinux_accept(int listener, char text[CLINUX_ADDRESS_TEXT]) {

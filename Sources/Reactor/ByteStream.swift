@@ -44,6 +44,11 @@ open class ByteStream: Watch {
     preconditionFailure("a ByteStream says what it has")
   }
 
+  /// Ends the connection with a reset, so that the peer does not take what it has for the whole.
+  open func abort() {
+    preconditionFailure("a ByteStream says how it aborts")
+  }
+
   /// Ends both directions and frees the descriptor. Calling it again does nothing.
   open func close() {
     preconditionFailure("a ByteStream says how it closes")

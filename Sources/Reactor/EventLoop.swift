@@ -10,7 +10,7 @@ public import SystemPackage
 /// Tasks started with ``start(_:)`` run on this thread from beginning to end, wherever they are resumed from, so what
 /// they share needs no lock. Everything but ``enqueue(_:)``, ``perform(_:)``, ``start(_:)`` and ``stop()`` is for the
 /// loop's own thread.
-public final class EventLoop: TaskExecutor, @unchecked Sendable {
+@safe public final class EventLoop: TaskExecutor, @unchecked Sendable {
   /// Where a watch is registered: its descriptor, and a number that tells it from earlier users of that descriptor.
   struct Registration {
     let descriptor: Int32
@@ -43,6 +43,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
   private var registrations: UInt32 = 0
   private var ready: [UnownedJob] = []
   private var running: [UnownedJob] = []
+  private var deferred: [UnsafeContinuation<Void, Never>] = unsafe []
   private var timers = TimerQueue()
   private var beforeWaiting: [() -> Void] = []
   private var isStopped = false
@@ -79,7 +80,19 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
         unsafe dispatch(event.data.u64, Readiness(rawValue: event.events))
       }
       fireTimers()
+      resumeDeferred()
     }
+  }
+
+  /// Lets everybody else have their turn, sockets included, before the calling task goes on.
+  public func yield() async {
+    unsafe await withUnsafeContinuation { unsafe deferred.append($0) }
+  }
+
+  private func resumeDeferred() {
+    guard unsafe !deferred.isEmpty else { return }
+    for unsafe continuation in unsafe deferred { unsafe continuation.resume() }
+    unsafe deferred.removeAll(keepingCapacity: true)
   }
 
   /// Ends ``run()`` after the current round. From any thread.
@@ -138,7 +151,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
 
   private func runReadyJobs() {
     // Bounded, so that tasks that wake each other without end cannot keep the loop from its sockets.
-    for _ in 0..<16 where !ready.isEmpty {
+    for _ in 0..<4 where !ready.isEmpty {
       swap(&running, &ready)
       for job in running {
         unsafe job.runSynchronously(on: asUnownedTaskExecutor())
@@ -148,7 +161,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
   }
 
   private func waitingTime() -> Int32 {
-    guard ready.isEmpty, !isStopped else { return 0 }
+    guard unsafe ready.isEmpty && deferred.isEmpty && !isStopped else { return 0 }
     let next = timers.next
     guard next != .never else { return -1 }
     // Rounded up, so that the loop does not spin through the last fraction of a millisecond.

@@ -16,10 +16,15 @@ public struct Instant: Comparable, Hashable, Sendable {
   /// The moment of the call.
   public static var now: Instant { Instant(nanoseconds: clinux_monotonic_nanoseconds()) }
 
+  /// The moment `interval` later; ``never`` where that is out of range.
+  public static func + (instant: Instant, interval: Interval) -> Instant {
+    let (sum, overflow) = instant.nanoseconds.addingReportingOverflow(interval.nanoseconds)
+    return overflow ? .never : Instant(nanoseconds: sum)
+  }
+
   /// The moment `duration` later; ``never`` where that is out of range.
   public static func + (instant: Instant, duration: Duration) -> Instant {
-    let (sum, overflow) = instant.nanoseconds.addingReportingOverflow(duration.nanoseconds)
-    return overflow ? .never : Instant(nanoseconds: sum)
+    instant + Interval(duration)
   }
 
   /// Nanoseconds from `earlier` to `later`; zero where `later` is not later.

@@ -62,6 +62,14 @@ public final class SocketStream: ByteStream {
     return !(count < 0 && Errno.last == .wouldBlock)
   }
 
+  public override func abort() {
+    // Lingering for no time at all makes the kernel send RST (socket(7), SO_LINGER).
+    var linger = linger(l_onoff: 1, l_linger: 0)
+    let length = socklen_t(MemoryLayout<linger>.size)
+    unsafe _ = setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, length)
+    close()
+  }
+
   public override func close() {
     guard socket != nil else { return }
     loop.remove(self)

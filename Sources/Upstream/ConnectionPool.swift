@@ -5,9 +5,8 @@ internal import Reactor
 ///
 /// The connection used last is used next, so that the others can grow old and be closed.
 struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
-  /// What a request that needs a connection has to do.
+  /// What a request that finds no idle connection has to do.
   enum Lease {
-    case use(Connection)
     case dial
     case wait
     case refuse
@@ -33,8 +32,12 @@ struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
     self.queueLimit = queueLimit
   }
 
+  /// The idle connection that was used last; it counts as used from now on.
+  mutating func takeIdle() -> Connection? {
+    idle.popLast()?.connection
+  }
+
   mutating func lease(for waiter: Waiter) -> Lease {
-    if let (connection, _) = idle.popLast() { return .use(connection) }
     if open < limit {
       open += 1
       return .dial

@@ -80,6 +80,11 @@ final class CurlStream: ByteStream {
     return code != CURLE_AGAIN
   }
 
+  // TLS says by itself whether the end was meant.
+  override func abort() {
+    close()
+  }
+
   override func close() {
     guard isOpen else { return }
     isOpen = false

@@ -46,32 +46,48 @@ public final class UpstreamPool {
   /// Requests that wait for a connection.
   public var waitingRequests: Int { pool.waiters.count }
 
+  /// An idle connection, if there is one that can be used.
+  public func reuse() -> UpstreamConnection? {
+    while let connection = pool.takeIdle() {
+      connection.disturbed = nil
+      connection.stream.observer = nil
+      // Looked at just before it is used: what came in meanwhile would be taken for the answer.
+      guard connection.stream.hasUnexpectedInput() else {
+        connection.earlierRequests += 1
+        return connection
+      }
+      connection.stream.close()
+      handOver(pool.lost())
+    }
+    return nil
+  }
+
   /// Asks for a connection on behalf of `lease`, whose outcome is set now or later.
   ///
   /// - Parameter mustBeNew: whether a connection that served others before will not do.
   public func request(_ lease: UpstreamLease, mustBeNew: Bool = false) {
-    lease.pool = self
-    if mustBeNew { closeIdle() }
-    while true {
-      switch pool.lease(for: lease) {
-      case .use(let connection):
-        connection.disturbed = nil
-        connection.stream.observer = nil
-        // Looked at just before it is used: what came in meanwhile would be taken for the answer.
-        guard !connection.stream.hasUnexpectedInput() else {
-          connection.stream.close()
-          handOver(pool.lost())
-          continue
-        }
-        connection.earlierRequests += 1
-        return lease.finish(.success(connection))
-      case .dial:
-        return dial(for: lease)
-      case .wait:
-        return
-      case .refuse:
-        return lease.finish(.failure(.exhausted))
-      }
+    if mustBeNew {
+      closeIdle()
+    } else if let connection = reuse() {
+      return lease.finish(.success(connection))
+    }
+    switch pool.lease(for: lease) {
+    case .dial: dial(for: lease)
+    case .wait: return
+    case .refuse: lease.finish(.failure(.exhausted))
+    }
+  }
+
+  /// The request does not want a connection any more; one in the making is dropped, one that came is taken back.
+  public func abandon(_ lease: UpstreamLease) {
+    switch lease.outcome {
+    case .success(let connection): release(connection)
+    case .failure: return
+    case nil:
+      guard let attempt = lease.attempt else { return pool.removeWaiter(lease) }
+      lease.attempt = nil
+      attempt.cancel()
+      handOver(pool.lost())
     }
   }
 
@@ -100,15 +116,6 @@ public final class UpstreamPool {
   /// Closes the connections that nobody uses.
   public func closeIdle() {
     for connection in pool.expire(idleSince: .never) { close(idle: connection) }
-  }
-
-  func cancel(_ lease: UpstreamLease) {
-    if let attempt = lease.attempt {
-      attempt.cancel()
-      handOver(pool.lost())
-    } else {
-      pool.removeWaiter(lease)
-    }
   }
 
   private func dial(for lease: UpstreamLease) {

@@ -15,6 +15,9 @@
 // With reuse_port several sockets share the port, and the kernel spreads connections over them.
 int clinux_listen(const char *host, uint16_t port, int backlog, int reuse_port);
 
+// A blocking connection to a numeric address that gives up after so many seconds at every step; -1 with errno set.
+int clinux_connect(const char *host, uint16_t port, int seconds);
+
 // The next connection of a listening socket, non-blocking and without Nagle's delay, or -1 with errno set. The
 // peer's address is written to text as "host:port".
 int clinux_accept(int listener, char text[CLINUX_ADDRESS_TEXT]);

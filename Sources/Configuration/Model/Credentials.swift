@@ -1,0 +1,44 @@
+public import Secrets
+
+/// A client of an authorization server: what the proxy gets tokens as.
+public struct Credentials: Sendable {
+  /// The kind of authorization server.
+  public enum Provider: Sendable, Hashable {
+    /// Kinde, with its domain such as `acme.kinde.com`.
+    case kinde(domain: String)
+    /// Any server that knows the client credentials grant (RFC 6749 section 4.4).
+    case generic
+  }
+
+  /// The name routes refer to; letters, digits, `.`, `_` and `-`, at most 64.
+  public var name: String
+  /// The kind of authorization server.
+  public var provider: Provider
+  /// Where tokens are asked for.
+  public var tokenEndpoint: URLParts
+  /// The client id; printable ASCII.
+  public var clientID: String
+  /// The client secret, as it was when proxy.conf was loaded.
+  public var clientSecret: Secret
+  /// Where the client secret came from.
+  public var clientSecretSource: SecretSource
+  /// How id and secret are sent.
+  public var authentication: ClientAuthentication
+  /// The audience of routes that name none; nil when there is no default.
+  public var audience: String?
+
+  /// Credentials of these parts; nothing is checked.
+  public init(
+    name: String, provider: Provider, tokenEndpoint: URLParts, clientID: String, clientSecret: Secret,
+    clientSecretSource: SecretSource, authentication: ClientAuthentication = .clientSecretPost, audience: String? = nil
+  ) {
+    self.name = name
+    self.provider = provider
+    self.tokenEndpoint = tokenEndpoint
+    self.clientID = clientID
+    self.clientSecret = clientSecret
+    self.clientSecretSource = clientSecretSource
+    self.authentication = authentication
+    self.audience = audience
+  }
+}

@@ -1,0 +1,26 @@
+/// An address and port to listen on.
+public struct ListenAddress: Sendable, Hashable {
+  /// An IP address; IPv6 without brackets.
+  public var host: String
+  /// The port; 0 lets the system choose a free one.
+  public var port: UInt16
+
+  /// The address `host`, an IP literal without brackets, and `port`.
+  public init(host: String, port: UInt16) {
+    self.host = host
+    self.port = port
+  }
+
+  /// Where clients are served when proxy.conf does not say: 127.0.0.1:8080.
+  public static let defaultListen = ListenAddress(host: "127.0.0.1", port: 8080)
+  /// Where health and metrics are served when proxy.conf does not say: 127.0.0.1:9901.
+  public static let defaultAdmin = ListenAddress(host: "127.0.0.1", port: 9901)
+
+  /// Whether only programs on this machine reach it.
+  public var isLoopback: Bool { HostName(host)?.isLoopback ?? false }
+}
+
+extension ListenAddress: CustomStringConvertible {
+  /// As written in proxy.conf: `127.0.0.1:8080` or `[::1]:8080`.
+  public var description: String { "\(bracketed(host)):\(port)" }
+}

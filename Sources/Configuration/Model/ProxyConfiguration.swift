@@ -1,0 +1,42 @@
+/// Everything that proxy.conf says, checked and complete: defaults filled in, secrets read, names resolved.
+public struct ProxyConfiguration: Sendable {
+  /// Where clients are served; at least one.
+  public var listen: [ListenAddress]
+  /// Where health and metrics are served; nil when turned off.
+  public var admin: ListenAddress?
+  /// The number of event loops; nil for one per available core.
+  public var loops: Int?
+  /// What is logged, and how.
+  public var log: LogSettings
+  /// Whom upstreams and token endpoints are verified against.
+  public var tls: TrustSettings
+  /// How long things may take, unless a route says otherwise.
+  public var timeouts: Timeouts
+  /// How much of everything there may be.
+  public var limits: Limits
+  /// The clients of authorization servers that the proxy acts as, in the order of the file.
+  public var credentials: [Credentials]
+  /// What is forwarded where, in the order of the file; at least one.
+  public var routes: [Route]
+  /// What is allowed but deserves a second look, in the order of the file.
+  public var warnings: [ConfigurationProblem]
+
+  /// A configuration of these parts; nothing is checked.
+  public init(
+    listen: [ListenAddress] = [.defaultListen], admin: ListenAddress? = .defaultAdmin, loops: Int? = nil,
+    log: LogSettings = LogSettings(), tls: TrustSettings = TrustSettings(), timeouts: Timeouts = Timeouts(),
+    limits: Limits = Limits(), credentials: [Credentials] = [], routes: [Route] = [],
+    warnings: [ConfigurationProblem] = []
+  ) {
+    self.listen = listen
+    self.admin = admin
+    self.loops = loops
+    self.log = log
+    self.tls = tls
+    self.timeouts = timeouts
+    self.limits = limits
+    self.credentials = credentials
+    self.routes = routes
+    self.warnings = warnings
+  }
+}

@@ -1,0 +1,37 @@
+/// Which requests are forwarded, where, and with which token.
+public struct Route: Sendable {
+  /// The name, unique; letters, digits, `.`, `_` and `-`, at most 64.
+  public var name: String
+  /// The absolute-form targets that the route takes; may be empty when there is a mount.
+  public var matches: [Match]
+  /// The path under which base-URL clients find the route, without a slash at its end; "" takes every path.
+  public var mount: String?
+  /// Where requests go.
+  public var upstream: Origin
+  /// What is put before the path of every request: "", or a path such as `/base` without a slash at its end.
+  public var upstreamBasePath: String
+  /// Index into ``ProxyConfiguration/credentials``; nil when requests go without a token.
+  public var credentials: Int?
+  /// The audience to ask a token for; nil when none is named in the token request.
+  public var audience: String?
+  /// The scopes to ask a token for; empty when none are named in the token request.
+  public var scopes: [String]
+  /// The timeouts of proxy.conf with the route's own put over them.
+  public var timeouts: Timeouts
+
+  /// A route of these parts; nothing is checked.
+  public init(
+    name: String, matches: [Match] = [], mount: String? = nil, upstream: Origin, upstreamBasePath: String = "",
+    credentials: Int? = nil, audience: String? = nil, scopes: [String] = [], timeouts: Timeouts = Timeouts()
+  ) {
+    self.name = name
+    self.matches = matches
+    self.mount = mount
+    self.upstream = upstream
+    self.upstreamBasePath = upstreamBasePath
+    self.credentials = credentials
+    self.audience = audience
+    self.scopes = scopes
+    self.timeouts = timeouts
+  }
+}

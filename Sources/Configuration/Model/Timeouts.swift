@@ -1,0 +1,22 @@
+/// How long things may take.
+public struct Timeouts: Sendable, Hashable {
+  /// A client has this long to send a complete request head, once it began.
+  public var head: Duration = .seconds(10)
+  /// A client connection is kept this long between requests.
+  public var idle: Duration = .seconds(75)
+  /// The longest pause between two pieces of a body, either direction.
+  public var body: Duration = .seconds(60)
+  /// The longest a request waits for a token.
+  public var token: Duration = .seconds(15)
+  /// For name resolution, TCP and TLS to the upstream together.
+  public var connect: Duration = .seconds(10)
+  /// From the request being sent until the answer begins.
+  public var firstByte: Duration = .seconds(60)
+  /// An unused upstream connection is kept this long.
+  public var upstreamIdle: Duration = .seconds(30)
+  /// Requests that run at SIGTERM have this long.
+  public var drain: Duration = .seconds(30)
+
+  /// The defaults.
+  public init() {}
+}

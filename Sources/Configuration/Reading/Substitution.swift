@@ -1,0 +1,81 @@
+/// The text of a setting, in which `${NAME}` and `${NAME:-default}` stand for environment variables, `$$` for a "$".
+struct Substitution: Equatable {
+  /// A run of text, or a variable.
+  enum Piece: Equatable {
+    case text(String)
+    case variable(String, default: String?)
+  }
+
+  let pieces: [Piece]
+
+  /// The names of the variables in it.
+  var names: [String] {
+    pieces.compactMap { if case .variable(let name, _) = $0 { name } else { nil } }
+  }
+
+  /// Takes `written` apart.
+  init(_ written: String) throws(Refusal) {
+    guard written.utf8.contains(UInt8(ascii: "$")) else {
+      pieces = [.text(written)]
+      return
+    }
+    var pieces: [Piece] = []
+    var text = ""
+    var rest = written[...]
+    while let dollar = rest.firstIndex(of: "$") {
+      text += rest[..<dollar]
+      rest = rest[dollar...].dropFirst()
+      if rest.hasPrefix("$") {
+        text += "$"
+        rest = rest.dropFirst()
+      } else if rest.hasPrefix("{") {
+        guard let end = rest.firstIndex(of: "}") else {
+          throw Refusal("a \"${\" is not closed; write $$ for a \"$\" that means itself")
+        }
+        if !text.isEmpty { pieces.append(.text(text)) }
+        text = ""
+        pieces.append(try Self.variable(rest[..<end].dropFirst()))
+        rest = rest[end...].dropFirst()
+      } else {
+        text += "$"
+      }
+    }
+    text += rest
+    if !text.isEmpty { pieces.append(.text(text)) }
+    self.pieces = pieces
+  }
+
+  /// The text with the variables replaced; what they hold is taken as it is, never looked through again.
+  func text(environment: [String: String]) throws(Refusal) -> String {
+    var text = ""
+    for piece in pieces {
+      switch piece {
+      case .text(let piece):
+        text += piece
+      case .variable(let name, let fallback):
+        // As in a shell: ":-" applies to an empty variable too.
+        let value = environment[name].flatMap { $0.isEmpty && fallback != nil ? nil : $0 }
+        guard let value = value ?? fallback else { throw Refusal("the environment variable \(name) is not set") }
+        text += value
+      }
+    }
+    return text
+  }
+
+  private static func variable(_ written: Substring) throws(Refusal) -> Piece {
+    let separator = written.firstRange(of: ":-")
+    let name = separator.map { written[..<$0.lowerBound] } ?? written
+    guard isName(name) else {
+      throw Refusal("\"${...}\" must hold the name of an environment variable; write $$ for a \"$\" that means itself")
+    }
+    let fallback = separator.map { String(written[$0.upperBound...]) }
+    guard fallback?.contains("$") != true else { throw Refusal("a default must not contain a \"$\"") }
+    return .variable(String(name), default: fallback)
+  }
+
+  /// Whether `text` can be the name of an environment variable: letters, digits and "_", no digit first.
+  static func isName(_ text: some StringProtocol) -> Bool {
+    guard let first = text.utf8.first, !first.isDigit else { return false }
+    return text.utf8.allSatisfy { $0.isLetter || $0.isDigit || $0 == UInt8(ascii: "_") }
+  }
+}

@@ -1,0 +1,73 @@
+import Secrets
+
+/// The setting `client_secret`. None of its messages shows what it holds, nor what the environment holds for it.
+enum ClientSecretSetting {
+  static let expected = "{ file: PATH }, { env: NAME } or ${NAME}"
+
+  /// The secret and where it came from; nil after a problem was noted.
+  static func read(_ setting: Setting) -> (secret: Secret, source: SecretSource)? {
+    guard setting.written == nil else { return readText(setting) }
+    return setting.section(expected: expected) { section in
+      section.hidesNames = true
+      let file = section["file"]
+      let variable = section["env"]
+      guard (file == nil) != (variable == nil) else {
+        section.complain(file == nil ? "needs file or env" : "has both file and env; one of them is enough")
+        return nil
+      }
+      return file.flatMap(readFile) ?? variable.flatMap(readVariable)
+    }
+  }
+
+  private static func readText(_ setting: Setting) -> (secret: Secret, source: SecretSource)? {
+    let environment = setting.findings.environment
+    var isMixed = false
+    do {
+      let substitution = try Substitution(setting.written ?? "")
+      isMixed = substitution.pieces.count > 1
+      if case .variable(let name, let fallback)? = substitution.pieces.first, substitution.pieces.count == 1,
+        fallback == nil || environment[name]?.isEmpty == false
+      {
+        return resolve(.environment(name: name), setting)
+      }
+      let text = try substitution.text(environment: environment)
+      setting.warn("is written in proxy.conf; a file or an environment variable is safer")
+      return resolve(.inline(Secret(trimmingLineEnds: text.utf8Span.span)), setting, shownAs: "the secret")
+    } catch {
+      // What stands in braces inside a longer text may be part of a secret that happens to look like that.
+      let hint = isMixed ? "a variable in it is not set; write $$ for a \"$\" that means itself" : error.hint ?? ""
+      setting.findings.problem(setting.mark, path: setting.path, hint)
+      return nil
+    }
+  }
+
+  private static func readFile(_ setting: Setting) -> (secret: Secret, source: SecretSource)? {
+    guard let text = setting.text("the path of a file") else { return nil }
+    let source = SecretSource.file(path: setting.findings.resolve(path: text.value))
+    let resolved = resolve(source, setting, shownAs: "file \(text.shownPath)")
+    if resolved != nil, let mode = source.fileMode, mode & 0o077 != 0 {
+      setting.warn("is readable by others than its owner (mode 0\(String(mode, radix: 8))); chmod 400 mends that")
+    }
+    return resolved
+  }
+
+  private static func readVariable(_ setting: Setting) -> (secret: Secret, source: SecretSource)? {
+    // The text as it is written: replacing ${NAME} here would put the secret where its variable's name belongs.
+    guard let name = setting.written, Substitution.isName(name) else {
+      setting.complain("must be the name of an environment variable, without \"$\" and braces")
+      return nil
+    }
+    return resolve(.environment(name: name), setting)
+  }
+
+  private static func resolve(
+    _ source: SecretSource, _ setting: Setting, shownAs name: String? = nil
+  ) -> (secret: Secret, source: SecretSource)? {
+    do {
+      return (try source.read(environment: setting.findings.environment), source)
+    } catch {
+      setting.findings.problem(setting.mark, path: setting.path, "\(name ?? error.source) \(error.complaint)")
+      return nil
+    }
+  }
+}

@@ -1,0 +1,20 @@
+extension ProxyConfiguration {
+  /// Reads the whole file; nil after a problem with its form was noted.
+  static func read(_ root: Setting) -> ProxyConfiguration? {
+    root.section(expected: "a mapping of settings (name: value)") { top in
+      var configuration = ProxyConfiguration()
+      (configuration.listen, configuration.admin) = ListenAddress.read(top)
+      configuration.loops = top.value("loops", .count(1...256))
+      _ = top.section("log") { configuration.log.read($0) }
+      _ = top.section("tls") { configuration.tls.read($0) }
+      _ = top.section("timeouts") { configuration.timeouts.read($0) }
+      _ = top.section("limits") { configuration.limits.read($0) }
+      let table = CredentialsTable.read(top)
+      let routes = RouteReader.read(top, credentials: table, timeouts: configuration.timeouts)
+      configuration.credentials = table.credentials
+      configuration.routes = routes
+      if top.findings.problems.isEmpty { table.warnOfUnused(by: routes, top.findings) }
+      return configuration
+    }
+  }
+}

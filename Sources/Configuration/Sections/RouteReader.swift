@@ -1,0 +1,56 @@
+/// Reads the routes one after the other, and keeps what two of them must not claim.
+struct RouteReader {
+  let table: CredentialsTable
+  let timeouts: Timeouts
+  var names: [String: String] = [:]
+  var matches: [Match: String] = [:]
+  var mounts: [String: String] = [:]
+
+  /// The routes of the file that are right.
+  static func read(_ top: Section, credentials: CredentialsTable, timeouts: Timeouts) -> [Route] {
+    let expected = "a list of routes, each with name, and match or mount"
+    guard let setting = top.required("routes", expected), let items = setting.list(expected) else { return [] }
+    var reader = RouteReader(table: credentials, timeouts: timeouts)
+    return items.compactMap { item in
+      item.section(expected: "a route, which is a mapping of settings") { reader.route($0) }
+    }
+  }
+
+  private init(table: CredentialsTable, timeouts: Timeouts) {
+    self.table = table
+    self.timeouts = timeouts
+  }
+
+  private mutating func route(_ section: Section) -> Route? {
+    let name = readName(section)
+    let matching = readMatching(section)
+    let target = readTarget(section, matching)
+    let token = readToken(section, matching, target)
+    var timeouts = timeouts
+    _ = section.section("timeouts") { timeouts.readRoute($0) }
+    guard let name, let matching, let target, let token else { return nil }
+    return Route(
+      name: name, matches: matching.matches, mount: matching.mount, upstream: target.origin,
+      upstreamBasePath: target.basePath, credentials: token.credentials, audience: token.audience, scopes: token.scopes,
+      timeouts: timeouts)
+  }
+
+  private mutating func readName(_ section: Section) -> String? {
+    guard let setting = section.required("name", Format<String>.name.expected), let name = setting.value(.name) else {
+      return nil
+    }
+    return claim(name, in: \.names, shown: displayed(name), setting) ? name : nil
+  }
+
+  /// Whether `key` was free; otherwise a problem with `setting` is noted.
+  mutating func claim<Key: Hashable>(
+    _ key: Key, in claims: WritableKeyPath<RouteReader, [Key: String]>, shown: String, _ setting: Setting
+  ) -> Bool {
+    if let owner = self[keyPath: claims][key] {
+      setting.complain("is \(shown), which is taken by \(owner)")
+      return false
+    }
+    self[keyPath: claims][key] = setting.path
+    return true
+  }
+}

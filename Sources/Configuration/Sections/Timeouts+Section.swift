@@ -1,0 +1,23 @@
+extension Timeouts {
+  /// Reads the section of the whole proxy.
+  mutating func read(_ section: Section) {
+    section.read("head", .duration, into: &head)
+    section.read("idle", .duration, into: &idle)
+    readForRoute(section)
+    section.read("upstream_idle", .duration, into: &upstreamIdle)
+    section.read("drain", .duration, into: &drain)
+  }
+
+  /// Reads the section of a route, over what is set for the whole proxy.
+  mutating func readRoute(_ section: Section) {
+    readForRoute(section)
+    section.belong(["head", "idle", "upstream_idle", "drain"], to: "the timeouts of the whole proxy")
+  }
+
+  private mutating func readForRoute(_ section: Section) {
+    section.read("body", .duration, into: &body)
+    section.read("token", .duration, into: &token)
+    section.read("connect", .duration, into: &connect)
+    section.read("first_byte", .duration, into: &firstByte)
+  }
+}

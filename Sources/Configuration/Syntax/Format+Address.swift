@@ -1,0 +1,72 @@
+extension Format<ListenAddress> {
+  /// `IP:port`, `[v6]:port`, `localhost:port` or a port of this machine alone.
+  static var listenAddress: Self {
+    Format("an address such as 127.0.0.1:8080") { text throws(Refusal) in
+      if let port = wholeNumber(text) { return ListenAddress(host: "127.0.0.1", port: try listenPort(port)) }
+      guard !text.contains("://") else { throw Refusal("leave out http://") }
+      guard let colon = text.lastIndex(of: ":"), !text.hasSuffix("]") else { throw Refusal("the port is missing") }
+      let host = text[..<colon]
+      guard !host.isEmpty, host != "*" else {
+        throw Refusal("for every address of this machine write 0.0.0.0\(text[colon...])")
+      }
+      let name = try HostName(written: host)
+      guard name.address != nil || name.text == "localhost" else { throw Refusal("an IP address, not a name") }
+      guard let port = wholeNumber(text[colon...].dropFirst()) else { throw Refusal("a port is a number up to 65535") }
+      return ListenAddress(host: name.address?.text ?? "127.0.0.1", port: try listenPort(port))
+    }
+  }
+
+  private static func listenPort(_ number: Int) throws(Refusal) -> UInt16 {
+    guard let port = UInt16(exactly: number) else { throw Refusal("a port is a number up to 65535") }
+    return port
+  }
+}
+
+extension Format<ListenAddress?> {
+  /// A ``Format/listenAddress``, or `off`.
+  static var listenAddressOrOff: Self {
+    let address = Format<ListenAddress>.listenAddress
+    return Format("\(address.expected), or off") { text throws(Refusal) in
+      text == "off" ? nil : try address.read(text)
+    }
+  }
+}
+
+extension Format<HostName> {
+  /// The domain of a Kinde tenant.
+  static var domain: Self {
+    Format("a domain such as acme.kinde.com") { text throws(Refusal) in
+      guard !text.contains("://") else { throw Refusal("leave out https://") }
+      guard !text.contains("/") else { throw Refusal("leave out the path") }
+      let authority = try Authority(text)
+      guard authority.port == nil, authority.host.address == nil else { throw Refusal() }
+      return authority.host
+    }
+  }
+}
+
+extension Format<Match> {
+  /// `host[:port][/path]`.
+  static var match: Self {
+    Format("a host such as orders.internal or orders.internal:8443/api/") { text throws(Refusal) in
+      guard !text.contains("://") else { throw Refusal("leave out the scheme (http://)") }
+      guard !text.hasPrefix("/") else { throw Refusal("a path alone is what mount is for") }
+      let pathStart = text.firstIndex { "/?#".contains($0) } ?? text.endIndex
+      let authority = try Authority(text[..<pathStart])
+      let path = String(text[pathStart...])
+      if !path.isEmpty { try PathSyntax.check(path) }
+      return Match(host: authority.host.text, port: authority.port, path: path == "/" ? "" : path)
+    }
+  }
+}
+
+extension Format<String> {
+  /// The path under which base-URL clients find a route; read without the slash at its end.
+  static var mount: Self {
+    Format("a path such as /orders") { text throws(Refusal) in
+      guard text != "/" else { return "" }
+      try PathSyntax.check(text)
+      return text.hasSuffix("/") ? String(text.dropLast()) : text
+    }
+  }
+}

@@ -1,0 +1,59 @@
+extension Format<Duration> {
+  /// The shortest time that can be set.
+  private static var shortest: Duration { .milliseconds(1) }
+  /// The longest time that can be set.
+  private static var longest: Duration { .seconds(24 * 3600) }
+
+  private static var units: [(suffix: String, length: Duration)] {
+    // "ms" stands before "m" and "s": the first that fits counts.
+    [("ms", .milliseconds(1)), ("s", .seconds(1)), ("m", .seconds(60)), ("h", .seconds(3600))]
+  }
+
+  /// `500ms`, `10s`, `2m`, `1h`.
+  static var duration: Self {
+    Format("a duration such as 500ms or 10s") { text throws(Refusal) in
+      guard let unit = units.first(where: { text.hasSuffix($0.suffix) }) else {
+        throw Refusal(wholeNumber(text) == nil ? nil : "add the unit: ms, s, m or h")
+      }
+      guard let number = wholeNumber(text.dropLast(unit.suffix.count)) else { throw Refusal() }
+      let outOfRange = Refusal(expected: "a duration from 1ms to 24h")
+      guard number <= 24 * 3600 * 1000 else { throw outOfRange }
+      let duration = unit.length * number
+      guard duration >= shortest, duration <= longest else { throw outOfRange }
+      return duration
+    }
+  }
+}
+
+extension Format<Int> {
+  /// A whole number within `range`.
+  static func count(_ range: ClosedRange<Int>) -> Self {
+    Format("a number from \(range.lowerBound) to \(range.upperBound)") { text throws(Refusal) in
+      guard let number = wholeNumber(text), range.contains(number) else { throw Refusal() }
+      return number
+    }
+  }
+
+  /// A number of bytes within `range`: `512`, `8KB`, `1MB`.
+  static func size(_ range: ClosedRange<Int>) -> Self {
+    let expected = "a size from \(sizeText(range.lowerBound)) to \(sizeText(range.upperBound)), such as 512, 8KB or 1MB"
+    return Format(expected) { text throws(Refusal) in
+      let unit = text.hasSuffix("KB") ? 1024 : text.hasSuffix("MB") ? 1024 * 1024 : 1
+      guard let number = wholeNumber(unit == 1 ? text[...] : text.dropLast(2)) else { throw Refusal() }
+      let (bytes, overflow) = number.multipliedReportingOverflow(by: unit)
+      guard !overflow, range.contains(bytes) else { throw Refusal() }
+      return bytes
+    }
+  }
+
+  private static func sizeText(_ bytes: Int) -> String {
+    if bytes >= 1024 * 1024, bytes.isMultiple(of: 1024 * 1024) { return "\(bytes / 1024 / 1024)MB" }
+    return bytes >= 1024 && bytes.isMultiple(of: 1024) ? "\(bytes / 1024)KB" : "\(bytes)"
+  }
+}
+
+/// The number that `text` consists of, decimal digits and nothing else: no sign, no zero in front.
+func wholeNumber(_ text: some StringProtocol) -> Int? {
+  guard text.utf8.allSatisfy(\.isDigit), text == "0" || !text.hasPrefix("0") else { return nil }
+  return Int(text)
+}

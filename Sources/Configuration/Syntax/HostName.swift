@@ -1,0 +1,71 @@
+/// The host of a URL or a match, in the one form in which hosts are compared.
+struct HostName: Hashable {
+  /// A name in lower case without a dot at its end, or an address in canonical form without brackets.
+  let text: String
+  /// The address, when it is one.
+  let address: IPAddress?
+
+  /// The host in `text`, in which an IPv6 address has no brackets; nil when it is none.
+  init?(_ text: String) {
+    if let address = IPAddress(text) {
+      self.init(address)
+    } else {
+      guard let name = try? Self(name: text) else { return nil }
+      self = name
+    }
+  }
+
+  /// The host in `text` as URLs and proxy.conf write it: an IPv6 address has brackets.
+  init(written text: some StringProtocol) throws(Refusal) {
+    if text.hasPrefix("[") || text.hasSuffix("]") {
+      guard text.hasPrefix("["), text.hasSuffix("]"), text.contains(":"),
+        let address = IPAddress(text.dropFirst().dropLast())
+      else { throw Refusal("the brackets must hold an IPv6 address such as [::1]") }
+      self.init(address)
+    } else if text.contains(":") {
+      throw Refusal("an IPv6 address must be in brackets, such as [::1]")
+    } else if let address = IPAddress(text) {
+      self.init(address)
+    } else {
+      try self.init(name: text)
+    }
+  }
+
+  private init(_ address: IPAddress) {
+    self.text = address.text
+    self.address = address
+  }
+
+  private init(name written: some StringProtocol) throws(Refusal) {
+    guard !written.isEmpty else { throw Refusal("the host is missing") }
+    guard written.utf8.allSatisfy({ $0 < 0x80 }) else {
+      throw Refusal("write an international name in its ASCII form, which begins with xn--")
+    }
+    guard !written.contains("%") else { throw Refusal("a host must not be percent-encoded") }
+    guard !written.contains("*") else { throw Refusal("wildcards are not supported; write each host out") }
+    let name = (written.hasSuffix(".") ? String(written.dropLast()) : String(written)).lowercased()
+    let labels = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+    guard name.utf8.count <= 253, labels.allSatisfy(Self.isLabel) else {
+      throw Refusal("a host consists of letters, digits, \"-\", \"_\" and single dots")
+    }
+    // Resolvers take 127.1, 2130706433 and 0x7f.1 for addresses; a name never ends in a number.
+    if let last = labels.last, last.allSatisfy(\.isDigit) || last.starts(with: "0x".utf8) {
+      throw Refusal("an IPv4 address has four numbers from 0 to 255 without leading zeros")
+    }
+    self.text = name
+    self.address = nil
+  }
+
+  private static func isLabel(_ label: Substring.UTF8View) -> Bool {
+    !label.isEmpty && label.count <= 63 && label.first != UInt8(ascii: "-") && label.last != UInt8(ascii: "-")
+      && label.allSatisfy { $0.isLetter || $0.isDigit || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") }
+  }
+
+  /// Whether it is this machine: 127.0.0.0/8, ::1 or localhost.
+  var isLoopback: Bool { address?.isLoopback ?? (text == "localhost") }
+}
+
+/// `host` as it stands in front of a port: IPv6 addresses get brackets.
+func bracketed(_ host: String) -> String {
+  host.contains(":") ? "[\(host)]" : host
+}

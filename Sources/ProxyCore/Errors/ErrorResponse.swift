@@ -1,0 +1,36 @@
+internal import HTTPWire
+
+/// A complete HTTP/1.1 response that tells a client why its request failed.
+struct ErrorResponse {
+  let bytes: [UInt8]
+
+  /// - Parameter isHead: whether the request was HEAD, whose answer has fields but no content.
+  /// - Parameter closes: whether the connection ends after this answer.
+  init(
+    _ answer: ErrorAnswer, hop: ExchangeError.Hop, route: String?, date: String, isHead: Bool, closes: Bool
+  ) {
+    let body = ProblemBody(answer, hop: hop, route: route).bytes
+    var head = "HTTP/1.1 \(answer.status) \(ReasonPhrase.of(answer.status))\r\n"
+    head += "Date: \(date)\r\n"
+    head += "Content-Type: application/problem+json\r\nContent-Length: \(body.count)\r\n"
+    head += "Cache-Control: no-store\r\n"
+    head += "Proxy-Status: m2m-proxy; error=\(answer.proxyStatus)"
+    if !answer.proxyStatusDetails.isEmpty { head += "; details=\(Self.quoted(answer.proxyStatusDetails))" }
+    head += "\r\n"
+    if let seconds = answer.retryAfter { head += "Retry-After: \(seconds)\r\n" }
+    if answer.status == 405 { head += "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n" }
+    if closes { head += "Connection: close\r\n" }
+    head += "\r\n"
+    bytes = Array(head.utf8) + (isHead ? [] : body)
+  }
+
+  // A string of RFC 8941: printable ASCII, with quotes and backslashes escaped.
+  private static func quoted(_ text: String) -> String {
+    var quoted = "\""
+    for scalar in text.unicodeScalars where (0x20...0x7e).contains(scalar.value) {
+      if scalar == "\"" || scalar == "\\" { quoted.unicodeScalars.append("\\") }
+      quoted.unicodeScalars.append(scalar)
+    }
+    return quoted + "\""
+  }
+}

@@ -1,0 +1,107 @@
+internal import HTTPWire
+internal import Tokens
+internal import Upstream
+
+extension ExchangeError {
+  /// The answer for the client; nil when there is nobody to answer, or an answer has begun already.
+  var answer: ErrorAnswer? {
+    switch self {
+    case .clientGone, .responseIncomplete: nil
+    case .request(let error): Self.answer(error)
+    case .requestTimeout:
+      ErrorAnswer(
+        status: 408, title: "The request did not come in time",
+        detail: "The proxy waited for the rest of the request, and closes the connection now.",
+        hint: "timeouts.head and timeouts.body in proxy.conf say how long it waits.",
+        proxyStatus: "http_request_error", proxyStatusDetails: "request timeout")
+    case .headTooLarge:
+      ErrorAnswer(
+        status: 431, title: "The request's fields are too large",
+        detail: "With the token added they do not fit into the proxy's buffer.",
+        hint: "Send fewer or shorter fields; cookies are the usual cause.", proxyStatus: "http_request_error",
+        proxyStatusDetails: "head too large")
+    case .noRoute(let target, let nearest): Self.noRoute(target, nearest)
+    case .notMounted(let path): Self.notMounted(path)
+    case .leavesRoute(let route):
+      ErrorAnswer(
+        status: 403, title: "The path leads out of the route",
+        detail: "Its dot segments leave what the route \(route.name) covers.",
+        hint: "Ask for the path without \"..\".", proxyStatus: "http_request_denied",
+        proxyStatusDetails: "dot segments leave the route")
+    case .connectMethod(let target):
+      ErrorAnswer(
+        status: 501, title: "CONNECT is not served",
+        detail: "The client asked for a tunnel to \(target); inside it no token could be added.",
+        hint: "Give the application an http:// URL: the proxy itself speaks https to the upstream.",
+        proxyStatus: "http_request_denied", proxyStatusDetails: "CONNECT")
+    case .traceMethod:
+      ErrorAnswer(
+        status: 405, title: "TRACE is not forwarded",
+        detail: "The answer to TRACE would show the token that the proxy adds.",
+        hint: "Use another method; the access log shows what was forwarded.",
+        proxyStatus: "http_request_denied", proxyStatusDetails: "TRACE")
+    case .token(let failure):
+      ErrorAnswer(
+        status: failure.status, title: failure.title, detail: failure.detail, hint: failure.hint,
+        proxyStatus: failure.proxyStatusError, proxyStatusDetails: failure.proxyStatusDetails,
+        retryAfter: failure.retryAfter)
+    case .tokenTimeout(let endpoint):
+      ErrorAnswer(
+        status: 504, title: "The token did not come in time",
+        detail: "\(endpoint) has not answered yet; the request waited for a token as long as it may.",
+        hint: "timeouts.token in proxy.conf says how long a request waits.",
+        proxyStatus: "proxy_internal_response", proxyStatusDetails: "token endpoint: wait timed out")
+    case .upstream(let error, let route): Self.answer(error, route)
+    case .upstreamBroken(let reason, let route): Self.broken(reason, route)
+    case .upstreamTimeout(let route):
+      ErrorAnswer(
+        status: 504, title: "The upstream did not answer in time",
+        detail: "\(route.originName) accepted the connection, but no answer came.",
+        hint: "timeouts.first_byte and timeouts.body of the route say how long the proxy waits.",
+        proxyStatus: "http_response_timeout")
+    case .response(let error, let route):
+      ErrorAnswer(
+        status: 502, title: "The upstream's answer is not valid HTTP",
+        detail: "\(route.originName): \(error.message)",
+        hint: "The answer cannot be passed on safely; the upstream has to be mended.",
+        proxyStatus: "http_protocol_error")
+    case .draining:
+      ErrorAnswer(
+        status: 503, title: "The proxy is stopping",
+        detail: "It was told to end, and the request did not finish in the time that was left.",
+        hint: "Send the request again.", proxyStatus: "proxy_internal_error", proxyStatusDetails: "draining",
+        retryAfter: 1)
+    }
+  }
+
+  private static func answer(_ error: WireError) -> ErrorAnswer {
+    ErrorAnswer(
+      status: error.status, title: "The request is not valid", detail: error.message,
+      hint: "The proxy passes on nothing that two programs could read in two ways.",
+      proxyStatus: "http_request_error")
+  }
+
+  private static func noRoute(_ target: String, _ nearest: String?) -> ErrorAnswer {
+    let likely = nearest.map { " The most similar one known is \($0)." } ?? ""
+    return ErrorAnswer(
+      status: 403, title: "No route",
+      detail: "No route in proxy.conf matches \(target).\(likely)",
+      hint: "To allow it, add under routes: \"- name: …\", \"match: \(target)\" and \"credentials: …\".",
+      proxyStatus: "http_request_denied", proxyStatusDetails: "no route")
+  }
+
+  private static func notMounted(_ path: String) -> ErrorAnswer {
+    ErrorAnswer(
+      status: 403, title: "No route", detail: "No route in proxy.conf is mounted at \(path).",
+      hint: "Use this address as an HTTP proxy (http_proxy), or give a route \"mount: /…\" and use that as base URL.",
+      proxyStatus: "http_request_denied", proxyStatusDetails: "no mount")
+  }
+
+  private static func broken(_ reason: String, _ route: ProxyRoute) -> ErrorAnswer {
+    ErrorAnswer(
+      status: 502, title: "The connection to the upstream broke",
+      detail: "\(route.originName) closed the connection before it answered (\(reason)).",
+      hint: "The request may or may not have been processed, so it was not sent again.",
+      proxyStatus: "connection_terminated")
+  }
+}

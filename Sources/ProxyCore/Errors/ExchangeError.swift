@@ -1,0 +1,115 @@
+internal import HTTPWire
+internal import Tokens
+internal import Upstream
+
+/// Why an exchange did not end with the upstream's answer. Every one of them becomes an answer, a log line and a
+/// counter in one place each.
+enum ExchangeError: Error {
+  // The client.
+  /// What it sent is not a request that can be served.
+  case request(WireError)
+  /// Its request head, or the next piece of the content, took too long.
+  case requestTimeout
+  /// It went away.
+  case clientGone
+
+  // The rules.
+  /// No route names this target: what the client asked for, and the known name most like it.
+  case noRoute(target: String, nearest: String?)
+  /// No route is mounted where this path is.
+  case notMounted(path: String)
+  /// The path's dot segments lead out of what the route covers.
+  case leavesRoute(ProxyRoute)
+  /// CONNECT, which this version does not serve.
+  case connectMethod(target: String)
+  /// TRACE would show the token to whoever asked for it.
+  case traceMethod
+
+  // The token.
+  /// There is none.
+  case token(TokenFailure)
+  /// It did not come in the time that a request may wait for it.
+  case tokenTimeout(endpoint: String)
+
+  // The upstream.
+  /// There is no connection to it.
+  case upstream(UpstreamError, ProxyRoute)
+  /// The connection broke before an answer began.
+  case upstreamBroken(String, ProxyRoute)
+  /// It did not begin to answer in time, or stopped taking the request.
+  case upstreamTimeout(ProxyRoute)
+  /// What it answered is not HTTP that can be passed on.
+  case response(WireError, ProxyRoute)
+  /// Its answer ended too early, or broke, or stalled, when part of it had been passed on.
+  case responseIncomplete(String, ProxyRoute)
+
+  // The proxy itself.
+  /// The request's fields do not fit into what is sent to an upstream.
+  case headTooLarge
+  /// The program ends before the request did.
+  case draining
+}
+
+extension ExchangeError {
+  /// The part of the way on which it happened.
+  enum Hop: String, CaseIterable {
+    case client, policy, token, upstream, `internal`
+  }
+
+  var hop: Hop {
+    switch self {
+    case .request, .requestTimeout, .clientGone, .headTooLarge: .client
+    case .noRoute, .notMounted, .leavesRoute, .connectMethod, .traceMethod: .policy
+    case .token, .tokenTimeout: .token
+    case .upstream, .upstreamBroken, .upstreamTimeout, .response, .responseIncomplete: .upstream
+    case .draining: .internal
+    }
+  }
+
+  /// Its name in the log and in metrics: one of a bounded number.
+  var kind: String {
+    switch self {
+    case .request: "malformed_request"
+    case .requestTimeout: "request_timeout"
+    case .clientGone: "client_gone"
+    case .noRoute: "no_route"
+    case .notMounted: "not_mounted"
+    case .leavesRoute: "leaves_route"
+    case .connectMethod: "connect_method"
+    case .traceMethod: "trace_method"
+    case .token(let failure): failure.metricLabel
+    case .tokenTimeout: "token_wait"
+    case .upstream(let error, _): error.kind
+    case .upstreamBroken: "upstream_broken"
+    case .upstreamTimeout: "upstream_timeout"
+    case .response: "malformed_response"
+    case .responseIncomplete: "incomplete_response"
+    case .headTooLarge: "head_too_large"
+    case .draining: "draining"
+    }
+  }
+
+  /// Whether the connection to the client cannot be used again: nobody knows where its next request begins, or
+  /// whether it is there at all.
+  var endsConnection: Bool {
+    switch self {
+    case .request, .requestTimeout, .clientGone, .responseIncomplete, .draining: true
+    default: false
+    }
+  }
+}
+
+extension UpstreamError {
+  var kind: String {
+    switch self {
+    case .dns: "upstream_dns"
+    case .connect: "upstream_connect"
+    case .connectTimeout: "upstream_connect_timeout"
+    case .certificate: "upstream_certificate"
+    case .tls: "upstream_tls"
+    case .exhausted: "upstream_exhausted"
+    case .broken: "upstream_broken"
+    case .other: "upstream_other"
+    }
+  }
+}

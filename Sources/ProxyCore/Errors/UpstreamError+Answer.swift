@@ -1,0 +1,42 @@
+internal import Upstream
+
+extension ExchangeError {
+  static func answer(_ error: UpstreamError, _ route: ProxyRoute) -> ErrorAnswer {
+    let origin = route.originName
+    switch error {
+    case .dns(let detail):
+      return ErrorAnswer(
+        status: 502, title: "The upstream's name could not be resolved", detail: "\(origin): \(detail).",
+        hint: "Check the host of the route \(route.name) and this machine's DNS.", proxyStatus: "dns_error")
+    case .connect(let detail):
+      return ErrorAnswer(
+        status: 502, title: "The upstream cannot be reached", detail: "\(origin): \(detail).",
+        hint: "Is it running, and is the port of the route \(route.name) right?", proxyStatus: "connection_refused")
+    case .connectTimeout(let detail):
+      return ErrorAnswer(
+        status: 504, title: "Connecting to the upstream took too long", detail: "\(origin): \(detail).",
+        hint: "A firewall often looks like this; timeouts.connect says how long the proxy tries.",
+        proxyStatus: "connection_timeout")
+    case .certificate(let detail):
+      return ErrorAnswer(
+        status: 502, title: "The upstream's certificate is not trusted", detail: "\(origin): \(detail).",
+        hint: "If its authority is your own, name it in tls.ca_file; verification is never turned off.",
+        proxyStatus: "tls_certificate_error")
+    case .tls(let detail):
+      return ErrorAnswer(
+        status: 502, title: "No TLS connection to the upstream", detail: "\(origin): \(detail).",
+        hint: "TLS 1.2 or later is required; for an upstream without TLS write forward_to: http://….",
+        proxyStatus: "tls_protocol_error")
+    case .exhausted:
+      return ErrorAnswer(
+        status: 503, title: "Too many requests wait for the upstream", detail: "\(origin): \(error).",
+        hint: "limits.upstream_connections and limits.queue in proxy.conf set the bounds.",
+        proxyStatus: "connection_limit_reached", retryAfter: 1)
+    case .broken(let detail), .other(let detail):
+      return ErrorAnswer(
+        status: 502, title: "The connection to the upstream failed", detail: "\(origin): \(detail).",
+        hint: "The proxy's log has the same line; the upstream's log may have more.",
+        proxyStatus: "destination_unavailable")
+    }
+  }
+}

@@ -1,0 +1,156 @@
+internal import Bytes
+internal import HTTPWire
+internal import Reactor
+
+/// Moves a message's content from one connection to the other, framed anew, as fast as the slower of them allows.
+///
+/// At most one buffer of content is on the way: when the sink takes nothing, nothing is read from the source.
+struct BodyRelay {
+  /// Why the content cannot be moved on.
+  enum Failure: Error {
+    /// The source ended, or failed, before the content was complete.
+    case source(String)
+    /// The sink takes no more.
+    case sink(String)
+    /// The source's framing is wrong.
+    case framing(WireError)
+  }
+
+  /// What a step did.
+  struct Progress {
+    /// Whether anything was received or sent.
+    var hasMoved: Bool
+    /// Whether it stopped only to let others have their turn.
+    var hasMore: Bool
+  }
+
+  /// What has been received and not been moved on; what remains in it at the end belongs to the next message.
+  let input: ByteBuffer
+  /// Framed bytes that wait for the sink; whoever starts the relay has put the message's head there.
+  let output: ByteBuffer
+  private(set) var decoder: BodyDecoder
+  /// How much of the content has reached the sink's kernel, the head and the framing included.
+  private(set) var bytesSent: UInt64 = 0
+
+  private let framing: BodyFraming
+  private let passesTrailers: Bool
+  // Content at the front of `input` that needs no other framing: sent from where it is.
+  private var direct = 0
+  private var isEnded = false
+
+  // Content that fits behind the head, or behind what waits anyway, goes out with it.
+  private static let copiedAtMost = 16 * 1024
+  // After so many reads in a row somebody else's turn has come.
+  private static let readsInARow = 8
+
+  /// - Parameter input: where content is received; what is in it already is the beginning of it.
+  /// - Parameter framing: the one in which the content is sent on.
+  init(
+    _ decoder: BodyDecoder, input: ByteBuffer, output: ByteBuffer, framing: BodyFraming, passesTrailers: Bool
+  ) {
+    self.decoder = decoder
+    self.input = input
+    self.output = output
+    self.framing = framing
+    self.passesTrailers = passesTrailers
+  }
+
+  /// Whether all content, and the end of it, has been handed to the sink's kernel.
+  var isFinished: Bool { isEnded && output.isEmpty }
+
+  /// Whether the sink is what is waited for, rather than the source.
+  var waitsForSink: Bool { !output.isEmpty || direct > 0 }
+
+  /// Moves what can be moved without waiting.
+  mutating func step(from source: ByteStream, to sink: ByteStream) throws(Failure) -> Progress {
+    var hasMoved = false
+    for _ in 0..<Self.readsInARow {
+      try frame()
+      while waitsForSink {
+        guard sink.isWritable, try send(to: sink) else { return Progress(hasMoved: hasMoved, hasMore: false) }
+        hasMoved = true
+        try frame()
+      }
+      guard !isFinished, source.isReadable, try receive(from: source) else {
+        return Progress(hasMoved: hasMoved, hasMore: false)
+      }
+      hasMoved = true
+    }
+    return Progress(hasMoved: true, hasMore: true)
+  }
+
+  /// Turns `input` into `output`, or into content that is sent directly.
+  private mutating func frame() throws(Failure) {
+    guard !isEnded else { return }
+    do throws(WireError) {
+      while direct == 0, !decoder.isFinished, !input.isEmpty, try take() > 0 {}
+    } catch {
+      throw .framing(error)
+    }
+    if direct > 0, !output.isEmpty, direct <= min(output.freeSpace, Self.copiedAtMost) {
+      output.append(input.bytes(input.start..<input.start + direct))
+      input.consume(direct)
+      direct = 0
+    }
+    if decoder.isFinished, direct == 0 { isEnded = end() }
+  }
+
+  /// Consumes from `input`; returns how much, 0 when there is no room for more.
+  private mutating func take() throws(WireError) -> Int {
+    let input = input
+    let output = output
+    if framing == .chunked {
+      let consumed = try ChunkedEncoder.append(from: &decoder, input.readableBytes, to: output)
+      input.consume(consumed)
+      return consumed
+    }
+    guard decoder.framing == .chunked else {
+      direct = try decoder.step(input.readableBytes).consumed
+      return direct
+    }
+    let consumed = try decoder.gather(input.readableBytes, into: output)
+    input.consume(consumed)
+    return consumed
+  }
+
+  /// Writes what ends the content in this framing; false while there is no room for it.
+  private func end() -> Bool {
+    guard framing == .chunked else { return true }
+    return passesTrailers
+      ? ChunkedEncoder.finish(trailersOf: decoder, to: output) : ChunkedEncoder.finish(to: output)
+  }
+
+  private mutating func send(to sink: ByteStream) throws(Failure) -> Bool {
+    let isDirect = output.isEmpty
+    switch isDirect ? sink.send(from: input, limit: direct) : sink.send(from: output) {
+    case .transferred(let count):
+      if isDirect { direct -= count }
+      bytesSent += UInt64(count)
+      return true
+    case .wouldBlock:
+      return false
+    case .endOfStream:
+      throw .sink("closed")
+    case .failed(let error):
+      throw .sink(error.description)
+    }
+  }
+
+  private mutating func receive(from source: ByteStream) throws(Failure) -> Bool {
+    switch source.receive(into: input) {
+    case .transferred:
+      return true
+    case .wouldBlock:
+      return false
+    case .endOfStream:
+      do {
+        try decoder.atEndOfInput()
+        return true
+      } catch {
+        throw .source("it ended in the middle of the content")
+      }
+    case .failed(let error):
+      throw .source(error.description)
+    }
+  }
+}

@@ -1,0 +1,138 @@
+internal import Bytes
+internal import HTTPWire
+internal import Reactor
+
+// Sendable because its worker's thread is the only one that touches it.
+/// A client's connection: one request after the other, each an ``Exchange``.
+///
+/// Between requests it holds no buffer.
+final class ClientConnection: @unchecked Sendable {
+  let stream: ByteStream
+  let peer: String
+  let worker: Worker
+  /// Where the task of this connection waits, for whatever it waits for.
+  let wakeup = Wakeup()
+  /// Bytes that were received and belong to no finished request.
+  var input: ByteBuffer?
+  /// Whether no request has begun.
+  private(set) var isIdle = true
+  /// How many requests it has carried.
+  private(set) var requests = 0
+  /// Whether the deadline has passed.
+  private(set) var isOverdue = false
+  /// Whether the program ends now, whatever is under way.
+  private(set) var isAborted = false
+
+  private let timer = LoopTimer()
+
+  // How much, and how long, is read and thrown away after an answer that ends the connection.
+  private static let lingeringBytes = 1 << 20
+  private static let lingeringTime = Duration.seconds(2)
+
+  init(_ stream: ByteStream, peer: String, worker: Worker) {
+    self.stream = stream
+    self.peer = peer
+    self.worker = worker
+    stream.observer = wakeup
+    timer.action = { [unowned self] in
+      isOverdue = true
+      wakeup.wake()
+    }
+  }
+
+  /// Begins to serve, as a task of the worker's loop.
+  func start() {
+    worker.loop.start { [self] in await serve() }
+  }
+
+  /// Serves requests until the connection ends.
+  private func serve() async {
+    while await hasRequest() {
+      let exchange = worker.lendExchange()
+      requests += 1
+      let ending = await exchange.run(on: self)
+      worker.giveBack(exchange)
+      isIdle = true
+      switch ending {
+      case .keepsConnection: continue
+      case .closesConnection: await closeGently()
+      case .abortsConnection: stream.abort()
+      }
+      break
+    }
+    end()
+  }
+
+  private func end() {
+    worker.loop.retire(timer)
+    stream.observer = nil
+    stream.close()
+    if let input { worker.buffers.giveBack(input) }
+    input = nil
+    worker.forget(self)
+  }
+
+  /// Waits for the first byte of a request; false when there will be none.
+  private func hasRequest() async -> Bool {
+    if input == nil {
+      setDeadline(worker.loop.now + worker.timeouts.idle)
+      while !stream.isReadable {
+        if worker.isDraining || isOverdue || isAborted { return false }
+        await wakeup.wait()
+      }
+      if worker.isDraining && requests > 0 { return false }
+      let buffer = worker.buffers.lend()
+      switch stream.receive(into: buffer) {
+      case .transferred:
+        input = buffer
+      case .wouldBlock:
+        worker.buffers.giveBack(buffer)
+        return await hasRequest()
+      case .endOfStream, .failed:
+        worker.buffers.giveBack(buffer)
+        return false
+      }
+    }
+    isIdle = false
+    return true
+  }
+
+  // MARK: Waiting
+
+  /// From now on the task of this connection is woken, and ``isOverdue``, when `deadline` has passed.
+  func setDeadline(_ deadline: Instant) {
+    isOverdue = false
+    worker.loop.set(timer, to: deadline)
+  }
+
+  // MARK: Ending
+
+  /// The program is about to end: an idle connection closes now, a busy one after its request.
+  func drain() {
+    if isIdle { wakeup.wake() }
+  }
+
+  /// The program ends.
+  func abort() {
+    isAborted = true
+    wakeup.wake()
+  }
+
+  /// Closes so that the client can read the answer although it may still be sending: a plain close would make the
+  /// kernel reset the connection, and the answer would be lost on the way (RFC 9112 section 9.6).
+  private func closeGently() async {
+    stream.finishSending()
+    setDeadline(worker.loop.now + Self.lingeringTime)
+    let buffer = worker.buffers.lend()
+    defer { worker.buffers.giveBack(buffer) }
+    var discarded = 0
+    while discarded < Self.lingeringBytes, !isOverdue, !isAborted {
+      buffer.removeAll()
+      switch stream.receive(into: buffer) {
+      case .transferred(let count): discarded += count
+      case .wouldBlock: await wakeup.wait()
+      case .endOfStream, .failed: return
+      }
+    }
+  }
+}

@@ -1,0 +1,143 @@
+internal import Bytes
+internal import HTTPWire
+internal import Reactor
+internal import Tokens
+internal import Upstream
+
+/// One request and its answer, from the first byte that the client sends to the line in the log.
+///
+/// Exchanges are lent by the worker and used again: their arrays and heads keep their memory.
+final class Exchange {
+  /// What becomes of the client's connection.
+  enum Ending {
+    /// It may carry another request.
+    case keepsConnection
+    /// It ends, after the client has had time to read the answer.
+    case closesConnection
+    /// It ends with a reset: what the client has is not the whole answer.
+    case abortsConnection
+  }
+
+  let worker: Worker
+  var connection: ClientConnection!
+
+  // What is being done.
+  var head = RequestHead()
+  var target: RequestTarget?
+  var hasHead = false
+  var route: ProxyRoute?
+  var mountLength = 0
+  var token: AccessToken?
+  var upstream: UpstreamConnection?
+  var upload: BodyRelay?
+  /// Whether the upstream takes no more of the request's content.
+  var uploadIsRefused = false
+  var answerHead = ResponseHead()
+  /// Bytes of the upstream's answer, from the first one on.
+  var answerInput: ByteBuffer?
+  var download: BodyRelay?
+  var isRepetition = false
+
+  // What became of it.
+  var ending = Ending.closesConnection
+  var status = 0
+  var hasBegunAnswer = false
+  var failure: ExchangeError?
+  var clock = ExchangeClock()
+
+  init(worker: Worker) {
+    self.worker = worker
+  }
+
+  /// Serves the request that has begun on `connection`.
+  func run(on connection: ClientConnection) async -> Ending {
+    begin(on: connection)
+    do throws(ExchangeError) {
+      try await readRequest()
+      try matchRoute()
+      try await attachToken()
+      try await forwardRequest()
+      try await relayResponse()
+    } catch {
+      failure = error
+      await answer(error)
+    }
+    record()
+    return finish()
+  }
+
+  private func begin(on connection: ClientConnection) {
+    self.connection = connection
+    hasHead = false
+    target = nil
+    isRepetition = false
+    uploadIsRefused = false
+    ending = .closesConnection
+    status = 0
+    hasBegunAnswer = false
+    clock = ExchangeClock(start: worker.loop.now)
+  }
+
+  /// Gives everything back that was borrowed, the upstream connection first.
+  private func finish() -> Ending {
+    releaseUpstream()
+    endUpload()
+    if let answerInput { worker.buffers.giveBack(answerInput) }
+    if let download { worker.buffers.giveBack(download.output) }
+    answerInput = nil
+    download = nil
+    route = nil
+    token = nil
+    failure = nil
+    connection = nil
+    return ending
+  }
+
+  /// The next request begins where this one ended.
+  private func endUpload() {
+    if let input = connection.input, hasHead {
+      input.consume(head.length)
+      if input.isEmpty {
+        worker.buffers.giveBack(input)
+        connection.input = nil
+      }
+    }
+    guard let upload else { return }
+    worker.buffers.giveBack(upload.output)
+    if upload.input.isEmpty || connection.input != nil {
+      worker.buffers.giveBack(upload.input)
+    } else {
+      connection.input = upload.input
+    }
+    self.upload = nil
+  }
+
+  private func releaseUpstream() {
+    guard let upstream, let route else { return }
+    let pool = worker.pools[route.pool]
+    let isReusable = failure == nil && answerHead.wantsKeepAlive && upload?.isFinished == true
+    if isReusable, let download, download.isFinished, download.decoder.framing != .untilClose, download.input.isEmpty {
+      pool.release(upstream)
+    } else {
+      pool.discard(upstream)
+    }
+    self.upstream = nil
+  }
+
+  // MARK: Waiting
+
+  /// Waits for news of either connection, for a decision of somebody else's, or for the deadline.
+  ///
+  /// - Throws: `clientGone` when there is nobody left to serve, `overdue` when the deadline has passed.
+  func wait(overdue: @autoclosure () -> ExchangeError) async throws(ExchangeError) {
+    try check(overdue: overdue())
+    await connection.wakeup.wait()
+    try check(overdue: overdue())
+  }
+
+  private func check(overdue: @autoclosure () -> ExchangeError) throws(ExchangeError) {
+    if connection.isAborted { throw .draining }
+    if connection.stream.peerClosed || connection.stream.hasFailed { throw .clientGone }
+    if connection.isOverdue { throw overdue() }
+  }
+}

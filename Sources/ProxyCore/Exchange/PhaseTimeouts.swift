@@ -1,0 +1,27 @@
+internal import Configuration
+internal import Reactor
+
+/// How long the phases of an exchange may take.
+struct PhaseTimeouts: Sendable {
+  /// For the client to send a complete head, once it has begun.
+  let head: Interval
+  /// For a connection between two requests.
+  let idle: Interval
+  /// Between two pieces of content, in either direction.
+  let body: Interval
+  /// For a token.
+  let token: Interval
+  /// For a connection to the upstream.
+  let connect: Duration
+  /// From the request being sent to the beginning of the answer.
+  let firstByte: Interval
+
+  init(_ timeouts: Timeouts) {
+    head = Interval(timeouts.head)
+    idle = Interval(timeouts.idle)
+    body = Interval(timeouts.body)
+    token = Interval(timeouts.token)
+    connect = timeouts.connect
+    firstByte = Interval(timeouts.firstByte)
+  }
+}

@@ -1,0 +1,85 @@
+internal import Glibc
+internal import Reactor
+internal import Synchronization
+
+/// The end of the program: no new connections, time for what is under way, then the end of the loops.
+// Sendable because all but `hasBegun` is touched on the thread of the first loop only.
+final class Drain: @unchecked Sendable {
+  static let signals = [SIGTERM, SIGINT]
+
+  /// Whether the proxy is about to stop. From any thread.
+  var hasBegun: Bool { begun.load(ordering: .relaxed) }
+  /// How many requests were cut off because their time was over.
+  private(set) var dropped = 0
+
+  private let begun = Atomic<Bool>(false)
+  private let timeout: Duration
+  private let notice: @Sendable (String) -> Void
+  private var workers: [Worker] = []
+  private var loops: [EventLoop] = []
+  private var busyWorkers = 0
+  private let deadline = LoopTimer()
+
+  init(timeout: Duration, notice: @escaping @Sendable (String) -> Void) {
+    self.timeout = timeout
+    self.notice = notice
+  }
+
+  func prepare(workers: [Worker], loops: [EventLoop]) {
+    self.workers = workers
+    self.loops = loops
+    deadline.action = { [unowned self] in cutOff() }
+  }
+
+  /// SIGTERM or SIGINT: the first one drains, the second one ends at once.
+  func signalled(_ signal: Int32) {
+    guard !hasBegun else { _exit(128 + signal) }
+    begun.store(true, ordering: .relaxed)
+    let inFlight = InFlight(workers.count)
+    busyWorkers = workers.count
+    for worker in workers {
+      worker.loop.perform { [self] in
+        if let total = inFlight.add(worker.requestsInFlight) { announce(total) }
+        worker.drain { [self] in loops[0].perform { [self] in workerIsDone() } }
+      }
+    }
+    loops[0].set(deadline, to: loops[0].now + timeout)
+  }
+
+  private func announce(_ requests: Int) {
+    let what = requests == 1 ? "1 request" : "\(requests) requests"
+    notice("draining: \(what) in flight, up to \(timeout.components.seconds) s (again to stop at once)")
+  }
+
+  private func workerIsDone() {
+    busyWorkers -= 1
+    if busyWorkers == 0 { for loop in loops { loop.stop() } }
+  }
+
+  private func cutOff() {
+    let inFlight = InFlight(workers.count)
+    for worker in workers {
+      worker.loop.perform { [self] in
+        if let total = inFlight.add(worker.requestsInFlight) { loops[0].perform { [self] in dropped = total } }
+        worker.closeAll()
+      }
+    }
+  }
+}
+
+/// Adds up what every worker has; the last one gets the sum.
+private final class InFlight: Sendable {
+  private let state: Mutex<(missing: Int, sum: Int)>
+
+  init(_ workers: Int) {
+    state = Mutex((workers, 0))
+  }
+
+  func add(_ count: Int) -> Int? {
+    state.withLock { state in
+      state.missing -= 1
+      state.sum += count
+      return state.missing == 0 ? state.sum : nil
+    }
+  }
+}

@@ -1,0 +1,148 @@
+internal import Admin
+public import Configuration
+public import Logging
+internal import Reactor
+internal import Synchronization
+internal import SystemPackage
+public import Telemetry
+internal import Tokens
+internal import Upstream
+
+/// The whole program put together: what is made, in which order, and what knows what.
+public final class Proxy {
+  private let signals: SignalWatch
+  private let loops: [EventLoop]
+  private let workers: [Worker]
+  private let drain: Drain
+  private let admin: AdminServer?
+
+  /// The addresses that are really bound, as `host:port`.
+  public let addresses: [String]
+  /// The address of the admin listener, if there is one.
+  public var adminAddress: String? { admin?.address }
+  /// How many event loops serve.
+  public var loopCount: Int { loops.count }
+
+  /// Binds every address of `configuration`; nothing is served before ``run()``.
+  ///
+  /// - Parameter accessLog: where a line for every request goes; nil for nowhere.
+  /// - Parameter notice: is given a line for the person at the terminal when the proxy begins to stop.
+  /// - Throws: what could not be had, as a sentence.
+  public init(
+    _ configuration: ProxyConfiguration, logger: Logger, accessLog: (sink: LogSink, format: LogFormat)?,
+    notice: @escaping @Sendable (String) -> Void
+  ) throws(StartError) {
+    DescriptorLimit.raise()
+    // Before any thread exists: threads inherit the mask that keeps these signals for the loop.
+    let drain = Drain(timeout: configuration.timeouts.drain, notice: notice)
+    self.drain = drain
+    do {
+      signals = try SignalWatch(Drain.signals) { drain.signalled($0) }
+      loops = try Self.makeLoops(configuration.loops ?? EventLoop.availableCores)
+    } catch {
+      throw StartError("the event loops cannot be made: \(error)")
+    }
+
+    let trust: TrustStore
+    do { trust = try TrustStore(caFile: configuration.tls.caFile) } catch { throw StartError("\(error)") }
+    let dialers: [Dialer]
+    do {
+      dialers = try loops.map { loop throws(UpstreamError) in try Dialer(loop: loop, trust: trust) }
+    } catch {
+      throw StartError("\(error)")
+    }
+
+    let registry = MetricsRegistry()
+    let tokens = Self.makeTokens(loops[0], dialers[0], registry, logger)
+    let plan = RoutePlan(configuration, tokens: tokens)
+    let loopCount = loops.count
+    workers = zip(loops, dialers).map { loop, dialer in
+      Worker(
+        loop: loop, table: plan.table, pools: plan.makePools(configuration, loops: loopCount, dialer, loop),
+        configuration: configuration, connectionLimit: share(configuration.limits.connections, of: loopCount),
+        metrics: WorkerMetrics(registry, routes: plan.table.routes),
+        accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger)
+    }
+    registry.registerProcessMetrics()
+    if let sink = accessLog?.sink {
+      registry.counter("m2m_proxy_log_lines_dropped_total", help: "Log lines that nobody read in time.") {
+        Double(sink.droppedLines)
+      }
+    }
+    addresses = try Self.bind(configuration.listen, workers)
+    admin = try Self.makeAdmin(configuration, loops[0], registry, drain)
+  }
+
+  /// Serves until a signal ends it and the last request is done.
+  public func run() throws(StartError) {
+    do {
+      try signals.start(on: loops[0])
+      for (index, loop) in loops.enumerated().dropFirst() { try loop.startThread(named: "loop-\(index)") }
+    } catch {
+      throw StartError("the event loops cannot be started: \(error)")
+    }
+    drain.prepare(workers: workers, loops: loops)
+    loops[0].run()
+  }
+
+  /// What was done, for the last line that a person reads: requests served, and requests that were cut off.
+  public var summary: (requests: UInt64, dropped: Int) {
+    (workers.reduce(0) { $0 + $1.requestsServed.load(ordering: .relaxed) }, drain.dropped)
+  }
+
+  // MARK: Parts
+
+  private static func makeLoops(_ count: Int) throws(Errno) -> [EventLoop] {
+    var loops: [EventLoop] = []
+    for _ in 0..<max(1, count) { loops.append(try EventLoop()) }
+    return loops
+  }
+
+  private static func makeTokens(
+    _ loop: EventLoop, _ dialer: Dialer, _ registry: MetricsRegistry, _ logger: Logger
+  ) -> TokenSources {
+    let endpoint = TokenEndpoint(loop: loop, dialer: dialer)
+    let events = TokenEventLog(logger: logger, registry: registry)
+    return TokenSources(
+      environment: TokenEnvironment(
+        transport: { await endpoint.send($0) }, launch: { endpoint.launch($0) }, onEvent: { events.record($0) }))
+  }
+
+  private static func bind(_ addresses: [ListenAddress], _ workers: [Worker]) throws(StartError) -> [String] {
+    var bound: [String] = []
+    for address in addresses {
+      do {
+        var port = address.port
+        for worker in workers {
+          let listener = try worker.listen(on: address, port: port, sharesPort: workers.count > 1)
+          // With port 0 the first one decides for all.
+          if port != listener.port || worker === workers[0] { bound.append(listener.address) }
+          port = listener.port
+        }
+      } catch {
+        throw StartError.bind("\(address)", error)
+      }
+    }
+    return bound
+  }
+
+  private static func makeAdmin(
+    _ configuration: ProxyConfiguration, _ loop: EventLoop, _ registry: MetricsRegistry, _ drain: Drain
+  ) throws(StartError) -> AdminServer? {
+    guard let address = configuration.admin else { return nil }
+    do {
+      let server = try AdminServer(
+        host: address.host, port: address.port, on: loop, metrics: { registry.exposition() },
+        isDraining: { drain.hasBegun })
+      try server.start()
+      return server
+    } catch {
+      throw StartError.bind("\(address) (admin)", error)
+    }
+  }
+}
+
+/// An equal share of `total` for each of `count`, so that all shares together are not less than it.
+func share(_ total: Int, of count: Int) -> Int {
+  max(1, (total + count - 1) / count)
+}

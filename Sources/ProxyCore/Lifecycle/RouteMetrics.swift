@@ -1,0 +1,65 @@
+internal import Telemetry
+
+/// The figures of one route on one event loop. Registered at start; what a request counts is found without a look-up.
+final class RouteMetrics {
+  let received: Counter
+  let sent: Counter
+  let duration: Histogram
+  let firstByte: Histogram
+  let tokenWait: Histogram
+  let connect: Histogram
+  let opened: Counter
+  let reused: Counter
+  let repeated: Counter
+  private let statuses: [Counter]
+  // By kind; registered when it first happens, so that what never happens does not fill the page.
+  private var errors: [String: Counter] = [:]
+  private let registry: MetricsRegistry
+  private let route: String
+
+  init(_ registry: MetricsRegistry, route: String) {
+    let label: KeyValuePairs = ["route": route]
+    func histogram(_ name: String, _ help: String) -> Histogram {
+      registry.histogram(name, help: help, labels: label)
+    }
+    self.registry = registry
+    self.route = route
+    received = registry.counter(
+      "m2m_proxy_received_bytes_total", help: "Bytes of content received from clients.", labels: label)
+    sent = registry.counter("m2m_proxy_sent_bytes_total", help: "Bytes of content sent to clients.", labels: label)
+    duration = histogram(
+      "m2m_proxy_request_duration_seconds", "From the first byte of a request to the last byte of its answer.")
+    firstByte = histogram(
+      "m2m_proxy_upstream_first_byte_seconds", "From the first byte of a request to the first byte of the answer.")
+    tokenWait = histogram("m2m_proxy_token_wait_seconds", "How long requests that had to wait for a token did.")
+    connect = histogram("m2m_proxy_upstream_connect_seconds", "How long requests waited for an upstream connection.")
+    opened = registry.counter(
+      "m2m_proxy_upstream_connections_opened_total", help: "Connections made to the upstream.", labels: label)
+    reused = registry.counter(
+      "m2m_proxy_upstream_connections_reused_total", help: "Requests sent on a connection that was open already.",
+      labels: label)
+    repeated = registry.counter(
+      "m2m_proxy_requests_repeated_total", help: "Requests sent again because an idle connection turned out dead.",
+      labels: label)
+    statuses = (1...5).map { hundreds in
+      registry.counter(
+        "m2m_proxy_requests_total", help: "Requests by the class of the status that the client got.",
+        labels: ["route": route, "status": "\(hundreds)xx"])
+    }
+  }
+
+  /// Counts an answer with `status`; 0, where no answer was begun, counts nowhere but among the errors.
+  func count(status: Int) {
+    guard (100..<600).contains(status) else { return }
+    statuses[status / 100 - 1].increment()
+  }
+
+  /// Counts an exchange that `error` ended.
+  func count(_ error: ExchangeError) {
+    let counter = errors[error.kind] ?? registry.counter(
+      "m2m_proxy_errors_total", help: "Exchanges that the proxy ended, by the part of the way that failed.",
+      labels: ["route": route, "hop": error.hop.rawValue, "kind": error.kind])
+    errors[error.kind] = counter
+    counter.increment()
+  }
+}

@@ -1,0 +1,53 @@
+internal import Configuration
+internal import Reactor
+internal import Tokens
+internal import Upstream
+
+/// What is worked out from the configuration once, before the first request: the route table, and which routes share
+/// an upstream.
+struct RoutePlan {
+  let table: RouteTable
+  private let origins: [UpstreamOrigin]
+
+  init(_ configuration: ProxyConfiguration, tokens: TokenSources) {
+    var origins: [UpstreamOrigin] = []
+    var pools: [Origin: Int] = [:]
+    let routes = configuration.routes.enumerated().map { index, route in
+      let pool = pools[route.upstream] ?? origins.count
+      let source = route.credentials.map { number in
+        tokens.source(for: TokenGrant(configuration.credentials[number], route))
+      }
+      let made = ProxyRoute(route, index: index, pool: pool, tokens: source)
+      if pool == origins.count {
+        origins.append(made.origin)
+        pools[route.upstream] = pool
+      }
+      return made
+    }
+    table = RouteTable(routes, configurations: configuration.routes)
+    self.origins = origins
+  }
+
+  /// The connection pools of one loop, in the order in which routes refer to them.
+  func makePools(
+    _ configuration: ProxyConfiguration, loops: Int, _ dialer: Dialer, _ loop: EventLoop
+  ) -> [UpstreamPool] {
+    let limits = UpstreamPool.Limits(
+      connections: share(configuration.limits.upstreamConnections, of: loops),
+      queue: share(configuration.limits.queue, of: loops), idle: configuration.timeouts.upstreamIdle)
+    return origins.map { UpstreamPool(origin: $0, limits: limits, dialer: dialer, loop: loop) }
+  }
+}
+
+extension TokenGrant {
+  /// What a route asks the token endpoint of its credentials for.
+  init(_ credentials: Credentials, _ route: Route) {
+    let key = TokenRequestKey(
+      endpoint: credentials.tokenEndpoint.description, clientID: credentials.clientID,
+      authentication: credentials.authentication == .clientSecretBasic ? .clientSecretBasic : .clientSecretPost,
+      audience: route.audience, scopes: route.scopes)
+    let provider: TokenProvider = if case .kinde = credentials.provider { .kinde } else { .generic }
+    self.init(
+      key: key, clientSecret: credentials.clientSecret, credentialsName: credentials.name, provider: provider)
+  }
+}

@@ -1,0 +1,134 @@
+internal import Bytes
+internal import Configuration
+internal import HTTPWire
+internal import Logging
+internal import Reactor
+internal import Synchronization
+internal import SystemPackage
+internal import Telemetry
+internal import Upstream
+
+/// Everything that one event loop needs to serve requests; nothing of it is shared with another loop.
+// Sendable because its loop's thread is the only one that touches it once the loop runs.
+final class Worker: @unchecked Sendable {
+  let loop: EventLoop
+  let table: RouteTable
+  let timeouts: PhaseTimeouts
+  let headLimits: HeadLimits
+  let buffers = BufferPool(bufferCapacity: bufferCapacity, keeping: 128)
+  let pools: [UpstreamPool]
+  let metrics: WorkerMetrics
+  let accessLog: AccessLog?
+  let logger: Logger
+  private(set) var isDraining = false
+  /// How many requests were answered, or given up. Written by the loop's thread, read at the end by another.
+  let requestsServed = Atomic<UInt64>(0)
+
+  private var listeners: [Listener] = []
+  private var connections: [ObjectIdentifier: ClientConnection] = [:]
+  private let connectionLimit: Int
+  private var exchanges: [Exchange] = []
+  private var drained: (@Sendable () -> Void)?
+  private var date = (second: UInt64(0), text: [UInt8]())
+
+  /// Room for the largest head that may be configured and a good piece of content behind it.
+  static let bufferCapacity = 64 * 1024
+
+  init(
+    loop: EventLoop, table: RouteTable, pools: [UpstreamPool], configuration: ProxyConfiguration,
+    connectionLimit: Int, metrics: WorkerMetrics, accessLog: AccessLog?, logger: Logger
+  ) {
+    self.loop = loop
+    self.table = table
+    self.pools = pools
+    self.connectionLimit = connectionLimit
+    self.metrics = metrics
+    self.accessLog = accessLog
+    self.logger = logger
+    timeouts = PhaseTimeouts(configuration.timeouts)
+    headLimits = HeadLimits(
+      bytes: configuration.limits.head, requestLine: configuration.limits.head, fields: configuration.limits.fields)
+    if let accessLog { loop.onWaiting { accessLog.flush() } }
+  }
+
+  // MARK: Connections
+
+  /// Binds `address`, and begins to accept when the loop runs. Returns the port that is really bound.
+  func listen(on address: ListenAddress, port: UInt16, sharesPort: Bool) throws(Errno) -> Listener {
+    let listener = try Listener(host: address.host, port: port, sharesPort: sharesPort, on: loop) {
+      [unowned self] socket, peer in accept(socket, peer)
+    }
+    listener.onExhaustion = { [logger] errno in
+      logger.warning("accept", metadata: ["error": "\(errno)", "hint": "raise the limit of open files (ulimit -n)"])
+    }
+    listeners.append(listener)
+    try listener.start()
+    return listener
+  }
+
+  private func accept(_ socket: consuming Descriptor, _ peer: String) {
+    let connection: ClientConnection
+    do {
+      connection = ClientConnection(try SocketStream(socket, on: loop), peer: peer, worker: self)
+    } catch {
+      logger.warning("accept", metadata: ["client": "\(peer)", "error": "\(error)"])
+      return
+    }
+    metrics.accepted.increment()
+    metrics.open.add()
+    connections[ObjectIdentifier(connection)] = connection
+    if connections.count >= connectionLimit { for listener in listeners { listener.pause() } }
+    connection.start()
+  }
+
+  /// The connection has ended.
+  func forget(_ connection: ClientConnection) {
+    guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
+    metrics.open.subtract()
+    if isDraining {
+      if connections.isEmpty { drained?() }
+    } else if connections.count == connectionLimit - 1 {
+      for listener in listeners { listener.resume() }
+    }
+  }
+
+  // MARK: What exchanges borrow
+
+  func lendExchange() -> Exchange {
+    exchanges.popLast() ?? Exchange(worker: self)
+  }
+
+  func giveBack(_ exchange: Exchange) {
+    requestsServed.store(requestsServed.load(ordering: .relaxed) + 1, ordering: .relaxed)
+    guard exchanges.count < 128 else { return }
+    exchanges.append(exchange)
+  }
+
+  /// The value of Date at this moment.
+  var httpDate: [UInt8] {
+    let second = WallClock.now() / 1_000_000_000
+    if date.second != second { date = (second, HTTPDate.text(secondsSince1970: second)) }
+    return date.text
+  }
+
+  // MARK: The end
+
+  /// Accepts no more, lets what runs finish, and calls `done` when no connection is left.
+  func drain(_ done: @escaping @Sendable () -> Void) {
+    isDraining = true
+    drained = done
+    for listener in listeners { listener.close() }
+    listeners = []
+    for connection in connections.values { connection.drain() }
+    for pool in pools { pool.closeIdle() }
+    if connections.isEmpty { done() }
+  }
+
+  /// How many requests are under way.
+  var requestsInFlight: Int { connections.values.count { !$0.isIdle } }
+
+  /// Ends what has not finished by itself.
+  func closeAll() {
+    for connection in connections.values { connection.abort() }
+  }
+}

@@ -1,0 +1,50 @@
+internal import Bytes
+internal import HTTPWire
+internal import Reactor
+
+extension Exchange {
+  /// Tells the client why its request failed, unless it is gone or has part of an answer already.
+  func answer(_ error: ExchangeError) async {
+    guard let answer = error.answer, !hasBegunAnswer else {
+      ending = hasBegunAnswer && endsWithConnection ? .abortsConnection : .closesConnection
+      return
+    }
+    status = answer.status
+    let closes = error.endsConnection || !hasHead || !head.wantsKeepAlive || worker.isDraining || contentIsUnread
+    let response = ErrorResponse(
+      answer, hop: error.hop, route: route?.name, date: String(decoding: worker.httpDate, as: UTF8.self),
+      isHead: hasHead && head.methodKind == .head, closes: closes)
+    let sent = await send(response.bytes)
+    ending = closes || !sent ? .closesConnection : .keepsConnection
+  }
+
+  /// Whether the client finds the end of the answer only by the end of the connection.
+  private var endsWithConnection: Bool {
+    head.version == .http10 && [.chunked, .untilClose].contains(answerHead.framing(answering: head.methodKind))
+  }
+
+  private var contentIsUnread: Bool {
+    guard head.framing != .none, head.framing != .length(0) else { return false }
+    return upload?.decoder.isFinished != true
+  }
+
+  /// Sends what is small enough for one buffer; false when the client does not take it.
+  private func send(_ bytes: [UInt8]) async -> Bool {
+    let buffer = worker.buffers.lend()
+    defer { worker.buffers.giveBack(buffer) }
+    buffer.append(bytes.span.extracting(first: min(bytes.count, buffer.freeSpace)))
+    connection.setDeadline(worker.loop.now + worker.timeouts.body)
+    while !buffer.isEmpty {
+      switch connection.stream.send(from: buffer) {
+      case .transferred:
+        continue
+      case .wouldBlock:
+        if connection.isOverdue || connection.isAborted || connection.stream.hasFailed { return false }
+        await connection.wakeup.wait()
+      case .endOfStream, .failed:
+        return false
+      }
+    }
+    return true
+  }
+}

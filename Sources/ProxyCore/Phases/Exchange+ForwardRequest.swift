@@ -1,0 +1,201 @@
+internal import Bytes
+internal import HTTPWire
+internal import Reactor
+internal import Telemetry
+internal import Tokens
+internal import Upstream
+
+extension Exchange {
+  /// Sends the request to the upstream, and ends when the first bytes of an answer are there. The rest of the
+  /// content, if there is any, goes on its way while the answer is relayed.
+  func forwardRequest() async throws(ExchangeError) {
+    guard let route else { return }
+    try prepareUpload(route)
+    try await connectUpstream(route)
+    while !(try await sendUntilAnswered(route)) {
+      // Only a connection that served others before can turn out dead like this, and the next one is new.
+      isRepetition = true
+      worker.metrics.routes[route.index].repeated.increment()
+      if upload!.bytesSent > 0 { try restartUpload(route) }
+      worker.pools[route.pool].discard(upstream!)
+      upstream = nil
+      try await connectUpstream(route)
+    }
+  }
+
+  // MARK: The request as it is sent on
+
+  private func prepareUpload(_ route: ProxyRoute) throws(ExchangeError) {
+    upload = BodyRelay(
+      BodyDecoder(head.framing), input: worker.buffers.lend(), output: worker.buffers.lend(), framing: head.framing,
+      passesTrailers: !head.hasConnectionOptions)
+    try writeRequestHead(route, to: upload!.output)
+    guard head.framing != .none, let input = connection.input else { return }
+    // What came with the head goes where the rest of the content will come: the head itself is still needed.
+    let headEnd = input.start + head.length
+    upload!.input.append(input.bytes(headEnd..<input.end))
+    input.truncate(to: headEnd)
+  }
+
+  /// Begins anew a request without content.
+  private func restartUpload(_ route: ProxyRoute) throws(ExchangeError) {
+    guard let old = upload else { return }
+    old.output.removeAll()
+    upload = BodyRelay(
+      BodyDecoder(.none), input: old.input, output: old.output, framing: .none, passesTrailers: false)
+    try writeRequestHead(route, to: old.output)
+  }
+
+  private func writeRequestHead(_ route: ProxyRoute, to outbound: ByteBuffer) throws(ExchangeError) {
+    guard let input = connection.input else { return }
+    let bytes = input.readableBytes
+    var writer = HeadWriter(outbound)
+    writer.beginRequest(method: bytes.extracting(head.method.range))
+    writeTarget(&writer, bytes, route)
+    writer.endRequestLine()
+    let hostLine = route.hostLine
+    writer.lines(hostLine.span)
+    writer.forwardFields(of: head, bytes, dropping: droppedFields(route))
+    writer.framing(head.framing)
+    if head.acceptsTrailers {
+      writer.field("TE", "trailers" as StaticString)
+      writer.field("Connection", "TE" as StaticString)
+    }
+    token?.withAuthorizationLine { writer.lines($0) }
+    writer.via(head.version)
+    do throws(WireError) { try writer.end() } catch { throw .headTooLarge }
+  }
+
+  private func writeTarget(_ writer: inout HeadWriter, _ bytes: Span<UInt8>, _ route: ProxyRoute) {
+    guard let target else { return }
+    if target.isWithoutPathAndQuery && head.methodKind == .options && route.basePath.isEmpty {
+      return writer.target("*")
+    }
+    let basePath = route.basePath
+    writer.target(basePath.span)
+    let path = Int(target.path.start) + mountLength..<Int(target.path.end)
+    if path.isEmpty { writer.target("/") } else { writer.target(bytes.extracting(path)) }
+    writer.target(bytes.extracting(Int(target.path.end)..<Int(target.pathAndQuery.end)))
+  }
+
+  private func droppedFields(_ route: ProxyRoute) -> FieldNameSet {
+    var dropped = FieldNameSet.notForwardedInRequests
+    // Where the proxy sets no token, the application's own credentials are between it and the upstream.
+    if route.tokens == nil { dropped.remove(.authorization) }
+    // An HTTP/1.0 client cannot be sent the 100 that this would bring (RFC 9110 section 10.1.1).
+    if head.version == .http10 { dropped.insert(.expect) }
+    return dropped
+  }
+
+  // MARK: Connecting
+
+  private func connectUpstream(_ route: ProxyRoute) async throws(ExchangeError) {
+    let pool = worker.pools[route.pool]
+    let metrics = worker.metrics.routes[route.index]
+    if !isRepetition, let connection = pool.reuse() {
+      metrics.reused.increment()
+      return use(connection)
+    }
+    let began = Instant.now
+    let lease = UpstreamLease(connectTimeout: route.timeouts.connect, wakeup: connection.wakeup)
+    // libcurl keeps the time itself while it connects, and knows better what it waited for.
+    connection.setDeadline(began + route.timeouts.connect + .seconds(1))
+    pool.request(lease, mustBeNew: isRepetition)
+    do throws(ExchangeError) {
+      while lease.outcome == nil { try await wait(overdue: .upstream(.exhausted, route)) }
+    } catch {
+      pool.abandon(lease)
+      throw error
+    }
+    clock.connect += Instant.now - began
+    metrics.connect.observe(nanoseconds: clock.connect)
+    switch lease.outcome! {
+    case .success(let connection):
+      if connection.earlierRequests == 0 { metrics.opened.increment() } else { metrics.reused.increment() }
+      use(connection)
+    case .failure(let error):
+      throw .upstream(error, route)
+    }
+  }
+
+  private func use(_ upstream: UpstreamConnection) {
+    upstream.stream.observer = connection.wakeup
+    self.upstream = upstream
+  }
+
+  // MARK: Sending
+
+  /// Returns false when the connection was dead and nothing of the request can have been acted upon.
+  private func sendUntilAnswered(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
+    var isSent = false
+    connection.setDeadline(worker.loop.now + route.timeouts.body)
+    while true {
+      let progress: BodyRelay.Progress
+      do throws(BodyRelay.Failure) {
+        progress = try upload!.step(from: connection.stream, to: upstream!.stream)
+      } catch {
+        guard case .sink(let reason) = error else { throw uploadError(error) }
+        // It may have answered before it closed.
+        if let began = try answerBegan(route) { return began }
+        return try lost(reason, route)
+      }
+      if upstream!.stream.isReadable, let began = try answerBegan(route) { return began }
+      if progress.hasMore {
+        await worker.loop.yield()
+        continue
+      }
+      if !isSent {
+        isSent = upload!.isFinished
+        if isSent || progress.hasMoved {
+          connection.setDeadline(worker.loop.now + (isSent ? route.timeouts.firstByte : route.timeouts.body))
+        }
+      }
+      try await wait(overdue: uploadTimeout(route))
+    }
+  }
+
+  /// Whether the first bytes of an answer are there; nil while there is nothing.
+  private func answerBegan(_ route: ProxyRoute) throws(ExchangeError) -> Bool? {
+    let buffer = worker.buffers.lend()
+    switch upstream!.stream.receive(into: buffer) {
+    case .transferred:
+      clock.firstByte = worker.loop.now - clock.start
+      answerInput = buffer
+      return true
+    case .wouldBlock:
+      worker.buffers.giveBack(buffer)
+      return nil
+    case .endOfStream:
+      worker.buffers.giveBack(buffer)
+      return try lost("closed without an answer", route)
+    case .failed(let error):
+      worker.buffers.giveBack(buffer)
+      return try lost(error.description, route)
+    }
+  }
+
+  /// The connection is gone: false if the request may be sent on another one.
+  private func lost(_ reason: String, _ route: ProxyRoute) throws(ExchangeError) -> Bool {
+    guard mayRepeat else { throw .upstreamBroken(reason, route) }
+    return false
+  }
+
+  /// Whether the request can be sent again on another connection: it was sent on one that may have been closed
+  /// already, and either nothing of it has left, or doing it twice is the same as doing it once and it is still here.
+  private var mayRepeat: Bool {
+    guard let upstream, let upload, upstream.earlierRequests > 0, !isRepetition else { return false }
+    return upload.bytesSent == 0 || (head.methodKind.isSafe && head.framing == .none)
+  }
+
+  func uploadError(_ failure: BodyRelay.Failure) -> ExchangeError {
+    switch failure {
+    case .source: .clientGone
+    case .framing(let error): .request(error)
+    case .sink(let reason): .upstreamBroken(reason, route!)
+    }
+  }
+
+  private func uploadTimeout(_ route: ProxyRoute) -> ExchangeError {
+    upload!.isFinished || upload!.waitsForSink ? .upstreamTimeout(route) : .requestTimeout
+  }
+}

@@ -1,0 +1,53 @@
+internal import Bytes
+internal import HTTPWire
+
+extension Exchange {
+  /// Finds the route: by the target's authority where it has one, by the mounted path where it has none. What Host
+  /// says decides nothing.
+  func matchRoute() throws(ExchangeError) {
+    guard let target, let input = connection.input else { return }
+    let bytes = input.readableBytes
+    let finding: RouteTable.Finding
+    if let authority = target.authority {
+      let port = authority.port ?? (target.scheme ?? .http).defaultPort
+      finding = worker.table.route(
+        host: bytes.extracting(authority.host.range), port: port, path: path(of: target, in: bytes))
+    } else {
+      finding = worker.table.route(mountedAt: path(of: target, in: bytes))
+    }
+    switch finding {
+    case .route(let found, let length):
+      route = found
+      mountLength = length
+    case .leaves(let found):
+      throw .leavesRoute(found)
+    case .nothing:
+      throw noRoute(target)
+    }
+  }
+
+  // A target without a path asks for the root, and "OPTIONS *" for no path at all.
+  @_lifetime(copy bytes)
+  private func path(of target: RequestTarget, in bytes: Span<UInt8>) -> Span<UInt8> {
+    switch target.form {
+    case .asterisk: bytes.extracting(head.target.range)
+    case .absolute where target.path.isEmpty: bytes.extracting(rootPath(in: bytes))
+    default: bytes.extracting(target.path.range)
+    }
+  }
+
+  // The first slash of "http://".
+  private func rootPath(in bytes: Span<UInt8>) -> Range<Int> {
+    var index = Int(head.target.start)
+    while bytes[index] != UInt8(ascii: "/") { index += 1 }
+    return index..<index + 1
+  }
+
+  private func noRoute(_ target: RequestTarget) -> ExchangeError {
+    guard let authority = target.authority else { return .notMounted(path: text(of: target.path)) }
+    var name = text(of: authority.host)
+    if authority.isIPv6Literal { name = "[\(name)]" }
+    if let port = authority.port { name += ":\(port)" }
+    return .noRoute(target: name, nearest: worker.table.nearest(to: name))
+  }
+}

@@ -1,0 +1,55 @@
+internal import Bytes
+internal import HTTPWire
+internal import Reactor
+
+extension Exchange {
+  /// Reads the request's head, within its limits and its time, and takes the target apart.
+  func readRequest() async throws(ExchangeError) {
+    var parser = RequestHeadParser(limits: worker.headLimits)
+    connection.setDeadline(worker.loop.now + worker.timeouts.head)
+    while !(try parse(&parser)) { try await receiveMore() }
+    hasHead = true
+    let input = connection.input!
+    do throws(WireError) {
+      target = try RequestTarget.parse(input.readableBytes, target: head.target, method: head.methodKind)
+    } catch {
+      throw .request(error)
+    }
+    if head.methodKind == .connect { throw .connectMethod(target: text(of: head.target)) }
+    if head.methodKind == .trace { throw .traceMethod }
+  }
+
+  private func parse(_ parser: inout RequestHeadParser) throws(ExchangeError) -> Bool {
+    let input = connection.input!
+    do throws(WireError) {
+      return try parser.parse(input.readableBytes, into: &head)
+    } catch {
+      throw .request(error)
+    }
+  }
+
+  private func receiveMore() async throws(ExchangeError) {
+    let input = connection.input!
+    if input.freeSpace == 0 { input.compact() }
+    while true {
+      switch connection.stream.receive(into: input) {
+      case .transferred:
+        return
+      case .wouldBlock:
+        if connection.isAborted { throw .draining }
+        if connection.isOverdue { throw .requestTimeout }
+        await connection.wakeup.wait()
+      case .endOfStream, .failed:
+        throw .clientGone
+      }
+    }
+  }
+
+  /// A part of the request's head as text, for messages.
+  func text(of range: ByteRange) -> String {
+    guard let input = connection.input else { return "" }
+    var bytes: [UInt8] = []
+    for index in range.range { bytes.append(input.readableBytes[index]) }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}

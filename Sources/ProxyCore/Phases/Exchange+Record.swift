@@ -1,0 +1,59 @@
+internal import Bytes
+internal import HTTPWire
+internal import Reactor
+internal import Telemetry
+internal import Upstream
+
+extension Exchange {
+  /// Writes the one line and counts the one set of figures that every exchange leaves.
+  func record() {
+    let total = Instant.now - clock.start
+    let received = upload?.decoder.payloadBytes ?? 0
+    let sent = download?.decoder.payloadBytes ?? 0
+    let metrics = worker.metrics.metrics(of: route)
+    metrics.count(status: status)
+    metrics.duration.observe(nanoseconds: total)
+    if let firstByte = clock.firstByte { metrics.firstByte.observe(nanoseconds: firstByte) }
+    if received > 0 { metrics.received.increment(by: received) }
+    if sent > 0 { metrics.sent.increment(by: sent) }
+    if let failure { metrics.count(failure) }
+
+    worker.accessLog?.write(at: WallClock.now()) { line in
+      if let route { line.field(.route, route.name) }
+      if hasHead { describeRequest(&line) }
+      line.field(.status, status)
+      line.field(.sent, sent)
+      line.field(.received, received)
+      line.field(.token, nanoseconds: clock.token)
+      line.field(.connect, nanoseconds: clock.connect)
+      if let firstByte = clock.firstByte { line.field(.firstByte, nanoseconds: firstByte) }
+      line.field(.total, nanoseconds: total)
+      if let upstream { line.field(.upstream, upstream.earlierRequests > 0 ? "reused" : "new" as StaticString) }
+      line.field(.client, connection.peer)
+      if let failure {
+        line.field(.error, failure.kind)
+        if let detail = failure.logDetail { line.field(.detail, detail) }
+      }
+    }
+  }
+
+  private func describeRequest(_ line: inout LogLine) {
+    guard let input = connection.input else { return }
+    let bytes = input.readableBytes
+    line.field(.method, bytes.extracting(head.method.range))
+    if let host = target?.authority?.host ?? head.host { line.field(.host, bytes.extracting(host.range)) }
+    // The query is left out: applications put secrets there.
+    if let target, target.form != .authority { line.field(.path, bytes.extracting(target.path.range)) }
+  }
+}
+
+extension ExchangeError {
+  /// What the log says beside the kind.
+  var logDetail: String? {
+    switch self {
+    case .clientGone: nil
+    case .responseIncomplete(let reason, _): reason
+    default: answer?.detail
+    }
+  }
+}

@@ -1,0 +1,172 @@
+internal import Bytes
+internal import HTTPWire
+internal import Reactor
+internal import Upstream
+
+extension Exchange {
+  /// Passes the upstream's answer on: interim answers as they come, then the final one, framed for this client.
+  func relayResponse() async throws(ExchangeError) {
+    guard let route else { return }
+    let outbound = worker.buffers.lend()
+    var interimAnswers = 0
+    do throws(ExchangeError) {
+      try await readAnswerHead(route)
+      while answerHead.isInterim {
+        interimAnswers += 1
+        guard answerHead.status != 101, interimAnswers <= Self.mostInterimAnswers else {
+          throw .response(.malformedStatusLine, route)
+        }
+        try passOnInterim(outbound, route)
+        try await readAnswerHead(route)
+      }
+      try startDownload(outbound, route)
+    } catch {
+      if download == nil {
+        // Half an interim answer: nothing else can follow it.
+        hasBegunAnswer = !outbound.isEmpty
+        worker.buffers.giveBack(outbound)
+      }
+      throw error
+    }
+    try await relayContent(route)
+    ending = closesAfterAnswer ? .closesConnection : .keepsConnection
+  }
+
+  private static var mostInterimAnswers: Int { 16 }
+
+  // MARK: The head
+
+  private func readAnswerHead(_ route: ProxyRoute) async throws(ExchangeError) {
+    guard let input = answerInput else { return }
+    var parser = ResponseHeadParser(limits: worker.headLimits)
+    while true {
+      do throws(WireError) {
+        if try parser.parse(input.readableBytes, into: &answerHead) { return }
+      } catch {
+        throw .response(error, route)
+      }
+      if input.freeSpace == 0 { input.compact() }
+      try await receiveAnswer(into: input, route)
+    }
+  }
+
+  private func receiveAnswer(into input: ByteBuffer, _ route: ProxyRoute) async throws(ExchangeError) {
+    while true {
+      switch upstream!.stream.receive(into: input) {
+      case .transferred:
+        return
+      case .wouldBlock:
+        if try continueUpload().hasMore {
+          await worker.loop.yield()
+        } else {
+          try await wait(overdue: .upstreamTimeout(route))
+        }
+      case .endOfStream:
+        throw .upstreamBroken("closed in the middle of the head of its answer", route)
+      case .failed(let error):
+        throw .upstreamBroken(error.description, route)
+      }
+    }
+  }
+
+  /// Puts an interim answer in front of what the client gets; an HTTP/1.0 client knows none.
+  private func passOnInterim(_ outbound: ByteBuffer, _ route: ProxyRoute) throws(ExchangeError) {
+    guard let input = answerInput else { return }
+    defer { input.consume(answerHead.length) }
+    guard head.version == .http11 else { return }
+    let bytes = input.readableBytes
+    var writer = HeadWriter(outbound)
+    writer.statusLine(answerHead.status, reason: bytes.extracting(answerHead.reason.range))
+    writer.forwardFields(of: answerHead, bytes)
+    writer.via(answerHead.version)
+    do throws(WireError) { try writer.end() } catch { throw .response(error, route) }
+    // What does not go out at once goes out in front of the next head.
+    if connection.stream.isWritable, case .failed = connection.stream.send(from: outbound) { throw .clientGone }
+  }
+
+  private func startDownload(_ outbound: ByteBuffer, _ route: ProxyRoute) throws(ExchangeError) {
+    guard let input = answerInput else { return }
+    let received = answerHead.framing(answering: head.methodKind)
+    var sent = received
+    if received == .chunked || received == .untilClose { sent = head.version == .http11 ? .chunked : .untilClose }
+    status = answerHead.status
+
+    let bytes = input.readableBytes
+    var writer = HeadWriter(outbound)
+    writer.statusLine(status, reason: bytes.extracting(answerHead.reason.range))
+    writer.forwardFields(of: answerHead, bytes)
+    if !answerHead.hasDate { writer.field("Date", worker.httpDate.span) }
+    if received == .none {
+      // What a GET would have had (RFC 9110 section 8.6).
+      if status != 204, let length = answerHead.contentLength { writer.field("Content-Length", length) }
+    } else {
+      writer.framing(sent)
+    }
+    writer.via(answerHead.version)
+    if closesAfterAnswer || sent == .untilClose { writer.connectionClose() }
+    do throws(WireError) { try writer.end() } catch { throw .response(error, route) }
+    input.consume(answerHead.length)
+    download = BodyRelay(
+      BodyDecoder(received), input: input, output: outbound, framing: sent,
+      passesTrailers: !answerHead.hasConnectionOptions)
+  }
+
+  /// Whether the client's connection ends with this answer: it wants it so, the program is stopping, or the request's
+  /// content will not be read to its end.
+  private var closesAfterAnswer: Bool {
+    if !head.wantsKeepAlive || worker.isDraining { return true }
+    guard let upload, !upload.isFinished else { return false }
+    return status >= 400 || download != nil
+  }
+
+  // MARK: The content
+
+  private func relayContent(_ route: ProxyRoute) async throws(ExchangeError) {
+    connection.setDeadline(worker.loop.now + route.timeouts.body)
+    while true {
+      let progress: BodyRelay.Progress
+      do throws(BodyRelay.Failure) {
+        progress = try download!.step(from: upstream!.stream, to: connection.stream)
+      } catch {
+        throw downloadError(error, route)
+      }
+      if download!.bytesSent > 0 { hasBegunAnswer = true }
+      if download!.isFinished { return }
+      let uploadProgress = try continueUpload()
+      if progress.hasMoved || uploadProgress.hasMoved {
+        connection.setDeadline(worker.loop.now + route.timeouts.body)
+      }
+      if progress.hasMore || uploadProgress.hasMore {
+        await worker.loop.yield()
+      } else {
+        try await wait(overdue: downloadTimeout(route))
+      }
+    }
+  }
+
+  /// Moves the rest of the request's content on. An upstream that takes no more of it has its reasons, and says them in
+  /// its answer.
+  private func continueUpload() throws(ExchangeError) -> BodyRelay.Progress {
+    let nothing = BodyRelay.Progress(hasMoved: false, hasMore: false)
+    guard !uploadIsRefused, !upload!.isFinished else { return nothing }
+    do throws(BodyRelay.Failure) {
+      return try upload!.step(from: connection.stream, to: upstream!.stream)
+    } catch {
+      guard case .sink = error else { throw uploadError(error) }
+      uploadIsRefused = true
+      return nothing
+    }
+  }
+
+  private func downloadError(_ failure: BodyRelay.Failure, _ route: ProxyRoute) -> ExchangeError {
+    switch failure {
+    case .sink: .clientGone
+    case .source(let reason): .responseIncomplete(reason, route)
+    case .framing(let error): .responseIncomplete(error.message, route)
+    }
+  }
+
+  private func downloadTimeout(_ route: ProxyRoute) -> ExchangeError {
+    download!.waitsForSink ? .clientGone : .responseIncomplete("no more of it came in time", route)
+  }
+}

@@ -1,0 +1,74 @@
+internal import Configuration
+
+/// The one table in which every request finds its route, whatever form its target has. Immutable once made.
+struct RouteTable: Sendable {
+  /// What a look-up found.
+  enum Finding {
+    /// The route, and how many bytes of the path are the mount that is taken off before forwarding.
+    case route(ProxyRoute, mountLength: Int)
+    /// A route whose path prefix the request's dot segments would leave.
+    case leaves(ProxyRoute)
+    case nothing
+  }
+
+  private struct Candidate {
+    let port: UInt16?
+    let prefix: PathPrefix
+    let route: Int
+  }
+
+  private struct Mount {
+    let prefix: PathPrefix
+    let route: Int
+  }
+
+  let routes: [ProxyRoute]
+  /// The hosts that routes match, as they are written.
+  let hostNames: [String]
+  private var byHost = HostTable<[Candidate]>()
+  private var mounts: [Mount] = []
+
+  /// The table of `routes`, which stand in the same order as their `configurations`.
+  init(_ routes: [ProxyRoute], configurations: [Route]) {
+    self.routes = routes
+    hostNames = configurations.flatMap { $0.matches.map { "\($0.host)\($0.port.map { ":\($0)" } ?? "")" } }
+    for (index, configuration) in configurations.enumerated() {
+      for match in configuration.matches {
+        let candidate = Candidate(port: match.port, prefix: PathPrefix(match.path), route: index)
+        byHost.update(match.host, default: []) { candidates in
+          // The longest prefix first, and of equal ones that for a certain port.
+          let position = candidates.firstIndex { other in
+            (other.prefix.length, other.port == nil ? 0 : 1) < (candidate.prefix.length, candidate.port == nil ? 0 : 1)
+          }
+          candidates.insert(candidate, at: position ?? candidates.endIndex)
+        }
+      }
+      if let mount = configuration.mount {
+        mounts.append(Mount(prefix: PathPrefix(mount == "/" ? "" : mount), route: index))
+      }
+    }
+    mounts.sort { $0.prefix.length > $1.prefix.length }
+  }
+
+  /// The route for a request whose target names a host (absolute form).
+  func route(host: Span<UInt8>, port: UInt16, path: Span<UInt8>) -> Finding {
+    guard let candidates = byHost.value(for: host) else { return .nothing }
+    for candidate in candidates {
+      // A match without a port means the ports that http and https have by themselves.
+      guard candidate.port.map({ $0 == port }) ?? (port == 80 || port == 443) else { continue }
+      guard candidate.prefix.covers(path) else { continue }
+      let route = routes[candidate.route]
+      return candidate.prefix.isLeft(by: path) ? .leaves(route) : .route(route, mountLength: 0)
+    }
+    return .nothing
+  }
+
+  /// The route for a request whose target is a path (origin form).
+  func route(mountedAt path: Span<UInt8>) -> Finding {
+    for mount in mounts where mount.prefix.covers(path) {
+      let route = routes[mount.route]
+      return mount.prefix.isLeft(by: path) ? .leaves(route) : .route(route, mountLength: mount.prefix.length)
+    }
+    return .nothing
+  }
+}

@@ -1,0 +1,60 @@
+internal import Reactor
+internal import Secrets
+internal import Tokens
+internal import Upstream
+
+// Sendable because the client is used on the loop's thread only: `send` is for its tasks.
+/// Carries the requests of the token module to token endpoints, on one event loop.
+final class TokenEndpoint: @unchecked Sendable {
+  private let loop: EventLoop
+  private let client: HTTPClient
+
+  init(loop: EventLoop, dialer: Dialer) {
+    self.loop = loop
+    client = HTTPClient(dialer: dialer)
+  }
+
+  /// Starts `work`, which may call ``send(_:)``, on the loop.
+  func launch(_ work: @escaping @Sendable () async -> Void) {
+    loop.start(work)
+  }
+
+  /// Sends `request` and waits for the whole reply. From a task of the loop.
+  func send(_ request: TokenHTTPRequest) async -> Result<TokenHTTPResponse, TokenTransportError> {
+    let posted = ClientRequest(
+      url: request.url, fieldLines: request.fields.map(Self.line), body: request.body.withBytes(Self.bytes),
+      timeout: request.timeout, responseLimit: TokenHTTPResponse.longestBody)
+    return await client.post(posted).map(Self.response).mapError(Self.error)
+  }
+
+  private static func line(_ field: TokenHTTPField) -> String {
+    switch field.value {
+    case .text(let text): "\(field.name): \(text)"
+    case .secret(let secret): "\(field.name): \(String(decoding: secret.withBytes(bytes), as: UTF8.self))"
+    }
+  }
+
+  private static func bytes(_ span: Span<UInt8>) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(span.count)
+    for index in span.indices { bytes.append(span[index]) }
+    return bytes
+  }
+
+  private static func response(_ response: ClientResponse) -> TokenHTTPResponse {
+    TokenHTTPResponse(
+      status: response.status, contentType: response.value(of: "content-type"),
+      retryAfter: response.value(of: "retry-after"), rateLimitReset: response.value(of: "ratelimit-reset"),
+      date: response.value(of: "date"), body: response.body, bodyWasCut: response.isCut)
+  }
+
+  private static func error(_ error: UpstreamError) -> TokenTransportError {
+    switch error {
+    case .dns(let detail): .nameNotResolved(detail: detail)
+    case .connectTimeout(let detail): .timedOut(detail: detail)
+    case .certificate(let detail), .tls(let detail): .tls(detail: detail)
+    case .connect(let detail), .broken(let detail), .other(let detail): .unreachable(detail: detail)
+    case .exhausted: .unreachable(detail: error.description)
+    }
+  }
+}

@@ -1,0 +1,54 @@
+internal import Logging
+internal import Synchronization
+internal import Telemetry
+internal import Tokens
+
+/// A log line and a counter for every token that was fetched, or could not be.
+final class TokenEventLog: Sendable {
+  private let logger: Logger
+  private let registry: MetricsRegistry
+  private let counters = Mutex<[String: Counter]>([:])
+
+  init(logger: Logger, registry: MetricsRegistry) {
+    self.logger = logger
+    self.registry = registry
+  }
+
+  func record(_ event: TokenEvent) {
+    var metadata: Logger.Metadata = [
+      "credentials": "\(event.request.credentials)", "reason": "\(event.reason.rawValue)",
+      "took": .stringConvertible(event.took), "fetched_today": .stringConvertible(event.fetchedToday),
+    ]
+    if let audience = event.request.audience { metadata["audience"] = "\(audience)" }
+    if !event.request.scopes.isEmpty { metadata["scopes"] = "\(event.request.scopes.joined(separator: " "))" }
+    let result: String
+    switch event.outcome {
+    case .fetched(let lifetime):
+      result = "ok"
+      metadata["result"] = "ok"
+      metadata["lifetime"] = .stringConvertible(lifetime)
+      logger.info("token", metadata: metadata)
+    case .failed(let failure):
+      result = failure.metricLabel
+      metadata["result"] = "failed"
+      metadata["error"] = "\(failure.metricLabel)"
+      metadata["detail"] = "\(failure.detail)"
+      metadata["hint"] = "\(failure.hint)"
+      logger.warning("token", metadata: metadata)
+    }
+    count(event.request.credentials, result)
+  }
+
+  private func count(_ credentials: String, _ result: String) {
+    let counter = counters.withLock { counters in
+      let key = "\(credentials) \(result)"
+      if let known = counters[key] { return known }
+      let counter = registry.counter(
+        "m2m_proxy_token_fetches_total", help: "Requests to token endpoints, by what came of them.",
+        labels: ["credentials": credentials, "result": result])
+      counters[key] = counter
+      return counter
+    }
+    counter.increment()
+  }
+}

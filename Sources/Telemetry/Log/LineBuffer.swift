@@ -1,0 +1,105 @@
+/// Bytes of log lines, in memory that grows and is kept.
+@safe struct LineBuffer: ~Copyable {
+  /// How many bytes have been appended.
+  private(set) var count = 0
+
+  // Owned by this value alone; the first `count` bytes are initialised.
+  private var storage: UnsafeMutablePointer<UInt8>
+  private var capacity: Int
+
+  /// An empty buffer with room for `capacity` bytes.
+  init(capacity: Int) {
+    self.capacity = max(capacity, 1)
+    unsafe storage = .allocate(capacity: self.capacity)
+  }
+
+  deinit { unsafe storage.deallocate() }
+
+  /// Everything appended since the last ``removeAll()``.
+  var bytes: Span<UInt8> {
+    @_lifetime(borrow self)
+    borrowing get {
+      let bytes = unsafe UnsafeBufferPointer(start: storage, count: count)
+      return unsafe _overrideLifetime(Span(_unsafeElements: bytes), borrowing: self)
+    }
+  }
+
+  /// Forgets the bytes, and keeps their memory.
+  mutating func removeAll() {
+    count = 0
+  }
+
+  /// Appends one byte.
+  @inline(__always)
+  mutating func append(_ byte: UInt8) {
+    if count == capacity { grow(by: 1) }
+    unsafe storage[count] = byte
+    count += 1
+  }
+
+  /// Appends `bytes`.
+  mutating func append(_ bytes: Span<UInt8>) {
+    unsafe bytes.withUnsafeBufferPointer { bytes in
+      guard let start = bytes.baseAddress else { return }
+      unsafe append(start, bytes.count)
+    }
+  }
+
+  /// Appends a literal.
+  mutating func append(_ literal: StaticString) {
+    unsafe append(literal.utf8Start, literal.utf8CodeUnitCount)
+  }
+
+  /// Appends the UTF-8 of `text`.
+  @inline(__always)
+  mutating func append(_ text: String) {
+    append(text.utf8.span)
+  }
+
+  /// Appends `number` in decimal digits, of which the last `decimals` follow a point if any of them is not zero.
+  mutating func append(decimal number: UInt64, decimals: Int = 0) {
+    var number = number
+    var decimals = decimals
+    while decimals > 0 && number % 10 == 0 {
+      number /= 10
+      decimals -= 1
+    }
+    // From the last digit to the first, behind the place where they belong: how many there are shows at the end.
+    let room = 48
+    if capacity - count < room { grow(by: room) }
+    let end = count + room
+    var start = end
+    if decimals > 0 {
+      for _ in 0..<decimals { takeDigit(of: &number, before: &start) }
+      start -= 1
+      unsafe storage[start] = UInt8(ascii: ".")
+    }
+    repeat { takeDigit(of: &number, before: &start) } while number > 0
+    unsafe (storage + count).update(from: storage + start, count: end - start)
+    count += end - start
+  }
+
+  @inline(__always)
+  private mutating func takeDigit(of number: inout UInt64, before position: inout Int) {
+    position -= 1
+    unsafe storage[position] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number % 10)
+    number /= 10
+  }
+
+  @inline(__always)
+  private mutating func append(_ start: UnsafePointer<UInt8>, _ length: Int) {
+    if capacity - count < length { grow(by: length) }
+    unsafe (storage + count).update(from: start, count: length)
+    count += length
+  }
+
+  @inline(never)
+  private mutating func grow(by length: Int) {
+    let larger = max(capacity * 2, count + length)
+    let moved = UnsafeMutablePointer<UInt8>.allocate(capacity: larger)
+    unsafe moved.moveInitialize(from: storage, count: count)
+    unsafe storage.deallocate()
+    unsafe storage = moved
+    capacity = larger
+  }
+}

@@ -1,0 +1,83 @@
+import Bytes
+import Glibc
+
+/// The thread that writes the lines of a ``LogQueue`` to a descriptor.
+///
+/// It may wait for whoever reads the descriptor, as nobody else does.
+final class LogWriter: Sendable {
+  // After a write the thread rests that long, so that under load it is woken for many lines, not for each.
+  private static let rest = 5
+  // How long a full disk, or a descriptor that takes nothing, is left alone. Both in milliseconds.
+  private static let retry = 1000
+
+  private let queue: LogQueue
+  private let descriptor: Int32
+
+  private init(_ queue: LogQueue, _ descriptor: Int32) {
+    self.queue = queue
+    self.descriptor = descriptor
+  }
+
+  /// Starts the thread; it ends when `queue` is closed and written, or nobody can read what is written any more.
+  static func start(_ queue: LogQueue, descriptor: Int32) {
+    let writer = unsafe Unmanaged.passRetained(LogWriter(queue, descriptor))
+    var attributes = pthread_attr_t()
+    var thread = pthread_t()
+    var all = sigset_t()
+    var before = sigset_t()
+    unsafe pthread_attr_init(&attributes)
+    unsafe pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+    // The thread inherits a mask that blocks everything: SIGTERM is for the event loops, and instead of SIGPIPE
+    // write(2) shall return EPIPE.
+    unsafe sigfillset(&all)
+    unsafe pthread_sigmask(SIG_BLOCK, &all, &before)
+    let failure = unsafe pthread_create(
+      &thread, &attributes,
+      { argument in
+        unsafe Unmanaged<LogWriter>.fromOpaque(argument!).takeRetainedValue().run()
+        return nil
+      }, writer.toOpaque())
+    unsafe pthread_sigmask(SIG_SETMASK, &before, nil)
+    unsafe pthread_attr_destroy(&attributes)
+    precondition(failure == 0, "no thread can be started for the log: error \(failure)")
+  }
+
+  private func run() {
+    while let blocks = queue.take() {
+      for block in blocks {
+        guard write(block) else { return queue.end() }
+        queue.giveBack(block)
+      }
+      queue.gather(milliseconds: Self.rest)
+    }
+    queue.end()
+  }
+
+  // Returns whether the block has been written, and more can be.
+  private func write(_ block: ByteBuffer) -> Bool {
+    while !block.isEmpty {
+      let written = unsafe block.withUnsafeReadableBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if written >= 0 {
+        let lines = block.bytes(block.start..<(block.start + written)).lineCount
+        block.consume(written)
+        guard queue.wrote(bytes: written, lines: lines) else { return false }
+        continue
+      }
+      switch errno {
+      case EINTR:
+        continue
+      case EAGAIN:
+        var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        // Whatever it says, the next write finds out.
+        unsafe poll(&waiting, 1, Int32(Self.retry))
+        guard queue.wrote(bytes: 0, lines: 0) else { return false }
+      case ENOSPC, EDQUOT, EIO, ENOBUFS, ENOMEM:
+        guard queue.waitWhileOpen(milliseconds: Self.retry) else { return false }
+      default:
+        // EPIPE: the reader is gone. The others: this descriptor can never be written.
+        return false
+      }
+    }
+    return true
+  }
+}

@@ -1,0 +1,65 @@
+import Glibc
+
+/// A value behind a mutex, with a condition to wait for: `Synchronization.Mutex` has none.
+@safe final class Monitor<Value>: @unchecked Sendable {
+  // Allocated, because neither may ever move; touched only by the pthread functions.
+  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  // Read and written with the mutex held only, which is what makes this class safe to share.
+  private var value: Value
+
+  init(_ value: Value) {
+    self.value = value
+    var attributes = pthread_condattr_t()
+    unsafe pthread_condattr_init(&attributes)
+    // A wait must not end early or late because somebody sets the time of day.
+    unsafe pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+    unsafe pthread_cond_init(condition, &attributes)
+    unsafe pthread_condattr_destroy(&attributes)
+    unsafe pthread_mutex_init(mutex, nil)
+  }
+
+  deinit {
+    unsafe pthread_cond_destroy(condition)
+    unsafe pthread_mutex_destroy(mutex)
+    unsafe condition.deallocate()
+    unsafe mutex.deallocate()
+  }
+
+  /// Calls `body` with the value, exclusively.
+  func withLock<R>(_ body: (inout Value) -> R) -> R {
+    unsafe pthread_mutex_lock(mutex)
+    defer { unsafe pthread_mutex_unlock(mutex) }
+    return body(&value)
+  }
+
+  /// Waits, for `milliseconds` at most if that is given, while `isUnchanged` holds, and then calls `body`.
+  ///
+  /// `isUnchanged` is asked again at every ``wakeAll()``.
+  func wait<R>(
+    while isUnchanged: (inout Value) -> Bool, milliseconds: Int? = nil, then body: (inout Value) -> R
+  ) -> R {
+    var deadline = timespec()
+    if let milliseconds {
+      unsafe clock_gettime(CLOCK_MONOTONIC, &deadline)
+      let nanoseconds = deadline.tv_nsec + milliseconds % 1000 * 1_000_000
+      deadline.tv_sec += milliseconds / 1000 + nanoseconds / 1_000_000_000
+      deadline.tv_nsec = nanoseconds % 1_000_000_000
+    }
+    unsafe pthread_mutex_lock(mutex)
+    defer { unsafe pthread_mutex_unlock(mutex) }
+    while isUnchanged(&value) {
+      if milliseconds == nil {
+        unsafe pthread_cond_wait(condition, mutex)
+      } else if unsafe pthread_cond_timedwait(condition, mutex, &deadline) == ETIMEDOUT {
+        break
+      }
+    }
+    return body(&value)
+  }
+
+  /// Lets everybody who waits look again.
+  func wakeAll() {
+    unsafe pthread_cond_broadcast(condition)
+  }
+}

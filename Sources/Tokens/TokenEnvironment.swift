@@ -1,0 +1,25 @@
+/// What token sources need from outside: time, HTTP, somewhere to work, somebody to tell.
+public struct TokenEnvironment: Sendable {
+  let clock: TokenClock
+  let transport: TokenTransport
+  let launch: @Sendable (@escaping @Sendable () async -> Void) -> Void
+  let onEvent: @Sendable (TokenEvent) -> Void
+  let random: @Sendable () -> Double
+
+  /// - `transport` sends the request of a fetch.
+  /// - `launch` starts a fetch and returns at once; what it is given must run to its end.
+  /// - `onEvent` is told of every fetch that ended, on the thread that the fetch ran on.
+  /// - `random` gives numbers in 0...1, to spread attempts.
+  public init(
+    clock: TokenClock = .system, transport: @escaping TokenTransport,
+    launch: @escaping @Sendable (@escaping @Sendable () async -> Void) -> Void,
+    onEvent: @escaping @Sendable (TokenEvent) -> Void,
+    random: @escaping @Sendable () -> Double = { Double.random(in: 0...1) }
+  ) {
+    self.clock = clock
+    self.transport = transport
+    self.launch = launch
+    self.onEvent = onEvent
+    self.random = random
+  }
+}

@@ -1,0 +1,106 @@
+extension TokenFailure {
+  /// What mends it: for Kinde the step of the dashboard, otherwise the same in plain words.
+  public var hint: String {
+    switch cause.root {
+    case .refused(let refusal):
+      request.provider == .kinde ? kindeHint(for: refusal) : genericHint(for: refusal)
+    case .malformed(.expiredToken):
+      "Check the clock of the machine that m2m-proxy runs on, and the token lifetime that \(host) is set to."
+    case .malformed(.unsupportedTokenType):
+      "Only Bearer tokens (RFC 6750) can be used; change the token type that \(host) issues to this client."
+    case .malformed(.unsuitableToken), .malformed(.tokenTooLong):
+      "Change the format of the tokens that \(host) issues to this client, to JWT for example."
+    case .malformed, .redirected:
+      "Check \(addressSettings): it must be the token endpoint itself."
+    case .serverError:
+      request.provider == .kinde
+        ? "It is asked again by itself. If this lasts, see Kinde's status page."
+        : "It is asked again by itself. If this lasts, the log of \(host) knows more."
+    case .throttled:
+      "It is asked again by itself. If this happens often, something else asks for tokens with the same client: "
+        + "give m2m-proxy a client of its own."
+    case .nameNotResolved:
+      "Check \(addressSettings) for a typing error, and the name server of the machine that m2m-proxy runs on."
+    case .unreachable, .timedOut:
+      "Check that the machine m2m-proxy runs on may connect to \(host): firewall, network, name server."
+    case .tls:
+      "Check \(addressSettings). If \(host) has a certificate of a private authority, name that in tls.ca_file."
+    case .backingOff:
+      preconditionFailure("the root of a cause is no back-off")
+    }
+  }
+
+  private var host: String { request.endpointHost }
+
+  private var settings: String { "credentials.\(request.credentials)" }
+
+  private var addressSettings: String {
+    switch request.provider {
+    case .kinde: "\(settings).domain (or token_endpoint)"
+    case .generic: "\(settings).token_endpoint"
+    }
+  }
+
+  private var listedScopes: String { request.scopes.map { " \($0)" }.joined() }
+
+  private func kindeHint(for refusal: OAuthRefusal) -> String {
+    switch refusal.code {
+    case .invalidClient:
+      return "In Kinde, open the M2M application and compare its client id and client secret with \(settings). "
+        + "A secret that was rotated, or an application that was deleted, no longer works."
+    case .unauthorizedClient, .accessDenied:
+      return "In Kinde, open the M2M application, tab APIs, and authorise it for this API."
+    case .invalidScope:
+      return "In Kinde, define the scopes\(listedScopes) on the API; then open the M2M application, tab APIs, and "
+        + "assign them to it."
+    case .invalidRequest, .invalidTarget:
+      return audienceHint
+    case .invalidGrant, .unsupportedGrantType:
+      return "In Kinde, check that \(settings).client_id belongs to an application of the type Machine to Machine."
+    case .serverError, .temporarilyUnavailable:
+      return "It is asked again by itself. If this lasts, see Kinde's status page."
+    case .other:
+      return hintForStatus(refusal.status)
+    }
+  }
+
+  private var audienceHint: String {
+    guard let audience = request.audience else {
+      return "Kinde needs an audience: set audience in the route to the identifier of an API registered in Kinde."
+    }
+    if audience.hasSuffix(".kinde.com/api/v1") || audience.hasSuffix(".kinde.com/api/") {
+      return "The audience of Kinde's management API ends in /api: set audience in the route accordingly."
+    }
+    return "In Kinde, under APIs, register an API with the identifier \(audience), or set audience in the route to "
+      + "the identifier it has there."
+  }
+
+  private func genericHint(for refusal: OAuthRefusal) -> String {
+    switch refusal.code {
+    case .invalidClient:
+      "Compare client_id and client_secret of \(settings) with what \(host) has registered, and check that the "
+        + "client may use \(settings).authentication."
+    case .unauthorizedClient, .accessDenied:
+      "Let the client use the client credentials grant\(request.audience.map { " for \($0)" } ?? "") at \(host)."
+    case .invalidScope:
+      "Define the scopes\(listedScopes) at \(host) and assign them to the client, or take them out of the route."
+    case .invalidRequest, .invalidTarget:
+      request.audience.map { "Check that \(host) knows the audience \($0)." }
+        ?? "Some servers need an audience or scopes: set them in the route."
+    case .invalidGrant, .unsupportedGrantType:
+      "Let the client use the client credentials grant at \(host)."
+    case .serverError, .temporarilyUnavailable:
+      "It is asked again by itself. If this lasts, the log of \(host) knows more."
+    case .other:
+      hintForStatus(refusal.status)
+    }
+  }
+
+  private func hintForStatus(_ status: Int) -> String {
+    switch status {
+    case 401, 403: "Compare client_id and client_secret of \(settings) with what \(host) has registered."
+    case 404, 405, 410: "Check \(addressSettings): there is no token endpoint at this address."
+    default: "Check \(addressSettings), and the audience and scopes of the route, against what \(host) expects."
+    }
+  }
+}

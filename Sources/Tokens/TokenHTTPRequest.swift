@@ -1,0 +1,49 @@
+public import Secrets
+
+/// A POST to a token endpoint, for a ``TokenTransport`` to send.
+///
+/// The transport verifies the server's certificate, follows no redirect, and sends nothing but what stands here and
+/// what HTTP itself needs (Host, Content-Length).
+public struct TokenHTTPRequest: Sendable {
+  /// The longest that a token is waited for, the retry included.
+  public static let longestWait: Duration = .seconds(10)
+
+  /// The absolute URL of the token endpoint.
+  public let url: String
+  /// The header fields.
+  public let fields: [TokenHTTPField]
+  /// The form.
+  public let body: Secret
+  /// The time within which the whole reply must be there: name resolution, connection and TLS included.
+  public let timeout: Duration
+
+  /// A request made of its parts.
+  public init(url: String, fields: [TokenHTTPField], body: Secret, timeout: Duration) {
+    self.url = url
+    self.fields = fields
+    self.body = body
+    self.timeout = timeout
+  }
+}
+
+/// A header field of a token request.
+public struct TokenHTTPField: Sendable {
+  /// A value that can be shown, or one that cannot.
+  public enum Value: Sendable {
+    /// A value like any other.
+    case text(String)
+    /// A value that holds a secret.
+    case secret(Secret)
+  }
+
+  /// The field's name.
+  public let name: String
+  /// The field's value.
+  public let value: Value
+
+  /// A field made of its parts.
+  public init(_ name: String, _ value: Value) {
+    self.name = name
+    self.value = value
+  }
+}

@@ -1,0 +1,132 @@
+import Secrets
+
+/// Reads a token endpoint's reply (RFC 6749, 5.1 and 5.2).
+struct TokenReplyReader {
+  /// When something happened, on both clocks.
+  struct Moment {
+    let instant: TokenInstant
+    let wallSeconds: Int64
+  }
+
+  let response: TokenHTTPResponse
+  let grant: TokenGrant
+  /// When the request was sent.
+  let sent: Moment
+
+  func outcome() -> Result<AccessToken, FailedFetch> {
+    do {
+      return .success(try token())
+    } catch {
+      return .failure(FailedFetch(error, serverAsksToWait: serverAsksToWait(after: error)))
+    }
+  }
+
+  private func token() throws(TokenFailure.Cause) -> AccessToken {
+    switch response.status {
+    case 200: try response.body.withBytes { body throws(TokenFailure.Cause) in try token(in: body) }
+    case 300...399: throw .redirected(status: response.status)
+    case 429: throw .throttled
+    case 400...499: throw .refused(refusal())
+    case 500...: throw .serverError(status: response.status)
+    default: throw .malformed(.unexpectedStatus(response.status))
+    }
+  }
+
+  /// How long the server wants to be left alone. RateLimit-Reset counts with 429 only: elsewhere it is mere
+  /// information.
+  private func serverAsksToWait(after cause: TokenFailure.Cause) -> Duration? {
+    if let field = response.retryAfter {
+      if let wait = Seconds.wait(field) { return wait }
+      if let date = HTTPDate.seconds(field) { return .seconds(max(0, date - reference)) }
+    }
+    guard cause == .throttled else { return nil }
+    return response.rateLimitReset.flatMap(Seconds.wait)
+  }
+
+  /// The moment of the reply by the server's own clock where it tells, so that a wrong clock here does no harm.
+  private var reference: Int64 { response.date.flatMap(HTTPDate.seconds) ?? sent.wallSeconds }
+
+  private func token(in body: Span<UInt8>) throws(TokenFailure.Cause) -> AccessToken {
+    let members = try object(in: body)
+    guard case .string(let range) = members["access_token"], !range.isEmpty else {
+      // Some servers answer a refusal with status 200.
+      guard case .string = members["error"] else { throw .malformed(.noToken) }
+      throw .refused(refusal(members, body))
+    }
+    try checkType(members, body)
+
+    let token = try plainToken(body.extracting(range))
+    let lifetime = token.withBytes { bytes in
+      TokenLifetime.lifetime(
+        expiresIn: expiresIn(members, body), expiry: WebToken.expiry(of: bytes), reference: reference)
+    }
+    guard let lifetime else { throw .malformed(.expiredToken) }
+    return AccessToken(line: line(token), lifetime: lifetime, requestedAt: sent.instant)
+  }
+
+  private func object(in body: Span<UInt8>) throws(TokenFailure.Cause) -> JSONObject {
+    guard !response.bodyWasCut else { throw .malformed(.tooLong) }
+    guard !body.isEmpty else { throw .malformed(.empty) }
+    do {
+      return try JSONObject(body)
+    } catch {
+      switch error {
+      case .notJSON: throw .malformed(isWebPage(body) ? .html : .notJSON)
+      case .notAnObject: throw .malformed(.notAnObject)
+      case .repeatedMember: throw .malformed(.repeatedMember)
+      }
+    }
+  }
+
+  private func isWebPage(_ body: Span<UInt8>) -> Bool {
+    if let type = response.contentType, type.lowercased().hasPrefix("text/html") { return true }
+    return body.indices.first { body[$0] > 0x20 }.map { body[$0] == UInt8(ascii: "<") } ?? false
+  }
+
+  /// A missing type is taken for Bearer: RFC 6749 requires one, but nothing else can be meant.
+  private func checkType(_ members: JSONObject, _ body: Span<UInt8>) throws(TokenFailure.Cause) {
+    switch members["token_type"] {
+    case nil: return
+    case .string(let range) where text(range, body).lowercased() == "bearer": return
+    default: throw .malformed(.unsupportedTokenType)
+    }
+  }
+
+  /// The token without JSON's escapes: visible ASCII, which covers the b64token of RFC 6750 and what is in use beyond.
+  private func plainToken(_ escaped: Span<UInt8>) throws(TokenFailure.Cause) -> Secret {
+    var writer = SecretWriter(capacity: escaped.count)
+    var suitable = true
+    JSONText.unescape(escaped) { byte in
+      suitable = suitable && (0x21...0x7E).contains(byte)
+      writer.append(byte)
+    }
+    guard suitable else { throw .malformed(.unsuitableToken) }
+    guard writer.count <= AccessToken.longestToken else { throw .malformed(.tokenTooLong) }
+    return writer.secret()
+  }
+
+  private func line(_ token: Secret) -> Secret {
+    let start = "Authorization: Bearer "
+    let end = "\r\n"
+    var writer = SecretWriter(capacity: start.utf8.count + token.count + end.utf8.count)
+    writer.append(start)
+    token.withBytes { bytes in
+      for position in bytes.indices { writer.append(bytes[position]) }
+    }
+    writer.append(end)
+    return writer.secret()
+  }
+
+  private func expiresIn(_ members: JSONObject, _ body: Span<UInt8>) -> Double? {
+    switch members["expires_in"] {
+    case .number(let range), .string(let range): Seconds.number(body.extracting(range))
+    default: nil
+    }
+  }
+
+  private func text(_ range: Range<Int>, _ body: Span<UInt8>) -> String {
+    var bytes: [UInt8] = []
+    JSONText.unescape(body.extracting(range)) { bytes.append($0) }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}

@@ -1,0 +1,104 @@
+import Synchronization
+
+/// The one place in the process where the token for one request comes from, shared by all event loops.
+///
+/// At most one fetch is under way, whoever asks; it runs to its end even when those who waited have gone.
+public final class TokenSource: Sendable, CustomReflectable {
+  /// What is fetched.
+  public let grant: TokenGrant
+
+  private let environment: TokenEnvironment
+  private let shared: Mutex<Shared>
+
+  private struct Shared {
+    var state: TokenState
+    var tally = TokenTally()
+    var waiters: [UInt64: @Sendable (Result<AccessToken, TokenFailure>) -> Void] = [:]
+    var lastWaiter: UInt64 = 0
+
+    mutating func enrol(_ notify: @escaping @Sendable (Result<AccessToken, TokenFailure>) -> Void) -> TokenWaiter {
+      lastWaiter += 1
+      waiters[lastWaiter] = notify
+      return TokenWaiter(number: lastWaiter)
+    }
+  }
+
+  /// A source of tokens for `grant`; nothing is fetched until somebody asks.
+  public init(grant: TokenGrant, environment: TokenEnvironment) {
+    self.grant = grant
+    self.environment = environment
+    shared = Mutex(Shared(state: TokenState(request: grant.summary)))
+  }
+
+  /// The token that is valid now, or nil. Costs a clock reading and an uncontended lock.
+  public func current() -> AccessToken? {
+    let now = environment.clock.now
+    return shared.withLock { $0.state.usableToken(at: now) }
+  }
+
+  /// A token at once, the reason why there is none, or a place among those who wait for it.
+  ///
+  /// Only for `.pending` is `notify` called: once, on any thread, possibly before this function has returned, and
+  /// never after ``cancel(_:)`` said true.
+  public func request(
+    _ notify: @escaping @Sendable (Result<AccessToken, TokenFailure>) -> Void
+  ) -> TokenAvailability {
+    let now = environment.clock.now
+    let (availability, reason) = shared.withLock { shared -> (TokenAvailability, TokenEvent.Reason?) in
+      switch shared.state.request(at: now) {
+      case .use(let token): (.available(token), nil)
+      case .fail(let failure): (.failed(failure), nil)
+      case .wait: (.pending(shared.enrol(notify)), nil)
+      case .fetch(let reason): (.pending(shared.enrol(notify)), reason)
+      }
+    }
+    if let reason { environment.launch { await self.fetch(reason) } }
+    return availability
+  }
+
+  /// Gives up a place: whoever waited has gone, or has waited long enough. True when it was still waiting; false when
+  /// its `notify` has been called or is about to be.
+  @discardableResult public func cancel(_ waiter: TokenWaiter) -> Bool {
+    shared.withLock { $0.waiters.removeValue(forKey: waiter.number) } != nil
+  }
+
+  /// Drops `token`, which the API did not accept, unless a newer one has taken its place. Says whether it was dropped.
+  @discardableResult public func invalidate(_ token: AccessToken) -> Bool {
+    shared.withLock { $0.state.invalidate(token) }
+  }
+
+  /// Shows what the source is for, not what it holds.
+  public var customMirror: Mirror { Mirror(self, children: ["grant": grant]) }
+
+  private func fetch(_ reason: TokenEvent.Reason) async {
+    let fetch = TokenFetch(grant: grant, clock: environment.clock, transport: environment.transport)
+    let report = await fetch.run()
+    let now = environment.clock.now
+    let wallSeconds = environment.clock.wallSeconds
+    let random = environment.random()
+
+    let (result, waiters, event) = shared.withLock { shared in
+      if case .success = report.outcome { shared.tally.count(atWallSeconds: wallSeconds) }
+      let result = shared.state.fetched(report.outcome, at: now, random: random)
+      let waiters = shared.waiters
+      shared.waiters = [:]
+      let event = TokenEvent(
+        request: grant.summary, reason: reason, outcome: TokenEvent.Outcome(result), took: report.took,
+        attempts: report.attempts, fetchedToday: shared.tally.today(atWallSeconds: wallSeconds),
+        fetchedSinceStart: shared.tally.sinceStart)
+      return (result, waiters, event)
+    }
+
+    environment.onEvent(event)
+    for (_, notify) in waiters.sorted(by: { $0.key < $1.key }) { notify(result) }
+  }
+}
+
+extension TokenEvent.Outcome {
+  fileprivate init(_ result: Result<AccessToken, TokenFailure>) {
+    switch result {
+    case .success(let token): self = .fetched(lifetime: token.lifetime)
+    case .failure(let failure): self = .failed(failure)
+    }
+  }
+}

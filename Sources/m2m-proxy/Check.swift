@@ -1,0 +1,17 @@
+internal import ArgumentParser
+internal import Configuration
+
+struct Check: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Reads the configuration and says what is wrong with it, or how requests will be matched.",
+    discussion: "Exits with 64 when there is a problem. Nothing is bound, and no token is fetched.")
+
+  @OptionGroup var file: ConfigurationOption
+
+  func run() throws {
+    let loaded = try LoadedConfiguration(file)
+    print(RouteReport(loaded.configuration).text)
+    for warning in loaded.configuration.warnings { print("warning  \(warning)") }
+    print("\(loaded.path) is valid.")
+  }
+}

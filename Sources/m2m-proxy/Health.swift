@@ -1,0 +1,30 @@
+internal import ArgumentParser
+internal import Configuration
+internal import Glibc
+internal import ProxyCore
+
+struct Health: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Asks a running proxy whether it is well, for a container's health check.",
+    discussion: "Exits with 0 when it is, with 1 when it is not, or does not answer on its admin listener.")
+
+  @OptionGroup var file: ConfigurationOption
+
+  @Option(help: "The longest that the answer may take, in seconds.")
+  var timeout = 3
+
+  func run() throws {
+    let loaded = try LoadedConfiguration(file)
+    guard let admin = loaded.configuration.admin else {
+      Terminal.say("m2m-proxy: \(loaded.path) says admin: off; without that listener nobody can be asked.")
+      throw ExitCode(1)
+    }
+    switch HealthProbe.ask(host: admin.host, port: admin.port, seconds: timeout) {
+    case .healthy:
+      print("ok")
+    case .unhealthy(let reason):
+      Terminal.say("m2m-proxy: \(admin): \(reason)")
+      throw ExitCode(1)
+    }
+  }
+}

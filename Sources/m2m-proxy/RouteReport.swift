@@ -1,0 +1,29 @@
+internal import Configuration
+
+/// The routes as requests will be matched, one line each.
+struct RouteReport {
+  let text: String
+
+  init(_ configuration: ProxyConfiguration) {
+    let rows = configuration.routes.map { route in
+      let names = route.matches.map(\.description) + (route.mount.map { [$0.isEmpty ? "/" : $0] } ?? [])
+      var what = configuration.routes.isEmpty ? "" : route.audience.map { "audience \($0)" } ?? ""
+      if !route.scopes.isEmpty { what += "\(what.isEmpty ? "" : ", ")scopes \(route.scopes.joined(separator: " "))" }
+      if route.credentials == nil { what = "no token" }
+      return [route.name, names.joined(separator: ", "), "→ \(route.upstream)\(route.upstreamBasePath)", what]
+    }
+    let widths = (0..<3).map { column in rows.map { $0[column].count }.max() ?? 0 }
+    text = rows.map { row in
+      let cells = zip(row, widths).map { cell, width in cell + String(repeating: " ", count: width - cell.count) }
+      return "route    \((cells + [row[3]]).joined(separator: "   "))".trimmingSpaces
+    }.joined(separator: "\n")
+  }
+}
+
+extension String {
+  fileprivate var trimmingSpaces: String {
+    var text = Substring(self)
+    while text.last == " " { text.removeLast() }
+    return String(text)
+  }
+}

@@ -1,0 +1,18 @@
+internal import Configuration
+internal import ProxyCore
+
+/// What a person sees when the proxy starts: what is bound, what goes where, and what they should look at.
+struct StartReport {
+  let text: String
+
+  init(_ loaded: LoadedConfiguration, _ proxy: Proxy) {
+    let configuration = loaded.configuration
+    let loops = proxy.loopCount == 1 ? "1 loop" : "\(proxy.loopCount) loops"
+    var lines = ["m2m-proxy \(M2MProxy.version) · \(loaded.path) · \(loops)"]
+    lines += proxy.addresses.map { "listen   http://\($0)" }
+    if let admin = proxy.adminAddress { lines.append("admin    http://\(admin)   health, metrics") }
+    lines.append(RouteReport(configuration).text)
+    lines += configuration.warnings.map { "warning  \($0)" }
+    text = lines.joined(separator: "\n")
+  }
+}

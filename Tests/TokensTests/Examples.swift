@@ -1,0 +1,79 @@
+import Foundation
+import Secrets
+import Tokens
+
+extension TokenGrant {
+  static let exampleSecret = "s3cr3t+/ %&"
+
+  static func example(
+    endpoint: String = "https://acme.kinde.com/oauth2/token", clientID: String = "client-1",
+    authentication: ClientAuthenticationMethod = .clientSecretPost, secret: String = exampleSecret,
+    audience: String? = "https://orders.example.com", scopes: [String] = ["read:orders"],
+    parameters: [String: String] = [:], credentials: String = "kinde", provider: TokenProvider = .kinde
+  ) -> TokenGrant {
+    TokenGrant(
+      key: TokenRequestKey(
+        endpoint: endpoint, clientID: clientID, authentication: authentication, audience: audience, scopes: scopes,
+        parameters: parameters),
+      clientSecret: Secret(secret), credentialsName: credentials, provider: provider)
+  }
+}
+
+extension TokenHTTPResponse {
+  static func json(
+    _ body: String, status: Int = 200, retryAfter: String? = nil, rateLimitReset: String? = nil, date: String? = nil,
+    bodyWasCut: Bool = false
+  ) -> TokenHTTPResponse {
+    TokenHTTPResponse(
+      status: status, contentType: "application/json", retryAfter: retryAfter, rateLimitReset: rateLimitReset,
+      date: date, body: Array(body.utf8), bodyWasCut: bodyWasCut)
+  }
+
+  static func token(_ token: String = "opaque-token", expiresIn: Int = 3600) -> TokenHTTPResponse {
+    json(#"{"access_token": "\#(token)", "token_type": "Bearer", "expires_in": \#(expiresIn)}"#)
+  }
+
+  static func refusal(_ code: String, status: Int = 400) -> TokenHTTPResponse {
+    json(#"{"error": "\#(code)"}"#, status: status)
+  }
+}
+
+extension Secret {
+  var text: String {
+    withBytes { bytes in String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self) }
+  }
+}
+
+extension AccessToken {
+  var line: String {
+    withAuthorizationLine { bytes in String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self) }
+  }
+}
+
+extension TokenHTTPRequest {
+  func field(_ name: String) -> String? {
+    fields.first { $0.name == name }.map { field in
+      switch field.value {
+      case .text(let text): text
+      case .secret(let secret): secret.text
+      }
+    }
+  }
+}
+
+extension Result {
+  var success: Success? { try? get() }
+
+  var failure: Failure? {
+    guard case .failure(let failure) = self else { return nil }
+    return failure
+  }
+}
+
+/// An unsigned JWT with these claims.
+func webToken(_ claims: String) -> String {
+  func part(_ text: String) -> String {
+    Data(text.utf8).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+  }
+  return "\(part(#"{"alg":"RS256","typ":"JWT"}"#)).\(part(claims)).c2lnbmF0dXJl"
+}

@@ -1,0 +1,103 @@
+import Foundation
+import Testing
+
+@testable import Tokens
+
+@Suite("Reading JSON objects")
+struct JSONObjectTests {
+  private static let seeds = [
+    #"{"access_token":"eyJ.a\/b","token_type":"Bearer","expires_in":3600}"#,
+    #"{ "a" : [ 1, -0, 0.5, 1e5, 1E-7, -12.25e+3 ] , "b" : { "c" : null, "d" : [ true, false, { } , [ ] ] } }"#,
+    #"{"\u0061\n\"\\\/\b\f\r\t":"\ud83d\ude00 ü","":""}"#, "[]", "{}", "17", "\"x\"", "null",
+  ]
+
+  /// The same question, put to Foundation.
+  private static func isJSON(_ bytes: [UInt8]) -> Bool {
+    (try? JSONSerialization.jsonObject(with: Data(bytes), options: .fragmentsAllowed)) != nil
+  }
+
+  private static func problem(_ bytes: [UInt8]) -> JSONProblem? {
+    do {
+      _ = try JSONObject(bytes.span)
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  @Test("agrees with Foundation on what is JSON, for every prefix and for thousands of damaged texts")
+  func agreesWithFoundation() {
+    var generator = SplitMix(state: 20_260_423)
+    let alphabet = Array(#"{}[]":,\/u0123456789abcdefEtrunl+-. "#.utf8) + [0x0A, 0x1F, 0x00]
+    for seed in Self.seeds {
+      let bytes = Array(seed.utf8)
+      for length in 0...bytes.count { compare(Array(bytes[..<length])) }
+      for _ in 0..<3_000 {
+        var damaged = bytes
+        for _ in 0..<Int.random(in: 1...3, using: &generator) {
+          let position = Int.random(in: 0..<damaged.count, using: &generator)
+          let byte = alphabet.randomElement(using: &generator) ?? 0
+          switch Int.random(in: 0..<3, using: &generator) {
+          case 0: damaged[position] = byte
+          case 1: damaged.insert(byte, at: position)
+          default: if damaged.count > 1 { damaged.remove(at: position) }
+          }
+        }
+        compare(damaged)
+      }
+    }
+  }
+
+  private func compare(_ bytes: [UInt8]) {
+    let text = String(decoding: bytes, as: UTF8.self)
+    // Where Foundation departs from RFC 8259: half surrogate pairs, NUL, and commas before a closing bracket.
+    guard !text.lowercased().contains("\\ud"), !bytes.contains(0), !text.contains(/,\s*[}\]]/) else { return }
+    #expect((Self.problem(bytes) != .notJSON) == Self.isJSON(bytes), "\(text)")
+  }
+
+  @Test("a comma before a closing bracket is an error", arguments: [#"{"a":1,}"#, #"{"a":[1,]}"#, "{,}"])
+  func trailingComma(text: String) {
+    #expect(Self.problem(Array(text.utf8)) == .notJSON)
+  }
+
+  @Test("nesting is bounded, and passed over within the bound")
+  func nesting() {
+    func nested(_ depth: Int) -> [UInt8] {
+      Array((#"{"a":"# + String(repeating: "[", count: depth) + String(repeating: "]", count: depth) + "}").utf8)
+    }
+    #expect(Self.problem(nested(31)) == nil)
+    #expect(Self.problem(nested(32)) == .notJSON)
+  }
+
+  @Test("a member is found under its unescaped name, and a null is none")
+  func members() throws {
+    let text = Array(#"{"\u0061b":"x","n":null,"t":true,"o":{"ab":1}}"#.utf8)
+    let object = try JSONObject(text.span)
+    #expect(object["ab"] == .string(12..<13))
+    #expect(object["n"] == nil)
+    #expect(object["t"] == .bool(true))
+    #expect(object["o"] == .nested)
+    #expect(object["missing"] == nil)
+  }
+
+  @Test("escapes become the bytes they stand for")
+  func escapes() {
+    var bytes: [UInt8] = []
+    let text = Array(#"a\"\\\/\b\f\n\r\t\u00e9\u20ac\ud83d\ude00\ud800x\udc00\ud83d\u0041"#.utf8)
+    JSONText.unescape(text.span) { bytes.append($0) }
+    #expect(String(decoding: bytes, as: UTF8.self) == "a\"\\/\u{8}\u{c}\n\r\té€😀\u{FFFD}x\u{FFFD}\u{FFFD}A")
+  }
+}
+
+/// Random numbers that are the same in every run.
+private struct SplitMix: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var value = state
+    value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
+    return value ^ (value >> 31)
+  }
+}

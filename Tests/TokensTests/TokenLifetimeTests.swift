@@ -1,0 +1,110 @@
+import Testing
+import Tokens
+
+@Suite("How long a token is good for")
+struct TokenLifetimeTests {
+  /// The wall clock of ``ManualClock``.
+  private static let now: Int64 = 1_800_000_000
+
+  private static func lifetime(_ response: TokenHTTPResponse) async -> Duration? {
+    let workshop = Workshop()
+    workshop.endpoint.replies(response)
+    return await workshop.obtain()?.success?.lifetime
+  }
+
+  @Test(
+    "an expires_in that cannot have been meant counts as none: an hour is assumed",
+    arguments: [
+      "0", "-1", "-3600", "0.2", "1e400", "-1e400", "1e18", "99999999999999999999999999", "1800003600", "null", "true",
+      "[]", "{}",
+      #""""#, #""soon""#, #"" 60""#, #""60s""#, #""inf""#, #""nan""#, #""0x10""#, #""-60""#,
+    ])
+  func oddExpiresIn(value: String) async {
+    let body = #"{"access_token":"abc","token_type":"Bearer","expires_in":\#(value)}"#
+    #expect(await Self.lifetime(.json(body)) == .seconds(3600))
+  }
+
+  @Test("a missing expires_in: an hour is assumed")
+  func missingExpiresIn() async {
+    #expect(await Self.lifetime(.json(#"{"access_token":"abc"}"#)) == .seconds(3600))
+  }
+
+  @Test(
+    "a plausible expires_in is taken as it is",
+    arguments: [("1", 1.0), ("86400", 86_400), (#""60""#, 60), ("59.5", 59.5), ("31622400", 31_622_400)])
+  func plausibleExpiresIn(value: String, seconds: Double) async {
+    #expect(await Self.lifetime(.json(#"{"access_token":"abc","expires_in":\#(value)}"#)) == .seconds(seconds))
+  }
+
+  @Test(
+    "of expires_in and the JWT's exp the earlier wins",
+    arguments: [
+      (3600, 600, 600), (600, 3600, 600), (nil, 7200, 7200), (0, 7200, 7200), (3600, 400 * 86_400, 3600),
+    ] as [(Int?, Int64, Int64)])
+  func earlierWins(expiresIn: Int?, left: Int64, expected: Int64) async {
+    let token = webToken(#"{"sub":"x","aud":["a"],"exp":\#(Self.now + left)}"#)
+    let member = expiresIn.map { #","expires_in":\#($0)"# } ?? ""
+    #expect(await Self.lifetime(.json(#"{"access_token":"\#(token)"\#(member)}"#)) == .seconds(expected))
+  }
+
+  @Test("exp is measured by the server's clock when the reply has a Date")
+  func serverClock() async {
+    let token = webToken(#"{"exp":784111777}"#)
+    let body = #"{"access_token":"\#(token)","expires_in":3600}"#
+    #expect(await Self.lifetime(.json(body, date: "Sun, 06 Nov 1994 08:39:37 GMT")) == .seconds(600))
+    #expect(await Self.lifetime(.json(body, date: "yesterday")) == nil)
+  }
+
+  @Test("a JWT that has expired is refused, and not asked for in a loop")
+  func expiredToken() async throws {
+    let workshop = Workshop()
+    workshop.endpoint.replies(.token(webToken(#"{"exp":\#(Self.now - 5)}"#)))
+    let failure = try #require(await workshop.obtain()?.failure)
+    #expect(failure.cause == .malformed(.expiredToken))
+    #expect(failure.hint.contains("clock"))
+    #expect(workshop.endpoint.requests.count == 1)
+    #expect(await workshop.obtain()?.failure?.cause == .backingOff(after: .malformed(.expiredToken)))
+    #expect(workshop.endpoint.requests.count == 1)
+  }
+
+  @Test(
+    "a token that only looks like a JWT is good for what expires_in says",
+    arguments: [
+      "a.b.c", "..", "a.!.c", "a.e30.c", webToken(#"{"exp":"soon"}"#), webToken(#"{"exp":1,"exp":2}"#), "a.b.c.d.e",
+    ])
+  func noWebToken(token: String) async {
+    #expect(await Self.lifetime(.token(token, expiresIn: 120)) == .seconds(120))
+  }
+
+  @Test(
+    "a token is used until 10 s, or a quarter of a short lifetime, before it expires",
+    arguments: [(3600, 3590.0), (40, 30), (20, 15), (4, 3), (1, 0.75)])
+  func hardExpiry(lifetime: Int, usable: Double) async throws {
+    let workshop = Workshop()
+    workshop.endpoint.replies(.token(expiresIn: lifetime))
+    let token = try #require(await workshop.obtain()?.success)
+    workshop.clock.advance(by: .seconds(usable) - .nanoseconds(1))
+    #expect(workshop.source.current() === token)
+    workshop.clock.advance(by: .nanoseconds(1))
+    #expect(workshop.source.current() == nil)
+  }
+
+  @Test("the time that the reply took counts as part of the lifetime")
+  func slowReply() async throws {
+    let workshop = Workshop()
+    workshop.endpoint.replies(.token(expiresIn: 60)) { workshop.clock.advance(by: .seconds(9)) }
+    _ = await workshop.obtain()
+    workshop.clock.advance(by: .seconds(41) - .nanoseconds(1))
+    #expect(workshop.source.current() != nil)
+    workshop.clock.advance(by: .nanoseconds(1))
+    #expect(workshop.source.current() == nil)
+  }
+
+  @Test("a token that is no longer good when it arrives is not used")
+  func expiredOnTheWay() async throws {
+    let workshop = Workshop()
+    workshop.endpoint.replies(.token(expiresIn: 4)) { workshop.clock.advance(by: .seconds(3)) }
+    #expect(await workshop.obtain()?.failure?.cause == .malformed(.expiredToken))
+    #expect(workshop.source.current() == nil)
+  }
+}

@@ -1,0 +1,35 @@
+import Testing
+import Tokens
+
+@Suite("Which requests may share a token")
+struct TokenRequestKeyTests {
+  @Test("the order of scopes, and naming one twice, make no difference")
+  func scopesAreASet() {
+    #expect(TokenGrant.example(scopes: ["b", "a", "b"]).key == TokenGrant.example(scopes: ["a", "b"]).key)
+    #expect(TokenGrant.example(scopes: ["b", "a", "b"]).key.scopes == ["a", "b"])
+  }
+
+  @Test(
+    "everything that is sent makes a difference",
+    arguments: [
+      TokenGrant.example(endpoint: "https://beta.kinde.com/oauth2/token"), .example(clientID: "client-2"),
+      .example(authentication: .clientSecretBasic), .example(audience: "https://other.example.com"),
+      .example(audience: nil), .example(scopes: []), .example(scopes: ["read:orders", "write:orders"]),
+      .example(parameters: ["resource": "urn:x"]),
+    ])
+  func everythingSentCounts(grant: TokenGrant) {
+    #expect(grant.key != TokenGrant.example().key)
+  }
+
+  @Test(
+    "messages call the endpoint by host and port",
+    arguments: [
+      ("https://acme.kinde.com/oauth2/token", "acme.kinde.com"),
+      ("http://127.0.0.1:9400/oauth2/token", "127.0.0.1:9400"),
+      ("https://[::1]:8443?x=/", "[::1]:8443"), ("https://user:password@id.example.com/token", "id.example.com"),
+      ("https://id.example.com#://", "id.example.com"), ("id.example.com/token", "id.example.com"),
+    ])
+  func endpointHost(endpoint: String, host: String) {
+    #expect(TokenGrant.example(endpoint: endpoint).key.endpointHost == host)
+  }
+}
