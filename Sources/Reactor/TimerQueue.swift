@@ -11,8 +11,9 @@ struct TimerQueue {
   }
 
   private var entries = Heap<Entry>()
-  // Entries of retired timers are dropped when their time comes, or all at once when they are the greater part.
-  private var retired = 0
+  // Entries that count no more, since their timer was retired or moved to an earlier moment, are dropped when their
+  // time comes, or all at once when they are the greater part.
+  private var stale = 0
 
   var count: Int { entries.count }
 
@@ -22,20 +23,25 @@ struct TimerQueue {
   mutating func set(_ timer: LoopTimer, to deadline: Instant) {
     timer.deadline = deadline
     guard deadline != .never else { return }
+    let wasQueued = timer.queuedAt != nil
     if let queuedAt = timer.queuedAt, queuedAt <= deadline { return }
     timer.queuedAt = deadline
     entries.insert(Entry(moment: deadline, timer: timer))
+    if wasQueued { noteStale() }
   }
 
   mutating func retire(_ timer: LoopTimer) {
     timer.retire()
     guard timer.queuedAt != nil else { return }
     timer.queuedAt = nil
-    retired += 1
-    if retired > 512, retired > entries.count / 2 {
-      entries = Heap(entries.unordered.filter { $0.timer.queuedAt == $0.moment })
-      retired = 0
-    }
+    noteStale()
+  }
+
+  private mutating func noteStale() {
+    stale += 1
+    guard stale > 512, stale > entries.count / 2 else { return }
+    entries = Heap(entries.unordered.filter { $0.timer.queuedAt == $0.moment })
+    stale = 0
   }
 
   /// The timers whose deadline has come by `now`, each of them to be fired once.
@@ -45,7 +51,7 @@ struct TimerQueue {
       entries.removeMin()
       let timer = entry.timer
       guard timer.queuedAt == entry.moment else {
-        retired = max(0, retired - 1)
+        stale = max(0, stale - 1)
         continue
       }
       timer.queuedAt = nil
