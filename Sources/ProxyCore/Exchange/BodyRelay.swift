@@ -79,6 +79,14 @@ struct BodyRelay {
     return Progress(hasMoved: true, hasMore: true)
   }
 
+  /// Gives up what the sink has not taken: nothing of this content may be left in `input`, where the next message is
+  /// looked for.
+  mutating func abandon() {
+    input.consume(direct)
+    direct = 0
+    output.removeAll()
+  }
+
   /// Turns `input` into `output`, or into content that is sent directly.
   private mutating func frame() throws(Failure) {
     guard !isEnded else { return }

@@ -102,6 +102,7 @@ final class Exchange {
         connection.input = nil
       }
     }
+    upload?.abandon()
     guard let upload else { return }
     worker.buffers.giveBack(upload.output)
     if upload.input.isEmpty || connection.input != nil {

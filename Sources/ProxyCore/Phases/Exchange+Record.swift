@@ -9,7 +9,7 @@ extension Exchange {
   func record() {
     let total = Instant.now - clock.start
     let received = upload?.decoder.payloadBytes ?? 0
-    let sent = download?.decoder.payloadBytes ?? 0
+    let sent = hasBegunAnswer ? download?.decoder.payloadBytes ?? 0 : 0
     let metrics = worker.metrics.metrics(of: route)
     metrics.count(status: status)
     metrics.duration.observe(nanoseconds: total)

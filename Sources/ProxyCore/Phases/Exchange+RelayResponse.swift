@@ -21,11 +21,7 @@ extension Exchange {
       }
       try startDownload(outbound, route)
     } catch {
-      if download == nil {
-        // Half an interim answer: nothing else can follow it.
-        hasBegunAnswer = !outbound.isEmpty
-        worker.buffers.giveBack(outbound)
-      }
+      if download == nil { worker.buffers.giveBack(outbound) }
       throw error
     }
     try await relayContent(route)
@@ -85,8 +81,16 @@ extension Exchange {
     writer.forwardFields(of: answerHead, bytes)
     writer.via(answerHead.version)
     do throws(WireError) { try writer.end() } catch { throw .response(error, route) }
-    // What does not go out at once goes out in front of the next head.
-    if connection.stream.isWritable, case .failed = connection.stream.send(from: outbound) { throw .clientGone }
+    try flush(outbound)
+  }
+
+  /// Sends what there is of interim answers; what does not go out now goes out later, or in front of the next head.
+  private func flush(_ outbound: ByteBuffer) throws(ExchangeError) {
+    while !outbound.isEmpty, connection.stream.isWritable {
+      if case .failed = connection.stream.send(from: outbound) { throw .clientGone }
+    }
+    // Half an interim answer: nothing but the other half can follow it.
+    hasBegunAnswer = !outbound.isEmpty
   }
 
   private func startDownload(_ outbound: ByteBuffer, _ route: ProxyRoute) throws(ExchangeError) {
@@ -134,11 +138,11 @@ extension Exchange {
     while true {
       let progress: BodyRelay.Progress
       do throws(BodyRelay.Failure) {
+        defer { if download!.bytesSent > 0 { hasBegunAnswer = true } }
         progress = try download!.step(from: upstream!.stream, to: connection.stream)
       } catch {
         throw downloadError(error, route)
       }
-      if download!.bytesSent > 0 { hasBegunAnswer = true }
       if download!.isFinished { return }
       let uploadProgress = try continueUpload()
       if progress.hasMoved || uploadProgress.hasMoved {
@@ -169,8 +173,10 @@ extension Exchange {
   private func downloadError(_ failure: BodyRelay.Failure, _ route: ProxyRoute) -> ExchangeError {
     switch failure {
     case .sink: .clientGone
-    case .source(let reason): .responseIncomplete(reason, route)
-    case .framing(let error): .responseIncomplete(error.message, route)
+    case .source(let reason):
+      hasBegunAnswer ? .responseIncomplete(reason, route) : .upstreamBroken(reason, route)
+    case .framing(let error):
+      hasBegunAnswer ? .responseIncomplete(error.message, route) : .response(error, route)
     }
   }
 
