@@ -56,7 +56,7 @@ let package = Package(
     module("Upstream", ["Bytes", "CCurl", "COpenSSL", "Reactor", deque, systemPackage]),
     module("HTTPService", ["Bytes", "HTTPWire", "Reactor", systemPackage]),
     module("Admin", ["HTTPService", "Reactor", systemPackage]),
-    module("Sandbox", ["Bytes", "COpenSSL", "HTTPService", "Reactor"]),
+    module("Sandbox", ["COpenSSL", "HTTPService", "Reactor", systemPackage]),
     module(
       "ProxyCore",
       [
@@ -68,7 +68,7 @@ let package = Package(
       name: "m2m-proxy", dependencies: ["Configuration", "ProxyCore", "Telemetry", argumentParser, logging],
       swiftSettings: strict),
     .executableTarget(
-      name: "m2m-sandbox", dependencies: ["Reactor", "Sandbox", argumentParser], swiftSettings: strict),
+      name: "m2m-sandbox", dependencies: ["Reactor", "Sandbox", argumentParser, systemPackage], swiftSettings: strict),
 
     // Sockets and loops for tests, without sleeping.
     .target(
@@ -85,7 +85,7 @@ let package = Package(
     tests("UpstreamTests", ["Bytes", "LoopbackTesting", "Reactor", "Upstream"]),
     tests("HTTPServiceTests", ["Bytes", "HTTPService", "Reactor"]),
     tests("AdminTests", ["Admin", "HTTPService"]),
-    tests("SandboxTests", ["Sandbox"]),
+    tests("SandboxTests", ["HTTPService", "Sandbox"]),
     tests(
       "ProxyCoreTests",
       [

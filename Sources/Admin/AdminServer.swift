@@ -12,6 +12,7 @@ public final class AdminServer: Sendable {
   public let port: UInt16
 
   private let service: HTTPService
+  private let pages: AdminPages
 
   /// Binds `host` (a numeric address) and `port` (0: any free one); accepts nothing before ``start()``.
   ///
@@ -24,8 +25,8 @@ public final class AdminServer: Sendable {
     host: String, port: UInt16, on loop: EventLoop, metrics: @escaping @Sendable () -> [UInt8],
     isDraining: @escaping @Sendable () -> Bool
   ) throws(Errno) {
-    let pages = AdminPages(metrics: metrics, isDraining: isDraining)
-    service = try HTTPService(host: host, port: port, limits: AdminPages.limits, on: loop) { pages.answer($0) }
+    pages = AdminPages(metrics: metrics, isDraining: isDraining)
+    service = try HTTPService(host: host, port: port, limits: AdminPages.limits, on: loop)
     address = service.address
     self.port = service.port
   }
@@ -33,7 +34,8 @@ public final class AdminServer: Sendable {
   /// Begins to answer. On the loop's thread, or before the loop runs.
   /// - Throws: what the kernel says when it cannot watch another descriptor.
   public func start() throws(Errno) {
-    try service.start()
+    let pages = pages
+    try service.start { pages.answer($0) }
   }
 
   /// Frees the port, and ends idle connections. On the loop's thread.

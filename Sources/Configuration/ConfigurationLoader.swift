@@ -29,8 +29,9 @@ public enum ConfigurationLoader {
     _ bytes: [UInt8], fileName: String, environment: [String: String]
   ) throws(ConfigurationError) -> ProxyConfiguration {
     let findings = Findings(file: fileName, environment: environment)
-    let root = TreeBuilder.tree(bytes, findings: findings).map { Setting(node: $0, path: "", findings: findings) }
-    let configuration = root.flatMap(ProxyConfiguration.read)
+    let root = TreeBuilder.tree(bytes, findings: findings)
+    findings.secretVariables = root.map(SecretVariables.names) ?? []
+    let configuration = root.flatMap { ProxyConfiguration.read(Setting(node: $0, path: "", findings: findings)) }
     guard var configuration, findings.problems.isEmpty else {
       throw ConfigurationError(problems: findings.problems.sorted(by: inOrderOfFile))
     }

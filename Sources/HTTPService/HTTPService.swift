@@ -19,11 +19,11 @@ public final class HTTPService: @unchecked Sendable {
   public var onExhaustion: (Errno) -> Void = { _ in }
 
   let limits: ServiceLimits
-  let handler: Handler
   let loop: EventLoop
   private(set) var isClosing = false
 
   private let listener: Listener
+  private var handler: Handler?
   private let arrivals: Arrivals
   private var connections: [ObjectIdentifier: ServiceConnection] = [:]
 
@@ -32,11 +32,10 @@ public final class HTTPService: @unchecked Sendable {
     weak var service: HTTPService?
   }
 
-  /// Binds `host` (a numeric address) and `port` (0: any free one); accepts nothing before ``start()``.
+  /// Binds `host` (a numeric address) and `port` (0: any free one); accepts nothing before ``start(_:)``.
   /// - Throws: why the address cannot be bound.
   public init(
-    host: String, port: UInt16, limits: ServiceLimits = ServiceLimits(), on loop: EventLoop,
-    handler: @escaping Handler
+    host: String, port: UInt16, limits: ServiceLimits = ServiceLimits(), on loop: EventLoop
   ) throws(Errno) {
     let arrivals = Arrivals()
     listener = try Listener(host: host, port: port, sharesPort: false, on: loop) { socket, _ in
@@ -46,15 +45,15 @@ public final class HTTPService: @unchecked Sendable {
     self.port = listener.port
     self.limits = limits
     self.loop = loop
-    self.handler = handler
     self.arrivals = arrivals
     arrivals.service = self
     listener.onExhaustion = { errno in arrivals.service?.onExhaustion(errno) }
   }
 
-  /// Begins to accept connections.
+  /// Begins to accept connections, whose requests `handler` answers.
   /// - Throws: what the kernel says when it cannot watch another descriptor.
-  public func start() throws(Errno) {
+  public func start(_ handler: @escaping Handler) throws(Errno) {
+    self.handler = handler
     try listener.start()
   }
 
@@ -67,8 +66,9 @@ public final class HTTPService: @unchecked Sendable {
   }
 
   private func accept(_ socket: consuming Descriptor) {
+    guard let handler else { return }
     do {
-      let connection = ServiceConnection(try TimedStream(socket, on: loop), of: self)
+      let connection = ServiceConnection(try TimedStream(socket, on: loop), of: self, handler: handler)
       connections[ObjectIdentifier(connection)] = connection
       if connections.count >= limits.connections { listener.pause() }
       // The loop's thread is where this runs and where the task will: nothing leaves it.

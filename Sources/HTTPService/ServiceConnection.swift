@@ -5,11 +5,13 @@ final class ServiceConnection {
   private let stream: TimedStream
   // A cycle until the connection ends, and the service forgets it.
   private let service: HTTPService
+  private let handler: HTTPService.Handler
   private let reader: RequestReader
 
-  init(_ stream: TimedStream, of service: HTTPService) {
+  init(_ stream: TimedStream, of service: HTTPService, handler: @escaping HTTPService.Handler) {
     self.stream = stream
     self.service = service
+    self.handler = handler
     reader = RequestReader(stream, limits: service.limits, on: service.loop)
   }
 
@@ -29,7 +31,7 @@ final class ServiceConnection {
     do throws(RequestReader.End) {
       while true {
         let request = try await reader.next()
-        let response = await service.handler(request.content)
+        let response = await handler(request.content)
         let isLast = !request.keepsAlive || service.isClosing
         guard await send(response, isHead: request.isHead, closing: isLast) else { return }
         if isLast { break }

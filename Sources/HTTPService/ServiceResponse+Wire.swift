@@ -1,4 +1,6 @@
 internal import Bytes
+internal import Glibc
+internal import HTTPWire
 
 extension ServiceResponse {
   /// The bytes of this response (RFC 9112 4).
@@ -6,11 +8,11 @@ extension ServiceResponse {
   ///   - isHead: whether a HEAD request is answered: everything but the body is as for GET (RFC 9110 9.3.2).
   ///   - closing: whether the connection ends after it.
   func bytes(isHead: Bool, closing: Bool) -> ByteBuffer {
-    var head = "HTTP/1.1 \(status) \(Self.reason(of: status))\r\n"
+    var head = "HTTP/1.1 \(status) \(ReasonPhrase.of(status))\r\n"
     for field in fields { head += "\(field.name): \(Self.oneLine(field.value))\r\n" }
     // RFC 9110 8.6: not with 204, and what HEAD leaves out is counted; 304 is never sent with content here.
     if status != 204 { head += "Content-Length: \(body.count)\r\n" }
-    head += "Date: \(HTTPDate.now)\r\n"
+    head += "Date: \(Self.date)\r\n"
     if closing { head += "Connection: close\r\n" }
     head += "\r\n"
     let hasBody = !isHead && status != 204 && status != 304
@@ -26,30 +28,7 @@ extension ServiceResponse {
     return String(String.UnicodeScalarView(value.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7f ? " " : $0 }))
   }
 
-  private static func reason(of status: Int) -> String {
-    switch status {
-    case 200: "OK"
-    case 201: "Created"
-    case 202: "Accepted"
-    case 204: "No Content"
-    case 400: "Bad Request"
-    case 401: "Unauthorized"
-    case 403: "Forbidden"
-    case 404: "Not Found"
-    case 405: "Method Not Allowed"
-    case 408: "Request Timeout"
-    case 413: "Content Too Large"
-    case 414: "URI Too Long"
-    case 415: "Unsupported Media Type"
-    case 417: "Expectation Failed"
-    case 429: "Too Many Requests"
-    case 431: "Request Header Fields Too Large"
-    case 500: "Internal Server Error"
-    case 501: "Not Implemented"
-    case 503: "Service Unavailable"
-    case 505: "HTTP Version Not Supported"
-    // RFC 9112 4: the reason may be empty, and nothing depends on it.
-    default: ""
-    }
+  private static var date: String {
+    String(decoding: HTTPDate.text(secondsSince1970: UInt64(time(nil))), as: UTF8.self)
   }
 }

@@ -35,8 +35,8 @@ extension Authority {
 
   /// `:port` up to `end`; the digits may be missing (RFC 3986 3.2.3).
   private static func parsePort(_ bytes: Span<UInt8>, from start: Int, to end: Int) throws(WireError) -> UInt16? {
-    guard bytes[start] == UInt8(ascii: ":") else { throw .invalidHost }
     for offset in start..<end where bytes[offset] == UInt8(ascii: "@") { throw .userinfo }
+    guard bytes[start] == UInt8(ascii: ":") else { throw .invalidHost }
     guard end - start > 1 else { return nil }
     guard end - start <= 6 else { throw .invalidPort }
     var port: UInt32 = 0

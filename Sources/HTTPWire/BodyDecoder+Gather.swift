@@ -3,7 +3,7 @@ public import Bytes
 extension BodyDecoder {
   /// Appends the payload in `bytes` to `output` as it is, all there is room for, and says how many bytes were consumed.
   ///
-  /// Less than all of them when the output is full, or when the body is finished.
+  /// Less than all of them when the output is full, or when the body is finished. `bytes` must not lie in `output`.
   public mutating func gather(_ bytes: Span<UInt8>, into output: ByteBuffer) throws(WireError) -> Int {
     let available = min(bytes.count, output.freeSpace)
     var position = 0

@@ -16,7 +16,8 @@ public struct BodyLimits: Sendable, Equatable {
   ) {
     self.extensionLine = extensionLine
     self.extensionOverhead = extensionOverhead
-    self.trailerBytes = trailerBytes
+    // What the 32-bit offsets of a field line can express.
+    self.trailerBytes = min(trailerBytes, 1 << 30)
     self.trailerFields = trailerFields
   }
 }

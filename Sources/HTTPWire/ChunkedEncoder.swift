@@ -21,8 +21,8 @@ public enum ChunkedEncoder {
   /// Takes the payload that `decoder` finds in `bytes`, and appends all there is room for as one chunk.
   ///
   /// A body of thousands of tiny chunks so leaves as few large ones. Returns how many bytes of `bytes` were consumed;
-  /// less than all of them when the output is full, or when the body is finished. Ending the body is left to
-  /// ``finish(to:)``.
+  /// less than all of them when the output is full, none when it has no room for a chunk, and those up to its end when
+  /// the body is finished. Ending the body is left to ``finish(to:)``. `bytes` must not lie in `output`.
   public static func append(
     from decoder: inout BodyDecoder, _ bytes: Span<UInt8>, to output: ByteBuffer
   ) throws(WireError) -> Int {
@@ -64,8 +64,8 @@ public enum ChunkedEncoder {
   /// Where the head's ``RequestHead/hasConnectionOptions`` is set, leave the trailers out: Connection may name one of
   /// them (RFC 9110 7.6.1), and dropping trailers is always allowed.
   public static func finish(trailersOf decoder: BodyDecoder, to output: ByteBuffer) -> Bool {
-    // A trailer is written with at most two bytes more than it was received with: colon, space and CRLF.
-    guard output.freeSpace >= 5 + decoder.trailerBytes.count + 2 * decoder.trailers.count else { return false }
+    // A trailer is written with at most one byte more than it was received with: the space behind the colon.
+    guard output.freeSpace >= 5 + decoder.trailerBytes.count + decoder.trailers.count else { return false }
     output.append("0\r\n" as StaticString)
     let bytes = decoder.trailerBytes.span
     for line in decoder.trailers {

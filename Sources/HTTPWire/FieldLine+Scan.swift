@@ -15,8 +15,7 @@ extension FieldLine {
   /// however it arrives.
   @inline(__always)
   static func scan(_ bytes: Span<UInt8>, from start: Int, to end: Int) throws(WireError) -> Scan {
-    var position = start
-    while position < end, ByteClass.contains(bytes[position], ByteClass.token) { position &+= 1 }
+    var position = bytes.firstNotToken(from: start, to: end)
     guard position < end else { return .incomplete }
     guard position > start, bytes[position] == UInt8(ascii: ":") else {
       return try scanOther(bytes, from: start, at: position, to: end)

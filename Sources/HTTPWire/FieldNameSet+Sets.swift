@@ -12,8 +12,8 @@ extension FieldNameSet {
   /// What a forwarded response does not take over: hop-by-hop fields and framing. `Proxy-Status` is kept.
   public static let notForwardedInResponses = hopByHop.union([.contentLength])
 
-  /// What a Connection field has no say in: names that are dropped or written anew anyway, and Via, without which a loop
-  /// would go unseen.
+  /// What a Connection field has no say in: names that are dropped or written anew anyway, and Via, without which a
+  /// loop would go unseen.
   static let connectionCannotRemove = hopByHop.union([.host, .contentLength, .authorization, .via])
 
   /// What has no business in a trailer section (RFC 9110 6.5.1): framing, routing, authentication, request modifiers,

@@ -53,7 +53,8 @@ extension HeadWriter {
     }
   }
 
-  /// Writes our `Via` line, behind those that were forwarded (RFC 9110 7.6.3); `version` is that of the message received.
+  /// Writes our `Via` line, behind those that were forwarded (RFC 9110 7.6.3); `version` is that of the message
+  /// received.
   public mutating func via(_ version: HTTPVersion, _ pseudonym: StaticString = "m2m-proxy") {
     field(version == .http11 ? "Via: 1.1" : "Via: 1.0", endingWith: pseudonym)
   }

@@ -1,8 +1,8 @@
 import Bytes
 
 extension HeadWriter {
-  /// Writes the fields of `head` in their order, names and values as received, but for the names in `dropping` and those
-  /// that Connection names.
+  /// Writes the fields of `head` in their order, names and values as received, but for the names in `dropping` and
+  /// those that Connection names.
   ///
   /// Connection has no say in framing, Host, Authorization and Via: those are written anew or kept.
   public mutating func forwardFields(

@@ -5,8 +5,7 @@ extension RequestHead {
   mutating func scanRequestLine(
     _ bytes: Span<UInt8>, from start: Int, to end: Int, isLimit: Bool
   ) throws(WireError) -> Int? {
-    var position = start
-    while position < end, ByteClass.contains(bytes[position], ByteClass.token) { position &+= 1 }
+    var position = bytes.firstNotToken(from: start, to: end)
     guard position < end else {
       if isLimit { throw .methodTooLong }
       return nil

@@ -44,7 +44,7 @@ public struct RequestHeadParser: Sendable {
         return true
       case .incomplete:
         guard end < limits.bytes else { throw .headTooLarge }
-        progress.suspend(bytes, at: end)
+        progress.suspendField(bytes, at: end)
         return false
       }
     }
@@ -62,8 +62,15 @@ public struct RequestHeadParser: Sendable {
       progress.isPastStartLine = true
       return true
     }
-    progress.suspend(bytes, at: end)
+    progress.suspend(bytes, at: end, in: region(bytes, to: end))
     return false
+  }
+
+  /// What the last bytes of an incomplete request line are part of.
+  private func region(_ bytes: Span<UInt8>, to end: Int) -> HeadProgress.Region {
+    let methodEnd = bytes.firstNotToken(from: progress.line, to: end)
+    if methodEnd == end { return .token }
+    return bytes.firstNotVisible(from: methodEnd + 1, to: end) == end ? .target : .short
   }
 
   private mutating func skipEmptyLines(

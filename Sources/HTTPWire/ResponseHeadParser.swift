@@ -40,7 +40,7 @@ public struct ResponseHeadParser: Sendable {
         return true
       case .incomplete:
         guard end < limits.bytes else { throw .headTooLarge }
-        progress.suspend(bytes, at: end)
+        progress.suspendField(bytes, at: end)
         return false
       }
     }
@@ -59,7 +59,8 @@ public struct ResponseHeadParser: Sendable {
       return true
     }
     guard end < limit else { throw .statusLineTooLong }
-    progress.suspend(bytes, at: end)
+    // Behind the version, the status and the spaces comes the reason.
+    progress.suspend(bytes, at: end, in: end > 13 ? .text : .short)
     return false
   }
 }

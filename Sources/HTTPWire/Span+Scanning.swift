@@ -2,8 +2,8 @@
 // unsafe for the types it may load, not for where it may load from); the lowest flagged byte of a word is exact, the
 // ones above it may be wrong by a borrow, so only the lowest is used.
 extension Span<UInt8> {
-  /// Offset of the first byte in `start..<end` that no field value contains: a control other than HTAB, or DEL; `end` if
-  /// there is none.
+  /// Offset of the first byte in `start..<end` that no field value contains: a control other than HTAB, or DEL; `end`
+  /// if there is none.
   @inline(__always)
   func firstControl(from start: Int, to end: Int) -> Int {
     var position = start
@@ -24,6 +24,14 @@ extension Span<UInt8> {
       position &+= 1
     }
     return end
+  }
+
+  /// Offset of the first byte in `start..<end` that no token contains; `end` if there is none.
+  @inline(__always)
+  func firstNotToken(from start: Int, to end: Int) -> Int {
+    var position = start
+    while position < end, ByteClass.contains(self[position], ByteClass.token) { position &+= 1 }
+    return position
   }
 
   /// Offset of the first byte in `start..<end` that is not a visible ASCII character; `end` if there is none.

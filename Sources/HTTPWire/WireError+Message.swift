@@ -9,7 +9,8 @@ extension WireError {
     case .methodTooLong: "The method is longer than the limit of the request line."
     case .invalidTargetByte:
       "The request target contains a control character or a byte that is not ASCII; expected it percent-encoded."
-    case .missingVersion: "The request line names no version; HTTP/0.9 is not spoken here, expected HTTP/1.1 at its end."
+    case .missingVersion:
+      "The request line names no version; HTTP/0.9 is not spoken here, expected HTTP/1.1 at its end."
     case .malformedVersion: "The version is malformed; expected HTTP/1.1 or HTTP/1.0, in capitals, and then CR LF."
     case .unsupportedVersion: "The version is not supported; expected HTTP/1.1 or HTTP/1.0."
     case .malformedStatusLine:

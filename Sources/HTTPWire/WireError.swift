@@ -1,68 +1,27 @@
-/// What is wrong with a message. The cases carry nothing of the message: their number is bounded, and so is what they say.
+/// What is wrong with a message; ``message`` says each in a sentence.
+///
+/// The cases carry nothing of the message: their number is bounded, and so is what they say.
 public enum WireError: String, Error, Sendable, CaseIterable {
-  // The start line.
-  case tlsHandshake
-  case malformedRequestLine
-  case requestLineTooLong
-  case methodTooLong
-  case invalidTargetByte
-  case missingVersion
-  case malformedVersion
-  case unsupportedVersion
-  case malformedStatusLine
-  case statusLineTooLong
-  case invalidStatus
+  /// The start line.
+  case tlsHandshake, malformedRequestLine, requestLineTooLong, methodTooLong, invalidTargetByte, missingVersion,
+    malformedVersion, unsupportedVersion, malformedStatusLine, statusLineTooLong, invalidStatus
 
-  // The head as a whole, and its lines.
-  case headTooLarge
-  case tooManyFields
-  case bareLineFeed
-  case bareCarriageReturn
-  case controlByte
-  case foldedField
-  case whitespaceInFieldName
-  case invalidFieldName
-  case missingColon
-  case malformedConnection
-  case tooManyConnectionOptions
+  /// The head as a whole, and its lines.
+  case headTooLarge, tooManyFields, bareLineFeed, bareCarriageReturn, controlByte, foldedField, whitespaceInFieldName,
+    invalidFieldName, missingColon, malformedConnection, tooManyConnectionOptions
 
-  // Where the body ends.
-  case malformedContentLength
-  case contentLengthTooLarge
-  case repeatedContentLength
-  case lengthAndTransferEncoding
-  case malformedTransferEncoding
-  case repeatedTransferEncoding
-  case transferEncodingNotChunked
-  case unsupportedTransferCoding
-  case transferEncodingInHTTP10
-  case disguisedFraming
-  case framedInterim
+  /// Where the body ends.
+  case malformedContentLength, contentLengthTooLarge, repeatedContentLength, lengthAndTransferEncoding,
+    malformedTransferEncoding, repeatedTransferEncoding, transferEncodingNotChunked, unsupportedTransferCoding,
+    transferEncodingInHTTP10, disguisedFraming, framedInterim
 
-  // Where the request goes.
-  case missingHost
-  case repeatedHost
-  case emptyHost
-  case invalidHost
-  case ambiguousAddress
-  case invalidPort
-  case missingPort
-  case userinfo
-  case invalidTarget
-  case asteriskWithoutOptions
-  case unsupportedScheme
-  case fragment
-  case invalidPathByte
-  case invalidPercentEncoding
+  /// Where the request goes.
+  case missingHost, repeatedHost, emptyHost, invalidHost, ambiguousAddress, invalidPort, missingPort, userinfo,
+    invalidTarget, asteriskWithoutOptions, unsupportedScheme, fragment, invalidPathByte, invalidPercentEncoding
 
-  // The body.
-  case malformedChunkSize
-  case chunkSizeTooLarge
-  case malformedChunkExtension
-  case chunkExtensionTooLong
-  case chunkNotTerminated
-  case trailerTooLarge
-  case truncatedBody
+  /// The body.
+  case malformedChunkSize, chunkSizeTooLarge, malformedChunkExtension, chunkExtensionTooLong, chunkNotTerminated,
+    trailerTooLarge, truncatedBody
 }
 
 extension WireError {
@@ -80,10 +39,10 @@ extension WireError {
 
   /// Whether it is unknown where the message ends, so that nothing after it on the connection can be trusted.
   ///
-  /// Only faults that ``RequestTarget/parse(_:target:method:)`` finds in a head that is complete leave no such doubt.
+  /// Only what ``RequestTarget/parse(_:target:method:)`` alone finds, in a head that is complete, leaves no such doubt.
   public var isFramingDoubt: Bool {
     switch self {
-    case .missingPort, .userinfo, .invalidTarget, .asteriskWithoutOptions, .unsupportedScheme, .fragment,
+    case .missingPort, .invalidTarget, .asteriskWithoutOptions, .unsupportedScheme, .fragment,
       .invalidPathByte, .invalidPercentEncoding:
       false
     default: true

@@ -91,7 +91,7 @@ public import SystemPackage
 
   private func resumeDeferred() {
     guard unsafe !deferred.isEmpty else { return }
-    for unsafe continuation in unsafe deferred { unsafe continuation.resume() }
+    unsafe deferred.forEach { unsafe $0.resume() }
     unsafe deferred.removeAll(keepingCapacity: true)
   }
 

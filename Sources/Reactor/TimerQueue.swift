@@ -11,8 +11,8 @@ struct TimerQueue {
   }
 
   private var entries = Heap<Entry>()
-  // Entries that count no more, their timer being retired or due earlier by now, are dropped when their time comes, or
-  // all at once when they are the greater part.
+  // Entries that count no more, since their timer was retired or moved to an earlier moment, are dropped when their
+  // time comes, or all at once when they are the greater part.
   private var stale = 0
 
   var count: Int { entries.count }
@@ -23,21 +23,21 @@ struct TimerQueue {
   mutating func set(_ timer: LoopTimer, to deadline: Instant) {
     timer.deadline = deadline
     guard deadline != .never else { return }
-    let queuedAt = timer.queuedAt
-    if let queuedAt, queuedAt <= deadline { return }
+    let wasQueued = timer.queuedAt != nil
+    if let queuedAt = timer.queuedAt, queuedAt <= deadline { return }
     timer.queuedAt = deadline
     entries.insert(Entry(moment: deadline, timer: timer))
-    if queuedAt != nil { noteStaleEntry() }
+    if wasQueued { noteStale() }
   }
 
   mutating func retire(_ timer: LoopTimer) {
     timer.retire()
     guard timer.queuedAt != nil else { return }
     timer.queuedAt = nil
-    noteStaleEntry()
+    noteStale()
   }
 
-  private mutating func noteStaleEntry() {
+  private mutating func noteStale() {
     stale += 1
     guard stale > 512, stale > entries.count / 2 else { return }
     entries = Heap(entries.unordered.filter { $0.timer.queuedAt == $0.moment })

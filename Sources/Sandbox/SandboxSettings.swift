@@ -14,7 +14,7 @@ public struct SandboxSettings: Sendable {
   public var managementAudience: String?
   /// The registered APIs but for the management API, which is always there.
   public var apis: [RegisteredAPI]
-  /// The applications. An authorisation for `management` is one for the management API, whatever its audience is.
+  /// The applications.
   public var applications: [Application]
   /// How every token request ends, if not by what it deserves.
   public var failure: ForcedFailure?

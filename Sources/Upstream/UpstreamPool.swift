@@ -94,7 +94,11 @@ public final class UpstreamPool {
   /// Takes back a connection on which the exchange ended well, and the peer did not say that it would close.
   public func release(_ connection: UpstreamConnection) {
     connection.stream.observer = nil
-    guard !connection.stream.hasUnexpectedInput() else { return discard(connection) }
+    // Without news of the kernel there is nothing to look for if it is looked at again before it is used.
+    let isHandedOver = !pool.waiters.isEmpty
+    if isHandedOver || connection.stream.isReadable, connection.stream.hasUnexpectedInput() {
+      return discard(connection)
+    }
     switch pool.release(connection, at: loop.now) {
     case .give(let waiter):
       connection.earlierRequests += 1

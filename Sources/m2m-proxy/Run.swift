@@ -41,7 +41,7 @@ struct Run: ParsableCommand {
     }
     sink.finish()
     let (requests, dropped) = proxy.summary
-    Terminal.say("done: \(requests) requests, \(dropped) dropped")
+    Terminal.say("done: \(requests) \(requests == 1 ? "request" : "requests"), \(dropped) dropped")
   }
 }
 

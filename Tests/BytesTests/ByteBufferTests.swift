@@ -14,6 +14,22 @@ import Testing
     #expect(text(of: buffer) == "GET 018446744073709551615dead! é")
   }
 
+  @Test("a number takes the place of what was appended for it")
+  func overwritten() {
+    let buffer = ByteBuffer(capacity: 16)
+    buffer.append("a" as StaticString)
+    buffer.appendZeros(3)
+    buffer.append("b" as StaticString)
+    #expect(text(of: buffer) == "a000b")
+    buffer.consume(1)
+    buffer.overwrite(hexadecimal: 0xfe, digits: 3, at: 1)
+    #expect(text(of: buffer) == "0feb")
+    buffer.setByte(UInt8(ascii: "-"), at: 1)
+    #expect(text(of: buffer) == "-feb")
+    buffer.appendZeros(0)
+    #expect(buffer.count == 4)
+  }
+
   @Test("consuming everything makes all space free again")
   func consumed() {
     let buffer = ByteBuffer(capacity: 8)

@@ -9,9 +9,9 @@ final class RunningService {
 
   init(limits: ServiceLimits = ServiceLimits(), handler: @escaping HTTPService.Handler) throws {
     loop = try EventLoop()
-    service = try HTTPService(host: "127.0.0.1", port: 0, limits: limits, on: loop, handler: handler)
+    service = try HTTPService(host: "127.0.0.1", port: 0, limits: limits, on: loop)
     port = service.port
-    try service.start()
+    try service.start(handler)
     try loop.startThread(named: "service test")
   }
 

@@ -36,15 +36,18 @@ struct ServiceTimingTests {
     let second: TestClient
     do {
       let first = try TestClient(port: service.port)
-      first.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n")
+      first.send("GET /first HTTP/1.1\r\nHost: a\r\n\r\n")
       _ = try first.read(upTo: "done\n")
       second = try TestClient(port: service.port)
-      second.send("GET /3 HTTP/1.1\r\nHost: a\r\n\r\n")
-      first.send("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
-      _ = try first.read(upTo: "done\n")
+      second.send("GET /second HTTP/1.1\r\nHost: a\r\n\r\n")
+      // Each of these is a round of the loop in which the second client could be served.
+      for _ in 0..<20 {
+        first.send("GET /first HTTP/1.1\r\nHost: a\r\n\r\n")
+        _ = try first.read(upTo: "done\n")
+      }
     }
     _ = try second.read(upTo: "done\n")
-    #expect(order.withLock { $0 } == ["/1", "/2", "/3"])
+    #expect(order.withLock { $0 }.firstIndex(of: "/second") == 21)
   }
 
   @Test("when closed, ends idle connections at once, and others with their answer")

@@ -11,11 +11,12 @@ public final class RawListener: @unchecked Sendable {
 
   /// Listens; connections that nobody accepts are made by the kernel nevertheless.
   public init() throws {
-    descriptor = unsafe clinux_listen("127.0.0.1", 0, 16, 0)
+    let descriptor = unsafe clinux_listen("127.0.0.1", 0, 16, 0)
     guard descriptor >= 0 else { throw RawSocket.Silence(received: "no port: errno \(errno)") }
     let port = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(CLINUX_ADDRESS_TEXT)) { text in
       unsafe clinux_socket_address(descriptor, 0, text.baseAddress)
     }
+    self.descriptor = descriptor
     self.port = UInt16(port)
     _ = fcntl(descriptor, F_SETFL, 0)
     var patience = timeval(tv_sec: Int(RawSocket.patience), tv_usec: 0)

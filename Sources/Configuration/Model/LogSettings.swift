@@ -12,6 +12,7 @@ public struct LogSettings: Sendable, Hashable {
 
   /// The least important lines that are still written.
   public enum Level: String, Sendable, CaseIterable {
+    /// From the least important to the most.
     case debug, info, notice, warning, error
   }
 

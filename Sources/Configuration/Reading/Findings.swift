@@ -5,6 +5,9 @@ final class Findings {
   /// What `${NAME}` stands for.
   let environment: [String: String]
 
+  /// The variables whose values no message may show.
+  var secretVariables: Set<String> = []
+
   private(set) var problems: [ConfigurationProblem] = []
   private(set) var warnings: [ConfigurationProblem] = []
 

@@ -13,8 +13,7 @@ struct Setting {
     do {
       return try format.read(text.value)
     } catch {
-      let found = error.hidesValue ? "" : ", not \(displayed(text.value))\(text.origin)"
-      complain("must be \(error.expected ?? format.expected)\(found)\(error.hint.map { "; \($0)" } ?? "")")
+      complain("must be \(error.expected ?? format.expected)\(text.found(error))")
       return nil
     }
   }
@@ -61,15 +60,11 @@ struct Setting {
     findings.warning(mark, about: path, remark)
   }
 
-  /// The text with variables replaced, and a remark where it comes from if that is not proxy.conf; nil after a problem
-  /// was noted.
-  func text(_ expected: String) -> (value: String, origin: String)? {
+  /// The text with variables replaced; nil after a problem was noted.
+  func text(_ expected: String) -> SettingText? {
     guard let written else { return mismatch(expected) }
     do {
-      let substitution = try Substitution(written)
-      let names = substitution.names.map { "${\($0)}" }
-      let origin = names.isEmpty ? "" : " (from \(names.joined(separator: ", ")))"
-      return (try substitution.text(environment: findings.environment), origin)
+      return try SettingText(written, findings: findings)
     } catch {
       findings.problem(mark, path: path, error.hint ?? "")
       return nil

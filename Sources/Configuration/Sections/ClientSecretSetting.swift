@@ -43,11 +43,8 @@ enum ClientSecretSetting {
 
   private static func readFile(_ setting: Setting) -> (secret: Secret, source: SecretSource)? {
     guard let text = setting.text("the path of a file") else { return nil }
-    let path = setting.findings.resolve(path: text.value)
-    let source = SecretSource.file(path: path)
-    // With ${NAME} in it the path is shown as it is written: the variable may hold the secret itself.
-    let resolved = resolve(
-      source, setting, shownAs: text.origin.isEmpty ? "\(source)" : "file \(setting.written ?? "")")
+    let source = SecretSource.file(path: setting.findings.resolve(path: text.value))
+    let resolved = resolve(source, setting, shownAs: "file \(text.shownPath)")
     if resolved != nil, let mode = source.fileMode, mode & 0o077 != 0 {
       setting.warn("is readable by others than its owner (mode 0\(String(mode, radix: 8))); chmod 400 mends that")
     }

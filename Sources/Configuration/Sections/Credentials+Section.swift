@@ -14,10 +14,11 @@ extension Credentials {
     let clientID = section.required("client_id", .clientID)
     let secret = section.required("client_secret", ClientSecretSetting.expected).flatMap(ClientSecretSetting.read)
     let authentication = section.value("authentication", Format<ClientAuthentication>.choice())
-    let audience = section.value("audience", .audience)
+    let audience = section["audience"]
+    let audienceText = audience?.value(.audience)
     let domainName = domain?.value(.domain)
     let endpointURL = endpoint?.value(.tokenEndpoint)
-    guard given == nil || provider != nil else { return nil }
+    guard given == nil || provider != nil, audience == nil || audienceText != nil else { return nil }
 
     let kind: Provider
     // Only Kinde has a domain; a token endpoint alone says nothing about who answers there.
@@ -40,7 +41,7 @@ extension Credentials {
     return Credentials(
       name: name, provider: kind, tokenEndpoint: tokenEndpoint, clientID: clientID, clientSecret: secret.secret,
       clientSecretSource: secret.source, authentication: authentication ?? .clientSecretPost,
-      audience: audience)
+      audience: audienceText)
   }
 }
 

@@ -7,9 +7,14 @@ extension TrustSettings {
 
   /// Reads the section `tls`.
   mutating func read(_ section: Section) {
-    guard let setting = section["ca_file"], let written = setting.value(.line("the path of a PEM file")) else { return }
+    let format = Format<String>.line("the path of a PEM file")
+    guard let setting = section["ca_file"], let text = setting.text(format.expected),
+      let written = setting.value(format)
+    else { return }
     let path = setting.findings.resolve(path: written)
-    if let complaint = Self.complaint(path: path) { setting.complain("names the file \(path), which \(complaint)") }
+    if let complaint = Self.complaint(path: path) {
+      setting.complain("names the file \(text.shownPath), which \(complaint)")
+    }
     caFile = path
   }
 

@@ -5,7 +5,7 @@ struct Refusal: Error, Equatable {
   /// How to mend it.
   var hint: String?
 
-  /// Whether the value may hold a password, and is not to be shown.
+  /// Whether the value may hold a password or secret, and is not to be shown.
   var hidesValue: Bool
 
   init(expected: String? = nil, _ hint: String? = nil, hidesValue: Bool = false) {

@@ -33,13 +33,13 @@ struct TreeBuilder {
       throw SyntaxProblem(mark: nil, message: "the file is empty; proxy.conf.example shows what belongs in it")
     }
     let root = try node(try events.next(), path: "", depth: 0)
-    // Only now: a setting that is indented too far looks like this first, and then is a syntax error with a better text.
-    for (mark, path) in continued { findings.problem(mark, path: path, "a value must be on one line, or in quotes") }
     _ = try events.next()  // The document's end.
     let following = try events.next()
     guard case .streamEnd = following.kind else {
       throw SyntaxProblem(mark: following.mark, message: "proxy.conf is one document; remove this \"---\"")
     }
+    // Only now: a setting that is indented too far looks like this first, and then is a syntax error with a better text.
+    for (mark, path) in continued { findings.problem(mark, path: path, "a value must be on one line, or in quotes") }
     return root
   }
 

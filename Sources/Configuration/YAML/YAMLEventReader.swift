@@ -5,6 +5,8 @@ import CYAML
   // Both are owned by this object: libyaml reads the copied input for as long as the parser lives.
   private let parser: UnsafeMutablePointer<yaml_parser_t>
   private let input: UnsafeMutableBufferPointer<UInt8>
+  // libyaml ends every file with a line end of its own, and then points at a line that nobody sees.
+  private let end: Mark
 
   /// A reader of `bytes`, which must have passed ``SourceText/check(_:)``.
   init(_ bytes: [UInt8]) {
@@ -14,6 +16,9 @@ import CYAML
     guard unsafe yaml_parser_initialize(parser) == 1 else { fatalError("out of memory") }
     unsafe yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING)
     unsafe yaml_parser_set_input_string(parser, input.baseAddress, input.count)
+    let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    let lastLine = String(decoding: lines.last ?? [], as: UTF8.self)
+    end = Mark(line: max(1, lines.count), column: lastLine.unicodeScalars.count + 1)
   }
 
   deinit {
@@ -27,7 +32,7 @@ import CYAML
     var event = unsafe yaml_event_t()
     guard unsafe yaml_parser_parse(parser, &event) == 1 else { throw problem() }
     defer { unsafe yaml_event_delete(&event) }
-    let mark = unsafe Mark(event.start_mark)
+    let mark = unsafe mark(event.start_mark)
     switch unsafe event.type {
     case YAML_STREAM_START_EVENT: return YAMLEvent(kind: .streamStart, mark: mark)
     case YAML_DOCUMENT_START_EVENT: return YAMLEvent(kind: .documentStart, mark: mark)
@@ -63,20 +68,18 @@ import CYAML
     guard unsafe state.error != YAML_MEMORY_ERROR, let text = unsafe state.problem else {
       return SyntaxProblem(mark: nil, message: "there is not enough memory to read the file")
     }
-    let mark = unsafe Mark(state.problem_mark)
+    let mark = unsafe mark(state.problem_mark)
     return unsafe SyntaxProblem(
       libyaml: String(cString: text), at: mark, context: state.context.map { unsafe String(cString: $0) } ?? "",
-      begunAt: Mark(state.context_mark), line: line(mark.line))
+      begunAt: self.mark(state.context_mark), line: line(mark.line))
+  }
+
+  private func mark(_ mark: yaml_mark_t) -> Mark {
+    min(Mark(line: mark.line + 1, column: mark.column + 1), end)
   }
 
   private func line(_ number: Int) -> String {
     let lines = unsafe input.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     return unsafe number <= lines.count ? String(decoding: lines[number - 1], as: UTF8.self) : ""
-  }
-}
-
-extension Mark {
-  init(_ mark: yaml_mark_t) {
-    self.init(line: mark.line + 1, column: mark.column + 1)
   }
 }

@@ -1,3 +1,5 @@
+internal import HTTPWire
+
 /// A complete HTTP/1.1 response that tells a client why its request failed.
 struct ErrorResponse {
   let bytes: [UInt8]
@@ -8,7 +10,7 @@ struct ErrorResponse {
     _ answer: ErrorAnswer, hop: ExchangeError.Hop, route: String?, date: String, isHead: Bool, closes: Bool
   ) {
     let body = ProblemBody(answer, hop: hop, route: route).bytes
-    var head = "HTTP/1.1 \(answer.status) \(Self.reason(answer.status))\r\n"
+    var head = "HTTP/1.1 \(answer.status) \(ReasonPhrase.of(answer.status))\r\n"
     head += "Date: \(date)\r\n"
     head += "Content-Type: application/problem+json\r\nContent-Length: \(body.count)\r\n"
     head += "Cache-Control: no-store\r\n"
@@ -30,24 +32,5 @@ struct ErrorResponse {
       quoted.unicodeScalars.append(scalar)
     }
     return quoted + "\""
-  }
-
-  private static func reason(_ status: Int) -> String {
-    switch status {
-    case 400: "Bad Request"
-    case 403: "Forbidden"
-    case 405: "Method Not Allowed"
-    case 408: "Request Timeout"
-    case 413: "Content Too Large"
-    case 414: "URI Too Long"
-    case 417: "Expectation Failed"
-    case 431: "Request Header Fields Too Large"
-    case 501: "Not Implemented"
-    case 502: "Bad Gateway"
-    case 503: "Service Unavailable"
-    case 504: "Gateway Timeout"
-    case 505: "HTTP Version Not Supported"
-    default: "Error"
-    }
   }
 }

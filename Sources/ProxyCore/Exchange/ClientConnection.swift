@@ -77,31 +77,38 @@ final class ClientConnection: @unchecked Sendable {
 
   /// Waits for the first byte of a request; false when there will be none.
   private func hasRequest() async -> Bool {
-    if input == nil {
-      setDeadline(worker.loop.now + worker.timeouts.idle)
-      while !stream.isReadable {
-        if worker.isDraining || isOverdue || isAborted { return false }
+    setDeadline(worker.loop.now + worker.timeouts.idle)
+    while input == nil {
+      guard !isOverdue, !isAborted else { return false }
+      if worker.isDraining, requests > 0 || !stream.isReadable {
+        // A request that comes too late must not take the answer before it along.
+        if stream.isReadable { await closeGently() }
+        return false
+      }
+      guard stream.isReadable else {
         await wakeup.wait()
+        continue
       }
-      if worker.isDraining && requests > 0 {
-        // A request that comes too late must not take the answer before it along: see below.
-        await closeGently()
-        return false
-      }
-      let buffer = worker.buffers.lend()
-      switch stream.receive(into: buffer) {
-      case .transferred:
-        input = buffer
-      case .wouldBlock:
-        worker.buffers.giveBack(buffer)
-        return await hasRequest()
-      case .endOfStream, .failed:
-        worker.buffers.giveBack(buffer)
-        return false
-      }
+      guard receiveFirstBytes() else { return false }
     }
     isIdle = false
     return true
+  }
+
+  /// Reads into a buffer that is lent only for bytes that are there; false when the connection has ended.
+  private func receiveFirstBytes() -> Bool {
+    let buffer = worker.buffers.lend()
+    switch stream.receive(into: buffer) {
+    case .transferred:
+      input = buffer
+      return true
+    case .wouldBlock:
+      worker.buffers.giveBack(buffer)
+      return true
+    case .endOfStream, .failed:
+      worker.buffers.giveBack(buffer)
+      return false
+    }
   }
 
   // MARK: Waiting

@@ -64,6 +64,9 @@ final class Drain: @unchecked Sendable {
         worker.closeAll()
       }
     }
+    // They end within a turn of their loops; whatever does not is not waited for.
+    deadline.action = { [unowned self] in for loop in loops { loop.stop() } }
+    loops[0].set(deadline, to: loops[0].now + .seconds(1))
   }
 }
 

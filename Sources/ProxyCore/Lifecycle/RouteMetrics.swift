@@ -56,9 +56,11 @@ final class RouteMetrics {
 
   /// Counts an exchange that `error` ended.
   func count(_ error: ExchangeError) {
-    let counter = errors[error.kind] ?? registry.counter(
-      "m2m_proxy_errors_total", help: "Exchanges that the proxy ended, by the part of the way that failed.",
-      labels: ["route": route, "hop": error.hop.rawValue, "kind": error.kind])
+    let counter =
+      errors[error.kind]
+      ?? registry.counter(
+        "m2m_proxy_errors_total", help: "Exchanges that the proxy ended, by the part of the way that failed.",
+        labels: ["route": route, "hop": error.hop.rawValue, "kind": error.kind])
     errors[error.kind] = counter
     counter.increment()
   }

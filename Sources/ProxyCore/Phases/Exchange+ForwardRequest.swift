@@ -200,6 +200,7 @@ extension Exchange {
     }
   }
 
+  /// What it means when no more of the request goes out, and no answer comes in, in time.
   func uploadTimeout(_ route: ProxyRoute) -> ExchangeError {
     upload!.isFinished || uploadIsRefused || upload!.waitsForSink ? .upstreamTimeout(route) : .requestTimeout
   }

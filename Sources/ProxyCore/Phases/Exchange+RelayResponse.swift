@@ -107,7 +107,10 @@ extension Exchange {
     let bytes = input.readableBytes
     var writer = HeadWriter(outbound)
     writer.statusLine(status, reason: bytes.extracting(answerHead.reason.range))
-    writer.forwardFields(of: answerHead, bytes)
+    // Trailers are announced only where they can follow.
+    let dropped = FieldNameSet.notForwardedInResponses
+    writer.forwardFields(
+      of: answerHead, bytes, dropping: received == .chunked && sent != .chunked ? dropped.union([.trailer]) : dropped)
     if !answerHead.hasDate { writer.field("Date", worker.httpDate.span) }
     if received == .none {
       // What a GET would have had (RFC 9110 section 8.6).

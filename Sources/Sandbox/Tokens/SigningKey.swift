@@ -78,6 +78,7 @@ internal import COpenSSL
     var text = [CChar](repeating: 0, count: 256)
     unsafe ERR_error_string_n(ERR_get_error(), &text, text.count)
     ERR_clear_error()
-    return .cryptography(unsafe String(cString: text))
+    let detail = text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+    return .cryptography(String(decoding: detail, as: UTF8.self))
   }
 }

@@ -15,11 +15,16 @@ struct TokenClaims: Codable, Equatable {
   /// What tells it from every other token.
   let jti: String
   /// The organisation of an application that is confined to one.
-  let org_code: String?
+  let organization: String?
   /// The scopes, with spaces between.
   let scope: String
   /// The scopes, one by one.
   let scp: [String]
   /// The version of Kinde's token layout.
   let v: String
+
+  private enum CodingKeys: String, CodingKey {
+    case aud, azp, exp, gty, iat, iss, jti, scope, scp, v
+    case organization = "org_code"
+  }
 }

@@ -20,7 +20,7 @@ struct TokenMint: Sendable {
   func issue(to application: Application, audience: String, scopes: [String], now: Int) throws -> String {
     let claims = TokenClaims(
       aud: [audience], azp: application.clientID, exp: now + lifetime, gty: ["client_credentials"], iat: now,
-      iss: issuer, jti: Self.randomIdentifier(), org_code: application.organization,
+      iss: issuer, jti: Self.randomIdentifier(), organization: application.organization,
       scope: scopes.joined(separator: " "), scp: scopes, v: "2")
     let header = Header(alg: "RS256", kid: key.identifier, typ: "JWT")
     let signed = try Self.part(header) + "." + Self.part(claims)

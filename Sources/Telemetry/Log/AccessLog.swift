@@ -15,13 +15,12 @@ public final class AccessLog {
     line = LogLine(format: format, capacity: 2 * Self.batch, longestValue: longestValue)
   }
 
+  // Lines that were written belong to the sink, even if their loop ends without having flushed them.
+  deinit { flush() }
+
   /// Writes one line: its time (nanoseconds since 1970-01-01T00:00:00Z), `event`, and the fields that `fields` writes.
   public func write(_ event: StaticString = "request", at time: UInt64, _ fields: (inout LogLine) -> Void) {
-    line.begin(at: time)
-    line.field(.event, event)
-    fields(&line)
-    line.end()
-    if line.bytes.count >= Self.batch { flush() }
+    if line.write(event, at: time, fields) >= Self.batch { flush() }
   }
 
   /// Hands the lines that were written to the sink. Never blocks.

@@ -5,7 +5,7 @@ public import Logging
 /// The message is the event, a word such as `token`; what there is to say about it is metadata. Fields of ``LogField``
 /// come in their order, other keys behind them, sorted. The level is shown where it is not `info`. Numbers and
 /// durations keep their type when they are given as ``Logging/Logger/MetadataValue/stringConvertible(_:)`` with an
-/// integer or a `Duration`.
+/// integer, a `Double`, a `Bool` or a `Duration`.
 public struct EventLogHandler: LogHandler {
   /// What every line of this handler carries; what a line says itself goes before.
   public var metadata: Logger.Metadata = [:]

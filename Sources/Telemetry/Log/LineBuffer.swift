@@ -51,12 +51,9 @@
   }
 
   /// Appends the UTF-8 of `text`.
+  @inline(__always)
   mutating func append(_ text: String) {
-    var text = text
-    text.withUTF8 { utf8 in
-      guard let start = utf8.baseAddress else { return }
-      unsafe append(start, utf8.count)
-    }
+    append(text.utf8.span)
   }
 
   /// Appends `number` in decimal digits, of which the last `decimals` follow a point if any of them is not zero.
@@ -67,25 +64,26 @@
       number /= 10
       decimals -= 1
     }
-    var digits = 1
-    var rest = number / 10
-    while rest > 0 || digits <= decimals {
-      digits += 1
-      rest /= 10
+    // From the last digit to the first, behind the place where they belong: how many there are shows at the end.
+    let room = 48
+    if capacity - count < room { grow(by: room) }
+    let end = count + room
+    var start = end
+    if decimals > 0 {
+      for _ in 0..<decimals { takeDigit(of: &number, before: &start) }
+      start -= 1
+      unsafe storage[start] = UInt8(ascii: ".")
     }
-    let length = decimals > 0 ? digits + 1 : digits
-    if capacity - count < length { grow(by: length) }
-    var position = count + length
-    for written in 0..<digits {
-      if written == decimals && decimals > 0 {
-        position -= 1
-        unsafe storage[position] = UInt8(ascii: ".")
-      }
-      position -= 1
-      unsafe storage[position] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number % 10)
-      number /= 10
-    }
-    count += length
+    repeat { takeDigit(of: &number, before: &start) } while number > 0
+    unsafe (storage + count).update(from: storage + start, count: end - start)
+    count += end - start
+  }
+
+  @inline(__always)
+  private mutating func takeDigit(of number: inout UInt64, before position: inout Int) {
+    position -= 1
+    unsafe storage[position] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number % 10)
+    number /= 10
   }
 
   @inline(__always)

@@ -1,16 +1,20 @@
 import Logging
 
 extension LogLine {
-  /// Writes a value of swift-log's metadata: an integer as a number, a `Duration` in `unit`, an array as one text with
-  /// commas, a dictionary as a field for each of its keys, and everything else as it describes itself.
+  /// Writes a value of swift-log's metadata: numbers and truth values as such, a `Duration` in `unit`, an array as one
+  /// text with commas, a dictionary as a field for each of its keys, and everything else as it describes itself.
   mutating func field(named name: String, _ value: Logger.MetadataValue, durationsIn unit: DurationUnit) {
     switch value {
     case .string(let text):
       field(named: name, text.utf8.span)
     case .stringConvertible(let duration as Duration):
       field(named: name, nanoseconds: Self.nanoseconds(of: duration), in: unit)
-    case .stringConvertible(let number as any BinaryInteger) where UInt64(exactly: number) != nil:
-      field(named: name, UInt64(number))
+    case .stringConvertible(let number as any BinaryInteger):
+      field(named: name, verbatim: number.description)
+    case .stringConvertible(let number as Double) where number.isFinite:
+      field(named: name, verbatim: number.description)
+    case .stringConvertible(let truth as Bool):
+      field(named: name, verbatim: truth.description)
     case .stringConvertible(let other):
       field(named: name, other.description.utf8.span)
     case .array(let values):

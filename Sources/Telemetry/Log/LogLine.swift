@@ -27,6 +27,15 @@ public struct LogLine: ~Copyable {
     buffer.removeAll()
   }
 
+  /// Writes a whole line, and returns how many bytes there are now.
+  mutating func write(_ event: StaticString, at time: UInt64, _ fields: (inout LogLine) -> Void) -> Int {
+    begin(at: time)
+    field(.event, event)
+    fields(&self)
+    end()
+    return buffer.count
+  }
+
   /// Begins a line about something that happened `time` nanoseconds after 1970-01-01T00:00:00Z.
   mutating func begin(at time: UInt64) {
     last = .time
@@ -104,6 +113,12 @@ extension LogLine {
   mutating func field(named name: String, _ number: UInt64) {
     key(name)
     buffer.append(decimal: number)
+  }
+
+  /// Writes under `name` what both formats take as it is: a number, true or false.
+  mutating func field(named name: String, verbatim text: String) {
+    key(name)
+    buffer.append(text)
   }
 
   /// Writes a duration under `name`, in `unit`.

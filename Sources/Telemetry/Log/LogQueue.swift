@@ -17,6 +17,8 @@ final class LogQueue: Sendable {
     var isClosed = false
     /// The writer has ended, or nobody waits for it any more: what is left will not be written.
     var isOver = false
+    /// Everything that was accepted has been written.
+    var isComplete = true
   }
 
   private static let blockCapacity = 64 * 1024
@@ -32,7 +34,7 @@ final class LogQueue: Sendable {
   /// Accepts those of `lines` for which there is room, from the first one on, and counts the others as dropped.
   func append(_ lines: Span<UInt8>) {
     let wakes = state.withLock { state in
-      let accepted = state.isClosed || state.isOver ? 0 : lines.wholeLines(within: limit - state.waitingBytes)
+      let accepted = state.isClosed ? 0 : lines.wholeLines(within: limit - state.waitingBytes)
       let waited = state.waitingBytes
       let acceptedLines = lines.extracting(first: accepted).lineCount
       state.waitingBytes += accepted
@@ -105,12 +107,14 @@ final class LogQueue: Sendable {
 
   /// Ends the writer's part; lines that wait are dropped.
   func end() {
-    state.withLock { Self.end(&$0) }
+    state.withLock { if !$0.isOver { Self.end(&$0) } }
     state.wakeAll()
   }
 
   private static func end(_ state: inout State) {
+    state.isClosed = true
     state.isOver = true
+    state.isComplete = state.waitingBytes == 0
     state.droppedLines += UInt64(state.waitingLines)
     state.waitingLines = 0
     state.waitingBytes = 0
@@ -128,9 +132,8 @@ final class LogQueue: Sendable {
   /// everything was written.
   func waitForEnd(milliseconds: Int) -> Bool {
     state.wait(while: { !$0.isOver }, milliseconds: milliseconds) { state in
-      let dropped = state.droppedLines
       if !state.isOver { Self.end(&state) }
-      return state.droppedLines == dropped
+      return state.isComplete
     }
   }
 

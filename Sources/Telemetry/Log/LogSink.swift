@@ -5,7 +5,7 @@ import Glibc
 /// Lines that cannot be written at once wait in memory, up to a limit. Beyond it whole lines are dropped, and counted.
 /// While there is little to write, a line is written at once; otherwise many at a time, every few milliseconds.
 public final class LogSink: Sendable {
-  private let queue: LogQueue
+  let queue: LogQueue
 
   /// A sink that writes to `descriptor`, which stays open and the caller's, and lets up to `pendingLimit` bytes wait.
   public init(descriptor: Int32, pendingLimit: Int = 4 * 1024 * 1024) {

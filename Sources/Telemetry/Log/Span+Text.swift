@@ -1,27 +1,26 @@
 extension Span<UInt8> {
   /// Whether these bytes are a value of logfmt without quotation marks. An empty value is for the caller to judge.
   var isBare: Bool {
-    // Without an early exit, which is what lets the compiler look at many bytes at once.
-    var others: UInt8 = 0
     for index in indices {
-      let byte = unsafe self[unchecked: index]
-      let isOther =
-        (byte &- 0x21 > 0x7E - 0x21) || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "=")
-        || byte == UInt8(ascii: "\\")
-      others |= isOther ? 1 : 0
+      switch self[index] {
+      case UInt8(ascii: "\""), UInt8(ascii: "="), UInt8(ascii: "\\"): return false
+      case 0x21...0x7E: continue
+      default: return false
+      }
     }
-    return others == 0
+    return true
   }
 
-  /// Whether these bytes can stand in a JSON string as they are, and are printable ASCII.
+  /// Whether these bytes are printable ASCII, and can stand in a JSON string as they are.
   var isClean: Bool {
-    var others: UInt8 = 0
     for index in indices {
-      let byte = unsafe self[unchecked: index]
-      let isOther = (byte &- 0x20 > 0x7E - 0x20) || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
-      others |= isOther ? 1 : 0
+      switch self[index] {
+      case UInt8(ascii: "\""), UInt8(ascii: "\\"): return false
+      case 0x20...0x7E: continue
+      default: return false
+      }
     }
-    return others == 0
+    return true
   }
 
   /// The scalar whose UTF-8 begins at `index` and its length in bytes, or nil where it is not well-formed

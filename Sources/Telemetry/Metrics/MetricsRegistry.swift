@@ -7,6 +7,9 @@ import Synchronization
 /// The names, help texts and labels are the program's own: what breaks the rules of Prometheus' data model, or
 /// contradicts an earlier registration, stops the program where it is registered.
 public final class MetricsRegistry: Sendable {
+  /// The media type of ``exposition()``.
+  public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
+
   private let families = Mutex<[String: MetricFamily]>([:])
 
   /// An empty registry.
@@ -53,7 +56,7 @@ public final class MetricsRegistry: Sendable {
     add(.read(read), .gauge, name, help, labels)
   }
 
-  /// All metrics in the text format 0.0.4 (`text/plain; version=0.0.4; charset=utf-8`), ordered by name and labels.
+  /// All metrics in the text format 0.0.4, ordered by name and labels.
   public func exposition() -> [UInt8] {
     // Rendered without the lock, so that a figure that is read may itself use the registry.
     let families = families.withLock { Array($0.values) }

@@ -1,0 +1,97 @@
+internal import HTTPService
+
+/// `POST /oauth2/token`: the client credentials grant (RFC 6749 4.4) as Kinde's documentation has it.
+struct TokenEndpoint: Sendable {
+  let registry: Registry
+  let mint: TokenMint
+  /// How every request ends, if not by what it deserves.
+  let failure: ForcedFailure?
+
+  /// The answer of 200 (RFC 6749 5.1).
+  private struct Grant: Encodable {
+    let accessToken: String
+    let expiresIn: Int
+    let tokenType: String
+
+    enum CodingKeys: String, CodingKey {
+      case accessToken = "access_token"
+      case expiresIn = "expires_in"
+      case tokenType = "token_type"
+    }
+  }
+
+  // RFC 6749 5.1: nothing in between may keep a token.
+  private static let notStored = [ServiceField("Cache-Control", "no-store"), ServiceField("Pragma", "no-cache")]
+
+  /// - Parameter now: seconds since 1970.
+  func answer(_ request: ServiceRequest, now: Int) -> ServiceResponse {
+    guard request.method == "POST" else { return .methodNotAllowed(allowed: ["POST"]) }
+    if let failure { return answer(to: failure) }
+    do throws(TokenRefusal) {
+      let token = try issue(request, now: now)
+      let grant = Grant(accessToken: token, expiresIn: mint.lifetime, tokenType: "Bearer")
+      return .json(200, grant, fields: Self.notStored)
+    } catch {
+      return answer(to: error, usedBasic: !request.values(of: "authorization").isEmpty)
+    }
+  }
+
+  private func issue(_ request: ServiceRequest, now: Int) throws(TokenRefusal) -> String {
+    let form = try self.form(of: request)
+    guard form["grant_type"] == "client_credentials" else {
+      throw TokenRefusal(.invalidRequest, "grant_type is not client_credentials")
+    }
+    let application = try registry.application(ClientCredentials(of: request, form))
+    guard let audience = form["audience"] else { throw TokenRefusal(.invalidRequest, "audience is missing") }
+    let scopes = form["scope"].map { $0.split(separator: " ").map(String.init) } ?? []
+    try registry.authorize(application, audience: audience, scopes: scopes)
+    return try token(application, audience, scopes, now)
+  }
+
+  private func token(
+    _ application: Application, _ audience: String, _ scopes: [String], _ now: Int
+  ) throws(TokenRefusal) -> String {
+    do {
+      return try mint.issue(to: application, audience: audience, scopes: scopes, now: now)
+    } catch {
+      throw TokenRefusal(.serverError, "the token could not be signed: \(error)")
+    }
+  }
+
+  private func form(of request: ServiceRequest) throws(TokenRefusal) -> Form {
+    let type = request.values(of: "content-type").first ?? "nothing"
+    let mediaType = type.split(separator: ";", omittingEmptySubsequences: false)[0].filter { $0 != " " && $0 != "\t" }
+    guard mediaType.lowercased() == "application/x-www-form-urlencoded" else {
+      throw TokenRefusal(.invalidRequest, "the content type is \(type), not application/x-www-form-urlencoded")
+    }
+    do {
+      return try Form(request.body)
+    } catch {
+      throw TokenRefusal(.invalidRequest, error.description)
+    }
+  }
+
+  private func answer(to refusal: TokenRefusal, usedBasic: Bool) -> ServiceResponse {
+    // RFC 6749 5.2: whoever tried with the Authorization field is told how that is done.
+    let challenge = [ServiceField("WWW-Authenticate", #"Basic realm="sandbox", charset="UTF-8""#)]
+    let isChallenged = refusal.code == .invalidClient && usedBasic
+    return .error(
+      refusal.code.status, refusal.code.rawValue, refusal.description,
+      fields: (isChallenged ? challenge : []) + Self.notStored)
+  }
+
+  private func answer(to failure: ForcedFailure) -> ServiceResponse {
+    let reason = "the sandbox was started with --fail \(failure.rawValue)"
+    switch failure {
+    case .invalidClient: return answer(to: TokenRefusal(.invalidClient, reason), usedBasic: false)
+    case .unauthorizedClient: return answer(to: TokenRefusal(.unauthorizedClient, reason), usedBasic: false)
+    case .invalidScope: return answer(to: TokenRefusal(.invalidScope, reason), usedBasic: false)
+    case .invalidRequest: return answer(to: TokenRefusal(.invalidRequest, reason), usedBasic: false)
+    case .rateLimited:
+      return .error(429, "too_many_requests", reason, fields: [ServiceField("RateLimit-Reset", "5")])
+    case .serverError:
+      let page = "<!doctype html><title>Error</title><h1>Something went wrong</h1>\n"
+      return ServiceResponse(status: 500, type: "text/html; charset=utf-8", body: Array(page.utf8))
+    }
+  }
+}

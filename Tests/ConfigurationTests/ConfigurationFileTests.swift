@@ -1,0 +1,87 @@
+import Configuration
+import Foundation
+import Secrets
+import Testing
+
+@Suite("A configuration in a file")
+final class ConfigurationFileTests {
+  let directory: URL
+
+  init() throws {
+    directory = FileManager.default.temporaryDirectory.appendingPathComponent("configuration-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(at: directory) }
+
+  @discardableResult
+  private func file(_ name: String, _ content: String, mode: Int = 0o400) -> String {
+    let path = directory.appendingPathComponent(name).path
+    #expect(
+      FileManager.default.createFile(
+        atPath: path, contents: Data(content.utf8), attributes: [.posixPermissions: mode]))
+    return path
+  }
+
+  private let text = """
+    credentials:
+      kinde:
+        domain: acme.kinde.com
+        client_id: id
+        client_secret: { file: client_secret }
+    routes: [{ name: a, match: a, audience: x }]
+    tls: { ca_file: ca.pem }
+    """
+
+  @Test("finds the files it names beside it")
+  func relative() throws {
+    let secret = file("client_secret", "s3cret\n")
+    let authorities = file("ca.pem", "# a comment\n-----BEGIN CERTIFICATE-----\n")
+    let loaded = try ConfigurationLoader.load(path: file("proxy.conf", text), environment: [:])
+    #expect(loaded.credentials[0].clientSecret == Secret("s3cret"))
+    #expect(loaded.credentials[0].clientSecretSource.description == "file \(secret)")
+    #expect(loaded.tls.caFile == authorities)
+    #expect(loaded.warnings.isEmpty)
+  }
+
+  @Test("warns when others can read the secret", arguments: [0o440, 0o404, 0o644])
+  func readable(mode: Int) throws {
+    file("client_secret", "s3cret\n", mode: mode)
+    file("ca.pem", "-----BEGIN CERTIFICATE-----\n")
+    let path = file("proxy.conf", text)
+    let octal = String(mode, radix: 8)
+    #expect(
+      try ConfigurationLoader.load(path: path, environment: [:]).warnings.map(\.description) == [
+        "\(path):5:28: credentials.kinde.client_secret.file is readable by others than its owner (mode 0\(octal)); chmod 400 mends that"
+      ])
+  }
+
+  @Test("is told which of its files is missing, empty or something else")
+  func missing() throws {
+    let path = file("proxy.conf", text)
+    file("client_secret", "\n")
+    file("ca.pem", "nothing of use")
+    let error = #expect(throws: ConfigurationError.self) {
+      try ConfigurationLoader.load(path: path, environment: [:])
+    }
+    #expect(
+      error?.problems.map(\.description) == [
+        "\(path):5:28: credentials.kinde.client_secret.file: file \(directory.path)/client_secret is empty",
+        "\(path):7:17: tls.ca_file names the file \(directory.path)/ca.pem, which holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)",
+      ])
+  }
+
+  @Test("is told when it cannot be read itself")
+  func unreadable() throws {
+    let large = file("large.conf", String(repeating: "#", count: 1024 * 1024 + 1))
+    for (path, complaint) in [
+      ("/nowhere/proxy.conf", "cannot be read: No such file or directory"), (directory.path, "is a directory"),
+      ("/dev/null", "is not a regular file"), (large, "is larger than 1 MB"),
+    ] {
+      let error = #expect(throws: ConfigurationError.self) {
+        try ConfigurationLoader.load(path: path, environment: [:])
+      }
+      #expect(error?.description == "\(path): the file \(complaint)\n1 problem, nothing was started.")
+    }
+  }
+}

@@ -1,0 +1,96 @@
+import Configuration
+import Foundation
+import Testing
+
+/// A generator that gives the same numbers in every run (SplitMix64).
+private struct SeededGenerator: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ (mixed >> 31)
+  }
+}
+
+@Suite("A damaged proxy.conf.example")
+struct MutationTests {
+  static let environment = [
+    "KINDE_CLIENT_ID": "8a1b", "LEGACY_CLIENT_SECRET": "s3cr3t légacy", "KINDE": "s3cr3t kindé",
+  ]
+  static let snippets = [
+    "\n", " ", "  ", "\t", "\r\n", ":", ": ", "- ", "#", " #", "'", "\"", "[", "]", "{", "}", "&a ", "*a", "!a ",
+    "<<: ",
+    "? ", "|", ">", "---\n", "...\n", "%YAML 1.1\n", "${", "${KINDE_CLIENT_ID}", "$$", "\\", "\\0", "@", "`", ",", "~",
+    "\0",
+    "\u{7F}",
+    "\u{FEFF}", "\u{2028}", "ä", "😀", "9999999999999999999999", "-1", "[[[[[[[[[[[[[[[[[[[[", "{a: {b: {c: ",
+  ].map { Array($0.utf8) }
+
+  /// The example with its secret in the environment, so that no mutation reaches for a file.
+  private func example() throws -> [UInt8] {
+    let url = ProxyConfExampleTests.root.appendingPathComponent("proxy.conf.example")
+    let text = try String(contentsOf: url, encoding: .utf8)
+    return Array(text.replacing("{ file: /run/secrets/kinde_client_secret }", with: "${KINDE}").utf8)
+  }
+
+  /// Whether `bytes` were loaded; if not, there is a problem, at a place that exists, that shows no secret.
+  private func check(_ bytes: [UInt8]) -> Bool {
+    do {
+      _ = try ConfigurationLoader.parse(bytes, fileName: "proxy.conf", environment: Self.environment)
+      return true
+    } catch {
+      let lines = bytes.count { $0 == UInt8(ascii: "\n") } + 1
+      let isTold =
+        !error.problems.isEmpty
+        && error.problems.allSatisfy { (0...lines).contains($0.line) && ($0.line == 0) == ($0.column == 0) }
+      #expect(isTold, "\(error)\n\(String(decoding: bytes, as: UTF8.self))")
+      #expect(!error.description.contains("s3cr3t"), "\(error)\n\(String(decoding: bytes, as: UTF8.self))")
+      return false
+    }
+  }
+
+  @Test("loads undamaged")
+  func undamaged() throws {
+    #expect(check(try example()))
+  }
+
+  @Test("loads or has a problem, wherever it is cut off")
+  func truncated() throws {
+    let bytes = try example()
+    let loaded = stride(from: 0, to: bytes.count, by: 7).filter { check(Array(bytes[..<$0])) }
+    // Without the routes there is nothing to load; near the end little is missing.
+    #expect((loaded.first ?? 0) > bytes.count / 2)
+    #expect(!loaded.isEmpty)
+  }
+
+  @Test("loads or has a problem, whatever is changed in it", arguments: 1...8)
+  func mutated(seed: UInt64) throws {
+    var generator = SeededGenerator(state: seed)
+    let original = try example()
+    var loaded = 0
+    for _ in 0..<100 {
+      var bytes = original
+      for _ in 0..<Int.random(in: 1...4, using: &generator) { mutate(&bytes, &generator) }
+      if check(bytes) { loaded += 1 }
+    }
+    // A mutation that always or never hurts would test nothing.
+    #expect((5...95).contains(loaded))
+  }
+
+  private func mutate(_ bytes: inout [UInt8], _ generator: inout SeededGenerator) {
+    guard !bytes.isEmpty else { return }
+    let index = Int.random(in: 0..<bytes.count, using: &generator)
+    let run = index..<min(bytes.count, index + Int.random(in: 1...40, using: &generator))
+    switch Int.random(in: 0..<6, using: &generator) {
+    case 0: bytes[index] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
+    case 1: bytes[index] = UInt8.random(in: 0...255, using: &generator)
+    case 2: bytes.removeSubrange(run)
+    case 3: bytes.insert(contentsOf: Array(bytes[run]), at: Int.random(in: 0...bytes.count, using: &generator))
+    case 4: bytes.removeSubrange(index...)
+    default: bytes.insert(contentsOf: Self.snippets.randomElement(using: &generator) ?? [], at: index)
+    }
+  }
+}

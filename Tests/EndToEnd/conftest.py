@@ -1,0 +1,131 @@
+"""Fixtures: every process and server of a test is started for it and ended after it."""
+
+import os
+import ssl
+from pathlib import Path
+
+import pytest
+
+from harness.authlib_server import AuthlibServer
+from harness.certificates import CertificateAuthority
+from harness.nginx import Nginx
+from harness.origin import RawOrigin
+from harness.proxy import Proxy
+from harness.proxy_conf import proxy_conf
+from harness.transcript import Transcript
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def pytest_addoption(parser):
+    parser.addoption("--large", action="store_true", help="also move 5 GB each way")
+
+
+def pytest_collection_modifyitems(config, items):
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+    if not config.getoption("--large"):
+        skip = pytest.mark.skip(reason="moves 5 GB; scripts/test --large runs it")
+        for item in items:
+            if item.get_closest_marker("large"):
+                item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def binary() -> Path:
+    path = Path(os.environ.get("M2M_PROXY", ROOT / ".build/debug/m2m-proxy")).absolute()
+    if not path.is_file():
+        pytest.exit(f"{path} does not exist: swift build makes it, M2M_PROXY names another", returncode=1)
+    return path
+
+
+@pytest.fixture(scope="session")
+def transcript() -> Transcript:
+    return Transcript()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory) -> CertificateAuthority:
+    return CertificateAuthority(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def nginx(tmp_path_factory, authority):
+    server = Nginx(tmp_path_factory.mktemp("nginx"), authority)
+    yield server
+    server.stop()
+
+
+def server_context(certificate) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.certificate, certificate.key)
+    return context
+
+
+@pytest.fixture(scope="session")
+def tls_context(authority) -> ssl.SSLContext:
+    return server_context(authority.issue("in-process", "127.0.0.1", "localhost"))
+
+
+@pytest.fixture
+def authlib(transcript):
+    server = AuthlibServer(transcript)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def origin():
+    server = RawOrigin()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def tls_origin(tls_context):
+    server = RawOrigin(tls_context)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def start_proxy(binary, transcript, tmp_path, authlib):
+    """Starts proxies: `start_proxy({"forward_to": …}, timeouts={…})`. A route has sensible defaults, a file too."""
+    proxies = []
+
+    def start(*routes: dict, environment: dict = {}, **settings) -> Proxy:
+        directory = tmp_path / f"proxy-{len(proxies)}"
+        directory.mkdir()
+        proxy = Proxy(binary, directory, transcript)
+        proxies.append(proxy)
+        secret = {"CLIENT_SECRET": authlib.client.secret}
+        return proxy.start(proxy_conf(complete(routes, settings, authlib)), secret | environment)
+
+    yield start
+    failures = []
+    for proxy in proxies:
+        try:
+            proxy.stop()
+        except BaseException as failure:
+            failures.append(failure)
+    if failures:
+        raise failures[0]
+
+
+def complete(routes, settings: dict, authlib: AuthlibServer) -> dict:
+    """What most tests do not care about."""
+    defaults = {"listen": ["127.0.0.1:0"], "admin": "127.0.0.1:0", "credentials": {"kinde": authlib.credential()}}
+    named = [{"name": "api", "match": "api.internal", "mount": "/api", "audience": "https://api.example"} | route
+             for route in routes]
+    return defaults | settings | {"routes": named}
+
+
+@pytest.fixture
+def proxy(start_proxy, origin) -> Proxy:
+    """api.internal and /api lead to the raw origin, with a token from Authlib."""
+    return start_proxy({"forward_to": origin.url})
+
+
+@pytest.fixture
+def nginx_proxy(start_proxy, nginx) -> Proxy:
+    """api.internal and /api lead to nginx, with a token from Authlib."""
+    return start_proxy({"forward_to": nginx.url()})

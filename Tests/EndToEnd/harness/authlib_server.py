@@ -1,0 +1,177 @@
+"""A real OAuth server: Authlib's AuthorizationServer on Flask, with switches for the faults that tests need."""
+
+import secrets
+import ssl
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Callable
+
+import jwt
+from authlib.integrations.flask_oauth2 import AuthorizationServer
+from authlib.oauth2.rfc6749 import ClientMixin, grants
+from authlib.oauth2.rfc6749.errors import UnauthorizedClientError
+from authlib.oauth2.rfc6750 import BearerTokenGenerator
+from cryptography.hazmat.primitives.asymmetric import ec
+from flask import Flask, Response, request
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from .transcript import Transcript
+from .waiting import PATIENCE, Changes
+
+
+@dataclass
+class Fetch:
+    """One request for a token, as the server saw it."""
+
+    authentication: str
+    form: dict[str, list[str]]
+    fields: dict[str, str]
+
+    @property
+    def audience(self) -> str | None:
+        return self.form.get("audience", [None])[0]
+
+    @property
+    def scope(self) -> str | None:
+        return self.form.get("scope", [None])[0]
+
+
+@dataclass
+class Client(ClientMixin):
+    identifier: str
+    secret: str
+    methods: set[str] = field(default_factory=lambda: {"client_secret_post", "client_secret_basic"})
+    grant_types: set[str] = field(default_factory=lambda: {"client_credentials"})
+    refused_audiences: set[str] = field(default_factory=set)
+
+    def get_client_id(self):
+        return self.identifier
+
+    def get_allowed_scope(self, scope):
+        return scope or ""
+
+    def check_client_secret(self, client_secret):
+        return secrets.compare_digest(self.secret.encode(), client_secret.encode())
+
+    def check_endpoint_auth_method(self, method, endpoint):
+        return method in self.methods
+
+    def check_grant_type(self, grant_type):
+        return grant_type in self.grant_types
+
+
+class _ClientCredentials(grants.ClientCredentialsGrant):
+    TOKEN_ENDPOINT_AUTH_METHODS = ["client_secret_post", "client_secret_basic"]
+
+    def validate_token_request(self):
+        super().validate_token_request()
+        if request.form.get("audience") in self.request.client.refused_audiences:
+            raise UnauthorizedClientError("The client is not authorized for this audience.")
+
+
+class _Quiet(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log(self, *_):
+        pass
+
+
+class AuthlibServer:
+    def __init__(self, transcript: Transcript, tls: ssl.SSLContext | None = None):
+        self.client = Client("m2m-" + secrets.token_hex(6), transcript.keep_secret(secrets.token_urlsafe(32)))
+        self.lifetime: int = 3600
+        self.opaque = False
+        self.fetches: list[Fetch] = []
+        self.tokens: list[str] = []
+        self.edit: Callable[[dict], dict] = lambda reply: reply
+        """Changes the reply of a successful fetch; for servers that answer oddly."""
+        self.fault: Callable[[], Response] | None = None
+        """Answers instead of the OAuth server; for servers that are broken."""
+        self.transcript = transcript
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._changes = Changes()
+        self._open = threading.Event()
+        self._open.set()
+        app = Flask("token endpoint")
+        app.config["OAUTH2_SCOPES_SUPPORTED"] = ["read:orders", "write:orders"]
+        oauth = AuthorizationServer(app, lambda id: self.client if id == self.client.identifier else None, self._save)
+        oauth.register_grant(_ClientCredentials)
+        oauth.register_token_generator(
+            "default", BearerTokenGenerator(self._token, expires_generator=lambda *_: self.lifetime))
+
+        @app.post("/oauth2/token")
+        def token():
+            self._note()
+            assert self._open.wait(PATIENCE), "nobody released the token endpoint"
+            if self.fault:
+                return self.fault()
+            response = oauth.create_token_response()
+            if response.status_code == 200:
+                response.set_data(app.json.dumps(self.edit(response.get_json())))
+            return response
+
+        @app.route("/elsewhere", methods=["GET", "POST"])
+        def elsewhere():
+            self._note()
+            return {"access_token": "from-elsewhere", "token_type": "Bearer", "expires_in": 3600}
+
+        self._server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet, ssl_context=tls)
+        self._server.daemon_threads = True
+        self._scheme = "https" if tls else "http"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        self._thread.start()
+
+    @property
+    def authority(self) -> str:
+        return f"127.0.0.1:{self._server.server_port}"
+
+    @property
+    def token_endpoint(self) -> str:
+        return f"{self._scheme}://{self.authority}/oauth2/token"
+
+    def credential(self, **more) -> dict:
+        """The credential's part of proxy.conf; the secret itself comes in the environment."""
+        return {"token_endpoint": self.token_endpoint, "client_id": self.client.identifier,
+                "client_secret": "${CLIENT_SECRET}", **more}
+
+    def hold(self) -> None:
+        """Requests for tokens wait from now on."""
+        self._open.clear()
+
+    def release(self) -> None:
+        self._open.set()
+
+    def answer(self, status: int, body: str | bytes, **fields: str) -> None:
+        """Every fetch gets this answer from now on."""
+        named = {name.replace("_", "-"): value for name, value in fields.items()}
+        self.fault = lambda: Response(body, status, named)
+
+    def wait_for_fetches(self, count: int) -> list[Fetch]:
+        self._changes.wait_for(lambda: len(self.fetches) >= count, f"{count} requests for a token")
+        return self.fetches
+
+    def _note(self) -> None:
+        authentication = "client_secret_basic" if request.authorization else (
+            "client_secret_post" if "client_secret" in request.form else "none")
+        fetch = Fetch(authentication, {key: request.form.getlist(key) for key in request.form}, dict(request.headers))
+        with self._changes:
+            self.fetches.append(fetch)
+
+    def _token(self, client, grant_type, user, scope) -> str:
+        if self.opaque:
+            return secrets.token_urlsafe(32)
+        now = int(time.time())
+        return jwt.encode(
+            {"iss": f"http://{self.authority}", "aud": [request.form.get("audience")], "azp": client.identifier,
+             "iat": now, "exp": now + self.lifetime, "jti": secrets.token_hex(8), "scope": scope or ""},
+            self._key, algorithm="ES256")
+
+    def _save(self, token, _request) -> None:
+        self.tokens.append(self.transcript.keep_token_secret(token["access_token"]))
+
+    def stop(self) -> None:
+        self.release()
+        self._server.shutdown()
+        self._thread.join(PATIENCE)
+        self._server.server_close()

@@ -1,0 +1,127 @@
+"""The real binary as a child process."""
+
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import requests
+
+from .client import RawClient
+from .output import Output
+from .transcript import Transcript
+from .waiting import PATIENCE
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """The tests' own environment without proxy settings, so that nothing but the test decides who talks to whom."""
+    kept = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
+    return kept | more
+
+
+class Proxy:
+    def __init__(self, binary: Path, directory: Path, transcript: Transcript):
+        self.binary = binary
+        self.directory = directory
+        self.process: subprocess.Popen | None = None
+        self._transcript = transcript
+        self._clients: list[RawClient] = []
+        self._stopped = False
+
+    def start(self, conf: str, environment: dict[str, str] = {}) -> "Proxy":
+        """Starts it with `conf` and returns when it says that it is ready."""
+        (self.directory / "proxy.conf").write_text(conf)
+        self.process = subprocess.Popen(
+            [self.binary, "run", "--config", "proxy.conf"], cwd=self.directory, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_environment(**environment))
+        self.log = Output(self.process.stdout)
+        self.messages = Output(self.process.stderr)
+        try:
+            self.messages.wait_for("^ready in")
+            self.address = self._address("listen")
+            self.admin = self._address("admin")
+        except AssertionError:
+            self.kill()
+            raise
+        return self
+
+    def _address(self, name: str) -> tuple[str, int] | None:
+        for line in self.messages.lines:
+            if match := re.match(rf"{name} +http://([\d.]+):(\d+)", line):
+                return match[1], int(match[2])
+        return None
+
+    @property
+    def url(self) -> str:
+        return "http://%s:%d" % self.address
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def output(self) -> str:
+        return self.messages.text + self.log.text
+
+    def connect(self) -> RawClient:
+        """A connection that is closed, at the latest, when the proxy is stopped."""
+        client = RawClient(self.address)
+        self._clients.append(client)
+        return client
+
+    def requests_logged(self, count: int) -> list[dict[str, str]]:
+        """The access log once it has `count` lines, each as a dictionary."""
+        self.log.wait_for(r"event=request\b", count)
+        return [logfmt(line) for line in self.log.lines if re.search(r"event=request\b", line)]
+
+    def metrics(self) -> str:
+        answer = requests.get("http://%s:%d/metrics" % self.admin, timeout=PATIENCE, proxies={"http": ""})
+        answer.raise_for_status()
+        return answer.text
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def wait(self) -> int:
+        """The exit code, when it has ended by itself."""
+        code = self.process.wait(PATIENCE)
+        self._record(code)
+        return code
+
+    def stop(self) -> None:
+        """Ends it as a service manager does, and checks that it left in peace."""
+        if self._stopped or self.process is None:
+            return
+        for client in self._clients:
+            client.close()
+        try:
+            if self.process.poll() is None:
+                if self.admin:
+                    self._transcript.add("metrics", self.metrics())
+                self.signal(signal.SIGTERM)
+            code = self.wait()
+        except BaseException:
+            self.kill()
+            raise
+        assert code == 0, f"exit code {code}:\n{self.output}"
+
+    def kill(self) -> None:
+        self.process.kill()
+        self._record(self.process.wait(PATIENCE))
+
+    def _record(self, code: int) -> None:
+        if self._stopped:
+            return
+        self._stopped = True
+        for name, output in [("stderr", self.messages), ("stdout", self.log)]:
+            text = output.wait_for_end()
+            self._transcript.add(f"{name} of {self.directory.name}", text)
+            print(f"--- the proxy's {name}, exit code {code}\n{text[-20_000:]}")
+
+
+def logfmt(line: str) -> dict[str, str]:
+    """One line of the log; values with spaces are in double quotes."""
+    pairs = re.findall(r'([A-Za-z_]+)=("(?:[^"\\]|\\.)*"|[^ ]*)(?: |$)', line)
+    assert " ".join(f"{key}={value}" for key, value in pairs) == line, f"not logfmt: {line!r}"
+    return {key: value[1:-1].replace('\\"', '"') if value.startswith('"') else value for key, value in pairs}

@@ -1,0 +1,52 @@
+"""Everything that any proxy of the session printed or published, and everything that must not be in it."""
+
+import base64
+import re
+import urllib.parse
+from dataclasses import dataclass, field
+
+
+def variants(secret: str) -> set[str]:
+    """The forms in which a secret could leak: raw, URL-encoded, hexadecimal, base64 at each of its three alignments."""
+    raw = secret.encode()
+    forms = {secret, urllib.parse.quote(secret, safe=""), urllib.parse.quote_plus(secret), raw.hex()}
+    forms.add(secret.replace("\\", "\\\\").replace('"', '\\"').replace("/", "\\/"))
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        for shift in range(3):
+            # The characters that do not depend on what stands before or after the secret.
+            usable = len(raw) - (-shift % 3)
+            encoded = encode(b"x" * shift + raw).decode().rstrip("=")
+            start = [0, 2, 3][shift]
+            forms.add(encoded[start : start + usable * 4 // 3 - 2])
+    return {form for form in forms if len(form) >= 8}
+
+
+@dataclass
+class Transcript:
+    texts: list[tuple[str, str]] = field(default_factory=list)
+    secrets: set[str] = field(default_factory=set)
+
+    def add(self, source: str, text: str) -> None:
+        self.texts.append((source, text))
+
+    def keep_secret(self, value: str) -> str:
+        self.secrets.add(value)
+        return value
+
+    def keep_token_secret(self, token: str) -> str:
+        """A JWT's header is the same for everybody; its payload and signature are not."""
+        self.secrets.add(token)
+        if token.count(".") == 2:
+            self.secrets.update(token.split(".")[1:])
+        return token
+
+    def leaks(self) -> list[str]:
+        """Where a secret appears, without repeating it."""
+        forms = sorted({form for secret in self.secrets for form in variants(secret)})
+        pattern = re.compile("|".join(map(re.escape, forms))) if forms else None
+        found = []
+        for source, text in self.texts:
+            match = pattern.search(text) if pattern else None
+            if match:
+                found.append(f"{source}: at {match.start()}: …{text[max(0, match.start() - 60):match.start()]}<secret>")
+        return found

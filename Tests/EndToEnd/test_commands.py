@@ -1,0 +1,197 @@
+"""The command line: run, check, health, --version, --help; and proxy.conf files that are wrong."""
+
+import re
+import socket
+
+import pytest
+import requests
+
+from harness.output import run
+from harness.proxy import clean_environment
+from harness.proxy_conf import proxy_conf
+
+GOOD = """\
+listen: 127.0.0.1:0
+admin: 127.0.0.1:0
+
+credentials:
+  kinde:
+    token_endpoint: http://127.0.0.1:9/oauth2/token
+    client_id: some-id
+    client_secret: ${CLIENT_SECRET}
+
+routes:
+  - name: orders
+    match: orders.internal
+    mount: /orders
+    forward_to: http://127.0.0.1:9
+    credentials: kinde
+    audience: https://orders.example.com
+"""
+
+
+@pytest.fixture
+def command(binary, tmp_path):
+    """Runs the binary to its end, in a directory with `conf` as proxy.conf."""
+    def execute(*arguments: str, conf: str | bytes | None = GOOD, **environment: str):
+        if conf is not None:
+            (tmp_path / "proxy.conf").write_bytes(conf if isinstance(conf, bytes) else conf.encode())
+        return run([str(binary), *arguments], cwd=tmp_path,
+                   env=clean_environment(**{"CLIENT_SECRET": "from-the-environment"} | environment))
+    return execute
+
+
+def problems(result) -> list[str]:
+    """The lines of a configuration that was refused, without the sum below them."""
+    assert result.returncode == 64, (result.returncode, result.stdout, result.stderr)
+    lines = (result.stdout + result.stderr).splitlines()
+    found = [line for line in lines if re.match(r"proxy\.conf:\d+:\d+: ", line)]
+    assert any(re.search(rf"\b{len(found)} problems?\b", line) for line in lines), lines
+    assert not any(re.match(r"(listen|ready)\b", line) for line in lines)
+    return found
+
+
+def test_version_and_help(command):
+    assert re.search(r"\d+\.\d+\.\d+", command("--version").stdout)
+    usage = command("--help")
+    assert usage.returncode == 0
+    for word in ["run", "check", "health"]:
+        assert word in usage.stdout
+
+
+def test_an_unknown_command_is_a_usage_error(command):
+    result = command("runn")
+    assert result.returncode == 64 and "runn" in result.stderr
+
+
+def test_check_prints_the_routes_of_a_good_file(command):
+    result = command("check")
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output
+    for word in ["orders", "orders.internal", "/orders", "http://127.0.0.1:9", "https://orders.example.com"]:
+        assert word in output
+    assert "from-the-environment" not in output
+
+
+@pytest.mark.parametrize("verb", ["run", "check"])
+def test_all_problems_of_a_file_are_reported_at_once_with_positions(command, verb):
+    conf = GOOD.replace("    audience:", "    audiance:").replace("credentials: kinde\n", "credentials: kinde-eu\n")
+    conf += "    timeouts:\n      connect: soon\n"
+    found = problems(command(verb, conf=conf))
+    assert 'proxy.conf:16:5: routes[0]: unknown setting "audiance"; did you mean "audience"?' in found
+    assert any(re.match(r'proxy\.conf:15:18: routes\[0\]\.credentials .*"kinde-eu".*not defined.*kinde', line)
+               for line in found), found
+    assert any(re.match(r'proxy\.conf:18:16: routes\[0\]\.timeouts\.connect must be a duration.*"soon"', line)
+               for line in found), found
+
+
+def test_a_wrong_file_binds_nothing(command):
+    """The port is taken: a program that tried to bind it would have more to say."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        conf = GOOD.replace("127.0.0.1:0", "127.0.0.1:%d" % taken.getsockname()[1]) + "unknown: 1\n"
+        assert len(problems(command("run", conf=conf))) == 1
+
+
+def test_a_port_that_is_taken_is_an_error_naming_the_address(command):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        result = command("run", conf=GOOD.replace("listen: 127.0.0.1:0", f"listen: {address}"))
+        assert result.returncode not in (0, 64) and result.returncode > 0
+        assert address in result.stderr and "ready in" not in result.stderr
+
+
+def test_a_missing_file_is_an_error_naming_it(command):
+    for verb in ["run", "check"]:
+        result = command(verb, "--config", "nowhere.conf", conf=None)
+        assert result.returncode == 64
+        assert "nowhere.conf" in result.stderr + result.stdout
+
+
+WRONG = {
+    "an empty file": ("", "routes"),
+    "a tab": ("listen:\n\t- 127.0.0.1:0\n", "tab"),
+    "no YAML": ("routes: [a\n", ""),
+    "an anchor": (GOOD.replace("mount: /orders", "mount: &a /orders"), "anchor"),
+    "a tag": (GOOD.replace("mount: /orders", "mount: !!str /orders"), "tag"),
+    "a second document": (GOOD + "---\nlisten: 1\n", "document"),
+    "a key twice": (GOOD + "listen: 127.0.0.1:0\n", "listen"),
+    "a route's name twice": (GOOD + "  - name: orders\n    mount: /b\n    forward_to: http://127.0.0.1:9\n"
+                             "    audience: x\n", "orders"),
+    "a mount of two routes": (GOOD + "  - name: b\n    mount: /orders\n    forward_to: http://127.0.0.1:9\n"
+                              "    audience: x\n", "/orders"),
+    "a route without match and mount": (GOOD.replace("    match: orders.internal\n    mount: /orders\n", ""), "match"),
+    "a plain token endpoint outside loopback": (
+        GOOD.replace("http://127.0.0.1:9/oauth2", "http://tokens.example/oauth2"), "https"),
+    "a variable that is not set": (GOOD.replace("some-id", "${NOT_SET_ANYWHERE}"), "NOT_SET_ANYWHERE"),
+    "a secret file that does not exist": (
+        GOOD.replace("${CLIENT_SECRET}", "{ file: /nowhere/secret }"), "/nowhere/secret"),
+    "no name": (GOOD.replace("  - name: orders\n    match", "  - match"), "name"),
+    "a size that is none": (GOOD + "limits:\n  head: lots\n", "size"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_file_with_a_mistake_is_refused_with_its_position(command, case):
+    conf, word = WRONG[case]
+    found = problems(command("check", conf=conf))
+    assert len(found) >= 1 and any(word in line for line in found), found
+
+
+def test_bytes_that_are_no_text_are_refused(command):
+    assert problems(command("check", conf=GOOD.encode() + b"# \xff\xfe\n"))
+
+
+def test_a_secret_in_the_file_is_a_warning_that_does_not_repeat_it(command, transcript):
+    secret = transcript.keep_secret("an-inline-secret-of-a-test")
+    result = command("check", conf=GOOD.replace("${CLIENT_SECRET}", secret))
+    output = result.stdout + result.stderr
+    transcript.add("m2m-proxy check", output)
+    assert result.returncode == 0
+    assert re.search(r"warning.*client_secret.*written in proxy\.conf", output) and secret not in output
+
+
+def test_plain_http_to_an_upstream_outside_loopback_is_a_warning(command):
+    result = command("check", conf=GOOD.replace("forward_to: http://127.0.0.1:9", "forward_to: http://orders.example.com"))
+    assert result.returncode == 0 and re.search("warning.*forward_to", result.stdout + result.stderr)
+
+
+def test_start_up_says_what_is_served_where(start_proxy, origin):
+    proxy = start_proxy({"forward_to": origin.url})
+    text = proxy.messages.text
+    assert re.search(r"^m2m-proxy \d+\.\d+\.\d+ · .*proxy\.conf", text)
+    assert re.search(r"^listen +http://127\.0\.0\.1:\d+", text, re.M)
+    assert re.search(r"^admin +http://127\.0\.0\.1:\d+", text, re.M)
+    assert re.search(rf"^route +api .*api\.internal.*→ {re.escape(origin.url)} .*https://api\.example", text, re.M)
+    assert proxy.messages.lines[-1].startswith("ready in")
+
+
+def test_it_listens_on_every_address_of_the_list(start_proxy, origin):
+    proxy = start_proxy({"forward_to": origin.url}, listen=["127.0.0.1:0", "[::1]:0"])
+    urls = re.findall(r"^listen +(http://\S+)", proxy.messages.text, re.M)
+    assert len(urls) == 2
+    for url in urls:
+        assert requests.get(f"{url}/api/", proxies={"http": ""}).text == "ok"
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        return reserved.getsockname()[1]
+
+
+def test_health_tells_a_running_proxy_from_one_that_is_not(start_proxy, origin, command, free_port):
+    conf = GOOD.replace("admin: 127.0.0.1:0", f"admin: 127.0.0.1:{free_port}")
+    assert command("health", conf=conf).returncode == 1
+    start_proxy({"forward_to": origin.url}, admin=f"127.0.0.1:{free_port}")
+    result = command("health", conf=conf)
+    assert result.returncode == 0, result.stderr
+
+
+def test_admin_can_be_turned_off(start_proxy, origin):
+    proxy = start_proxy({"forward_to": origin.url}, admin="off")
+    assert proxy.admin is None
+
+
+def test_proxy_conf_of_the_tests_is_what_a_person_would_write():
+    assert proxy_conf({"listen": ["127.0.0.1:0"], "routes": [{"name": "a", "scopes": ["b"], "mount": "/a"}]}) == (
+        'listen:\n  - "127.0.0.1:0"\nroutes:\n  - name: a\n    scopes:\n      - b\n    mount: /a\n')

@@ -1,0 +1,112 @@
+"""Which route a request takes, and what the upstream is asked for."""
+
+import json
+
+import pytest
+
+from harness.client import get
+from harness.origin import RawOrigin
+
+
+@pytest.fixture
+def other():
+    server = RawOrigin()
+    yield server
+    server.stop()
+
+
+def sent(origin, number: int = 0):
+    request = origin.wait_for_requests(number + 1)[number]
+    return request.target.decode(), request.value("host").decode()
+
+
+@pytest.mark.parametrize("target, expected", [
+    ("http://api.internal/v1/orders", "/v1/orders"),
+    ("http://api.internal", "/"),
+    ("http://api.internal?x=1", "/?x=1"),
+    ("http://API.Internal/v1", "/v1"),
+    ("http://api.internal:80/v1", "/v1"),
+    ("HTTP://api.internal/v1", "/v1"),
+])
+def test_an_absolute_form_request_is_forwarded_in_origin_form(proxy, origin, target, expected):
+    assert proxy.connect().exchange(get(target)).status == 200
+    assert sent(origin) == (expected, origin.authority)
+
+
+@pytest.mark.parametrize("target, expected", [
+    ("/api/v1/orders", "/v1/orders"),
+    ("/api/", "/"),
+    ("/api", "/"),
+    ("/api?x=1", "/?x=1"),
+    ("/api/api/", "/api/"),
+])
+def test_an_origin_form_request_loses_its_routes_mount(proxy, origin, target, expected):
+    assert proxy.connect().exchange(get(target, host="127.0.0.1:8080")).status == 200
+    assert sent(origin) == (expected, origin.authority)
+
+
+def test_the_target_of_an_absolute_form_request_wins_over_its_host_field(start_proxy, origin, other):
+    proxy = start_proxy({"forward_to": origin.url},
+                        {"name": "other", "match": "other.internal", "mount": "/other", "forward_to": other.url})
+    assert proxy.connect().exchange(get("http://api.internal/x", host="other.internal")).status == 200
+    assert sent(origin) == ("/x", origin.authority)
+    assert other.requests == []
+
+
+def test_the_host_field_never_chooses_a_route(proxy, origin):
+    answer = proxy.connect().exchange(get("/v1/orders", host="api.internal"))
+    assert answer.status == 403
+    assert origin.requests == []
+
+
+def test_the_longest_match_wins(start_proxy, origin, other):
+    proxy = start_proxy({"forward_to": origin.url},
+                        {"name": "inner", "match": "api.internal/v2", "mount": "/api/v3", "forward_to": other.url})
+    client = proxy.connect()
+    for target in ["http://api.internal/v1", "http://api.internal/v2/a", "http://api.internal/v22", "/api/v3/b"]:
+        assert client.exchange(get(target)).status == 200
+    assert [request.target for request in origin.requests] == [b"/v1", b"/v22"]
+    assert [request.target for request in other.requests] == [b"/v2/a", b"/b"]
+
+
+def test_a_base_path_of_forward_to_comes_before_the_requests_path(start_proxy, origin):
+    proxy = start_proxy({"forward_to": f"{origin.url}/base"})
+    client = proxy.connect()
+    for target in ["http://api.internal/a?b", "/api/c"]:
+        assert client.exchange(get(target)).status == 200
+    assert [request.target for request in origin.requests] == [b"/base/a?b", b"/base/c"]
+
+
+def test_a_port_in_match_is_part_of_the_route(start_proxy, origin):
+    proxy = start_proxy({"match": "api.internal:8081", "forward_to": origin.url})
+    client = proxy.connect()
+    assert client.exchange(get("http://api.internal:8081/")).status == 200
+    assert client.exchange(get("http://api.internal/")).status == 403
+    assert client.exchange(get("http://api.internal:8082/")).status == 403
+
+
+def test_a_host_that_no_route_names_is_refused_naming_it_and_the_nearest_route(proxy, origin, authlib):
+    answer = proxy.connect().exchange(get("http://apj.internal/v1", host="apj.internal"))
+    problem = json.loads(answer.body)
+    assert (answer.status, problem["status"], problem["hop"]) == (403, 403, "policy")
+    assert answer.value("content-type") == b"application/problem+json"
+    assert answer.value("proxy-status").startswith(b"m2m-proxy; error=")
+    text = problem["detail"] + problem["hint"]
+    assert "apj.internal" in text and "api" in text.replace("apj", "")
+    assert origin.requests == [] and authlib.fetches == []
+
+
+def test_a_route_without_credentials_forwards_without_a_token(start_proxy, origin, authlib):
+    proxy = start_proxy({"forward_to": origin.url},
+                        {"name": "open", "match": "open.internal", "mount": "/open", "forward_to": origin.url,
+                         "credentials": "none"})
+    assert proxy.connect().exchange(get("http://open.internal/", "Authorization: Basic abc")).status == 200
+    assert origin.requests[0].values("authorization") == []
+    assert authlib.fetches == []
+
+
+def test_a_route_without_forward_to_upgrades_to_https_on_the_matched_host(start_proxy, tls_origin, authority):
+    proxy = start_proxy({"match": f"localhost:{tls_origin.port}"}, tls={"ca_file": str(authority.file)})
+    answer = proxy.connect().exchange(get(f"http://localhost:{tls_origin.port}/v1"))
+    assert answer.status == 200
+    assert sent(tls_origin) == ("/v1", f"localhost:{tls_origin.port}")

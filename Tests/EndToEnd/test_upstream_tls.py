@@ -1,0 +1,104 @@
+"""TLS to the upstream: always verified, and refused in words that say why."""
+
+import json
+import re
+
+import pytest
+
+from harness import content
+from harness.authlib_server import AuthlibServer
+from harness.client import get
+from harness.wire import Incomplete
+
+
+def ask(proxy, target: str = "/small.txt"):
+    answer = proxy.connect().exchange(get(f"http://api.internal{target}"))
+    return answer, json.loads(answer.body) if answer.status >= 500 else None
+
+
+@pytest.fixture
+def trusting(start_proxy, authority):
+    """A proxy to `url` that trusts the test authority."""
+    return lambda url: start_proxy({"forward_to": url}, tls={"ca_file": str(authority.file)})
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_certificate_of_a_trusted_authority_for_the_right_name_is_accepted(trusting, nginx, host, authlib):
+    proxy = trusting(nginx.url("tls").replace("127.0.0.1", host))
+    assert ask(proxy)[0].body == b"small\n"
+    assert ask(proxy, "/echo/authorization")[0].body == f"Bearer {authlib.tokens[0]}".encode()
+    assert ask(proxy, "/echo/host")[0].body == nginx.authority("tls").replace("127.0.0.1", host).encode()
+
+
+def test_one_tls_connection_serves_many_requests(trusting, nginx):
+    client = trusting(nginx.url("tls")).connect()
+    answers = [client.exchange(get("http://api.internal/echo/connection")).body.split() for _ in range(20)]
+    assert len({connection for connection, _ in answers}) == 1 and answers[-1][1] == b"20"
+
+
+def test_large_bodies_pass_through_tls_unchanged(trusting, nginx):
+    proxy = trusting(nginx.url("tls"))
+    got = content.Digest()
+    proxy.connect().send(get("http://api.internal/100000000.bin")).answer(sink=got)
+    assert got == content.digest(100_000_000)
+    client = proxy.connect()
+    client.send(get("http://api.internal/upload/tls", f"Content-Length: {5 << 20}", method="PUT"))
+    client.send_pieces(content.pieces(5 << 20))
+    assert client.answer("PUT").status in (201, 204)
+    assert (nginx.www / "upload/tls").read_bytes() == content.content(5 << 20)
+
+
+def test_an_answer_cut_inside_tls_is_incomplete_for_the_client(trusting, tls_origin):
+    def cut(connection):
+        connection.request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+        connection.close()
+
+    tls_origin.script(cut)
+    with pytest.raises(Incomplete):
+        trusting(tls_origin.url).connect().exchange(get("http://api.internal/"))
+
+
+REFUSED = {"wrong_host": "name|host|match", "self_signed": "self.signed|issuer|trust", "expired": "expired",
+           "tls11": "TLS|protocol|version|handshake"}
+
+
+@pytest.mark.parametrize("server", REFUSED)
+def test_a_doubtful_upstream_is_refused_in_words_that_say_why(trusting, nginx, server):
+    answer, problem = ask(trusting(nginx.url(server)))
+    assert (answer.status, problem["hop"]) == (502, "upstream")
+    assert re.search(REFUSED[server], problem["detail"] + problem["hint"], re.IGNORECASE), problem
+    expected = b"error=tls_protocol_error" if server == "tls11" else b"error=tls_certificate_error"
+    assert expected in answer.value("proxy-status")
+
+
+def test_an_unknown_authority_is_refused_naming_the_setting_that_would_trust_it(start_proxy, nginx):
+    answer, problem = ask(start_proxy({"forward_to": nginx.url("tls")}))
+    assert (answer.status, problem["hop"]) == (502, "upstream")
+    assert b"error=tls_certificate_error" in answer.value("proxy-status")
+    assert "ca_file" in problem["hint"]
+
+
+def test_a_plain_server_behind_https_is_refused(trusting, nginx):
+    answer, problem = ask(trusting(nginx.url().replace("http:", "https:")))
+    assert (answer.status, problem["hop"]) == (502, "upstream")
+
+
+def test_nothing_of_a_request_reaches_an_upstream_that_is_refused(start_proxy, tls_origin):
+    answer, _ = ask(start_proxy({"forward_to": tls_origin.url}))
+    assert answer.status == 502
+    assert tls_origin.requests == [] and all(not each.received for each in tls_origin.connections)
+
+
+def test_a_token_endpoint_is_verified_too(start_proxy, origin, transcript, tls_context, authority):
+    server = AuthlibServer(transcript, tls_context)
+    try:
+        settings = {"credentials": {"kinde": server.credential()}}
+        environment = {"CLIENT_SECRET": server.client.secret}
+        trusted = start_proxy({"forward_to": origin.url}, tls={"ca_file": str(authority.file)},
+                              environment=environment, **settings)
+        assert ask(trusted)[0].status == 200
+        answer, problem = ask(start_proxy({"forward_to": origin.url}, environment=environment, **settings))
+        assert answer.status in (502, 503) and problem["hop"] == "token" and len(server.fetches) == 1
+    finally:
+        server.stop()

@@ -1,0 +1,77 @@
+import HTTPWire
+
+/// All that a parsed request head says, by value.
+struct RequestSummary: Equatable, Sendable {
+  var method: String
+  var kind: Method
+  var target: String
+  var version: HTTPVersion
+  var fields: [String]
+  var length: Int
+  var leading: Int
+  var framing: BodyFraming
+  var host: String?
+  var port: UInt16?
+  var flags: Set<String>
+
+  init(_ head: RequestHead, _ bytes: [UInt8]) {
+    method = text(bytes, head.method)
+    kind = head.methodKind
+    target = text(bytes, head.target)
+    version = head.version
+    fields = head.fields.map { "\(text(bytes, $0.name))=\(text(bytes, $0.value))" }
+    length = head.length
+    leading = head.leading
+    framing = head.framing
+    host = head.host.map { text(bytes, $0) }
+    port = head.authority?.port
+    flags = []
+    if head.wantsKeepAlive { flags.insert("keeps") }
+    if head.asksHTTP10KeepAlive { flags.insert("asks 1.0 keep-alive") }
+    if head.expectsContinue { flags.insert("expects") }
+    if head.hasUnknownExpectation { flags.insert("unknown expectation") }
+    if head.hasConnectionOptions { flags.insert("options") }
+    if head.hasUpgrade { flags.insert("upgrade") }
+    if head.acceptsTrailers { flags.insert("trailers") }
+  }
+}
+
+/// Parses `message` as it arrives in pieces: first so many bytes of it, then so many, each time from the beginning.
+func parseRequest(_ message: [UInt8], in lengths: [Int], limits: HeadLimits = HeadLimits()) -> Outcome<RequestSummary> {
+  var parser = RequestHeadParser(limits: limits)
+  var head = RequestHead()
+  return parseRequest(message, in: lengths, with: &parser, into: &head)
+}
+
+func parseRequest(
+  _ message: [UInt8], in lengths: [Int], with parser: inout RequestHeadParser, into head: inout RequestHead
+) -> Outcome<RequestSummary> {
+  do throws(WireError) {
+    for length in lengths {
+      // A copy, so that reading beyond what has arrived is reading out of bounds.
+      let arrived = Array(message[..<length])
+      if try parser.parse(arrived.span, into: &head) { return .complete(RequestSummary(head, arrived)) }
+    }
+    return .incomplete
+  } catch {
+    return .refused(error)
+  }
+}
+
+func parseRequest(_ message: String, limits: HeadLimits = HeadLimits()) -> Outcome<RequestSummary> {
+  let message = bytes(message)
+  return parseRequest(message, in: [message.count], limits: limits)
+}
+
+/// The head of a request that must be well-formed.
+func request(_ message: String) throws -> RequestSummary {
+  guard case .complete(let summary) = parseRequest(message) else {
+    throw Unexpected(outcome: "\(parseRequest(message))")
+  }
+  return summary
+}
+
+/// A message was not what the test takes it for.
+struct Unexpected: Error {
+  var outcome: String
+}

@@ -1,0 +1,48 @@
+import Foundation
+import Testing
+
+@testable import Sandbox
+
+@Suite("Encodings")
+struct EncodingTests {
+  @Test("base64url is what Foundation makes of it, at every length")
+  func base64() {
+    for count in 0..<66 {
+      let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 89 &+ 251) }
+      let expected = Data(bytes).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_")
+        .replacing("=", with: "")
+      #expect(Base64URL.encode(bytes) == expected)
+      #expect(Base64URL.decode(expected) == bytes)
+    }
+  }
+
+  @Test("base64url has one text for each value", arguments: ["A", "AB", "AAB", "AA=", "A+", "A/", "A A", "ÄÄ"])
+  func malformedBase64(text: String) {
+    #expect(Base64URL.decode(text) == nil)
+  }
+
+  @Test("form values are decoded, and an empty one counts as left out")
+  func form() throws {
+    let form = try Form("a=1+2%2B3&b=&c&=x&%64=%C3%BC&e=f=g".utf8)
+    #expect(form["a"] == "1 2+3")
+    #expect(form["b"] == nil)
+    #expect(form["c"] == nil)
+    #expect(form["d"] == "ü")
+    #expect(form["e"] == "f=g")
+  }
+
+  @Test("a parameter that is there twice is refused, also under another spelling")
+  func repeated() {
+    #expect(throws: Form.Fault.repeated("a")) { try Form("a=1&%61=2".utf8) }
+  }
+
+  @Test("a signature is good for the message it was made of alone")
+  func signature() throws {
+    let key = try testKey.get()
+    let signature = try key.sign(Array("message".utf8))
+    #expect(key.verifies(signature, of: Array("message".utf8)))
+    #expect(!key.verifies(signature, of: Array("massage".utf8)))
+    #expect(!key.verifies(Array(signature.dropLast()), of: Array("message".utf8)))
+    #expect(!key.verifies([], of: []))
+  }
+}
