@@ -14,6 +14,12 @@ public final class RunningLoop: Sendable {
 
   deinit { loop.stop() }
 
+  /// Starts `work` as a task of the loop; what it uses is the loop's from then on.
+  public func start(_ work: @escaping () async -> Void) {
+    nonisolated(unsafe) let work = work
+    loop.start { unsafe await work() }
+  }
+
   /// Runs `work` as a task of the loop and waits for what comes of it.
   public func run<Value>(_ work: @escaping () async throws -> Value) throws -> Value {
     let answer = Answer<Result<Value, any Error>>()

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import LoopbackTesting
 import Reactor
@@ -20,7 +21,7 @@ import Testing
       await loop.yield()
       places.append(loop.isCurrent)
       // Resumed by a thread that has nothing to do with the loop.
-      await withCheckedContinuation { continuation in Task.detached { continuation.resume() } }
+      await withCheckedContinuation { continuation in Thread.detachNewThread { continuation.resume() } }
       places.append(loop.isCurrent)
       return places
     }
@@ -43,18 +44,16 @@ import Testing
   }
 
   @Test("work that comes from many threads at once is all done")
-  func manyThreads() async throws {
+  func manyThreads() throws {
     let loop = loop
     let done = Answer<Int>()
     nonisolated(unsafe) var count = 0
-    await withTaskGroup(of: Void.self) { group in
-      for _ in 0..<8 {
-        group.addTask {
-          for _ in 0..<500 {
-            loop.perform {
-              unsafe count += 1
-              if unsafe count == 4_000 { unsafe done.give(count) }
-            }
+    for _ in 0..<8 {
+      Thread.detachNewThread {
+        for _ in 0..<500 {
+          loop.perform {
+            unsafe count += 1
+            if unsafe count == 4_000 { unsafe done.give(count) }
           }
         }
       }
@@ -72,7 +71,7 @@ import Testing
       var rounds = 0
       while rounds < 100 {
         let wanted = rounds + 1
-        Task.detached {
+        Thread.detachNewThread {
           loop.perform {
             unsafe news = wanted
             unsafe waker.wake()
@@ -123,7 +122,7 @@ import Testing
       return fired
     }
     #expect(fired.map(\.0) == [1, 2, 0])
-    #expect(fired.allSatisfy(\.1))
+    #expect(fired.map(\.1) == [true, true, true])
   }
 
   @Test("a timer that an earlier one of the same round stops does not fire")
