@@ -88,8 +88,11 @@ def tls_origin(tls_context):
 
 
 @pytest.fixture
-def start_proxy(binary, transcript, tmp_path, authlib):
-    """Starts proxies: `start_proxy({"forward_to": …}, timeouts={…})`. A route has sensible defaults, a file too."""
+def start_proxy(binary, transcript, tmp_path, authlib, origin, tls_origin):
+    """Starts proxies: `start_proxy({"forward_to": …}, timeouts={…})`. A route has sensible defaults, a file too.
+
+    The origins are named here so that they outlive every proxy that has connections to them.
+    """
     proxies = []
 
     def start(*routes: dict, environment: dict = {}, **settings) -> Proxy:

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from harness import content
-from harness.client import get, post
+from harness.client import get
 from harness.content import SIZES
 from harness.origin import answer_everything
 from harness.wire import Incomplete
