@@ -1,6 +1,7 @@
 """A real nginx as upstream: plain, TLS with a good certificate, and TLS in the ways that must be refused."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -29,6 +30,13 @@ _TLS = """
     ssl_certificate {certificate.certificate};
     ssl_certificate_key {certificate.key};
 """
+
+
+def _program() -> str:
+    """Debian has it in /usr/sbin, which is not on everybody's PATH."""
+    program = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
+    assert program, "nginx is not installed: scripts/test installs it"
+    return program
 
 
 class Nginx:
@@ -72,7 +80,7 @@ class Nginx:
         environment = os.environ | {"NGINX": "".join(f"{number};" for number in numbers)}
         with open(directory / "stderr.log", "wb") as output:
             self._process = subprocess.Popen(
-                ["nginx", "-p", directory, "-e", directory / "error.log", "-c", directory / "nginx.conf"],
+                [_program(), "-p", directory, "-e", directory / "error.log", "-c", directory / "nginx.conf"],
                 pass_fds=numbers, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         for each in sockets.values():
             each.close()
