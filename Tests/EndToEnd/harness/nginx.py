@@ -73,7 +73,8 @@ class Nginx:
                             for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"])
         user = "user root;\n" if os.geteuid() == 0 else ""  # Else the worker could not read a private directory.
         (directory / "nginx.conf").write_text(
-            f"daemon off;\nworker_processes 1;\n{user}pid {directory}/nginx.pid;\nerror_log {directory}/error.log info;\n"
+            f"daemon off;\nworker_processes 1;\n{user}pid {directory}/nginx.pid;\n"
+            f"error_log {directory}/error.log info;\n"
             "events { worker_connections 2048; }\n"
             f"http {{\n{temporary}  access_log {directory}/access.log;\n  keepalive_requests 100000;\n{servers}}}\n")
         numbers = [each.fileno() for each in sockets.values()]
