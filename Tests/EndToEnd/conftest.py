@@ -1,6 +1,7 @@
 """Fixtures: every process and server of a test is started for it and ended after it."""
 
 import os
+import signal
 import ssl
 from pathlib import Path
 
@@ -19,6 +20,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def pytest_addoption(parser):
     parser.addoption("--large", action="store_true", help="also move 5 GB each way")
+
+
+def pytest_configure(config):
+    # Being terminated ends the run like Ctrl-C: what was started is ended first.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config, items):

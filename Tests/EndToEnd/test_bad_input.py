@@ -52,7 +52,8 @@ MALFORMED = {
     "a signed length": LINE + HOST + b"Content-Length: +3\r\n\r\nabc",
     "a hexadecimal length": LINE + HOST + b"Content-Length: 0x3\r\n\r\nabc",
     "an empty length": LINE + HOST + b"Content-Length:\r\n\r\n",
-    "chunks in HTTP/1.0": b"POST http://api.internal/ HTTP/1.0\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunks in HTTP/1.0": (
+        b"POST http://api.internal/ HTTP/1.0\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
     "chunked twice": LINE + HOST + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
     "no request at all": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
     "a target without a host": b"GET http:///x HTTP/1.1\r\n" + HOST + b"\r\n",

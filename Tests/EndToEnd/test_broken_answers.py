@@ -115,7 +115,8 @@ def test_an_answer_with_doubtful_framing_is_refused_or_reframed_and_its_connecti
 def test_bytes_behind_an_answer_never_reach_a_client(proxy, origin):
     def overlong(connection):
         connection.request()
-        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother")
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+                        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother")
         connection.expect_close()
 
     origin.script(overlong)
