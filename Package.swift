@@ -90,7 +90,7 @@ let package = Package(
       "ProxyCoreTests",
       [
         "Bytes", "Configuration", "HTTPWire", "LoopbackTesting", "ProxyCore", "Reactor", "Secrets", "Telemetry",
-        "Tokens", "Upstream", logging,
+        "Tokens", "Upstream", logging, systemPackage,
       ]),
   ],
   swiftLanguageModes: [.v6]

@@ -33,14 +33,16 @@ public final class RawListener: @unchecked Sendable {
     return RawSocket(owning: accepted)
   }
 
-  /// Calls `serve` with every connection, one after the other, on a thread of its own; a port of 127.0.0.1.
+  /// Calls `serve` with every connection, each on a thread of its own; the port to connect to.
   public static func serving(_ serve: @escaping @Sendable (RawSocket) throws -> Void) throws -> UInt16 {
     let listener = try RawListener()
     Thread.detachNewThread {
       while let socket = try? listener.accept() {
-        // A script that the other side leaves in the middle has done its part.
-        try? serve(socket)
-        socket.close()
+        Thread.detachNewThread {
+          // A script that the other side leaves in the middle has done its part.
+          try? serve(socket)
+          socket.close()
+        }
       }
     }
     return listener.port

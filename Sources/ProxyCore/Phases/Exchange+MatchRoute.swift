@@ -45,9 +45,10 @@ extension Exchange {
 
   private func noRoute(_ target: RequestTarget) -> ExchangeError {
     guard let authority = target.authority else { return .notMounted(path: text(of: target.path)) }
-    var name = text(of: authority.host)
+    let host = text(of: authority.host)
+    var name = host
     if authority.isIPv6Literal { name = "[\(name)]" }
     if let port = authority.port { name += ":\(port)" }
-    return .noRoute(target: name, nearest: worker.table.nearest(to: name))
+    return .noRoute(target: name, nearest: worker.table.nearest(to: host))
   }
 }

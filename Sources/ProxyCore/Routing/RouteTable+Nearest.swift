@@ -1,11 +1,12 @@
 extension RouteTable {
-  /// The known host that is most like `name`, for the message about one that is not known; nil when none is similar.
-  func nearest(to name: String) -> String? {
-    let wanted = Array(name.lowercased().utf8)
+  /// The known host that is most like `host`, for the message about one that is not known, or not with that port; nil
+  /// when none is similar.
+  func nearest(to host: String) -> String? {
+    let wanted = Array(host.lowercased().utf8)
     var best: (name: String, distance: Int)?
     for known in hostNames {
-      let distance = Self.distance(wanted, Array(known.utf8))
-      if distance < best?.distance ?? Int.max { best = (known, distance) }
+      let distance = Self.distance(wanted, Array(known.host.utf8))
+      if distance < best?.distance ?? Int.max { best = (known.shown, distance) }
     }
     guard let best, best.distance <= max(2, wanted.count / 3) else { return nil }
     return best.name

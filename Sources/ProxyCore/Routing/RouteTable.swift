@@ -23,15 +23,17 @@ struct RouteTable: Sendable {
   }
 
   let routes: [ProxyRoute]
-  /// The hosts that routes match, as they are written.
-  let hostNames: [String]
+  /// The hosts that routes match, and how they are written with their ports.
+  let hostNames: [(host: String, shown: String)]
   private var byHost = HostTable<[Candidate]>()
   private var mounts: [Mount] = []
 
   /// The table of `routes`, which stand in the same order as their `configurations`.
   init(_ routes: [ProxyRoute], configurations: [Route]) {
     self.routes = routes
-    hostNames = configurations.flatMap { $0.matches.map { "\($0.host)\($0.port.map { ":\($0)" } ?? "")" } }
+    hostNames = configurations.flatMap(\.matches).map { match in
+      (match.host, Match(host: match.host, port: match.port).description)
+    }
     for (index, configuration) in configurations.enumerated() {
       for match in configuration.matches {
         let candidate = Candidate(port: match.port, prefix: PathPrefix(match.path), route: index)

@@ -1,0 +1,170 @@
+import Configuration
+import Testing
+
+@testable import ProxyCore
+
+@Suite struct RouteTableTests {
+  private func makeTable(_ routes: [Route]) -> RouteTable {
+    let made = routes.enumerated().map { ProxyRoute($1, index: $0, pool: 0, tokens: nil) }
+    return RouteTable(made, configurations: routes)
+  }
+
+  private func route(
+    _ name: String, _ matches: [Match] = [], mount: String? = nil, basePath: String = ""
+  ) -> Route {
+    Route(
+      name: name, matches: matches, mount: mount, upstream: Origin(scheme: .https, host: "upstream.test"),
+      upstreamBasePath: basePath)
+  }
+
+  /// The route's name and what is taken off the path, "leaves" and the route's name, or nil.
+  private func show(_ finding: RouteTable.Finding) -> String? {
+    switch finding {
+    case .route(let route, let length): length > 0 ? "\(route.name) -\(length)" : route.name
+    case .leaves(let route): "leaves \(route.name)"
+    case .nothing: nil
+    }
+  }
+
+  private func find(_ table: RouteTable, _ host: String, _ path: String, port: UInt16 = 80) -> String? {
+    let (host, path) = (Array(host.utf8), Array(path.utf8))
+    return show(table.route(host: host.span, port: port, path: path.span))
+  }
+
+  private func find(_ table: RouteTable, mountedAt path: String) -> String? {
+    let path = Array(path.utf8)
+    return show(table.route(mountedAt: path.span))
+  }
+
+  @Test("a host matches in any case and with the dot of an absolute name, and nothing else does")
+  func hosts() {
+    let table = makeTable([route("a", [Match(host: "api.test")]), route("six", [Match(host: "::1")])])
+    for host in ["api.test", "API.Test", "api.test."] { #expect(find(table, host, "/") == "a") }
+    for host in ["api.tes", "api.test.x", "xapi.test", "api.test..", "", "api_test", "api\u{4e}test"] {
+      #expect(find(table, host, "/") == nil)
+    }
+    #expect(find(table, "::1", "/") == "six")
+  }
+
+  @Test("the longest path wins, whatever the order in the file")
+  func longest() {
+    let routes = [
+      route("all", [Match(host: "api.test")]), route("v1", [Match(host: "api.test", path: "/v1")]),
+      route("orders", [Match(host: "api.test", path: "/v1/orders/")]),
+    ]
+    for order in [routes, routes.reversed(), [routes[1], routes[2], routes[0]]] {
+      let table = makeTable(order)
+      #expect(find(table, "api.test", "/v1/orders/7") == "orders")
+      #expect(find(table, "api.test", "/v1/orders") == "v1")
+      #expect(find(table, "api.test", "/v1") == "v1")
+      #expect(find(table, "api.test", "/v10") == "all")
+      #expect(find(table, "api.test", "/") == "all")
+    }
+  }
+
+  @Test("a match without a port is for the ports of http and https, one with a port for that alone")
+  func ports() {
+    let table = makeTable([
+      route("any", [Match(host: "api.test")]), route("special", [Match(host: "api.test", port: 8443)]),
+      route("plain", [Match(host: "api.test", port: 80)]),
+    ])
+    #expect(find(table, "api.test", "/", port: 443) == "any")
+    #expect(find(table, "api.test", "/", port: 80) == "plain")
+    #expect(find(table, "api.test", "/", port: 8443) == "special")
+    #expect(find(table, "api.test", "/", port: 8080) == nil)
+  }
+
+  @Test("a mount is taken off the path at a segment's end, and the longest wins")
+  func mounts() {
+    let table = makeTable([
+      route("orders", mount: "/orders"), route("archive", mount: "/orders/archive"), route("hosts", [Match(host: "h")]),
+    ])
+    #expect(find(table, mountedAt: "/orders") == "orders -7")
+    #expect(find(table, mountedAt: "/orders/1") == "orders -7")
+    #expect(find(table, mountedAt: "/orders/archive/1") == "archive -15")
+    #expect(find(table, mountedAt: "/orders/archives") == "orders -7")
+    #expect(find(table, mountedAt: "/ordersx") == nil)
+    #expect(find(table, mountedAt: "/Orders") == nil)
+    #expect(find(table, mountedAt: "/") == nil)
+  }
+
+  @Test("a mount at the root takes every path that no other mount does, and the asterisk")
+  func rootMount() {
+    let table = makeTable([route("root", mount: ""), route("orders", mount: "/orders")])
+    #expect(find(table, mountedAt: "/orders/1") == "orders -7")
+    for path in ["/", "/x", "*"] { #expect(find(table, mountedAt: path) == "root") }
+  }
+
+  static let escapes: [String] = [
+    "/api/../admin", "/api/..", "/api/x/../../admin", "/api/./../admin", "/api//../admin", "/api/%2e%2e/admin",
+    "/api/%2E%2e/admin", "/api/.%2e/admin", "/api/..%2fadmin", "/api/..%5cadmin", "/api/%5c..%5cadmin",
+    "/api/..;x=y/admin", "/api/..;/admin", "/api/x/..;a/..;b/admin", "/api/%2e%2e;/admin", "/api/x%2f..%2f..%2fadmin",
+    "/api/%2f../admin", "/api/a/b/../../..", "/api/;/../admin",
+  ]
+
+  @Test("dot segments that lead out of a route are refused, however they are written", arguments: escapes)
+  func escapeIsRefused(_ path: String) {
+    let table = makeTable([
+      route("api", [Match(host: "h", path: "/api")], mount: "/api"), route("slash", [Match(host: "s", path: "/api/")]),
+      route("based", [Match(host: "b")], basePath: "/base"), route("other", [Match(host: "h"), Match(host: "s")]),
+    ])
+    #expect(find(table, "h", path) == "leaves api")
+    #expect(find(table, "s", path) == "leaves slash")
+    #expect(find(table, mountedAt: path) == "leaves api")
+    // Under a base path the whole path counts.
+    #expect(find(table, "b", String(path.dropFirst(4))) == "leaves based")
+  }
+
+  static let insides: [String] = [
+    "/api/x/../y", "/api/.../x", "/api/..x/y", "/api/x..", "/api/.x", "/api/./x", "/api//x", "/api/%2e/x",
+    "/api/a/b/../..",
+    "/api/x;..", "/api/%252e%252e/x", "/api/%", "/api/%2", "/api/%zz",
+  ]
+
+  @Test("paths that stay inside pass, dots or not", arguments: insides)
+  func insideIsServed(_ path: String) {
+    let table = makeTable([route("api", [Match(host: "h", path: "/api")], mount: "/api")])
+    #expect(find(table, "h", path) == "api")
+    #expect(find(table, mountedAt: path) == "api -4")
+  }
+
+  @Test("a route that takes everything and adds nothing cannot be left")
+  func nothingAbove() {
+    #expect(find(makeTable([route("all", [Match(host: "h")])]), "h", "/../x") == "all")
+  }
+
+  @Test("the name most like the one asked for is suggested, if there is one that is like it")
+  func nearest() {
+    let table = makeTable([
+      route("a", [Match(host: "orders.internal"), Match(host: "acme.kinde.com", port: 8443)]), route("b", mount: "/b"),
+    ])
+    #expect(table.nearest(to: "order.internal") == "orders.internal")
+    #expect(table.nearest(to: "ORDERS.INTERNAL") == "orders.internal")
+    #expect(table.nearest(to: "acme.kinde.com") == "acme.kinde.com:8443")
+    #expect(table.nearest(to: "www.example.org") == nil)
+    #expect(makeTable([]).nearest(to: "x") == nil)
+  }
+}
+
+@Suite struct HostTableTests {
+  @Test("every one of many hosts is found, and no other")
+  func many() {
+    var table = HostTable<Int>()
+    for number in 0..<1_000 { table.update("host-\(number).test", default: 0) { $0 = number } }
+    for number in 0..<1_000 {
+      let (name, other) = (Array("Host-\(number).TEST".utf8), Array("host-\(number).tesu".utf8))
+      #expect(table.value(for: name.span) == number)
+      #expect(table.value(for: other.span) == nil)
+    }
+  }
+
+  @Test("a second update changes the first value, and an empty table finds nothing")
+  func updates() {
+    var table = HostTable<[String]>()
+    let name = Array("a.test".utf8)
+    #expect(table.value(for: name.span) == nil)
+    table.update("a.test", default: []) { $0.append("one") }
+    table.update("a.test", default: []) { $0.append("two") }
+    #expect(table.value(for: name.span) == ["one", "two"])
+  }
+}

@@ -1,0 +1,66 @@
+import Configuration
+import Logging
+import LoopbackTesting
+import Reactor
+import Telemetry
+import Upstream
+
+@testable import ProxyCore
+
+/// A worker on a loop of its own, with one route to an origin that a test plays.
+final class ServedProxy: Sendable {
+  let port: UInt16
+  private let running: RunningLoop
+  private let worker: Worker
+
+  init(origin: UInt16, change: (inout ProxyConfiguration) -> Void = { _ in }) throws {
+    running = try RunningLoop()
+    let loop = running.loop
+    var configuration = ProxyConfiguration(
+      routes: [
+        Route(
+          name: "route", matches: [Match(host: "api.test")], mount: "",
+          upstream: Origin(scheme: .http, host: "127.0.0.1", port: origin))
+      ])
+    change(&configuration)
+    for index in configuration.routes.indices { configuration.routes[index].timeouts = configuration.timeouts }
+    let routes = configuration.routes.enumerated().map { ProxyRoute($1, index: $0, pool: 0, tokens: nil) }
+    let dialer = try Dialer(loop: loop, trust: TrustStore(caFile: nil))
+    let pool = UpstreamPool(
+      origin: routes[0].origin,
+      limits: UpstreamPool.Limits(
+        connections: configuration.limits.upstreamConnections, queue: configuration.limits.queue,
+        idle: configuration.timeouts.upstreamIdle),
+      dialer: dialer, loop: loop)
+    let worker = Worker(
+      loop: loop, table: RouteTable(routes, configurations: configuration.routes), pools: [pool],
+      configuration: configuration, connectionLimit: configuration.limits.connections,
+      metrics: WorkerMetrics(MetricsRegistry(), routes: routes), accessLog: nil,
+      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    self.worker = worker
+    port = try running.run {
+      try worker.listen(on: ListenAddress(host: "127.0.0.1", port: 0), port: 0, sharesPort: false).port
+    }
+  }
+
+  deinit { drain {} }
+
+  /// Begins to stop; `done` is called when no connection is left.
+  func drain(_ done: @escaping @Sendable () -> Void) {
+    let worker = worker
+    running.loop.perform { worker.drain(done) }
+  }
+
+  /// Ends what is under way.
+  func closeAll() {
+    let worker = worker
+    running.loop.perform { worker.closeAll() }
+  }
+
+  /// Sends `request` on a connection of its own, and returns everything that comes until it ends.
+  func answer(to request: String) throws -> (text: String, end: RawSocket.End) {
+    let client = try RawSocket(port: port)
+    client.send(request)
+    return try client.readToEnd()
+  }
+}
