@@ -13,6 +13,7 @@ from harness.nginx import Nginx
 from harness.origin import RawOrigin
 from harness.proxy import Proxy
 from harness.proxy_conf import proxy_conf
+from harness.sandbox import Sandbox
 from harness.transcript import Transcript
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -138,3 +139,21 @@ def proxy(start_proxy, origin) -> Proxy:
 def nginx_proxy(start_proxy, nginx) -> Proxy:
     """api.internal and /api lead to nginx, with a token from Authlib."""
     return start_proxy({"forward_to": nginx.url()})
+
+
+@pytest.fixture
+def start_sandbox():
+    sandboxes = []
+
+    def start(*arguments: str) -> Sandbox:
+        sandboxes.append(Sandbox(*arguments))
+        return sandboxes[-1].wait_until_ready()
+
+    yield start
+    for sandbox in sandboxes:
+        assert sandbox.end() == 0, sandbox.output.text
+
+
+@pytest.fixture
+def sandbox(start_sandbox):
+    return start_sandbox()
