@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -129,12 +130,48 @@ uint64_t clinux_monotonic_nanoseconds(void) { return nanoseconds(CLOCK_MONOTONIC
 uint64_t clinux_boottime_nanoseconds(void) { return nanoseconds(CLOCK_BOOTTIME); }
 uint64_t clinux_realtime_nanoseconds(void) { return nanoseconds(CLOCK_REALTIME); }
 
+// The limit that one cpu.max file sets ("200000 100000": two cores), rounded up; INT_MAX for none.
+static int cores_in(const char *group) {
+  char path[PATH_MAX];
+  snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpu.max", group);
+  FILE *file = fopen(path, "re");
+  if (file == NULL) return INT_MAX;
+  long quota, period;
+  int found = fscanf(file, "%ld %ld", &quota, &period);
+  fclose(file);
+  if (found != 2 || quota <= 0 || period <= 0) return INT_MAX;
+  long cores = (quota + period - 1) / period;
+  return cores < INT_MAX ? (int)cores : INT_MAX;
+}
+
+// The least limit of this process's control group and of those around it.
+static int cores_in_control_groups(void) {
+  char line[PATH_MAX];
+  char *group = NULL;
+  FILE *file = fopen("/proc/self/cgroup", "re");
+  if (file == NULL) return INT_MAX;
+  while (group == NULL && fgets(line, sizeof line, file) != NULL)
+    if (strncmp(line, "0::/", 4) == 0) group = line + 3;
+  fclose(file);
+  if (group == NULL) return INT_MAX;
+  group[strcspn(group, "\n")] = '\0';
+  int least = INT_MAX;
+  for (;;) {
+    int cores = cores_in(group);
+    if (cores < least) least = cores;
+    char *last = strrchr(group, '/');
+    if (last == NULL) return least;
+    *last = '\0';
+  }
+}
+
 int clinux_available_cores(void) {
   cpu_set_t mask;
   CPU_ZERO(&mask);
-  if (sched_getaffinity(0, sizeof mask, &mask) < 0) return 1;
-  int count = CPU_COUNT(&mask);
-  return count > 0 ? count : 1;
+  int allowed = sched_getaffinity(0, sizeof mask, &mask) < 0 ? 1 : CPU_COUNT(&mask);
+  int limit = cores_in_control_groups();
+  int cores = allowed < limit ? allowed : limit;
+  return cores > 0 ? cores : 1;
 }
 
 void clinux_name_thread(const char *name) {

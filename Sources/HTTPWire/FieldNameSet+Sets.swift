@@ -5,12 +5,13 @@ extension FieldNameSet {
     .proxyAuthenticate, .proxyAuthenticationInfo, .proxyOther, .proxy,
   ]
 
-  /// What a forwarded request does not take over: hop-by-hop fields, and those that are written anew: Host, framing and
-  /// Authorization. `Trailer` is kept; drop it too where the body does not stay chunked.
-  public static let notForwardedInRequests = hopByHop.union([.host, .contentLength, .authorization, .proxyStatus])
+  /// What a forwarded request does not take over: hop-by-hop fields, and those that are written anew: Host and
+  /// Authorization. Content-Length stays in its place, as the number it was read as. `Trailer` is kept; drop it too
+  /// where the body does not stay chunked.
+  public static let notForwardedInRequests = hopByHop.union([.host, .authorization, .proxyStatus])
 
-  /// What a forwarded response does not take over: hop-by-hop fields and framing. `Proxy-Status` is kept.
-  public static let notForwardedInResponses = hopByHop.union([.contentLength])
+  /// What a forwarded response does not take over: hop-by-hop fields. `Proxy-Status` is kept, and so is Content-Length.
+  public static let notForwardedInResponses = hopByHop
 
   /// What a Connection field has no say in: names that are dropped or written anew anyway, and Via, without which a
   /// loop would go unseen.

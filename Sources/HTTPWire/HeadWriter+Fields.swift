@@ -44,13 +44,9 @@ extension HeadWriter {
     output.append("\r\n" as StaticString)
   }
 
-  /// Writes the field that frames a body: `Content-Length` or `Transfer-Encoding: chunked`, or none of them.
-  public mutating func framing(_ framing: BodyFraming) {
-    switch framing {
-    case .none, .untilClose: break
-    case .length(let length): field("Content-Length", length)
-    case .chunked: literal("Transfer-Encoding: chunked\r\n")
-    }
+  /// Writes `Transfer-Encoding: chunked`. A body with a length has Content-Length among the forwarded fields.
+  public mutating func chunkedFraming() {
+    literal("Transfer-Encoding: chunked\r\n")
   }
 
   /// Writes our `Via` line, behind those that were forwarded (RFC 9110 7.6.3); `version` is that of the message

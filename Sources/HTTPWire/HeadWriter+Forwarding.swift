@@ -8,7 +8,7 @@ extension HeadWriter {
   public mutating func forwardFields(
     of head: RequestHead, _ bytes: Span<UInt8>, dropping: FieldNameSet = .notForwardedInRequests
   ) {
-    forward(head.fields, head.facts.options, bytes, dropping, ownPseudonym: nil)
+    forward(head.fields, head.facts, bytes, dropping, ownPseudonym: nil)
   }
 
   /// As for a request. `Proxy-Status` lines that speak in the name of `ownPseudonym` are dropped as well: only we do.
@@ -16,22 +16,30 @@ extension HeadWriter {
     of head: ResponseHead, _ bytes: Span<UInt8>, dropping: FieldNameSet = .notForwardedInResponses,
     ownPseudonym: StaticString = "m2m-proxy"
   ) {
-    forward(head.fields, head.facts.options, bytes, dropping, ownPseudonym: ownPseudonym)
+    // RFC 9110 8.6: no Content-Length with these.
+    let isWithoutLength = head.isInterim || head.status == 204
+    forward(
+      head.fields, head.facts, bytes, isWithoutLength ? dropping.union([.contentLength]) : dropping,
+      ownPseudonym: ownPseudonym)
   }
 
   private mutating func forward(
-    _ fields: [FieldLine], _ options: [ByteRange], _ bytes: Span<UInt8>, _ dropping: FieldNameSet,
+    _ fields: [FieldLine], _ facts: borrowing FieldFacts, _ bytes: Span<UInt8>, _ dropping: FieldNameSet,
     ownPseudonym: StaticString?
   ) {
     // Lines that follow one another and are written as they came are copied together.
     var run = 0..<0
     for line in fields {
-      if dropping.contains(line.known) || isNamed(line, options, bytes) { continue }
+      if dropping.contains(line.known) || isNamed(line, facts.options, bytes) { continue }
       if line.known == .proxyStatus, let ownPseudonym, names(ownPseudonym, line.value, bytes) { continue }
-      guard line.isPlain(bytes) else {
+      guard line.isPlain(bytes), !line.isPaddedLength(bytes) else {
         copy(bytes, run)
         run = 0..<0
-        writeAnew(line, bytes)
+        if line.known == .contentLength, let length = facts.contentLength {
+          writeAnew(line, bytes, length)
+        } else {
+          writeAnew(line, bytes)
+        }
         continue
       }
       let start = Int(line.name.start)
@@ -59,6 +67,15 @@ extension HeadWriter {
     output.append("\r\n" as StaticString)
   }
 
+  /// Writes a length as the number that it was read as.
+  private mutating func writeAnew(_ line: FieldLine, _ bytes: Span<UInt8>, _ length: UInt64) {
+    guard hasRoom(line.name.count + 20 + 4) else { return }
+    output.append(bytes.extracting(line.name.range))
+    output.append(": " as StaticString)
+    output.append(decimal: length)
+    output.append("\r\n" as StaticString)
+  }
+
   private func isNamed(_ line: FieldLine, _ options: [ByteRange], _ bytes: Span<UInt8>) -> Bool {
     for option in options where bytes.equalsIgnoringCase(option, line.name) { return true }
     return false
@@ -80,5 +97,10 @@ extension FieldLine {
   func isPlain(_ bytes: Span<UInt8>) -> Bool {
     let end = Int(value.end)
     return Int(value.start) == Int(name.end) + 2 && bytes[Int(name.end) + 1] == space && bytes[end] == cr
+  }
+
+  /// Whether it is a Content-Length with leading zeros, which some would read as octal.
+  func isPaddedLength(_ bytes: Span<UInt8>) -> Bool {
+    known == .contentLength && value.count > 1 && bytes[Int(value.start)] == UInt8(ascii: "0")
   }
 }

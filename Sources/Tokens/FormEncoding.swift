@@ -10,9 +10,8 @@ enum FormEncoding {
       UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "*"), UInt8(ascii: "-"), UInt8(ascii: "."),
       UInt8(ascii: "_"):
       write(byte)
-    case UInt8(ascii: " "):
-      write(UInt8(ascii: "+"))
     default:
+      // A space too: every server reads %20, while "+" is a plus to those that decode Basic credentials as a URL.
       write(UInt8(ascii: "%"))
       write(digit(byte >> 4))
       write(digit(byte & 15))

@@ -10,15 +10,14 @@ struct Health: ParsableCommand {
 
   @OptionGroup var file: ConfigurationOption
 
+  @Option(help: "The admin listener's address, such as 127.0.0.1:9901, in place of what the configuration says.")
+  var address: String?
+
   @Option(help: "The longest that the answer may take, in seconds.")
   var timeout = 3
 
   func run() throws {
-    let loaded = try LoadedConfiguration(file)
-    guard let admin = loaded.configuration.admin else {
-      Terminal.say("m2m-proxy: \(loaded.path) says admin: off; without that listener nobody can be asked.")
-      throw ExitCode(1)
-    }
+    let admin = try adminAddress()
     switch HealthProbe.ask(host: admin.host, port: admin.port, seconds: timeout) {
     case .healthy:
       print("ok")
@@ -26,5 +25,20 @@ struct Health: ParsableCommand {
       Terminal.say("m2m-proxy: \(admin): \(reason)")
       throw ExitCode(1)
     }
+  }
+
+  private func adminAddress() throws -> ListenAddress {
+    if let address {
+      guard let admin = ListenAddress(address) else {
+        throw ValidationError("--address must be an IP address and a port such as 127.0.0.1:9901, not \"\(address)\".")
+      }
+      return admin
+    }
+    let loaded = try LoadedConfiguration(file)
+    guard let admin = loaded.configuration.admin else {
+      Terminal.say("m2m-proxy: \(loaded.path) says admin: off; without that listener nobody can be asked.")
+      throw ExitCode(1)
+    }
+    return admin
   }
 }

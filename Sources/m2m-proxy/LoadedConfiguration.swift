@@ -9,7 +9,15 @@ struct LoadedConfiguration {
 
   /// Reads the file that `option` names; ends the program with 64 and every problem of the file if it has any.
   init(_ option: ConfigurationOption) throws {
-    path = option.config ?? Self.usualPath
+    guard let path = option.config ?? Self.usualPaths.first(where: { unsafe access($0, F_OK) == 0 }) else {
+      Terminal.say(
+        """
+        m2m-proxy: there is no proxy.conf here, and no \(Self.usualPaths[1]).
+        Name one with --config, or start from proxy.conf.example.
+        """)
+      throw ExitCode(EX_USAGE)
+    }
+    self.path = path
     do {
       configuration = try ConfigurationLoader.load(path: path, environment: Self.environment)
     } catch {
@@ -18,9 +26,7 @@ struct LoadedConfiguration {
     }
   }
 
-  private static var usualPath: String {
-    unsafe access("proxy.conf", F_OK) == 0 ? "proxy.conf" : "/etc/m2m-proxy/proxy.conf"
-  }
+  private static let usualPaths = ["proxy.conf", "/etc/m2m-proxy/proxy.conf"]
 
   private static var environment: [String: String] {
     var variables: [String: String] = [:]

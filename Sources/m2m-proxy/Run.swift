@@ -17,6 +17,8 @@ struct Run: ParsableCommand {
 
   func run() throws {
     let started = ContinuousClock.now
+    // Whoever reads our output may go away; that is no reason to end.
+    signal(SIGPIPE, SIG_IGN)
     let loaded = try LoadedConfiguration(file)
     let settings = loaded.configuration.log
     let format: LogFormat = settings.format == .json ? .json : .logfmt

@@ -44,7 +44,7 @@ final class ConfigurationFileTests {
     #expect(loaded.warnings.isEmpty)
   }
 
-  @Test("warns when others can read the secret", arguments: [0o440, 0o404, 0o644])
+  @Test("warns when everybody can read the secret", arguments: [0o604, 0o404, 0o644])
   func readable(mode: Int) throws {
     file("client_secret", "s3cret\n", mode: mode)
     file("ca.pem", "-----BEGIN CERTIFICATE-----\n")
@@ -52,7 +52,7 @@ final class ConfigurationFileTests {
     let octal = String(mode, radix: 8)
     #expect(
       try ConfigurationLoader.load(path: path, environment: [:]).warnings.map(\.description) == [
-        "\(path):5:28: credentials.kinde.client_secret.file is readable by others than its owner (mode 0\(octal)); chmod 400 mends that"
+        "\(path):5:28: credentials.kinde.client_secret.file is readable by every user of this machine (mode 0\(octal)); chmod 400 mends that"
       ])
   }
 

@@ -1,6 +1,7 @@
 """Fixtures: every process and server of a test is started for it and ended after it."""
 
 import os
+import signal
 import ssl
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from harness.nginx import Nginx
 from harness.origin import RawOrigin
 from harness.proxy import Proxy
 from harness.proxy_conf import proxy_conf
+from harness.sandbox import Sandbox
 from harness.transcript import Transcript
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,6 +21,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def pytest_addoption(parser):
     parser.addoption("--large", action="store_true", help="also move 5 GB each way")
+
+
+def pytest_configure(config):
+    # Being terminated ends the run like Ctrl-C: what was started is ended first.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config, items):
@@ -88,8 +95,11 @@ def tls_origin(tls_context):
 
 
 @pytest.fixture
-def start_proxy(binary, transcript, tmp_path, authlib):
-    """Starts proxies: `start_proxy({"forward_to": …}, timeouts={…})`. A route has sensible defaults, a file too."""
+def start_proxy(binary, transcript, tmp_path, authlib, origin, tls_origin):
+    """Starts proxies: `start_proxy({"forward_to": …}, timeouts={…})`. A route has sensible defaults, a file too.
+
+    The origins are named here so that they outlive every proxy that has connections to them.
+    """
     proxies = []
 
     def start(*routes: dict, environment: dict = {}, **settings) -> Proxy:
@@ -129,3 +139,21 @@ def proxy(start_proxy, origin) -> Proxy:
 def nginx_proxy(start_proxy, nginx) -> Proxy:
     """api.internal and /api lead to nginx, with a token from Authlib."""
     return start_proxy({"forward_to": nginx.url()})
+
+
+@pytest.fixture
+def start_sandbox():
+    sandboxes = []
+
+    def start(*arguments: str) -> Sandbox:
+        sandboxes.append(Sandbox(*arguments))
+        return sandboxes[-1].wait_until_ready()
+
+    yield start
+    for sandbox in sandboxes:
+        assert sandbox.end() == 0, sandbox.output.text
+
+
+@pytest.fixture
+def sandbox(start_sandbox):
+    return start_sandbox()

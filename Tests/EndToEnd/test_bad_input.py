@@ -51,12 +51,14 @@ MALFORMED = {
     "a negative length": LINE + HOST + b"Content-Length: -1\r\n\r\n",
     "a signed length": LINE + HOST + b"Content-Length: +3\r\n\r\nabc",
     "a hexadecimal length": LINE + HOST + b"Content-Length: 0x3\r\n\r\nabc",
-    "an enormous length": LINE + HOST + b"Content-Length: 99999999999999999999\r\n\r\n",
     "an empty length": LINE + HOST + b"Content-Length:\r\n\r\n",
-    "chunks in HTTP/1.0": b"POST http://api.internal/ HTTP/1.0\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunks in HTTP/1.0": (
+        b"POST http://api.internal/ HTTP/1.0\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
     "chunked twice": LINE + HOST + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
     "no request at all": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
     "a target without a host": b"GET http:///x HTTP/1.1\r\n" + HOST + b"\r\n",
+    "half a percent-encoding": b"GET http://api.internal/%zz HTTP/1.1\r\n" + HOST + b"\r\n",
+    "a backslash in the path": b"GET http://api.internal/a\\b HTTP/1.1\r\n" + HOST + b"\r\n",
     "a port that is none": b"GET http://api.internal:99999/ HTTP/1.1\r\n" + HOST + b"\r\n",
 }
 
@@ -68,6 +70,10 @@ def test_a_malformed_head_is_a_400(proxy, origin, case):
 
 def test_a_transfer_coding_that_is_not_chunked_is_refused(proxy, origin):
     refused(proxy, origin, LINE + HOST + b"Transfer-Encoding: gzip\r\n\r\n", 400, 501)
+
+
+def test_a_length_beyond_all_numbers_is_refused(proxy, origin):
+    refused(proxy, origin, LINE + HOST + b"Content-Length: 99999999999999999999\r\n\r\n", 400, 413)
 
 
 def test_an_oversized_request_line_is_a_414(proxy, origin):
@@ -103,8 +109,8 @@ def test_an_unsupported_version_is_a_505(proxy, origin, version):
 def test_connect_is_a_501_with_a_hint(proxy, origin):
     answer = proxy.connect().exchange(get("api.internal:443", host="api.internal:443", method="CONNECT"))
     problem = json.loads(answer.body)
-    assert (answer.status, problem["hop"]) == (501, "client")
-    assert "http://api.internal" in problem["hint"] or "http://" in problem["hint"]
+    assert (answer.status, problem["hop"]) == (501, "policy")
+    assert "http://" in problem["hint"]
 
 
 BAD_CHUNKS = [b"xyz\r\n", b"-5\r\nhello\r\n", b"0x5\r\nhello\r\n", b" 5\r\nhello\r\n", b"5\r\nhelloXX0\r\n\r\n",
@@ -116,8 +122,7 @@ def test_a_malformed_chunked_body_never_completes_a_request_at_the_origin(proxy,
     complete = []
 
     def take(connection):
-        connection.head()
-        connection.expect_close()
+        connection.expect_close()  # It may come before anything was sent, too.
         complete.append(b"\r\n0\r\n" in connection.received)
 
     origin.script(take)

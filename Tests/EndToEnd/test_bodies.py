@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from harness import content
-from harness.client import get, post
+from harness.client import get
 from harness.content import SIZES
 from harness.origin import answer_everything
 from harness.wire import Incomplete
@@ -46,7 +46,8 @@ def test_a_request_body_arrives_unchanged(proxy, origin, size, framing):
 def test_an_answers_body_arrives_unchanged(proxy, origin, size, framing):
     def give(connection):
         connection.request()
-        fields = {"length": b"Content-Length: %d\r\n" % size, "chunked": b"Transfer-Encoding: chunked\r\n", "close": b""}
+        fields = {"length": b"Content-Length: %d\r\n" % size, "close": b"",
+                  "chunked": b"Transfer-Encoding: chunked\r\n"}
         connection.send(b"HTTP/1.1 200 OK\r\n" + fields[framing] + b"\r\n")
         for piece in content.pieces(size):
             connection.send(b"%x\r\n%s\r\n" % (len(piece), piece) if framing == "chunked" else piece)

@@ -59,7 +59,8 @@ def test_requests_with_a_base_url_needs_no_proxy_setting(nginx_proxy):
 def test_cookies_and_compression_are_left_to_the_application(proxy, origin):
     def compressed(connection):
         connection.request()
-        connection.answer(b"\x1f\x8bnot decoded", "200 OK", "Content-Encoding: x-test", "Set-Cookie: a=b", "Set-Cookie: c=d")
+        connection.answer(b"\x1f\x8bnot decoded", "200 OK", "Content-Encoding: x-test",
+                          "Set-Cookie: a=b", "Set-Cookie: c=d")
         connection.expect_close()
 
     origin.script(compressed)

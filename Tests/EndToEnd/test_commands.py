@@ -88,7 +88,7 @@ def test_all_problems_of_a_file_are_reported_at_once_with_positions(command, ver
 def test_a_wrong_file_binds_nothing(command):
     """The port is taken: a program that tried to bind it would have more to say."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        conf = GOOD.replace("127.0.0.1:0", "127.0.0.1:%d" % taken.getsockname()[1]) + "unknown: 1\n"
+        conf = GOOD.replace("listen: 127.0.0.1:0", "listen: 127.0.0.1:%d" % taken.getsockname()[1]) + "unknown: 1\n"
         assert len(problems(command("run", conf=conf))) == 1
 
 
@@ -108,7 +108,6 @@ def test_a_missing_file_is_an_error_naming_it(command):
 
 
 WRONG = {
-    "an empty file": ("", "routes"),
     "a tab": ("listen:\n\t- 127.0.0.1:0\n", "tab"),
     "no YAML": ("routes: [a\n", ""),
     "an anchor": (GOOD.replace("mount: /orders", "mount: &a /orders"), "anchor"),
@@ -135,6 +134,11 @@ def test_a_file_with_a_mistake_is_refused_with_its_position(command, case):
     conf, word = WRONG[case]
     found = problems(command("check", conf=conf))
     assert len(found) >= 1 and any(word in line for line in found), found
+
+
+def test_an_empty_file_is_refused_naming_the_example(command):
+    result = command("run", conf="")
+    assert result.returncode == 64 and "proxy.conf.example" in result.stderr
 
 
 def test_bytes_that_are_no_text_are_refused(command):

@@ -48,7 +48,8 @@ def test_the_strict_reader_decodes_chunks_trailers_and_interim_answers():
     answer = wire.read_answer(reader(
         b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nok\r\n0\r\nX-Sum: 7\r\n\r\n"))
-    assert (answer.body, answer.trailers, [each.status for each in answer.interim]) == (b"ok", [(b"X-Sum", b"7")], [103])
+    assert (answer.body, answer.trailers) == (b"ok", [(b"X-Sum", b"7")])
+    assert [each.status for each in answer.interim] == [103]
 
 
 def test_content_of_any_size_has_the_digest_of_its_pieces():

@@ -9,7 +9,8 @@ from harness.client import get
 from harness.waiting import poll
 
 MB = 1 << 20
-SIZES = [pytest.param(1 << 30, id="1GB"), pytest.param(5 << 30, id="5GB", marks=[pytest.mark.large, pytest.mark.timeout(900)])]
+LARGE = [pytest.mark.large, pytest.mark.timeout(900)]
+SIZES = [pytest.param(1 << 30, id="1GB"), pytest.param(5 << 30, id="5GB", marks=LARGE)]
 ALLOWED_GROWTH = 8 * MB
 
 

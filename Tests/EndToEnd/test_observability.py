@@ -35,7 +35,7 @@ def test_a_failed_request_says_why_in_its_line(start_proxy, origin):
 
 
 def test_a_path_cannot_forge_a_line_of_the_log(proxy):
-    assert proxy.connect().exchange(get('http://api.internal/a"b%0Aevent=request&x=y')).status == 200
+    assert proxy.connect().exchange(get("http://api.internal/a%22b%0Aevent=request&x=y")).status == 200
     assert len(proxy.requests_logged(1)) == 1
 
 

@@ -45,7 +45,7 @@ def test_an_origin_form_request_loses_its_routes_mount(proxy, origin, target, ex
     assert sent(origin) == (expected, origin.authority)
 
 
-def test_the_target_of_an_absolute_form_request_wins_over_its_host_field(start_proxy, origin, other):
+def test_the_target_of_an_absolute_form_request_wins_over_its_host_field(other, start_proxy, origin):
     proxy = start_proxy({"forward_to": origin.url},
                         {"name": "other", "match": "other.internal", "mount": "/other", "forward_to": other.url})
     assert proxy.connect().exchange(get("http://api.internal/x", host="other.internal")).status == 200
@@ -59,7 +59,7 @@ def test_the_host_field_never_chooses_a_route(proxy, origin):
     assert origin.requests == []
 
 
-def test_the_longest_match_wins(start_proxy, origin, other):
+def test_the_longest_match_wins(other, start_proxy, origin):
     proxy = start_proxy({"forward_to": origin.url},
                         {"name": "inner", "match": "api.internal/v2", "mount": "/api/v3", "forward_to": other.url})
     client = proxy.connect()
@@ -96,12 +96,12 @@ def test_a_host_that_no_route_names_is_refused_naming_it_and_the_nearest_route(p
     assert origin.requests == [] and authlib.fetches == []
 
 
-def test_a_route_without_credentials_forwards_without_a_token(start_proxy, origin, authlib):
+def test_a_route_without_credentials_leaves_the_applications_own_authorization_alone(start_proxy, origin, authlib):
     proxy = start_proxy({"forward_to": origin.url},
                         {"name": "open", "match": "open.internal", "mount": "/open", "forward_to": origin.url,
-                         "credentials": "none"})
+                         "credentials": "none", "audience": None})
     assert proxy.connect().exchange(get("http://open.internal/", "Authorization: Basic abc")).status == 200
-    assert origin.requests[0].values("authorization") == []
+    assert origin.requests[0].values("authorization") == [b"Basic abc"]
     assert authlib.fetches == []
 
 

@@ -7,6 +7,13 @@ import pytest
 from harness.client import get
 
 
+@pytest.fixture
+def leaks(transcript):
+    """What leaked since the test began; the whole session is checked at its end."""
+    start = len(transcript.texts)
+    return lambda: transcript.leaks(start)
+
+
 @pytest.fixture(params=["environment", "file", "inline"])
 def secret_from(request, authlib, tmp_path, transcript):
     """The credential's part of proxy.conf with the secret from each of its three sources."""
@@ -24,7 +31,7 @@ def secret_from(request, authlib, tmp_path, transcript):
 @pytest.mark.parametrize("level", ["debug", "info"])
 @pytest.mark.parametrize("log", ["logfmt", "json"])
 def test_a_secret_from_any_source_works_and_stays_secret(
-        start_proxy, origin, authlib, transcript, secret_from, method, level, log):
+        start_proxy, origin, authlib, transcript, leaks, secret_from, method, level, log):
     proxy = start_proxy({"forward_to": origin.url}, log={"format": log, "level": level},
                         credentials={"kinde": secret_from | {"authentication": method}})
     client = proxy.connect()
@@ -35,20 +42,20 @@ def test_a_secret_from_any_source_works_and_stays_secret(
     metrics = proxy.metrics()
     proxy.stop()
     transcript.add("metrics", metrics)
-    assert authlib.tokens and transcript.leaks() == []
+    assert authlib.tokens and leaks() == []
 
 
-def test_an_error_of_the_token_endpoint_that_repeats_the_secret_is_not_passed_on(proxy, authlib, transcript):
-    authlib.answer(400, '{"error": "invalid_client", "error_description": "no such secret: %s"}' % authlib.client.secret,
-                   Content_Type="application/json")
+def test_an_error_of_the_token_endpoint_that_repeats_the_secret_is_not_passed_on(proxy, authlib, transcript, leaks):
+    reply = '{"error": "invalid_client", "error_description": "no such secret: %s"}' % authlib.client.secret
+    authlib.answer(400, reply, Content_Type="application/json")
     answer = proxy.connect().exchange(get("http://api.internal/"))
     assert answer.status == 502
     proxy.stop()
     transcript.add("the answer", (answer.head + answer.body).decode())
-    assert transcript.leaks() == []
+    assert leaks() == []
 
 
-def test_a_token_reply_that_does_not_parse_is_not_logged(start_proxy, origin, authlib, transcript):
+def test_a_token_reply_that_does_not_parse_is_not_logged(start_proxy, origin, authlib, transcript, leaks):
     token = transcript.keep_secret("a-token-in-a-broken-reply-0123456789")
     authlib.answer(200, '{"access_token": "%s", "token_type": "Bearer", "expires_in": ' % token)
     proxy = start_proxy({"forward_to": origin.url}, log={"level": "debug"})
@@ -56,16 +63,16 @@ def test_a_token_reply_that_does_not_parse_is_not_logged(start_proxy, origin, au
     assert answer.status == 502
     proxy.stop()
     transcript.add("the answer", (answer.head + answer.body).decode())
-    assert transcript.leaks() == []
+    assert leaks() == []
 
 
-def test_a_token_is_not_in_an_answer_of_the_proxy(start_proxy, origin, authlib, transcript):
+def test_a_token_is_not_in_an_answer_of_the_proxy(start_proxy, origin, authlib, transcript, leaks):
     origin.otherwise = lambda connection: (connection.request(), connection.close())
     proxy = start_proxy({"forward_to": origin.url})
     answer = proxy.connect().exchange(get("http://api.internal/"))
     assert answer.status == 502 and authlib.tokens
     transcript.add("the answer", (answer.head + answer.body).decode())
-    assert transcript.leaks() == []
+    assert leaks() == []
 
 
 def test_the_command_line_and_the_environment_are_not_needed_for_a_secret(start_proxy, origin, authlib, tmp_path):

@@ -23,18 +23,25 @@ def failure(proxy, status: int, request: bytes = get("http://api.internal/orders
     return answer, problem
 
 
-def test_invalid_client_names_client_id_and_secret(start_proxy, origin, authlib):
+def test_invalid_client_names_the_secret(start_proxy, origin, authlib):
     proxy = start_proxy({"forward_to": origin.url}, environment={"CLIENT_SECRET": "not-the-right-one"})
     _, problem = failure(proxy, 502)
     assert "invalid_client" in problem["detail"] and re.search("secret", problem["hint"])
     assert origin.requests == []
 
 
-def test_unauthorized_client_names_the_apis_tab_and_the_audience(proxy, origin, authlib):
+@pytest.mark.parametrize("provider", ["kinde", "generic"])
+def test_unauthorized_client_names_the_audience_and_the_step_that_mends_it(start_proxy, origin, authlib, provider):
+    domain = "acme.kinde.com" if provider == "kinde" else None
+    credential = authlib.credential(provider=provider, domain=domain)
+    proxy = start_proxy({"forward_to": origin.url}, credentials={"kinde": credential})
     authlib.client.refused_audiences = {"https://api.example"}
     answer, problem = failure(proxy, 502)
     assert "unauthorized_client" in problem["detail"] and "https://api.example" in problem["detail"]
-    assert re.search("authori[sz]e", problem["hint"]) and "API" in problem["hint"]
+    if provider == "kinde":
+        assert re.search("authori[sz]e", problem["hint"]) and "APIs" in problem["hint"]
+    else:
+        assert "https://api.example" in problem["hint"]
     assert b"unauthorized_client" in answer.value("proxy-status")
     assert origin.requests == []
 

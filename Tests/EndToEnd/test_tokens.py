@@ -33,9 +33,13 @@ def test_a_token_is_fetched_only_when_a_request_needs_it(proxy, authlib):
 
 
 @pytest.mark.parametrize("method", ["client_secret_post", "client_secret_basic"])
-def test_the_client_authenticates_as_configured(start_proxy, origin, authlib, method):
+@pytest.mark.parametrize("secret", [
+    "plain-and-long-enough", "+/=&:%7E?\"'\\ends-here", "with-a space", "beyond-ASCII-ö€",
+])
+def test_the_client_authenticates_as_configured(start_proxy, origin, authlib, method, secret):
     authlib.client.methods = {method}
-    authlib.client.secret = authlib.transcript.keep_secret("s ö+/=&:%7E?\"'\\ end-of-it")
+    # RFC 6749 section 2.3.1: what goes into Basic is form-encoded first.
+    authlib.client.secret = authlib.transcript.keep_secret(secret)
     credential = authlib.credential(authentication=method)
     proxy = start_proxy({"forward_to": origin.url}, credentials={"kinde": credential})
     assert proxy.connect().exchange(get("http://api.internal/")).status == 200

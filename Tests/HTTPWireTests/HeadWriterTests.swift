@@ -18,7 +18,7 @@ func forwardRequest(_ message: String, capacity: Int = 65_536, dropping: FieldNa
   writer.endRequestLine()
   writer.host(bytes("up.example").span, port: 8443)
   writer.forwardFields(of: head, message.span, dropping: dropping)
-  writer.framing(head.framing)
+  if head.framing == .chunked { writer.chunkedFraming() }
   writer.lines(bytes("Authorization: Bearer ours\r\n").span)
   writer.via(head.version)
   try writer.end()
@@ -35,7 +35,7 @@ func forwardResponse(_ message: String, answering method: Method = .get, capacit
   var writer = HeadWriter(output)
   writer.statusLine(head.status, reason: message.span.extracting(head.reason.range))
   writer.forwardFields(of: head, message.span)
-  writer.framing(head.framing(answering: method))
+  if head.framing(answering: method) == .chunked { writer.chunkedFraming() }
   writer.via(head.version)
   writer.connectionClose()
   try writer.end()
@@ -95,6 +95,14 @@ func forwardResponse(_ message: String, answering method: Method = .get, capacit
         == "POST /base/a HTTP/1.1\r\nHost: up.example:8443\r\nVia: 1.1 b\r\nContent-Length: 5\r\n" + end)
   }
 
+  @Test("Content-Length stays where and as it was written, but for zeros in front", arguments: ["0", "7", "007", "00"])
+  func length(value: String) throws {
+    let message = "POST /a HTTP/1.1\r\nHost: a\r\nA: 1\r\ncontent-LENGTH: \(value)\r\nB: 2\r\n\r\n"
+    #expect(
+      try forwardRequest(message)
+        == "POST /base/a HTTP/1.1\r\nHost: up.example:8443\r\nA: 1\r\ncontent-LENGTH: \(Int(value)!)\r\nB: 2\r\n" + end)
+  }
+
   @Test("a chunked request stays chunked, once")
   func chunkedRequest() throws {
     let message = "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: CHUNKED\r\nTrailer: X\r\n\r\n"
@@ -114,7 +122,7 @@ func forwardResponse(_ message: String, answering method: Method = .get, capacit
     #expect(
       try forwardResponse(message)
         == "HTTP/1.1 203 It \u{e9} is\r\nServer: x\r\nSet-Cookie: a\r\nset-cookie: b\r\n"
-        + "WWW-Authenticate: x\r\nContent-Length: 3\r\nVia: 1.0 m2m-proxy\r\nConnection: close\r\n"
+        + "Content-Length: 3\r\nWWW-Authenticate: x\r\nVia: 1.0 m2m-proxy\r\nConnection: close\r\n"
         + "\r\n"
     )
   }
@@ -148,9 +156,8 @@ func forwardResponse(_ message: String, answering method: Method = .get, capacit
     writer.field("X", bytes("y").span)
     writer.host(bytes("::1").span, isIPv6Literal: true, port: 80)
     writer.host(bytes("a").span, port: nil)
-    writer.framing(.length(.max))
-    writer.framing(.untilClose)
-    writer.framing(.none)
+    writer.field("Content-Length", UInt64.max)
+    writer.chunkedFraming()
     writer.connectionKeepAlive()
     writer.via(.http10, "other")
     try writer.end()
@@ -158,7 +165,7 @@ func forwardResponse(_ message: String, answering method: Method = .get, capacit
       text(of: output)
         == "beforeHTTP/1.1 502 Bad Gateway\r\nContent-Type: application/problem+json\r\n"
         + "Retry-After: 5\r\nX: y\r\nHost: [::1]:80\r\nHost: a\r\n"
-        + "Content-Length: 18446744073709551615\r\nConnection: keep-alive\r\nVia: 1.0 other\r\n\r\n"
+        + "Content-Length: 18446744073709551615\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\nVia: 1.0 other\r\n\r\n"
     )
   }
 

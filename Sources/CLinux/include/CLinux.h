@@ -34,7 +34,8 @@ uint64_t clinux_monotonic_nanoseconds(void);
 uint64_t clinux_boottime_nanoseconds(void);
 uint64_t clinux_realtime_nanoseconds(void);
 
-// How many cores this process may use (its affinity mask, so containers and taskset are respected).
+// How many cores this process may use: its affinity mask, or the CPU limit of its control group (v2) rounded up,
+// whichever is less.
 int clinux_available_cores(void);
 
 // Names the calling thread for ps and debuggers; the first 15 characters are kept.

@@ -16,6 +16,12 @@ public struct ListenAddress: Sendable, Hashable {
   /// Where health and metrics are served when proxy.conf does not say: 127.0.0.1:9901.
   public static let defaultAdmin = ListenAddress(host: "127.0.0.1", port: 9901)
 
+  /// The address in `text`, written as proxy.conf has it; nil where it is none.
+  public init?(_ text: String) {
+    guard let address = try? Format<ListenAddress>.listenAddress.read(text) else { return nil }
+    self = address
+  }
+
   /// Whether only programs on this machine reach it.
   public var isLoopback: Bool { HostName(host)?.isLoopback ?? false }
 }

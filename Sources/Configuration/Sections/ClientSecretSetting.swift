@@ -45,8 +45,9 @@ enum ClientSecretSetting {
     guard let text = setting.text("the path of a file") else { return nil }
     let source = SecretSource.file(path: setting.findings.resolve(path: text.value))
     let resolved = resolve(source, setting, shownAs: "file \(text.shownPath)")
-    if resolved != nil, let mode = source.fileMode, mode & 0o077 != 0 {
-      setting.warn("is readable by others than its owner (mode 0\(String(mode, radix: 8))); chmod 400 mends that")
+    // A group may be meant: Kubernetes mounts secrets readable by the pod's own.
+    if resolved != nil, let mode = source.fileMode, mode & 0o007 != 0 {
+      setting.warn("is readable by every user of this machine (mode 0\(String(mode, radix: 8))); chmod 400 mends that")
     }
     return resolved
   }

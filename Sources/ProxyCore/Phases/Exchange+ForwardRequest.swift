@@ -56,7 +56,7 @@ extension Exchange {
     let hostLine = route.hostLine
     writer.lines(hostLine.span)
     writer.forwardFields(of: head, bytes, dropping: droppedFields(route))
-    writer.framing(head.framing)
+    if head.framing == .chunked { writer.chunkedFraming() }
     if head.acceptsTrailers {
       writer.field("TE", "trailers" as StaticString)
       writer.field("Connection", "TE" as StaticString)

@@ -112,12 +112,7 @@ extension Exchange {
     writer.forwardFields(
       of: answerHead, bytes, dropping: received == .chunked && sent != .chunked ? dropped.union([.trailer]) : dropped)
     if !answerHead.hasDate { writer.field("Date", worker.httpDate.span) }
-    if received == .none {
-      // What a GET would have had (RFC 9110 section 8.6).
-      if status != 204, let length = answerHead.contentLength { writer.field("Content-Length", length) }
-    } else {
-      writer.framing(sent)
-    }
+    if sent == .chunked { writer.chunkedFraming() }
     writer.via(answerHead.version)
     if closesAfterAnswer || sent == .untilClose { writer.connectionClose() }
     do throws(WireError) { try writer.end() } catch { throw .response(error, route) }

@@ -1,6 +1,7 @@
 """A real nginx as upstream: plain, TLS with a good certificate, and TLS in the ways that must be refused."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -29,6 +30,13 @@ _TLS = """
     ssl_certificate {certificate.certificate};
     ssl_certificate_key {certificate.key};
 """
+
+
+def _program() -> str:
+    """Debian has it in /usr/sbin, which is not on everybody's PATH."""
+    program = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
+    assert program, "nginx is not installed: scripts/test installs it"
+    return program
 
 
 class Nginx:
@@ -65,14 +73,15 @@ class Nginx:
                             for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"])
         user = "user root;\n" if os.geteuid() == 0 else ""  # Else the worker could not read a private directory.
         (directory / "nginx.conf").write_text(
-            f"daemon off;\nworker_processes 1;\n{user}pid {directory}/nginx.pid;\nerror_log {directory}/error.log info;\n"
+            f"daemon off;\nworker_processes 1;\n{user}pid {directory}/nginx.pid;\n"
+            f"error_log {directory}/error.log info;\n"
             "events { worker_connections 2048; }\n"
             f"http {{\n{temporary}  access_log {directory}/access.log;\n  keepalive_requests 100000;\n{servers}}}\n")
         numbers = [each.fileno() for each in sockets.values()]
         environment = os.environ | {"NGINX": "".join(f"{number};" for number in numbers)}
         with open(directory / "stderr.log", "wb") as output:
             self._process = subprocess.Popen(
-                ["nginx", "-p", directory, "-e", directory / "error.log", "-c", directory / "nginx.conf"],
+                [_program(), "-p", directory, "-e", directory / "error.log", "-c", directory / "nginx.conf"],
                 pass_fds=numbers, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         for each in sockets.values():
             each.close()

@@ -1,9 +1,11 @@
 """Everything that any proxy of the session printed or published, and everything that must not be in it."""
 
 import base64
-import re
 import urllib.parse
 from dataclasses import dataclass, field
+
+SHORTEST = 8
+"""Shorter forms would be found by chance."""
 
 
 def variants(secret: str) -> set[str]:
@@ -18,7 +20,7 @@ def variants(secret: str) -> set[str]:
             encoded = encode(b"x" * shift + raw).decode().rstrip("=")
             start = [0, 2, 3][shift]
             forms.add(encoded[start : start + usable * 4 // 3 - 2])
-    return {form for form in forms if len(form) >= 8}
+    return {form for form in forms if len(form) >= SHORTEST}
 
 
 @dataclass
@@ -40,13 +42,17 @@ class Transcript:
             self.secrets.update(token.split(".")[1:])
         return token
 
-    def leaks(self) -> list[str]:
-        """Where a secret appears, without repeating it."""
-        forms = sorted({form for secret in self.secrets for form in variants(secret)})
-        pattern = re.compile("|".join(map(re.escape, forms))) if forms else None
+    def leaks(self, since: int = 0) -> list[str]:
+        """Where a secret appears in the texts from number `since` on, without repeating it."""
+        by_beginning: dict[str, set[str]] = {}
+        for secret in self.secrets:
+            for form in variants(secret):
+                by_beginning.setdefault(form[:SHORTEST], set()).add(form)
         found = []
-        for source, text in self.texts:
-            match = pattern.search(text) if pattern else None
-            if match:
-                found.append(f"{source}: at {match.start()}: …{text[max(0, match.start() - 60):match.start()]}<secret>")
+        for source, text in self.texts[since:]:
+            for at in range(len(text) - SHORTEST + 1):
+                forms = by_beginning.get(text[at : at + SHORTEST])
+                if forms and any(text.startswith(form, at) for form in forms):
+                    found.append(f"{source}: at {at}: …{text[max(0, at - 60):at]}<secret>")
+                    break
         return found
