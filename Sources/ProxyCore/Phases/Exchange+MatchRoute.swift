@@ -44,7 +44,7 @@ extension Exchange {
   }
 
   private func noRoute(_ target: RequestTarget) -> ExchangeError {
-    guard let authority = target.authority else { 
+    guard let authority = target.authority else {
       // "OPTIONS *" has no path.
       return .notMounted(path: text(of: target.form == .asterisk ? head.target : target.path))
     }
