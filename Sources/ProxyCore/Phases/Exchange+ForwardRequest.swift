@@ -134,6 +134,9 @@ extension Exchange {
   private func sendUntilAnswered(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     renewDeadline(route)
     while true {
+      // Before more is written: to an upstream that has answered and closed, that would bring a reset, and the answer
+      // would be lost with it.
+      if upstream!.stream.isReadable, let began = try answerBegan(route) { return began }
       let progress: BodyRelay.Progress
       do throws(BodyRelay.Failure) {
         progress = try upload!.step(from: connection.stream, to: upstream!.stream)
@@ -143,7 +146,6 @@ extension Exchange {
         if let began = try answerBegan(route) { return began }
         return try lost(reason, route)
       }
-      if upstream!.stream.isReadable, let began = try answerBegan(route) { return began }
       if progress.hasMoved { renewDeadline(route) }
       if progress.hasMore {
         try await takeTurns(overdue: uploadTimeout(route))
