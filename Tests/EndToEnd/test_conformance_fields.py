@@ -112,4 +112,29 @@ add("Connection: close", "The connection ends with the answer, and nothing behin
 add("Connection: close among others", "The connection ends with the answer (RFC 9112 section 9.6).",
     fields(b"Connection: keep-alive, X, CLOSE"), Forwarded(keeps=False))
 
+# Expect
+
+refuse("An expectation that is not 100-continue is refused: servers disagree about whether content follows (RFC 9110 "
+       "section 10.1.1).", {
+    f"Expect: {b', and '.join(values)!r}": post(
+        *[b"Expect:" + value for value in values], b"Content-Length: 3", body=b"abc")
+    for values in [
+        [b""], [b" 100"], [b" continue"], [b" 100-continue-x"], [b" y 100-continue"], [b" 100-continue, 100-continue"],
+        [b" 100-continue,"], [b" 100-continue;q=1"], [b' "100-continue"'], [b" 100 continue"], [b" 200-ok"], [b" x=y"],
+        [b" 100-continue", b" 100-continue"], [b" 100-continue", b" x"], [b" x", b" 100-continue"],
+        [b" 100-continue", b""]]
+}, 417)
+for value in [b"100-continue", b"100-Continue", b"  100-CONTINUE\t"]:
+    add(f"Expect: {value!r} with content", "The expectation of 100-continue goes on (RFC 9110 section 10.1.1).",
+        post(b"Expect: " + value, b"Content-Length: 3", body=b"abc"),
+        Forwarded(b"POST /case HTTP/1.1", b"abc", has=(b"Expect: " + value.strip(),)))
+for name, message, method in [
+    ("in HTTP/1.0", post(b"Expect: 100-continue", b"Content-Length: 3", body=b"abc", version=b"1.0"), b"POST"),
+    ("with GET", fields(b"Expect: 100-continue"), b"GET"), ("with a length of 0", post(
+        b"Expect: 100-continue", b"Content-Length: 0"), b"POST"),
+]:
+    add(f"Expect: 100-continue {name}", "Without content, or in HTTP/1.0, the expectation means nothing (RFC 9110 "
+        "section 10.1.1).", message, Forwarded(method + b" /case HTTP/1.1", b"abc" if name == "in HTTP/1.0" else b"",
+                                       lacks=(b"expect",), keeps=name != "in HTTP/1.0"))
+
 test_request = table.tests()
