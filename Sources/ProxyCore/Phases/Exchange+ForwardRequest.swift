@@ -82,8 +82,9 @@ extension Exchange {
     var dropped = FieldNameSet.notForwardedInRequests
     // Where the proxy sets no token, the application's own credentials are between it and the upstream.
     if route.tokens == nil { dropped.remove(.authorization) }
-    // An HTTP/1.0 client cannot be sent the 100 that this would bring (RFC 9110 section 10.1.1).
-    if head.version == .http10 { dropped.insert(.expect) }
+    // An HTTP/1.0 client cannot be sent the 100 that this would bring, and without content there is nothing that the
+    // upstream could ask for (RFC 9110 section 10.1.1).
+    if !head.expectsContinue { dropped.insert(.expect) }
     return dropped
   }
 
