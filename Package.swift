@@ -77,6 +77,11 @@ let package = Package(
       name: "LoopbackTesting", dependencies: ["CLinux", "Reactor"], path: "Tests/LoopbackTesting",
       swiftSettings: strict),
 
+    // What must hold for any input, for libFuzzer (scripts/fuzz) and for the tests that replay Tests/Corpus.
+    .target(
+      name: "FuzzTargets", dependencies: ["Bytes", "Configuration", "HTTPWire", "Secrets", "Tokens"],
+      path: "Tests/FuzzTargets", swiftSettings: strict),
+
     tests("BytesTests", ["Bytes"]),
     tests("SecretsTests", ["Secrets", systemPackage]),
     tests("HTTPWireTests", ["Bytes", "HTTPWire"]),
@@ -85,6 +90,7 @@ let package = Package(
     tests("TokensTests", ["Tokens", "Secrets"]),
     tests("ReactorTests", ["Bytes", "CLinux", "LoopbackTesting", "Reactor", systemPackage]),
     tests("UpstreamTests", ["Bytes", "LoopbackTesting", "Reactor", "Upstream"]),
+    tests("FuzzTargetTests", ["FuzzTargets"]),
     tests("HTTPServiceTests", ["Bytes", "HTTPService", "Reactor"]),
     tests("AdminTests", ["Admin", "HTTPService"]),
     tests("SandboxTests", ["HTTPService", "Sandbox"]),
@@ -97,3 +103,9 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// libFuzzer is linked by scripts/fuzz alone: nothing else builds this.
+if Context.environment["M2M_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(name: "m2m-fuzz", dependencies: ["FuzzTargets"], path: "Tests/FuzzDriver", swiftSettings: strict))
+}
