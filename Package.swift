@@ -45,10 +45,11 @@ let package = Package(
     .target(name: "CYAML", linkerSettings: [.linkedLibrary("yaml")]),
 
     // Leaves: none of them knows another but for what is named here.
+    module("Addresses"),
     module("Bytes"),
     module("Secrets", [systemPackage]),
     module("HTTPWire", ["Bytes"]),
-    module("Configuration", ["CYAML", "Secrets"]),
+    module("Configuration", ["Addresses", "CYAML", "Secrets"]),
     module("Telemetry", ["Bytes", logging]),
     module("Tokens", ["Secrets", "COpenSSL"]),
     module("Reactor", ["Bytes", "CLinux", heap, systemPackage]),
@@ -60,7 +61,8 @@ let package = Package(
     module(
       "ProxyCore",
       [
-        "Admin", "Bytes", "CLinux", "Configuration", "HTTPWire", "Reactor", "Secrets", "Telemetry", "Tokens",
+        "Addresses", "Admin", "Bytes", "CLinux", "Configuration", "HTTPWire", "Reactor", "Secrets", "Telemetry",
+        "Tokens",
         "Upstream", logging, systemPackage,
       ]),
 
@@ -75,10 +77,11 @@ let package = Package(
       name: "LoopbackTesting", dependencies: ["CLinux", "Reactor"], path: "Tests/LoopbackTesting",
       swiftSettings: strict),
 
+    tests("AddressesTests", ["Addresses"]),
     tests("BytesTests", ["Bytes"]),
     tests("SecretsTests", ["Secrets", systemPackage]),
     tests("HTTPWireTests", ["Bytes", "HTTPWire"]),
-    tests("ConfigurationTests", ["Configuration", "Secrets"]),
+    tests("ConfigurationTests", ["Addresses", "Configuration", "Secrets"]),
     tests("TelemetryTests", ["Bytes", "Telemetry", logging]),
     tests("TokensTests", ["Tokens", "Secrets"]),
     tests("ReactorTests", ["Bytes", "CLinux", "LoopbackTesting", "Reactor", systemPackage]),
@@ -89,7 +92,8 @@ let package = Package(
     tests(
       "ProxyCoreTests",
       [
-        "Bytes", "Configuration", "HTTPWire", "LoopbackTesting", "ProxyCore", "Reactor", "Secrets", "Telemetry",
+        "Addresses", "Bytes", "Configuration", "HTTPWire", "LoopbackTesting", "ProxyCore", "Reactor", "Secrets",
+        "Telemetry",
         "Tokens", "Upstream", logging, systemPackage,
       ]),
   ],
