@@ -32,6 +32,23 @@ struct RuleTests {
     #expect(alone.first?.allow?.map(\.description) == ["127.0.0.2"])
   }
 
+  @Test("refuse browsers on loopback and allow them elsewhere, unless the listener says otherwise")
+  func browsers() throws {
+    let written = """
+      listen:
+        - 8081
+        - 10.0.0.1:8082
+        - { address: "[::1]:8083", browser_requests: allow }
+        - { address: 10.0.0.1:8084, browser_requests: refuse }
+      """
+    #expect(
+      try configuration(faultless + written).listen.map(\.browserRequests) == [.refuse, .allow, .allow, .refuse])
+    #expect(
+      problems(faultless + "listen: { address: 1, browser_requests: off }") == [
+        #"5:41: listen.browser_requests must be allow or refuse, not "off""#
+      ])
+  }
+
   @Test("are read for a route")
   func routeRules() throws {
     let rules = try configuration(route("allow: 10.0.0.0/8, methods: [GET, PROPFIND], paths: [/v1/, /health]"))

@@ -30,6 +30,8 @@ import Upstream
       .noRoute(target: "api.test:81", nearest: "api.test"), .notMounted(path: "/x"), .leavesRoute(route),
       .connectMethod(target: "api.test:443"), .traceMethod,
       .denied(.listenerClient(address: "10.0.0.1", listener: "0.0.0.0:8080")),
+      .denied(.browserRequest(sign: "Origin: null", listener: "127.0.0.1:8080")),
+      .denied(.foreignHost("evil.test", listener: "127.0.0.1:8080")),
       .denied(.routeClient(address: "10.0.0.1", route)), .denied(.method("PUT", route)), .denied(.path("/x", route)),
       .token(TokenFailure(cause: .throttled, request: request, secondsToNextAttempt: 7)),
       .tokenTimeout(endpoint: "acme.kinde.com"), .upstreamBroken("reset", route), .upstreamTimeout(route),
@@ -154,7 +156,7 @@ import Upstream
       return String(decoding: response.bytes, as: UTF8.self)
     }
     #expect(head(.upstream(.exhausted, Self.route)).contains("\r\nRetry-After: 1\r\n"))
-    #expect(head(Self.all[13]).contains("\r\nRetry-After: 7\r\n"))
+    #expect(head(Self.all[15]).contains("\r\nRetry-After: 7\r\n"))
     #expect(!head(.requestTimeout).contains("Retry-After"))
     #expect(head(.traceMethod).contains("\r\nAllow: "))
   }

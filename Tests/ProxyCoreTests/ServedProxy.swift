@@ -39,7 +39,8 @@ final class ServedProxy: Sendable {
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     self.worker = worker
     port = try running.run {
-      let settings = ListenerSettings(address: ListenAddress(host: "127.0.0.1", port: 0))
+      let settings = ListenerSettings(
+        address: ListenAddress(host: "127.0.0.1", port: 0), browserRequests: .allow)
       return try worker.listen(on: settings, port: 0, sharesPort: false).port
     }
   }

@@ -6,10 +6,13 @@ public struct ListenerSettings: Sendable, Hashable {
   public var address: ListenAddress
   /// The clients that are served; nil for everybody who reaches it.
   public var allow: [IPNetwork]?
+  /// What becomes of requests that a browser sends on behalf of a web page.
+  public var browserRequests: BrowserRequests
 
-  /// Settings of these parts.
-  public init(address: ListenAddress, allow: [IPNetwork]? = nil) {
+  /// Settings of these parts. Requests of browsers are refused on loopback, unless `browserRequests` says otherwise.
+  public init(address: ListenAddress, allow: [IPNetwork]? = nil, browserRequests: BrowserRequests? = nil) {
     self.address = address
     self.allow = allow
+    self.browserRequests = browserRequests ?? (address.isLoopback ? .refuse : .allow)
   }
 }

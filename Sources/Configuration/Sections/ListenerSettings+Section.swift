@@ -14,9 +14,10 @@ extension ListenerSettings {
     return item.section { section in
       let setting = section.required("address", format.expected)
       let allow = section["allow"]?.distinct(.network)
+      let browserRequests = section.value("browser_requests", Format<BrowserRequests>.choice())
       guard let setting, let address = setting.value(format) else { return nil }
       address.claim(setting, &claims)
-      let settings = ListenerSettings(address: address, allow: allow)
+      let settings = ListenerSettings(address: address, allow: allow, browserRequests: browserRequests)
       settings.warnIfOpen(setting)
       return settings
     }

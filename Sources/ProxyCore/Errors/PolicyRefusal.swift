@@ -2,6 +2,10 @@
 enum PolicyRefusal {
   /// The client's address is not in `allow` of the listener.
   case listenerClient(address: String, listener: String)
+  /// A browser sent it on behalf of a web page; `sign` is the field that says so.
+  case browserRequest(sign: String, listener: String)
+  /// A loopback listener was called by a name that is not this machine's.
+  case foreignHost(String, listener: String)
   /// The client's address is not in `allow` of the route.
   case routeClient(address: String, ProxyRoute)
   /// The method is not in `methods` of the route.
@@ -13,6 +17,8 @@ enum PolicyRefusal {
   var kind: String {
     switch self {
     case .listenerClient: "client_address"
+    case .browserRequest: "browser_request"
+    case .foreignHost: "foreign_host"
     case .routeClient: "client_address_route"
     case .method: "method_not_allowed"
     case .path: "path_not_allowed"
@@ -32,6 +38,20 @@ enum PolicyRefusal {
         detail: "\(address) is not in the allow list of the listener \(listener).",
         hint: "To let it in, add its address or network to \"allow\" of that listener in proxy.conf.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "client address")
+    case .browserRequest(let sign, let listener):
+      ErrorAnswer(
+        status: 403, title: "Requests of web pages are refused",
+        detail:
+          "A browser sent it on behalf of a web page (\(sign)), and the listener \(listener) serves none of those.",
+        hint: "If that is what you want, write \"browser_requests: allow\" for that listener in proxy.conf.",
+        proxyStatus: "http_request_denied", proxyStatusDetails: "browser request")
+    case .foreignHost(let host, let listener):
+      ErrorAnswer(
+        status: 403, title: "This is not a name of the proxy",
+        detail: "The listener \(listener) was asked for as \(host), which is how DNS rebinding looks.",
+        hint:
+          "Call it 127.0.0.1 or localhost, or write \"browser_requests: allow\" for that listener in proxy.conf.",
+        proxyStatus: "http_request_denied", proxyStatusDetails: "foreign host")
     case .routeClient(let address, let route):
       ErrorAnswer(
         status: 403, title: "This client may not use the route",
