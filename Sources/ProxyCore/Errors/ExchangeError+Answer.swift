@@ -40,6 +40,7 @@ extension ExchangeError {
         detail: "The answer to TRACE would show the token that the proxy adds.",
         hint: "Use another method; the access log shows what was forwarded.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "TRACE")
+    case .denied(let refusal): refusal.answer
     case .token(let failure):
       ErrorAnswer(
         status: failure.status, title: failure.title, detail: failure.detail, hint: failure.hint,

@@ -1,4 +1,6 @@
+internal import Addresses
 internal import Bytes
+internal import Configuration
 internal import HTTPWire
 internal import Reactor
 
@@ -9,6 +11,12 @@ internal import Reactor
 final class ClientConnection: @unchecked Sendable {
   let stream: ByteStream
   let peer: String
+  /// The listener that it came to, and who may use that.
+  let listener: ListenerSettings
+  /// Whether the listener's `allow` lets this client in. One that it does not gets an answer, and nothing else.
+  let isAdmitted: Bool
+  /// The client's address; nil where the system does not know it.
+  let address: IPAddress?
   let worker: Worker
   /// Where the task of this connection waits, for whatever it waits for.
   let wakeup = Wakeup()
@@ -30,9 +38,12 @@ final class ClientConnection: @unchecked Sendable {
   // After so many reads in a row somebody else's turn has come.
   private static let readsInARow = 8
 
-  init(_ stream: ByteStream, peer: String, worker: Worker) {
+  init(_ stream: ByteStream, peer: String, listener: ListenerSettings, worker: Worker) {
     self.stream = stream
     self.peer = peer
+    self.listener = listener
+    address = IPAddress(ofEndpoint: peer)
+    isAdmitted = listener.allow.admits(address)
     self.worker = worker
     stream.observer = wakeup
     timer.action = { [unowned self] in
@@ -78,7 +89,7 @@ final class ClientConnection: @unchecked Sendable {
 
   /// Waits for the first byte of a request; false when there will be none.
   private func hasRequest() async -> Bool {
-    setDeadline(worker.loop.now + worker.timeouts.idle)
+    setDeadline(worker.loop.now + (isAdmitted ? worker.timeouts.idle : worker.timeouts.head))
     while input == nil {
       guard !isOverdue, !isAborted else { return false }
       if worker.isDraining, requests > 0 || !stream.isReadable {
