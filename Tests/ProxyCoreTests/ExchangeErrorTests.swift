@@ -29,6 +29,10 @@ import Upstream
       .request(.missingHost), .requestTimeout, .clientGone, .headTooLarge,
       .noRoute(target: "api.test:81", nearest: "api.test"), .notMounted(path: "/x"), .leavesRoute(route),
       .connectMethod(target: "api.test:443"), .traceMethod,
+      .denied(.listenerClient(address: "10.0.0.1", listener: "0.0.0.0:8080")),
+      .denied(.browserRequest(sign: "Origin: null", listener: "127.0.0.1:8080")),
+      .denied(.foreignHost("evil.test", listener: "127.0.0.1:8080")),
+      .denied(.routeClient(address: "10.0.0.1", route)), .denied(.method("PUT", route)), .denied(.path("/x", route)),
       .token(TokenFailure(cause: .throttled, request: request, secondsToNextAttempt: 7)),
       .tokenTimeout(endpoint: "acme.kinde.com"), .upstreamBroken("reset", route), .upstreamTimeout(route),
       .response(.malformedStatusLine, route), .responseIncomplete("cut", route), .draining,
@@ -54,12 +58,13 @@ import Upstream
     case .responseIncomplete: 14
     case .headTooLarge: 15
     case .draining: 16
+    case .denied: 17
     }
   }
 
   @Test("every kind of error is among those that are tested")
   func completeness() {
-    #expect(Set(Self.all.map(number)) == Set(0...16))
+    #expect(Set(Self.all.map(number)) == Set(0...17))
   }
 
   @Test("every error has a name for metrics that does not depend on what is in it", arguments: all.indices)
@@ -151,7 +156,7 @@ import Upstream
       return String(decoding: response.bytes, as: UTF8.self)
     }
     #expect(head(.upstream(.exhausted, Self.route)).contains("\r\nRetry-After: 1\r\n"))
-    #expect(head(Self.all[9]).contains("\r\nRetry-After: 7\r\n"))
+    #expect(head(Self.all[15]).contains("\r\nRetry-After: 7\r\n"))
     #expect(!head(.requestTimeout).contains("Retry-After"))
     #expect(head(.traceMethod).contains("\r\nAllow: "))
   }
@@ -159,6 +164,6 @@ import Upstream
   @Test("the connection ends where nobody knows where the next request begins")
   func endings() {
     let ending = Self.all.filter(\.endsConnection).map(number)
-    #expect(Set(ending) == [0, 1, 2, 14, 16])
+    #expect(Set(ending) == [0, 1, 2, 14, 16, 17])
   }
 }

@@ -28,11 +28,12 @@ struct RouteReader {
     let token = readToken(section, matching, target)
     var timeouts = timeouts
     _ = section.section("timeouts") { timeouts.readRoute($0) }
+    let rules = RouteRules.read(section)
     guard let name, let matching, let target, let token else { return nil }
     return Route(
       name: name, matches: matching.matches, mount: matching.mount, upstream: target.origin,
       upstreamBasePath: target.basePath, credentials: token.credentials, audience: token.audience, scopes: token.scopes,
-      timeouts: timeouts)
+      timeouts: timeouts, rules: rules)
   }
 
   private mutating func readName(_ section: Section) -> String? {

@@ -24,6 +24,8 @@ enum ExchangeError: Error {
   case connectMethod(target: String)
   /// TRACE would show the token to whoever asked for it.
   case traceMethod
+  /// proxy.conf says who may use what, and not this client, or not this.
+  case denied(PolicyRefusal)
 
   // The token.
   /// There is none.
@@ -59,7 +61,7 @@ extension ExchangeError {
   var hop: Hop {
     switch self {
     case .request, .requestTimeout, .clientGone, .headTooLarge: .client
-    case .noRoute, .notMounted, .leavesRoute, .connectMethod, .traceMethod: .policy
+    case .noRoute, .notMounted, .leavesRoute, .connectMethod, .traceMethod, .denied: .policy
     case .token, .tokenTimeout: .token
     case .upstream, .upstreamBroken, .upstreamTimeout, .response, .responseIncomplete: .upstream
     case .draining: .internal
@@ -77,6 +79,7 @@ extension ExchangeError {
     case .leavesRoute: "leaves_route"
     case .connectMethod: "connect_method"
     case .traceMethod: "trace_method"
+    case .denied(let refusal): refusal.kind
     case .token(let failure): failure.metricLabel
     case .tokenTimeout: "token_wait"
     case .upstream(let error, _): error.kind
@@ -94,6 +97,7 @@ extension ExchangeError {
   var endsConnection: Bool {
     switch self {
     case .request, .requestTimeout, .clientGone, .responseIncomplete, .draining: true
+    case .denied(let refusal): refusal.endsConnection
     default: false
     }
   }

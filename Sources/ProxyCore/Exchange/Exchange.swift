@@ -54,7 +54,9 @@ final class Exchange {
     begin(on: connection)
     do throws(ExchangeError) {
       try await readRequest()
+      try identifyClient()
       try matchRoute()
+      try applyRules()
       try await attachToken()
       try await forwardRequest()
       try await relayResponse()

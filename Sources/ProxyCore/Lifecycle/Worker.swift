@@ -53,10 +53,10 @@ final class Worker: @unchecked Sendable {
 
   // MARK: Connections
 
-  /// Binds `address`, and begins to accept when the loop runs. Returns the port that is really bound.
-  func listen(on address: ListenAddress, port: UInt16, sharesPort: Bool) throws(Errno) -> Listener {
-    let listener = try Listener(host: address.host, port: port, sharesPort: sharesPort, on: loop) {
-      [unowned self] socket, peer in accept(socket, peer)
+  /// Binds the address of `settings`, and begins to accept when the loop runs. Returns the port that is really bound.
+  func listen(on settings: ListenerSettings, port: UInt16, sharesPort: Bool) throws(Errno) -> Listener {
+    let listener = try Listener(host: settings.address.host, port: port, sharesPort: sharesPort, on: loop) {
+      [unowned self] socket, peer in accept(socket, peer, settings)
     }
     listener.onExhaustion = { [logger] errno in
       logger.warning("accept", metadata: ["error": "\(errno)", "hint": "raise the limit of open files (ulimit -n)"])
@@ -66,10 +66,11 @@ final class Worker: @unchecked Sendable {
     return listener
   }
 
-  private func accept(_ socket: consuming Descriptor, _ peer: String) {
+  private func accept(_ socket: consuming Descriptor, _ peer: String, _ listener: ListenerSettings) {
     let connection: ClientConnection
     do {
-      connection = ClientConnection(try SocketStream(socket, on: loop), peer: peer, worker: self)
+      connection = ClientConnection(
+        try SocketStream(socket, on: loop), peer: peer, listener: listener, worker: self)
     } catch {
       logger.warning("accept", metadata: ["client": "\(peer)", "error": "\(error)"])
       return
