@@ -70,6 +70,8 @@ class Stage:
         self._listener.setblocking(False)
         self.proxy = start_proxy(
             {"forward_to": "http://127.0.0.1:%d" % self._listener.getsockname()[1]}, log={"access": False},
+            # Whose Host it is decides nothing here.
+            listen=[{"address": "127.0.0.1:0", "browser_requests": "allow"}],
             timeouts={"head": "400ms", "body": "400ms", "idle": "100ms", "first_byte": "5s"})
         self.errors: list[BaseException] = []
 
