@@ -27,6 +27,8 @@ let result = unsafe runFuzzer(&count, &arguments) { bytes, count in
     try target.check(input)
   } catch {
     print("violated: \(error)")
+    // Before libFuzzer ends the process without flushing.
+    fflush(nil)
     abort()
   }
   return 0
