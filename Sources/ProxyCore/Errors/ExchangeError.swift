@@ -8,6 +8,8 @@ enum ExchangeError: Error {
   // The client.
   /// What it sent is not a request that can be served.
   case request(WireError)
+  /// Its content is larger than the route allows.
+  case contentTooLarge(ProxyRoute)
   /// Its request head, or the next piece of the content, took too long.
   case requestTimeout
   /// It went away.
@@ -44,6 +46,8 @@ enum ExchangeError: Error {
   case responseIncomplete(String, ProxyRoute)
 
   // The proxy itself.
+  /// The client's address has as many connections as it may.
+  case tooManyConnections
   /// The request's fields do not fit into what is sent to an upstream.
   case headTooLarge
   /// The program ends before the request did.
@@ -58,11 +62,11 @@ extension ExchangeError {
 
   var hop: Hop {
     switch self {
-    case .request, .requestTimeout, .clientGone, .headTooLarge: .client
+    case .request, .contentTooLarge, .requestTimeout, .clientGone, .headTooLarge: .client
     case .noRoute, .notMounted, .leavesRoute, .connectMethod, .traceMethod: .policy
     case .token, .tokenTimeout: .token
     case .upstream, .upstreamBroken, .upstreamTimeout, .response, .responseIncomplete: .upstream
-    case .draining: .internal
+    case .tooManyConnections, .draining: .internal
     }
   }
 
@@ -70,7 +74,9 @@ extension ExchangeError {
   var kind: String {
     switch self {
     case .request: "malformed_request"
+    case .contentTooLarge: "content_too_large"
     case .requestTimeout: "request_timeout"
+    case .tooManyConnections: "too_many_connections"
     case .clientGone: "client_gone"
     case .noRoute: "no_route"
     case .notMounted: "not_mounted"
@@ -93,7 +99,8 @@ extension ExchangeError {
   /// whether it is there at all.
   var endsConnection: Bool {
     switch self {
-    case .request, .requestTimeout, .clientGone, .responseIncomplete, .draining: true
+    case .request, .contentTooLarge, .requestTimeout, .tooManyConnections, .clientGone, .responseIncomplete, .draining:
+      true
     default: false
     }
   }

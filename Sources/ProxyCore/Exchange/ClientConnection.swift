@@ -9,6 +9,10 @@ internal import Reactor
 final class ClientConnection: @unchecked Sendable {
   let stream: ByteStream
   let peer: String
+  /// Whose connection it is.
+  let client: ClientAddress
+  /// Whether the client may have it; otherwise it is only told that it may not.
+  let isAdmitted: Bool
   let worker: Worker
   /// Where the task of this connection waits, for whatever it waits for.
   let wakeup = Wakeup()
@@ -29,9 +33,11 @@ final class ClientConnection: @unchecked Sendable {
   private static let lingeringBytes = 1 << 20
   private static let lingeringTime = Duration.seconds(2)
 
-  init(_ stream: ByteStream, peer: String, worker: Worker) {
+  init(_ stream: ByteStream, peer: String, client: ClientAddress, isAdmitted: Bool, worker: Worker) {
     self.stream = stream
     self.peer = peer
+    self.client = client
+    self.isAdmitted = isAdmitted
     self.worker = worker
     stream.observer = wakeup
     timer.action = { [unowned self] in
@@ -47,9 +53,14 @@ final class ClientConnection: @unchecked Sendable {
 
   /// Serves requests until the connection ends.
   private func serve() async {
+    guard isAdmitted else {
+      await refuse()
+      return end()
+    }
     while await hasRequest() {
       let exchange = worker.lendExchange()
       requests += 1
+      if isLastRequest { worker.metrics.reached(.requestsPerConnection) }
       let ending = await exchange.run(on: self)
       worker.giveBack(exchange)
       isIdle = true
@@ -64,6 +75,24 @@ final class ClientConnection: @unchecked Sendable {
       break
     }
     end()
+  }
+
+  /// Whether the connection ends after the request that is being served, however that ends.
+  var isLastRequest: Bool { requests >= worker.requestsPerConnection }
+
+  /// Says that the client has too many connections, without waiting for its request.
+  private func refuse() async {
+    let error = ExchangeError.tooManyConnections
+    guard let answer = error.answer else { return }
+    let response = ErrorResponse(
+      answer, hop: error.hop, route: nil, date: String(decoding: worker.httpDate, as: UTF8.self), isHead: false,
+      closes: true)
+    let buffer = worker.buffers.lend()
+    buffer.append(response.bytes.span)
+    // A new socket has room for it.
+    let result = stream.send(from: buffer)
+    worker.buffers.giveBack(buffer)
+    if case .transferred = result { await closeGently() }
   }
 
   private func end() {

@@ -55,6 +55,7 @@ final class Exchange {
     do throws(ExchangeError) {
       try await readRequest()
       try matchRoute()
+      try applyLimits()
       try await attachToken()
       try await forwardRequest()
       try await relayResponse()
