@@ -21,7 +21,7 @@ import Upstream
 
   static let upstreamErrors: [UpstreamError] = [
     .dns("no such name"), .connect("refused"), .connectTimeout("too long"), .certificate("unknown authority"),
-    .tls("handshake"), .exhausted, .broken("reset"), .other("else"),
+    .tls("handshake"), .exhausted, .noDescriptors, .broken("reset"), .other("else"),
   ]
 
   static let all: [ExchangeError] =
@@ -32,7 +32,7 @@ import Upstream
       .token(TokenFailure(cause: .throttled, request: request, secondsToNextAttempt: 7)),
       .tokenTimeout(endpoint: "acme.kinde.com"), .upstreamBroken("reset", route), .upstreamTimeout(route),
       .response(.malformedStatusLine, route), .responseIncomplete("cut", route), .draining,
-      .tooManyConnections, .contentTooLarge(route),
+      .tooManyConnections, .contentTooLarge(route), .outOfTime(route),
     ] + upstreamErrors.map { .upstream($0, route) }
 
   /// The number of the case: whoever adds one is told here to add it to `all`.
@@ -57,12 +57,13 @@ import Upstream
     case .draining: 16
     case .tooManyConnections: 17
     case .contentTooLarge: 18
+    case .outOfTime: 19
     }
   }
 
   @Test("every kind of error is among those that are tested")
   func completeness() {
-    #expect(Set(Self.all.map(number)) == Set(0...18))
+    #expect(Set(Self.all.map(number)) == Set(0...19))
   }
 
   @Test("every error has a name for metrics that does not depend on what is in it", arguments: all.indices)

@@ -25,6 +25,16 @@ extension Format<Duration> {
   }
 }
 
+extension Format<Duration?> {
+  /// A duration, or `off` for none.
+  static var durationOrOff: Self {
+    let duration = Format<Duration>.duration
+    return Format("off, or \(duration.expected)") { text throws(Refusal) in
+      text == "off" ? nil : try duration.read(text)
+    }
+  }
+}
+
 extension Format<Int> {
   /// A whole number within `range`.
   static func count(_ range: ClosedRange<Int>) -> Self {

@@ -77,6 +77,12 @@ extension ExchangeError {
         detail: "\(route.originName): \(error.message)",
         hint: "The answer cannot be passed on safely; the upstream has to be mended.",
         proxyStatus: "http_protocol_error")
+    case .outOfTime(let route):
+      ErrorAnswer(
+        status: 504, title: "The request took too long",
+        detail: "It was not finished in the time that the route \(route.name) has for all of it.",
+        hint: "timeouts.total of the route says how long that is; the log says where the time went.",
+        proxyStatus: "http_response_timeout", proxyStatusDetails: "total time")
     case .draining:
       ErrorAnswer(
         status: 503, title: "The proxy is stopping",

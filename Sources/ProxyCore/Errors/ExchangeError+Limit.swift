@@ -9,6 +9,7 @@ extension ExchangeError {
     case .tooManyConnections: .connectionsPerClient
     case .headTooLarge: .head
     case .upstream(.exhausted, _): .queue
+    case .upstream(.noDescriptors, _): .descriptors
     case .request(let error): Self.requestLimit(error)
     case .response(.headTooLarge, _), .response(.statusLineTooLong, _): .responseHead
     case .response(.tooManyFields, _): .fields

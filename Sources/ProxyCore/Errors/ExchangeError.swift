@@ -46,6 +46,8 @@ enum ExchangeError: Error {
   case responseIncomplete(String, ProxyRoute)
 
   // The proxy itself.
+  /// The exchange took longer than the route allows, whoever was slow.
+  case outOfTime(ProxyRoute)
   /// The client's address has as many connections as it may.
   case tooManyConnections
   /// The request's fields do not fit into what is sent to an upstream.
@@ -66,7 +68,7 @@ extension ExchangeError {
     case .noRoute, .notMounted, .leavesRoute, .connectMethod, .traceMethod: .policy
     case .token, .tokenTimeout: .token
     case .upstream, .upstreamBroken, .upstreamTimeout, .response, .responseIncomplete: .upstream
-    case .tooManyConnections, .draining: .internal
+    case .tooManyConnections, .outOfTime, .draining: .internal
     }
   }
 
@@ -91,6 +93,7 @@ extension ExchangeError {
     case .response: "malformed_response"
     case .responseIncomplete: "incomplete_response"
     case .headTooLarge: "head_too_large"
+    case .outOfTime: "out_of_time"
     case .draining: "draining"
     }
   }
@@ -114,6 +117,7 @@ extension UpstreamError {
     case .connectTimeout: "upstream_connect_timeout"
     case .certificate: "upstream_certificate"
     case .tls: "upstream_tls"
+    case .noDescriptors: "no_descriptors"
     case .exhausted: "upstream_exhausted"
     case .broken: "upstream_broken"
     case .other: "upstream_other"

@@ -24,6 +24,8 @@ final class ClientConnection: @unchecked Sendable {
   private(set) var requests = 0
   /// Whether the deadline has passed.
   private(set) var isOverdue = false
+  /// No deadline is later than this one, which whoever sets it takes back.
+  var finalDeadline = Instant.never
   /// Whether the program ends now, whatever is under way.
   private(set) var isAborted = false
 
@@ -145,7 +147,7 @@ final class ClientConnection: @unchecked Sendable {
   /// From now on the task of this connection is woken, and ``isOverdue``, when `deadline` has passed.
   func setDeadline(_ deadline: Instant) {
     isOverdue = false
-    worker.loop.set(timer, to: deadline)
+    worker.loop.set(timer, to: min(deadline, finalDeadline))
   }
 
   // MARK: Ending

@@ -10,6 +10,7 @@ extension Exchange {
       return
     }
     status = answer.status
+    connection.finalDeadline = .never
     let closes =
       error.endsConnection || !hasHead || !head.wantsKeepAlive || worker.isDraining || connection.isLastRequest
       || contentIsUnread
