@@ -10,7 +10,10 @@ extension Exchange {
       return
     }
     status = answer.status
-    let closes = error.endsConnection || !hasHead || !head.wantsKeepAlive || worker.isDraining || contentIsUnread
+    connection.finalDeadline = .never
+    let closes =
+      error.endsConnection || !hasHead || !head.wantsKeepAlive || worker.isDraining || connection.isLastRequest
+      || contentIsUnread
     let response = ErrorResponse(
       answer, hop: error.hop, route: route?.name, date: String(decoding: worker.httpDate, as: UTF8.self),
       isHead: hasHead && head.methodKind == .head, closes: closes)

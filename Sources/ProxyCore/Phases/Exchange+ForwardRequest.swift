@@ -28,7 +28,7 @@ extension Exchange {
   private func prepareUpload(_ route: ProxyRoute) throws(ExchangeError) {
     upload = BodyRelay(
       BodyDecoder(head.framing), input: worker.buffers.lend(), output: worker.buffers.lend(), framing: head.framing,
-      passesTrailers: !head.hasConnectionOptions)
+      passesTrailers: !head.hasConnectionOptions, limit: route.bodyLimit)
     try writeRequestHead(route, to: upload!.output)
     guard head.framing != .none, let input = connection.input else { return }
     // What came with the head goes where the rest of the content will come: the head itself is still needed.
@@ -199,6 +199,7 @@ extension Exchange {
     switch failure {
     case .source: .clientGone
     case .framing(let error): .request(error)
+    case .tooLarge: .contentTooLarge(route!)
     case .sink(let reason): .upstreamBroken(reason, route!)
     }
   }

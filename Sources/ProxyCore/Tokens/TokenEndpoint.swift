@@ -54,7 +54,7 @@ final class TokenEndpoint: @unchecked Sendable {
     case .connectTimeout(let detail): .timedOut(detail: detail)
     case .certificate(let detail), .tls(let detail): .tls(detail: detail)
     case .connect(let detail), .broken(let detail), .other(let detail): .unreachable(detail: detail)
-    case .exhausted: .unreachable(detail: error.description)
+    case .exhausted, .noDescriptors: .unreachable(detail: error.description)
     }
   }
 }
