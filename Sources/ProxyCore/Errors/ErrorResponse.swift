@@ -2,6 +2,9 @@ internal import HTTPWire
 
 /// A complete HTTP/1.1 response that tells a client why its request failed.
 struct ErrorResponse {
+  /// The value of Allow: what is served of the methods that everybody knows.
+  static let servedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+
   let bytes: [UInt8]
 
   /// - Parameter isHead: whether the request was HEAD, whose answer has fields but no content.
@@ -18,7 +21,7 @@ struct ErrorResponse {
     if !answer.proxyStatusDetails.isEmpty { head += "; details=\(Self.quoted(answer.proxyStatusDetails))" }
     head += "\r\n"
     if let seconds = answer.retryAfter { head += "Retry-After: \(seconds)\r\n" }
-    if answer.status == 405 { head += "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n" }
+    if answer.status == 405 { head += "Allow: \(Self.servedMethods)\r\n" }
     if closes { head += "Connection: close\r\n" }
     head += "\r\n"
     bytes = Array(head.utf8) + (isHead ? [] : body)
