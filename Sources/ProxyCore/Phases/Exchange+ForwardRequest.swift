@@ -57,6 +57,7 @@ extension Exchange {
     writer.lines(hostLine.span)
     writer.forwardFields(of: head, bytes, dropping: droppedFields(route))
     if head.framing == .chunked { writer.chunkedFraming() }
+    if let remainingForwards { writer.field("Max-Forwards", remainingForwards) }
     if head.acceptsTrailers {
       writer.field("TE", "trailers" as StaticString)
       writer.field("Connection", "TE" as StaticString)
@@ -85,6 +86,7 @@ extension Exchange {
     // An HTTP/1.0 client cannot be sent the 100 that this would bring, and without content there is nothing that the
     // upstream could ask for (RFC 9110 section 10.1.1).
     if !head.expectsContinue { dropped.insert(.expect) }
+    if remainingForwards != nil { dropped.insert(.maxForwards) }
     return dropped
   }
 
