@@ -56,12 +56,14 @@ public final class Proxy {
     let tokens = Self.makeTokens(loops[0], dialers[0], registry, logger)
     let plan = RoutePlan(configuration, tokens: tokens)
     let loopCount = loops.count
+    let viaName = ViaName()
     workers = zip(loops, dialers).map { loop, dialer in
       Worker(
         loop: loop, table: plan.table, pools: plan.makePools(configuration, loops: loopCount, dialer, loop),
         configuration: configuration, connectionLimit: share(configuration.limits.connections, of: loopCount),
         metrics: WorkerMetrics(registry, routes: plan.table.routes),
-        accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger)
+        accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger,
+        viaName: viaName)
     }
     registry.registerProcessMetrics()
     if let sink = accessLog?.sink {

@@ -19,6 +19,7 @@ final class Worker: @unchecked Sendable {
   let pools: [UpstreamPool]
   let metrics: WorkerMetrics
   let accessLog: AccessLog?
+  let viaName: ViaName
   let logger: Logger
   private(set) var isDraining = false
   /// How many requests were answered, or given up. Written by the loop's thread, read at the end by another.
@@ -36,7 +37,8 @@ final class Worker: @unchecked Sendable {
 
   init(
     loop: EventLoop, table: RouteTable, pools: [UpstreamPool], configuration: ProxyConfiguration,
-    connectionLimit: Int, metrics: WorkerMetrics, accessLog: AccessLog?, logger: Logger
+    connectionLimit: Int, metrics: WorkerMetrics, accessLog: AccessLog?, logger: Logger,
+    viaName: ViaName = ViaName()
   ) {
     self.loop = loop
     self.table = table
@@ -45,6 +47,7 @@ final class Worker: @unchecked Sendable {
     self.metrics = metrics
     self.accessLog = accessLog
     self.logger = logger
+    self.viaName = viaName
     timeouts = PhaseTimeouts(configuration.timeouts)
     headLimits = HeadLimits(
       bytes: configuration.limits.head, requestLine: configuration.limits.head, fields: configuration.limits.fields)
