@@ -9,6 +9,9 @@ public final class Dialer {
   private let trust: TrustStore
   private let share: CurlShare
 
+  /// Where this process serves clients, which no connection to an upstream may lead to.
+  public var ownListeners = OwnListeners()
+
   /// A dialer of `loop` that verifies servers against `trust`.
   public init(loop: EventLoop, trust: TrustStore) throws(UpstreamError) {
     self.loop = loop
@@ -22,7 +25,7 @@ public final class Dialer {
     _ origin: UpstreamOrigin, timeout: Duration,
     completion: @escaping (Result<ByteStream, UpstreamError>) -> Void
   ) throws(UpstreamError) -> DialAttempt {
-    let transfer = try transfer(url: origin.url)
+    let transfer = try transfer(url: origin.url, DestinationCheck(origin.destinations, own: ownListeners))
     try transfer.set(CURLOPT_CONNECT_ONLY, 1)
     try transfer.set(CURLOPT_CONNECTTIMEOUT_MS, Int(clamping: timeout.nanoseconds / 1_000_000))
     try transfer.start { [loop] result in
@@ -37,8 +40,8 @@ public final class Dialer {
     return DialAttempt(transfer)
   }
 
-  func transfer(url: String) throws(UpstreamError) -> CurlTransfer {
-    try CurlTransfer(url: url, loop: loop, share: share, trust: trust)
+  func transfer(url: String, _ destination: DestinationCheck) throws(UpstreamError) -> CurlTransfer {
+    try CurlTransfer(url: url, loop: loop, share: share, trust: trust, destination: destination)
   }
 
   private static func stream(

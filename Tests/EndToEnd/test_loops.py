@@ -1,17 +1,8 @@
 """Requests that come back to the proxy that sent them."""
 
 import json
-import socket
-
-import pytest
 
 from harness.client import get
-
-
-@pytest.fixture
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as reserved:
-        return reserved.getsockname()[1]
 
 
 def test_a_chain_of_two_proxies_is_no_loop(start_proxy, origin):

@@ -20,7 +20,8 @@ import Upstream
   ).summary
 
   static let upstreamErrors: [UpstreamError] = [
-    .dns("no such name"), .connect("refused"), .connectTimeout("too long"), .certificate("unknown authority"),
+    .dns("no such name"), .connect("refused"), .prohibited("link-local"), .ownListener("127.0.0.1, port 8080"),
+    .connectTimeout("too long"), .certificate("unknown authority"),
     .tls("handshake"), .exhausted, .broken("reset"), .other("else"),
   ]
 

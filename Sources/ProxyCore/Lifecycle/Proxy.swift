@@ -72,6 +72,9 @@ public final class Proxy {
       }
     }
     addresses = try Self.bind(configuration.listen, workers)
+    var own = OwnListeners()
+    for address in addresses { own.insert(address) }
+    for dialer in dialers { dialer.ownListeners = own }
     admin = try Self.makeAdmin(configuration, loops[0], registry, drain)
   }
 
