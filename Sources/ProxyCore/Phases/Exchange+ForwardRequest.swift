@@ -63,7 +63,8 @@ extension Exchange {
       writer.field("Connection", "TE" as StaticString)
     }
     token?.withAuthorizationLine { writer.lines($0) }
-    writer.via(head.version)
+    let viaName = worker.viaName.bytes
+    writer.via(head.version, viaName.span)
     do throws(WireError) { try writer.end() } catch { throw .headTooLarge }
   }
 
