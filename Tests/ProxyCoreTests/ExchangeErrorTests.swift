@@ -37,7 +37,7 @@ import Upstream
       .token(TokenFailure(cause: .throttled, request: request, secondsToNextAttempt: 7)),
       .tokenTimeout(endpoint: "acme.kinde.com"), .upstreamBroken("reset", route), .upstreamTimeout(route),
       .response(.malformedStatusLine, route), .responseIncomplete("cut", route), .draining,
-      .tooManyConnections, .contentTooLarge(route), .outOfTime(route),
+      .tooManyConnections, .contentTooLarge(route), .outOfTime(route), .clientTooSlow(route),
     ] + upstreamErrors.map { .upstream($0, route) }
 
   /// The number of the case: whoever adds one is told here to add it to `all`.
@@ -64,12 +64,13 @@ import Upstream
     case .contentTooLarge: 18
     case .outOfTime: 19
     case .denied: 20
+    case .clientTooSlow: 21
     }
   }
 
   @Test("every kind of error is among those that are tested")
   func completeness() {
-    #expect(Set(Self.all.map(number)) == Set(0...20))
+    #expect(Set(Self.all.map(number)) == Set(0...21))
   }
 
   @Test("every error has a name for metrics that does not depend on what is in it", arguments: all.indices)
@@ -170,6 +171,6 @@ import Upstream
   @Test("the connection ends where nobody knows where the next request begins")
   func endings() {
     let ending = Self.all.filter(\.endsConnection).map(number)
-    #expect(Set(ending) == [0, 1, 2, 14, 16, 17, 18, 20])
+    #expect(Set(ending) == [0, 1, 2, 14, 16, 17, 18, 20, 21])
   }
 }

@@ -6,6 +6,7 @@ extension Limits {
     section.read("fields", .count(1...1000), into: &fields)
     section.read("response_head", .size(1024...48 * 1024), into: &responseHead)
     section.read("body", .bodySize, into: &body)
+    section.read("min_rate", .rate, into: &minRate)
     section.read("connections", .count(1...1_000_000), into: &connections)
     section.read("connections_per_client", .count(1...1_000_000), into: &connectionsPerClient)
     section.read("requests_per_connection", .count(1...1_000_000_000), into: &requestsPerConnection)

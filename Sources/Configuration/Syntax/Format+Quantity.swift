@@ -72,6 +72,18 @@ extension Format<Int?> {
   }
 }
 
+extension Format<Int?> {
+  /// Bytes per second, or `off` for no bound.
+  static var rate: Self {
+    let expected = "off, or bytes per second from 1 to 1MB, such as 100 or 8KB"
+    return Format(expected) { text throws(Refusal) in
+      if text == "off" { return nil }
+      guard let bytes = sizeInBytes(text), (1...1 << 20).contains(bytes) else { throw Refusal() }
+      return bytes
+    }
+  }
+}
+
 private func sizeInBytes(_ text: String) -> Int? {
   let units = [("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30)]
   let unit = units.first { text.hasSuffix($0.0) }?.1

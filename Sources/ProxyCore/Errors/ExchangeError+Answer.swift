@@ -20,6 +20,12 @@ extension ExchangeError {
         detail: "The route \(route.name) takes \(route.bodyLimit) bytes at most.",
         hint: "The route's body, or limits.body, in proxy.conf sets the bound.", proxyStatus: "http_request_error",
         proxyStatusDetails: "content too large")
+    case .clientTooSlow:
+      ErrorAnswer(
+        status: 408, title: "The request's content comes too slowly",
+        detail: "It came more slowly than any client may send, for longer than a pause may be.",
+        hint: "limits.min_rate in proxy.conf is the least rate, and timeouts.body how far a client may fall behind.",
+        proxyStatus: "http_request_error", proxyStatusDetails: "too slow")
     case .tooManyConnections:
       ErrorAnswer(
         status: 503, title: "Too many connections",

@@ -6,6 +6,7 @@ extension ExchangeError {
   var limit: Limit? {
     switch self {
     case .contentTooLarge: .body
+    case .clientTooSlow: .minRate
     case .tooManyConnections: .connectionsPerClient
     case .headTooLarge: .head
     case .upstream(.exhausted, _): .queue

@@ -12,6 +12,8 @@ enum ExchangeError: Error {
   case contentTooLarge(ProxyRoute)
   /// Its request head, or the next piece of the content, took too long.
   case requestTimeout
+  /// It sends its content, or takes its answer, more slowly than anybody may.
+  case clientTooSlow(ProxyRoute)
   /// It went away.
   case clientGone
 
@@ -66,7 +68,7 @@ extension ExchangeError {
 
   var hop: Hop {
     switch self {
-    case .request, .contentTooLarge, .requestTimeout, .clientGone, .headTooLarge: .client
+    case .request, .contentTooLarge, .requestTimeout, .clientTooSlow, .clientGone, .headTooLarge: .client
     case .noRoute, .notMounted, .leavesRoute, .connectMethod, .traceMethod, .denied: .policy
     case .token, .tokenTimeout: .token
     case .upstream(.ownListener, _): .policy
@@ -82,6 +84,7 @@ extension ExchangeError {
     case .contentTooLarge: "content_too_large"
     case .requestTimeout: "request_timeout"
     case .tooManyConnections: "too_many_connections"
+    case .clientTooSlow: "client_too_slow"
     case .clientGone: "client_gone"
     case .noRoute: "no_route"
     case .notMounted: "not_mounted"
@@ -102,11 +105,17 @@ extension ExchangeError {
     }
   }
 
+  /// Whether the client takes so little that what the kernel still holds for it is not worth keeping.
+  var isSlowness: Bool {
+    if case .clientTooSlow = self { true } else { false }
+  }
+
   /// Whether the connection to the client cannot be used again: nobody knows where its next request begins, or
   /// whether it is there at all.
   var endsConnection: Bool {
     switch self {
-    case .request, .contentTooLarge, .requestTimeout, .tooManyConnections, .clientGone, .responseIncomplete, .draining:
+    case .request, .contentTooLarge, .requestTimeout, .tooManyConnections, .clientTooSlow, .clientGone,
+      .responseIncomplete, .draining:
       true
     case .denied(let refusal): refusal.endsConnection
     default: false

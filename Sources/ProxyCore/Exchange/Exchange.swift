@@ -39,6 +39,10 @@ final class Exchange {
   var answerInput: ByteBuffer?
   var download: BodyRelay?
   var isRepetition = false
+  var uploadPace = ClientPace(rate: nil)
+  var downloadPace = ClientPace(rate: nil)
+  /// How much of the answer had been delivered when its deadline was set.
+  var deliveredAtDeadline: UInt64 = 0
 
   // What became of it.
   var ending = Ending.closesConnection
@@ -86,6 +90,8 @@ final class Exchange {
     status = 0
     hasBegunAnswer = false
     clock = ExchangeClock(start: worker.loop.now)
+    uploadPace = ClientPace(rate: worker.minRate)
+    downloadPace = uploadPace
   }
 
   /// Gives everything back that was borrowed, the upstream connection first.
@@ -155,7 +161,8 @@ final class Exchange {
     try check(overdue: overdue())
   }
 
-  private func check(overdue: @autoclosure () -> ExchangeError) throws(ExchangeError) {
+  /// - Throws: as ``wait(overdue:)`` does.
+  func check(overdue: @autoclosure () -> ExchangeError) throws(ExchangeError) {
     if connection.isAborted { throw .draining }
     if connection.stream.peerClosed || connection.stream.hasFailed { throw .clientGone }
     // A transfer that goes on and on sets new deadlines, and would never be overdue.

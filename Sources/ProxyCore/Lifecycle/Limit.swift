@@ -8,6 +8,7 @@ enum Limit: String, CaseIterable {
   case fields
   case responseHead = "response_head"
   case body
+  case minRate = "min_rate"
   case queue
   /// Descriptors, or the memory for them.
   case descriptors

@@ -18,6 +18,8 @@ final class Worker: @unchecked Sendable {
   let responseHeadLimits: HeadLimits
   /// How many requests a client connection may carry.
   let requestsPerConnection: Int
+  /// The least that clients must move, in bytes per second; nil for no such bound.
+  let minRate: Int?
   let buffers = BufferPool(bufferCapacity: bufferCapacity, keeping: 128)
   let pools: [UpstreamPool]
   let metrics: WorkerMetrics
@@ -57,6 +59,7 @@ final class Worker: @unchecked Sendable {
     self.connectionLimit = connectionLimit
     self.clients = clients
     requestsPerConnection = configuration.limits.requestsPerConnection
+    minRate = configuration.limits.minRate
     self.metrics = metrics
     self.accessLog = accessLog
     self.logger = logger

@@ -6,7 +6,7 @@ extension Exchange {
   /// Tells the client why its request failed, unless it is gone or has part of an answer already.
   func answer(_ error: ExchangeError) async {
     guard let answer = error.answer, !hasBegunAnswer else {
-      ending = hasBegunAnswer && endsWithConnection ? .abortsConnection : .closesConnection
+      ending = hasBegunAnswer && (endsWithConnection || error.isSlowness) ? .abortsConnection : .closesConnection
       return
     }
     status = answer.status

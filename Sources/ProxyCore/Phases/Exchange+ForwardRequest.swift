@@ -154,7 +154,7 @@ extension Exchange {
       if progress.hasMore {
         try await takeTurns(overdue: uploadTimeout(route))
       } else {
-        try await wait(overdue: uploadTimeout(route))
+        try await waitForUpload(route)
       }
     }
   }

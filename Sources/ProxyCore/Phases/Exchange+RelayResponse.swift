@@ -64,7 +64,7 @@ extension Exchange {
         if progress.hasMore {
           try await takeTurns(overdue: uploadTimeout(route))
         } else {
-          try await wait(overdue: uploadTimeout(route))
+          try await waitForUpload(route)
         }
       case .endOfStream:
         throw .upstreamBroken("closed in the middle of the head of its answer", route)
@@ -135,7 +135,7 @@ extension Exchange {
   // MARK: The content
 
   private func relayContent(_ route: ProxyRoute) async throws(ExchangeError) {
-    connection.setDeadline(worker.loop.now + route.timeouts.body)
+    setContentDeadline(route)
     while true {
       let progress: BodyRelay.Progress
       do throws(BodyRelay.Failure) {
@@ -146,13 +146,11 @@ extension Exchange {
       }
       if download!.isFinished { return }
       let uploadProgress = try continueUpload()
-      if progress.hasMoved || uploadProgress.hasMoved {
-        connection.setDeadline(worker.loop.now + route.timeouts.body)
-      }
+      if progress.hasMoved || uploadProgress.hasMoved { setContentDeadline(route) }
       if progress.hasMore || uploadProgress.hasMore {
         try await takeTurns(overdue: downloadTimeout(route))
       } else {
-        try await wait(overdue: downloadTimeout(route))
+        try await waitForDownload(route)
       }
     }
   }
@@ -182,7 +180,7 @@ extension Exchange {
     }
   }
 
-  private func downloadTimeout(_ route: ProxyRoute) -> ExchangeError {
+  func downloadTimeout(_ route: ProxyRoute) -> ExchangeError {
     download!.waitsForSink ? .clientGone : .responseIncomplete("no more of it came in time", route)
   }
 }
