@@ -128,8 +128,8 @@ def test_a_request_that_is_cut_off_never_reaches_the_upstream_whole(edge, part):
     client = connect(edge)
     client.send(message)
     if part != "head":
-        poll(lambda: any(f"/cut/{part}".encode() in connection.received for connection in edge.recorder.origin.connections),
-             "the beginning of the request at the origin")
+        begun, connections = f"/cut/{part}".encode(), edge.recorder.origin.connections
+        poll(lambda: any(begun in connection.received for connection in connections), "the beginning at the origin")
     client.reset()
     if part != "head":
         poll(lambda: len(edge.recorder.partial) > before, "the end of the connection to the upstream")
