@@ -132,7 +132,7 @@ for name, lines, has, lacks in [
                                   b"Upgrade: h2c", b"Proxy-Connection: x", b"TE: x", b"Proxy-Authenticate: Basic"], [],
      ["x-hop", "keep-alive", "upgrade", "proxy-connection", "te", "proxy-authenticate"]),
     ("Connection that names the length", [b"Connection: Content-Length"], [b"Content-Length: 2"], []),
-    ("Via of others", [b"Via: 1.1 origin"], [b"Via: 1.1 origin", b"Via: 1.1 m2m-proxy"], []),
+    ("Via of others", [b"Via: 1.1 origin"], [b"Via: 1.1 origin"], []),
 ]:
     add(name, "Fields of the connection go no further, all others do (RFC 9110 section 7.6.1).",
         ok(*lines, b"Content-Length: 2", body=b"ok"), Passed(body=b"ok", has=tuple(has), lacks=tuple(lacks),
@@ -332,7 +332,7 @@ def passed(edge, case, client):
     for name in outcome.lacks:
         # A body's own framing is the proxy's.
         assert name not in names or name == "content-length" and answer.trailers, f"{case.rule}\n{names}"
-    assert answer.values("via")[-1].endswith(b" m2m-proxy")
+    assert b" m2m-proxy" in answer.values("via")[-1]
     check_end(case, client)
     after = next_answer(edge)
     expected = {True: [b"reused"], False: [b"GET /after"], None: [b"reused", b"GET /after"]}[outcome.reused]

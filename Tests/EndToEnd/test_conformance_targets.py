@@ -160,7 +160,9 @@ for host in [b"evil.example", b"other.internal:8443", b"127.0.0.1", b"[::1]:80",
     add(f"the target's host and Host: {host.decode()}", "A proxy ignores Host where the target names one, and writes "
         "its own (RFC 9112 section 3.2.2).", b"GET http://api.internal/case HTTP/1.1\r\nHost: " + host + b"\r\n\r\n",
         Forwarded())
+    # A public name that leads to a loopback listener is how a web page gets there (DNS rebinding).
     add(f"a path and Host: {host.decode()}", "Of a path it is the path that finds the route.",
-        b"GET /api/case HTTP/1.1\r\nHost: " + host + b"\r\n\r\n", Forwarded())
+        b"GET /api/case HTTP/1.1\r\nHost: " + host + b"\r\n\r\n",
+        Denied(403) if host == b"evil.example" else Forwarded())
 
 test_request = table.tests()

@@ -35,11 +35,14 @@ final class ServedProxy: Sendable {
     let worker = Worker(
       loop: loop, table: RouteTable(routes, configurations: configuration.routes), pools: [pool],
       configuration: configuration, connectionLimit: configuration.limits.connections,
+      clients: ClientCensus(limit: configuration.limits.connectionsPerClient),
       metrics: WorkerMetrics(MetricsRegistry(), routes: routes), accessLog: nil,
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     self.worker = worker
     port = try running.run {
-      try worker.listen(on: ListenAddress(host: "127.0.0.1", port: 0), port: 0, sharesPort: false).port
+      let settings = ListenerSettings(
+        address: ListenAddress(host: "127.0.0.1", port: 0), browserRequests: .allow)
+      return try worker.listen(on: settings, port: 0, sharesPort: false).port
     }
   }
 

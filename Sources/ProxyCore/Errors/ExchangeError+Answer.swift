@@ -14,6 +14,18 @@ extension ExchangeError {
         detail: "The proxy waited for the rest of the request, and closes the connection now.",
         hint: "timeouts.head and timeouts.body in proxy.conf say how long it waits.",
         proxyStatus: "http_request_error", proxyStatusDetails: "request timeout")
+    case .contentTooLarge(let route):
+      ErrorAnswer(
+        status: 413, title: "The request's content is too large",
+        detail: "The route \(route.name) takes \(route.bodyLimit) bytes at most.",
+        hint: "The route's body, or limits.body, in proxy.conf sets the bound.", proxyStatus: "http_request_error",
+        proxyStatusDetails: "content too large")
+    case .tooManyConnections:
+      ErrorAnswer(
+        status: 503, title: "Too many connections",
+        detail: "Your address has as many connections to the proxy as one address may.",
+        hint: "Close connections that are not in use; limits.connections_per_client in proxy.conf sets the bound.",
+        proxyStatus: "connection_limit_reached", retryAfter: 1)
     case .headTooLarge:
       ErrorAnswer(
         status: 431, title: "The request's fields are too large",
@@ -40,6 +52,7 @@ extension ExchangeError {
         detail: "The answer to TRACE would show the token that the proxy adds.",
         hint: "Use another method; the access log shows what was forwarded.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "TRACE")
+    case .denied(let refusal): refusal.answer
     case .token(let failure):
       ErrorAnswer(
         status: failure.status, title: failure.title, detail: failure.detail, hint: failure.hint,
@@ -65,6 +78,12 @@ extension ExchangeError {
         detail: "\(route.originName): \(error.message)",
         hint: "The answer cannot be passed on safely; the upstream has to be mended.",
         proxyStatus: "http_protocol_error")
+    case .outOfTime(let route):
+      ErrorAnswer(
+        status: 504, title: "The request took too long",
+        detail: "It was not finished in the time that the route \(route.name) has for all of it.",
+        hint: "timeouts.total of the route says how long that is; the log says where the time went.",
+        proxyStatus: "http_response_timeout", proxyStatusDetails: "total time")
     case .draining:
       ErrorAnswer(
         status: 503, title: "The proxy is stopping",
@@ -77,8 +96,19 @@ extension ExchangeError {
   private static func answer(_ error: WireError) -> ErrorAnswer {
     ErrorAnswer(
       status: error.status, title: "The request is not valid", detail: error.message,
-      hint: "The proxy passes on nothing that two programs could read in two ways.",
-      proxyStatus: "http_request_error")
+      hint: hint(error), proxyStatus: "http_request_error")
+  }
+
+  private static func hint(_ error: WireError) -> String {
+    switch error {
+    case .requestLineTooLong, .methodTooLong, .headTooLarge:
+      "Send a shorter one, or raise limits.head in proxy.conf; cookies and long queries are the usual cause."
+    case .tooManyFields: "Send fewer, or raise limits.fields in proxy.conf."
+    case .tlsHandshake:
+      "Write http:// where the application names the proxy: http_proxy=http://…, or a base URL http://…."
+    case .unsupportedVersion: "Let the client speak HTTP/1.1 here; HTTP/2 is not served."
+    default: "The proxy passes on nothing that two programs could read in two ways."
+    }
   }
 
   private static func noRoute(_ target: String, _ nearest: String?) -> ErrorAnswer {

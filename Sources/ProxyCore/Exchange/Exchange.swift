@@ -56,7 +56,10 @@ final class Exchange {
     begin(on: connection)
     do throws(ExchangeError) {
       try await readRequest()
+      try identifyClient()
       try matchRoute()
+      try applyRules()
+      try applyLimits()
       if try goesNoFurther() {
         await answerHere()
       } else {
@@ -87,6 +90,7 @@ final class Exchange {
 
   /// Gives everything back that was borrowed, the upstream connection first.
   private func finish() -> Ending {
+    connection.finalDeadline = .never
     releaseUpstream()
     endUpload()
     if let answerInput { worker.buffers.giveBack(answerInput) }
@@ -154,6 +158,8 @@ final class Exchange {
   private func check(overdue: @autoclosure () -> ExchangeError) throws(ExchangeError) {
     if connection.isAborted { throw .draining }
     if connection.stream.peerClosed || connection.stream.hasFailed { throw .clientGone }
+    // A transfer that goes on and on sets new deadlines, and would never be overdue.
+    if let route, worker.loop.now >= connection.finalDeadline { throw .outOfTime(route) }
     if connection.isOverdue { throw overdue() }
   }
 }

@@ -56,20 +56,26 @@ public final class Proxy {
     let tokens = Self.makeTokens(loops[0], dialers[0], registry, logger)
     let plan = RoutePlan(configuration, tokens: tokens)
     let loopCount = loops.count
+    let clients = ClientCensus(limit: configuration.limits.connectionsPerClient)
+    let viaName = ViaName()
     workers = zip(loops, dialers).map { loop, dialer in
       Worker(
         loop: loop, table: plan.table, pools: plan.makePools(configuration, loops: loopCount, dialer, loop),
         configuration: configuration, connectionLimit: share(configuration.limits.connections, of: loopCount),
-        metrics: WorkerMetrics(registry, routes: plan.table.routes),
-        accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger)
+        clients: clients, metrics: WorkerMetrics(registry, routes: plan.table.routes),
+        accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger, viaName: viaName)
     }
     registry.registerProcessMetrics()
+    registry.gauge("m2m_proxy_clients", help: "Client addresses that have connections.") { Double(clients.clients) }
     if let sink = accessLog?.sink {
       registry.counter("m2m_proxy_log_lines_dropped_total", help: "Log lines that nobody read in time.") {
         Double(sink.droppedLines)
       }
     }
     addresses = try Self.bind(configuration.listen, workers)
+    var own = OwnListeners()
+    for address in addresses { own.insert(address) }
+    for dialer in dialers { dialer.ownListeners = own }
     admin = try Self.makeAdmin(configuration, loops[0], registry, drain)
   }
 
@@ -108,19 +114,22 @@ public final class Proxy {
         transport: { await endpoint.send($0) }, launch: { endpoint.launch($0) }, onEvent: { events.record($0) }))
   }
 
-  private static func bind(_ addresses: [ListenAddress], _ workers: [Worker]) throws(StartError) -> [String] {
+  private static func bind(_ listeners: [ListenerSettings], _ workers: [Worker]) throws(StartError) -> [String] {
     var bound: [String] = []
-    for address in addresses {
+    for settings in listeners {
       do {
+        let address = settings.address
         var port = address.port
+        // Loops share a port, and the kernel would let another m2m-proxy of the same user share it too.
+        if workers.count > 1, port != 0 { try Listener.checkAvailability(host: address.host, port: port) }
         for worker in workers {
-          let listener = try worker.listen(on: address, port: port, sharesPort: workers.count > 1)
+          let listener = try worker.listen(on: settings, port: port, sharesPort: workers.count > 1)
           // With port 0 the first one decides for all.
           if port != listener.port || worker === workers[0] { bound.append(listener.address) }
           port = listener.port
         }
       } catch {
-        throw StartError.bind("\(address)", error)
+        throw StartError.bind("\(settings.address)", error)
       }
     }
     return bound

@@ -10,6 +10,7 @@ extension Exchange {
       return
     }
     status = answer.status
+    connection.finalDeadline = .never
     let closes = error.endsConnection || closesAfterOwnAnswer
     let response = ErrorResponse(
       answer, hop: error.hop, route: route?.name, date: String(decoding: worker.httpDate, as: UTF8.self),
@@ -20,7 +21,7 @@ extension Exchange {
 
   /// Whether the connection ends with an answer of the proxy's own: what comes behind it may not be a request.
   var closesAfterOwnAnswer: Bool {
-    !hasHead || !head.wantsKeepAlive || worker.isDraining || contentIsUnread
+    !hasHead || !head.wantsKeepAlive || worker.isDraining || connection.isLastRequest || contentIsUnread
   }
 
   /// Whether the client finds the end of the answer only by the end of the connection.

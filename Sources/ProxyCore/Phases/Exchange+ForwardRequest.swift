@@ -28,7 +28,7 @@ extension Exchange {
   private func prepareUpload(_ route: ProxyRoute) throws(ExchangeError) {
     upload = BodyRelay(
       BodyDecoder(head.framing), input: worker.buffers.lend(), output: worker.buffers.lend(), framing: head.framing,
-      passesTrailers: !head.hasConnectionOptions)
+      passesTrailers: !head.hasConnectionOptions, limit: route.bodyLimit)
     try writeRequestHead(route, to: upload!.output)
     guard head.framing != .none, let input = connection.input else { return }
     // What came with the head goes where the rest of the content will come: the head itself is still needed.
@@ -63,7 +63,8 @@ extension Exchange {
       writer.field("Connection", "TE" as StaticString)
     }
     token?.withAuthorizationLine { writer.lines($0) }
-    writer.via(head.version)
+    let viaName = worker.viaName.bytes
+    writer.via(head.version, viaName.span)
     do throws(WireError) { try writer.end() } catch { throw .headTooLarge }
   }
 
@@ -137,6 +138,9 @@ extension Exchange {
   private func sendUntilAnswered(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     renewDeadline(route)
     while true {
+      // Before more is written: to an upstream that has answered and closed, that would bring a reset, and the answer
+      // would be lost with it.
+      if upstream!.stream.isReadable, let began = try answerBegan(route) { return began }
       let progress: BodyRelay.Progress
       do throws(BodyRelay.Failure) {
         progress = try upload!.step(from: connection.stream, to: upstream!.stream)
@@ -146,7 +150,6 @@ extension Exchange {
         if let began = try answerBegan(route) { return began }
         return try lost(reason, route)
       }
-      if upstream!.stream.isReadable, let began = try answerBegan(route) { return began }
       if progress.hasMoved { renewDeadline(route) }
       if progress.hasMore {
         try await takeTurns(overdue: uploadTimeout(route))
@@ -199,6 +202,7 @@ extension Exchange {
     switch failure {
     case .source: .clientGone
     case .framing(let error): .request(error)
+    case .tooLarge: .contentTooLarge(route!)
     case .sink(let reason): .upstreamBroken(reason, route!)
     }
   }
