@@ -132,7 +132,7 @@ def test_no_token_goes_where_no_route_leads(edge, target):
     ("/api/x", b"/x", "https://api.example"),
 ])
 def test_each_upstream_gets_the_token_for_its_own_audience(edge, target, path, audience, host):
-    """Host never decides where a request goes (RFC 9112 section 3.2.2): other spellings of one get what the route gives."""
+    """Host never decides where a request goes (RFC 9112 section 3.2.2); other spellings get what the route gives."""
     recorder = edge.recorder if audience == "https://api.example" else edge.other
     count = len(recorder.requests)
     answer = exchange(edge, get(target, host=host))
