@@ -9,6 +9,8 @@ let strict: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
   .enableUpcomingFeature("InternalImportsByDefault"),
   .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  // A third of the instructions of a request, in release builds only: docs/decisions/0005-exclusivity.md.
+  .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -77,6 +79,11 @@ let package = Package(
       name: "LoopbackTesting", dependencies: ["CLinux", "Reactor"], path: "Tests/LoopbackTesting",
       swiftSettings: strict),
 
+    // What must hold for any input, for libFuzzer (scripts/fuzz) and for the tests that replay Tests/Corpus.
+    .target(
+      name: "FuzzTargets", dependencies: ["Bytes", "Configuration", "HTTPWire", "Secrets", "Tokens"],
+      path: "Tests/FuzzTargets", swiftSettings: strict),
+
     tests("AddressesTests", ["Addresses"]),
     tests("BytesTests", ["Bytes"]),
     tests("SecretsTests", ["Secrets", systemPackage]),
@@ -86,6 +93,7 @@ let package = Package(
     tests("TokensTests", ["Tokens", "Secrets"]),
     tests("ReactorTests", ["Bytes", "CLinux", "LoopbackTesting", "Reactor", systemPackage]),
     tests("UpstreamTests", ["Addresses", "Bytes", "LoopbackTesting", "Reactor", "Upstream"]),
+    tests("FuzzTargetTests", ["FuzzTargets"]),
     tests("HTTPServiceTests", ["Bytes", "HTTPService", "Reactor"]),
     tests("AdminTests", ["Admin", "HTTPService"]),
     tests("SandboxTests", ["HTTPService", "Sandbox"]),
@@ -99,3 +107,9 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// libFuzzer is linked by scripts/fuzz alone: nothing else builds this.
+if Context.environment["M2M_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(name: "m2m-fuzz", dependencies: ["FuzzTargets"], path: "Tests/FuzzDriver", swiftSettings: strict))
+}

@@ -33,9 +33,10 @@ final class ClientConnection: @unchecked Sendable {
 
   private let timer = LoopTimer()
 
-  // How much, and how long, is read and thrown away after an answer that ends the connection.
-  private static let lingeringBytes = 1 << 20
+  // How long is read and thrown away after an answer that ends the connection.
   private static let lingeringTime = Duration.seconds(2)
+  // After so many reads in a row somebody else's turn has come.
+  private static let readsInARow = 8
 
   init(_ stream: ByteStream, peer: String, listener: ListenerSettings, worker: Worker) {
     self.stream = stream
@@ -144,17 +145,20 @@ final class ClientConnection: @unchecked Sendable {
   }
 
   /// Closes so that the client can read the answer although it may still be sending: a plain close would make the
-  /// kernel reset the connection, and the answer would be lost on the way (RFC 9112 section 9.6).
+  /// kernel reset the connection, and the answer would be lost on the way (RFC 9112 section 9.6). Bounded by time, not
+  /// by bytes: many clients look for an answer only when all has been sent.
   private func closeGently() async {
     stream.finishSending()
     setDeadline(worker.loop.now + Self.lingeringTime)
     let buffer = worker.buffers.lend()
     defer { worker.buffers.giveBack(buffer) }
-    var discarded = 0
-    while discarded < Self.lingeringBytes, !isOverdue, !isAborted {
+    var reads = 0
+    while !isOverdue, !isAborted {
       buffer.removeAll()
       switch stream.receive(into: buffer) {
-      case .transferred(let count): discarded += count
+      case .transferred:
+        reads += 1
+        if reads % Self.readsInARow == 0 { await worker.loop.yield() }
       case .wouldBlock: await wakeup.wait()
       case .endOfStream, .failed: return
       }

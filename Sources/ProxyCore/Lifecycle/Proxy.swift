@@ -117,7 +117,10 @@ public final class Proxy {
     var bound: [String] = []
     for settings in listeners {
       do {
-        var port = settings.address.port
+        let address = settings.address
+        var port = address.port
+        // Loops share a port, and the kernel would let another m2m-proxy of the same user share it too.
+        if workers.count > 1, port != 0 { try Listener.checkAvailability(host: address.host, port: port) }
         for worker in workers {
           let listener = try worker.listen(on: settings, port: port, sharesPort: workers.count > 1)
           // With port 0 the first one decides for all.
