@@ -16,6 +16,8 @@ public enum UpstreamError: Error, Equatable, Sendable {
   case tls(String)
   /// All connections that may be open to this upstream are in use, and too many requests wait for one.
   case exhausted
+  /// The process or the machine has no descriptor, or no memory, for another connection.
+  case noDescriptors
   /// The connection failed after it was made.
   case broken(String)
   /// libcurl or the system failed in another way.
@@ -31,6 +33,7 @@ extension UpstreamError: CustomStringConvertible {
       .tls(let detail), .broken(let detail), .other(let detail):
       detail
     case .exhausted: "all connections to the upstream are in use"
+    case .noDescriptors: "no file descriptor is left for another connection"
     }
   }
 }

@@ -22,7 +22,7 @@ import Upstream
   static let upstreamErrors: [UpstreamError] = [
     .dns("no such name"), .connect("refused"), .prohibited("link-local"), .ownListener("127.0.0.1, port 8080"),
     .connectTimeout("too long"), .certificate("unknown authority"),
-    .tls("handshake"), .exhausted, .broken("reset"), .other("else"),
+    .tls("handshake"), .exhausted, .noDescriptors, .broken("reset"), .other("else"),
   ]
 
   static let all: [ExchangeError] =
@@ -37,6 +37,7 @@ import Upstream
       .token(TokenFailure(cause: .throttled, request: request, secondsToNextAttempt: 7)),
       .tokenTimeout(endpoint: "acme.kinde.com"), .upstreamBroken("reset", route), .upstreamTimeout(route),
       .response(.malformedStatusLine, route), .responseIncomplete("cut", route), .draining,
+      .tooManyConnections, .contentTooLarge(route), .outOfTime(route),
     ] + upstreamErrors.map { .upstream($0, route) }
 
   /// The number of the case: whoever adds one is told here to add it to `all`.
@@ -59,13 +60,16 @@ import Upstream
     case .responseIncomplete: 14
     case .headTooLarge: 15
     case .draining: 16
-    case .denied: 17
+    case .tooManyConnections: 17
+    case .contentTooLarge: 18
+    case .outOfTime: 19
+    case .denied: 20
     }
   }
 
   @Test("every kind of error is among those that are tested")
   func completeness() {
-    #expect(Set(Self.all.map(number)) == Set(0...17))
+    #expect(Set(Self.all.map(number)) == Set(0...20))
   }
 
   @Test("every error has a name for metrics that does not depend on what is in it", arguments: all.indices)
@@ -166,6 +170,6 @@ import Upstream
   @Test("the connection ends where nobody knows where the next request begins")
   func endings() {
     let ending = Self.all.filter(\.endsConnection).map(number)
-    #expect(Set(ending) == [0, 1, 2, 14, 16, 17])
+    #expect(Set(ending) == [0, 1, 2, 14, 16, 17, 18, 20])
   }
 }

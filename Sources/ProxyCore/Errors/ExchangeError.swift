@@ -8,6 +8,8 @@ enum ExchangeError: Error {
   // The client.
   /// What it sent is not a request that can be served.
   case request(WireError)
+  /// Its content is larger than the route allows.
+  case contentTooLarge(ProxyRoute)
   /// Its request head, or the next piece of the content, took too long.
   case requestTimeout
   /// It went away.
@@ -46,6 +48,10 @@ enum ExchangeError: Error {
   case responseIncomplete(String, ProxyRoute)
 
   // The proxy itself.
+  /// The exchange took longer than the route allows, whoever was slow.
+  case outOfTime(ProxyRoute)
+  /// The client's address has as many connections as it may.
+  case tooManyConnections
   /// The request's fields do not fit into what is sent to an upstream.
   case headTooLarge
   /// The program ends before the request did.
@@ -60,12 +66,12 @@ extension ExchangeError {
 
   var hop: Hop {
     switch self {
-    case .request, .requestTimeout, .clientGone, .headTooLarge: .client
+    case .request, .contentTooLarge, .requestTimeout, .clientGone, .headTooLarge: .client
     case .noRoute, .notMounted, .leavesRoute, .connectMethod, .traceMethod, .denied: .policy
     case .token, .tokenTimeout: .token
     case .upstream(.ownListener, _): .policy
     case .upstream, .upstreamBroken, .upstreamTimeout, .response, .responseIncomplete: .upstream
-    case .draining: .internal
+    case .tooManyConnections, .outOfTime, .draining: .internal
     }
   }
 
@@ -73,7 +79,9 @@ extension ExchangeError {
   var kind: String {
     switch self {
     case .request: "malformed_request"
+    case .contentTooLarge: "content_too_large"
     case .requestTimeout: "request_timeout"
+    case .tooManyConnections: "too_many_connections"
     case .clientGone: "client_gone"
     case .noRoute: "no_route"
     case .notMounted: "not_mounted"
@@ -89,6 +97,7 @@ extension ExchangeError {
     case .response: "malformed_response"
     case .responseIncomplete: "incomplete_response"
     case .headTooLarge: "head_too_large"
+    case .outOfTime: "out_of_time"
     case .draining: "draining"
     }
   }
@@ -97,7 +106,8 @@ extension ExchangeError {
   /// whether it is there at all.
   var endsConnection: Bool {
     switch self {
-    case .request, .requestTimeout, .clientGone, .responseIncomplete, .draining: true
+    case .request, .contentTooLarge, .requestTimeout, .tooManyConnections, .clientGone, .responseIncomplete, .draining:
+      true
     case .denied(let refusal): refusal.endsConnection
     default: false
     }
@@ -114,6 +124,7 @@ extension UpstreamError {
     case .connectTimeout: "upstream_connect_timeout"
     case .certificate: "upstream_certificate"
     case .tls: "upstream_tls"
+    case .noDescriptors: "no_descriptors"
     case .exhausted: "upstream_exhausted"
     case .broken: "upstream_broken"
     case .other: "upstream_other"

@@ -46,6 +46,11 @@ extension ExchangeError {
         status: 503, title: "Too many requests wait for the upstream", detail: "\(origin): \(error).",
         hint: "limits.upstream_connections and limits.queue in proxy.conf set the bounds.",
         proxyStatus: "connection_limit_reached", retryAfter: 1)
+    case .noDescriptors:
+      return ErrorAnswer(
+        status: 503, title: "The proxy has no descriptor left", detail: "\(origin): \(error).",
+        hint: "Raise the limit of open files (ulimit -n), or lower limits.connections.",
+        proxyStatus: "connection_limit_reached", proxyStatusDetails: "descriptors", retryAfter: 1)
     case .broken(let detail), .other(let detail):
       return ErrorAnswer(
         status: 502, title: "The connection to the upstream failed", detail: "\(origin): \(detail).",

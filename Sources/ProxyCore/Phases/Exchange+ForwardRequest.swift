@@ -28,7 +28,7 @@ extension Exchange {
   private func prepareUpload(_ route: ProxyRoute) throws(ExchangeError) {
     upload = BodyRelay(
       BodyDecoder(head.framing), input: worker.buffers.lend(), output: worker.buffers.lend(), framing: head.framing,
-      passesTrailers: !head.hasConnectionOptions)
+      passesTrailers: !head.hasConnectionOptions, limit: route.bodyLimit)
     try writeRequestHead(route, to: upload!.output)
     guard head.framing != .none, let input = connection.input else { return }
     // What came with the head goes where the rest of the content will come: the head itself is still needed.
@@ -57,6 +57,7 @@ extension Exchange {
     writer.lines(hostLine.span)
     writer.forwardFields(of: head, bytes, dropping: droppedFields(route))
     if head.framing == .chunked { writer.chunkedFraming() }
+    if let remainingForwards { writer.field("Max-Forwards", remainingForwards) }
     if head.acceptsTrailers {
       writer.field("TE", "trailers" as StaticString)
       writer.field("Connection", "TE" as StaticString)
@@ -86,6 +87,7 @@ extension Exchange {
     // An HTTP/1.0 client cannot be sent the 100 that this would bring, and without content there is nothing that the
     // upstream could ask for (RFC 9110 section 10.1.1).
     if !head.expectsContinue { dropped.insert(.expect) }
+    if remainingForwards != nil { dropped.insert(.maxForwards) }
     return dropped
   }
 
@@ -200,6 +202,7 @@ extension Exchange {
     switch failure {
     case .source: .clientGone
     case .framing(let error): .request(error)
+    case .tooLarge: .contentTooLarge(route!)
     case .sink(let reason): .upstreamBroken(reason, route!)
     }
   }

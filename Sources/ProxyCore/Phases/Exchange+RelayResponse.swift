@@ -37,7 +37,7 @@ extension Exchange {
 
   private func readAnswerHead(_ outbound: ByteBuffer, _ route: ProxyRoute) async throws(ExchangeError) {
     guard let input = answerInput else { return }
-    var parser = ResponseHeadParser(limits: worker.headLimits)
+    var parser = ResponseHeadParser(limits: worker.responseHeadLimits)
     while true {
       do throws(WireError) {
         if try parser.parse(input.readableBytes, into: &answerHead) { return }
@@ -124,10 +124,10 @@ extension Exchange {
       passesTrailers: !answerHead.hasConnectionOptions)
   }
 
-  /// Whether the client's connection ends with this answer: it wants it so, the program is stopping, or the request's
-  /// content will not be read to its end.
+  /// Whether the client's connection ends with this answer: it wants it so, the program is stopping, it has carried
+  /// as many requests as it may, or the request's content will not be read to its end.
   private var closesAfterAnswer: Bool {
-    if !head.wantsKeepAlive || worker.isDraining { return true }
+    if !head.wantsKeepAlive || worker.isDraining || connection.isLastRequest { return true }
     guard let upload, !upload.isFinished else { return false }
     return status >= 400 || download != nil
   }
@@ -173,7 +173,8 @@ extension Exchange {
 
   private func downloadError(_ failure: BodyRelay.Failure, _ route: ProxyRoute) -> ExchangeError {
     switch failure {
-    case .sink: .clientGone
+    // Answers have no limit.
+    case .sink, .tooLarge: .clientGone
     case .source(let reason):
       hasBegunAnswer ? .responseIncomplete(reason, route) : .upstreamBroken(reason, route)
     case .framing(let error):

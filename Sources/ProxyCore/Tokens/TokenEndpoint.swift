@@ -56,7 +56,7 @@ final class TokenEndpoint: @unchecked Sendable {
     case .connect(let detail), .broken(let detail), .other(let detail), .prohibited(let detail),
       .ownListener(let detail):
       .unreachable(detail: detail)
-    case .exhausted: .unreachable(detail: error.description)
+    case .exhausted, .noDescriptors: .unreachable(detail: error.description)
     }
   }
 }
