@@ -93,8 +93,7 @@ class Edge:
         self.other = Recorder()
         self._probes = itertools.count(1)
         settings = {
-            # The rule about browsers has tests of its own, and would refuse a Host that is not ours.
-            "listen": [{"address": "127.0.0.1:0", "browser_requests": "allow"}], "admin": "127.0.0.1:0", "loops": 1,
+            "listen": ["127.0.0.1:0"], "admin": "127.0.0.1:0", "loops": 1,
             "credentials": {"kinde": self.authlib.credential()},
             "routes": [
                 {"name": "api", "match": "api.internal", "mount": "/api", "audience": "https://api.example",
