@@ -30,4 +30,32 @@ struct DestinationTests {
     let address = try #require(IPAddress(text))
     #expect(own.contains(address, port, isLocal: { isLocal }) == isOwn)
   }
+
+  @Test(
+    "a host for which private addresses are not allowed gets no connection to this machine", arguments: [true, false])
+  func dialling(allowsPrivate: Bool) throws {
+    let port = try RawListener.serving { _ in }
+    let running = try RunningLoop()
+    let error = try running.run { () async throws -> UpstreamError? in
+      let dialer = try Dialer(loop: running.loop, trust: TrustStore(caFile: nil))
+      let origin = UpstreamOrigin(
+        isSecure: false, host: "127.0.0.1", port: port, destinations: DestinationRules(allowsPrivate: allowsPrivate))
+      let wakeup = Wakeup()
+      var outcome: Result<ByteStream, UpstreamError>?
+      let attempt = try dialer.dial(origin, timeout: .seconds(10)) { result in
+        outcome = result
+        wakeup.wake()
+      }
+      while outcome == nil { await wakeup.wait() }
+      withExtendedLifetime(attempt) {}
+      switch outcome {
+      case .success(let stream):
+        stream.close()
+        return nil
+      case .failure(let error): return error
+      case nil: return nil
+      }
+    }
+    #expect(error == (allowsPrivate ? nil : .prohibited("127.0.0.1 is an address of this machine")))
+  }
 }

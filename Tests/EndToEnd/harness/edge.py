@@ -2,6 +2,7 @@
 it, what reached the origins, and whether somebody else was affected."""
 
 import itertools
+import re
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -171,7 +172,7 @@ class Edge:
         assert request.values("authorization") == [b"Bearer " + self.token(audience).encode()]
         origin = self.recorder if audience == "https://api.example" else self.other
         assert request.values("host") == [origin.origin.authority.encode()]
-        assert request.values("via") and b" m2m-proxy" in request.values("via")[-1]
+        assert request.values("via") and re.search(rb" m2m-proxy-[0-9a-f]{8}$", request.values("via")[-1])
         for name in HOP_BY_HOP:
             assert request.values(name) == [], f"{name} went on"
         # The only option that the proxy has a use for itself.
