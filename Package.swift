@@ -9,6 +9,8 @@ let strict: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
   .enableUpcomingFeature("InternalImportsByDefault"),
   .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  // A third of the instructions of a request, in release builds only: docs/decisions/0005-exclusivity.md.
+  .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -45,10 +47,11 @@ let package = Package(
     .target(name: "CYAML", linkerSettings: [.linkedLibrary("yaml")]),
 
     // Leaves: none of them knows another but for what is named here.
+    module("Addresses"),
     module("Bytes"),
     module("Secrets", [systemPackage]),
     module("HTTPWire", ["Bytes"]),
-    module("Configuration", ["CYAML", "Secrets"]),
+    module("Configuration", ["Addresses", "CYAML", "Secrets"]),
     module("Telemetry", ["Bytes", logging]),
     module("Tokens", ["Secrets", "COpenSSL"]),
     module("Reactor", ["Bytes", "CLinux", heap, systemPackage]),
@@ -60,7 +63,8 @@ let package = Package(
     module(
       "ProxyCore",
       [
-        "Admin", "Bytes", "CLinux", "Configuration", "HTTPWire", "Reactor", "Secrets", "Telemetry", "Tokens",
+        "Addresses", "Admin", "Bytes", "CLinux", "Configuration", "HTTPWire", "Reactor", "Secrets", "Telemetry",
+        "Tokens",
         "Upstream", logging, systemPackage,
       ]),
 
@@ -75,23 +79,37 @@ let package = Package(
       name: "LoopbackTesting", dependencies: ["CLinux", "Reactor"], path: "Tests/LoopbackTesting",
       swiftSettings: strict),
 
+    // What must hold for any input, for libFuzzer (scripts/fuzz) and for the tests that replay Tests/Corpus.
+    .target(
+      name: "FuzzTargets", dependencies: ["Bytes", "Configuration", "HTTPWire", "Secrets", "Tokens"],
+      path: "Tests/FuzzTargets", swiftSettings: strict),
+
+    tests("AddressesTests", ["Addresses"]),
     tests("BytesTests", ["Bytes"]),
     tests("SecretsTests", ["Secrets", systemPackage]),
     tests("HTTPWireTests", ["Bytes", "HTTPWire"]),
-    tests("ConfigurationTests", ["Configuration", "Secrets"]),
+    tests("ConfigurationTests", ["Addresses", "Configuration", "Secrets"]),
     tests("TelemetryTests", ["Bytes", "Telemetry", logging]),
     tests("TokensTests", ["Tokens", "Secrets"]),
     tests("ReactorTests", ["Bytes", "CLinux", "LoopbackTesting", "Reactor", systemPackage]),
     tests("UpstreamTests", ["Bytes", "LoopbackTesting", "Reactor", "Upstream"]),
+    tests("FuzzTargetTests", ["FuzzTargets"]),
     tests("HTTPServiceTests", ["Bytes", "HTTPService", "Reactor"]),
     tests("AdminTests", ["Admin", "HTTPService"]),
     tests("SandboxTests", ["HTTPService", "Sandbox"]),
     tests(
       "ProxyCoreTests",
       [
-        "Bytes", "Configuration", "HTTPWire", "LoopbackTesting", "ProxyCore", "Reactor", "Secrets", "Telemetry",
+        "Addresses", "Bytes", "Configuration", "HTTPWire", "LoopbackTesting", "ProxyCore", "Reactor", "Secrets",
+        "Telemetry",
         "Tokens", "Upstream", logging, systemPackage,
       ]),
   ],
   swiftLanguageModes: [.v6]
 )
+
+// libFuzzer is linked by scripts/fuzz alone: nothing else builds this.
+if Context.environment["M2M_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(name: "m2m-fuzz", dependencies: ["FuzzTargets"], path: "Tests/FuzzDriver", swiftSettings: strict))
+}

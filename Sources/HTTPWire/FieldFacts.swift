@@ -12,7 +12,7 @@ struct FieldFacts: Sendable {
   var connectionUpgrade = false
   /// Expect is `100-continue`.
   var expectsContinue = false
-  /// Expect asks for something else.
+  /// Expect asks for something else, or more than once.
   var hasUnknownExpectation = false
   /// TE names `trailers`.
   var acceptsTrailers = false
@@ -55,7 +55,8 @@ struct FieldFacts: Sendable {
     case .connection: try noteConnection(line.value, bytes)
     case .host: if seen.contains(.host) { throw .repeatedHost }
     case .expect:
-      if bytes.equals("100-continue", ignoringCaseAt: line.value) {
+      // Twice is as good as a list: programs differ in which of them they see.
+      if !seen.contains(.expect), bytes.equals("100-continue", ignoringCaseAt: line.value) {
         expectsContinue = true
       } else {
         hasUnknownExpectation = true

@@ -40,7 +40,7 @@ public struct RequestHead: Sendable {
     return framing != .none && framing != .length(0)
   }
 
-  /// Whether Expect asks for something other than `100-continue`, which may be answered with 417.
+  /// Whether Expect asks for something other than `100-continue` once, which may be answered with 417.
   public var hasUnknownExpectation: Bool { facts.hasUnknownExpectation }
 
   /// Whether the connection may serve another request after this one.

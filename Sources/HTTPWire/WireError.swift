@@ -8,7 +8,7 @@ public enum WireError: String, Error, Sendable, CaseIterable {
 
   /// The head as a whole, and its lines.
   case headTooLarge, tooManyFields, bareLineFeed, bareCarriageReturn, controlByte, foldedField, whitespaceInFieldName,
-    invalidFieldName, missingColon, malformedConnection, tooManyConnectionOptions
+    invalidFieldName, missingColon, malformedConnection, tooManyConnectionOptions, unknownExpectation
 
   /// Where the body ends.
   case malformedContentLength, contentLengthTooLarge, repeatedContentLength, lengthAndTransferEncoding,
@@ -31,6 +31,7 @@ extension WireError {
     case .requestLineTooLong: 414
     case .headTooLarge, .tooManyFields, .trailerTooLarge: 431
     case .contentLengthTooLarge: 413
+    case .unknownExpectation: 417
     case .methodTooLong, .unsupportedTransferCoding: 501
     case .unsupportedVersion: 505
     default: 400

@@ -50,6 +50,12 @@ public final class Listener: Watch {
     }
   }
 
+  /// Throws what binding `host` and `port` says when nobody else may share them; leaves nothing behind.
+  public static func checkAvailability(host: String, port: UInt16) throws(Errno) {
+    let number = unsafe try Errno.check(clinux_listen(host, port, 1, 0))
+    _ = Descriptor(owning: number)
+  }
+
   /// Begins to accept. On the loop's thread.
   public func start() throws(Errno) {
     guard let number = descriptor?.number else { return }

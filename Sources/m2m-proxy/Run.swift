@@ -19,6 +19,7 @@ struct Run: ParsableCommand {
     let started = ContinuousClock.now
     // Whoever reads our output may go away; that is no reason to end.
     signal(SIGPIPE, SIG_IGN)
+    try Terminal.holdStandardDescriptors()
     let loaded = try LoadedConfiguration(file)
     let settings = loaded.configuration.log
     let format: LogFormat = settings.format == .json ? .json : .logfmt

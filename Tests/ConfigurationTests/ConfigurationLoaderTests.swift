@@ -27,7 +27,7 @@ struct ConfigurationLoaderTests {
   @Test("fills in the defaults")
   func defaults() throws {
     let loaded = try configuration(faultless)
-    #expect(loaded.listen == [ListenAddress(host: "127.0.0.1", port: 8080)])
+    #expect(loaded.listen == [ListenerSettings(address: ListenAddress(host: "127.0.0.1", port: 8080))])
     #expect(loaded.admin == ListenAddress(host: "127.0.0.1", port: 9901))
     #expect(loaded.loops == nil)
     #expect(loaded.log == LogSettings(format: .auto, level: .info, access: true))
@@ -59,8 +59,9 @@ struct ConfigurationLoaderTests {
           { head: 1ms, idle: 2s, body: 3m, token: 4h, connect: 24h, first_byte: 6s, upstream_idle: 7s, drain: 86400000ms }
         limits: { head: 48KB, fields: 1000, connections: 1, upstream_connections: 65535, queue: 0 }
         """)
-    #expect(loaded.listen.map(\.description) == ["127.0.0.1:8081", "[::1]:8082", "127.0.0.1:8083", "127.0.0.1:8084"])
-    #expect(loaded.listen.map(\.host) == ["127.0.0.1", "::1", "127.0.0.1", "127.0.0.1"])
+    #expect(
+      loaded.listen.map(\.address.description) == ["127.0.0.1:8081", "[::1]:8082", "127.0.0.1:8083", "127.0.0.1:8084"])
+    #expect(loaded.listen.map(\.address.host) == ["127.0.0.1", "::1", "127.0.0.1", "127.0.0.1"])
     #expect(loaded.admin == ListenAddress(host: "::1", port: 9902))
     #expect(loaded.loops == 3)
     #expect(loaded.log == LogSettings(format: .json, level: .warning, access: false))

@@ -82,6 +82,7 @@ struct ProxyConfExampleTests {
       timeouts: { zzzzzzzz: 1 }
       limits: { zzzzzzzz: 1 }
       credentials: { kinde: { zzzzzzzz: 1, client_secret: { zzzzzzzz: 1 } } }
+      listen: { zzzzzzzz: 1 }
       routes: [{ zzzzzzzz: 1, timeouts: { zzzzzzzz: 1 } }]
       """
     let example = uncommented(try Self.text("proxy.conf.example"))
@@ -97,7 +98,7 @@ struct ProxyConfExampleTests {
           "docs/configuration.md lacks \(name)")
       }
     }
-    #expect(sections == 9)
+    #expect(sections == 10)
   }
 
   @Test("shows the smallest file in docs/configuration.md as one that loads")

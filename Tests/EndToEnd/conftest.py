@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def pytest_addoption(parser):
-    parser.addoption("--large", action="store_true", help="also move 5 GB each way")
+    parser.addoption("--large", action="store_true", help="also move 5 GB each way, and make 100,000 exchanges with faults")
 
 
 def pytest_configure(config):
@@ -31,7 +31,7 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(config, items):
     items.sort(key=lambda item: item.get_closest_marker("last") is not None)
     if not config.getoption("--large"):
-        skip = pytest.mark.skip(reason="moves 5 GB; scripts/test --large runs it")
+        skip = pytest.mark.skip(reason="takes long; scripts/test --large runs it")
         for item in items:
             if item.get_closest_marker("large"):
                 item.add_marker(skip)

@@ -77,11 +77,13 @@ def test_a_length_beyond_all_numbers_is_refused(proxy, origin):
 
 
 def test_an_oversized_request_line_is_a_414(proxy, origin):
-    refused(proxy, origin, get("http://api.internal/" + "a" * 40_000), 414)
+    problem = refused(proxy, origin, get("http://api.internal/" + "a" * 40_000), 414)
+    assert "limits.head" in problem["hint"]
 
 
 def test_an_oversized_head_is_a_431(proxy, origin):
-    refused(proxy, origin, get("http://api.internal/", *[f"X-{n}: {'v' * 1000}" for n in range(40)]), 431)
+    problem = refused(proxy, origin, get("http://api.internal/", *[f"X-{n}: {'v' * 1000}" for n in range(40)]), 431)
+    assert "limits.head" in problem["hint"]
 
 
 def test_an_oversized_field_is_a_431(proxy, origin):
@@ -89,7 +91,8 @@ def test_an_oversized_field_is_a_431(proxy, origin):
 
 
 def test_too_many_fields_are_a_431(proxy, origin):
-    refused(proxy, origin, get("http://api.internal/", *[f"X-{n}: v" for n in range(200)]), 431)
+    problem = refused(proxy, origin, get("http://api.internal/", *[f"X-{n}: v" for n in range(200)]), 431)
+    assert "limits.fields" in problem["hint"]
 
 
 def test_the_limits_of_a_head_are_settings(start_proxy, origin):

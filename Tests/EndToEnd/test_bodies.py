@@ -150,6 +150,21 @@ def test_an_early_answer_reaches_a_client_that_still_sends(proxy, origin):
     assert (answer.status, answer.body) == (401, b"early")
 
 
+def test_an_early_answer_reaches_a_client_that_reads_only_when_all_is_sent(proxy, origin):
+    def refuse(connection):
+        connection.head()
+        connection.send(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 5\r\nConnection: close\r\n\r\nearly")
+        connection.finish_sending()
+        connection.expect_close()
+
+    origin.script(refuse)
+    client = proxy.connect()
+    client.send(get("http://api.internal/x", "Content-Length: 30000000", method="PUT"))
+    client.send(content.content(30_000_000))
+    answer = client.answer("PUT")
+    assert (answer.status, answer.body) == (413, b"early")
+
+
 def test_an_early_answer_that_keeps_the_connection_does_not_cut_the_upload(proxy, origin):
     def early(connection):
         request = connection.head()

@@ -1,7 +1,10 @@
 """The command line: run, check, health, --version, --help; and proxy.conf files that are wrong."""
 
+import os
 import re
+import signal
 import socket
+import subprocess
 
 import pytest
 import requests
@@ -9,6 +12,7 @@ import requests
 from harness.output import run
 from harness.proxy import clean_environment
 from harness.proxy_conf import proxy_conf
+from harness.waiting import PATIENCE, poll
 
 GOOD = """\
 listen: 127.0.0.1:0
@@ -199,3 +203,23 @@ def test_admin_can_be_turned_off(start_proxy, origin):
 def test_proxy_conf_of_the_tests_is_what_a_person_would_write():
     assert proxy_conf({"listen": ["127.0.0.1:0"], "routes": [{"name": "a", "scopes": ["b"], "mount": "/a"}]}) == (
         'listen:\n  - "127.0.0.1:0"\nroutes:\n  - name: a\n    scopes:\n      - b\n    mount: /a\n')
+
+
+def test_what_is_said_never_goes_into_a_socket_that_has_the_number_of_a_closed_descriptor(binary, tmp_path):
+    (tmp_path / "proxy.conf").write_text(GOOD)
+    process = subprocess.Popen(
+        ["bash", "-c", 'exec "$0" run <&- >&- 2>&-', str(binary)], cwd=tmp_path,
+        env=clean_environment(CLIENT_SECRET="from-the-environment"))
+
+    def descriptors():
+        links = [f"/proc/{process.pid}/fd/{number}" for number in os.listdir(f"/proc/{process.pid}/fd")]
+        return {link.rpartition("/")[2]: os.readlink(link) for link in links if os.path.islink(link)}
+
+    try:
+        poll(lambda: any("socket:" in to for to in descriptors().values()), "a listener")
+        found = descriptors()
+        assert [found.get(number) for number in "012"] == ["/dev/null"] * 3
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+    finally:
+        process.kill()

@@ -42,7 +42,7 @@ def test_the_api_accepts_the_token_that_the_proxy_adds(start_kinde):
     sandbox, proxy = start_kinde()
     client = proxy.connect()
     for target in ("http://orders.internal/v1/orders", "/orders/v1/orders"):
-        assert client.exchange(get(target)).status == 200
+        assert client.exchange(get(target, host="orders.internal")).status == 200
     assert client.exchange(get("http://acme.kinde.com/api/v1/organizations")).status == 200
     stats = sandbox.call("/sandbox/stats").json()
     assert stats["tokens_issued"] == 2

@@ -110,3 +110,8 @@ def test_a_route_without_forward_to_upgrades_to_https_on_the_matched_host(start_
     answer = proxy.connect().exchange(get(f"http://localhost:{tls_origin.port}/v1"))
     assert answer.status == 200
     assert sent(tls_origin) == ("/v1", f"localhost:{tls_origin.port}")
+
+
+def test_an_asterisk_that_no_mount_takes_is_named_in_the_refusal(proxy):
+    answer = proxy.connect().exchange(get("*", method="OPTIONS"), "OPTIONS")
+    assert answer.status == 403 and "mounted at *" in json.loads(answer.body)["detail"]

@@ -13,7 +13,7 @@ import Testing
   func statuses() {
     let others = WireError.allCases.filter { $0.status != 400 }
     #expect(
-      others.map(\.status).sorted() == [413, 414, 431, 431, 431, 501, 501, 505])
+      others.map(\.status).sorted() == [413, 414, 417, 431, 431, 431, 501, 501, 505])
     #expect(WireError.unsupportedVersion.status == 505)
     #expect(WireError.requestLineTooLong.status == 414)
     #expect(WireError.headTooLarge.status == 431)

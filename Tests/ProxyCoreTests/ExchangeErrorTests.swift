@@ -29,6 +29,10 @@ import Upstream
       .request(.missingHost), .requestTimeout, .clientGone, .headTooLarge,
       .noRoute(target: "api.test:81", nearest: "api.test"), .notMounted(path: "/x"), .leavesRoute(route),
       .connectMethod(target: "api.test:443"), .traceMethod,
+      .denied(.listenerClient(address: "10.0.0.1", listener: "0.0.0.0:8080")),
+      .denied(.browserRequest(sign: "Origin: null", listener: "127.0.0.1:8080")),
+      .denied(.foreignHost("evil.test", listener: "127.0.0.1:8080")),
+      .denied(.routeClient(address: "10.0.0.1", route)), .denied(.method("PUT", route)), .denied(.path("/x", route)),
       .token(TokenFailure(cause: .throttled, request: request, secondsToNextAttempt: 7)),
       .tokenTimeout(endpoint: "acme.kinde.com"), .upstreamBroken("reset", route), .upstreamTimeout(route),
       .response(.malformedStatusLine, route), .responseIncomplete("cut", route), .draining,
@@ -58,13 +62,14 @@ import Upstream
     case .tooManyConnections: 17
     case .contentTooLarge: 18
     case .outOfTime: 19
-    case .clientTooSlow: 20
+    case .denied: 20
+    case .clientTooSlow: 21
     }
   }
 
   @Test("every kind of error is among those that are tested")
   func completeness() {
-    #expect(Set(Self.all.map(number)) == Set(0...20))
+    #expect(Set(Self.all.map(number)) == Set(0...21))
   }
 
   @Test("every error has a name for metrics that does not depend on what is in it", arguments: all.indices)
@@ -156,7 +161,7 @@ import Upstream
       return String(decoding: response.bytes, as: UTF8.self)
     }
     #expect(head(.upstream(.exhausted, Self.route)).contains("\r\nRetry-After: 1\r\n"))
-    #expect(head(Self.all[9]).contains("\r\nRetry-After: 7\r\n"))
+    #expect(head(Self.all[15]).contains("\r\nRetry-After: 7\r\n"))
     #expect(!head(.requestTimeout).contains("Retry-After"))
     #expect(head(.traceMethod).contains("\r\nAllow: "))
   }
@@ -164,6 +169,6 @@ import Upstream
   @Test("the connection ends where nobody knows where the next request begins")
   func endings() {
     let ending = Self.all.filter(\.endsConnection).map(number)
-    #expect(Set(ending) == [0, 1, 2, 14, 16, 17, 18, 20])
+    #expect(Set(ending) == [0, 1, 2, 14, 16, 17, 18, 20, 21])
   }
 }

@@ -202,7 +202,7 @@ import Testing
       socket.send("HTTP/1.1 100 Continue\r\n\r\n")
       _ = try socket.readToEnd()
     }
-    let proxy = try ServedProxy(origin: port) { $0.timeouts.body = .milliseconds(20) }
+    let proxy = try ServedProxy(origin: port) { $0.timeouts.body = .seconds(1) }
     let client = try RawSocket(port: proxy.port)
     client.send("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n")
     #expect(try client.read(upTo: "\r\n\r\n").hasPrefix("HTTP/1.1 100 "))

@@ -40,7 +40,9 @@ final class ServedProxy: Sendable {
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     self.worker = worker
     port = try running.run {
-      try worker.listen(on: ListenAddress(host: "127.0.0.1", port: 0), port: 0, sharesPort: false).port
+      let settings = ListenerSettings(
+        address: ListenAddress(host: "127.0.0.1", port: 0), browserRequests: .allow)
+      return try worker.listen(on: settings, port: 0, sharesPort: false).port
     }
   }
 

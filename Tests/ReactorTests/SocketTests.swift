@@ -226,6 +226,23 @@ import Testing
     #expect(first == again)
   }
 
+  @Test("an address that others share is not available, one that nobody has is")
+  func availability() throws {
+    let loop = loop
+    let (shared, free) = try running.run { () -> (Errno?, Errno?) in
+      func check(_ port: UInt16) -> Errno? {
+        do throws(Errno) { try Listener.checkAvailability(host: "127.0.0.1", port: port) } catch { return error }
+        return nil
+      }
+      let listener = try Listener(host: "127.0.0.1", port: 0, sharesPort: true, on: loop) { _, _ in }
+      let shared = check(listener.port)
+      listener.close()
+      return (shared, check(listener.port))
+    }
+    #expect(shared == .addressInUse)
+    #expect(free == nil)
+  }
+
   @Test("IPv6 addresses are written in brackets")
   func addresses() throws {
     let loop = loop

@@ -1,7 +1,7 @@
 /// Everything that proxy.conf says, checked and complete: defaults filled in, secrets read, names resolved.
 public struct ProxyConfiguration: Sendable {
   /// Where clients are served; at least one.
-  public var listen: [ListenAddress]
+  public var listen: [ListenerSettings]
   /// Where health and metrics are served; nil when turned off.
   public var admin: ListenAddress?
   /// The number of event loops; nil for one per available core.
@@ -23,7 +23,8 @@ public struct ProxyConfiguration: Sendable {
 
   /// A configuration of these parts; nothing is checked.
   public init(
-    listen: [ListenAddress] = [.defaultListen], admin: ListenAddress? = .defaultAdmin, loops: Int? = nil,
+    listen: [ListenerSettings] = [ListenerSettings(address: .defaultListen)], admin: ListenAddress? = .defaultAdmin,
+    loops: Int? = nil,
     log: LogSettings = LogSettings(), tls: TrustSettings = TrustSettings(), timeouts: Timeouts = Timeouts(),
     limits: Limits = Limits(), credentials: [Credentials] = [], routes: [Route] = [],
     warnings: [ConfigurationProblem] = []

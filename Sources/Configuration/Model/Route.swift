@@ -18,6 +18,8 @@ public struct Route: Sendable {
   public var scopes: [String]
   /// The timeouts of proxy.conf with the route's own put over them.
   public var timeouts: Timeouts
+  /// What it serves of the requests that match it.
+  public var rules: RouteRules
   /// Bytes of a request's content; nil for no limit.
   public var body: Int?
 
@@ -25,7 +27,7 @@ public struct Route: Sendable {
   public init(
     name: String, matches: [Match] = [], mount: String? = nil, upstream: Origin, upstreamBasePath: String = "",
     credentials: Int? = nil, audience: String? = nil, scopes: [String] = [], timeouts: Timeouts = Timeouts(),
-    body: Int? = nil
+    rules: RouteRules = RouteRules(), body: Int? = nil
   ) {
     self.name = name
     self.matches = matches
@@ -36,6 +38,7 @@ public struct Route: Sendable {
     self.audience = audience
     self.scopes = scopes
     self.timeouts = timeouts
+    self.rules = rules
     self.body = body
   }
 }

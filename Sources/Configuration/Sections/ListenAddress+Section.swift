@@ -1,9 +1,9 @@
 extension ListenAddress {
   /// Reads `listen` and `admin`.
-  static func read(_ top: Section) -> (listen: [ListenAddress], admin: ListenAddress?) {
+  static func read(_ top: Section) -> (listen: [ListenerSettings], admin: ListenAddress?) {
     var claims: [ListenAddress: String] = [:]
-    let listen = top["listen"].map { readListen($0, &claims) } ?? [.defaultListen]
-    if listen == [.defaultListen] { claims[.defaultListen] = "listen" }
+    let listen = top["listen"].map { readListen($0, &claims) } ?? [ListenerSettings(address: .defaultListen)]
+    if listen.map(\.address) == [.defaultListen] { claims[.defaultListen] = "listen" }
     guard let setting = top["admin"] else {
       if let path = claims[.defaultAdmin], let clash = top["listen"] {
         clash.findings.problem(
@@ -17,24 +17,14 @@ extension ListenAddress {
     return (listen, admin)
   }
 
-  private static func readListen(_ setting: Setting, _ claims: inout [ListenAddress: String]) -> [ListenAddress] {
-    let format = Format<ListenAddress>.listenAddress
-    guard let items = setting.items(format.expected) else { return [] }
-    var listen: [ListenAddress] = []
-    for item in items {
-      guard let address = item.value(format) else { continue }
-      address.claim(item, &claims)
-      listen.append(address)
-      if !address.isLoopback {
-        item.warn(
-          "is \(address): anybody who reaches this port can use the credentials; 127.0.0.1 is for this machine only")
-      }
-    }
-    return listen
+  private static func readListen(_ setting: Setting, _ claims: inout [ListenAddress: String]) -> [ListenerSettings] {
+    if case .mapping = setting.node.content { return [ListenerSettings.read(setting, &claims)].compactMap(\.self) }
+    guard let items = setting.items(Format<ListenAddress>.listenAddress.expected) else { return [] }
+    return items.compactMap { ListenerSettings.read($0, &claims) }
   }
 
   /// Notes a problem if the address is in `claims` already. Port 0 is a different port each time.
-  private func claim(_ setting: Setting, _ claims: inout [ListenAddress: String]) {
+  func claim(_ setting: Setting, _ claims: inout [ListenAddress: String]) {
     guard port != 0 else { return }
     if let other = claims[self] {
       setting.complain("is \(self), which is already the address of \(other)")

@@ -32,11 +32,12 @@ struct RouteReader {
     var body = limits.body
     section.read("body", .bodySize, into: &body)
     _ = section.section("timeouts") { timeouts.readRoute($0) }
+    let rules = RouteRules.read(section)
     guard let name, let matching, let target, let token else { return nil }
     return Route(
       name: name, matches: matching.matches, mount: matching.mount, upstream: target.origin,
       upstreamBasePath: target.basePath, credentials: token.credentials, audience: token.audience, scopes: token.scopes,
-      timeouts: timeouts, body: body)
+      timeouts: timeouts, rules: rules, body: body)
   }
 
   private mutating func readName(_ section: Section) -> String? {

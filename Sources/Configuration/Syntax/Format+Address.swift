@@ -1,3 +1,5 @@
+internal import Addresses
+
 extension Format<ListenAddress> {
   /// `IP:port`, `[v6]:port`, `localhost:port` or a port of this machine alone.
   static var listenAddress: Self {

@@ -1,3 +1,5 @@
+internal import Addresses
+
 /// The host of a URL or a match, in the one form in which hosts are compared.
 struct HostName: Hashable {
   /// A name in lower case without a dot at its end, or an address in canonical form without brackets.

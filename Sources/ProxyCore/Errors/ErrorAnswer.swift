@@ -10,4 +10,6 @@ struct ErrorAnswer {
   var proxyStatusDetails = ""
   /// Seconds after which trying again may help; nil where nothing is known.
   var retryAfter: Int?
+  /// The methods that would be served, beside 405.
+  var allow = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 }

@@ -18,7 +18,7 @@ struct ErrorResponse {
     if !answer.proxyStatusDetails.isEmpty { head += "; details=\(Self.quoted(answer.proxyStatusDetails))" }
     head += "\r\n"
     if let seconds = answer.retryAfter { head += "Retry-After: \(seconds)\r\n" }
-    if answer.status == 405 { head += "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n" }
+    if answer.status == 405 { head += "Allow: \(answer.allow)\r\n" }
     if closes { head += "Connection: close\r\n" }
     head += "\r\n"
     bytes = Array(head.utf8) + (isHead ? [] : body)

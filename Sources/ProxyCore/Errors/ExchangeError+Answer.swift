@@ -58,6 +58,7 @@ extension ExchangeError {
         detail: "The answer to TRACE would show the token that the proxy adds.",
         hint: "Use another method; the access log shows what was forwarded.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "TRACE")
+    case .denied(let refusal): refusal.answer
     case .token(let failure):
       ErrorAnswer(
         status: failure.status, title: failure.title, detail: failure.detail, hint: failure.hint,
@@ -101,8 +102,19 @@ extension ExchangeError {
   private static func answer(_ error: WireError) -> ErrorAnswer {
     ErrorAnswer(
       status: error.status, title: "The request is not valid", detail: error.message,
-      hint: "The proxy passes on nothing that two programs could read in two ways.",
-      proxyStatus: "http_request_error")
+      hint: hint(error), proxyStatus: "http_request_error")
+  }
+
+  private static func hint(_ error: WireError) -> String {
+    switch error {
+    case .requestLineTooLong, .methodTooLong, .headTooLarge:
+      "Send a shorter one, or raise limits.head in proxy.conf; cookies and long queries are the usual cause."
+    case .tooManyFields: "Send fewer, or raise limits.fields in proxy.conf."
+    case .tlsHandshake:
+      "Write http:// where the application names the proxy: http_proxy=http://…, or a base URL http://…."
+    case .unsupportedVersion: "Let the client speak HTTP/1.1 here; HTTP/2 is not served."
+    default: "The proxy passes on nothing that two programs could read in two ways."
+    }
   }
 
   private static func noRoute(_ target: String, _ nearest: String?) -> ErrorAnswer {

@@ -28,6 +28,8 @@ enum ExchangeError: Error {
   case connectMethod(target: String)
   /// TRACE would show the token to whoever asked for it.
   case traceMethod
+  /// proxy.conf says who may use what, and not this client, or not this.
+  case denied(PolicyRefusal)
 
   // The token.
   /// There is none.
@@ -67,7 +69,7 @@ extension ExchangeError {
   var hop: Hop {
     switch self {
     case .request, .contentTooLarge, .requestTimeout, .clientTooSlow, .clientGone, .headTooLarge: .client
-    case .noRoute, .notMounted, .leavesRoute, .connectMethod, .traceMethod: .policy
+    case .noRoute, .notMounted, .leavesRoute, .connectMethod, .traceMethod, .denied: .policy
     case .token, .tokenTimeout: .token
     case .upstream, .upstreamBroken, .upstreamTimeout, .response, .responseIncomplete: .upstream
     case .tooManyConnections, .outOfTime, .draining: .internal
@@ -88,6 +90,7 @@ extension ExchangeError {
     case .leavesRoute: "leaves_route"
     case .connectMethod: "connect_method"
     case .traceMethod: "trace_method"
+    case .denied(let refusal): refusal.kind
     case .token(let failure): failure.metricLabel
     case .tokenTimeout: "token_wait"
     case .upstream(let error, _): error.kind
@@ -113,6 +116,7 @@ extension ExchangeError {
     case .request, .contentTooLarge, .requestTimeout, .tooManyConnections, .clientTooSlow, .clientGone,
       .responseIncomplete, .draining:
       true
+    case .denied(let refusal): refusal.endsConnection
     default: false
     }
   }

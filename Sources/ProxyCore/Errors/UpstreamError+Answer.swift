@@ -20,7 +20,10 @@ extension ExchangeError {
     case .certificate(let detail):
       return ErrorAnswer(
         status: 502, title: "The upstream's certificate is not trusted", detail: "\(origin): \(detail).",
-        hint: "If its authority is your own, name it in tls.ca_file; verification is never turned off.",
+        hint: """
+          Its name and its dates have to be right; if its authority is your own, name it in tls.ca_file. Verification \
+          is never turned off.
+          """,
         proxyStatus: "tls_certificate_error")
     case .tls(let detail):
       return ErrorAnswer(

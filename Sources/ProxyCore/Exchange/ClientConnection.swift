@@ -1,4 +1,6 @@
+internal import Addresses
 internal import Bytes
+internal import Configuration
 internal import HTTPWire
 internal import Reactor
 
@@ -9,10 +11,16 @@ internal import Reactor
 final class ClientConnection: @unchecked Sendable {
   let stream: ByteStream
   let peer: String
-  /// Whose connection it is.
-  let client: ClientAddress
-  /// Whether the client may have it; otherwise it is only told that it may not.
+  /// The listener that it came to, and who may use that.
+  let listener: ListenerSettings
+  /// Whether the listener's `allow` lets this client in. One that it does not gets an answer, and nothing else.
   let isAdmitted: Bool
+  /// The client's address; nil where the system does not know it.
+  let address: IPAddress?
+  /// Which client that is for the limit of connections.
+  let client: ClientAddress
+  /// Whether the client may have this connection beside its others; otherwise it is only told that it may not.
+  let isWithinLimit: Bool
   let worker: Worker
   /// Where the task of this connection waits, for whatever it waits for.
   let wakeup = Wakeup()
@@ -31,15 +39,22 @@ final class ClientConnection: @unchecked Sendable {
 
   private let timer = LoopTimer()
 
-  // How much, and how long, is read and thrown away after an answer that ends the connection.
-  private static let lingeringBytes = 1 << 20
+  // How long is read and thrown away after an answer that ends the connection.
   private static let lingeringTime = Duration.seconds(2)
+  // After so many reads in a row somebody else's turn has come.
+  private static let readsInARow = 8
 
-  init(_ stream: ByteStream, peer: String, client: ClientAddress, isAdmitted: Bool, worker: Worker) {
+  init(
+    _ stream: ByteStream, peer: String, listener: ListenerSettings, client: ClientAddress, isWithinLimit: Bool,
+    worker: Worker
+  ) {
     self.stream = stream
     self.peer = peer
+    self.listener = listener
     self.client = client
-    self.isAdmitted = isAdmitted
+    self.isWithinLimit = isWithinLimit
+    address = IPAddress(ofEndpoint: peer)
+    isAdmitted = listener.allow.admits(address)
     self.worker = worker
     stream.observer = wakeup
     timer.action = { [unowned self] in
@@ -55,7 +70,7 @@ final class ClientConnection: @unchecked Sendable {
 
   /// Serves requests until the connection ends.
   private func serve() async {
-    guard isAdmitted else {
+    guard isWithinLimit else {
       await refuse()
       return end()
     }
@@ -108,7 +123,7 @@ final class ClientConnection: @unchecked Sendable {
 
   /// Waits for the first byte of a request; false when there will be none.
   private func hasRequest() async -> Bool {
-    setDeadline(worker.loop.now + worker.timeouts.idle)
+    setDeadline(worker.loop.now + (isAdmitted ? worker.timeouts.idle : worker.timeouts.head))
     while input == nil {
       guard !isOverdue, !isAborted else { return false }
       if worker.isDraining, requests > 0 || !stream.isReadable {
@@ -164,17 +179,20 @@ final class ClientConnection: @unchecked Sendable {
   }
 
   /// Closes so that the client can read the answer although it may still be sending: a plain close would make the
-  /// kernel reset the connection, and the answer would be lost on the way (RFC 9112 section 9.6).
+  /// kernel reset the connection, and the answer would be lost on the way (RFC 9112 section 9.6). Bounded by time, not
+  /// by bytes: many clients look for an answer only when all has been sent.
   private func closeGently() async {
     stream.finishSending()
     setDeadline(worker.loop.now + Self.lingeringTime)
     let buffer = worker.buffers.lend()
     defer { worker.buffers.giveBack(buffer) }
-    var discarded = 0
-    while discarded < Self.lingeringBytes, !isOverdue, !isAborted {
+    var reads = 0
+    while !isOverdue, !isAborted {
       buffer.removeAll()
       switch stream.receive(into: buffer) {
-      case .transferred(let count): discarded += count
+      case .transferred:
+        reads += 1
+        if reads % Self.readsInARow == 0 { await worker.loop.yield() }
       case .wouldBlock: await wakeup.wait()
       case .endOfStream, .failed: return
       }

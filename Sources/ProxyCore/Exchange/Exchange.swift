@@ -58,7 +58,9 @@ final class Exchange {
     begin(on: connection)
     do throws(ExchangeError) {
       try await readRequest()
+      try identifyClient()
       try matchRoute()
+      try applyRules()
       try applyLimits()
       try await attachToken()
       try await forwardRequest()

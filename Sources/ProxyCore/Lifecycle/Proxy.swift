@@ -110,19 +110,22 @@ public final class Proxy {
         transport: { await endpoint.send($0) }, launch: { endpoint.launch($0) }, onEvent: { events.record($0) }))
   }
 
-  private static func bind(_ addresses: [ListenAddress], _ workers: [Worker]) throws(StartError) -> [String] {
+  private static func bind(_ listeners: [ListenerSettings], _ workers: [Worker]) throws(StartError) -> [String] {
     var bound: [String] = []
-    for address in addresses {
+    for settings in listeners {
       do {
+        let address = settings.address
         var port = address.port
+        // Loops share a port, and the kernel would let another m2m-proxy of the same user share it too.
+        if workers.count > 1, port != 0 { try Listener.checkAvailability(host: address.host, port: port) }
         for worker in workers {
-          let listener = try worker.listen(on: address, port: port, sharesPort: workers.count > 1)
+          let listener = try worker.listen(on: settings, port: port, sharesPort: workers.count > 1)
           // With port 0 the first one decides for all.
           if port != listener.port || worker === workers[0] { bound.append(listener.address) }
           port = listener.port
         }
       } catch {
-        throw StartError.bind("\(address)", error)
+        throw StartError.bind("\(settings.address)", error)
       }
     }
     return bound

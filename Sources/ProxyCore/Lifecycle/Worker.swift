@@ -72,10 +72,10 @@ final class Worker: @unchecked Sendable {
 
   // MARK: Connections
 
-  /// Binds `address`, and begins to accept when the loop runs. Returns the port that is really bound.
-  func listen(on address: ListenAddress, port: UInt16, sharesPort: Bool) throws(Errno) -> Listener {
-    let listener = try Listener(host: address.host, port: port, sharesPort: sharesPort, on: loop) {
-      [unowned self] socket, peer in accept(socket, peer)
+  /// Binds the address of `settings`, and begins to accept when the loop runs. Returns the port that is really bound.
+  func listen(on settings: ListenerSettings, port: UInt16, sharesPort: Bool) throws(Errno) -> Listener {
+    let listener = try Listener(host: settings.address.host, port: port, sharesPort: sharesPort, on: loop) {
+      [unowned self] socket, peer in accept(socket, peer, settings)
     }
     listener.onExhaustion = { [unowned self] errno in noteExhaustion(errno) }
     listeners.append(listener)
@@ -83,25 +83,26 @@ final class Worker: @unchecked Sendable {
     return listener
   }
 
-  private func accept(_ socket: consuming Descriptor, _ peer: String) {
+  private func accept(_ socket: consuming Descriptor, _ peer: String, _ listener: ListenerSettings) {
     let client = ClientAddress(peer)
-    let isAdmitted = clients.admit(client)
-    if !isAdmitted {
+    let isWithinLimit = clients.admit(client)
+    if !isWithinLimit {
       noteRefusal(of: peer)
       guard refusals < Self.mostRefusals else { return }
     }
     let connection: ClientConnection
     do {
       connection = ClientConnection(
-        try SocketStream(socket, on: loop), peer: peer, client: client, isAdmitted: isAdmitted, worker: self)
+        try SocketStream(socket, on: loop), peer: peer, listener: listener, client: client,
+        isWithinLimit: isWithinLimit, worker: self)
     } catch {
-      if isAdmitted { clients.leave(client) }
+      if isWithinLimit { clients.leave(client) }
       logger.warning("accept", metadata: ["client": "\(peer)", "error": "\(error)"])
       return
     }
     metrics.accepted.increment()
     metrics.open.add()
-    if !isAdmitted { refusals += 1 }
+    if !isWithinLimit { refusals += 1 }
     connections[ObjectIdentifier(connection)] = connection
     if connections.count == connectionLimit {
       metrics.reached(.connections)
@@ -130,7 +131,7 @@ final class Worker: @unchecked Sendable {
   func forget(_ connection: ClientConnection) {
     guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
     metrics.open.subtract()
-    if connection.isAdmitted { clients.leave(connection.client) } else { refusals -= 1 }
+    if connection.isWithinLimit { clients.leave(connection.client) } else { refusals -= 1 }
     if isDraining {
       // In the next round of the loop: by then the log line of the last request has been handed over.
       if connections.isEmpty, let drained { loop.perform(drained) }

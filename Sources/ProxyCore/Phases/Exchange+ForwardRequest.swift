@@ -82,8 +82,9 @@ extension Exchange {
     var dropped = FieldNameSet.notForwardedInRequests
     // Where the proxy sets no token, the application's own credentials are between it and the upstream.
     if route.tokens == nil { dropped.remove(.authorization) }
-    // An HTTP/1.0 client cannot be sent the 100 that this would bring (RFC 9110 section 10.1.1).
-    if head.version == .http10 { dropped.insert(.expect) }
+    // An HTTP/1.0 client cannot be sent the 100 that this would bring, and without content there is nothing that the
+    // upstream could ask for (RFC 9110 section 10.1.1).
+    if !head.expectsContinue { dropped.insert(.expect) }
     return dropped
   }
 
@@ -134,6 +135,9 @@ extension Exchange {
   private func sendUntilAnswered(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     renewDeadline(route)
     while true {
+      // Before more is written: to an upstream that has answered and closed, that would bring a reset, and the answer
+      // would be lost with it.
+      if upstream!.stream.isReadable, let began = try answerBegan(route) { return began }
       let progress: BodyRelay.Progress
       do throws(BodyRelay.Failure) {
         progress = try upload!.step(from: connection.stream, to: upstream!.stream)
@@ -143,7 +147,6 @@ extension Exchange {
         if let began = try answerBegan(route) { return began }
         return try lost(reason, route)
       }
-      if upstream!.stream.isReadable, let began = try answerBegan(route) { return began }
       if progress.hasMoved { renewDeadline(route) }
       if progress.hasMore {
         try await takeTurns(overdue: uploadTimeout(route))

@@ -44,7 +44,10 @@ extension Exchange {
   }
 
   private func noRoute(_ target: RequestTarget) -> ExchangeError {
-    guard let authority = target.authority else { return .notMounted(path: text(of: target.path)) }
+    guard let authority = target.authority else {
+      // "OPTIONS *" has no path.
+      return .notMounted(path: text(of: target.form == .asterisk ? head.target : target.path))
+    }
     let host = text(of: authority.host)
     var name = host
     if authority.isIPv6Literal { name = "[\(name)]" }

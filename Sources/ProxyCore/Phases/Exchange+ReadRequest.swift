@@ -15,6 +15,8 @@ extension Exchange {
     } catch {
       throw .request(error)
     }
+    // Servers that read an expectation in different ways disagree about whether content follows.
+    if head.hasUnknownExpectation { throw .request(.unknownExpectation) }
     if head.methodKind == .connect { throw .connectMethod(target: text(of: head.target)) }
     if head.methodKind == .trace { throw .traceMethod }
   }

@@ -20,6 +20,8 @@ final class ProxyRoute: Sendable {
   /// Where its tokens come from; nil for a route that forwards without one.
   let tokens: TokenSource?
   let timeouts: PhaseTimeouts
+  /// What is served of the requests that match it.
+  let rules: AccessRules
   /// How many bytes of content a request may have.
   let bodyLimit: UInt64
 
@@ -34,6 +36,7 @@ final class ProxyRoute: Sendable {
     basePath = Array(route.upstreamBasePath.utf8)
     hostLine = Array("Host: \(route.upstream.authority)\r\n".utf8)
     timeouts = PhaseTimeouts(route.timeouts)
+    rules = AccessRules(route.rules)
     bodyLimit = route.body.map { UInt64($0) } ?? .max
   }
 }

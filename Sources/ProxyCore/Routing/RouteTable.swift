@@ -52,6 +52,9 @@ struct RouteTable: Sendable {
     mounts.sort { $0.prefix.length > $1.prefix.length }
   }
 
+  /// Whether a route matches `host`, on whatever port and path.
+  func knows(host: Span<UInt8>) -> Bool { byHost.value(for: host) != nil }
+
   /// The route for a request whose target names a host (absolute form).
   func route(host: Span<UInt8>, port: UInt16, path: Span<UInt8>) -> Finding {
     guard let candidates = byHost.value(for: host) else { return .nothing }

@@ -1,0 +1,75 @@
+/// Which rule of proxy.conf refused a request.
+enum PolicyRefusal {
+  /// The client's address is not in `allow` of the listener.
+  case listenerClient(address: String, listener: String)
+  /// A browser sent it on behalf of a web page; `sign` is the field that says so.
+  case browserRequest(sign: String, listener: String)
+  /// A loopback listener was called by a name that is not this machine's.
+  case foreignHost(String, listener: String)
+  /// The client's address is not in `allow` of the route.
+  case routeClient(address: String, ProxyRoute)
+  /// The method is not in `methods` of the route.
+  case method(String, ProxyRoute)
+  /// The path is not in `paths` of the route.
+  case path(String, ProxyRoute)
+
+  /// Its name in the log and in metrics.
+  var kind: String {
+    switch self {
+    case .listenerClient: "client_address"
+    case .browserRequest: "browser_request"
+    case .foreignHost: "foreign_host"
+    case .routeClient: "client_address_route"
+    case .method: "method_not_allowed"
+    case .path: "path_not_allowed"
+    }
+  }
+
+  /// Whether the client has no business on the connection at all.
+  var endsConnection: Bool {
+    if case .listenerClient = self { true } else { false }
+  }
+
+  var answer: ErrorAnswer {
+    switch self {
+    case .listenerClient(let address, let listener):
+      ErrorAnswer(
+        status: 403, title: "This client may not use the proxy",
+        detail: "\(address) is not in the allow list of the listener \(listener).",
+        hint: "To let it in, add its address or network to \"allow\" of that listener in proxy.conf.",
+        proxyStatus: "http_request_denied", proxyStatusDetails: "client address")
+    case .browserRequest(let sign, let listener):
+      ErrorAnswer(
+        status: 403, title: "Requests of web pages are refused",
+        detail:
+          "A browser sent it on behalf of a web page (\(sign)), and the listener \(listener) serves none of those.",
+        hint: "If that is what you want, write \"browser_requests: allow\" for that listener in proxy.conf.",
+        proxyStatus: "http_request_denied", proxyStatusDetails: "browser request")
+    case .foreignHost(let host, let listener):
+      ErrorAnswer(
+        status: 403, title: "This is not a name of the proxy",
+        detail: "The listener \(listener) was asked for as \(host), which is how DNS rebinding looks.",
+        hint:
+          "Call it 127.0.0.1 or localhost, or write \"browser_requests: allow\" for that listener in proxy.conf.",
+        proxyStatus: "http_request_denied", proxyStatusDetails: "foreign host")
+    case .routeClient(let address, let route):
+      ErrorAnswer(
+        status: 403, title: "This client may not use the route",
+        detail: "\(address) is not in the allow list of the route \(route.name).",
+        hint: "To let it in, add its address or network to \"allow\" of that route in proxy.conf.",
+        proxyStatus: "http_request_denied", proxyStatusDetails: "client address")
+    case .method(let method, let route):
+      ErrorAnswer(
+        status: 405, title: "The route does not serve this method",
+        detail: "\(method) is not in \"methods\" of the route \(route.name): \(route.rules.allowedMethods).",
+        hint: "To allow it, add it to \"methods\" of that route in proxy.conf.",
+        proxyStatus: "http_request_denied", proxyStatusDetails: "method", allow: route.rules.allowedMethods)
+    case .path(let path, let route):
+      ErrorAnswer(
+        status: 403, title: "The route does not serve this path",
+        detail: "\(path) is not under \"paths\" of the route \(route.name): \(route.rules.allowedPaths).",
+        hint: "To allow it, add its beginning to \"paths\" of that route in proxy.conf.",
+        proxyStatus: "http_request_denied", proxyStatusDetails: "path")
+    }
+  }
+}

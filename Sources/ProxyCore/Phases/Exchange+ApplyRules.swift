@@ -1,0 +1,32 @@
+internal import Addresses
+internal import Bytes
+internal import HTTPWire
+
+extension Exchange {
+  /// Refuses what the route's own rules do not allow: this client, this method, this path.
+  func applyRules() throws(ExchangeError) {
+    guard let route, let target, let input = connection.input else { return }
+    let rules = route.rules
+    guard rules.admits(connection.address) else { throw .denied(.routeClient(address: clientAddress, route)) }
+    let bytes = input.readableBytes
+    guard rules.allows(method: bytes.extracting(head.method.range)) else {
+      throw .denied(.method(text(of: head.method), route))
+    }
+    // The path as it goes on, without the one that forward_to puts in front of it.
+    let path = Int(target.path.start) + mountLength..<Int(target.path.end)
+    let isAllowed: Bool
+    if target.form == .asterisk {
+      isAllowed = rules.allows(path: bytes.extracting(head.target.range))
+    } else if path.isEmpty {
+      let root: [UInt8] = [UInt8(ascii: "/")]
+      isAllowed = rules.allows(path: root.span)
+    } else {
+      isAllowed = rules.allows(path: bytes.extracting(path))
+    }
+    guard isAllowed else {
+      // Without the query: applications put secrets there.
+      let shown = text(of: target.path)
+      throw .denied(.path(shown.isEmpty ? "/" : shown, route))
+    }
+  }
+}

@@ -1,0 +1,98 @@
+"""Requests that a browser sends on behalf of a web page: refused on loopback listeners, unless proxy.conf allows them."""
+
+import json
+
+import pytest
+
+from harness.client import get
+
+LISTEN = {"address": "127.0.0.1:0"}
+
+
+def refused(proxy, request: bytes) -> dict:
+    answer = proxy.connect().exchange(request)
+    assert answer.status == 403, request
+    problem = json.loads(answer.body)
+    assert problem["hop"] == "policy" and "browser_requests: allow" in problem["hint"]
+    return problem
+
+
+@pytest.mark.parametrize("target", ["/api/x", "http://api.internal/x"])
+@pytest.mark.parametrize("field", [
+    "Sec-Fetch-Site: cross-site", "sec-fetch-site: same-site", "Sec-Fetch-Site: something-new", "Sec-Fetch-Site:",
+    "Origin: http://evil.example", "Origin: null", "Origin: https://api.internal", "Origin: http://api.internal:81",
+    "Origin: http://api.internal.evil.example", "Origin: http://evil.example/api.internal", "origin: http://",
+])
+def test_a_request_of_a_web_page_is_refused(proxy, origin, authlib, target, field):
+    refused(proxy, get(target, field))
+    assert origin.requests == [] and authlib.fetches == []
+
+
+def test_one_bad_sign_among_good_ones_is_enough(proxy, origin):
+    refused(proxy, get("/api/x", "Sec-Fetch-Site: same-origin", "Sec-Fetch-Site: cross-site"))
+    refused(proxy, get("/api/x", "Origin: http://api.internal", "Origin: http://evil.example"))
+    assert origin.requests == []
+
+
+@pytest.mark.parametrize("target", ["/api/x", "http://api.internal/x"])
+@pytest.mark.parametrize("fields", [
+    [], ["Sec-Fetch-Site: none"], ["Sec-Fetch-Site: same-origin", "Origin: http://api.internal"],
+    ["Origin: http://API.internal:80"], ["Referer: http://anything.example/", "User-Agent: Mozilla/5.0"],
+])
+def test_a_client_that_speaks_for_itself_is_served(proxy, origin, target, fields):
+    assert proxy.connect().exchange(get(target, *fields)).status == 200
+    assert len(origin.requests) == 1
+
+
+@pytest.mark.parametrize("host", [
+    "evil.example", "evil.example:8080", "localhost.evil.example", "0.0.0.0", "10.0.0.1", "[::]", "128.0.0.1",
+    "api.internal.evil.example", "notlocalhost",
+])
+def test_a_name_that_somebody_made_lead_here_is_refused(proxy, origin, authlib, host):
+    assert host.split(":")[0].strip("[]") in refused(proxy, get("/api/x", host=host))["detail"]
+    assert origin.requests == [] and authlib.fetches == []
+
+
+@pytest.mark.parametrize("host", [
+    "127.0.0.1", "127.9.9.9:1", "[::1]:8080", "[::ffff:127.0.0.1]", "localhost", "LOCALHOST.:8080", "a.localhost",
+    "api.internal", "API.internal.:8080",
+])
+def test_a_name_of_this_machine_or_of_the_operator_is_served(proxy, host):
+    assert proxy.connect().exchange(get("/api/x", host=host)).status == 200
+
+
+def test_the_host_of_an_absolute_target_means_nothing(proxy):
+    assert proxy.connect().exchange(get("http://api.internal/x", host="evil.example")).status == 200
+
+
+def test_http_1_0_without_a_host_is_served(proxy):
+    assert proxy.connect().exchange(b"GET /api/x HTTP/1.0\r\n\r\n").status == 200
+
+
+def test_a_preflight_is_refused_without_a_field_that_lets_the_page_read_it(proxy, origin):
+    request = get("/api/x", "Origin: http://evil.example", "Access-Control-Request-Method: PUT", method="OPTIONS")
+    answer = proxy.connect().exchange(request, "OPTIONS")
+    assert answer.status == 403 and origin.requests == []
+    assert not any(name.lower().startswith(b"access-control") for name, _ in
+                   [(n if isinstance(n, bytes) else n.encode(), v) for n, v in answer.fields])
+
+
+def test_proxy_conf_can_allow_them(start_proxy, origin):
+    proxy = start_proxy({"forward_to": origin.url}, listen=[LISTEN | {"browser_requests": "allow"}])
+    client = proxy.connect()
+    for fields in [["Sec-Fetch-Site: cross-site", "Origin: http://evil.example"], []]:
+        assert client.exchange(get("/api/x", *fields, host="evil.example")).status == 200
+
+
+def test_elsewhere_than_on_loopback_they_are_refused_only_when_proxy_conf_says_so(start_proxy, origin):
+    signs = ["Sec-Fetch-Site: cross-site", "Origin: http://evil.example"]
+    rules = {"address": "0.0.0.0:0", "allow": ["127.0.0.0/8"]}
+    open_to_pages = start_proxy({"forward_to": origin.url}, listen=[rules])
+    open_to_pages.address = ("127.0.0.1", open_to_pages.address[1])
+    assert open_to_pages.connect().exchange(get("/api/x", *signs)).status == 200
+    closed = start_proxy({"forward_to": origin.url}, listen=[rules | {"browser_requests": "refuse"}])
+    closed.address = ("127.0.0.1", closed.address[1])
+    for sign in signs:
+        refused(closed, get("/api/x", sign))
+    # Which names lead there is not known.
+    assert closed.connect().exchange(get("/api/x", host="proxy.corp.example")).status == 200

@@ -1,0 +1,101 @@
+import Bytes
+import HTTPWire
+
+/// A request head by value.
+private struct ReadRequest: Equatable {
+  let method: String
+  let target: String
+  let version: HTTPVersion
+  let fields: [ReadField]
+  let framing: BodyFraming
+  let length: Int
+  let authority: Authority?
+
+  init(_ head: RequestHead, _ bytes: [UInt8]) {
+    method = text(bytes[head.method.range])
+    target = text(bytes[head.target.range])
+    version = head.version
+    fields = head.fields.map { ReadField($0, bytes) }
+    framing = head.framing
+    length = head.length
+    authority = head.authority
+  }
+}
+
+private enum Outcome: Equatable {
+  case complete(ReadRequest)
+  case incomplete
+  case refused(WireError)
+}
+
+/// Parses what has arrived at each look, each time from a copy, so that reading further is reading out of bounds.
+private func parse(_ input: [UInt8], at looks: [Int], _ limits: HeadLimits, _ head: inout RequestHead) -> Outcome {
+  var parser = RequestHeadParser(limits: limits)
+  do throws(WireError) {
+    for look in looks {
+      let arrived = Array(input[..<look])
+      if try parser.parse(arrived.span, into: &head) { return .complete(ReadRequest(head, arrived)) }
+    }
+    return .incomplete
+  } catch {
+    return .refused(error)
+  }
+}
+
+/// A request head means the same however it arrives, and what is accepted leaves with one Host, one Authorization and
+/// the framing that was read.
+func checkRequestHead(_ input: [UInt8]) throws(Violation) {
+  var head = RequestHead()
+  for limits in [HeadLimits(bytes: 300, requestLine: 100, fields: 6), HeadLimits()] {
+    let whole = parse(input, at: [input.count], limits, &head)
+    for way in deliveries(of: input) {
+      let inPieces = parse(input, at: way, limits, &head)
+      try require(inPieces == whole, "in pieces \(way): \(inPieces), whole: \(whole)")
+    }
+  }
+  guard case .complete(let before) = parse(input, at: [input.count], HeadLimits(), &head) else { return }
+  try require(before.length <= input.count, "the head is longer than what was given")
+  for field in before.fields {
+    try require(field.value.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0 != "\u{7f}" || $0 == "\t" }, "\(field)")
+  }
+  let forwarded: [UInt8]
+  do throws(WireError) {
+    let target = try RequestTarget.parse(input.span, target: head.target, method: head.methodKind)
+    guard target.form == .origin || target.form == .absolute else { return }
+    forwarded = try forward(head, target, input)
+  } catch {
+    return
+  }
+  var parser = RequestHead()
+  let outcome = parse(forwarded, at: [forwarded.count], HeadLimits(requestLine: 65_536, fields: 200), &parser)
+  guard case .complete(let after) = outcome else {
+    throw Violation(description: "what was sent on is \(outcome): \(text(forwarded))")
+  }
+  try require(after.length == forwarded.count, "the head ends before its end: \(text(forwarded))")
+  try require(after.method == before.method && after.framing == before.framing, "\(before) became \(after)")
+  let names = after.fields.map(\.key)
+  try require(names.count { $0 == "host" } == 1, "not one Host: \(after)")
+  try require(names.count { $0 == "authorization" } == 1, "not one Authorization: \(after)")
+  try require(after.fields.contains { $0.value == "Bearer ours" }, "not our Authorization: \(after)")
+  try require(!names.contains("connection"), "Connection was forwarded")
+  try checkForwarded(after.fields, of: before.fields, added: ["host", "authorization", "transfer-encoding", "via"])
+}
+
+/// Sends a request on as the proxy does.
+private func forward(_ head: RequestHead, _ target: RequestTarget, _ input: [UInt8]) throws(WireError) -> [UInt8] {
+  let output = ByteBuffer(capacity: 131_072)
+  let bytes = input.span
+  var writer = HeadWriter(output)
+  writer.beginRequest(method: bytes.extracting(head.method.range))
+  writer.target("/base")
+  if target.path.isEmpty { writer.target("/") } else { writer.target(bytes.extracting(target.path.range)) }
+  writer.target(bytes.extracting(Int(target.path.end)..<Int(target.pathAndQuery.end)))
+  writer.endRequestLine()
+  writer.host(Array("up.example".utf8).span, port: 8443)
+  writer.forwardFields(of: head, bytes)
+  if head.framing == .chunked { writer.chunkedFraming() }
+  writer.lines(Array("Authorization: Bearer ours\r\n".utf8).span)
+  writer.via(head.version)
+  try writer.end()
+  return output.readableBytes.indices.map { output.readableBytes[$0] }
+}

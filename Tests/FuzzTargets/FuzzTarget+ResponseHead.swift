@@ -1,0 +1,84 @@
+import Bytes
+import HTTPWire
+
+/// A response head by value.
+private struct ReadResponse: Equatable {
+  let status: Int
+  let reason: String
+  let version: HTTPVersion
+  let fields: [ReadField]
+  let framings: [BodyFraming]
+  let length: Int
+  let keeps: Bool
+
+  init(_ head: ResponseHead, _ bytes: [UInt8]) {
+    status = head.status
+    reason = text(bytes[head.reason.range])
+    version = head.version
+    fields = head.fields.map { ReadField($0, bytes) }
+    framings = [Method.get, .head, .connect].map { head.framing(answering: $0) }
+    length = head.length
+    keeps = head.wantsKeepAlive
+  }
+}
+
+private enum Outcome: Equatable {
+  case complete(ReadResponse)
+  case incomplete
+  case refused(WireError)
+}
+
+private func parse(_ input: [UInt8], at looks: [Int], _ limits: HeadLimits, _ head: inout ResponseHead) -> Outcome {
+  var parser = ResponseHeadParser(limits: limits)
+  do throws(WireError) {
+    for look in looks {
+      let arrived = Array(input[..<look])
+      if try parser.parse(arrived.span, into: &head) { return .complete(ReadResponse(head, arrived)) }
+    }
+    return .incomplete
+  } catch {
+    return .refused(error)
+  }
+}
+
+/// A response head means the same however it arrives, and what is accepted leaves with the framing that was read.
+func checkResponseHead(_ input: [UInt8]) throws(Violation) {
+  var head = ResponseHead()
+  for limits in [HeadLimits(bytes: 300, requestLine: 100, fields: 6), HeadLimits()] {
+    let whole = parse(input, at: [input.count], limits, &head)
+    for way in deliveries(of: input) {
+      let inPieces = parse(input, at: way, limits, &head)
+      try require(inPieces == whole, "in pieces \(way): \(inPieces), whole: \(whole)")
+    }
+  }
+  guard case .complete(let before) = parse(input, at: [input.count], HeadLimits(), &head) else { return }
+  try require((100...599).contains(before.status), "the status is \(before.status)")
+  try require(before.length <= input.count, "the head is longer than what was given")
+  for method in [Method.get, .head] {
+    let received = head.framing(answering: method)
+    guard let forwarded = forward(head, input, received) else { continue }
+    var again = ResponseHead()
+    let outcome = parse(forwarded, at: [forwarded.count], HeadLimits(requestLine: 65_536, fields: 200), &again)
+    guard case .complete(let after) = outcome else {
+      throw Violation(description: "what was sent on is \(outcome): \(text(forwarded))")
+    }
+    try require(after.length == forwarded.count, "the head ends before its end: \(text(forwarded))")
+    try require(after.status == before.status, "\(before) became \(after)")
+    let sent = received == .untilClose ? .chunked : received
+    try require(again.framing(answering: method) == sent, "\(received) became \(again.framing(answering: method))")
+    try checkForwarded(after.fields, of: before.fields, added: ["transfer-encoding", "via", "connection"])
+  }
+}
+
+/// Sends an answer on as the proxy does; nil if it is too large for that.
+private func forward(_ head: ResponseHead, _ input: [UInt8], _ framing: BodyFraming) -> [UInt8]? {
+  let output = ByteBuffer(capacity: 131_072)
+  var writer = HeadWriter(output)
+  writer.statusLine(head.status, reason: input.span.extracting(head.reason.range))
+  writer.forwardFields(of: head, input.span)
+  if framing == .chunked || framing == .untilClose { writer.chunkedFraming() }
+  writer.via(head.version)
+  if !head.isInterim { writer.connectionClose() }
+  do throws(WireError) { try writer.end() } catch { return nil }
+  return output.readableBytes.indices.map { output.readableBytes[$0] }
+}

@@ -1,0 +1,90 @@
+import Bytes
+import LoopbackTesting
+import Reactor
+import Upstream
+
+/// A pool on a loop of its own, asked from a test.
+final class PoolOnLoop {
+  let running: RunningLoop
+  let pool: UpstreamPool
+
+  init(
+    _ origin: UpstreamOrigin, connections: Int = 2, queue: Int = 2, idle: Duration = .seconds(60),
+    trust: TrustStore? = nil
+  ) throws {
+    let running = try RunningLoop()
+    let trust = try trust ?? TrustStore(caFile: nil)
+    self.running = running
+    pool = try running.run {
+      let pool = UpstreamPool(
+        origin: origin, limits: UpstreamPool.Limits(connections: connections, queue: queue, idle: idle),
+        dialer: try Dialer(loop: running.loop, trust: trust), loop: running.loop)
+      // A pool lives as long as the loop that its connections report to.
+      running.loop.onWaiting { withExtendedLifetime(pool) {} }
+      return pool
+    }
+  }
+
+  convenience init(port: UInt16, connections: Int = 2, queue: Int = 2, idle: Duration = .seconds(60)) throws {
+    try self.init(
+      UpstreamOrigin(isSecure: false, host: "127.0.0.1", port: port), connections: connections, queue: queue,
+      idle: idle)
+  }
+
+  /// A connection, or the reason why there is none.
+  func connect(timeout: Duration = .seconds(10), mustBeNew: Bool = false) throws -> Result<
+    UpstreamConnection, UpstreamError
+  > {
+    try running.run { [self] in
+      let wakeup = Wakeup()
+      let lease = UpstreamLease(connectTimeout: timeout, wakeup: wakeup)
+      pool.request(lease, mustBeNew: mustBeNew)
+      while true {
+        if let outcome = lease.outcome { return outcome }
+        await wakeup.wait()
+      }
+    }
+  }
+
+  /// Sends `text` and reads until `end` has come.
+  func exchange(_ connection: UpstreamConnection, _ text: String, upTo end: String) throws -> String {
+    try running.run {
+      let wakeup = Wakeup()
+      connection.stream.observer = wakeup
+      defer { connection.stream.observer = nil }
+      let buffer = ByteBuffer(capacity: 65_536)
+      buffer.append(text)
+      while !buffer.isEmpty {
+        switch connection.stream.send(from: buffer) {
+        case .transferred: continue
+        case .wouldBlock: await wakeup.wait()
+        case let result: return "\(result)"
+        }
+      }
+      var received = ""
+      while !received.hasSuffix(end) {
+        switch connection.stream.receive(into: buffer) {
+        case .transferred:
+          for index in 0..<buffer.count { received.unicodeScalars.append(Unicode.Scalar(buffer.readableBytes[index])) }
+          buffer.removeAll()
+        case .wouldBlock: await wakeup.wait()
+        case let result: return "\(received)\(result)"
+        }
+      }
+      return received
+    }
+  }
+
+  func release(_ connection: UpstreamConnection) throws {
+    try running.run { [self] in pool.release(connection) }
+  }
+
+  func discard(_ connection: UpstreamConnection) throws {
+    try running.run { [self] in pool.discard(connection) }
+  }
+
+  /// Connections open and idle, and requests that wait.
+  func figures() throws -> [Int] {
+    try running.run { [self] in [pool.openConnections, pool.idleConnections, pool.waitingRequests] }
+  }
+}

@@ -1,0 +1,75 @@
+import Foundation
+import LoopbackTesting
+import Testing
+import Upstream
+
+@Suite struct TLSTests {
+  private func connect(
+    _ server: TLSServer, authority: String?, host: String = "127.0.0.1"
+  ) throws -> (PoolOnLoop, Result<UpstreamConnection, UpstreamError>) {
+    let pool = try PoolOnLoop(
+      UpstreamOrigin(isSecure: true, host: host, port: server.port), trust: TrustStore(caFile: authority))
+    return (pool, try pool.connect())
+  }
+
+  @Test(
+    "a server with the right name and a trusted certificate is spoken to, again and again",
+    arguments: [
+      ["-tls1_3"], ["-tls1_2"],
+    ])
+  func trusted(options: [String]) throws {
+    let server = try TLSServer(names: "IP:127.0.0.1,DNS:localhost", options: options)
+    let (pool, result) = try connect(server, authority: server.authority)
+    let connection = try result.get()
+    #expect(try pool.exchange(connection, "hello\n", upTo: "\n") == "olleh\n")
+    try pool.release(connection)
+    // Session tickets have arrived since, and are no reason to drop the connection.
+    let again = try pool.connect().get()
+    #expect(again === connection)
+    #expect(try pool.exchange(again, "again\n", upTo: "\n") == "niaga\n")
+  }
+
+  @Test("much content arrives whole: more than a TLS record, and more than the kernel takes at once")
+  func manyRecords() throws {
+    let server = try TLSServer(names: "IP:127.0.0.1")
+    let (pool, result) = try connect(server, authority: server.authority)
+    let connection = try result.get()
+    for round in 0..<20 {
+      let line = String(repeating: "x", count: 10_000) + "\(round % 10)\n"
+      #expect(try pool.exchange(connection, line, upTo: "\n") == String(line.dropLast().reversed()) + "\n")
+    }
+  }
+
+  @Test("a certificate for another name is refused")
+  func wrongName() throws {
+    let server = try TLSServer(names: "DNS:other.test")
+    let result = try connect(server, authority: server.authority).1
+    guard case .failure(.certificate(let detail)) = result else { return #expect(Bool(false), "\(result)") }
+    #expect(detail.contains("127.0.0.1"))
+  }
+
+  @Test("a certificate of an authority that is not trusted is refused, the system's roots notwithstanding")
+  func unknownAuthority() throws {
+    let server = try TLSServer(names: "IP:127.0.0.1")
+    let other = try TLSServer(names: "IP:127.0.0.1")
+    for authority in [nil, other.authority] {
+      let result = try connect(server, authority: authority).1
+      guard case .failure(.certificate) = result else { return #expect(Bool(false), "\(result)") }
+    }
+  }
+
+  @Test("TLS older than 1.2 is not spoken")
+  func oldVersion() throws {
+    let server = try TLSServer(names: "IP:127.0.0.1", options: ["-tls1_1", "-cipher", "ALL@SECLEVEL=0"])
+    let result = try connect(server, authority: server.authority).1
+    guard case .failure(.tls) = result else { return #expect(Bool(false), "\(result)") }
+  }
+
+  @Test("a CA file that is not there, or holds no certificate, is an error that names it")
+  func trustStore() throws {
+    for path in ["/nowhere/ca.pem", "/dev/null"] {
+      let error = #expect(throws: TrustStoreError.self) { try TrustStore(caFile: path) }
+      #expect("\(try #require(error))".contains(path))
+    }
+  }
+}

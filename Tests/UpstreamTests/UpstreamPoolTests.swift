@@ -1,0 +1,198 @@
+import LoopbackTesting
+import Reactor
+import Testing
+import Upstream
+
+@Suite struct UpstreamPoolTests {
+  @Test("a connection that is given back is used again")
+  func reuse() throws {
+    let listener = try RawListener()
+    let pool = try PoolOnLoop(port: listener.port)
+    let first = try pool.connect().get()
+    let peer = try listener.accept()
+    #expect(first.earlierRequests == 0)
+    try pool.release(first)
+    #expect(try pool.figures() == [1, 1, 0])
+    let second = try pool.connect().get()
+    #expect(second === first)
+    #expect(second.earlierRequests == 1)
+    peer.send("still there")
+    #expect(try pool.exchange(second, "x", upTo: "there") == "still there")
+    try pool.discard(second)
+    #expect(try peer.readToEnd().text == "x")
+    #expect(try pool.figures() == [0, 0, 0])
+  }
+
+  @Test("a connection on which something arrives while nobody uses it is closed", arguments: ["x", ""])
+  func disturbed(bytes: String) throws {
+    let listener = try RawListener()
+    let pool = try PoolOnLoop(port: listener.port)
+    let connection = try pool.connect().get()
+    let peer = try listener.accept()
+    try pool.release(connection)
+    if bytes.isEmpty { peer.finishSending() } else { peer.send(bytes) }
+    // The pool's closing is what the peer waits for here, without anybody asking the pool for anything.
+    _ = try peer.readToEnd()
+    #expect(try pool.figures() == [0, 0, 0])
+    #expect(try pool.connect().get() !== connection)
+  }
+
+  @Test("a connection on which something arrived before it is given back is closed instead")
+  func talking() throws {
+    let listener = try RawListener()
+    let pool = try PoolOnLoop(port: listener.port)
+    let connection = try pool.connect().get()
+    let peer = try listener.accept()
+    peer.send("answer and more")
+    #expect(try pool.exchange(connection, "x", upTo: "more") == "answer and more")
+    peer.send("!")
+    try pool.running.run {
+      while !connection.stream.isReadable { await pool.running.loop.yield() }
+    }
+    try pool.release(connection)
+    #expect(try pool.figures() == [0, 0, 0])
+  }
+
+  @Test("a connection is not handed to a waiting request with bytes on it that nobody asked for")
+  func talkingHandover() throws {
+    let listener = try RawListener()
+    let pool = try PoolOnLoop(port: listener.port, connections: 1)
+    let connection = try pool.connect().get()
+    let peer = try listener.accept()
+    let given = try pool.running.run { () -> UpstreamConnection? in
+      let lease = UpstreamLease(connectTimeout: .seconds(10), wakeup: Wakeup())
+      pool.pool.request(lease)
+      // The bytes are there, and the loop has not been told yet.
+      peer.send("unasked")
+      pool.pool.release(connection)
+      while lease.outcome == nil { await pool.running.loop.yield() }
+      return try lease.outcome?.get()
+    }
+    #expect(given != nil)
+    #expect(given !== connection)
+  }
+
+  @Test("requests over the limit wait for a connection, and those over the queue's limit are refused")
+  func limits() throws {
+    let listener = try RawListener()
+    let pool = try PoolOnLoop(port: listener.port, connections: 1, queue: 1)
+    let first = try pool.connect().get()
+    let (refusal, isSame) = try pool.running.run { () -> (UpstreamError?, Bool) in
+      let wakeup = Wakeup()
+      let waiting = UpstreamLease(connectTimeout: .seconds(10), wakeup: wakeup)
+      let refused = UpstreamLease(connectTimeout: .seconds(10), wakeup: wakeup)
+      pool.pool.request(waiting)
+      pool.pool.request(refused)
+      var error: UpstreamError?
+      if case .failure(let failure)? = refused.outcome { error = failure }
+      guard waiting.outcome == nil, pool.pool.waitingRequests == 1 else { return (error, false) }
+      pool.pool.release(first)
+      return (error, try waiting.outcome?.get() === first)
+    }
+    #expect(refusal == .exhausted)
+    #expect(isSame)
+  }
+
+  @Test("the room of a connection that failed goes to a request that waits")
+  func roomHandedOver() throws {
+    let listener = try RawListener()
+    let pool = try PoolOnLoop(port: listener.port, connections: 1, queue: 1)
+    let first = try pool.connect().get()
+    let second = try pool.running.run { () -> UpstreamConnection? in
+      let wakeup = Wakeup()
+      let waiting = UpstreamLease(connectTimeout: .seconds(10), wakeup: wakeup)
+      pool.pool.request(waiting)
+      pool.pool.discard(first)
+      while waiting.outcome == nil { await wakeup.wait() }
+      return try waiting.outcome?.get()
+    }
+    #expect(second != nil && second !== first)
+    #expect(try pool.figures() == [1, 0, 0])
+  }
+
+  @Test("a request that gives up leaves nothing behind: waiting, connecting, or just served")
+  func abandonment() throws {
+    let listener = try RawListener()
+    let pool = try PoolOnLoop(port: listener.port, connections: 1, queue: 1)
+    let figures = try pool.running.run { () -> [[Int]] in
+      let all = { [pool.pool.openConnections, pool.pool.idleConnections, pool.pool.waitingRequests] }
+      func lease() -> UpstreamLease { UpstreamLease(connectTimeout: .seconds(10), wakeup: Wakeup()) }
+      var figures: [[Int]] = []
+      let (connecting, waiting) = (lease(), lease())
+      pool.pool.request(connecting)
+      pool.pool.request(waiting)
+      figures.append(all())
+      pool.pool.abandon(waiting)
+      figures.append(all())
+      pool.pool.abandon(connecting)
+      figures.append(all())
+      let served = lease()
+      pool.pool.request(served)
+      while served.outcome == nil { await pool.running.loop.yield() }
+      pool.pool.abandon(served)
+      figures.append(all())
+      return figures
+    }
+    #expect(figures == [[1, 0, 1], [1, 0, 0], [0, 0, 0], [1, 1, 0]])
+  }
+
+  @Test("a request that asks for a new connection gets one, and the old idle ones are closed")
+  func mustBeNew() throws {
+    let listener = try RawListener()
+    let pool = try PoolOnLoop(port: listener.port)
+    let first = try pool.connect().get()
+    let peer = try listener.accept()
+    try pool.release(first)
+    #expect(try pool.connect(mustBeNew: true).get() !== first)
+    #expect(try peer.readToEnd().end == .closed)
+  }
+
+  @Test("connections that nobody uses for long are closed")
+  func expiry() throws {
+    let listener = try RawListener()
+    let pool = try PoolOnLoop(port: listener.port, idle: .milliseconds(1))
+    let connections = [try pool.connect().get(), try pool.connect().get()]
+    let peers = [try listener.accept(), try listener.accept()]
+    for connection in connections { try pool.release(connection) }
+    for peer in peers { #expect(try peer.readToEnd().end == .closed) }
+    #expect(try pool.figures() == [0, 0, 0])
+  }
+
+  // MARK: Failures
+
+  @Test("nobody listens: connect")
+  func refused() throws {
+    let port = try RawListener().port
+    let pool = try PoolOnLoop(port: port)
+    guard case .failure(.connect(let detail)) = try pool.connect() else {
+      return #expect(Bool(false), "nobody listens on port \(port)")
+    }
+    #expect(!detail.isEmpty)
+    #expect(try pool.figures() == [0, 0, 0])
+  }
+
+  @Test("no such name: dns")
+  func unresolvable() throws {
+    // RFC 6761 section 6.4 keeps this name from existing.
+    let pool = try PoolOnLoop(UpstreamOrigin(isSecure: false, host: "nothing.invalid", port: 80))
+    guard case .failure(.dns) = try pool.connect() else { return #expect(Bool(false), "the name does not exist") }
+  }
+
+  @Test("a handshake that does not come to an end: connectTimeout")
+  func connectTimeout() throws {
+    // The kernel makes the connection; nobody answers the first message of TLS.
+    let listener = try RawListener()
+    let pool = try PoolOnLoop(UpstreamOrigin(isSecure: true, host: "127.0.0.1", port: listener.port))
+    guard case .failure(.connectTimeout) = try pool.connect(timeout: .milliseconds(20)) else {
+      return #expect(Bool(false), "nobody shook hands")
+    }
+    #expect(try pool.figures() == [0, 0, 0])
+  }
+
+  @Test("no TLS on the other side: tls")
+  func notTLS() throws {
+    let port = try RawListener.serving { socket in socket.send("HTTP/1.1 400 Bad Request\r\n\r\n") }
+    let pool = try PoolOnLoop(UpstreamOrigin(isSecure: true, host: "127.0.0.1", port: port))
+    guard case .failure(.tls) = try pool.connect() else { return #expect(Bool(false), "that was not TLS") }
+  }
+}
