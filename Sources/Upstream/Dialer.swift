@@ -9,6 +9,9 @@ public final class Dialer {
   private let trust: TrustStore
   private let share: CurlShare
 
+  /// Where this process serves clients, which no connection to an upstream may lead to.
+  public var ownListeners = OwnListeners()
+
   /// A dialer of `loop` that verifies servers against `trust`.
   public init(loop: EventLoop, trust: TrustStore) throws(UpstreamError) {
     self.loop = loop
@@ -24,7 +27,7 @@ public final class Dialer {
   ) throws(UpstreamError) -> DialAttempt {
     let transfer: CurlTransfer
     do {
-      transfer = try self.transfer(url: origin.url)
+      transfer = try self.transfer(url: origin.url, DestinationCheck(origin.destinations, own: ownListeners))
     } catch {
       throw DescriptorShortage.isPresent ? .noDescriptors : error
     }
@@ -44,8 +47,8 @@ public final class Dialer {
     return DialAttempt(transfer)
   }
 
-  func transfer(url: String) throws(UpstreamError) -> CurlTransfer {
-    try CurlTransfer(url: url, loop: loop, share: share, trust: trust)
+  func transfer(url: String, _ destination: DestinationCheck) throws(UpstreamError) -> CurlTransfer {
+    try CurlTransfer(url: url, loop: loop, share: share, trust: trust, destination: destination)
   }
 
   private static func stream(

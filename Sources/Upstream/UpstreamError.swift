@@ -4,6 +4,10 @@ public enum UpstreamError: Error, Equatable, Sendable {
   case dns(String)
   /// Nobody accepts connections there, or there is no way to it.
   case connect(String)
+  /// The name leads to addresses only that no connection may be made to.
+  case prohibited(String)
+  /// The name leads to a listener of this very process.
+  case ownListener(String)
   /// Connecting took longer than it may.
   case connectTimeout(String)
   /// The server's certificate is not one that this proxy trusts for that name.
@@ -25,6 +29,7 @@ extension UpstreamError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .dns(let detail), .connect(let detail), .connectTimeout(let detail), .certificate(let detail),
+      .prohibited(let detail), .ownListener(let detail),
       .tls(let detail), .broken(let detail), .other(let detail):
       detail
     case .exhausted: "all connections to the upstream are in use"

@@ -30,7 +30,7 @@ class Run:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.proxy = start_proxy(
             {"forward_to": "http://127.0.0.1:%d" % self._listener.getsockname()[1]}, log={"access": False},
-            timeouts={"head": "2s", "body": "2s", "first_byte": "2s", "upstream_idle": "300ms"})
+            timeouts={"head": "4s", "body": "4s", "first_byte": "4s", "upstream_idle": "300ms"})
 
     def __call__(self, exchanges, connections: int) -> Chaos:
         async def run():
@@ -83,13 +83,15 @@ def test_a_fault_at_every_byte_of_a_message(run):
 @pytest.mark.parametrize("count", [
     pytest.param(2_000, id="2000"), pytest.param(100_000, id="100000", marks=LARGE)])
 def test_random_faults_on_64_connections(run, count):
-    run(at_random(1_000, seed=0), 64)
-    before, memory = run.wait_until_quiet(), resident(run.proxy)
     began = time.monotonic()
-    chaos = run(at_random(count, seed=count), 64)
+    first = run(at_random(count // 2, seed=1), 64)
+    before, memory = run.wait_until_quiet(), resident(run.proxy)
+    second = run(at_random(count // 2, seed=2), 64)
     took = time.monotonic() - began
     assert run.wait_until_quiet() == before
+    # The loops' pools of buffers fill up little by little; what is lost would go on growing.
     growth = resident(run.proxy) - memory
-    print(f"{count} exchanges in {took:.1f} s, {growth / MB:+.1f} MB, {before} descriptors", dict(chaos.outcomes))
-    assert sum(chaos.outcomes.values()) == count
-    assert growth < 16 * MB
+    outcomes = first.outcomes + second.outcomes
+    print(f"{count} exchanges in {took:.1f} s, {growth / MB:+.1f} MB, {before} descriptors", dict(outcomes))
+    assert sum(outcomes.values()) == count
+    assert growth < 6 * MB

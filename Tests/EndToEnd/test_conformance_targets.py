@@ -115,6 +115,13 @@ refuse("The target of CONNECT is host:port and nothing else (RFC 9112 section 3.
         "user@api.internal:443", "api.internal:443/", ":443", "api.internal:443#"]
 })
 
+for method in ["TRACE", "trace", "Trace", "TRACK", "track"]:
+    add(method, "The answer to TRACE would show the token, in whatever case a server takes it for TRACE (RFC 9110 "
+        "section 9.3.8).", target("http://api.internal/case", method), Denied(405))
+for method in ["connect", "Connect"]:
+    add(f"{method} in odd case", "No server may take a request for CONNECT (RFC 9110 section 9.3.6).",
+        target("api.internal:443", method), Denied(501))
+
 # Host
 
 refuse("An HTTP/1.1 request has exactly one valid Host (RFC 9112 section 3.2).", {

@@ -20,7 +20,8 @@ import Upstream
   ).summary
 
   static let upstreamErrors: [UpstreamError] = [
-    .dns("no such name"), .connect("refused"), .connectTimeout("too long"), .certificate("unknown authority"),
+    .dns("no such name"), .connect("refused"), .prohibited("link-local"), .ownListener("127.0.0.1, port 8080"),
+    .connectTimeout("too long"), .certificate("unknown authority"),
     .tls("handshake"), .exhausted, .noDescriptors, .broken("reset"), .other("else"),
   ]
 
@@ -30,7 +31,7 @@ import Upstream
       .noRoute(target: "api.test:81", nearest: "api.test"), .notMounted(path: "/x"), .leavesRoute(route),
       .connectMethod(target: "api.test:443"), .traceMethod,
       .denied(.listenerClient(address: "10.0.0.1", listener: "0.0.0.0:8080")),
-      .denied(.browserRequest(sign: "Origin: null", listener: "127.0.0.1:8080")),
+      .denied(.loop), .denied(.browserRequest(sign: "Origin: null", listener: "127.0.0.1:8080")),
       .denied(.foreignHost("evil.test", listener: "127.0.0.1:8080")),
       .denied(.routeClient(address: "10.0.0.1", route)), .denied(.method("PUT", route)), .denied(.path("/x", route)),
       .token(TokenFailure(cause: .throttled, request: request, secondsToNextAttempt: 7)),
@@ -99,12 +100,13 @@ import Upstream
       default: return #expect(Bool(false), "\(error.kind) has no answer")
       }
     }
-    #expect((400...505).contains(answer.status))
+    #expect((400...508).contains(answer.status))
     for text in [answer.title, answer.detail, answer.hint] { #expect(text.count > 5, "\(error.kind): \(text)") }
     #expect(answer.detail.hasSuffix("."), "\(answer.detail)")
     #expect([".", "?", "\""].contains(answer.hint.suffix(1)), "\(answer.hint)")
     #expect(Self.proxyStatusErrors.contains(answer.proxyStatus), "\(answer.proxyStatus)")
-    #expect((error.hop == .client || error.hop == .policy) == (answer.status < 500 || answer.status == 501))
+    #expect(
+      (error.hop == .client || error.hop == .policy) == (answer.status < 500 || [501, 508].contains(answer.status)))
   }
 
   @Test("every answer is a complete HTTP response with a problem that can be read", arguments: all.indices)
@@ -161,7 +163,7 @@ import Upstream
       return String(decoding: response.bytes, as: UTF8.self)
     }
     #expect(head(.upstream(.exhausted, Self.route)).contains("\r\nRetry-After: 1\r\n"))
-    #expect(head(Self.all[15]).contains("\r\nRetry-After: 7\r\n"))
+    #expect(head(Self.all[16]).contains("\r\nRetry-After: 7\r\n"))
     #expect(!head(.requestTimeout).contains("Retry-After"))
     #expect(head(.traceMethod).contains("\r\nAllow: "))
   }

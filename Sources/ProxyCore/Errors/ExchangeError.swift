@@ -71,6 +71,7 @@ extension ExchangeError {
     case .request, .contentTooLarge, .requestTimeout, .clientTooSlow, .clientGone, .headTooLarge: .client
     case .noRoute, .notMounted, .leavesRoute, .connectMethod, .traceMethod, .denied: .policy
     case .token, .tokenTimeout: .token
+    case .upstream(.ownListener, _): .policy
     case .upstream, .upstreamBroken, .upstreamTimeout, .response, .responseIncomplete: .upstream
     case .tooManyConnections, .outOfTime, .draining: .internal
     }
@@ -127,6 +128,8 @@ extension UpstreamError {
     switch self {
     case .dns: "upstream_dns"
     case .connect: "upstream_connect"
+    case .prohibited: "upstream_prohibited"
+    case .ownListener: "loop"
     case .connectTimeout: "upstream_connect_timeout"
     case .certificate: "upstream_certificate"
     case .tls: "upstream_tls"

@@ -27,6 +27,8 @@ final class Exchange {
   var hasHead = false
   var route: ProxyRoute?
   var mountLength = 0
+  /// What is left of Max-Forwards, for a request that it means something to.
+  var remainingForwards: UInt64?
   var token: AccessToken?
   var upstream: UpstreamConnection?
   var upload: BodyRelay?
@@ -62,9 +64,13 @@ final class Exchange {
       try matchRoute()
       try applyRules()
       try applyLimits()
-      try await attachToken()
-      try await forwardRequest()
-      try await relayResponse()
+      if try goesNoFurther() {
+        await answerHere()
+      } else {
+        try await attachToken()
+        try await forwardRequest()
+        try await relayResponse()
+      }
     } catch {
       failure = error
       await answer(error)
@@ -77,6 +83,7 @@ final class Exchange {
     self.connection = connection
     hasHead = false
     target = nil
+    remainingForwards = nil
     isRepetition = false
     uploadIsRefused = false
     ending = .closesConnection

@@ -57,12 +57,13 @@ public final class Proxy {
     let plan = RoutePlan(configuration, tokens: tokens)
     let loopCount = loops.count
     let clients = ClientCensus(limit: configuration.limits.connectionsPerClient)
+    let viaName = ViaName()
     workers = zip(loops, dialers).map { loop, dialer in
       Worker(
         loop: loop, table: plan.table, pools: plan.makePools(configuration, loops: loopCount, dialer, loop),
         configuration: configuration, connectionLimit: share(configuration.limits.connections, of: loopCount),
         clients: clients, metrics: WorkerMetrics(registry, routes: plan.table.routes),
-        accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger)
+        accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger, viaName: viaName)
     }
     registry.registerProcessMetrics()
     registry.gauge("m2m_proxy_clients", help: "Client addresses that have connections.") { Double(clients.clients) }
@@ -72,6 +73,9 @@ public final class Proxy {
       }
     }
     addresses = try Self.bind(configuration.listen, workers)
+    var own = OwnListeners()
+    for address in addresses { own.insert(address) }
+    for dialer in dialers { dialer.ownListeners = own }
     admin = try Self.makeAdmin(configuration, loops[0], registry, drain)
   }
 

@@ -24,6 +24,7 @@ final class Worker: @unchecked Sendable {
   let pools: [UpstreamPool]
   let metrics: WorkerMetrics
   let accessLog: AccessLog?
+  let viaName: ViaName
   let logger: Logger
   private(set) var isDraining = false
   /// How many requests were answered, or given up. Written by the loop's thread, read at the end by another.
@@ -49,7 +50,8 @@ final class Worker: @unchecked Sendable {
 
   init(
     loop: EventLoop, table: RouteTable, pools: [UpstreamPool], configuration: ProxyConfiguration,
-    connectionLimit: Int, clients: ClientCensus, metrics: WorkerMetrics, accessLog: AccessLog?, logger: Logger
+    connectionLimit: Int, clients: ClientCensus, metrics: WorkerMetrics, accessLog: AccessLog?, logger: Logger,
+    viaName: ViaName = ViaName()
   ) {
     self.loop = loop
     self.table = table
@@ -61,6 +63,7 @@ final class Worker: @unchecked Sendable {
     self.metrics = metrics
     self.accessLog = accessLog
     self.logger = logger
+    self.viaName = viaName
     timeouts = PhaseTimeouts(configuration.timeouts)
     let limits = configuration.limits
     headLimits = HeadLimits(

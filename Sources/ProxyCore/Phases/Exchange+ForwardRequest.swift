@@ -57,12 +57,14 @@ extension Exchange {
     writer.lines(hostLine.span)
     writer.forwardFields(of: head, bytes, dropping: droppedFields(route))
     if head.framing == .chunked { writer.chunkedFraming() }
+    if let remainingForwards { writer.field("Max-Forwards", remainingForwards) }
     if head.acceptsTrailers {
       writer.field("TE", "trailers" as StaticString)
       writer.field("Connection", "TE" as StaticString)
     }
     token?.withAuthorizationLine { writer.lines($0) }
-    writer.via(head.version)
+    let viaName = worker.viaName.bytes
+    writer.via(head.version, viaName.span)
     do throws(WireError) { try writer.end() } catch { throw .headTooLarge }
   }
 
@@ -85,6 +87,7 @@ extension Exchange {
     // An HTTP/1.0 client cannot be sent the 100 that this would bring, and without content there is nothing that the
     // upstream could ask for (RFC 9110 section 10.1.1).
     if !head.expectsContinue { dropped.insert(.expect) }
+    if remainingForwards != nil { dropped.insert(.maxForwards) }
     return dropped
   }
 

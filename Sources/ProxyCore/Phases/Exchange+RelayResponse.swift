@@ -83,7 +83,8 @@ extension Exchange {
     var writer = HeadWriter(outbound)
     writer.statusLine(answerHead.status, reason: bytes.extracting(answerHead.reason.range))
     writer.forwardFields(of: answerHead, bytes)
-    writer.via(answerHead.version)
+    let viaName = worker.viaName.bytes
+    writer.via(answerHead.version, viaName.span)
     do throws(WireError) { try writer.end() } catch { throw .response(error, route) }
     try flush(outbound)
   }
@@ -113,7 +114,8 @@ extension Exchange {
       of: answerHead, bytes, dropping: received == .chunked && sent != .chunked ? dropped.union([.trailer]) : dropped)
     if !answerHead.hasDate { writer.field("Date", worker.httpDate.span) }
     if sent == .chunked { writer.chunkedFraming() }
-    writer.via(answerHead.version)
+    let viaName = worker.viaName.bytes
+    writer.via(answerHead.version, viaName.span)
     if closesAfterAnswer || sent == .untilClose { writer.connectionClose() }
     do throws(WireError) { try writer.end() } catch { throw .response(error, route) }
     input.consume(answerHead.length)

@@ -363,7 +363,8 @@ def at_random(count: int, seed: int) -> Iterable[Exchange]:
         exchange.fault = choose.choices(
             ["no fault", "trickle", "client trickle", "extra", "cut", "reset", "stall", "client cut", "client reset",
              "client stall", "client leaves"], [50, 3, 3, 3, 10, 10, 0.5, 7, 7, 0.5, 6])[0]
-        if exchange.fault == "extra" and exchange.form == "close" or exchange.size > 100 and "trickle" in exchange.fault:
+        is_slow = exchange.size > 100 and "trickle" in exchange.fault
+        if is_slow or (exchange.fault == "extra" and exchange.form == "close"):
             exchange.fault = "no fault"
         if exchange.fault in ORIGIN_FAULTS:
             exchange.position = choose.randrange(len(exchange.answer))

@@ -1,9 +1,11 @@
 """An origin on a raw socket: what each connection does is a script, and every byte it gets is kept."""
 
+import fcntl
 import queue
 import socket
 import ssl
 import struct
+import termios
 import threading
 from typing import Callable
 
@@ -64,6 +66,21 @@ class OriginConnection:
 
     def close(self) -> None:
         self._socket.close()
+
+    def end(self) -> None:
+        """Ends it from outside its script, which sees the end of the stream."""
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # It has ended already.
+
+    def unread(self) -> int:
+        """How many bytes wait that the script has not taken."""
+        try:
+            waiting = fcntl.ioctl(self._socket.fileno(), termios.FIONREAD, struct.pack("i", 0))
+        except (OSError, ValueError):
+            return 0  # Closed.
+        return struct.unpack("i", waiting)[0]
 
     def reset(self) -> None:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
