@@ -1,6 +1,7 @@
 """How many connections there may be, and how many requests on each."""
 
 import json
+import threading
 
 from harness.client import get, post
 from harness.waiting import poll
@@ -80,3 +81,30 @@ def test_the_last_request_ends_the_connection_when_it_fails_or_is_pipelined(star
     assert (last.status, last.value("connection")) == (403, b"close")
     client.expect_end()
     assert len(origin.requests) == 1
+
+
+def test_waiting_for_an_upstream_connection_and_being_refused_are_counted_apart(start_proxy, origin):
+    event = threading.Event()
+
+    def hold(connection):
+        connection.request()
+        connection.hold(event)
+        connection.answer()
+        connection.request()
+        connection.answer()
+        connection.expect_close()
+
+    origin.script(hold)
+    proxy = start_proxy({"forward_to": origin.url}, loops=1, limits={"upstream_connections": 1, "queue": 1})
+    try:
+        first = proxy.connect().send(get("http://api.internal/x"))
+        origin.wait_for_requests(1)
+        second = proxy.connect().send(get("http://api.internal/x"))
+        poll(lambda: reached(proxy, "upstream_connections") == 1, "the second request's waiting")
+        assert reached(proxy, "queue") == 0
+        refused = proxy.connect().exchange(get("http://api.internal/x"))
+        assert (refused.status, refused.value("retry-after")) == (503, b"1")
+        assert reached(proxy, "queue") == 1
+    finally:
+        event.set()
+    assert (first.answer().status, second.answer().status) == (200, 200)

@@ -9,6 +9,7 @@ enum Limit: String, CaseIterable {
   case responseHead = "response_head"
   case body
   case minRate = "min_rate"
+  case upstreamConnections = "upstream_connections"
   case queue
   /// Descriptors, or the memory for them.
   case descriptors

@@ -105,6 +105,8 @@ extension Exchange {
     // libcurl keeps the time itself while it connects, and knows better what it waited for.
     connection.setDeadline(began + route.timeouts.connect + .seconds(1))
     pool.request(lease, mustBeNew: isRepetition)
+    // Neither made nor refused: it waits for one of those that are in use.
+    if lease.outcome == nil, lease.attempt == nil { worker.metrics.reached(.upstreamConnections) }
     do throws(ExchangeError) {
       while lease.outcome == nil { try await wait(overdue: connectTimeout(lease, route)) }
     } catch {
