@@ -1,5 +1,6 @@
 """An origin on a raw socket: what each connection does is a script, and every byte it gets is kept."""
 
+import errno
 import fcntl
 import queue
 import socket
@@ -62,7 +63,12 @@ class OriginConnection:
         self.send("".join(line + "\r\n" for line in lines).encode("latin-1") + b"\r\n" + body)
 
     def finish_sending(self) -> None:
-        self._socket.shutdown(socket.SHUT_WR)
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            # The proxy has seen enough, and has ended the connection already.
+            if error.errno != errno.ENOTCONN:
+                raise
 
     def close(self) -> None:
         self._socket.close()
