@@ -56,7 +56,7 @@ let package = Package(
     module("Tokens", ["Secrets", "COpenSSL"]),
     module("Reactor", ["Bytes", "CLinux", heap, systemPackage]),
 
-    module("Upstream", ["Bytes", "CCurl", "COpenSSL", "Reactor", deque, systemPackage]),
+    module("Upstream", ["Addresses", "Bytes", "CCurl", "COpenSSL", "Reactor", deque, systemPackage]),
     module("HTTPService", ["Bytes", "HTTPWire", "Reactor", systemPackage]),
     module("Admin", ["HTTPService", "Reactor", systemPackage]),
     module("Sandbox", ["COpenSSL", "HTTPService", "Reactor", systemPackage]),
@@ -92,7 +92,7 @@ let package = Package(
     tests("TelemetryTests", ["Bytes", "Telemetry", logging]),
     tests("TokensTests", ["Tokens", "Secrets"]),
     tests("ReactorTests", ["Bytes", "CLinux", "LoopbackTesting", "Reactor", systemPackage]),
-    tests("UpstreamTests", ["Bytes", "LoopbackTesting", "Reactor", "Upstream"]),
+    tests("UpstreamTests", ["Addresses", "Bytes", "LoopbackTesting", "Reactor", "Upstream"]),
     tests("FuzzTargetTests", ["FuzzTargets"]),
     tests("HTTPServiceTests", ["Bytes", "HTTPService", "Reactor"]),
     tests("AdminTests", ["Admin", "HTTPService"]),

@@ -1,4 +1,11 @@
+#define _GNU_SOURCE
 #include "CCurl.h"
+
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
 
 CURLcode ccurl_set_number(CURL *easy, CURLoption option, long value) { return curl_easy_setopt(easy, option, value); }
 
@@ -67,4 +74,53 @@ int ccurl_finished(CURLM *multi, CURLcode *result) {
     }
   }
   return 0;
+}
+
+CURLcode ccurl_set_open_socket_callback(CURL *easy, curl_opensocket_callback callback, void *context) {
+  CURLcode result = curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, callback);
+  return result != CURLE_OK ? result : curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, context);
+}
+
+static int read_address(const struct sockaddr *address, uint8_t octets[16], uint16_t *port) {
+  if (address->sa_family == AF_INET) {
+    struct sockaddr_in v4;
+    memcpy(&v4, address, sizeof v4);
+    memcpy(octets, &v4.sin_addr, 4);
+    *port = ntohs(v4.sin_port);
+    return 4;
+  }
+  if (address->sa_family == AF_INET6) {
+    struct sockaddr_in6 v6;
+    memcpy(&v6, address, sizeof v6);
+    memcpy(octets, &v6.sin6_addr, 16);
+    *port = ntohs(v6.sin6_port);
+    return 6;
+  }
+  return 0;
+}
+
+int ccurl_destination(const struct curl_sockaddr *destination, uint8_t octets[16], uint16_t *port) {
+  return read_address(&destination->addr, octets, port);
+}
+
+int ccurl_is_local(const struct curl_sockaddr *destination) {
+  uint8_t wanted[16] = {0};
+  uint16_t port;
+  int family = read_address(&destination->addr, wanted, &port);
+  // All of 127.0.0.0/8 is this machine, but only 127.0.0.1 is listed.
+  if (family == 4 && wanted[0] == 127) return 1;
+  struct ifaddrs *interfaces;
+  if (getifaddrs(&interfaces) < 0) return 0;
+  int found = 0;
+  for (struct ifaddrs *entry = interfaces; entry != NULL && !found; entry = entry->ifa_next) {
+    uint8_t own[16] = {0};
+    found = entry->ifa_addr != NULL && read_address(entry->ifa_addr, own, &port) == family &&
+            memcmp(own, wanted, sizeof own) == 0;
+  }
+  freeifaddrs(interfaces);
+  return found;
+}
+
+curl_socket_t ccurl_open_socket(const struct curl_sockaddr *destination) {
+  return socket(destination->family, destination->socktype | SOCK_CLOEXEC, destination->protocol);
 }

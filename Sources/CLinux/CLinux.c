@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -11,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
@@ -113,6 +115,11 @@ int clinux_socket_address(int socket, int peer, char text[CLINUX_ADDRESS_TEXT]) 
                     : getsockname(socket, (struct sockaddr *)&address, &length);
   if (status < 0) return -1;
   return format_address(&address, text);
+}
+
+int clinux_undelivered_bytes(int socket) {
+  int count;
+  return ioctl(socket, SIOCOUTQ, &count) < 0 ? -1 : count;
 }
 
 int clinux_epoll_control(int epoll, int operation, int descriptor, uint32_t events, uint64_t token) {

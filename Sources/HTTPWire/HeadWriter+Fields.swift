@@ -51,8 +51,11 @@ extension HeadWriter {
 
   /// Writes our `Via` line, behind those that were forwarded (RFC 9110 7.6.3); `version` is that of the message
   /// received.
-  public mutating func via(_ version: HTTPVersion, _ pseudonym: StaticString = "m2m-proxy") {
-    field(version == .http11 ? "Via: 1.1" : "Via: 1.0", endingWith: pseudonym)
+  public mutating func via(_ version: HTTPVersion, _ pseudonym: Span<UInt8>) {
+    guard hasRoom(pseudonym.count + 11) else { return }
+    output.append((version == .http11 ? "Via: 1.1 " : "Via: 1.0 ") as StaticString)
+    output.append(pseudonym)
+    output.append("\r\n" as StaticString)
   }
 
   /// Writes `Connection: close`.
@@ -63,14 +66,6 @@ extension HeadWriter {
   /// Writes `Connection: keep-alive`, for an HTTP/1.0 client.
   public mutating func connectionKeepAlive() {
     literal("Connection: keep-alive\r\n")
-  }
-
-  private mutating func field(_ beginning: StaticString, endingWith end: StaticString) {
-    guard hasRoom(beginning.utf8CodeUnitCount + end.utf8CodeUnitCount + 3) else { return }
-    output.append(beginning)
-    output.append(space)
-    output.append(end)
-    output.append("\r\n" as StaticString)
   }
 
   private mutating func literal(_ text: StaticString) {

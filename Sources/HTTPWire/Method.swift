@@ -1,4 +1,5 @@
-/// A request method (RFC 9110 9). Methods are case-sensitive: `get` is `.other`.
+/// A request method (RFC 9110 9). Methods are case-sensitive: `get` is `.other`. `TRACE` and `CONNECT` are not: servers
+/// that take any case for them must find them refused. `TRACK` is another name for TRACE.
 public enum Method: UInt8, Sendable, CaseIterable {
   /// The methods that a proxy treats in a way of their own, and every other one.
   case get, head, post, put, delete, options, trace, connect, patch, other
@@ -32,6 +33,14 @@ public enum Method: UInt8, Sendable, CaseIterable {
     case 0x54_5241_4345: .trace
     case 0x43_4f4e_4e45_4354: .connect
     case 0x50_4154_4348: .patch
+    default: recognise(lowercased: packed | 0x20_2020_2020_2020 >> (56 - 8 * UInt64(range.count)))
+    }
+  }
+
+  private static func recognise(lowercased packed: UInt64) -> Method {
+    switch packed {
+    case 0x74_7261_6365, 0x74_7261_636b: .trace
+    case 0x63_6f6e_6e65_6374: .connect
     default: .other
     }
   }

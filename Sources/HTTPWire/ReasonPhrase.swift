@@ -25,6 +25,7 @@ public enum ReasonPhrase {
     case 503: "Service Unavailable"
     case 504: "Gateway Timeout"
     case 505: "HTTP Version Not Supported"
+    case 508: "Loop Detected"
     // RFC 9112 4: the reason may be empty, and nothing depends on it.
     default: ""
     }

@@ -35,6 +35,7 @@ extension WireError {
     case .missingColon: "A field line has no colon; expected Name: value."
     case .malformedConnection: "The Connection field is malformed; expected field names with commas between them."
     case .tooManyConnectionOptions: "The Connection field has more options than the limit."
+    case .malformedMaxForwards: "Max-Forwards is malformed; expected one number in decimal digits."
     case .unknownExpectation: "Expect asks for something other than 100-continue; expected that, once."
     case .malformedContentLength: "Content-Length is malformed; expected one number in decimal digits."
     case .contentLengthTooLarge: "Content-Length is too large for any body."

@@ -8,7 +8,8 @@ public enum WireError: String, Error, Sendable, CaseIterable {
 
   /// The head as a whole, and its lines.
   case headTooLarge, tooManyFields, bareLineFeed, bareCarriageReturn, controlByte, foldedField, whitespaceInFieldName,
-    invalidFieldName, missingColon, malformedConnection, tooManyConnectionOptions, unknownExpectation
+    invalidFieldName, missingColon, malformedConnection, tooManyConnectionOptions, unknownExpectation,
+    malformedMaxForwards
 
   /// Where the body ends.
   case malformedContentLength, contentLengthTooLarge, repeatedContentLength, lengthAndTransferEncoding,

@@ -39,6 +39,9 @@ open class ByteStream: Watch {
     preconditionFailure("a ByteStream says how it finishes")
   }
 
+  /// Bytes that were sent and that the peer has not acknowledged, as far as that is known.
+  open var undeliveredBytes: Int { 0 }
+
   /// Whether bytes, or the end of the stream, wait to be read: what must not be so of a connection nobody uses.
   open func hasUnexpectedInput() -> Bool {
     preconditionFailure("a ByteStream says what it has")

@@ -17,7 +17,10 @@ public final class Listener: Watch {
   private let loop: EventLoop
   private var descriptor: Descriptor?
   private let accepted: (consuming Descriptor, String) -> Void
+  private var isStarted = false
+  // Two reasons not to accept, which end independently of each other.
   private var isPaused = false
+  private var isExhausted = false
   private let retry = LoopTimer()
 
   private static let backlog: Int32 = 4096
@@ -41,7 +44,10 @@ public final class Listener: Watch {
     self.accepted = accepted
     descriptor = consume socket
     super.init()
-    retry.action = { [unowned self] in resume() }
+    retry.action = { [unowned self] in
+      isExhausted = false
+      update()
+    }
   }
 
   /// Throws what binding `host` and `port` says when nobody else may share them; leaves nothing behind.
@@ -54,25 +60,38 @@ public final class Listener: Watch {
   public func start() throws(Errno) {
     guard let number = descriptor?.number else { return }
     try loop.register(self, descriptor: number, interest: .readable)
+    isStarted = true
   }
 
   /// Stops accepting for now; the kernel queues what comes meanwhile.
   public func pause() {
-    guard !isPaused, registration != nil else { return }
     isPaused = true
-    loop.remove(self)
+    update()
   }
 
   /// Goes on after ``pause()``.
   public func resume() {
-    guard isPaused, let number = descriptor?.number else { return }
+    isPaused = false
+    update()
+  }
+
+  private func update() {
+    let accepts = !isPaused && !isExhausted
+    guard isStarted, let number = descriptor?.number, accepts != (registration != nil) else { return }
+    guard accepts else { return loop.remove(self) }
     do {
       try loop.register(self, descriptor: number, interest: .readable)
-      isPaused = false
     } catch {
-      onExhaustion(error)
-      loop.set(retry, to: loop.now + Self.retryDelay)
+      rest(after: error)
     }
+  }
+
+  /// Accepts nothing for a moment: trying at once would be the same failure again, as fast as the processor can.
+  private func rest(after errno: Errno) {
+    isExhausted = true
+    loop.remove(self)
+    loop.set(retry, to: loop.now + Self.retryDelay)
+    onExhaustion(errno)
   }
 
   /// Stops accepting for good and frees the port.
@@ -84,7 +103,7 @@ public final class Listener: Watch {
 
   public override func signal(_ readiness: Readiness) {
     for _ in 0..<Self.acceptsInARow {
-      guard !isPaused, acceptOne() else { return }
+      guard !isPaused, !isExhausted, acceptOne() else { return }
     }
   }
 
@@ -103,9 +122,7 @@ public final class Listener: Watch {
     case .wouldBlock:
       return false
     case .tooManyOpenFiles, .tooManyOpenFilesInSystem, .noMemory, .noBufferSpace:
-      onExhaustion(errno)
-      pause()
-      loop.set(retry, to: loop.now + Self.retryDelay)
+      rest(after: errno)
       return false
     default:
       // The connection died before it was accepted (accept(2), "Error handling"): the next one may be fine.

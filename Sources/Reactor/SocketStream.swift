@@ -55,6 +55,8 @@ public final class SocketStream: ByteStream {
     _ = shutdown(descriptor, Int32(SHUT_WR))
   }
 
+  public override var undeliveredBytes: Int { max(0, Int(clinux_undelivered_bytes(descriptor))) }
+
   public override func hasUnexpectedInput() -> Bool {
     if peerClosed { return true }
     var byte: UInt8 = 0

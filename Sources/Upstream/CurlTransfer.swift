@@ -14,6 +14,7 @@ internal import Reactor
   private let loop: EventLoop
   private let share: CurlShare
   private let trust: TrustStore
+  private let destination: DestinationCheck
   private let errorText: UnsafeMutablePointer<CChar>
   private var sockets: [Int32: CurlSocketWatch] = [:]
   private var completion: ((Result<Void, UpstreamError>) -> Void)?
@@ -22,7 +23,9 @@ internal import Reactor
   private var failure: UpstreamError?
   private let timer = LoopTimer()
 
-  init(url: String, loop: EventLoop, share: CurlShare, trust: TrustStore) throws(UpstreamError) {
+  init(
+    url: String, loop: EventLoop, share: CurlShare, trust: TrustStore, destination: DestinationCheck
+  ) throws(UpstreamError) {
     guard let easy = unsafe curl_easy_init() else { throw .other("libcurl has no memory for a transfer") }
     guard let multi = unsafe curl_multi_init() else {
       unsafe curl_easy_cleanup(easy)
@@ -33,6 +36,7 @@ internal import Reactor
     self.loop = loop
     self.share = share
     self.trust = trust
+    self.destination = destination
     unsafe errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
     unsafe errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
     timer.action = { [unowned self] in timeout() }
@@ -49,6 +53,13 @@ internal import Reactor
         unsafe Unmanaged<CurlTransfer>.fromOpaque(context!).takeUnretainedValue().wait(milliseconds)
         return 0
       }, context)
+    let code = unsafe ccurl_set_open_socket_callback(
+      easy,
+      { context, _, address in
+        guard let address = unsafe address else { return CURL_SOCKET_BAD }
+        return unsafe Unmanaged<CurlTransfer>.fromOpaque(context!).takeUnretainedValue().destination.open(address)
+      }, context)
+    guard code == CURLE_OK else { throw UpstreamError(code, detail: "") }
     try setCommonOptions(url: url)
   }
 
@@ -180,7 +191,7 @@ internal import Reactor
     var result = CURLE_OK
     guard unsafe ccurl_finished(multi, &result) != 0 else { return }
     let detail = unsafe String(cString: errorText)
-    finish(result == CURLE_OK ? .success(()) : .failure(UpstreamError(result, detail: detail)))
+    finish(result == CURLE_OK ? .success(()) : .failure(destination.explain(UpstreamError(result, detail: detail))))
   }
 
   private func timeout() {

@@ -9,6 +9,9 @@ public final class Dialer {
   private let trust: TrustStore
   private let share: CurlShare
 
+  /// Where this process serves clients, which no connection to an upstream may lead to.
+  public var ownListeners = OwnListeners()
+
   /// A dialer of `loop` that verifies servers against `trust`.
   public init(loop: EventLoop, trust: TrustStore) throws(UpstreamError) {
     self.loop = loop
@@ -22,7 +25,12 @@ public final class Dialer {
     _ origin: UpstreamOrigin, timeout: Duration,
     completion: @escaping (Result<ByteStream, UpstreamError>) -> Void
   ) throws(UpstreamError) -> DialAttempt {
-    let transfer = try transfer(url: origin.url)
+    let transfer: CurlTransfer
+    do {
+      transfer = try self.transfer(url: origin.url, DestinationCheck(origin.destinations, own: ownListeners))
+    } catch {
+      throw DescriptorShortage.isPresent ? .noDescriptors : error
+    }
     try transfer.set(CURLOPT_CONNECT_ONLY, 1)
     try transfer.set(CURLOPT_CONNECTTIMEOUT_MS, Int(clamping: timeout.nanoseconds / 1_000_000))
     try transfer.start { [loop] result in
@@ -30,15 +38,17 @@ public final class Dialer {
       case .success:
         completion(Self.stream(from: transfer, origin, loop))
       case .failure(let error):
+        // Asked before the attempt gives back what it has: what is missing now is what it missed.
+        let failure = DescriptorShortage.isPresent ? .noDescriptors : error
         transfer.close()
-        completion(.failure(error))
+        completion(.failure(failure))
       }
     }
     return DialAttempt(transfer)
   }
 
-  func transfer(url: String) throws(UpstreamError) -> CurlTransfer {
-    try CurlTransfer(url: url, loop: loop, share: share, trust: trust)
+  func transfer(url: String, _ destination: DestinationCheck) throws(UpstreamError) -> CurlTransfer {
+    try CurlTransfer(url: url, loop: loop, share: share, trust: trust, destination: destination)
   }
 
   private static func stream(
@@ -58,6 +68,8 @@ public final class Dialer {
       return .success(try SocketStream(copy, on: loop))
     } catch let error as UpstreamError {
       return .failure(error)
+    } catch let errno as Errno where DescriptorShortage.errors.contains(errno) {
+      return .failure(.noDescriptors)
     } catch {
       return .failure(.other("no descriptor for the connection: \(error)"))
     }

@@ -16,7 +16,7 @@ public final class HTTPClient {
   /// Sends `request` as a POST and collects the answer. On the loop's thread.
   public func post(_ request: ClientRequest) async -> Result<ClientResponse, UpstreamError> {
     do {
-      let transfer = try dialer.transfer(url: request.url)
+      let transfer = try dialer.transfer(url: request.url, DestinationCheck(DestinationRules(), own: OwnListeners()))
       let collector = ResponseCollector(limit: request.responseLimit)
       let content = PostedContent(request)
       defer {

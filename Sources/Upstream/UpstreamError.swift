@@ -4,6 +4,10 @@ public enum UpstreamError: Error, Equatable, Sendable {
   case dns(String)
   /// Nobody accepts connections there, or there is no way to it.
   case connect(String)
+  /// The name leads to addresses only that no connection may be made to.
+  case prohibited(String)
+  /// The name leads to a listener of this very process.
+  case ownListener(String)
   /// Connecting took longer than it may.
   case connectTimeout(String)
   /// The server's certificate is not one that this proxy trusts for that name.
@@ -12,6 +16,8 @@ public enum UpstreamError: Error, Equatable, Sendable {
   case tls(String)
   /// All connections that may be open to this upstream are in use, and too many requests wait for one.
   case exhausted
+  /// The process or the machine has no descriptor, or no memory, for another connection.
+  case noDescriptors
   /// The connection failed after it was made.
   case broken(String)
   /// libcurl or the system failed in another way.
@@ -23,9 +29,11 @@ extension UpstreamError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .dns(let detail), .connect(let detail), .connectTimeout(let detail), .certificate(let detail),
+      .prohibited(let detail), .ownListener(let detail),
       .tls(let detail), .broken(let detail), .other(let detail):
       detail
     case .exhausted: "all connections to the upstream are in use"
+    case .noDescriptors: "no file descriptor is left for another connection"
     }
   }
 }

@@ -6,12 +6,15 @@ public struct UpstreamOrigin: Hashable, Sendable {
   public let host: String
   /// The port.
   public let port: UInt16
+  /// Which of the addresses that the host resolves to a connection may be made to.
+  public let destinations: DestinationRules
 
   /// The origin of these parts.
-  public init(isSecure: Bool, host: String, port: UInt16) {
+  public init(isSecure: Bool, host: String, port: UInt16, destinations: DestinationRules = DestinationRules()) {
     self.isSecure = isSecure
     self.host = host
     self.port = port
+    self.destinations = destinations
   }
 
   var url: String {

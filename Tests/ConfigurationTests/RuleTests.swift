@@ -82,6 +82,26 @@ struct RuleTests {
   }
 
   @Test(
+    "never lead to an address that no upstream has",
+    arguments: [
+      (
+        "match: a, forward_to: 'http://169.254.169.254'",
+        "routes[0].forward_to leads to 169.254.169.254, which is the metadata service of a cloud"
+      ),
+      (
+        "match: a, forward_to: 'http://[fe80::1]'",
+        "routes[0].forward_to leads to fe80::1, which is a link-local address"
+      ),
+      ("match: a, forward_to: 'http://0.0.0.0:80'", "leads to 0.0.0.0, which is no address of a host"),
+      ("match: 169.254.1.1", "routes[0] leads to 169.254.1.1, which is a link-local address"),
+      ("match: '[::ffff:169.254.169.254]'", "which is the metadata service of a cloud"),
+    ])
+  func destinations(settings: String, expected: String) {
+    let found = problems("routes:\n  - { name: a, credentials: none, \(settings) }\n")
+    #expect(found.count == 1 && found.contains { $0.contains(expected) }, "\(found)")
+  }
+
+  @Test(
     "of a listener need an address, and know nothing else",
     arguments: [
       ("{ allow: [10.0.0.0/8] }", "listen.address is missing; it must be an address such as 127.0.0.1:8080"),

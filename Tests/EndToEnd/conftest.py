@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import ssl
 from pathlib import Path
 
@@ -71,6 +72,13 @@ def server_context(certificate) -> ssl.SSLContext:
 @pytest.fixture(scope="session")
 def tls_context(authority) -> ssl.SSLContext:
     return server_context(authority.issue("in-process", "127.0.0.1", "localhost"))
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        return reserved.getsockname()[1]
 
 
 @pytest.fixture

@@ -181,12 +181,6 @@ def test_it_listens_on_every_address_of_the_list(start_proxy, origin):
         assert requests.get(f"{url}/api/", proxies={"http": ""}).text == "ok"
 
 
-@pytest.fixture
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as reserved:
-        return reserved.getsockname()[1]
-
-
 def test_health_tells_a_running_proxy_from_one_that_is_not(start_proxy, origin, command, free_port):
     conf = GOOD.replace("admin: 127.0.0.1:0", f"admin: 127.0.0.1:{free_port}")
     assert command("health", conf=conf).returncode == 1

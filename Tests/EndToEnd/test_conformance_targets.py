@@ -115,6 +115,13 @@ refuse("The target of CONNECT is host:port and nothing else (RFC 9112 section 3.
         "user@api.internal:443", "api.internal:443/", ":443", "api.internal:443#"]
 })
 
+for method in ["TRACE", "trace", "Trace", "TRACK", "track"]:
+    add(method, "The answer to TRACE would show the token, in whatever case a server takes it for TRACE (RFC 9110 "
+        "section 9.3.8).", target("http://api.internal/case", method), Denied(405))
+for method in ["connect", "Connect"]:
+    add(f"{method} in odd case", "No server may take a request for CONNECT (RFC 9110 section 9.3.6).",
+        target("api.internal:443", method), Denied(501))
+
 # Host
 
 refuse("An HTTP/1.1 request has exactly one valid Host (RFC 9112 section 3.2).", {
@@ -153,7 +160,9 @@ for host in [b"evil.example", b"other.internal:8443", b"127.0.0.1", b"[::1]:80",
     add(f"the target's host and Host: {host.decode()}", "A proxy ignores Host where the target names one, and writes "
         "its own (RFC 9112 section 3.2.2).", b"GET http://api.internal/case HTTP/1.1\r\nHost: " + host + b"\r\n\r\n",
         Forwarded())
+    # A public name that leads to a loopback listener is how a web page gets there (DNS rebinding).
     add(f"a path and Host: {host.decode()}", "Of a path it is the path that finds the route.",
-        b"GET /api/case HTTP/1.1\r\nHost: " + host + b"\r\n\r\n", Forwarded())
+        b"GET /api/case HTTP/1.1\r\nHost: " + host + b"\r\n\r\n",
+        Denied(403) if host == b"evil.example" else Forwarded())
 
 test_request = table.tests()

@@ -122,7 +122,7 @@ def test_a_path_that_climbs_out_of_its_mount_is_refused(proxy, origin, path):
 
 
 def test_a_very_long_path_arrives_as_it_was_sent(proxy, origin):
-    path = "/" + "a" * 15_000 + "?" + "b" * 10_000
+    path = "/" + "a" * 10_000 + "?" + "b" * 5_000
     assert proxy.connect().exchange(get(f"http://api.internal{path}")).status == 200
     assert origin.requests[0].target.decode() == path
 

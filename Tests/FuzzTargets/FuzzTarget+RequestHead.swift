@@ -95,7 +95,7 @@ private func forward(_ head: RequestHead, _ target: RequestTarget, _ input: [UIn
   writer.forwardFields(of: head, bytes)
   if head.framing == .chunked { writer.chunkedFraming() }
   writer.lines(Array("Authorization: Bearer ours\r\n".utf8).span)
-  writer.via(head.version)
+  writer.via(head.version, Array("m2m-proxy".utf8).span)
   try writer.end()
   return output.readableBytes.indices.map { output.readableBytes[$0] }
 }

@@ -77,7 +77,7 @@ private func forward(_ head: ResponseHead, _ input: [UInt8], _ framing: BodyFram
   writer.statusLine(head.status, reason: input.span.extracting(head.reason.range))
   writer.forwardFields(of: head, input.span)
   if framing == .chunked || framing == .untilClose { writer.chunkedFraming() }
-  writer.via(head.version)
+  writer.via(head.version, Array("m2m-proxy".utf8).span)
   if !head.isInterim { writer.connectionClose() }
   do throws(WireError) { try writer.end() } catch { return nil }
   return output.readableBytes.indices.map { output.readableBytes[$0] }

@@ -20,7 +20,7 @@ func forwardRequest(_ message: String, capacity: Int = 65_536, dropping: FieldNa
   writer.forwardFields(of: head, message.span, dropping: dropping)
   if head.framing == .chunked { writer.chunkedFraming() }
   writer.lines(bytes("Authorization: Bearer ours\r\n").span)
-  writer.via(head.version)
+  writer.via(head.version, viaName.span)
   try writer.end()
   return text(of: output)
 }
@@ -36,11 +36,13 @@ func forwardResponse(_ message: String, answering method: Method = .get, capacit
   writer.statusLine(head.status, reason: message.span.extracting(head.reason.range))
   writer.forwardFields(of: head, message.span)
   if head.framing(answering: method) == .chunked { writer.chunkedFraming() }
-  writer.via(head.version)
+  writer.via(head.version, viaName.span)
   writer.connectionClose()
   try writer.end()
   return text(of: output)
 }
+
+private let viaName = Array("m2m-proxy".utf8)
 
 @Suite("Writing heads") struct HeadWriterTests {
   private let begin = "GET /base/a HTTP/1.1\r\nHost: up.example:8443\r\n"
@@ -159,7 +161,8 @@ func forwardResponse(_ message: String, answering method: Method = .get, capacit
     writer.field("Content-Length", UInt64.max)
     writer.chunkedFraming()
     writer.connectionKeepAlive()
-    writer.via(.http10, "other")
+    let other = Array("other".utf8)
+    writer.via(.http10, other.span)
     try writer.end()
     #expect(
       text(of: output)

@@ -52,7 +52,9 @@ import Testing
     "methods are recognised as they are written",
     arguments: [
       ("GET", Method.get), ("HEAD", .head), ("POST", .post), ("PUT", .put), ("DELETE", .delete), ("OPTIONS", .options),
-      ("TRACE", .trace), ("CONNECT", .connect), ("PATCH", .patch), ("get", .other), ("GETS", .other), ("GE", .other),
+      ("TRACE", .trace), ("trace", .trace), ("Trace", .trace), ("TRACK", .trace), ("track", .trace),
+      ("CONNECT", .connect), ("connect", .connect), ("PATCH", .patch), ("TRACES", .other),
+      ("RACE", .other), ("get", .other), ("GETS", .other), ("GE", .other),
       ("PROPFIND", .other), ("M-SEARCH", .other), ("!#$%&'*+-.^_`|~09", .other),
     ] as [(String, Method)])
   func methods(name: String, kind: Method) throws {

@@ -20,8 +20,9 @@ import Upstream
   ).summary
 
   static let upstreamErrors: [UpstreamError] = [
-    .dns("no such name"), .connect("refused"), .connectTimeout("too long"), .certificate("unknown authority"),
-    .tls("handshake"), .exhausted, .broken("reset"), .other("else"),
+    .dns("no such name"), .connect("refused"), .prohibited("link-local"), .ownListener("127.0.0.1, port 8080"),
+    .connectTimeout("too long"), .certificate("unknown authority"),
+    .tls("handshake"), .exhausted, .noDescriptors, .broken("reset"), .other("else"),
   ]
 
   static let all: [ExchangeError] =
@@ -30,12 +31,13 @@ import Upstream
       .noRoute(target: "api.test:81", nearest: "api.test"), .notMounted(path: "/x"), .leavesRoute(route),
       .connectMethod(target: "api.test:443"), .traceMethod,
       .denied(.listenerClient(address: "10.0.0.1", listener: "0.0.0.0:8080")),
-      .denied(.browserRequest(sign: "Origin: null", listener: "127.0.0.1:8080")),
+      .denied(.loop), .denied(.browserRequest(sign: "Origin: null", listener: "127.0.0.1:8080")),
       .denied(.foreignHost("evil.test", listener: "127.0.0.1:8080")),
       .denied(.routeClient(address: "10.0.0.1", route)), .denied(.method("PUT", route)), .denied(.path("/x", route)),
       .token(TokenFailure(cause: .throttled, request: request, secondsToNextAttempt: 7)),
       .tokenTimeout(endpoint: "acme.kinde.com"), .upstreamBroken("reset", route), .upstreamTimeout(route),
       .response(.malformedStatusLine, route), .responseIncomplete("cut", route), .draining,
+      .tooManyConnections, .contentTooLarge(route), .outOfTime(route), .clientTooSlow(route),
     ] + upstreamErrors.map { .upstream($0, route) }
 
   /// The number of the case: whoever adds one is told here to add it to `all`.
@@ -58,13 +60,17 @@ import Upstream
     case .responseIncomplete: 14
     case .headTooLarge: 15
     case .draining: 16
-    case .denied: 17
+    case .tooManyConnections: 17
+    case .contentTooLarge: 18
+    case .outOfTime: 19
+    case .denied: 20
+    case .clientTooSlow: 21
     }
   }
 
   @Test("every kind of error is among those that are tested")
   func completeness() {
-    #expect(Set(Self.all.map(number)) == Set(0...17))
+    #expect(Set(Self.all.map(number)) == Set(0...21))
   }
 
   @Test("every error has a name for metrics that does not depend on what is in it", arguments: all.indices)
@@ -94,12 +100,13 @@ import Upstream
       default: return #expect(Bool(false), "\(error.kind) has no answer")
       }
     }
-    #expect((400...505).contains(answer.status))
+    #expect((400...508).contains(answer.status))
     for text in [answer.title, answer.detail, answer.hint] { #expect(text.count > 5, "\(error.kind): \(text)") }
     #expect(answer.detail.hasSuffix("."), "\(answer.detail)")
     #expect([".", "?", "\""].contains(answer.hint.suffix(1)), "\(answer.hint)")
     #expect(Self.proxyStatusErrors.contains(answer.proxyStatus), "\(answer.proxyStatus)")
-    #expect((error.hop == .client || error.hop == .policy) == (answer.status < 500 || answer.status == 501))
+    #expect(
+      (error.hop == .client || error.hop == .policy) == (answer.status < 500 || [501, 508].contains(answer.status)))
   }
 
   @Test("every answer is a complete HTTP response with a problem that can be read", arguments: all.indices)
@@ -156,7 +163,7 @@ import Upstream
       return String(decoding: response.bytes, as: UTF8.self)
     }
     #expect(head(.upstream(.exhausted, Self.route)).contains("\r\nRetry-After: 1\r\n"))
-    #expect(head(Self.all[15]).contains("\r\nRetry-After: 7\r\n"))
+    #expect(head(Self.all[16]).contains("\r\nRetry-After: 7\r\n"))
     #expect(!head(.requestTimeout).contains("Retry-After"))
     #expect(head(.traceMethod).contains("\r\nAllow: "))
   }
@@ -164,6 +171,6 @@ import Upstream
   @Test("the connection ends where nobody knows where the next request begins")
   func endings() {
     let ending = Self.all.filter(\.endsConnection).map(number)
-    #expect(Set(ending) == [0, 1, 2, 14, 16, 17])
+    #expect(Set(ending) == [0, 1, 2, 14, 16, 17, 18, 20, 21])
   }
 }

@@ -35,6 +35,7 @@ final class ServedProxy: Sendable {
     let worker = Worker(
       loop: loop, table: RouteTable(routes, configurations: configuration.routes), pools: [pool],
       configuration: configuration, connectionLimit: configuration.limits.connections,
+      clients: ClientCensus(limit: configuration.limits.connectionsPerClient),
       metrics: WorkerMetrics(MetricsRegistry(), routes: routes), accessLog: nil,
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     self.worker = worker

@@ -4,6 +4,7 @@
 #define CCURL_H
 
 #include <curl/curl.h>
+#include <stdint.h>
 
 CURLcode ccurl_set_number(CURL *easy, CURLoption option, long value);
 CURLcode ccurl_set_text(CURL *easy, CURLoption option, const char *value);
@@ -32,5 +33,13 @@ const char *ccurl_default_ca_file(void);
 
 // The result of the handle that has just finished, if one has; 0 where none has.
 int ccurl_finished(CURLM *multi, CURLcode *result);
+
+// The address that libcurl is about to connect to: 4 or 6 for the family, with the octets and the port; 0 for another.
+int ccurl_destination(const struct curl_sockaddr *destination, uint8_t octets[16], uint16_t *port);
+// Whether it is an address of this machine.
+int ccurl_is_local(const struct curl_sockaddr *destination);
+// A socket for a connection to it, closed in programs that this one starts; CURL_SOCKET_BAD where there is none.
+curl_socket_t ccurl_open_socket(const struct curl_sockaddr *destination);
+CURLcode ccurl_set_open_socket_callback(CURL *easy, curl_opensocket_callback callback, void *context);
 
 #endif

@@ -25,6 +25,9 @@ int clinux_accept(int listener, char text[CLINUX_ADDRESS_TEXT]);
 // The local (peer = 0) or remote (peer = 1) address of a socket as "host:port"; its port, or -1 with errno set.
 int clinux_socket_address(int socket, int peer, char text[CLINUX_ADDRESS_TEXT]);
 
+// Bytes that were handed to a TCP socket and that the peer has not acknowledged; -1 with errno set.
+int clinux_undelivered_bytes(int socket);
+
 // epoll_ctl with the token in place of the union; 0, or -1 with errno set.
 int clinux_epoll_control(int epoll, int operation, int descriptor, uint32_t events, uint64_t token);
 

@@ -20,12 +20,14 @@ public struct Route: Sendable {
   public var timeouts: Timeouts
   /// What it serves of the requests that match it.
   public var rules: RouteRules
+  /// Bytes of a request's content; nil for no limit.
+  public var body: Int?
 
   /// A route of these parts; nothing is checked.
   public init(
     name: String, matches: [Match] = [], mount: String? = nil, upstream: Origin, upstreamBasePath: String = "",
     credentials: Int? = nil, audience: String? = nil, scopes: [String] = [], timeouts: Timeouts = Timeouts(),
-    rules: RouteRules = RouteRules()
+    rules: RouteRules = RouteRules(), body: Int? = nil
   ) {
     self.name = name
     self.matches = matches
@@ -37,5 +39,6 @@ public struct Route: Sendable {
     self.scopes = scopes
     self.timeouts = timeouts
     self.rules = rules
+    self.body = body
   }
 }

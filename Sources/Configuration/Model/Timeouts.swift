@@ -12,6 +12,8 @@ public struct Timeouts: Sendable, Hashable {
   public var connect: Duration = .seconds(10)
   /// From the request being sent until the answer begins.
   public var firstByte: Duration = .seconds(60)
+  /// For an exchange as a whole, from the first byte of the request to the last of the answer; nil for no limit.
+  public var total: Duration?
   /// An unused upstream connection is kept this long.
   public var upstreamIdle: Duration = .seconds(30)
   /// Requests that run at SIGTERM have this long.

@@ -10,7 +10,8 @@ extension ProxyConfiguration {
       _ = top.section("timeouts") { configuration.timeouts.read($0) }
       _ = top.section("limits") { configuration.limits.read($0) }
       let table = CredentialsTable.read(top)
-      let routes = RouteReader.read(top, credentials: table, timeouts: configuration.timeouts)
+      let routes = RouteReader.read(
+        top, credentials: table, timeouts: configuration.timeouts, limits: configuration.limits)
       configuration.credentials = table.credentials
       configuration.routes = routes
       if top.findings.problems.isEmpty { table.warnOfUnused(by: routes, top.findings) }

@@ -1,3 +1,5 @@
+internal import Addresses
+
 extension RouteReader {
   /// Where the requests of a route go.
   struct Target {
@@ -12,6 +14,10 @@ extension RouteReader {
     let example = "https://orders.example.com"
     if let setting = section["forward_to"] {
       guard let url = setting.value(.baseURL(example)) else { return nil }
+      if let complaint = complaint(about: url.origin) {
+        setting.complain(complaint)
+        return nil
+      }
       let basePath = url.target.hasSuffix("/") ? String(url.target.dropLast()) : url.target
       return Target(origin: url.origin, basePath: basePath, setting: setting)
     }
@@ -22,7 +28,17 @@ extension RouteReader {
       section.missing("forward_to", "\(reason); it must be a URL such as \(example)")
       return nil
     }
+    if let complaint = complaint(about: origin) {
+      section.complain(complaint)
+      return nil
+    }
     return Target(origin: origin, basePath: "", setting: nil)
+  }
+
+  /// What is wrong with an address that no connection is ever made to. Names are looked at when they are resolved.
+  private func complaint(about origin: Origin) -> String? {
+    guard let kind = IPAddress(origin.host)?.kind, kind.isNeverConnectedTo else { return nil }
+    return "leads to \(origin.host), which is \(kind.name): the proxy never connects there"
   }
 }
 

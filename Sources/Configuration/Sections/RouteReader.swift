@@ -2,23 +2,25 @@
 struct RouteReader {
   let table: CredentialsTable
   let timeouts: Timeouts
+  let limits: Limits
   var names: [String: String] = [:]
   var matches: [Match: String] = [:]
   var mounts: [String: String] = [:]
 
   /// The routes of the file that are right.
-  static func read(_ top: Section, credentials: CredentialsTable, timeouts: Timeouts) -> [Route] {
+  static func read(_ top: Section, credentials: CredentialsTable, timeouts: Timeouts, limits: Limits) -> [Route] {
     let expected = "a list of routes, each with name, and match or mount"
     guard let setting = top.required("routes", expected), let items = setting.list(expected) else { return [] }
-    var reader = RouteReader(table: credentials, timeouts: timeouts)
+    var reader = RouteReader(table: credentials, timeouts: timeouts, limits: limits)
     return items.compactMap { item in
       item.section(expected: "a route, which is a mapping of settings") { reader.route($0) }
     }
   }
 
-  private init(table: CredentialsTable, timeouts: Timeouts) {
+  private init(table: CredentialsTable, timeouts: Timeouts, limits: Limits) {
     self.table = table
     self.timeouts = timeouts
+    self.limits = limits
   }
 
   private mutating func route(_ section: Section) -> Route? {
@@ -27,13 +29,15 @@ struct RouteReader {
     let target = readTarget(section, matching)
     let token = readToken(section, matching, target)
     var timeouts = timeouts
+    var body = limits.body
+    section.read("body", .bodySize, into: &body)
     _ = section.section("timeouts") { timeouts.readRoute($0) }
     let rules = RouteRules.read(section)
     guard let name, let matching, let target, let token else { return nil }
     return Route(
       name: name, matches: matching.matches, mount: matching.mount, upstream: target.origin,
       upstreamBasePath: target.basePath, credentials: token.credentials, audience: token.audience, scopes: token.scopes,
-      timeouts: timeouts, rules: rules)
+      timeouts: timeouts, rules: rules, body: body)
   }
 
   private mutating func readName(_ section: Section) -> String? {

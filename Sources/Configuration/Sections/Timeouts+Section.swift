@@ -19,5 +19,6 @@ extension Timeouts {
     section.read("token", .duration, into: &token)
     section.read("connect", .duration, into: &connect)
     section.read("first_byte", .duration, into: &firstByte)
+    section.read("total", .durationOrOff, into: &total)
   }
 }

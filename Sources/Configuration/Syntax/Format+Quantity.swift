@@ -25,6 +25,16 @@ extension Format<Duration> {
   }
 }
 
+extension Format<Duration?> {
+  /// A duration, or `off` for none.
+  static var durationOrOff: Self {
+    let duration = Format<Duration>.duration
+    return Format("off, or \(duration.expected)") { text throws(Refusal) in
+      text == "off" ? nil : try duration.read(text)
+    }
+  }
+}
+
 extension Format<Int> {
   /// A whole number within `range`.
   static func count(_ range: ClosedRange<Int>) -> Self {
@@ -38,18 +48,48 @@ extension Format<Int> {
   static func size(_ range: ClosedRange<Int>) -> Self {
     let expected = "a size from \(sizeText(range.lowerBound)) to \(sizeText(range.upperBound)), such as 512, 8KB or 1MB"
     return Format(expected) { text throws(Refusal) in
-      let unit = text.hasSuffix("KB") ? 1024 : text.hasSuffix("MB") ? 1024 * 1024 : 1
-      guard let number = wholeNumber(unit == 1 ? text[...] : text.dropLast(2)) else { throw Refusal() }
-      let (bytes, overflow) = number.multipliedReportingOverflow(by: unit)
-      guard !overflow, range.contains(bytes) else { throw Refusal() }
+      guard let bytes = sizeInBytes(text), range.contains(bytes) else { throw Refusal() }
       return bytes
     }
   }
 
   private static func sizeText(_ bytes: Int) -> String {
+    if bytes >= 1 << 30, bytes.isMultiple(of: 1 << 30) { return "\(bytes >> 30)GB" }
     if bytes >= 1024 * 1024, bytes.isMultiple(of: 1024 * 1024) { return "\(bytes / 1024 / 1024)MB" }
     return bytes >= 1024 && bytes.isMultiple(of: 1024) ? "\(bytes / 1024)KB" : "\(bytes)"
   }
+}
+
+extension Format<Int?> {
+  /// The size of a body, or `off` for no limit.
+  static var bodySize: Self {
+    let expected = "off, or a size up to 1024GB, such as 512KB, 10MB or 2GB"
+    return Format(expected) { text throws(Refusal) in
+      if text == "off" { return nil }
+      guard let bytes = sizeInBytes(text), bytes <= 1 << 40 else { throw Refusal() }
+      return bytes
+    }
+  }
+}
+
+extension Format<Int?> {
+  /// Bytes per second, or `off` for no bound.
+  static var rate: Self {
+    let expected = "off, or bytes per second from 1 to 1MB, such as 100 or 8KB"
+    return Format(expected) { text throws(Refusal) in
+      if text == "off" { return nil }
+      guard let bytes = sizeInBytes(text), (1...1 << 20).contains(bytes) else { throw Refusal() }
+      return bytes
+    }
+  }
+}
+
+private func sizeInBytes(_ text: String) -> Int? {
+  let units = [("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30)]
+  let unit = units.first { text.hasSuffix($0.0) }?.1
+  guard let number = wholeNumber(unit == nil ? text[...] : text.dropLast(2)) else { return nil }
+  let (bytes, overflow) = number.multipliedReportingOverflow(by: unit ?? 1)
+  return overflow ? nil : bytes
 }
 
 /// The number that `text` consists of, decimal digits and nothing else: no sign, no zero in front.

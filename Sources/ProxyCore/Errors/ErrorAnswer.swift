@@ -11,5 +11,5 @@ struct ErrorAnswer {
   /// Seconds after which trying again may help; nil where nothing is known.
   var retryAfter: Int?
   /// The methods that would be served, beside 405.
-  var allow = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+  var allow = ErrorResponse.servedMethods
 }

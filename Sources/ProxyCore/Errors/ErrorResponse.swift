@@ -2,6 +2,9 @@ internal import HTTPWire
 
 /// A complete HTTP/1.1 response that tells a client why its request failed.
 struct ErrorResponse {
+  /// The value of Allow: what is served of the methods that everybody knows.
+  static let servedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+
   let bytes: [UInt8]
 
   /// - Parameter isHead: whether the request was HEAD, whose answer has fields but no content.

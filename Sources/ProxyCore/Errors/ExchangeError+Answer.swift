@@ -14,6 +14,24 @@ extension ExchangeError {
         detail: "The proxy waited for the rest of the request, and closes the connection now.",
         hint: "timeouts.head and timeouts.body in proxy.conf say how long it waits.",
         proxyStatus: "http_request_error", proxyStatusDetails: "request timeout")
+    case .contentTooLarge(let route):
+      ErrorAnswer(
+        status: 413, title: "The request's content is too large",
+        detail: "The route \(route.name) takes \(route.bodyLimit) bytes at most.",
+        hint: "The route's body, or limits.body, in proxy.conf sets the bound.", proxyStatus: "http_request_error",
+        proxyStatusDetails: "content too large")
+    case .clientTooSlow:
+      ErrorAnswer(
+        status: 408, title: "The request's content comes too slowly",
+        detail: "It came more slowly than any client may send, for longer than a pause may be.",
+        hint: "limits.min_rate in proxy.conf is the least rate, and timeouts.body how far a client may fall behind.",
+        proxyStatus: "http_request_error", proxyStatusDetails: "too slow")
+    case .tooManyConnections:
+      ErrorAnswer(
+        status: 503, title: "Too many connections",
+        detail: "Your address has as many connections to the proxy as one address may.",
+        hint: "Close connections that are not in use; limits.connections_per_client in proxy.conf sets the bound.",
+        proxyStatus: "connection_limit_reached", retryAfter: 1)
     case .headTooLarge:
       ErrorAnswer(
         status: 431, title: "The request's fields are too large",
@@ -66,6 +84,12 @@ extension ExchangeError {
         detail: "\(route.originName): \(error.message)",
         hint: "The answer cannot be passed on safely; the upstream has to be mended.",
         proxyStatus: "http_protocol_error")
+    case .outOfTime(let route):
+      ErrorAnswer(
+        status: 504, title: "The request took too long",
+        detail: "It was not finished in the time that the route \(route.name) has for all of it.",
+        hint: "timeouts.total of the route says how long that is; the log says where the time went.",
+        proxyStatus: "http_response_timeout", proxyStatusDetails: "total time")
     case .draining:
       ErrorAnswer(
         status: 503, title: "The proxy is stopping",

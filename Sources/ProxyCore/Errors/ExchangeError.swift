@@ -8,8 +8,12 @@ enum ExchangeError: Error {
   // The client.
   /// What it sent is not a request that can be served.
   case request(WireError)
+  /// Its content is larger than the route allows.
+  case contentTooLarge(ProxyRoute)
   /// Its request head, or the next piece of the content, took too long.
   case requestTimeout
+  /// It sends its content, or takes its answer, more slowly than anybody may.
+  case clientTooSlow(ProxyRoute)
   /// It went away.
   case clientGone
 
@@ -46,6 +50,10 @@ enum ExchangeError: Error {
   case responseIncomplete(String, ProxyRoute)
 
   // The proxy itself.
+  /// The exchange took longer than the route allows, whoever was slow.
+  case outOfTime(ProxyRoute)
+  /// The client's address has as many connections as it may.
+  case tooManyConnections
   /// The request's fields do not fit into what is sent to an upstream.
   case headTooLarge
   /// The program ends before the request did.
@@ -60,11 +68,12 @@ extension ExchangeError {
 
   var hop: Hop {
     switch self {
-    case .request, .requestTimeout, .clientGone, .headTooLarge: .client
+    case .request, .contentTooLarge, .requestTimeout, .clientTooSlow, .clientGone, .headTooLarge: .client
     case .noRoute, .notMounted, .leavesRoute, .connectMethod, .traceMethod, .denied: .policy
     case .token, .tokenTimeout: .token
+    case .upstream(.ownListener, _): .policy
     case .upstream, .upstreamBroken, .upstreamTimeout, .response, .responseIncomplete: .upstream
-    case .draining: .internal
+    case .tooManyConnections, .outOfTime, .draining: .internal
     }
   }
 
@@ -72,7 +81,10 @@ extension ExchangeError {
   var kind: String {
     switch self {
     case .request: "malformed_request"
+    case .contentTooLarge: "content_too_large"
     case .requestTimeout: "request_timeout"
+    case .tooManyConnections: "too_many_connections"
+    case .clientTooSlow: "client_too_slow"
     case .clientGone: "client_gone"
     case .noRoute: "no_route"
     case .notMounted: "not_mounted"
@@ -88,15 +100,23 @@ extension ExchangeError {
     case .response: "malformed_response"
     case .responseIncomplete: "incomplete_response"
     case .headTooLarge: "head_too_large"
+    case .outOfTime: "out_of_time"
     case .draining: "draining"
     }
+  }
+
+  /// Whether the client takes so little that what the kernel still holds for it is not worth keeping.
+  var isSlowness: Bool {
+    if case .clientTooSlow = self { true } else { false }
   }
 
   /// Whether the connection to the client cannot be used again: nobody knows where its next request begins, or
   /// whether it is there at all.
   var endsConnection: Bool {
     switch self {
-    case .request, .requestTimeout, .clientGone, .responseIncomplete, .draining: true
+    case .request, .contentTooLarge, .requestTimeout, .tooManyConnections, .clientTooSlow, .clientGone,
+      .responseIncomplete, .draining:
+      true
     case .denied(let refusal): refusal.endsConnection
     default: false
     }
@@ -108,9 +128,12 @@ extension UpstreamError {
     switch self {
     case .dns: "upstream_dns"
     case .connect: "upstream_connect"
+    case .prohibited: "upstream_prohibited"
+    case .ownListener: "loop"
     case .connectTimeout: "upstream_connect_timeout"
     case .certificate: "upstream_certificate"
     case .tls: "upstream_tls"
+    case .noDescriptors: "no_descriptors"
     case .exhausted: "upstream_exhausted"
     case .broken: "upstream_broken"
     case .other: "upstream_other"

@@ -2,6 +2,8 @@
 enum PolicyRefusal {
   /// The client's address is not in `allow` of the listener.
   case listenerClient(address: String, listener: String)
+  /// The request has been here before.
+  case loop
   /// A browser sent it on behalf of a web page; `sign` is the field that says so.
   case browserRequest(sign: String, listener: String)
   /// A loopback listener was called by a name that is not this machine's.
@@ -17,6 +19,7 @@ enum PolicyRefusal {
   var kind: String {
     switch self {
     case .listenerClient: "client_address"
+    case .loop: "loop"
     case .browserRequest: "browser_request"
     case .foreignHost: "foreign_host"
     case .routeClient: "client_address_route"
@@ -38,6 +41,12 @@ enum PolicyRefusal {
         detail: "\(address) is not in the allow list of the listener \(listener).",
         hint: "To let it in, add its address or network to \"allow\" of that listener in proxy.conf.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "client address")
+    case .loop:
+      ErrorAnswer(
+        status: 508, title: "The request goes round in circles",
+        detail: "Its Via field says that this proxy has forwarded it before.",
+        hint: "forward_to of a route in proxy.conf leads, directly or by way of others, back to the proxy.",
+        proxyStatus: "proxy_loop_detected")
     case .browserRequest(let sign, let listener):
       ErrorAnswer(
         status: 403, title: "Requests of web pages are refused",

@@ -12,6 +12,17 @@ extension ExchangeError {
       return ErrorAnswer(
         status: 502, title: "The upstream cannot be reached", detail: "\(origin): \(detail).",
         hint: "Is it running, and is the port of the route \(route.name) right?", proxyStatus: "connection_refused")
+    case .prohibited(let detail):
+      return ErrorAnswer(
+        status: 502, title: "The upstream's address is not one to connect to", detail: "\(origin): \(detail).",
+        hint: "Look at what DNS says about the host of the route \(route.name); no connection was made.",
+        proxyStatus: "destination_ip_prohibited")
+    case .ownListener(let detail):
+      return ErrorAnswer(
+        status: 508, title: "The upstream is this proxy itself",
+        detail: "\(origin): \(detail) is where the proxy listens.",
+        hint: "Let forward_to of the route \(route.name) name the server that the requests are for.",
+        proxyStatus: "proxy_loop_detected")
     case .connectTimeout(let detail):
       return ErrorAnswer(
         status: 504, title: "Connecting to the upstream took too long", detail: "\(origin): \(detail).",
@@ -35,6 +46,11 @@ extension ExchangeError {
         status: 503, title: "Too many requests wait for the upstream", detail: "\(origin): \(error).",
         hint: "limits.upstream_connections and limits.queue in proxy.conf set the bounds.",
         proxyStatus: "connection_limit_reached", retryAfter: 1)
+    case .noDescriptors:
+      return ErrorAnswer(
+        status: 503, title: "The proxy has no descriptor left", detail: "\(origin): \(error).",
+        hint: "Raise the limit of open files (ulimit -n), or lower limits.connections.",
+        proxyStatus: "connection_limit_reached", proxyStatusDetails: "descriptors", retryAfter: 1)
     case .broken(let detail), .other(let detail):
       return ErrorAnswer(
         status: 502, title: "The connection to the upstream failed", detail: "\(origin): \(detail).",

@@ -14,6 +14,8 @@ struct BodyRelay {
     case sink(String)
     /// The source's framing is wrong.
     case framing(WireError)
+    /// There is more content than there may be.
+    case tooLarge
   }
 
   /// What a step did.
@@ -34,6 +36,7 @@ struct BodyRelay {
 
   private let framing: BodyFraming
   private let passesTrailers: Bool
+  private let limit: UInt64
   // Content at the front of `input` that needs no other framing: sent from where it is.
   private var direct = 0
   private var isEnded = false
@@ -45,14 +48,17 @@ struct BodyRelay {
 
   /// - Parameter input: where content is received; what is in it already is the beginning of it.
   /// - Parameter framing: the one in which the content is sent on.
+  /// - Parameter limit: how many bytes of content there may be; nothing beyond them is sent on.
   init(
-    _ decoder: BodyDecoder, input: ByteBuffer, output: ByteBuffer, framing: BodyFraming, passesTrailers: Bool
+    _ decoder: BodyDecoder, input: ByteBuffer, output: ByteBuffer, framing: BodyFraming, passesTrailers: Bool,
+    limit: UInt64 = .max
   ) {
     self.decoder = decoder
     self.input = input
     self.output = output
     self.framing = framing
     self.passesTrailers = passesTrailers
+    self.limit = limit
   }
 
   /// Whether all content, and the end of it, has been handed to the sink's kernel.
@@ -95,6 +101,7 @@ struct BodyRelay {
     } catch {
       throw .framing(error)
     }
+    guard decoder.payloadBytes <= limit else { throw .tooLarge }
     if direct > 0, !output.isEmpty, direct <= min(output.freeSpace, Self.copiedAtMost) {
       output.append(input.bytes(input.start..<input.start + direct))
       input.consume(direct)

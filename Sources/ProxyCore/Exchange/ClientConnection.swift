@@ -17,6 +17,10 @@ final class ClientConnection: @unchecked Sendable {
   let isAdmitted: Bool
   /// The client's address; nil where the system does not know it.
   let address: IPAddress?
+  /// Which client that is for the limit of connections.
+  let client: ClientAddress
+  /// Whether the client may have this connection beside its others; otherwise it is only told that it may not.
+  let isWithinLimit: Bool
   let worker: Worker
   /// Where the task of this connection waits, for whatever it waits for.
   let wakeup = Wakeup()
@@ -28,6 +32,8 @@ final class ClientConnection: @unchecked Sendable {
   private(set) var requests = 0
   /// Whether the deadline has passed.
   private(set) var isOverdue = false
+  /// No deadline is later than this one, which whoever sets it takes back.
+  var finalDeadline = Instant.never
   /// Whether the program ends now, whatever is under way.
   private(set) var isAborted = false
 
@@ -38,10 +44,15 @@ final class ClientConnection: @unchecked Sendable {
   // After so many reads in a row somebody else's turn has come.
   private static let readsInARow = 8
 
-  init(_ stream: ByteStream, peer: String, listener: ListenerSettings, worker: Worker) {
+  init(
+    _ stream: ByteStream, peer: String, listener: ListenerSettings, client: ClientAddress, isWithinLimit: Bool,
+    worker: Worker
+  ) {
     self.stream = stream
     self.peer = peer
     self.listener = listener
+    self.client = client
+    self.isWithinLimit = isWithinLimit
     address = IPAddress(ofEndpoint: peer)
     isAdmitted = listener.allow.admits(address)
     self.worker = worker
@@ -59,9 +70,14 @@ final class ClientConnection: @unchecked Sendable {
 
   /// Serves requests until the connection ends.
   private func serve() async {
+    guard isWithinLimit else {
+      await refuse()
+      return end()
+    }
     while await hasRequest() {
       let exchange = worker.lendExchange()
       requests += 1
+      if isLastRequest { worker.metrics.reached(.requestsPerConnection) }
       let ending = await exchange.run(on: self)
       worker.giveBack(exchange)
       isIdle = true
@@ -76,6 +92,24 @@ final class ClientConnection: @unchecked Sendable {
       break
     }
     end()
+  }
+
+  /// Whether the connection ends after the request that is being served, however that ends.
+  var isLastRequest: Bool { requests >= worker.requestsPerConnection }
+
+  /// Says that the client has too many connections, without waiting for its request.
+  private func refuse() async {
+    let error = ExchangeError.tooManyConnections
+    guard let answer = error.answer else { return }
+    let response = ErrorResponse(
+      answer, hop: error.hop, route: nil, date: String(decoding: worker.httpDate, as: UTF8.self), isHead: false,
+      closes: true)
+    let buffer = worker.buffers.lend()
+    buffer.append(response.bytes.span)
+    // A new socket has room for it.
+    let result = stream.send(from: buffer)
+    worker.buffers.giveBack(buffer)
+    if case .transferred = result { await closeGently() }
   }
 
   private func end() {
@@ -128,7 +162,7 @@ final class ClientConnection: @unchecked Sendable {
   /// From now on the task of this connection is woken, and ``isOverdue``, when `deadline` has passed.
   func setDeadline(_ deadline: Instant) {
     isOverdue = false
-    worker.loop.set(timer, to: deadline)
+    worker.loop.set(timer, to: min(deadline, finalDeadline))
   }
 
   // MARK: Ending

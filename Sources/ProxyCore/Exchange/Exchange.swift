@@ -27,6 +27,8 @@ final class Exchange {
   var hasHead = false
   var route: ProxyRoute?
   var mountLength = 0
+  /// What is left of Max-Forwards, for a request that it means something to.
+  var remainingForwards: UInt64?
   var token: AccessToken?
   var upstream: UpstreamConnection?
   var upload: BodyRelay?
@@ -37,6 +39,10 @@ final class Exchange {
   var answerInput: ByteBuffer?
   var download: BodyRelay?
   var isRepetition = false
+  var uploadPace = ClientPace(rate: nil)
+  var downloadPace = ClientPace(rate: nil)
+  /// How much of the answer had been delivered when its deadline was set.
+  var deliveredAtDeadline: UInt64 = 0
 
   // What became of it.
   var ending = Ending.closesConnection
@@ -57,9 +63,14 @@ final class Exchange {
       try identifyClient()
       try matchRoute()
       try applyRules()
-      try await attachToken()
-      try await forwardRequest()
-      try await relayResponse()
+      try applyLimits()
+      if try goesNoFurther() {
+        await answerHere()
+      } else {
+        try await attachToken()
+        try await forwardRequest()
+        try await relayResponse()
+      }
     } catch {
       failure = error
       await answer(error)
@@ -72,16 +83,20 @@ final class Exchange {
     self.connection = connection
     hasHead = false
     target = nil
+    remainingForwards = nil
     isRepetition = false
     uploadIsRefused = false
     ending = .closesConnection
     status = 0
     hasBegunAnswer = false
     clock = ExchangeClock(start: worker.loop.now)
+    uploadPace = ClientPace(rate: worker.minRate)
+    downloadPace = uploadPace
   }
 
   /// Gives everything back that was borrowed, the upstream connection first.
   private func finish() -> Ending {
+    connection.finalDeadline = .never
     releaseUpstream()
     endUpload()
     if let answerInput { worker.buffers.giveBack(answerInput) }
@@ -146,9 +161,12 @@ final class Exchange {
     try check(overdue: overdue())
   }
 
-  private func check(overdue: @autoclosure () -> ExchangeError) throws(ExchangeError) {
+  /// - Throws: as ``wait(overdue:)`` does.
+  func check(overdue: @autoclosure () -> ExchangeError) throws(ExchangeError) {
     if connection.isAborted { throw .draining }
     if connection.stream.peerClosed || connection.stream.hasFailed { throw .clientGone }
+    // A transfer that goes on and on sets new deadlines, and would never be overdue.
+    if let route, worker.loop.now >= connection.finalDeadline { throw .outOfTime(route) }
     if connection.isOverdue { throw overdue() }
   }
 }

@@ -15,6 +15,8 @@ struct PhaseTimeouts: Sendable {
   let connect: Duration
   /// From the request being sent to the beginning of the answer.
   let firstByte: Interval
+  /// For all of it; nil for no limit.
+  let total: Interval?
 
   init(_ timeouts: Timeouts) {
     head = Interval(timeouts.head)
@@ -23,5 +25,6 @@ struct PhaseTimeouts: Sendable {
     token = Interval(timeouts.token)
     connect = timeouts.connect
     firstByte = Interval(timeouts.firstByte)
+    total = timeouts.total.map(Interval.init)
   }
 }

@@ -56,20 +56,26 @@ public final class Proxy {
     let tokens = Self.makeTokens(loops[0], dialers[0], registry, logger)
     let plan = RoutePlan(configuration, tokens: tokens)
     let loopCount = loops.count
+    let clients = ClientCensus(limit: configuration.limits.connectionsPerClient)
+    let viaName = ViaName()
     workers = zip(loops, dialers).map { loop, dialer in
       Worker(
         loop: loop, table: plan.table, pools: plan.makePools(configuration, loops: loopCount, dialer, loop),
         configuration: configuration, connectionLimit: share(configuration.limits.connections, of: loopCount),
-        metrics: WorkerMetrics(registry, routes: plan.table.routes),
-        accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger)
+        clients: clients, metrics: WorkerMetrics(registry, routes: plan.table.routes),
+        accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger, viaName: viaName)
     }
     registry.registerProcessMetrics()
+    registry.gauge("m2m_proxy_clients", help: "Client addresses that have connections.") { Double(clients.clients) }
     if let sink = accessLog?.sink {
       registry.counter("m2m_proxy_log_lines_dropped_total", help: "Log lines that nobody read in time.") {
         Double(sink.droppedLines)
       }
     }
     addresses = try Self.bind(configuration.listen, workers)
+    var own = OwnListeners()
+    for address in addresses { own.insert(address) }
+    for dialer in dialers { dialer.ownListeners = own }
     admin = try Self.makeAdmin(configuration, loops[0], registry, drain)
   }
 

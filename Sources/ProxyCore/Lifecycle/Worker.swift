@@ -15,10 +15,16 @@ final class Worker: @unchecked Sendable {
   let table: RouteTable
   let timeouts: PhaseTimeouts
   let headLimits: HeadLimits
+  let responseHeadLimits: HeadLimits
+  /// How many requests a client connection may carry.
+  let requestsPerConnection: Int
+  /// The least that clients must move, in bytes per second; nil for no such bound.
+  let minRate: Int?
   let buffers = BufferPool(bufferCapacity: bufferCapacity, keeping: 128)
   let pools: [UpstreamPool]
   let metrics: WorkerMetrics
   let accessLog: AccessLog?
+  let viaName: ViaName
   let logger: Logger
   private(set) var isDraining = false
   /// How many requests were answered, or given up. Written by the loop's thread, read at the end by another.
@@ -27,27 +33,43 @@ final class Worker: @unchecked Sendable {
   private var listeners: [Listener] = []
   private var connections: [ObjectIdentifier: ClientConnection] = [:]
   private let connectionLimit: Int
+  private let clients: ClientCensus
+  private var refusals = 0
+  private var nextRefusalNotice = Instant(nanoseconds: 0)
+  private var nextExhaustionNotice = Instant(nanoseconds: 0)
   private var exchanges: [Exchange] = []
   private var drained: (@Sendable () -> Void)?
   private var date = (second: UInt64(0), text: [UInt8]())
 
   /// Room for the largest head that may be configured and a good piece of content behind it.
   static let bufferCapacity = 64 * 1024
+  // Refused connections that are still being told so; what comes beyond that is closed without a word.
+  private static let mostRefusals = 64
+  // How often the log says that connections are refused, or cannot be accepted.
+  private static let noticeInterval = Duration.seconds(10)
 
   init(
     loop: EventLoop, table: RouteTable, pools: [UpstreamPool], configuration: ProxyConfiguration,
-    connectionLimit: Int, metrics: WorkerMetrics, accessLog: AccessLog?, logger: Logger
+    connectionLimit: Int, clients: ClientCensus, metrics: WorkerMetrics, accessLog: AccessLog?, logger: Logger,
+    viaName: ViaName = ViaName()
   ) {
     self.loop = loop
     self.table = table
     self.pools = pools
     self.connectionLimit = connectionLimit
+    self.clients = clients
+    requestsPerConnection = configuration.limits.requestsPerConnection
+    minRate = configuration.limits.minRate
     self.metrics = metrics
     self.accessLog = accessLog
     self.logger = logger
+    self.viaName = viaName
     timeouts = PhaseTimeouts(configuration.timeouts)
+    let limits = configuration.limits
     headLimits = HeadLimits(
-      bytes: configuration.limits.head, requestLine: configuration.limits.head, fields: configuration.limits.fields)
+      bytes: limits.head, requestLine: min(limits.requestLine, limits.head), fields: limits.fields)
+    responseHeadLimits = HeadLimits(
+      bytes: limits.responseHead, requestLine: limits.responseHead, fields: limits.fields)
     if let accessLog { loop.onWaiting { accessLog.flush() } }
   }
 
@@ -58,34 +80,61 @@ final class Worker: @unchecked Sendable {
     let listener = try Listener(host: settings.address.host, port: port, sharesPort: sharesPort, on: loop) {
       [unowned self] socket, peer in accept(socket, peer, settings)
     }
-    listener.onExhaustion = { [logger] errno in
-      logger.warning("accept", metadata: ["error": "\(errno)", "hint": "raise the limit of open files (ulimit -n)"])
-    }
+    listener.onExhaustion = { [unowned self] errno in noteExhaustion(errno) }
     listeners.append(listener)
     try listener.start()
     return listener
   }
 
   private func accept(_ socket: consuming Descriptor, _ peer: String, _ listener: ListenerSettings) {
+    let client = ClientAddress(peer)
+    let isWithinLimit = clients.admit(client)
+    if !isWithinLimit {
+      noteRefusal(of: peer)
+      guard refusals < Self.mostRefusals else { return }
+    }
     let connection: ClientConnection
     do {
       connection = ClientConnection(
-        try SocketStream(socket, on: loop), peer: peer, listener: listener, worker: self)
+        try SocketStream(socket, on: loop), peer: peer, listener: listener, client: client,
+        isWithinLimit: isWithinLimit, worker: self)
     } catch {
+      if isWithinLimit { clients.leave(client) }
       logger.warning("accept", metadata: ["client": "\(peer)", "error": "\(error)"])
       return
     }
     metrics.accepted.increment()
     metrics.open.add()
+    if !isWithinLimit { refusals += 1 }
     connections[ObjectIdentifier(connection)] = connection
-    if connections.count >= connectionLimit { for listener in listeners { listener.pause() } }
+    if connections.count == connectionLimit {
+      metrics.reached(.connections)
+      for listener in listeners { listener.pause() }
+    }
     connection.start()
+  }
+
+  private func noteRefusal(of peer: String) {
+    metrics.reached(.connectionsPerClient)
+    metrics.unrouted.count(ExchangeError.tooManyConnections)
+    guard loop.now >= nextRefusalNotice else { return }
+    nextRefusalNotice = loop.now + Self.noticeInterval
+    logger.warning(
+      "refused", metadata: ["client": "\(peer)", "error": "too many connections", "limit": "connections_per_client"])
+  }
+
+  private func noteExhaustion(_ errno: Errno) {
+    metrics.reached(.descriptors)
+    guard loop.now >= nextExhaustionNotice else { return }
+    nextExhaustionNotice = loop.now + Self.noticeInterval
+    logger.warning("accept", metadata: ["error": "\(errno)", "hint": "raise the limit of open files (ulimit -n)"])
   }
 
   /// The connection has ended.
   func forget(_ connection: ClientConnection) {
     guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
     metrics.open.subtract()
+    if connection.isWithinLimit { clients.leave(connection.client) } else { refusals -= 1 }
     if isDraining {
       // In the next round of the loop: by then the log line of the last request has been handed over.
       if connections.isEmpty, let drained { loop.perform(drained) }

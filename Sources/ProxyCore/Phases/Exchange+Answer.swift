@@ -6,16 +6,22 @@ extension Exchange {
   /// Tells the client why its request failed, unless it is gone or has part of an answer already.
   func answer(_ error: ExchangeError) async {
     guard let answer = error.answer, !hasBegunAnswer else {
-      ending = hasBegunAnswer && endsWithConnection ? .abortsConnection : .closesConnection
+      ending = hasBegunAnswer && (endsWithConnection || error.isSlowness) ? .abortsConnection : .closesConnection
       return
     }
     status = answer.status
-    let closes = error.endsConnection || !hasHead || !head.wantsKeepAlive || worker.isDraining || contentIsUnread
+    connection.finalDeadline = .never
+    let closes = error.endsConnection || closesAfterOwnAnswer
     let response = ErrorResponse(
       answer, hop: error.hop, route: route?.name, date: String(decoding: worker.httpDate, as: UTF8.self),
       isHead: hasHead && head.methodKind == .head, closes: closes)
     let sent = await send(response.bytes)
     ending = closes || !sent ? .closesConnection : .keepsConnection
+  }
+
+  /// Whether the connection ends with an answer of the proxy's own: what comes behind it may not be a request.
+  var closesAfterOwnAnswer: Bool {
+    !hasHead || !head.wantsKeepAlive || worker.isDraining || connection.isLastRequest || contentIsUnread
   }
 
   /// Whether the client finds the end of the answer only by the end of the connection.
@@ -29,7 +35,7 @@ extension Exchange {
   }
 
   /// Sends what is small enough for one buffer; false when the client does not take it.
-  private func send(_ bytes: [UInt8]) async -> Bool {
+  func send(_ bytes: [UInt8]) async -> Bool {
     let buffer = worker.buffers.lend()
     defer { worker.buffers.giveBack(buffer) }
     buffer.append(bytes.span.extracting(first: min(bytes.count, buffer.freeSpace)))

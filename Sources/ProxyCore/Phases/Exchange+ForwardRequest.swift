@@ -28,7 +28,7 @@ extension Exchange {
   private func prepareUpload(_ route: ProxyRoute) throws(ExchangeError) {
     upload = BodyRelay(
       BodyDecoder(head.framing), input: worker.buffers.lend(), output: worker.buffers.lend(), framing: head.framing,
-      passesTrailers: !head.hasConnectionOptions)
+      passesTrailers: !head.hasConnectionOptions, limit: route.bodyLimit)
     try writeRequestHead(route, to: upload!.output)
     guard head.framing != .none, let input = connection.input else { return }
     // What came with the head goes where the rest of the content will come: the head itself is still needed.
@@ -57,12 +57,14 @@ extension Exchange {
     writer.lines(hostLine.span)
     writer.forwardFields(of: head, bytes, dropping: droppedFields(route))
     if head.framing == .chunked { writer.chunkedFraming() }
+    if let remainingForwards { writer.field("Max-Forwards", remainingForwards) }
     if head.acceptsTrailers {
       writer.field("TE", "trailers" as StaticString)
       writer.field("Connection", "TE" as StaticString)
     }
     token?.withAuthorizationLine { writer.lines($0) }
-    writer.via(head.version)
+    let viaName = worker.viaName.bytes
+    writer.via(head.version, viaName.span)
     do throws(WireError) { try writer.end() } catch { throw .headTooLarge }
   }
 
@@ -85,6 +87,7 @@ extension Exchange {
     // An HTTP/1.0 client cannot be sent the 100 that this would bring, and without content there is nothing that the
     // upstream could ask for (RFC 9110 section 10.1.1).
     if !head.expectsContinue { dropped.insert(.expect) }
+    if remainingForwards != nil { dropped.insert(.maxForwards) }
     return dropped
   }
 
@@ -102,6 +105,8 @@ extension Exchange {
     // libcurl keeps the time itself while it connects, and knows better what it waited for.
     connection.setDeadline(began + route.timeouts.connect + .seconds(1))
     pool.request(lease, mustBeNew: isRepetition)
+    // Neither made nor refused: it waits for one of those that are in use.
+    if lease.outcome == nil, lease.attempt == nil { worker.metrics.reached(.upstreamConnections) }
     do throws(ExchangeError) {
       while lease.outcome == nil { try await wait(overdue: connectTimeout(lease, route)) }
     } catch {
@@ -151,7 +156,7 @@ extension Exchange {
       if progress.hasMore {
         try await takeTurns(overdue: uploadTimeout(route))
       } else {
-        try await wait(overdue: uploadTimeout(route))
+        try await waitForUpload(route)
       }
     }
   }
@@ -199,6 +204,7 @@ extension Exchange {
     switch failure {
     case .source: .clientGone
     case .framing(let error): .request(error)
+    case .tooLarge: .contentTooLarge(route!)
     case .sink(let reason): .upstreamBroken(reason, route!)
     }
   }

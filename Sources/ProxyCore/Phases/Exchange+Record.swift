@@ -16,7 +16,10 @@ extension Exchange {
     if let firstByte = clock.firstByte { metrics.firstByte.observe(nanoseconds: firstByte) }
     if received > 0 { metrics.received.increment(by: received) }
     if sent > 0 { metrics.sent.increment(by: sent) }
-    if let failure { metrics.count(failure) }
+    if let failure {
+      metrics.count(failure)
+      if let limit = failure.limit { worker.metrics.reached(limit) }
+    }
 
     worker.accessLog?.write(at: WallClock.now()) { line in
       if let route { line.field(.route, route.name) }

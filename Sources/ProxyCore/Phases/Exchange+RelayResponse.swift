@@ -37,7 +37,7 @@ extension Exchange {
 
   private func readAnswerHead(_ outbound: ByteBuffer, _ route: ProxyRoute) async throws(ExchangeError) {
     guard let input = answerInput else { return }
-    var parser = ResponseHeadParser(limits: worker.headLimits)
+    var parser = ResponseHeadParser(limits: worker.responseHeadLimits)
     while true {
       do throws(WireError) {
         if try parser.parse(input.readableBytes, into: &answerHead) { return }
@@ -64,7 +64,7 @@ extension Exchange {
         if progress.hasMore {
           try await takeTurns(overdue: uploadTimeout(route))
         } else {
-          try await wait(overdue: uploadTimeout(route))
+          try await waitForUpload(route)
         }
       case .endOfStream:
         throw .upstreamBroken("closed in the middle of the head of its answer", route)
@@ -83,7 +83,8 @@ extension Exchange {
     var writer = HeadWriter(outbound)
     writer.statusLine(answerHead.status, reason: bytes.extracting(answerHead.reason.range))
     writer.forwardFields(of: answerHead, bytes)
-    writer.via(answerHead.version)
+    let viaName = worker.viaName.bytes
+    writer.via(answerHead.version, viaName.span)
     do throws(WireError) { try writer.end() } catch { throw .response(error, route) }
     try flush(outbound)
   }
@@ -113,7 +114,8 @@ extension Exchange {
       of: answerHead, bytes, dropping: received == .chunked && sent != .chunked ? dropped.union([.trailer]) : dropped)
     if !answerHead.hasDate { writer.field("Date", worker.httpDate.span) }
     if sent == .chunked { writer.chunkedFraming() }
-    writer.via(answerHead.version)
+    let viaName = worker.viaName.bytes
+    writer.via(answerHead.version, viaName.span)
     if closesAfterAnswer || sent == .untilClose { writer.connectionClose() }
     do throws(WireError) { try writer.end() } catch { throw .response(error, route) }
     input.consume(answerHead.length)
@@ -122,10 +124,10 @@ extension Exchange {
       passesTrailers: !answerHead.hasConnectionOptions)
   }
 
-  /// Whether the client's connection ends with this answer: it wants it so, the program is stopping, or the request's
-  /// content will not be read to its end.
+  /// Whether the client's connection ends with this answer: it wants it so, the program is stopping, it has carried
+  /// as many requests as it may, or the request's content will not be read to its end.
   private var closesAfterAnswer: Bool {
-    if !head.wantsKeepAlive || worker.isDraining { return true }
+    if !head.wantsKeepAlive || worker.isDraining || connection.isLastRequest { return true }
     guard let upload, !upload.isFinished else { return false }
     return status >= 400 || download != nil
   }
@@ -133,7 +135,7 @@ extension Exchange {
   // MARK: The content
 
   private func relayContent(_ route: ProxyRoute) async throws(ExchangeError) {
-    connection.setDeadline(worker.loop.now + route.timeouts.body)
+    setContentDeadline(route)
     while true {
       let progress: BodyRelay.Progress
       do throws(BodyRelay.Failure) {
@@ -144,13 +146,11 @@ extension Exchange {
       }
       if download!.isFinished { return }
       let uploadProgress = try continueUpload()
-      if progress.hasMoved || uploadProgress.hasMoved {
-        connection.setDeadline(worker.loop.now + route.timeouts.body)
-      }
+      if progress.hasMoved || uploadProgress.hasMoved { setContentDeadline(route) }
       if progress.hasMore || uploadProgress.hasMore {
         try await takeTurns(overdue: downloadTimeout(route))
       } else {
-        try await wait(overdue: downloadTimeout(route))
+        try await waitForDownload(route)
       }
     }
   }
@@ -171,7 +171,8 @@ extension Exchange {
 
   private func downloadError(_ failure: BodyRelay.Failure, _ route: ProxyRoute) -> ExchangeError {
     switch failure {
-    case .sink: .clientGone
+    // Answers have no limit.
+    case .sink, .tooLarge: .clientGone
     case .source(let reason):
       hasBegunAnswer ? .responseIncomplete(reason, route) : .upstreamBroken(reason, route)
     case .framing(let error):
@@ -179,7 +180,7 @@ extension Exchange {
     }
   }
 
-  private func downloadTimeout(_ route: ProxyRoute) -> ExchangeError {
+  func downloadTimeout(_ route: ProxyRoute) -> ExchangeError {
     download!.waitsForSink ? .clientGone : .responseIncomplete("no more of it came in time", route)
   }
 }

@@ -22,6 +22,8 @@ final class ProxyRoute: Sendable {
   let timeouts: PhaseTimeouts
   /// What is served of the requests that match it.
   let rules: AccessRules
+  /// How many bytes of content a request may have.
+  let bodyLimit: UInt64
 
   init(_ route: Route, index: Int, pool: Int, tokens: TokenSource?) {
     self.index = index
@@ -35,5 +37,6 @@ final class ProxyRoute: Sendable {
     hostLine = Array("Host: \(route.upstream.authority)\r\n".utf8)
     timeouts = PhaseTimeouts(route.timeouts)
     rules = AccessRules(route.rules)
+    bodyLimit = route.body.map { UInt64($0) } ?? .max
   }
 }

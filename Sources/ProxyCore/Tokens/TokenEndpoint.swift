@@ -53,8 +53,10 @@ final class TokenEndpoint: @unchecked Sendable {
     case .dns(let detail): .nameNotResolved(detail: detail)
     case .connectTimeout(let detail): .timedOut(detail: detail)
     case .certificate(let detail), .tls(let detail): .tls(detail: detail)
-    case .connect(let detail), .broken(let detail), .other(let detail): .unreachable(detail: detail)
-    case .exhausted: .unreachable(detail: error.description)
+    case .connect(let detail), .broken(let detail), .other(let detail), .prohibited(let detail),
+      .ownListener(let detail):
+      .unreachable(detail: detail)
+    case .exhausted, .noDescriptors: .unreachable(detail: error.description)
     }
   }
 }

@@ -1,11 +1,9 @@
 """The proxy between raw clients and recording origins, for many cases in a row: what a client sent, what came back to
 it, what reached the origins, and whether somebody else was affected."""
 
-import fcntl
 import itertools
+import re
 import socket
-import struct
-import termios
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -83,14 +81,7 @@ class Recorder:
 
     def is_unread(self) -> bool:
         """Whether bytes wait that no script has taken yet."""
-        for connection in self.origin.connections:
-            try:
-                waiting = fcntl.ioctl(connection._socket.fileno(), termios.FIONREAD, struct.pack("i", 0))
-            except (OSError, ValueError):
-                continue  # Closed.
-            if struct.unpack("i", waiting)[0]:
-                return True
-        return False
+        return any(connection.unread() for connection in self.origin.connections)
 
 
 class Edge:
@@ -129,6 +120,11 @@ class Edge:
         """The token for an audience; there is one fetch for each."""
         audiences = [fetch.audience for fetch in self.authlib.fetches]
         return self.authlib.tokens[audiences.index(audience)]
+
+    def forget_connections(self) -> None:
+        """Ends the connections between the proxy and the first origin, so that the next request makes a new one."""
+        for connection in self.recorder.origin.connections:
+            connection.end()
 
     def probe(self) -> None:
         """Another client's request gets its own answer, whatever happened before."""
@@ -176,7 +172,7 @@ class Edge:
         assert request.values("authorization") == [b"Bearer " + self.token(audience).encode()]
         origin = self.recorder if audience == "https://api.example" else self.other
         assert request.values("host") == [origin.origin.authority.encode()]
-        assert request.values("via") and request.values("via")[-1].endswith(b" m2m-proxy")
+        assert request.values("via") and re.search(rb" m2m-proxy-[0-9a-f]{8}$", request.values("via")[-1])
         for name in HOP_BY_HOP:
             assert request.values(name) == [], f"{name} went on"
         # The only option that the proxy has a use for itself.

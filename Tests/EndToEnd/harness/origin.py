@@ -1,9 +1,12 @@
 """An origin on a raw socket: what each connection does is a script, and every byte it gets is kept."""
 
+import errno
+import fcntl
 import queue
 import socket
 import ssl
 import struct
+import termios
 import threading
 from typing import Callable
 
@@ -60,10 +63,30 @@ class OriginConnection:
         self.send("".join(line + "\r\n" for line in lines).encode("latin-1") + b"\r\n" + body)
 
     def finish_sending(self) -> None:
-        self._socket.shutdown(socket.SHUT_WR)
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            # The proxy has seen enough, and has ended the connection already.
+            if error.errno != errno.ENOTCONN:
+                raise
 
     def close(self) -> None:
         self._socket.close()
+
+    def end(self) -> None:
+        """Ends it from outside its script, which sees the end of the stream."""
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # It has ended already.
+
+    def unread(self) -> int:
+        """How many bytes wait that the script has not taken."""
+        try:
+            waiting = fcntl.ioctl(self._socket.fileno(), termios.FIONREAD, struct.pack("i", 0))
+        except (OSError, ValueError):
+            return 0  # Closed.
+        return struct.unpack("i", waiting)[0]
 
     def reset(self) -> None:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

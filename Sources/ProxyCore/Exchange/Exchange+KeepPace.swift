@@ -1,0 +1,50 @@
+internal import HTTPWire
+internal import Reactor
+
+extension Exchange {
+  /// Waits while the request's content is sent on, and holds the client to its pace where more of it is due.
+  ///
+  /// - Throws: as ``wait(overdue:)`` does, and `clientTooSlow`.
+  func waitForUpload(_ route: ProxyRoute) async throws(ExchangeError) {
+    uploadPace.moved(total: upload!.decoder.payloadBytes)
+    try keepPace(uploadPace, route)
+    let isClientsTurn = !upload!.decoder.isFinished && !uploadIsRefused && !upload!.waitsForSink
+    let began = worker.loop.now
+    try await wait(overdue: uploadTimeout(route))
+    if isClientsTurn { uploadPace.waited(nanoseconds: worker.loop.now - began) }
+  }
+
+  /// Waits while the answer is passed on, and holds the client to its pace where it is the one that must take it.
+  ///
+  /// - Throws: as ``wait(overdue:)`` does, and `clientTooSlow`.
+  func waitForDownload(_ route: ProxyRoute) async throws(ExchangeError) {
+    guard download!.waitsForSink else { return try await wait(overdue: downloadTimeout(route)) }
+    downloadPace.moved(total: delivered)
+    try keepPace(downloadPace, route)
+    let began = worker.loop.now
+    try check(overdue: downloadTimeout(route))
+    await connection.wakeup.wait()
+    downloadPace.waited(nanoseconds: worker.loop.now - began)
+    // The kernel reports room only when a good part of its buffer is empty; until then the buffer tells whether the
+    // client takes anything.
+    if connection.isOverdue, delivered > deliveredAtDeadline { setContentDeadline(route) }
+    try check(overdue: downloadTimeout(route))
+  }
+
+  /// From now on there is time for the next piece of the answer.
+  func setContentDeadline(_ route: ProxyRoute) {
+    // Asked only where it matters: this is on the way of every piece.
+    deliveredAtDeadline = download!.waitsForSink ? delivered : 0
+    connection.setDeadline(worker.loop.now + route.timeouts.body)
+  }
+
+  /// How much of the answer the client's side has acknowledged.
+  private var delivered: UInt64 {
+    guard let sent = download?.bytesSent, sent > 0 else { return 0 }
+    return sent - min(sent, UInt64(max(0, connection.stream.undeliveredBytes)))
+  }
+
+  private func keepPace(_ pace: ClientPace, _ route: ProxyRoute) throws(ExchangeError) {
+    if pace.behind > route.timeouts.body.nanoseconds { throw .clientTooSlow(route) }
+  }
+}

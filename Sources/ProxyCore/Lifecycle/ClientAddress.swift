@@ -1,0 +1,30 @@
+internal import Glibc
+
+/// What counts as one client: an IPv4 address, or the first 64 bits of an IPv6 address, of which a machine usually has
+/// all that follow.
+struct ClientAddress: Hashable {
+  private let family: Int32
+  private let network: [UInt8]
+
+  /// The client at `peer`, an address with a port as the listener writes it; an IPv4 address mapped into IPv6 is the
+  /// IPv4 address. What is no address (that of a peer that is gone already) is one client called 0.0.0.0.
+  init(_ peer: String) {
+    let host = peer[..<(peer.lastIndex(of: ":") ?? peer.endIndex)]
+    guard host.hasPrefix("[") else {
+      family = AF_INET
+      network = Self.bytes(of: String(host), AF_INET, count: 4)
+      return
+    }
+    // An interface scope is not part of the address.
+    let address = Self.bytes(of: String(host.dropFirst().prefix { $0 != "]" && $0 != "%" }), AF_INET6, count: 16)
+    let isMapped = address.prefix(10).allSatisfy { $0 == 0 } && address[10] == 0xff && address[11] == 0xff
+    family = isMapped ? AF_INET : AF_INET6
+    network = Array(isMapped ? address[12...] : address[..<8])
+  }
+
+  private static func bytes(of text: String, _ family: Int32, count: Int) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    unsafe _ = inet_pton(family, text, &bytes)
+    return bytes
+  }
+}

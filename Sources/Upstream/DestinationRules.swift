@@ -1,0 +1,21 @@
+public import Addresses
+
+/// Which addresses a connection may be made to, whatever names lead there.
+public struct DestinationRules: Hashable, Sendable {
+  /// Whether addresses of private networks and of this machine will do, as they do for a host that the operator wrote
+  /// out.
+  public var allowsPrivate: Bool
+
+  /// Rules for a host that the operator wrote out, unless told otherwise.
+  public init(allowsPrivate: Bool = true) {
+    self.allowsPrivate = allowsPrivate
+  }
+
+  /// Whether a connection may be made to addresses of `kind`.
+  public func allows(_ kind: IPAddress.Kind) -> Bool {
+    switch kind {
+    case .privateNetwork, .loopback: allowsPrivate
+    default: !kind.isNeverConnectedTo
+    }
+  }
+}

@@ -1,0 +1,46 @@
+import Testing
+
+@testable import ProxyCore
+
+@Suite("Connections of a client") struct ClientCensusTests {
+  @Test("as many as the limit are admitted, one more is not, and one that leaves makes room")
+  func limit() {
+    let census = ClientCensus(limit: 2)
+    let client = ClientAddress("192.0.2.1:1000")
+    #expect(census.admit(client))
+    #expect(census.admit(ClientAddress("192.0.2.1:1001")))
+    #expect(!census.admit(client))
+    #expect(census.admit(ClientAddress("192.0.2.2:1000")))
+    census.leave(client)
+    #expect(census.admit(client))
+    #expect(!census.admit(client))
+  }
+
+  @Test("a client without connections is forgotten")
+  func forgotten() {
+    let census = ClientCensus(limit: 2)
+    let client = ClientAddress("192.0.2.1:1000")
+    _ = census.admit(client)
+    _ = census.admit(client)
+    #expect(census.clients == 1)
+    census.leave(client)
+    census.leave(client)
+    #expect(census.clients == 0)
+  }
+
+  @Test(
+    "is one IPv4 address, whatever the port and however it is written",
+    arguments: ["192.0.2.1:9", "[::ffff:192.0.2.1]:9", "[::ffff:c000:201]:9"])
+  func ipv4(peer: String) {
+    #expect(ClientAddress(peer) == ClientAddress("192.0.2.1:1000"))
+    #expect(ClientAddress(peer) != ClientAddress("192.0.2.2:9"))
+  }
+
+  @Test(
+    "is one IPv6 network of 64 bits",
+    arguments: ["[2001:db8:0:1::7]:1", "[2001:db8:0:1:ffff:ffff:ffff:ffff]:1", "[2001:db8:0:1::1%eth0]:1"])
+  func ipv6(peer: String) {
+    #expect(ClientAddress(peer) == ClientAddress("[2001:db8:0:1::1]:1000"))
+    #expect(ClientAddress(peer) != ClientAddress("[2001:db8:0:2::1]:1000"))
+  }
+}
