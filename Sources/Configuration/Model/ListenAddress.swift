@@ -1,7 +1,7 @@
 /// An address and port to listen on.
 public struct ListenAddress: Sendable, Hashable {
   /// An IP address; IPv6 without brackets.
-  public var host: String
+  public let host: String
   /// The port; 0 lets the system choose a free one.
   public var port: UInt16
 
@@ -9,6 +9,8 @@ public struct ListenAddress: Sendable, Hashable {
   public init(host: String, port: UInt16) {
     self.host = host
     self.port = port
+    // Worked out once: it is asked for with every request.
+    isLoopback = HostName(host)?.isLoopback ?? false
   }
 
   /// Where clients are served when proxy.conf does not say: 127.0.0.1:8080.
@@ -23,7 +25,7 @@ public struct ListenAddress: Sendable, Hashable {
   }
 
   /// Whether only programs on this machine reach it.
-  public var isLoopback: Bool { HostName(host)?.isLoopback ?? false }
+  public let isLoopback: Bool
 }
 
 extension ListenAddress: CustomStringConvertible {
