@@ -188,6 +188,7 @@ struct SettingProblemTests {
     ("'[::1]'", "; the port is missing"),
     ("8080x", "; the port is missing"), ("-1", "; the port is missing"),
     ("':8080'", "; for every address of this machine write 0.0.0.0:8080"),
+    ("'*:80 80'", "; for every address of this machine write 0.0.0.0:PORT"),
     ("'*:8080'", "; for every address of this machine write 0.0.0.0:8080"),
     ("http://127.0.0.1:8080", "; leave out http://"), ("proxy.internal:8080", "; an IP address, not a name"),
     ("127.1:8080", "; an IPv4 address has four numbers from 0 to 255 without leading zeros"),

@@ -9,7 +9,8 @@ extension Format<ListenAddress> {
       guard let colon = text.lastIndex(of: ":"), !text.hasSuffix("]") else { throw Refusal("the port is missing") }
       let host = text[..<colon]
       guard !host.isEmpty, host != "*" else {
-        throw Refusal("for every address of this machine write 0.0.0.0\(text[colon...])")
+        let port = wholeNumber(text[colon...].dropFirst()).map(String.init) ?? "PORT"
+        throw Refusal("for every address of this machine write 0.0.0.0:\(port)")
       }
       let name = try HostName(written: host)
       guard name.address != nil || name.text == "localhost" else { throw Refusal("an IP address, not a name") }
