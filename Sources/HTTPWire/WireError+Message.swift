@@ -50,6 +50,9 @@ extension WireError {
     case .disguisedFraming:
       "A field name is Content-Length or Transfer-Encoding written with an underscore; expected it with a hyphen."
     case .framedInterim: "An interim response (1xx) announces a body; expected none."
+    case .unaskedUpgrade:
+      "It is a 101 (Switching Protocols), although the request asked for no other protocol; expected a final response."
+    case .tooManyInterims: "Too many interim responses (1xx) came before the final one."
     default: targetMessage
     }
   }

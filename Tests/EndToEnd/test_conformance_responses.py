@@ -5,6 +5,7 @@ The upstream reads a request and then says the bytes of the case. Two more clien
 answer.
 """
 
+import json
 from dataclasses import dataclass, field
 
 import pytest
@@ -30,6 +31,8 @@ class Passed:
 class BadGateway:
     """The client gets a 502 of the proxy's own, and the connection to the upstream ends."""
     interim: tuple[int, ...] = ()
+    says: str = ""
+    "What the problem's detail says, among other things."
 
 
 @dataclass(frozen=True)
@@ -274,6 +277,12 @@ for name, answer in {
     add(f"{name}, with Upgrade in the request", "Upgrade is not sent on, so that nobody may answer it.", answer,
         BadGateway(), request=("Connection: Upgrade", "Upgrade: x"))
 add("a flood of interim answers", "Their number is bounded.", CONTINUE * 100_000, CutOff())
+add("17 interim answers and an answer", "Their number is bounded, and the problem says so.",
+    CONTINUE * 17 + EVIL, BadGateway(interim=(100,) * 16, says="Too many interim responses"))
+add("16 interim answers and an answer", "Their number is bounded, generously.",
+    CONTINUE * 16 + ok(b"Content-Length: 2", body=b"ok"), Passed(body=b"ok", interim=(100,) * 16, reused=True))
+add("101 and nothing else", "101 answers Upgrade only, and the problem says so (RFC 9110 section 15.2.2).",
+    b"HTTP/1.1 101 Switching Protocols\r\n\r\n", BadGateway(says="101 (Switching Protocols)"))
 add("an interim answer and the end", "An interim answer is no answer.", CONTINUE, CutOff(), closes=True)
 add("nothing", "No answer is a 502 (RFC 9110 section 15.6.3).", b"", BadGateway(), closes=True)
 add("half a head", "Half an answer is a 502 (RFC 9110 section 15.6.3).", b"HTTP/1.1 200 OK\r\nContent-Le", BadGateway(),
@@ -351,6 +360,8 @@ def bad_gateway(edge, case, client):
     assert answer.status == 502, f"{case.rule}\n{answer}"
     assert answer.value("proxy-status").startswith(b"m2m-proxy; error=")
     assert b"evil" not in answer.body and b"evil" not in answer.head, case.rule
+    assert tuple(interim.status for interim in answer.interim) == case.outcome.interim, case.rule
+    assert case.outcome.says in json.loads(answer.body)["detail"] if case.outcome.says else True, answer.body
     check_end(case, client)
     assert next_answer(edge) == b"GET /after", case.rule
 
