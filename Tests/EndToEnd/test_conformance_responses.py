@@ -112,8 +112,9 @@ for line, reason in [(b"HTTP/1.1 200 ", b""), (b"HTTP/1.1 200", b""), (b"HTTP/1.
 
 refuse("A field section of a response keeps to the grammar, or a 502 replaces it (RFC 9112 section 5).", {
     name: OK + line + b"\r\nContent-Length: 2\r\n\r\nok" for name, line in {
-        "a space before the colon": b"X : y", "a tab before the colon": b"X\t: y", "a folded line": b"X: a\r\n b",
-        "a line folded with a tab": b"X: a\r\n\tb", "whitespace before the first field": b" X: y", "no colon": b"X",
+        "whitespace in a name": b"X y: z", "whitespace for a colon": b"X ", "a colon on the next line": b"X \r\n: y",
+        "a line feed of its own kind before the colon": b"X\x0b: y", "a no-break space before the colon": b"X\xa0: y",
+        "a folded line": b"X: a\r\n b", "a line folded with a tab": b"X: a\r\n\tb", "whitespace before the first field": b" X: y", "no colon": b"X",
         "an empty name": b": x", "a NUL in a name": b"X\0: y", "a NUL in a value": b"X: a\0b", "a control in a value":
         b"X: a\x01b", "a DEL in a value": b"X: a\x7fb", "a bare CR in a value": b"X: a\rb", "a bare LF in a value":
         b"X: a\nb", "a field behind a bare LF": b"X: a\nSet-Cookie: evil=1", "a field behind a bare CR":
@@ -122,6 +123,26 @@ refuse("A field section of a response keeps to the grammar, or a 502 replaces it
         b"HTTP/1.1 200 OK", "a whole answer behind bare LFs": b"X: y\n\nHTTP/1.1 200 OK",
         "Connection that is no list": b"Connection: a b", "Connection in quotes": b'Connection: "close"',
     }.items()
+})
+for name, line in {"a folded line": b"X: a\r\n b", "a folded first line": b" X: y"}.items():
+    add(f"{name}, and what the problem says", "The 502 says that line folding is unacceptable (RFC 9112 section 5.2).",
+        ok(line, b"Content-Length: 2", body=b"ok"), BadGateway(says="obs-fold"))
+for name, line, got in [
+    ("a space before the colon", b"X : y", b"X: y"), ("a tab before the colon", b"X\t: y", b"X: y"),
+    ("much whitespace before the colon", b"X" + b" \t" * 500 + b":y", b"X: y"),
+    ("a space before the colon of Set-Cookie", b"Set-Cookie : a=b", b"Set-Cookie: a=b"),
+    ("a space before the colon of Location", b"Location : http://api.internal/", b"Location: http://api.internal/"),
+]:
+    add(name, "Whitespace before the colon is removed from a response (RFC 9112 section 5.1).",
+        ok(line, b"Content-Length: 2", body=b"ok"), Passed(body=b"ok", has=(got,), reused=True))
+add("a space before the colon of a field that Connection names", "What goes no further does not hide behind whitespace.",
+    ok(b"Connection: X-Hop", b"X-Hop : 1", b"Proxy-Authenticate : x", b"Content-Length: 2", body=b"ok"),
+    Passed(body=b"ok", lacks=("x-hop", "proxy-authenticate"), reused=True))
+refuse("Whitespace before the colon of a field that frames the message leaves its end in doubt.", {
+    f"{line!r} and content": OK + line + b"\r\nContent-Length: 2\r\n\r\nok" + EVIL for line in [
+        b"Content-Length : 2", b"Content-Length\t: 4", b"Transfer-Encoding : chunked", b"Transfer-Encoding\t: identity",
+        b"Connection : close", b"Connection : Content-Length", b"Keep-Alive : x", b"Upgrade : x", b"Trailer : X",
+        b"TE : trailers", b"Proxy-Connection : close", b"Content_Length : 4"]
 })
 refuse("A head ends with an empty line of CR LF (RFC 9112 section 2.2).", {
     "LFs for all line ends": b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", "a head that ends with LF":
@@ -270,7 +291,7 @@ for name, answer in {
         b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n" + EVIL,
     "an interim answer with a length": b"HTTP/1.1 100 Continue\r\nContent-Length: 5\r\n\r\nhello" + EVIL,
     "an interim answer with chunks": b"HTTP/1.1 103 x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + EVIL,
-    "an interim answer that is malformed": b"HTTP/1.1 103 x\r\nX : y\r\n\r\n" + EVIL,
+    "an interim answer that is malformed": b"HTTP/1.1 103 x\r\nX y\r\n\r\n" + EVIL,
 }.items():
     add(name, "An interim answer has no content, and 101 answers Upgrade only (RFC 9110 section 15.2).", answer,
         BadGateway())
