@@ -38,6 +38,8 @@ import Upstream
       .tokenTimeout(endpoint: "acme.kinde.com"), .upstreamBroken("reset", route), .upstreamTimeout(route),
       .response(.malformedStatusLine, route), .responseIncomplete("cut", route), .draining,
       .tooManyConnections, .contentTooLarge(route), .outOfTime(route), .clientTooSlow(route),
+      .denied(.overrides(.method, field: "X-HTTP-Method-Override", route)),
+      .denied(.overrides(.path, field: "X-Original-URL", route)),
     ] + upstreamErrors.map { .upstream($0, route) }
 
   /// The number of the case: whoever adds one is told here to add it to `all`.
