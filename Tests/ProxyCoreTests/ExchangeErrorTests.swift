@@ -39,6 +39,7 @@ import Upstream
       .response(.malformedStatusLine, route), .responseIncomplete("cut", route), .draining,
       .tooManyConnections, .contentTooLarge(route), .outOfTime(route), .clientTooSlow(route),
       .denied(.overrides(.method, field: "X-HTTP-Method-Override", route)),
+      .upstreamSpokeFirst(route),
       .denied(.overrides(.path, field: "X-Original-URL", route)),
     ] + upstreamErrors.map { .upstream($0, route) }
 
@@ -67,12 +68,13 @@ import Upstream
     case .outOfTime: 19
     case .denied: 20
     case .clientTooSlow: 21
+    case .upstreamSpokeFirst: 22
     }
   }
 
   @Test("every kind of error is among those that are tested")
   func completeness() {
-    #expect(Set(Self.all.map(number)) == Set(0...21))
+    #expect(Set(Self.all.map(number)) == Set(0...22))
   }
 
   @Test("every error has a name for metrics that does not depend on what is in it", arguments: all.indices)

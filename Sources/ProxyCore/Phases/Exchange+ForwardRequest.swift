@@ -139,6 +139,8 @@ extension Exchange {
   /// Returns false when the connection was dead and nothing of the request can have been acted upon.
   private func sendUntilAnswered(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     renewDeadline(route)
+    // A connection that others have used was looked at when it was taken; what has come on a new one by now is no answer.
+    if upstream!.earlierRequests == 0 { upstream!.stream.isReadable = true }
     while true {
       // Before more is written: to an upstream that has answered and closed, that would bring a reset, and the answer
       // would be lost with it.
@@ -172,6 +174,11 @@ extension Exchange {
     let buffer = worker.buffers.lend()
     switch upstream!.stream.receive(into: buffer) {
     case .transferred:
+      guard upload!.bytesSent > 0 else {
+        worker.buffers.giveBack(buffer)
+        guard mayRepeat else { throw .upstreamSpokeFirst(route) }
+        return false
+      }
       clock.firstByte = worker.loop.now - clock.start
       answerInput = buffer
       return true
