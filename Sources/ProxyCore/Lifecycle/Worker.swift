@@ -124,10 +124,11 @@ final class Worker: @unchecked Sendable {
   }
 
   private func noteExhaustion(_ errno: Errno) {
-    metrics.reached(.descriptors)
+    if errno.isShortage { metrics.reached(.descriptors) }
     guard loop.now >= nextExhaustionNotice else { return }
     nextExhaustionNotice = loop.now + Self.noticeInterval
-    logger.warning("accept", metadata: ["error": "\(errno)", "hint": "raise the limit of open files (ulimit -n)"])
+    let hint = errno.isShortage ? "raise the limit of open files (ulimit -n)" : "connections wait in the kernel's queue"
+    logger.warning("accept", metadata: ["error": "\(errno)", "hint": "\(hint)"])
   }
 
   /// The connection has ended.
