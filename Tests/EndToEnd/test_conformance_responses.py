@@ -156,11 +156,30 @@ for name, lines, has, lacks in [
                                   b"Upgrade: h2c", b"Proxy-Connection: x", b"TE: x", b"Proxy-Authenticate: Basic"], [],
      ["x-hop", "keep-alive", "upgrade", "proxy-connection", "te", "proxy-authenticate"]),
     ("Connection that names the length", [b"Connection: Content-Length"], [b"Content-Length: 2"], []),
+    ("Connection that names nothing that goes on", [b"Connection: Host, Via, x", b"Via: 1.1 origin"],
+     [b"Via: 1.1 origin"], []),
     ("Via of others", [b"Via: 1.1 origin"], [b"Via: 1.1 origin"], []),
 ]:
     add(name, "Fields of the connection go no further, all others do (RFC 9110 section 7.6.1).",
         ok(*lines, b"Content-Length: 2", body=b"ok"), Passed(body=b"ok", has=tuple(has), lacks=tuple(lacks),
         reused=True))
+
+@pytest.mark.parametrize("lines", [[], [b"Connection: Date", b"Date: evil"], [b"Date: evil", b"Connection: x, dAte"]])
+def test_every_answer_has_one_date(edge: Edge, lines):
+    """RFC 9110 section 6.6.1: a recipient with a clock adds a Date to a message that it forwards without one."""
+    def dateless(connection):
+        connection.request()
+        connection.send(ok(*lines, b"Content-Length: 2", body=b"ok"))
+        connection.expect_close()
+
+    edge.forget_connections()
+    edge.recorder.origin.script(dateless)
+    client = RawClient(edge.proxy.address)
+    answer = client.exchange(get("http://api.internal/case"))
+    assert len(answer.values("date")) == 1 and answer.value("date").endswith(b" GMT")
+    client.close()
+    edge.forget_connections()
+
 
 # Content-Length
 

@@ -49,7 +49,8 @@ import Testing
       ("1.1 304", "Content-Length: 1\r\n", ["keeps"]), ("1.1 100", "", ["keeps", "interim"]),
       ("1.1 101", "Upgrade: websocket\r\nConnection: upgrade\r\n", ["keeps", "interim", "upgrade"]),
       ("1.1 101", "Upgrade: websocket\r\n", ["keeps", "interim"]),
-      ("1.1 200", "Connection: x-a\r\n", ["keeps", "options"]),
+      ("1.1 200", "Connection: x-a\r\n", ["keeps", "options"]), ("1.1 200", "DATE: x\r\n", ["keeps", "date"]),
+      ("1.1 200", "Date: x\r\nConnection: date\r\n", ["keeps", "options"]),
     ] as [(String, String, Set<String>)])
   func connection(line: String, fields: String, flags: Set<String>) throws {
     #expect(try response("HTTP/\(line) X\r\n\(fields)\r\n").flags == flags)
