@@ -114,11 +114,11 @@ extension ExchangeError {
   }
 
   /// Whether the connection to the client cannot be used again: nobody knows where its next request begins, or
-  /// whether it is there at all.
+  /// whether it is there at all. Behind a CONNECT, refused or not, may come what is meant for the tunnel (RFC 9931).
   var endsConnection: Bool {
     switch self {
     case .request, .contentTooLarge, .requestTimeout, .tooManyConnections, .clientTooSlow, .clientGone,
-      .responseIncomplete, .draining:
+      .connectMethod, .responseIncomplete, .draining:
       true
     case .denied(let refusal): refusal.endsConnection
     default: false
