@@ -54,6 +54,16 @@ def test_a_field_that_replaces_the_path_is_refused_where_paths_are_named(proxy, 
         refused(proxy, origin, get("http://paths.internal/v1/x", f"{name}: {value}"), name, '"paths"')
 
 
+@pytest.mark.parametrize("target, passes", [("/api/x", False), ("/paths/v1/x", False), ("/free/x", True)])
+def test_such_a_field_does_not_come_in_a_trailer_section(proxy, origin, target, passes):
+    """What a rule cannot see in time goes no further: trailers may be dropped (RFC 9110 section 6.5.1)."""
+    request = get(target, "Transfer-Encoding: chunked", "Trailer: X-HTTP-Method", method="POST")
+    content = b"3\r\nabc\r\n0\r\nX-HTTP-Method: DELETE\r\nX-Original-URL: /y\r\n\r\n"
+    assert proxy.connect().exchange(request + content, "POST").status == 200
+    assert origin.requests[0].body == b"abc"
+    assert len(origin.requests[0].trailers) == 2 * passes and len(origin.requests[0].values("trailer")) == passes
+
+
 def test_a_route_without_such_a_rule_is_not_concerned(proxy, origin):
     overrides = ["X-HTTP-Method-Override: DELETE", "X-HTTP-Method: PUT", "X-HTTP-Method: a b"]
     assert proxy.connect().exchange(get("/free/x", *overrides, "X-Original-URL: /y")).status == 200

@@ -28,7 +28,7 @@ extension Exchange {
   private func prepareUpload(_ route: ProxyRoute) throws(ExchangeError) {
     upload = BodyRelay(
       BodyDecoder(head.framing), input: worker.buffers.lend(), output: worker.buffers.lend(), framing: head.framing,
-      passesTrailers: !head.hasConnectionOptions, limit: route.bodyLimit)
+      passesTrailers: !head.hasConnectionOptions && !route.rules.canBeOverridden, limit: route.bodyLimit)
     try writeRequestHead(route, to: upload!.output)
     guard head.framing != .none, let input = connection.input else { return }
     // What came with the head goes where the rest of the content will come: the head itself is still needed.
@@ -88,6 +88,8 @@ extension Exchange {
     // upstream could ask for (RFC 9110 section 10.1.1).
     if !head.expectsContinue { dropped.insert(.expect) }
     if remainingForwards != nil { dropped.insert(.maxForwards) }
+    // Trailers that get round a rule come when it has been applied already.
+    if route.rules.canBeOverridden { dropped.insert(.trailer) }
     return dropped
   }
 
