@@ -26,17 +26,38 @@ public final class UpstreamPool {
   private let loop: EventLoop
   private let dialer: Dialer
   private let idleTime: Duration
-  private var pool: ConnectionPool<UpstreamConnection, UpstreamLease>
+  private var pool: ConnectionPool<UpstreamConnection, UpstreamLease> {
+    didSet { publish() }
+  }
+  private let figures: PoolFigures
+  private var published = (open: 0, idle: 0, waiting: 0)
   private let expiry = LoopTimer()
 
   /// An empty pool.
-  public init(origin: UpstreamOrigin, limits: Limits, dialer: Dialer, loop: EventLoop) {
+  ///
+  /// - Parameter figures: what else is told how many connections there are; pools may share it.
+  public init(
+    origin: UpstreamOrigin, limits: Limits, figures: PoolFigures = PoolFigures(), dialer: Dialer, loop: EventLoop
+  ) {
     self.origin = origin
     self.loop = loop
     self.dialer = dialer
+    self.figures = figures
     idleTime = limits.idle
     pool = ConnectionPool(limit: max(1, limits.connections), queueLimit: limits.queue)
     expiry.action = { [unowned self] in expire() }
+  }
+
+  deinit {
+    figures.add(open: -published.open, idle: -published.idle, waiting: -published.waiting)
+  }
+
+  private func publish() {
+    let now = (open: pool.open, idle: pool.idle.count, waiting: pool.waiters.count)
+    guard now != published else { return }
+    figures.add(
+      open: now.open - published.open, idle: now.idle - published.idle, waiting: now.waiting - published.waiting)
+    published = now
   }
 
   /// Connections that are open or being made.

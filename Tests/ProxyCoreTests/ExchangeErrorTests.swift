@@ -38,6 +38,9 @@ import Upstream
       .tokenTimeout(endpoint: "acme.kinde.com"), .upstreamBroken("reset", route), .upstreamTimeout(route),
       .response(.malformedStatusLine, route), .responseIncomplete("cut", route), .draining,
       .tooManyConnections, .contentTooLarge(route), .outOfTime(route), .clientTooSlow(route),
+      .denied(.overrides(.method, field: "X-HTTP-Method-Override", route)),
+      .upstreamSpokeFirst(route),
+      .denied(.overrides(.path, field: "X-Original-URL", route)),
     ] + upstreamErrors.map { .upstream($0, route) }
 
   /// The number of the case: whoever adds one is told here to add it to `all`.
@@ -65,12 +68,13 @@ import Upstream
     case .outOfTime: 19
     case .denied: 20
     case .clientTooSlow: 21
+    case .upstreamSpokeFirst: 22
     }
   }
 
   @Test("every kind of error is among those that are tested")
   func completeness() {
-    #expect(Set(Self.all.map(number)) == Set(0...21))
+    #expect(Set(Self.all.map(number)) == Set(0...22))
   }
 
   @Test("every error has a name for metrics that does not depend on what is in it", arguments: all.indices)
@@ -171,6 +175,6 @@ import Upstream
   @Test("the connection ends where nobody knows where the next request begins")
   func endings() {
     let ending = Self.all.filter(\.endsConnection).map(number)
-    #expect(Set(ending) == [0, 1, 2, 14, 16, 17, 18, 20, 21])
+    #expect(Set(ending) == [0, 1, 2, 6, 14, 16, 17, 18, 20, 21])
   }
 }

@@ -99,7 +99,9 @@ import Testing
     "/api/../admin", "/api/..", "/api/x/../../admin", "/api/./../admin", "/api//../admin", "/api/%2e%2e/admin",
     "/api/%2E%2e/admin", "/api/.%2e/admin", "/api/..%2fadmin", "/api/..%5cadmin", "/api/%5c..%5cadmin",
     "/api/..;x=y/admin", "/api/..;/admin", "/api/x/..;a/..;b/admin", "/api/%2e%2e;/admin", "/api/x%2f..%2f..%2fadmin",
-    "/api/%2f../admin", "/api/a/b/../../..", "/api/;/../admin",
+    "/api/%2f../admin", "/api/a/b/../../..", "/api/;/../admin", "/api/%252e%252e/admin",
+    "/api/%25252E.%2525252fadmin", "/api/%c0%ae%c0%ae/admin", "/api/..%C0%AFadmin", "/api/..%c1%9Cadmin",
+    "/api/%25c0%25ae./admin", "/api/..%253bx/admin",
   ]
 
   @Test("dot segments that lead out of a route are refused, however they are written", arguments: escapes)
@@ -118,7 +120,8 @@ import Testing
   static let insides: [String] = [
     "/api/x/../y", "/api/.../x", "/api/..x/y", "/api/x..", "/api/.x", "/api/./x", "/api//x", "/api/%2e/x",
     "/api/a/b/../..",
-    "/api/x;..", "/api/%252e%252e/x", "/api/%", "/api/%2", "/api/%zz",
+    "/api/x;..", "/api/%", "/api/%2", "/api/%zz", "/api/%25", "/api/%2525", "/api/x%252fy", "/api/%c0", "/api/%c0%",
+    "/api/%c0%ae/x", "/api/%c3%a4/..", "/api/%c1..", "/api/%252e%2",
   ]
 
   @Test("paths that stay inside pass, dots or not", arguments: insides)

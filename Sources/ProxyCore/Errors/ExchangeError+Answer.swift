@@ -72,6 +72,12 @@ extension ExchangeError {
         proxyStatus: "proxy_internal_response", proxyStatusDetails: "token endpoint: wait timed out")
     case .upstream(let error, let route): Self.answer(error, route)
     case .upstreamBroken(let reason, let route): Self.broken(reason, route)
+    case .upstreamSpokeFirst(let route):
+      ErrorAnswer(
+        status: 502, title: "The upstream spoke before it was asked",
+        detail: "\(route.originName) sent bytes on a new connection before the request; they answer nothing.",
+        hint: "Does it speak HTTP? Mail servers and databases greet whoever connects. The request was not sent.",
+        proxyStatus: "http_protocol_error", proxyStatusDetails: "bytes before the request")
     case .upstreamTimeout(let route):
       ErrorAnswer(
         status: 504, title: "The upstream did not answer in time",

@@ -1,5 +1,6 @@
 internal import Configuration
 internal import Reactor
+internal import Telemetry
 internal import Tokens
 internal import Upstream
 
@@ -30,11 +31,15 @@ struct RoutePlan {
 
   /// The connection pools of one loop, in the order in which routes refer to them.
   func makePools(
-    _ configuration: ProxyConfiguration, loops: Int, _ dialer: Dialer, _ loop: EventLoop
+    _ configuration: ProxyConfiguration, loops: Int, _ dialer: Dialer, _ loop: EventLoop, _ registry: MetricsRegistry
   ) -> [UpstreamPool] {
     let limits = UpstreamPool.Limits(
       connections: share(configuration.limits.upstreamConnections, of: loops),
       queue: share(configuration.limits.queue, of: loops), idle: configuration.timeouts.upstreamIdle)
-    return origins.map { UpstreamPool(origin: $0, limits: limits, dialer: dialer, loop: loop) }
+    return origins.map { origin in
+      let figures = PoolFigures()
+      registry.show(figures, upstream: origin.name)
+      return UpstreamPool(origin: origin, limits: limits, figures: figures, dialer: dialer, loop: loop)
+    }
   }
 }

@@ -28,7 +28,7 @@ extension Exchange {
   private func prepareUpload(_ route: ProxyRoute) throws(ExchangeError) {
     upload = BodyRelay(
       BodyDecoder(head.framing), input: worker.buffers.lend(), output: worker.buffers.lend(), framing: head.framing,
-      passesTrailers: !head.hasConnectionOptions, limit: route.bodyLimit)
+      passesTrailers: !head.hasConnectionOptions && !route.rules.canBeOverridden, limit: route.bodyLimit)
     try writeRequestHead(route, to: upload!.output)
     guard head.framing != .none, let input = connection.input else { return }
     // What came with the head goes where the rest of the content will come: the head itself is still needed.
@@ -88,6 +88,8 @@ extension Exchange {
     // upstream could ask for (RFC 9110 section 10.1.1).
     if !head.expectsContinue { dropped.insert(.expect) }
     if remainingForwards != nil { dropped.insert(.maxForwards) }
+    // Trailers that get round a rule come when it has been applied already.
+    if route.rules.canBeOverridden { dropped.insert(.trailer) }
     return dropped
   }
 
@@ -106,7 +108,10 @@ extension Exchange {
     connection.setDeadline(began + route.timeouts.connect + .seconds(1))
     pool.request(lease, mustBeNew: isRepetition)
     // Neither made nor refused: it waits for one of those that are in use.
-    if lease.outcome == nil, lease.attempt == nil { worker.metrics.reached(.upstreamConnections) }
+    if lease.outcome == nil, lease.attempt == nil {
+      worker.metrics.reached(.upstreamConnections)
+      connection.setDeadline(began + route.timeouts.connect)
+    }
     do throws(ExchangeError) {
       while lease.outcome == nil { try await wait(overdue: connectTimeout(lease, route)) }
     } catch {
@@ -139,6 +144,8 @@ extension Exchange {
   /// Returns false when the connection was dead and nothing of the request can have been acted upon.
   private func sendUntilAnswered(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     renewDeadline(route)
+    // A connection that others have used was looked at when it was taken; what has come on a new one by now is no answer.
+    if upstream!.earlierRequests == 0 { upstream!.stream.isReadable = true }
     while true {
       // Before more is written: to an upstream that has answered and closed, that would bring a reset, and the answer
       // would be lost with it.
@@ -172,6 +179,11 @@ extension Exchange {
     let buffer = worker.buffers.lend()
     switch upstream!.stream.receive(into: buffer) {
     case .transferred:
+      guard upload!.bytesSent > 0 else {
+        worker.buffers.giveBack(buffer)
+        guard mayRepeat else { throw .upstreamSpokeFirst(route) }
+        return false
+      }
       clock.firstByte = worker.loop.now - clock.start
       answerInput = buffer
       return true
