@@ -23,8 +23,9 @@ extension RouteReader {
     }
     guard let matching else { return nil }
     let origins = Set(matching.matches.map(\.httpsOrigin))
-    guard let origin = origins.first, origins.count == 1 else {
-      let reason = origins.isEmpty ? "a mount names no host" : "match names several hosts or ports"
+    let takesMany = matching.matches.contains(where: \.isWildcard) || origins.count > 1
+    guard let origin = origins.first, !takesMany else {
+      let reason = takesMany ? "match names several hosts or ports" : "a mount names no host"
       section.missing("forward_to", "\(reason); it must be a URL such as \(example)")
       return nil
     }

@@ -59,7 +59,7 @@ extension Exchange {
     case .ipv4(let address): return IPAddress.v4(address).isLoopback
     case .ipv6(let address): return IPAddress.v6(address).isLoopback
     case .name:
-      if worker.table.knows(host: bytes.extracting(host.host.range)) { return true }
+      if worker.table.names(host: bytes.extracting(host.host.range)) { return true }
       let name = text(of: host.nameWithoutDot).lowercased()
       return name == "localhost" || name.hasSuffix(".localhost")
     }

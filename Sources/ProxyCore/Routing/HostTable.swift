@@ -12,25 +12,44 @@ struct HostTable<Value: Sendable>: Sendable {
 
   /// The value for `host` in any case, with or without the dot that ends an absolute name.
   func value(for host: Span<UInt8>) -> Value? {
-    index(of: host, Self.significantLength(of: host)).map { entries[$0].value }
+    let name = 0..<Self.significantLength(of: host)
+    return index(of: host, name, Self.hash(host, name)).map { entries[$0].value }
+  }
+
+  /// The value for the longest domain that `host` lies below, by one label or more, of those that `accepts` takes.
+  func value(above host: Span<UInt8>, where accepts: (Value) -> Bool) -> Value? {
+    guard !entries.isEmpty else { return nil }
+    let end = Self.significantLength(of: host)
+    var hash = Self.emptyHash
+    var found: Value?
+    // From the right: the hash of each domain on the way is that of the shorter one, and a little more.
+    for position in stride(from: end - 1, to: 0, by: -1) {
+      if host[position] == UInt8(ascii: "."), let index = index(of: host, position + 1..<end, hash),
+        accepts(entries[index].value)
+      {
+        found = entries[index].value
+      }
+      hash = Self.hash(hash, host[position])
+    }
+    return found
   }
 
   /// Lets `change` set the value for `host`, which is in lower case and without a final dot.
   mutating func update(_ host: String, default value: Value, _ change: (inout Value) -> Void) {
     let bytes = Array(host.utf8)
-    if let index = index(of: bytes.span, bytes.count) { return change(&entries[index].value) }
-    var entry = Entry(host: bytes, hash: Self.hash(bytes.span, bytes.count), value: value)
+    let hash = Self.hash(bytes.span, bytes.indices)
+    if let index = index(of: bytes.span, bytes.indices, hash) { return change(&entries[index].value) }
+    var entry = Entry(host: bytes, hash: hash, value: value)
     change(&entry.value)
     entries.append(entry)
     rebuild()
   }
 
-  private func index(of host: Span<UInt8>, _ length: Int) -> Int? {
-    let hash = Self.hash(host, length)
+  private func index(of host: Span<UInt8>, _ name: Range<Int>, _ hash: UInt64) -> Int? {
     var slot = Int(truncatingIfNeeded: hash) & (slots.count - 1)
     while slots[slot] != 0 {
       let index = Int(slots[slot]) - 1
-      if entries[index].hash == hash, Self.equal(entries[index].host, host, length) { return index }
+      if entries[index].hash == hash, Self.equal(entries[index].host, host, name) { return index }
       slot = (slot + 1) & (slots.count - 1)
     }
     return nil
@@ -57,18 +76,22 @@ struct HostTable<Value: Sendable>: Sendable {
     byte &- UInt8(ascii: "A") < 26 ? byte | 0x20 : byte
   }
 
-  // FNV-1a: names are short, and whoever could make them collide writes proxy.conf.
-  private static func hash(_ host: Span<UInt8>, _ length: Int) -> UInt64 {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for index in 0..<length {
-      hash = (hash ^ UInt64(lowercased(host[index]))) &* 0x100_0000_01b3
-    }
+  // FNV-1a, from the last byte to the first: names are short, and whoever could make them collide writes proxy.conf.
+  private static func hash(_ host: Span<UInt8>, _ name: Range<Int>) -> UInt64 {
+    var hash = emptyHash
+    for index in name.reversed() { hash = Self.hash(hash, host[index]) }
     return hash
   }
 
-  private static func equal(_ known: [UInt8], _ host: Span<UInt8>, _ length: Int) -> Bool {
-    guard known.count == length else { return false }
-    for index in 0..<length where known[index] != lowercased(host[index]) { return false }
+  private static var emptyHash: UInt64 { 0xcbf2_9ce4_8422_2325 }
+
+  private static func hash(_ hash: UInt64, _ byte: UInt8) -> UInt64 {
+    (hash ^ UInt64(lowercased(byte))) &* 0x100_0000_01b3
+  }
+
+  private static func equal(_ known: [UInt8], _ host: Span<UInt8>, _ name: Range<Int>) -> Bool {
+    guard known.count == name.count else { return false }
+    for index in known.indices where known[index] != lowercased(host[name.lowerBound + index]) { return false }
     return true
   }
 }
