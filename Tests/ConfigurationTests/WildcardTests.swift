@@ -58,6 +58,67 @@ struct WildcardTests {
     }
   }
 
+  @Test("without forward_to leads to the host that is asked for, if there is no mount")
+  func requestedHost() throws {
+    for match in ["'*.a.b'", "['*.a.b', '*.c.d:8443/x', a.b, '[::1]']"] {
+      let route = try configuration(route("match: \(match)")).routes[0]
+      #expect(route.upstream == nil)
+      #expect(route.upstreamBasePath == "")
+      #expect(!route.allowsPrivate)
+    }
+    #expect(try configuration(route("match: '*.a.b', forward_to: 'https://c'")).routes[0].upstream?.host == "c")
+    #expect(
+      problems(route("match: '*.a.b', mount: /x")) == [
+        "2:5: routes[0].forward_to is missing; a mount names no host; it must be a URL such as https://orders.example.com"
+      ])
+    #expect(
+      problems(route("match: ['*.a.b', 169.254.1.1]")) == [
+        "2:5: routes[0] leads to 169.254.1.1, which is a link-local address: the proxy never connects there"
+      ])
+  }
+
+  @Test("needs an audience for Kinde, whatever the domain")
+  func audience() {
+    let text = """
+      credentials: { kinde: { domain: acme.kinde.com, client_id: id, client_secret: { env: SECRET } } }
+      routes: [{ name: a, match: "*.kinde.com/api/" }]
+      """
+    #expect(
+      problems(text) == [
+        "2:10: routes[0].audience is missing; it must be the identifier under which the API is registered in Kinde"
+      ])
+  }
+
+  @Test("may lead to private addresses where allow_private says so")
+  func allowPrivate() throws {
+    for (written, expected) in [("true", true), ("false", false)] {
+      let route = try configuration(route("match: '*.a.b', allow_private: \(written)")).routes[0]
+      #expect(route.allowsPrivate == expected)
+    }
+  }
+
+  static let saysNothing = "is for wildcards without forward_to, and says nothing here"
+
+  @Test(
+    "alone has allow_private: elsewhere it is a problem, since it would say nothing",
+    arguments: [
+      ("match: a, allow_private: true", "2:60: routes[0].allow_private \(saysNothing): the host was written out"),
+      ("match: a, allow_private: false", "2:60: routes[0].allow_private \(saysNothing): the host was written out"),
+      (
+        "match: '*.a.b', forward_to: 'https://c', allow_private: true",
+        "2:91: routes[0].allow_private \(saysNothing): where forward_to leads was written out"
+      ),
+      (
+        "mount: /a, forward_to: 'https://c', allow_private: true",
+        "2:86: routes[0].allow_private \(saysNothing): where forward_to leads was written out"
+      ),
+      ("match: '*.a.b', allow_private: on", #"2:66: routes[0].allow_private must be true or false, not "on""#),
+      ("match: '*.a.b', allow_private: [true]", "2:66: routes[0].allow_private must be true or false, not a list"),
+    ])
+  func allowPrivateElsewhere(settings: String, expected: String) {
+    #expect(problems(route(settings)) == [expected])
+  }
+
   @Test("stands in match only")
   func elsewhere() {
     let found = problems(route("match: a, forward_to: 'https://*.example.com'"))

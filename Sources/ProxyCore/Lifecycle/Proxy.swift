@@ -61,6 +61,7 @@ public final class Proxy {
     workers = zip(loops, dialers).map { loop, dialer in
       Worker(
         loop: loop, table: plan.table, pools: plan.makePools(configuration, loops: loopCount, dialer, loop),
+        requestedHosts: RoutePlan.makeRequestedHosts(configuration, loops: loopCount, dialer, loop),
         configuration: configuration, connectionLimit: share(configuration.limits.connections, of: loopCount),
         clients: clients, metrics: WorkerMetrics(registry, routes: plan.table.routes),
         accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger, viaName: viaName)
