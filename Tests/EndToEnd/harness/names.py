@@ -8,6 +8,7 @@ _SOURCE = r"""
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -15,12 +16,27 @@ _SOURCE = r"""
 #include <string.h>
 #include <sys/socket.h>
 
-// NETWORK="address=address;address=address": whoever connects to the first reaches the second.
+// NETWORK="address=address;address=address": whoever connects to the first reaches the second. Nothing else leads anywhere
+// but to this machine, so that a proxy that connects where it must not troubles nobody.
+static int is_here(const struct sockaddr_in *address) {
+  unsigned number = ntohl(address->sin_addr.s_addr);
+  return number >> 24 == 127 || number == 0;
+}
+
+static int is_here6(const struct in6_addr *address) {
+  return IN6_IS_ADDR_LOOPBACK(address) || IN6_IS_ADDR_UNSPECIFIED(address) ||
+         (IN6_IS_ADDR_V4MAPPED(address) && address->s6_addr[12] == 127);
+}
+
 int connect(int descriptor, const struct sockaddr *address, socklen_t length) {
   static int (*next)(int, const struct sockaddr *, socklen_t);
   if (!next) next = dlsym(RTLD_NEXT, "connect");
   const char *network = getenv("NETWORK");
-  if (!network || address->sa_family != AF_INET) return next(descriptor, address, length);
+  if (address->sa_family == AF_INET6 && !is_here6(&((const struct sockaddr_in6 *)address)->sin6_addr)) {
+    errno = ENETUNREACH;
+    return -1;
+  }
+  if (address->sa_family != AF_INET) return next(descriptor, address, length);
   struct sockaddr_in reached = *(const struct sockaddr_in *)address;
   char *entries = strdup(network), *state = NULL;
   for (char *entry = strtok_r(entries, ";", &state); entry; entry = strtok_r(NULL, ";", &state)) {
@@ -32,6 +48,10 @@ int connect(int descriptor, const struct sockaddr *address, socklen_t length) {
     break;
   }
   free(entries);
+  if (!is_here(&reached)) {
+    errno = ENETUNREACH;
+    return -1;
+  }
   return next(descriptor, (struct sockaddr *)&reached, length);
 }
 
