@@ -18,7 +18,8 @@ struct ProxyConfExampleTests {
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: directory) }
     for (name, content) in [
-      ("kinde_client_secret", "s3cret\n"), ("private-ca.pem", "-----BEGIN CERTIFICATE-----\n"),
+      ("kinde_client_secret", "s3cret\n"), ("kinde_client_secret_previous", "s3cret-before\n"),
+      ("private-ca.pem", "-----BEGIN CERTIFICATE-----\n"),
     ] {
       let path = directory.appendingPathComponent(name).path
       try #require(
@@ -82,7 +83,7 @@ struct ProxyConfExampleTests {
       tls: { zzzzzzzz: 1 }
       timeouts: { zzzzzzzz: 1 }
       limits: { zzzzzzzz: 1 }
-      credentials: { kinde: { zzzzzzzz: 1, client_secret: { zzzzzzzz: 1 } } }
+      credentials: { kinde: { zzzzzzzz: 1, client_secret: { zzzzzzzz: 1 }, budget: { zzzzzzzz: 1 } } }
       listen: { zzzzzzzz: 1 }
       routes: [{ zzzzzzzz: 1, timeouts: { zzzzzzzz: 1 } }]
       """
@@ -99,7 +100,7 @@ struct ProxyConfExampleTests {
           "docs/configuration.md lacks \(name)")
       }
     }
-    #expect(sections == 10)
+    #expect(sections == 11)
   }
 
   @Test("shows the smallest file in docs/configuration.md as one that loads")

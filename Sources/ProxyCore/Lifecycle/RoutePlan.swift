@@ -9,13 +9,13 @@ struct RoutePlan {
   let table: RouteTable
   private let origins: [UpstreamOrigin]
 
-  init(_ configuration: ProxyConfiguration, tokens: TokenSources) {
+  init(_ configuration: ProxyConfiguration, tokens: TokenSources, clients: [TokenClient]) {
     var origins: [UpstreamOrigin] = []
     var pools: [Origin: Int] = [:]
     let routes = configuration.routes.enumerated().map { index, route in
       let pool = route.upstream.map { pools[$0] ?? origins.count }
       let source = route.credentials.map { number in
-        tokens.source(for: TokenGrant(configuration.credentials[number], route))
+        tokens.source(for: clients[number].grant(for: route))
       }
       let made = ProxyRoute(route, index: index, pool: pool, tokens: source)
       if let upstream = route.upstream, let origin = made.origin, pool == origins.count {
@@ -50,18 +50,5 @@ struct RoutePlan {
     UpstreamPool.Limits(
       connections: share(configuration.limits.upstreamConnections, of: loops),
       queue: share(configuration.limits.queue, of: loops), idle: configuration.timeouts.upstreamIdle)
-  }
-}
-
-extension TokenGrant {
-  /// What a route asks the token endpoint of its credentials for.
-  init(_ credentials: Credentials, _ route: Route) {
-    let key = TokenRequestKey(
-      endpoint: credentials.tokenEndpoint.description, clientID: credentials.clientID,
-      authentication: credentials.authentication == .clientSecretBasic ? .clientSecretBasic : .clientSecretPost,
-      audience: route.audience, scopes: route.scopes)
-    let provider: TokenProvider = if case .kinde = credentials.provider { .kinde } else { .generic }
-    self.init(
-      key: key, clientSecret: credentials.clientSecret, credentialsName: credentials.name, provider: provider)
   }
 }
