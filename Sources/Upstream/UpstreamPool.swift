@@ -33,6 +33,9 @@ public final class UpstreamPool {
   private var published = (open: 0, idle: 0, waiting: 0)
   private let expiry = LoopTimer()
 
+  /// Called when the last connection has ended by itself, and nobody waits for one.
+  public var becameEmpty: (() -> Void)?
+
   /// An empty pool.
   ///
   /// - Parameter figures: what else is told how many connections there are; pools may share it.
@@ -143,6 +146,13 @@ public final class UpstreamPool {
     for connection in pool.expire(idleSince: .never) { close(idle: connection) }
   }
 
+  /// Ends the pool, which no request uses any more.
+  public func close() {
+    closeIdle()
+    becameEmpty = nil
+    loop.retire(expiry)
+  }
+
   private func dial(for lease: UpstreamLease) {
     do {
       lease.attempt = try dialer.dial(origin, timeout: lease.connectTimeout) { [unowned self, unowned lease] result in
@@ -169,6 +179,11 @@ public final class UpstreamPool {
   private func inspect(_ connection: UpstreamConnection) {
     guard connection.stream.hasUnexpectedInput(), pool.removeIdle(connection) else { return }
     close(idle: connection)
+    noteIfEmpty()
+  }
+
+  private func noteIfEmpty() {
+    if pool.open == 0, pool.waiters.isEmpty { becameEmpty?() }
   }
 
   private func close(idle connection: UpstreamConnection) {
@@ -182,5 +197,6 @@ public final class UpstreamPool {
     let moment = Instant(nanoseconds: loop.now.nanoseconds - idleTime.nanoseconds)
     for connection in pool.expire(idleSince: moment) { close(idle: connection) }
     if let oldest = pool.idle.first { loop.set(expiry, to: oldest.since + idleTime) }
+    noteIfEmpty()
   }
 }

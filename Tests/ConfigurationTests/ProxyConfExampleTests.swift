@@ -46,7 +46,7 @@ struct ProxyConfExampleTests {
     let configuration = try withExample(load)
     #expect(configuration.warnings.map(\.description) == [])
     #expect(configuration.credentials.map(\.name) == ["kinde", "legacy-idp"])
-    #expect(configuration.routes.map(\.name) == ["kinde-management", "orders", "reports", "status"])
+    #expect(configuration.routes.map(\.name) == ["kinde-management", "orders", "shops", "reports", "status"])
     #expect(configuration.routes[0].audience == "https://acme.kinde.com/api")
   }
 
@@ -70,6 +70,7 @@ struct ProxyConfExampleTests {
     #expect(configuration.loops == 2)
     #expect(configuration.tls.caFile?.hasSuffix("/private-ca.pem") == true)
     #expect(configuration.credentials[0].audience == "https://api.acme.com")
+    #expect(configuration.routes[2].allowsPrivate)
     #expect(configuration.credentials[0].tokenEndpoint.description == "https://login.acme.com/oauth2/token")
   }
 

@@ -20,7 +20,8 @@ import Upstream
   ).summary
 
   static let upstreamErrors: [UpstreamError] = [
-    .dns("no such name"), .connect("refused"), .prohibited("link-local"), .ownListener("127.0.0.1, port 8080"),
+    .dns("no such name"), .connect("refused"), .prohibited("link-local"), .privateAddress("10.0.0.1"),
+    .ownListener("127.0.0.1, port 8080"),
     .connectTimeout("too long"), .certificate("unknown authority"),
     .tls("handshake"), .exhausted, .noDescriptors, .broken("reset"), .other("else"),
   ]
@@ -37,7 +38,7 @@ import Upstream
       .token(TokenFailure(cause: .throttled, request: request, secondsToNextAttempt: 7)),
       .tokenTimeout(endpoint: "acme.kinde.com"), .upstreamBroken("reset", route), .upstreamTimeout(route),
       .response(.malformedStatusLine, route), .responseIncomplete("cut", route), .draining,
-      .tooManyConnections, .contentTooLarge(route), .outOfTime(route), .clientTooSlow(route),
+      .tooManyConnections, .tooManyHosts(route), .contentTooLarge(route), .outOfTime(route), .clientTooSlow(route),
       .denied(.overrides(.method, field: "X-HTTP-Method-Override", route)),
       .upstreamSpokeFirst(route),
       .denied(.overrides(.path, field: "X-Original-URL", route)),
@@ -69,6 +70,7 @@ import Upstream
     case .denied: 20
     case .clientTooSlow: 21
     case .upstreamSpokeFirst: 22
+    case .tooManyHosts: 23
     }
   }
 

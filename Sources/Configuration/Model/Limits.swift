@@ -14,6 +14,8 @@ public struct Limits: Sendable, Hashable {
   public var upstreamConnections = 256
   /// Requests per upstream that may wait for a connection when all are in use.
   public var queue = 1_000
+  /// Hosts below wildcards that are in use, or have open connections, at the same time, all loops together.
+  public var wildcardHosts = 1_000
 
   /// Bytes of a request line.
   public var requestLine = 16 * 1024

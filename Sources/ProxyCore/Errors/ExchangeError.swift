@@ -38,6 +38,8 @@ enum ExchangeError: Error {
   case tokenTimeout(endpoint: String)
 
   // The upstream.
+  /// As many hosts below wildcards as there may be are in use.
+  case tooManyHosts(ProxyRoute)
   /// There is no connection to it.
   case upstream(UpstreamError, ProxyRoute)
   /// The connection broke before an answer began.
@@ -75,7 +77,7 @@ extension ExchangeError {
     case .token, .tokenTimeout: .token
     case .upstream(.ownListener, _): .policy
     case .upstream, .upstreamBroken, .upstreamSpokeFirst, .upstreamTimeout, .response, .responseIncomplete: .upstream
-    case .tooManyConnections, .outOfTime, .draining: .internal
+    case .tooManyConnections, .tooManyHosts, .outOfTime, .draining: .internal
     }
   }
 
@@ -96,6 +98,7 @@ extension ExchangeError {
     case .denied(let refusal): refusal.kind
     case .token(let failure): failure.metricLabel
     case .tokenTimeout: "token_wait"
+    case .tooManyHosts: "too_many_hosts"
     case .upstream(let error, _): error.kind
     case .upstreamBroken: "upstream_broken"
     case .upstreamSpokeFirst: "upstream_spoke_first"
@@ -132,6 +135,7 @@ extension UpstreamError {
     case .dns: "upstream_dns"
     case .connect: "upstream_connect"
     case .prohibited: "upstream_prohibited"
+    case .privateAddress: "upstream_private"
     case .ownListener: "loop"
     case .connectTimeout: "upstream_connect_timeout"
     case .certificate: "upstream_certificate"

@@ -22,6 +22,7 @@ final class Worker: @unchecked Sendable {
   let minRate: Int?
   let buffers: BufferPool
   let pools: [UpstreamPool]
+  let requestedHosts: RequestedHosts
   let metrics: WorkerMetrics
   let accessLog: AccessLog?
   let viaName: ViaName
@@ -51,13 +52,15 @@ final class Worker: @unchecked Sendable {
   private static let noticeInterval = Duration.seconds(10)
 
   init(
-    loop: EventLoop, table: RouteTable, pools: [UpstreamPool], configuration: ProxyConfiguration,
+    loop: EventLoop, table: RouteTable, pools: [UpstreamPool], requestedHosts: RequestedHosts,
+    configuration: ProxyConfiguration,
     connectionLimit: Int, clients: ClientCensus, metrics: WorkerMetrics, accessLog: AccessLog?, logger: Logger,
     viaName: ViaName = ViaName()
   ) {
     self.loop = loop
     self.table = table
     self.pools = pools
+    self.requestedHosts = requestedHosts
     self.connectionLimit = connectionLimit
     self.clients = clients
     requestsPerConnection = configuration.limits.requestsPerConnection
@@ -182,6 +185,7 @@ final class Worker: @unchecked Sendable {
     listeners = []
     for connection in connections.values { connection.drain() }
     for pool in pools { pool.closeIdle() }
+    requestedHosts.closeIdle()
     if connections.isEmpty { done() }
   }
 

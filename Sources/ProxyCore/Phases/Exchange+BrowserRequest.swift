@@ -59,7 +59,7 @@ extension Exchange {
     case .ipv4(let address): return IPAddress.v4(address).isLoopback
     case .ipv6(let address): return IPAddress.v6(address).isLoopback
     case .name:
-      return worker.table.knows(host: bytes.extracting(host.host.range)) || isLocalhost(host)
+      return worker.table.names(host: bytes.extracting(host.host.range)) || isLocalhost(host)
     }
   }
 }

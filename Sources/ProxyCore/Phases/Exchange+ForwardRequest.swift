@@ -9,7 +9,7 @@ extension Exchange {
   /// Sends the request to the upstream, and ends when the first bytes of an answer are there. The rest of the
   /// content, if there is any, goes on its way while the answer is relayed.
   func forwardRequest() async throws(ExchangeError) {
-    guard let route else { return }
+    guard let route = try chooseUpstream() else { return }
     try prepareUpload(route)
     try await connectUpstream(route)
     while !(try await sendUntilAnswered(route)) {
@@ -17,7 +17,7 @@ extension Exchange {
       isRepetition = true
       worker.metrics.routes[route.index].repeated.increment()
       if upload!.bytesSent > 0 { try restartUpload(route) }
-      worker.pools[route.pool].discard(upstream!)
+      pool.discard(upstream!)
       upstream = nil
       try await connectUpstream(route)
     }
@@ -96,7 +96,7 @@ extension Exchange {
   // MARK: Connecting
 
   private func connectUpstream(_ route: ProxyRoute) async throws(ExchangeError) {
-    let pool = worker.pools[route.pool]
+    let pool = pool!
     let metrics = worker.metrics.routes[route.index]
     if !isRepetition, let connection = pool.reuse() {
       metrics.reused.increment()

@@ -10,6 +10,12 @@ struct PathPrefix: Hashable, Sendable {
   /// The longer of two prefixes that cover a path is the more specific one.
   var length: Int { bytes.count }
 
+  var hash: FNV1a {
+    var hash = FNV1a()
+    for byte in bytes { hash.add(byte) }
+    return hash
+  }
+
   func covers(_ path: Span<UInt8>) -> Bool {
     guard bytes.count <= path.count else { return false }
     for index in bytes.indices where bytes[index] != path[index] { return false }
