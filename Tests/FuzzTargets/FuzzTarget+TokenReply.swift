@@ -1,5 +1,5 @@
+import Locks
 import Secrets
-import Synchronization
 import Tokens
 
 private let secret = "hunter2-+/hunter2"
@@ -53,7 +53,7 @@ private func outcome(
       clock: TokenClock(now: { TokenInstant(nanoseconds: 1_000_000_000) }, wallSeconds: { 1_800_000_000 }),
       transport: { _ in .success(response) },
       launch: { work in Task(executorPreference: executor) { await work() } }, onEvent: { _ in }, random: { 0.5 }))
-  let result = Mutex<Result<AccessToken, TokenFailure>?>(nil)
+  let result = Monitor<Result<AccessToken, TokenFailure>?>(nil)
   switch source.request({ outcome in result.withLock { $0 = outcome } }) {
   case .available(let token): return .success(token)
   case .failed(let failure): return .failure(failure)
@@ -89,7 +89,7 @@ private func check(_ failure: TokenFailure, _ input: [UInt8]) throws(Violation) 
 
 /// Runs tasks on the thread that calls ``run()``.
 private final class CallersExecutor: TaskExecutor {
-  private let jobs = Mutex<[UnownedJob]>([])
+  private let jobs = Monitor<[UnownedJob]>([])
 
   func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)

@@ -1,9 +1,9 @@
-import Synchronization
+import Locks
 import Tokens
 
 /// A clock that stands still until a test turns it.
 final class ManualClock: Sendable {
-  private let time = Mutex((now: Duration.seconds(1_000), wall: Int64(1_800_000_000)))
+  private let time = Monitor((now: Duration.seconds(1_000), wall: Int64(1_800_000_000)))
 
   var clock: TokenClock {
     TokenClock(now: { self.now }, wallSeconds: { self.wallSeconds })
