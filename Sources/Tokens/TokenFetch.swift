@@ -26,14 +26,14 @@ struct TokenFetch {
   }
 
   private func attempt(until deadline: TokenInstant) async -> Result<AccessToken, FailedFetch> {
-    let sent = TokenReplyReader.Moment(instant: clock.now, wallSeconds: clock.wallSeconds)
+    let sent = clock.moment
     let request = grant.request(timeout: sent.instant.duration(to: deadline))
     switch await transport(request) {
     case .failure(let error):
       return .failure(FailedFetch(TokenFailure.Cause(error)))
     case .success(let response):
       switch TokenReplyReader(response: response, grant: grant, sent: sent).outcome() {
-      case .success(let token) where !token.isUsable(at: clock.now):
+      case .success(let token) where !token.isUsable(at: clock.moment):
         return .failure(FailedFetch(.malformed(.expiredToken)))
       case let outcome:
         return outcome

@@ -1,5 +1,6 @@
 """The command line: run, check, health, --version, --help; and proxy.conf files that are wrong."""
 
+import contextlib
 import os
 import re
 import signal
@@ -206,8 +207,12 @@ def test_what_is_said_never_goes_into_a_socket_that_has_the_number_of_a_closed_d
         env=clean_environment(CLIENT_SECRET="from-the-environment"))
 
     def descriptors():
-        links = [f"/proc/{process.pid}/fd/{number}" for number in os.listdir(f"/proc/{process.pid}/fd")]
-        return {link.rpartition("/")[2]: os.readlink(link) for link in links if os.path.islink(link)}
+        found = {}
+        for number in os.listdir(f"/proc/{process.pid}/fd"):
+            # It may have been closed since it was listed.
+            with contextlib.suppress(FileNotFoundError):
+                found[number] = os.readlink(f"/proc/{process.pid}/fd/{number}")
+        return found
 
     try:
         poll(lambda: any("socket:" in to for to in descriptors().values()), "a listener")

@@ -69,15 +69,6 @@ def test_the_access_log_can_be_turned_off(start_proxy, origin):
     assert "event=request" not in proxy.log.text
 
 
-def samples(proxy) -> dict[tuple, float]:
-    """All samples by name and labels; parsing is prometheus_client's."""
-    found = {}
-    for family in text_string_to_metric_families(proxy.metrics()):
-        for sample in family.samples:
-            found[sample.name, tuple(sorted(sample.labels.items()))] = sample.value
-    return found
-
-
 def total(found: dict[tuple, float], name: str, **labels: str) -> float:
     matching = [value for (key, pairs), value in found.items()
                 if key == name and labels.items() <= dict(pairs).items()]
@@ -85,13 +76,13 @@ def total(found: dict[tuple, float], name: str, **labels: str) -> float:
 
 
 def test_metrics_count_requests_by_route_and_tokens(proxy):
-    before = samples(proxy)
+    before = proxy.samples()
     client = proxy.connect()
     for _ in range(7):
         assert client.exchange(get("http://api.internal/")).status == 200
     assert client.exchange(get("http://nowhere.internal/")).status == 403
     proxy.requests_logged(8)
-    after = samples(proxy)
+    after = proxy.samples()
     assert total(after, "m2m_proxy_requests_total", route="api") - total(
         before, "m2m_proxy_requests_total", route="api") == 7
     assert total(after, "m2m_proxy_requests_total") - total(before, "m2m_proxy_requests_total") == 8
@@ -103,7 +94,7 @@ def test_metrics_have_duration_histograms_that_add_up(proxy):
     for _ in range(5):
         assert client.exchange(get("http://api.internal/")).status == 200
     proxy.requests_logged(5)
-    found = samples(proxy)
+    found = proxy.samples()
     counts = {(name, pairs): value for (name, pairs), value in found.items()
               if re.match(r"m2m_proxy_.*seconds_count", name) and dict(pairs).get("route") == "api"}
     assert 5 in counts.values()
@@ -125,10 +116,10 @@ def test_a_client_cannot_add_metric_labels(proxy):
     for number in range(50):
         request = get(f"http://host-{number}.internal/{number}", method=f"M{number}")
         assert client.exchange(request).status == 403
-    before = len(samples(proxy))
+    before = len(proxy.samples())
     for number in range(50, 100):
         assert client.exchange(get(f"http://host-{number}.internal/", method=f"M{number}")).status == 403
-    assert len(samples(proxy)) == before
+    assert len(proxy.samples()) == before
     assert "host-" not in proxy.metrics()
 
 

@@ -98,9 +98,11 @@ def test_all_waiting_requests_are_told_of_one_failed_fetch(proxy, origin, authli
     authlib.client.refused_audiences = {"https://api.example"}
     clients = [proxy.connect().send(get("http://api.internal/")) for _ in range(50)]
     authlib.wait_for_fetches(1)
+    poll(lambda: proxy.sample("m2m_proxy_token_waiting", route="api") == 50, "50 requests that wait for a token")
     authlib.release()
     assert [client.answer().status for client in clients] == [502] * 50
-    assert len(authlib.fetches) < 10
+    assert len(authlib.fetches) == 1
+    assert proxy.sample("m2m_proxy_token_waiting", route="api") == 0
 
 
 NONSENSE = {

@@ -26,7 +26,8 @@ struct TokenSourceTests {
     let source = TokenSource(
       grant: .example(),
       environment: TokenEnvironment(
-        transport: endpoint.transport, launch: { work in Task { await work() } }, onEvent: { _ in }))
+        transport: endpoint.transport, launch: { work in Task { await work() } },
+        schedule: { _, _ in }, onEvent: { _ in }))
     let crowd = 4_000
     let enrolled = Collected<Void>()
     let tokens = await withTaskGroup(of: AccessToken?.self) { group in

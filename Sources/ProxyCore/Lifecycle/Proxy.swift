@@ -111,7 +111,9 @@ public final class Proxy {
     let events = TokenEventLog(logger: logger, registry: registry)
     return TokenSources(
       environment: TokenEnvironment(
-        transport: { await endpoint.send($0) }, launch: { endpoint.launch($0) }, onEvent: { events.record($0) }))
+        transport: { await endpoint.send($0) }, launch: { endpoint.launch($0) },
+        schedule: { endpoint.schedule($0, $1) },
+        onEvent: { events.record($0) }))
   }
 
   private static func bind(_ listeners: [ListenerSettings], _ workers: [Worker]) throws(StartError) -> [String] {

@@ -7,6 +7,7 @@ final class RouteMetrics {
   let duration: Histogram
   let firstByte: Histogram
   let tokenWait: Histogram
+  let waitingForToken: Gauge
   let connect: Histogram
   let opened: Counter
   let reused: Counter
@@ -32,6 +33,8 @@ final class RouteMetrics {
     firstByte = histogram(
       "m2m_proxy_upstream_first_byte_seconds", "From the first byte of a request to the first byte of the answer.")
     tokenWait = histogram("m2m_proxy_token_wait_seconds", "How long requests that had to wait for a token did.")
+    waitingForToken = registry.gauge(
+      "m2m_proxy_token_waiting", help: "Requests that wait for a token now.", labels: label)
     connect = histogram("m2m_proxy_upstream_connect_seconds", "How long requests waited for an upstream connection.")
     opened = registry.counter(
       "m2m_proxy_upstream_connections_opened_total", help: "Connections made to the upstream.", labels: label)

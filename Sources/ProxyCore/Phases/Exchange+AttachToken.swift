@@ -12,9 +12,12 @@ extension Exchange {
 
   private func waitForToken(_ source: TokenSource, _ route: ProxyRoute) async throws(ExchangeError) -> AccessToken {
     let began = Instant.now
+    let metrics = worker.metrics.routes[route.index]
+    metrics.waitingForToken.add()
     defer {
+      metrics.waitingForToken.subtract()
       clock.token = Instant.now - began
-      worker.metrics.routes[route.index].tokenWait.observe(nanoseconds: clock.token)
+      metrics.tokenWait.observe(nanoseconds: clock.token)
     }
     let delivery = TokenDelivery(loop: worker.loop, wakeup: connection.wakeup)
     switch source.request({ delivery.deliver($0) }) {

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import requests
+from prometheus_client.parser import text_string_to_metric_families
 
 from .client import RawClient
 from .output import Output
@@ -79,6 +80,16 @@ class Proxy:
         answer = requests.get("http://%s:%d/metrics" % self.admin, timeout=PATIENCE, proxies={"http": ""})
         answer.raise_for_status()
         return answer.text
+
+    def samples(self) -> dict[tuple, float]:
+        """All samples by name and labels; parsing is prometheus_client's."""
+        return {(sample.name, tuple(sorted(sample.labels.items()))): sample.value
+                for family in text_string_to_metric_families(self.metrics()) for sample in family.samples}
+
+    def sample(self, name: str, **labels: str) -> float:
+        """The sum of the samples of that name that have these labels."""
+        return sum(value for (key, pairs), value in self.samples().items()
+                   if key == name and labels.items() <= dict(pairs).items())
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
