@@ -22,6 +22,9 @@ public struct Limits: Sendable, Hashable {
   /// Bytes of a request's content; nil for no limit.
   public var body: Int?
 
+  /// Bytes of a request's content that are kept so that it can be sent again.
+  public var replayBuffer = 64 * 1024
+
   /// Bytes per second that a client must send of its content, or take of its answer; nil for no such bound.
   public var minRate: Int? = 100
 

@@ -22,6 +22,8 @@ public struct Route: Sendable {
   public var rules: RouteRules
   /// Bytes of a request's content; nil for no limit.
   public var body: Int?
+  /// When its requests are sent again.
+  public var replay = ReplayRules()
 
   /// A route of these parts; nothing is checked.
   public init(

@@ -33,11 +33,14 @@ struct RouteReader {
     section.read("body", .bodySize, into: &body)
     _ = section.section("timeouts") { timeouts.readRoute($0) }
     let rules = RouteRules.read(section)
+    let replay = ReplayRules.read(section, limits: limits, hasToken: token?.credentials != nil || token == nil)
     guard let name, let matching, let target, let token else { return nil }
-    return Route(
+    var route = Route(
       name: name, matches: matching.matches, mount: matching.mount, upstream: target.origin,
       upstreamBasePath: target.basePath, credentials: token.credentials, audience: token.audience, scopes: token.scopes,
       timeouts: timeouts, rules: rules, body: body)
+    route.replay = replay
+    return route
   }
 
   private mutating func readName(_ section: Section) -> String? {

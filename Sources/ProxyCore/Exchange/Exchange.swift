@@ -37,6 +37,8 @@ final class Exchange {
   var answerHead = ResponseHead()
   /// Bytes of the upstream's answer, from the first one on.
   var answerInput: ByteBuffer?
+  /// What the client is sent before the answer's content.
+  var answerOutput: ByteBuffer?
   var download: BodyRelay?
   var isRepetition = false
   var uploadPace = ClientPace(rate: nil)
@@ -45,6 +47,8 @@ final class Exchange {
   var deliveredAtDeadline: UInt64 = 0
 
   // What became of it.
+  /// The statuses after which it was sent again.
+  var replayedAfter: [Int] = []
   var ending = Ending.closesConnection
   var status = 0
   var hasBegunAnswer = false
@@ -68,7 +72,11 @@ final class Exchange {
         await answerHere()
       } else {
         try await attachToken()
-        try await forwardRequest()
+        while true {
+          try await forwardRequest()
+          try await readAnswer()
+          guard mayReplay, try await prepareReplay() else { break }
+        }
         try await relayResponse()
       }
     } catch {
@@ -85,6 +93,7 @@ final class Exchange {
     target = nil
     remainingForwards = nil
     isRepetition = false
+    replayedAfter.removeAll(keepingCapacity: true)
     uploadIsRefused = false
     ending = .closesConnection
     status = 0
@@ -100,8 +109,9 @@ final class Exchange {
     releaseUpstream()
     endUpload()
     if let answerInput { worker.buffers.giveBack(answerInput) }
-    if let download { worker.buffers.giveBack(download.output) }
+    if let answerOutput { worker.buffers.giveBack(answerOutput) }
     answerInput = nil
+    answerOutput = nil
     download = nil
     route = nil
     token = nil
@@ -120,6 +130,7 @@ final class Exchange {
       }
     }
     upload?.abandon()
+    upload?.forget()
     guard let upload else { return }
     worker.buffers.giveBack(upload.output)
     if upload.input.isEmpty || connection.input != nil {
@@ -131,10 +142,16 @@ final class Exchange {
   }
 
   private func releaseUpstream() {
+    guard let download else { return endUpstream(answerIsWhole: false) }
+    let isWhole = download.isFinished && download.decoder.framing != .untilClose && download.input.isEmpty
+    endUpstream(answerIsWhole: failure == nil && isWhole)
+  }
+
+  /// Ends the use of the upstream's connection, and keeps it for other requests if nothing is left on it of this one.
+  func endUpstream(answerIsWhole: Bool) {
     guard let upstream, let route else { return }
     let pool = worker.pools[route.pool]
-    let isReusable = failure == nil && answerHead.wantsKeepAlive && upload?.isFinished == true
-    if isReusable, let download, download.isFinished, download.decoder.framing != .untilClose, download.input.isEmpty {
+    if answerIsWhole, answerHead.wantsKeepAlive, upload?.isFinished == true {
       pool.release(upstream)
     } else {
       pool.discard(upstream)

@@ -15,6 +15,7 @@ final class RouteMetrics {
   private let statuses: [Counter]
   // By kind; registered when it first happens, so that what never happens does not fill the page.
   private var errors: [String: Counter] = [:]
+  private var replays: [Int: Counter] = [:]
   private let registry: MetricsRegistry
   private let route: String
 
@@ -65,6 +66,17 @@ final class RouteMetrics {
         "m2m_proxy_errors_total", help: "Exchanges that the proxy ended, by the part of the way that failed.",
         labels: ["route": route, "hop": error.hop.rawValue, "kind": error.kind])
     errors[error.kind] = counter
+    counter.increment()
+  }
+
+  /// Counts a request that is sent again because it was answered with `status`.
+  func replayed(after status: Int) {
+    let counter =
+      replays[status]
+      ?? registry.counter(
+        "m2m_proxy_requests_replayed_total", help: "Requests sent again, by the status they were answered with.",
+        labels: ["route": route, "cause": "\(status)"])
+    replays[status] = counter
     counter.increment()
   }
 }

@@ -10,14 +10,15 @@ extension Exchange {
     if token == nil { token = try await waitForToken(source, route) }
   }
 
-  private func waitForToken(_ source: TokenSource, _ route: ProxyRoute) async throws(ExchangeError) -> AccessToken {
+  func waitForToken(_ source: TokenSource, _ route: ProxyRoute) async throws(ExchangeError) -> AccessToken {
     let began = Instant.now
     let metrics = worker.metrics.routes[route.index]
     metrics.waitingForToken.add()
     defer {
       metrics.waitingForToken.subtract()
-      clock.token = Instant.now - began
-      metrics.tokenWait.observe(nanoseconds: clock.token)
+      let waited = Instant.now - began
+      clock.token += waited
+      metrics.tokenWait.observe(nanoseconds: waited)
     }
     let delivery = TokenDelivery(loop: worker.loop, wakeup: connection.wakeup)
     switch source.request({ delivery.deliver($0) }) {

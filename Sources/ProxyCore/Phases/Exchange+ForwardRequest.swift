@@ -10,7 +10,7 @@ extension Exchange {
   /// content, if there is any, goes on its way while the answer is relayed.
   func forwardRequest() async throws(ExchangeError) {
     guard let route else { return }
-    try prepareUpload(route)
+    if upload == nil { try prepareUpload(route) }
     try await connectUpstream(route)
     while !(try await sendUntilAnswered(route)) {
       // Only a connection that served others before can turn out dead like this, and the next one is new.
@@ -28,13 +28,24 @@ extension Exchange {
   private func prepareUpload(_ route: ProxyRoute) throws(ExchangeError) {
     upload = BodyRelay(
       BodyDecoder(head.framing), input: worker.buffers.lend(), output: worker.buffers.lend(), framing: head.framing,
-      passesTrailers: !head.hasConnectionOptions, limit: route.bodyLimit)
+      passesTrailers: !head.hasConnectionOptions, limit: route.bodyLimit, kept: keptContent(route))
     try writeRequestHead(route, to: upload!.output)
     guard head.framing != .none, let input = connection.input else { return }
     // What came with the head goes where the rest of the content will come: the head itself is still needed.
     let headEnd = input.start + head.length
     upload!.input.append(input.bytes(headEnd..<input.end))
     input.truncate(to: headEnd)
+  }
+
+  /// Where the request's content is kept, if it is small enough to be sent again.
+  private func keptContent(_ route: ProxyRoute) -> KeptContent? {
+    let limit = route.replayBuffer
+    switch head.framing {
+    case .length(let length) where length > 0 && length <= UInt64(limit): break
+    case .chunked where limit > 0: break
+    default: return nil
+    }
+    return KeptContent(worker.buffers, limit: limit)
   }
 
   /// Begins anew a request without content.
@@ -46,7 +57,7 @@ extension Exchange {
     try writeRequestHead(route, to: old.output)
   }
 
-  private func writeRequestHead(_ route: ProxyRoute, to outbound: ByteBuffer) throws(ExchangeError) {
+  func writeRequestHead(_ route: ProxyRoute, to outbound: ByteBuffer) throws(ExchangeError) {
     guard let input = connection.input else { return }
     let bytes = input.readableBytes
     var writer = HeadWriter(outbound)
@@ -86,7 +97,8 @@ extension Exchange {
     if route.tokens == nil { dropped.remove(.authorization) }
     // An HTTP/1.0 client cannot be sent the 100 that this would bring, and without content there is nothing that the
     // upstream could ask for (RFC 9110 section 10.1.1).
-    if !head.expectsContinue { dropped.insert(.expect) }
+    // Nor is anything to be waited for when the request is sent again with its content.
+    if !head.expectsContinue || upload?.input.isEmpty == false { dropped.insert(.expect) }
     if remainingForwards != nil { dropped.insert(.maxForwards) }
     return dropped
   }

@@ -32,6 +32,9 @@ extension Exchange {
       if let firstByte = clock.firstByte { line.field(.firstByte, nanoseconds: firstByte) }
       line.field(.total, nanoseconds: total)
       if let upstream { line.field(.upstream, upstream.earlierRequests > 0 ? "reused" : "new" as StaticString) }
+      if !replayedAfter.isEmpty {
+        line.field(.replayed, replayedAfter.map(String.init).joined(separator: ","))
+      }
       line.field(.client, connection.peer)
       if let failure {
         line.field(.error, failure.kind)

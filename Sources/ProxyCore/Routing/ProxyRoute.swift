@@ -24,6 +24,10 @@ final class ProxyRoute: Sendable {
   let rules: AccessRules
   /// How many bytes of content a request may have.
   let bodyLimit: UInt64
+  /// Whether a request that got 401 with a token is sent once more, with a new one.
+  let replaysUnauthorized: Bool
+  /// How many bytes of a request's content are kept so that it can be sent again; 0 for none.
+  let replayBuffer: Int
 
   init(_ route: Route, index: Int, pool: Int, tokens: TokenSource?) {
     self.index = index
@@ -38,5 +42,7 @@ final class ProxyRoute: Sendable {
     timeouts = PhaseTimeouts(route.timeouts)
     rules = AccessRules(route.rules)
     bodyLimit = route.body.map { UInt64($0) } ?? .max
+    replaysUnauthorized = tokens != nil && route.replay.unauthorized
+    replayBuffer = replaysUnauthorized ? route.replay.buffer : 0
   }
 }

@@ -23,6 +23,7 @@ public enum LogField: String, CaseIterable, Sendable {
   case took
   case fetchedToday = "fetched_today"
   case upstream
+  case replayed
   case client
   case error
   case detail
