@@ -65,7 +65,7 @@ let package = Package(
       [
         "Addresses", "Admin", "Bytes", "CLinux", "Configuration", "HTTPWire", "Reactor", "Secrets", "Telemetry",
         "Tokens",
-        "Upstream", logging, systemPackage,
+        "Upstream", deque, logging, systemPackage,
       ]),
 
     .executableTarget(

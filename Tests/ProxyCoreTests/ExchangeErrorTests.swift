@@ -38,6 +38,7 @@ import Upstream
       .tokenTimeout(endpoint: "acme.kinde.com"), .upstreamBroken("reset", route), .upstreamTimeout(route),
       .response(.malformedStatusLine, route), .responseIncomplete("cut", route), .draining,
       .tooManyConnections, .contentTooLarge(route), .outOfTime(route), .clientTooSlow(route),
+      .noPlace(route, hasWaited: false), .noPlace(route, hasWaited: true),
     ] + upstreamErrors.map { .upstream($0, route) }
 
   /// The number of the case: whoever adds one is told here to add it to `all`.
@@ -65,12 +66,13 @@ import Upstream
     case .outOfTime: 19
     case .denied: 20
     case .clientTooSlow: 21
+    case .noPlace: 22
     }
   }
 
   @Test("every kind of error is among those that are tested")
   func completeness() {
-    #expect(Set(Self.all.map(number)) == Set(0...21))
+    #expect(Set(Self.all.map(number)) == Set(0...22))
   }
 
   @Test("every error has a name for metrics that does not depend on what is in it", arguments: all.indices)

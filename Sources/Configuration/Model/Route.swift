@@ -24,6 +24,8 @@ public struct Route: Sendable {
   public var body: Int?
   /// When its requests are sent again.
   public var replay = ReplayRules()
+  /// How many of its requests are under way at once; nil for no limit.
+  public var concurrency: Concurrency?
 
   /// A route of these parts; nothing is checked.
   public init(

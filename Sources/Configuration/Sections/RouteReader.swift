@@ -34,12 +34,14 @@ struct RouteReader {
     _ = section.section("timeouts") { timeouts.readRoute($0) }
     let rules = RouteRules.read(section)
     let replay = ReplayRules.read(section, limits: limits, hasToken: token?.credentials != nil || token == nil)
+    let concurrency = section["concurrency"].flatMap(Concurrency.read)
     guard let name, let matching, let target, let token else { return nil }
     var route = Route(
       name: name, matches: matching.matches, mount: matching.mount, upstream: target.origin,
       upstreamBasePath: target.basePath, credentials: token.credentials, audience: token.audience, scopes: token.scopes,
       timeouts: timeouts, rules: rules, body: body)
     route.replay = replay
+    route.concurrency = concurrency
     return route
   }
 

@@ -29,6 +29,8 @@ final class Exchange {
   var mountLength = 0
   /// What is left of Max-Forwards, for a request that it means something to.
   var remainingForwards: UInt64?
+  /// Whether it counts among the requests of the route that are under way.
+  var holdsPlace = false
   var token: AccessToken?
   var upstream: UpstreamConnection?
   var upload: BodyRelay?
@@ -71,6 +73,7 @@ final class Exchange {
       if try goesNoFurther() {
         await answerHere()
       } else {
+        try await takePlace()
         try await attachToken()
         while true {
           try await forwardRequest()
@@ -107,6 +110,7 @@ final class Exchange {
   private func finish() -> Ending {
     connection.finalDeadline = .never
     releaseUpstream()
+    leavePlace()
     endUpload()
     if let answerInput { worker.buffers.giveBack(answerInput) }
     if let answerOutput { worker.buffers.giveBack(answerOutput) }

@@ -4,6 +4,8 @@ internal import Reactor
 struct ExchangeClock {
   /// When the first byte of the request was there.
   let start: Instant
+  /// How long it waited for its turn.
+  var queued: UInt64 = 0
   /// How long it waited for a token.
   var token: UInt64 = 0
   /// How long it waited for a connection.

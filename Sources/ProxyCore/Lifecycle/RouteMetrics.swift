@@ -15,6 +15,10 @@ final class RouteMetrics {
   private let statuses: [Counter]
   // By kind; registered when it first happens, so that what never happens does not fill the page.
   private var errors: [String: Counter] = [:]
+  /// How long requests waited for their turn; registered when the first one did.
+  private(set) lazy var placeWait = registry.histogram(
+    "m2m_proxy_concurrency_wait_seconds", help: "How long requests that had to wait for their turn did.",
+    labels: ["route": route])
   private var replays: [Int: Counter] = [:]
   private let registry: MetricsRegistry
   private let route: String

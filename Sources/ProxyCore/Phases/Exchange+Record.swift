@@ -27,6 +27,7 @@ extension Exchange {
       line.field(.status, status)
       line.field(.sent, sent)
       line.field(.received, received)
+      if clock.queued > 0 { line.field(.queued, nanoseconds: clock.queued) }
       line.field(.token, nanoseconds: clock.token)
       line.field(.connect, nanoseconds: clock.connect)
       if let firstByte = clock.firstByte { line.field(.firstByte, nanoseconds: firstByte) }

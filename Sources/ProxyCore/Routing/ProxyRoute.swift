@@ -28,6 +28,8 @@ final class ProxyRoute: Sendable {
   let replaysUnauthorized: Bool
   /// How many bytes of a request's content are kept so that it can be sent again; 0 for none.
   let replayBuffer: Int
+  /// How many of its requests are under way at once; nil for no limit.
+  let concurrency: ConcurrencyLimit?
 
   init(_ route: Route, index: Int, pool: Int, tokens: TokenSource?) {
     self.index = index
@@ -43,6 +45,7 @@ final class ProxyRoute: Sendable {
     rules = AccessRules(route.rules)
     bodyLimit = route.body.map { UInt64($0) } ?? .max
     replaysUnauthorized = tokens != nil && route.replay.unauthorized
+    concurrency = route.concurrency.map(ConcurrencyLimit.init)
     replayBuffer = replaysUnauthorized ? route.replay.buffer : 0
   }
 }

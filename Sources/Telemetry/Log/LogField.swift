@@ -16,6 +16,7 @@ public enum LogField: String, CaseIterable, Sendable {
   case status
   case sent
   case received
+  case queued
   case token
   case connect
   case firstByte = "first_byte"
