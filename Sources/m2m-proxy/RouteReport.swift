@@ -10,6 +10,9 @@ struct RouteReport {
       var what = configuration.routes.isEmpty ? "" : route.audience.map { "audience \($0)" } ?? ""
       if !route.scopes.isEmpty { what += "\(what.isEmpty ? "" : ", ")scopes \(route.scopes.joined(separator: " "))" }
       if route.credentials == nil { what = "no token" }
+      if route.credentials != nil, !route.tokenField.isAuthorization {
+        what += "\(what.isEmpty ? "" : ", ")token in \(route.tokenField.header)"
+      }
       if let concurrency = route.concurrency { what += "\(what.isEmpty ? "" : ", ")\(concurrency.requests) at once" }
       return [route.name, names.joined(separator: ", "), "→ \(route.upstream)\(route.upstreamBasePath)", what]
     }

@@ -83,7 +83,8 @@ struct ProxyConfExampleTests {
       limits: { zzzzzzzz: 1 }
       credentials: { kinde: { zzzzzzzz: 1, client_secret: { zzzzzzzz: 1 } } }
       listen: { zzzzzzzz: 1 }
-      routes: [{ zzzzzzzz: 1, timeouts: { zzzzzzzz: 1 }, concurrency: { zzzzzzzz: 1 } }]
+      routes:
+        - { zzzzzzzz: 1, timeouts: { zzzzzzzz: 1 }, concurrency: { zzzzzzzz: 1 }, token: { zzzzzzzz: 1 } }
       """
     let example = uncommented(try Self.text("proxy.conf.example"))
     let reference = try Self.text("docs/configuration.md")
@@ -98,7 +99,7 @@ struct ProxyConfExampleTests {
           "docs/configuration.md lacks \(name)")
       }
     }
-    #expect(sections == 11)
+    #expect(sections == 12)
   }
 
   @Test("shows the smallest file in docs/configuration.md as one that loads")

@@ -12,7 +12,7 @@ struct TokenStateTests {
   private func after(_ duration: Duration) -> TokenInstant { start.advanced(by: duration) }
 
   private func token(lifetime: Duration = .seconds(100), at instant: TokenInstant? = nil) -> AccessToken {
-    AccessToken(line: TokenGrant.example().clientSecret, lifetime: lifetime, requestedAt: instant ?? start)
+    AccessToken(token: TokenGrant.example().clientSecret, lifetime: lifetime, requestedAt: instant ?? start)
   }
 
   private func newState() -> TokenState { TokenState(request: TokenGrant.example().summary) }

@@ -16,6 +16,8 @@ public struct Route: Sendable {
   public var audience: String?
   /// The scopes to ask a token for; empty when none are named in the token request.
   public var scopes: [String]
+  /// Where the token goes.
+  public var tokenField = TokenField()
   /// The timeouts of proxy.conf with the route's own put over them.
   public var timeouts: Timeouts
   /// What it serves of the requests that match it.

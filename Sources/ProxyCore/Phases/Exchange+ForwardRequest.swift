@@ -28,13 +28,18 @@ extension Exchange {
   private func prepareUpload(_ route: ProxyRoute) throws(ExchangeError) {
     upload = BodyRelay(
       BodyDecoder(head.framing), input: worker.buffers.lend(), output: worker.buffers.lend(), framing: head.framing,
-      passesTrailers: !head.hasConnectionOptions, limit: route.bodyLimit, kept: keptContent(route))
+      passesTrailers: passesTrailers(route), limit: route.bodyLimit, kept: keptContent(route))
     try writeRequestHead(route, to: upload!.output)
     guard head.framing != .none, let input = connection.input else { return }
     // What came with the head goes where the rest of the content will come: the head itself is still needed.
     let headEnd = input.start + head.length
     upload!.input.append(input.bytes(headEnd..<input.end))
     input.truncate(to: headEnd)
+  }
+
+  /// Whether trailers go on: none that Connection may name, and none that could be taken for the token.
+  private func passesTrailers(_ route: ProxyRoute) -> Bool {
+    !head.hasConnectionOptions && route.tokenHeader == nil
   }
 
   /// Where the request's content is kept, if it is small enough to be sent again.
@@ -66,14 +71,17 @@ extension Exchange {
     writer.endRequestLine()
     let hostLine = route.hostLine
     writer.lines(hostLine.span)
-    writer.forwardFields(of: head, bytes, dropping: droppedFields(route))
+    writer.forwardFields(of: head, bytes, dropping: droppedFields(route), alsoDropping: route.tokenHeader)
     if head.framing == .chunked { writer.chunkedFraming() }
     if let remainingForwards { writer.field("Max-Forwards", remainingForwards) }
     if head.acceptsTrailers {
       writer.field("TE", "trailers" as StaticString)
       writer.field("Connection", "TE" as StaticString)
     }
-    token?.withAuthorizationLine { writer.lines($0) }
+    if let token {
+      let prefix = route.tokenPrefix
+      token.withToken { writer.line(prefix.span, $0) }
+    }
     let viaName = worker.viaName.bytes
     writer.via(head.version, viaName.span)
     do throws(WireError) { try writer.end() } catch { throw .headTooLarge }
@@ -93,8 +101,8 @@ extension Exchange {
 
   private func droppedFields(_ route: ProxyRoute) -> FieldNameSet {
     var dropped = FieldNameSet.notForwardedInRequests
-    // Where the proxy sets no token, the application's own credentials are between it and the upstream.
-    if route.tokens == nil { dropped.remove(.authorization) }
+    // Where the proxy sets no token, or sets it elsewhere, the application's own credentials are between it and the upstream.
+    if route.tokens == nil || route.tokenHeader != nil { dropped.remove(.authorization) }
     // An HTTP/1.0 client cannot be sent the 100 that this would bring, and without content there is nothing that the
     // upstream could ask for (RFC 9110 section 10.1.1).
     // Nor is anything to be waited for when the request is sent again with its content.

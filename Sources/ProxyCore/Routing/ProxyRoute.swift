@@ -19,6 +19,10 @@ final class ProxyRoute: Sendable {
   let hostLine: [UInt8]
   /// Where its tokens come from; nil for a route that forwards without one.
   let tokens: TokenSource?
+  /// What stands before the token on its line, from the field's name on.
+  let tokenPrefix: [UInt8]
+  /// The name of the token's field where that is not Authorization; nil where it is, and where there is no token.
+  let tokenHeader: [UInt8]?
   let timeouts: PhaseTimeouts
   /// What is served of the requests that match it.
   let rules: AccessRules
@@ -35,6 +39,9 @@ final class ProxyRoute: Sendable {
     self.index = index
     self.pool = pool
     self.tokens = tokens
+    let field = route.tokenField
+    tokenPrefix = Array("\(field.header): \(field.scheme)\(field.scheme.isEmpty ? "" : " ")".utf8)
+    tokenHeader = tokens == nil || field.isAuthorization ? nil : Array(field.header.utf8)
     name = route.name
     origin = UpstreamOrigin(
       isSecure: route.upstream.scheme == .https, host: route.upstream.host, port: route.upstream.port)
