@@ -13,6 +13,7 @@ struct RouteReport {
       if route.credentials != nil, !route.tokenField.isAuthorization {
         what += "\(what.isEmpty ? "" : ", ")token in \(route.tokenField.header)"
       }
+      if route.withoutToken == .forward { what += "\(what.isEmpty ? "" : ", ")without a token if there is none" }
       if let concurrency = route.concurrency { what += "\(what.isEmpty ? "" : ", ")\(concurrency.requests) at once" }
       return [route.name, names.joined(separator: ", "), "→ \(route.upstream)\(route.upstreamBasePath)", what]
     }

@@ -18,6 +18,8 @@ public struct Route: Sendable {
   public var scopes: [String]
   /// Where the token goes.
   public var tokenField = TokenField()
+  /// What becomes of its requests while there is no token.
+  public var withoutToken = WithoutToken.refuse
   /// The timeouts of proxy.conf with the route's own put over them.
   public var timeouts: Timeouts
   /// What it serves of the requests that match it.

@@ -35,6 +35,7 @@ struct RouteReader {
     let rules = RouteRules.read(section)
     let hasToken = token == nil || token?.credentials != nil
     let tokenField = TokenField.read(section, hasToken: hasToken)
+    let withoutToken = WithoutToken.read(section, hasToken: hasToken)
     let replay = ReplayRules.read(section, limits: limits, hasToken: hasToken)
     let concurrency = section["concurrency"].flatMap(Concurrency.read)
     guard let name, let matching, let target, let token else { return nil }
@@ -43,6 +44,7 @@ struct RouteReader {
       upstreamBasePath: target.basePath, credentials: token.credentials, audience: token.audience, scopes: token.scopes,
       timeouts: timeouts, rules: rules, body: body)
     route.tokenField = tokenField
+    route.withoutToken = withoutToken
     route.replay = replay
     route.concurrency = concurrency
     return route

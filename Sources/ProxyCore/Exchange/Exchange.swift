@@ -32,6 +32,8 @@ final class Exchange {
   /// Whether it counts among the requests of the route that are under way.
   var holdsPlace = false
   var token: AccessToken?
+  /// Why the request goes on without a token although the route has one.
+  var missingToken: String?
   var upstream: UpstreamConnection?
   var upload: BodyRelay?
   /// Whether the upstream takes no more of the request's content.
@@ -119,6 +121,7 @@ final class Exchange {
     download = nil
     route = nil
     token = nil
+    missingToken = nil
     failure = nil
     connection = nil
     return ending

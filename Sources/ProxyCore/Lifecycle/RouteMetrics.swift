@@ -19,6 +19,10 @@ final class RouteMetrics {
   private(set) lazy var placeWait = registry.histogram(
     "m2m_proxy_concurrency_wait_seconds", help: "How long requests that had to wait for their turn did.",
     labels: ["route": route])
+  /// Requests that went on without a token; registered when the first one did.
+  private(set) lazy var withoutToken = registry.counter(
+    "m2m_proxy_requests_without_token_total", help: "Requests forwarded without a token because there was none.",
+    labels: ["route": route])
   private var replays: [Int: Counter] = [:]
   private let registry: MetricsRegistry
   private let route: String

@@ -7,7 +7,14 @@ extension Exchange {
   func attachToken() async throws(ExchangeError) {
     guard let route, let source = route.tokens else { return }
     token = source.current()
-    if token == nil { token = try await waitForToken(source, route) }
+    guard token == nil else { return }
+    do throws(ExchangeError) {
+      token = try await waitForToken(source, route)
+    } catch {
+      guard route.forwardsWithoutToken, error.hop == .token else { throw error }
+      missingToken = error.kind
+      worker.metrics.routes[route.index].withoutToken.increment()
+    }
   }
 
   func waitForToken(_ source: TokenSource, _ route: ProxyRoute) async throws(ExchangeError) -> AccessToken {

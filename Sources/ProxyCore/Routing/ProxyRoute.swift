@@ -23,6 +23,8 @@ final class ProxyRoute: Sendable {
   let tokenPrefix: [UInt8]
   /// The name of the token's field where that is not Authorization; nil where it is, and where there is no token.
   let tokenHeader: [UInt8]?
+  /// Whether its requests go on without a token while there is none.
+  let forwardsWithoutToken: Bool
   let timeouts: PhaseTimeouts
   /// What is served of the requests that match it.
   let rules: AccessRules
@@ -48,6 +50,7 @@ final class ProxyRoute: Sendable {
     originName = route.upstream.description
     basePath = Array(route.upstreamBasePath.utf8)
     hostLine = Array("Host: \(route.upstream.authority)\r\n".utf8)
+    forwardsWithoutToken = route.withoutToken == .forward
     timeouts = PhaseTimeouts(route.timeouts)
     rules = AccessRules(route.rules)
     bodyLimit = route.body.map { UInt64($0) } ?? .max
