@@ -84,7 +84,8 @@ struct ProxyConfExampleTests {
       credentials: { kinde: { zzzzzzzz: 1, client_secret: { zzzzzzzz: 1 } } }
       listen: { zzzzzzzz: 1 }
       routes:
-        - { zzzzzzzz: 1, timeouts: { zzzzzzzz: 1 }, concurrency: { zzzzzzzz: 1 }, token: { zzzzzzzz: 1 } }
+        - { zzzzzzzz: 1, timeouts: { zzzzzzzz: 1 }, concurrency: { zzzzzzzz: 1 }, throttled: { zzzzzzzz: 1 } }
+        - { name: a, match: a, credentials: kinde, token: { zzzzzzzz: 1 } }
       """
     let example = uncommented(try Self.text("proxy.conf.example"))
     let reference = try Self.text("docs/configuration.md")
@@ -99,7 +100,7 @@ struct ProxyConfExampleTests {
           "docs/configuration.md lacks \(name)")
       }
     }
-    #expect(sections == 12)
+    #expect(sections == 13)
   }
 
   @Test("shows the smallest file in docs/configuration.md as one that loads")

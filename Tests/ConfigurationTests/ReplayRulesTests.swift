@@ -21,6 +21,16 @@ import Testing
     #expect(try !rules("", ", replay_unauthorized: off").unauthorized)
   }
 
+  @Test("is not after throttling, unless the route says so")
+  func throttled() throws {
+    #expect(try rules("", "").throttled == nil)
+    #expect(try rules("", ", throttled: { attempts: 2 }").throttled?.wait == .seconds(10))
+    let throttled = try #require(try rules("", ", throttled: { wait: 500ms, attempts: 3 }").throttled)
+    #expect(throttled.wait == .milliseconds(500) && throttled.attempts == 3)
+    let found = problems("routes: [{ name: a, match: a, credentials: none, throttled: { attempts: 0, wait: soon } }]")
+    #expect(found.count == 2 && found.contains { $0.contains("attempts must be a number from 1 to 10") })
+  }
+
   @Test("is told what it may be")
   func wrong() {
     let route = "routes: [{ name: a, match: a, credentials: none, "

@@ -1,5 +1,5 @@
 extension ReplayRules {
-  /// Reads `replay_unauthorized` and `replay_buffer` of a route, over what is set for the whole proxy.
+  /// Reads `replay_unauthorized`, `replay_buffer` and `throttled` of a route, over what is set for the whole proxy.
   static func read(_ section: Section, limits: Limits, hasToken: Bool) -> ReplayRules {
     var rules = ReplayRules()
     rules.buffer = limits.replayBuffer
@@ -7,6 +7,7 @@ extension ReplayRules {
     if hasToken, let value = unauthorized?.value(.onOff) { rules.unauthorized = value }
     if !hasToken { unauthorized?.complain("is for a token, and credentials: none means without one") }
     section.read("replay_buffer", .replayBuffer, into: &rules.buffer)
+    rules.throttled = section.section("throttled", Throttling.read)
     return rules
   }
 }

@@ -8,6 +8,8 @@ struct ExchangeClock {
   var queued: UInt64 = 0
   /// How long it waited for a token.
   var token: UInt64 = 0
+  /// How long it waited because the API asked for that.
+  var throttled: UInt64 = 0
   /// How long it waited for a connection.
   var connect: UInt64 = 0
   /// From the start to the first byte of the upstream's answer; nil when there was none.

@@ -19,6 +19,10 @@ final class RouteMetrics {
   private(set) lazy var placeWait = registry.histogram(
     "m2m_proxy_concurrency_wait_seconds", help: "How long requests that had to wait for their turn did.",
     labels: ["route": route])
+  /// Requests that wait because the API throttled them; registered when the first one did.
+  private(set) lazy var waitingForThrottling = registry.gauge(
+    "m2m_proxy_throttled_waiting", help: "Requests that wait now because the API asked for that.",
+    labels: ["route": route])
   /// Requests that went on without a token; registered when the first one did.
   private(set) lazy var withoutToken = registry.counter(
     "m2m_proxy_requests_without_token_total", help: "Requests forwarded without a token because there was none.",

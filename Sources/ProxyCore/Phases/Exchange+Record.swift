@@ -29,6 +29,7 @@ extension Exchange {
       line.field(.received, received)
       if clock.queued > 0 { line.field(.queued, nanoseconds: clock.queued) }
       line.field(.token, nanoseconds: clock.token)
+      if clock.throttled > 0 { line.field(.throttled, nanoseconds: clock.throttled) }
       if let missingToken { line.field(.withoutToken, missingToken) }
       line.field(.connect, nanoseconds: clock.connect)
       if let firstByte = clock.firstByte { line.field(.firstByte, nanoseconds: firstByte) }

@@ -9,6 +9,7 @@ extension Exchange {
   var mayReplay: Bool {
     switch answerHead.status {
     case 401: token != nil && route!.replaysUnauthorized && !replayedAfter.contains(401) && upload!.canRewind
+    case 429, 503: route!.throttling != nil && mayWaitOut(route!.throttling!) && upload!.canRewind
     default: false
     }
   }
@@ -18,7 +19,8 @@ extension Exchange {
   func prepareReplay() async throws(ExchangeError) -> Bool {
     guard let route else { return false }
     do throws(ExchangeError) {
-      guard try await replaceToken(route) else { return false }
+      let isReady = answerHead.status == 401 ? try await replaceToken(route) : try await waitOutThrottling(route)
+      guard isReady else { return false }
     } catch {
       if case .clientGone = error { throw error }
       // Whatever else went wrong, the answer of the upstream itself is worth more than one of the proxy's.

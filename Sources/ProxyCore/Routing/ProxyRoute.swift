@@ -32,6 +32,8 @@ final class ProxyRoute: Sendable {
   let bodyLimit: UInt64
   /// Whether a request that got 401 with a token is sent once more, with a new one.
   let replaysUnauthorized: Bool
+  /// How long a request may wait to be sent again after the API throttled it, and how often; nil for never.
+  let throttling: Throttling?
   /// How many bytes of a request's content are kept so that it can be sent again; 0 for none.
   let replayBuffer: Int
   /// How many of its requests are under way at once; nil for no limit.
@@ -56,6 +58,7 @@ final class ProxyRoute: Sendable {
     bodyLimit = route.body.map { UInt64($0) } ?? .max
     replaysUnauthorized = tokens != nil && route.replay.unauthorized
     concurrency = route.concurrency.map(ConcurrencyLimit.init)
-    replayBuffer = replaysUnauthorized ? route.replay.buffer : 0
+    throttling = route.replay.throttled
+    replayBuffer = replaysUnauthorized || throttling != nil ? route.replay.buffer : 0
   }
 }

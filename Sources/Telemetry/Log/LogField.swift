@@ -18,6 +18,7 @@ public enum LogField: String, CaseIterable, Sendable {
   case received
   case queued
   case token
+  case throttled
   case withoutToken = "without_token"
   case connect
   case firstByte = "first_byte"
