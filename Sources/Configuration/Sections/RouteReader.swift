@@ -42,7 +42,7 @@ struct RouteReader {
     var route = Route(
       name: name, matches: matching.matches, mount: matching.mount, upstream: target.origin,
       upstreamBasePath: target.basePath, credentials: token.credentials, audience: token.audience, scopes: token.scopes,
-      timeouts: timeouts, rules: rules, body: body)
+      timeouts: timeouts, rules: rules, body: body, allowsPrivate: target.allowsPrivate)
     route.tokenField = tokenField
     route.withoutToken = withoutToken
     route.replay = replay

@@ -10,6 +10,7 @@ extension ExchangeError {
     case .tooManyConnections: .connectionsPerClient
     case .headTooLarge: .head
     case .noPlace(_, let hasWaited): hasWaited ? .concurrencyWait : .concurrencyQueue
+    case .tooManyHosts: .wildcardHosts
     case .upstream(.exhausted, _): .queue
     case .upstream(.noDescriptors, _): .descriptors
     case .request(let error): Self.requestLimit(error)

@@ -34,6 +34,10 @@ final class Exchange {
   var token: AccessToken?
   /// Why the request goes on without a token although the route has one.
   var missingToken: String?
+  /// The connections to the upstream, once that is chosen.
+  var pool: UpstreamPool!
+  /// The host below a wildcard that the request goes to, where it goes to one.
+  var requestedHost: RequestedHosts.Host?
   var upstream: UpstreamConnection?
   var upload: BodyRelay?
   /// Whether the upstream takes no more of the request's content.
@@ -113,6 +117,9 @@ final class Exchange {
     connection.finalDeadline = .never
     releaseUpstream()
     leavePlace()
+    if let requestedHost { worker.requestedHosts.leave(requestedHost) }
+    requestedHost = nil
+    pool = nil
     endUpload()
     if let answerInput { worker.buffers.giveBack(answerInput) }
     if let answerOutput { worker.buffers.giveBack(answerOutput) }
@@ -156,8 +163,7 @@ final class Exchange {
 
   /// Ends the use of the upstream's connection, and keeps it for other requests if nothing is left on it of this one.
   func endUpstream(answerIsWhole: Bool) {
-    guard let upstream, let route else { return }
-    let pool = worker.pools[route.pool]
+    guard let upstream, let pool else { return }
     if answerIsWhole, answerHead.wantsKeepAlive, upload?.isFinished == true {
       pool.release(upstream)
     } else {

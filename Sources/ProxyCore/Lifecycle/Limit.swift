@@ -14,6 +14,7 @@ enum Limit: String, CaseIterable {
   case concurrency
   case concurrencyQueue = "concurrency.queue"
   case concurrencyWait = "concurrency.wait"
+  case wildcardHosts = "wildcard_hosts"
   /// Descriptors, or the memory for them.
   case descriptors
 }

@@ -9,7 +9,8 @@ extension Exchange {
   /// Sends the request to the upstream, and ends when the first bytes of an answer are there. The rest of the
   /// content, if there is any, goes on its way while the answer is relayed.
   func forwardRequest() async throws(ExchangeError) {
-    guard let route else { return }
+    // What is sent again has its upstream, and its head, already.
+    guard let route = upload == nil ? try chooseUpstream() : route else { return }
     if upload == nil { try prepareUpload(route) }
     try await connectUpstream(route)
     while !(try await sendUntilAnswered(route)) {
@@ -17,7 +18,7 @@ extension Exchange {
       isRepetition = true
       worker.metrics.routes[route.index].repeated.increment()
       if upload!.bytesSent > 0 { try restartUpload(route) }
-      worker.pools[route.pool].discard(upstream!)
+      pool.discard(upstream!)
       upstream = nil
       try await connectUpstream(route)
     }
@@ -37,9 +38,10 @@ extension Exchange {
     input.truncate(to: headEnd)
   }
 
-  /// Whether trailers go on: none that Connection may name, and none that could be taken for the token.
+  /// Whether trailers go on: none that Connection may name, none that get round a rule, and none that could be taken for
+  /// the token.
   private func passesTrailers(_ route: ProxyRoute) -> Bool {
-    !head.hasConnectionOptions && route.tokenHeader == nil
+    !head.hasConnectionOptions && !route.rules.canBeOverridden && route.tokenHeader == nil
   }
 
   /// Where the request's content is kept, if it is small enough to be sent again.
@@ -108,13 +110,15 @@ extension Exchange {
     // Nor is anything to be waited for when the request is sent again with its content.
     if !head.expectsContinue || upload?.input.isEmpty == false { dropped.insert(.expect) }
     if remainingForwards != nil { dropped.insert(.maxForwards) }
+    // Trailers that get round a rule come when it has been applied already.
+    if route.rules.canBeOverridden || route.tokenHeader != nil { dropped.insert(.trailer) }
     return dropped
   }
 
   // MARK: Connecting
 
   private func connectUpstream(_ route: ProxyRoute) async throws(ExchangeError) {
-    let pool = worker.pools[route.pool]
+    let pool = pool!
     let metrics = worker.metrics.routes[route.index]
     if !isRepetition, let connection = pool.reuse() {
       metrics.reused.increment()
@@ -126,7 +130,10 @@ extension Exchange {
     connection.setDeadline(began + route.timeouts.connect + .seconds(1))
     pool.request(lease, mustBeNew: isRepetition)
     // Neither made nor refused: it waits for one of those that are in use.
-    if lease.outcome == nil, lease.attempt == nil { worker.metrics.reached(.upstreamConnections) }
+    if lease.outcome == nil, lease.attempt == nil {
+      worker.metrics.reached(.upstreamConnections)
+      connection.setDeadline(began + route.timeouts.connect)
+    }
     do throws(ExchangeError) {
       while lease.outcome == nil { try await wait(overdue: connectTimeout(lease, route)) }
     } catch {
@@ -159,6 +166,8 @@ extension Exchange {
   /// Returns false when the connection was dead and nothing of the request can have been acted upon.
   private func sendUntilAnswered(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     renewDeadline(route)
+    // A connection that others have used was looked at when it was taken; what has come on a new one by now is no answer.
+    if upstream!.earlierRequests == 0 { upstream!.stream.isReadable = true }
     while true {
       // Before more is written: to an upstream that has answered and closed, that would bring a reset, and the answer
       // would be lost with it.
@@ -192,6 +201,11 @@ extension Exchange {
     let buffer = worker.buffers.lend()
     switch upstream!.stream.receive(into: buffer) {
     case .transferred:
+      guard upload!.bytesSent > 0 else {
+        worker.buffers.giveBack(buffer)
+        guard mayRepeat else { throw .upstreamSpokeFirst(route) }
+        return false
+      }
       clock.firstByte = worker.loop.now - clock.start
       answerInput = buffer
       return true
