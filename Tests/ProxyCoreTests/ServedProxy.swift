@@ -32,12 +32,13 @@ final class ServedProxy: Sendable {
         connections: configuration.limits.upstreamConnections, queue: configuration.limits.queue,
         idle: configuration.timeouts.upstreamIdle),
       dialer: dialer, loop: loop)
+    let registry = MetricsRegistry()
     let worker = Worker(
       loop: loop, table: RouteTable(routes, configurations: configuration.routes), pools: [pool],
-      requestedHosts: RoutePlan.makeRequestedHosts(configuration, loops: 1, dialer, loop),
+      requestedHosts: RoutePlan.makeRequestedHosts(configuration, loops: 1, dialer, loop, registry),
       configuration: configuration, connectionLimit: configuration.limits.connections,
       clients: ClientCensus(limit: configuration.limits.connectionsPerClient),
-      metrics: WorkerMetrics(MetricsRegistry(), routes: routes), accessLog: nil,
+      metrics: WorkerMetrics(registry, routes: routes), accessLog: nil,
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     self.worker = worker
     port = try running.run {
