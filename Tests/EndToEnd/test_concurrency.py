@@ -172,11 +172,13 @@ def test_a_request_that_is_sent_again_keeps_its_place(start_proxy, origin, authl
 
 
 def test_total_time_includes_the_wait(start_proxy, origin, gate):
-    proxy = start(start_proxy, origin, 1, timeouts={"total": "200ms"})
+    proxy = start(start_proxy, origin, 1, timeouts={"total": "2s"})
     client, = occupy(proxy, origin, 1)
-    answer = proxy.connect().exchange(get("http://api.internal/"))
-    assert answer.status == 504
-    assert client.answer().status == 504
+    waiting = proxy.connect().send(get("http://api.internal/hold/waiting"))
+    wait_for(proxy, 1, 1)
+    assert [client.answer().status, waiting.answer().status] == [504, 504]
+    lines = {line["path"]: line for line in proxy.requests_logged(2)}
+    assert "queued" in lines["/hold/waiting"] and float(lines["/hold/waiting"]["total"].removesuffix("ms")) < 4000
     wait_for(proxy, 0, 0)
 
 
