@@ -46,7 +46,8 @@ struct ProxyConfExampleTests {
     let configuration = try withExample(load)
     #expect(configuration.warnings.map(\.description) == [])
     #expect(configuration.credentials.map(\.name) == ["kinde", "legacy-idp"])
-    #expect(configuration.routes.map(\.name) == ["kinde-management", "orders", "shops", "reports", "status"])
+    #expect(
+      configuration.routes.map(\.name) == ["kinde-management", "orders", "shops", "reports", "status", "packages"])
     #expect(configuration.routes[0].audience == "https://acme.kinde.com/api")
   }
 
