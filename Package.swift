@@ -50,6 +50,7 @@ let package = Package(
     module("Addresses"),
     module("Bytes"),
     module("Secrets", [systemPackage]),
+    module("Cryptography", ["COpenSSL", "Secrets"]),
     module("HTTPWire", ["Bytes"]),
     module("Configuration", ["Addresses", "CYAML", "Secrets"]),
     module("Telemetry", ["Bytes", logging]),
@@ -59,7 +60,7 @@ let package = Package(
     module("Upstream", ["Addresses", "Bytes", "CCurl", "COpenSSL", "Reactor", deque, systemPackage]),
     module("HTTPService", ["Bytes", "HTTPWire", "Reactor", systemPackage]),
     module("Admin", ["HTTPService", "Reactor", systemPackage]),
-    module("Sandbox", ["COpenSSL", "HTTPService", "Reactor", systemPackage]),
+    module("Sandbox", ["Cryptography", "HTTPService", "Reactor", systemPackage]),
     module(
       "ProxyCore",
       [
@@ -87,6 +88,7 @@ let package = Package(
     tests("AddressesTests", ["Addresses"]),
     tests("BytesTests", ["Bytes"]),
     tests("SecretsTests", ["Secrets", systemPackage]),
+    tests("CryptographyTests", ["Cryptography", "Secrets"]),
     tests("HTTPWireTests", ["Bytes", "HTTPWire"]),
     tests("ConfigurationTests", ["Addresses", "Configuration", "Secrets"]),
     tests("TelemetryTests", ["Bytes", "Telemetry", logging]),
