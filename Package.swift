@@ -55,6 +55,7 @@ let package = Package(
     module("Configuration", ["Addresses", "CYAML", "Secrets"]),
     module("Telemetry", ["Bytes", logging]),
     module("Tokens", ["Secrets", "COpenSSL"]),
+    module("FileStore", ["Cryptography", "Secrets", "Tokens", systemPackage]),
     module("Reactor", ["Bytes", "CLinux", heap, systemPackage]),
 
     module("Upstream", ["Addresses", "Bytes", "CCurl", "COpenSSL", "Reactor", deque, systemPackage]),
@@ -64,8 +65,8 @@ let package = Package(
     module(
       "ProxyCore",
       [
-        "Addresses", "Admin", "Bytes", "CLinux", "Configuration", "HTTPWire", "Reactor", "Secrets", "Telemetry",
-        "Tokens",
+        "Addresses", "Admin", "Bytes", "CLinux", "Configuration", "FileStore", "HTTPWire", "Reactor", "Secrets",
+        "Telemetry", "Tokens",
         "Upstream", logging, systemPackage,
       ]),
 
@@ -93,6 +94,7 @@ let package = Package(
     tests("ConfigurationTests", ["Addresses", "Configuration", "Secrets"]),
     tests("TelemetryTests", ["Bytes", "Telemetry", logging]),
     tests("TokensTests", ["Tokens", "Secrets"]),
+    tests("FileStoreTests", ["Cryptography", "FileStore", "Secrets", "Tokens"]),
     tests("ReactorTests", ["Bytes", "CLinux", "LoopbackTesting", "Reactor", systemPackage]),
     tests("UpstreamTests", ["Addresses", "Bytes", "LoopbackTesting", "Reactor", "Upstream"]),
     tests("FuzzTargetTests", ["FuzzTargets"]),

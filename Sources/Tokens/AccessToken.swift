@@ -15,11 +15,20 @@ public final class AccessToken: Sendable, CustomStringConvertible, CustomReflect
   /// 30 s and at most 300 s, but never more than half of it.
   public let renewalWindow: Duration
 
+  private static let beforeToken = "Authorization: Bearer "
+  private static let afterToken = "\r\n"
+
   private let line: Secret
 
-  /// A token whose `line` is a complete Authorization field line.
-  init(line: Secret, lifetime: Duration, requestedAt: TokenMoment) {
-    self.line = line
+  /// A token that is suitable.
+  init(token: Secret, lifetime: Duration, requestedAt: TokenMoment) {
+    var writer = SecretWriter(capacity: Self.beforeToken.utf8.count + token.count + Self.afterToken.utf8.count)
+    writer.append(Self.beforeToken)
+    token.withBytes { bytes in
+      for position in bytes.indices { writer.append(bytes[position]) }
+    }
+    writer.append(Self.afterToken)
+    line = writer.secret()
     self.lifetime = lifetime
     self.requestedAt = requestedAt
     unusableFrom = requestedAt.advanced(by: lifetime - min(.seconds(10), lifetime / 4))
@@ -38,6 +47,19 @@ public final class AccessToken: Sendable, CustomStringConvertible, CustomReflect
   /// so that those who started together do not ask together.
   func renewalTime(random: Double) -> TokenInstant {
     requestedAt.instant.advanced(by: lifetime - renewalWindow * (1 + random / 4))
+  }
+
+  /// Whether a token of these bytes can go on requests: visible ASCII, which covers the b64token of RFC 6750 and what is
+  /// in use beyond, and no more of it than fits.
+  static func isSuitable(_ token: Span<UInt8>) -> Bool {
+    (1...longestToken).contains(token.count) && token.indices.allSatisfy { (0x21...0x7E).contains(token[$0]) }
+  }
+
+  /// Calls `body` with the token; nothing is copied.
+  func withToken<R>(_ body: (Span<UInt8>) -> R) -> R {
+    line.withBytes { line in
+      body(line.extracting(Self.beforeToken.utf8.count..<(line.count - Self.afterToken.utf8.count)))
+    }
   }
 
   /// Calls `body` with `Authorization: Bearer <token>` and the line's end, CR LF; nothing is copied.

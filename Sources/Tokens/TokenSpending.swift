@@ -5,15 +5,31 @@ public final class TokenSpending: Sendable {
   /// How many there may be; nil for as many as are needed.
   public let budget: TokenBudget?
 
-  private let tally = Mutex(TokenTally())
+  private struct Tally {
+    var sinceStart = 0
+    /// As the store knows them, or as this process does where there is none.
+    var sums = TokenSums()
+    /// Issued to this process, and not yet in the store.
+    var unsaved = 0
 
-  /// Nothing is spent yet.
-  public init(budget: TokenBudget? = nil) { self.budget = budget }
+    func issued(in period: TokenPeriod, atWallSeconds seconds: Int64) -> Int {
+      sums.issued(in: period, atWallSeconds: seconds) + unsaved
+    }
+  }
 
-  /// How many tokens were issued since the start.
+  private let account: TokenAccount?
+  private let tally = Mutex(Tally())
+
+  /// Nothing is spent yet. With an `account` the tokens are counted in the store, if there is one.
+  public init(budget: TokenBudget? = nil, account: TokenAccount? = nil) {
+    self.budget = budget
+    self.account = account
+  }
+
+  /// How many tokens were issued to this process.
   public var sinceStart: Int { tally.withLock { $0.sinceStart } }
 
-  /// How many tokens were issued in the running `period`; `seconds` are since 1970.
+  /// How many tokens were issued in the running `period`, as far as is known; `seconds` are since 1970.
   public func issued(in period: TokenPeriod, atWallSeconds seconds: Int64) -> Int {
     tally.withLock { $0.issued(in: period, atWallSeconds: seconds) }
   }
@@ -22,10 +38,40 @@ public final class TokenSpending: Sendable {
   func count(_ issued: Int, atWallSeconds seconds: Int64) -> TokenBudget.Alarm? {
     guard issued > 0 else { return nil }
     return tally.withLock { tally in
-      tally.count(issued, atWallSeconds: seconds)
-      guard let budget else { return nil }
-      return budget.alarm(used: tally.issued(in: budget.period, atWallSeconds: seconds), issued: issued)
+      tally.sinceStart += issued
+      tally.sums.add(issued, atWallSeconds: seconds)
+      return alarm(after: issued, tally, seconds)
     }
+  }
+
+  /// Counts `issued` tokens in `store`, where those of other processes and of earlier ones are too; with 0 it only
+  /// looks. What cannot be counted there is counted here, and there the next time.
+  func count(
+    _ issued: Int, in store: any TokenStore, atWallSeconds seconds: Int64
+  ) async -> (alarm: TokenBudget.Alarm?, problem: TokenStoreProblem?) {
+    guard let account else { return (count(issued, atWallSeconds: seconds), nil) }
+    let (taken, known) = tally.withLock { tally in
+      defer { tally.unsaved = 0 }
+      tally.sinceStart += issued
+      return (tally.unsaved + issued, tally.sums)
+    }
+    do {
+      let sums = try await store.count(taken, for: account, knowing: known, atWallSeconds: seconds)
+      return tally.withLock { tally in
+        tally.sums.merge(sums, atWallSeconds: seconds)
+        return (alarm(after: taken, tally, seconds), nil)
+      }
+    } catch {
+      return tally.withLock { tally in
+        tally.unsaved += taken
+        return (alarm(after: issued, tally, seconds), error)
+      }
+    }
+  }
+
+  private func alarm(after issued: Int, _ tally: Tally, _ seconds: Int64) -> TokenBudget.Alarm? {
+    guard let budget, issued > 0 else { return nil }
+    return budget.alarm(used: tally.issued(in: budget.period, atWallSeconds: seconds), issued: issued)
   }
 
   /// Why no token may be fetched now, with the time until one may be; nil when one may.

@@ -19,7 +19,7 @@ struct ProxyConfExampleTests {
     defer { try? FileManager.default.removeItem(at: directory) }
     for (name, content) in [
       ("kinde_client_secret", "s3cret\n"), ("kinde_client_secret_previous", "s3cret-before\n"),
-      ("private-ca.pem", "-----BEGIN CERTIFICATE-----\n"),
+      ("private-ca.pem", "-----BEGIN CERTIFICATE-----\n"), ("token_store_key", "a-key-of-more-than-32-characters-in-all"),
     ] {
       let path = directory.appendingPathComponent(name).path
       try #require(
@@ -29,6 +29,7 @@ struct ProxyConfExampleTests {
     let example = try Self.text("proxy.conf.example")
       .replacingOccurrences(of: "/run/secrets/", with: directory.path + "/")
       .replacingOccurrences(of: "/etc/ssl/", with: directory.path + "/")
+      .replacingOccurrences(of: "/var/lib/", with: directory.path + "/")
     return try body(example)
   }
 
@@ -61,6 +62,7 @@ struct ProxyConfExampleTests {
     #expect(configuration.tls == defaults.tls)
     #expect(configuration.timeouts == defaults.timeouts)
     #expect(configuration.limits == defaults.limits)
+    #expect(configuration.tokenStore == nil && defaults.tokenStore == nil)
   }
 
   @Test("loads with everything that is commented out in it, too")
@@ -69,6 +71,8 @@ struct ProxyConfExampleTests {
     #expect(configuration.warnings.map(\.description) == [])
     #expect(configuration.loops == 2)
     #expect(configuration.tls.caFile?.hasSuffix("/private-ca.pem") == true)
+    #expect(configuration.tokenStore?.directory.hasSuffix("/m2m-proxy") == true)
+    #expect(configuration.tokenStore?.key != nil)
     #expect(configuration.credentials[0].audience == "https://api.acme.com")
     #expect(configuration.credentials[0].tokenEndpoint.description == "https://login.acme.com/oauth2/token")
   }
@@ -82,6 +86,7 @@ struct ProxyConfExampleTests {
       tls: { zzzzzzzz: 1 }
       timeouts: { zzzzzzzz: 1 }
       limits: { zzzzzzzz: 1 }
+      token_store: { zzzzzzzz: 1 }
       credentials: { kinde: { zzzzzzzz: 1, client_secret: { zzzzzzzz: 1 }, budget: { zzzzzzzz: 1 } } }
       listen: { zzzzzzzz: 1 }
       routes: [{ zzzzzzzz: 1, timeouts: { zzzzzzzz: 1 } }]
@@ -99,7 +104,7 @@ struct ProxyConfExampleTests {
           "docs/configuration.md lacks \(name)")
       }
     }
-    #expect(sections == 11)
+    #expect(sections == 12)
   }
 
   @Test("shows the smallest file in docs/configuration.md as one that loads")

@@ -9,6 +9,7 @@ extension ProxyConfiguration {
       _ = top.section("tls") { configuration.tls.read($0) }
       _ = top.section("timeouts") { configuration.timeouts.read($0) }
       _ = top.section("limits") { configuration.limits.read($0) }
+      configuration.tokenStore = top.section("token_store") { TokenStoreSettings.read($0) }
       let table = CredentialsTable.read(top)
       let routes = RouteReader.read(
         top, credentials: table, timeouts: configuration.timeouts, limits: configuration.limits)

@@ -14,7 +14,10 @@ struct TokenClient {
     secrets = ClientSecrets(
       current: ClientSecrets.Entry(source: credentials.clientSecretSource, secret: credentials.clientSecret),
       previous: credentials.previousClientSecret.map { ClientSecrets.Entry(source: $0.source, secret: $0.secret) })
-    spending = TokenSpending(budget: credentials.budget.map(TokenBudget.init))
+    spending = TokenSpending(
+      budget: credentials.budget.map(TokenBudget.init),
+      account: TokenAccount(
+        credentials: credentials.name, endpoint: credentials.tokenEndpoint.description, clientID: credentials.clientID))
   }
 
   /// What `route` asks the token endpoint for.
