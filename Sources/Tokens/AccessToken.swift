@@ -43,10 +43,12 @@ public final class AccessToken: Sendable, CustomStringConvertible, CustomReflect
     now.instant < unusableFrom.instant && now.wallSeconds <= unusableFrom.wallSeconds
   }
 
-  /// When the token is renewed if it is in use; `random`, in 0...1, makes it up to a quarter of the window earlier,
-  /// so that those who started together do not ask together.
+  /// When the token is renewed if it is in use; `random`, in 0...1, makes it earlier, so that those who started together
+  /// do not ask together: by a quarter of the window, and a twentieth of the time until it, at most.
   func renewalTime(random: Double) -> TokenInstant {
-    requestedAt.instant.advanced(by: lifetime - renewalWindow * (1 + random / 4))
+    let untilWindow = lifetime - renewalWindow
+    let jitter = min(renewalWindow / 4, untilWindow / 20) * random
+    return requestedAt.instant.advanced(by: untilWindow - jitter)
   }
 
   /// Whether a token of these bytes can go on requests: visible ASCII, which covers the b64token of RFC 6750 and what is

@@ -1,4 +1,4 @@
-import Synchronization
+import Locks
 
 extension TokenSource {
   // Longer than any fetch takes: whoever has the right to fetch has got a token by then, or has failed.

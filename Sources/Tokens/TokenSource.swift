@@ -1,4 +1,4 @@
-import Synchronization
+import Locks
 
 /// The one place in the process where the token for one request comes from, shared by all event loops.
 ///
@@ -9,7 +9,7 @@ public final class TokenSource: Sendable, CustomReflectable {
   public let grant: TokenGrant
 
   let environment: TokenEnvironment
-  let shared: Mutex<Shared>
+  let shared: Monitor<Shared>
 
   struct Shared {
     var state: TokenState
@@ -48,7 +48,7 @@ public final class TokenSource: Sendable, CustomReflectable {
   public init(grant: TokenGrant, environment: TokenEnvironment) {
     self.grant = grant
     self.environment = environment
-    shared = Mutex(Shared(state: TokenState(request: grant.summary)))
+    shared = Monitor(Shared(state: TokenState(request: grant.summary)))
   }
 
   /// The token that is valid now, or nil. Costs two clock readings and an uncontended lock.

@@ -1,4 +1,4 @@
-import Synchronization
+internal import Locks
 
 /// What a client's tokens add up to, whatever they are for: authorization servers may charge for each.
 public final class TokenSpending: Sendable {
@@ -18,7 +18,7 @@ public final class TokenSpending: Sendable {
   }
 
   private let account: TokenAccount?
-  private let tally = Mutex(Tally())
+  private let tally = Monitor(Tally())
 
   /// Nothing is spent yet. With an `account` the tokens are counted in the store, if there is one.
   public init(budget: TokenBudget? = nil, account: TokenAccount? = nil) {

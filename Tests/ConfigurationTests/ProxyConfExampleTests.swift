@@ -47,7 +47,7 @@ struct ProxyConfExampleTests {
     let configuration = try withExample(load)
     #expect(configuration.warnings.map(\.description) == [])
     #expect(configuration.credentials.map(\.name) == ["kinde", "legacy-idp"])
-    #expect(configuration.routes.map(\.name) == ["kinde-management", "orders", "reports", "status"])
+    #expect(configuration.routes.map(\.name) == ["kinde-management", "orders", "shops", "reports", "status"])
     #expect(configuration.routes[0].audience == "https://acme.kinde.com/api")
   }
 
@@ -74,6 +74,7 @@ struct ProxyConfExampleTests {
     #expect(configuration.tokenStore?.directory.hasSuffix("/m2m-proxy") == true)
     #expect(configuration.tokenStore?.key != nil)
     #expect(configuration.credentials[0].audience == "https://api.acme.com")
+    #expect(configuration.routes[2].allowsPrivate)
     #expect(configuration.credentials[0].tokenEndpoint.description == "https://login.acme.com/oauth2/token")
   }
 

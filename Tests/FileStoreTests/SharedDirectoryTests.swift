@@ -1,6 +1,6 @@
 import Foundation
+import Locks
 import Secrets
-import Synchronization
 import Testing
 import Tokens
 
@@ -43,7 +43,7 @@ struct SharedDirectoryTests {
 
   @Test("two processes that need the same token at the same time fetch it once")
   func singleFlight() async throws {
-    let fetches = Mutex(0)
+    let fetches = Monitor(0)
     func process() throws -> TokenSource {
       TokenSource(
         grant: .example(),

@@ -1,5 +1,5 @@
+import Locks
 import Secrets
-import Synchronization
 import Tokens
 
 /// A store for several machines, as far as one process can be several: everything in memory, and nothing at once.
@@ -12,7 +12,7 @@ final class SharedStore: TokenStore {
     var whileSaving: @Sendable () -> Void = {}
   }
 
-  let state = Mutex(State())
+  let state = Monitor(State())
 
   /// Every call fails with this from now on; nil for none.
   func fail(_ problem: TokenStoreProblem?) { state.withLock { $0.problem = problem } }

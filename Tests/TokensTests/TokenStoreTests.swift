@@ -1,5 +1,5 @@
+import Locks
 import Secrets
-import Synchronization
 import Testing
 
 @testable import Tokens

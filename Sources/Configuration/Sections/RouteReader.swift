@@ -37,7 +37,7 @@ struct RouteReader {
     return Route(
       name: name, matches: matching.matches, mount: matching.mount, upstream: target.origin,
       upstreamBasePath: target.basePath, credentials: token.credentials, audience: token.audience, scopes: token.scopes,
-      timeouts: timeouts, rules: rules, body: body)
+      timeouts: timeouts, rules: rules, body: body, allowsPrivate: target.allowsPrivate)
   }
 
   private mutating func readName(_ section: Section) -> String? {

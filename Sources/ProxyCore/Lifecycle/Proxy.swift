@@ -64,7 +64,8 @@ public final class Proxy {
     let viaName = ViaName()
     workers = zip(loops, dialers).map { loop, dialer in
       Worker(
-        loop: loop, table: plan.table, pools: plan.makePools(configuration, loops: loopCount, dialer, loop),
+        loop: loop, table: plan.table, pools: plan.makePools(configuration, loops: loopCount, dialer, loop, registry),
+        requestedHosts: RoutePlan.makeRequestedHosts(configuration, loops: loopCount, dialer, loop, registry),
         configuration: configuration, connectionLimit: share(configuration.limits.connections, of: loopCount),
         clients: census, metrics: WorkerMetrics(registry, routes: plan.table.routes),
         accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger, viaName: viaName)
