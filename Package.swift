@@ -95,7 +95,7 @@ let package = Package(
     tests("ConfigurationTests", ["Addresses", "Configuration", "Secrets"]),
     tests("TelemetryTests", ["Bytes", "Locks", "Telemetry", logging]),
     tests("TokensTests", ["Locks", "Tokens", "Secrets"]),
-    tests("FileStoreTests", ["FileStore", "Locks", "Secrets", "Tokens"]),
+    tests("FileStoreTests", ["FileStore", "Locks", "Reactor", "Secrets", "Tokens"]),
     tests("ReactorTests", ["Bytes", "CLinux", "LoopbackTesting", "Reactor", systemPackage]),
     tests("UpstreamTests", ["Addresses", "Bytes", "LoopbackTesting", "Reactor", "Upstream"]),
     tests("FuzzTargetTests", ["FuzzTargets"]),

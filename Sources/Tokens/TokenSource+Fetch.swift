@@ -16,10 +16,11 @@ extension TokenSource {
   /// when that wait began.
   func obtain(_ reason: TokenEvent.Reason, began: TokenInstant? = nil) async {
     guard let store = environment.store else { return await fetch(reason) }
+    let isFirstLook = began == nil
     let began = began ?? environment.clock.now
     // First the claim, then the look: in between, whoever had it may have brought a token.
     let claim = await claim(in: store)
-    if await adopt(from: store, reason, began: began) {
+    if await adopt(from: store, reason, began: began, tellsProblems: isFirstLook) {
       await release(claim)
       return
     }
@@ -70,12 +71,21 @@ extension TokenSource {
   }
 
   /// Uses what the store has; true if nothing has to be fetched then.
-  private func adopt(from store: any TokenStore, _ reason: TokenEvent.Reason, began: TokenInstant) async -> Bool {
-    let found = await reporting { () async throws(TokenStoreProblem) in try await store.load(grant) }
-    guard let stored = found ?? nil else { return false }
-    let now = environment.clock.moment
-    guard let token = stored.accessToken(at: now) else {
-      report(TokenStoreProblem(.distrusted, "A token in the store is from the future, or valid for too long"))
+  private func adopt(
+    from store: any TokenStore, _ reason: TokenEvent.Reason, began: TokenInstant, tellsProblems: Bool
+  ) async -> Bool {
+    let now: TokenMoment
+    let token: AccessToken
+    do throws(TokenStoreProblem) {
+      guard let stored = try await store.load(grant) else { return false }
+      now = environment.clock.moment
+      guard let trusted = stored.accessToken(at: now) else {
+        throw TokenStoreProblem(.distrusted, "A token in the store is from the future, or valid for too long")
+      }
+      token = trusted
+    } catch {
+      // Who waits looks many times, and meets with the same problem each time.
+      if tellsProblems { report(error) }
       return false
     }
     let random = environment.random()

@@ -19,7 +19,8 @@ struct ProxyConfExampleTests {
     defer { try? FileManager.default.removeItem(at: directory) }
     for (name, content) in [
       ("kinde_client_secret", "s3cret\n"), ("kinde_client_secret_previous", "s3cret-before\n"),
-      ("private-ca.pem", "-----BEGIN CERTIFICATE-----\n"), ("token_store_key", "a-key-of-more-than-32-characters-in-all"),
+      ("private-ca.pem", "-----BEGIN CERTIFICATE-----\n"),
+      ("token_store_key", "a-key-of-more-than-32-characters-in-all"),
     ] {
       let path = directory.appendingPathComponent(name).path
       try #require(

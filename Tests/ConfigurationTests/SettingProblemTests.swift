@@ -147,10 +147,12 @@ struct SettingProblemTests {
       Case("timeout: {}", #"5:1: unknown setting "timeout"; did you mean "timeouts"?"#),
       Case(
         "prot: 1",
-        #"5:1: unknown setting "prot"; known: listen, admin, loops, log, tls, timeouts, limits, token_store, credentials, routes"#),
+        #"5:1: unknown setting "prot"; known: listen, admin, loops, log, tls, timeouts, limits, token_store, credentials, routes"#
+      ),
       Case(
         #""": 1"#,
-        #"5:1: unknown setting ""; known: listen, admin, loops, log, tls, timeouts, limits, token_store, credentials, routes"#),
+        #"5:1: unknown setting ""; known: listen, admin, loops, log, tls, timeouts, limits, token_store, credentials, routes"#
+      ),
       Case(
         #""\e[2J\n": 1"#,
         #"5:1: unknown setting "U+001B[2JU+000A"; known: listen, admin, loops, log, tls, timeouts, limits, token_store, credentials, routes"#

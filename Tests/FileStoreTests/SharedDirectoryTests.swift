@@ -1,5 +1,6 @@
 import Foundation
 import Locks
+import Reactor
 import Secrets
 import Testing
 import Tokens
@@ -86,6 +87,28 @@ struct SharedDirectoryTests {
     let sums = try await files.store().count(0, for: .example, knowing: TokenSums(), atWallSeconds: 1_800_000_000)
     for period in TokenPeriod.allCases { #expect(sums.issued(in: period, atWallSeconds: 1_800_000_000) == 60) }
     #expect(sums.issued(in: .hour, atWallSeconds: 1_800_003_600) == 0)
+  }
+
+  @Test("an event loop goes on with other things while a file is waited for")
+  func offTheLoop() async throws {
+    let store = try files.store()
+    _ = try await store.count(1, for: .example, knowing: TokenSums(), atWallSeconds: 1_800_000_000)
+    let lock = try #require(
+      try StoreDirectory(path: files.path).lock(String(try files.file(".lock").dropFirst(files.path.count + 1))))
+    let loop = try EventLoop()
+    try loop.startThread(named: "store-test")
+    let kind = await withCheckedContinuation { continuation in
+      loop.start {
+        // Behind the work in the loop's queue: if that waited for the lock here, nobody would give the lock back.
+        loop.perform { lock.end() }
+        let kind = await problem { () async throws(TokenStoreProblem) in
+          try await store.count(1, for: .example, knowing: TokenSums(), atWallSeconds: 1_800_000_000)
+        }
+        continuation.resume(returning: loop.isCurrent ? kind : .unusable)
+      }
+    }
+    loop.stop()
+    #expect(kind == nil)
   }
 
   @Test("a file of counters that is damaged is set aside; who knows better goes on from there")

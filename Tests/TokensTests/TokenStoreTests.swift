@@ -191,13 +191,14 @@ struct TokenStoreTests {
     let claim = try await store.claim(.example(), for: .seconds(1))
     let workshop = process()
     endpoint.replies(.token("one"))
+    store.keep(stored("from the future", age: -1000))
     _ = workshop.source.request { _ in }
     await workshop.runFetches()
     await workshop.pass(.milliseconds(10_900))
     #expect(endpoint.requests.isEmpty)
     await workshop.pass(.milliseconds(200))
     #expect(workshop.source.current() != nil)
-    #expect(workshop.storeProblems.all.map(\.kind) == [.locked])
+    #expect(workshop.storeProblems.all.map(\.kind) == [.distrusted, .locked], "each is told once")
     _ = claim
   }
 
