@@ -25,6 +25,9 @@ extension TokenFailure {
       "Check that the machine m2m-proxy runs on may connect to \(host): firewall, network, name server."
     case .tls:
       "Check \(addressSettings). If \(host) has a certificate of a private authority, name that in tls.ca_file."
+    case .budgetSpent:
+      "Raise \(settings).budget, or find out what the tokens were needed for: the reason is in each event=token line "
+        + "of the log."
     case .backingOff:
       preconditionFailure("the root of a cause is no back-off")
     }

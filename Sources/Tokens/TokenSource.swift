@@ -13,11 +13,25 @@ public final class TokenSource: Sendable, CustomReflectable {
 
   private struct Shared {
     var state: TokenState
-    var tally = TokenTally()
+    var lastLookAtSecrets = TokenInstant(nanoseconds: .min)
     var waiters: [UInt64: @Sendable (Result<AccessToken, TokenFailure>) -> Void] = [:]
     var lastWaiter: UInt64 = 0
 
-    mutating func enrol(_ notify: @escaping @Sendable (Result<AccessToken, TokenFailure>) -> Void) -> TokenWaiter {
+    /// What a request gets, and why to start a fetch.
+    mutating func request(
+      _ notify: @escaping @Sendable (Result<AccessToken, TokenFailure>) -> Void, at now: TokenMoment
+    ) -> (TokenAvailability, TokenEvent.Reason?) {
+      switch state.request(at: now) {
+      case .use(let token, let renewal): (.available(token), renewal)
+      case .fail(let failure): (.failed(failure), nil)
+      case .wait: (.pending(enrol(notify)), nil)
+      case .fetch(let reason): (.pending(enrol(notify)), reason)
+      }
+    }
+
+    private mutating func enrol(_ notify: @escaping @Sendable (Result<AccessToken, TokenFailure>) -> Void)
+      -> TokenWaiter
+    {
       lastWaiter += 1
       waiters[lastWaiter] = notify
       return TokenWaiter(number: lastWaiter)
@@ -47,16 +61,27 @@ public final class TokenSource: Sendable, CustomReflectable {
     _ notify: @escaping @Sendable (Result<AccessToken, TokenFailure>) -> Void
   ) -> TokenAvailability {
     let now = environment.clock.moment
-    let (availability, reason) = shared.withLock { shared -> (TokenAvailability, TokenEvent.Reason?) in
-      switch shared.state.request(at: now) {
-      case .use(let token, let renewal): (.available(token), renewal)
-      case .fail(let failure): (.failed(failure), nil)
-      case .wait: (.pending(shared.enrol(notify)), nil)
-      case .fetch(let reason): (.pending(shared.enrol(notify)), reason)
-      }
-    }
+    let (availability, reason) = shared.withLock { $0.request(notify, at: now) }
     if let reason { launch(reason) }
-    return availability
+    guard case .failed(let failure) = availability, failure.cause.root.mayBeMendedByRotation, secretsHaveChanged(now)
+    else { return availability }
+    let (second, rotation) = shared.withLock { shared in
+      shared.state.secretsChanged()
+      return shared.request(notify, at: now)
+    }
+    if let rotation { launch(rotation) }
+    return second
+  }
+
+  /// Whether the secrets are others than before; looks once a second at most.
+  private func secretsHaveChanged(_ now: TokenMoment) -> Bool {
+    guard let secrets = grant.secrets else { return false }
+    let looks = shared.withLock { shared in
+      guard shared.lastLookAtSecrets.duration(to: now.instant) >= .seconds(1) else { return false }
+      shared.lastLookAtSecrets = now.instant
+      return true
+    }
+    return looks && secrets.read().hasChanged
   }
 
   /// Gives up a place: whoever waited has gone, or has waited long enough. True when it was still waiting; false when
@@ -91,18 +116,15 @@ public final class TokenSource: Sendable, CustomReflectable {
     let now = environment.clock.moment
     let random = environment.random()
 
-    let (result, waiters, event, renewal) = shared.withLock { shared in
-      if case .success = report.outcome { shared.tally.count(atWallSeconds: now.wallSeconds) }
+    let alarm = grant.spending.count(report.issued, atWallSeconds: now.wallSeconds)
+    let (result, waiters, renewal) = shared.withLock { shared in
       let result = shared.state.fetched(report.outcome, at: now, random: random)
-      let waiters = shared.waiters
-      shared.waiters = [:]
-      let event = TokenEvent(
-        request: grant.summary, reason: reason, outcome: TokenEvent.Outcome(result), took: report.took,
-        attempts: report.attempts, fetchedToday: shared.tally.today(atWallSeconds: now.wallSeconds),
-        fetchedSinceStart: shared.tally.sinceStart)
-      return (result, waiters, event, shared.state.nextRenewal)
+      defer { shared.waiters = [:] }
+      return (result, shared.waiters, shared.state.nextRenewal)
     }
-
+    let event = TokenEvent(
+      request: grant.summary, reason: reason, outcome: TokenEvent.Outcome(result), report: report,
+      fetchedToday: grant.spending.issued(in: .day, atWallSeconds: now.wallSeconds), alarm: alarm)
     if let renewal { environment.schedule(now.instant.duration(to: renewal)) { [weak self] in self?.renewIfInUse() } }
     environment.onEvent(event)
     for (_, notify) in waiters.sorted(by: { $0.key < $1.key }) { notify(result) }

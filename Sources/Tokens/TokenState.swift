@@ -82,6 +82,14 @@ struct TokenState {
     return true
   }
 
+  /// The client's secret is another one: what the server said of the old one counts no more.
+  mutating func secretsChanged() {
+    guard case .backingOff(_, let cause) = phase, cause.mayBeMendedByRotation else { return }
+    phase = .idle
+    backoff.succeeded()
+    reason = .rotation
+  }
+
   // MARK: Renewal
 
   /// When ``renewIfInUse(at:)`` is to be called; nil when there is no token to renew, or a fetch is under way.

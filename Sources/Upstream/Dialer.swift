@@ -68,7 +68,7 @@ public final class Dialer {
       return .success(try SocketStream(copy, on: loop))
     } catch let error as UpstreamError {
       return .failure(error)
-    } catch let errno as Errno where DescriptorShortage.errors.contains(errno) {
+    } catch let errno as Errno where errno.isShortage {
       return .failure(.noDescriptors)
     } catch {
       return .failure(.other("no descriptor for the connection: \(error)"))

@@ -110,7 +110,7 @@ struct CredentialsProblemTests {
         "2:43: credentials.kinde.audience must be an audience such as https://orders.example.com, not a list"),
       Case(
         "{ domain: a.kinde.com, scopes: a, \(good) }",
-        #"2:33: credentials.kinde: unknown setting "scopes"; known: provider, domain, token_endpoint, client_id, client_secret, authentication, audience"#
+        #"2:33: credentials.kinde: unknown setting "scopes"; known: provider, domain, token_endpoint, client_id, client_secret, client_secret_previous, budget, authentication, audience"#
       ),
       Case(
         "{ domain: a.kinde.com, client-id: a, \(good) }",
@@ -142,7 +142,7 @@ struct CredentialsProblemTests {
       ("https://a/b c", "; percent-encode what is not a letter, a digit or one of -._~!$&'()*+,;=:@/"),
       ("https://a/ä", "; percent-encode what is not a letter, a digit or one of -._~!$&'()*+,;=:@/"),
       ("https://a%2eb/t", "; a host must not be percent-encoded"),
-      ("https://*.a/t", "; wildcards are not supported; write each host out"),
+      ("https://*.a/t", "; a wildcard can only stand in match; write the host out"),
       ("https://::1/t", "; an IPv6 address must be in brackets, such as [::1]"),
     ])
   func endpoint(value: String, hint: String) {

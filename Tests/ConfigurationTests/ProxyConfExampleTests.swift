@@ -18,7 +18,8 @@ struct ProxyConfExampleTests {
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: directory) }
     for (name, content) in [
-      ("kinde_client_secret", "s3cret\n"), ("private-ca.pem", "-----BEGIN CERTIFICATE-----\n"),
+      ("kinde_client_secret", "s3cret\n"), ("kinde_client_secret_previous", "s3cret-before\n"),
+      ("private-ca.pem", "-----BEGIN CERTIFICATE-----\n"),
     ] {
       let path = directory.appendingPathComponent(name).path
       try #require(
@@ -45,7 +46,7 @@ struct ProxyConfExampleTests {
     let configuration = try withExample(load)
     #expect(configuration.warnings.map(\.description) == [])
     #expect(configuration.credentials.map(\.name) == ["kinde", "legacy-idp"])
-    #expect(configuration.routes.map(\.name) == ["kinde-management", "orders", "reports", "status"])
+    #expect(configuration.routes.map(\.name) == ["kinde-management", "orders", "shops", "reports", "status"])
     #expect(configuration.routes[0].audience == "https://acme.kinde.com/api")
   }
 
@@ -69,6 +70,7 @@ struct ProxyConfExampleTests {
     #expect(configuration.loops == 2)
     #expect(configuration.tls.caFile?.hasSuffix("/private-ca.pem") == true)
     #expect(configuration.credentials[0].audience == "https://api.acme.com")
+    #expect(configuration.routes[2].allowsPrivate)
     #expect(configuration.credentials[0].tokenEndpoint.description == "https://login.acme.com/oauth2/token")
   }
 
@@ -81,9 +83,11 @@ struct ProxyConfExampleTests {
       tls: { zzzzzzzz: 1 }
       timeouts: { zzzzzzzz: 1 }
       limits: { zzzzzzzz: 1 }
-      credentials: { kinde: { zzzzzzzz: 1, client_secret: { zzzzzzzz: 1 } } }
+      credentials: { kinde: { zzzzzzzz: 1, client_secret: { zzzzzzzz: 1 }, budget: { zzzzzzzz: 1 } } }
       listen: { zzzzzzzz: 1 }
-      routes: [{ zzzzzzzz: 1, timeouts: { zzzzzzzz: 1 } }]
+      routes:
+        - { zzzzzzzz: 1, timeouts: { zzzzzzzz: 1 }, concurrency: { zzzzzzzz: 1 }, throttled: { zzzzzzzz: 1 } }
+        - { name: a, match: a, credentials: kinde, token: { zzzzzzzz: 1 } }
       """
     let example = uncommented(try Self.text("proxy.conf.example"))
     let reference = try Self.text("docs/configuration.md")
@@ -98,7 +102,7 @@ struct ProxyConfExampleTests {
           "docs/configuration.md lacks \(name)")
       }
     }
-    #expect(sections == 10)
+    #expect(sections == 14)
   }
 
   @Test("shows the smallest file in docs/configuration.md as one that loads")

@@ -13,6 +13,8 @@ extension Credentials {
     let endpoint = section["token_endpoint"]
     let clientID = section.required("client_id", .clientID)
     let secret = section.required("client_secret", ClientSecretSetting.expected).flatMap(ClientSecretSetting.read)
+    let previous = section["client_secret_previous"].flatMap(ClientSecretSetting.read)
+    let budget = section.section("budget") { CredentialsBudget.read($0) }
     let authentication = section.value("authentication", Format<ClientAuthentication>.choice())
     let audience = section["audience"]
     let audienceText = audience?.value(.audience)
@@ -38,10 +40,13 @@ extension Credentials {
     guard let tokenEndpoint = endpoint == nil ? kind.tokenEndpoint : endpointURL, let clientID, let secret else {
       return nil
     }
-    return Credentials(
+    var credentials = Credentials(
       name: name, provider: kind, tokenEndpoint: tokenEndpoint, clientID: clientID, clientSecret: secret.secret,
       clientSecretSource: secret.source, authentication: authentication ?? .clientSecretPost,
       audience: audienceText)
+    credentials.previousClientSecret = previous
+    credentials.budget = budget
+    return credentials
   }
 }
 

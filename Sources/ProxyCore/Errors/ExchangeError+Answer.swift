@@ -32,6 +32,7 @@ extension ExchangeError {
         detail: "Your address has as many connections to the proxy as one address may.",
         hint: "Close connections that are not in use; limits.connections_per_client in proxy.conf sets the bound.",
         proxyStatus: "connection_limit_reached", retryAfter: 1)
+    case .noPlace(let route, let hasWaited): Self.noPlace(route, hasWaited)
     case .headTooLarge:
       ErrorAnswer(
         status: 431, title: "The request's fields are too large",
@@ -70,8 +71,20 @@ extension ExchangeError {
         detail: "\(endpoint) has not answered yet; the request waited for a token as long as it may.",
         hint: "timeouts.token in proxy.conf says how long a request waits.",
         proxyStatus: "proxy_internal_response", proxyStatusDetails: "token endpoint: wait timed out")
+    case .tooManyHosts(let route):
+      ErrorAnswer(
+        status: 503, title: "Too many hosts at the same time",
+        detail: "The route \(route.name) would need one more, and as many hosts below wildcards as may be are in use.",
+        hint: "limits.wildcard_hosts in proxy.conf sets the bound.", proxyStatus: "connection_limit_reached",
+        proxyStatusDetails: "hosts", retryAfter: 1)
     case .upstream(let error, let route): Self.answer(error, route)
     case .upstreamBroken(let reason, let route): Self.broken(reason, route)
+    case .upstreamSpokeFirst(let route):
+      ErrorAnswer(
+        status: 502, title: "The upstream spoke before it was asked",
+        detail: "\(route.originName) sent bytes on a new connection before the request; they answer nothing.",
+        hint: "Does it speak HTTP? Mail servers and databases greet whoever connects. The request was not sent.",
+        proxyStatus: "http_protocol_error", proxyStatusDetails: "bytes before the request")
     case .upstreamTimeout(let route):
       ErrorAnswer(
         status: 504, title: "The upstream did not answer in time",
@@ -131,6 +144,16 @@ extension ExchangeError {
       status: 403, title: "No route", detail: "No route in proxy.conf is mounted at \(path).",
       hint: "Use this address as an HTTP proxy (http_proxy), or give a route \"mount: /…\" and use that as base URL.",
       proxyStatus: "http_request_denied", proxyStatusDetails: "no mount")
+  }
+
+  private static func noPlace(_ route: ProxyRoute, _ hasWaited: Bool) -> ErrorAnswer {
+    ErrorAnswer(
+      status: 503, title: "Too many requests at once",
+      detail: "The route \(route.name) has as many requests under way as it may, and "
+        + (hasWaited ? "none of them ended in time." : "as many wait already as may wait."),
+      hint: "concurrency of the route in proxy.conf sets how many go on (requests), how many wait (queue), and how "
+        + "long (wait).",
+      proxyStatus: "connection_limit_reached", proxyStatusDetails: "concurrency", retryAfter: 1)
   }
 
   private static func broken(_ reason: String, _ route: ProxyRoute) -> ErrorAnswer {

@@ -54,19 +54,23 @@ public final class Proxy {
 
     let registry = MetricsRegistry()
     let tokens = Self.makeTokens(loops[0], dialers[0], registry, logger)
-    let plan = RoutePlan(configuration, tokens: tokens)
+    let clients = configuration.credentials.map(TokenClient.init)
+    for client in clients { registry.register(client) }
+    let plan = RoutePlan(configuration, tokens: tokens, clients: clients)
     let loopCount = loops.count
-    let clients = ClientCensus(limit: configuration.limits.connectionsPerClient)
+    let census = ClientCensus(limit: configuration.limits.connectionsPerClient)
     let viaName = ViaName()
     workers = zip(loops, dialers).map { loop, dialer in
       Worker(
-        loop: loop, table: plan.table, pools: plan.makePools(configuration, loops: loopCount, dialer, loop),
+        loop: loop, table: plan.table, pools: plan.makePools(configuration, loops: loopCount, dialer, loop, registry),
+        requestedHosts: RoutePlan.makeRequestedHosts(configuration, loops: loopCount, dialer, loop, registry),
         configuration: configuration, connectionLimit: share(configuration.limits.connections, of: loopCount),
-        clients: clients, metrics: WorkerMetrics(registry, routes: plan.table.routes),
+        clients: census, metrics: WorkerMetrics(registry, routes: plan.table.routes),
         accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger, viaName: viaName)
     }
+    for route in plan.table.routes { route.concurrency?.register(registry, route: route.name) }
     registry.registerProcessMetrics()
-    registry.gauge("m2m_proxy_clients", help: "Client addresses that have connections.") { Double(clients.clients) }
+    registry.gauge("m2m_proxy_clients", help: "Client addresses that have connections.") { Double(census.clients) }
     if let sink = accessLog?.sink {
       registry.counter("m2m_proxy_log_lines_dropped_total", help: "Log lines that nobody read in time.") {
         Double(sink.droppedLines)

@@ -9,15 +9,16 @@ extension Exchange {
   /// Sends the request to the upstream, and ends when the first bytes of an answer are there. The rest of the
   /// content, if there is any, goes on its way while the answer is relayed.
   func forwardRequest() async throws(ExchangeError) {
-    guard let route else { return }
-    try prepareUpload(route)
+    // What is sent again has its upstream, and its head, already.
+    guard let route = upload == nil ? try chooseUpstream() : route else { return }
+    if upload == nil { try prepareUpload(route) }
     try await connectUpstream(route)
     while !(try await sendUntilAnswered(route)) {
       // Only a connection that served others before can turn out dead like this, and the next one is new.
       isRepetition = true
       worker.metrics.routes[route.index].repeated.increment()
       if upload!.bytesSent > 0 { try restartUpload(route) }
-      worker.pools[route.pool].discard(upstream!)
+      pool.discard(upstream!)
       upstream = nil
       try await connectUpstream(route)
     }
@@ -28,13 +29,30 @@ extension Exchange {
   private func prepareUpload(_ route: ProxyRoute) throws(ExchangeError) {
     upload = BodyRelay(
       BodyDecoder(head.framing), input: worker.buffers.lend(), output: worker.buffers.lend(), framing: head.framing,
-      passesTrailers: !head.hasConnectionOptions, limit: route.bodyLimit)
+      passesTrailers: passesTrailers(route), limit: route.bodyLimit, kept: keptContent(route))
     try writeRequestHead(route, to: upload!.output)
     guard head.framing != .none, let input = connection.input else { return }
     // What came with the head goes where the rest of the content will come: the head itself is still needed.
     let headEnd = input.start + head.length
     upload!.input.append(input.bytes(headEnd..<input.end))
     input.truncate(to: headEnd)
+  }
+
+  /// Whether trailers go on: none that Connection may name, none that get round a rule, and none that could be taken for
+  /// the token.
+  private func passesTrailers(_ route: ProxyRoute) -> Bool {
+    !head.hasConnectionOptions && !route.rules.canBeOverridden && route.tokenHeader == nil
+  }
+
+  /// Where the request's content is kept, if it is small enough to be sent again.
+  private func keptContent(_ route: ProxyRoute) -> KeptContent? {
+    let limit = route.replayBuffer
+    switch head.framing {
+    case .length(let length) where length > 0 && length <= UInt64(limit): break
+    case .chunked where limit > 0: break
+    default: return nil
+    }
+    return KeptContent(worker.buffers, limit: limit)
   }
 
   /// Begins anew a request without content.
@@ -46,7 +64,7 @@ extension Exchange {
     try writeRequestHead(route, to: old.output)
   }
 
-  private func writeRequestHead(_ route: ProxyRoute, to outbound: ByteBuffer) throws(ExchangeError) {
+  func writeRequestHead(_ route: ProxyRoute, to outbound: ByteBuffer) throws(ExchangeError) {
     guard let input = connection.input else { return }
     let bytes = input.readableBytes
     var writer = HeadWriter(outbound)
@@ -55,14 +73,17 @@ extension Exchange {
     writer.endRequestLine()
     let hostLine = route.hostLine
     writer.lines(hostLine.span)
-    writer.forwardFields(of: head, bytes, dropping: droppedFields(route))
+    writer.forwardFields(of: head, bytes, dropping: droppedFields(route), alsoDropping: route.tokenHeader)
     if head.framing == .chunked { writer.chunkedFraming() }
     if let remainingForwards { writer.field("Max-Forwards", remainingForwards) }
     if head.acceptsTrailers {
       writer.field("TE", "trailers" as StaticString)
       writer.field("Connection", "TE" as StaticString)
     }
-    token?.withAuthorizationLine { writer.lines($0) }
+    if let token {
+      let prefix = route.tokenPrefix
+      token.withToken { writer.line(prefix.span, $0) }
+    }
     let viaName = worker.viaName.bytes
     writer.via(head.version, viaName.span)
     do throws(WireError) { try writer.end() } catch { throw .headTooLarge }
@@ -82,19 +103,22 @@ extension Exchange {
 
   private func droppedFields(_ route: ProxyRoute) -> FieldNameSet {
     var dropped = FieldNameSet.notForwardedInRequests
-    // Where the proxy sets no token, the application's own credentials are between it and the upstream.
-    if route.tokens == nil { dropped.remove(.authorization) }
+    // Where the proxy sets no token, or sets it elsewhere, the application's own credentials are between it and the upstream.
+    if route.tokens == nil || route.tokenHeader != nil { dropped.remove(.authorization) }
     // An HTTP/1.0 client cannot be sent the 100 that this would bring, and without content there is nothing that the
     // upstream could ask for (RFC 9110 section 10.1.1).
-    if !head.expectsContinue { dropped.insert(.expect) }
+    // Nor is anything to be waited for when the request is sent again with its content.
+    if !head.expectsContinue || upload?.input.isEmpty == false { dropped.insert(.expect) }
     if remainingForwards != nil { dropped.insert(.maxForwards) }
+    // Trailers that get round a rule come when it has been applied already.
+    if route.rules.canBeOverridden || route.tokenHeader != nil { dropped.insert(.trailer) }
     return dropped
   }
 
   // MARK: Connecting
 
   private func connectUpstream(_ route: ProxyRoute) async throws(ExchangeError) {
-    let pool = worker.pools[route.pool]
+    let pool = pool!
     let metrics = worker.metrics.routes[route.index]
     if !isRepetition, let connection = pool.reuse() {
       metrics.reused.increment()
@@ -106,7 +130,10 @@ extension Exchange {
     connection.setDeadline(began + route.timeouts.connect + .seconds(1))
     pool.request(lease, mustBeNew: isRepetition)
     // Neither made nor refused: it waits for one of those that are in use.
-    if lease.outcome == nil, lease.attempt == nil { worker.metrics.reached(.upstreamConnections) }
+    if lease.outcome == nil, lease.attempt == nil {
+      worker.metrics.reached(.upstreamConnections)
+      connection.setDeadline(began + route.timeouts.connect)
+    }
     do throws(ExchangeError) {
       while lease.outcome == nil { try await wait(overdue: connectTimeout(lease, route)) }
     } catch {
@@ -139,6 +166,8 @@ extension Exchange {
   /// Returns false when the connection was dead and nothing of the request can have been acted upon.
   private func sendUntilAnswered(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     renewDeadline(route)
+    // A connection that others have used was looked at when it was taken; what has come on a new one by now is no answer.
+    if upstream!.earlierRequests == 0 { upstream!.stream.isReadable = true }
     while true {
       // Before more is written: to an upstream that has answered and closed, that would bring a reset, and the answer
       // would be lost with it.
@@ -172,6 +201,11 @@ extension Exchange {
     let buffer = worker.buffers.lend()
     switch upstream!.stream.receive(into: buffer) {
     case .transferred:
+      guard upload!.bytesSent > 0 else {
+        worker.buffers.giveBack(buffer)
+        guard mayRepeat else { throw .upstreamSpokeFirst(route) }
+        return false
+      }
       clock.firstByte = worker.loop.now - clock.start
       answerInput = buffer
       return true

@@ -66,7 +66,7 @@ final class TokenEndpoint: @unchecked Sendable {
     case .connectTimeout(let detail): .timedOut(detail: detail)
     case .certificate(let detail), .tls(let detail): .tls(detail: detail)
     case .connect(let detail), .broken(let detail), .other(let detail), .prohibited(let detail),
-      .ownListener(let detail):
+      .privateAddress(let detail), .ownListener(let detail):
       .unreachable(detail: detail)
     case .exhausted, .noDescriptors: .unreachable(detail: error.description)
     }
