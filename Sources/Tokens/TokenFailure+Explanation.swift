@@ -10,6 +10,7 @@ extension TokenFailure {
     case .nameNotResolved, .unreachable: "The token endpoint cannot be reached"
     case .tls: "No secure connection to the token endpoint"
     case .timedOut: "The token endpoint did not answer in time"
+    case .unusable: "The client's key or certificate cannot be used"
     case .backingOff: preconditionFailure("the root of a cause is no back-off")
     }
   }
@@ -32,7 +33,7 @@ extension TokenFailure {
       return "\(host) answered, but with \(reply.noun)."
     case .redirected(let status):
       return "\(host) answered with the redirect \(status), which is not followed: "
-        + "the client secret goes to the configured address only."
+        + "the client's credentials go to the configured address only."
     case .serverError(let status):
       return "\(host) answered with status \(status)\(purpose)."
     case .throttled:
@@ -45,6 +46,8 @@ extension TokenFailure {
       return "The TLS connection to \(host) failed\(appended(detail))."
     case .timedOut(let detail):
       return "\(host) did not answer in time\(appended(detail))."
+    case .unusable(let detail):
+      return "\(host) was not asked: \(detail)."
     case .backingOff(let cause):
       return sentence(for: cause, request)
     }

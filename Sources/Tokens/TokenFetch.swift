@@ -27,7 +27,12 @@ struct TokenFetch {
 
   private func attempt(until deadline: TokenInstant) async -> Result<AccessToken, FailedFetch> {
     let sent = TokenReplyReader.Moment(instant: clock.now, wallSeconds: clock.wallSeconds)
-    let request = grant.request(timeout: sent.instant.duration(to: deadline))
+    let request: TokenHTTPRequest
+    do {
+      request = try grant.request(timeout: sent.instant.duration(to: deadline), wallSeconds: sent.wallSeconds)
+    } catch {
+      return .failure(FailedFetch(error))
+    }
     switch await transport(request) {
     case .failure(let error):
       return .failure(FailedFetch(TokenFailure.Cause(error)))
@@ -49,6 +54,7 @@ extension TokenFailure.Cause {
     case .unreachable(let detail): self = .unreachable(detail: PrintableText.cleaned(detail))
     case .tls(let detail): self = .tls(detail: PrintableText.cleaned(detail))
     case .timedOut(let detail): self = .timedOut(detail: PrintableText.cleaned(detail))
+    case .unusable(let detail): self = .unusable(detail: PrintableText.cleaned(detail))
     }
   }
 }

@@ -4,7 +4,7 @@ public import Secrets
 public struct TokenGrant: Sendable {
   /// Everything that is sent but for the secret.
   public let key: TokenRequestKey
-  /// The client secret.
+  /// The client secret; empty for a client that proves itself without one.
   public let clientSecret: Secret
   /// What may be told about this grant.
   public let summary: TokenRequestSummary

@@ -6,6 +6,8 @@ public struct TokenRequestSummary: Hashable, Sendable {
   public let provider: TokenProvider
   /// Host, and port where one is written, of the token endpoint.
   public let endpointHost: String
+  /// How the client authenticates.
+  public let authentication: ClientAuthenticationMethod
   /// The API that the token is for, when the request names one.
   public let audience: String?
   /// The scopes asked for, in ascending order.
@@ -16,6 +18,7 @@ public struct TokenRequestSummary: Hashable, Sendable {
     self.credentials = credentials
     self.provider = provider
     endpointHost = key.endpointHost
+    authentication = key.authentication
     audience = key.audience
     scopes = key.scopes
   }

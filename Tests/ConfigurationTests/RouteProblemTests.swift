@@ -244,7 +244,7 @@ struct RouteProblemTests {
         #"4:38: routes[0]: unknown setting "forward-to"; did you mean "forward_to"?"#),
       Case(
         "[{ name: a, match: a, audience: x, host: a }]",
-        #"4:38: routes[0]: unknown setting "host"; known: name, match, mount, forward_to, credentials, audience, scopes, body, timeouts, allow, methods, paths"#
+        #"4:38: routes[0]: unknown setting "host"; known: name, match, mount, forward_to, resource, credentials, audience, scopes, body, timeouts, allow, methods, paths, client_certificate, parent_proxy"#
       ),
       Case(
         "[{ name: a, match: a, match: b, audience: x }]",

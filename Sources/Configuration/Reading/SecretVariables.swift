@@ -1,11 +1,13 @@
 /// Finds the environment variables that hold secrets, so that no message shows them wherever else they are used.
 enum SecretVariables {
-  /// The names of the variables that `client_secret` refers to anywhere in `node`.
+  private static let settings: Set = ["client_secret", "headers", "parent_proxy"]
+
+  /// The names of the variables that settings for secrets refer to anywhere in `node`.
   static func names(in node: Node) -> Set<String> {
     switch node.content {
     case .mapping(let entries):
       return entries.reduce(into: []) { names, entry in
-        names.formUnion(entry.key == "client_secret" ? mentioned(in: entry.value) : Self.names(in: entry.value))
+        names.formUnion(settings.contains(entry.key) ? mentioned(in: entry.value) : Self.names(in: entry.value))
       }
     case .sequence(let items):
       return items.reduce(into: []) { $0.formUnion(names(in: $1)) }

@@ -9,20 +9,21 @@ struct RoutePlan {
   let table: RouteTable
   private let origins: [UpstreamOrigin]
 
-  init(_ configuration: ProxyConfiguration, tokens: TokenSources) {
+  init(_ configuration: ProxyConfiguration, tokens: TokenSources, ways: TokenWays) {
     var origins: [UpstreamOrigin] = []
-    var pools: [Origin: Int] = [:]
+    var pools: [UpstreamOrigin: Int] = [:]
     let routes = configuration.routes.enumerated().map { index, route in
-      let pool = pools[route.upstream] ?? origins.count
+      let origin = UpstreamOrigin(route)
+      let pool = pools[origin] ?? origins.count
       let source = route.credentials.map { number in
-        tokens.source(for: TokenGrant(configuration.credentials[number], route))
+        let credentials = configuration.credentials[number]
+        return tokens.source(for: TokenGrant(credentials, route, way: ways.number(for: credentials)))
       }
-      let made = ProxyRoute(route, index: index, pool: pool, tokens: source)
       if pool == origins.count {
-        origins.append(made.origin)
-        pools[route.upstream] = pool
+        origins.append(origin)
+        pools[origin] = pool
       }
-      return made
+      return ProxyRoute(route, index: index, pool: pool, tokens: source)
     }
     table = RouteTable(routes, configurations: configuration.routes)
     self.origins = origins
@@ -36,18 +37,5 @@ struct RoutePlan {
       connections: share(configuration.limits.upstreamConnections, of: loops),
       queue: share(configuration.limits.queue, of: loops), idle: configuration.timeouts.upstreamIdle)
     return origins.map { UpstreamPool(origin: $0, limits: limits, dialer: dialer, loop: loop) }
-  }
-}
-
-extension TokenGrant {
-  /// What a route asks the token endpoint of its credentials for.
-  init(_ credentials: Credentials, _ route: Route) {
-    let key = TokenRequestKey(
-      endpoint: credentials.tokenEndpoint.description, clientID: credentials.clientID,
-      authentication: credentials.authentication == .clientSecretBasic ? .clientSecretBasic : .clientSecretPost,
-      audience: route.audience, scopes: route.scopes)
-    let provider: TokenProvider = if case .kinde = credentials.provider { .kinde } else { .generic }
-    self.init(
-      key: key, clientSecret: credentials.clientSecret, credentialsName: credentials.name, provider: provider)
   }
 }

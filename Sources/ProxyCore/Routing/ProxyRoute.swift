@@ -30,13 +30,21 @@ final class ProxyRoute: Sendable {
     self.pool = pool
     self.tokens = tokens
     name = route.name
-    origin = UpstreamOrigin(
-      isSecure: route.upstream.scheme == .https, host: route.upstream.host, port: route.upstream.port)
+    origin = UpstreamOrigin(route)
     originName = route.upstream.description
     basePath = Array(route.upstreamBasePath.utf8)
     hostLine = Array("Host: \(route.upstream.authority)\r\n".utf8)
     timeouts = PhaseTimeouts(route.timeouts)
     rules = AccessRules(route.rules)
     bodyLimit = route.body.map { UInt64($0) } ?? .max
+  }
+}
+
+extension UpstreamOrigin {
+  /// Where the requests of `route` go, and how connections there are made.
+  init(_ route: Route) {
+    self.init(
+      isSecure: route.upstream.scheme == .https, host: route.upstream.host, port: route.upstream.port,
+      options: ConnectionOptions(route))
   }
 }
