@@ -12,7 +12,7 @@ public struct BodyLimits: Sendable, Equatable {
 
   /// The limits given.
   public init(
-    extensionLine: Int = 256, extensionOverhead: Int = 16_384, trailerBytes: Int = 8_192, trailerFields: Int = 32
+    extensionLine: Int = 4_096, extensionOverhead: Int = 16_384, trailerBytes: Int = 8_192, trailerFields: Int = 32
   ) {
     self.extensionLine = extensionLine
     self.extensionOverhead = extensionOverhead

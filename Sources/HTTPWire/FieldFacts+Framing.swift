@@ -71,6 +71,9 @@ extension FieldFacts {
     switch FieldName.recognise(bytes, option) {
     case .keepAlive: keepsAlive = true
     case .upgrade: connectionUpgrade = true
+    case .date:
+      connectionDate = true
+      options.append(option)
     case let name where FieldNameSet.connectionCannotRemove.contains(name): break
     default: options.append(option)
     }

@@ -8,6 +8,8 @@ struct FieldFacts: Sendable {
   var closes = false
   /// Connection names `keep-alive`.
   var keepsAlive = false
+  /// Connection names `date`.
+  var connectionDate = false
   /// Connection names `upgrade`.
   var connectionUpgrade = false
   /// Expect is `100-continue`.

@@ -13,15 +13,31 @@ extension FieldLine {
   ///
   /// Bytes are judged from left to right, each without knowing what follows, so that a message fails in the same way
   /// however it arrives.
+  ///
+  /// - Parameter takesBlanksBeforeColon: whether whitespace between a name and its colon is left out rather than
+  ///   refused (RFC 9112 5.1), which only responses are allowed, and not where it would cast doubt on their framing.
   @inline(__always)
-  static func scan(_ bytes: Span<UInt8>, from start: Int, to end: Int) throws(WireError) -> Scan {
-    var position = bytes.firstNotToken(from: start, to: end)
+  static func scan(
+    _ bytes: Span<UInt8>, from start: Int, to end: Int, takesBlanksBeforeColon: Bool = false
+  ) throws(WireError) -> Scan {
+    let position = bytes.firstNotToken(from: start, to: end)
     guard position < end else { return .incomplete }
     guard position > start, bytes[position] == UInt8(ascii: ":") else {
+      if takesBlanksBeforeColon, position > start, isBlank(bytes[position]) {
+        return try scanBehindBlanks(bytes, from: start, at: position, to: end)
+      }
       return try scanOther(bytes, from: start, at: position, to: end)
     }
     let name = ByteRange(start: Int32(truncatingIfNeeded: start), end: Int32(truncatingIfNeeded: position))
-    position &+= 1
+    return try scanValue(bytes, of: name, behind: position, to: end)
+  }
+
+  /// Reads on behind the colon.
+  @inline(__always)
+  private static func scanValue(
+    _ bytes: Span<UInt8>, of name: ByteRange, behind colon: Int, to end: Int
+  ) throws(WireError) -> Scan {
+    var position = colon &+ 1
     while position < end, bytes[position] == space || bytes[position] == tab { position &+= 1 }
     let valueStart = position
     position = bytes.firstControl(from: position, to: end)
@@ -35,6 +51,23 @@ extension FieldLine {
     let line = FieldLine(name: name, value: value, known: FieldName.recognise(bytes, name))
     return .field(line, next: position &+ 2)
   }
+
+  /// Reads on at `position`, where a name has ended and whitespace begins, with no colon before it.
+  @inline(never)
+  private static func scanBehindBlanks(
+    _ bytes: Span<UInt8>, from start: Int, at position: Int, to end: Int
+  ) throws(WireError) -> Scan {
+    let name = ByteRange(start..<position)
+    guard !FieldNameSet.framesOrConnects.contains(FieldName.recognise(bytes, name)) else {
+      throw .whitespaceInFieldName
+    }
+    let colon = bytes.firstNotBlank(from: position, to: end)
+    guard colon < end else { return .incomplete }
+    guard bytes[colon] == UInt8(ascii: ":") else { throw .whitespaceInFieldName }
+    return try scanValue(bytes, of: name, behind: colon, to: end)
+  }
+
+  private static func isBlank(_ byte: UInt8) -> Bool { byte == space || byte == tab }
 
   /// What is at `position`, the first byte of the line that no field name contains, when that is not the colon.
   @inline(never)

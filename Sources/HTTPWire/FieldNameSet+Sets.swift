@@ -5,6 +5,12 @@ extension FieldNameSet {
     .proxyAuthenticate, .proxyAuthenticationInfo, .proxyOther, .proxy,
   ]
 
+  /// Fields that say where a message or its connection ends, or what goes on with it: read to the letter or not at all.
+  static let framesOrConnects: FieldNameSet = [
+    .contentLength, .transferEncoding, .trailer, .te, .connection, .keepAlive, .proxyConnection, .upgrade,
+    .http2Settings,
+  ]
+
   /// What a forwarded request does not take over: hop-by-hop fields, and those that are written anew: Host and
   /// Authorization. Content-Length stays in its place, as the number it was read as. `Trailer` is kept; drop it too
   /// where the body does not stay chunked.

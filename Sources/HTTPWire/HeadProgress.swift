@@ -6,6 +6,8 @@ struct HeadProgress: Sendable {
     case token
     /// A request target.
     case target
+    /// The whitespace between a field name and its colon.
+    case blanks
     /// A field value or a reason.
     case text
     /// A short part of a line, in which every byte is judged.
@@ -30,6 +32,7 @@ struct HeadProgress: Sendable {
     switch region {
     case .token: searched = bytes.firstNotToken(from: searched, to: end)
     case .target: searched = bytes.firstNotVisible(from: searched, to: end)
+    case .blanks: searched = bytes.firstNotBlank(from: searched, to: end)
     case .text: searched = bytes.firstControl(from: searched, to: end)
     case .short: return true
     }
@@ -45,6 +48,8 @@ struct HeadProgress: Sendable {
 
   /// Remembers that the field line that is being read is incomplete at `end`.
   mutating func suspendField(_ bytes: Span<UInt8>, at end: Int) {
-    suspend(bytes, at: end, in: bytes.firstNotToken(from: line, to: end) == end ? .token : .text)
+    let nameEnd = bytes.firstNotToken(from: line, to: end)
+    if nameEnd == end { return suspend(bytes, at: end, in: .token) }
+    suspend(bytes, at: end, in: bytes.firstNotBlank(from: nameEnd, to: end) == end ? .blanks : .text)
   }
 }

@@ -52,8 +52,8 @@ public struct ResponseHead: Sendable {
   /// Whether a 101 names the protocol that it changes to, as it must (RFC 9110 15.2.2).
   public var hasUpgrade: Bool { facts.connectionUpgrade && contains(.upgrade) }
 
-  /// Whether there is a Date field. A proxy adds one to a response without (RFC 9110 6.6.1).
-  public var hasDate: Bool { contains(.date) }
+  /// Whether there is a Date field that is forwarded. A proxy adds one to a response without (RFC 9110 6.6.1).
+  public var hasDate: Bool { contains(.date) && !facts.connectionDate }
 
   /// Whether there is a field of this known name.
   public func contains(_ name: FieldName) -> Bool { facts.seen.contains(name) }

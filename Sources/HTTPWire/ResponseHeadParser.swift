@@ -27,7 +27,7 @@ public struct ResponseHeadParser: Sendable {
       return false
     }
     while true {
-      switch try FieldLine.scan(bytes, from: progress.line, to: end) {
+      switch try FieldLine.scan(bytes, from: progress.line, to: end, takesBlanksBeforeColon: true) {
       case .field(let line, let next):
         guard head.fields.count < limits.fields else { throw .tooManyFields }
         try head.facts.note(line, bytes)

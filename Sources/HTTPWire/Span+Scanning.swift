@@ -34,6 +34,13 @@ extension Span<UInt8> {
     return position
   }
 
+  /// Offset of the first byte in `start..<end` that is neither a space nor a tab; `end` if there is none.
+  func firstNotBlank(from start: Int, to end: Int) -> Int {
+    var position = start
+    while position < end, self[position] == space || self[position] == tab { position &+= 1 }
+    return position
+  }
+
   /// Offset of the first byte in `start..<end` that is not a visible ASCII character; `end` if there is none.
   @inline(__always)
   func firstNotVisible(from start: Int, to end: Int) -> Int {

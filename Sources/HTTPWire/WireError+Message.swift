@@ -28,7 +28,7 @@ extension WireError {
     case .bareLineFeed: "A line ends with LF alone; expected CR LF."
     case .bareCarriageReturn: "A CR is not followed by LF; expected CR LF at the end of every line and nowhere else."
     case .controlByte: "A line contains a control character; expected visible characters, spaces and tabs."
-    case .foldedField: "A line begins with whitespace; field values on several lines are not accepted."
+    case .foldedField: "A line begins with whitespace; folded field lines (obs-fold) are not accepted."
     case .whitespaceInFieldName: "There is whitespace in a field name or before its colon; expected Name: value."
     case .invalidFieldName:
       "A field name is empty or contains a byte that is not allowed; expected letters, digits and !#$%&'*+-.^_`|~."
@@ -50,6 +50,9 @@ extension WireError {
     case .disguisedFraming:
       "A field name is Content-Length or Transfer-Encoding written with an underscore; expected it with a hyphen."
     case .framedInterim: "An interim response (1xx) announces a body; expected none."
+    case .unaskedUpgrade:
+      "It is a 101 (Switching Protocols), although the request asked for no other protocol; expected a final response."
+    case .tooManyInterims: "Too many interim responses (1xx) came before the final one."
     default: targetMessage
     }
   }

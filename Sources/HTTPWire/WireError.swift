@@ -16,6 +16,9 @@ public enum WireError: String, Error, Sendable, CaseIterable {
     malformedTransferEncoding, repeatedTransferEncoding, transferEncodingNotChunked, unsupportedTransferCoding,
     transferEncodingInHTTP10, disguisedFraming, framedInterim
 
+  /// Which answer of several is the final one.
+  case unaskedUpgrade, tooManyInterims
+
   /// Where the request goes.
   case missingHost, repeatedHost, emptyHost, invalidHost, ambiguousAddress, invalidPort, missingPort, userinfo,
     invalidTarget, asteriskWithoutOptions, unsupportedScheme, fragment, invalidPathByte, invalidPercentEncoding

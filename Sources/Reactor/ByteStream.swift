@@ -42,6 +42,9 @@ open class ByteStream: Watch {
   /// Bytes that were sent and that the peer has not acknowledged, as far as that is known.
   open var undeliveredBytes: Int { 0 }
 
+  /// The address and the port of this end, as `host:port`; empty where that is not known.
+  open var localAddress: String { "" }
+
   /// Whether bytes, or the end of the stream, wait to be read: what must not be so of a connection nobody uses.
   open func hasUnexpectedInput() -> Bool {
     preconditionFailure("a ByteStream says what it has")

@@ -10,8 +10,8 @@ public final class Listener: Watch {
   /// The port that is really bound.
   public let port: UInt16
 
-  /// What happens when the process or the machine has no descriptor or memory for another connection; accepting goes
-  /// on a moment later.
+  /// What happens when nothing can be accepted, most likely because the process or the machine has no descriptor or
+  /// memory for another connection; accepting goes on a moment later.
   public var onExhaustion: (Errno) -> Void = { _ in }
 
   private let loop: EventLoop
@@ -22,6 +22,7 @@ public final class Listener: Watch {
   private var isPaused = false
   private var isExhausted = false
   private let retry = LoopTimer()
+  private var failuresInARow = 0
 
   private static let backlog: Int32 = 4096
   private static let retryDelay = Duration.milliseconds(100)
@@ -112,6 +113,7 @@ public final class Listener: Watch {
     return unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(CLINUX_ADDRESS_TEXT)) { text in
       let number = unsafe clinux_accept(listening, text.baseAddress)
       guard number >= 0 else { return goesOn(after: .last) }
+      failuresInARow = 0
       accepted(Descriptor(owning: number), unsafe String(cString: text.baseAddress!))
       return true
     }
@@ -120,13 +122,19 @@ public final class Listener: Watch {
   private func goesOn(after errno: Errno) -> Bool {
     switch errno {
     case .wouldBlock:
+      failuresInARow = 0
       return false
-    case .tooManyOpenFiles, .tooManyOpenFilesInSystem, .noMemory, .noBufferSpace:
+    case _ where errno.isShortage:
       rest(after: errno)
       return false
     default:
-      // The connection died before it was accepted (accept(2), "Error handling"): the next one may be fine.
-      return true
+      // The connection died before it was accepted (accept(2), "Error handling"): the next one may be fine. So many of
+      // them are something else.
+      failuresInARow += 1
+      guard failuresInARow >= Self.acceptsInARow else { return true }
+      failuresInARow = 0
+      rest(after: errno)
+      return false
     }
   }
 }

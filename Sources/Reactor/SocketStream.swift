@@ -25,8 +25,7 @@ public final class SocketStream: ByteStream {
 
   deinit { close() }
 
-  /// The port and the address of this end, as `host:port`.
-  public var localAddress: String { SocketAddress.text(of: descriptor, peer: false) }
+  public override var localAddress: String { SocketAddress.text(of: descriptor, peer: false) }
 
   public override func receive(into buffer: ByteBuffer, limit: Int = .max) -> IOResult {
     let wanted = min(buffer.freeSpace, limit)

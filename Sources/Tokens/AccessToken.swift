@@ -8,22 +8,39 @@ public final class AccessToken: Sendable, CustomStringConvertible, CustomReflect
   /// How long the token is valid, counted from ``requestedAt``.
   public let lifetime: Duration
   /// When the request was sent that brought it: the server cannot have issued it earlier.
-  public let requestedAt: TokenInstant
+  public let requestedAt: TokenMoment
   /// From here on the token is not sent any more: 10 s, or a quarter of a short lifetime, before it expires.
-  public let unusableFrom: TokenInstant
+  public let unusableFrom: TokenMoment
+  /// How long before the end of its lifetime a token that is in use is renewed: a fifth of the lifetime, at least
+  /// 30 s and at most 300 s, but never more than half of it.
+  public let renewalWindow: Duration
 
   private let line: Secret
 
   /// A token whose `line` is a complete Authorization field line.
-  init(line: Secret, lifetime: Duration, requestedAt: TokenInstant) {
+  init(line: Secret, lifetime: Duration, requestedAt: TokenMoment) {
     self.line = line
     self.lifetime = lifetime
     self.requestedAt = requestedAt
     unusableFrom = requestedAt.advanced(by: lifetime - min(.seconds(10), lifetime / 4))
+    renewalWindow = min(max(lifetime / 5, .seconds(30)), .seconds(300), lifetime / 2)
   }
 
-  /// Whether the token may be sent at `now`.
-  public func isUsable(at now: TokenInstant) -> Bool { now < unusableFrom }
+  /// Whether the token may be sent at `now`: neither clock says that its time is over.
+  ///
+  /// The wall clock has the last word where it was set forward, as after a machine was restored from a snapshot. It
+  /// counts whole seconds, and is heard only where it is a second ahead of the other.
+  public func isUsable(at now: TokenMoment) -> Bool {
+    now.instant < unusableFrom.instant && now.wallSeconds <= unusableFrom.wallSeconds
+  }
+
+  /// When the token is renewed if it is in use; `random`, in 0...1, makes it earlier, so that those who started together
+  /// do not ask together: by a quarter of the window, and a twentieth of the time until it, at most.
+  func renewalTime(random: Double) -> TokenInstant {
+    let untilWindow = lifetime - renewalWindow
+    let jitter = min(renewalWindow / 4, untilWindow / 20) * random
+    return requestedAt.instant.advanced(by: untilWindow - jitter)
+  }
 
   /// Calls `body` with `Authorization: Bearer <token>` and the line's end, CR LF; nothing is copied.
   public func withAuthorizationLine<R>(_ body: (Span<UInt8>) -> R) -> R { line.withBytes(body) }

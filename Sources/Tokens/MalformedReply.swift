@@ -33,4 +33,13 @@ public enum MalformedReply: Hashable, Sendable {
     case .tooLong, .tokenTooLong, .unsuitableToken, .unsupportedTokenType, .expiredToken, .unexpectedStatus: false
     }
   }
+
+  /// Whether the server has most likely issued a token, and counts it.
+  var meansThatOneWasIssued: Bool {
+    switch self {
+    case .tooLong, .notJSON, .repeatedMember, .tokenTooLong, .unsuitableToken, .unsupportedTokenType, .expiredToken:
+      true
+    case .empty, .html, .notAnObject, .noToken, .unexpectedStatus: false
+    }
+  }
 }

@@ -1,20 +1,24 @@
 /// How long the token endpoint is left alone after failures: 1 s doubling to 60 s, with full jitter.
 ///
 /// Refusals that only a change of the configuration or at the server mends reach 5 min, and so does what the server
-/// itself asks for.
+/// itself asks for. While there is a token that can be used, attempts come sooner and sooner towards its end, so that
+/// an outage that is over before that is not noticed.
 struct TokenBackoff {
+  private static let shortest: Duration = .milliseconds(100)
   private static let longest: Duration = .seconds(60)
   private static let longestWhenRefused: Duration = .seconds(300)
   private static let longestAskedFor: Duration = .seconds(300)
 
   private var failuresInARow = 0
 
-  /// Counts `failure` and gives the time to wait; `random` is in 0...1.
-  mutating func delay(after failure: FailedFetch, random: Double) -> Duration {
+  /// Counts `failure` and gives the time to wait; `random` is in 0...1, and `usable` is how much longer there is a token
+  /// that can be used.
+  mutating func delay(after failure: FailedFetch, random: Double, usable: Duration = .zero) -> Duration {
     failuresInARow += 1
-    let ceiling = min(.seconds(1 << min(failuresInARow - 1, 16)), Self.longest(after: failure.cause))
+    var ceiling = min(.seconds(1 << min(failuresInARow - 1, 16)), Self.longest(after: failure.cause))
+    if usable > .zero { ceiling = min(ceiling, max(usable / 4, .seconds(1))) }
     let asked = min(failure.serverAsksToWait ?? .zero, Self.longestAskedFor)
-    return max(ceiling * random, asked)
+    return max(ceiling * random, asked, Self.shortest)
   }
 
   mutating func succeeded() { failuresInARow = 0 }

@@ -15,6 +15,8 @@ public struct TokenClock: Sendable {
   public var now: TokenInstant { readInstant() }
   /// Seconds since 1970 as this machine believes them: what `exp` of a JWT is compared with.
   public var wallSeconds: Int64 { readWallSeconds() }
+  /// Both.
+  public var moment: TokenMoment { TokenMoment(instant: now, wallSeconds: wallSeconds) }
 
   /// The clocks of the system: CLOCK_BOOTTIME and CLOCK_REALTIME.
   public static let system = TokenClock(

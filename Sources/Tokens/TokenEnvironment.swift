@@ -3,22 +3,26 @@ public struct TokenEnvironment: Sendable {
   let clock: TokenClock
   let transport: TokenTransport
   let launch: @Sendable (@escaping @Sendable () async -> Void) -> Void
+  let schedule: @Sendable (_ delay: Duration, _ call: @escaping @Sendable () -> Void) -> Void
   let onEvent: @Sendable (TokenEvent) -> Void
   let random: @Sendable () -> Double
 
   /// - `transport` sends the request of a fetch.
   /// - `launch` starts a fetch and returns at once; what it is given must run to its end.
+  /// - `schedule` makes a call after a delay, on any thread; a call that is never made costs a wait, nothing else.
   /// - `onEvent` is told of every fetch that ended, on the thread that the fetch ran on.
   /// - `random` gives numbers in 0...1, to spread attempts.
   public init(
     clock: TokenClock = .system, transport: @escaping TokenTransport,
     launch: @escaping @Sendable (@escaping @Sendable () async -> Void) -> Void,
+    schedule: @escaping @Sendable (_ delay: Duration, _ call: @escaping @Sendable () -> Void) -> Void,
     onEvent: @escaping @Sendable (TokenEvent) -> Void,
     random: @escaping @Sendable () -> Double = { Double.random(in: 0...1) }
   ) {
     self.clock = clock
     self.transport = transport
     self.launch = launch
+    self.schedule = schedule
     self.onEvent = onEvent
     self.random = random
   }

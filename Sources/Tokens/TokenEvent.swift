@@ -1,3 +1,5 @@
+public import Secrets
+
 /// A fetch that ended, for the log line and the counters; it holds no token and no secret.
 public struct TokenEvent: Sendable {
   /// Why a token was needed.
@@ -8,6 +10,8 @@ public struct TokenEvent: Sendable {
     case renewal
     /// The API did not accept the one before.
     case unauthorized
+    /// The server had refused the client's secret, and it has changed.
+    case rotation
   }
 
   /// How it went.
@@ -26,24 +30,29 @@ public struct TokenEvent: Sendable {
   public let outcome: Outcome
   /// The time from the first attempt's beginning to the end.
   public let took: Duration
-  /// How often the token endpoint was asked: 1, or 2 when the first attempt was worth repeating.
+  /// How often the token endpoint was asked: 1 in most cases, more when an attempt was worth repeating.
   public let attempts: Int
-  /// Tokens fetched by this request since midnight (UTC), this one included.
+  /// Which of the client's secrets was used last; nil when it has no secret, or the server was not asked.
+  public let secret: ClientSecrets.Place?
+  /// Secrets that could not be read anew, so that the ones that were there before were used.
+  public let secretProblems: [SecretError]
+  /// Tokens issued to this client since midnight (UTC), those of this fetch included.
   public let fetchedToday: Int
-  /// Tokens fetched by this request since the start, this one included.
-  public let fetchedSinceStart: Int
+  /// Set when with this fetch so much of the client's budget is used that somebody should know.
+  public let alarm: TokenBudget.Alarm?
 
-  /// An event made of its parts.
-  public init(
-    request: TokenRequestSummary, reason: Reason, outcome: Outcome, took: Duration, attempts: Int, fetchedToday: Int,
-    fetchedSinceStart: Int
+  init(
+    request: TokenRequestSummary, reason: Reason, outcome: Outcome, report: TokenFetch.Report, fetchedToday: Int,
+    alarm: TokenBudget.Alarm?
   ) {
     self.request = request
     self.reason = reason
     self.outcome = outcome
-    self.took = took
-    self.attempts = attempts
+    took = report.took
+    attempts = report.attempts
+    secret = report.secret
+    secretProblems = report.secretProblems
     self.fetchedToday = fetchedToday
-    self.fetchedSinceStart = fetchedSinceStart
+    self.alarm = alarm
   }
 }

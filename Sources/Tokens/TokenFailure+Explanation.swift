@@ -11,13 +11,14 @@ extension TokenFailure {
     case .tls: "No secure connection to the token endpoint"
     case .timedOut: "The token endpoint did not answer in time"
     case .unusable: "The client's key or certificate cannot be used"
+    case .budgetSpent: "The token budget is spent"
     case .backingOff: preconditionFailure("the root of a cause is no back-off")
     }
   }
 
   /// What happened exactly, in one or two sentences.
   public var detail: String {
-    guard case .backingOff(let cause) = cause else { return Self.sentence(for: cause, request) }
+    guard case .backingOff(let cause) = cause, !cause.isOwnDecision else { return Self.sentence(for: cause, request) }
     return "\(Self.sentence(for: cause.root, request)) It is asked again in \(secondsToNextAttempt) s."
   }
 
@@ -48,6 +49,9 @@ extension TokenFailure {
       return "\(host) did not answer in time\(appended(detail))."
     case .unusable(let detail):
       return "\(host) was not asked: \(detail)."
+    case .budgetSpent(let budget):
+      return "The credentials \(request.credentials) have had the \(budget.tokens) tokens of their budget for this "
+        + "\(budget.period.rawValue), and no more are fetched until the next."
     case .backingOff(let cause):
       return sentence(for: cause, request)
     }

@@ -29,6 +29,9 @@ extension TokenFailure {
       "Check \(addressSettings). If \(host) has a certificate of a private authority, name that in tls.ca_file."
     case .unusable:
       "Mend the file, as a whole and in one step; it is read again with each attempt."
+    case .budgetSpent:
+      "Raise \(settings).budget, or find out what the tokens were needed for: the reason is in each event=token line "
+        + "of the log."
     case .backingOff:
       preconditionFailure("the root of a cause is no back-off")
     }

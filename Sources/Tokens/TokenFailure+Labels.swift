@@ -13,6 +13,7 @@ extension TokenFailure.Cause {
     case .tls: "TLS failed"
     case .timedOut: "timed out"
     case .unusable: "not asked, the client's key or certificate cannot be used"
+    case .budgetSpent: "token budget spent"
     case .backingOff(let cause): "\(cause.label), not asked again yet"
     }
   }
@@ -29,6 +30,7 @@ extension TokenFailure.Cause {
     case .tls: "token_tls"
     case .timedOut: "token_timed_out"
     case .unusable: "token_unusable_credentials"
+    case .budgetSpent: "token_budget_spent"
     case .backingOff: "token_backing_off"
     }
   }
@@ -38,12 +40,22 @@ extension TokenFailure.Cause {
     if case .backingOff(let cause) = self { cause.root } else { self }
   }
 
+  /// Whether another secret may be all that is wanted.
+  var mayBeMendedByRotation: Bool {
+    if case .refused(let refusal) = self { refusal.code.needsMending || refusal.status == 401 } else { false }
+  }
+
+  /// Whether the token endpoint had no part in it.
+  var isOwnDecision: Bool {
+    if case .budgetSpent = root { true } else { false }
+  }
+
   /// Whether one more attempt at once, in place of an answer to the client, is worth it.
   var mayBePassing: Bool {
     switch self {
     case .nameNotResolved, .unreachable, .serverError: true
     case .malformed(let reply): reply.mayBePassing
-    case .refused, .redirected, .throttled, .tls, .timedOut, .unusable, .backingOff: false
+    case .refused, .redirected, .throttled, .tls, .timedOut, .unusable, .budgetSpent, .backingOff: false
     }
   }
 }

@@ -1,4 +1,7 @@
-/// One fetch: a request, and one more at once when the first failed in a way that may be passing.
+import Secrets
+
+/// One fetch: a request, one more at once when it failed in a way that may be passing, and one with the other secret
+/// when the server does not accept the first.
 struct TokenFetch {
   let grant: TokenGrant
   let clock: TokenClock
@@ -6,44 +9,77 @@ struct TokenFetch {
 
   /// What came of it.
   struct Report {
-    let outcome: Result<AccessToken, FailedFetch>
-    let took: Duration
-    let attempts: Int
+    var outcome: Result<AccessToken, FailedFetch>
+    var took = Duration.zero
+    var attempts = 0
+    /// How many tokens the server has issued, whether or not they are of any use.
+    var issued = 0
+    /// Which secret was used last.
+    var secret: ClientSecrets.Place?
+    var secretProblems: [SecretError] = []
   }
 
   func run() async -> Report {
     let began = clock.now
     let deadline = began.advanced(by: TokenHTTPRequest.longestWait)
-    var attempts = 1
-    var outcome = await attempt(until: deadline)
-    if case .failure(let failed) = outcome, failed.cause.mayBePassing, (failed.serverAsksToWait ?? .zero) == .zero,
-      clock.now < deadline
-    {
-      attempts = 2
-      outcome = await attempt(until: deadline)
+    if let refusal = grant.spending.refusal(atWallSeconds: clock.wallSeconds) {
+      return Report(outcome: .failure(refusal))
     }
-    return Report(outcome: outcome, took: began.duration(to: clock.now), attempts: attempts)
+    let reading = grant.secrets?.read() ?? ClientSecrets.Reading(secrets: [(.current, grant.clientSecret)])
+    var report = Report(outcome: .failure(FailedFetch(.unreachable(detail: ""))), secretProblems: reading.problems)
+    for (place, secret) in reading.secrets {
+      report.secret = place
+      await ask(grant.authenticated(by: secret), until: deadline, &report)
+      guard report.outcome.refusesClient, clock.now < deadline else { break }
+    }
+    report.took = began.duration(to: clock.now)
+    return report
   }
 
-  private func attempt(until deadline: TokenInstant) async -> Result<AccessToken, FailedFetch> {
-    let sent = TokenReplyReader.Moment(instant: clock.now, wallSeconds: clock.wallSeconds)
+  private func ask(_ grant: TokenGrant, until deadline: TokenInstant, _ report: inout Report) async {
+    await attempt(grant, until: deadline, &report)
+    if case .failure(let failed) = report.outcome, failed.cause.mayBePassing,
+      (failed.serverAsksToWait ?? .zero) == .zero, clock.now < deadline
+    {
+      await attempt(grant, until: deadline, &report)
+    }
+  }
+
+  private func attempt(_ grant: TokenGrant, until deadline: TokenInstant, _ report: inout Report) async {
+    let sent = clock.moment
     let request: TokenHTTPRequest
     do {
       request = try grant.request(timeout: sent.instant.duration(to: deadline), wallSeconds: sent.wallSeconds)
     } catch {
-      return .failure(FailedFetch(error))
+      report.outcome = .failure(FailedFetch(error))
+      return
     }
+    report.attempts += 1
     switch await transport(request) {
     case .failure(let error):
-      return .failure(FailedFetch(TokenFailure.Cause(error)))
+      report.outcome = .failure(FailedFetch(TokenFailure.Cause(error)))
     case .success(let response):
-      switch TokenReplyReader(response: response, grant: grant, sent: sent).outcome() {
-      case .success(let token) where !token.isUsable(at: clock.now):
-        return .failure(FailedFetch(.malformed(.expiredToken)))
-      case let outcome:
-        return outcome
+      report.outcome = TokenReplyReader(response: response, grant: grant, sent: sent).outcome()
+      if case .success(let token) = report.outcome, !token.isUsable(at: clock.moment) {
+        report.outcome = .failure(FailedFetch(.malformed(.expiredToken)))
       }
+      if report.outcome.hasCostAToken { report.issued += 1 }
     }
+  }
+}
+
+extension Result<AccessToken, FailedFetch> {
+  /// Whether the server does not accept the client's secret.
+  fileprivate var refusesClient: Bool {
+    guard case .failure(let failed) = self, case .refused(let refusal) = failed.cause else { return false }
+    return refusal.code == .invalidClient
+  }
+
+  /// Whether a token was issued, of use or not.
+  fileprivate var hasCostAToken: Bool {
+    guard case .failure(let failed) = self else { return true }
+    if case .malformed(let reply) = failed.cause { return reply.meansThatOneWasIssued }
+    return false
   }
 }
 

@@ -4,20 +4,41 @@ public import Secrets
 public struct TokenGrant: Sendable {
   /// Everything that is sent but for the secret.
   public let key: TokenRequestKey
-  /// The client secret; empty for a client that proves itself without one.
-  public let clientSecret: Secret
+  /// The client secret: the one that the next request is made with; empty for a client that proves itself without one.
+  public private(set) var clientSecret: Secret
+  /// Where the secret is read anew before each fetch; nil for a secret that never changes.
+  public let secrets: ClientSecrets?
+  /// What all tokens of this client add up to.
+  public let spending: TokenSpending
   /// What may be told about this grant.
   public let summary: TokenRequestSummary
 
   /// A grant for `key`, authenticated by `clientSecret`; `credentialsName` and `provider` serve messages only.
-  public init(key: TokenRequestKey, clientSecret: Secret, credentialsName: String, provider: TokenProvider) {
+  public init(
+    key: TokenRequestKey, clientSecret: Secret, secrets: ClientSecrets? = nil,
+    spending: TokenSpending = TokenSpending(),
+    credentialsName: String, provider: TokenProvider
+  ) {
     self.key = key
     self.clientSecret = clientSecret
+    self.secrets = secrets
+    self.spending = spending
     summary = TokenRequestSummary(credentials: credentialsName, provider: provider, key: key)
   }
 
   /// Whether `other` sends the same bytes, the secret included, so that the two can share their tokens.
   func sendsTheSame(as other: TokenGrant) -> Bool {
-    key == other.key && clientSecret == other.clientSecret
+    guard key == other.key else { return false }
+    guard let secrets, let others = other.secrets else {
+      return secrets == nil && other.secrets == nil && clientSecret == other.clientSecret
+    }
+    return secrets.isSame(as: others)
+  }
+
+  /// The same grant, authenticated by `secret`.
+  func authenticated(by secret: Secret) -> TokenGrant {
+    var grant = self
+    grant.clientSecret = secret
+    return grant
   }
 }

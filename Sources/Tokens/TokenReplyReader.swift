@@ -2,16 +2,10 @@ import Secrets
 
 /// Reads a token endpoint's reply (RFC 6749, 5.1 and 5.2).
 struct TokenReplyReader {
-  /// When something happened, on both clocks.
-  struct Moment {
-    let instant: TokenInstant
-    let wallSeconds: Int64
-  }
-
   let response: TokenHTTPResponse
   let grant: TokenGrant
   /// When the request was sent.
-  let sent: Moment
+  let sent: TokenMoment
 
   func outcome() -> Result<AccessToken, FailedFetch> {
     do {
@@ -61,7 +55,7 @@ struct TokenReplyReader {
         expiresIn: expiresIn(members, body), expiry: WebToken.expiry(of: bytes), reference: reference)
     }
     guard let lifetime else { throw .malformed(.expiredToken) }
-    return AccessToken(line: line(token), lifetime: lifetime, requestedAt: sent.instant)
+    return AccessToken(line: line(token), lifetime: lifetime, requestedAt: sent)
   }
 
   private func object(in body: Span<UInt8>) throws(TokenFailure.Cause) -> JSONObject {

@@ -2,7 +2,8 @@ import Synchronization
 
 /// The one place in the process where the token for one request comes from, shared by all event loops.
 ///
-/// At most one fetch is under way, whoever asks; it runs to its end even when those who waited have gone.
+/// At most one fetch is under way, whoever asks; it runs to its end even when those who waited have gone. A token that
+/// is in use is renewed before it expires, and nobody waits for that.
 public final class TokenSource: Sendable, CustomReflectable {
   /// What is fetched.
   public let grant: TokenGrant
@@ -12,11 +13,25 @@ public final class TokenSource: Sendable, CustomReflectable {
 
   private struct Shared {
     var state: TokenState
-    var tally = TokenTally()
+    var lastLookAtSecrets = TokenInstant(nanoseconds: .min)
     var waiters: [UInt64: @Sendable (Result<AccessToken, TokenFailure>) -> Void] = [:]
     var lastWaiter: UInt64 = 0
 
-    mutating func enrol(_ notify: @escaping @Sendable (Result<AccessToken, TokenFailure>) -> Void) -> TokenWaiter {
+    /// What a request gets, and why to start a fetch.
+    mutating func request(
+      _ notify: @escaping @Sendable (Result<AccessToken, TokenFailure>) -> Void, at now: TokenMoment
+    ) -> (TokenAvailability, TokenEvent.Reason?) {
+      switch state.request(at: now) {
+      case .use(let token, let renewal): (.available(token), renewal)
+      case .fail(let failure): (.failed(failure), nil)
+      case .wait: (.pending(enrol(notify)), nil)
+      case .fetch(let reason): (.pending(enrol(notify)), reason)
+      }
+    }
+
+    private mutating func enrol(_ notify: @escaping @Sendable (Result<AccessToken, TokenFailure>) -> Void)
+      -> TokenWaiter
+    {
       lastWaiter += 1
       waiters[lastWaiter] = notify
       return TokenWaiter(number: lastWaiter)
@@ -30,10 +45,12 @@ public final class TokenSource: Sendable, CustomReflectable {
     shared = Mutex(Shared(state: TokenState(request: grant.summary)))
   }
 
-  /// The token that is valid now, or nil. Costs a clock reading and an uncontended lock.
+  /// The token that is valid now, or nil. Costs two clock readings and an uncontended lock.
   public func current() -> AccessToken? {
-    let now = environment.clock.now
-    return shared.withLock { $0.state.usableToken(at: now) }
+    let now = environment.clock.moment
+    guard let (token, renewal) = shared.withLock({ $0.state.use(at: now) }) else { return nil }
+    if let renewal { launch(renewal) }
+    return token
   }
 
   /// A token at once, the reason why there is none, or a place among those who wait for it.
@@ -43,17 +60,28 @@ public final class TokenSource: Sendable, CustomReflectable {
   public func request(
     _ notify: @escaping @Sendable (Result<AccessToken, TokenFailure>) -> Void
   ) -> TokenAvailability {
-    let now = environment.clock.now
-    let (availability, reason) = shared.withLock { shared -> (TokenAvailability, TokenEvent.Reason?) in
-      switch shared.state.request(at: now) {
-      case .use(let token): (.available(token), nil)
-      case .fail(let failure): (.failed(failure), nil)
-      case .wait: (.pending(shared.enrol(notify)), nil)
-      case .fetch(let reason): (.pending(shared.enrol(notify)), reason)
-      }
+    let now = environment.clock.moment
+    let (availability, reason) = shared.withLock { $0.request(notify, at: now) }
+    if let reason { launch(reason) }
+    guard case .failed(let failure) = availability, failure.cause.root.mayBeMendedByRotation, secretsHaveChanged(now)
+    else { return availability }
+    let (second, rotation) = shared.withLock { shared in
+      shared.state.secretsChanged()
+      return shared.request(notify, at: now)
     }
-    if let reason { environment.launch { await self.fetch(reason) } }
-    return availability
+    if let rotation { launch(rotation) }
+    return second
+  }
+
+  /// Whether the secrets are others than before; looks once a second at most.
+  private func secretsHaveChanged(_ now: TokenMoment) -> Bool {
+    guard let secrets = grant.secrets else { return false }
+    let looks = shared.withLock { shared in
+      guard shared.lastLookAtSecrets.duration(to: now.instant) >= .seconds(1) else { return false }
+      shared.lastLookAtSecrets = now.instant
+      return true
+    }
+    return looks && secrets.read().hasChanged
   }
 
   /// Gives up a place: whoever waited has gone, or has waited long enough. True when it was still waiting; false when
@@ -62,33 +90,42 @@ public final class TokenSource: Sendable, CustomReflectable {
     shared.withLock { $0.waiters.removeValue(forKey: waiter.number) } != nil
   }
 
-  /// Drops `token`, which the API did not accept, unless a newer one has taken its place. Says whether it was dropped.
+  /// Drops `token`, which the API did not accept, unless a newer one has taken its place. Says whether it was dropped:
+  /// it is not when it was itself fetched, too short a time ago, because of such a refusal.
   @discardableResult public func invalidate(_ token: AccessToken) -> Bool {
-    shared.withLock { $0.state.invalidate(token) }
+    let now = environment.clock.now
+    return shared.withLock { $0.state.invalidate(token, at: now) }
   }
 
   /// Shows what the source is for, not what it holds.
   public var customMirror: Mirror { Mirror(self, children: ["grant": grant]) }
 
+  private func launch(_ reason: TokenEvent.Reason) {
+    environment.launch { await self.fetch(reason) }
+  }
+
+  private func renewIfInUse() {
+    let now = environment.clock.moment
+    let reason = shared.withLock { $0.state.renewIfInUse(at: now) }
+    if let reason { launch(reason) }
+  }
+
   private func fetch(_ reason: TokenEvent.Reason) async {
     let fetch = TokenFetch(grant: grant, clock: environment.clock, transport: environment.transport)
     let report = await fetch.run()
-    let now = environment.clock.now
-    let wallSeconds = environment.clock.wallSeconds
+    let now = environment.clock.moment
     let random = environment.random()
 
-    let (result, waiters, event) = shared.withLock { shared in
-      if case .success = report.outcome { shared.tally.count(atWallSeconds: wallSeconds) }
+    let alarm = grant.spending.count(report.issued, atWallSeconds: now.wallSeconds)
+    let (result, waiters, renewal) = shared.withLock { shared in
       let result = shared.state.fetched(report.outcome, at: now, random: random)
-      let waiters = shared.waiters
-      shared.waiters = [:]
-      let event = TokenEvent(
-        request: grant.summary, reason: reason, outcome: TokenEvent.Outcome(result), took: report.took,
-        attempts: report.attempts, fetchedToday: shared.tally.today(atWallSeconds: wallSeconds),
-        fetchedSinceStart: shared.tally.sinceStart)
-      return (result, waiters, event)
+      defer { shared.waiters = [:] }
+      return (result, shared.waiters, shared.state.nextRenewal)
     }
-
+    let event = TokenEvent(
+      request: grant.summary, reason: reason, outcome: TokenEvent.Outcome(result), report: report,
+      fetchedToday: grant.spending.issued(in: .day, atWallSeconds: now.wallSeconds), alarm: alarm)
+    if let renewal { environment.schedule(now.instant.duration(to: renewal)) { [weak self] in self?.renewIfInUse() } }
     environment.onEvent(event)
     for (_, notify) in waiters.sorted(by: { $0.key < $1.key }) { notify(result) }
   }

@@ -2,8 +2,8 @@
 struct TokenState {
   /// What a request that needs a token is to do.
   enum Decision {
-    /// Go on with this token.
-    case use(AccessToken)
+    /// Go on with this token; where a reason is given, start a fetch that nobody waits for.
+    case use(AccessToken, renewal: TokenEvent.Reason?)
     /// Wait for the fetch that is under way.
     case wait
     /// Start a fetch, and wait for it.
@@ -20,56 +20,109 @@ struct TokenState {
 
   private let request: TokenRequestSummary
   private var token: AccessToken?
+  private var renewalTime = TokenInstant(nanoseconds: .max)
+  private var lastUse = TokenInstant(nanoseconds: .min)
   private var phase = Phase.idle
   private var backoff = TokenBackoff()
+  private var replacements = ReplacementBackoff()
   private var reason = TokenEvent.Reason.first
 
   init(request: TokenRequestSummary) { self.request = request }
 
-  /// The token that may be sent at `now`.
-  func usableToken(at now: TokenInstant) -> AccessToken? {
-    guard let token, token.isUsable(at: now) else { return nil }
-    return token
+  /// A request needs a token: one that can be used, if there is one, and if it is time for its renewal, why to start a
+  /// fetch that nobody waits for.
+  mutating func use(at now: TokenMoment) -> (token: AccessToken, renewal: TokenEvent.Reason?)? {
+    lastUse = now.instant
+    return usableToken(at: now).map { ($0, startRenewal(at: now.instant)) }
   }
 
-  /// A request needs a token.
-  mutating func request(at now: TokenInstant) -> Decision {
-    if let token = usableToken(at: now) { return .use(token) }
+  /// A request needs a token, and waits for it if it must.
+  mutating func request(at now: TokenMoment) -> Decision {
+    if let (token, renewal) = use(at: now) { return .use(token, renewal: renewal) }
     switch phase {
     case .fetching:
       return .wait
-    case .backingOff(let until, let cause) where now < until:
-      return .fail(failure(.backingOff(after: cause), until: until, at: now))
+    case .backingOff(let until, let cause) where now.instant < until:
+      return .fail(failure(.backingOff(after: cause), until: until, at: now.instant))
     case .idle, .backingOff:
       phase = .fetching
       return .fetch(reason)
     }
   }
 
-  /// The fetch ended; `random`, in 0...1, spreads the next attempt. The result is what everybody who waited gets.
+  /// The fetch ended; `random`, in 0...1, spreads the next attempt or the renewal. The result is what everybody who
+  /// waited gets.
   mutating func fetched(
-    _ outcome: Result<AccessToken, FailedFetch>, at now: TokenInstant, random: Double
+    _ outcome: Result<AccessToken, FailedFetch>, at now: TokenMoment, random: Double
   ) -> Result<AccessToken, TokenFailure> {
     switch outcome {
     case .success(let token):
       self.token = token
+      renewalTime = token.renewalTime(random: random)
       phase = .idle
       backoff.succeeded()
       reason = .renewal
       return .success(token)
     case .failure(let failed):
-      let until = now.advanced(by: backoff.delay(after: failed, random: random))
+      let usable = usableToken(at: now).map { now.instant.duration(to: $0.unusableFrom.instant) } ?? .zero
+      let until = now.instant.advanced(by: backoff.delay(after: failed, random: random, usable: usable))
       phase = .backingOff(until: until, after: failed.cause)
-      return .failure(failure(failed.cause, until: until, at: now))
+      return .failure(failure(failed.cause, until: until, at: now.instant))
     }
   }
 
-  /// The API did not accept `token`: drops it, unless a newer one has taken its place. Says whether it was dropped.
-  mutating func invalidate(_ token: AccessToken) -> Bool {
-    guard self.token === token else { return false }
+  /// The API did not accept `token`: drops it, unless a newer one has taken its place, or it took the place of others
+  /// that were refused just before. Says whether it was dropped.
+  mutating func invalidate(_ token: AccessToken, at now: TokenInstant) -> Bool {
+    guard self.token === token, replacements.replaces(tokenObtainedAt: token.requestedAt.instant, at: now) else {
+      return false
+    }
     self.token = nil
     reason = .unauthorized
     return true
+  }
+
+  /// The client's secret is another one: what the server said of the old one counts no more.
+  mutating func secretsChanged() {
+    guard case .backingOff(_, let cause) = phase, cause.mayBeMendedByRotation else { return }
+    phase = .idle
+    backoff.succeeded()
+    reason = .rotation
+  }
+
+  // MARK: Renewal
+
+  /// When ``renewIfInUse(at:)`` is to be called; nil when there is no token to renew, or a fetch is under way.
+  var nextRenewal: TokenInstant? {
+    guard let token else { return nil }
+    switch phase {
+    case .fetching: return nil
+    case .idle: return renewalTime
+    case .backingOff(let until, _): return until < token.unusableFrom.instant ? max(until, renewalTime) : nil
+    }
+  }
+
+  /// The time for renewal may have come: why to start a fetch; nil when there is nothing to renew yet, or nobody would
+  /// miss the token. A token that is needed again before it expires is renewed then.
+  mutating func renewIfInUse(at now: TokenMoment) -> TokenEvent.Reason? {
+    guard let token = usableToken(at: now), lastUse.duration(to: now.instant) <= token.lifetime / 4 else { return nil }
+    return startRenewal(at: now.instant)
+  }
+
+  private mutating func startRenewal(at now: TokenInstant) -> TokenEvent.Reason? {
+    guard now >= renewalTime else { return nil }
+    switch phase {
+    case .fetching: return nil
+    case .backingOff(let until, _) where now < until: return nil
+    case .idle, .backingOff:
+      phase = .fetching
+      return reason
+    }
+  }
+
+  private func usableToken(at now: TokenMoment) -> AccessToken? {
+    guard let token, token.isUsable(at: now) else { return nil }
+    return token
   }
 
   private func failure(_ cause: TokenFailure.Cause, until: TokenInstant, at now: TokenInstant) -> TokenFailure {

@@ -1,18 +1,19 @@
-/// Counts the tokens that were fetched: since the start, and on the current day (UTC).
+/// Counts issued tokens: since the start, and in the current hour, day and month (UTC).
 struct TokenTally {
   private(set) var sinceStart = 0
-  private var day: Int64?
-  private var countOfDay = 0
+  private var current: [TokenPeriod: (number: Int64, count: Int)] = [:]
 
-  mutating func count(atWallSeconds seconds: Int64) {
-    let today = Self.day(of: seconds)
-    if day != today { countOfDay = 0 }
-    day = today
-    countOfDay += 1
-    sinceStart += 1
+  mutating func count(_ issued: Int, atWallSeconds seconds: Int64) {
+    sinceStart += issued
+    for period in TokenPeriod.allCases {
+      let before = self.issued(in: period, atWallSeconds: seconds)
+      current[period] = (period.number(atWallSeconds: seconds), before + issued)
+    }
   }
 
-  func today(atWallSeconds seconds: Int64) -> Int { day == Self.day(of: seconds) ? countOfDay : 0 }
-
-  private static func day(of seconds: Int64) -> Int64 { seconds / 86_400 }
+  /// How many there were in the `period` that is running.
+  func issued(in period: TokenPeriod, atWallSeconds seconds: Int64) -> Int {
+    guard let counted = current[period], counted.number == period.number(atWallSeconds: seconds) else { return 0 }
+    return counted.count
+  }
 }

@@ -4,9 +4,6 @@ internal import SystemPackage
 
 /// Whether a connection failed for want of descriptors, which libcurl reports as one failure or another.
 enum DescriptorShortage {
-  /// What the kernel says when it has no descriptor, or no memory for what one stands for.
-  static let errors: Set<Errno> = [.tooManyOpenFiles, .tooManyOpenFilesInSystem, .noMemory, .noBufferSpace]
-
   /// Whether there is no descriptor for a new socket at this moment.
   static var isPresent: Bool {
     let number = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
@@ -14,6 +11,6 @@ enum DescriptorShortage {
       _ = Descriptor(owning: number)
       return false
     }
-    return errors.contains(.last)
+    return Errno.last.isShortage
   }
 }

@@ -29,7 +29,7 @@ final class DestinationCheck {
       return CURL_SOCKET_BAD
     }
     guard rules.allows(address.kind) else {
-      refusal = .prohibited("\(address.text) is \(address.kind.name)")
+      refuse(address)
       return CURL_SOCKET_BAD
     }
     guard !own.contains(address, port, isLocal: { unsafe ccurl_is_local(destination) != 0 }) else {
@@ -38,6 +38,14 @@ final class DestinationCheck {
     }
     hasOpened = true
     return unsafe ccurl_open_socket(destination)
+  }
+
+  private func refuse(_ address: IPAddress) {
+    let detail = "\(address.text) is \(address.kind.name)"
+    guard address.kind.isNeverConnectedTo else { return refusal = .privateAddress(detail) }
+    // Of several addresses the one counts that could be allowed.
+    if case .privateAddress? = refusal { return }
+    refusal = .prohibited(detail)
   }
 
   /// The error of the transfer: that of libcurl, unless the check is why there was no connection at all.

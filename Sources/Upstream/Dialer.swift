@@ -27,8 +27,9 @@ public final class Dialer {
   ) throws(UpstreamError) -> DialAttempt {
     let transfer: CurlTransfer
     do {
-      transfer = try self.transfer(
-        url: origin.url, DestinationCheck(origin.destinations, own: ownListeners), origin.options)
+      // With a parent proxy it is the proxy's address that is connected to, and the operator wrote that out.
+      let rules = origin.options.parentProxy == nil ? origin.destinations : DestinationRules()
+      transfer = try self.transfer(url: origin.url, DestinationCheck(rules, own: ownListeners), origin.options)
     } catch {
       throw DescriptorShortage.isPresent ? .noDescriptors : error
     }
@@ -71,7 +72,7 @@ public final class Dialer {
       return .success(try SocketStream(copy, on: loop))
     } catch let error as UpstreamError {
       return .failure(error)
-    } catch let errno as Errno where DescriptorShortage.errors.contains(errno) {
+    } catch let errno as Errno where errno.isShortage {
       return .failure(.noDescriptors)
     } catch {
       return .failure(.other("no descriptor for the connection: \(error)"))

@@ -28,7 +28,7 @@ extension ParentProxy {
     switch error {
     case .connectTimeout(let detail):
       return .connectTimeout("through the parent proxy \(name): \(detail)")
-    case .dns, .connect, .prohibited, .ownListener, .broken, .other, .tls:
+    case .dns, .connect, .prohibited, .privateAddress, .ownListener, .broken, .other, .tls:
       return .parentProxy("the parent proxy \(name) cannot be used: \(error)")
     case .certificate, .clientCertificate, .exhausted, .noDescriptors, .parentProxy, .parentProxyRefusal:
       return error

@@ -6,6 +6,8 @@ public enum UpstreamError: Error, Equatable, Sendable {
   case connect(String)
   /// The name leads to addresses only that no connection may be made to.
   case prohibited(String)
+  /// The name leads to a private network or to this machine, which this host must not.
+  case privateAddress(String)
   /// The name leads to a listener of this very process.
   case ownListener(String)
   /// Connecting took longer than it may.
@@ -35,7 +37,7 @@ extension UpstreamError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .dns(let detail), .connect(let detail), .connectTimeout(let detail), .certificate(let detail),
-      .prohibited(let detail), .ownListener(let detail),
+      .prohibited(let detail), .privateAddress(let detail), .ownListener(let detail),
       .tls(let detail), .broken(let detail), .other(let detail), .clientCertificate(let detail),
       .parentProxy(let detail), .parentProxyRefusal(let detail, _):
       detail

@@ -23,8 +23,11 @@ public struct UpstreamOrigin: Hashable, Sendable {
     self.options = options
   }
 
-  var url: String {
+  /// The origin as people write it, with its port: `https://api.example:443`.
+  public var name: String {
     let host = host.contains(":") ? "[\(host)]" : host
-    return "\(isSecure ? "https" : "http")://\(host):\(port)/"
+    return "\(isSecure ? "https" : "http")://\(host):\(port)"
   }
+
+  var url: String { name + "/" }
 }

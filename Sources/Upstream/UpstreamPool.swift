@@ -26,17 +26,41 @@ public final class UpstreamPool {
   private let loop: EventLoop
   private let dialer: Dialer
   private let idleTime: Duration
-  private var pool: ConnectionPool<UpstreamConnection, UpstreamLease>
+  private var pool: ConnectionPool<UpstreamConnection, UpstreamLease> {
+    didSet { publish() }
+  }
+  private let figures: PoolFigures
+  private var published = (open: 0, idle: 0, waiting: 0)
   private let expiry = LoopTimer()
 
+  /// Called when the last connection has ended by itself, and nobody waits for one.
+  public var becameEmpty: (() -> Void)?
+
   /// An empty pool.
-  public init(origin: UpstreamOrigin, limits: Limits, dialer: Dialer, loop: EventLoop) {
+  ///
+  /// - Parameter figures: what else is told how many connections there are; pools may share it.
+  public init(
+    origin: UpstreamOrigin, limits: Limits, figures: PoolFigures = PoolFigures(), dialer: Dialer, loop: EventLoop
+  ) {
     self.origin = origin
     self.loop = loop
     self.dialer = dialer
+    self.figures = figures
     idleTime = limits.idle
     pool = ConnectionPool(limit: max(1, limits.connections), queueLimit: limits.queue)
     expiry.action = { [unowned self] in expire() }
+  }
+
+  deinit {
+    figures.add(open: -published.open, idle: -published.idle, waiting: -published.waiting)
+  }
+
+  private func publish() {
+    let now = (open: pool.open, idle: pool.idle.count, waiting: pool.waiters.count)
+    guard now != published else { return }
+    figures.add(
+      open: now.open - published.open, idle: now.idle - published.idle, waiting: now.waiting - published.waiting)
+    published = now
   }
 
   /// Connections that are open or being made.
@@ -122,6 +146,13 @@ public final class UpstreamPool {
     for connection in pool.expire(idleSince: .never) { close(idle: connection) }
   }
 
+  /// Ends the pool, which no request uses any more.
+  public func close() {
+    closeIdle()
+    becameEmpty = nil
+    loop.retire(expiry)
+  }
+
   private func dial(for lease: UpstreamLease) {
     do {
       lease.attempt = try dialer.dial(origin, timeout: lease.connectTimeout) { [unowned self, unowned lease] result in
@@ -148,6 +179,11 @@ public final class UpstreamPool {
   private func inspect(_ connection: UpstreamConnection) {
     guard connection.stream.hasUnexpectedInput(), pool.removeIdle(connection) else { return }
     close(idle: connection)
+    noteIfEmpty()
+  }
+
+  private func noteIfEmpty() {
+    if pool.open == 0, pool.waiters.isEmpty { becameEmpty?() }
   }
 
   private func close(idle connection: UpstreamConnection) {
@@ -161,5 +197,6 @@ public final class UpstreamPool {
     let moment = Instant(nanoseconds: loop.now.nanoseconds - idleTime.nanoseconds)
     for connection in pool.expire(idleSince: moment) { close(idle: connection) }
     if let oldest = pool.idle.first { loop.set(expiry, to: oldest.since + idleTime) }
+    noteIfEmpty()
   }
 }

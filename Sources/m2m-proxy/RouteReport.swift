@@ -7,11 +7,8 @@ struct RouteReport {
   init(_ configuration: ProxyConfiguration) {
     let rows = configuration.routes.map { route in
       let names = route.matches.map(\.description) + (route.mount.map { [$0.isEmpty ? "/" : $0] } ?? [])
-      let what = Self.token(route) + Self.way(route)
-      return [
-        route.name, names.joined(separator: ", "), "→ \(route.upstream)\(route.upstreamBasePath)",
-        what.joined(separator: ", "),
-      ]
+      let what = (Self.token(route) + Self.way(route)).joined(separator: ", ")
+      return [route.name, names.joined(separator: ", "), "→ \(Self.target(of: route))", what]
     }
     let widths = (0..<3).map { column in rows.map { $0[column].count }.max() ?? 0 }
     text = rows.map { row in
@@ -33,6 +30,11 @@ struct RouteReport {
   private static func way(_ route: Route) -> [String] {
     (route.clientCertificate.map { ["client certificate \($0.certificateFile)"] } ?? [])
       + (route.parentProxy.map { ["through the proxy \($0)"] } ?? [])
+  }
+
+  private static func target(of route: Route) -> String {
+    if let upstream = route.upstream { return "\(upstream)\(route.upstreamBasePath)" }
+    return "https on the host asked for, \(route.allowsPrivate ? "public or private" : "public addresses only")"
   }
 }
 

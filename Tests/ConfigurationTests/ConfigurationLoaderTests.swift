@@ -121,7 +121,7 @@ struct ConfigurationLoaderTests {
     ])
   func upstream(settings: String, origin: String, base: String) throws {
     let route = try route("\(settings), audience: x")
-    #expect(route.upstream.description == origin)
+    #expect(route.upstream?.description == origin)
     #expect(route.upstreamBasePath == base)
   }
 

@@ -111,7 +111,7 @@ struct CredentialsProblemTests {
         "2:43: credentials.kinde.audience must be an audience such as https://orders.example.com, not a list"),
       Case(
         "{ domain: a.kinde.com, scopes: a, \(good) }",
-        #"2:33: credentials.kinde: unknown setting "scopes"; known: provider, domain, token_endpoint, client_id, authentication, client_secret, private_key, key_id, signing_algorithm, assertion_audience, client_certificate, audience, resource, parameters, headers, parent_proxy"#
+        #"2:33: credentials.kinde: unknown setting "scopes"; known: provider, domain, token_endpoint, client_id, authentication, client_secret, client_secret_previous, private_key, key_id, signing_algorithm, assertion_audience, client_certificate, budget, audience, resource, parameters, headers, parent_proxy"#
       ),
       Case(
         "{ domain: a.kinde.com, client-id: a, \(good) }",
@@ -143,7 +143,7 @@ struct CredentialsProblemTests {
       ("https://a/b c", "; percent-encode what is not a letter, a digit or one of -._~!$&'()*+,;=:@/"),
       ("https://a/ä", "; percent-encode what is not a letter, a digit or one of -._~!$&'()*+,;=:@/"),
       ("https://a%2eb/t", "; a host must not be percent-encoded"),
-      ("https://*.a/t", "; wildcards are not supported; write each host out"),
+      ("https://*.a/t", "; a wildcard can only stand in match; write the host out"),
       ("https://::1/t", "; an IPv6 address must be in brackets, such as [::1]"),
     ])
   func endpoint(value: String, hint: String) {

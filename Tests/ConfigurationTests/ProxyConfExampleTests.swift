@@ -18,7 +18,8 @@ struct ProxyConfExampleTests {
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: directory) }
     for (name, content) in [
-      ("kinde_client_secret", "s3cret\n"), ("private-ca.pem", "-----BEGIN CERTIFICATE-----\n"),
+      ("kinde_client_secret", "s3cret\n"), ("kinde_client_secret_previous", "s3cret-before\n"),
+      ("private-ca.pem", "-----BEGIN CERTIFICATE-----\n"),
       ("client.key", ExampleClient.key), ("client.pem", ExampleClient.certificate), ("proxy_password", "s3cret\n"),
     ] {
       let path = directory.appendingPathComponent(name).path
@@ -46,7 +47,8 @@ struct ProxyConfExampleTests {
     let configuration = try withExample(load)
     #expect(configuration.warnings.map(\.description) == [])
     #expect(configuration.credentials.map(\.name) == ["kinde", "legacy-idp", "keyed-idp"])
-    #expect(configuration.routes.map(\.name) == ["kinde-management", "orders", "reports", "ledger", "status"])
+    #expect(
+      configuration.routes.map(\.name) == ["kinde-management", "orders", "shops", "reports", "ledger", "status"])
     #expect(configuration.routes[0].audience == "https://acme.kinde.com/api")
   }
 
@@ -70,6 +72,7 @@ struct ProxyConfExampleTests {
     #expect(configuration.loops == 2)
     #expect(configuration.tls.caFile?.hasSuffix("/private-ca.pem") == true)
     #expect(configuration.credentials[0].audience == "https://api.acme.com")
+    #expect(configuration.routes[2].allowsPrivate)
     #expect(configuration.credentials[0].tokenEndpoint.description == "https://login.acme.com/oauth2/token")
   }
 
@@ -83,7 +86,8 @@ struct ProxyConfExampleTests {
       timeouts: { zzzzzzzz: 1 }
       limits: { zzzzzzzz: 1 }
       credentials:
-        kinde: { zzzzzzzz: 1, client_secret: { zzzzzzzz: 1 }, client_certificate: { zzzzzzzz: 1 } }
+        kinde:
+          { zzzzzzzz: 1, client_secret: { zzzzzzzz: 1 }, client_certificate: { zzzzzzzz: 1 }, budget: { zzzzzzzz: 1 } }
         keyed: { authentication: private_key_jwt, private_key: { zzzzzzzz: 1 } }
       parent_proxy: { zzzzzzzz: 1 }
       listen: { zzzzzzzz: 1 }
@@ -102,7 +106,7 @@ struct ProxyConfExampleTests {
           "docs/configuration.md lacks \(name)")
       }
     }
-    #expect(sections == 13)
+    #expect(sections == 14)
   }
 
   @Test("shows the smallest file in docs/configuration.md as one that loads")

@@ -67,9 +67,6 @@ struct RouteProblemTests {
         "[{ name: a, match: 'me@a', audience: x }]",
         "4:22: routes[0].match must be \(host); leave out user name and password"),
       Case(
-        "[{ name: a, match: '*.a', audience: x }]",
-        #"4:22: routes[0].match must be \#(host), not "*.a"; wildcards are not supported; write each host out"#),
-      Case(
         "[{ name: a, match: bücher.example, audience: x }]",
         #"4:22: routes[0].match must be \#(host), not "bücher.example"; write an international name in its ASCII form, which begins with xn--"#
       ),
@@ -244,7 +241,7 @@ struct RouteProblemTests {
         #"4:38: routes[0]: unknown setting "forward-to"; did you mean "forward_to"?"#),
       Case(
         "[{ name: a, match: a, audience: x, host: a }]",
-        #"4:38: routes[0]: unknown setting "host"; known: name, match, mount, forward_to, resource, credentials, audience, scopes, body, timeouts, allow, methods, paths, client_certificate, parent_proxy"#
+        #"4:38: routes[0]: unknown setting "host"; known: name, match, mount, forward_to, allow_private, resource, credentials, audience, scopes, body, timeouts, allow, methods, paths, client_certificate, parent_proxy"#
       ),
       Case(
         "[{ name: a, match: a, match: b, audience: x }]",
@@ -282,6 +279,11 @@ struct RouteProblemTests {
       Case(
         "[{ name: a, match: '[::1]:80/b', audience: x }, { name: b, match: '[0:0::1]:80/b', audience: x }]",
         "4:69: routes[1].match is [::1]:80/b, which is taken by routes[0].match"),
+      Case(
+        "[{ name: a, match: '*.A.b.', forward_to: 'https://a', audience: x }, { name: b, match: ['*.a.b/x', '*.a.b/'], forward_to: 'https://a', audience: x }]",
+        "4:102: routes[1].match[1] is *.a.b, which is taken by routes[0].match"),
+      Case(
+        "[{ name: a, match: [a.b, '*.a.b', '*.a.b:80', '*.a.b/x'], forward_to: 'https://a', audience: x }]"),
       Case(
         "[{ name: a, mount: /a/, forward_to: 'https://a', audience: x }, { name: b, mount: /a, forward_to: 'https://a', audience: x }]",
         "4:85: routes[1].mount is /a, which is taken by routes[0].mount"),

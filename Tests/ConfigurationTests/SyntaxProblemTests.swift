@@ -50,6 +50,8 @@ struct SyntaxProblemTests {
       Case(
         "listen:\n  - [2001:db8::1]:8080", #"2:18: an IPv6 address in brackets must be in quotes, such as "[::1]:8080""#
       ),
+      Case("a: *.b", "1:4: a value that begins with * must be in quotes, such as \"*.example.com\""),
+      Case("a: [b, *.c]", "1:8: a value that begins with * must be in quotes, such as \"*.example.com\""),
       Case("a: @b", "1:4: \"@\" cannot stand here; \(quotes)"),
       Case("a: `b`", "1:4: \"`\" cannot stand here; \(quotes)"),
       Case("a: %b", "1:4: \"%\" cannot stand here; \(quotes)"),

@@ -1,6 +1,7 @@
 """Fixtures: every process and server of a test is started for it and ended after it."""
 
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -10,6 +11,7 @@ import pytest
 
 from harness.authlib_server import AuthlibServer
 from harness.certificates import CertificateAuthority
+from harness.names import Names, library
 from harness.nginx import Nginx
 from harness.origin import RawOrigin
 from harness.proxy import Proxy
@@ -127,6 +129,27 @@ def start_proxy(binary, transcript, tmp_path, authlib, origin, tls_origin):
             failures.append(failure)
     if failures:
         raise failures[0]
+
+
+@pytest.fixture(scope="session")
+def names_library(tmp_path_factory) -> Path:
+    compiler = next(filter(None, map(shutil.which, ["cc", "clang", "gcc"])), None)
+    assert compiler, "a C compiler is needed, as for building the proxy"
+    return library(tmp_path_factory.mktemp("names"), compiler)
+
+
+@pytest.fixture
+def names(names_library, tmp_path) -> Names:
+    return Names(names_library, tmp_path / "names")
+
+
+@pytest.fixture
+def start_with_names(start_proxy, names):
+    """Starts proxies for which names lead where `lead` says, and addresses where `network` says."""
+    def start(*routes, lead, network={}, **settings):
+        names.lead(**lead)
+        return start_proxy(*routes, environment=names.environment(network), **settings)
+    return start
 
 
 def complete(routes, settings: dict, authlib: AuthlibServer) -> dict:

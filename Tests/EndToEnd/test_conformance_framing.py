@@ -171,6 +171,7 @@ for name, body, got in [
     ("an extension", b"3;a\r\nabc\r\n0\r\n\r\n", b"abc"), ("an extension with a value",
     b"3;a=b\r\nabc\r\n0;c=d\r\n\r\n",
                                                          b"abc"),
+    ("a long extension", b"3;" + b"a" * 2000 + b"=" + b"b" * 2000 + b"\r\nabc\r\n0\r\n\r\n", b"abc"),
     ("an extension in quotes", b'3;a="b;\\"0"\r\nabc\r\n0\r\n\r\n', b"abc"),
     ("an extension with whitespace", b"3 ; a = b ; c\r\nabc\r\n0\r\n\r\n", b"abc"),
     ("line ends as data", b"4\r\n\r\n\r\n\r\n0\r\n\r\n", b"\r\n\r\n"),

@@ -163,7 +163,8 @@ def test_a_client_that_leaves_takes_its_answer_along(edge):
 
 
 def test_an_upstream_that_speaks_before_it_is_asked_answers_nobody_twice(edge):
-    """What comes unasked on a new connection is at most the answer to its own one request; no second client sees it."""
+    """What comes unasked on a new connection is no answer (test_eager_upstream.py), unless it comes so late that it
+    cannot be told from one; no second client sees it."""
     def eager(connection):
         connection.send(EVIL)
         connection.expect_close()

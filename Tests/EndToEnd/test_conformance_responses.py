@@ -5,6 +5,7 @@ The upstream reads a request and then says the bytes of the case. Two more clien
 answer.
 """
 
+import json
 from dataclasses import dataclass, field
 
 import pytest
@@ -30,6 +31,8 @@ class Passed:
 class BadGateway:
     """The client gets a 502 of the proxy's own, and the connection to the upstream ends."""
     interim: tuple[int, ...] = ()
+    says: str = ""
+    "What the problem's detail says, among other things."
 
 
 @dataclass(frozen=True)
@@ -109,8 +112,9 @@ for line, reason in [(b"HTTP/1.1 200 ", b""), (b"HTTP/1.1 200", b""), (b"HTTP/1.
 
 refuse("A field section of a response keeps to the grammar, or a 502 replaces it (RFC 9112 section 5).", {
     name: OK + line + b"\r\nContent-Length: 2\r\n\r\nok" for name, line in {
-        "a space before the colon": b"X : y", "a tab before the colon": b"X\t: y", "a folded line": b"X: a\r\n b",
-        "a line folded with a tab": b"X: a\r\n\tb", "whitespace before the first field": b" X: y", "no colon": b"X",
+        "whitespace in a name": b"X y: z", "whitespace for a colon": b"X ", "a colon on the next line": b"X \r\n: y",
+        "a line feed of its own kind before the colon": b"X\x0b: y", "a no-break space before the colon": b"X\xa0: y",
+        "a folded line": b"X: a\r\n b", "a line folded with a tab": b"X: a\r\n\tb", "whitespace before the first field": b" X: y", "no colon": b"X",
         "an empty name": b": x", "a NUL in a name": b"X\0: y", "a NUL in a value": b"X: a\0b", "a control in a value":
         b"X: a\x01b", "a DEL in a value": b"X: a\x7fb", "a bare CR in a value": b"X: a\rb", "a bare LF in a value":
         b"X: a\nb", "a field behind a bare LF": b"X: a\nSet-Cookie: evil=1", "a field behind a bare CR":
@@ -119,6 +123,26 @@ refuse("A field section of a response keeps to the grammar, or a 502 replaces it
         b"HTTP/1.1 200 OK", "a whole answer behind bare LFs": b"X: y\n\nHTTP/1.1 200 OK",
         "Connection that is no list": b"Connection: a b", "Connection in quotes": b'Connection: "close"',
     }.items()
+})
+for name, line in {"a folded line": b"X: a\r\n b", "a folded first line": b" X: y"}.items():
+    add(f"{name}, and what the problem says", "The 502 says that line folding is unacceptable (RFC 9112 section 5.2).",
+        ok(line, b"Content-Length: 2", body=b"ok"), BadGateway(says="obs-fold"))
+for name, line, got in [
+    ("a space before the colon", b"X : y", b"X: y"), ("a tab before the colon", b"X\t: y", b"X: y"),
+    ("much whitespace before the colon", b"X" + b" \t" * 500 + b":y", b"X: y"),
+    ("a space before the colon of Set-Cookie", b"Set-Cookie : a=b", b"Set-Cookie: a=b"),
+    ("a space before the colon of Location", b"Location : http://api.internal/", b"Location: http://api.internal/"),
+]:
+    add(name, "Whitespace before the colon is removed from a response (RFC 9112 section 5.1).",
+        ok(line, b"Content-Length: 2", body=b"ok"), Passed(body=b"ok", has=(got,), reused=True))
+add("a space before the colon of a field that Connection names", "What goes no further does not hide behind whitespace.",
+    ok(b"Connection: X-Hop", b"X-Hop : 1", b"Proxy-Authenticate : x", b"Content-Length: 2", body=b"ok"),
+    Passed(body=b"ok", lacks=("x-hop", "proxy-authenticate"), reused=True))
+refuse("Whitespace before the colon of a field that frames the message leaves its end in doubt.", {
+    f"{line!r} and content": OK + line + b"\r\nContent-Length: 2\r\n\r\nok" + EVIL for line in [
+        b"Content-Length : 2", b"Content-Length\t: 4", b"Transfer-Encoding : chunked", b"Transfer-Encoding\t: identity",
+        b"Connection : close", b"Connection : Content-Length", b"Keep-Alive : x", b"Upgrade : x", b"Trailer : X",
+        b"TE : trailers", b"Proxy-Connection : close", b"Content_Length : 4"]
 })
 refuse("A head ends with an empty line of CR LF (RFC 9112 section 2.2).", {
     "LFs for all line ends": b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", "a head that ends with LF":
@@ -132,11 +156,30 @@ for name, lines, has, lacks in [
                                   b"Upgrade: h2c", b"Proxy-Connection: x", b"TE: x", b"Proxy-Authenticate: Basic"], [],
      ["x-hop", "keep-alive", "upgrade", "proxy-connection", "te", "proxy-authenticate"]),
     ("Connection that names the length", [b"Connection: Content-Length"], [b"Content-Length: 2"], []),
+    ("Connection that names nothing that goes on", [b"Connection: Host, Via, x", b"Via: 1.1 origin"],
+     [b"Via: 1.1 origin"], []),
     ("Via of others", [b"Via: 1.1 origin"], [b"Via: 1.1 origin"], []),
 ]:
     add(name, "Fields of the connection go no further, all others do (RFC 9110 section 7.6.1).",
         ok(*lines, b"Content-Length: 2", body=b"ok"), Passed(body=b"ok", has=tuple(has), lacks=tuple(lacks),
         reused=True))
+
+@pytest.mark.parametrize("lines", [[], [b"Connection: Date", b"Date: evil"], [b"Date: evil", b"Connection: x, dAte"]])
+def test_every_answer_has_one_date(edge: Edge, lines):
+    """RFC 9110 section 6.6.1: a recipient with a clock adds a Date to a message that it forwards without one."""
+    def dateless(connection):
+        connection.request()
+        connection.send(ok(*lines, b"Content-Length: 2", body=b"ok"))
+        connection.expect_close()
+
+    edge.forget_connections()
+    edge.recorder.origin.script(dateless)
+    client = RawClient(edge.proxy.address)
+    answer = client.exchange(get("http://api.internal/case"))
+    assert len(answer.values("date")) == 1 and answer.value("date").endswith(b" GMT")
+    client.close()
+    edge.forget_connections()
+
 
 # Content-Length
 
@@ -267,13 +310,19 @@ for name, answer in {
         b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n" + EVIL,
     "an interim answer with a length": b"HTTP/1.1 100 Continue\r\nContent-Length: 5\r\n\r\nhello" + EVIL,
     "an interim answer with chunks": b"HTTP/1.1 103 x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + EVIL,
-    "an interim answer that is malformed": b"HTTP/1.1 103 x\r\nX : y\r\n\r\n" + EVIL,
+    "an interim answer that is malformed": b"HTTP/1.1 103 x\r\nX y\r\n\r\n" + EVIL,
 }.items():
     add(name, "An interim answer has no content, and 101 answers Upgrade only (RFC 9110 section 15.2).", answer,
         BadGateway())
     add(f"{name}, with Upgrade in the request", "Upgrade is not sent on, so that nobody may answer it.", answer,
         BadGateway(), request=("Connection: Upgrade", "Upgrade: x"))
 add("a flood of interim answers", "Their number is bounded.", CONTINUE * 100_000, CutOff())
+add("17 interim answers and an answer", "Their number is bounded, and the problem says so.",
+    CONTINUE * 17 + EVIL, BadGateway(interim=(100,) * 16, says="Too many interim responses"))
+add("16 interim answers and an answer", "Their number is bounded, generously.",
+    CONTINUE * 16 + ok(b"Content-Length: 2", body=b"ok"), Passed(body=b"ok", interim=(100,) * 16, reused=True))
+add("101 and nothing else", "101 answers Upgrade only, and the problem says so (RFC 9110 section 15.2.2).",
+    b"HTTP/1.1 101 Switching Protocols\r\n\r\n", BadGateway(says="101 (Switching Protocols)"))
 add("an interim answer and the end", "An interim answer is no answer.", CONTINUE, CutOff(), closes=True)
 add("nothing", "No answer is a 502 (RFC 9110 section 15.6.3).", b"", BadGateway(), closes=True)
 add("half a head", "Half an answer is a 502 (RFC 9110 section 15.6.3).", b"HTTP/1.1 200 OK\r\nContent-Le", BadGateway(),
@@ -351,6 +400,8 @@ def bad_gateway(edge, case, client):
     assert answer.status == 502, f"{case.rule}\n{answer}"
     assert answer.value("proxy-status").startswith(b"m2m-proxy; error=")
     assert b"evil" not in answer.body and b"evil" not in answer.head, case.rule
+    assert tuple(interim.status for interim in answer.interim) == case.outcome.interim, case.rule
+    assert case.outcome.says in json.loads(answer.body)["detail"] if case.outcome.says else True, answer.body
     check_end(case, client)
     assert next_answer(edge) == b"GET /after", case.rule
 

@@ -1,6 +1,6 @@
 """Request targets and Host: where a request goes is clear, or it goes nowhere."""
 
-from harness.conformance import Denied, Forwarded, HOST, Table, target
+from harness.conformance import Denied, Forwarded, HOST, Refused, Table, target
 from harness.edge import edge  # noqa: F401
 
 table = Table()
@@ -98,7 +98,9 @@ for text in ["http://evil.example/", "http://api.internal.evil.example/", "http:
              "http://localhost/", "http://0.0.0.0/", "http://169.254.169.254/latest/meta-data/", "http://api-internal/",
              "http://xn--pi-6kc.internal/", "https://api.internal:8443/", "/", "/apis", "/case", "/API/case",
              "/../api/case", "//api/case", "/api/../case", "/api/%2e%2e/case", "/api/..;/case", "/api/x/../../case",
-             "/api/.%2e/case", "/api/%2e%2e%2fcase", "/%61pi/case"]:
+             "/api/.%2e/case", "/api/%2e%2e%2fcase", "/%61pi/case", "/api/%252e%252e/case",
+             "/api/%25252e.%2525252fcase", "/api/.%252e%255ccase", "/api/%c0%ae%c0%ae/case", "/api/..%c0%afcase",
+             "/api/%C0%AE./case", "/api/..%c1%9ccase", "/api/%25c0%25ae%c0%ae/case", "/api/..%253bx/case"]:
     add(f"the target {text!r}", "What no route names is refused before anything is sent anywhere.",
         target(text), Denied(403))
 add("OPTIONS *", "OPTIONS * asks a server itself, and goes where / is mounted only (RFC 9112 section 3.2.4).",
@@ -107,8 +109,9 @@ add("OPTIONS without a path", "The last proxy sends OPTIONS * for a target witho
     "3.2.4).", target("http://api.internal", "OPTIONS"), Forwarded(b"OPTIONS * HTTP/1.1"))
 add("OPTIONS of a path", "OPTIONS of a path goes on as such (RFC 9110 section 9.3.7).",
     target("http://api.internal/", "OPTIONS"), Forwarded(b"OPTIONS / HTTP/1.1"))
-add("CONNECT", "There is no tunnel through which a token could be added.",
-    target("api.internal:443", "CONNECT"), Denied(501))
+add("CONNECT", "There is no tunnel through which a token could be added, and what was meant for one is no request (RFC "
+    "9931).",
+    target("api.internal:443", "CONNECT"), Refused((501,)))
 refuse("The target of CONNECT is host:port and nothing else (RFC 9112 section 3.2.3).", {
     f"CONNECT {text!r}": target(text, "CONNECT") for text in [
         "api.internal", "http://api.internal/", "/api/", "*", "api.internal:", "api.internal:0", "api.internal:65536",
@@ -120,7 +123,7 @@ for method in ["TRACE", "trace", "Trace", "TRACK", "track"]:
         "section 9.3.8).", target("http://api.internal/case", method), Denied(405))
 for method in ["connect", "Connect"]:
     add(f"{method} in odd case", "No server may take a request for CONNECT (RFC 9110 section 9.3.6).",
-        target("api.internal:443", method), Denied(501))
+        target("api.internal:443", method), Refused((501,)))
 
 # Host
 

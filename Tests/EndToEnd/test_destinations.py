@@ -1,26 +1,10 @@
 """Where connections go: the address that a name leads to is looked at before a connection is made to it."""
 
 import json
-import shutil
 
 import pytest
 
-from harness import names
 from harness.client import get
-
-
-@pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    compiler = next(filter(None, map(shutil.which, ["cc", "clang", "gcc"])), None)
-    assert compiler, "a C compiler is needed, as for building the proxy"
-    return names.library(tmp_path_factory.mktemp("names"), compiler)
-
-
-@pytest.fixture
-def start_with_names(start_proxy, library):
-    def start(*routes, lead, **settings):
-        return start_proxy(*routes, environment=names.environment(library, **lead), **settings)
-    return start
 
 
 @pytest.mark.parametrize("addresses", [

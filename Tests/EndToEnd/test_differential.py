@@ -211,6 +211,18 @@ def test_requests_are_read_as_others_read_them(stage, other):
     assert compared > COUNT / 10
 
 
+def read_answer(other, case: bytes) -> Reading:
+    """The other's reading. What it does not take with whitespace before a colon, which a proxy has to remove from an
+    answer (RFC 9112, 5.1), it has to take without, and to read in the same way."""
+    try:
+        return other(case)
+    except Refused:
+        mended = re.sub(rb"(\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]+(?=:)", rb"\1", case)
+        if mended == case:
+            raise
+        return other(mended)
+
+
 @pytest.mark.parametrize("other", [opinions.h11_answer, opinions.llhttp_answer])
 def test_answers_are_read_as_others_read_them(stage, other):
     choose = random.Random(4)
@@ -232,7 +244,7 @@ def test_answers_are_read_as_others_read_them(stage, other):
         if answer is None or any(b"m2m-proxy; error=" in value for value in answer.values("proxy-status")):
             continue
         try:
-            theirs = other(case)
+            theirs = read_answer(other, case)
         except Refused as refusal:
             refusals[str(refusal)] += 1
             if not explained(str(refusal), case):

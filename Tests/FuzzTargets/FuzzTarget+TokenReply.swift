@@ -52,7 +52,8 @@ private func outcome(
     environment: TokenEnvironment(
       clock: TokenClock(now: { TokenInstant(nanoseconds: 1_000_000_000) }, wallSeconds: { 1_800_000_000 }),
       transport: { _ in .success(response) },
-      launch: { work in Task(executorPreference: executor) { await work() } }, onEvent: { _ in }, random: { 0.5 }))
+      launch: { work in Task(executorPreference: executor) { await work() } }, schedule: { _, _ in },
+      onEvent: { _ in }, random: { 0.5 }))
   let result = Mutex<Result<AccessToken, TokenFailure>?>(nil)
   switch source.request({ outcome in result.withLock { $0 = outcome } }) {
   case .available(let token): return .success(token)

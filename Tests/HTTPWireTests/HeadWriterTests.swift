@@ -129,6 +129,17 @@ private let viaName = Array("m2m-proxy".utf8)
     )
   }
 
+  @Test("whitespace before a colon is not forwarded, and hides no field from the rules")
+  func blanksBeforeColon() throws {
+    let message =
+      "HTTP/1.1 200\r\nConnection: x-a\r\nA: 1\r\nSet-Cookie : a\r\nB :2\r\nC\t: 3\r\nD \t :\r\nX-A : 4\r\n"
+      + "Proxy-Authenticate : x\r\nProxy-Status : m2m-proxy\r\n\r\n"
+    #expect(
+      try forwardResponse(message)
+        == "HTTP/1.1 200 \r\nA: 1\r\nSet-Cookie: a\r\nB: 2\r\nC: 3\r\nD: \r\nVia: 1.1 m2m-proxy\r\n"
+        + "Connection: close\r\n\r\n")
+  }
+
   @Test("an upstream does not speak in our name")
   func proxyStatus() throws {
     let message =

@@ -49,7 +49,8 @@ import Testing
       ("1.1 304", "Content-Length: 1\r\n", ["keeps"]), ("1.1 100", "", ["keeps", "interim"]),
       ("1.1 101", "Upgrade: websocket\r\nConnection: upgrade\r\n", ["keeps", "interim", "upgrade"]),
       ("1.1 101", "Upgrade: websocket\r\n", ["keeps", "interim"]),
-      ("1.1 200", "Connection: x-a\r\n", ["keeps", "options"]),
+      ("1.1 200", "Connection: x-a\r\n", ["keeps", "options"]), ("1.1 200", "DATE: x\r\n", ["keeps", "date"]),
+      ("1.1 200", "Date: x\r\nConnection: date\r\n", ["keeps", "options"]),
     ] as [(String, String, Set<String>)])
   func connection(line: String, fields: String, flags: Set<String>) throws {
     #expect(try response("HTTP/\(line) X\r\n\(fields)\r\n").flags == flags)
@@ -96,12 +97,33 @@ import Testing
       ("200", "Transfer_Encoding: chunked\r\n", .disguisedFraming),
       ("100", "Content-Length: 5\r\n", .framedInterim), ("103", "Transfer-Encoding: chunked\r\n", .framedInterim),
       ("200", " X: y\r\n", .foldedField), ("200", "X: y\r\n z\r\n", .foldedField),
-      ("200", "X : y\r\n", .whitespaceInFieldName),
+      ("200", "X y: z\r\n", .whitespaceInFieldName), ("200", "X \r\n", .whitespaceInFieldName),
+      ("200", "X \r\n : y\r\n", .whitespaceInFieldName), ("200", "X \u{00}: y\r\n", .whitespaceInFieldName),
+      ("200", "X\u{0b}: y\r\n", .invalidFieldName), ("200", " : y\r\n", .foldedField),
+      ("200", "Content_Length : 5\r\n", .disguisedFraming),
       ("200", "X: y\n", .bareLineFeed), ("200", "X\r\n", .missingColon), ("200", "X: \u{00}\r\n", .controlByte),
       ("200", "Connection: a b\r\n", .malformedConnection),
     ] as [(String, String, WireError)])
   func fields(status: String, fields: String, error: WireError) {
     #expect(parseResponse("HTTP/1.1 \(status) X\r\n\(fields)\r\n") == .refused(error))
+  }
+
+  @Test(
+    "whitespace before a colon is no part of the name", arguments: ["X :y", "X\t: y", "X \t  :\t y\t", "X :  y"])
+  func blanksBeforeColon(line: String) throws {
+    let head = try response("HTTP/1.1 200 OK\r\nA: 1\r\n\(line)\r\nDate : 2\r\n\r\n")
+    #expect(head.fields == ["A=1", "X=y", "Date=2"])
+    #expect(head.flags == ["keeps", "date"])
+  }
+
+  @Test(
+    "whitespace before the colon of a field that frames the message, or is about the connection, is refused",
+    arguments: [
+      "Content-Length", "content-lengtH", "Transfer-Encoding", "Connection", "Keep-Alive", "Proxy-Connection",
+      "Upgrade", "TE", "Trailer",
+    ], [" ", "\t"])
+  func blanksBeforeColonOfFraming(name: String, blank: String) {
+    #expect(parseResponse("HTTP/1.1 200 OK\r\n\(name)\(blank): 5\r\n\r\n") == .refused(.whitespaceInFieldName))
   }
 
   @Test("a chunked response of HTTP/1.0 is refused")

@@ -39,6 +39,38 @@ struct AccessRulesTests {
     #expect(rules.allowedMethods == "GET, POST")
   }
 
+  @Test("know the fields that replace a method or a path, however they are written")
+  func overrideFields() {
+    func part(_ name: String) -> OverrideField? {
+      let bytes = Array(name.utf8)
+      return OverrideField(bytes.span)
+    }
+    for name in ["X-HTTP-Method-Override", "x-http-method", "X-METHOD-OVERRIDE", "X_Http-Method_override"] {
+      #expect(part(name) == .method)
+    }
+    for name in ["X-Original-URL", "x_rewrite_url"] { #expect(part(name) == .path) }
+    for name in ["X-HTTP-Method-Overrid", "X-HTTP-Method-Overrides", "HTTP-Method-Override", "X", "", "Y-HTTP-Method"] {
+      #expect(part(name) == nil)
+    }
+  }
+
+  @Test(
+    "hold for what such a field says",
+    arguments: [
+      ("GET", true), ("get", true), ("Post", true), ("DELETE", false), ("", false), ("GET, POST", false),
+      ("GETS", false),
+      ("GE\u{14}", false),
+    ])
+  func overrides(value: String, isAllowed: Bool) {
+    let bytes = Array(value.utf8)
+    let methods = rules { $0.methods = ["GET", "POST"] }
+    #expect(methods.allows(.method, value: bytes.span) == isAllowed && methods.allows(.path, value: bytes.span))
+    #expect(methods.canBeOverridden && methods.limitsMethods)
+    let paths = rules { $0.paths = ["/v1/"] }
+    #expect(paths.allows(.method, value: bytes.span) && !paths.allows(.path, value: bytes.span))
+    #expect(paths.canBeOverridden && !paths.limitsMethods && !rules().canBeOverridden)
+  }
+
   @Test(
     "allow paths below a prefix that end at a segment's boundary and are not left by dot segments",
     arguments: [

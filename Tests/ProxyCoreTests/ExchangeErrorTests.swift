@@ -20,7 +20,8 @@ import Upstream
   ).summary
 
   static let upstreamErrors: [UpstreamError] = [
-    .dns("no such name"), .connect("refused"), .prohibited("link-local"), .ownListener("127.0.0.1, port 8080"),
+    .dns("no such name"), .connect("refused"), .prohibited("link-local"), .privateAddress("10.0.0.1"),
+    .ownListener("127.0.0.1, port 8080"),
     .connectTimeout("too long"), .certificate("unknown authority"),
     .clientCertificate("no key"), .parentProxy("unreachable"), .parentProxyRefusal("answered 407", status: 407),
     .parentProxyRefusal("answered 403", status: 403), .parentProxyRefusal("answered 502", status: 502),
@@ -40,7 +41,10 @@ import Upstream
       .token(TokenFailure(cause: .throttled, request: request, secondsToNextAttempt: 7)),
       .tokenTimeout(endpoint: "acme.kinde.com"), .upstreamBroken("reset", route), .upstreamTimeout(route),
       .response(.malformedStatusLine, route), .responseIncomplete("cut", route), .draining,
-      .tooManyConnections, .contentTooLarge(route), .outOfTime(route), .clientTooSlow(route),
+      .tooManyConnections, .tooManyHosts(route), .contentTooLarge(route), .outOfTime(route), .clientTooSlow(route),
+      .denied(.overrides(.method, field: "X-HTTP-Method-Override", route)),
+      .upstreamSpokeFirst(route),
+      .denied(.overrides(.path, field: "X-Original-URL", route)),
     ] + upstreamErrors.map { .upstream($0, route) }
 
   /// The number of the case: whoever adds one is told here to add it to `all`.
@@ -68,12 +72,14 @@ import Upstream
     case .outOfTime: 19
     case .denied: 20
     case .clientTooSlow: 21
+    case .upstreamSpokeFirst: 22
+    case .tooManyHosts: 23
     }
   }
 
   @Test("every kind of error is among those that are tested")
   func completeness() {
-    #expect(Set(Self.all.map(number)) == Set(0...21))
+    #expect(Set(Self.all.map(number)) == Set(0...23))
   }
 
   @Test("every error has a name for metrics that does not depend on what is in it", arguments: all.indices)
@@ -174,6 +180,6 @@ import Upstream
   @Test("the connection ends where nobody knows where the next request begins")
   func endings() {
     let ending = Self.all.filter(\.endsConnection).map(number)
-    #expect(Set(ending) == [0, 1, 2, 14, 16, 17, 18, 20, 21])
+    #expect(Set(ending) == [0, 1, 2, 6, 14, 16, 17, 18, 20, 21])
   }
 }

@@ -99,7 +99,9 @@ import Testing
     "/api/../admin", "/api/..", "/api/x/../../admin", "/api/./../admin", "/api//../admin", "/api/%2e%2e/admin",
     "/api/%2E%2e/admin", "/api/.%2e/admin", "/api/..%2fadmin", "/api/..%5cadmin", "/api/%5c..%5cadmin",
     "/api/..;x=y/admin", "/api/..;/admin", "/api/x/..;a/..;b/admin", "/api/%2e%2e;/admin", "/api/x%2f..%2f..%2fadmin",
-    "/api/%2f../admin", "/api/a/b/../../..", "/api/;/../admin",
+    "/api/%2f../admin", "/api/a/b/../../..", "/api/;/../admin", "/api/%252e%252e/admin",
+    "/api/%25252E.%2525252fadmin", "/api/%c0%ae%c0%ae/admin", "/api/..%C0%AFadmin", "/api/..%c1%9Cadmin",
+    "/api/%25c0%25ae./admin", "/api/..%253bx/admin",
   ]
 
   @Test("dot segments that lead out of a route are refused, however they are written", arguments: escapes)
@@ -118,7 +120,8 @@ import Testing
   static let insides: [String] = [
     "/api/x/../y", "/api/.../x", "/api/..x/y", "/api/x..", "/api/.x", "/api/./x", "/api//x", "/api/%2e/x",
     "/api/a/b/../..",
-    "/api/x;..", "/api/%252e%252e/x", "/api/%", "/api/%2", "/api/%zz",
+    "/api/x;..", "/api/%", "/api/%2", "/api/%zz", "/api/%25", "/api/%2525", "/api/x%252fy", "/api/%c0", "/api/%c0%",
+    "/api/%c0%ae/x", "/api/%c3%a4/..", "/api/%c1..", "/api/%252e%2",
   ]
 
   @Test("paths that stay inside pass, dots or not", arguments: insides)
@@ -143,6 +146,111 @@ import Testing
     #expect(table.nearest(to: "acme.kinde.com") == "acme.kinde.com:8443")
     #expect(table.nearest(to: "www.example.org") == nil)
     #expect(makeTable([]).nearest(to: "x") == nil)
+    let wildcard = makeTable([route("c", [Match(host: "example.com", port: 81, isWildcard: true)])])
+    for host in ["example.com", "a.example.co", "shop.exmple.com"] {
+      #expect(wildcard.nearest(to: host) == "*.example.com:81")
+    }
+  }
+}
+
+@Suite("Wildcards in the route table")
+struct WildcardRouteTests {
+  private func makeTable(_ routes: [(String, [String])]) throws -> RouteTable {
+    let configurations = routes.map { name, matches in
+      Route(name: name, matches: matches.map(Self.match), upstream: Origin(scheme: .https, host: "upstream.test"))
+    }
+    return RouteTable(
+      configurations.enumerated().map { ProxyRoute($1, index: $0, pool: 0, tokens: nil) },
+      configurations: configurations)
+  }
+
+  /// `host[:port][/path]`, with or without `*.` in front.
+  private static func match(_ text: String) -> Match {
+    let path = text.firstIndex(of: "/").map { String(text[$0...]) } ?? ""
+    let parts = text.dropLast(path.count).split(separator: ":").map(String.init)
+    let isWildcard = parts[0].hasPrefix("*.")
+    return Match(
+      host: isWildcard ? String(parts[0].dropFirst(2)) : parts[0], port: parts.count > 1 ? UInt16(parts[1]) : nil,
+      path: path, isWildcard: isWildcard)
+  }
+
+  private func find(_ table: RouteTable, _ host: String, _ path: String = "/", port: UInt16 = 80) -> String? {
+    let (host, path) = (Array(host.utf8), Array(path.utf8))
+    return switch table.route(host: host.span, port: port, path: path.span) {
+    case .route(let route, _): route.name
+    case .leaves(let route): "leaves \(route.name)"
+    case .nothing: nil
+    }
+  }
+
+  @Test("one takes every host below its domain, whatever the case, and neither the domain nor its neighbours")
+  func below() throws {
+    let table = try makeTable([("w", ["*.example.com"])])
+    for host in ["a.example.com", "A.EXAMPLE.Com.", "a.b.c.example.com", "xn--a.example.com", "com.example.com"] {
+      #expect(find(table, host) == "w", "\(host)")
+    }
+    let others = [
+      "example.com", "example.com.", ".example.com", "aexample.com", "a.example.com.evil", "example.com.evil", "com",
+      "a.example.co", "a.example.com..", "b.com", "", ".", "a.", "127.0.0.1", "1.2.3.4", "::1", "::ffff:1.2.3.4",
+    ]
+    for host in others { #expect(find(table, host) == nil, "\(host)") }
+  }
+
+  @Test("the host itself wins over every wildcard, and the longest domain over shorter ones, whatever the order")
+  func precedence() throws {
+    let routes = [
+      ("short", ["*.example.com"]), ("long", ["*.api.example.com"]), ("exact", ["x.api.example.com"]),
+      ("other", ["*.example.org"]),
+    ]
+    for order in [routes, routes.reversed(), [routes[2], routes[0], routes[3], routes[1]]] {
+      let table = try makeTable(order)
+      #expect(find(table, "x.api.example.com") == "exact")
+      #expect(find(table, "y.api.example.com") == "long")
+      #expect(find(table, "z.x.api.example.com") == "long")
+      #expect(find(table, "api.example.com") == "short")
+      #expect(find(table, "apiexample.com") == nil)
+      #expect(find(table, "a.example.org") == "other")
+    }
+  }
+
+  @Test("the host decides before the path: what it has no route for does not fall to a wider match")
+  func noFallThrough() throws {
+    let table = try makeTable([
+      ("exact", ["x.example.com/api/"]), ("long", ["*.a.example.com/v1"]), ("short", ["*.example.com"]),
+      ("deep", ["*.example.com/v1/orders/"]),
+    ])
+    #expect(find(table, "x.example.com", "/api/1") == "exact")
+    #expect(find(table, "x.example.com", "/admin") == nil)
+    #expect(find(table, "b.a.example.com", "/v1/orders/1") == "long")
+    #expect(find(table, "b.a.example.com", "/v2") == nil)
+    #expect(find(table, "y.example.com", "/v1/orders/1") == "deep")
+    #expect(find(table, "y.example.com", "/v1/") == "short")
+    #expect(find(table, "y.example.com", "/v1/orders/../../x") == "leaves deep")
+  }
+
+  @Test("the port decides before the host: what it has no route for is left to the next wider match")
+  func ports() throws {
+    let table = try makeTable([
+      ("exact", ["x.example.com:8443"]), ("special", ["*.example.com:8443"]), ("any", ["*.example.com"]),
+      ("long", ["*.a.example.com:81"]),
+    ])
+    #expect(find(table, "x.example.com", port: 8443) == "exact")
+    #expect(find(table, "y.example.com", port: 8443) == "special")
+    for port in [UInt16(80), 443] {
+      #expect(find(table, "x.example.com", port: port) == "any")
+      #expect(find(table, "b.a.example.com", port: port) == "any")
+    }
+    #expect(find(table, "b.a.example.com", port: 81) == "long")
+    #expect(find(table, "y.example.com", port: 81) == nil)
+  }
+
+  @Test("one names no host, as far as browsers are concerned")
+  func names() throws {
+    let table = try makeTable([("w", ["*.example.com", "x.example.com"])])
+    let (below, exact) = (Array("a.example.com".utf8), Array("X.example.com.".utf8))
+    let (namesBelow, namesExact) = (table.names(host: below.span), table.names(host: exact.span))
+    #expect(!namesBelow)
+    #expect(namesExact)
   }
 }
 
@@ -156,6 +264,25 @@ import Testing
       #expect(table.value(for: name.span) == number)
       #expect(table.value(for: other.span) == nil)
     }
+  }
+
+  @Test("the longest known domain above a host is found among many, with and without a reason to pass it over")
+  func domains() {
+    var table = HostTable<Int>()
+    func find(_ host: String, unless passedOver: Int? = nil) -> Int? {
+      let host = Array(host.utf8)
+      return table.value(above: host.span) { $0 != passedOver }
+    }
+    for number in 0..<1_000 { table.update("d\(number).test", default: 0) { $0 = number } }
+    table.update("b.d7.test", default: 0) { $0 = 7_777 }
+    for number in 0..<1_000 {
+      #expect(find("a.D\(number).Test.") == number)
+      #expect(find("a.d\(number).test", unless: number) == nil)
+    }
+    #expect(find("a.b.d7.test") == 7_777)
+    #expect(find("a.b.d7.test", unless: 7_777) == 7)
+    #expect(find(String(repeating: "a.", count: 120) + "d9.test") == 9)
+    #expect(find("d7.test") == nil)
   }
 
   @Test("a second update changes the first value, and an empty table finds nothing")

@@ -27,16 +27,18 @@ final class ServedProxy: Sendable {
     let routes = configuration.routes.enumerated().map { ProxyRoute($1, index: $0, pool: 0, tokens: nil) }
     let dialer = try Dialer(loop: loop, trust: TrustStore(caFile: nil))
     let pool = UpstreamPool(
-      origin: routes[0].origin,
+      origin: routes[0].origin!,
       limits: UpstreamPool.Limits(
         connections: configuration.limits.upstreamConnections, queue: configuration.limits.queue,
         idle: configuration.timeouts.upstreamIdle),
       dialer: dialer, loop: loop)
+    let registry = MetricsRegistry()
     let worker = Worker(
       loop: loop, table: RouteTable(routes, configurations: configuration.routes), pools: [pool],
+      requestedHosts: RoutePlan.makeRequestedHosts(configuration, loops: 1, dialer, loop, registry),
       configuration: configuration, connectionLimit: configuration.limits.connections,
       clients: ClientCensus(limit: configuration.limits.connectionsPerClient),
-      metrics: WorkerMetrics(MetricsRegistry(), routes: routes), accessLog: nil,
+      metrics: WorkerMetrics(registry, routes: routes), accessLog: nil,
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     self.worker = worker
     port = try running.run {

@@ -3,20 +3,23 @@ import Tokens
 
 /// A clock that stands still until a test turns it.
 final class ManualClock: Sendable {
-  private let time = Mutex((now: Duration.seconds(1_000), wall: Int64(1_800_000_000)))
+  private let time = Mutex((passed: Duration.zero, step: Int64(0)))
 
   var clock: TokenClock {
     TokenClock(now: { self.now }, wallSeconds: { self.wallSeconds })
   }
 
-  var now: TokenInstant { TokenInstant(nanoseconds: 0).advanced(by: time.withLock { $0.now }) }
-  var wallSeconds: Int64 { time.withLock { $0.wall } }
+  var now: TokenInstant { TokenInstant(nanoseconds: 1_000_000_000_000).advanced(by: time.withLock { $0.passed }) }
+  var wallSeconds: Int64 { time.withLock { 1_800_000_000 + $0.passed.components.seconds + $0.step } }
+  var moment: TokenMoment { clock.moment }
 
   /// Lets `duration` pass on both clocks; the wall clock counts whole seconds.
   func advance(by duration: Duration) {
-    time.withLock {
-      $0.now += duration
-      $0.wall += duration.components.seconds
-    }
+    time.withLock { $0.passed += duration }
+  }
+
+  /// Sets the wall clock forward, or back.
+  func stepWallClock(by seconds: Int64) {
+    time.withLock { $0.step += seconds }
   }
 }

@@ -79,7 +79,8 @@ struct RedactionTests {
   func sources() {
     let sources = TokenSources(
       environment: TokenEnvironment(
-        transport: { _ in .failure(.unreachable(detail: "")) }, launch: { _ in }, onEvent: { _ in }))
+        transport: { _ in .failure(.unreachable(detail: "")) }, launch: { _ in }, schedule: { _, _ in },
+        onEvent: { _ in }))
     _ = sources.source(for: .example(secret: secret))
     expectNothingShown(of: sources)
   }

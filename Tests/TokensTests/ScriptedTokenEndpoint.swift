@@ -7,6 +7,7 @@ final class ScriptedTokenEndpoint: Sendable {
 
   private struct State {
     var script: [@Sendable () -> Reply] = []
+    var otherwise: @Sendable () -> Reply = { .failure(.unreachable(detail: "the script has no more replies")) }
     var requests: [TokenHTTPRequest] = []
     var underWay = 0
     var mostUnderWay = 0
@@ -36,6 +37,11 @@ final class ScriptedTokenEndpoint: Sendable {
     replies(.success(response), before: before)
   }
 
+  /// Gives `reply` whenever the script is at its end.
+  func otherwise(_ reply: @escaping @Sendable () -> Reply) {
+    state.withLock { $0.otherwise = reply }
+  }
+
   var transport: TokenTransport {
     { request in
       self.state.withLock {
@@ -46,9 +52,9 @@ final class ScriptedTokenEndpoint: Sendable {
       await self.gate?.pass()
       let answer = self.state.withLock { state in
         state.underWay -= 1
-        return state.script.isEmpty ? nil : state.script.removeFirst()
+        return state.script.isEmpty ? state.otherwise : state.script.removeFirst()
       }
-      return answer?() ?? .failure(.unreachable(detail: "the script has no more replies"))
+      return answer()
     }
   }
 }

@@ -26,7 +26,8 @@ struct TokenSourceTests {
     let source = TokenSource(
       grant: .example(),
       environment: TokenEnvironment(
-        transport: endpoint.transport, launch: { work in Task { await work() } }, onEvent: { _ in }))
+        transport: endpoint.transport, launch: { work in Task { await work() } },
+        schedule: { _, _ in }, onEvent: { _ in }))
     let crowd = 4_000
     let enrolled = Collected<Void>()
     let tokens = await withTaskGroup(of: AccessToken?.self) { group in
@@ -162,7 +163,7 @@ struct TokenSourceTests {
 
     let events = workshop.events.all
     #expect(events.map(\.reason) == [.first, .first, .renewal])
-    #expect(events.map(\.fetchedSinceStart) == [0, 1, 2])
+    #expect(workshop.source.grant.spending.sinceStart == 2)
     #expect(events.map(\.fetchedToday) == [0, 1, 1])
     #expect(events.map(\.took) == [.zero, .milliseconds(44), .zero])
     guard case .failed(let failure) = events.first?.outcome else {
@@ -187,6 +188,6 @@ struct TokenSourceTests {
       _ = await workshop.obtain()
     }
     #expect(workshop.events.all.map(\.fetchedToday) == [1, 2, 3, 1])
-    #expect(workshop.events.all.map(\.fetchedSinceStart) == [1, 2, 3, 4])
+    #expect(workshop.source.grant.spending.sinceStart == 4)
   }
 }

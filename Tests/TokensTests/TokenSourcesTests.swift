@@ -5,7 +5,8 @@ import Tokens
 struct TokenSourcesTests {
   private let sources = TokenSources(
     environment: TokenEnvironment(
-      transport: { _ in .failure(.unreachable(detail: "")) }, launch: { _ in }, onEvent: { _ in }))
+      transport: { _ in .failure(.unreachable(detail: "")) }, launch: { _ in }, schedule: { _, _ in }, onEvent: { _ in }
+    ))
 
   @Test("grants that send the same share one, whatever their credentials are called")
   func shared() {

@@ -4,15 +4,18 @@ import Testing
 
 @Suite("What is known of one token")
 struct TokenStateTests {
-  private let start = TokenInstant(nanoseconds: 1_000_000_000_000)
+  private let start = TokenMoment(instant: TokenInstant(nanoseconds: 1_000_000_000_000), wallSeconds: 1_800_000_000)
   private let refused = TokenFailure.Cause.refused(
     OAuthRefusal(code: .invalidClient, reportedCode: "invalid_client", description: nil, status: 401))
   private let unreachable = TokenFailure.Cause.unreachable(detail: "")
 
-  private func after(_ duration: Duration) -> TokenInstant { start.advanced(by: duration) }
+  private func after(_ duration: Duration) -> TokenMoment {
+    TokenMoment(
+      instant: start.instant.advanced(by: duration), wallSeconds: start.wallSeconds + duration.components.seconds)
+  }
 
-  private func token(lifetime: Duration = .seconds(100), at instant: TokenInstant? = nil) -> AccessToken {
-    AccessToken(line: TokenGrant.example().clientSecret, lifetime: lifetime, requestedAt: instant ?? start)
+  private func token(lifetime: Duration = .seconds(100), at moment: TokenMoment? = nil) -> AccessToken {
+    AccessToken(line: TokenGrant.example().clientSecret, lifetime: lifetime, requestedAt: moment ?? start)
   }
 
   private func newState() -> TokenState { TokenState(request: TokenGrant.example().summary) }
@@ -34,11 +37,11 @@ struct TokenStateTests {
     _ = state.request(at: start)
     _ = state.fetched(.success(token()), at: start, random: 1)
     let expiry = after(.seconds(90))
-    #expect(state.usableToken(at: expiry) == nil)
+    #expect(state.use(at: expiry) == nil)
     #expect(state.request(at: expiry).isFetch(.renewal))
     #expect(state.request(at: expiry).isWait)
     _ = state.fetched(.failure(FailedFetch(unreachable)), at: expiry, random: 1)
-    #expect(state.usableToken(at: expiry) == nil)
+    #expect(state.use(at: expiry) == nil)
     #expect(state.request(at: expiry).failure?.cause == .backingOff(after: unreachable))
   }
 
@@ -117,10 +120,10 @@ struct TokenStateTests {
     _ = state.request(at: start)
     let token = token()
     _ = state.fetched(.success(token), at: start, random: 1)
-    let dropped = state.invalidate(token)
+    let dropped = state.invalidate(token, at: start.instant)
     #expect(dropped)
-    #expect(state.usableToken(at: start) == nil)
-    let droppedAgain = state.invalidate(token)
+    #expect(state.use(at: start) == nil)
+    let droppedAgain = state.invalidate(token, at: start.instant)
     #expect(!droppedAgain)
     #expect(state.request(at: start).isFetch(.unauthorized))
   }
@@ -134,14 +137,14 @@ struct TokenStateTests {
     _ = state.request(at: after(.seconds(90)))
     let new = token(at: after(.seconds(90)))
     _ = state.fetched(.success(new), at: after(.seconds(90)), random: 1)
-    let dropped = state.invalidate(old)
+    let dropped = state.invalidate(old, at: after(.seconds(90)).instant)
     #expect(!dropped)
-    #expect(state.usableToken(at: after(.seconds(91))) === new)
+    #expect(state.use(at: after(.seconds(91)))?.token === new)
   }
 
   /// Fails `count` times in a row with `cause` and gives the pauses in seconds, going on to the end of each.
   private func pauses(
-    _ count: Int, after cause: TokenFailure.Cause, _ state: inout TokenState, _ now: inout TokenInstant
+    _ count: Int, after cause: TokenFailure.Cause, _ state: inout TokenState, _ now: inout TokenMoment
   ) -> [Int] {
     (0..<count).map { _ in
       _ = state.request(at: now)
@@ -163,7 +166,7 @@ extension TokenState.Decision {
   }
 
   fileprivate var token: AccessToken? {
-    if case .use(let token) = self { token } else { nil }
+    if case .use(let token, _) = self { token } else { nil }
   }
 
   fileprivate var failure: TokenFailure? {

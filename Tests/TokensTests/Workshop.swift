@@ -6,6 +6,7 @@ struct Workshop: Sendable {
   let clock = ManualClock()
   let endpoint: ScriptedTokenEndpoint
   let launched = Collected<@Sendable () async -> Void>()
+  let scheduled = Collected<(due: TokenInstant, call: @Sendable () -> Void)>()
   let events = Collected<TokenEvent>()
   let source: TokenSource
 
@@ -15,7 +16,19 @@ struct Workshop: Sendable {
       grant: grant,
       environment: TokenEnvironment(
         clock: clock.clock, transport: endpoint.transport, launch: { [launched] in launched.append($0) },
+        schedule: { [scheduled, clock] in scheduled.append((clock.now.advanced(by: $0), $1)) },
         onEvent: { [events] in events.append($0) }, random: { random }))
+  }
+
+  /// Lets time pass, in which what was scheduled happens at its moment, and the fetches it starts run at once.
+  func pass(_ duration: Duration) async {
+    let end = clock.now.advanced(by: duration)
+    while let next = scheduled.removeEarliest(upTo: end, by: { $0.due }) {
+      clock.advance(by: max(.zero, clock.now.duration(to: next.due)))
+      next.call()
+      await runFetches()
+    }
+    clock.advance(by: clock.now.duration(to: end))
   }
 
   /// Runs the fetches that were started, to their end.
@@ -47,6 +60,16 @@ final class Collected<Element: Sendable>: Sendable {
     elements.withLock {
       $0.append(element)
       return $0.count
+    }
+  }
+
+  /// Takes out the element with the least `key`, if that is not beyond `limit`.
+  func removeEarliest<Key: Comparable>(upTo limit: Key, by key: (Element) -> Key) -> Element? {
+    elements.withLock { elements in
+      guard let first = elements.indices.min(by: { key(elements[$0]) < key(elements[$1]) }),
+        key(elements[first]) <= limit
+      else { return nil }
+      return elements.remove(at: first)
     }
   }
 

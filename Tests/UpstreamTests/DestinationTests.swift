@@ -56,6 +56,6 @@ struct DestinationTests {
       case nil: return nil
       }
     }
-    #expect(error == (allowsPrivate ? nil : .prohibited("127.0.0.1 is an address of this machine")))
+    #expect(error == (allowsPrivate ? nil : .privateAddress("127.0.0.1 is an address of this machine")))
   }
 }

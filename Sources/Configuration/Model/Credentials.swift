@@ -22,6 +22,10 @@ public struct Credentials: Sendable {
   public var clientSecret: Secret?
   /// Where the client secret came from.
   public var clientSecretSource: SecretSource?
+  /// The secret that was in use before a rotation, and where it came from; nil when there is none.
+  public var previousClientSecret: (secret: Secret, source: SecretSource)?
+  /// How many tokens there may be; nil for as many as are needed.
+  public var budget: CredentialsBudget?
   /// How the client authenticates.
   public var authentication: ClientAuthentication
   /// What assertions are made of, for ``ClientAuthentication/privateKeyJWT``.

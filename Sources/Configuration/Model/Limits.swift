@@ -14,6 +14,8 @@ public struct Limits: Sendable, Hashable {
   public var upstreamConnections = 256
   /// Requests per upstream that may wait for a connection when all are in use.
   public var queue = 1_000
+  /// Hosts below wildcards that are in use, or have open connections, at the same time, all loops together.
+  public var wildcardHosts = 1_000
 
   /// Bytes of a request line.
   public var requestLine = 16 * 1024
@@ -22,6 +24,8 @@ public struct Limits: Sendable, Hashable {
   /// Bytes of a request's content; nil for no limit.
   public var body: Int?
 
+  /// Bytes of a buffer: content on its way, in one direction of one request.
+  public var buffer = 64 * 1024
   /// Bytes per second that a client must send of its content, or take of its answer; nil for no such bound.
   public var minRate: Int? = 100
 

@@ -6,8 +6,8 @@ public struct Route: Sendable {
   public var matches: [Match]
   /// The path under which base-URL clients find the route, without a slash at its end; "" takes every path.
   public var mount: String?
-  /// Where requests go.
-  public var upstream: Origin
+  /// Where requests go; nil where each goes by https to the host that it names, which one of the matches takes.
+  public var upstream: Origin?
   /// What is put before the path of every request: "", or a path such as `/base` without a slash at its end.
   public var upstreamBasePath: String
   /// Index into ``ProxyConfiguration/credentials``; nil when requests go without a token.
@@ -28,12 +28,15 @@ public struct Route: Sendable {
   public var rules: RouteRules
   /// Bytes of a request's content; nil for no limit.
   public var body: Int?
+  /// Whether the hosts that a wildcard takes may be on private networks, or on this machine. Without wildcards, and with
+  /// an upstream, it says nothing.
+  public var allowsPrivate: Bool
 
   /// A route of these parts; nothing is checked.
   public init(
-    name: String, matches: [Match] = [], mount: String? = nil, upstream: Origin, upstreamBasePath: String = "",
+    name: String, matches: [Match] = [], mount: String? = nil, upstream: Origin?, upstreamBasePath: String = "",
     credentials: Int? = nil, audience: String? = nil, scopes: [String] = [], timeouts: Timeouts = Timeouts(),
-    rules: RouteRules = RouteRules(), body: Int? = nil
+    rules: RouteRules = RouteRules(), body: Int? = nil, allowsPrivate: Bool = false
   ) {
     self.name = name
     self.matches = matches
@@ -46,5 +49,6 @@ public struct Route: Sendable {
     self.timeouts = timeouts
     self.rules = rules
     self.body = body
+    self.allowsPrivate = allowsPrivate
   }
 }

@@ -1,8 +1,8 @@
 /// Finds the environment variables that hold secrets, so that no message shows them wherever else they are used.
 enum SecretVariables {
-  private static let settings: Set = ["client_secret", "headers", "parent_proxy"]
+  private static let settings: Set = ["client_secret", "client_secret_previous", "headers", "parent_proxy"]
 
-  /// The names of the variables that settings for secrets refer to anywhere in `node`.
+  /// The names of the variables that a setting which holds a secret refers to anywhere in `node`.
   static func names(in node: Node) -> Set<String> {
     switch node.content {
     case .mapping(let entries):

@@ -6,6 +6,7 @@ extension Credentials {
   struct Proof {
     var authentication = ClientAuthentication.clientSecretPost
     var secret: (secret: Secret, source: SecretSource)?
+    var previousSecret: (secret: Secret, source: SecretSource)?
     var key: Key?
     var certificate: ClientCertificate?
 
@@ -25,6 +26,7 @@ extension Credentials {
     let given = section["authentication"]
     let authentication = given?.value(Format<ClientAuthentication>.choice())
     let secretSetting = section["client_secret"]
+    let previousSetting = section["client_secret_previous"]
     let keySettings = keySettings.compactMap { section[$0] }
     let certificateSetting = section["client_certificate"]
     let certificate = certificateSetting.map(ClientCertificate.read)
@@ -40,8 +42,11 @@ extension Credentials {
         let secret = ClientSecretSetting.read(setting)
       else { return nil }
       proof.secret = secret
+      proof.previousSecret = previousSetting.flatMap { ClientSecretSetting.read($0) }
     } else {
-      secretSetting?.complain("is not sent with authentication: \(proof.authentication.rawValue); take it out")
+      for setting in [secretSetting, previousSetting].compactMap(\.self) {
+        setting.complain("is not sent with authentication: \(proof.authentication.rawValue); take it out")
+      }
     }
     if proof.authentication == .tlsClientAuth, certificateSetting == nil {
       section.missing("client_certificate", "it must be \(ClientCertificate.expected)")

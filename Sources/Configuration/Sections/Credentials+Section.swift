@@ -15,6 +15,7 @@ extension Credentials {
     let endpoint = section["token_endpoint"]
     let clientID = section.required("client_id", .clientID)
     let proof = readProof(section)
+    let budget = section.section("budget") { CredentialsBudget.read($0) }
     let audience = section["audience"]
     let audienceText = audience?.value(.audience)
     let resources = section["resource"].map(Format<[String]>.resources)
@@ -46,6 +47,8 @@ extension Credentials {
     var credentials = Credentials(
       name: name, provider: kind, tokenEndpoint: tokenEndpoint, clientID: clientID, clientSecret: proof.secret?.secret,
       clientSecretSource: proof.secret?.source, authentication: proof.authentication, audience: audienceText)
+    credentials.previousClientSecret = proof.previousSecret
+    credentials.budget = budget
     credentials.assertion = proof.key.map { key in
       AssertionSettings(
         keyFile: key.file, keyID: key.id, algorithm: key.algorithm,

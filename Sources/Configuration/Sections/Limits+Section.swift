@@ -5,6 +5,7 @@ extension Limits {
     section.read("request_line", .size(512...48 * 1024), into: &requestLine)
     section.read("fields", .count(1...1000), into: &fields)
     section.read("response_head", .size(1024...48 * 1024), into: &responseHead)
+    section.read("buffer", .size(16 * 1024...1024 * 1024), into: &buffer)
     section.read("body", .bodySize, into: &body)
     section.read("min_rate", .rate, into: &minRate)
     section.read("connections", .count(1...1_000_000), into: &connections)
@@ -12,5 +13,6 @@ extension Limits {
     section.read("requests_per_connection", .count(1...1_000_000_000), into: &requestsPerConnection)
     section.read("upstream_connections", .count(1...65_535), into: &upstreamConnections)
     section.read("queue", .count(0...1_000_000), into: &queue)
+    section.read("wildcard_hosts", .count(1...10_000), into: &wildcardHosts)
   }
 }

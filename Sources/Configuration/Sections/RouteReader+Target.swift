@@ -3,28 +3,37 @@ internal import Addresses
 extension RouteReader {
   /// Where the requests of a route go.
   struct Target {
-    let origin: Origin
-    let basePath: String
+    /// nil for the host that each request names.
+    var origin: Origin?
+    var basePath = ""
     /// The setting `forward_to`, when it is there.
-    let setting: Setting?
+    var setting: Setting?
+    var allowsPrivate = false
   }
 
   /// Reads `forward_to`, or takes the place of it from what is matched; nil after a problem was noted.
   func readTarget(_ section: Section, _ matching: Matching?) -> Target? {
     let example = "https://orders.example.com"
-    if let setting = section["forward_to"] {
+    let (setting, permission) = (section["forward_to"], section["allow_private"])
+    if let setting {
       guard let url = setting.value(.baseURL(example)) else { return nil }
       if let complaint = complaint(about: url.origin) {
         setting.complain(complaint)
         return nil
       }
+      permission?.complain("\(Self.saysNothing): where forward_to leads was written out")
       let basePath = url.target.hasSuffix("/") ? String(url.target.dropLast()) : url.target
       return Target(origin: url.origin, basePath: basePath, setting: setting)
     }
     guard let matching else { return nil }
+    if matching.mount == nil, matching.matches.contains(where: \.isWildcard) {
+      return requestedHosts(section, matching, permission)
+    }
     let origins = Set(matching.matches.map(\.httpsOrigin))
-    guard let origin = origins.first, origins.count == 1 else {
-      let reason = origins.isEmpty ? "a mount names no host" : "match names several hosts or ports"
+    let hasWildcard = matching.matches.contains(where: \.isWildcard)
+    guard let origin = origins.first, origins.count == 1, !hasWildcard else {
+      let isAmbiguous = origins.count > 1 && !hasWildcard
+      let reason = isAmbiguous ? "match names several hosts or ports" : "a mount names no host"
       section.missing("forward_to", "\(reason); it must be a URL such as \(example)")
       return nil
     }
@@ -32,7 +41,26 @@ extension RouteReader {
       section.complain(complaint)
       return nil
     }
-    return Target(origin: origin, basePath: "", setting: nil)
+    permission?.complain("\(Self.saysNothing): the host was written out")
+    return Target(origin: origin)
+  }
+
+  /// Each host that is asked for, where there is a wildcard.
+  private func requestedHosts(_ section: Section, _ matching: Matching, _ permission: Setting?) -> Target? {
+    for match in matching.matches where !match.isWildcard {
+      guard let complaint = complaint(about: match.httpsOrigin) else { continue }
+      section.complain(complaint)
+      return nil
+    }
+    var target = Target()
+    guard let permission else { return target }
+    guard let allowsPrivate = permission.value(.truth) else { return nil }
+    target.allowsPrivate = allowsPrivate
+    return target
+  }
+
+  private static var saysNothing: String {
+    "is for wildcards without forward_to, and says nothing here"
   }
 
   /// What is wrong with an address that no connection is ever made to. Names are looked at when they are resolved.

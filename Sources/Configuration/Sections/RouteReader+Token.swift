@@ -34,8 +34,8 @@ extension RouteReader {
       return Token()
     }
     guard let index = table.index(of: name), let scopeList, audience == nil || value != nil else { return nil }
-    if let target, let setting = target.setting, target.origin.scheme == .http, !target.origin.isLoopback {
-      setting.warn("is \(target.origin): the token travels unencrypted")
+    if let setting = target?.setting, let origin = target?.origin, origin.scheme == .http, !origin.isLoopback {
+      setting.warn("is \(origin): the token travels unencrypted")
     }
     let credentials = table.credentials[index]
     if let audience = value ?? credentials.audience {
@@ -97,7 +97,7 @@ extension RouteReader {
 
   private static func explanation(domain: String, _ target: Target) -> String {
     let own = "it must be the identifier under which the API is registered in Kinde"
-    guard target.origin.host == domain else { return own }
+    guard target.origin?.host == domain else { return own }
     let management = isOwnDomain(domain) ? managementAudience(domain) : "https://SUBDOMAIN.kinde.com/api"
     return "\(own); that of Kinde's management API is \(management)"
   }

@@ -44,9 +44,9 @@ struct RouteReader {
     var route = Route(
       name: name, matches: matching.matches, mount: matching.mount, upstream: target.origin,
       upstreamBasePath: target.basePath, credentials: token.credentials, audience: token.audience, scopes: token.scopes,
-      timeouts: timeouts, rules: rules, body: body)
-    if target.origin.scheme == .http {
-      certificate?.complain("is for TLS, and the upstream is \(target.origin)")
+      timeouts: timeouts, rules: rules, body: body, allowsPrivate: target.allowsPrivate)
+    if let origin = target.origin, origin.scheme == .http {
+      certificate?.complain("is for TLS, and the upstream is \(origin)")
     }
     route.resources = token.resources
     route.clientCertificate = clientCertificate

@@ -49,17 +49,34 @@ extension Format<HostName> {
 }
 
 extension Format<Match> {
-  /// `host[:port][/path]`.
+  /// `host[:port][/path]` or `*.domain[:port][/path]`.
   static var match: Self {
     Format("a host such as orders.internal or orders.internal:8443/api/") { text throws(Refusal) in
       guard !text.contains("://") else { throw Refusal("leave out the scheme (http://)") }
       guard !text.hasPrefix("/") else { throw Refusal("a path alone is what mount is for") }
       let pathStart = text.firstIndex { "/?#".contains($0) } ?? text.endIndex
-      let authority = try Authority(text[..<pathStart])
+      let written = text[..<pathStart]
+      let isWildcard = written.contains("*") && !written.contains("@")
+      let authority = isWildcard ? try domain(of: written) : try Authority(written)
       let path = String(text[pathStart...])
       if !path.isEmpty { try PathSyntax.check(path) }
-      return Match(host: authority.host.text, port: authority.port, path: path == "/" ? "" : path)
+      return Match(
+        host: authority.host.text, port: authority.port, path: path == "/" ? "" : path, isWildcard: isWildcard)
     }
+  }
+
+  /// What stands behind the `*.` of a wildcard.
+  private static func domain(of wildcard: Substring) throws(Refusal) -> Authority {
+    let rest = wildcard.dropFirst(2)
+    guard wildcard.hasPrefix("*."), !rest.contains("*") else {
+      throw Refusal("a wildcard is \"*.\" and a domain, such as \"*.example.com\", for all hosts below it")
+    }
+    let domain = try Authority(rest)
+    guard domain.host.address == nil else { throw Refusal("there are no hosts below an IP address") }
+    guard domain.host.text.contains(".") else {
+      throw Refusal("\"*.\(domain.host.text)\" would take hosts of strangers too; a domain has two labels or more")
+    }
+    return domain
   }
 }
 

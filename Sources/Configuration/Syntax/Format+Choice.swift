@@ -12,6 +12,14 @@ extension Format {
 }
 
 extension Format<Bool> {
+  /// `true` or `false`.
+  static var truth: Self {
+    Format("true or false") { text throws(Refusal) in
+      guard text == "true" || text == "false" else { throw Refusal() }
+      return text == "true"
+    }
+  }
+
   /// `on` or `off`.
   static var onOff: Self {
     Format("on or off") { text throws(Refusal) in

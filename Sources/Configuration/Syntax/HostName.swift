@@ -44,7 +44,7 @@ struct HostName: Hashable {
       throw Refusal("write an international name in its ASCII form, which begins with xn--")
     }
     guard !written.contains("%") else { throw Refusal("a host must not be percent-encoded") }
-    guard !written.contains("*") else { throw Refusal("wildcards are not supported; write each host out") }
+    guard !written.contains("*") else { throw Refusal("a wildcard can only stand in match; write the host out") }
     let name = (written.hasSuffix(".") ? String(written.dropLast()) : String(written)).lowercased()
     let labels = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
     guard name.utf8.count <= 253, labels.allSatisfy(Self.isLabel) else {

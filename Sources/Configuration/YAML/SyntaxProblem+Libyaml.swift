@@ -13,6 +13,8 @@ extension SyntaxProblem {
     switch complaint {
     case _ where Self.holdsBareIPv6(line):
       self.init(mark: mark, message: "an IPv6 address in brackets must be in quotes, such as \"[::1]:8080\"")
+    case "did not find expected alphabetic or numeric character" where context == "while scanning an alias":
+      self.init(mark: begin, message: "a value that begins with * must be in quotes, such as \"*.example.com\"")
     case "did not find expected ',' or ']'", "did not find expected ',' or '}'":
       let (opening, closing) = complaint.hasSuffix("]'") ? ("[", "]") : ("{", "}")
       let message =

@@ -70,8 +70,20 @@ extension ExchangeError {
         detail: "\(endpoint) has not answered yet; the request waited for a token as long as it may.",
         hint: "timeouts.token in proxy.conf says how long a request waits.",
         proxyStatus: "proxy_internal_response", proxyStatusDetails: "token endpoint: wait timed out")
+    case .tooManyHosts(let route):
+      ErrorAnswer(
+        status: 503, title: "Too many hosts at the same time",
+        detail: "The route \(route.name) would need one more, and as many hosts below wildcards as may be are in use.",
+        hint: "limits.wildcard_hosts in proxy.conf sets the bound.", proxyStatus: "connection_limit_reached",
+        proxyStatusDetails: "hosts", retryAfter: 1)
     case .upstream(let error, let route): Self.answer(error, route)
     case .upstreamBroken(let reason, let route): Self.broken(reason, route)
+    case .upstreamSpokeFirst(let route):
+      ErrorAnswer(
+        status: 502, title: "The upstream spoke before it was asked",
+        detail: "\(route.originName) sent bytes on a new connection before the request; they answer nothing.",
+        hint: "Does it speak HTTP? Mail servers and databases greet whoever connects. The request was not sent.",
+        proxyStatus: "http_protocol_error", proxyStatusDetails: "bytes before the request")
     case .upstreamTimeout(let route):
       ErrorAnswer(
         status: 504, title: "The upstream did not answer in time",

@@ -38,10 +38,14 @@ enum ExchangeError: Error {
   case tokenTimeout(endpoint: String)
 
   // The upstream.
+  /// As many hosts below wildcards as there may be are in use.
+  case tooManyHosts(ProxyRoute)
   /// There is no connection to it.
   case upstream(UpstreamError, ProxyRoute)
   /// The connection broke before an answer began.
   case upstreamBroken(String, ProxyRoute)
+  /// It sent something before it was asked: nobody knows what that, and all behind it, answers.
+  case upstreamSpokeFirst(ProxyRoute)
   /// It did not begin to answer in time, or stopped taking the request.
   case upstreamTimeout(ProxyRoute)
   /// What it answered is not HTTP that can be passed on.
@@ -72,8 +76,8 @@ extension ExchangeError {
     case .noRoute, .notMounted, .leavesRoute, .connectMethod, .traceMethod, .denied: .policy
     case .token, .tokenTimeout: .token
     case .upstream(.ownListener, _): .policy
-    case .upstream, .upstreamBroken, .upstreamTimeout, .response, .responseIncomplete: .upstream
-    case .tooManyConnections, .outOfTime, .draining: .internal
+    case .upstream, .upstreamBroken, .upstreamSpokeFirst, .upstreamTimeout, .response, .responseIncomplete: .upstream
+    case .tooManyConnections, .tooManyHosts, .outOfTime, .draining: .internal
     }
   }
 
@@ -94,8 +98,10 @@ extension ExchangeError {
     case .denied(let refusal): refusal.kind
     case .token(let failure): failure.metricLabel
     case .tokenTimeout: "token_wait"
+    case .tooManyHosts: "too_many_hosts"
     case .upstream(let error, _): error.kind
     case .upstreamBroken: "upstream_broken"
+    case .upstreamSpokeFirst: "upstream_spoke_first"
     case .upstreamTimeout: "upstream_timeout"
     case .response: "malformed_response"
     case .responseIncomplete: "incomplete_response"
@@ -111,11 +117,11 @@ extension ExchangeError {
   }
 
   /// Whether the connection to the client cannot be used again: nobody knows where its next request begins, or
-  /// whether it is there at all.
+  /// whether it is there at all. Behind a CONNECT, refused or not, may come what is meant for the tunnel (RFC 9931).
   var endsConnection: Bool {
     switch self {
     case .request, .contentTooLarge, .requestTimeout, .tooManyConnections, .clientTooSlow, .clientGone,
-      .responseIncomplete, .draining:
+      .connectMethod, .responseIncomplete, .draining:
       true
     case .denied(let refusal): refusal.endsConnection
     default: false
@@ -129,6 +135,7 @@ extension UpstreamError {
     case .dns: "upstream_dns"
     case .connect: "upstream_connect"
     case .prohibited: "upstream_prohibited"
+    case .privateAddress: "upstream_private"
     case .ownListener: "loop"
     case .connectTimeout: "upstream_connect_timeout"
     case .certificate: "upstream_certificate"

@@ -14,6 +14,8 @@ enum PolicyRefusal {
   case method(String, ProxyRoute)
   /// The path is not in `paths` of the route.
   case path(String, ProxyRoute)
+  /// A field would make frameworks take the request for one that the route does not serve.
+  case overrides(OverrideField, field: String, ProxyRoute)
 
   /// Its name in the log and in metrics.
   var kind: String {
@@ -25,6 +27,7 @@ enum PolicyRefusal {
     case .routeClient: "client_address_route"
     case .method: "method_not_allowed"
     case .path: "path_not_allowed"
+    case .overrides: "override_field"
     }
   }
 
@@ -79,6 +82,20 @@ enum PolicyRefusal {
         detail: "\(path) is not under \"paths\" of the route \(route.name): \(route.rules.allowedPaths).",
         hint: "To allow it, add its beginning to \"paths\" of that route in proxy.conf.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "path")
+    case .overrides(.method, let field, let route):
+      ErrorAnswer(
+        status: 403, title: "The request would change its method on the way",
+        detail:
+          "\(field) does not name one of \"methods\" of the route \(route.name): \(route.rules.allowedMethods).",
+        hint: "Send the method that is meant in the request line, and the field once or not at all.",
+        proxyStatus: "http_request_denied", proxyStatusDetails: "method override")
+    case .overrides(.path, let field, let route):
+      ErrorAnswer(
+        status: 403, title: "The request would change its path on the way",
+        detail:
+          "\(field) makes some servers ignore the path, and the route \(route.name) serves certain \"paths\" only.",
+        hint: "Send the path that is meant in the request line, and not this field.",
+        proxyStatus: "http_request_denied", proxyStatusDetails: "path override")
     }
   }
 }

@@ -17,6 +17,14 @@ extension ExchangeError {
         status: 502, title: "The upstream's address is not one to connect to", detail: "\(origin): \(detail).",
         hint: "Look at what DNS says about the host of the route \(route.name); no connection was made.",
         proxyStatus: "destination_ip_prohibited")
+    case .privateAddress(let detail):
+      return ErrorAnswer(
+        status: 502, title: "The upstream's address is a private one", detail: "\(origin): \(detail).",
+        hint: """
+          If it belongs there, write "allow_private: true" for the route \(route.name) in proxy.conf; no connection was \
+          made.
+          """,
+        proxyStatus: "destination_ip_prohibited")
     case .ownListener(let detail):
       return ErrorAnswer(
         status: 508, title: "The upstream is this proxy itself",

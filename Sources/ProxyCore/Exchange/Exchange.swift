@@ -30,6 +30,10 @@ final class Exchange {
   /// What is left of Max-Forwards, for a request that it means something to.
   var remainingForwards: UInt64?
   var token: AccessToken?
+  /// The connections to the upstream, once that is chosen.
+  var pool: UpstreamPool!
+  /// The host below a wildcard that the request goes to, where it goes to one.
+  var requestedHost: RequestedHosts.Host?
   var upstream: UpstreamConnection?
   var upload: BodyRelay?
   /// Whether the upstream takes no more of the request's content.
@@ -98,6 +102,9 @@ final class Exchange {
   private func finish() -> Ending {
     connection.finalDeadline = .never
     releaseUpstream()
+    if let requestedHost { worker.requestedHosts.leave(requestedHost) }
+    requestedHost = nil
+    pool = nil
     endUpload()
     if let answerInput { worker.buffers.giveBack(answerInput) }
     if let download { worker.buffers.giveBack(download.output) }
@@ -131,8 +138,7 @@ final class Exchange {
   }
 
   private func releaseUpstream() {
-    guard let upstream, let route else { return }
-    let pool = worker.pools[route.pool]
+    guard let upstream, let pool else { return }
     let isReusable = failure == nil && answerHead.wantsKeepAlive && upload?.isFinished == true
     if isReusable, let download, download.isFinished, download.decoder.framing != .untilClose, download.input.isEmpty {
       pool.release(upstream)

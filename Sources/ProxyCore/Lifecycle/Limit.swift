@@ -11,6 +11,7 @@ enum Limit: String, CaseIterable {
   case minRate = "min_rate"
   case upstreamConnections = "upstream_connections"
   case queue
+  case wildcardHosts = "wildcard_hosts"
   /// Descriptors, or the memory for them.
   case descriptors
 }

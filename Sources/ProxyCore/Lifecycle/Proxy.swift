@@ -55,19 +55,22 @@ public final class Proxy {
     let registry = MetricsRegistry()
     let ways = TokenWays(configuration.credentials)
     let tokens = Self.makeTokens(loops[0], dialers[0], ways, registry, logger)
-    let plan = RoutePlan(configuration, tokens: tokens, ways: ways)
+    let clients = configuration.credentials.map { TokenClient($0, way: ways.number(for: $0)) }
+    for client in clients { registry.register(client) }
+    let plan = RoutePlan(configuration, tokens: tokens, clients: clients)
     let loopCount = loops.count
-    let clients = ClientCensus(limit: configuration.limits.connectionsPerClient)
+    let census = ClientCensus(limit: configuration.limits.connectionsPerClient)
     let viaName = ViaName()
     workers = zip(loops, dialers).map { loop, dialer in
       Worker(
-        loop: loop, table: plan.table, pools: plan.makePools(configuration, loops: loopCount, dialer, loop),
+        loop: loop, table: plan.table, pools: plan.makePools(configuration, loops: loopCount, dialer, loop, registry),
+        requestedHosts: RoutePlan.makeRequestedHosts(configuration, loops: loopCount, dialer, loop, registry),
         configuration: configuration, connectionLimit: share(configuration.limits.connections, of: loopCount),
-        clients: clients, metrics: WorkerMetrics(registry, routes: plan.table.routes),
+        clients: census, metrics: WorkerMetrics(registry, routes: plan.table.routes),
         accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger, viaName: viaName)
     }
     registry.registerProcessMetrics()
-    registry.gauge("m2m_proxy_clients", help: "Client addresses that have connections.") { Double(clients.clients) }
+    registry.gauge("m2m_proxy_clients", help: "Client addresses that have connections.") { Double(census.clients) }
     if let sink = accessLog?.sink {
       registry.counter("m2m_proxy_log_lines_dropped_total", help: "Log lines that nobody read in time.") {
         Double(sink.droppedLines)
@@ -112,7 +115,9 @@ public final class Proxy {
     let events = TokenEventLog(logger: logger, registry: registry)
     return TokenSources(
       environment: TokenEnvironment(
-        transport: { await endpoint.send($0) }, launch: { endpoint.launch($0) }, onEvent: { events.record($0) }))
+        transport: { await endpoint.send($0) }, launch: { endpoint.launch($0) },
+        schedule: { endpoint.schedule($0, $1) },
+        onEvent: { events.record($0) }))
   }
 
   private static func bind(_ listeners: [ListenerSettings], _ workers: [Worker]) throws(StartError) -> [String] {

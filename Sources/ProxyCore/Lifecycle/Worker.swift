@@ -20,8 +20,9 @@ final class Worker: @unchecked Sendable {
   let requestsPerConnection: Int
   /// The least that clients must move, in bytes per second; nil for no such bound.
   let minRate: Int?
-  let buffers = BufferPool(bufferCapacity: bufferCapacity, keeping: 128)
+  let buffers: BufferPool
   let pools: [UpstreamPool]
+  let requestedHosts: RequestedHosts
   let metrics: WorkerMetrics
   let accessLog: AccessLog?
   let viaName: ViaName
@@ -41,21 +42,25 @@ final class Worker: @unchecked Sendable {
   private var drained: (@Sendable () -> Void)?
   private var date = (second: UInt64(0), text: [UInt8]())
 
-  /// Room for the largest head that may be configured and a good piece of content behind it.
-  static let bufferCapacity = 64 * 1024
+  // What a buffer holds beside the largest head: the token and what else is added to it, or the content behind it.
+  private static let roomBesideHead = 16 * 1024
+  // So much memory is kept in free buffers.
+  private static let bytesKept = 8 * 1024 * 1024
   // Refused connections that are still being told so; what comes beyond that is closed without a word.
   private static let mostRefusals = 64
   // How often the log says that connections are refused, or cannot be accepted.
   private static let noticeInterval = Duration.seconds(10)
 
   init(
-    loop: EventLoop, table: RouteTable, pools: [UpstreamPool], configuration: ProxyConfiguration,
+    loop: EventLoop, table: RouteTable, pools: [UpstreamPool], requestedHosts: RequestedHosts,
+    configuration: ProxyConfiguration,
     connectionLimit: Int, clients: ClientCensus, metrics: WorkerMetrics, accessLog: AccessLog?, logger: Logger,
     viaName: ViaName = ViaName()
   ) {
     self.loop = loop
     self.table = table
     self.pools = pools
+    self.requestedHosts = requestedHosts
     self.connectionLimit = connectionLimit
     self.clients = clients
     requestsPerConnection = configuration.limits.requestsPerConnection
@@ -66,11 +71,18 @@ final class Worker: @unchecked Sendable {
     self.viaName = viaName
     timeouts = PhaseTimeouts(configuration.timeouts)
     let limits = configuration.limits
+    let capacity = Self.bufferCapacity(limits)
+    buffers = BufferPool(bufferCapacity: capacity, keeping: Self.bytesKept / capacity)
     headLimits = HeadLimits(
       bytes: limits.head, requestLine: min(limits.requestLine, limits.head), fields: limits.fields)
     responseHeadLimits = HeadLimits(
       bytes: limits.responseHead, requestLine: limits.responseHead, fields: limits.fields)
     if let accessLog { loop.onWaiting { accessLog.flush() } }
+  }
+
+  /// How many bytes a buffer holds: those of proxy.conf, but never so few that a head does not fit.
+  static func bufferCapacity(_ limits: Limits) -> Int {
+    max(limits.buffer, max(limits.head, limits.responseHead) + roomBesideHead)
   }
 
   // MARK: Connections
@@ -124,10 +136,11 @@ final class Worker: @unchecked Sendable {
   }
 
   private func noteExhaustion(_ errno: Errno) {
-    metrics.reached(.descriptors)
+    if errno.isShortage { metrics.reached(.descriptors) }
     guard loop.now >= nextExhaustionNotice else { return }
     nextExhaustionNotice = loop.now + Self.noticeInterval
-    logger.warning("accept", metadata: ["error": "\(errno)", "hint": "raise the limit of open files (ulimit -n)"])
+    let hint = errno.isShortage ? "raise the limit of open files (ulimit -n)" : "connections wait in the kernel's queue"
+    logger.warning("accept", metadata: ["error": "\(errno)", "hint": "\(hint)"])
   }
 
   /// The connection has ended.
@@ -172,6 +185,7 @@ final class Worker: @unchecked Sendable {
     listeners = []
     for connection in connections.values { connection.drain() }
     for pool in pools { pool.closeIdle() }
+    requestedHosts.closeIdle()
     if connections.isEmpty { done() }
   }
 

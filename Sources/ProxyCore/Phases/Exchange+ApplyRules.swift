@@ -3,7 +3,8 @@ internal import Bytes
 internal import HTTPWire
 
 extension Exchange {
-  /// Refuses what the route's own rules do not allow: this client, this method, this path.
+  /// Refuses what the route's own rules do not allow: this client, this method, this path, or a field that would make
+  /// another of one of them.
   func applyRules() throws(ExchangeError) {
     guard let route, let target, let input = connection.input else { return }
     let rules = route.rules
@@ -27,6 +28,24 @@ extension Exchange {
       // Without the query: applications put secrets there.
       let shown = text(of: target.path)
       throw .denied(.path(shown.isEmpty ? "/" : shown, route))
+    }
+    if rules.canBeOverridden { try refuseOverrides(rules, route, bytes) }
+  }
+
+  private func refuseOverrides(
+    _ rules: AccessRules, _ route: ProxyRoute, _ bytes: Span<UInt8>
+  ) throws(ExchangeError) {
+    var hasOverriddenMethod = false
+    for line in head.fields where line.known == .other {
+      guard let part = OverrideField(bytes.extracting(line.name.range)) else { continue }
+      guard rules.allows(part, value: bytes.extracting(line.value.range)) else {
+        throw .denied(.overrides(part, field: text(of: line.name), route))
+      }
+      // Which of several is heeded depends on the framework.
+      if part == .method, rules.limitsMethods, hasOverriddenMethod {
+        throw .denied(.overrides(part, field: "The second \(text(of: line.name))", route))
+      }
+      hasOverriddenMethod = part == .method || hasOverriddenMethod
     }
   }
 }

@@ -24,7 +24,7 @@ extension Exchange {
       default: continue
       }
     }
-    // In the absolute form the target chose a route by its name, which is the operator's.
+    // In the absolute form the target chooses a route by its name, which is the operator's, or is our own address.
     guard connection.listener.address.isLoopback, target?.authority == nil, let host = head.authority else { return }
     guard isOwnHost(host, bytes) else {
       throw .denied(.foreignHost(Self.shortened(text(of: host.host)), listener: "\(connection.listener.address)"))
@@ -59,9 +59,7 @@ extension Exchange {
     case .ipv4(let address): return IPAddress.v4(address).isLoopback
     case .ipv6(let address): return IPAddress.v6(address).isLoopback
     case .name:
-      if worker.table.knows(host: bytes.extracting(host.host.range)) { return true }
-      let name = text(of: host.nameWithoutDot).lowercased()
-      return name == "localhost" || name.hasSuffix(".localhost")
+      return worker.table.names(host: bytes.extracting(host.host.range)) || isLocalhost(host)
     }
   }
 }

@@ -9,7 +9,7 @@ extension Exchange {
   /// Sends the request to the upstream, and ends when the first bytes of an answer are there. The rest of the
   /// content, if there is any, goes on its way while the answer is relayed.
   func forwardRequest() async throws(ExchangeError) {
-    guard let route else { return }
+    guard let route = try chooseUpstream() else { return }
     try prepareUpload(route)
     try await connectUpstream(route)
     while !(try await sendUntilAnswered(route)) {
@@ -17,7 +17,7 @@ extension Exchange {
       isRepetition = true
       worker.metrics.routes[route.index].repeated.increment()
       if upload!.bytesSent > 0 { try restartUpload(route) }
-      worker.pools[route.pool].discard(upstream!)
+      pool.discard(upstream!)
       upstream = nil
       try await connectUpstream(route)
     }
@@ -28,7 +28,7 @@ extension Exchange {
   private func prepareUpload(_ route: ProxyRoute) throws(ExchangeError) {
     upload = BodyRelay(
       BodyDecoder(head.framing), input: worker.buffers.lend(), output: worker.buffers.lend(), framing: head.framing,
-      passesTrailers: !head.hasConnectionOptions, limit: route.bodyLimit)
+      passesTrailers: !head.hasConnectionOptions && !route.rules.canBeOverridden, limit: route.bodyLimit)
     try writeRequestHead(route, to: upload!.output)
     guard head.framing != .none, let input = connection.input else { return }
     // What came with the head goes where the rest of the content will come: the head itself is still needed.
@@ -88,13 +88,15 @@ extension Exchange {
     // upstream could ask for (RFC 9110 section 10.1.1).
     if !head.expectsContinue { dropped.insert(.expect) }
     if remainingForwards != nil { dropped.insert(.maxForwards) }
+    // Trailers that get round a rule come when it has been applied already.
+    if route.rules.canBeOverridden { dropped.insert(.trailer) }
     return dropped
   }
 
   // MARK: Connecting
 
   private func connectUpstream(_ route: ProxyRoute) async throws(ExchangeError) {
-    let pool = worker.pools[route.pool]
+    let pool = pool!
     let metrics = worker.metrics.routes[route.index]
     if !isRepetition, let connection = pool.reuse() {
       metrics.reused.increment()
@@ -106,7 +108,10 @@ extension Exchange {
     connection.setDeadline(began + route.timeouts.connect + .seconds(1))
     pool.request(lease, mustBeNew: isRepetition)
     // Neither made nor refused: it waits for one of those that are in use.
-    if lease.outcome == nil, lease.attempt == nil { worker.metrics.reached(.upstreamConnections) }
+    if lease.outcome == nil, lease.attempt == nil {
+      worker.metrics.reached(.upstreamConnections)
+      connection.setDeadline(began + route.timeouts.connect)
+    }
     do throws(ExchangeError) {
       while lease.outcome == nil { try await wait(overdue: connectTimeout(lease, route)) }
     } catch {
@@ -139,6 +144,8 @@ extension Exchange {
   /// Returns false when the connection was dead and nothing of the request can have been acted upon.
   private func sendUntilAnswered(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     renewDeadline(route)
+    // A connection that others have used was looked at when it was taken; what has come on a new one by now is no answer.
+    if upstream!.earlierRequests == 0 { upstream!.stream.isReadable = true }
     while true {
       // Before more is written: to an upstream that has answered and closed, that would bring a reset, and the answer
       // would be lost with it.
@@ -172,6 +179,11 @@ extension Exchange {
     let buffer = worker.buffers.lend()
     switch upstream!.stream.receive(into: buffer) {
     case .transferred:
+      guard upload!.bytesSent > 0 else {
+        worker.buffers.giveBack(buffer)
+        guard mayRepeat else { throw .upstreamSpokeFirst(route) }
+        return false
+      }
       clock.firstByte = worker.loop.now - clock.start
       answerInput = buffer
       return true

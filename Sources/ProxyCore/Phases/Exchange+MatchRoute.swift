@@ -2,17 +2,20 @@ internal import Bytes
 internal import HTTPWire
 
 extension Exchange {
-  /// Finds the route: by the target's authority where it has one, by the mounted path where it has none. What Host
-  /// says decides nothing.
+  /// Finds the route: by the target's authority where it has one, by the mounted path where it has none, or only our own
+  /// address. What Host says decides nothing.
   func matchRoute() throws(ExchangeError) {
     guard let target, let input = connection.input else { return }
     let bytes = input.readableBytes
-    let finding: RouteTable.Finding
+    var finding = RouteTable.Finding.nothing
     if let authority = target.authority {
       let port = authority.port ?? (target.scheme ?? .http).defaultPort
       finding = worker.table.route(
         host: bytes.extracting(authority.host.range), port: port, path: path(of: target, in: bytes))
-    } else {
+    }
+    var isOurs = target.authority == nil
+    if case .nothing = finding, isOurs || isForThisListener(target) {
+      isOurs = true
       finding = worker.table.route(mountedAt: path(of: target, in: bytes))
     }
     switch finding {
@@ -22,7 +25,7 @@ extension Exchange {
     case .leaves(let found):
       throw .leavesRoute(found)
     case .nothing:
-      throw noRoute(target)
+      throw noRoute(target, isOurs ? nil : target.authority)
     }
   }
 
@@ -43,10 +46,11 @@ extension Exchange {
     return index..<index + 1
   }
 
-  private func noRoute(_ target: RequestTarget) -> ExchangeError {
-    guard let authority = target.authority else {
-      // "OPTIONS *" has no path.
-      return .notMounted(path: text(of: target.form == .asterisk ? head.target : target.path))
+  private func noRoute(_ target: RequestTarget, _ authority: Authority?) -> ExchangeError {
+    guard let authority else {
+      guard target.form != .asterisk else { return .notMounted(path: "*") }
+      let path = text(of: target.path)
+      return .notMounted(path: path.isEmpty ? "/" : path)
     }
     let host = text(of: authority.host)
     var name = host

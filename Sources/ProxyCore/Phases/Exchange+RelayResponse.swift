@@ -13,9 +13,9 @@ extension Exchange {
       try await readAnswerHead(outbound, route)
       while answerHead.isInterim {
         interimAnswers += 1
-        guard answerHead.status != 101, interimAnswers <= Self.mostInterimAnswers else {
-          throw .response(.malformedStatusLine, route)
-        }
+        // Upgrade is not sent on, so that nobody may switch (RFC 9110 section 15.2.2).
+        guard answerHead.status != 101 else { throw .response(.unaskedUpgrade, route) }
+        guard interimAnswers <= Self.mostInterimAnswers else { throw .response(.tooManyInterims, route) }
         try passOnInterim(outbound, route)
         renewDeadline(route)
         try await readAnswerHead(outbound, route)

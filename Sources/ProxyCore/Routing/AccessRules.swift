@@ -31,6 +31,29 @@ struct AccessRules: Sendable {
     }
   }
 
+  /// Whether a field of the request could turn it into what is not served: there is a rule for the method or the path.
+  var canBeOverridden: Bool { methods != nil || paths != nil }
+  /// Whether there is a rule for the method.
+  var limitsMethods: Bool { methods != nil }
+
+  /// Whether a field that replaces `part` of the request may have this value. Case does not count in the name of a
+  /// method there; a path cannot be compared with what a framework makes of it, and is refused where there is a rule.
+  func allows(_ part: OverrideField, value: Span<UInt8>) -> Bool {
+    switch part {
+    case .path: return paths == nil
+    case .method:
+      guard let methods else { return true }
+      return methods.contains { known in
+        guard known.count == value.count else { return false }
+        return known.indices.allSatisfy { Self.lowercased(known[$0]) == Self.lowercased(value[$0]) }
+      }
+    }
+  }
+
+  private static func lowercased(_ byte: UInt8) -> UInt8 {
+    byte &- UInt8(ascii: "A") < 26 ? byte | 0x20 : byte
+  }
+
   /// Whether the path is served: it is at or below one of the prefixes, and its dot segments do not leave that.
   func allows(path: Span<UInt8>) -> Bool {
     guard let paths else { return true }

@@ -1,51 +1,45 @@
 /// Values by host name, found without making a string of the name in a request.
 struct HostTable<Value: Sendable>: Sendable {
-  private struct Entry {
-    let host: [UInt8]
-    let hash: UInt64
-    var value: Value
-  }
-
-  private var entries: [Entry] = []
-  // Positions in `entries`, plus one; 0 is free. Open addressing, at most half full.
-  private var slots: [Int32] = [0]
+  private var hosts: [(name: [UInt8], value: Value)] = []
+  private var index = HashIndex()
 
   /// The value for `host` in any case, with or without the dot that ends an absolute name.
   func value(for host: Span<UInt8>) -> Value? {
-    index(of: host, Self.significantLength(of: host)).map { entries[$0].value }
+    let name = 0..<Self.significantLength(of: host)
+    return position(of: host, name, Self.hash(host, name)).map { hosts[$0].value }
+  }
+
+  /// The value for the longest domain that `host` lies below, by one label or more, of those that `accepts` takes.
+  func value(above host: Span<UInt8>, where accepts: (Value) -> Bool) -> Value? {
+    guard !hosts.isEmpty else { return nil }
+    let end = Self.significantLength(of: host)
+    var hash = FNV1a()
+    var found: Value?
+    // From the right: the hash of each domain on the way is that of the shorter one, and a little more.
+    for start in stride(from: end - 1, to: 0, by: -1) {
+      if host[start] == UInt8(ascii: "."), let position = position(of: host, start + 1..<end, hash),
+        accepts(hosts[position].value)
+      {
+        found = hosts[position].value
+      }
+      hash.add(Self.lowercased(host[start]))
+    }
+    return found
   }
 
   /// Lets `change` set the value for `host`, which is in lower case and without a final dot.
   mutating func update(_ host: String, default value: Value, _ change: (inout Value) -> Void) {
     let bytes = Array(host.utf8)
-    if let index = index(of: bytes.span, bytes.count) { return change(&entries[index].value) }
-    var entry = Entry(host: bytes, hash: Self.hash(bytes.span, bytes.count), value: value)
-    change(&entry.value)
-    entries.append(entry)
-    rebuild()
+    let hash = Self.hash(bytes.span, bytes.indices)
+    if let position = position(of: bytes.span, bytes.indices, hash) { return change(&hosts[position].value) }
+    var value = value
+    change(&value)
+    hosts.append((bytes, value))
+    index.append(hash.value)
   }
 
-  private func index(of host: Span<UInt8>, _ length: Int) -> Int? {
-    let hash = Self.hash(host, length)
-    var slot = Int(truncatingIfNeeded: hash) & (slots.count - 1)
-    while slots[slot] != 0 {
-      let index = Int(slots[slot]) - 1
-      if entries[index].hash == hash, Self.equal(entries[index].host, host, length) { return index }
-      slot = (slot + 1) & (slots.count - 1)
-    }
-    return nil
-  }
-
-  private mutating func rebuild() {
-    guard entries.count * 2 > slots.count else { return insert(entries.count - 1) }
-    slots = Array(repeating: 0, count: max(8, slots.count * 4))
-    for index in entries.indices { insert(index) }
-  }
-
-  private mutating func insert(_ index: Int) {
-    var slot = Int(truncatingIfNeeded: entries[index].hash) & (slots.count - 1)
-    while slots[slot] != 0 { slot = (slot + 1) & (slots.count - 1) }
-    slots[slot] = Int32(index + 1)
+  private func position(of host: Span<UInt8>, _ name: Range<Int>, _ hash: FNV1a) -> Int? {
+    index.position(of: hash.value) { Self.equal(hosts[$0].name, host, name) }
   }
 
   private static func significantLength(of host: Span<UInt8>) -> Int {
@@ -57,18 +51,16 @@ struct HostTable<Value: Sendable>: Sendable {
     byte &- UInt8(ascii: "A") < 26 ? byte | 0x20 : byte
   }
 
-  // FNV-1a: names are short, and whoever could make them collide writes proxy.conf.
-  private static func hash(_ host: Span<UInt8>, _ length: Int) -> UInt64 {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for index in 0..<length {
-      hash = (hash ^ UInt64(lowercased(host[index]))) &* 0x100_0000_01b3
-    }
+  // From the last byte to the first.
+  private static func hash(_ host: Span<UInt8>, _ name: Range<Int>) -> FNV1a {
+    var hash = FNV1a()
+    for position in name.reversed() { hash.add(lowercased(host[position])) }
     return hash
   }
 
-  private static func equal(_ known: [UInt8], _ host: Span<UInt8>, _ length: Int) -> Bool {
-    guard known.count == length else { return false }
-    for index in 0..<length where known[index] != lowercased(host[index]) { return false }
+  private static func equal(_ known: [UInt8], _ host: Span<UInt8>, _ name: Range<Int>) -> Bool {
+    guard known.count == name.count else { return false }
+    for index in known.indices where known[index] != lowercased(host[name.lowerBound + index]) { return false }
     return true
   }
 }

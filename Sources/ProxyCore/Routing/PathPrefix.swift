@@ -10,6 +10,12 @@ struct PathPrefix: Hashable, Sendable {
   /// The longer of two prefixes that cover a path is the more specific one.
   var length: Int { bytes.count }
 
+  var hash: FNV1a {
+    var hash = FNV1a()
+    for byte in bytes { hash.add(byte) }
+    return hash
+  }
+
   func covers(_ path: Span<UInt8>) -> Bool {
     guard bytes.count <= path.count else { return false }
     for index in bytes.indices where bytes[index] != path[index] { return false }
@@ -84,16 +90,39 @@ private struct SegmentReader: ~Escapable {
     isAtEnd = true
   }
 
+  /// The next character, as a server might see it that decodes too often, or too much.
   private mutating func decoded() -> UInt8? {
-    guard position < path.count else { return nil }
-    let byte = path[position]
-    guard byte == UInt8(ascii: "%"), position + 2 < path.count, let high = hexadecimal(path[position + 1]),
-      let low = hexadecimal(path[position + 2])
-    else {
-      position += 1
+    guard let byte = decodedByte() else { return nil }
+    // UTF-8 of two bytes where one would do, which is invalid and was read by some all the same: %c0%ae is a dot.
+    guard byte & 0xfe == 0xc0 else { return byte }
+    let behind = position
+    guard let next = decodedByte(), next & 0xc0 == 0x80 else {
+      position = behind
       return byte
     }
+    return (byte & 0x01) << 6 | (next & 0x3f)
+  }
+
+  /// The next byte, percent-decoded until there is nothing left to decode: %252e is %2e to one, and a dot to another.
+  private mutating func decodedByte() -> UInt8? {
+    guard position < path.count else { return nil }
+    guard var byte = octet(at: position + 1), path[position] == UInt8(ascii: "%") else {
+      position += 1
+      return path[position - 1]
+    }
     position += 3
+    while byte == UInt8(ascii: "%"), let inner = octet(at: position) {
+      byte = inner
+      position += 2
+    }
+    return byte
+  }
+
+  /// The byte that two hexadecimal digits at `start` stand for.
+  private func octet(at start: Int) -> UInt8? {
+    guard start + 1 < path.count, let high = hexadecimal(path[start]), let low = hexadecimal(path[start + 1]) else {
+      return nil
+    }
     return high << 4 | low
   }
 

@@ -7,12 +7,12 @@ final class ProxyRoute: Sendable {
   /// Its position in proxy.conf, and in the tables of every worker.
   let index: Int
   let name: String
-  /// Where its requests go.
-  let origin: UpstreamOrigin
+  /// Where its requests go; nil where each goes to the host that it names, and ``leading(to:)`` makes the route for that.
+  let origin: UpstreamOrigin?
   /// The origin as people write it.
   let originName: String
-  /// Which pool of a worker leads there; routes with the same origin share it.
-  let pool: Int
+  /// Which pool of a worker leads there; routes with the same origin share it. Nil where ``RequestedHosts`` have it.
+  let pool: Int?
   /// What comes before the path of every request: empty, or a path without its last slash.
   let basePath: [UInt8]
   /// The complete Host field line.
@@ -24,27 +24,69 @@ final class ProxyRoute: Sendable {
   let rules: AccessRules
   /// How many bytes of content a request may have.
   let bodyLimit: UInt64
+  /// Whether the hosts that a wildcard takes may be on private networks, or on this machine.
+  private let allowsPrivate: Bool
+  /// The hosts that the operator wrote out, which may be anywhere.
+  private let namedHosts: Set<String>
+  /// How connections are made.
+  private let options: ConnectionOptions
 
-  init(_ route: Route, index: Int, pool: Int, tokens: TokenSource?) {
+  init(_ route: Route, index: Int, pool: Int?, tokens: TokenSource?) {
     self.index = index
     self.pool = pool
     self.tokens = tokens
     name = route.name
-    origin = UpstreamOrigin(route)
-    originName = route.upstream.description
+    origin = Self.origin(of: route)
+    originName = route.upstream?.description ?? ""
     basePath = Array(route.upstreamBasePath.utf8)
-    hostLine = Array("Host: \(route.upstream.authority)\r\n".utf8)
+    hostLine = route.upstream.map(Self.hostLine) ?? []
     timeouts = PhaseTimeouts(route.timeouts)
     rules = AccessRules(route.rules)
     bodyLimit = route.body.map { UInt64($0) } ?? .max
+    allowsPrivate = route.allowsPrivate
+    options = ConnectionOptions(route)
+    namedHosts = Set(route.matches.filter { !$0.isWildcard }.map(\.host))
   }
+
+  private init(_ route: ProxyRoute, leadingTo origin: Origin) {
+    index = route.index
+    pool = nil
+    tokens = route.tokens
+    name = route.name
+    self.origin = route.destination(origin)
+    originName = origin.description
+    basePath = route.basePath
+    hostLine = Self.hostLine(origin)
+    timeouts = route.timeouts
+    rules = route.rules
+    bodyLimit = route.bodyLimit
+    allowsPrivate = route.allowsPrivate
+    options = route.options
+    namedHosts = route.namedHosts
+  }
+
+  /// Where the requests of `route` go, and how connections there are made; nil where each names a host of its own.
+  static func origin(of route: Route) -> UpstreamOrigin? {
+    route.upstream.map { UpstreamOrigin($0, DestinationRules(), ConnectionOptions(route)) }
+  }
+
+  /// This route for the requests that go to `origin`, which names the host that they ask for.
+  func leading(to origin: Origin) -> ProxyRoute { ProxyRoute(self, leadingTo: origin) }
+
+  /// Where connections to `origin` lead, and may lead: a host that only a wildcard takes was written by whoever sent the
+  /// request.
+  func destination(_ origin: Origin) -> UpstreamOrigin {
+    UpstreamOrigin(
+      origin, DestinationRules(allowsPrivate: allowsPrivate || namedHosts.contains(origin.host)), options)
+  }
+
+  private static func hostLine(_ origin: Origin) -> [UInt8] { Array("Host: \(origin.authority)\r\n".utf8) }
 }
 
 extension UpstreamOrigin {
-  /// Where the requests of `route` go, and how connections there are made.
-  init(_ route: Route) {
+  fileprivate init(_ origin: Origin, _ destinations: DestinationRules, _ options: ConnectionOptions) {
     self.init(
-      isSecure: route.upstream.scheme == .https, host: route.upstream.host, port: route.upstream.port,
-      options: ConnectionOptions(route))
+      isSecure: origin.scheme == .https, host: origin.host, port: origin.port, destinations: destinations,
+      options: options)
   }
 }

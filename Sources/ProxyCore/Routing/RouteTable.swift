@@ -11,68 +11,64 @@ struct RouteTable: Sendable {
     case nothing
   }
 
-  private struct Candidate {
-    let port: UInt16?
-    let prefix: PathPrefix
-    let route: Int
-  }
-
-  private struct Mount {
-    let prefix: PathPrefix
-    let route: Int
-  }
-
   let routes: [ProxyRoute]
   /// The hosts that routes match, and how they are written with their ports.
   let hostNames: [(host: String, shown: String)]
-  private var byHost = HostTable<[Candidate]>()
-  private var mounts: [Mount] = []
+  /// Positions in `hosts`.
+  private var byHost = HostTable<Int>()
+  /// Positions in `hosts`, by what stands behind the `*.` of a wildcard.
+  private var byDomain = HostTable<Int>()
+  private var hosts: [HostRoutes] = []
+  private var mounts = PathTable<Int>()
 
   /// The table of `routes`, which stand in the same order as their `configurations`.
   init(_ routes: [ProxyRoute], configurations: [Route]) {
     self.routes = routes
     hostNames = configurations.flatMap(\.matches).map { match in
-      (match.host, Match(host: match.host, port: match.port).description)
+      (
+        match.isWildcard ? "*.\(match.host)" : match.host,
+        Match(host: match.host, port: match.port, isWildcard: match.isWildcard).description
+      )
     }
     for (index, configuration) in configurations.enumerated() {
-      for match in configuration.matches {
-        let candidate = Candidate(port: match.port, prefix: PathPrefix(match.path), route: index)
-        byHost.update(match.host, default: []) { candidates in
-          // The longest prefix first, and of equal ones that for a certain port.
-          let position = candidates.firstIndex { other in
-            (other.prefix.length, other.port == nil ? 0 : 1) < (candidate.prefix.length, candidate.port == nil ? 0 : 1)
-          }
-          candidates.insert(candidate, at: position ?? candidates.endIndex)
-        }
-      }
+      for match in configuration.matches { add(match, route: index) }
       if let mount = configuration.mount {
-        mounts.append(Mount(prefix: PathPrefix(mount == "/" ? "" : mount), route: index))
+        mounts.update(PathPrefix(mount == "/" ? "" : mount), default: index) { $0 = index }
       }
     }
-    mounts.sort { $0.prefix.length > $1.prefix.length }
   }
 
-  /// Whether a route matches `host`, on whatever port and path.
-  func knows(host: Span<UInt8>) -> Bool { byHost.value(for: host) != nil }
+  private mutating func add(_ match: Match, route: Int) {
+    var position = hosts.count
+    if match.isWildcard {
+      byDomain.update(match.host, default: position) { position = $0 }
+    } else {
+      byHost.update(match.host, default: position) { position = $0 }
+    }
+    if position == hosts.count { hosts.append(HostRoutes()) }
+    hosts[position].add(match, route: route)
+  }
+
+  /// Whether a match names `host` itself, on whatever port and path; a wildcard names none.
+  func names(host: Span<UInt8>) -> Bool { byHost.value(for: host) != nil }
 
   /// The route for a request whose target names a host (absolute form).
   func route(host: Span<UInt8>, port: UInt16, path: Span<UInt8>) -> Finding {
-    guard let candidates = byHost.value(for: host) else { return .nothing }
-    for candidate in candidates {
-      // A match without a port means the ports that http and https have by themselves.
-      guard candidate.port.map({ $0 == port }) ?? (port == 80 || port == 443) else { continue }
-      guard candidate.prefix.covers(path) else { continue }
-      return finding(routes[candidate.route], candidate.prefix, path, mountLength: 0)
-    }
-    return .nothing
+    guard let position = position(of: host, port), let found = hosts[position].find(port, path) else { return .nothing }
+    return finding(routes[found.route], found.prefix, path, mountLength: 0)
+  }
+
+  /// What decides about `host` on `port`: the name itself, or else the longest wildcard above it. A path that this has no
+  /// route for has none; it does not fall to a shorter wildcard.
+  private func position(of host: Span<UInt8>, _ port: UInt16) -> Int? {
+    if let exact = byHost.value(for: host), hosts[exact].serves(port) { return exact }
+    return byDomain.value(above: host) { hosts[$0].serves(port) }
   }
 
   /// The route for a request whose target is a path (origin form).
   func route(mountedAt path: Span<UInt8>) -> Finding {
-    for mount in mounts where mount.prefix.covers(path) {
-      return finding(routes[mount.route], mount.prefix, path, mountLength: mount.prefix.length)
-    }
-    return .nothing
+    guard let mount = mounts.entry(covering: path, where: { _ in true }) else { return .nothing }
+    return finding(routes[mount.value], mount.prefix, path, mountLength: mount.prefix.length)
   }
 
   // A route that takes every path and forwards it as it is cannot be left: above the root there is nothing.

@@ -22,6 +22,18 @@ final class TokenEndpoint: @unchecked Sendable {
     loop.start(work)
   }
 
+  /// Makes `call` on the loop after `delay`, which does not pass while the machine is suspended.
+  func schedule(_ delay: Duration, _ call: @escaping @Sendable () -> Void) {
+    loop.perform { [loop] in
+      let timer = LoopTimer()
+      timer.action = { [unowned timer] in
+        loop.retire(timer)
+        call()
+      }
+      loop.set(timer, to: .now + delay)
+    }
+  }
+
   /// Sends `request` and waits for the whole reply. From a task of the loop.
   func send(_ request: TokenHTTPRequest) async -> Result<TokenHTTPResponse, TokenTransportError> {
     let posted = ClientRequest(
@@ -57,7 +69,7 @@ final class TokenEndpoint: @unchecked Sendable {
     case .connectTimeout(let detail): .timedOut(detail: detail)
     case .certificate(let detail), .tls(let detail): .tls(detail: detail)
     case .connect(let detail), .broken(let detail), .other(let detail), .prohibited(let detail),
-      .ownListener(let detail), .parentProxy(let detail):
+      .privateAddress(let detail), .ownListener(let detail), .parentProxy(let detail):
       .unreachable(detail: detail)
     case .parentProxyRefusal(let detail, let status):
       .unreachable(detail: "\(detail). \(ParentProxyRefusal.hint(for: status))")

@@ -21,6 +21,7 @@ final class TokenEventLog: Sendable {
     ]
     if let audience = event.request.audience { metadata["audience"] = "\(audience)" }
     if !event.request.scopes.isEmpty { metadata["scopes"] = "\(event.request.scopes.joined(separator: " "))" }
+    if event.secret == .previous { metadata["secret"] = "previous" }
     let result: String
     switch event.outcome {
     case .fetched(let lifetime):
@@ -37,6 +38,38 @@ final class TokenEventLog: Sendable {
       logger.warning("token", metadata: metadata)
     }
     count(event.request.credentials, result)
+    for problem in event.secretProblems {
+      logger.warning(
+        "secret",
+        metadata: [
+          "credentials": "\(event.request.credentials)", "error": "secret_unreadable", "detail": "\(problem)",
+          "hint": "The secret that was read before is used; mend the file before the proxy is started again.",
+        ])
+    }
+    if event.secret == .previous, result == "ok" {
+      logger.warning(
+        "secret",
+        metadata: [
+          "credentials": "\(event.request.credentials)", "error": "secret_refused",
+          "detail": "The token endpoint refuses client_secret; client_secret_previous still works",
+          "hint": "Compare client_secret with what the authorization server has, before the previous one ends.",
+        ])
+    }
+    if let alarm = event.alarm { record(alarm, event.request.credentials) }
+  }
+
+  private func record(_ alarm: TokenBudget.Alarm, _ credentials: String) {
+    let budget = alarm.budget
+    let detail = "\(alarm.used) of the \(budget.tokens) tokens for this \(budget.period.rawValue) are used"
+    let consequence =
+      budget.stops
+      ? "No token is fetched until the next \(budget.period.rawValue) once the budget is spent."
+      : "Tokens are fetched all the same; when_spent: stop would end that."
+    let metadata: Logger.Metadata = [
+      "credentials": "\(credentials)", "detail": "\(detail)", "hint": "\(consequence)",
+      "error": alarm.isSpent ? "token_budget_spent" : "token_budget_nearly_spent",
+    ]
+    logger.warning("token_budget", metadata: metadata)
   }
 
   private func count(_ credentials: String, _ result: String) {

@@ -9,6 +9,7 @@ public enum LogField: String, CaseIterable, Sendable {
   case scopes
   case reason
   case result
+  case secret
   case lifetime
   case method
   case host

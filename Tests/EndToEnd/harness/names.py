@@ -1,4 +1,5 @@
-"""Names that resolve to what a test wants, whatever DNS says: a library that is loaded before the C library."""
+"""Names that resolve to what a test wants, whatever DNS says, and addresses of a network of the test's own: a library that
+is loaded before the C library."""
 
 import subprocess
 from pathlib import Path
@@ -6,14 +7,65 @@ from pathlib import Path
 _SOURCE = r"""
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <dlfcn.h>
+#include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
-// NAMES="host=address,address;host=address": answered here. Every other name does not exist.
+// NETWORK="address=address;address=address": whoever connects to the first reaches the second. Nothing else leads anywhere
+// but to this machine, so that a proxy that connects where it must not troubles nobody.
+static int is_here(const struct sockaddr_in *address) {
+  unsigned number = ntohl(address->sin_addr.s_addr);
+  return number >> 24 == 127 || number == 0;
+}
+
+static int is_here6(const struct in6_addr *address) {
+  return IN6_IS_ADDR_LOOPBACK(address) || IN6_IS_ADDR_UNSPECIFIED(address) ||
+         (IN6_IS_ADDR_V4MAPPED(address) && address->s6_addr[12] == 127);
+}
+
+int connect(int descriptor, const struct sockaddr *address, socklen_t length) {
+  static int (*next)(int, const struct sockaddr *, socklen_t);
+  if (!next) next = dlsym(RTLD_NEXT, "connect");
+  const char *network = getenv("NETWORK");
+  if (address->sa_family == AF_INET6 && !is_here6(&((const struct sockaddr_in6 *)address)->sin6_addr)) {
+    errno = ENETUNREACH;
+    return -1;
+  }
+  if (address->sa_family != AF_INET) return next(descriptor, address, length);
+  struct sockaddr_in reached = *(const struct sockaddr_in *)address;
+  char *entries = strdup(network), *state = NULL;
+  for (char *entry = strtok_r(entries, ";", &state); entry; entry = strtok_r(NULL, ";", &state)) {
+    char *target = strchr(entry, '=');
+    *target++ = 0;
+    struct in_addr known;
+    if (inet_pton(AF_INET, entry, &known) != 1 || known.s_addr != reached.sin_addr.s_addr) continue;
+    inet_pton(AF_INET, target, &reached.sin_addr);
+    break;
+  }
+  free(entries);
+  if (!is_here(&reached)) {
+    errno = ENETUNREACH;
+    return -1;
+  }
+  return next(descriptor, (struct sockaddr *)&reached, length);
+}
+
+// What NAMES_FILE holds now.
+static char *known_names(void) {
+  char *names = calloc(1, 4096);
+  FILE *file = fopen(getenv("NAMES_FILE"), "r");
+  if (file) fread(names, 1, 4095, file), fclose(file);
+  return names;
+}
+
+// "host=address,address;host=address": answered here. Every other name does not exist.
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result) {
-  char *names = strdup(getenv("NAMES")), *state = NULL;
+  char *names = known_names(), *state = NULL;
   struct addrinfo *first = NULL, **end = &first;
   for (char *entry = strtok_r(names, ";", &state); entry; entry = strtok_r(NULL, ";", &state)) {
     char *addresses = strchr(entry, '='), *inner = NULL;
@@ -61,7 +113,21 @@ def library(directory: Path, compiler: str) -> Path:
     return made
 
 
-def environment(made: Path, **names: list[str]) -> dict[str, str]:
-    """What a process needs so that these names, with "." written as "_", lead to these addresses."""
-    entries = [f"{name.replace('_', '.')}={','.join(addresses)}" for name, addresses in names.items()]
-    return {"LD_PRELOAD": str(made), "NAMES": ";".join(entries)}
+class Names:
+    """Which names there are, and where they lead. A running process hears of a change at its next look."""
+
+    def __init__(self, made: Path, file: Path):
+        self._made = made
+        self._file = file
+
+    def lead(self, **names: list[str]) -> None:
+        """These names, with "." written as "_", lead to these addresses; there are no others."""
+        entries = [f"{name.replace('_', '.')}={','.join(addresses)}" for name, addresses in names.items()]
+        written = self._file.with_suffix(".new")
+        written.write_text(";".join(entries))
+        written.replace(self._file)
+
+    def environment(self, network: dict[str, str] = {}) -> dict[str, str]:
+        """What a process needs to go by these names; connections to an address of `network` reach the one behind it."""
+        routes = ";".join(f"{address}={reached}" for address, reached in network.items())
+        return {"LD_PRELOAD": str(self._made), "NAMES_FILE": str(self._file), "NETWORK": routes}

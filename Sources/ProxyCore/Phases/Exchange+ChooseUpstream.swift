@@ -1,0 +1,31 @@
+internal import Configuration
+internal import HTTPWire
+
+extension Exchange {
+  /// Finds the connections to the upstream: those of the route, or, where each request goes to the host that it names,
+  /// those to that host. Returns the route as it leads there.
+  func chooseUpstream() throws(ExchangeError) -> ProxyRoute? {
+    guard let route else { return nil }
+    if let index = route.pool {
+      pool = worker.pools[index]
+      return route
+    }
+    guard let origin = requestedOrigin else { return nil }
+    guard let host = worker.requestedHosts.enter(route.destination(origin)) else { throw .tooManyHosts(route) }
+    requestedHost = host
+    pool = host.pool
+    let leading = host.route(route, to: origin)
+    self.route = leading
+    return leading
+  }
+
+  /// The server of the host that the target names, by https: in the one form in which hosts are compared, so that there
+  /// is one upstream for each.
+  private var requestedOrigin: Origin? {
+    guard let target, let authority = target.authority else { return nil }
+    let port = authority.port ?? (target.scheme ?? .http).defaultPort
+    // Port 80 is that of plain HTTP, as if none were named.
+    return Origin(
+      scheme: .https, host: text(of: authority.nameWithoutDot).lowercased(), port: port == 80 ? nil : port)
+  }
+}

@@ -1,0 +1,31 @@
+/// Positions in an array that somebody else keeps, by the hashes of what is there.
+struct HashIndex: Sendable {
+  private var hashes: [UInt64] = []
+  // Positions, plus one; 0 is free. Open addressing, at most half full.
+  private var slots: [Int32] = [0]
+
+  /// The position with that hash where `isEqual` holds, too.
+  func position(of hash: UInt64, where isEqual: (Int) -> Bool) -> Int? {
+    var slot = Int(truncatingIfNeeded: hash) & (slots.count - 1)
+    while slots[slot] != 0 {
+      let position = Int(slots[slot]) - 1
+      if hashes[position] == hash, isEqual(position) { return position }
+      slot = (slot + 1) & (slots.count - 1)
+    }
+    return nil
+  }
+
+  /// Adds the next position.
+  mutating func append(_ hash: UInt64) {
+    hashes.append(hash)
+    guard hashes.count * 2 > slots.count else { return insert(hashes.count - 1) }
+    slots = Array(repeating: 0, count: max(8, slots.count * 4))
+    for position in hashes.indices { insert(position) }
+  }
+
+  private mutating func insert(_ position: Int) {
+    var slot = Int(truncatingIfNeeded: hashes[position]) & (slots.count - 1)
+    while slots[slot] != 0 { slot = (slot + 1) & (slots.count - 1) }
+    slots[slot] = Int32(position + 1)
+  }
+}

@@ -1,0 +1,34 @@
+/// What a field of a request replaces in the eyes of some frameworks, once the request has arrived there.
+enum OverrideField {
+  /// The method.
+  case method
+  /// The path.
+  case path
+
+  private static let methodNames: [StaticString] = ["x-http-method-override", "x-http-method", "x-method-override"]
+  private static let pathNames: [StaticString] = ["x-original-url", "x-rewrite-url"]
+
+  /// The meaning of the field called `name`, in any case and with `_` for `-`, which CGI and its kin do not tell apart;
+  /// nil for every other field.
+  init?(_ name: Span<UInt8>) {
+    guard name.count > 9, name[0] | 0x20 == UInt8(ascii: "x") else { return nil }
+    if Self.methodNames.contains(where: { Self.equal($0, name) }) {
+      self = .method
+    } else if Self.pathNames.contains(where: { Self.equal($0, name) }) {
+      self = .path
+    } else {
+      return nil
+    }
+  }
+
+  private static func equal(_ known: StaticString, _ name: Span<UInt8>) -> Bool {
+    known.withUTF8Buffer { wanted in
+      guard wanted.count == name.count else { return false }
+      for index in name.indices {
+        let byte = name[index] == UInt8(ascii: "_") ? UInt8(ascii: "-") : name[index] | 0x20
+        guard unsafe byte == wanted[index] else { return false }
+      }
+      return true
+    }
+  }
+}

@@ -1,0 +1,110 @@
+internal import Configuration
+internal import Upstream
+
+/// The upstreams of one event loop that requests name themselves: hosts below wildcards, and their connections.
+///
+/// A host is kept while requests use it or connections to it are open. What clients ask for decides which there are, so
+/// there is a limit to their number, and one to the idle connections to all of them; what was not used for longest gives
+/// way.
+final class RequestedHosts {
+  /// One of them.
+  final class Host {
+    let pool: UpstreamPool
+    fileprivate var users = 0
+    fileprivate var lastUse = 0
+    /// How many connections were idle when it was left last.
+    fileprivate var idle = 0
+    private var routes: [Int: ProxyRoute] = [:]
+
+    fileprivate init(_ pool: UpstreamPool) {
+      self.pool = pool
+    }
+
+    /// `route` as it leads to this host, whose `origin` that is.
+    func route(_ route: ProxyRoute, to origin: Origin) -> ProxyRoute {
+      if let known = routes[route.index] { return known }
+      let made = route.leading(to: origin)
+      routes[route.index] = made
+      return made
+    }
+  }
+
+  private let limit: Int
+  private let idleLimit: Int
+  private let makePool: (UpstreamOrigin) -> UpstreamPool
+  private var hosts: [UpstreamOrigin: Host] = [:]
+  private var uses = 0
+  /// Idle connections to all of them: this many, or fewer where some have ended meanwhile.
+  private var idle = 0
+
+  /// - Parameter limit: how many hosts there may be.
+  /// - Parameter idleLimit: how many connections to all of them may be idle.
+  init(limit: Int, idleLimit: Int, makePool: @escaping (UpstreamOrigin) -> UpstreamPool) {
+    self.limit = limit
+    self.idleLimit = idleLimit
+    self.makePool = makePool
+  }
+
+  /// How many there are.
+  var count: Int { hosts.count }
+
+  /// The host at `origin`, for a request that ``leave(_:)`` must be called for; nil where as many are in use as may be.
+  func enter(_ origin: UpstreamOrigin) -> Host? {
+    guard let host = hosts[origin] ?? add(origin) else { return nil }
+    uses += 1
+    host.lastUse = uses
+    host.users += 1
+    return host
+  }
+
+  /// A request does not use `host` any more, nor any connection to it.
+  func leave(_ host: Host) {
+    host.users -= 1
+    idle += host.pool.idleConnections - host.idle
+    host.idle = host.pool.idleConnections
+    if host.users == 0, host.pool.openConnections == 0 { remove(host) }
+    if idle > idleLimit { closeOldest() }
+  }
+
+  /// Closes the connections that nobody uses.
+  func closeIdle() {
+    for host in hosts.values { closeIdle(host) }
+  }
+
+  private func add(_ origin: UpstreamOrigin) -> Host? {
+    if hosts.count >= limit {
+      guard let oldest = hosts.values.filter({ $0.users == 0 }).min(by: { $0.lastUse < $1.lastUse }) else { return nil }
+      remove(oldest)
+    }
+    let host = Host(makePool(origin))
+    hosts[origin] = host
+    host.pool.becameEmpty = { [unowned self, unowned host] in
+      if host.users == 0 { remove(host) }
+    }
+    return host
+  }
+
+  private func remove(_ host: Host) {
+    idle -= host.idle
+    host.pool.close()
+    hosts[host.pool.origin] = nil
+  }
+
+  private func closeIdle(_ host: Host) {
+    guard host.users > 0 else { return remove(host) }
+    host.pool.closeIdle()
+    idle -= host.idle
+    host.idle = 0
+  }
+
+  private func closeOldest() {
+    for host in hosts.values {
+      idle += host.pool.idleConnections - host.idle
+      host.idle = host.pool.idleConnections
+    }
+    for host in hosts.values.filter({ $0.idle > 0 }).sorted(by: { $0.lastUse < $1.lastUse }) {
+      guard idle > idleLimit else { return }
+      closeIdle(host)
+    }
+  }
+}

@@ -1,0 +1,24 @@
+internal import Synchronization
+
+/// How many connections one or several pools have, for whoever wants to show it; read and written from any thread.
+public final class PoolFigures: Sendable {
+  private let openCount = Atomic<Int>(0)
+  private let idleCount = Atomic<Int>(0)
+  private let waitingCount = Atomic<Int>(0)
+
+  /// All 0.
+  public init() {}
+
+  /// Connections that are open or being made, idle ones included.
+  public var open: Int { openCount.load(ordering: .relaxed) }
+  /// Connections that nobody uses.
+  public var idle: Int { idleCount.load(ordering: .relaxed) }
+  /// Requests that wait for a connection.
+  public var waiting: Int { waitingCount.load(ordering: .relaxed) }
+
+  func add(open: Int, idle: Int, waiting: Int) {
+    if open != 0 { openCount.wrappingAdd(open, ordering: .relaxed) }
+    if idle != 0 { idleCount.wrappingAdd(idle, ordering: .relaxed) }
+    if waiting != 0 { waitingCount.wrappingAdd(waiting, ordering: .relaxed) }
+  }
+}

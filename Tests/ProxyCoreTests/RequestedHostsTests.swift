@@ -1,0 +1,161 @@
+import Configuration
+import LoopbackTesting
+import Reactor
+import Testing
+import Upstream
+
+@testable import ProxyCore
+
+@Suite("Hosts that requests name")
+struct RequestedHostsTests {
+  private static let never = Duration.seconds(3600)
+
+  /// Calls `body` on a loop, with hosts whose names are those of ports of this machine.
+  private func withHosts<Value>(
+    limit: Int = 10, idleLimit: Int = 10, idle: Duration = never,
+    _ body: @escaping (RequestedHosts, EventLoop) async throws -> Value
+  ) throws -> Value {
+    let running = try RunningLoop()
+    return try running.run {
+      let loop = running.loop
+      let dialer = try Dialer(loop: loop, trust: TrustStore(caFile: nil))
+      let limits = UpstreamPool.Limits(connections: 4, queue: 4, idle: idle)
+      let hosts = RequestedHosts(limit: limit, idleLimit: idleLimit) {
+        UpstreamPool(origin: $0, limits: limits, dialer: dialer, loop: loop)
+      }
+      let value = try await body(hosts, loop)
+      hosts.closeIdle()
+      return value
+    }
+  }
+
+  private func origin(_ port: UInt16) -> UpstreamOrigin {
+    UpstreamOrigin(isSecure: false, host: "127.0.0.1", port: port)
+  }
+
+  /// A connection to `host`.
+  private func connect(_ host: RequestedHosts.Host) async throws -> UpstreamConnection {
+    let wakeup = Wakeup()
+    let lease = UpstreamLease(connectTimeout: .seconds(10), wakeup: wakeup)
+    host.pool.request(lease)
+    while true {
+      if let outcome = lease.outcome { return try outcome.get() }
+      await wakeup.wait()
+    }
+  }
+
+  /// Leaves an idle connection to `port` behind.
+  private func use(_ hosts: RequestedHosts, _ port: UInt16) async throws {
+    let host = try #require(hosts.enter(origin(port)))
+    host.pool.release(try await connect(host))
+    hosts.leave(host)
+  }
+
+  @Test("one without connections is gone when nobody uses it")
+  func gone() throws {
+    let counts = try withHosts { hosts, _ in
+      let first = try #require(hosts.enter(origin(1)))
+      let second = try #require(hosts.enter(origin(1)))
+      let isSame = first === second
+      #expect(isSame)
+      var counts = [hosts.count]
+      hosts.leave(first)
+      counts.append(hosts.count)
+      hosts.leave(second)
+      counts.append(hosts.count)
+      return counts
+    }
+    #expect(counts == [1, 1, 0])
+  }
+
+  @Test("one with an idle connection is kept until that ends")
+  func kept() throws {
+    let listener = try RawListener()
+    let count = try withHosts { hosts, loop in
+      try await use(hosts, listener.port)
+      let kept = hosts.count
+      try listener.accept().close()
+      while hosts.count > 0 { await loop.yield() }
+      return kept
+    }
+    #expect(count == 1)
+  }
+
+  @Test("one with an idle connection is kept until that was not used for long")
+  func expired() throws {
+    let listener = try RawListener()
+    try withHosts(idle: .milliseconds(1)) { hosts, loop in
+      try await use(hosts, listener.port)
+      while hosts.count > 0 { await loop.yield() }
+    }
+    #expect(try listener.accept().readToEnd().end == .closed)
+  }
+
+  @Test("the one not used for longest gives way when there are as many as may be, one in use does not")
+  func limit() throws {
+    let listeners = try (0..<3).map { _ in try RawListener() }
+    let found = try withHosts(limit: 2) { hosts, _ in
+      try await use(hosts, listeners[0].port)
+      try await use(hosts, listeners[1].port)
+      try await use(hosts, listeners[0].port)
+      try await use(hosts, listeners[2].port)
+      let second = try listeners[1].accept().readToEnd().end
+      let (first, third) = (hosts.enter(origin(listeners[0].port)), hosts.enter(origin(listeners[2].port)))
+      let idle = [first?.pool.idleConnections, third?.pool.idleConnections]
+      let fourth = hosts.enter(origin(listeners[1].port))
+      hosts.leave(try #require(first))
+      let fifth = hosts.enter(origin(listeners[1].port))
+      hosts.leave(try #require(third))
+      hosts.leave(try #require(fifth))
+      return (second, idle, fourth == nil, hosts.count)
+    }
+    #expect(found.0 == .closed)
+    #expect(found.1 == [1, 1])
+    #expect(found.2)
+    #expect(found.3 == 1)
+  }
+
+  @Test("idle connections to all of them together have a limit; those not used for longest are closed")
+  func idleLimit() throws {
+    let listeners = try (0..<3).map { _ in try RawListener() }
+    let found = try withHosts(idleLimit: 2) { hosts, _ in
+      for listener in listeners { try await use(hosts, listener.port) }
+      let first = try listeners[0].accept().readToEnd().end
+      var counts = [hosts.count]
+      // The others serve on, and count once.
+      for _ in 0..<5 {
+        try await use(hosts, listeners[1].port)
+        try await use(hosts, listeners[2].port)
+      }
+      counts.append(hosts.count)
+      // In use it stays, but its idle connection goes.
+      let second = try #require(hosts.enter(origin(listeners[1].port)))
+      try await use(hosts, listeners[2].port)
+      try await use(hosts, listeners[0].port)
+      counts += [second.pool.idleConnections, hosts.count]
+      hosts.leave(second)
+      counts.append(hosts.count)
+      return (first, counts)
+    }
+    #expect(found.0 == .closed)
+    #expect(found.1 == [2, 2, 0, 3, 2])
+  }
+
+  @Test("a route leads to the host with its name, and trusts names that the operator wrote out")
+  func routes() throws {
+    let configured = Route(
+      name: "r", matches: [Match(host: "a.test"), Match(host: "a.test", isWildcard: true)], upstream: nil)
+    let (below, named) = (Origin(scheme: .https, host: "x.a.test", port: 8443), Origin(scheme: .https, host: "a.test"))
+    let route = ProxyRoute(configured, index: 3, pool: nil, tokens: nil)
+    let leading = route.leading(to: below)
+    #expect(leading.index == 3 && leading.name == "r" && leading.originName == "https://x.a.test:8443")
+    #expect(String(decoding: leading.hostLine, as: UTF8.self) == "Host: x.a.test:8443\r\n")
+    #expect(leading.origin == route.destination(below))
+    #expect(!route.destination(below).destinations.allowsPrivate)
+    #expect(route.destination(named).destinations.allowsPrivate)
+    var allowing = configured
+    allowing.allowsPrivate = true
+    #expect(
+      ProxyRoute(allowing, index: 0, pool: nil, tokens: nil).destination(below).destinations.allowsPrivate)
+  }
+}
