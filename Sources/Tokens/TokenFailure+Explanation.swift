@@ -24,7 +24,9 @@ extension TokenFailure {
 
   private static func sentence(for cause: Cause, _ request: TokenRequestSummary) -> String {
     let host = request.endpointHost
-    let purpose = request.audience.map { " for the audience \($0)" } ?? ""
+    let purpose =
+      request.audience.map { " for the audience \($0)" }
+      ?? (request.resources.isEmpty ? "" : " for the resource \(request.resources.joined(separator: " "))")
     switch cause {
     case .refused(let refusal):
       let answer = refusal.reportedCode ?? "with status \(refusal.status) and no OAuth error"

@@ -104,6 +104,8 @@ extension TokenFailure {
       "Let the client use the client credentials grant\(request.audience.map { " for \($0)" } ?? "") at \(host)."
     case .invalidScope:
       "Define the scopes\(listedScopes) at \(host) and assign them to the client, or take them out of the route."
+    case .invalidTarget where !request.resources.isEmpty:
+      "Check that \(host) knows the resource \(request.resources.joined(separator: " ")), and that the client may use it."
     case .invalidRequest, .invalidTarget:
       request.audience.map { "Check that \(host) knows the audience \($0)." }
         ?? "Some servers need an audience or scopes: set them in the route."

@@ -10,6 +10,8 @@ public struct TokenRequestSummary: Hashable, Sendable {
   public let authentication: ClientAuthenticationMethod
   /// The API that the token is for, when the request names one.
   public let audience: String?
+  /// The resources that the token is for (RFC 8707), in ascending order.
+  public let resources: [String]
   /// The scopes asked for, in ascending order.
   public let scopes: [String]
 
@@ -20,6 +22,7 @@ public struct TokenRequestSummary: Hashable, Sendable {
     endpointHost = key.endpointHost
     authentication = key.authentication
     audience = key.audience
+    resources = key.resources
     scopes = key.scopes
   }
 }

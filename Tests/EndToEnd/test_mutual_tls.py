@@ -143,6 +143,7 @@ def test_files_that_are_gone_are_told_of(start_proxy, authlib, origin, clients, 
     ({"client_certificate": {"certificate": "own.key", "key": "own.key"}}, "which holds no certificate in PEM form"),
     ({"client_certificate": {"certificate": "no.pem", "key": "own.key"}}, "which cannot be read"),
     ({"client_secret": "x"}, "client_secret is not sent with authentication: tls_client_auth"),
+    ({"token_endpoint": "http://127.0.0.1:9/token"}, "client_certificate is for TLS, and the token endpoint is http:"),
     ({"key_id": "x"}, "key_id is for authentication: private_key_jwt"),
 ])
 def test_certificates_that_cannot_work_are_refused_before_anything_starts(

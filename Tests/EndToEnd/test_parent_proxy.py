@@ -1,14 +1,17 @@
 """Parent proxies: CONNECT tunnels for upstreams and token endpoints, plain and TLS, with credentials and without."""
 
 import socket
+import ssl
 import subprocess
 
 import pytest
 
 from harness.client import get
+from harness.origin import RawOrigin
 from harness.parent import ScriptedParent, Tinyproxy, basic
 from harness.proxy import clean_environment
 from harness.proxy_conf import proxy_conf
+from harness.waiting import poll
 
 PASSWORD = "p%41ss:w/ord@+ö"
 
@@ -118,6 +121,22 @@ def test_names_are_resolved_by_the_proxy(start_proxy, origin, authlib):
     parent.stop()
 
 
+def test_a_wildcard_goes_through_a_proxy_on_a_private_address(start_proxy, authority, authlib):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate = authority.issue("shop", "one.shops.test")
+    context.load_cert_chain(certificate.certificate, certificate.key)
+    shop = RawOrigin(context)
+    parent = ScriptedParent({"one.shops.test:443": ("127.0.0.1", shop.port)})
+    # Without allow_private: that is about the hosts, and the proxy was written out by the operator.
+    proxy = start_proxy({"match": "*.shops.test", "mount": None, "parent_proxy": parent.url},
+                        tls={"ca_file": str(authority.file)})
+    assert proxy.connect().exchange(get("http://one.shops.test/")).status == 200
+    assert shop.requests[0].value("host") == b"one.shops.test"
+    proxy.stop()
+    parent.stop()
+    shop.stop()
+
+
 def test_the_variables_of_the_environment_are_not_obeyed(start_proxy, origin, authlib, parent, free_port):
     dead = f"http://127.0.0.1:{free_port}"
     variables = {name: dead for name in ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]}
@@ -146,7 +165,7 @@ def test_a_refusal_names_the_proxy_and_what_helps(start_proxy, origin, authlib, 
     assert answer.status == 502 and hint in answer.body
     said = f"the parent proxy {parent.authority} answered {status[:3].decode()}".encode()
     assert said in answer.body
-    assert proxy.sample("m2m_proxy_errors_total", route="api", kind="parent_proxy_refused") == 1
+    poll(lambda: proxy.sample("m2m_proxy_errors_total", route="api", kind="parent_proxy_refused") == 1, "the count")
     answer = proxy.connect().exchange(get("http://token.internal/"))
     assert answer.status == 503 and said in answer.body and hint in answer.body
     assert origin.requests == [] and authlib.fetches == []
@@ -182,7 +201,7 @@ def test_a_proxy_that_is_not_there_or_hangs_up_is_told_apart_from_the_upstream(
     for name in ["gone", "mute", "unknown"]:
         answer = proxy.connect().exchange(get(f"http://{name}.internal/"))
         assert answer.status == 502 and b"The parent proxy cannot be reached" in answer.body, name
-    assert proxy.sample("m2m_proxy_errors_total", kind="parent_proxy") == 3
+    poll(lambda: proxy.sample("m2m_proxy_errors_total", kind="parent_proxy") == 3, "the count")
 
 
 def test_a_proxy_that_hangs_blocks_nobody_else_and_counts_as_connecting(start_proxy, origin, authlib, parent):

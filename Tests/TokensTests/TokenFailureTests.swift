@@ -103,6 +103,15 @@ struct TokenFailureTests {
     #expect(!failure.hint.isEmpty)
   }
 
+  @Test("a resource is named where there is no audience")
+  func resource() {
+    let failure = Self.failure(
+      Self.refused(.invalidTarget),
+      grant: .example(audience: nil, resources: ["urn:b", "urn:a"], provider: .generic))
+    #expect(failure.detail == "acme.kinde.com answered invalid_target for the resource urn:a urn:b.")
+    #expect(failure.hint.hasPrefix("Check that acme.kinde.com knows the resource urn:a urn:b"))
+  }
+
   @Test("a client without a secret is not told to look at one")
   func hintsWithoutSecret() {
     let assertion = ClientAssertion(keyFile: "/key.pem", keyID: nil, algorithm: nil, audience: "https://a")

@@ -44,6 +44,9 @@ extension Credentials {
     guard let tokenEndpoint = endpoint == nil ? kind.tokenEndpoint : endpointURL, let clientID, let proof else {
       return nil
     }
+    if tokenEndpoint.origin.scheme == .http {
+      section["client_certificate"]?.complain("is for TLS, and the token endpoint is \(tokenEndpoint.origin)")
+    }
     var credentials = Credentials(
       name: name, provider: kind, tokenEndpoint: tokenEndpoint, clientID: clientID, clientSecret: proof.secret?.secret,
       clientSecretSource: proof.secret?.source, authentication: proof.authentication, audience: audienceText)

@@ -19,21 +19,24 @@ class Tinyproxy:
                  allowed_ports: list[int] = []):
         program = shutil.which("tinyproxy", path=os.environ["PATH"] + ":/usr/sbin")
         assert program, "tinyproxy is not installed: scripts/test installs it"
-        with socket.create_server(("127.0.0.1", 0)) as reserved:
-            self.port = reserved.getsockname()[1]
         self._log = directory / "tinyproxy.log"
-        conf = [f"Port {self.port}", "Listen 127.0.0.1", "Timeout 60", "MaxClients 100", f'LogFile "{self._log}"',
-                "LogLevel Connect", *[f"ConnectPort {port}" for port in allowed_ports]]
+        settings = ["Listen 127.0.0.1", "Timeout 60", "MaxClients 100", f'LogFile "{self._log}"', "LogLevel Connect",
+                    *[f"ConnectPort {port}" for port in allowed_ports]]
         if user:
-            conf.append(f"BasicAuth {user} {password}")
-        (directory / "tinyproxy.conf").write_text("\n".join(conf) + "\n")
-        self._process = subprocess.Popen([program, "-d", "-c", directory / "tinyproxy.conf"],
-                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                         stderr=subprocess.DEVNULL)
-        poll(self._accepts, "tinyproxy listens")
+            settings.append(f"BasicAuth {user} {password}")
+        conf = directory / "tinyproxy.conf"
+        for _ in range(5):
+            with socket.create_server(("127.0.0.1", 0)) as reserved:
+                self.port = reserved.getsockname()[1]
+            conf.write_text("\n".join([f"Port {self.port}", *settings]) + "\n")
+            self._process = subprocess.Popen([program, "-d", "-c", conf], stdin=subprocess.DEVNULL,
+                                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            poll(lambda: self._process.poll() is not None or self._accepts(), "tinyproxy listens")
+            if self._process.poll() is None:
+                return
+        raise AssertionError(f"tinyproxy does not start:\n{self.log}")
 
     def _accepts(self) -> bool:
-        assert self._process.poll() is None, f"tinyproxy ended:\n{self.log}"
         try:
             socket.create_connection(("127.0.0.1", self.port)).close()
             return True
