@@ -17,6 +17,9 @@ _SERVER = """
     ssl_certificate_key {certificate.key};
     ssl_client_certificate {authority};
     ssl_verify_client on;
+    # With TLS 1.2 a session can be resumed as soon as the handshake is done.
+    ssl_protocols TLSv1.2;
+    ssl_session_cache shared:mutual:1m;
     {locations}
   }}
 """
