@@ -1,5 +1,5 @@
+import Locks
 import Secrets
-import Synchronization
 import Tokens
 
 private let secret = "hunter2-+/hunter2"
@@ -54,7 +54,7 @@ private func outcome(
       transport: { _ in .success(response) },
       launch: { work in Task(executorPreference: executor) { await work() } }, schedule: { _, _ in },
       onEvent: { _ in }, random: { 0.5 }))
-  let result = Mutex<Result<AccessToken, TokenFailure>?>(nil)
+  let result = Monitor<Result<AccessToken, TokenFailure>?>(nil)
   switch source.request({ outcome in result.withLock { $0 = outcome } }) {
   case .available(let token): return .success(token)
   case .failed(let failure): return .failure(failure)
@@ -90,7 +90,7 @@ private func check(_ failure: TokenFailure, _ input: [UInt8]) throws(Violation) 
 
 /// Runs tasks on the thread that calls ``run()``.
 private final class CallersExecutor: TaskExecutor {
-  private let jobs = Mutex<[UnownedJob]>([])
+  private let jobs = Monitor<[UnownedJob]>([])
 
   func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)
