@@ -68,7 +68,7 @@ let package = Package(
       "ProxyCore",
       [
         "Addresses", "Admin", "Bytes", "CLinux", "Configuration", "HTTPWire", "Locks", "Reactor", "Secrets",
-        "Telemetry", "Tokens", "Upstream", logging, systemPackage,
+        "Telemetry", "Tokens", "Upstream", deque, logging, systemPackage,
       ]),
 
     .executableTarget(

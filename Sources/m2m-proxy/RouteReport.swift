@@ -23,6 +23,8 @@ struct RouteReport {
     var words = route.audience.map { ["audience \($0)"] } ?? []
     if !route.resources.isEmpty { words.append("resource \(route.resources.joined(separator: " "))") }
     if !route.scopes.isEmpty { words.append("scopes \(route.scopes.joined(separator: " "))") }
+    if !route.tokenField.isAuthorization { words.append("token in \(route.tokenField.header)") }
+    if route.withoutToken == .forward { words.append("without a token if there is none") }
     return words
   }
 
@@ -30,6 +32,7 @@ struct RouteReport {
   private static func way(_ route: Route) -> [String] {
     (route.clientCertificate.map { ["client certificate \($0.certificateFile)"] } ?? [])
       + (route.parentProxy.map { ["through the proxy \($0)"] } ?? [])
+      + (route.concurrency.map { ["\($0.requests) at once"] } ?? [])
   }
 
   private static func target(of route: Route) -> String {

@@ -91,7 +91,9 @@ struct ProxyConfExampleTests {
         keyed: { authentication: private_key_jwt, private_key: { zzzzzzzz: 1 } }
       parent_proxy: { zzzzzzzz: 1 }
       listen: { zzzzzzzz: 1 }
-      routes: [{ zzzzzzzz: 1, timeouts: { zzzzzzzz: 1 } }]
+      routes:
+        - { zzzzzzzz: 1, timeouts: { zzzzzzzz: 1 }, concurrency: { zzzzzzzz: 1 }, throttled: { zzzzzzzz: 1 } }
+        - { name: a, match: a, credentials: kinde, token: { zzzzzzzz: 1 } }
       """
     let example = uncommented(try Self.text("proxy.conf.example"))
     let reference = try Self.text("docs/configuration.md")
@@ -106,7 +108,7 @@ struct ProxyConfExampleTests {
           "docs/configuration.md lacks \(name)")
       }
     }
-    #expect(sections == 14)
+    #expect(sections == 17)
   }
 
   @Test("shows the smallest file in docs/configuration.md as one that loads")

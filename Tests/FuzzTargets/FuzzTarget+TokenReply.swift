@@ -65,13 +65,9 @@ private func outcome(
 }
 
 private func check(_ token: AccessToken) throws(Violation) {
-  let line = token.withAuthorizationLine { line in line.indices.map { line[$0] } }
-  let shown = text(line)
-  let isLine = shown.hasPrefix("Authorization: Bearer ") && shown.hasSuffix("\r\n")
-  try require(isLine, "the line is \(shown)")
-  let value = line.dropFirst("Authorization: Bearer ".utf8.count).dropLast(2)
+  let value = token.withToken { token in token.indices.map { token[$0] } }
   try require(!value.isEmpty && value.count <= AccessToken.longestToken, "a token of \(value.count) bytes")
-  try require(value.allSatisfy { (0x21...0x7e).contains($0) }, "the line is \(shown)")
+  try require(value.allSatisfy { (0x21...0x7e).contains($0) }, "the token is \(text(value))")
   try require(token.lifetime > .zero, "a lifetime of \(token.lifetime)")
   try require(!"\(token) \(String(reflecting: token))".contains(text(value)) || value.count < 12, "a token is shown")
 }

@@ -40,6 +40,11 @@ struct RouteReader {
     let certificate = section["client_certificate"]
     let clientCertificate = certificate.flatMap(ClientCertificate.read)
     let parentProxy = ParentProxy.read(section, inherited: parentProxy)
+    let hasToken = token == nil || token?.credentials != nil
+    let tokenField = TokenField.read(section, hasToken: hasToken)
+    let withoutToken = WithoutToken.read(section, hasToken: hasToken)
+    let replay = ReplayRules.read(section, limits: limits, hasToken: hasToken)
+    let concurrency = section["concurrency"].flatMap(Concurrency.read)
     guard let name, let matching, let target, let token else { return nil }
     var route = Route(
       name: name, matches: matching.matches, mount: matching.mount, upstream: target.origin,
@@ -51,6 +56,10 @@ struct RouteReader {
     route.resources = token.resources
     route.clientCertificate = clientCertificate
     route.parentProxy = parentProxy
+    route.tokenField = tokenField
+    route.withoutToken = withoutToken
+    route.replay = replay
+    route.concurrency = concurrency
     return route
   }
 
