@@ -72,6 +72,7 @@ class ScriptedParent:
         self.answer = b"HTTP/1.1 200 Connection established\r\n\r\n"
         self.hold = threading.Event()
         self.hold.set()
+        self._stopped = False
         self._names = names
         """Where hosts lead that no DNS knows."""
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -107,6 +108,8 @@ class ScriptedParent:
             self.heads.append(head)
             assert head.endswith(b"\r\n\r\n"), "bytes behind the CONNECT request, before the tunnel was there"
             self.hold.wait(PATIENCE)
+            if self._stopped:
+                return
             client.sendall(self.answer)
             if not self.answer.startswith(b"HTTP/1.1 2"):
                 client.close()
@@ -130,6 +133,7 @@ class ScriptedParent:
             pass  # As above.
 
     def stop(self) -> None:
+        self._stopped = True
         self.hold.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
