@@ -53,13 +53,15 @@ let package = Package(
     module("Secrets", [systemPackage]),
     module("Cryptography", ["COpenSSL", "Secrets"]),
     module("HTTPWire", ["Bytes"]),
-    module("Configuration", ["Addresses", "CYAML", "Secrets"]),
+    module("Configuration", ["Addresses", "CYAML", "Cryptography", "Secrets"]),
     module("Telemetry", ["Bytes", "Locks", logging]),
-    module("Tokens", ["Locks", "Secrets", "COpenSSL"]),
+    module("Tokens", ["Cryptography", "Locks", "Secrets"]),
     module("FileStore", ["Cryptography", "Secrets", "Tokens", systemPackage]),
     module("Reactor", ["Bytes", "CLinux", "Locks", heap, systemPackage]),
 
-    module("Upstream", ["Addresses", "Bytes", "CCurl", "COpenSSL", "Reactor", deque, systemPackage]),
+    module(
+      "Upstream",
+      ["Addresses", "Bytes", "CCurl", "COpenSSL", "Cryptography", "Reactor", "Secrets", deque, systemPackage]),
     module("HTTPService", ["Bytes", "HTTPWire", "Reactor", systemPackage]),
     module("Admin", ["HTTPService", "Reactor", systemPackage]),
     module("Sandbox", ["Cryptography", "HTTPService", "Locks", "Reactor", systemPackage]),
@@ -67,7 +69,7 @@ let package = Package(
       "ProxyCore",
       [
         "Addresses", "Admin", "Bytes", "CLinux", "Configuration", "FileStore", "HTTPWire", "Locks", "Reactor",
-        "Secrets", "Telemetry", "Tokens", "Upstream", logging, systemPackage,
+        "Secrets", "Telemetry", "Tokens", "Upstream", deque, logging, systemPackage,
       ]),
 
     .executableTarget(
@@ -92,16 +94,16 @@ let package = Package(
     tests("SecretsTests", ["Locks", "Secrets", systemPackage]),
     tests("CryptographyTests", ["Cryptography", "Secrets"]),
     tests("HTTPWireTests", ["Bytes", "HTTPWire"]),
-    tests("ConfigurationTests", ["Addresses", "Configuration", "Secrets"]),
+    tests("ConfigurationTests", ["Addresses", "Configuration", "Cryptography", "Secrets"]),
     tests("TelemetryTests", ["Bytes", "Locks", "Telemetry", logging]),
-    tests("TokensTests", ["Locks", "Tokens", "Secrets"]),
+    tests("TokensTests", ["Cryptography", "Locks", "Tokens", "Secrets"]),
     tests("FileStoreTests", ["FileStore", "Locks", "Reactor", "Secrets", "Tokens"]),
     tests("ReactorTests", ["Bytes", "CLinux", "LoopbackTesting", "Reactor", systemPackage]),
-    tests("UpstreamTests", ["Addresses", "Bytes", "LoopbackTesting", "Reactor", "Upstream"]),
+    tests("UpstreamTests", ["Addresses", "Bytes", "LoopbackTesting", "Reactor", "Secrets", "Upstream"]),
     tests("FuzzTargetTests", ["FuzzTargets"]),
     tests("HTTPServiceTests", ["Bytes", "HTTPService", "Locks", "Reactor"]),
     tests("AdminTests", ["Admin", "HTTPService"]),
-    tests("SandboxTests", ["HTTPService", "Sandbox"]),
+    tests("SandboxTests", ["Cryptography", "HTTPService", "Sandbox"]),
     tests(
       "ProxyCoreTests",
       [

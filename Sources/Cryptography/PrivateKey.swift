@@ -41,6 +41,12 @@ internal import COpenSSL
     return unsafe PrivateKey(owning: key)
   }
 
+  /// Another reference to `other`.
+  convenience init(_ other: PrivateKey) {
+    unsafe EVP_PKEY_up_ref(other.key)
+    unsafe self.init(owning: other.key)
+  }
+
   private init(owning key: OpaquePointer) {
     unsafe self.key = key
     kind = unsafe Self.kind(of: key)

@@ -6,7 +6,12 @@ struct StoreName {
   /// The 32 bytes that the names are made of.
   let digest: [UInt8]
 
-  init(_ grant: TokenGrant) throws(TokenStoreProblem) { try self.init(identity: grant.key.identity) }
+  init(_ grant: TokenGrant) throws(TokenStoreProblem) {
+    let identity: [UInt8]
+    do { identity = try grant.key.identity() } catch { throw TokenStoreProblem(.unusable, "\(error)") }
+    try self.init(identity: identity)
+  }
+
   init(_ account: TokenAccount) throws(TokenStoreProblem) { try self.init(identity: account.identity) }
 
   private init(identity: [UInt8]) throws(TokenStoreProblem) {

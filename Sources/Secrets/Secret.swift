@@ -79,6 +79,11 @@ extension Secret: Equatable {
   }
 }
 
+extension Secret: Hashable {
+  /// Feeds the length alone into `hasher`: a hash says nothing of the bytes.
+  public func hash(into hasher: inout Hasher) { hasher.combine(count) }
+}
+
 extension Secret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
   /// `<redacted>`, always.
   public var description: String { "<redacted>" }

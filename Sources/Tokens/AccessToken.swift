@@ -1,6 +1,6 @@
 import Secrets
 
-/// An access token, kept as the line that goes on requests, and the time it is good for.
+/// An access token, and the time it is good for.
 public final class AccessToken: Sendable, CustomStringConvertible, CustomReflectable {
   /// The longest token that is accepted, in bytes; with it a head of ordinary fields still fits common limits.
   public static let longestToken = 16_384
@@ -15,20 +15,12 @@ public final class AccessToken: Sendable, CustomStringConvertible, CustomReflect
   /// 30 s and at most 300 s, but never more than half of it.
   public let renewalWindow: Duration
 
-  private static let beforeToken = "Authorization: Bearer "
-  private static let afterToken = "\r\n"
+  /// The token itself.
+  let token: Secret
 
-  private let line: Secret
-
-  /// A token that is suitable.
+  /// The token of these bytes, none of which may be anything but visible ASCII.
   init(token: Secret, lifetime: Duration, requestedAt: TokenMoment) {
-    var writer = SecretWriter(capacity: Self.beforeToken.utf8.count + token.count + Self.afterToken.utf8.count)
-    writer.append(Self.beforeToken)
-    token.withBytes { bytes in
-      for position in bytes.indices { writer.append(bytes[position]) }
-    }
-    writer.append(Self.afterToken)
-    line = writer.secret()
+    self.token = token
     self.lifetime = lifetime
     self.requestedAt = requestedAt
     unusableFrom = requestedAt.advanced(by: lifetime - min(.seconds(10), lifetime / 4))
@@ -57,15 +49,9 @@ public final class AccessToken: Sendable, CustomStringConvertible, CustomReflect
     (1...longestToken).contains(token.count) && token.indices.allSatisfy { (0x21...0x7E).contains(token[$0]) }
   }
 
-  /// Calls `body` with the token; nothing is copied.
-  func withToken<R>(_ body: (Span<UInt8>) -> R) -> R {
-    line.withBytes { line in
-      body(line.extracting(Self.beforeToken.utf8.count..<(line.count - Self.afterToken.utf8.count)))
-    }
-  }
-
-  /// Calls `body` with `Authorization: Bearer <token>` and the line's end, CR LF; nothing is copied.
-  public func withAuthorizationLine<R>(_ body: (Span<UInt8>) -> R) -> R { line.withBytes(body) }
+  /// Calls `body` with the token as it goes on requests, behind `Authorization: Bearer ` or what a route has for that;
+  /// nothing is copied.
+  public func withToken<R>(_ body: (Span<UInt8>) -> R) -> R { token.withBytes(body) }
 
   /// Says nothing of the token.
   public var description: String { "AccessToken(<redacted>)" }

@@ -39,11 +39,11 @@ public struct StoredToken: Sendable, CustomReflectable {
 extension AccessToken {
   /// The token as it is kept in a store.
   var stored: StoredToken {
-    StoredToken(token: withToken { Secret($0) }, requestedAt: requestedAt.wallSeconds, lifetime: lifetime)
+    StoredToken(token: token, requestedAt: requestedAt.wallSeconds, lifetime: lifetime)
   }
 
   /// Whether `other` is the same token, whoever brought it.
   func isSame(as other: AccessToken) -> Bool {
-    self === other || withToken { Secret($0) } == other.withToken { Secret($0) }
+    self === other || token == other.token
   }
 }

@@ -13,13 +13,14 @@ struct ProxyConfExampleTests {
   }
 
   /// Calls `body` with the example, in which the files it names are in a directory of the test's own.
-  private func withExample<R>(_ body: (String) throws -> R) throws -> R {
+  func withExample<R>(_ body: (String) throws -> R) throws -> R {
     let directory = FileManager.default.temporaryDirectory.appendingPathComponent("example-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: directory) }
     for (name, content) in [
       ("kinde_client_secret", "s3cret\n"), ("kinde_client_secret_previous", "s3cret-before\n"),
       ("private-ca.pem", "-----BEGIN CERTIFICATE-----\n"),
+      ("client.key", ExampleClient.key), ("client.pem", ExampleClient.certificate), ("proxy_password", "s3cret\n"),
       ("token_store_key", "a-key-of-more-than-32-characters-in-all"),
     ] {
       let path = directory.appendingPathComponent(name).path
@@ -47,8 +48,9 @@ struct ProxyConfExampleTests {
   func loads() throws {
     let configuration = try withExample(load)
     #expect(configuration.warnings.map(\.description) == [])
-    #expect(configuration.credentials.map(\.name) == ["kinde", "legacy-idp"])
-    #expect(configuration.routes.map(\.name) == ["kinde-management", "orders", "shops", "reports", "status"])
+    #expect(configuration.credentials.map(\.name) == ["kinde", "legacy-idp", "keyed-idp"])
+    #expect(
+      configuration.routes.map(\.name) == ["kinde-management", "orders", "shops", "reports", "ledger", "status"])
     #expect(configuration.routes[0].audience == "https://acme.kinde.com/api")
   }
 
@@ -89,9 +91,15 @@ struct ProxyConfExampleTests {
       timeouts: { zzzzzzzz: 1 }
       limits: { zzzzzzzz: 1 }
       token_store: { zzzzzzzz: 1 }
-      credentials: { kinde: { zzzzzzzz: 1, client_secret: { zzzzzzzz: 1 }, budget: { zzzzzzzz: 1 } } }
+      credentials:
+        kinde:
+          { zzzzzzzz: 1, client_secret: { zzzzzzzz: 1 }, client_certificate: { zzzzzzzz: 1 }, budget: { zzzzzzzz: 1 } }
+        keyed: { authentication: private_key_jwt, private_key: { zzzzzzzz: 1 } }
+      parent_proxy: { zzzzzzzz: 1 }
       listen: { zzzzzzzz: 1 }
-      routes: [{ zzzzzzzz: 1, timeouts: { zzzzzzzz: 1 } }]
+      routes:
+        - { zzzzzzzz: 1, timeouts: { zzzzzzzz: 1 }, concurrency: { zzzzzzzz: 1 }, throttled: { zzzzzzzz: 1 } }
+        - { name: a, match: a, credentials: kinde, token: { zzzzzzzz: 1 } }
       """
     let example = uncommented(try Self.text("proxy.conf.example"))
     let reference = try Self.text("docs/configuration.md")
@@ -106,7 +114,7 @@ struct ProxyConfExampleTests {
           "docs/configuration.md lacks \(name)")
       }
     }
-    #expect(sections == 12)
+    #expect(sections == 18)
   }
 
   @Test("shows the smallest file in docs/configuration.md as one that loads")

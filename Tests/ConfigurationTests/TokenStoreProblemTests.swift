@@ -46,6 +46,26 @@ struct TokenStoreProblemTests {
     #expect(complaints("directory: /tmp/x, dir: y").contains("unknown setting \"dir\""))
   }
 
+  @Test("credentials without a secret need a key")
+  func noSecret() throws {
+    try make(directory)
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let pem = directory + "/client.pem"
+    try Data(ExampleClient.key.utf8).write(to: URL(fileURLWithPath: pem))
+    let text = """
+      credentials:
+        kinde:
+          { token_endpoint: "https://a.example/token", client_id: id, authentication: private_key_jwt,
+            private_key: { file: \(pem) } }
+      routes:
+        - { name: orders, match: orders.internal, audience: https://orders.example.com }
+      """
+    let found = problems(text + "\ntoken_store: { directory: \(directory) }")
+    #expect(found.count == 1)
+    #expect(found.first?.contains("token_store needs a key: credentials.kinde have no client_secret") == true)
+    #expect(problems(text + "\ntoken_store: { directory: \(directory), key: { env: KEY } }") == [])
+  }
+
   @Test("a key that is too short is a problem, and no message shows a key")
   func keys() throws {
     #expect(complaints("directory: \(directory), key: { env: WORD }").contains("token_store.key is shorter than 32"))

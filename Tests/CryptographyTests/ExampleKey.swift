@@ -133,4 +133,28 @@ enum ExampleKey {
     MC4CAQAwBQYDK2VwBCIEIFtxmtS5Z+UPDa6OOn2+9Xjs9jwKTe9pgJ+cCT/7IITP
     -----END PRIVATE KEY-----
     """
+  /// A certificate for the P-256 key, valid until 2125.
+  static let certificate = """
+    -----BEGIN CERTIFICATE-----
+    MIIBKjCB0KADAgECAhR4Gua/LLonVhcL06aCCC7wCTXXvTAKBggqhkjOPQQDAjAU
+    MRIwEAYDVQQDDAltMm0tcHJveHkwIBcNMjYwMTAxMDAwMDAwWhgPMjEyNTEyMDgw
+    MDAwMDBaMBQxEjAQBgNVBAMMCW0ybS1wcm94eTBZMBMGByqGSM49AgEGCCqGSM49
+    AwEHA0IABH/Nzidw9sRdQYPL7m/bS3tYBzM1e+nvE7rPbjx70VRFx/FEzRu9m36H
+    LN/tue659LNpXW6pCyStikYjKIWI5a0wCgYIKoZIzj0EAwIDSQAwRgIhALO26aNy
+    tZufd4sRlcSUmEQQc+xkqw8Ol585u5fP2CCWAiEA97Q5xcjgIQzp8/XGNVqrAiDa
+    YOqcQydbiI21+uRyExU=
+    -----END CERTIFICATE-----
+    """
+  /// One for the same key that expired in 2026.
+  static let expiredCertificate = """
+    -----BEGIN CERTIFICATE-----
+    MIIBJDCByqADAgECAhQXb/PU3c/oehL8JmM2Qbqaol5cazAKBggqhkjOPQQDAjAS
+    MRAwDgYDVQQDDAdleHBpcmVkMB4XDTI2MDEwMTAwMDAwMFoXDTI2MDEwMjAwMDAw
+    MFowEjEQMA4GA1UEAwwHZXhwaXJlZDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IA
+    BH/Nzidw9sRdQYPL7m/bS3tYBzM1e+nvE7rPbjx70VRFx/FEzRu9m36HLN/tue65
+    9LNpXW6pCyStikYjKIWI5a0wCgYIKoZIzj0EAwIDSQAwRgIhALDXMdc2+OU3Z7Dv
+    v1TMb15Dq1fuXnQT8pJH8mr8wTNeAiEAiS02xBoytntLpLuLUOb8Yi+HAH0FDtPv
+    lIa6+rrDa9A=
+    -----END CERTIFICATE-----
+    """
 }

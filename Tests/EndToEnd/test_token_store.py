@@ -245,3 +245,30 @@ def test_after_a_rotation_the_previous_secret_still_opens_the_store(start, authl
                    environment={"OLD_SECRET": old})
     assert ask(second) == 200
     assert len(authlib.fetches) == 1
+
+
+def test_a_token_that_the_api_refused_does_not_come_back_with_a_restart(start, origin, authlib, directory):
+    refused = set()
+
+    def api(connection):
+        while not connection.at_end():
+            if bearer(connection.request()) in refused:
+                connection.answer(b"", "401 Unauthorized", "WWW-Authenticate: Bearer")
+            else:
+                connection.answer()
+
+    origin.otherwise = api
+    first = start()
+    assert ask(first) == 200
+    saved(directory)
+    refused.update(authlib.tokens)
+    authlib.hold()
+    first.connect().send(get("http://api.internal/"))
+    authlib.wait_for_fetches(2)
+    poll(lambda: not list(directory.glob("*.token")), "the refused token's end in the directory")
+    first.kill()
+    authlib.release()
+    assert ask(start()) == 200
+    assert len(authlib.fetches) == 3
+    # The request that was answered, and the one that was refused.
+    assert sum(bearer(request) in refused for request in origin.requests) == 2

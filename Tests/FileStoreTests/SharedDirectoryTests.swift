@@ -65,11 +65,11 @@ struct SharedDirectoryTests {
     let sources = [try process(), try process()]
     let tokens = await withTaskGroup(of: String?.self) { group in
       for number in 0..<200 {
-        group.addTask { await sources[number % 2].line() }
+        group.addTask { await sources[number % 2].text() }
       }
       return await group.reduce(into: Set<String?>()) { $0.insert($1) }
     }
-    #expect(tokens == ["Authorization: Bearer number-1\r\n"])
+    #expect(tokens == ["number-1"])
     #expect(fetches.withLock { $0 } == 1)
   }
 
@@ -162,11 +162,11 @@ struct SharedDirectoryTests {
 }
 
 extension TokenSource {
-  fileprivate func line() async -> String? {
+  fileprivate func text() async -> String? {
     await withCheckedContinuation { continuation in
-      let availability = request { continuation.resume(returning: (try? $0.get())?.line) }
+      let availability = request { continuation.resume(returning: (try? $0.get())?.text) }
       switch availability {
-      case .available(let token): continuation.resume(returning: token.line)
+      case .available(let token): continuation.resume(returning: token.text)
       case .failed: continuation.resume(returning: nil)
       case .pending: break
       }
@@ -175,7 +175,7 @@ extension TokenSource {
 }
 
 extension AccessToken {
-  fileprivate var line: String {
-    withAuthorizationLine { bytes in String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self) }
+  fileprivate var text: String {
+    withToken { bytes in String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self) }
   }
 }

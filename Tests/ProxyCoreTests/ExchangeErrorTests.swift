@@ -23,6 +23,9 @@ import Upstream
     .dns("no such name"), .connect("refused"), .prohibited("link-local"), .privateAddress("10.0.0.1"),
     .ownListener("127.0.0.1, port 8080"),
     .connectTimeout("too long"), .certificate("unknown authority"),
+    .clientCertificate("no key"), .parentProxy("unreachable"), .parentProxyRefusal("answered 407", status: 407),
+    .parentProxyRefusal("answered 403", status: 403), .parentProxyRefusal("answered 502", status: 502),
+    .parentProxyRefusal("answered 302", status: 302),
     .tls("handshake"), .exhausted, .noDescriptors, .broken("reset"), .other("else"),
   ]
 
@@ -42,6 +45,7 @@ import Upstream
       .denied(.overrides(.method, field: "X-HTTP-Method-Override", route)),
       .upstreamSpokeFirst(route),
       .denied(.overrides(.path, field: "X-Original-URL", route)),
+      .noPlace(route, hasWaited: false), .noPlace(route, hasWaited: true),
     ] + upstreamErrors.map { .upstream($0, route) }
 
   /// The number of the case: whoever adds one is told here to add it to `all`.
@@ -71,12 +75,13 @@ import Upstream
     case .clientTooSlow: 21
     case .upstreamSpokeFirst: 22
     case .tooManyHosts: 23
+    case .noPlace: 24
     }
   }
 
   @Test("every kind of error is among those that are tested")
   func completeness() {
-    #expect(Set(Self.all.map(number)) == Set(0...23))
+    #expect(Set(Self.all.map(number)) == Set(0...24))
   }
 
   @Test("every error has a name for metrics that does not depend on what is in it", arguments: all.indices)

@@ -24,6 +24,15 @@ extension TokenStoreSettings {
       }
       return secret
     }
-    return directory.map { TokenStoreSettings(directory: $0, key: key) }
+    guard let directory, section["key"] == nil || key != nil else { return nil }
+    return TokenStoreSettings(directory: directory, key: key)
+  }
+
+  /// Notes it as a problem of `setting` if one of `credentials` has no secret that a key could be derived from.
+  func complainOfMissingKey(_ setting: Setting, for credentials: [Credentials]) {
+    guard key == nil, let first = credentials.first(where: { $0.clientSecret == nil }) else { return }
+    setting.complain(
+      "needs a key: credentials.\(first.name) have no client_secret to derive one from; "
+        + "openssl rand -base64 32 makes a good one")
   }
 }

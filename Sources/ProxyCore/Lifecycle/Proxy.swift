@@ -54,9 +54,10 @@ public final class Proxy {
     }
 
     let registry = MetricsRegistry()
+    let ways = TokenWays(configuration.credentials)
     let store = try Self.makeStore(configuration.tokenStore)
-    let tokens = Self.makeTokens(loops[0], dialers[0], store, registry, logger)
-    let clients = configuration.credentials.map(TokenClient.init)
+    let tokens = Self.makeTokens(loops[0], dialers[0], ways, store, registry, logger)
+    let clients = configuration.credentials.map { TokenClient($0, way: ways.number(for: $0)) }
     for client in clients { registry.register(client) }
     let plan = RoutePlan(configuration, tokens: tokens, clients: clients)
     let loopCount = loops.count
@@ -70,6 +71,7 @@ public final class Proxy {
         clients: census, metrics: WorkerMetrics(registry, routes: plan.table.routes),
         accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger, viaName: viaName)
     }
+    for route in plan.table.routes { route.concurrency?.register(registry, route: route.name) }
     registry.registerProcessMetrics()
     registry.gauge("m2m_proxy_clients", help: "Client addresses that have connections.") { Double(census.clients) }
     if let sink = accessLog?.sink {
@@ -86,14 +88,18 @@ public final class Proxy {
 
   /// Serves until a signal ends it and the last request is done.
   public func run() throws(StartError) {
+    var threads: [LoopThread] = []
     do {
       try signals.start(on: loops[0])
-      for (index, loop) in loops.enumerated().dropFirst() { try loop.startThread(named: "loop-\(index)") }
+      for (index, loop) in loops.enumerated().dropFirst() {
+        threads.append(try loop.startThread(named: "loop-\(index)"))
+      }
     } catch {
       throw StartError("the event loops cannot be started: \(error)")
     }
     drain.prepare(workers: workers, loops: loops)
     loops[0].run()
+    for thread in threads { thread.join() }
   }
 
   /// What was done, for the last line that a person reads: requests served, and requests that were cut off.
@@ -110,9 +116,10 @@ public final class Proxy {
   }
 
   private static func makeTokens(
-    _ loop: EventLoop, _ dialer: Dialer, _ store: (any TokenStore)?, _ registry: MetricsRegistry, _ logger: Logger
+    _ loop: EventLoop, _ dialer: Dialer, _ ways: TokenWays, _ store: (any TokenStore)?, _ registry: MetricsRegistry,
+    _ logger: Logger
   ) -> TokenSources {
-    let endpoint = TokenEndpoint(loop: loop, dialer: dialer)
+    let endpoint = TokenEndpoint(loop: loop, dialer: dialer, ways: ways.options)
     let events = TokenEventLog(logger: logger, registry: registry)
     return TokenSources(
       environment: TokenEnvironment(
