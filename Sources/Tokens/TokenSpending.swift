@@ -7,14 +7,8 @@ public final class TokenSpending: Sendable {
 
   private struct Tally {
     var sinceStart = 0
-    /// As the store knows them, or as this process does where there is none.
+    /// As the store knows them, or as this process does where there is none, or while it fails.
     var sums = TokenSums()
-    /// Issued to this process, and not yet in the store.
-    var unsaved = 0
-
-    func issued(in period: TokenPeriod, atWallSeconds seconds: Int64) -> Int {
-      sums.issued(in: period, atWallSeconds: seconds) + unsaved
-    }
   }
 
   private let account: TokenAccount?
@@ -31,7 +25,7 @@ public final class TokenSpending: Sendable {
 
   /// How many tokens were issued in the running `period`, as far as is known; `seconds` are since 1970.
   public func issued(in period: TokenPeriod, atWallSeconds seconds: Int64) -> Int {
-    tally.withLock { $0.issued(in: period, atWallSeconds: seconds) }
+    tally.withLock { $0.sums.issued(in: period, atWallSeconds: seconds) }
   }
 
   /// Counts `issued` tokens; gives the alarm that they raise.
@@ -40,7 +34,7 @@ public final class TokenSpending: Sendable {
     return tally.withLock { tally in
       tally.sinceStart += issued
       tally.sums.add(issued, atWallSeconds: seconds)
-      return alarm(after: issued, tally, seconds)
+      return alarm(after: issued, tally.sums, seconds)
     }
   }
 
@@ -50,28 +44,26 @@ public final class TokenSpending: Sendable {
     _ issued: Int, in store: any TokenStore, atWallSeconds seconds: Int64
   ) async -> (alarm: TokenBudget.Alarm?, problem: TokenStoreProblem?) {
     guard let account else { return (count(issued, atWallSeconds: seconds), nil) }
-    let (taken, known) = tally.withLock { tally in
-      defer { tally.unsaved = 0 }
+    let known = tally.withLock { tally in
       tally.sinceStart += issued
-      return (tally.unsaved + issued, tally.sums)
+      return tally.sums
     }
     do {
-      let sums = try await store.count(taken, for: account, knowing: known, atWallSeconds: seconds)
-      return tally.withLock { tally in
-        tally.sums.merge(sums, atWallSeconds: seconds)
-        return (alarm(after: taken, tally, seconds), nil)
-      }
+      let sums = try await store.count(issued, for: account, knowing: known, atWallSeconds: seconds)
+      tally.withLock { $0.sums.merge(sums, atWallSeconds: seconds) }
+      // By the store's own sums, of which everybody gets others: who reaches a mark is one, and nobody else.
+      return (alarm(after: issued, sums, seconds), nil)
     } catch {
       return tally.withLock { tally in
-        tally.unsaved += taken
-        return (alarm(after: issued, tally, seconds), error)
+        tally.sums.add(issued, atWallSeconds: seconds)
+        return (alarm(after: issued, tally.sums, seconds), error)
       }
     }
   }
 
-  private func alarm(after issued: Int, _ tally: Tally, _ seconds: Int64) -> TokenBudget.Alarm? {
+  private func alarm(after issued: Int, _ sums: TokenSums, _ seconds: Int64) -> TokenBudget.Alarm? {
     guard let budget, issued > 0 else { return nil }
-    return budget.alarm(used: tally.issued(in: budget.period, atWallSeconds: seconds), issued: issued)
+    return budget.alarm(used: sums.issued(in: budget.period, atWallSeconds: seconds), issued: issued)
   }
 
   /// Why no token may be fetched now, with the time until one may be; nil when one may.

@@ -351,6 +351,17 @@ struct StoredSpendingTests {
     #expect(issued(later) == 2)
   }
 
+  @Test("while the store fails, a budget begins anew in the next period as it does without one")
+  func nextPeriod() async throws {
+    store.fail(TokenStoreProblem(.unusable, "the disk is full"))
+    let workshop = process(TokenBudget(tokens: 1, period: .hour, stops: true))
+    for name in ["one", "two", "three"] {
+      endpoint.replies(.token(name))
+      #expect(await workshop.obtain()?.success?.text == name)
+      workshop.clock.advance(by: .seconds(3600))
+    }
+  }
+
   @Test("what the store has lost is made up for by a process that knows it")
   func lost() async throws {
     let workshop = process()
