@@ -21,6 +21,12 @@ enum SecretVariables {
     }
   }
 
+  /// The setting for a secret that stands in `text`, if there is one: a quote or an indentation that is wrong makes the
+  /// lines that follow part of a text, which no message may show then.
+  static func setting(namedIn text: String) -> String? {
+    settings.first { text.contains("\($0):") }
+  }
+
   /// The names in every text of `node`: in `${NAME}`, and as `env` has it.
   private static func mentioned(in node: Node) -> Set<String> {
     switch node.content {
