@@ -10,6 +10,7 @@ struct TokenFetch {
   /// What came of it.
   struct Report {
     var outcome: Result<AccessToken, FailedFetch>
+    var source = TokenEvent.Source.server
     var took = Duration.zero
     var attempts = 0
     /// How many tokens the server has issued, whether or not they are of any use.
@@ -47,7 +48,13 @@ struct TokenFetch {
 
   private func attempt(_ grant: TokenGrant, until deadline: TokenInstant, _ report: inout Report) async {
     let sent = clock.moment
-    let request = grant.request(timeout: sent.instant.duration(to: deadline))
+    let request: TokenHTTPRequest
+    do {
+      request = try grant.request(timeout: sent.instant.duration(to: deadline), wallSeconds: sent.wallSeconds)
+    } catch {
+      report.outcome = .failure(FailedFetch(error))
+      return
+    }
     report.attempts += 1
     switch await transport(request) {
     case .failure(let error):
@@ -84,6 +91,7 @@ extension TokenFailure.Cause {
     case .unreachable(let detail): self = .unreachable(detail: PrintableText.cleaned(detail))
     case .tls(let detail): self = .tls(detail: PrintableText.cleaned(detail))
     case .timedOut(let detail): self = .timedOut(detail: PrintableText.cleaned(detail))
+    case .unusable(let detail): self = .unusable(detail: PrintableText.cleaned(detail))
     }
   }
 }

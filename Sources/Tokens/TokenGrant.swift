@@ -4,7 +4,7 @@ public import Secrets
 public struct TokenGrant: Sendable {
   /// Everything that is sent but for the secret.
   public let key: TokenRequestKey
-  /// The client secret: the one that the next request is made with.
+  /// The client secret: the one that the next request is made with; empty for a client that proves itself without one.
   public private(set) var clientSecret: Secret
   /// Where the secret is read anew before each fetch; nil for a secret that never changes.
   public let secrets: ClientSecrets?
@@ -34,6 +34,9 @@ public struct TokenGrant: Sendable {
     }
     return secrets.isSame(as: others)
   }
+
+  /// The secrets that the client has now, the one that is tried first in front. Reads small files.
+  package func latestSecrets() -> [Secret] { secrets?.latest() ?? [clientSecret] }
 
   /// The same grant, authenticated by `secret`.
   func authenticated(by secret: Secret) -> TokenGrant {

@@ -13,13 +13,15 @@ struct ProxyConfExampleTests {
   }
 
   /// Calls `body` with the example, in which the files it names are in a directory of the test's own.
-  private func withExample<R>(_ body: (String) throws -> R) throws -> R {
+  func withExample<R>(_ body: (String) throws -> R) throws -> R {
     let directory = FileManager.default.temporaryDirectory.appendingPathComponent("example-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: directory) }
     for (name, content) in [
       ("kinde_client_secret", "s3cret\n"), ("kinde_client_secret_previous", "s3cret-before\n"),
       ("private-ca.pem", "-----BEGIN CERTIFICATE-----\n"),
+      ("client.key", ExampleClient.key), ("client.pem", ExampleClient.certificate), ("proxy_password", "s3cret\n"),
+      ("token_store_key", "a-key-of-more-than-32-characters-in-all"),
     ] {
       let path = directory.appendingPathComponent(name).path
       try #require(
@@ -29,6 +31,7 @@ struct ProxyConfExampleTests {
     let example = try Self.text("proxy.conf.example")
       .replacingOccurrences(of: "/run/secrets/", with: directory.path + "/")
       .replacingOccurrences(of: "/etc/ssl/", with: directory.path + "/")
+      .replacingOccurrences(of: "/var/lib/", with: directory.path + "/")
     return try body(example)
   }
 
@@ -45,9 +48,11 @@ struct ProxyConfExampleTests {
   func loads() throws {
     let configuration = try withExample(load)
     #expect(configuration.warnings.map(\.description) == [])
-    #expect(configuration.credentials.map(\.name) == ["kinde", "legacy-idp"])
+    #expect(configuration.credentials.map(\.name) == ["kinde", "legacy-idp", "keyed-idp"])
     #expect(
-      configuration.routes.map(\.name) == ["kinde-management", "orders", "shops", "reports", "status", "packages"])
+      configuration.routes.map(\.name) == [
+        "kinde-management", "orders", "shops", "reports", "ledger", "status", "packages",
+      ])
     #expect(configuration.routes[0].audience == "https://acme.kinde.com/api")
   }
 
@@ -62,6 +67,7 @@ struct ProxyConfExampleTests {
     #expect(configuration.tls == defaults.tls)
     #expect(configuration.timeouts == defaults.timeouts)
     #expect(configuration.limits == defaults.limits)
+    #expect(configuration.tokenStore == nil && defaults.tokenStore == nil)
   }
 
   @Test("loads with everything that is commented out in it, too")
@@ -70,6 +76,8 @@ struct ProxyConfExampleTests {
     #expect(configuration.warnings.map(\.description) == [])
     #expect(configuration.loops == 2)
     #expect(configuration.tls.caFile?.hasSuffix("/private-ca.pem") == true)
+    #expect(configuration.tokenStore?.directory.hasSuffix("/m2m-proxy") == true)
+    #expect(configuration.tokenStore?.key != nil)
     #expect(configuration.credentials[0].audience == "https://api.acme.com")
     #expect(configuration.routes[2].allowsPrivate)
     #expect(configuration.credentials[0].tokenEndpoint.description == "https://login.acme.com/oauth2/token")
@@ -84,7 +92,12 @@ struct ProxyConfExampleTests {
       tls: { zzzzzzzz: 1 }
       timeouts: { zzzzzzzz: 1 }
       limits: { zzzzzzzz: 1 }
-      credentials: { kinde: { zzzzzzzz: 1, client_secret: { zzzzzzzz: 1 }, budget: { zzzzzzzz: 1 } } }
+      token_store: { zzzzzzzz: 1 }
+      credentials:
+        kinde:
+          { zzzzzzzz: 1, client_secret: { zzzzzzzz: 1 }, client_certificate: { zzzzzzzz: 1 }, budget: { zzzzzzzz: 1 } }
+        keyed: { authentication: private_key_jwt, private_key: { zzzzzzzz: 1 } }
+      parent_proxy: { zzzzzzzz: 1 }
       listen: { zzzzzzzz: 1 }
       routes:
         - { zzzzzzzz: 1, timeouts: { zzzzzzzz: 1 }, concurrency: { zzzzzzzz: 1 }, throttled: { zzzzzzzz: 1 } }
@@ -103,7 +116,7 @@ struct ProxyConfExampleTests {
           "docs/configuration.md lacks \(name)")
       }
     }
-    #expect(sections == 14)
+    #expect(sections == 18)
   }
 
   @Test("shows the smallest file in docs/configuration.md as one that loads")

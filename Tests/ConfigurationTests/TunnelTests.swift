@@ -39,6 +39,17 @@ import Testing
     #expect(route.timeouts.tunnel == .seconds(2) && route.allowsPrivate)
   }
 
+  @Test("goes through a parent proxy, its own or that of all")
+  func parentProxy() throws {
+    let proxy = "parent_proxy: http://proxy.example:3128"
+    let own = "match: a.example, parent_proxy: 'http://own.example:3128'"
+    for (settings, host) in [
+      ("match: a.example", "proxy.example"), (own, "own.example"), ("match: a.example, parent_proxy: none", nil),
+    ] {
+      #expect(try configuration(text(settings, proxy: proxy)).routes[0].parentProxy?.host == host)
+    }
+  }
+
   @Test("is told what it cannot have, and why")
   func foreign() {
     let token = "is for a token, and nothing can be put into a blind tunnel"
@@ -49,7 +60,9 @@ import Testing
         "forward_to: 'https://b'",
         "forward_to is for requests, and a blind tunnel leads to the host that CONNECT names"
       ),
-      ("credentials: none", "credentials \(token)"), ("audience: x", "audience \(token)"),
+      ("client_certificate: x", "client_certificate is for TLS, which goes through a blind tunnel from end to end"),
+      ("resource: 'https://a'", "resource \(token)"), ("credentials: none", "credentials \(token)"),
+      ("audience: x", "audience \(token)"),
       ("scopes: x", "scopes \(token)"),
       ("token: { scheme: x }", "token \(token)"), ("without_token: forward", "without_token \(token)"),
       ("replay_unauthorized: on", "replay_unauthorized \(token)"), ("methods: GET", "methods \(requests)"),

@@ -10,6 +10,7 @@ import pytest
 
 from harness.client import get
 from harness.output import run
+from harness.parent import ScriptedParent
 from harness.proxy import clean_environment
 from harness.waiting import poll
 from test_memory import Peak
@@ -333,3 +334,16 @@ def test_tunnels_leave_nothing_behind(start, origin):
         client.reset() if number % 2 else client.close()
     proxy.requests_logged(21)
     poll(lambda: descriptors() == before, "as many descriptors as before")
+
+
+def test_a_tunnel_can_lead_through_a_parent_proxy_which_resolves_the_name(start_proxy, origin):
+    # The server speaks as soon as the parent proxy has connected: that is no part of the parent's answer.
+    origin.script(lambda connection: (connection.send(b"220 ready\r\n"), connection.expect_close()))
+    parent = ScriptedParent({"far.example:443": ("127.0.0.1", origin.port)})
+    proxy = start_proxy(tunnel_route(match="far.example", allow_private=None, parent_proxy=parent.url))
+    client = proxy.connect().send(connect("far.example:443", "Proxy-Authorization: Basic bWU6bWluZQ=="))
+    assert client.head().status == 200 and client.reader.exactly(11) == b"220 ready\r\n"
+    # What the client says to this proxy is not for the next one.
+    assert [b"bWU6bWluZQ" in head for head in parent.heads] == [False]
+    proxy.stop()
+    parent.stop()

@@ -12,8 +12,9 @@ extension RouteReader {
       (["mount"], "is a path, and CONNECT names a host and a port"),
       (["forward_to"], "is for requests, and a blind tunnel leads to the host that CONNECT names"),
       (
-        ["credentials", "audience", "scopes", "token", "without_token", "replay_unauthorized"], isForTokens
+        ["credentials", "audience", "resource", "scopes", "token", "without_token", "replay_unauthorized"], isForTokens
       ),
+      (["client_certificate"], "is for TLS, which goes through a blind tunnel from end to end"),
       (["methods", "paths", "body", "replay_buffer", "throttled", "concurrency"], isForRequests),
     ]
   }
@@ -26,6 +27,7 @@ extension RouteReader {
     _ = section.section("timeouts") { timeouts.readTunnel($0) }
     let rules = RouteRules(allow: section["allow"]?.distinct(.network))
     let allowsPrivate = section.value("allow_private", .truth)
+    let parentProxy = ParentProxy.read(section, inherited: parentProxy)
     for (names, complaint) in Self.foreign {
       for name in names { section[name]?.complain(complaint) }
     }
@@ -34,6 +36,7 @@ extension RouteReader {
       name: name, matches: matches, upstream: nil, timeouts: timeouts, rules: rules,
       allowsPrivate: allowsPrivate ?? false)
     route.tunnel = mode
+    route.parentProxy = parentProxy
     return route
   }
 

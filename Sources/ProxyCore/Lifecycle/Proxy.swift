@@ -1,5 +1,6 @@
 internal import Admin
 public import Configuration
+internal import FileStore
 public import Logging
 internal import Reactor
 internal import Synchronization
@@ -53,8 +54,10 @@ public final class Proxy {
     }
 
     let registry = MetricsRegistry()
-    let tokens = Self.makeTokens(loops[0], dialers[0], registry, logger)
-    let clients = configuration.credentials.map(TokenClient.init)
+    let ways = TokenWays(configuration.credentials)
+    let store = try Self.makeStore(configuration.tokenStore)
+    let tokens = Self.makeTokens(loops[0], dialers[0], ways, store, registry, logger)
+    let clients = configuration.credentials.map { TokenClient($0, way: ways.number(for: $0)) }
     for client in clients { registry.register(client) }
     let plan = RoutePlan(configuration, tokens: tokens, clients: clients)
     let loopCount = loops.count
@@ -85,14 +88,18 @@ public final class Proxy {
 
   /// Serves until a signal ends it and the last request is done.
   public func run() throws(StartError) {
+    var threads: [LoopThread] = []
     do {
       try signals.start(on: loops[0])
-      for (index, loop) in loops.enumerated().dropFirst() { try loop.startThread(named: "loop-\(index)") }
+      for (index, loop) in loops.enumerated().dropFirst() {
+        threads.append(try loop.startThread(named: "loop-\(index)"))
+      }
     } catch {
       throw StartError("the event loops cannot be started: \(error)")
     }
     drain.prepare(workers: workers, loops: loops)
     loops[0].run()
+    for thread in threads { thread.join() }
   }
 
   /// What was done, for the last line that a person reads: requests served, and requests that were cut off.
@@ -109,15 +116,25 @@ public final class Proxy {
   }
 
   private static func makeTokens(
-    _ loop: EventLoop, _ dialer: Dialer, _ registry: MetricsRegistry, _ logger: Logger
+    _ loop: EventLoop, _ dialer: Dialer, _ ways: TokenWays, _ store: (any TokenStore)?, _ registry: MetricsRegistry,
+    _ logger: Logger
   ) -> TokenSources {
-    let endpoint = TokenEndpoint(loop: loop, dialer: dialer)
+    let endpoint = TokenEndpoint(loop: loop, dialer: dialer, ways: ways.options)
     let events = TokenEventLog(logger: logger, registry: registry)
     return TokenSources(
       environment: TokenEnvironment(
         transport: { await endpoint.send($0) }, launch: { endpoint.launch($0) },
         schedule: { endpoint.schedule($0, $1) },
-        onEvent: { events.record($0) }))
+        onEvent: { events.record($0) }, store: store, onStoreProblem: { events.record($0, $1) }))
+  }
+
+  private static func makeStore(_ settings: TokenStoreSettings?) throws(StartError) -> (any TokenStore)? {
+    guard let settings else { return nil }
+    do {
+      return try FileTokenStore(path: settings.directory, key: settings.key)
+    } catch {
+      throw StartError("the token store cannot be used: \(error.detail)")
+    }
   }
 
   private static func bind(_ listeners: [ListenerSettings], _ workers: [Worker]) throws(StartError) -> [String] {
