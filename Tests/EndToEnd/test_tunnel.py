@@ -61,7 +61,8 @@ def curl(proxy, *arguments: str):
     return run(["curl", "-sS", "--max-time", "50", "--proxy", proxy.url, *map(str, arguments)], env=clean_environment())
 
 
-def test_curl_gets_https_through_a_tunnel_and_sees_the_servers_own_certificate(start_proxy, nginx, authority, authlib, tmp_path):
+def test_curl_gets_https_through_a_tunnel_and_sees_the_servers_own_certificate(
+        start_proxy, nginx, authority, authlib, tmp_path):
     # An address that is written out may be a private one.
     proxy = start_proxy(tunnel_route(match=nginx.authority("tls"), allow_private=None))
     for version in ["--http1.1", "--http1.0"]:
