@@ -8,7 +8,9 @@ extension TokenFailure {
       "Check the clock of the machine that m2m-proxy runs on, and the token lifetime that \(host) is set to."
     case .malformed(.unsupportedTokenType):
       "Only Bearer tokens (RFC 6750) can be used; change the token type that \(host) issues to this client."
-    case .malformed(.unsuitableToken), .malformed(.tokenTooLong):
+    case .malformed(.tokenTooLong):
+      "Have \(host) put less into the tokens that it issues to this client: fewer scopes, roles or other claims."
+    case .malformed(.unsuitableToken):
       "Change the format of the tokens that \(host) issues to this client, to JWT for example."
     case .malformed, .redirected:
       "Check \(addressSettings): it must be the token endpoint itself."

@@ -110,7 +110,7 @@ struct CredentialsProblemTests {
         "2:43: credentials.kinde.audience must be an audience such as https://orders.example.com, not a list"),
       Case(
         "{ domain: a.kinde.com, scopes: a, \(good) }",
-        #"2:33: credentials.kinde: unknown setting "scopes"; known: provider, domain, token_endpoint, client_id, client_secret, client_secret_previous, budget, authentication, audience"#
+        #"2:33: credentials.kinde: unknown setting "scopes"; known: provider, domain, token_endpoint, client_id, client_secret, client_secret_previous, budget, timeout, authentication, audience"#
       ),
       Case(
         "{ domain: a.kinde.com, client-id: a, \(good) }",

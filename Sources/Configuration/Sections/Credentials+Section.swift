@@ -15,6 +15,7 @@ extension Credentials {
     let secret = section.required("client_secret", ClientSecretSetting.expected).flatMap(ClientSecretSetting.read)
     let previous = section["client_secret_previous"].flatMap(ClientSecretSetting.read)
     let budget = section.section("budget") { CredentialsBudget.read($0) }
+    let timeout = section.value("timeout", .duration)
     let authentication = section.value("authentication", Format<ClientAuthentication>.choice())
     let audience = section["audience"]
     let audienceText = audience?.value(.audience)
@@ -46,6 +47,7 @@ extension Credentials {
       audience: audienceText)
     credentials.previousClientSecret = previous
     credentials.budget = budget
+    if let timeout { credentials.timeout = timeout }
     return credentials
   }
 }

@@ -26,7 +26,7 @@ struct TokenClient {
     let provider: TokenProvider = if case .kinde = credentials.provider { .kinde } else { .generic }
     return TokenGrant(
       key: key, clientSecret: credentials.clientSecret, secrets: secrets, spending: spending,
-      credentialsName: credentials.name, provider: provider)
+      timeout: credentials.timeout, credentialsName: credentials.name, provider: provider)
   }
 }
 
