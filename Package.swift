@@ -49,23 +49,23 @@ let package = Package(
     // Leaves: none of them knows another but for what is named here.
     module("Addresses"),
     module("Bytes"),
+    module("Locks"),
     module("Secrets", [systemPackage]),
     module("HTTPWire", ["Bytes"]),
     module("Configuration", ["Addresses", "CYAML", "Secrets"]),
-    module("Telemetry", ["Bytes", logging]),
-    module("Tokens", ["Secrets", "COpenSSL"]),
-    module("Reactor", ["Bytes", "CLinux", heap, systemPackage]),
+    module("Telemetry", ["Bytes", "Locks", logging]),
+    module("Tokens", ["Locks", "Secrets", "COpenSSL"]),
+    module("Reactor", ["Bytes", "CLinux", "Locks", heap, systemPackage]),
 
     module("Upstream", ["Addresses", "Bytes", "CCurl", "COpenSSL", "Reactor", deque, systemPackage]),
     module("HTTPService", ["Bytes", "HTTPWire", "Reactor", systemPackage]),
     module("Admin", ["HTTPService", "Reactor", systemPackage]),
-    module("Sandbox", ["COpenSSL", "HTTPService", "Reactor", systemPackage]),
+    module("Sandbox", ["COpenSSL", "HTTPService", "Locks", "Reactor", systemPackage]),
     module(
       "ProxyCore",
       [
-        "Addresses", "Admin", "Bytes", "CLinux", "Configuration", "HTTPWire", "Reactor", "Secrets", "Telemetry",
-        "Tokens",
-        "Upstream", logging, systemPackage,
+        "Addresses", "Admin", "Bytes", "CLinux", "Configuration", "HTTPWire", "Locks", "Reactor", "Secrets",
+        "Telemetry", "Tokens", "Upstream", deque, logging, systemPackage,
       ]),
 
     .executableTarget(
@@ -81,28 +81,28 @@ let package = Package(
 
     // What must hold for any input, for libFuzzer (scripts/fuzz) and for the tests that replay Tests/Corpus.
     .target(
-      name: "FuzzTargets", dependencies: ["Bytes", "Configuration", "HTTPWire", "Secrets", "Tokens"],
+      name: "FuzzTargets", dependencies: ["Bytes", "Configuration", "HTTPWire", "Locks", "Secrets", "Tokens"],
       path: "Tests/FuzzTargets", swiftSettings: strict),
 
     tests("AddressesTests", ["Addresses"]),
     tests("BytesTests", ["Bytes"]),
-    tests("SecretsTests", ["Secrets", systemPackage]),
+    tests("LocksTests", ["Locks"]),
+    tests("SecretsTests", ["Locks", "Secrets", systemPackage]),
     tests("HTTPWireTests", ["Bytes", "HTTPWire"]),
     tests("ConfigurationTests", ["Addresses", "Configuration", "Secrets"]),
-    tests("TelemetryTests", ["Bytes", "Telemetry", logging]),
-    tests("TokensTests", ["Tokens", "Secrets"]),
+    tests("TelemetryTests", ["Bytes", "Locks", "Telemetry", logging]),
+    tests("TokensTests", ["Locks", "Tokens", "Secrets"]),
     tests("ReactorTests", ["Bytes", "CLinux", "LoopbackTesting", "Reactor", systemPackage]),
     tests("UpstreamTests", ["Addresses", "Bytes", "LoopbackTesting", "Reactor", "Upstream"]),
     tests("FuzzTargetTests", ["FuzzTargets"]),
-    tests("HTTPServiceTests", ["Bytes", "HTTPService", "Reactor"]),
+    tests("HTTPServiceTests", ["Bytes", "HTTPService", "Locks", "Reactor"]),
     tests("AdminTests", ["Admin", "HTTPService"]),
     tests("SandboxTests", ["HTTPService", "Sandbox"]),
     tests(
       "ProxyCoreTests",
       [
-        "Addresses", "Bytes", "Configuration", "HTTPWire", "LoopbackTesting", "ProxyCore", "Reactor", "Secrets",
-        "Telemetry",
-        "Tokens", "Upstream", logging, systemPackage,
+        "Addresses", "Bytes", "Configuration", "HTTPWire", "Locks", "LoopbackTesting", "ProxyCore", "Reactor",
+        "Secrets", "Telemetry", "Tokens", "Upstream", logging, systemPackage,
       ]),
   ],
   swiftLanguageModes: [.v6]

@@ -26,6 +26,25 @@ public enum HTTPDate {
     return (year, month, dayOfYear - (153 * shifted + 2) / 5 + 1)
   }
 
+  /// The moment of a date in exactly that form, in seconds since the beginning of 1970; nil for anything else, the two
+  /// obsolete forms included.
+  public static func secondsSince1970(of text: [UInt8]) -> UInt64? {
+    let words = String(decoding: text, as: UTF8.self).split { $0 == " " || $0 == ":" }
+    guard text.count == 29, words.count == 8, let day = UInt64(words[1]), let year = UInt64(words[3]), year >= 1970,
+      let month = months.firstIndex(of: String(words[2])), let hour = UInt64(words[4]), let minute = UInt64(words[5]),
+      let second = UInt64(words[6]), (1...31).contains(day), hour < 24, minute < 60, second < 60
+    else { return nil }
+    // Years that begin in March, as above.
+    let marchYear = month >= 2 ? year : year - 1
+    let marchMonth = (UInt64(month) + 10) % 12
+    let leapDays = marchYear / 4 - marchYear / 100 + marchYear / 400
+    let days = 365 * marchYear + leapDays + (153 * marchMonth + 2) / 5 + day - 1
+    guard days >= 719_468 else { return nil }
+    let seconds = (days - 719_468) * 86_400 + hour * 3600 + minute * 60 + second
+    // A day that the month does not have, a wrong weekday, other separators: then it is not what would be written.
+    return self.text(secondsSince1970: seconds) == text ? seconds : nil
+  }
+
   private static func padded(_ number: Int) -> String {
     number < 10 ? "0\(number)" : "\(number)"
   }

@@ -24,7 +24,15 @@ extension HeadWriter {
     output.append("\r\n" as StaticString)
   }
 
-  /// Writes lines that are complete with their CRLF, such as the Authorization line.
+  /// Writes a line of two parts, such as `Authorization: Bearer ` and a token.
+  public mutating func line(_ start: Span<UInt8>, _ end: Span<UInt8>) {
+    guard hasRoom(start.count + end.count + 2) else { return }
+    output.append(start)
+    output.append(end)
+    output.append("\r\n" as StaticString)
+  }
+
+  /// Writes lines that are complete with their CRLF, such as the Host line.
   public mutating func lines(_ lines: Span<UInt8>) {
     guard hasRoom(lines.count) else { return }
     output.append(lines)

@@ -4,11 +4,13 @@ extension HeadWriter {
   /// Writes the fields of `head` in their order, names and values as received, but for the names in `dropping` and
   /// those that Connection names.
   ///
-  /// Connection has no say in framing, Host, Authorization and Via: those are written anew or kept.
+  /// Connection has no say in framing, Host, Authorization and Via: those are written anew or kept. `name` is dropped
+  /// as well, and what reads like it to software that takes `_` for `-` (CGI, WSGI).
   public mutating func forwardFields(
-    of head: RequestHead, _ bytes: Span<UInt8>, dropping: FieldNameSet = .notForwardedInRequests
+    of head: RequestHead, _ bytes: Span<UInt8>, dropping: FieldNameSet = .notForwardedInRequests,
+    alsoDropping name: [UInt8]? = nil
   ) {
-    forward(head.fields, head.facts, bytes, dropping, ownPseudonym: nil)
+    forward(head.fields, head.facts, bytes, dropping, alsoDropping: name, ownPseudonym: nil)
   }
 
   /// As for a request. `Proxy-Status` lines that speak in the name of `ownPseudonym` are dropped as well: only we do.
@@ -25,12 +27,13 @@ extension HeadWriter {
 
   private mutating func forward(
     _ fields: [FieldLine], _ facts: borrowing FieldFacts, _ bytes: Span<UInt8>, _ dropping: FieldNameSet,
-    ownPseudonym: StaticString?
+    alsoDropping name: [UInt8]? = nil, ownPseudonym: StaticString?
   ) {
     // Lines that follow one another and are written as they came are copied together.
     var run = 0..<0
     for line in fields {
       if dropping.contains(line.known) || isNamed(line, facts.options, bytes) { continue }
+      if let name, reads(line, as: name, bytes) { continue }
       if line.known == .proxyStatus, let ownPseudonym, names(ownPseudonym, line.value, bytes) { continue }
       guard line.isPlain(bytes), !line.isPaddedLength(bytes) else {
         copy(bytes, run)
@@ -79,6 +82,18 @@ extension HeadWriter {
   private func isNamed(_ line: FieldLine, _ options: [ByteRange], _ bytes: Span<UInt8>) -> Bool {
     for option in options where bytes.equalsIgnoringCase(option, line.name) { return true }
     return false
+  }
+
+  private func reads(_ line: FieldLine, as name: [UInt8], _ bytes: Span<UInt8>) -> Bool {
+    func folded(_ byte: UInt8) -> UInt8 {
+      switch byte {
+      case UInt8(ascii: "A")...UInt8(ascii: "Z"): byte | 0x20
+      case UInt8(ascii: "_"): UInt8(ascii: "-")
+      default: byte
+      }
+    }
+    guard line.name.count == name.count else { return false }
+    return zip(line.name.range, name).allSatisfy { folded(bytes[$0]) == folded($1) }
   }
 
   /// Whether `pseudonym` occurs in a value, in any case.

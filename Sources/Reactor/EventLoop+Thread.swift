@@ -7,7 +7,7 @@ extension EventLoop {
   public static var availableCores: Int { Int(clinux_available_cores()) }
 
   /// Runs the loop on a thread of its own, called `name` (15 characters are shown by the system's tools).
-  public func startThread(named name: String) throws(Errno) {
+  @discardableResult public func startThread(named name: String) throws(Errno) -> LoopThread {
     final class Launch {
       let loop: EventLoop
       let name: String
@@ -30,6 +30,6 @@ extension EventLoop {
       unsafe launch.release()
       throw Errno(rawValue: status)
     }
-    _ = pthread_detach(thread)
+    return LoopThread(thread)
   }
 }

@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import Locks
 internal import Synchronization
 public import SystemPackage
 
@@ -38,7 +39,7 @@ public import SystemPackage
   private let epoll: Descriptor
   private let doorbell: Descriptor
   private let thread = Atomic<UInt>(0)
-  private let inbox = Mutex(Inbox())
+  private let inbox = Monitor(Inbox())
   private var slots: [Slot] = []
   private var registrations: UInt32 = 0
   private var ready: [UnownedJob] = []

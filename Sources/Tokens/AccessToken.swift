@@ -1,6 +1,6 @@
 import Secrets
 
-/// An access token, kept as the line that goes on requests, and the time it is good for.
+/// An access token, and the time it is good for.
 public final class AccessToken: Sendable, CustomStringConvertible, CustomReflectable {
   /// The longest token that is accepted, in bytes; with it a head of ordinary fields still fits common limits.
   public static let longestToken = 16_384
@@ -15,11 +15,11 @@ public final class AccessToken: Sendable, CustomStringConvertible, CustomReflect
   /// 30 s and at most 300 s, but never more than half of it.
   public let renewalWindow: Duration
 
-  private let line: Secret
+  private let token: Secret
 
-  /// A token whose `line` is a complete Authorization field line.
-  init(line: Secret, lifetime: Duration, requestedAt: TokenMoment) {
-    self.line = line
+  /// The token of these bytes, none of which may be anything but visible ASCII.
+  init(token: Secret, lifetime: Duration, requestedAt: TokenMoment) {
+    self.token = token
     self.lifetime = lifetime
     self.requestedAt = requestedAt
     unusableFrom = requestedAt.advanced(by: lifetime - min(.seconds(10), lifetime / 4))
@@ -42,8 +42,9 @@ public final class AccessToken: Sendable, CustomStringConvertible, CustomReflect
     return requestedAt.instant.advanced(by: untilWindow - jitter)
   }
 
-  /// Calls `body` with `Authorization: Bearer <token>` and the line's end, CR LF; nothing is copied.
-  public func withAuthorizationLine<R>(_ body: (Span<UInt8>) -> R) -> R { line.withBytes(body) }
+  /// Calls `body` with the token as it goes on requests, behind `Authorization: Bearer ` or what a route has for that;
+  /// nothing is copied.
+  public func withToken<R>(_ body: (Span<UInt8>) -> R) -> R { token.withBytes(body) }
 
   /// Says nothing of the token.
   public var description: String { "AccessToken(<redacted>)" }

@@ -1,5 +1,5 @@
+internal import Locks
 public import Secrets
-import Synchronization
 
 /// The secrets of a client; files are read anew for every fetch, so that a secret that was rotated takes effect without
 /// a restart.
@@ -38,11 +38,11 @@ public final class ClientSecrets: Sendable {
     var hasChanged = false
   }
 
-  private let entries: Mutex<[(place: Place, entry: Entry)]>
+  private let entries: Monitor<[(place: Place, entry: Entry)]>
 
   /// The secrets as they were when the configuration was loaded.
   public init(current: Entry, previous: Entry? = nil) {
-    entries = Mutex([(.current, current)] + (previous.map { [(.previous, $0)] } ?? []))
+    entries = Monitor([(.current, current)] + (previous.map { [(.previous, $0)] } ?? []))
   }
 
   /// Reads all files, which takes as long as small files take. What came from elsewhere cannot have changed.

@@ -55,7 +55,7 @@ struct TokenReplyReader {
         expiresIn: expiresIn(members, body), expiry: WebToken.expiry(of: bytes), reference: reference)
     }
     guard let lifetime else { throw .malformed(.expiredToken) }
-    return AccessToken(line: line(token), lifetime: lifetime, requestedAt: sent)
+    return AccessToken(token: token, lifetime: lifetime, requestedAt: sent)
   }
 
   private func object(in body: Span<UInt8>) throws(TokenFailure.Cause) -> JSONObject {
@@ -96,18 +96,6 @@ struct TokenReplyReader {
     }
     guard suitable else { throw .malformed(.unsuitableToken) }
     guard writer.count <= AccessToken.longestToken else { throw .malformed(.tokenTooLong) }
-    return writer.secret()
-  }
-
-  private func line(_ token: Secret) -> Secret {
-    let start = "Authorization: Bearer "
-    let end = "\r\n"
-    var writer = SecretWriter(capacity: start.utf8.count + token.count + end.utf8.count)
-    writer.append(start)
-    token.withBytes { bytes in
-      for position in bytes.indices { writer.append(bytes[position]) }
-    }
-    writer.append(end)
     return writer.secret()
   }
 

@@ -1,4 +1,4 @@
-import Synchronization
+import Locks
 
 /// The one place in the process where the token for one request comes from, shared by all event loops.
 ///
@@ -9,7 +9,7 @@ public final class TokenSource: Sendable, CustomReflectable {
   public let grant: TokenGrant
 
   private let environment: TokenEnvironment
-  private let shared: Mutex<Shared>
+  private let shared: Monitor<Shared>
 
   private struct Shared {
     var state: TokenState
@@ -42,7 +42,7 @@ public final class TokenSource: Sendable, CustomReflectable {
   public init(grant: TokenGrant, environment: TokenEnvironment) {
     self.grant = grant
     self.environment = environment
-    shared = Mutex(Shared(state: TokenState(request: grant.summary)))
+    shared = Monitor(Shared(state: TokenState(request: grant.summary)))
   }
 
   /// The token that is valid now, or nil. Costs two clock readings and an uncontended lock.

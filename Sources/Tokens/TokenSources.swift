@@ -1,9 +1,9 @@
-import Synchronization
+import Locks
 
 /// The token sources of a process: one for all routes that send the same request with the same secret.
 public final class TokenSources: Sendable, CustomReflectable {
   private let environment: TokenEnvironment
-  private let sources = Mutex<[TokenRequestKey: [TokenSource]]>([:])
+  private let sources = Monitor<[TokenRequestKey: [TokenSource]]>([:])
 
   /// No sources yet; those that come share `environment`.
   public init(environment: TokenEnvironment) { self.environment = environment }

@@ -1,11 +1,11 @@
-import Synchronization
+internal import Locks
 
 /// What a client's tokens add up to, whatever they are for: authorization servers may charge for each.
 public final class TokenSpending: Sendable {
   /// How many there may be; nil for as many as are needed.
   public let budget: TokenBudget?
 
-  private let tally = Mutex(TokenTally())
+  private let tally = Monitor(TokenTally())
 
   /// Nothing is spent yet.
   public init(budget: TokenBudget? = nil) { self.budget = budget }

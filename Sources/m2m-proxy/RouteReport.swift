@@ -10,6 +10,11 @@ struct RouteReport {
       var what = configuration.routes.isEmpty ? "" : route.audience.map { "audience \($0)" } ?? ""
       if !route.scopes.isEmpty { what += "\(what.isEmpty ? "" : ", ")scopes \(route.scopes.joined(separator: " "))" }
       if route.credentials == nil { what = "no token" }
+      if route.credentials != nil, !route.tokenField.isAuthorization {
+        what += "\(what.isEmpty ? "" : ", ")token in \(route.tokenField.header)"
+      }
+      if route.withoutToken == .forward { what += "\(what.isEmpty ? "" : ", ")without a token if there is none" }
+      if let concurrency = route.concurrency { what += "\(what.isEmpty ? "" : ", ")\(concurrency.requests) at once" }
       return [route.name, names.joined(separator: ", "), "→ \(Self.target(of: route))", what]
     }
     let widths = (0..<3).map { column in rows.map { $0[column].count }.max() ?? 0 }

@@ -85,7 +85,9 @@ struct ProxyConfExampleTests {
       limits: { zzzzzzzz: 1 }
       credentials: { kinde: { zzzzzzzz: 1, client_secret: { zzzzzzzz: 1 }, budget: { zzzzzzzz: 1 } } }
       listen: { zzzzzzzz: 1 }
-      routes: [{ zzzzzzzz: 1, timeouts: { zzzzzzzz: 1 } }]
+      routes:
+        - { zzzzzzzz: 1, timeouts: { zzzzzzzz: 1 }, concurrency: { zzzzzzzz: 1 }, throttled: { zzzzzzzz: 1 } }
+        - { name: a, match: a, credentials: kinde, token: { zzzzzzzz: 1 } }
       """
     let example = uncommented(try Self.text("proxy.conf.example"))
     let reference = try Self.text("docs/configuration.md")
@@ -100,7 +102,7 @@ struct ProxyConfExampleTests {
           "docs/configuration.md lacks \(name)")
       }
     }
-    #expect(sections == 11)
+    #expect(sections == 14)
   }
 
   @Test("shows the smallest file in docs/configuration.md as one that loads")

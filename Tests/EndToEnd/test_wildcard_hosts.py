@@ -9,6 +9,7 @@ from conftest import server_context
 from harness.client import get
 from harness.origin import RawOrigin
 from harness.proxy import clean_environment
+from harness.waiting import poll
 
 # An address of the internet (RFC 5737), and where it is in these tests.
 PUBLIC = "203.0.113.1"
@@ -170,6 +171,24 @@ def test_hosts_give_way_to_others_and_more_than_there_may_be_are_refused(start, 
     line = next(line for line in proxy.requests_logged(3) if line["host"] == "b.wild.example")
     assert (line["error"], line["connect"]) == ("too_many_hosts", "0ms")
     assert 'm2m_proxy_limit_reached_total{limit="wildcard_hosts"} 1' in proxy.metrics()
+
+
+def test_what_a_route_says_of_tokens_and_throttling_holds_for_each_host(start, wild, authlib):
+    statuses = ["401 Unauthorized", "429 Too Many Requests", "200 OK"]
+
+    def script(connection):
+        while not connection.at_end():
+            connection.request()
+            connection.answer(b"ok", statuses.pop(0), "Retry-After: 0")
+
+    wild.otherwise = script
+    proxy = start({"a_wild_example": [PUBLIC]}, concurrency=1, throttled={"wait": "1s"}, token={"header": "X-Api-Token"})
+    answer = proxy.connect().exchange(get(f"http://a.wild.example:{wild.port}/x", "X-Api-Token: forged"))
+    assert answer.status == 200 and len(wild.connections) == 1
+    tokens = [request.value("x-api-token").decode() for request in wild.requests]
+    assert tokens == [f"Bearer {authlib.tokens[number]}" for number in [0, 1, 1]]
+    assert proxy.requests_logged(1)[0]["replayed"] == "401,429"
+    poll(lambda: proxy.sample("m2m_proxy_concurrency_in_flight") == 0, "no request under way")
 
 
 def test_a_host_that_does_not_exist_leaves_no_trace(start, wild):

@@ -1,5 +1,5 @@
+import Locks
 import Secrets
-import Synchronization
 import Tokens
 
 private let secret = "hunter2-+/hunter2"
@@ -54,7 +54,7 @@ private func outcome(
       transport: { _ in .success(response) },
       launch: { work in Task(executorPreference: executor) { await work() } }, schedule: { _, _ in },
       onEvent: { _ in }, random: { 0.5 }))
-  let result = Mutex<Result<AccessToken, TokenFailure>?>(nil)
+  let result = Monitor<Result<AccessToken, TokenFailure>?>(nil)
   switch source.request({ outcome in result.withLock { $0 = outcome } }) {
   case .available(let token): return .success(token)
   case .failed(let failure): return .failure(failure)
@@ -65,13 +65,9 @@ private func outcome(
 }
 
 private func check(_ token: AccessToken) throws(Violation) {
-  let line = token.withAuthorizationLine { line in line.indices.map { line[$0] } }
-  let shown = text(line)
-  let isLine = shown.hasPrefix("Authorization: Bearer ") && shown.hasSuffix("\r\n")
-  try require(isLine, "the line is \(shown)")
-  let value = line.dropFirst("Authorization: Bearer ".utf8.count).dropLast(2)
+  let value = token.withToken { token in token.indices.map { token[$0] } }
   try require(!value.isEmpty && value.count <= AccessToken.longestToken, "a token of \(value.count) bytes")
-  try require(value.allSatisfy { (0x21...0x7e).contains($0) }, "the line is \(shown)")
+  try require(value.allSatisfy { (0x21...0x7e).contains($0) }, "the token is \(text(value))")
   try require(token.lifetime > .zero, "a lifetime of \(token.lifetime)")
   try require(!"\(token) \(String(reflecting: token))".contains(text(value)) || value.count < 12, "a token is shown")
 }
@@ -90,7 +86,7 @@ private func check(_ failure: TokenFailure, _ input: [UInt8]) throws(Violation) 
 
 /// Runs tasks on the thread that calls ``run()``.
 private final class CallersExecutor: TaskExecutor {
-  private let jobs = Mutex<[UnownedJob]>([])
+  private let jobs = Monitor<[UnownedJob]>([])
 
   func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)

@@ -1,5 +1,5 @@
 import HTTPService
-import Synchronization
+import Locks
 import Testing
 
 @Suite("A service and its connections")
@@ -28,7 +28,7 @@ struct ServiceTimingTests {
 
   @Test("serves no more connections at a time than it may, and the next one when one ends")
   func connectionLimit() throws {
-    let order = Mutex<[String]>([])
+    let order = Monitor<[String]>([])
     let service = try RunningService(limits: ServiceLimits(connections: 1)) { request in
       order.withLock { $0.append(request.path) }
       return .text(200, "done")

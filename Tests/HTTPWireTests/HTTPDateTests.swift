@@ -13,5 +13,26 @@ struct HTTPDateTests {
     ])
   func dates(seconds: UInt64, text: String) {
     #expect(HTTPDate.text(secondsSince1970: seconds) == Array(text.utf8))
+    #expect(HTTPDate.secondsSince1970(of: Array(text.utf8)) == seconds)
+  }
+
+  @Test("every day for four centuries is read as it is written")
+  func everyDay() {
+    let wrong = (0..<146_097).map { UInt64($0) * 86_400 + UInt64($0 % 86_400) }.filter {
+      HTTPDate.secondsSince1970(of: HTTPDate.text(secondsSince1970: $0)) != $0
+    }
+    #expect(wrong == [])
+  }
+
+  @Test(
+    "what is not such a date is none",
+    arguments: [
+      "", "soon", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994", "Mon, 06 Nov 1994 08:49:37 GMT",
+      "Sun, 06 Nov 1994 08:49:37 UTC", "Sun, 06 nov 1994 08:49:37 GMT", "Sun, 6 Nov 1994 08:49:37 GMT ",
+      "Sun, 06 Nov 1994 24:49:37 GMT", "Thu, 30 Feb 2023 00:00:00 GMT", "Wed, 31 Dec 1969 23:59:59 GMT",
+      "Sun, 00 Jan 1970 00:00:00 GMT", "Sun, 06:Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 +8:49:37 GMT",
+    ])
+  func noDate(text: String) {
+    #expect(HTTPDate.secondsSince1970(of: Array(text.utf8)) == nil)
   }
 }

@@ -3,9 +3,10 @@ import HTTPWire
 import Testing
 
 /// Forwards a request as the proxy does: target and Host as given, its fields, framing, a token, Via.
-func forwardRequest(_ message: String, capacity: Int = 65_536, dropping: FieldNameSet = .notForwardedInRequests) throws
-  -> String
-{
+func forwardRequest(
+  _ message: String, capacity: Int = 65_536, dropping: FieldNameSet = .notForwardedInRequests,
+  alsoDropping name: String? = nil
+) throws -> String {
   let message = bytes(message)
   var parser = RequestHeadParser(limits: HeadLimits())
   var head = RequestHead()
@@ -17,9 +18,9 @@ func forwardRequest(_ message: String, capacity: Int = 65_536, dropping: FieldNa
   writer.target(message.span.extracting(head.target.range))
   writer.endRequestLine()
   writer.host(bytes("up.example").span, port: 8443)
-  writer.forwardFields(of: head, message.span, dropping: dropping)
+  writer.forwardFields(of: head, message.span, dropping: dropping, alsoDropping: name.map(bytes))
   if head.framing == .chunked { writer.chunkedFraming() }
-  writer.lines(bytes("Authorization: Bearer ours\r\n").span)
+  writer.line(bytes("Authorization: Bearer ").span, bytes("ours").span)
   writer.via(head.version, viaName.span)
   try writer.end()
   return text(of: output)
@@ -50,6 +51,15 @@ private let viaName = Array("m2m-proxy".utf8)
 
   private func forwarded(_ fields: String) throws -> String {
     try forwardRequest("GET /a HTTP/1.1\r\nHost: a\r\n\(fields)\r\n")
+  }
+
+  @Test("a field of a given name is dropped, however it is written, and no other one")
+  func alsoDropped() throws {
+    let message =
+      "GET /a HTTP/1.1\r\nHost: a\r\nX-Token: 1\r\nX: 2\r\nx_tOKEN:3\r\nX-Tokens: 4\r\nX-Toke\u{60}: 5\r\n\r\n"
+    let forwarded = try forwardRequest(message, alsoDropping: "x-Token")
+    #expect(forwarded == begin + "X: 2\r\nX-Tokens: 4\r\nX-Toke\u{60}: 5\r\n" + end)
+    #expect(try forwardRequest(message).contains("X-Token: 1\r\nX: 2\r\nx_tOKEN: 3\r\n"))
   }
 
   @Test("fields keep their order, their case and their values")

@@ -42,6 +42,7 @@ import Upstream
       .denied(.overrides(.method, field: "X-HTTP-Method-Override", route)),
       .upstreamSpokeFirst(route),
       .denied(.overrides(.path, field: "X-Original-URL", route)),
+      .noPlace(route, hasWaited: false), .noPlace(route, hasWaited: true),
     ] + upstreamErrors.map { .upstream($0, route) }
 
   /// The number of the case: whoever adds one is told here to add it to `all`.
@@ -71,12 +72,13 @@ import Upstream
     case .clientTooSlow: 21
     case .upstreamSpokeFirst: 22
     case .tooManyHosts: 23
+    case .noPlace: 24
     }
   }
 
   @Test("every kind of error is among those that are tested")
   func completeness() {
-    #expect(Set(Self.all.map(number)) == Set(0...23))
+    #expect(Set(Self.all.map(number)) == Set(0...24))
   }
 
   @Test("every error has a name for metrics that does not depend on what is in it", arguments: all.indices)

@@ -1,6 +1,6 @@
 import Configuration
+import Locks
 import LoopbackTesting
-import Synchronization
 import Testing
 
 @testable import ProxyCore
@@ -126,7 +126,7 @@ import Testing
 
   @Test("a request is sent again only when nothing can have come of it: GET yes, POST no")
   func repetition() throws {
-    let seen = Mutex<[String]>([])
+    let seen = Monitor<[String]>([])
     let port = try RawListener.serving { socket in
       var isFirst = true
       while true {
@@ -154,7 +154,7 @@ import Testing
 
   @Test("an idle connection on which something arrives is not used again, and its bytes reach nobody")
   func unasked() throws {
-    let connections = Mutex(0)
+    let connections = Monitor(0)
     let sent = Answer<Bool>()
     let port = try RawListener.serving { socket in
       let number = connections.withLock { count in

@@ -1,4 +1,4 @@
-import Synchronization
+import Locks
 import Testing
 
 @testable import Secrets
@@ -29,7 +29,7 @@ struct SecretTests {
 
   @Test("is wiped before its memory is given back")
   func wiped() {
-    let seen = Mutex<[UInt8]?>(nil)
+    let seen = Monitor<[UInt8]?>(nil)
     var secret: Secret? = unsafe Secret(copying: "hunter2".utf8Span.span) { memory in
       let bytes = unsafe [UInt8](memory)
       seen.withLock { $0 = bytes }

@@ -45,8 +45,8 @@ extension Secret {
 }
 
 extension AccessToken {
-  var line: String {
-    withAuthorizationLine { bytes in String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self) }
+  var text: String {
+    withToken { bytes in String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self) }
   }
 }
 

@@ -1,4 +1,4 @@
-import Synchronization
+import Locks
 
 /// Holds up everybody who comes until a test opens it.
 final class Gate: Sendable {
@@ -7,7 +7,7 @@ final class Gate: Sendable {
     var waiting: [CheckedContinuation<Void, Never>] = []
   }
 
-  private let state = Mutex(State())
+  private let state = Monitor(State())
 
   func pass() async {
     await withCheckedContinuation { continuation in

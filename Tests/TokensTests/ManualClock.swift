@@ -1,9 +1,9 @@
-import Synchronization
+import Locks
 import Tokens
 
 /// A clock that stands still until a test turns it.
 final class ManualClock: Sendable {
-  private let time = Mutex((passed: Duration.zero, step: Int64(0)))
+  private let time = Monitor((passed: Duration.zero, step: Int64(0)))
 
   var clock: TokenClock {
     TokenClock(now: { self.now }, wallSeconds: { self.wallSeconds })

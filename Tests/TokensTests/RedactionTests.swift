@@ -44,7 +44,7 @@ struct RedactionTests {
       workshop.endpoint.replies(response)
       let result = try #require(await workshop.obtain())
       let accessToken = try #require(result.success)
-      #expect(accessToken.line.contains(token), "the token is there, and only hidden")
+      #expect(accessToken.text.contains(token), "the token is there, and only hidden")
       expectNothingShown(of: accessToken)
       expectNothingShown(of: result)
       expectNothingShown(of: TokenAvailability.available(accessToken))

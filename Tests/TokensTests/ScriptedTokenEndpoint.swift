@@ -1,4 +1,4 @@
-import Synchronization
+import Locks
 import Tokens
 
 /// A token endpoint that answers from a script, and remembers what it was asked.
@@ -13,7 +13,7 @@ final class ScriptedTokenEndpoint: Sendable {
     var mostUnderWay = 0
   }
 
-  private let state = Mutex(State())
+  private let state = Monitor(State())
   private let gate: Gate?
 
   /// An endpoint that answers at once, or once `gate` is open.

@@ -15,7 +15,7 @@ struct TokenStateTests {
   }
 
   private func token(lifetime: Duration = .seconds(100), at moment: TokenMoment? = nil) -> AccessToken {
-    AccessToken(line: TokenGrant.example().clientSecret, lifetime: lifetime, requestedAt: moment ?? start)
+    AccessToken(token: TokenGrant.example().clientSecret, lifetime: lifetime, requestedAt: moment ?? start)
   }
 
   private func newState() -> TokenState { TokenState(request: TokenGrant.example().summary) }

@@ -1,4 +1,4 @@
-import Synchronization
+import Locks
 import Testing
 import Tokens
 
@@ -34,9 +34,9 @@ struct VirtualDaysTests {
 
   /// A value that a test changes, and the endpoint reads.
   private final class Current<Value: Sendable>: Sendable {
-    private let storage: Mutex<Value>
+    private let storage: Monitor<Value>
 
-    init(_ value: Value) { storage = Mutex(value) }
+    init(_ value: Value) { storage = Monitor(value) }
 
     var value: Value {
       get { storage.withLock { $0 } }

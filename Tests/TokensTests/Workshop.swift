@@ -1,4 +1,4 @@
-import Synchronization
+import Locks
 import Tokens
 
 /// A token source with everything around it in a test's hands: fetches run when the test says so.
@@ -51,7 +51,7 @@ struct Workshop: Sendable {
 
 /// A list that several threads add to.
 final class Collected<Element: Sendable>: Sendable {
-  private let elements = Mutex<[Element]>([])
+  private let elements = Monitor<[Element]>([])
 
   var all: [Element] { elements.withLock { $0 } }
 

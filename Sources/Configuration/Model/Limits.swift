@@ -26,6 +26,9 @@ public struct Limits: Sendable, Hashable {
 
   /// Bytes of a buffer: content on its way, in one direction of one request.
   public var buffer = 64 * 1024
+  /// Bytes of a request's content that are kept so that it can be sent again.
+  public var replayBuffer = 64 * 1024
+
   /// Bytes per second that a client must send of its content, or take of its answer; nil for no such bound.
   public var minRate: Int? = 100
 

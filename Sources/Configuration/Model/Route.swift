@@ -16,12 +16,20 @@ public struct Route: Sendable {
   public var audience: String?
   /// The scopes to ask a token for; empty when none are named in the token request.
   public var scopes: [String]
+  /// Where the token goes.
+  public var tokenField = TokenField()
+  /// What becomes of its requests while there is no token.
+  public var withoutToken = WithoutToken.refuse
   /// The timeouts of proxy.conf with the route's own put over them.
   public var timeouts: Timeouts
   /// What it serves of the requests that match it.
   public var rules: RouteRules
   /// Bytes of a request's content; nil for no limit.
   public var body: Int?
+  /// When its requests are sent again.
+  public var replay = ReplayRules()
+  /// How many of its requests are under way at once; nil for no limit.
+  public var concurrency: Concurrency?
   /// Whether the hosts that a wildcard takes may be on private networks, or on this machine. Without wildcards, and with
   /// an upstream, it says nothing.
   public var allowsPrivate: Bool

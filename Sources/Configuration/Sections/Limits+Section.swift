@@ -8,6 +8,7 @@ extension Limits {
     section.read("buffer", .size(16 * 1024...1024 * 1024), into: &buffer)
     section.read("body", .bodySize, into: &body)
     section.read("min_rate", .rate, into: &minRate)
+    section.read("replay_buffer", .replayBuffer, into: &replayBuffer)
     section.read("connections", .count(1...1_000_000), into: &connections)
     section.read("connections_per_client", .count(1...1_000_000), into: &connectionsPerClient)
     section.read("requests_per_connection", .count(1...1_000_000_000), into: &requestsPerConnection)

@@ -33,11 +33,21 @@ struct RouteReader {
     section.read("body", .bodySize, into: &body)
     _ = section.section("timeouts") { timeouts.readRoute($0) }
     let rules = RouteRules.read(section)
+    let hasToken = token == nil || token?.credentials != nil
+    let tokenField = TokenField.read(section, hasToken: hasToken)
+    let withoutToken = WithoutToken.read(section, hasToken: hasToken)
+    let replay = ReplayRules.read(section, limits: limits, hasToken: hasToken)
+    let concurrency = section["concurrency"].flatMap(Concurrency.read)
     guard let name, let matching, let target, let token else { return nil }
-    return Route(
+    var route = Route(
       name: name, matches: matching.matches, mount: matching.mount, upstream: target.origin,
       upstreamBasePath: target.basePath, credentials: token.credentials, audience: token.audience, scopes: token.scopes,
       timeouts: timeouts, rules: rules, body: body, allowsPrivate: target.allowsPrivate)
+    route.tokenField = tokenField
+    route.withoutToken = withoutToken
+    route.replay = replay
+    route.concurrency = concurrency
+    return route
   }
 
   private mutating func readName(_ section: Section) -> String? {

@@ -9,6 +9,7 @@ extension ExchangeError {
     case .clientTooSlow: .minRate
     case .tooManyConnections: .connectionsPerClient
     case .headTooLarge: .head
+    case .noPlace(_, let hasWaited): hasWaited ? .concurrencyWait : .concurrencyQueue
     case .tooManyHosts: .wildcardHosts
     case .upstream(.exhausted, _): .queue
     case .upstream(.noDescriptors, _): .descriptors

@@ -58,6 +58,8 @@ enum ExchangeError: Error {
   case outOfTime(ProxyRoute)
   /// The client's address has as many connections as it may.
   case tooManyConnections
+  /// As many requests of the route are under way as may be, and too many wait, or this one did for too long.
+  case noPlace(ProxyRoute, hasWaited: Bool)
   /// The request's fields do not fit into what is sent to an upstream.
   case headTooLarge
   /// The program ends before the request did.
@@ -77,7 +79,7 @@ extension ExchangeError {
     case .token, .tokenTimeout: .token
     case .upstream(.ownListener, _): .policy
     case .upstream, .upstreamBroken, .upstreamSpokeFirst, .upstreamTimeout, .response, .responseIncomplete: .upstream
-    case .tooManyConnections, .tooManyHosts, .outOfTime, .draining: .internal
+    case .tooManyConnections, .tooManyHosts, .noPlace, .outOfTime, .draining: .internal
     }
   }
 
@@ -105,6 +107,7 @@ extension ExchangeError {
     case .upstreamTimeout: "upstream_timeout"
     case .response: "malformed_response"
     case .responseIncomplete: "incomplete_response"
+    case .noPlace(_, let hasWaited): hasWaited ? "concurrency_wait" : "concurrency_queue"
     case .headTooLarge: "head_too_large"
     case .outOfTime: "out_of_time"
     case .draining: "draining"

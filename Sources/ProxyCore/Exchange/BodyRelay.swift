@@ -27,12 +27,14 @@ struct BodyRelay {
   }
 
   /// What has been received and not been moved on; what remains in it at the end belongs to the next message.
-  let input: ByteBuffer
+  private(set) var input: ByteBuffer
   /// Framed bytes that wait for the sink; whoever starts the relay has put the message's head there.
   let output: ByteBuffer
   private(set) var decoder: BodyDecoder
   /// How much of the content has reached the sink's kernel, the head and the framing included.
   private(set) var bytesSent: UInt64 = 0
+  /// What it takes to move the content once more; nil where that is not asked for.
+  private(set) var kept: KeptContent?
 
   private let framing: BodyFraming
   private let passesTrailers: Bool
@@ -49,9 +51,10 @@ struct BodyRelay {
   /// - Parameter input: where content is received; what is in it already is the beginning of it.
   /// - Parameter framing: the one in which the content is sent on.
   /// - Parameter limit: how many bytes of content there may be; nothing beyond them is sent on.
+  /// - Parameter kept: where the content is kept so that it can be moved once more.
   init(
     _ decoder: BodyDecoder, input: ByteBuffer, output: ByteBuffer, framing: BodyFraming, passesTrailers: Bool,
-    limit: UInt64 = .max
+    limit: UInt64 = .max, kept: KeptContent? = nil
   ) {
     self.decoder = decoder
     self.input = input
@@ -59,6 +62,7 @@ struct BodyRelay {
     self.framing = framing
     self.passesTrailers = passesTrailers
     self.limit = limit
+    self.kept = kept
   }
 
   /// Whether all content, and the end of it, has been handed to the sink's kernel.
@@ -93,6 +97,39 @@ struct BodyRelay {
     output.removeAll()
   }
 
+  // MARK: Once more
+
+  /// Whether all that has come of the content is still here.
+  var canRewind: Bool {
+    guard let kept else { return framing == .none || framing == .length(0) }
+    return kept.isWhole && kept.count + input.count - direct <= input.capacity
+  }
+
+  /// Begins the content anew, if ``canRewind``: with what came of it, and what came behind it, in front. What waits for
+  /// the sink is dropped.
+  ///
+  /// - Parameter pool: lends another buffer to receive into, and takes the present one.
+  mutating func rewind(_ pool: BufferPool) {
+    abandon()
+    if kept?.count ?? 0 > 0 {
+      let received = input
+      input = pool.lend()
+      kept?.move(to: input)
+      input.append(received.readableBytes)
+      pool.giveBack(received)
+    }
+    decoder = BodyDecoder(decoder.framing)
+    bytesSent = 0
+    isEnded = false
+  }
+
+  /// Gives back what was kept.
+  mutating func forget() {
+    kept?.giveBack()
+  }
+
+  // MARK: Framing
+
   /// Turns `input` into `output`, or into content that is sent directly.
   private mutating func frame() throws(Failure) {
     guard !isEnded else { return }
@@ -116,11 +153,13 @@ struct BodyRelay {
     let output = output
     if framing == .chunked {
       let consumed = try ChunkedEncoder.append(from: &decoder, input.readableBytes, to: output)
+      kept?.keep(input.readableBytes.extracting(first: consumed))
       input.consume(consumed)
       return consumed
     }
     guard decoder.framing == .chunked else {
       direct = try decoder.step(input.readableBytes).consumed
+      kept?.keep(input.readableBytes.extracting(first: direct))
       return direct
     }
     let consumed = try decoder.gather(input.readableBytes, into: output)

@@ -167,9 +167,10 @@ final class ClientConnection: @unchecked Sendable {
 
   // MARK: Ending
 
-  /// The program is about to end: an idle connection closes now, a busy one after its request.
+  /// The program is about to end: an idle connection closes now, a busy one after its request, which may have something
+  /// to cut short.
   func drain() {
-    if isIdle { wakeup.wake() }
+    wakeup.wake()
   }
 
   /// The program ends.

@@ -29,7 +29,11 @@ final class Exchange {
   var mountLength = 0
   /// What is left of Max-Forwards, for a request that it means something to.
   var remainingForwards: UInt64?
+  /// Whether it counts among the requests of the route that are under way.
+  var holdsPlace = false
   var token: AccessToken?
+  /// Why the request goes on without a token although the route has one.
+  var missingToken: String?
   /// The connections to the upstream, once that is chosen.
   var pool: UpstreamPool!
   /// The host below a wildcard that the request goes to, where it goes to one.
@@ -41,6 +45,8 @@ final class Exchange {
   var answerHead = ResponseHead()
   /// Bytes of the upstream's answer, from the first one on.
   var answerInput: ByteBuffer?
+  /// What the client is sent before the answer's content.
+  var answerOutput: ByteBuffer?
   var download: BodyRelay?
   var isRepetition = false
   var uploadPace = ClientPace(rate: nil)
@@ -49,6 +55,8 @@ final class Exchange {
   var deliveredAtDeadline: UInt64 = 0
 
   // What became of it.
+  /// The statuses after which it was sent again.
+  var replayedAfter: [Int] = []
   var ending = Ending.closesConnection
   var status = 0
   var hasBegunAnswer = false
@@ -71,8 +79,13 @@ final class Exchange {
       if try goesNoFurther() {
         await answerHere()
       } else {
+        try await takePlace()
         try await attachToken()
-        try await forwardRequest()
+        while true {
+          try await forwardRequest()
+          try await readAnswer()
+          guard mayReplay, try await prepareReplay() else { break }
+        }
         try await relayResponse()
       }
     } catch {
@@ -89,6 +102,7 @@ final class Exchange {
     target = nil
     remainingForwards = nil
     isRepetition = false
+    replayedAfter.removeAll(keepingCapacity: true)
     uploadIsRefused = false
     ending = .closesConnection
     status = 0
@@ -102,16 +116,19 @@ final class Exchange {
   private func finish() -> Ending {
     connection.finalDeadline = .never
     releaseUpstream()
+    leavePlace()
     if let requestedHost { worker.requestedHosts.leave(requestedHost) }
     requestedHost = nil
     pool = nil
     endUpload()
     if let answerInput { worker.buffers.giveBack(answerInput) }
-    if let download { worker.buffers.giveBack(download.output) }
+    if let answerOutput { worker.buffers.giveBack(answerOutput) }
     answerInput = nil
+    answerOutput = nil
     download = nil
     route = nil
     token = nil
+    missingToken = nil
     failure = nil
     connection = nil
     return ending
@@ -127,6 +144,7 @@ final class Exchange {
       }
     }
     upload?.abandon()
+    upload?.forget()
     guard let upload else { return }
     worker.buffers.giveBack(upload.output)
     if upload.input.isEmpty || connection.input != nil {
@@ -138,9 +156,15 @@ final class Exchange {
   }
 
   private func releaseUpstream() {
+    guard let download else { return endUpstream(answerIsWhole: false) }
+    let isWhole = download.isFinished && download.decoder.framing != .untilClose && download.input.isEmpty
+    endUpstream(answerIsWhole: failure == nil && isWhole)
+  }
+
+  /// Ends the use of the upstream's connection, and keeps it for other requests if nothing is left on it of this one.
+  func endUpstream(answerIsWhole: Bool) {
     guard let upstream, let pool else { return }
-    let isReusable = failure == nil && answerHead.wantsKeepAlive && upload?.isFinished == true
-    if isReusable, let download, download.isFinished, download.decoder.framing != .untilClose, download.input.isEmpty {
+    if answerIsWhole, answerHead.wantsKeepAlive, upload?.isFinished == true {
       pool.release(upstream)
     } else {
       pool.discard(upstream)

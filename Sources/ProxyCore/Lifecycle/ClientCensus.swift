@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import Locks
 
 /// How many connections every client has, all loops together.
 ///
@@ -6,7 +6,7 @@ internal import Synchronization
 /// refuse some clients long before others. The lock is taken once when a connection comes and once when it goes.
 final class ClientCensus: Sendable {
   private let limit: Int
-  private let counts = Mutex<[ClientAddress: Int]>([:])
+  private let counts = Monitor<[ClientAddress: Int]>([:])
 
   /// - Parameter limit: how many connections a client may have.
   init(limit: Int) {

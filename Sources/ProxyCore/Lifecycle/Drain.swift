@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Locks
 internal import Reactor
 internal import Synchronization
 
@@ -72,10 +73,10 @@ final class Drain: @unchecked Sendable {
 
 /// Adds up what every worker has; the last one gets the sum.
 private final class InFlight: Sendable {
-  private let state: Mutex<(missing: Int, sum: Int)>
+  private let state: Monitor<(missing: Int, sum: Int)>
 
   init(_ workers: Int) {
-    state = Mutex((workers, 0))
+    state = Monitor((workers, 0))
   }
 
   func add(_ count: Int) -> Int? {

@@ -11,6 +11,9 @@ enum Limit: String, CaseIterable {
   case minRate = "min_rate"
   case upstreamConnections = "upstream_connections"
   case queue
+  case concurrency
+  case concurrencyQueue = "concurrency.queue"
+  case concurrencyWait = "concurrency.wait"
   case wildcardHosts = "wildcard_hosts"
   /// Descriptors, or the memory for them.
   case descriptors

@@ -68,6 +68,7 @@ public final class Proxy {
         clients: census, metrics: WorkerMetrics(registry, routes: plan.table.routes),
         accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger, viaName: viaName)
     }
+    for route in plan.table.routes { route.concurrency?.register(registry, route: route.name) }
     registry.registerProcessMetrics()
     registry.gauge("m2m_proxy_clients", help: "Client addresses that have connections.") { Double(census.clients) }
     if let sink = accessLog?.sink {
@@ -84,14 +85,18 @@ public final class Proxy {
 
   /// Serves until a signal ends it and the last request is done.
   public func run() throws(StartError) {
+    var threads: [LoopThread] = []
     do {
       try signals.start(on: loops[0])
-      for (index, loop) in loops.enumerated().dropFirst() { try loop.startThread(named: "loop-\(index)") }
+      for (index, loop) in loops.enumerated().dropFirst() {
+        threads.append(try loop.startThread(named: "loop-\(index)"))
+      }
     } catch {
       throw StartError("the event loops cannot be started: \(error)")
     }
     drain.prepare(workers: workers, loops: loops)
     loops[0].run()
+    for thread in threads { thread.join() }
   }
 
   /// What was done, for the last line that a person reads: requests served, and requests that were cut off.

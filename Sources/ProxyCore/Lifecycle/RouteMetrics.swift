@@ -15,6 +15,19 @@ final class RouteMetrics {
   private let statuses: [Counter]
   // By kind; registered when it first happens, so that what never happens does not fill the page.
   private var errors: [String: Counter] = [:]
+  /// How long requests waited for their turn; registered when the first one did.
+  private(set) lazy var placeWait = registry.histogram(
+    "m2m_proxy_concurrency_wait_seconds", help: "How long requests that had to wait for their turn did.",
+    labels: ["route": route])
+  /// Requests that wait because the API throttled them; registered when the first one did.
+  private(set) lazy var waitingForThrottling = registry.gauge(
+    "m2m_proxy_throttled_waiting", help: "Requests that wait now because the API asked for that.",
+    labels: ["route": route])
+  /// Requests that went on without a token; registered when the first one did.
+  private(set) lazy var withoutToken = registry.counter(
+    "m2m_proxy_requests_without_token_total", help: "Requests forwarded without a token because there was none.",
+    labels: ["route": route])
+  private var replays: [Int: Counter] = [:]
   private let registry: MetricsRegistry
   private let route: String
 
@@ -65,6 +78,17 @@ final class RouteMetrics {
         "m2m_proxy_errors_total", help: "Exchanges that the proxy ended, by the part of the way that failed.",
         labels: ["route": route, "hop": error.hop.rawValue, "kind": error.kind])
     errors[error.kind] = counter
+    counter.increment()
+  }
+
+  /// Counts a request that is sent again because it was answered with `status`.
+  func replayed(after status: Int) {
+    let counter =
+      replays[status]
+      ?? registry.counter(
+        "m2m_proxy_requests_replayed_total", help: "Requests sent again, by the status they were answered with.",
+        labels: ["route": route, "cause": "\(status)"])
+    replays[status] = counter
     counter.increment()
   }
 }

@@ -48,7 +48,7 @@ struct RoutePlan {
     let limits = poolLimits(configuration, loops: loops)
     // One series for all of them: clients choose their names, and must not choose how many series there are.
     let figures = PoolFigures()
-    registry.show(figures, upstream: "*")
+    if configuration.routes.contains(where: { $0.upstream == nil }) { registry.show(figures, upstream: "*") }
     return RequestedHosts(
       limit: share(configuration.limits.wildcardHosts, of: loops), idleLimit: limits.connections
     ) { UpstreamPool(origin: $0, limits: limits, figures: figures, dialer: dialer, loop: loop) }

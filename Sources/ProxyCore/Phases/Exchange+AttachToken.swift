@@ -7,17 +7,25 @@ extension Exchange {
   func attachToken() async throws(ExchangeError) {
     guard let route, let source = route.tokens else { return }
     token = source.current()
-    if token == nil { token = try await waitForToken(source, route) }
+    guard token == nil else { return }
+    do throws(ExchangeError) {
+      token = try await waitForToken(source, route)
+    } catch {
+      guard route.forwardsWithoutToken, error.hop == .token else { throw error }
+      missingToken = error.kind
+      worker.metrics.routes[route.index].withoutToken.increment()
+    }
   }
 
-  private func waitForToken(_ source: TokenSource, _ route: ProxyRoute) async throws(ExchangeError) -> AccessToken {
+  func waitForToken(_ source: TokenSource, _ route: ProxyRoute) async throws(ExchangeError) -> AccessToken {
     let began = Instant.now
     let metrics = worker.metrics.routes[route.index]
     metrics.waitingForToken.add()
     defer {
       metrics.waitingForToken.subtract()
-      clock.token = Instant.now - began
-      metrics.tokenWait.observe(nanoseconds: clock.token)
+      let waited = Instant.now - began
+      clock.token += waited
+      metrics.tokenWait.observe(nanoseconds: waited)
     }
     let delivery = TokenDelivery(loop: worker.loop, wakeup: connection.wakeup)
     switch source.request({ delivery.deliver($0) }) {

@@ -9,8 +9,9 @@ extension Exchange {
   /// Sends the request to the upstream, and ends when the first bytes of an answer are there. The rest of the
   /// content, if there is any, goes on its way while the answer is relayed.
   func forwardRequest() async throws(ExchangeError) {
-    guard let route = try chooseUpstream() else { return }
-    try prepareUpload(route)
+    // What is sent again has its upstream, and its head, already.
+    guard let route = upload == nil ? try chooseUpstream() : route else { return }
+    if upload == nil { try prepareUpload(route) }
     try await connectUpstream(route)
     while !(try await sendUntilAnswered(route)) {
       // Only a connection that served others before can turn out dead like this, and the next one is new.
@@ -28,13 +29,30 @@ extension Exchange {
   private func prepareUpload(_ route: ProxyRoute) throws(ExchangeError) {
     upload = BodyRelay(
       BodyDecoder(head.framing), input: worker.buffers.lend(), output: worker.buffers.lend(), framing: head.framing,
-      passesTrailers: !head.hasConnectionOptions && !route.rules.canBeOverridden, limit: route.bodyLimit)
+      passesTrailers: passesTrailers(route), limit: route.bodyLimit, kept: keptContent(route))
     try writeRequestHead(route, to: upload!.output)
     guard head.framing != .none, let input = connection.input else { return }
     // What came with the head goes where the rest of the content will come: the head itself is still needed.
     let headEnd = input.start + head.length
     upload!.input.append(input.bytes(headEnd..<input.end))
     input.truncate(to: headEnd)
+  }
+
+  /// Whether trailers go on: none that Connection may name, none that get round a rule, and none that could be taken for
+  /// the token.
+  private func passesTrailers(_ route: ProxyRoute) -> Bool {
+    !head.hasConnectionOptions && !route.rules.canBeOverridden && route.tokenHeader == nil
+  }
+
+  /// Where the request's content is kept, if it is small enough to be sent again.
+  private func keptContent(_ route: ProxyRoute) -> KeptContent? {
+    let limit = route.replayBuffer
+    switch head.framing {
+    case .length(let length) where length > 0 && length <= UInt64(limit): break
+    case .chunked where limit > 0: break
+    default: return nil
+    }
+    return KeptContent(worker.buffers, limit: limit)
   }
 
   /// Begins anew a request without content.
@@ -46,7 +64,7 @@ extension Exchange {
     try writeRequestHead(route, to: old.output)
   }
 
-  private func writeRequestHead(_ route: ProxyRoute, to outbound: ByteBuffer) throws(ExchangeError) {
+  func writeRequestHead(_ route: ProxyRoute, to outbound: ByteBuffer) throws(ExchangeError) {
     guard let input = connection.input else { return }
     let bytes = input.readableBytes
     var writer = HeadWriter(outbound)
@@ -55,14 +73,17 @@ extension Exchange {
     writer.endRequestLine()
     let hostLine = route.hostLine
     writer.lines(hostLine.span)
-    writer.forwardFields(of: head, bytes, dropping: droppedFields(route))
+    writer.forwardFields(of: head, bytes, dropping: droppedFields(route), alsoDropping: route.tokenHeader)
     if head.framing == .chunked { writer.chunkedFraming() }
     if let remainingForwards { writer.field("Max-Forwards", remainingForwards) }
     if head.acceptsTrailers {
       writer.field("TE", "trailers" as StaticString)
       writer.field("Connection", "TE" as StaticString)
     }
-    token?.withAuthorizationLine { writer.lines($0) }
+    if let token {
+      let prefix = route.tokenPrefix
+      token.withToken { writer.line(prefix.span, $0) }
+    }
     let viaName = worker.viaName.bytes
     writer.via(head.version, viaName.span)
     do throws(WireError) { try writer.end() } catch { throw .headTooLarge }
@@ -82,14 +103,15 @@ extension Exchange {
 
   private func droppedFields(_ route: ProxyRoute) -> FieldNameSet {
     var dropped = FieldNameSet.notForwardedInRequests
-    // Where the proxy sets no token, the application's own credentials are between it and the upstream.
-    if route.tokens == nil { dropped.remove(.authorization) }
+    // Where the proxy sets no token, or sets it elsewhere, the application's own credentials are between it and the upstream.
+    if route.tokens == nil || route.tokenHeader != nil { dropped.remove(.authorization) }
     // An HTTP/1.0 client cannot be sent the 100 that this would bring, and without content there is nothing that the
     // upstream could ask for (RFC 9110 section 10.1.1).
-    if !head.expectsContinue { dropped.insert(.expect) }
+    // Nor is anything to be waited for when the request is sent again with its content.
+    if !head.expectsContinue || upload?.input.isEmpty == false { dropped.insert(.expect) }
     if remainingForwards != nil { dropped.insert(.maxForwards) }
     // Trailers that get round a rule come when it has been applied already.
-    if route.rules.canBeOverridden { dropped.insert(.trailer) }
+    if route.rules.canBeOverridden || route.tokenHeader != nil { dropped.insert(.trailer) }
     return dropped
   }
 

@@ -27,11 +27,17 @@ extension Exchange {
       line.field(.status, status)
       line.field(.sent, sent)
       line.field(.received, received)
+      if clock.queued > 0 { line.field(.queued, nanoseconds: clock.queued) }
       line.field(.token, nanoseconds: clock.token)
+      if clock.throttled > 0 { line.field(.throttled, nanoseconds: clock.throttled) }
+      if let missingToken { line.field(.withoutToken, missingToken) }
       line.field(.connect, nanoseconds: clock.connect)
       if let firstByte = clock.firstByte { line.field(.firstByte, nanoseconds: firstByte) }
       line.field(.total, nanoseconds: total)
       if let upstream { line.field(.upstream, upstream.earlierRequests > 0 ? "reused" : "new" as StaticString) }
+      if !replayedAfter.isEmpty {
+        line.field(.replayed, replayedAfter.map(String.init).joined(separator: ","))
+      }
       line.field(.client, connection.peer)
       if let failure {
         line.field(.error, failure.kind)

@@ -4,29 +4,30 @@ internal import Reactor
 internal import Upstream
 
 extension Exchange {
-  /// Passes the upstream's answer on: interim answers as they come, then the final one, framed for this client.
-  func relayResponse() async throws(ExchangeError) {
+  /// Reads the head of the upstream's answer; interim answers before it are passed on as they come.
+  func readAnswer() async throws(ExchangeError) {
     guard let route else { return }
-    let outbound = worker.buffers.lend()
+    let outbound = answerOutput ?? worker.buffers.lend()
+    answerOutput = outbound
     var interimAnswers = 0
-    do throws(ExchangeError) {
+    try await readAnswerHead(outbound, route)
+    while answerHead.isInterim {
+      interimAnswers += 1
+      // Upgrade is not sent on, so that nobody may switch (RFC 9110 section 15.2.2).
+      guard answerHead.status != 101 else { throw .response(.unaskedUpgrade, route) }
+      guard interimAnswers <= Self.mostInterimAnswers else { throw .response(.tooManyInterims, route) }
+      try passOnInterim(outbound, route)
+      renewDeadline(route)
       try await readAnswerHead(outbound, route)
-      while answerHead.isInterim {
-        interimAnswers += 1
-        // Upgrade is not sent on, so that nobody may switch (RFC 9110 section 15.2.2).
-        guard answerHead.status != 101 else { throw .response(.unaskedUpgrade, route) }
-        guard interimAnswers <= Self.mostInterimAnswers else { throw .response(.tooManyInterims, route) }
-        try passOnInterim(outbound, route)
-        renewDeadline(route)
-        try await readAnswerHead(outbound, route)
-        // Of the answer, not of what came before it.
-        clock.firstByte = worker.loop.now - clock.start
-      }
-      try startDownload(outbound, route)
-    } catch {
-      if download == nil { worker.buffers.giveBack(outbound) }
-      throw error
+      // Of the answer, not of what came before it.
+      clock.firstByte = worker.loop.now - clock.start
     }
+  }
+
+  /// Passes the upstream's answer on, framed for this client.
+  func relayResponse() async throws(ExchangeError) {
+    guard let route, let answerOutput else { return }
+    try startDownload(answerOutput, route)
     try await relayContent(route)
     ending = closesAfterAnswer ? .closesConnection : .keepsConnection
   }
@@ -157,7 +158,7 @@ extension Exchange {
 
   /// Moves the rest of the request's content on. An upstream that takes no more of it has its reasons, and says them in
   /// its answer.
-  private func continueUpload() throws(ExchangeError) -> BodyRelay.Progress {
+  func continueUpload() throws(ExchangeError) -> BodyRelay.Progress {
     let nothing = BodyRelay.Progress(hasMoved: false, hasMore: false)
     guard !uploadIsRefused, !upload!.isFinished else { return nothing }
     do throws(BodyRelay.Failure) {

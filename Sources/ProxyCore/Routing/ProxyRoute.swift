@@ -19,11 +19,25 @@ final class ProxyRoute: Sendable {
   let hostLine: [UInt8]
   /// Where its tokens come from; nil for a route that forwards without one.
   let tokens: TokenSource?
+  /// What stands before the token on its line, from the field's name on.
+  let tokenPrefix: [UInt8]
+  /// The name of the token's field where that is not Authorization; nil where it is, and where there is no token.
+  let tokenHeader: [UInt8]?
+  /// Whether its requests go on without a token while there is none.
+  let forwardsWithoutToken: Bool
   let timeouts: PhaseTimeouts
   /// What is served of the requests that match it.
   let rules: AccessRules
   /// How many bytes of content a request may have.
   let bodyLimit: UInt64
+  /// Whether a request that got 401 with a token is sent once more, with a new one.
+  let replaysUnauthorized: Bool
+  /// How long a request may wait to be sent again after the API throttled it, and how often; nil for never.
+  let throttling: Throttling?
+  /// How many bytes of a request's content are kept so that it can be sent again; 0 for none.
+  let replayBuffer: Int
+  /// How many of its requests are under way at once; nil for no limit.
+  let concurrency: ConcurrencyLimit?
   /// Whether the hosts that a wildcard takes may be on private networks, or on this machine.
   private let allowsPrivate: Bool
   /// The hosts that the operator wrote out, which may be anywhere.
@@ -33,14 +47,22 @@ final class ProxyRoute: Sendable {
     self.index = index
     self.pool = pool
     self.tokens = tokens
+    let field = route.tokenField
+    tokenPrefix = Array("\(field.header): \(field.scheme)\(field.scheme.isEmpty ? "" : " ")".utf8)
+    tokenHeader = tokens == nil || field.isAuthorization ? nil : Array(field.header.utf8)
     name = route.name
     origin = route.upstream.map { UpstreamOrigin($0, DestinationRules()) }
     originName = route.upstream?.description ?? ""
     basePath = Array(route.upstreamBasePath.utf8)
     hostLine = route.upstream.map(Self.hostLine) ?? []
+    forwardsWithoutToken = route.withoutToken == .forward
     timeouts = PhaseTimeouts(route.timeouts)
     rules = AccessRules(route.rules)
     bodyLimit = route.body.map { UInt64($0) } ?? .max
+    replaysUnauthorized = tokens != nil && route.replay.unauthorized
+    throttling = route.replay.throttled
+    replayBuffer = replaysUnauthorized || throttling != nil ? route.replay.buffer : 0
+    concurrency = route.concurrency.map(ConcurrencyLimit.init)
     allowsPrivate = route.allowsPrivate
     namedHosts = Set(route.matches.filter { !$0.isWildcard }.map(\.host))
   }
@@ -49,6 +71,9 @@ final class ProxyRoute: Sendable {
     index = route.index
     pool = nil
     tokens = route.tokens
+    tokenPrefix = route.tokenPrefix
+    tokenHeader = route.tokenHeader
+    forwardsWithoutToken = route.forwardsWithoutToken
     name = route.name
     self.origin = route.destination(origin)
     originName = origin.description
@@ -57,6 +82,10 @@ final class ProxyRoute: Sendable {
     timeouts = route.timeouts
     rules = route.rules
     bodyLimit = route.bodyLimit
+    replaysUnauthorized = route.replaysUnauthorized
+    throttling = route.throttling
+    replayBuffer = route.replayBuffer
+    concurrency = route.concurrency
     allowsPrivate = route.allowsPrivate
     namedHosts = route.namedHosts
   }

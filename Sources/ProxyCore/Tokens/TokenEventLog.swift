@@ -1,5 +1,5 @@
+internal import Locks
 internal import Logging
-internal import Synchronization
 internal import Telemetry
 internal import Tokens
 
@@ -7,7 +7,7 @@ internal import Tokens
 final class TokenEventLog: Sendable {
   private let logger: Logger
   private let registry: MetricsRegistry
-  private let counters = Mutex<[String: Counter]>([:])
+  private let counters = Monitor<[String: Counter]>([:])
 
   init(logger: Logger, registry: MetricsRegistry) {
     self.logger = logger

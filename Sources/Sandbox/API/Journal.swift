@@ -1,5 +1,5 @@
 internal import HTTPService
-internal import Synchronization
+internal import Locks
 
 /// What was asked of a sandbox, for whoever wants to know afterwards.
 final class Journal: Sendable {
@@ -27,7 +27,7 @@ final class Journal: Sendable {
     var last = "nothing yet\n"
   }
 
-  private let entries = Mutex(Entries())
+  private let entries = Monitor(Entries())
 
   /// The counters as they are.
   var counters: Counters { entries.withLock { $0.counters } }

@@ -17,13 +17,17 @@ public enum LogField: String, CaseIterable, Sendable {
   case status
   case sent
   case received
+  case queued
   case token
+  case throttled
+  case withoutToken = "without_token"
   case connect
   case firstByte = "first_byte"
   case total
   case took
   case fetchedToday = "fetched_today"
   case upstream
+  case replayed
   case client
   case error
   case detail

@@ -1,4 +1,5 @@
 import Bytes
+import Locks
 
 /// The lines between those who log and the thread that writes: bounded, and never a part of a line.
 final class LogQueue: Sendable {
@@ -19,6 +20,11 @@ final class LogQueue: Sendable {
     var isOver = false
     /// Everything that was accepted has been written.
     var isComplete = true
+  }
+
+  /// A block that whoever gives it back does not touch any more, which the compiler cannot see.
+  private struct Returned: @unchecked Sendable {
+    let block: ByteBuffer
   }
 
   private static let blockCapacity = 64 * 1024
@@ -99,10 +105,11 @@ final class LogQueue: Sendable {
     }
   }
 
-  /// Takes a block back that has been written, for reuse.
+  /// Takes a block back that has been written, for reuse; the writer touches it no more.
   func giveBack(_ block: ByteBuffer) {
     block.removeAll()
-    state.withLock { $0.spare = block }
+    let returned = Returned(block: block)
+    state.withLock { $0.spare = returned.block }
   }
 
   /// Ends the writer's part; lines that wait are dropped.

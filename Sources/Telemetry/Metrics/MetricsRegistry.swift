@@ -1,4 +1,4 @@
-import Synchronization
+import Locks
 
 /// The metrics of the process, and the text that Prometheus scrapes.
 ///
@@ -10,7 +10,7 @@ public final class MetricsRegistry: Sendable {
   /// The media type of ``exposition()``.
   public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
-  private let families = Mutex<[String: MetricFamily]>([:])
+  private let families = Monitor<[String: MetricFamily]>([:])
 
   /// An empty registry.
   public init() {}

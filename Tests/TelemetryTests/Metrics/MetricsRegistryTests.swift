@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import Locks
 import Telemetry
 import Testing
 
@@ -120,7 +120,7 @@ import Testing
 
   @Test("a figure that is read is read at every exposition, and may use the registry itself")
   func reentrant() {
-    let reads = Mutex(0)
+    let reads = Monitor(0)
     registry.counter("c_total", help: "c") { [registry] in
       registry.gauge("registered", help: "late").set(1)
       return Double(

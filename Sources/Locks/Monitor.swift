@@ -1,14 +1,19 @@
-import Glibc
+internal import Glibc
 
-/// A value behind a mutex, with a condition to wait for: `Synchronization.Mutex` has none.
-@safe final class Monitor<Value>: @unchecked Sendable {
+/// A value behind a mutex, with a condition to wait for: the one lock of this program.
+///
+/// `Synchronization.Mutex` has no condition, and its way through a contended lock lies in a library that the thread
+/// sanitizer does not see into: what it protects is reported as a race. The pthread functions the sanitizer knows.
+@safe public final class Monitor<Value>: @unchecked Sendable {
   // Allocated, because neither may ever move; touched only by the pthread functions.
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-  // Read and written with the mutex held only, which is what makes this class safe to share.
+  // Read and written with the mutex held only, and shared by nothing outside (`sending`), which is what makes this
+  // class safe to share.
   private var value: Value
 
-  init(_ value: Value) {
+  /// Protects `value`.
+  public init(_ value: consuming sending Value) {
     self.value = value
     var attributes = pthread_condattr_t()
     unsafe pthread_condattr_init(&attributes)
@@ -27,7 +32,7 @@ import Glibc
   }
 
   /// Calls `body` with the value, exclusively.
-  func withLock<R>(_ body: (inout Value) -> R) -> R {
+  public func withLock<R>(_ body: (inout sending Value) -> sending R) -> sending R {
     unsafe pthread_mutex_lock(mutex)
     defer { unsafe pthread_mutex_unlock(mutex) }
     return body(&value)
@@ -36,9 +41,10 @@ import Glibc
   /// Waits, for `milliseconds` at most if that is given, while `isUnchanged` holds, and then calls `body`.
   ///
   /// `isUnchanged` is asked again at every ``wakeAll()``.
-  func wait<R>(
-    while isUnchanged: (inout Value) -> Bool, milliseconds: Int? = nil, then body: (inout Value) -> R
-  ) -> R {
+  public func wait<R>(
+    while isUnchanged: (inout sending Value) -> Bool, milliseconds: Int? = nil,
+    then body: (inout sending Value) -> sending R
+  ) -> sending R {
     var deadline = timespec()
     if let milliseconds {
       unsafe clock_gettime(CLOCK_MONOTONIC, &deadline)
@@ -59,7 +65,7 @@ import Glibc
   }
 
   /// Lets everybody who waits look again.
-  func wakeAll() {
+  public func wakeAll() {
     unsafe pthread_cond_broadcast(condition)
   }
 }

@@ -1,0 +1,14 @@
+/// How many requests of a route the API is sent at once, all event loops together.
+public struct Concurrency: Sendable, Hashable {
+  /// Requests under way.
+  public var requests: Int
+  /// Requests that may wait for their turn.
+  public var queue = 100
+  /// The longest a request waits for its turn.
+  public var wait: Duration = .seconds(30)
+
+  /// At most `requests` at once, with the default queue.
+  public init(requests: Int) {
+    self.requests = requests
+  }
+}

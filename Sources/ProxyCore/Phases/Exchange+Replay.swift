@@ -1,0 +1,78 @@
+internal import Bytes
+internal import HTTPWire
+internal import Reactor
+internal import Tokens
+internal import Upstream
+
+extension Exchange {
+  /// Whether the answer is one after which sending the request again may help, and all of the request is still here.
+  var mayReplay: Bool {
+    switch answerHead.status {
+    case 401: token != nil && route!.replaysUnauthorized && !replayedAfter.contains(401) && upload!.canRewind
+    case 429, 503: route!.throttling != nil && mayWaitOut(route!.throttling!) && upload!.canRewind
+    default: false
+    }
+  }
+
+  /// Gets what the request needs to be sent again; false if it cannot be had, and then the answer that is there is the
+  /// one that the client gets. Until that is known, the answer's content stays unread.
+  func prepareReplay() async throws(ExchangeError) -> Bool {
+    guard let route else { return false }
+    do throws(ExchangeError) {
+      let isReady = answerHead.status == 401 ? try await replaceToken(route) : try await waitOutThrottling(route)
+      guard isReady else { return false }
+    } catch {
+      if case .clientGone = error { throw error }
+      // Whatever else went wrong, the answer of the upstream itself is worth more than one of the proxy's.
+      return false
+    }
+    worker.metrics.routes[route.index].replayed(after: answerHead.status)
+    replayedAfter.append(answerHead.status)
+    endRefusedAttempt()
+    upload!.rewind(worker.buffers)
+    try writeRequestHead(route, to: upload!.output)
+    return true
+  }
+
+  /// Puts another token in the place of the one that the upstream did not accept; false if there is none.
+  private func replaceToken(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
+    guard let source = route.tokens, let refused = token else { return false }
+    source.invalidate(refused)
+    guard let current = source.current() else {
+      // Whoever of those that got 401 comes first has it fetched; the others wait with it.
+      token = try await waitForToken(source, route)
+      return true
+    }
+    // The source keeps a token that it does not find worth replacing.
+    guard current !== refused else { return false }
+    token = current
+    return true
+  }
+
+  /// Gives back the connection of an answer that nobody will see. It serves others if the rest of the answer is here.
+  private func endRefusedAttempt() {
+    endUpstream(answerIsWhole: answerIsHere())
+    if let answerInput { worker.buffers.giveBack(answerInput) }
+    answerInput = nil
+    uploadIsRefused = false
+    isRepetition = false
+  }
+
+  /// Whether the answer's content ends in what can be read without waiting, one buffer of it at most.
+  private func answerIsHere() -> Bool {
+    guard let input = answerInput, let upstream else { return false }
+    var decoder = BodyDecoder(answerHead.framing(answering: head.methodKind))
+    input.consume(answerHead.length)
+    do throws(WireError) {
+      while true {
+        while !decoder.isFinished, !input.isEmpty { input.consume(try decoder.step(input.readableBytes).consumed) }
+        if decoder.isFinished { return input.isEmpty }
+        guard decoder.payloadBytes < UInt64(input.capacity),
+          case .transferred = upstream.stream.receive(into: input)
+        else { return false }
+      }
+    } catch {
+      return false
+    }
+  }
+}

@@ -1,0 +1,42 @@
+internal import Reactor
+internal import Telemetry
+
+extension Exchange {
+  /// Waits for its turn where the route limits how many requests are under way. The place is given back at the end,
+  /// however that comes.
+  func takePlace() async throws(ExchangeError) {
+    guard let route, let limit = route.concurrency else { return }
+    holdsPlace = limit.enter()
+    if !holdsPlace { try await waitForPlace(limit, route) }
+  }
+
+  private func waitForPlace(_ limit: ConcurrencyLimit, _ route: ProxyRoute) async throws(ExchangeError) {
+    let began = Instant.now
+    let waiter = PlaceWaiter(loop: worker.loop, wakeup: connection.wakeup)
+    switch limit.arrive(waiter) {
+    case .goesOn: return holdsPlace = true
+    case .isRefused: throw .noPlace(route, hasWaited: false)
+    case .waits: worker.metrics.reached(.concurrency)
+    }
+    defer {
+      clock.queued = Instant.now - began
+      worker.metrics.routes[route.index].placeWait.observe(nanoseconds: clock.queued)
+    }
+    connection.setDeadline(began + limit.longestWait)
+    do throws(ExchangeError) {
+      while !waiter.isAdmitted { try await wait(overdue: .noPlace(route, hasWaited: true)) }
+    } catch {
+      limit.withdraw(waiter)
+      waiter.forget()
+      throw error
+    }
+    holdsPlace = true
+  }
+
+  /// Lets the next request have its turn.
+  func leavePlace() {
+    guard holdsPlace else { return }
+    holdsPlace = false
+    route?.concurrency?.leave()
+  }
+}

@@ -1,0 +1,30 @@
+import Configuration
+import Testing
+
+@Suite("What becomes of requests without a token") struct WithoutTokenTests {
+  private func text(_ setting: String) -> String {
+    """
+    credentials: { k: { domain: acme.kinde.com, client_id: id, client_secret: "${SECRET}" } }
+    routes: [{ name: a, match: a, audience: x\(setting) }]
+    """
+  }
+
+  @Test("is that they are refused, unless the route says otherwise")
+  func values() throws {
+    #expect(try configuration(text("")).routes[0].withoutToken == .refuse)
+    #expect(try configuration(text(", without_token: refuse")).routes[0].withoutToken == .refuse)
+    #expect(try configuration(text(", without_token: forward")).routes[0].withoutToken == .forward)
+  }
+
+  @Test("is told what it may be")
+  func wrong() {
+    #expect(
+      problems(text(", without_token: forwards")) == [
+        #"2:59: routes[0].without_token must be refuse or forward, not "forwards"; did you mean forward?"#
+      ])
+    #expect(
+      problems("routes: [{ name: a, match: a, credentials: none, without_token: forward }]") == [
+        "1:65: routes[0].without_token is for a token, and credentials: none means without one"
+      ])
+  }
+}

@@ -1,0 +1,39 @@
+import HTTPWire
+import Testing
+
+@Suite("How long a response asks to wait") struct RetryDelayTests {
+  private func delay(_ fields: String, now: UInt64 = 784_111_777) throws -> UInt64? {
+    let bytes = Array("HTTP/1.1 429 x\r\n\(fields)\r\n".utf8)
+    var parser = ResponseHeadParser(limits: HeadLimits())
+    var head = ResponseHead()
+    #expect(try parser.parse(bytes.span, into: &head))
+    return head.retryDelay(bytes.span, now: now)
+  }
+
+  @Test("is in Retry-After or RateLimit-Reset, and the larger of the two")
+  func seconds() throws {
+    #expect(try delay("Retry-After: 7\r\n") == 7)
+    #expect(try delay("rateLIMIT-reset: 30\r\n") == 30)
+    #expect(try delay("RateLimit-Reset: 3\r\nRetry-After: 7\r\n") == 7)
+    #expect(try delay("RateLimit-Reset: 30\r\nRetry-After: 7\r\n") == 30)
+    #expect(try delay("Retry-After: 0\r\n") == 0)
+    #expect(try delay("") == nil)
+  }
+
+  @Test("is read from a date, by the clock of the response or else by ours")
+  func dates() throws {
+    let date = "Sun, 06 Nov 1994 08:49:47 GMT"
+    #expect(try delay("Retry-After: \(date)\r\n") == 10)
+    #expect(try delay("Retry-After: \(date)\r\nDate: Sun, 06 Nov 1994 08:49:46 GMT\r\n") == 1)
+    #expect(try delay("Retry-After: \(date)\r\nDate: today\r\n") == 10)
+    #expect(try delay("Retry-After: \(date)\r\n", now: 2_000_000_000) == 0)
+  }
+
+  @Test(
+    "is not guessed", arguments: ["-1", "+1", "1.5", "1s", "soon", "", "1, 2", "0x1", "9999999999", "Sun, 06 Nov 1994"])
+  func nonsense(value: String) throws {
+    #expect(try delay("Retry-After: \(value)\r\n") == nil)
+    #expect(try delay("RateLimit-Reset: \(value)\r\n") == nil)
+    #expect(try delay("RateLimit-Reset: 5\r\nRetry-After: \(value)\r\n") == 5)
+  }
+}
