@@ -198,7 +198,8 @@ struct ConfigurationLoaderTests {
     #expect(custom.provider == .kinde(domain: "acme.kinde.com"))
     #expect(custom.tokenEndpoint.description == "https://login.acme.com/oauth2/token")
 
-    let generic = try credentials("token_endpoint: 'http://127.0.0.1:9400/t?x=1', authentication: client_secret_basic, timeout: 2s")
+    let generic = try credentials(
+      "token_endpoint: 'http://127.0.0.1:9400/t?x=1', authentication: client_secret_basic, timeout: 2s")
     #expect(generic.provider == .generic)
     #expect(generic.tokenEndpoint.origin == Origin(scheme: .http, host: "127.0.0.1", port: 9400))
     #expect(generic.tokenEndpoint.target == "/t?x=1")

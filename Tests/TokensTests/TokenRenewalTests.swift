@@ -181,4 +181,31 @@ struct TokenRenewalTests {
       await workshop.pass(.seconds(1200))
     }
   }
+
+  @Test("short-lived tokens that are refused now and then are replaced at once each time", arguments: [2, 24, 600])
+  func shortTokensRefusedNowAndThen(lifetime: Int) async throws {
+    let workshop = try await workshop(lifetime: lifetime)
+    for number in 0..<10_000 { workshop.endpoint.replies(.token("\(number)", expiresIn: lifetime)) }
+    for _ in 0..<20 {
+      // In use all the time, for two lifetimes.
+      for _ in 0..<(4 * lifetime) {
+        _ = await workshop.obtain()
+        await workshop.pass(.milliseconds(500))
+      }
+      let token = try #require(await workshop.obtain()?.success)
+      #expect(workshop.source.invalidate(token))
+    }
+  }
+
+  @Test("an API that refuses every short-lived token costs hardly more of them than one that takes them")
+  func shortTokensAllRefused() async throws {
+    let workshop = try await workshop(lifetime: 24)
+    for number in 0..<10_000 { workshop.endpoint.replies(.token("\(number)", expiresIn: 24)) }
+    for _ in 0..<7200 {
+      if let token = await workshop.obtain()?.success { _ = workshop.source.invalidate(token) }
+      await workshop.pass(.milliseconds(500))
+    }
+    // An hour of them, renewed every 12 s or a little earlier.
+    #expect((280...330).contains(workshop.endpoint.requests.count), "\(workshop.endpoint.requests.count)")
+  }
 }
