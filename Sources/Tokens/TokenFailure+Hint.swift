@@ -24,9 +24,11 @@ extension TokenFailure {
     case .nameNotResolved:
       "Check \(addressSettings) for a typing error, and the name server of the machine that m2m-proxy runs on."
     case .unreachable, .timedOut:
-      "Check that the machine m2m-proxy runs on may connect to \(host): firewall, network, name server."
+      "Check \(addressSettings), and that the machine m2m-proxy runs on may connect to \(host): firewall, network, "
+        + "name server."
     case .tls:
-      "Check \(addressSettings). If \(host) has a certificate of a private authority, name that in tls.ca_file."
+      "Check \(addressSettings), and the clock of this machine. If \(host) has a certificate of a private authority, "
+        + "name that in tls.ca_file; one that has expired is to be renewed there."
     case .budgetSpent:
       "Raise \(settings).budget, or find out what the tokens were needed for: the reason is in each event=token line "
         + "of the log."

@@ -94,4 +94,4 @@ class TokenBench:
 
     @staticmethod
     def _fetch_of(case: str) -> str:
-        return rf"event=token\b.* credentials={re.escape(case)}\b"
+        return rf"event=token\b.* credentials={re.escape(case)}(?: |$)"
