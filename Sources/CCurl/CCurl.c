@@ -63,6 +63,12 @@ long ccurl_response_status(CURL *easy) {
   return status;
 }
 
+long ccurl_connect_status(CURL *easy) {
+  long status = 0;
+  curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &status);
+  return status;
+}
+
 const char *ccurl_default_ca_file(void) { return curl_version_info(CURLVERSION_NOW)->cainfo; }
 
 int ccurl_finished(CURLM *multi, CURLcode *result) {

@@ -5,3 +5,52 @@ void copenssl_allow_moving_writes(SSL_CTX *context) {
 }
 
 void copenssl_read_ahead(SSL_CTX *context) { SSL_CTX_set_read_ahead(context, 1); }
+
+// Without a callback of its own OpenSSL would ask for the password at the terminal, and wait for it.
+static int note_password(char *buffer, int size, int writing, void *wanted) {
+  (void)buffer, (void)size, (void)writing;
+  *(int *)wanted = 1;
+  return -1;
+}
+
+EVP_PKEY *copenssl_read_private_key(const void *pem, int count, int *is_encrypted) {
+  *is_encrypted = 0;
+  BIO *file = BIO_new_mem_buf(pem, count);
+  if (file == NULL) return NULL;
+  EVP_PKEY *key = PEM_read_bio_PrivateKey(file, NULL, note_password, is_encrypted);
+  BIO_free(file);
+  return key;
+}
+
+X509 *copenssl_read_certificate(BIO *pem) {
+  int is_encrypted = 0;
+  return PEM_read_bio_X509(pem, NULL, note_password, &is_encrypted);
+}
+
+int copenssl_add_chain_certificate(SSL_CTX *context, X509 *certificate) {
+  return SSL_CTX_add1_chain_cert(context, certificate);
+}
+
+int copenssl_use_pss(EVP_PKEY_CTX *context) {
+  return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) == 1 &&
+         EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST) == 1;
+}
+
+int copenssl_hkdf_sha256(
+    const void *secret, size_t secret_count, const void *salt, size_t salt_count, const void *info, size_t info_count,
+    uint8_t *derived, size_t derived_count) {
+  EVP_KDF *algorithm = EVP_KDF_fetch(NULL, "HKDF", NULL);
+  EVP_KDF_CTX *context = EVP_KDF_CTX_new(algorithm);
+  EVP_KDF_free(algorithm);
+  if (context == NULL) return 0;
+  // OpenSSL takes an empty value for a mistake, and a missing one for an empty one. It only reads what it is given.
+  OSSL_PARAM parameters[5], *next = parameters;
+  *next++ = OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, "SHA256", 0);
+  *next++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)secret, secret_count);
+  if (salt_count > 0) *next++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)salt, salt_count);
+  if (info_count > 0) *next++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)info, info_count);
+  *next = OSSL_PARAM_construct_end();
+  int status = EVP_KDF_derive(context, derived, derived_count, parameters);
+  EVP_KDF_CTX_free(context);
+  return status;
+}

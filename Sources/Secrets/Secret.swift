@@ -26,10 +26,28 @@ import Glibc
     self.init(text.utf8Span.span)
   }
 
+  /// `count` bytes, all zero until `fill` writes them: for what is made in place and is never anywhere else.
+  public convenience init<E: Error>(
+    count: Int, filledBy fill: (inout MutableSpan<UInt8>) throws(E) -> Void
+  ) throws(E) {
+    let storage = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 1)
+    unsafe storage.initializeMemory(as: UInt8.self, repeating: 0)
+    // From here on the object wipes and frees it, also when `fill` throws.
+    unsafe self.init(owning: storage) { unsafe $0.deallocate() }
+    var bytes = unsafe MutableSpan<UInt8>(_unsafeBytes: storage)
+    try fill(&bytes)
+  }
+
   /// As ``init(_:)``, with the memory handed to `release` once it is wiped: how tests see that it was.
-  init(copying bytes: Span<UInt8>, release: @escaping @Sendable (UnsafeMutableRawBufferPointer) -> Void) {
+  convenience init(copying bytes: Span<UInt8>, release: @escaping @Sendable (UnsafeMutableRawBufferPointer) -> Void) {
     let storage = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
     unsafe bytes.withUnsafeBytes { unsafe storage.copyMemory(from: $0) }
+    unsafe self.init(owning: storage, release: release)
+  }
+
+  private init(
+    owning storage: UnsafeMutableRawBufferPointer, release: @escaping @Sendable (UnsafeMutableRawBufferPointer) -> Void
+  ) {
     unsafe self.storage = storage
     unsafe self.release = release
   }
@@ -59,6 +77,11 @@ extension Secret: Equatable {
     for index in 0..<one.count { unsafe difference |= one.storage[index] ^ other.storage[index] }
     return difference == 0
   }
+}
+
+extension Secret: Hashable {
+  /// Feeds the length alone into `hasher`: a hash says nothing of the bytes.
+  public func hash(into hasher: inout Hasher) { hasher.combine(count) }
 }
 
 extension Secret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {

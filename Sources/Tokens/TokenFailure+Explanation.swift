@@ -10,6 +10,7 @@ extension TokenFailure {
     case .nameNotResolved, .unreachable: "The token endpoint cannot be reached"
     case .tls: "No secure connection to the token endpoint"
     case .timedOut: "The token endpoint did not answer in time"
+    case .unusable: "The client's key or certificate cannot be used"
     case .budgetSpent: "The token budget is spent"
     case .backingOff: preconditionFailure("the root of a cause is no back-off")
     }
@@ -23,7 +24,9 @@ extension TokenFailure {
 
   private static func sentence(for cause: Cause, _ request: TokenRequestSummary) -> String {
     let host = request.endpointHost
-    let purpose = request.audience.map { " for the audience \($0)" } ?? ""
+    let purpose =
+      request.audience.map { " for the audience \($0)" }
+      ?? (request.resources.isEmpty ? "" : " for the resource \(request.resources.joined(separator: " "))")
     switch cause {
     case .refused(let refusal):
       let answer = refusal.reportedCode ?? "with status \(refusal.status) and no OAuth error"
@@ -33,7 +36,7 @@ extension TokenFailure {
       return "\(host) answered, but with \(reply.noun)."
     case .redirected(let status):
       return "\(host) answered with the redirect \(status), which is not followed: "
-        + "the client secret goes to the configured address only."
+        + "the client's credentials go to the configured address only."
     case .serverError(let status):
       return "\(host) answered with status \(status)\(purpose)."
     case .throttled:
@@ -46,6 +49,8 @@ extension TokenFailure {
       return "The TLS connection to \(host) failed\(appended(detail))."
     case .timedOut(let detail):
       return "\(host) did not answer in time\(appended(detail))."
+    case .unusable(let detail):
+      return "\(host) was not asked: \(detail)."
     case .budgetSpent(let budget):
       return "The credentials \(request.credentials) have had the \(budget.tokens) tokens of their budget for this "
         + "\(budget.period.rawValue), and no more are fetched until the next."

@@ -2,6 +2,8 @@ extension TokenFailure {
   /// What mends it: for Kinde the step of the dashboard, otherwise the same in plain words.
   public var hint: String {
     switch cause.root {
+    case .refused(let refusal) where refusal.code == .invalidClient && clientHint != nil:
+      clientHint ?? ""
     case .refused(let refusal):
       request.provider == .kinde ? kindeHint(for: refusal) : genericHint(for: refusal)
     case .malformed(.expiredToken):
@@ -29,11 +31,26 @@ extension TokenFailure {
     case .tls:
       "Check \(addressSettings), and the clock of this machine. If \(host) has a certificate of a private authority, "
         + "name that in tls.ca_file; one that has expired is to be renewed there."
+    case .unusable:
+      "Mend the file, as a whole and in one step; it is read again with each attempt."
     case .budgetSpent:
       "Raise \(settings).budget, or find out what the tokens were needed for: the reason is in each event=token line "
         + "of the log."
     case .backingOff:
       preconditionFailure("the root of a cause is no back-off")
+    }
+  }
+
+  /// What to look at when the client is not accepted, for clients that have no secret.
+  private var clientHint: String? {
+    switch request.authentication {
+    case .clientSecretPost, .clientSecretBasic:
+      nil
+    case .privateKeyJWT:
+      "Compare the public key of \(settings).private_key, key_id and client_id with what \(host) has registered, "
+        + "assertion_audience with what it calls itself, and the clock of this machine with its."
+    case .tlsClientAuth:
+      "Compare the subject of \(settings).client_certificate and client_id with what \(host) has registered."
     }
   }
 
@@ -91,6 +108,8 @@ extension TokenFailure {
       "Let the client use the client credentials grant\(request.audience.map { " for \($0)" } ?? "") at \(host)."
     case .invalidScope:
       "Define the scopes\(listedScopes) at \(host) and assign them to the client, or take them out of the route."
+    case .invalidTarget where !request.resources.isEmpty:
+      "Check that \(host) knows the resource \(request.resources.joined(separator: " ")), and that the client may use it."
     case .invalidRequest, .invalidTarget:
       request.audience.map { "Check that \(host) knows the audience \($0)." }
         ?? "Some servers need an audience or scopes: set them in the route."

@@ -12,6 +12,7 @@ extension TokenFailure.Cause {
     case .unreachable: "unreachable"
     case .tls: "TLS failed"
     case .timedOut: "timed out"
+    case .unusable: "not asked, the client's key or certificate cannot be used"
     case .budgetSpent: "token budget spent"
     case .backingOff(let cause): "\(cause.label), not asked again yet"
     }
@@ -28,6 +29,7 @@ extension TokenFailure.Cause {
     case .unreachable: "token_unreachable"
     case .tls: "token_tls"
     case .timedOut: "token_timed_out"
+    case .unusable: "token_unusable_credentials"
     case .budgetSpent: "token_budget_spent"
     case .backingOff: "token_backing_off"
     }
@@ -53,7 +55,7 @@ extension TokenFailure.Cause {
     switch self {
     case .nameNotResolved, .unreachable, .serverError: true
     case .malformed(let reply): reply.mayBePassing
-    case .refused, .redirected, .throttled, .tls, .timedOut, .budgetSpent, .backingOff: false
+    case .refused, .redirected, .throttled, .tls, .timedOut, .unusable, .budgetSpent, .backingOff: false
     }
   }
 }

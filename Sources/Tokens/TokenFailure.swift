@@ -20,6 +20,8 @@ public struct TokenFailure: Error, Hashable, Sendable {
     case tls(detail: String)
     /// No complete reply in time.
     case timedOut(detail: String)
+    /// Not asked at all: the client's own key or certificate cannot be used.
+    case unusable(detail: String)
     /// Not asked at all: the client has had as many tokens as it may.
     case budgetSpent(TokenBudget)
     /// Not asked at all: the last attempt failed with this cause, and it is too soon for the next.
@@ -45,7 +47,7 @@ public struct TokenFailure: Error, Hashable, Sendable {
   public var status: Int {
     switch cause {
     case .refused, .malformed, .redirected: 502
-    case .serverError, .throttled, .nameNotResolved, .unreachable, .tls, .budgetSpent, .backingOff: 503
+    case .serverError, .throttled, .nameNotResolved, .unreachable, .tls, .unusable, .budgetSpent, .backingOff: 503
     case .timedOut: 504
     }
   }

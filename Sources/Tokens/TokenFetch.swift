@@ -47,7 +47,13 @@ struct TokenFetch {
 
   private func attempt(_ grant: TokenGrant, until deadline: TokenInstant, _ report: inout Report) async {
     let sent = clock.moment
-    let request = grant.request(timeout: sent.instant.duration(to: deadline))
+    let request: TokenHTTPRequest
+    do {
+      request = try grant.request(timeout: sent.instant.duration(to: deadline), wallSeconds: sent.wallSeconds)
+    } catch {
+      report.outcome = .failure(FailedFetch(error))
+      return
+    }
     report.attempts += 1
     switch await transport(request) {
     case .failure(let error):
@@ -84,6 +90,7 @@ extension TokenFailure.Cause {
     case .unreachable(let detail): self = .unreachable(detail: PrintableText.cleaned(detail))
     case .tls(let detail): self = .tls(detail: PrintableText.cleaned(detail))
     case .timedOut(let detail): self = .timedOut(detail: PrintableText.cleaned(detail))
+    case .unusable(let detail): self = .unusable(detail: PrintableText.cleaned(detail))
     }
   }
 }

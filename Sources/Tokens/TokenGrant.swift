@@ -4,7 +4,7 @@ public import Secrets
 public struct TokenGrant: Sendable {
   /// Everything that is sent but for the secret.
   public let key: TokenRequestKey
-  /// The client secret: the one that the next request is made with.
+  /// The client secret: the one that the next request is made with; empty for a client that proves itself without one.
   public private(set) var clientSecret: Secret
   /// Where the secret is read anew before each fetch; nil for a secret that never changes.
   public let secrets: ClientSecrets?

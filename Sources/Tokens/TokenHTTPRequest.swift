@@ -16,13 +16,16 @@ public struct TokenHTTPRequest: Sendable {
   public let body: Secret
   /// The time within which the whole reply must be there: name resolution, connection and TLS included.
   public let timeout: Duration
+  /// Which of the ways to connect that the transport knows is to be taken.
+  public let way: Int
 
   /// A request made of its parts.
-  public init(url: String, fields: [TokenHTTPField], body: Secret, timeout: Duration) {
+  public init(url: String, fields: [TokenHTTPField], body: Secret, timeout: Duration, way: Int = 0) {
     self.url = url
     self.fields = fields
     self.body = body
     self.timeout = timeout
+    self.way = way
   }
 }
 

@@ -1,4 +1,6 @@
-/// Everything that tells one token request from another, the secret aside: requests with equal keys get
+public import Secrets
+
+/// Everything that tells one token request from another, the client secret aside: requests with equal keys get
 /// interchangeable tokens.
 public struct TokenRequestKey: Hashable, Sendable {
   /// The URL of the token endpoint.
@@ -11,20 +13,31 @@ public struct TokenRequestKey: Hashable, Sendable {
   public let audience: String?
   /// The scopes in ascending order, each once: their order in proxy.conf makes no difference.
   public let scopes: [String]
+  /// The resources that the token is for (RFC 8707), in ascending order, each once.
+  public let resources: [String]
   /// Further form fields by name.
   public let parameters: [String: String]
+  /// Further header fields by name, in lower case.
+  public let headers: [String: Secret]
+  /// Which way the connection is made, with which client certificate and through which proxy: a number that means
+  /// something to the transport alone. Equal ways have equal numbers.
+  public let way: Int
 
-  /// A key; duplicates among `scopes`, and empty ones, are dropped.
+  /// A key; duplicates among `scopes` and `resources`, and empty ones, are dropped.
   public init(
     endpoint: String, clientID: String, authentication: ClientAuthenticationMethod, audience: String?,
-    scopes: [String], parameters: [String: String] = [:]
+    scopes: [String], resources: [String] = [], parameters: [String: String] = [:], headers: [String: Secret] = [:],
+    way: Int = 0
   ) {
     self.endpoint = endpoint
     self.clientID = clientID
     self.authentication = authentication
     self.audience = audience
     self.scopes = Set(scopes).subtracting([""]).sorted()
+    self.resources = Set(resources).subtracting([""]).sorted()
     self.parameters = parameters
+    self.headers = headers
+    self.way = way
   }
 
   /// Host, and port where one is written, of the token endpoint: what messages call it by.

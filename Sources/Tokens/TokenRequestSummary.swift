@@ -6,8 +6,12 @@ public struct TokenRequestSummary: Hashable, Sendable {
   public let provider: TokenProvider
   /// Host, and port where one is written, of the token endpoint.
   public let endpointHost: String
+  /// How the client authenticates.
+  public let authentication: ClientAuthenticationMethod
   /// The API that the token is for, when the request names one.
   public let audience: String?
+  /// The resources that the token is for (RFC 8707), in ascending order.
+  public let resources: [String]
   /// The scopes asked for, in ascending order.
   public let scopes: [String]
 
@@ -16,7 +20,9 @@ public struct TokenRequestSummary: Hashable, Sendable {
     self.credentials = credentials
     self.provider = provider
     endpointHost = key.endpointHost
+    authentication = key.authentication
     audience = key.audience
+    resources = key.resources
     scopes = key.scopes
   }
 }

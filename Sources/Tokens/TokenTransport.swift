@@ -15,4 +15,6 @@ public enum TokenTransportError: Error, Hashable, Sendable {
   case tls(detail: String)
   /// The reply was not complete in time.
   case timedOut(detail: String)
+  /// The client's own certificate or its key cannot be used.
+  case unusable(detail: String)
 }

@@ -10,14 +10,20 @@ public struct ClientRequest {
   public var timeout: Duration
   /// How much of the answer's content is kept, in bytes.
   public var responseLimit: Int
+  /// How the connection is made.
+  public var options: ConnectionOptions
 
   /// A request of these parts.
-  public init(url: String, fieldLines: [String], body: [UInt8], timeout: Duration, responseLimit: Int) {
+  public init(
+    url: String, fieldLines: [String], body: [UInt8], timeout: Duration, responseLimit: Int,
+    options: ConnectionOptions = ConnectionOptions()
+  ) {
     self.url = url
     self.fieldLines = fieldLines
     self.body = body
     self.timeout = timeout
     self.responseLimit = responseLimit
+    self.options = options
   }
 }
 

@@ -1,5 +1,6 @@
 internal import CCurl
 internal import COpenSSL
+internal import Cryptography
 internal import Reactor
 
 // The handles belong to this object, and are freed once, by close().
@@ -15,6 +16,9 @@ internal import Reactor
   private let share: CurlShare
   private let trust: TrustStore
   private let destination: DestinationCheck
+  private let parentProxy: ParentProxy?
+  private let identity: ClientIdentity?
+  private var proxyFields: FieldLines?
   private let errorText: UnsafeMutablePointer<CChar>
   private var sockets: [Int32: CurlSocketWatch] = [:]
   private var completion: ((Result<Void, UpstreamError>) -> Void)?
@@ -24,8 +28,16 @@ internal import Reactor
   private let timer = LoopTimer()
 
   init(
-    url: String, loop: EventLoop, share: CurlShare, trust: TrustStore, destination: DestinationCheck
+    url: String, loop: EventLoop, share: CurlShare, trust: TrustStore, destination: DestinationCheck,
+    options: ConnectionOptions
   ) throws(UpstreamError) {
+    identity = try options.clientCertificate.map { certificate throws(UpstreamError) in
+      do {
+        return try ClientIdentity(certificateFile: certificate.certificateFile, keyFile: certificate.keyFile)
+      } catch {
+        throw .clientCertificate("\(error)")
+      }
+    }
     guard let easy = unsafe curl_easy_init() else { throw .other("libcurl has no memory for a transfer") }
     guard let multi = unsafe curl_multi_init() else {
       unsafe curl_easy_cleanup(easy)
@@ -37,6 +49,7 @@ internal import Reactor
     self.share = share
     self.trust = trust
     self.destination = destination
+    parentProxy = options.parentProxy
     unsafe errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
     unsafe errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
     timer.action = { [unowned self] in timeout() }
@@ -77,8 +90,7 @@ internal import Reactor
     try set(CURLOPT_NOSIGNAL, 1)
     // Without this, giving up while a name is being resolved waits for the resolver's thread, and the loop with it.
     try set(CURLOPT_QUICK_EXIT, 1)
-    // Whatever http_proxy says is meant for the applications, and may name this very process.
-    try set(CURLOPT_PROXY, "")
+    try setParentProxy()
     try set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
     try set(CURLOPT_TCP_KEEPALIVE, 1)
     try set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
@@ -86,18 +98,40 @@ internal import Reactor
     try set(CURLOPT_SSL_VERIFYHOST, 2)
     unsafe ccurl_set_text(easy, CURLOPT_CAINFO, nil)
     unsafe ccurl_set_text(easy, CURLOPT_CAPATH, nil)
-    let store = unsafe UnsafeMutableRawPointer(trust.store)
+    // A session that is resumed speaks for the certificate it was begun with, whatever the files hold by now.
+    if identity != nil { try set(CURLOPT_SSL_SESSIONID_CACHE, 0) }
+    let context = unsafe Unmanaged.passUnretained(self).toOpaque()
     let code = unsafe ccurl_set_tls_callback(
       easy,
-      { _, tls, store in
-        let tls = unsafe OpaquePointer(tls!)
-        unsafe SSL_CTX_set1_cert_store(tls, OpaquePointer(store!))
-        unsafe copenssl_allow_moving_writes(tls)
-        unsafe copenssl_read_ahead(tls)
-        return CURLE_OK
-      }, store)
+      { _, tls, context in
+        unsafe Unmanaged<CurlTransfer>.fromOpaque(context!).takeUnretainedValue().prepare(tls: tls!)
+      }, context)
     // The option exists only where TLS is OpenSSL's; without the store nothing would be verified against it.
     guard code == CURLE_OK else { throw .other("this libcurl was not built with OpenSSL, which m2m-proxy needs") }
+  }
+
+  private func prepare(tls: UnsafeMutableRawPointer) -> CURLcode {
+    let context = OpaquePointer(tls)
+    unsafe SSL_CTX_set1_cert_store(context, trust.store)
+    unsafe copenssl_allow_moving_writes(context)
+    unsafe copenssl_read_ahead(context)
+    guard let identity else { return CURLE_OK }
+    return unsafe identity.use(inContext: tls) ? CURLE_OK : CURLE_SSL_CERTPROBLEM
+  }
+
+  private func setParentProxy() throws(UpstreamError) {
+    // Whatever http_proxy and no_proxy say is meant for the applications, and may name this very process.
+    try set(CURLOPT_PROXY, parentProxy.map { "http://\($0.name)" } ?? "")
+    try set(CURLOPT_NOPROXY, "")
+    guard let parentProxy else { return }
+    // A tunnel for plain HTTP too: what is said to the other end is none of the proxy's business.
+    try set(CURLOPT_HTTPPROXYTUNNEL, 1)
+    try set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
+    try set(CURLOPT_HEADEROPT, Int(CURLHEADER_SEPARATE))
+    guard let line = parentProxy.fieldLine else { return }
+    let fields = FieldLines([line])
+    unsafe ccurl_set_pointer(easy, CURLOPT_PROXYHEADER, fields.list)
+    proxyFields = fields
   }
 
   func set(_ option: CURLoption, _ value: Int) throws(UpstreamError) {
@@ -191,7 +225,12 @@ internal import Reactor
     var result = CURLE_OK
     guard unsafe ccurl_finished(multi, &result) != 0 else { return }
     let detail = unsafe String(cString: errorText)
-    finish(result == CURLE_OK ? .success(()) : .failure(destination.explain(UpstreamError(result, detail: detail))))
+    finish(result == CURLE_OK ? .success(()) : .failure(explain(UpstreamError(result, detail: detail))))
+  }
+
+  private func explain(_ error: UpstreamError) -> UpstreamError {
+    let error = destination.explain(error)
+    return parentProxy?.explain(error, connectStatus: unsafe ccurl_connect_status(easy)) ?? error
   }
 
   private func timeout() {

@@ -27,7 +27,9 @@ public final class Dialer {
   ) throws(UpstreamError) -> DialAttempt {
     let transfer: CurlTransfer
     do {
-      transfer = try self.transfer(url: origin.url, DestinationCheck(origin.destinations, own: ownListeners))
+      // With a parent proxy it is the proxy's address that is connected to, and the operator wrote that out.
+      let rules = origin.options.parentProxy == nil ? origin.destinations : DestinationRules()
+      transfer = try self.transfer(url: origin.url, DestinationCheck(rules, own: ownListeners), origin.options)
     } catch {
       throw DescriptorShortage.isPresent ? .noDescriptors : error
     }
@@ -47,8 +49,10 @@ public final class Dialer {
     return DialAttempt(transfer)
   }
 
-  func transfer(url: String, _ destination: DestinationCheck) throws(UpstreamError) -> CurlTransfer {
-    try CurlTransfer(url: url, loop: loop, share: share, trust: trust, destination: destination)
+  func transfer(
+    url: String, _ destination: DestinationCheck, _ options: ConnectionOptions
+  ) throws(UpstreamError) -> CurlTransfer {
+    try CurlTransfer(url: url, loop: loop, share: share, trust: trust, destination: destination, options: options)
   }
 
   private static func stream(

@@ -16,7 +16,8 @@ public final class HTTPClient {
   /// Sends `request` as a POST and collects the answer. On the loop's thread.
   public func post(_ request: ClientRequest) async -> Result<ClientResponse, UpstreamError> {
     do {
-      let transfer = try dialer.transfer(url: request.url, DestinationCheck(DestinationRules(), own: OwnListeners()))
+      let transfer = try dialer.transfer(
+        url: request.url, DestinationCheck(DestinationRules(), own: OwnListeners()), request.options)
       let collector = ResponseCollector(limit: request.responseLimit)
       let content = PostedContent(request)
       defer {
@@ -47,7 +48,7 @@ public final class HTTPClient {
     try transfer.set(CURLOPT_TIMEOUT_MS, Int(clamping: request.timeout.nanoseconds / 1_000_000))
     try transfer.set(CURLOPT_POSTFIELDSIZE, request.body.count)
     unsafe ccurl_set_pointer(transfer.easy, CURLOPT_POSTFIELDS, content.bytes)
-    unsafe ccurl_set_pointer(transfer.easy, CURLOPT_HTTPHEADER, content.fieldLines)
+    unsafe ccurl_set_pointer(transfer.easy, CURLOPT_HTTPHEADER, content.fields.list)
     let context = unsafe Unmanaged.passUnretained(collector).toOpaque()
     unsafe ccurl_set_body_callback(
       transfer.easy,
@@ -67,7 +68,7 @@ public final class HTTPClient {
 /// What libcurl reads while a request is under way, in memory that is wiped afterwards: it holds credentials.
 @safe private final class PostedContent {
   let bytes: UnsafeMutableRawPointer
-  private(set) var fieldLines: UnsafeMutablePointer<curl_slist>?
+  let fields: FieldLines
   private let count: Int
 
   init(_ request: ClientRequest) {
@@ -75,17 +76,11 @@ public final class HTTPClient {
     unsafe bytes = UnsafeMutableRawPointer.allocate(byteCount: max(1, count), alignment: 1)
     unsafe UnsafeMutableRawBufferPointer(start: bytes, count: count).copyBytes(from: request.body)
     // An empty Expect keeps libcurl from waiting for a 100 that token endpoints do not send.
-    for line in request.fieldLines + ["Expect:"] { unsafe fieldLines = curl_slist_append(fieldLines, line) }
+    fields = FieldLines(request.fieldLines + ["Expect:"])
   }
 
   deinit {
     unsafe explicit_bzero(bytes, count)
     unsafe bytes.deallocate()
-    var line = unsafe fieldLines
-    while let current = unsafe line {
-      unsafe explicit_bzero(current.pointee.data, strlen(current.pointee.data))
-      unsafe line = current.pointee.next
-    }
-    unsafe curl_slist_free_all(fieldLines)
   }
 }

@@ -14,6 +14,12 @@ public enum UpstreamError: Error, Equatable, Sendable {
   case connectTimeout(String)
   /// The server's certificate is not one that this proxy trusts for that name.
   case certificate(String)
+  /// Our own certificate, or its key, cannot be used.
+  case clientCertificate(String)
+  /// There is no connection to the parent proxy, or none that it speaks HTTP on.
+  case parentProxy(String)
+  /// The parent proxy answered CONNECT with this status instead of a connection.
+  case parentProxyRefusal(String, status: Int)
   /// The TLS handshake failed otherwise.
   case tls(String)
   /// All connections that may be open to this upstream are in use, and too many requests wait for one.
@@ -32,7 +38,8 @@ extension UpstreamError: CustomStringConvertible {
     switch self {
     case .dns(let detail), .connect(let detail), .connectTimeout(let detail), .certificate(let detail),
       .prohibited(let detail), .privateAddress(let detail), .ownListener(let detail),
-      .tls(let detail), .broken(let detail), .other(let detail):
+      .tls(let detail), .broken(let detail), .other(let detail), .clientCertificate(let detail),
+      .parentProxy(let detail), .parentProxyRefusal(let detail, _):
       detail
     case .exhausted: "all connections to the upstream are in use"
     case .noDescriptors: "no file descriptor is left for another connection"

@@ -8,13 +8,19 @@ public struct UpstreamOrigin: Hashable, Sendable {
   public let port: UInt16
   /// Which of the addresses that the host resolves to a connection may be made to.
   public let destinations: DestinationRules
+  /// How connections to it are made.
+  public let options: ConnectionOptions
 
   /// The origin of these parts.
-  public init(isSecure: Bool, host: String, port: UInt16, destinations: DestinationRules = DestinationRules()) {
+  public init(
+    isSecure: Bool, host: String, port: UInt16, destinations: DestinationRules = DestinationRules(),
+    options: ConnectionOptions = ConnectionOptions()
+  ) {
     self.isSecure = isSecure
     self.host = host
     self.port = port
     self.destinations = destinations
+    self.options = options
   }
 
   /// The origin as people write it, with its port: `https://api.example:443`.

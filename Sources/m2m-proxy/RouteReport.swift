@@ -7,14 +7,7 @@ struct RouteReport {
   init(_ configuration: ProxyConfiguration) {
     let rows = configuration.routes.map { route in
       let names = route.matches.map(\.description) + (route.mount.map { [$0.isEmpty ? "/" : $0] } ?? [])
-      var what = configuration.routes.isEmpty ? "" : route.audience.map { "audience \($0)" } ?? ""
-      if !route.scopes.isEmpty { what += "\(what.isEmpty ? "" : ", ")scopes \(route.scopes.joined(separator: " "))" }
-      if route.credentials == nil { what = "no token" }
-      if route.credentials != nil, !route.tokenField.isAuthorization {
-        what += "\(what.isEmpty ? "" : ", ")token in \(route.tokenField.header)"
-      }
-      if route.withoutToken == .forward { what += "\(what.isEmpty ? "" : ", ")without a token if there is none" }
-      if let concurrency = route.concurrency { what += "\(what.isEmpty ? "" : ", ")\(concurrency.requests) at once" }
+      let what = (Self.token(route) + Self.way(route)).joined(separator: ", ")
       return [route.name, names.joined(separator: ", "), "→ \(Self.target(of: route))", what]
     }
     let widths = (0..<3).map { column in rows.map { $0[column].count }.max() ?? 0 }
@@ -22,6 +15,24 @@ struct RouteReport {
       let cells = zip(row, widths).map { cell, width in cell + String(repeating: " ", count: width - cell.count) }
       return "route    \((cells + [row[3]]).joined(separator: "   "))".trimmingSpaces
     }.joined(separator: "\n")
+  }
+
+  /// What a token is asked for.
+  private static func token(_ route: Route) -> [String] {
+    guard route.credentials != nil else { return ["no token"] }
+    var words = route.audience.map { ["audience \($0)"] } ?? []
+    if !route.resources.isEmpty { words.append("resource \(route.resources.joined(separator: " "))") }
+    if !route.scopes.isEmpty { words.append("scopes \(route.scopes.joined(separator: " "))") }
+    if !route.tokenField.isAuthorization { words.append("token in \(route.tokenField.header)") }
+    if route.withoutToken == .forward { words.append("without a token if there is none") }
+    return words
+  }
+
+  /// How the connection is made, where there is something to say about that.
+  private static func way(_ route: Route) -> [String] {
+    (route.clientCertificate.map { ["client certificate \($0.certificateFile)"] } ?? [])
+      + (route.parentProxy.map { ["through the proxy \($0)"] } ?? [])
+      + (route.concurrency.map { ["\($0.requests) at once"] } ?? [])
   }
 
   private static func target(of route: Route) -> String {

@@ -39,7 +39,7 @@ final class ConfigurationFileTests {
     let authorities = file("ca.pem", "# a comment\n-----BEGIN CERTIFICATE-----\n")
     let loaded = try ConfigurationLoader.load(path: file("proxy.conf", text), environment: [:])
     #expect(loaded.credentials[0].clientSecret == Secret("s3cret"))
-    #expect(loaded.credentials[0].clientSecretSource.description == "file \(secret)")
+    #expect(loaded.credentials[0].clientSecretSource?.description == "file \(secret)")
     #expect(loaded.tls.caFile == authorities)
     #expect(loaded.warnings.isEmpty)
   }

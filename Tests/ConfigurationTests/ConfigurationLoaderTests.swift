@@ -236,7 +236,7 @@ struct ConfigurationLoaderTests {
     }
     let credentials = try configuration(text).credentials[0]
     #expect(credentials.clientSecret == Secret(secret))
-    #expect(credentials.clientSecretSource.description == source)
+    #expect(credentials.clientSecretSource?.description == source)
   }
 
   @Test("shows no secret, however a configuration is printed")

@@ -93,10 +93,11 @@ struct CredentialsProblemTests {
         "2:44: credentials.kinde.client_id: the environment variable NO is not set"),
       Case(
         "{ domain: a.kinde.com, authentication: basic, \(good) }",
-        #"2:49: credentials.kinde.authentication must be client_secret_post or client_secret_basic, not "basic""#),
+        #"2:49: credentials.kinde.authentication must be client_secret_post, client_secret_basic, private_key_jwt or tls_client_auth, not "basic""#
+      ),
       Case(
         "{ domain: a.kinde.com, authentication: client_secret, \(good) }",
-        #"2:49: credentials.kinde.authentication must be client_secret_post or client_secret_basic, not "client_secret"; did you mean client_secret_post?"#
+        #"2:49: credentials.kinde.authentication must be client_secret_post, client_secret_basic, private_key_jwt or tls_client_auth, not "client_secret"; did you mean client_secret_post?"#
       ),
       Case(
         "{ domain: a.kinde.com, audience: '', \(good) }",
@@ -110,7 +111,7 @@ struct CredentialsProblemTests {
         "2:43: credentials.kinde.audience must be an audience such as https://orders.example.com, not a list"),
       Case(
         "{ domain: a.kinde.com, scopes: a, \(good) }",
-        #"2:33: credentials.kinde: unknown setting "scopes"; known: provider, domain, token_endpoint, client_id, client_secret, client_secret_previous, budget, timeout, authentication, audience"#
+        #"2:33: credentials.kinde: unknown setting "scopes"; known: provider, domain, token_endpoint, client_id, authentication, client_secret, client_secret_previous, private_key, key_id, signing_algorithm, assertion_audience, client_certificate, budget, timeout, audience, resource, parameters, headers, parent_proxy"#
       ),
       Case(
         "{ domain: a.kinde.com, client-id: a, \(good) }",

@@ -13,13 +13,14 @@ struct ProxyConfExampleTests {
   }
 
   /// Calls `body` with the example, in which the files it names are in a directory of the test's own.
-  private func withExample<R>(_ body: (String) throws -> R) throws -> R {
+  func withExample<R>(_ body: (String) throws -> R) throws -> R {
     let directory = FileManager.default.temporaryDirectory.appendingPathComponent("example-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: directory) }
     for (name, content) in [
       ("kinde_client_secret", "s3cret\n"), ("kinde_client_secret_previous", "s3cret-before\n"),
       ("private-ca.pem", "-----BEGIN CERTIFICATE-----\n"),
+      ("client.key", ExampleClient.key), ("client.pem", ExampleClient.certificate), ("proxy_password", "s3cret\n"),
     ] {
       let path = directory.appendingPathComponent(name).path
       try #require(
@@ -45,8 +46,9 @@ struct ProxyConfExampleTests {
   func loads() throws {
     let configuration = try withExample(load)
     #expect(configuration.warnings.map(\.description) == [])
-    #expect(configuration.credentials.map(\.name) == ["kinde", "legacy-idp"])
-    #expect(configuration.routes.map(\.name) == ["kinde-management", "orders", "shops", "reports", "status"])
+    #expect(configuration.credentials.map(\.name) == ["kinde", "legacy-idp", "keyed-idp"])
+    #expect(
+      configuration.routes.map(\.name) == ["kinde-management", "orders", "shops", "reports", "ledger", "status"])
     #expect(configuration.routes[0].audience == "https://acme.kinde.com/api")
   }
 
@@ -83,7 +85,11 @@ struct ProxyConfExampleTests {
       tls: { zzzzzzzz: 1 }
       timeouts: { zzzzzzzz: 1 }
       limits: { zzzzzzzz: 1 }
-      credentials: { kinde: { zzzzzzzz: 1, client_secret: { zzzzzzzz: 1 }, budget: { zzzzzzzz: 1 } } }
+      credentials:
+        kinde:
+          { zzzzzzzz: 1, client_secret: { zzzzzzzz: 1 }, client_certificate: { zzzzzzzz: 1 }, budget: { zzzzzzzz: 1 } }
+        keyed: { authentication: private_key_jwt, private_key: { zzzzzzzz: 1 } }
+      parent_proxy: { zzzzzzzz: 1 }
       listen: { zzzzzzzz: 1 }
       routes:
         - { zzzzzzzz: 1, timeouts: { zzzzzzzz: 1 }, concurrency: { zzzzzzzz: 1 }, throttled: { zzzzzzzz: 1 } }
@@ -102,7 +108,7 @@ struct ProxyConfExampleTests {
           "docs/configuration.md lacks \(name)")
       }
     }
-    #expect(sections == 14)
+    #expect(sections == 17)
   }
 
   @Test("shows the smallest file in docs/configuration.md as one that loads")

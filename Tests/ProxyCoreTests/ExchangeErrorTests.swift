@@ -23,6 +23,9 @@ import Upstream
     .dns("no such name"), .connect("refused"), .prohibited("link-local"), .privateAddress("10.0.0.1"),
     .ownListener("127.0.0.1, port 8080"),
     .connectTimeout("too long"), .certificate("unknown authority"),
+    .clientCertificate("no key"), .parentProxy("unreachable"), .parentProxyRefusal("answered 407", status: 407),
+    .parentProxyRefusal("answered 403", status: 403), .parentProxyRefusal("answered 502", status: 502),
+    .parentProxyRefusal("answered 302", status: 302),
     .tls("handshake"), .exhausted, .noDescriptors, .broken("reset"), .other("else"),
   ]
 

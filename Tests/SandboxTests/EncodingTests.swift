@@ -1,26 +1,9 @@
-import Foundation
 import Testing
 
 @testable import Sandbox
 
 @Suite("Encodings")
 struct EncodingTests {
-  @Test("base64url is what Foundation makes of it, at every length")
-  func base64() {
-    for count in 0..<66 {
-      let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 89 &+ 251) }
-      let expected = Data(bytes).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_")
-        .replacing("=", with: "")
-      #expect(Base64URL.encode(bytes) == expected)
-      #expect(Base64URL.decode(expected) == bytes)
-    }
-  }
-
-  @Test("base64url has one text for each value", arguments: ["A", "AB", "AAB", "AA=", "A+", "A/", "A A", "ÄÄ"])
-  func malformedBase64(text: String) {
-    #expect(Base64URL.decode(text) == nil)
-  }
-
   @Test("form values are decoded, and an empty one counts as left out")
   func form() throws {
     let form = try Form("a=1+2%2B3&b=&c&=x&%64=%C3%BC&e=f=g".utf8)

@@ -27,6 +27,14 @@ struct SecretTests {
     #expect(Mirror(reflecting: secret).children.isEmpty)
   }
 
+  @Test("can be made in place")
+  func filled() throws {
+    let secret = Secret(count: 3) { bytes in for index in bytes.indices { bytes[index] += UInt8(index) } }
+    #expect(secret == Secret("\u{0}\u{1}\u{2}"))
+    struct Failure: Error {}
+    #expect(throws: Failure.self) { try Secret(count: 3) { _ throws(Failure) in throw Failure() } }
+  }
+
   @Test("is wiped before its memory is given back")
   func wiped() {
     let seen = Monitor<[UInt8]?>(nil)

@@ -8,14 +8,20 @@ extension TokenGrant {
   static func example(
     endpoint: String = "https://acme.kinde.com/oauth2/token", clientID: String = "client-1",
     authentication: ClientAuthenticationMethod = .clientSecretPost, secret: String = exampleSecret,
-    audience: String? = "https://orders.example.com", scopes: [String] = ["read:orders"],
-    parameters: [String: String] = [:], credentials: String = "kinde", provider: TokenProvider = .kinde
+    audience: String? = "https://orders.example.com", scopes: [String] = ["read:orders"], resources: [String] = [],
+    parameters: [String: String] = [:], headers: [String: Secret] = [:], credentials: String = "kinde",
+    provider: TokenProvider = .kinde
   ) -> TokenGrant {
     TokenGrant(
       key: TokenRequestKey(
         endpoint: endpoint, clientID: clientID, authentication: authentication, audience: audience, scopes: scopes,
-        parameters: parameters),
+        resources: resources, parameters: parameters, headers: headers),
       clientSecret: Secret(secret), credentialsName: credentials, provider: provider)
+  }
+
+  /// A request made at a moment of no importance.
+  func request(timeout: Duration = TokenHTTPRequest.longestWait) throws -> TokenHTTPRequest {
+    try request(timeout: timeout, wallSeconds: 1_800_000_000)
   }
 }
 

@@ -26,6 +26,7 @@ struct TokenFailureTests {
       (.throttled, 503, 3, "token_throttled"), (.nameNotResolved(detail: ""), 503, 3, "token_name_not_resolved"),
       (.unreachable(detail: ""), 503, 3, "token_unreachable"), (.tls(detail: ""), 503, 3, "token_tls"),
       (.timedOut(detail: ""), 504, nil, "token_timed_out"),
+      (.unusable(detail: "x"), 503, 3, "token_unusable_credentials"),
       (.backingOff(after: refused(.invalidClient)), 503, 3, "token_backing_off"),
     ] as [(TokenFailure.Cause, Int, Int?, String)])
   func statuses(cause: TokenFailure.Cause, status: Int, retryAfter: Int?, label: String) {
@@ -102,6 +103,27 @@ struct TokenFailureTests {
     #expect(!failure.hint.isEmpty)
   }
 
+  @Test("a resource is named where there is no audience")
+  func resource() {
+    let failure = Self.failure(
+      Self.refused(.invalidTarget),
+      grant: .example(audience: nil, resources: ["urn:b", "urn:a"], provider: .generic))
+    #expect(failure.detail == "acme.kinde.com answered invalid_target for the resource urn:a urn:b.")
+    #expect(failure.hint.hasPrefix("Check that acme.kinde.com knows the resource urn:a urn:b"))
+  }
+
+  @Test("a client without a secret is not told to look at one")
+  func hintsWithoutSecret() {
+    let assertion = ClientAssertion(keyFile: "/key.pem", keyID: nil, algorithm: nil, audience: "https://a")
+    for (method, words) in [
+      (.privateKeyJWT(assertion), "private_key, key_id and client_id"),
+      (.tlsClientAuth, "the subject of credentials.kinde.client_certificate"),
+    ] as [(ClientAuthenticationMethod, String)] {
+      let hint = Self.failure(Self.refused(.invalidClient), grant: .example(authentication: method)).hint
+      #expect(hint.contains(words) && !hint.contains("client_secret"), "\(hint)")
+    }
+  }
+
   @Test("details for Proxy-Status fit into a quoted string", arguments: causes)
   func proxyStatusDetails(cause: TokenFailure.Cause) {
     let details = Self.failure(cause).proxyStatusDetails
@@ -117,6 +139,6 @@ struct TokenFailureTests {
       .malformed(.tokenTooLong), .malformed(.tooLong), .malformed(.unexpectedStatus(204)), .redirected(status: 302),
       .serverError(status: 500), .throttled, .nameNotResolved(detail: "x"), .unreachable(detail: "x"),
       .tls(detail: "x"),
-      .timedOut(detail: "x"), .backingOff(after: .throttled),
+      .timedOut(detail: "x"), .unusable(detail: "x"), .backingOff(after: .throttled),
     ]
 }

@@ -1,3 +1,5 @@
+import Cryptography
+import Secrets
 import Testing
 import Tokens
 
@@ -16,9 +18,30 @@ struct TokenRequestKeyTests {
       .example(authentication: .clientSecretBasic), .example(audience: "https://other.example.com"),
       .example(audience: nil), .example(scopes: []), .example(scopes: ["read:orders", "write:orders"]),
       .example(parameters: ["resource": "urn:x"]),
+      .example(resources: ["urn:x"]), .example(headers: ["x-tenant": Secret("acme")]),
+      .example(authentication: .tlsClientAuth),
+      .example(
+        authentication: .privateKeyJWT(
+          ClientAssertion(keyFile: "/key.pem", keyID: nil, algorithm: nil, audience: "https://acme.kinde.com"))),
     ])
   func everythingSentCounts(grant: TokenGrant) {
     #expect(grant.key != TokenGrant.example().key)
+  }
+
+  @Test("every part of an assertion and every value of a header makes a difference")
+  func partsCount() {
+    func key(_ file: String = "/a", _ id: String? = nil, _ audience: String = "https://a") -> TokenRequestKey {
+      TokenGrant.example(
+        authentication: .privateKeyJWT(
+          ClientAssertion(keyFile: file, keyID: id, algorithm: .rs256, audience: audience))
+      ).key
+    }
+    #expect(Set([key(), key(), key("/b"), key("/a", "1"), key("/a", nil, "https://b")]).count == 4)
+    func key(tenant: String) -> TokenRequestKey { TokenGrant.example(headers: ["x-tenant": Secret(tenant)]).key }
+    #expect(key(tenant: "acme") == key(tenant: "acme"))
+    #expect(key(tenant: "acme") != key(tenant: "beta"))
+    #expect(
+      TokenGrant.example(resources: ["b", "a", "b"]).key == TokenGrant.example(resources: ["a", "b"]).key)
   }
 
   @Test(

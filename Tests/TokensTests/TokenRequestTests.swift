@@ -1,12 +1,13 @@
 import Foundation
+import Secrets
 import Testing
 import Tokens
 
 @Suite("What is sent to the token endpoint")
 struct TokenRequestTests {
   @Test("client_secret_post sends the grant, the client, audience and scopes as a form")
-  func post() {
-    let request = TokenGrant.example(scopes: ["read:orders", "a b"]).request()
+  func post() throws {
+    let request = try TokenGrant.example(scopes: ["read:orders", "a b"]).request()
     #expect(request.url == "https://acme.kinde.com/oauth2/token")
     #expect(
       request.body.text
@@ -20,7 +21,7 @@ struct TokenRequestTests {
 
   @Test("client_secret_basic form-encodes id and secret before base64, and keeps both out of the form")
   func basic() throws {
-    let request = TokenGrant.example(clientID: "id:ü", authentication: .clientSecretBasic).request()
+    let request = try TokenGrant.example(clientID: "id:ü", authentication: .clientSecretBasic).request()
     #expect(
       request.body.text
         == "grant_type=client_credentials&audience=https%3A%2F%2Forders.example.com&scope=read%3Aorders")
@@ -31,15 +32,15 @@ struct TokenRequestTests {
   }
 
   @Test("an empty scope and a missing audience are left out")
-  func leavesOutWhatIsEmpty() {
-    let body = TokenGrant.example(audience: nil, scopes: []).request().body.text
+  func leavesOutWhatIsEmpty() throws {
+    let body = try TokenGrant.example(audience: nil, scopes: []).request().body.text
     #expect(body == "grant_type=client_credentials&client_id=client-1&client_secret=s3cr3t%2B%2F%20%25%26")
-    #expect(TokenGrant.example(audience: nil, scopes: [""]).request().body.text == body)
+    #expect(try TokenGrant.example(audience: nil, scopes: [""]).request().body.text == body)
   }
 
   @Test("further parameters go into the form, in the order of their names")
-  func furtherParameters() {
-    let body = TokenGrant.example(
+  func furtherParameters() throws {
+    let body = try TokenGrant.example(
       audience: nil, scopes: [], parameters: ["z": "1&2", "resource": "urn:x"]
     ).request().body.text
     #expect(
@@ -47,17 +48,43 @@ struct TokenRequestTests {
         + "&client_secret=s3cr3t%2B%2F%20%25%26")
   }
 
+  @Test("resources are sent one by one, in a fixed order and each once")
+  func resources() throws {
+    let grant = TokenGrant.example(audience: nil, scopes: [], resources: ["urn:b", "https://a/", "urn:b"])
+    #expect(
+      try grant.request().body.text
+        == "grant_type=client_credentials&client_id=client-1&resource=https%3A%2F%2Fa%2F&resource=urn%3Ab"
+        + "&client_secret=s3cr3t%2B%2F%20%25%26")
+  }
+
+  @Test("further header fields are sent beside the usual ones")
+  func furtherHeaders() throws {
+    let request = try TokenGrant.example(headers: ["x-tenant": Secret("acme"), "x-api-key": Secret("k3y")]).request()
+    #expect(request.fields.map(\.name) == ["Content-Type", "Accept", "x-api-key", "x-tenant"])
+    #expect(request.field("x-tenant") == "acme")
+    #expect(request.field("x-api-key") == "k3y")
+  }
+
+  @Test("tls_client_auth sends the client id, and leaves the proof to the certificate")
+  func certificate() throws {
+    let request = try TokenGrant.example(authentication: .tlsClientAuth, secret: "").request()
+    #expect(
+      request.body.text == "grant_type=client_credentials&client_id=client-1"
+        + "&audience=https%3A%2F%2Forders.example.com&scope=read%3Aorders")
+    #expect(request.field("Authorization") == nil)
+  }
+
   @Test("bytes outside of ASCII, and all of them, survive the form")
   func everyByteSurvives() throws {
     let secret = String(String.UnicodeScalarView((1...0x2FF).compactMap(Unicode.Scalar.init)))
-    let body = TokenGrant.example(secret: secret, audience: nil, scopes: []).request().body.text
+    let body = try TokenGrant.example(secret: secret, audience: nil, scopes: []).request().body.text
     let encoded = try #require(body.split(separator: "client_secret=").last)
     #expect(encoded.removingPercentEncoding == secret)
   }
 
   @Test("a request has 10 s, or what is left of them")
-  func timeout() {
-    #expect(TokenGrant.example().request().timeout == .seconds(10))
-    #expect(TokenGrant.example().request(timeout: .seconds(3)).timeout == .seconds(3))
+  func timeout() throws {
+    #expect(try TokenGrant.example().request().timeout == .seconds(10))
+    #expect(try TokenGrant.example().request(timeout: .seconds(3)).timeout == .seconds(3))
   }
 }

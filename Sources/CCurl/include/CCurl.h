@@ -27,6 +27,8 @@ CURLSH *ccurl_make_share(void);
 // CURL_SOCKET_BAD where the handle has no connection.
 curl_socket_t ccurl_active_socket(CURL *easy);
 long ccurl_response_status(CURL *easy);
+// The status of the last answer to CONNECT; 0 when there was none.
+long ccurl_connect_status(CURL *easy);
 
 // The CA bundle that this libcurl was built to use; NULL for none.
 const char *ccurl_default_ca_file(void);

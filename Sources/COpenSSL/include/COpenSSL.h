@@ -4,9 +4,13 @@
 
 #include <openssl/bio.h>
 #include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
@@ -18,5 +22,22 @@ void copenssl_allow_moving_writes(SSL_CTX *context);
 
 // Lets one system call fetch as many TLS records as have arrived.
 void copenssl_read_ahead(SSL_CTX *context);
+
+// The first private key in `pem`; NULL without one, and where it is encrypted, which `is_encrypted` then says.
+EVP_PKEY *copenssl_read_private_key(const void *pem, int count, int *is_encrypted);
+
+// The next certificate of `pem`; NULL when there is none.
+X509 *copenssl_read_certificate(BIO *pem);
+
+// Adds an intermediate certificate to those that go with the client's own; 1 when it did.
+int copenssl_add_chain_certificate(SSL_CTX *context, X509 *certificate);
+
+// RSASSA-PSS with a salt as long as the digest (RFC 7518 3.5); 1 when it could be set.
+int copenssl_use_pss(EVP_PKEY_CTX *context);
+
+// HKDF with SHA-256 (RFC 5869), salt and info may be empty; 1 when `derived` was filled.
+int copenssl_hkdf_sha256(
+    const void *secret, size_t secret_count, const void *salt, size_t salt_count, const void *info, size_t info_count,
+    uint8_t *derived, size_t derived_count);
 
 #endif

@@ -14,6 +14,8 @@ public struct Route: Sendable {
   public var credentials: Int?
   /// The audience to ask a token for; nil when none is named in the token request.
   public var audience: String?
+  /// The resources to ask a token for (RFC 8707); empty when none are named in the token request.
+  public var resources: [String] = []
   /// The scopes to ask a token for; empty when none are named in the token request.
   public var scopes: [String]
   /// Where the token goes.
@@ -22,6 +24,10 @@ public struct Route: Sendable {
   public var withoutToken = WithoutToken.refuse
   /// The timeouts of proxy.conf with the route's own put over them.
   public var timeouts: Timeouts
+  /// The certificate that is shown to the upstream.
+  public var clientCertificate: ClientCertificate?
+  /// The proxy that the upstream is reached through; nil for none.
+  public var parentProxy: ParentProxy?
   /// What it serves of the requests that match it.
   public var rules: RouteRules
   /// Bytes of a request's content; nil for no limit.

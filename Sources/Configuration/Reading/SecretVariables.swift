@@ -1,6 +1,6 @@
 /// Finds the environment variables that hold secrets, so that no message shows them wherever else they are used.
 enum SecretVariables {
-  private static let settings: Set<String> = ["client_secret", "client_secret_previous"]
+  private static let settings: Set = ["client_secret", "client_secret_previous", "headers", "parent_proxy"]
 
   /// The names of the variables that a setting which holds a secret refers to anywhere in `node`.
   static func names(in node: Node) -> Set<String> {

@@ -26,7 +26,7 @@ final class Section {
 
   /// The setting `name`, if it is there.
   subscript(name: String) -> Setting? {
-    known.append(name)
+    if !known.contains(name) { known.append(name) }
     return entries.first { $0.key == name }.map(setting)
   }
 

@@ -1,12 +1,14 @@
 import Secrets
 
-/// The setting `client_secret`. None of its messages shows what it holds, nor what the environment holds for it.
+/// The setting `client_secret`, and others that may hold a secret. None of its messages shows what it holds, nor what the environment holds for it.
 enum ClientSecretSetting {
   static let expected = "{ file: PATH }, { env: NAME } or ${NAME}"
 
   /// The secret and where it came from; nil after a problem was noted.
-  static func read(_ setting: Setting) -> (secret: Secret, source: SecretSource)? {
-    guard setting.written == nil else { return readText(setting) }
+  ///
+  /// - Parameter warnsOfText: whether a value that stands in proxy.conf itself is worth a warning.
+  static func read(_ setting: Setting, warnsOfText: Bool = true) -> (secret: Secret, source: SecretSource)? {
+    guard setting.written == nil else { return readText(setting, warnsOfText) }
     return setting.section(expected: expected) { section in
       section.hidesNames = true
       let file = section["file"]
@@ -19,7 +21,7 @@ enum ClientSecretSetting {
     }
   }
 
-  private static func readText(_ setting: Setting) -> (secret: Secret, source: SecretSource)? {
+  private static func readText(_ setting: Setting, _ warnsOfText: Bool) -> (secret: Secret, source: SecretSource)? {
     let environment = setting.findings.environment
     var isMixed = false
     do {
@@ -31,7 +33,7 @@ enum ClientSecretSetting {
         return resolve(.environment(name: name), setting)
       }
       let text = try substitution.text(environment: environment)
-      setting.warn("is written in proxy.conf; a file or an environment variable is safer")
+      if warnsOfText { setting.warn("is written in proxy.conf; a file or an environment variable is safer") }
       return resolve(.inline(Secret(trimmingLineEnds: text.utf8Span.span)), setting, shownAs: "the secret")
     } catch {
       // What stands in braces inside a longer text may be part of a secret that happens to look like that.

@@ -6,19 +6,23 @@ extension Credentials {
   }
 
   /// Reads one of the sections in `credentials`; nil after a problem was noted.
-  static func read(name: String, _ section: Section) -> Credentials? {
+  ///
+  /// - Parameter parentProxy: the one that all of proxy.conf goes through unless told otherwise.
+  static func read(name: String, _ section: Section, parentProxy: ParentProxy?) -> Credentials? {
     let given = section["provider"]
     let provider = given?.value(Format<ProviderName>.choice())
     let domain = section["domain"]
     let endpoint = section["token_endpoint"]
     let clientID = section.required("client_id", .clientID)
-    let secret = section.required("client_secret", ClientSecretSetting.expected).flatMap(ClientSecretSetting.read)
-    let previous = section["client_secret_previous"].flatMap(ClientSecretSetting.read)
+    let proof = readProof(section)
     let budget = section.section("budget") { CredentialsBudget.read($0) }
     let timeout = section.value("timeout", .duration)
-    let authentication = section.value("authentication", Format<ClientAuthentication>.choice())
     let audience = section["audience"]
     let audienceText = audience?.value(.audience)
+    let resources = section["resource"].map(Format<[String]>.resources)
+    var additions = TokenRequestAdditions()
+    additions.read(section)
+    let parentProxy = ParentProxy.read(section, inherited: parentProxy)
     let domainName = domain?.value(.domain)
     let endpointURL = endpoint?.value(.tokenEndpoint)
     guard given == nil || provider != nil, audience == nil || audienceText != nil else { return nil }
@@ -38,16 +42,27 @@ extension Credentials {
       domain?.complain("is for provider kinde only; token_endpoint says where tokens come from")
       kind = .generic
     }
-    guard let tokenEndpoint = endpoint == nil ? kind.tokenEndpoint : endpointURL, let clientID, let secret else {
+    guard let tokenEndpoint = endpoint == nil ? kind.tokenEndpoint : endpointURL, let clientID, let proof else {
       return nil
     }
+    if tokenEndpoint.origin.scheme == .http {
+      section["client_certificate"]?.complain("is for TLS, and the token endpoint is \(tokenEndpoint.origin)")
+    }
     var credentials = Credentials(
-      name: name, provider: kind, tokenEndpoint: tokenEndpoint, clientID: clientID, clientSecret: secret.secret,
-      clientSecretSource: secret.source, authentication: authentication ?? .clientSecretPost,
-      audience: audienceText)
-    credentials.previousClientSecret = previous
+      name: name, provider: kind, tokenEndpoint: tokenEndpoint, clientID: clientID, clientSecret: proof.secret?.secret,
+      clientSecretSource: proof.secret?.source, authentication: proof.authentication, audience: audienceText)
+    credentials.previousClientSecret = proof.previousSecret
     credentials.budget = budget
     if let timeout { credentials.timeout = timeout }
+    credentials.assertion = proof.key.map { key in
+      AssertionSettings(
+        keyFile: key.file, keyID: key.id, algorithm: key.algorithm,
+        audience: key.audience ?? tokenEndpoint.description)
+    }
+    credentials.resources = (resources ?? []) ?? []
+    credentials.additions = additions
+    credentials.clientCertificate = proof.certificate
+    credentials.parentProxy = parentProxy
     return credentials
   }
 }

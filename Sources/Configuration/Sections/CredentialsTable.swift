@@ -11,7 +11,7 @@ struct CredentialsTable {
   private var marks: [String: Mark] = [:]
 
   /// Reads the section `credentials` of the file.
-  static func read(_ top: Section) -> CredentialsTable {
+  static func read(_ top: Section, parentProxy: ParentProxy?) -> CredentialsTable {
     top.section("credentials") { section in
       var table = CredentialsTable()
       for (name, mark, setting) in section.all {
@@ -23,7 +23,7 @@ struct CredentialsTable {
         }
         table.names.append(name)
         table.marks[name] = mark
-        if let credentials = setting.section({ Credentials.read(name: name, $0) }) {
+        if let credentials = setting.section({ Credentials.read(name: name, $0, parentProxy: parentProxy) }) {
           table.credentials.append(credentials)
         }
       }

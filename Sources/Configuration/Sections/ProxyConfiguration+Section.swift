@@ -9,9 +9,11 @@ extension ProxyConfiguration {
       _ = top.section("tls") { configuration.tls.read($0) }
       _ = top.section("timeouts") { configuration.timeouts.read($0) }
       _ = top.section("limits") { configuration.limits.read($0) }
-      let table = CredentialsTable.read(top)
+      let parentProxy = ParentProxy.read(top, inherited: nil)
+      let table = CredentialsTable.read(top, parentProxy: parentProxy)
       let routes = RouteReader.read(
-        top, credentials: table, timeouts: configuration.timeouts, limits: configuration.limits)
+        top, credentials: table, timeouts: configuration.timeouts, limits: configuration.limits,
+        parentProxy: parentProxy)
       configuration.credentials = table.credentials
       configuration.routes = routes
       if top.findings.problems.isEmpty { table.warnOfUnused(by: routes, top.findings) }

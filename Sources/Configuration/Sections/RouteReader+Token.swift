@@ -4,10 +4,23 @@ extension RouteReader {
     var credentials: Int?
     var audience: String?
     var scopes: [String] = []
+    var resources: [String] = []
   }
 
-  /// Reads `credentials`, `audience` and `scopes`; nil after a problem was noted.
+  /// Reads `credentials`, `audience`, `resource` and `scopes`; nil after a problem was noted.
   func readToken(_ section: Section, _ matching: Matching?, _ target: Target?) -> Token? {
+    let resource = section["resource"]
+    let resources = resource.map(Format<[String]>.resources)
+    guard var token = readTokenWithoutResource(section, matching, target) else { return nil }
+    guard let index = token.credentials else {
+      resource?.complain("is for a token, and credentials: none means without one")
+      return token
+    }
+    token.resources = (resources ?? table.credentials[index].resources) ?? []
+    return token
+  }
+
+  private func readTokenWithoutResource(_ section: Section, _ matching: Matching?, _ target: Target?) -> Token? {
     let named = section["credentials"]
     let audience = section["audience"]
     let scopes = section["scopes"]

@@ -3,24 +3,28 @@ struct RouteReader {
   let table: CredentialsTable
   let timeouts: Timeouts
   let limits: Limits
+  let parentProxy: ParentProxy?
   var names: [String: String] = [:]
   var matches: [Match: String] = [:]
   var mounts: [String: String] = [:]
 
   /// The routes of the file that are right.
-  static func read(_ top: Section, credentials: CredentialsTable, timeouts: Timeouts, limits: Limits) -> [Route] {
+  static func read(
+    _ top: Section, credentials: CredentialsTable, timeouts: Timeouts, limits: Limits, parentProxy: ParentProxy?
+  ) -> [Route] {
     let expected = "a list of routes, each with name, and match or mount"
     guard let setting = top.required("routes", expected), let items = setting.list(expected) else { return [] }
-    var reader = RouteReader(table: credentials, timeouts: timeouts, limits: limits)
+    var reader = RouteReader(table: credentials, timeouts: timeouts, limits: limits, parentProxy: parentProxy)
     return items.compactMap { item in
       item.section(expected: "a route, which is a mapping of settings") { reader.route($0) }
     }
   }
 
-  private init(table: CredentialsTable, timeouts: Timeouts, limits: Limits) {
+  private init(table: CredentialsTable, timeouts: Timeouts, limits: Limits, parentProxy: ParentProxy?) {
     self.table = table
     self.timeouts = timeouts
     self.limits = limits
+    self.parentProxy = parentProxy
   }
 
   private mutating func route(_ section: Section) -> Route? {
@@ -33,6 +37,9 @@ struct RouteReader {
     section.read("body", .bodySize, into: &body)
     _ = section.section("timeouts") { timeouts.readRoute($0) }
     let rules = RouteRules.read(section)
+    let certificate = section["client_certificate"]
+    let clientCertificate = certificate.flatMap(ClientCertificate.read)
+    let parentProxy = ParentProxy.read(section, inherited: parentProxy)
     let hasToken = token == nil || token?.credentials != nil
     let tokenField = TokenField.read(section, hasToken: hasToken)
     let withoutToken = WithoutToken.read(section, hasToken: hasToken)
@@ -43,6 +50,12 @@ struct RouteReader {
       name: name, matches: matching.matches, mount: matching.mount, upstream: target.origin,
       upstreamBasePath: target.basePath, credentials: token.credentials, audience: token.audience, scopes: token.scopes,
       timeouts: timeouts, rules: rules, body: body, allowsPrivate: target.allowsPrivate)
+    if let origin = target.origin, origin.scheme == .http {
+      certificate?.complain("is for TLS, and the upstream is \(origin)")
+    }
+    route.resources = token.resources
+    route.clientCertificate = clientCertificate
+    route.parentProxy = parentProxy
     route.tokenField = tokenField
     route.withoutToken = withoutToken
     route.replay = replay

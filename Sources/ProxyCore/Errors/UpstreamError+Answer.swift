@@ -44,6 +44,23 @@ extension ExchangeError {
           is never turned off.
           """,
         proxyStatus: "tls_certificate_error")
+    case .clientCertificate(let detail):
+      return ErrorAnswer(
+        status: 502, title: "The client certificate for the upstream cannot be used", detail: "\(origin): \(detail).",
+        hint: """
+          Mend client_certificate of the route \(route.name), or its files; they are read again for each connection.
+          """,
+        proxyStatus: "proxy_configuration_error")
+    case .parentProxy(let detail):
+      return ErrorAnswer(
+        status: 502, title: "The parent proxy cannot be reached", detail: "\(origin): \(detail).",
+        hint: "Is it running, and is parent_proxy right? parent_proxy: none in the route does without it.",
+        proxyStatus: "destination_unavailable", proxyStatusDetails: "parent proxy")
+    case .parentProxyRefusal(let detail, let status):
+      return ErrorAnswer(
+        status: 502, title: "The parent proxy made no connection", detail: "\(origin): \(detail).",
+        hint: ParentProxyRefusal.hint(for: status), proxyStatus: "destination_unavailable",
+        proxyStatusDetails: "parent proxy: status \(status)")
     case .tls(let detail):
       return ErrorAnswer(
         status: 502, title: "No TLS connection to the upstream", detail: "\(origin): \(detail).",

@@ -53,8 +53,9 @@ public final class Proxy {
     }
 
     let registry = MetricsRegistry()
-    let tokens = Self.makeTokens(loops[0], dialers[0], registry, logger)
-    let clients = configuration.credentials.map(TokenClient.init)
+    let ways = TokenWays(configuration.credentials)
+    let tokens = Self.makeTokens(loops[0], dialers[0], ways, registry, logger)
+    let clients = configuration.credentials.map { TokenClient($0, way: ways.number(for: $0)) }
     for client in clients { registry.register(client) }
     let plan = RoutePlan(configuration, tokens: tokens, clients: clients)
     let loopCount = loops.count
@@ -113,9 +114,9 @@ public final class Proxy {
   }
 
   private static func makeTokens(
-    _ loop: EventLoop, _ dialer: Dialer, _ registry: MetricsRegistry, _ logger: Logger
+    _ loop: EventLoop, _ dialer: Dialer, _ ways: TokenWays, _ registry: MetricsRegistry, _ logger: Logger
   ) -> TokenSources {
-    let endpoint = TokenEndpoint(loop: loop, dialer: dialer)
+    let endpoint = TokenEndpoint(loop: loop, dialer: dialer, ways: ways.options)
     let events = TokenEventLog(logger: logger, registry: registry)
     return TokenSources(
       environment: TokenEnvironment(

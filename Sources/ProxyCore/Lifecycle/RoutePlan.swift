@@ -12,18 +12,18 @@ struct RoutePlan {
 
   init(_ configuration: ProxyConfiguration, tokens: TokenSources, clients: [TokenClient]) {
     var origins: [UpstreamOrigin] = []
-    var pools: [Origin: Int] = [:]
+    var pools: [UpstreamOrigin: Int] = [:]
     let routes = configuration.routes.enumerated().map { index, route in
-      let pool = route.upstream.map { pools[$0] ?? origins.count }
+      let origin = ProxyRoute.origin(of: route)
+      let pool = origin.map { pools[$0] ?? origins.count }
       let source = route.credentials.map { number in
         tokens.source(for: clients[number].grant(for: route))
       }
-      let made = ProxyRoute(route, index: index, pool: pool, tokens: source)
-      if let upstream = route.upstream, let origin = made.origin, pool == origins.count {
+      if let origin, pool == origins.count {
         origins.append(origin)
-        pools[upstream] = pool
+        pools[origin] = pool
       }
-      return made
+      return ProxyRoute(route, index: index, pool: pool, tokens: source)
     }
     table = RouteTable(routes, configurations: configuration.routes)
     self.origins = origins

@@ -42,6 +42,8 @@ final class ProxyRoute: Sendable {
   private let allowsPrivate: Bool
   /// The hosts that the operator wrote out, which may be anywhere.
   private let namedHosts: Set<String>
+  /// How connections are made.
+  private let options: ConnectionOptions
 
   init(_ route: Route, index: Int, pool: Int?, tokens: TokenSource?) {
     self.index = index
@@ -51,7 +53,7 @@ final class ProxyRoute: Sendable {
     tokenPrefix = Array("\(field.header): \(field.scheme)\(field.scheme.isEmpty ? "" : " ")".utf8)
     tokenHeader = tokens == nil || field.isAuthorization ? nil : Array(field.header.utf8)
     name = route.name
-    origin = route.upstream.map { UpstreamOrigin($0, DestinationRules()) }
+    origin = Self.origin(of: route)
     originName = route.upstream?.description ?? ""
     basePath = Array(route.upstreamBasePath.utf8)
     hostLine = route.upstream.map(Self.hostLine) ?? []
@@ -64,6 +66,7 @@ final class ProxyRoute: Sendable {
     replayBuffer = replaysUnauthorized || throttling != nil ? route.replay.buffer : 0
     concurrency = route.concurrency.map(ConcurrencyLimit.init)
     allowsPrivate = route.allowsPrivate
+    options = ConnectionOptions(route)
     namedHosts = Set(route.matches.filter { !$0.isWildcard }.map(\.host))
   }
 
@@ -87,7 +90,13 @@ final class ProxyRoute: Sendable {
     replayBuffer = route.replayBuffer
     concurrency = route.concurrency
     allowsPrivate = route.allowsPrivate
+    options = route.options
     namedHosts = route.namedHosts
+  }
+
+  /// Where the requests of `route` go, and how connections there are made; nil where each names a host of its own.
+  static func origin(of route: Route) -> UpstreamOrigin? {
+    route.upstream.map { UpstreamOrigin($0, DestinationRules(), ConnectionOptions(route)) }
   }
 
   /// This route for the requests that go to `origin`, which names the host that they ask for.
@@ -96,14 +105,17 @@ final class ProxyRoute: Sendable {
   /// Where connections to `origin` lead, and may lead: a host that only a wildcard takes was written by whoever sent the
   /// request.
   func destination(_ origin: Origin) -> UpstreamOrigin {
-    UpstreamOrigin(origin, DestinationRules(allowsPrivate: allowsPrivate || namedHosts.contains(origin.host)))
+    UpstreamOrigin(
+      origin, DestinationRules(allowsPrivate: allowsPrivate || namedHosts.contains(origin.host)), options)
   }
 
   private static func hostLine(_ origin: Origin) -> [UInt8] { Array("Host: \(origin.authority)\r\n".utf8) }
 }
 
 extension UpstreamOrigin {
-  fileprivate init(_ origin: Origin, _ destinations: DestinationRules) {
-    self.init(isSecure: origin.scheme == .https, host: origin.host, port: origin.port, destinations: destinations)
+  fileprivate init(_ origin: Origin, _ destinations: DestinationRules, _ options: ConnectionOptions) {
+    self.init(
+      isSecure: origin.scheme == .https, host: origin.host, port: origin.port, destinations: destinations,
+      options: options)
   }
 }

@@ -1,19 +1,27 @@
 internal import Configuration
+internal import Secrets
 internal import Tokens
 
 /// A client of an authorization server: what all of its grants have in common.
 struct TokenClient {
   private let credentials: Credentials
-  private let secrets: ClientSecrets
+  private let secrets: ClientSecrets?
+  private let way: Int
   let spending: TokenSpending
 
   var name: String { credentials.name }
 
-  init(_ credentials: Credentials) {
+  /// - Parameter way: the number of the way in which its token endpoint is connected to.
+  init(_ credentials: Credentials, way: Int) {
     self.credentials = credentials
-    secrets = ClientSecrets(
-      current: ClientSecrets.Entry(source: credentials.clientSecretSource, secret: credentials.clientSecret),
-      previous: credentials.previousClientSecret.map { ClientSecrets.Entry(source: $0.source, secret: $0.secret) })
+    self.way = way
+    if let secret = credentials.clientSecret, let source = credentials.clientSecretSource {
+      secrets = ClientSecrets(
+        current: ClientSecrets.Entry(source: source, secret: secret),
+        previous: credentials.previousClientSecret.map { ClientSecrets.Entry(source: $0.source, secret: $0.secret) })
+    } else {
+      secrets = nil
+    }
     spending = TokenSpending(budget: credentials.budget.map(TokenBudget.init))
   }
 
@@ -21,11 +29,12 @@ struct TokenClient {
   func grant(for route: Route) -> TokenGrant {
     let key = TokenRequestKey(
       endpoint: credentials.tokenEndpoint.description, clientID: credentials.clientID,
-      authentication: credentials.authentication == .clientSecretBasic ? .clientSecretBasic : .clientSecretPost,
-      audience: route.audience, scopes: route.scopes)
+      authentication: ClientAuthenticationMethod(credentials), audience: route.audience, scopes: route.scopes,
+      resources: route.resources, parameters: credentials.additions.parameters, headers: credentials.additions.headers,
+      way: way)
     let provider: TokenProvider = if case .kinde = credentials.provider { .kinde } else { .generic }
     return TokenGrant(
-      key: key, clientSecret: credentials.clientSecret, secrets: secrets, spending: spending,
+      key: key, clientSecret: credentials.clientSecret ?? Secret(""), secrets: secrets, spending: spending,
       timeout: credentials.timeout, credentialsName: credentials.name, provider: provider)
   }
 }

@@ -8,9 +8,12 @@ internal import Upstream
 final class TokenEndpoint: @unchecked Sendable {
   private let loop: EventLoop
   private let client: HTTPClient
+  private let ways: [ConnectionOptions]
 
-  init(loop: EventLoop, dialer: Dialer) {
+  /// - Parameter ways: how connections are made, by ``TokenHTTPRequest/way``.
+  init(loop: EventLoop, dialer: Dialer, ways: [ConnectionOptions]) {
     self.loop = loop
+    self.ways = ways
     client = HTTPClient(dialer: dialer)
   }
 
@@ -35,7 +38,7 @@ final class TokenEndpoint: @unchecked Sendable {
   func send(_ request: TokenHTTPRequest) async -> Result<TokenHTTPResponse, TokenTransportError> {
     let posted = ClientRequest(
       url: request.url, fieldLines: request.fields.map(Self.line), body: request.body.withBytes(Self.bytes),
-      timeout: request.timeout, responseLimit: TokenHTTPResponse.longestBody)
+      timeout: request.timeout, responseLimit: TokenHTTPResponse.longestBody, options: ways[request.way])
     return await client.post(posted).map(Self.response).mapError(Self.error)
   }
 
@@ -66,8 +69,12 @@ final class TokenEndpoint: @unchecked Sendable {
     case .connectTimeout(let detail): .timedOut(detail: detail)
     case .certificate(let detail), .tls(let detail): .tls(detail: detail)
     case .connect(let detail), .broken(let detail), .other(let detail), .prohibited(let detail),
-      .privateAddress(let detail), .ownListener(let detail):
+      .privateAddress(let detail), .ownListener(let detail), .parentProxy(let detail):
       .unreachable(detail: detail)
+    case .parentProxyRefusal(let detail, let status):
+      .unreachable(detail: "\(detail). \(ParentProxyRefusal.hint(for: status))")
+    case .clientCertificate(let detail):
+      .unusable(detail: detail)
     case .exhausted, .noDescriptors: .unreachable(detail: error.description)
     }
   }

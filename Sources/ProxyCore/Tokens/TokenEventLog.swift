@@ -20,6 +20,9 @@ final class TokenEventLog: Sendable {
       "took": .stringConvertible(event.took), "fetched_today": .stringConvertible(event.fetchedToday),
     ]
     if let audience = event.request.audience { metadata["audience"] = "\(audience)" }
+    if !event.request.resources.isEmpty {
+      metadata["resource"] = "\(event.request.resources.joined(separator: " "))"
+    }
     if !event.request.scopes.isEmpty { metadata["scopes"] = "\(event.request.scopes.joined(separator: " "))" }
     if event.secret == .previous { metadata["secret"] = "previous" }
     let result: String

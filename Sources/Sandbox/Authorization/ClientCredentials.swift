@@ -1,3 +1,4 @@
+internal import Cryptography
 internal import HTTPService
 
 /// What a client authenticates with (RFC 6749 2.3.1).

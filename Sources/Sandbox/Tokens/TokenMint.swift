@@ -1,3 +1,4 @@
+internal import Cryptography
 internal import FoundationEssentials
 
 /// Makes and checks access tokens: JSON Web Tokens signed with RS256 (RFC 7515, RFC 7519).

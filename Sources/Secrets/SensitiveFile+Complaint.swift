@@ -1,9 +1,8 @@
 import Glibc
-import Secrets
 
 extension SensitiveFile.Failure {
   /// What is wrong with a file, to follow its name; `limit` is the most it may hold.
-  func complaint(limit: String) -> String {
+  package func complaint(limit: String) -> String {
     switch self {
     case .unreadable(let reason, permission: true): "cannot be read: \(reason) (running as uid \(geteuid()))"
     case .unreadable(let reason, permission: false): "cannot be read: \(reason)"

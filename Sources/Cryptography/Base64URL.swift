@@ -1,8 +1,9 @@
 /// Base64 with the URL-safe alphabet and without padding (RFC 4648 5, RFC 7515 2).
-enum Base64URL {
+public enum Base64URL {
   private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
-  static func encode(_ bytes: [UInt8]) -> String {
+  /// The text of `bytes`.
+  public static func encode(_ bytes: [UInt8]) -> String {
     var text: [UInt8] = []
     text.reserveCapacity((bytes.count * 4 + 2) / 3)
     var bits = 0
@@ -22,7 +23,7 @@ enum Base64URL {
 
   /// The bytes that `text` stands for; nil for any other character, and where bits are left over that are not zero:
   /// one value has one text.
-  static func decode(_ text: some StringProtocol) -> [UInt8]? {
+  public static func decode(_ text: some StringProtocol) -> [UInt8]? {
     var bytes: [UInt8] = []
     var bits = 0
     var count = 0

@@ -1,0 +1,107 @@
+import Secrets
+
+extension ParentProxy {
+  static let expected = "a proxy such as http://proxy.example:3128, { url, user, password }, or none"
+
+  /// Reads the setting `parent_proxy` of `section`, which `inherited` stands for where it is not there.
+  static func read(_ section: Section, inherited: ParentProxy?) -> ParentProxy? {
+    guard let setting = section["parent_proxy"] else { return inherited }
+    guard let written = setting.written else { return setting.section(expected: expected, readParts) }
+    guard written != "none" else { return nil }
+    guard let url = setting.value(.parentProxy(expected)) else { return nil }
+    let isLiteral = (try? Substitution(written))?.names.isEmpty ?? true
+    if url.credentials != nil, isLiteral {
+      setting.warn("has a password written in proxy.conf; { url, user, password: { file: PATH } } is safer")
+    }
+    return url
+  }
+
+  private static func readParts(_ section: Section) -> ParentProxy? {
+    let url = section["url"]
+    let proxy = section.required("url", .parentProxy("a URL such as http://proxy.example:3128"))
+    let user = section["user"]
+    let password = section["password"]
+    let userText = user?.value(.proxyUser)
+    let secret = password.flatMap { ClientSecretSetting.read($0) }
+    guard (user == nil) == (password == nil) else {
+      section.complain(user == nil ? "has a password, but no user" : "has a user, but no password")
+      return nil
+    }
+    guard var proxy else { return nil }
+    guard user != nil else { return proxy }
+    guard proxy.credentials == nil else {
+      url?.complain("has a user of its own; one is enough")
+      return nil
+    }
+    guard let userText, let secret = secret?.secret else { return nil }
+    let name = Array(userText.utf8) + [UInt8(ascii: ":")]
+    proxy.credentials = Secret(count: name.count + secret.count) { bytes in
+      for (index, byte) in name.enumerated() { bytes[index] = byte }
+      secret.withBytes { secret in
+        for index in secret.indices { bytes[name.count + index] = secret[index] }
+      }
+    }
+    return proxy
+  }
+}
+
+extension Format<ParentProxy> {
+  /// `http://host:port`, with `user:password@` before the host or not.
+  static func parentProxy(_ expected: String) -> Self {
+    Format(expected) { text throws(Refusal) in
+      // Anything may be a password here, so nothing is shown.
+      guard let separator = text.firstRange(of: "://") else {
+        throw Refusal("it begins with http://", hidesValue: true)
+      }
+      guard text[..<separator.lowerBound].lowercased() == "http" else {
+        throw Refusal("only http:// can be used between here and the proxy", hidesValue: true)
+      }
+      var rest = text[separator.upperBound...]
+      if rest.hasSuffix("/") { rest.removeLast() }
+      var credentials: Secret?
+      if let at = rest.lastIndex(of: "@") {
+        guard let decoded = percentDecoded(rest[..<at]), decoded.utf8.contains(UInt8(ascii: ":")),
+          !decoded.utf8.contains(where: \.isControl), !decoded.hasPrefix(":")
+        else { throw Refusal("before the @ stand user and password, with a colon between", hidesValue: true) }
+        credentials = Secret(decoded)
+        rest = rest[rest.index(after: at)...]
+      }
+      guard !rest.contains(where: { "/?#".contains($0) }) else {
+        throw Refusal("leave out the path; write %2F for a / in a password", hidesValue: true)
+      }
+      let authority: Authority
+      do throws(Refusal) { authority = try Authority(rest) } catch { throw Refusal(error.hint, hidesValue: true) }
+      guard let port = authority.port else { throw Refusal("the port is missing", hidesValue: true) }
+      return ParentProxy(host: authority.host.text, port: port, credentials: credentials)
+    }
+  }
+
+  /// `text` with `%41` and the like decoded (RFC 3986 section 2.1); nil where that is malformed.
+  private static func percentDecoded(_ text: some StringProtocol) -> String? {
+    var bytes: [UInt8] = []
+    var rest = Array(text.utf8)[...]
+    while let byte = rest.popFirst() {
+      guard byte == UInt8(ascii: "%") else {
+        bytes.append(byte)
+        continue
+      }
+      guard rest.count >= 2, rest.prefix(2).allSatisfy(\.isHexDigit),
+        let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
+      else { return nil }
+      bytes.append(value)
+      rest = rest.dropFirst(2)
+    }
+    return String(validating: bytes, as: UTF8.self)
+  }
+}
+
+extension Format<String> {
+  /// The user of a proxy, in which a colon would end (RFC 7617 section 2).
+  static var proxyUser: Self {
+    let line = Format.line("the user's name at the proxy")
+    return Format(line.expected) { text throws(Refusal) in
+      guard !text.contains(":") else { throw Refusal("without a colon") }
+      return try line.read(text)
+    }
+  }
+}

@@ -1,0 +1,79 @@
+internal import COpenSSL
+
+extension PrivateKey {
+  /// The signature of `message` in the form that JSON Web Signatures have (RFC 7518 3.3 to 3.5).
+  ///
+  /// - Precondition: `algorithm` is one of ``algorithms``.
+  public func signature(
+    of message: [UInt8], by algorithm: SignatureAlgorithm
+  ) throws(CryptographyError) -> [UInt8] {
+    precondition(algorithms.contains(algorithm), "\(algorithm.rawValue) with a key that is \(kind)")
+    let context = unsafe EVP_MD_CTX_new()
+    defer { unsafe EVP_MD_CTX_free(context) }
+    var count = Int(unsafe EVP_PKEY_get_size(key))
+    var signature = [UInt8](repeating: 0, count: count)
+    var parameters: OpaquePointer?
+    guard unsafe EVP_DigestSignInit(context, &parameters, EVP_sha256(), nil, key) == 1,
+      unsafe algorithm != .ps256 || copenssl_use_pss(parameters) == 1,
+      unsafe EVP_DigestSign(context, &signature, &count, message, message.count) == 1
+    else { throw CryptographyError("signing") }
+    signature.removeLast(signature.count - count)
+    return algorithm == .es256 ? try Self.plain(signature) : signature
+  }
+
+  /// Whether `signature` is this key's for `message`.
+  ///
+  /// - Precondition: `algorithm` is one of ``algorithms``.
+  public func verifies(_ signature: [UInt8], of message: [UInt8], by algorithm: SignatureAlgorithm) -> Bool {
+    precondition(algorithms.contains(algorithm), "\(algorithm.rawValue) with a key that is \(kind)")
+    let context = unsafe EVP_MD_CTX_new()
+    defer {
+      unsafe EVP_MD_CTX_free(context)
+      // A wrong signature leaves errors in the thread's queue, where a later call would find them.
+      ERR_clear_error()
+    }
+    guard let signature = algorithm == .es256 ? Self.encoded(signature) : signature else { return false }
+    var parameters: OpaquePointer?
+    return unsafe EVP_DigestVerifyInit(context, &parameters, EVP_sha256(), nil, key) == 1
+      && (algorithm != .ps256 || copenssl_use_pss(parameters) == 1)
+      && EVP_DigestVerify(context, signature, signature.count, message, message.count) == 1
+  }
+
+  /// How long R and S of a P-256 signature are.
+  private static var half: Int { 32 }
+
+  /// R and S one after the other (RFC 7518 3.4), from the DER that OpenSSL makes.
+  private static func plain(_ encoded: [UInt8]) throws(CryptographyError) -> [UInt8] {
+    let parsed = unsafe encoded.withUnsafeBufferPointer { bytes in
+      var start = bytes.baseAddress
+      return unsafe d2i_ECDSA_SIG(nil, &start, bytes.count)
+    }
+    defer { unsafe ECDSA_SIG_free(parsed) }
+    var plain = [UInt8](repeating: 0, count: 2 * half)
+    let isWritten = unsafe plain.withUnsafeMutableBufferPointer { bytes in
+      guard let start = bytes.baseAddress else { return false }
+      return unsafe BN_bn2binpad(ECDSA_SIG_get0_r(parsed), start, Int32(half)) == half
+        && BN_bn2binpad(ECDSA_SIG_get0_s(parsed), start + half, Int32(half)) == half
+    }
+    guard unsafe parsed != nil, isWritten else { throw CryptographyError("signing") }
+    return plain
+  }
+
+  /// The DER that OpenSSL reads; nil when `plain` is no signature.
+  private static func encoded(_ plain: [UInt8]) -> [UInt8]? {
+    guard plain.count == 2 * half, let signature = unsafe ECDSA_SIG_new() else { return nil }
+    defer { unsafe ECDSA_SIG_free(signature) }
+    let isSet = unsafe plain.withUnsafeBufferPointer { bytes in
+      guard let start = bytes.baseAddress else { return false }
+      return unsafe ECDSA_SIG_set0(
+        signature, BN_bin2bn(start, Int32(half), nil), BN_bin2bn(start + half, Int32(half), nil)) == 1
+    }
+    guard isSet else { return nil }
+    var encoded = [UInt8](repeating: 0, count: Int(unsafe i2d_ECDSA_SIG(signature, nil)))
+    unsafe encoded.withUnsafeMutableBufferPointer { bytes in
+      var start = bytes.baseAddress
+      _ = unsafe i2d_ECDSA_SIG(signature, &start)
+    }
+    return encoded
+  }
+}

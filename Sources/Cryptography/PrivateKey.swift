@@ -1,0 +1,117 @@
+internal import COpenSSL
+
+// Sendable: OpenSSL allows any number of threads to use a key that nobody changes.
+/// A private key: RSA and P-256 for signatures, any kind that OpenSSL knows for TLS. OpenSSL wipes it when it is freed.
+@safe public final class PrivateKey: @unchecked Sendable {
+  /// What a key is for.
+  public enum Kind: Hashable, Sendable {
+    /// RSA with a modulus of so many bits.
+    case rsa(bits: Int)
+    /// ECDSA on the curve P-256.
+    case p256
+    /// Another kind, by OpenSSL's name for it.
+    case other(String)
+  }
+
+  /// What the key is for.
+  public let kind: Kind
+
+  // Owned by this object alone.
+  package let key: OpaquePointer
+
+  /// The first private key in `pem`, which must not be encrypted (PKCS #8, PKCS #1 or SEC 1).
+  public convenience init(pem: Span<UInt8>) throws(PrivateKeyError) {
+    var isEncrypted: Int32 = 0
+    let key = unsafe pem.withUnsafeBytes {
+      unsafe copenssl_read_private_key($0.baseAddress, Int32(clamping: $0.count), &isEncrypted)
+    }
+    ERR_clear_error()
+    guard let key = unsafe key else { throw isEncrypted == 1 ? .encrypted : .notFound }
+    unsafe self.init(owning: key)
+  }
+
+  /// A new RSA key of 2,048 bits.
+  public static func generateRSA() throws(CryptographyError) -> PrivateKey {
+    guard let context = unsafe EVP_PKEY_CTX_new_id(EVP_PKEY_RSA, nil) else { throw CryptographyError("a new key") }
+    defer { unsafe EVP_PKEY_CTX_free(context) }
+    var generated: OpaquePointer?
+    guard unsafe EVP_PKEY_keygen_init(context) == 1, unsafe EVP_PKEY_CTX_set_rsa_keygen_bits(context, 2048) == 1,
+      unsafe EVP_PKEY_keygen(context, &generated) == 1, let key = unsafe generated
+    else { throw CryptographyError("making an RSA key") }
+    return unsafe PrivateKey(owning: key)
+  }
+
+  /// Another reference to `other`.
+  convenience init(_ other: PrivateKey) {
+    unsafe EVP_PKEY_up_ref(other.key)
+    unsafe self.init(owning: other.key)
+  }
+
+  private init(owning key: OpaquePointer) {
+    unsafe self.key = key
+    kind = unsafe Self.kind(of: key)
+  }
+
+  deinit { unsafe EVP_PKEY_free(key) }
+
+  /// The algorithms that the key can sign with, the usual one first; none for keys that are not fit to sign.
+  public var algorithms: [SignatureAlgorithm] {
+    switch kind {
+    case .rsa(let bits) where bits >= Self.fewestBits: [.rs256, .ps256]
+    case .p256: [.es256]
+    case .rsa, .other: []
+    }
+  }
+
+  /// Big-endian modulus and public exponent of an RSA key; nil for another.
+  public var rsaNumbers: (modulus: [UInt8], exponent: [UInt8])? {
+    guard case .rsa = kind, let modulus = unsafe Self.number("n", of: key),
+      let exponent = unsafe Self.number("e", of: key)
+    else { return nil }
+    return (modulus, exponent)
+  }
+
+  /// RFC 7518 3.3 asks for so many.
+  static let fewestBits = 2048
+
+  private static func kind(of key: OpaquePointer) -> Kind {
+    switch unsafe EVP_PKEY_get_base_id(key) {
+    case EVP_PKEY_RSA:
+      return .rsa(bits: Int(unsafe EVP_PKEY_get_bits(key)))
+    case EVP_PKEY_EC:
+      var name = [CChar](repeating: 0, count: 64)
+      guard unsafe EVP_PKEY_get_group_name(key, &name, name.count, nil) == 1 else { return .other("EC") }
+      let group = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      return group == "prime256v1" ? .p256 : .other("EC on \(group)")
+    default:
+      return .other(unsafe EVP_PKEY_get0_type_name(key).map { unsafe String(cString: $0) } ?? "unknown")
+    }
+  }
+
+  private static func number(_ name: String, of key: OpaquePointer) -> [UInt8]? {
+    var number: OpaquePointer?
+    guard unsafe EVP_PKEY_get_bn_param(key, name, &number) == 1 else { return nil }
+    defer { unsafe BN_free(number) }
+    var bytes = [UInt8](repeating: 0, count: (Int(unsafe BN_num_bits(number)) + 7) / 8)
+    unsafe BN_bn2bin(number, &bytes)
+    return bytes
+  }
+}
+
+extension PrivateKey: CustomStringConvertible, CustomReflectable {
+  /// The kind of key, and nothing of the key.
+  public var description: String { "PrivateKey(\(kind))" }
+  /// Shows nothing of the key.
+  public var customMirror: Mirror { Mirror(self, children: ["kind": kind]) }
+}
+
+extension PrivateKey.Kind: CustomStringConvertible {
+  /// The kind as people write it: `RSA with 2048 bits`, `P-256`.
+  public var description: String {
+    switch self {
+    case .rsa(let bits): "RSA with \(bits) bits"
+    case .p256: "P-256"
+    case .other(let name): name
+    }
+  }
+}

@@ -1,0 +1,102 @@
+import Cryptography
+import Testing
+
+@Suite("Signatures")
+struct SignatureTests {
+  private static let payload =
+    "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
+
+  private func key(_ pem: String) throws -> PrivateKey { try PrivateKey(pem: pem.utf8Span.span) }
+
+  @Test("RS256 gives the signature of RFC 7515, A.2", arguments: [ExampleKey.rsa, ExampleKey.rsaPKCS1])
+  func rs256(pem: String) throws {
+    let signature = try key(pem).signature(of: Array("eyJhbGciOiJSUzI1NiJ9.\(Self.payload)".utf8), by: .rs256)
+    #expect(
+      Base64URL.encode(signature)
+        == "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdb"
+        + "F9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383"
+        + "LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWy"
+        + "wlVmtVrBp0igcN_IoypGlUPQGe77Rw")
+  }
+
+  @Test(
+    "ES256 accepts the signature of RFC 7515, A.3, and no other", arguments: [ExampleKey.p256, ExampleKey.p256SEC1])
+  func es256(pem: String) throws {
+    let message = Array("eyJhbGciOiJFUzI1NiJ9.\(Self.payload)".utf8)
+    let signature = try #require(
+      Base64URL.decode("DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"))
+    let key = try key(pem)
+    #expect(key.verifies(signature, of: message, by: .es256))
+    #expect(!key.verifies(signature, of: message + [0], by: .es256))
+    #expect(!key.verifies(Array(signature.dropLast()), of: message, by: .es256))
+    #expect(!key.verifies(Array(signature.reversed()), of: message, by: .es256))
+  }
+
+  @Test("what a key signs is good for that message, key and algorithm alone")
+  func roundTrip() throws {
+    let message = Array("message".utf8)
+    for pem in [ExampleKey.rsa, ExampleKey.p256] {
+      let key = try key(pem)
+      for algorithm in key.algorithms {
+        let signature = try key.signature(of: message, by: algorithm)
+        #expect(key.verifies(signature, of: message, by: algorithm))
+        #expect(!key.verifies(signature, of: Array("massage".utf8), by: algorithm))
+        for other in key.algorithms where other != algorithm {
+          #expect(!key.verifies(signature, of: message, by: other))
+        }
+      }
+    }
+  }
+
+  @Test("an ES256 signature always has 64 bytes, also when R or S begin with zeros")
+  func lengths() throws {
+    let key = try key(ExampleKey.p256)
+    // One in 128 has a leading zero byte in R or S.
+    for number in 0..<2000 {
+      let message = Array("\(number)".utf8)
+      let signature = try key.signature(of: message, by: .es256)
+      guard signature.count == 64, signature[0] == 0 || signature[32] == 0 else {
+        #expect(signature.count == 64)
+        continue
+      }
+      #expect(key.verifies(signature, of: message, by: .es256))
+    }
+  }
+
+  @Test("a key says what it is and which algorithms it is fit for")
+  func kinds() throws {
+    #expect(try key(ExampleKey.rsa).kind == .rsa(bits: 2048))
+    #expect(try key(ExampleKey.rsa).algorithms == [.rs256, .ps256])
+    #expect(try key(ExampleKey.p256).kind == .p256)
+    #expect(try key(ExampleKey.p256).algorithms == [.es256])
+    #expect(try key(ExampleKey.rsa1024).algorithms == [])
+    #expect(try key(ExampleKey.p384).kind == .other("EC on secp384r1"))
+    #expect(try key(ExampleKey.p384).algorithms == [])
+    #expect(try key(ExampleKey.ed25519).kind == .other("ED25519"))
+    #expect(try key(ExampleKey.p256).rsaNumbers == nil)
+  }
+
+  @Test("an encrypted key is refused, without anybody being asked for its password")
+  func encrypted() {
+    for pem in [ExampleKey.encrypted, ExampleKey.encryptedSEC1] {
+      #expect(throws: PrivateKeyError.encrypted) { try key(pem) }
+    }
+  }
+
+  @Test(
+    "what is no key is refused",
+    arguments: ["", "nonsense", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"])
+  func noKey(pem: String) {
+    #expect(throws: PrivateKeyError.notFound) { try key(pem) }
+  }
+
+  @Test("a key shows nothing of itself")
+  func redaction() throws {
+    let key = try key(ExampleKey.p256)
+    var dumped = ""
+    dump(key, to: &dumped)
+    for text in [dumped, "\(key)", String(reflecting: key)] {
+      #expect(text.contains("P-256") && !text.contains("0x"), "\(text)")
+    }
+  }
+}
