@@ -99,6 +99,11 @@ def dated(offset: int) -> Fault:
     return fault
 
 
+def until(offset: int) -> Fault:
+    """Retry-After as a date, by a server that does not say what its clock is."""
+    return lambda connection, real: says(503, b"", f"Retry-After: {date(offset)}")(connection, real)
+
+
 def start(reply, body: bytes, *fields: str) -> bytes:
     """The head of an answer that goes on without end."""
     return "\r\n".join(["HTTP/1.1 200 OK", JSON, *fields, "", ""]).encode() + body
@@ -169,7 +174,7 @@ ROWS = {
     "500-html": failed(500, body=b"<html>Internal Server Error</html>"),
     "500-oauth": failed(500, JSON, body=b'{"error": "server_error"}'),
     "503-retry-after": failed(503, "Retry-After: 8", asked=1, retry_after=(8, 8)),
-    "503-retry-after-date": failed(503, f"Retry-After: {date(120)}", asked=1, retry_after=(60, 120)),
+    "503-retry-after-date": Row(until(120), 503, "token_server_error", "status 503", "asked again by itself", 1, (60, 120)),
     "503-retry-after-0": failed(503, "Retry-After: 0"),
     "503-retry-after-nonsense": failed(503, "Retry-After: in a minute"),
     "503-ratelimit-reset": failed(503, "RateLimit-Reset: 8"),
