@@ -56,6 +56,7 @@ let package = Package(
     module("Configuration", ["Addresses", "CYAML", "Cryptography", "Secrets"]),
     module("Telemetry", ["Bytes", "Locks", logging]),
     module("Tokens", ["Cryptography", "Locks", "Secrets"]),
+    module("FileStore", ["Cryptography", "Secrets", "Tokens", systemPackage]),
     module("Reactor", ["Bytes", "CLinux", "Locks", heap, systemPackage]),
 
     module(
@@ -67,8 +68,8 @@ let package = Package(
     module(
       "ProxyCore",
       [
-        "Addresses", "Admin", "Bytes", "CLinux", "Configuration", "HTTPWire", "Locks", "Reactor", "Secrets",
-        "Telemetry", "Tokens", "Upstream", deque, logging, systemPackage,
+        "Addresses", "Admin", "Bytes", "CLinux", "Configuration", "FileStore", "HTTPWire", "Locks", "Reactor",
+        "Secrets", "Telemetry", "Tokens", "Upstream", deque, logging, systemPackage,
       ]),
 
     .executableTarget(
@@ -96,6 +97,7 @@ let package = Package(
     tests("ConfigurationTests", ["Addresses", "Configuration", "Cryptography", "Secrets"]),
     tests("TelemetryTests", ["Bytes", "Locks", "Telemetry", logging]),
     tests("TokensTests", ["Cryptography", "Locks", "Tokens", "Secrets"]),
+    tests("FileStoreTests", ["FileStore", "Locks", "Reactor", "Secrets", "Tokens"]),
     tests("ReactorTests", ["Bytes", "CLinux", "LoopbackTesting", "Reactor", systemPackage]),
     tests("UpstreamTests", ["Addresses", "Bytes", "LoopbackTesting", "Reactor", "Secrets", "Upstream"]),
     tests("FuzzTargetTests", ["FuzzTargets"]),

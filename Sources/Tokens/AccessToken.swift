@@ -15,7 +15,8 @@ public final class AccessToken: Sendable, CustomStringConvertible, CustomReflect
   /// 30 s and at most 300 s, but never more than half of it.
   public let renewalWindow: Duration
 
-  private let token: Secret
+  /// The token itself.
+  let token: Secret
 
   /// The token of these bytes, none of which may be anything but visible ASCII.
   init(token: Secret, lifetime: Duration, requestedAt: TokenMoment) {
@@ -40,6 +41,12 @@ public final class AccessToken: Sendable, CustomStringConvertible, CustomReflect
     let untilWindow = lifetime - renewalWindow
     let jitter = min(renewalWindow / 4, untilWindow / 20) * random
     return requestedAt.instant.advanced(by: untilWindow - jitter)
+  }
+
+  /// Whether a token of these bytes can go on requests: visible ASCII, which covers the b64token of RFC 6750 and what is
+  /// in use beyond, and no more of it than fits.
+  static func isSuitable(_ token: Span<UInt8>) -> Bool {
+    (1...longestToken).contains(token.count) && token.indices.allSatisfy { (0x21...0x7E).contains(token[$0]) }
   }
 
   /// Calls `body` with the token as it goes on requests, behind `Authorization: Bearer ` or what a route has for that;

@@ -68,6 +68,16 @@ public final class ClientSecrets: Sendable {
     }
   }
 
+  /// The secrets as they are now, in the order in which they are tried; ``read()`` is not told of a change by this.
+  package func latest() -> [Secret] {
+    entries.withLock { $0 }.map { _, entry in
+      guard case .file = entry.source, let secret = try? entry.source.read(environment: [:]) else {
+        return entry.secret  // Whoever fetches says what is wrong with the file.
+      }
+      return secret
+    }
+  }
+
   /// Whether `other` reads the same sources.
   func isSame(as other: ClientSecrets) -> Bool {
     self === other || sources == other.sources

@@ -5,18 +5,25 @@ public struct TokenEnvironment: Sendable {
   let launch: @Sendable (@escaping @Sendable () async -> Void) -> Void
   let schedule: @Sendable (_ delay: Duration, _ call: @escaping @Sendable () -> Void) -> Void
   let onEvent: @Sendable (TokenEvent) -> Void
+  let store: (any TokenStore)?
+  let onStoreProblem: @Sendable (TokenStoreProblem, TokenRequestSummary) -> Void
   let random: @Sendable () -> Double
 
   /// - `transport` sends the request of a fetch.
   /// - `launch` starts a fetch and returns at once; what it is given must run to its end.
-  /// - `schedule` makes a call after a delay, on any thread; a call that is never made costs a wait, nothing else.
+  /// - `schedule` makes a call after a delay, on any thread. With a store it has to be made; without one, a call that is
+  ///   never made costs a wait, nothing else.
   /// - `onEvent` is told of every fetch that ended, on the thread that the fetch ran on.
+  /// - `store` keeps tokens beyond this process; nil for memory alone.
+  /// - `onStoreProblem` is told when the store was of no help, and with which request.
   /// - `random` gives numbers in 0...1, to spread attempts.
   public init(
     clock: TokenClock = .system, transport: @escaping TokenTransport,
     launch: @escaping @Sendable (@escaping @Sendable () async -> Void) -> Void,
     schedule: @escaping @Sendable (_ delay: Duration, _ call: @escaping @Sendable () -> Void) -> Void,
     onEvent: @escaping @Sendable (TokenEvent) -> Void,
+    store: (any TokenStore)? = nil,
+    onStoreProblem: @escaping @Sendable (TokenStoreProblem, TokenRequestSummary) -> Void = { _, _ in },
     random: @escaping @Sendable () -> Double = { Double.random(in: 0...1) }
   ) {
     self.clock = clock
@@ -24,6 +31,8 @@ public struct TokenEnvironment: Sendable {
     self.launch = launch
     self.schedule = schedule
     self.onEvent = onEvent
+    self.store = store
+    self.onStoreProblem = onStoreProblem
     self.random = random
   }
 }

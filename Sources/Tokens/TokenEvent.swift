@@ -14,9 +14,17 @@ public struct TokenEvent: Sendable {
     case rotation
   }
 
+  /// Where a token came from.
+  public enum Source: String, Hashable, Sendable {
+    /// The token endpoint.
+    case server
+    /// The store: another process has fetched it, or this one before it was started anew. Nothing was issued.
+    case store
+  }
+
   /// How it went.
   public enum Outcome: Hashable, Sendable {
-    /// There is a token, valid for `lifetime`.
+    /// There is a token, valid for `lifetime` from now on.
     case fetched(lifetime: Duration)
     /// There is none.
     case failed(TokenFailure)
@@ -28,6 +36,8 @@ public struct TokenEvent: Sendable {
   public let reason: Reason
   /// How it went.
   public let outcome: Outcome
+  /// Who was asked.
+  public let source: Source
   /// The time from the first attempt's beginning to the end.
   public let took: Duration
   /// How often the token endpoint was asked: 1 in most cases, more when an attempt was worth repeating.
@@ -48,6 +58,7 @@ public struct TokenEvent: Sendable {
     self.request = request
     self.reason = reason
     self.outcome = outcome
+    source = report.source
     took = report.took
     attempts = report.attempts
     secret = report.secret

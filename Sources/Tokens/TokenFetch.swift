@@ -10,6 +10,7 @@ struct TokenFetch {
   /// What came of it.
   struct Report {
     var outcome: Result<AccessToken, FailedFetch>
+    var source = TokenEvent.Source.server
     var took = Duration.zero
     var attempts = 0
     /// How many tokens the server has issued, whether or not they are of any use.

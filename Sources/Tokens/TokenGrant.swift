@@ -38,6 +38,9 @@ public struct TokenGrant: Sendable {
     return secrets.isSame(as: others)
   }
 
+  /// The secrets that the client has now, the one that is tried first in front. Reads small files.
+  package func latestSecrets() -> [Secret] { secrets?.latest() ?? [clientSecret] }
+
   /// The same grant, authenticated by `secret`.
   func authenticated(by secret: Secret) -> TokenGrant {
     var grant = self

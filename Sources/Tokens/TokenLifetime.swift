@@ -8,6 +8,11 @@ enum TokenLifetime {
   // or in milliseconds.
   private static let plausible = 1.0...(366 * 86_400)
 
+  /// Whether a token can have been meant to be valid for so long.
+  static func isPlausible(_ lifetime: Duration) -> Bool {
+    plausible.contains(Double(lifetime.components.seconds))
+  }
+
   /// The lifetime from the moment of the request: the shorter of `expiresIn` and of what is left until the JWT's
   /// `exp`, as far as they are plausible. Nil when the JWT has expired.
   ///

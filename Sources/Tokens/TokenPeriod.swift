@@ -8,7 +8,7 @@ public enum TokenPeriod: String, Hashable, Sendable, CaseIterable {
   case month
 
   /// A number that differs between any two stretches; `seconds` are since 1970.
-  func number(atWallSeconds seconds: Int64) -> Int64 {
+  public func number(atWallSeconds seconds: Int64) -> Int64 {
     switch self {
     case .hour: floorDivision(seconds, 3600)
     case .day: floorDivision(seconds, 86_400)

@@ -22,12 +22,14 @@ public struct TokenRequestKey: Hashable, Sendable {
   /// Which way the connection is made, with which client certificate and through which proxy: a number that means
   /// something to the transport alone. Equal ways have equal numbers.
   public let way: Int
+  /// The file of the client certificate, to which servers may bind tokens (RFC 8705); nil when there is none.
+  public let certificateFile: String?
 
   /// A key; duplicates among `scopes` and `resources`, and empty ones, are dropped.
   public init(
     endpoint: String, clientID: String, authentication: ClientAuthenticationMethod, audience: String?,
     scopes: [String], resources: [String] = [], parameters: [String: String] = [:], headers: [String: Secret] = [:],
-    way: Int = 0
+    way: Int = 0, certificateFile: String? = nil
   ) {
     self.endpoint = endpoint
     self.clientID = clientID
@@ -38,6 +40,7 @@ public struct TokenRequestKey: Hashable, Sendable {
     self.parameters = parameters
     self.headers = headers
     self.way = way
+    self.certificateFile = certificateFile
   }
 
   /// Host, and port where one is written, of the token endpoint: what messages call it by.

@@ -8,10 +8,10 @@ public final class TokenSource: Sendable, CustomReflectable {
   /// What is fetched.
   public let grant: TokenGrant
 
-  private let environment: TokenEnvironment
-  private let shared: Monitor<Shared>
+  let environment: TokenEnvironment
+  let shared: Monitor<Shared>
 
-  private struct Shared {
+  struct Shared {
     var state: TokenState
     var lastLookAtSecrets = TokenInstant(nanoseconds: .min)
     var waiters: [UInt64: @Sendable (Result<AccessToken, TokenFailure>) -> Void] = [:]
@@ -27,6 +27,12 @@ public final class TokenSource: Sendable, CustomReflectable {
       case .wait: (.pending(enrol(notify)), nil)
       case .fetch(let reason): (.pending(enrol(notify)), reason)
       }
+    }
+
+    /// Those who wait, in the order in which they came; nobody does afterwards.
+    mutating func removeWaiters() -> [@Sendable (Result<AccessToken, TokenFailure>) -> Void] {
+      defer { waiters = [:] }
+      return waiters.sorted { $0.key < $1.key }.map(\.value)
     }
 
     private mutating func enrol(_ notify: @escaping @Sendable (Result<AccessToken, TokenFailure>) -> Void)
@@ -94,48 +100,21 @@ public final class TokenSource: Sendable, CustomReflectable {
   /// it is not when it was itself fetched, too short a time ago, because of such a refusal.
   @discardableResult public func invalidate(_ token: AccessToken) -> Bool {
     let now = environment.clock.now
-    return shared.withLock { $0.state.invalidate(token, at: now) }
+    guard shared.withLock({ $0.state.invalidate(token, at: now) }) else { return false }
+    if let store = environment.store { environment.launch { await self.drop(token, from: store) } }
+    return true
   }
 
   /// Shows what the source is for, not what it holds.
   public var customMirror: Mirror { Mirror(self, children: ["grant": grant]) }
 
   private func launch(_ reason: TokenEvent.Reason) {
-    environment.launch { await self.fetch(reason) }
+    environment.launch { await self.obtain(reason) }
   }
 
-  private func renewIfInUse() {
+  func renewIfInUse() {
     let now = environment.clock.moment
     let reason = shared.withLock { $0.state.renewIfInUse(at: now) }
     if let reason { launch(reason) }
-  }
-
-  private func fetch(_ reason: TokenEvent.Reason) async {
-    let fetch = TokenFetch(grant: grant, clock: environment.clock, transport: environment.transport)
-    let report = await fetch.run()
-    let now = environment.clock.moment
-    let random = environment.random()
-
-    let alarm = grant.spending.count(report.issued, atWallSeconds: now.wallSeconds)
-    let (result, waiters, renewal) = shared.withLock { shared in
-      let result = shared.state.fetched(report.outcome, at: now, random: random)
-      defer { shared.waiters = [:] }
-      return (result, shared.waiters, shared.state.nextRenewal)
-    }
-    let event = TokenEvent(
-      request: grant.summary, reason: reason, outcome: TokenEvent.Outcome(result), report: report,
-      fetchedToday: grant.spending.issued(in: .day, atWallSeconds: now.wallSeconds), alarm: alarm)
-    if let renewal { environment.schedule(now.instant.duration(to: renewal)) { [weak self] in self?.renewIfInUse() } }
-    environment.onEvent(event)
-    for (_, notify) in waiters.sorted(by: { $0.key < $1.key }) { notify(result) }
-  }
-}
-
-extension TokenEvent.Outcome {
-  fileprivate init(_ result: Result<AccessToken, TokenFailure>) {
-    switch result {
-    case .success(let token): self = .fetched(lifetime: token.lifetime)
-    case .failure(let failure): self = .failed(failure)
-    }
   }
 }

@@ -26,6 +26,8 @@ struct TokenState {
   private var backoff = TokenBackoff()
   private var replacements = ReplacementBackoff()
   private var reason = TokenEvent.Reason.first
+  /// The tokens that the API did not accept last: a store may still have one of them.
+  private var refused: [AccessToken] = []
 
   init(request: TokenRequestSummary) { self.request = request }
 
@@ -78,9 +80,24 @@ struct TokenState {
       return false
     }
     self.token = nil
+    refused = refused.suffix(3) + [token]
     reason = .unauthorized
     return true
   }
+
+  /// While a fetch is under way, `token` is used.
+  mutating func bridge(with token: AccessToken, random: Double) {
+    self.token = token
+    renewalTime = token.renewalTime(random: random)
+  }
+
+  /// Whether `other` is the token that is in use, or was until the API did not accept it.
+  func hasTried(_ other: AccessToken) -> Bool {
+    token?.isSame(as: other) == true || isRefused(other)
+  }
+
+  /// Whether `other` is one of the tokens that the API did not accept last.
+  func isRefused(_ other: AccessToken) -> Bool { refused.contains { $0.isSame(as: other) } }
 
   /// The client's secret is another one: what the server said of the old one counts no more.
   mutating func secretsChanged() {
@@ -120,7 +137,7 @@ struct TokenState {
     }
   }
 
-  private func usableToken(at now: TokenMoment) -> AccessToken? {
+  func usableToken(at now: TokenMoment) -> AccessToken? {
     guard let token, token.isUsable(at: now) else { return nil }
     return token
   }

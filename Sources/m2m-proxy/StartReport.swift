@@ -11,6 +11,7 @@ struct StartReport {
     var lines = ["m2m-proxy \(M2MProxy.version) · \(loaded.path) · \(loops)"]
     lines += proxy.addresses.map { "listen   http://\($0)" }
     if let admin = proxy.adminAddress { lines.append("admin    http://\(admin)   health, metrics") }
+    if let store = configuration.tokenStore { lines.append("tokens   \(store.directory)   encrypted, shared") }
     lines.append(RouteReport(configuration).text)
     lines += configuration.warnings.map { "warning  \($0)" }
     text = lines.joined(separator: "\n")

@@ -21,6 +21,7 @@ struct ProxyConfExampleTests {
       ("kinde_client_secret", "s3cret\n"), ("kinde_client_secret_previous", "s3cret-before\n"),
       ("private-ca.pem", "-----BEGIN CERTIFICATE-----\n"),
       ("client.key", ExampleClient.key), ("client.pem", ExampleClient.certificate), ("proxy_password", "s3cret\n"),
+      ("token_store_key", "a-key-of-more-than-32-characters-in-all"),
     ] {
       let path = directory.appendingPathComponent(name).path
       try #require(
@@ -30,6 +31,7 @@ struct ProxyConfExampleTests {
     let example = try Self.text("proxy.conf.example")
       .replacingOccurrences(of: "/run/secrets/", with: directory.path + "/")
       .replacingOccurrences(of: "/etc/ssl/", with: directory.path + "/")
+      .replacingOccurrences(of: "/var/lib/", with: directory.path + "/")
     return try body(example)
   }
 
@@ -63,6 +65,7 @@ struct ProxyConfExampleTests {
     #expect(configuration.tls == defaults.tls)
     #expect(configuration.timeouts == defaults.timeouts)
     #expect(configuration.limits == defaults.limits)
+    #expect(configuration.tokenStore == nil && defaults.tokenStore == nil)
   }
 
   @Test("loads with everything that is commented out in it, too")
@@ -71,6 +74,8 @@ struct ProxyConfExampleTests {
     #expect(configuration.warnings.map(\.description) == [])
     #expect(configuration.loops == 2)
     #expect(configuration.tls.caFile?.hasSuffix("/private-ca.pem") == true)
+    #expect(configuration.tokenStore?.directory.hasSuffix("/m2m-proxy") == true)
+    #expect(configuration.tokenStore?.key != nil)
     #expect(configuration.credentials[0].audience == "https://api.acme.com")
     #expect(configuration.routes[2].allowsPrivate)
     #expect(configuration.credentials[0].tokenEndpoint.description == "https://login.acme.com/oauth2/token")
@@ -85,6 +90,7 @@ struct ProxyConfExampleTests {
       tls: { zzzzzzzz: 1 }
       timeouts: { zzzzzzzz: 1 }
       limits: { zzzzzzzz: 1 }
+      token_store: { zzzzzzzz: 1 }
       credentials:
         kinde:
           { zzzzzzzz: 1, client_secret: { zzzzzzzz: 1 }, client_certificate: { zzzzzzzz: 1 }, budget: { zzzzzzzz: 1 } }
@@ -108,7 +114,7 @@ struct ProxyConfExampleTests {
           "docs/configuration.md lacks \(name)")
       }
     }
-    #expect(sections == 17)
+    #expect(sections == 18)
   }
 
   @Test("shows the smallest file in docs/configuration.md as one that loads")

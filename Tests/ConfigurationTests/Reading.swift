@@ -10,7 +10,10 @@ let faultless = """
   """
 
 /// What the proxy's environment is in these tests.
-let environment = ["SECRET": "s3cr3t-value", "WORD": "soon", "EMPTY": "", "ID": "client-1", "LINES": "one\ntwo"]
+let environment = [
+  "SECRET": "s3cr3t-value", "WORD": "soon", "EMPTY": "", "ID": "client-1", "LINES": "one\ntwo",
+  "KEY": "a-key-of-more-than-32-characters-in-all",
+]
 
 /// The configuration that `text` describes; its problems are thrown.
 func configuration(_ text: String) throws(ConfigurationError) -> ProxyConfiguration {

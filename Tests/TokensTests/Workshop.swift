@@ -3,21 +3,27 @@ import Tokens
 
 /// A token source with everything around it in a test's hands: fetches run when the test says so.
 struct Workshop: Sendable {
-  let clock = ManualClock()
+  let clock: ManualClock
   let endpoint: ScriptedTokenEndpoint
   let launched = Collected<@Sendable () async -> Void>()
   let scheduled = Collected<(due: TokenInstant, call: @Sendable () -> Void)>()
   let events = Collected<TokenEvent>()
+  let storeProblems = Collected<TokenStoreProblem>()
   let source: TokenSource
 
-  init(grant: TokenGrant = .example(), endpoint: ScriptedTokenEndpoint = ScriptedTokenEndpoint(), random: Double = 1) {
+  init(
+    grant: TokenGrant = .example(), endpoint: ScriptedTokenEndpoint = ScriptedTokenEndpoint(), random: Double = 1,
+    clock: ManualClock = ManualClock(), store: (any TokenStore)? = nil
+  ) {
     self.endpoint = endpoint
+    self.clock = clock
     source = TokenSource(
       grant: grant,
       environment: TokenEnvironment(
         clock: clock.clock, transport: endpoint.transport, launch: { [launched] in launched.append($0) },
         schedule: { [scheduled, clock] in scheduled.append((clock.now.advanced(by: $0), $1)) },
-        onEvent: { [events] in events.append($0) }, random: { random }))
+        onEvent: { [events] in events.append($0) }, store: store,
+        onStoreProblem: { [storeProblems] problem, _ in storeProblems.append(problem) }, random: { random }))
   }
 
   /// Lets time pass, in which what was scheduled happens at its moment, and the fetches it starts run at once.

@@ -14,6 +14,8 @@ public struct ProxyConfiguration: Sendable {
   public var timeouts: Timeouts
   /// How much of everything there may be.
   public var limits: Limits
+  /// Where tokens are kept so that they outlive the process; nil for memory alone.
+  public var tokenStore: TokenStoreSettings?
   /// The clients of authorization servers that the proxy acts as, in the order of the file.
   public var credentials: [Credentials]
   /// What is forwarded where, in the order of the file; at least one.
@@ -26,7 +28,8 @@ public struct ProxyConfiguration: Sendable {
     listen: [ListenerSettings] = [ListenerSettings(address: .defaultListen)], admin: ListenAddress? = .defaultAdmin,
     loops: Int? = nil,
     log: LogSettings = LogSettings(), tls: TrustSettings = TrustSettings(), timeouts: Timeouts = Timeouts(),
-    limits: Limits = Limits(), credentials: [Credentials] = [], routes: [Route] = [],
+    limits: Limits = Limits(), tokenStore: TokenStoreSettings? = nil, credentials: [Credentials] = [],
+    routes: [Route] = [],
     warnings: [ConfigurationProblem] = []
   ) {
     self.listen = listen
@@ -36,6 +39,7 @@ public struct ProxyConfiguration: Sendable {
     self.tls = tls
     self.timeouts = timeouts
     self.limits = limits
+    self.tokenStore = tokenStore
     self.credentials = credentials
     self.routes = routes
     self.warnings = warnings

@@ -63,6 +63,10 @@ struct Setting {
   /// The text with variables replaced; nil after a problem was noted.
   func text(_ expected: String) -> SettingText? {
     guard let written else { return mismatch(expected) }
+    if let swallowed = SecretVariables.setting(namedIn: written) {
+      complain("has \"\(swallowed):\" in its text; a quote or \"|\" before that is wrong, or an indentation")
+      return nil
+    }
     do {
       return try SettingText(written, findings: findings)
     } catch {

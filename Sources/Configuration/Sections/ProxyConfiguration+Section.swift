@@ -9,6 +9,8 @@ extension ProxyConfiguration {
       _ = top.section("tls") { configuration.tls.read($0) }
       _ = top.section("timeouts") { configuration.timeouts.read($0) }
       _ = top.section("limits") { configuration.limits.read($0) }
+      let store = top["token_store"]
+      configuration.tokenStore = store?.section { TokenStoreSettings.read($0) }
       let parentProxy = ParentProxy.read(top, inherited: nil)
       let table = CredentialsTable.read(top, parentProxy: parentProxy)
       let routes = RouteReader.read(
@@ -16,6 +18,9 @@ extension ProxyConfiguration {
         parentProxy: parentProxy)
       configuration.credentials = table.credentials
       configuration.routes = routes
+      if let store, let settings = configuration.tokenStore {
+        settings.complainOfMissingKey(store, for: table.credentials)
+      }
       if top.findings.problems.isEmpty { table.warnOfUnused(by: routes, top.findings) }
       return configuration
     }

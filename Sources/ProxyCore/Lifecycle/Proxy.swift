@@ -1,5 +1,6 @@
 internal import Admin
 public import Configuration
+internal import FileStore
 public import Logging
 internal import Reactor
 internal import Synchronization
@@ -54,7 +55,8 @@ public final class Proxy {
 
     let registry = MetricsRegistry()
     let ways = TokenWays(configuration.credentials)
-    let tokens = Self.makeTokens(loops[0], dialers[0], ways, registry, logger)
+    let store = try Self.makeStore(configuration.tokenStore)
+    let tokens = Self.makeTokens(loops[0], dialers[0], ways, store, registry, logger)
     let clients = configuration.credentials.map { TokenClient($0, way: ways.number(for: $0)) }
     for client in clients { registry.register(client) }
     let plan = RoutePlan(configuration, tokens: tokens, clients: clients)
@@ -114,7 +116,8 @@ public final class Proxy {
   }
 
   private static func makeTokens(
-    _ loop: EventLoop, _ dialer: Dialer, _ ways: TokenWays, _ registry: MetricsRegistry, _ logger: Logger
+    _ loop: EventLoop, _ dialer: Dialer, _ ways: TokenWays, _ store: (any TokenStore)?, _ registry: MetricsRegistry,
+    _ logger: Logger
   ) -> TokenSources {
     let endpoint = TokenEndpoint(loop: loop, dialer: dialer, ways: ways.options)
     let events = TokenEventLog(logger: logger, registry: registry)
@@ -122,7 +125,16 @@ public final class Proxy {
       environment: TokenEnvironment(
         transport: { await endpoint.send($0) }, launch: { endpoint.launch($0) },
         schedule: { endpoint.schedule($0, $1) },
-        onEvent: { events.record($0) }))
+        onEvent: { events.record($0) }, store: store, onStoreProblem: { events.record($0, $1) }))
+  }
+
+  private static func makeStore(_ settings: TokenStoreSettings?) throws(StartError) -> (any TokenStore)? {
+    guard let settings else { return nil }
+    do {
+      return try FileTokenStore(path: settings.directory, key: settings.key)
+    } catch {
+      throw StartError("the token store cannot be used: \(error.detail)")
+    }
   }
 
   private static func bind(_ listeners: [ListenerSettings], _ workers: [Worker]) throws(StartError) -> [String] {

@@ -22,7 +22,10 @@ struct TokenClient {
     } else {
       secrets = nil
     }
-    spending = TokenSpending(budget: credentials.budget.map(TokenBudget.init))
+    spending = TokenSpending(
+      budget: credentials.budget.map(TokenBudget.init),
+      account: TokenAccount(
+        credentials: credentials.name, endpoint: credentials.tokenEndpoint.description, clientID: credentials.clientID))
   }
 
   /// What `route` asks the token endpoint for.
@@ -31,7 +34,7 @@ struct TokenClient {
       endpoint: credentials.tokenEndpoint.description, clientID: credentials.clientID,
       authentication: ClientAuthenticationMethod(credentials), audience: route.audience, scopes: route.scopes,
       resources: route.resources, parameters: credentials.additions.parameters, headers: credentials.additions.headers,
-      way: way)
+      way: way, certificateFile: credentials.clientCertificate?.certificateFile)
     let provider: TokenProvider = if case .kinde = credentials.provider { .kinde } else { .generic }
     return TokenGrant(
       key: key, clientSecret: credentials.clientSecret ?? Secret(""), secrets: secrets, spending: spending,

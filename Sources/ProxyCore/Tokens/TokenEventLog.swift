@@ -24,6 +24,7 @@ final class TokenEventLog: Sendable {
       metadata["resource"] = "\(event.request.resources.joined(separator: " "))"
     }
     if !event.request.scopes.isEmpty { metadata["scopes"] = "\(event.request.scopes.joined(separator: " "))" }
+    if event.source == .store { metadata["source"] = "store" }
     if event.secret == .previous { metadata["secret"] = "previous" }
     let result: String
     switch event.outcome {
@@ -40,7 +41,10 @@ final class TokenEventLog: Sendable {
       metadata["hint"] = "\(failure.hint)"
       logger.warning("token", metadata: metadata)
     }
-    count(event.request.credentials, result)
+    switch event.source {
+    case .server: count(event.request.credentials, result)
+    case .store: countFromStore(event.request.credentials)
+    }
     for problem in event.secretProblems {
       logger.warning(
         "secret",
@@ -75,13 +79,36 @@ final class TokenEventLog: Sendable {
     logger.warning("token_budget", metadata: metadata)
   }
 
+  /// The token store was of no help with `request`.
+  func record(_ problem: TokenStoreProblem, _ request: TokenRequestSummary) {
+    var metadata: Logger.Metadata = [
+      "credentials": "\(request.credentials)", "error": "\(problem.kind.rawValue)", "detail": "\(problem.detail)",
+      "hint": "\(problem.hint)",
+    ]
+    if let audience = request.audience { metadata["audience"] = "\(audience)" }
+    logger.warning("token_store", metadata: metadata)
+    increment(
+      "m2m_proxy_token_store_problems_total", "Times that the token store was of no help, by the kind of trouble.",
+      ["kind": problem.kind.rawValue])
+  }
+
   private func count(_ credentials: String, _ result: String) {
+    increment(
+      "m2m_proxy_token_fetches_total", "Requests to token endpoints, by what came of them.",
+      ["credentials": credentials, "result": result])
+  }
+
+  private func countFromStore(_ credentials: String) {
+    increment(
+      "m2m_proxy_tokens_from_store_total", "Tokens that the token store had, so that none was fetched.",
+      ["credentials": credentials])
+  }
+
+  private func increment(_ name: String, _ help: String, _ labels: KeyValuePairs<String, String>) {
     let counter = counters.withLock { counters in
-      let key = "\(credentials) \(result)"
+      let key = "\(name) \(labels)"
       if let known = counters[key] { return known }
-      let counter = registry.counter(
-        "m2m_proxy_token_fetches_total", help: "Requests to token endpoints, by what came of them.",
-        labels: ["credentials": credentials, "result": result])
+      let counter = registry.counter(name, help: help, labels: labels)
       counters[key] = counter
       return counter
     }
