@@ -29,52 +29,48 @@ public final class ClientSecrets: Sendable {
   }
 
   /// What a reading gave.
-  struct Reading {
+  package struct Reading {
     /// The secrets in the order in which they are tried.
-    var secrets: [(place: Place, secret: Secret)] = []
+    package var secrets: [(place: Place, secret: Secret)] = []
     /// What could not be read; the secret that was there before is used.
-    var problems: [SecretError] = []
-    /// Whether one of them is another than before.
-    var hasChanged = false
+    package var problems: [SecretError] = []
+    /// A number that is another one whenever a secret is.
+    package var generation = 0
   }
 
-  private let entries: Monitor<[(place: Place, entry: Entry)]>
+  private struct Held {
+    var entries: [(place: Place, entry: Entry)]
+    var generation = 0
+  }
+
+  private let held: Monitor<Held>
 
   /// The secrets as they were when the configuration was loaded.
   public init(current: Entry, previous: Entry? = nil) {
-    entries = Monitor([(.current, current)] + (previous.map { [(.previous, $0)] } ?? []))
+    held = Monitor(Held(entries: [(.current, current)] + (previous.map { [(.previous, $0)] } ?? [])))
   }
 
   /// Reads all files, which takes as long as small files take. What came from elsewhere cannot have changed.
-  func read() -> Reading {
-    entries.withLock { entries in
+  package func read() -> Reading {
+    held.withLock { held in
       var reading = Reading()
-      for index in entries.indices {
-        let (place, entry) = entries[index]
+      for index in held.entries.indices {
+        let (place, entry) = held.entries[index]
         if case .file = entry.source {
           do throws(SecretError) {
             let secret = try entry.source.read(environment: [:])
             if secret != entry.secret {
-              reading.hasChanged = true
-              entries[index].entry = Entry(source: entry.source, secret: secret)
+              held.generation += 1
+              held.entries[index].entry = Entry(source: entry.source, secret: secret)
             }
           } catch {
             reading.problems.append(error)
           }
         }
-        reading.secrets.append((place, entries[index].entry.secret))
+        reading.secrets.append((place, held.entries[index].entry.secret))
       }
+      reading.generation = held.generation
       return reading
-    }
-  }
-
-  /// The secrets as they are now, in the order in which they are tried; ``read()`` is not told of a change by this.
-  package func latest() -> [Secret] {
-    entries.withLock { $0 }.map { _, entry in
-      guard case .file = entry.source, let secret = try? entry.source.read(environment: [:]) else {
-        return entry.secret  // Whoever fetches says what is wrong with the file.
-      }
-      return secret
     }
   }
 
@@ -83,5 +79,5 @@ public final class ClientSecrets: Sendable {
     self === other || sources == other.sources
   }
 
-  private var sources: [SecretSource] { entries.withLock { $0.map(\.entry.source) } }
+  private var sources: [SecretSource] { held.withLock { $0.entries.map(\.entry.source) } }
 }

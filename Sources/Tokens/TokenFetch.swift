@@ -18,6 +18,7 @@ struct TokenFetch {
     /// Which secret was used last.
     var secret: ClientSecrets.Place?
     var secretProblems: [SecretError] = []
+    var secretGeneration = 0
   }
 
   func run() async -> Report {
@@ -28,6 +29,7 @@ struct TokenFetch {
     }
     let reading = grant.secrets?.read() ?? ClientSecrets.Reading(secrets: [(.current, grant.clientSecret)])
     var report = Report(outcome: .failure(FailedFetch(.unreachable(detail: ""))), secretProblems: reading.problems)
+    report.secretGeneration = reading.generation
     for (place, secret) in reading.secrets {
       report.secret = place
       await ask(grant.authenticated(by: secret), until: deadline, &report)

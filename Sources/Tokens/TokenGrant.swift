@@ -39,7 +39,7 @@ public struct TokenGrant: Sendable {
   }
 
   /// The secrets that the client has now, the one that is tried first in front. Reads small files.
-  package func latestSecrets() -> [Secret] { secrets?.latest() ?? [clientSecret] }
+  package func latestSecrets() -> [Secret] { secrets?.read().secrets.map(\.secret) ?? [clientSecret] }
 
   /// The same grant, authenticated by `secret`.
   func authenticated(by secret: Secret) -> TokenGrant {

@@ -67,6 +67,7 @@ extension TokenSource {
   private func ask() async -> (TokenFetch.Report, TokenEvent.Outcome) {
     let fetch = TokenFetch(grant: grant, clock: environment.clock, transport: environment.transport)
     let report = await fetch.run()
+    shared.withLock { $0.secretGeneration = report.secretGeneration }
     return (report, end(with: report.outcome, random: environment.random()))
   }
 

@@ -13,6 +13,8 @@ public final class TokenSource: Sendable, CustomReflectable {
 
   struct Shared {
     var state: TokenState
+    /// Of the secrets that the last fetch was made with.
+    var secretGeneration = 0
     var lastLookAtSecrets = TokenInstant(nanoseconds: .min)
     var waiters: [UInt64: @Sendable (Result<AccessToken, TokenFailure>) -> Void] = [:]
     var lastWaiter: UInt64 = 0
@@ -82,12 +84,12 @@ public final class TokenSource: Sendable, CustomReflectable {
   /// Whether the secrets are others than before; looks once a second at most.
   private func secretsHaveChanged(_ now: TokenMoment) -> Bool {
     guard let secrets = grant.secrets else { return false }
-    let looks = shared.withLock { shared in
-      guard shared.lastLookAtSecrets.duration(to: now.instant) >= .seconds(1) else { return false }
+    let generation: Int? = shared.withLock { shared in
+      guard shared.lastLookAtSecrets.duration(to: now.instant) >= .seconds(1) else { return nil }
       shared.lastLookAtSecrets = now.instant
-      return true
+      return shared.secretGeneration
     }
-    return looks && secrets.read().hasChanged
+    return generation.map { secrets.read().generation != $0 } ?? false
   }
 
   /// Gives up a place: whoever waited has gone, or has waited long enough. True when it was still waiting; false when

@@ -123,12 +123,11 @@ def test_content_larger_than_the_buffer_is_not_sent_again(start_proxy, origin, a
     assert client.exchange(post("http://api.internal/", b"x" * 1024)).status == 200
 
 
-def test_a_buffer_of_a_route_counts_and_0_keeps_no_content(start_proxy, origin, api):
+def test_without_a_buffer_a_request_without_content_is_sent_again_all_the_same(start_proxy, origin, api):
     proxy = start_proxy({"forward_to": origin.url, "replay_buffer": 0})
     client = proxy.connect()
     assert client.exchange(get("http://api.internal/")).status == 200
     api.revoke()
-    assert client.exchange(post("http://api.internal/", b"x")).status == 401
     assert client.exchange(get("http://api.internal/")).status == 200
     assert proxy.sample(REPLAYED) == 1
 
@@ -340,3 +339,20 @@ def test_a_client_that_leaves_while_the_token_is_fetched_is_forgotten(warm, prox
     authlib.release()
     assert proxy.connect().exchange(get("http://api.internal/")).status == 200
     assert len(origin.requests) == 3 and len(authlib.fetches) == 2
+
+
+def test_a_refused_token_is_dropped_also_when_the_request_cannot_be_sent_again(start_proxy, origin, authlib, api):
+    client = start_proxy({"forward_to": origin.url, "replay_buffer": 0}).connect()
+    assert client.exchange(post("http://api.internal/", b"content"), "POST").status == 200
+    api.revoke()
+    assert client.exchange(post("http://api.internal/", b"content"), "POST").status == 401
+    assert client.exchange(post("http://api.internal/", b"content"), "POST").status == 200
+    assert len(authlib.fetches) == 2
+
+
+def test_where_replay_is_off_a_401_says_nothing_about_the_token(start_proxy, origin, authlib, api):
+    client = start_proxy({"forward_to": origin.url, "replay_unauthorized": "off"}).connect()
+    assert client.exchange(get("http://api.internal/")).status == 200
+    api.revoke()
+    assert [client.exchange(get("http://api.internal/")).status for _ in range(3)] == [401] * 3
+    assert len(authlib.fetches) == 1

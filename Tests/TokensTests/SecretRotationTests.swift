@@ -109,4 +109,19 @@ struct SecretRotationTests {
     #expect(await workshop.obtain()?.failure != nil)
     #expect(sent(workshop) == ["new"])
   }
+
+  @Test("every source that shares a secret notices that it has changed")
+  func shared() async throws {
+    let secrets = ClientSecrets(current: try entry("old"))
+    let workshops = [workshop(secrets), workshop(secrets), workshop(secrets)]
+    for workshop in workshops {
+      workshop.endpoint.replies(.refusal("invalid_client", status: 401))
+      _ = await workshop.obtain()
+    }
+    try write("new")
+    for workshop in workshops {
+      workshop.endpoint.replies(.token())
+      #expect(await workshop.obtain()?.success != nil)
+    }
+  }
 }

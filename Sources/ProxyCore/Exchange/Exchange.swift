@@ -84,6 +84,7 @@ final class Exchange {
         while true {
           try await forwardRequest()
           try await readAnswer()
+          dropRefusedToken()
           guard mayReplay, try await prepareReplay() else { break }
         }
         try await relayResponse()

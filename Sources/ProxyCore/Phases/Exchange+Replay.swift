@@ -14,6 +14,13 @@ extension Exchange {
     }
   }
 
+  /// Lets go of a token that the upstream did not accept, for this request and all others, whether or not this one can be
+  /// sent again.
+  func dropRefusedToken() {
+    guard answerHead.status == 401, let token, let route, route.replaysUnauthorized else { return }
+    route.tokens?.invalidate(token)
+  }
+
   /// Gets what the request needs to be sent again; false if it cannot be had, and then the answer that is there is the
   /// one that the client gets. Until that is known, the answer's content stays unread.
   func prepareReplay() async throws(ExchangeError) -> Bool {
@@ -37,7 +44,6 @@ extension Exchange {
   /// Puts another token in the place of the one that the upstream did not accept; false if there is none.
   private func replaceToken(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     guard let source = route.tokens, let refused = token else { return false }
-    source.invalidate(refused)
     guard let current = source.current() else {
       // Whoever of those that got 401 comes first has it fetched; the others wait with it.
       token = try await waitForToken(source, route)

@@ -1,14 +1,12 @@
 """A real nginx that asks for client certificates: in front of the token endpoint, and as upstream."""
 
 import os
-import signal
 import socket
 import subprocess
 from pathlib import Path
 
 from .certificates import CertificateAuthority
-from .nginx import _program as nginx_program
-from .waiting import PATIENCE
+from .nginx import end, program as nginx_program
 
 _SERVER = """
   server {{
@@ -62,6 +60,4 @@ class MutualTLS:
             each.close()
 
     def stop(self) -> None:
-        self._process.send_signal(signal.SIGTERM)
-        code = self._process.wait(PATIENCE)
-        assert code == 0, f"nginx ended with {code}:\n{(self._directory / 'error.log').read_text()[-4000:]}"
+        end(self._process, self._directory)

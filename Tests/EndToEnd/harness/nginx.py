@@ -9,7 +9,7 @@ from pathlib import Path
 
 from . import content
 from .certificates import CertificateAuthority
-from .waiting import PATIENCE
+from .waiting import PATIENCE, poll
 
 _LOCATIONS = """
     root {directory}/www;
@@ -32,7 +32,7 @@ _TLS = """
 """
 
 
-def _program() -> str:
+def program() -> str:
     """Debian has it in /usr/sbin, which is not on everybody's PATH."""
     program = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
     assert program, "nginx is not installed: scripts/test installs it"
@@ -81,7 +81,7 @@ class Nginx:
         environment = os.environ | {"NGINX": "".join(f"{number};" for number in numbers)}
         with open(directory / "stderr.log", "wb") as output:
             self._process = subprocess.Popen(
-                [_program(), "-p", directory, "-e", directory / "error.log", "-c", directory / "nginx.conf"],
+                [program(), "-p", directory, "-e", directory / "error.log", "-c", directory / "nginx.conf"],
                 pass_fds=numbers, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         for each in sockets.values():
             each.close()
@@ -93,6 +93,13 @@ class Nginx:
         return f"{'http' if name == 'plain' else 'https'}://{self.authority(name)}"
 
     def stop(self) -> None:
-        self._process.send_signal(signal.SIGTERM)
-        code = self._process.wait(PATIENCE)
-        assert code == 0, f"nginx ended with {code}:\n{(self.directory / 'error.log').read_text()[-4000:]}"
+        end(self._process, self.directory)
+
+
+def end(process: subprocess.Popen, directory: Path) -> None:
+    """Ends an nginx whose files are in `directory`, and checks that it left in peace."""
+    # Until it has written this file a signal may find it without a handler.
+    poll(lambda: (directory / "nginx.pid").exists() or process.poll() is not None, "the start of nginx")
+    process.send_signal(signal.SIGTERM)
+    code = process.wait(PATIENCE)
+    assert code == 0, f"nginx ended with {code}:\n{(directory / 'error.log').read_text()[-4000:]}"
