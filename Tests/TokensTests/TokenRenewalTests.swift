@@ -208,4 +208,24 @@ struct TokenRenewalTests {
     // An hour of them, renewed every 12 s or a little earlier.
     #expect((280...330).contains(workshop.endpoint.requests.count), "\(workshop.endpoint.requests.count)")
   }
+
+  @Test(
+    "however often a renewal failed, waiting begins anew with seconds when the token is over", arguments: [60, 3600])
+  func backoffAfterExpiry(lifetime: Int) async throws {
+    let workshop = try await workshop(lifetime: lifetime, random: 1)
+    workshop.endpoint.otherwise { .success(.json("", status: 400)) }
+    while workshop.source.current() != nil { await workshop.pass(.milliseconds(100)) }
+    let over = workshop.clock.now
+    var attempts: [Int] = []
+    var count = workshop.endpoint.requests.count
+    while over.duration(to: workshop.clock.now) < .seconds(32) {
+      _ = await workshop.obtain()
+      if workshop.endpoint.requests.count > count {
+        count = workshop.endpoint.requests.count
+        attempts.append(Int(over.duration(to: workshop.clock.now).components.seconds))
+      }
+      await workshop.pass(.milliseconds(100))
+    }
+    #expect(attempts.count >= 4 && attempts.prefix(3).allSatisfy { $0 <= 8 }, "\(attempts)")
+  }
 }

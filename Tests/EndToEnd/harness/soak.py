@@ -68,9 +68,11 @@ class Record:
     def least_fetches(self, began: float, ended: float) -> int:
         """How many tokens are needed with the same faults by somebody who knows when they end: each serves until half its
         lifetime is over, when the rule wants the next, or until it is revoked; in an outage the next comes at its end."""
+        # Those that there were, and should there be need of more, the mean.
         lifetimes = iter([delivery.lifetime for delivery in self.deliveries if delivery.at >= began])
         now, count = self._after_outage(began), 0
-        while now < ended and (lifetime := next(lifetimes, None)):
+        while now < ended:
+            lifetime = next(lifetimes, 25)
             count += 1
             revoked = self.revocations[bisect_right(self.revocations, now):][:1]
             now = self._after_outage(min([now + lifetime / 2, *revoked]))
