@@ -49,6 +49,7 @@ extension WireError {
     case .transferEncodingInHTTP10: "An HTTP/1.0 message has Transfer-Encoding; expected Content-Length."
     case .disguisedFraming:
       "A field name is Content-Length or Transfer-Encoding written with an underscore; expected it with a hyphen."
+    case .framedConnect: "A CONNECT announces a body, which it has none of; expected neither length nor coding."
     case .framedInterim: "An interim response (1xx) announces a body; expected none."
     case .unaskedUpgrade:
       "It is a 101 (Switching Protocols), although the request asked for no other protocol; expected a final response."

@@ -14,7 +14,7 @@ public enum WireError: String, Error, Sendable, CaseIterable {
   /// Where the body ends.
   case malformedContentLength, contentLengthTooLarge, repeatedContentLength, lengthAndTransferEncoding,
     malformedTransferEncoding, repeatedTransferEncoding, transferEncodingNotChunked, unsupportedTransferCoding,
-    transferEncodingInHTTP10, disguisedFraming, framedInterim
+    transferEncodingInHTTP10, disguisedFraming, framedInterim, framedConnect
 
   /// Which answer of several is the final one.
   case unaskedUpgrade, tooManyInterims

@@ -24,10 +24,10 @@ public struct UpstreamOrigin: Hashable, Sendable {
   }
 
   /// The origin as people write it, with its port: `https://api.example:443`.
-  public var name: String {
-    let host = host.contains(":") ? "[\(host)]" : host
-    return "\(isSecure ? "https" : "http")://\(host):\(port)"
-  }
+  public var name: String { "\(isSecure ? "https" : "http")://\(authority)" }
+
+  /// Host and port, always both: `api.example:443`, `[::1]:22`.
+  public var authority: String { "\(host.contains(":") ? "[\(host)]" : host):\(port)" }
 
   var url: String { name + "/" }
 }

@@ -37,7 +37,8 @@ struct RouteReport {
 
   private static func target(of route: Route) -> String {
     if let upstream = route.upstream { return "\(upstream)\(route.upstreamBasePath)" }
-    return "https on the host asked for, \(route.allowsPrivate ? "public or private" : "public addresses only")"
+    let addresses = route.allowsPrivate ? "public or private" : "public addresses only"
+    return route.tunnel == nil ? "https on the host asked for, \(addresses)" : "blind tunnel, \(addresses)"
   }
 }
 

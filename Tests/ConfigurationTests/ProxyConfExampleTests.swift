@@ -50,7 +50,9 @@ struct ProxyConfExampleTests {
     #expect(configuration.warnings.map(\.description) == [])
     #expect(configuration.credentials.map(\.name) == ["kinde", "legacy-idp", "keyed-idp"])
     #expect(
-      configuration.routes.map(\.name) == ["kinde-management", "orders", "shops", "reports", "ledger", "status"])
+      configuration.routes.map(\.name) == [
+        "kinde-management", "orders", "shops", "reports", "ledger", "status", "packages",
+      ])
     #expect(configuration.routes[0].audience == "https://acme.kinde.com/api")
   }
 

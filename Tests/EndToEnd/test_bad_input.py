@@ -109,11 +109,11 @@ def test_an_unsupported_version_is_a_505(proxy, origin, version):
     refused(proxy, origin, get("http://api.internal/", version=version), 505)
 
 
-def test_connect_is_a_501_with_a_hint(proxy, origin):
+def test_connect_to_a_host_with_a_route_is_a_403_with_a_hint(proxy, origin):
     answer = proxy.connect().exchange(get("api.internal:443", host="api.internal:443", method="CONNECT"))
     problem = json.loads(answer.body)
-    assert (answer.status, problem["hop"]) == (501, "policy")
-    assert "http://" in problem["hint"]
+    assert (answer.status, problem["hop"]) == (403, "policy")
+    assert "http://api.internal/" in problem["hint"]
 
 
 BAD_CHUNKS = [b"xyz\r\n", b"-5\r\nhello\r\n", b"0x5\r\nhello\r\n", b" 5\r\nhello\r\n", b"5\r\nhelloXX0\r\n\r\n",

@@ -109,9 +109,8 @@ add("OPTIONS without a path", "The last proxy sends OPTIONS * for a target witho
     "3.2.4).", target("http://api.internal", "OPTIONS"), Forwarded(b"OPTIONS * HTTP/1.1"))
 add("OPTIONS of a path", "OPTIONS of a path goes on as such (RFC 9110 section 9.3.7).",
     target("http://api.internal/", "OPTIONS"), Forwarded(b"OPTIONS / HTTP/1.1"))
-add("CONNECT", "There is no tunnel through which a token could be added, and what was meant for one is no request (RFC "
-    "9931).",
-    target("api.internal:443", "CONNECT"), Refused((501,)))
+add("CONNECT", "No tunnel leads past a route that adds a token, and what was meant for one is no request (RFC 9931).",
+    target("api.internal:443", "CONNECT"), Refused((403,)))
 refuse("The target of CONNECT is host:port and nothing else (RFC 9112 section 3.2.3).", {
     f"CONNECT {text!r}": target(text, "CONNECT") for text in [
         "api.internal", "http://api.internal/", "/api/", "*", "api.internal:", "api.internal:0", "api.internal:65536",

@@ -33,7 +33,7 @@ import Upstream
     [
       .request(.missingHost), .requestTimeout, .clientGone, .headTooLarge,
       .noRoute(target: "api.test:81", nearest: "api.test"), .notMounted(path: "/x"), .leavesRoute(route),
-      .connectMethod(target: "api.test:443"), .traceMethod,
+      .connectMethod("connect"), .traceMethod,
       .denied(.listenerClient(address: "10.0.0.1", listener: "0.0.0.0:8080")),
       .denied(.loop), .denied(.browserRequest(sign: "Origin: null", listener: "127.0.0.1:8080")),
       .denied(.foreignHost("evil.test", listener: "127.0.0.1:8080")),
@@ -46,6 +46,9 @@ import Upstream
       .upstreamSpokeFirst(route),
       .denied(.overrides(.path, field: "X-Original-URL", route)),
       .noPlace(route, hasWaited: false), .noPlace(route, hasWaited: true),
+      .tunnelBroken("reset", route), .tunnelIdle(route),
+      .tunnel(.unknownHost("api.test", routeName: "api.test")), .tunnel(.hasRequests(host: "api.test", route)),
+      .tunnel(.otherPort(target: "api.test:22", route)), .tunnel(.isTunnel(host: "api.test", route)),
     ] + upstreamErrors.map { .upstream($0, route) }
 
   /// The number of the case: whoever adds one is told here to add it to `all`.
@@ -76,12 +79,15 @@ import Upstream
     case .upstreamSpokeFirst: 22
     case .tooManyHosts: 23
     case .noPlace: 24
+    case .tunnel: 25
+    case .tunnelBroken: 26
+    case .tunnelIdle: 27
     }
   }
 
   @Test("every kind of error is among those that are tested")
   func completeness() {
-    #expect(Set(Self.all.map(number)) == Set(0...24))
+    #expect(Set(Self.all.map(number)) == Set(0...27))
   }
 
   @Test("every error has a name for metrics that does not depend on what is in it", arguments: all.indices)
@@ -107,7 +113,7 @@ import Upstream
     let error = Self.all[index]
     guard let answer = error.answer else {
       switch error {
-      case .clientGone, .responseIncomplete: return
+      case .clientGone, .responseIncomplete, .tunnelBroken, .tunnelIdle: return
       default: return #expect(Bool(false), "\(error.kind) has no answer")
       }
     }
@@ -182,6 +188,6 @@ import Upstream
   @Test("the connection ends where nobody knows where the next request begins")
   func endings() {
     let ending = Self.all.filter(\.endsConnection).map(number)
-    #expect(Set(ending) == [0, 1, 2, 6, 14, 16, 17, 18, 20, 21])
+    #expect(Set(ending) == [0, 1, 2, 6, 14, 16, 17, 18, 20, 21, 26, 27])
   }
 }

@@ -17,6 +17,8 @@ final class ScriptedStream: ByteStream {
   /// What was taken.
   private(set) var sent: [UInt8] = []
   private(set) var receptions = 0
+  /// Whether it was said that nothing more will be sent.
+  private(set) var isFinished = false
 
   override func receive(into buffer: ByteBuffer, limit: Int = .max) -> IOResult {
     receptions += 1
@@ -46,5 +48,9 @@ final class ScriptedStream: ByteStream {
     buffer.consume(count)
     window -= count
     return .transferred(count)
+  }
+
+  override func finishSending() {
+    isFinished = true
   }
 }

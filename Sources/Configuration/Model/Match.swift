@@ -19,6 +19,17 @@ public struct Match: Sendable, Hashable {
   }
 }
 
+extension Match {
+  /// The port to which a match of a tunnel lets CONNECT lead: 443 where it names none.
+  public var tunnelPort: UInt16 { port ?? 443 }
+
+  /// Whether a match with `port` takes requests to the port `asked`; one without takes those that http and https have by
+  /// themselves.
+  public static func port(_ port: UInt16?, takes asked: UInt16) -> Bool {
+    port.map { $0 == asked } ?? (asked == 80 || asked == 443)
+  }
+}
+
 extension Match: CustomStringConvertible {
   /// As written in proxy.conf: `acme.kinde.com/api/`, `[::1]:8443` or `*.acme.com`.
   public var description: String {

@@ -6,7 +6,8 @@ public struct Route: Sendable {
   public var matches: [Match]
   /// The path under which base-URL clients find the route, without a slash at its end; "" takes every path.
   public var mount: String?
-  /// Where requests go; nil where each goes by https to the host that it names, which one of the matches takes.
+  /// Where requests go; nil where each goes by https to the host that it names, which one of the matches takes, and for a
+  /// tunnel.
   public var upstream: Origin?
   /// What is put before the path of every request: "", or a path such as `/base` without a slash at its end.
   public var upstreamBasePath: String
@@ -18,6 +19,8 @@ public struct Route: Sendable {
   public var resources: [String] = []
   /// The scopes to ask a token for; empty when none are named in the token request.
   public var scopes: [String]
+  /// How it serves CONNECT, which is then all that it serves; nil for a route of ordinary requests.
+  public var tunnel: TunnelMode?
   /// Where the token goes.
   public var tokenField = TokenField()
   /// What becomes of its requests while there is no token.
@@ -36,8 +39,8 @@ public struct Route: Sendable {
   public var replay = ReplayRules()
   /// How many of its requests are under way at once; nil for no limit.
   public var concurrency: Concurrency?
-  /// Whether the hosts that a wildcard takes may be on private networks, or on this machine. Without wildcards, and with
-  /// an upstream, it says nothing.
+  /// Whether the hosts that a wildcard takes, or that a tunnel leads to, may be on private networks, or on this machine.
+  /// It says nothing of addresses that are written out, and without wildcards and with an upstream nothing at all.
   public var allowsPrivate: Bool
 
   /// A route of these parts; nothing is checked.

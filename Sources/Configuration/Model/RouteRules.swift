@@ -9,6 +9,8 @@ public struct RouteRules: Sendable, Hashable {
   /// What the paths that are forwarded begin with; each ends at a segment boundary, or with "/".
   public var paths: [String]?
 
-  /// Rules that forbid nothing.
-  public init() {}
+  /// Rules that forbid nothing, unless `allow` names who may.
+  public init(allow: [IPNetwork]? = nil) {
+    self.allow = allow
+  }
 }

@@ -31,7 +31,9 @@ extension RouteReader {
     let format = Format<Match>.match
     guard let items = setting.items(format.expected) else { return false }
     for item in items {
-      guard let match = item.value(format), claim(match, in: \.matches, shown: "\(match)", item) else { continue }
+      guard let match = item.value(format), claim(match, in: \.matches, shown: "\(match)", item),
+        claimPort(of: match, isTunnel: false, item)
+      else { continue }
       matching.matches.append(match)
     }
     return matching.matches.count == items.count

@@ -7,6 +7,7 @@ struct RouteReader {
   var names: [String: String] = [:]
   var matches: [Match: String] = [:]
   var mounts: [String: String] = [:]
+  var ports = ClaimedPorts()
 
   /// The routes of the file that are right.
   static func read(
@@ -29,6 +30,7 @@ struct RouteReader {
 
   private mutating func route(_ section: Section) -> Route? {
     let name = readName(section)
+    if let tunnel = section["tunnel"] { return tunnelRoute(section, tunnel, name: name) }
     let matching = readMatching(section)
     let target = readTarget(section, matching)
     let token = readToken(section, matching, target)

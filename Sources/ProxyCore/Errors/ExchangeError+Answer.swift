@@ -6,7 +6,7 @@ extension ExchangeError {
   /// The answer for the client; nil when there is nobody to answer, or an answer has begun already.
   var answer: ErrorAnswer? {
     switch self {
-    case .clientGone, .responseIncomplete: nil
+    case .clientGone, .responseIncomplete, .tunnelBroken, .tunnelIdle: nil
     case .request(let error): Self.answer(error)
     case .requestTimeout:
       ErrorAnswer(
@@ -47,12 +47,13 @@ extension ExchangeError {
         detail: "Its dot segments leave what the route \(route.name) covers.",
         hint: "Ask for the path without \"..\".", proxyStatus: "http_request_denied",
         proxyStatusDetails: "dot segments leave the route")
-    case .connectMethod(let target):
+    case .connectMethod(let method):
       ErrorAnswer(
-        status: 501, title: "CONNECT is not served",
-        detail: "The client asked for a tunnel to \(target); inside it no token could be added.",
-        hint: "Give the application an http:// URL: the proxy itself speaks https to the upstream.",
+        status: 501, title: "This method is not served",
+        detail: "\(method) is not CONNECT, and other programs may take it for that.",
+        hint: "Methods are written in capitals: CONNECT.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "CONNECT")
+    case .tunnel(let refusal): refusal.answer
     case .traceMethod:
       ErrorAnswer(
         status: 405, title: "TRACE is not forwarded",

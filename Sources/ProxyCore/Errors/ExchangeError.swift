@@ -24,8 +24,10 @@ enum ExchangeError: Error {
   case notMounted(path: String)
   /// The path's dot segments lead out of what the route covers.
   case leavesRoute(ProxyRoute)
-  /// CONNECT, which this version does not serve.
-  case connectMethod(target: String)
+  /// A method that others may take for CONNECT.
+  case connectMethod(String)
+  /// There is no tunnel where one was asked for, or only a tunnel where something else was.
+  case tunnel(TunnelRefusal)
   /// TRACE would show the token to whoever asked for it.
   case traceMethod
   /// proxy.conf says who may use what, and not this client, or not this.
@@ -53,7 +55,12 @@ enum ExchangeError: Error {
   /// Its answer ended too early, or broke, or stalled, when part of it had been passed on.
   case responseIncomplete(String, ProxyRoute)
 
+  /// The connection of a tunnel broke, on its side.
+  case tunnelBroken(String, ProxyRoute)
+
   // The proxy itself.
+  /// Nothing has moved through the tunnel for as long as it may be so.
+  case tunnelIdle(ProxyRoute)
   /// The exchange took longer than the route allows, whoever was slow.
   case outOfTime(ProxyRoute)
   /// The client's address has as many connections as it may.
@@ -75,11 +82,13 @@ extension ExchangeError {
   var hop: Hop {
     switch self {
     case .request, .contentTooLarge, .requestTimeout, .clientTooSlow, .clientGone, .headTooLarge: .client
-    case .noRoute, .notMounted, .leavesRoute, .connectMethod, .traceMethod, .denied: .policy
+    case .noRoute, .notMounted, .leavesRoute, .connectMethod, .tunnel, .traceMethod, .denied: .policy
     case .token, .tokenTimeout: .token
     case .upstream(.ownListener, _): .policy
-    case .upstream, .upstreamBroken, .upstreamSpokeFirst, .upstreamTimeout, .response, .responseIncomplete: .upstream
-    case .tooManyConnections, .tooManyHosts, .noPlace, .outOfTime, .draining: .internal
+    case .upstream, .upstreamBroken, .upstreamSpokeFirst, .upstreamTimeout, .response, .responseIncomplete,
+      .tunnelBroken:
+      .upstream
+    case .tooManyConnections, .tooManyHosts, .noPlace, .outOfTime, .tunnelIdle, .draining: .internal
     }
   }
 
@@ -96,6 +105,9 @@ extension ExchangeError {
     case .notMounted: "not_mounted"
     case .leavesRoute: "leaves_route"
     case .connectMethod: "connect_method"
+    case .tunnel(let refusal): refusal.kind
+    case .tunnelBroken: "tunnel_broken"
+    case .tunnelIdle: "tunnel_idle"
     case .traceMethod: "trace_method"
     case .denied(let refusal): refusal.kind
     case .token(let failure): failure.metricLabel
@@ -124,7 +136,7 @@ extension ExchangeError {
   var endsConnection: Bool {
     switch self {
     case .request, .contentTooLarge, .requestTimeout, .tooManyConnections, .clientTooSlow, .clientGone,
-      .connectMethod, .responseIncomplete, .draining:
+      .connectMethod, .responseIncomplete, .tunnelBroken, .tunnelIdle, .draining:
       true
     case .denied(let refusal): refusal.endsConnection
     default: false

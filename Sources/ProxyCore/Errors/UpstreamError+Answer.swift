@@ -29,7 +29,9 @@ extension ExchangeError {
       return ErrorAnswer(
         status: 508, title: "The upstream is this proxy itself",
         detail: "\(origin): \(detail) is where the proxy listens.",
-        hint: "Let forward_to of the route \(route.name) name the server that the requests are for.",
+        hint: route.tunnel == nil
+          ? "Let forward_to of the route \(route.name) name the server that the requests are for."
+          : "Ask this proxy for the request itself, without a tunnel to it.",
         proxyStatus: "proxy_loop_detected")
     case .connectTimeout(let detail):
       return ErrorAnswer(

@@ -48,6 +48,10 @@ final class Exchange {
   /// What the client is sent before the answer's content.
   var answerOutput: ByteBuffer?
   var download: BodyRelay?
+  /// What goes both ways, once CONNECT has been answered.
+  var tunnel: TunnelRelay?
+  /// Where that leads, for the log: the request's head is not kept for as long as a tunnel lasts.
+  var tunnelHost = ""
   var isRepetition = false
   var uploadPace = ClientPace(rate: nil)
   var downloadPace = ClientPace(rate: nil)
@@ -76,7 +80,10 @@ final class Exchange {
       try matchRoute()
       try applyRules()
       try applyLimits()
-      if try goesNoFurther() {
+      if target?.form == .authority {
+        try await openTunnel()
+        try await relayTunnel()
+      } else if try goesNoFurther() {
         await answerHere()
       } else {
         try await takePlace()
@@ -127,6 +134,8 @@ final class Exchange {
     answerInput = nil
     answerOutput = nil
     download = nil
+    tunnel?.giveBack(to: worker.buffers)
+    tunnel = nil
     route = nil
     token = nil
     missingToken = nil

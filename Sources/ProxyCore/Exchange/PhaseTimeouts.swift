@@ -15,6 +15,8 @@ struct PhaseTimeouts: Sendable {
   let connect: Duration
   /// From the request being sent to the beginning of the answer.
   let firstByte: Interval
+  /// For a tunnel through which nothing moves.
+  let tunnel: Interval
   /// For all of it; nil for no limit.
   let total: Interval?
 
@@ -25,6 +27,7 @@ struct PhaseTimeouts: Sendable {
     token = Interval(timeouts.token)
     connect = timeouts.connect
     firstByte = Interval(timeouts.firstByte)
+    tunnel = Interval(timeouts.tunnel)
     total = timeouts.total.map(Interval.init)
   }
 }

@@ -6,7 +6,8 @@ extension Exchange {
   /// Tells the client why its request failed, unless it is gone or has part of an answer already.
   func answer(_ error: ExchangeError) async {
     guard let answer = error.answer, !hasBegunAnswer else {
-      ending = hasBegunAnswer && (endsWithConnection || error.isSlowness) ? .abortsConnection : .closesConnection
+      let isCutShort = tunnel != nil || endsWithConnection || error.isSlowness
+      ending = hasBegunAnswer && isCutShort ? .abortsConnection : .closesConnection
       return
     }
     status = answer.status
@@ -22,6 +23,8 @@ extension Exchange {
   /// Whether the connection ends with an answer of the proxy's own: what comes behind it may not be a request.
   var closesAfterOwnAnswer: Bool {
     !hasHead || !head.wantsKeepAlive || worker.isDraining || connection.isLastRequest || contentIsUnread
+      // What comes behind it may have been meant for the tunnel (RFC 9931).
+      || head.methodKind == .connect
   }
 
   /// Whether the client finds the end of the answer only by the end of the connection.

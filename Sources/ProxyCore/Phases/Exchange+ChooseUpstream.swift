@@ -19,13 +19,14 @@ extension Exchange {
     return leading
   }
 
-  /// The server of the host that the target names, by https: in the one form in which hosts are compared, so that there
-  /// is one upstream for each.
+  /// The server of the host that the target names, by https, or, for a tunnel, by TCP alone: in the one form in which hosts
+  /// are compared, so that there is one upstream for each.
   private var requestedOrigin: Origin? {
     guard let target, let authority = target.authority else { return nil }
     let port = authority.port ?? (target.scheme ?? .http).defaultPort
+    let host = text(of: authority.nameWithoutDot).lowercased()
+    if target.form == .authority { return Origin(scheme: .http, host: host, port: port) }
     // Port 80 is that of plain HTTP, as if none were named.
-    return Origin(
-      scheme: .https, host: text(of: authority.nameWithoutDot).lowercased(), port: port == 80 ? nil : port)
+    return Origin(scheme: .https, host: host, port: port == 80 ? nil : port)
   }
 }

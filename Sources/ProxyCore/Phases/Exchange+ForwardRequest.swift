@@ -117,7 +117,8 @@ extension Exchange {
 
   // MARK: Connecting
 
-  private func connectUpstream(_ route: ProxyRoute) async throws(ExchangeError) {
+  /// Takes an open connection to the upstream, or waits until one is made.
+  func connectUpstream(_ route: ProxyRoute) async throws(ExchangeError) {
     let pool = pool!
     let metrics = worker.metrics.routes[route.index]
     if !isRepetition, let connection = pool.reuse() {

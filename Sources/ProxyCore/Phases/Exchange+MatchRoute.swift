@@ -7,6 +7,7 @@ extension Exchange {
   func matchRoute() throws(ExchangeError) {
     guard let target, let input = connection.input else { return }
     let bytes = input.readableBytes
+    if target.form == .authority { return try matchTunnel(target, bytes) }
     var finding = RouteTable.Finding.nothing
     if let authority = target.authority {
       let port = authority.port ?? (target.scheme ?? .http).defaultPort
@@ -20,6 +21,9 @@ extension Exchange {
     }
     switch finding {
     case .route(let found, let length):
+      if found.tunnel != nil, let authority = target.authority {
+        throw .tunnel(.isTunnel(host: name(of: authority), found))
+      }
       route = found
       mountLength = length
     case .leaves(let found):
@@ -52,10 +56,14 @@ extension Exchange {
       let path = text(of: target.path)
       return .notMounted(path: path.isEmpty ? "/" : path)
     }
+    let port = authority.port.map { ":\($0)" } ?? ""
+    return .noRoute(
+      target: name(of: authority) + port, nearest: worker.table.nearest(to: text(of: authority.host)))
+  }
+
+  /// The host as it stands in a URL.
+  func name(of authority: Authority) -> String {
     let host = text(of: authority.host)
-    var name = host
-    if authority.isIPv6Literal { name = "[\(name)]" }
-    if let port = authority.port { name += ":\(port)" }
-    return .noRoute(target: name, nearest: worker.table.nearest(to: host))
+    return authority.isIPv6Literal ? "[\(host)]" : host
   }
 }

@@ -17,8 +17,15 @@ extension Exchange {
     }
     // Servers that read an expectation in different ways disagree about whether content follows.
     if head.hasUnknownExpectation { throw .request(.unknownExpectation) }
-    if head.methodKind == .connect { throw .connectMethod(target: text(of: head.target)) }
+    if head.methodKind == .connect { try checkConnect() }
     if head.methodKind == .trace { throw .traceMethod }
+  }
+
+  /// Refuses what is not exactly CONNECT, and content, which nobody could tell from what is meant for the tunnel.
+  private func checkConnect() throws(ExchangeError) {
+    let method = text(of: head.method)
+    guard method == "CONNECT" else { throw .connectMethod(method) }
+    guard head.framing == .none || head.framing == .length(0) else { throw .request(.framedConnect) }
   }
 
   private func parse(_ parser: inout RequestHeadParser) throws(ExchangeError) -> Bool {

@@ -8,8 +8,8 @@ extension Exchange {
   /// Writes the one line and counts the one set of figures that every exchange leaves.
   func record() {
     let total = Instant.now - clock.start
-    let received = upload?.decoder.payloadBytes ?? 0
-    let sent = hasBegunAnswer ? download?.decoder.payloadBytes ?? 0 : 0
+    let received = tunnel?.fromClient.bytesMoved ?? upload?.decoder.payloadBytes ?? 0
+    let sent = tunnel?.fromUpstream.bytesMoved ?? (hasBegunAnswer ? download?.decoder.payloadBytes ?? 0 : 0)
     let metrics = worker.metrics.metrics(of: route)
     metrics.count(status: status)
     metrics.duration.observe(nanoseconds: total)
@@ -47,6 +47,10 @@ extension Exchange {
   }
 
   private func describeRequest(_ line: inout LogLine) {
+    if tunnel != nil {
+      line.field(.method, "CONNECT" as StaticString)
+      return line.field(.host, tunnelHost)
+    }
     guard let input = connection.input else { return }
     let bytes = input.readableBytes
     line.field(.method, bytes.extracting(head.method.range))
@@ -61,7 +65,7 @@ extension ExchangeError {
   var logDetail: String? {
     switch self {
     case .clientGone: nil
-    case .responseIncomplete(let reason, _): reason
+    case .responseIncomplete(let reason, _), .tunnelBroken(let reason, _): reason
     default: answer?.detail
     }
   }

@@ -6,16 +6,27 @@ struct HostRoutes: Sendable {
     let port: UInt16?
     let route: Int
 
-    func takes(_ port: UInt16) -> Bool { self.port.map { $0 == port } ?? HostRoutes.isDefault(port) }
+    func takes(_ port: UInt16) -> Bool { Match.port(self.port, takes: port) }
   }
 
   /// Those with a port of their own first.
   private var paths = PathTable<[PortRoute]>()
   private var ports: Set<UInt16> = []
   private var hasDefaultPorts = false
+  /// Those that serve requests, in the order in which they were added.
+  private var requests: [PortRoute] = []
+  /// Those that serve CONNECT, by the port that it may name.
+  private var tunnels: [UInt16: Int] = [:]
 
   /// Adds what `match` takes.
-  mutating func add(_ match: Match, route: Int) {
+  ///
+  /// - Parameter isTunnel: whether the route serves CONNECT; it is found for requests as well, which it refuses.
+  mutating func add(_ match: Match, route: Int, isTunnel: Bool = false) {
+    if !isTunnel {
+      requests.append(PortRoute(port: match.port, route: route))
+    } else if match.port != nil || tunnels[match.tunnelPort] == nil {
+      tunnels[match.tunnelPort] = route
+    }
     let added = PortRoute(port: match.port, route: route)
     paths.update(PathPrefix(match.path), default: []) { routes in
       if added.port == nil { routes.append(added) } else { routes.insert(added, at: 0) }
@@ -24,7 +35,23 @@ struct HostRoutes: Sendable {
   }
 
   /// Whether there is a route for some path on `port`.
-  func serves(_ port: UInt16) -> Bool { hasDefaultPorts && Self.isDefault(port) || ports.contains(port) }
+  func serves(_ port: UInt16) -> Bool { hasDefaultPorts && Match.port(nil, takes: port) || ports.contains(port) }
+
+  /// Whether there is a route for requests.
+  var servesRequests: Bool { !requests.isEmpty }
+
+  /// Whether it says what becomes of CONNECT to `port`. A host with routes for requests decides about all of its ports:
+  /// requests that one of them is for must not pass by.
+  func decidesAboutTunnel(to port: UInt16) -> Bool { tunnels[port] != nil || servesRequests }
+
+  /// The route through which CONNECT may lead to `port`; none where requests to that port have a route.
+  func tunnel(to port: UInt16) -> Int? { requests.contains { $0.takes(port) } ? nil : tunnels[port] }
+
+  /// The route for requests that is most like one for `port`, if there is any.
+  func requests(like port: UInt16) -> Int? { (requests.first { $0.takes(port) } ?? requests.first)?.route }
+
+  /// A route that serves CONNECT to some port, if there is any.
+  var someTunnel: Int? { tunnels.min { $0.key < $1.key }?.value }
 
   /// The route for `path` on `port`: that of the longest prefix, and of equal ones that with the port.
   func find(_ port: UInt16, _ path: Span<UInt8>) -> (prefix: PathPrefix, route: Int)? {
@@ -33,7 +60,4 @@ struct HostRoutes: Sendable {
     }
     return entry.value.first { $0.takes(port) }.map { (entry.prefix, $0.route) }
   }
-
-  // A match without a port means the ports that http and https have by themselves.
-  private static func isDefault(_ port: UInt16) -> Bool { port == 80 || port == 443 }
 }

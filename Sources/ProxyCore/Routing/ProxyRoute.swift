@@ -1,3 +1,4 @@
+internal import Addresses
 internal import Configuration
 internal import Tokens
 internal import Upstream
@@ -28,6 +29,10 @@ final class ProxyRoute: Sendable {
   let timeouts: PhaseTimeouts
   /// What is served of the requests that match it.
   let rules: AccessRules
+  /// How it serves CONNECT, which is then all that it serves; nil for a route of requests.
+  let tunnel: TunnelMode?
+  /// The ports of its matches that CONNECT may name, for a message.
+  let tunnelPorts: String
   /// How many bytes of content a request may have.
   let bodyLimit: UInt64
   /// Whether a request that got 401 with a token is sent once more, with a new one.
@@ -40,7 +45,8 @@ final class ProxyRoute: Sendable {
   let concurrency: ConcurrencyLimit?
   /// Whether the hosts that a wildcard takes may be on private networks, or on this machine.
   private let allowsPrivate: Bool
-  /// The hosts that the operator wrote out, which may be anywhere.
+  /// The hosts that the operator wrote out, which may be anywhere; of a tunnel, whose other end nobody verifies, only
+  /// addresses.
   private let namedHosts: Set<String>
   /// How connections are made.
   private let options: ConnectionOptions
@@ -67,7 +73,14 @@ final class ProxyRoute: Sendable {
     concurrency = route.concurrency.map(ConcurrencyLimit.init)
     allowsPrivate = route.allowsPrivate
     options = ConnectionOptions(route)
-    namedHosts = Set(route.matches.filter { !$0.isWildcard }.map(\.host))
+    tunnel = route.tunnel
+    tunnelPorts =
+      route.tunnel == nil
+      ? ""
+      : Set(route.matches.map(\.tunnelPort)).sorted().map(String.init)
+        .joined(separator: ", ")
+    let hosts = route.matches.filter { !$0.isWildcard }.map(\.host)
+    namedHosts = Set(route.tunnel == nil ? hosts : hosts.filter { IPAddress($0) != nil })
   }
 
   private init(_ route: ProxyRoute, leadingTo origin: Origin) {
@@ -78,8 +91,11 @@ final class ProxyRoute: Sendable {
     tokenHeader = route.tokenHeader
     forwardsWithoutToken = route.forwardsWithoutToken
     name = route.name
-    self.origin = route.destination(origin)
-    originName = origin.description
+    tunnel = route.tunnel
+    tunnelPorts = route.tunnelPorts
+    let destination = route.destination(origin)
+    self.origin = destination
+    originName = route.tunnel == nil ? origin.description : destination.authority
     basePath = route.basePath
     hostLine = Self.hostLine(origin)
     timeouts = route.timeouts

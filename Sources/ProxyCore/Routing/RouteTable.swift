@@ -11,6 +11,17 @@ struct RouteTable: Sendable {
     case nothing
   }
 
+  /// What a look-up for CONNECT found.
+  enum TunnelFinding {
+    /// The route through which the tunnel may lead.
+    case tunnel(ProxyRoute)
+    /// A route for requests to that host, which a tunnel would carry past it.
+    case hasRequests(ProxyRoute)
+    /// A route for tunnels to that host, on other ports.
+    case otherPort(ProxyRoute)
+    case nothing
+  }
+
   let routes: [ProxyRoute]
   /// The hosts that routes match, and how they are written with their ports.
   let hostNames: [(host: String, shown: String)]
@@ -31,14 +42,14 @@ struct RouteTable: Sendable {
       )
     }
     for (index, configuration) in configurations.enumerated() {
-      for match in configuration.matches { add(match, route: index) }
+      for match in configuration.matches { add(match, route: index, isTunnel: configuration.tunnel != nil) }
       if let mount = configuration.mount {
         mounts.update(PathPrefix(mount == "/" ? "" : mount), default: index) { $0 = index }
       }
     }
   }
 
-  private mutating func add(_ match: Match, route: Int) {
+  private mutating func add(_ match: Match, route: Int, isTunnel: Bool) {
     var position = hosts.count
     if match.isWildcard {
       byDomain.update(match.host, default: position) { position = $0 }
@@ -46,11 +57,12 @@ struct RouteTable: Sendable {
       byHost.update(match.host, default: position) { position = $0 }
     }
     if position == hosts.count { hosts.append(HostRoutes()) }
-    hosts[position].add(match, route: route)
+    hosts[position].add(match, route: route, isTunnel: isTunnel)
   }
 
-  /// Whether a match names `host` itself, on whatever port and path; a wildcard names none.
-  func names(host: Span<UInt8>) -> Bool { byHost.value(for: host) != nil }
+  /// Whether a match for requests names `host` itself, on whatever port and path; a wildcard names none, and the host of a
+  /// tunnel is somebody else's.
+  func names(host: Span<UInt8>) -> Bool { byHost.value(for: host).map { hosts[$0].servesRequests } ?? false }
 
   /// The route for a request whose target names a host (absolute form).
   func route(host: Span<UInt8>, port: UInt16, path: Span<UInt8>) -> Finding {
@@ -63,6 +75,19 @@ struct RouteTable: Sendable {
   private func position(of host: Span<UInt8>, _ port: UInt16) -> Int? {
     if let exact = byHost.value(for: host), hosts[exact].serves(port) { return exact }
     return byDomain.value(above: host) { hosts[$0].serves(port) }
+  }
+
+  /// What becomes of CONNECT to `host` and `port`. The name itself decides, or else the longest wildcard above it that
+  /// says something about it; where one of them has routes for requests, no shorter wildcard makes a tunnel of it.
+  func tunnel(to host: Span<UInt8>, port: UInt16) -> TunnelFinding {
+    let exact = byHost.value(for: host)
+    let position =
+      exact.flatMap { hosts[$0].decidesAboutTunnel(to: port) ? $0 : nil }
+      ?? byDomain.value(above: host) { hosts[$0].decidesAboutTunnel(to: port) }
+    if let position, let route = hosts[position].tunnel(to: port) { return .tunnel(routes[route]) }
+    if let position, let route = hosts[position].requests(like: port) { return .hasRequests(routes[route]) }
+    let known = exact ?? byDomain.value(above: host) { hosts[$0].someTunnel != nil }
+    return known.flatMap { hosts[$0].someTunnel }.map { .otherPort(routes[$0]) } ?? .nothing
   }
 
   /// The route for a request whose target is a path (origin form).

@@ -91,6 +91,18 @@ class Reader:
             trailers.append(parse_field(line))
         return trailers
 
+    def exactly(self, length: int) -> bytes:
+        """The next `length` bytes."""
+        while len(self._buffer) < length:
+            if not self._more():
+                raise Incomplete(f"the stream ended after {bytes(self._buffer)!r}")
+        return self._take(length)
+
+    @property
+    def was_reset(self) -> bool:
+        """Whether the stream has ended with a reset."""
+        return self._reset
+
     def buffered(self) -> bytes:
         """What has arrived and was not taken yet."""
         return bytes(self._buffer)

@@ -1,0 +1,68 @@
+internal import Addresses
+
+extension RouteReader {
+  /// What is said of a setting that has no meaning where nothing is looked at.
+  static var isForRequests: String { "is for requests, and what goes through a blind tunnel is not looked at" }
+
+  private static var isForTokens: String { "is for a token, and nothing can be put into a blind tunnel" }
+
+  // Everything else that a route can have, and why a tunnel cannot.
+  private static var foreign: [(names: [String], complaint: String)] {
+    [
+      (["mount"], "is a path, and CONNECT names a host and a port"),
+      (["forward_to"], "is for requests, and a blind tunnel leads to the host that CONNECT names"),
+      (
+        ["credentials", "audience", "resource", "scopes", "token", "without_token", "replay_unauthorized"], isForTokens
+      ),
+      (["client_certificate"], "is for TLS, which goes through a blind tunnel from end to end"),
+      (["methods", "paths", "body", "replay_buffer", "throttled", "concurrency"], isForRequests),
+    ]
+  }
+
+  /// A route that serves CONNECT and nothing else.
+  mutating func tunnelRoute(_ section: Section, _ setting: Setting, name: String?) -> Route? {
+    let mode = setting.value(Format<TunnelMode>.choice())
+    let matches = section.required("match", Format<Match>.match.expected).flatMap { readTunnelMatches($0) }
+    var timeouts = timeouts
+    _ = section.section("timeouts") { timeouts.readTunnel($0) }
+    let rules = RouteRules(allow: section["allow"]?.distinct(.network))
+    let allowsPrivate = section.value("allow_private", .truth)
+    let parentProxy = ParentProxy.read(section, inherited: parentProxy)
+    for (names, complaint) in Self.foreign {
+      for name in names { section[name]?.complain(complaint) }
+    }
+    guard let name, let mode, let matches else { return nil }
+    var route = Route(
+      name: name, matches: matches, upstream: nil, timeouts: timeouts, rules: rules,
+      allowsPrivate: allowsPrivate ?? false)
+    route.tunnel = mode
+    route.parentProxy = parentProxy
+    return route
+  }
+
+  private mutating func readTunnelMatches(_ setting: Setting) -> [Match]? {
+    let format = Format<Match>.match
+    guard let items = setting.items(format.expected) else { return nil }
+    var matches: [Match] = []
+    for item in items {
+      guard let match = item.value(format), claim(match, in: \.matches, shown: "\(match)", item) else { continue }
+      if !match.path.isEmpty {
+        item.complain("has a path, and CONNECT names a host and a port")
+      } else if let kind = IPAddress(match.host)?.kind, kind.isNeverConnectedTo {
+        item.complain("is \(kind.name): the proxy never connects there")
+      } else if claimPort(of: match, isTunnel: true, item) {
+        matches.append(match)
+      }
+    }
+    return matches.count == items.count ? matches : nil
+  }
+
+  /// Whether no route of the other sort takes the port of `match`; otherwise a problem with `setting` is noted.
+  mutating func claimPort(of match: Match, isTunnel: Bool, _ setting: Setting) -> Bool {
+    guard let owner = ports.claim(match, isTunnel: isTunnel, owner: setting.path) else { return true }
+    setting.complain(
+      "is \(match), and \(owner) is for the same host and port: a host has requests that are forwarded, or blind tunnels"
+    )
+    return false
+  }
+}

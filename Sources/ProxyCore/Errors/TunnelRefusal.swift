@@ -1,0 +1,54 @@
+/// Why there is no tunnel for a CONNECT, or nothing but a tunnel for a request.
+enum TunnelRefusal {
+  /// No route names the host that CONNECT names: as it stands in a `match`, and a name for a route of its own.
+  case unknownHost(String, routeName: String)
+  /// The host has a route for requests, which a tunnel would carry past it.
+  case hasRequests(host: String, ProxyRoute)
+  /// The host has tunnels, and none to this port.
+  case otherPort(target: String, ProxyRoute)
+  /// A request for a host that only tunnels lead to.
+  case isTunnel(host: String, ProxyRoute)
+
+  /// Its name in the log and in metrics.
+  var kind: String {
+    switch self {
+    case .unknownHost: "no_route"
+    case .hasRequests: "tunnel_past_route"
+    case .otherPort: "tunnel_port"
+    case .isTunnel: "tunnel_only"
+    }
+  }
+
+  var answer: ErrorAnswer {
+    switch self {
+    case .unknownHost(let match, let name):
+      ErrorAnswer(
+        status: 403, title: "No route for this tunnel",
+        detail: "No route in proxy.conf says that CONNECT may lead to \(match).",
+        // In the layout of proxy.conf, to be copied.
+        hint: "To let it pass untouched, add under routes in proxy.conf:\n"
+          + "  - name: \(name)\n    match: \(match)\n    tunnel: blind\n"
+          + "For a token, give the host a route without \"tunnel\", and let the application use http://.",
+        proxyStatus: "http_request_denied", proxyStatusDetails: "no route")
+    case .hasRequests(let host, let route):
+      ErrorAnswer(
+        status: 403, title: "This host is not for tunnels",
+        detail: "The route \(route.name) is for requests to \(host); a blind tunnel would carry them past it.",
+        hint: "Let the application use http://\(host)/...: the proxy itself speaks https to the upstream.",
+        proxyStatus: "http_request_denied", proxyStatusDetails: "tunnel past a route")
+    case .otherPort(let target, let route):
+      ErrorAnswer(
+        status: 403, title: "No tunnel to this port",
+        detail: "\(target) is not one of the ports to which the route \(route.name) lets tunnels lead: "
+          + "\(route.tunnelPorts).",
+        hint: "To allow it, add \(target) to \"match\" of that route in proxy.conf.",
+        proxyStatus: "http_request_denied", proxyStatusDetails: "port")
+    case .isTunnel(let host, let route):
+      ErrorAnswer(
+        status: 403, title: "This host is for tunnels only",
+        detail: "The route \(route.name) serves CONNECT, and this is a request for \(host).",
+        hint: "Use https://\(host)/... with this proxy, or give the host a route without \"tunnel\" in proxy.conf.",
+        proxyStatus: "http_request_denied", proxyStatusDetails: "tunnel only")
+    }
+  }
+}

@@ -1,0 +1,96 @@
+internal import Bytes
+internal import HTTPWire
+internal import Reactor
+internal import Telemetry
+internal import Upstream
+
+extension Exchange {
+  /// Connects to where CONNECT asks to, and tells the client that it is so. What it sent behind its request stays where it
+  /// is until then (RFC 9931).
+  func openTunnel() async throws(ExchangeError) {
+    guard let route = try chooseUpstream(), let target else { return }
+    try await connectUpstream(route)
+    tunnelHost = text(of: target.host)
+    status = 200
+    hasBegunAnswer = true
+    tunnel = TunnelRelay(waiting: takeTunnelBytes())
+    // A 2xx to CONNECT has neither length nor coding (RFC 9110 section 9.3.6).
+    let date = String(decoding: worker.httpDate, as: UTF8.self)
+    guard await send(Array("HTTP/1.1 200 Connection established\r\nDate: \(date)\r\n\r\n".utf8)) else {
+      throw .clientGone
+    }
+  }
+
+  /// Passes on what comes, both ways, until both sides have ended. What ends otherwise ends with a reset, so that neither
+  /// side takes what it has for the whole.
+  func relayTunnel() async throws(ExchangeError) {
+    guard let route, let upstream else { return }
+    let open = worker.metrics.routes[route.index].tunnels
+    open.add()
+    defer { open.subtract() }
+    do throws(ExchangeError) {
+      try await relay(route, upstream.stream)
+    } catch {
+      upstream.stream.abort()
+      throw error
+    }
+  }
+
+  /// What the client has sent behind the head, in the buffer in which it is; the head is not needed any more.
+  private func takeTunnelBytes() -> ByteBuffer? {
+    guard let input = connection.input else { return nil }
+    connection.input = nil
+    input.consume(head.length)
+    guard input.isEmpty else { return input }
+    worker.buffers.giveBack(input)
+    return nil
+  }
+
+  private func relay(_ route: ProxyRoute, _ upstream: ByteStream) async throws(ExchangeError) {
+    var undelivered = Int.max
+    setTunnelDeadline(route)
+    while true {
+      let progress: BodyRelay.Progress
+      do throws(TunnelRelay.Failure) {
+        progress = try tunnel!.step(client: connection.stream, upstream: upstream, worker.buffers)
+      } catch {
+        switch error {
+        case .client: throw .clientGone
+        case .upstream(let reason): throw .tunnelBroken(reason, route)
+        }
+      }
+      if tunnel!.isFinished { return }
+      if progress.hasMoved {
+        undelivered = .max
+        setTunnelDeadline(route)
+      }
+      try checkTunnel(route, upstream, &undelivered)
+      if progress.hasMore {
+        await worker.loop.yield()
+      } else {
+        await connection.wakeup.wait()
+      }
+    }
+  }
+
+  private func setTunnelDeadline(_ route: ProxyRoute) {
+    connection.setDeadline(worker.loop.now + route.timeouts.tunnel)
+  }
+
+  /// - Parameter undelivered: how many bytes the kernel held for both sides when the deadline passed before, if nothing
+  ///   has moved since.
+  private func checkTunnel(
+    _ route: ProxyRoute, _ upstream: ByteStream, _ undelivered: inout Int
+  ) throws(ExchangeError) {
+    if connection.isAborted { throw .draining }
+    // A tunnel in which bytes move sets new deadlines, and would never be overdue.
+    if worker.loop.now >= connection.finalDeadline { throw .outOfTime(route) }
+    guard connection.isOverdue else { return }
+    // The kernel reports room only when a good part of its buffer is empty; until then the buffer tells whether anybody
+    // takes anything.
+    let held = connection.stream.undeliveredBytes + upstream.undeliveredBytes
+    guard held > 0, held < undelivered else { throw .tunnelIdle(route) }
+    undelivered = held
+    setTunnelDeadline(route)
+  }
+}

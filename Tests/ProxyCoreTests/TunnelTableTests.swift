@@ -1,0 +1,92 @@
+import Configuration
+import Testing
+
+@testable import ProxyCore
+
+@Suite("A tunnel in the route table") struct TunnelTableTests {
+  private func table(tunnels: [String: [Match]], routes: [String: [Match]] = [:]) -> RouteTable {
+    var configurations = routes.map { name, matches in
+      Route(name: name, matches: matches, upstream: Origin(scheme: .https, host: "upstream.test"))
+    }
+    for (name, matches) in tunnels {
+      var route = Route(name: name, matches: matches, upstream: nil)
+      route.tunnel = .blind
+      configurations.append(route)
+    }
+    let made = configurations.enumerated().map { ProxyRoute($1, index: $0, pool: nil, tokens: nil) }
+    return RouteTable(made, configurations: configurations)
+  }
+
+  /// What becomes of a CONNECT: what was found, and the route's name.
+  private func connect(_ table: RouteTable, _ host: String, _ port: UInt16 = 443) -> String? {
+    let host = Array(host.utf8)
+    return switch table.tunnel(to: host.span, port: port) {
+    case .tunnel(let route): "tunnel \(route.name)"
+    case .hasRequests(let route): "requests \(route.name)"
+    case .otherPort(let route): "port \(route.name)"
+    case .nothing: nil
+    }
+  }
+
+  @Test("leads to the ports that are named, and to 443 where none is")
+  func ports() {
+    let table = table(tunnels: ["t": [Match(host: "a.test"), Match(host: "b.test", port: 22)]])
+    #expect(connect(table, "a.test") == "tunnel t" && connect(table, "A.Test.") == "tunnel t")
+    for port: UInt16 in [80, 22, 8443, 1] { #expect(connect(table, "a.test", port) == "port t") }
+    #expect(connect(table, "b.test", 22) == "tunnel t" && connect(table, "b.test") == "port t")
+    #expect(connect(table, "c.test") == nil && connect(table, "xa.test") == nil)
+  }
+
+  @Test("is for the name itself first, and then for the longest wildcard")
+  func wildcards() {
+    let wild = Match(host: "wild.test", isWildcard: true)
+    let table = table(tunnels: [
+      "wild": [wild], "deep": [Match(host: "deep.wild.test", isWildcard: true)], "one": [Match(host: "one.wild.test")],
+      "ssh": [Match(host: "one.wild.test", port: 22)],
+    ])
+    #expect(connect(table, "x.wild.test") == "tunnel wild" && connect(table, "x.deep.wild.test") == "tunnel deep")
+    #expect(connect(table, "one.wild.test") == "tunnel one" && connect(table, "one.wild.test", 22) == "tunnel ssh")
+    #expect(connect(table, "x.wild.test", 22) == "port wild" && connect(table, "wild.test") == nil)
+  }
+
+  @Test("never leads past a route for requests, whatever ports and paths that has and whatever wildcard is above it")
+  func requests() {
+    let wild = Match(host: "wild.test", isWildcard: true)
+    for match in [
+      Match(host: "api.wild.test"), Match(host: "api.wild.test", port: 80), Match(host: "api.wild.test", port: 8443),
+      Match(host: "api.wild.test", path: "/v1"), Match(host: "api.wild.test", port: 443, path: "/v1/"),
+    ] {
+      let table = table(tunnels: ["t": [wild]], routes: ["r": [match]])
+      #expect(connect(table, "api.wild.test") == "requests r", "\(match)")
+      #expect(connect(table, "other.wild.test") == "tunnel t")
+    }
+    let below = table(
+      tunnels: ["t": [wild], "one": [Match(host: "one.in.wild.test")]],
+      routes: ["r": [Match(host: "in.wild.test", path: "/x", isWildcard: true)]])
+    #expect(connect(below, "a.in.wild.test") == "requests r" && connect(below, "one.in.wild.test") == "tunnel one")
+  }
+
+  @Test("beside a route for requests on another port of the same host each has its own")
+  func otherPorts() {
+    let table = table(
+      tunnels: ["t": [Match(host: "a.test", port: 443)]], routes: ["r": [Match(host: "a.test", port: 80)]])
+    #expect(connect(table, "a.test") == "tunnel t" && connect(table, "a.test", 80) == "requests r")
+    #expect(connect(table, "a.test", 22) == "requests r")
+  }
+
+  @Test("is found for requests too, before a wildcard is, and gives its host no trust")
+  func ordinary() {
+    let table = table(
+      tunnels: ["t": [Match(host: "a.wild.test")]], routes: ["r": [Match(host: "wild.test", isWildcard: true)]])
+    let (host, path) = (Array("a.wild.test".utf8), Array("/x".utf8))
+    for port: UInt16 in [80, 443] {
+      guard case .route(let found, _) = table.route(host: host.span, port: port, path: path.span) else {
+        Issue.record("nothing was found")
+        continue
+      }
+      #expect(found.tunnel == .blind)
+    }
+    let isTrusted = table.names(host: host.span)
+    #expect(!isTrusted)
+  }
+}
