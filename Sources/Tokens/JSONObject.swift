@@ -20,6 +20,7 @@ struct JSONObject {
   /// Reads `bytes`, which must hold one object and nothing else.
   init(_ bytes: Span<UInt8>) throws(JSONProblem) {
     var scanner = JSONScanner(bytes)
+    scanner.skipByteOrderMark()
     scanner.skipWhitespace()
     let isObject = scanner.next == UInt8(ascii: "{")
     var members: [String: Value] = [:]

@@ -11,6 +11,12 @@ struct JSONScanner: ~Escapable {
   /// The byte that comes next.
   var next: UInt8? { position < bytes.count ? bytes[position] : nil }
 
+  /// Passes over a byte order mark, which some servers put before their JSON (RFC 8259, 8.1).
+  mutating func skipByteOrderMark() {
+    guard bytes.count >= 3, bytes[0] == 0xEF, bytes[1] == 0xBB, bytes[2] == 0xBF else { return }
+    position = 3
+  }
+
   mutating func skipWhitespace() {
     while let byte = next, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { position += 1 }
   }

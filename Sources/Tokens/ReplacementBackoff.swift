@@ -4,16 +4,17 @@
 /// An API that refuses every token would otherwise cost one with every request.
 struct ReplacementBackoff {
   private static let longest: Duration = .seconds(300)
-  // A token that was good for so long was refused for a reason of its own.
-  private static let proven: Duration = .seconds(1200)
+  // Where none was refused for so long, or for a token's lifetime, the next refusal has a reason of its own.
+  private static let longestMemory: Duration = .seconds(1200)
 
   private var replacementsInARow = 0
+  private var lastRefusal = TokenInstant(nanoseconds: .min)
 
-  /// Whether a token that was obtained at `obtained` may be replaced at `now`; if so, it counts as replaced.
-  mutating func replaces(tokenObtainedAt obtained: TokenInstant, at now: TokenInstant) -> Bool {
-    let age = obtained.duration(to: now)
-    if age >= Self.proven { replacementsInARow = 0 }
-    guard replacementsInARow == 0 || age >= pause else { return false }
+  /// Whether `token`, which was refused at `now`, may be replaced; if so, it counts as replaced.
+  mutating func replaces(_ token: AccessToken, at now: TokenInstant) -> Bool {
+    if lastRefusal.duration(to: now) >= min(token.lifetime, Self.longestMemory) { replacementsInARow = 0 }
+    lastRefusal = now
+    guard replacementsInARow == 0 || token.requestedAt.instant.duration(to: now) >= pause else { return false }
     replacementsInARow += 1
     return true
   }

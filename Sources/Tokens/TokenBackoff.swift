@@ -16,7 +16,11 @@ struct TokenBackoff {
   mutating func delay(after failure: FailedFetch, random: Double, usable: Duration = .zero) -> Duration {
     failuresInARow += 1
     var ceiling = min(.seconds(1 << min(failuresInARow - 1, 16)), Self.longest(after: failure.cause))
-    if usable > .zero { ceiling = min(ceiling, max(usable / 4, .seconds(1))) }
+    if usable > .zero {
+      ceiling = min(ceiling, max(usable / 4, .seconds(1)))
+      // Attempts that came soon count for little: when the token is over, waiting doubles from where it is now.
+      while failuresInARow > 1, .seconds(1 << min(failuresInARow - 1, 16)) > ceiling { failuresInARow -= 1 }
+    }
     let asked = min(failure.serverAsksToWait ?? .zero, Self.longestAskedFor)
     return max(ceiling * random, asked, Self.shortest)
   }

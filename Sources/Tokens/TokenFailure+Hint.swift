@@ -10,7 +10,9 @@ extension TokenFailure {
       "Check the clock of the machine that m2m-proxy runs on, and the token lifetime that \(host) is set to."
     case .malformed(.unsupportedTokenType):
       "Only Bearer tokens (RFC 6750) can be used; change the token type that \(host) issues to this client."
-    case .malformed(.unsuitableToken), .malformed(.tokenTooLong):
+    case .malformed(.tokenTooLong):
+      "Have \(host) put less into the tokens that it issues to this client: fewer scopes, roles or other claims."
+    case .malformed(.unsuitableToken):
       "Change the format of the tokens that \(host) issues to this client, to JWT for example."
     case .malformed, .redirected:
       "Check \(addressSettings): it must be the token endpoint itself."
@@ -24,9 +26,11 @@ extension TokenFailure {
     case .nameNotResolved:
       "Check \(addressSettings) for a typing error, and the name server of the machine that m2m-proxy runs on."
     case .unreachable, .timedOut:
-      "Check that the machine m2m-proxy runs on may connect to \(host): firewall, network, name server."
+      "Check \(addressSettings), and that the machine m2m-proxy runs on may connect to \(host): firewall, network, "
+        + "name server."
     case .tls:
-      "Check \(addressSettings). If \(host) has a certificate of a private authority, name that in tls.ca_file."
+      "Check \(addressSettings), and the clock of this machine. If \(host) has a certificate of a private authority, "
+        + "name that in tls.ca_file; one that has expired is to be renewed there."
     case .unusable:
       "Mend the file, as a whole and in one step; it is read again with each attempt."
     case .budgetSpent:

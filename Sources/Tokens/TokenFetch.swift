@@ -23,7 +23,7 @@ struct TokenFetch {
 
   func run() async -> Report {
     let began = clock.now
-    let deadline = began.advanced(by: TokenHTTPRequest.longestWait)
+    let deadline = began.advanced(by: grant.timeout)
     if let refusal = grant.spending.refusal(atWallSeconds: clock.wallSeconds) {
       return Report(outcome: .failure(refusal))
     }

@@ -10,19 +10,22 @@ public struct TokenGrant: Sendable {
   public let secrets: ClientSecrets?
   /// What all tokens of this client add up to.
   public let spending: TokenSpending
+  /// The longest that a token is waited for, a second attempt included.
+  public let timeout: Duration
   /// What may be told about this grant.
   public let summary: TokenRequestSummary
 
   /// A grant for `key`, authenticated by `clientSecret`; `credentialsName` and `provider` serve messages only.
   public init(
     key: TokenRequestKey, clientSecret: Secret, secrets: ClientSecrets? = nil,
-    spending: TokenSpending = TokenSpending(),
+    spending: TokenSpending = TokenSpending(), timeout: Duration = TokenHTTPRequest.longestWait,
     credentialsName: String, provider: TokenProvider
   ) {
     self.key = key
     self.clientSecret = clientSecret
     self.secrets = secrets
     self.spending = spending
+    self.timeout = timeout
     summary = TokenRequestSummary(credentials: credentialsName, provider: provider, key: key)
   }
 

@@ -5,7 +5,7 @@ public import Secrets
 /// The transport verifies the server's certificate, follows no redirect, and sends nothing but what stands here and
 /// what HTTP itself needs (Host, Content-Length).
 public struct TokenHTTPRequest: Sendable {
-  /// The longest that a token is waited for, the retry included.
+  /// The longest that a token is waited for, the retry included, where a grant says nothing else.
   public static let longestWait: Duration = .seconds(10)
 
   /// The absolute URL of the token endpoint.

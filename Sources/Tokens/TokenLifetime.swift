@@ -20,9 +20,13 @@ enum TokenLifetime {
   /// - `expiry`: the `exp` of the JWT, seconds since 1970.
   /// - `reference`: the moment of the request in seconds since 1970, by the server's clock where it is known.
   static func lifetime(expiresIn: Double?, expiry: Double?, reference: Int64) -> Duration? {
-    let left = expiry.map { $0 - Double(reference) }
+    let left = expiry.map { certain($0 - Double(reference)) }
     if let left, left < plausible.lowerBound { return nil }
     let candidates = [expiresIn, left].compactMap { $0 }.filter(plausible.contains)
     return candidates.min().map { .seconds($0) } ?? assumed
   }
+
+  /// What is left of `difference` whatever the fractions of a second are that neither of two dates has. From 4 s on, the
+  /// quarter of a lifetime in which a token is not sent any more covers them.
+  private static func certain(_ difference: Double) -> Double { difference < 4 ? difference - 1 : difference }
 }

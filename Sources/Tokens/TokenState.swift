@@ -76,7 +76,7 @@ struct TokenState {
   /// The API did not accept `token`: drops it, unless a newer one has taken its place, or it took the place of others
   /// that were refused just before. Says whether it was dropped.
   mutating func invalidate(_ token: AccessToken, at now: TokenInstant) -> Bool {
-    guard self.token === token, replacements.replaces(tokenObtainedAt: token.requestedAt.instant, at: now) else {
+    guard self.token === token, replacements.replaces(token, at: now) else {
       return false
     }
     self.token = nil

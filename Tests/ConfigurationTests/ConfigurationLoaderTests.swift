@@ -191,17 +191,20 @@ struct ConfigurationLoaderTests {
     #expect(kinde.tokenEndpoint.description == "https://acme.kinde.com/oauth2/token")
     #expect(kinde.clientID == "client-1")
     #expect(kinde.authentication == .clientSecretPost)
+    #expect(kinde.timeout == .seconds(10))
     #expect(kinde.audience == nil)
 
     let custom = try credentials("domain: acme.kinde.com, token_endpoint: 'https://login.acme.com/oauth2/token'")
     #expect(custom.provider == .kinde(domain: "acme.kinde.com"))
     #expect(custom.tokenEndpoint.description == "https://login.acme.com/oauth2/token")
 
-    let generic = try credentials("token_endpoint: 'http://127.0.0.1:9400/t?x=1', authentication: client_secret_basic")
+    let generic = try credentials(
+      "token_endpoint: 'http://127.0.0.1:9400/t?x=1', authentication: client_secret_basic, timeout: 2s")
     #expect(generic.provider == .generic)
     #expect(generic.tokenEndpoint.origin == Origin(scheme: .http, host: "127.0.0.1", port: 9400))
     #expect(generic.tokenEndpoint.target == "/t?x=1")
     #expect(generic.authentication == .clientSecretBasic)
+    #expect(generic.timeout == .seconds(2))
     #expect(try credentials("token_endpoint: 'https://a'").tokenEndpoint.target == "/")
     #expect(try credentials("token_endpoint: 'https://a?x=1'").tokenEndpoint.target == "/?x=1")
     #expect(try credentials("provider: generic, token_endpoint: 'http://[::1]/t'").provider == .generic)

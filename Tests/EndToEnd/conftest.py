@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def pytest_addoption(parser):
-    parser.addoption("--large", action="store_true", help="also move 5 GB each way, and make 100,000 exchanges with faults")
+    parser.addoption("--large", action="store_true", help="also what takes long: 5 GB each way, 100,000 exchanges with faults, the soak")
 
 
 def pytest_configure(config):

@@ -45,7 +45,7 @@ def test_while_one_of_two_secrets_works_no_request_fails(start_proxy, origin, au
 
 
 def test_a_spent_budget_that_stops_is_a_503_that_names_the_setting(start_proxy, origin, authlib):
-    authlib.lifetime = 1
+    authlib.lifetime, authlib.opaque = 1, True
     credential = authlib.credential(budget={"tokens": 2, "per": "month", "when_spent": "stop"})
     proxy = start_proxy({"forward_to": origin.url}, credentials={"kinde": credential})
     client = proxy.connect()

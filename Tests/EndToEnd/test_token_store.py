@@ -207,7 +207,7 @@ def test_a_proxy_that_is_stopped_while_it_fetches_is_not_waited_for_for_ever(sta
 
 
 def test_a_monthly_budget_survives_restarts(start, authlib, directory):
-    authlib.lifetime = 1
+    authlib.lifetime, authlib.opaque = 1, True
     credentials = {"kinde": authlib.credential(budget={"tokens": 2, "per": "month", "when_spent": "stop"})}
     for number in range(2):
         proxy = start(credentials=credentials)

@@ -69,6 +69,16 @@ struct JSONObjectTests {
     #expect(Self.problem(nested(32)) == .notJSON)
   }
 
+  @Test("a byte order mark before the text is passed over, and only there")
+  func byteOrderMark() throws {
+    let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+    #expect(Self.problem(mark + Array("{}".utf8)) == nil)
+    #expect(Self.problem(mark + mark + Array("{}".utf8)) == .notJSON)
+    #expect(Self.problem(Array("{}".utf8) + mark) == .notJSON)
+    #expect(Self.problem(mark) == .notJSON)
+    #expect(Self.problem(Array(mark.dropLast())) == .notJSON)
+  }
+
   @Test("a member is found under its unescaped name, and a null is none")
   func members() throws {
     let text = Array(#"{"\u0061b":"x","n":null,"t":true,"o":{"ab":1}}"#.utf8)

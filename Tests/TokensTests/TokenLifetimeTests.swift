@@ -47,6 +47,18 @@ struct TokenLifetimeTests {
     #expect(await Self.lifetime(.json(#"{"access_token":"\#(token)"\#(member)}"#)) == .seconds(expected))
   }
 
+  @Test(
+    "a JWT that may have a second less than it says is used as if it had", arguments: [(2, 1), (3, 2), (4, 4), (5, 5)])
+  func wholeSeconds(left: Int64, expected: Int64) async {
+    let token = webToken(#"{"exp":\#(Self.now + left)}"#)
+    #expect(await Self.lifetime(.json(#"{"access_token":"\#(token)","expires_in":60}"#)) == .seconds(expected))
+  }
+
+  @Test("a JWT that may already have expired is not used")
+  func maybeExpired() async {
+    #expect(await Self.lifetime(.json(#"{"access_token":"\#(webToken(#"{"exp":\#(Self.now + 1)}"#))"}"#)) == nil)
+  }
+
   @Test("exp is measured by the server's clock when the reply has a Date")
   func serverClock() async {
     let token = webToken(#"{"exp":784111777}"#)

@@ -181,4 +181,51 @@ struct TokenRenewalTests {
       await workshop.pass(.seconds(1200))
     }
   }
+
+  @Test("short-lived tokens that are refused now and then are replaced at once each time", arguments: [2, 24, 600])
+  func shortTokensRefusedNowAndThen(lifetime: Int) async throws {
+    let workshop = try await workshop(lifetime: lifetime)
+    for number in 0..<10_000 { workshop.endpoint.replies(.token("\(number)", expiresIn: lifetime)) }
+    for _ in 0..<20 {
+      // In use all the time, for two lifetimes.
+      for _ in 0..<(4 * lifetime) {
+        _ = await workshop.obtain()
+        await workshop.pass(.milliseconds(500))
+      }
+      let token = try #require(await workshop.obtain()?.success)
+      #expect(workshop.source.invalidate(token))
+    }
+  }
+
+  @Test("an API that refuses every short-lived token costs hardly more of them than one that takes them")
+  func shortTokensAllRefused() async throws {
+    let workshop = try await workshop(lifetime: 24)
+    for number in 0..<10_000 { workshop.endpoint.replies(.token("\(number)", expiresIn: 24)) }
+    for _ in 0..<7200 {
+      if let token = await workshop.obtain()?.success { _ = workshop.source.invalidate(token) }
+      await workshop.pass(.milliseconds(500))
+    }
+    // An hour of them, renewed every 12 s or a little earlier.
+    #expect((280...330).contains(workshop.endpoint.requests.count), "\(workshop.endpoint.requests.count)")
+  }
+
+  @Test(
+    "however often a renewal failed, waiting begins anew with seconds when the token is over", arguments: [60, 3600])
+  func backoffAfterExpiry(lifetime: Int) async throws {
+    let workshop = try await workshop(lifetime: lifetime, random: 1)
+    workshop.endpoint.otherwise { .success(.json("", status: 400)) }
+    while workshop.source.current() != nil { await workshop.pass(.milliseconds(100)) }
+    let over = workshop.clock.now
+    var attempts: [Int] = []
+    var count = workshop.endpoint.requests.count
+    while over.duration(to: workshop.clock.now) < .seconds(32) {
+      _ = await workshop.obtain()
+      if workshop.endpoint.requests.count > count {
+        count = workshop.endpoint.requests.count
+        attempts.append(Int(over.duration(to: workshop.clock.now).components.seconds))
+      }
+      await workshop.pass(.milliseconds(100))
+    }
+    #expect(attempts.count >= 4 && attempts.prefix(3).allSatisfy { $0 <= 8 }, "\(attempts)")
+  }
 }

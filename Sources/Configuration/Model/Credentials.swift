@@ -26,6 +26,8 @@ public struct Credentials: Sendable {
   public var previousClientSecret: (secret: Secret, source: SecretSource)?
   /// How many tokens there may be; nil for as many as are needed.
   public var budget: CredentialsBudget?
+  /// The longest that a token is waited for from the token endpoint, a second attempt included.
+  public var timeout = Duration.seconds(10)
   /// How the client authenticates.
   public var authentication: ClientAuthentication
   /// What assertions are made of, for ``ClientAuthentication/privateKeyJWT``.

@@ -16,6 +16,7 @@ extension Credentials {
     let clientID = section.required("client_id", .clientID)
     let proof = readProof(section)
     let budget = section.section("budget") { CredentialsBudget.read($0) }
+    let timeout = section.value("timeout", .duration)
     let audience = section["audience"]
     let audienceText = audience?.value(.audience)
     let resources = section["resource"].map(Format<[String]>.resources)
@@ -52,6 +53,7 @@ extension Credentials {
       clientSecretSource: proof.secret?.source, authentication: proof.authentication, audience: audienceText)
     credentials.previousClientSecret = proof.previousSecret
     credentials.budget = budget
+    if let timeout { credentials.timeout = timeout }
     credentials.assertion = proof.key.map { key in
       AssertionSettings(
         keyFile: key.file, keyID: key.id, algorithm: key.algorithm,

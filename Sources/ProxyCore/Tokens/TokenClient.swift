@@ -38,7 +38,7 @@ struct TokenClient {
     let provider: TokenProvider = if case .kinde = credentials.provider { .kinde } else { .generic }
     return TokenGrant(
       key: key, clientSecret: credentials.clientSecret ?? Secret(""), secrets: secrets, spending: spending,
-      credentialsName: credentials.name, provider: provider)
+      timeout: credentials.timeout, credentialsName: credentials.name, provider: provider)
   }
 }
 

@@ -176,6 +176,11 @@ class AuthlibServer:
         self._thread.start()
 
     @property
+    def public_key(self):
+        """Verifies the signatures of its tokens."""
+        return self._key.public_key()
+
+    @property
     def authority(self) -> str:
         return f"127.0.0.1:{self._server.server_port}"
 

@@ -152,10 +152,23 @@ class RawOrigin:
         if self.errors:
             raise self.errors[0]
 
+    def refuse(self) -> None:
+        """From now on connections are refused, and those that there are end."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for connection in self.connections:
+            connection.end()
+
+    def listen_again(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", self.port), backlog=1024)
+        self._threads.append(threading.Thread(target=self._accept, daemon=True))
+        self._threads[-1].start()
+
     def _accept(self) -> None:
+        listener = self._listener
         while True:
             try:
-                raw, _ = self._listener.accept()
+                raw, _ = listener.accept()
             except OSError:
                 return
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
