@@ -61,7 +61,7 @@ let package = Package(
 
     module(
       "Upstream",
-      ["Addresses", "Bytes", "CCurl", "COpenSSL", "Cryptography", "Reactor", "Secrets", deque, systemPackage]),
+      ["Addresses", "Bytes", "CCurl", "CLinux", "COpenSSL", "Cryptography", "Reactor", "Secrets", deque, systemPackage]),
     module("HTTPService", ["Bytes", "HTTPWire", "Reactor", systemPackage]),
     module("Admin", ["HTTPService", "Reactor", systemPackage]),
     module("Sandbox", ["Cryptography", "HTTPService", "Locks", "Reactor", systemPackage]),

@@ -4,7 +4,6 @@ extension Timeouts {
     section.read("head", .duration, into: &head)
     section.read("idle", .duration, into: &idle)
     readForRoute(section)
-    section.read("tunnel", .duration, into: &tunnel)
     section.read("upstream_idle", .duration, into: &upstreamIdle)
     section.read("drain", .duration, into: &drain)
   }
@@ -12,7 +11,6 @@ extension Timeouts {
   /// Reads the section of a route, over what is set for the whole proxy.
   mutating func readRoute(_ section: Section) {
     readForRoute(section)
-    section["tunnel"]?.complain("is for a route with tunnel: blind")
     section.belong(Self.ofTheProxy, to: "the timeouts of the whole proxy")
   }
 
@@ -33,5 +31,6 @@ extension Timeouts {
     section.read("connect", .duration, into: &connect)
     section.read("first_byte", .duration, into: &firstByte)
     section.read("total", .durationOrOff, into: &total)
+    section.read("tunnel", .duration, into: &tunnel)
   }
 }
