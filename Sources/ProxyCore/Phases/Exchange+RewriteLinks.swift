@@ -16,5 +16,7 @@ extension Exchange {
   }
 
   /// The scheme of the URL by which the client asks.
-  private func clientScheme(_ target: RequestTarget) -> RequestTarget.Scheme { target.scheme ?? .http }
+  private func clientScheme(_ target: RequestTarget) -> RequestTarget.Scheme {
+    target.scheme ?? (connection.isSecure ? .https : .http)
+  }
 }
