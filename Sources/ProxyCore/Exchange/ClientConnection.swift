@@ -10,12 +10,15 @@ internal import Reactor
 /// Between requests it holds no buffer.
 final class ClientConnection: @unchecked Sendable {
   let stream: ByteStream
+  /// Who is at the other end, for the log.
   let peer: String
+  /// The user at the other end, where that is a process on this machine that came by a Unix socket.
+  let user: UInt32?
   /// The listener that it came to, and who may use that.
   let listener: ListenerSettings
   /// Whether the listener's `allow` lets this client in. One that it does not gets an answer, and nothing else.
   let isAdmitted: Bool
-  /// The client's address; nil where the system does not know it.
+  /// The client's address; nil where it has none, or the system does not know it.
   let address: IPAddress?
   /// Which client that is for the limit of connections.
   let client: ClientAddress
@@ -45,15 +48,18 @@ final class ClientConnection: @unchecked Sendable {
   private static let readsInARow = 8
 
   init(
-    _ stream: ByteStream, peer: String, listener: ListenerSettings, client: ClientAddress, isWithinLimit: Bool,
+    _ stream: ByteStream, peer: SocketPeer, listener: ListenerSettings, client: ClientAddress, isWithinLimit: Bool,
     worker: Worker
   ) {
     self.stream = stream
-    self.peer = peer
+    self.peer = peer.description
     self.listener = listener
     self.client = client
     self.isWithinLimit = isWithinLimit
-    address = IPAddress(ofEndpoint: peer)
+    switch peer {
+    case .address(let endpoint): (address, user) = (IPAddress(ofEndpoint: endpoint), nil)
+    case .user(let id): (address, user) = (nil, id)
+    }
     isAdmitted = listener.allow.admits(address)
     self.worker = worker
     stream.observer = wakeup

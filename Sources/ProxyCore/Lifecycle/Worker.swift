@@ -87,18 +87,21 @@ final class Worker: @unchecked Sendable {
 
   // MARK: Connections
 
-  /// Binds the address of `settings`, and begins to accept when the loop runs. Returns the port that is really bound.
-  func listen(on settings: ListenerSettings, port: UInt16, sharesPort: Bool) throws(Errno) -> Listener {
-    let listener = try Listener(host: settings.address.host, port: port, sharesPort: sharesPort, on: loop) {
-      [unowned self] socket, peer in accept(socket, peer, settings)
+  /// Accepts from `socket` when the loop runs.
+  ///
+  /// - Parameter sharesQueue: whether other loops accept from the same queue.
+  func listen(
+    on settings: ListenerSettings, _ socket: consuming ListeningSocket, sharesQueue: Bool = false
+  ) throws(Errno) {
+    let listener = Listener(socket, sharesQueue: sharesQueue, on: loop) { [unowned self] socket, peer in
+      accept(socket, peer, settings)
     }
     listener.onExhaustion = { [unowned self] errno in noteExhaustion(errno) }
     listeners.append(listener)
     try listener.start()
-    return listener
   }
 
-  private func accept(_ socket: consuming Descriptor, _ peer: String, _ listener: ListenerSettings) {
+  private func accept(_ socket: consuming Descriptor, _ peer: SocketPeer, _ listener: ListenerSettings) {
     let client = ClientAddress(peer)
     let isWithinLimit = clients.admit(client)
     if !isWithinLimit {
@@ -126,7 +129,7 @@ final class Worker: @unchecked Sendable {
     connection.start()
   }
 
-  private func noteRefusal(of peer: String) {
+  private func noteRefusal(of peer: SocketPeer) {
     metrics.reached(.connectionsPerClient)
     metrics.unrouted.count(ExchangeError.tooManyConnections)
     guard loop.now >= nextRefusalNotice else { return }
@@ -181,12 +184,17 @@ final class Worker: @unchecked Sendable {
   func drain(_ done: @escaping @Sendable () -> Void) {
     isDraining = true
     drained = done
-    for listener in listeners { listener.close() }
-    listeners = []
+    closeListeners()
     for connection in connections.values { connection.drain() }
     for pool in pools { pool.closeIdle() }
     requestedHosts.closeIdle()
     if connections.isEmpty { done() }
+  }
+
+  /// Accepts no more.
+  func closeListeners() {
+    for listener in listeners { listener.close() }
+    listeners = []
   }
 
   /// How many requests are under way.
