@@ -11,7 +11,7 @@ extension Exchange {
   func isForThisListener(_ target: RequestTarget) -> Bool {
     guard target.scheme == .http, let authority = target.authority else { return false }
     // A Unix socket has no name that could stand in a URL: clients write the one that always means this machine.
-    if connection.user != nil { return authority.port == nil && isLocalhost(authority) }
+    if connection.peerCredentials.uid != nil { return authority.port == nil && isLocalhost(authority) }
     let endpoint = connection.stream.localAddress
     guard let local = IPAddress(ofEndpoint: endpoint)?.unmapped,
       endpoint.hasSuffix(":\(authority.port ?? RequestTarget.Scheme.http.defaultPort)")
