@@ -63,10 +63,16 @@ struct ListenerTests {
       ("unix:///run/x", "one slash is enough"), ("'unix:@name'", "a socket without a file has no permissions"),
       ("'systemd:'", "systemd:NAME has the FileDescriptorName of the .socket unit"),
       ("'systemd:a:b'", "systemd:NAME has the FileDescriptorName of the .socket unit"),
-      ("'unix:/\(String(repeating: "x", count: 107))'", "listen is a path of 108 bytes, and the system has room for 107"),
+      (
+        "'unix:/\(String(repeating: "x", count: 107))'",
+        "listen is a path of 108 bytes, and the system has room for 107"
+      ),
       ("['unix:/x', 'unix:/x']", "listen[1] is unix:/x, which is already the address of listen[0]"),
       ("[systemd, systemd]", "listen[1] is systemd, which is already the address of listen[0]"),
-      ("{ address: 'unix:/x', allow: 10.0.0.0/8 }", "listen.allow is for addresses, and clients of a Unix socket have none"),
+      (
+        "{ address: 'unix:/x', allow: 10.0.0.0/8 }",
+        "listen.allow is for addresses, and clients of a Unix socket have none"
+      ),
       ("{ address: 8080, mode: 0660 }", "listen.mode is for a Unix socket (address: unix:/path)"),
       ("{ address: 8080, owner: root }", "listen.owner is for a Unix socket"),
       ("{ address: systemd, group: root }", "SocketGroup of the .socket unit"),
