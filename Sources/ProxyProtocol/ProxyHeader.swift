@@ -38,6 +38,13 @@ public struct ProxyHeader: Equatable, Sendable {
     return nil
   }
 
+  /// Whether `bytes`, in which there is no request, begin as a header does.
+  public static func isAtStart(of bytes: Span<UInt8>) -> Bool {
+    let isBinary = try? begins(bytes, with: signature)
+    let isLine = try? begins(bytes, with: keyword)
+    return isBinary == true || isLine == true
+  }
+
   static let keyword = Array("PROXY ".utf8)
   static let signature: [UInt8] = [0x0D, 0x0A, 0x0D, 0x0A, 0x00, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A]
 

@@ -55,6 +55,22 @@ struct ListenerTests {
     #expect(written.at(ListenAddress(host: "0.0.0.0", port: 80)).warning == nil)
   }
 
+  @Test("behind load balancers name them by their addresses, or are Unix sockets")
+  func loadBalancers() throws {
+    #expect(try listen("8081")[0].proxyProtocol == .nobody)
+    guard case .networks(let networks) = try listen("{ address: 8081, proxy_protocol: [10.0.0.0/8, '::1'] }")[0].proxyProtocol
+    else {
+      Issue.record("no networks")
+      return
+    }
+    #expect(networks.map(\.description) == ["10.0.0.0/8", "::1"])
+    #expect(try listen("{ address: 'unix:/x', proxy_protocol: on, allow: 10.0.0.0/8 }")[0].proxyProtocol == .everybody)
+    #expect(
+      try warnings("\(faultless)listen: { address: 8081, proxy_protocol: [10.0.0.1, 0.0.0.0/0] }\n") == [
+        "5:41: listen.proxy_protocol lets every client pretend to have any address; name the load balancers alone"
+      ])
+  }
+
   @Test(
     "that cannot be are problems, each with what would be right",
     arguments: [
@@ -73,6 +89,9 @@ struct ListenerTests {
         "{ address: 'unix:/x', allow: 10.0.0.0/8 }",
         "listen.allow is for addresses, and clients of a Unix socket have none"
       ),
+      ("{ address: 8080, proxy_protocol: on }", "must name the load balancers by their addresses"),
+      ("{ address: 8080, proxy_protocol: off }", "must be an address or a range of addresses"),
+      ("{ address: 'unix:/x', proxy_protocol: 10.0.0.1 }", "must be on for a Unix socket, where nobody has an address"),
       ("{ address: 8080, mode: 0660 }", "listen.mode is for a Unix socket (address: unix:/path)"),
       ("{ address: 8080, owner: root }", "listen.owner is for a Unix socket"),
       ("{ address: systemd, group: root }", "SocketGroup of the .socket unit"),

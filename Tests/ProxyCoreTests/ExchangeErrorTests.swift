@@ -31,7 +31,7 @@ import Upstream
 
   static let all: [ExchangeError] =
     [
-      .request(.missingHost), .requestTimeout, .clientGone, .headTooLarge,
+      .request(.missingHost), .requestTimeout, .clientGone, .proxyHeader, .headTooLarge,
       .noRoute(target: "api.test:81", nearest: "api.test"), .notMounted(path: "/x"), .leavesRoute(route),
       .connectMethod("connect"), .traceMethod,
       .denied(.listenerClient(address: "10.0.0.1", listener: "0.0.0.0:8080")),
@@ -82,12 +82,13 @@ import Upstream
     case .tunnel: 25
     case .tunnelBroken: 26
     case .tunnelIdle: 27
+    case .proxyHeader: 28
     }
   }
 
   @Test("every kind of error is among those that are tested")
   func completeness() {
-    #expect(Set(Self.all.map(number)) == Set(0...27))
+    #expect(Set(Self.all.map(number)) == Set(0...28))
   }
 
   @Test("every error has a name for metrics that does not depend on what is in it", arguments: all.indices)

@@ -10,6 +10,8 @@ public struct ListenerSettings: Sendable, Hashable {
   public let browserRequests: BrowserRequests
   /// Who may use it, where it is a Unix socket.
   public var permissions: SocketPermissions
+  /// Whose connections begin with a header of the PROXY protocol.
+  public var proxyProtocol: ProxyProtocolSenders
 
   private let writtenBrowserRequests: BrowserRequests?
 
@@ -17,19 +19,21 @@ public struct ListenerSettings: Sendable, Hashable {
   /// no browser reaches a Unix socket by itself.
   public init(
     address: ListenAddress, allow: [IPNetwork]? = nil, browserRequests: BrowserRequests? = nil,
-    permissions: SocketPermissions = SocketPermissions()
+    permissions: SocketPermissions = SocketPermissions(), proxyProtocol: ProxyProtocolSenders = .nobody
   ) {
     self.address = address
     self.allow = allow
     self.browserRequests = browserRequests ?? (address.tcp?.isLoopback == true ? .refuse : .allow)
     self.permissions = permissions
+    self.proxyProtocol = proxyProtocol
     writtenBrowserRequests = browserRequests
   }
 
   /// The same settings for `address`, which turned out to be what systemd passed.
   public func at(_ address: ListenAddress) -> ListenerSettings {
     ListenerSettings(
-      address: address, allow: allow, browserRequests: writtenBrowserRequests, permissions: permissions)
+      address: address, allow: allow, browserRequests: writtenBrowserRequests, permissions: permissions,
+      proxyProtocol: proxyProtocol)
   }
 
   /// What is said of a listener that anybody may use who reaches its port; nil where that is not so.

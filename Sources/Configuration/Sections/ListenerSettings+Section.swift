@@ -15,11 +15,13 @@ extension ListenerSettings {
       let allow = section["allow"]?.distinct(.network)
       let browserRequests = section.value("browser_requests", Format<BrowserRequests>.choice())
       let permissions = SocketPermissions.read(section)
+      let proxyProtocol = section["proxy_protocol"].map(ProxyProtocolSenders.read) ?? .nobody
       guard let setting, let address = ListenAddress.read(setting) else { return nil }
       address.claim(setting, &claims)
-      address.complainOfRulesForOthers(section)
+      address.complainOfRulesForOthers(section, proxyProtocol)
       let settings = ListenerSettings(
-        address: address, allow: allow, browserRequests: browserRequests, permissions: permissions)
+        address: address, allow: allow, browserRequests: browserRequests, permissions: permissions,
+        proxyProtocol: proxyProtocol)
       if let warning = settings.warning { setting.warn(warning) }
       return settings
     }
@@ -28,8 +30,11 @@ extension ListenerSettings {
 
 extension ListenAddress {
   /// Notes a problem for each rule that means nothing at an address of this kind.
-  fileprivate func complainOfRulesForOthers(_ section: Section) {
+  fileprivate func complainOfRulesForOthers(_ section: Section, _ proxyProtocol: ProxyProtocolSenders) {
+    if let setting = section["proxy_protocol"] { proxyProtocol.complain(setting, at: self) }
     if case .unix = self {
+      // With a load balancer in front there are addresses.
+      guard proxyProtocol == .nobody else { return }
       section["allow"]?.complain(
         "is for addresses, and clients of a Unix socket have none; mode, owner and group say who may use it")
     } else {

@@ -71,13 +71,23 @@ struct ListenerBinding {
         throw .passed(passed.name, error)
       }
       let found = settings.at(Self.address(of: socket))
-      if socket.isUnix, settings.allow != nil {
-        throw StartError(
-          "\(settings.address): allow is for addresses, and \(passed.name), which systemd passed, is a Unix socket; "
-            + "SocketMode, SocketUser and SocketGroup of the .socket unit say who may use it.")
+      if let reason = Self.misfit(found, isUnix: socket.isUnix) {
+        throw StartError("\(settings.address): \(passed.name), which systemd passed, is \(reason).")
       }
       if let warning = found.warning { warnings.append("the socket \(passed.name) of systemd \(warning)") }
       try share(socket, found, source: "systemd \(passed.name)")
+    }
+  }
+
+  /// Why the rules in proxy.conf do not fit the kind of socket that was passed.
+  private static func misfit(_ settings: ListenerSettings, isUnix: Bool) -> String? {
+    switch settings.proxyProtocol {
+    case .networks where isUnix: "a Unix socket, where nobody has an address: proxy_protocol must be on"
+    case .everybody where !isUnix: "a TCP socket: proxy_protocol must name the load balancers by their addresses"
+    case .nobody where isUnix && settings.allow != nil:
+      "a Unix socket, where nobody has an address that allow could name; SocketMode, SocketUser and SocketGroup of the "
+        + ".socket unit say who may use it"
+    default: nil
     }
   }
 

@@ -38,6 +38,7 @@ final class Worker: @unchecked Sendable {
   private var refusals = 0
   private var nextRefusalNotice = Instant(nanoseconds: 0)
   private var nextExhaustionNotice = Instant(nanoseconds: 0)
+  private var nextHeaderNotice = Instant(nanoseconds: 0)
   private var exchanges: [Exchange] = []
   private var drained: (@Sendable () -> Void)?
   private var date = (second: UInt64(0), text: [UInt8]())
@@ -102,31 +103,44 @@ final class Worker: @unchecked Sendable {
   }
 
   private func accept(_ socket: consuming Descriptor, _ peer: SocketPeer, _ listener: ListenerSettings) {
-    let client = ClientAddress(peer)
-    let isWithinLimit = clients.admit(client)
-    if !isWithinLimit {
-      noteRefusal(of: peer)
-      guard refusals < Self.mostRefusals else { return }
-    }
+    // One that a load balancer passes on counts for the client, once that is known.
+    let standing = listener.proxyProtocol.includes(peer) ? .unknown : admit(peer)
+    guard let standing else { return }
     let connection: ClientConnection
     do {
       connection = ClientConnection(
-        try SocketStream(socket, on: loop), peer: peer, listener: listener, client: client,
-        isWithinLimit: isWithinLimit, worker: self)
+        try SocketStream(socket, on: loop), peer: peer, listener: listener, standing: standing, worker: self)
     } catch {
-      if isWithinLimit { clients.leave(client) }
+      leave(standing)
       logger.warning("accept", metadata: ["client": "\(peer)", "error": "\(error)"])
       return
     }
     metrics.accepted.increment()
     metrics.open.add()
-    if !isWithinLimit { refusals += 1 }
     connections[ObjectIdentifier(connection)] = connection
     if connections.count == connectionLimit {
       metrics.reached(.connections)
       for listener in listeners { listener.pause() }
     }
     connection.start()
+  }
+
+  /// Counts another connection of the client at `peer`; nil where there is none, and too many are being told so already.
+  func admit(_ peer: SocketPeer) -> ClientStanding? {
+    let client = ClientAddress(peer)
+    if clients.admit(client) { return .counted(client) }
+    noteRefusal(of: peer)
+    guard refusals < Self.mostRefusals else { return nil }
+    refusals += 1
+    return .refused
+  }
+
+  private func leave(_ standing: ClientStanding) {
+    switch standing {
+    case .counted(let client): clients.leave(client)
+    case .refused: refusals -= 1
+    case .unknown: break
+    }
   }
 
   private func noteRefusal(of peer: SocketPeer) {
@@ -146,11 +160,24 @@ final class Worker: @unchecked Sendable {
     logger.warning("accept", metadata: ["error": "\(errno)", "hint": "\(hint)"])
   }
 
+  /// A load balancer's connection does not begin with what it must begin with.
+  func noteProxyHeader(of peer: String, _ fault: String) {
+    metrics.unrouted.count(ExchangeError.proxyHeader)
+    guard loop.now >= nextHeaderNotice else { return }
+    nextHeaderNotice = loop.now + Self.noticeInterval
+    logger.warning(
+      "proxy_protocol",
+      metadata: [
+        "client": "\(peer)", "error": "\(fault)",
+        "hint": "proxy_protocol of the listener names this address: does it send the header, as version 1 or 2?",
+      ])
+  }
+
   /// The connection has ended.
   func forget(_ connection: ClientConnection) {
     guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
     metrics.open.subtract()
-    if connection.isWithinLimit { clients.leave(connection.client) } else { refusals -= 1 }
+    leave(connection.standing)
     if isDraining {
       // In the next round of the loop: by then the log line of the last request has been handed over.
       if connections.isEmpty, let drained { loop.perform(drained) }

@@ -12,7 +12,7 @@ extension Exchange {
     guard target.scheme == .http, let authority = target.authority else { return false }
     // A Unix socket has no name that could stand in a URL: clients write the one that always means this machine.
     if connection.peerCredentials.uid != nil { return authority.port == nil && isLocalhost(authority) }
-    let endpoint = connection.stream.localAddress
+    let endpoint = connection.passedDestination ?? connection.stream.localAddress
     guard let local = IPAddress(ofEndpoint: endpoint)?.unmapped,
       endpoint.hasSuffix(":\(authority.port ?? RequestTarget.Scheme.http.defaultPort)")
     else { return false }
