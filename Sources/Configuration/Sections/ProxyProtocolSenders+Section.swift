@@ -15,7 +15,8 @@ extension ProxyProtocolSenders {
         "must name the load balancers by their addresses, such as [10.0.0.5]; on is for a Unix socket: whoever may send "
           + "a header can pretend to have any address")
     case (.networks, .unix):
-      setting.complain("must be on for a Unix socket, where nobody has an address; mode, owner and group say who connects")
+      setting.complain(
+        "must be on for a Unix socket, where nobody has an address; mode, owner and group say who connects")
     case (.networks(let networks), _) where networks.contains { $0.prefixLength == 0 }:
       setting.warn("lets every client pretend to have any address; name the load balancers alone")
     default: break
