@@ -4,8 +4,7 @@
 public enum WireError: String, Error, Sendable, CaseIterable {
   /// The start line.
   case tlsHandshake, proxyHeader, malformedRequestLine, requestLineTooLong, methodTooLong, invalidTargetByte,
-    missingVersion,
-    malformedVersion, unsupportedVersion, malformedStatusLine, statusLineTooLong, invalidStatus
+    missingVersion, malformedVersion, unsupportedVersion, malformedStatusLine, statusLineTooLong, invalidStatus
 
   /// The head as a whole, and its lines.
   case headTooLarge, tooManyFields, bareLineFeed, bareCarriageReturn, controlByte, foldedField, whitespaceInFieldName,

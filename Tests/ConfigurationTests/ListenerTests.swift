@@ -1,3 +1,4 @@
+import Addresses
 import Configuration
 import Testing
 
@@ -67,7 +68,7 @@ struct ListenerTests {
     #expect(try listen("{ address: 'unix:/x', proxy_protocol: on, allow: 10.0.0.0/8 }")[0].proxyProtocol == .everybody)
     #expect(
       try warnings("\(faultless)listen: { address: 8081, proxy_protocol: [10.0.0.1, 0.0.0.0/0] }\n") == [
-        "5:41: listen.proxy_protocol lets every client pretend to have any address; name the load balancers alone"
+        "5:42: listen.proxy_protocol lets every client pretend to have any address; name the load balancers alone"
       ])
   }
 
