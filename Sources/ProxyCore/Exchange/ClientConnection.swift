@@ -12,6 +12,8 @@ internal import SystemPackage
 /// Between requests it holds no buffer.
 final class ClientConnection: @unchecked Sendable {
   private(set) var stream: ByteStream
+  /// Where the tunnel leads inside which the client sends its requests; nil where it sends them to the proxy itself.
+  private(set) var tunnelTarget: TunnelTarget?
   /// Whether the client speaks TLS here.
   private(set) var isSecure = false
   /// Who is at the other end, as far as the connection itself says that.
@@ -103,6 +105,12 @@ final class ClientConnection: @unchecked Sendable {
   /// Whether the connection ends after the request that is being served, however that ends.
   var isLastRequest: Bool { requests >= worker.requestsPerConnection }
 
+  /// From now on the client's requests come inside a tunnel to `target`, and are counted anew.
+  func enterTunnel(_ target: TunnelTarget) {
+    tunnelTarget = target
+    requests = 0
+  }
+
   /// Says that the client has too many connections, without waiting for its request.
   private func refuse() async {
     let error = ExchangeError.tooManyConnections
@@ -148,7 +156,7 @@ final class ClientConnection: @unchecked Sendable {
   }
 
   /// Reads into a buffer that is lent only for bytes that are there; false when the connection has ended.
-  private func receiveFirstBytes() -> Bool {
+  func receiveFirstBytes() -> Bool {
     let buffer = worker.buffers.lend()
     switch stream.receive(into: buffer) {
     case .transferred:

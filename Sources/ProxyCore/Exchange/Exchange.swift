@@ -81,8 +81,12 @@ final class Exchange {
       try applyRules()
       try applyLimits()
       if target?.form == .authority {
-        try await openTunnel()
-        try await relayTunnel()
+        if route?.tunnel == .intercept {
+          try await interceptTunnel()
+        } else {
+          try await openTunnel()
+          try await relayTunnel()
+        }
       } else if try goesNoFurther() {
         await answerHere()
       } else {

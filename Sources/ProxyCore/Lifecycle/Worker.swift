@@ -1,6 +1,7 @@
 internal import Bytes
 internal import Configuration
 internal import HTTPWire
+internal import Interception
 internal import Logging
 internal import Reactor
 internal import Synchronization
@@ -26,6 +27,8 @@ final class Worker: @unchecked Sendable {
   let metrics: WorkerMetrics
   let accessLog: AccessLog?
   let viaName: ViaName
+  /// The certificates that are shown inside tunnels; nil where no route is intercepted.
+  let leaves: LeafCertificates?
   let logger: Logger
   private(set) var isDraining = false
   /// How many requests were answered, or given up. Written by the loop's thread, read at the end by another.
@@ -55,7 +58,7 @@ final class Worker: @unchecked Sendable {
     loop: EventLoop, table: RouteTable, pools: [UpstreamPool], requestedHosts: RequestedHosts,
     configuration: ProxyConfiguration,
     connectionLimit: Int, clients: ClientCensus, metrics: WorkerMetrics, accessLog: AccessLog?, logger: Logger,
-    viaName: ViaName = ViaName()
+    viaName: ViaName = ViaName(), leaves: LeafCertificates? = nil
   ) {
     self.loop = loop
     self.table = table
@@ -69,6 +72,7 @@ final class Worker: @unchecked Sendable {
     self.accessLog = accessLog
     self.logger = logger
     self.viaName = viaName
+    self.leaves = leaves
     timeouts = PhaseTimeouts(configuration.timeouts)
     let limits = configuration.limits
     let capacity = Self.bufferCapacity(limits)
