@@ -47,6 +47,7 @@ struct RouteReader {
     let withoutToken = WithoutToken.read(section, hasToken: hasToken)
     let replay = ReplayRules.read(section, limits: limits, hasToken: hasToken)
     let concurrency = section["concurrency"].flatMap(Concurrency.read)
+    let upgrade = UpgradeRules.read(section)
     guard let name, let matching, let target, let token else { return nil }
     var route = Route(
       name: name, matches: matching.matches, mount: matching.mount, upstream: target.origin,
@@ -62,6 +63,7 @@ struct RouteReader {
     route.withoutToken = withoutToken
     route.replay = replay
     route.concurrency = concurrency
+    route.upgrade = upgrade
     return route
   }
 

@@ -10,10 +10,10 @@ extension Exchange {
   func openTunnel() async throws(ExchangeError) {
     guard let route = try chooseUpstream(), let target else { return }
     try await connectUpstream(route)
-    tunnelHost = text(of: target.host)
+    tunnelRequest = TunnelRequest(method: "CONNECT", host: text(of: target.host))
     status = 200
     hasBegunAnswer = true
-    tunnel = TunnelRelay(waiting: takeTunnelBytes())
+    tunnel = TunnelRelay(fromClient: takeTunnelBytes())
     guard await confirmTunnel() else { throw .clientGone }
   }
 
