@@ -78,6 +78,11 @@ struct ProxyConfExampleTests {
     #expect(configuration.tls.caFile?.hasSuffix("/private-ca.pem") == true)
     #expect(configuration.tokenStore?.directory.hasSuffix("/m2m-proxy") == true)
     #expect(configuration.tokenStore?.key != nil)
+    let interception = try #require(configuration.interception)
+    #expect(interception.certificateFile == InterceptionSettings.defaultCertificateFile)
+    #expect(interception.keyFile == InterceptionSettings.defaultKeyFile)
+    #expect(interception.leafLifetime == InterceptionSettings.defaultLeafLifetime)
+    #expect(configuration.routes[1].tunnel == .intercept)
     #expect(configuration.credentials[0].audience == "https://api.acme.com")
     #expect(configuration.routes[2].allowsPrivate)
     #expect(configuration.credentials[0].tokenEndpoint.description == "https://login.acme.com/oauth2/token")
@@ -93,6 +98,7 @@ struct ProxyConfExampleTests {
       timeouts: { zzzzzzzz: 1 }
       limits: { zzzzzzzz: 1 }
       token_store: { zzzzzzzz: 1 }
+      interception: { zzzzzzzz: 1 }
       credentials:
         kinde:
           { zzzzzzzz: 1, client_secret: { zzzzzzzz: 1 }, client_certificate: { zzzzzzzz: 1 }, budget: { zzzzzzzz: 1 } }
@@ -116,7 +122,7 @@ struct ProxyConfExampleTests {
           "docs/configuration.md lacks \(name)")
       }
     }
-    #expect(sections == 18)
+    #expect(sections == 19)
   }
 
   @Test("shows the smallest file in docs/configuration.md as one that loads")

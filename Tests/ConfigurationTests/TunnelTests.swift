@@ -92,10 +92,11 @@ import Testing
       ])
   }
 
-  @Test("is the only sort there is")
+  @Test("is of one of two sorts")
   func mode() {
-    let found = problems("routes: [{ name: a, tunnel: intercept, match: a.example }]")
-    #expect(found == [#"1:29: routes[0].tunnel must be blind, not "intercept""#])
+    let found = problems("routes: [{ name: a, tunnel: intercep, match: a.example, credentials: none }]")
+    #expect(
+      found == [#"1:29: routes[0].tunnel must be blind or intercept, not "intercep"; did you mean intercept?"#])
   }
 
   @Test(

@@ -11,17 +11,22 @@ extension ProxyConfiguration {
       _ = top.section("limits") { configuration.limits.read($0) }
       let store = top["token_store"]
       configuration.tokenStore = store?.section { TokenStoreSettings.read($0) }
+      let interception = top["interception"]
+      configuration.interception = interception?.section { InterceptionSettings.read($0) }
       let parentProxy = ParentProxy.read(top, inherited: nil)
       let table = CredentialsTable.read(top, parentProxy: parentProxy)
       let routes = RouteReader.read(
         top, credentials: table, timeouts: configuration.timeouts, limits: configuration.limits,
-        parentProxy: parentProxy)
+        parentProxy: parentProxy, hasInterception: interception != nil)
       configuration.credentials = table.credentials
       configuration.routes = routes
       if let store, let settings = configuration.tokenStore {
         settings.complainOfMissingKey(store, for: table.credentials)
       }
-      if top.findings.problems.isEmpty { table.warnOfUnused(by: routes, top.findings) }
+      if top.findings.problems.isEmpty {
+        table.warnOfUnused(by: routes, top.findings)
+        if let interception { configuration.interception?.warnIfUnused(interception, by: routes) }
+      }
       return configuration
     }
   }
