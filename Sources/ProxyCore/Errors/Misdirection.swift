@@ -2,8 +2,8 @@
 enum Misdirection {
   /// In TLS the client asked for another server than in CONNECT.
   case serverName(String, tunnel: String)
-  /// The request names another host, or another port; nil where it names none and has to.
-  case host(String?, tunnel: String)
+  /// The request names another host, or another port.
+  case host(String, tunnel: String)
   /// The request's target says http inside TLS, or https where there is none.
   case scheme(tunnel: String)
 
@@ -17,8 +17,7 @@ enum Misdirection {
   private var detail: String {
     switch self {
     case .serverName(let name, let tunnel): "CONNECT named \(tunnel), and TLS (SNI) \(name)."
-    case .host(let name?, let tunnel): "CONNECT named \(tunnel), and the request inside \(name)."
-    case .host(nil, let tunnel): "CONNECT named \(tunnel), and the request inside no host at all."
+    case .host(let name, let tunnel): "CONNECT named \(tunnel), and the request inside \(name)."
     case .scheme(let tunnel): "The request's target has another scheme than what is spoken inside the tunnel to \(tunnel)."
     }
   }

@@ -99,6 +99,9 @@ final class ClientConnection: @unchecked Sendable {
       }
       break
     }
+    if let tunnelTarget, isSecure, requests == 0, !isOverdue, !isAborted, !worker.isDraining {
+      worker.noteUnusedTunnel(of: peer, to: tunnelTarget)
+    }
     end()
   }
 

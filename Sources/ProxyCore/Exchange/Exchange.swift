@@ -83,7 +83,7 @@ final class Exchange {
       try applyRules()
       try applyLimits()
       if target?.form == .authority {
-        if route?.tunnel == .intercept {
+        if route?.isIntercepted == true {
           try await interceptTunnel()
         } else {
           try await openTunnel()

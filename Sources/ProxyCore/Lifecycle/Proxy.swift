@@ -145,7 +145,7 @@ public final class Proxy {
     do {
       let authority = try CertificateAuthority.load(
         certificateFile: settings.certificateFile, keyFile: settings.keyFile, now: UTC.now())
-      return try LeafCertificates(authority, lifetime: settings.leafLifetime)
+      return try LeafCertificates(authority, lifetime: settings.leafLifetime.duration)
     } catch {
       throw StartError("the certificate authority cannot be used: \(error)")
     }

@@ -41,6 +41,7 @@ final class Worker: @unchecked Sendable {
   private var refusals = 0
   private var nextRefusalNotice = Instant(nanoseconds: 0)
   private var nextExhaustionNotice = Instant(nanoseconds: 0)
+  private var nextUnusedTunnelNotice = Instant(nanoseconds: 0)
   private var exchanges: [Exchange] = []
   private var drained: (@Sendable () -> Void)?
   private var date = (second: UInt64(0), text: [UInt8]())
@@ -145,6 +146,19 @@ final class Worker: @unchecked Sendable {
     nextExhaustionNotice = loop.now + Self.noticeInterval
     let hint = errno.isShortage ? "raise the limit of open files (ulimit -n)" : "connections wait in the kernel's queue"
     logger.warning("accept", metadata: ["error": "\(errno)", "hint": "\(hint)"])
+  }
+
+  /// A client has agreed on TLS inside a tunnel, and has left without a request: some, Node.js among them, look at the
+  /// certificate only then, and say nothing.
+  func noteUnusedTunnel(of peer: String, to target: TunnelTarget) {
+    guard loop.now >= nextUnusedTunnelNotice else { return }
+    nextUnusedTunnelNotice = loop.now + Self.noticeInterval
+    logger.notice(
+      "tunnel",
+      metadata: [
+        "client": "\(peer)", "host": "\(target.authority)", "detail": "the client left without a request",
+        "hint": "if this goes on, it does not trust the proxy's certificate authority; m2m-proxy ca trust says how it can",
+      ])
   }
 
   /// The connection has ended.

@@ -36,7 +36,7 @@ extension Exchange {
     .denied(.browserRequest(sign: Self.shortened(sign), listener: "\(connection.listener.address)"))
   }
 
-  private static func shortened(_ text: String) -> String {
+  static func shortened(_ text: String) -> String {
     text.utf8.count > 200 ? "\(text.prefix(200))…" : text
   }
 

@@ -49,12 +49,14 @@ extension Exchange {
   /// Waits for the first byte inside the tunnel; whether it is that of a TLS handshake (RFC 8446 section 5.1).
   private func beginsTLS() async throws(ExchangeError) -> Bool {
     connection.setDeadline(worker.loop.now + worker.timeouts.handshake)
-    while connection.input == nil {
+    while true {
+      if let input = connection.input { return input.readableBytes[0] == Self.handshakeRecord }
       guard connection.receiveFirstBytes() else { throw .clientGone }
-      if connection.input == nil { try await wait(overdue: .clientTLS(.timedOut, inside: tunnelRequest?.host ?? "")) }
+      guard connection.input == nil else { continue }
+      if connection.isAborted { throw .draining }
+      if connection.isOverdue { throw .clientTLS(.timedOut, inside: tunnelRequest?.host ?? "") }
+      await connection.wakeup.wait()
     }
-    let handshakeRecord: UInt8 = 22
-    return connection.input!.readableBytes[0] == handshakeRecord
   }
 
   /// Returns the name that the client asked for if it is not `host`. Where that is a host whose requests are served here too,
@@ -74,6 +76,8 @@ extension Exchange {
     }
     return otherName
   }
+
+  private static var handshakeRecord: UInt8 { 22 }
 
   private func isIntercepted(_ name: String) -> Bool {
     let bytes = Array(name.utf8)

@@ -11,13 +11,10 @@ extension Exchange {
     if let scheme = target.scheme, (scheme == .https) != connection.isSecure {
       throw .misdirected(.scheme(tunnel: tunnel.authority))
     }
-    if let authority = target.authority ?? head.authority {
-      guard tunnel.isNamed(by: authority, in: bytes) else {
-        let port = authority.port.map { ":\($0)" } ?? ""
-        throw .misdirected(.host(Self.shortened(name(of: authority) + port), tunnel: tunnel.authority))
-      }
-    } else if head.version != .http10 || head.host != nil {
-      throw .misdirected(.host(nil, tunnel: tunnel.authority))
+    // Without either it is HTTP/1.0, and for whatever host it has been sent to.
+    if let authority = target.authority ?? head.authority, !tunnel.isNamed(by: authority, in: bytes) {
+      let port = authority.port.map { ":\($0)" } ?? ""
+      throw .misdirected(.host(Self.shortened(name(of: authority) + port), tunnel: tunnel.authority))
     }
     switch worker.table.route(host: tunnel.host.span, port: tunnel.port, path: path(of: target, in: bytes)) {
     case .route(let found, let length):

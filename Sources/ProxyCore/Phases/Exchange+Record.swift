@@ -25,7 +25,7 @@ extension Exchange {
 
     worker.accessLog?.write(at: WallClock.now()) { line in
       if let route { line.field(.route, route.name) }
-      if hasHead { describeRequest(&line) }
+      if hasHead || tunnelRequest != nil { describeRequest(&line) }
       line.field(.status, status)
       line.field(.sent, sent)
       line.field(.received, received)
