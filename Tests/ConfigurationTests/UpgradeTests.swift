@@ -61,7 +61,8 @@ import Testing
 
   @Test("has a limit of its own for how long nothing may move")
   func timeout() throws {
-    let text = "timeouts: { tunnel: 5m }\nroutes:\n  - { name: a, match: a, credentials: none }\n"
+    let text =
+      "timeouts: { tunnel: 5m }\nroutes:\n  - { name: a, match: a, credentials: none }\n"
       + "  - { name: b, match: b, credentials: none, timeouts: { tunnel: 1h } }\n"
     #expect(try configuration(text).routes.map(\.timeouts.tunnel) == [.seconds(300), .seconds(3600)])
   }

@@ -102,26 +102,26 @@ for name, sent, has, lacks in [
         "section 7.6).", fields(*sent), Forwarded(has=tuple(has), lacks=tuple(lacks)))
 ASKED = [b"Connection: Upgrade", b"Upgrade: websocket"]
 for name, sent, has, keeps in [
-    ("Upgrade", ASKED, [b"Upgrade: websocket", b"Connection: Upgrade"], False),
+    ("Upgrade", ASKED, [b"Upgrade: websocket", b"Connection: Upgrade"], None),
     ("Upgrade in odd case", [b"connection:UPGRADE,\tx", b"uPGRADE: \tWebSocket ", b"X: y"],
-     [b"Upgrade: WebSocket", b"Connection: Upgrade"], False),
-    ("Upgrade in two lines", [*ASKED, b"Upgrade: foo/2 , ,bar"], [b"Upgrade: websocket, foo/2, bar"], False),
-    ("Upgrade with TE", [*ASKED, b"TE: trailers"], [b"Connection: TE, Upgrade", b"TE: trailers"], False),
-    ("Upgrade that Connection names twice", [b"Connection: Upgrade", *ASKED], [b"Connection: Upgrade"], False),
-    ("Upgrade to h2c", [b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk"], [], False),
-    ("Upgrade to h2c among others", [*ASKED, b"Upgrade: h2c"], [b"Upgrade: websocket"], False),
-    ("Upgrade that is malformed", [b"Connection: Upgrade", b"Upgrade: websocket;q=1"], [], False),
-    ("Upgrade with a quoted string", [b"Connection: Upgrade", b'Upgrade: "websocket"'], [], False),
+     [b"Upgrade: WebSocket", b"Connection: Upgrade"], None),
+    ("Upgrade in two lines", [*ASKED, b"Upgrade: foo/2 , ,bar"], [b"Upgrade: websocket, foo/2, bar"], None),
+    ("Upgrade with TE", [*ASKED, b"TE: trailers"], [b"Connection: TE, Upgrade", b"TE: trailers"], None),
+    ("Upgrade that Connection names twice", [b"Connection: Upgrade", *ASKED], [b"Connection: Upgrade"], None),
+    ("Upgrade to h2c", [b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk"], [], None),
+    ("Upgrade to h2c among others", [*ASKED, b"Upgrade: h2c"], [b"Upgrade: websocket"], None),
+    ("Upgrade that is malformed", [b"Connection: Upgrade", b"Upgrade: websocket;q=1"], [], None),
+    ("Upgrade with a quoted string", [b"Connection: Upgrade", b'Upgrade: "websocket"'], [], None),
     ("Connection: upgrade without Upgrade", [b"Connection: Upgrade"], [], True),
     ("Upgrade that Connection does not name", [b"Upgrade: websocket", b"Connection: x-upgrade"], [], True),
 ]:
-    add(name, "Upgrade is written anew, without HTTP and TLS, or left out (RFC 9110 section 7.8). What is behind a request "
-        "with Upgrade is no request, whatever the answer (RFC 9931).", fields(*sent),
+    add(name, "Upgrade is written anew, without HTTP and TLS, or left out (RFC 9110 section 7.8). What comes behind such a "
+        "request before its answer is no request (RFC 9931; see test_upgrade.py).", fields(*sent),
         Forwarded(has=tuple(has), lacks=() if has else (b"upgrade",), keeps=keeps))
 add("Upgrade with content", "Nobody could tell where the content ends and the new protocol begins: Upgrade is left out.",
-    post(*ASKED, b"Content-Length: 3", body=b"abc"), posted(b"abc", "length", lacks=(b"upgrade",), keeps=False), "POST")
+    post(*ASKED, b"Content-Length: 3", body=b"abc"), posted(b"abc", "length", lacks=(b"upgrade",), keeps=None), "POST")
 add("Upgrade with chunks", "Nobody could tell where the content ends and the new protocol begins: Upgrade is left out.",
-    chunked(b"3\r\nabc\r\n0\r\n\r\n", *ASKED), posted(b"abc", "chunked", lacks=(b"upgrade",), keeps=False), "POST")
+    chunked(b"3\r\nabc\r\n0\r\n\r\n", *ASKED), posted(b"abc", "chunked", lacks=(b"upgrade",), keeps=None), "POST")
 add("Upgrade and close", "Behind the answer there will be nothing: Upgrade is left out.",
     fields(*ASKED, b"Connection: close"), Forwarded(lacks=(b"upgrade",), keeps=False))
 add("Upgrade in HTTP/1.0", "Upgrade in HTTP/1.0 is ignored (RFC 9110 section 7.8).",

@@ -55,6 +55,7 @@ import Upstream
       .misdirected(.serverName("x.test", tunnel: "api.test:443")),
       .clientTLS(.distrusted(alert: "unknown_ca"), inside: "api.test"), .clientTLS(.closed, inside: "api.test"),
       .interception(.failed("out of memory")),
+      .proxyHeader,
     ] + upstreamErrors.map { .upstream($0, route) }
 
   /// The number of the case: whoever adds one is told here to add it to `all`.
@@ -91,12 +92,13 @@ import Upstream
     case .clientTLS: 28
     case .misdirected: 29
     case .interception: 30
+    case .proxyHeader: 31
     }
   }
 
   @Test("every kind of error is among those that are tested")
   func completeness() {
-    #expect(Set(Self.all.map(number)) == Set(0...30))
+    #expect(Set(Self.all.map(number)) == Set(0...31))
   }
 
   @Test("every error has a name for metrics that does not depend on what is in it", arguments: all.indices)
@@ -122,7 +124,7 @@ import Upstream
     let error = Self.all[index]
     guard let answer = error.answer else {
       switch error {
-      case .clientGone, .clientTLS, .responseIncomplete, .tunnelBroken, .tunnelIdle: return
+      case .clientGone, .clientTLS, .proxyHeader, .responseIncomplete, .tunnelBroken, .tunnelIdle: return
       default: return #expect(Bool(false), "\(error.kind) has no answer")
       }
     }
@@ -197,6 +199,6 @@ import Upstream
   @Test("the connection ends where nobody knows where the next request begins")
   func endings() {
     let ending = Self.all.filter(\.endsConnection).map(number)
-    #expect(Set(ending) == [0, 1, 2, 6, 14, 16, 17, 18, 20, 21, 26, 27])
+    #expect(Set(ending) == [0, 1, 2, 6, 14, 16, 17, 18, 20, 21, 26, 27, 28, 31])
   }
 }

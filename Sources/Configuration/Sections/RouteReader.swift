@@ -59,6 +59,7 @@ struct RouteReader {
     let replay = ReplayRules.read(section, limits: limits, hasToken: hasToken)
     let concurrency = section["concurrency"].flatMap(Concurrency.read)
     let upgrade = UpgradeRules.read(section)
+    let linkRewriting = section.value("rewrite_links", Format<LinkRewriting>.choice()) ?? .auto
     guard let name, let matching, let target, let token, isIntercepted != false else { return nil }
     var route = Route(
       name: name, matches: matching.matches, mount: matching.mount, upstream: target.origin,
@@ -76,6 +77,7 @@ struct RouteReader {
     route.replay = replay
     route.concurrency = concurrency
     route.upgrade = upgrade
+    route.linkRewriting = linkRewriting
     return route
   }
 

@@ -21,6 +21,8 @@ enum ExchangeError: Error {
   case clientTLS(TLSFailure, inside: String)
   /// Inside a tunnel, it is for another host than that.
   case misdirected(Misdirection)
+  /// Its connection is passed on by a load balancer, and does not say whose it is.
+  case proxyHeader
 
   // The rules.
   /// No route names this target: what the client asked for, and the known name most like it.
@@ -88,7 +90,8 @@ extension ExchangeError {
 
   var hop: Hop {
     switch self {
-    case .request, .contentTooLarge, .requestTimeout, .clientTooSlow, .clientGone, .clientTLS, .misdirected, .headTooLarge:
+    case .request, .contentTooLarge, .requestTimeout, .clientTooSlow, .clientGone, .clientTLS, .proxyHeader, .misdirected,
+      .headTooLarge:
       .client
     case .noRoute, .notMounted, .leavesRoute, .connectMethod, .tunnel, .traceMethod, .denied: .policy
     case .token, .tokenTimeout: .token
@@ -112,6 +115,7 @@ extension ExchangeError {
     case .clientTLS(let failure, _): failure.kind
     case .misdirected: "misdirected"
     case .interception: "interception"
+    case .proxyHeader: "proxy_header"
     case .noRoute: "no_route"
     case .notMounted: "not_mounted"
     case .leavesRoute: "leaves_route"
@@ -147,7 +151,7 @@ extension ExchangeError {
   var endsConnection: Bool {
     switch self {
     case .request, .contentTooLarge, .requestTimeout, .tooManyConnections, .clientTooSlow, .clientGone, .clientTLS,
-      .connectMethod, .responseIncomplete, .tunnelBroken, .tunnelIdle, .draining:
+      .proxyHeader, .connectMethod, .responseIncomplete, .tunnelBroken, .tunnelIdle, .draining:
       true
     case .denied(let refusal): refusal.endsConnection
     default: false

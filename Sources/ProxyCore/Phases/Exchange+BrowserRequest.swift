@@ -24,9 +24,11 @@ extension Exchange {
       default: continue
       }
     }
-    // In the absolute form, and inside a tunnel, the target chooses a route by its name, which is the operator's, or is our own
-    // address.
-    guard connection.listener.address.isLoopback, connection.tunnelTarget == nil, target?.authority == nil, let host = head.authority else { return }
+    // In the absolute form, and inside a tunnel, the target chooses a route by its name, which is the operator's, or is our
+    // own address.
+    guard connection.listener.address.isLocal, connection.tunnelTarget == nil, target?.authority == nil,
+      let host = head.authority
+    else { return }
     guard isOwnHost(host, bytes) else {
       throw .denied(.foreignHost(Self.shortened(text(of: host.host)), listener: "\(connection.listener.address)"))
     }

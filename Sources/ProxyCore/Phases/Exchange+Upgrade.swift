@@ -32,13 +32,17 @@ extension Exchange {
 
   /// Refuses a 101 to what was not asked, or not completely sent.
   func checkSwitch(_ route: ProxyRoute) throws(ExchangeError) {
-    guard !offeredProtocols.isEmpty, upload?.isFinished == true, let request = connection.input, let answer = answerInput
+    guard !offeredProtocols.isEmpty, upload?.isFinished == true, let request = connection.input,
+      let answer = answerInput
     else { throw .response(.unaskedUpgrade, route) }
     let chosen = answerHead.chosenProtocols(answer.readableBytes)
-    let areOffered = chosen.allSatisfy { choice in
-      offeredProtocols.contains { answer.readableBytes.isSameProtocol(choice, as: $0, in: request.readableBytes) }
+    guard !chosen.isEmpty, chosen.allSatisfy({ wasOffered($0, answer, request) }) else {
+      throw .response(.unofferedUpgrade, route)
     }
-    guard !chosen.isEmpty, areOffered else { throw .response(.unofferedUpgrade, route) }
+  }
+
+  private func wasOffered(_ chosen: ByteRange, _ answer: ByteBuffer, _ request: ByteBuffer) -> Bool {
+    offeredProtocols.contains { answer.readableBytes.isSameProtocol(chosen, as: $0, in: request.readableBytes) }
   }
 
   /// Tells the client that the protocol has changed. What either side has sent behind its head belongs to the new one.
