@@ -21,6 +21,7 @@ struct Run: ParsableCommand {
     signal(SIGPIPE, SIG_IGN)
     try Terminal.holdStandardDescriptors()
     let loaded = try LoadedConfiguration(file)
+    let authority = try loaded.authority()
     let settings = loaded.configuration.log
     let format: LogFormat = settings.format == .json ? .json : .logfmt
     let sink = LogSink(descriptor: STDOUT_FILENO)
@@ -36,7 +37,7 @@ struct Run: ParsableCommand {
       Terminal.say("m2m-proxy: \(error)")
       throw ExitCode(71)
     }
-    Terminal.say(StartReport(loaded, proxy).text)
+    Terminal.say(StartReport(loaded, proxy, authority).text)
     Terminal.say("ready in \((ContinuousClock.now - started).inMilliseconds) ms")
     do { try proxy.run() } catch {
       Terminal.say("m2m-proxy: \(error)")
