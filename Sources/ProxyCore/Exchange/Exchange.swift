@@ -26,6 +26,8 @@ final class Exchange {
   var target: RequestTarget?
   var hasHead = false
   var route: ProxyRoute?
+  /// Whether the route was found by the path alone, with which the proxy is the server that the client knows.
+  var isMounted = false
   var mountLength = 0
   /// What is left of Max-Forwards, for a request that it means something to.
   var remainingForwards: UInt64?
@@ -108,6 +110,7 @@ final class Exchange {
     self.connection = connection
     hasHead = false
     target = nil
+    isMounted = false
     remainingForwards = nil
     isRepetition = false
     replayedAfter.removeAll(keepingCapacity: true)
