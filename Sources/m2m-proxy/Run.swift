@@ -22,6 +22,7 @@ struct Run: ParsableCommand {
     try Terminal.holdStandardDescriptors()
     let service = ServiceManager()
     let loaded = try LoadedConfiguration(file)
+    let authority = try loaded.authority()
     let settings = loaded.configuration.log
     let format: LogFormat = settings.format == .json ? .json : .logfmt
     let sink = LogSink(descriptor: STDOUT_FILENO)
@@ -40,7 +41,7 @@ struct Run: ParsableCommand {
       Terminal.say("m2m-proxy: \(error)")
       throw ExitCode(71)
     }
-    Terminal.say(StartReport(loaded, proxy).text)
+    Terminal.say(StartReport(loaded, proxy, authority).text)
     Terminal.say("ready in \((ContinuousClock.now - started).inMilliseconds) ms")
     service.ready()
     do { try proxy.run() } catch {

@@ -1,6 +1,7 @@
 internal import Admin
 public import Configuration
 internal import FileStore
+internal import Interception
 public import Logging
 internal import Reactor
 internal import Synchronization
@@ -66,13 +67,15 @@ public final class Proxy {
     let loopCount = loops.count
     let census = ClientCensus(limit: configuration.limits.connectionsPerClient)
     let viaName = ViaName()
+    let leaves = try Self.makeLeaves(configuration.interception)
     workers = zip(loops, dialers).map { loop, dialer in
       Worker(
         loop: loop, table: plan.table, pools: plan.makePools(configuration, loops: loopCount, dialer, loop, registry),
         requestedHosts: RoutePlan.makeRequestedHosts(configuration, loops: loopCount, dialer, loop, registry),
         configuration: configuration, connectionLimit: share(configuration.limits.connections, of: loopCount),
         clients: census, metrics: WorkerMetrics(registry, routes: plan.table.routes),
-        accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger, viaName: viaName)
+        accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger, viaName: viaName,
+        leaves: leaves)
     }
     for route in plan.table.routes { route.concurrency?.register(registry, route: route.name) }
     registry.registerProcessMetrics()
@@ -143,6 +146,17 @@ public final class Proxy {
       return try FileTokenStore(path: settings.directory, key: settings.key)
     } catch {
       throw StartError("the token store cannot be used: \(error.detail)")
+    }
+  }
+
+  private static func makeLeaves(_ settings: InterceptionSettings?) throws(StartError) -> LeafCertificates? {
+    guard let settings else { return nil }
+    do {
+      let authority = try CertificateAuthority.load(
+        certificateFile: settings.certificateFile, keyFile: settings.keyFile, now: UTC.now())
+      return try LeafCertificates(authority, lifetime: settings.leafLifetime.duration)
+    } catch {
+      throw StartError("the certificate authority cannot be used: \(error)")
     }
   }
 
