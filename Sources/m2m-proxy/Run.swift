@@ -32,7 +32,8 @@ struct Run: ParsableCommand {
     let proxy: Proxy
     do {
       proxy = try Proxy(
-        loaded.configuration, logger: logger, accessLog: settings.access ? (sink, format) : nil,
+        loaded.configuration, authority: authority?.authority, logger: logger,
+        accessLog: settings.access ? (sink, format) : nil,
         notice: {
           Terminal.say($0)
           service.stopping()

@@ -102,7 +102,8 @@ import Testing
 
   @Test("begins with the bytes that were read before")
   func early() throws {
-    let (stream, socket) = try connection(try leaves.mint(for: "a.example"), early: Array("GET / HTTP/1.1\r\n\r\n".utf8))
+    let (stream, socket) = try connection(
+      try leaves.mint(for: "a.example"), early: Array("GET / HTTP/1.1\r\n\r\n".utf8))
     let failure = try running.run {
       let wakeup = Wakeup()
       stream.observer = wakeup

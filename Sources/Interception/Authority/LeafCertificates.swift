@@ -101,7 +101,7 @@ public final class LeafCertificates: Sendable {
         for: host, key: key, notBefore: now, notAfter: now + lifetime)
       guard authority.permits(certificate) else { throw LeafError.outOfScope("\(host)") }
       let context = try TLSServerContext(
-        TLSIdentity(certificates: [certificate] + authority.intermediates, key: key))
+        TLSIdentity(certificates: [certificate] + authority.intermediates, key: key), pausesAtHello: true)
       return Leaf(
         context: context, notBefore: certificate.notBefore, renewal: now + (certificate.notAfter - now) * 2 / 3)
     } catch let error as LeafError {

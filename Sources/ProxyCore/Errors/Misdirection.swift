@@ -18,7 +18,8 @@ enum Misdirection {
     switch self {
     case .serverName(let name, let tunnel): "CONNECT named \(tunnel), and TLS (SNI) \(name)."
     case .host(let name, let tunnel): "CONNECT named \(tunnel), and the request inside \(name)."
-    case .scheme(let tunnel): "The request's target has another scheme than what is spoken inside the tunnel to \(tunnel)."
+    case .scheme(let tunnel):
+      "The request's target has another scheme than what is spoken inside the tunnel to \(tunnel)."
     }
   }
 }

@@ -37,7 +37,8 @@ enum TunnelRefusal {
       ErrorAnswer(
         status: 403, title: "This host is not for tunnels",
         detail: "The route \(route.name) is for requests to \(host); a blind tunnel would carry them past it.",
-        hint: "Write \"tunnel: intercept\" for that route in proxy.conf, and let the application trust the proxy's certificate "
+        hint:
+          "Write \"tunnel: intercept\" for that route in proxy.conf, and let the application trust the proxy's certificate "
           + "authority (m2m-proxy ca trust); or let it use http://\(host)/...: the proxy itself speaks https to the upstream.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "tunnel past a route")
     case .otherPort(let target, let route):

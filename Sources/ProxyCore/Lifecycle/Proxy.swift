@@ -1,7 +1,7 @@
 internal import Admin
 public import Configuration
 internal import FileStore
-internal import Interception
+public import Interception
 public import Logging
 internal import Reactor
 internal import Synchronization
@@ -29,11 +29,13 @@ public final class Proxy {
 
   /// Binds every address of `configuration`; nothing is served before ``run()``.
   ///
+  /// - Parameter authority: issues the certificates of hosts that are intercepted; nil where none are.
   /// - Parameter accessLog: where a line for every request goes; nil for nowhere.
   /// - Parameter notice: is given a line for the person at the terminal when the proxy begins to stop.
   /// - Throws: what could not be had, as a sentence.
   public init(
-    _ configuration: ProxyConfiguration, logger: Logger, accessLog: (sink: LogSink, format: LogFormat)?,
+    _ configuration: ProxyConfiguration, authority: CertificateAuthority?, logger: Logger,
+    accessLog: (sink: LogSink, format: LogFormat)?,
     notice: @escaping @Sendable (String) -> Void
   ) throws(StartError) {
     let passed = try PassedSockets.ofThisProcess()
@@ -67,7 +69,7 @@ public final class Proxy {
     let loopCount = loops.count
     let census = ClientCensus(limit: configuration.limits.connectionsPerClient)
     let viaName = ViaName()
-    let leaves = try Self.makeLeaves(configuration.interception)
+    let leaves = try Self.makeLeaves(authority, configuration.interception)
     workers = zip(loops, dialers).map { loop, dialer in
       Worker(
         loop: loop, table: plan.table, pools: plan.makePools(configuration, loops: loopCount, dialer, loop, registry),
@@ -149,14 +151,14 @@ public final class Proxy {
     }
   }
 
-  private static func makeLeaves(_ settings: InterceptionSettings?) throws(StartError) -> LeafCertificates? {
-    guard let settings else { return nil }
+  private static func makeLeaves(
+    _ authority: CertificateAuthority?, _ settings: InterceptionSettings?
+  ) throws(StartError) -> LeafCertificates? {
+    guard let authority, let settings else { return nil }
     do {
-      let authority = try CertificateAuthority.load(
-        certificateFile: settings.certificateFile, keyFile: settings.keyFile, now: UTC.now())
       return try LeafCertificates(authority, lifetime: settings.leafLifetime.duration)
     } catch {
-      throw StartError("the certificate authority cannot be used: \(error)")
+      throw StartError("the certificates of intercepted hosts cannot be made: \(error)")
     }
   }
 

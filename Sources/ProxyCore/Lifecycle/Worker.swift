@@ -174,7 +174,8 @@ final class Worker: @unchecked Sendable {
       "tunnel",
       metadata: [
         "client": "\(peer)", "host": "\(target.authority)", "detail": "the client left without a request",
-        "hint": "if this goes on, it does not trust the proxy's certificate authority; m2m-proxy ca trust says how it can",
+        "hint":
+          "if this goes on, it does not trust the proxy's certificate authority; m2m-proxy ca trust says how it can",
       ])
   }
 

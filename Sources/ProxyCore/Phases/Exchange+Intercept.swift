@@ -7,7 +7,9 @@ extension Exchange {
   /// Answers CONNECT to a host whose requests are served here, and agrees on TLS with a client that begins with that; one that
   /// begins with something else speaks plain HTTP. The requests inside are exchanges of their own.
   func interceptTunnel() async throws(ExchangeError) {
-    guard let target, let authority = target.authority, let port = authority.port, let leaves = worker.leaves else { return }
+    guard let target, let authority = target.authority, let port = authority.port, let leaves = worker.leaves else {
+      return
+    }
     let host = text(of: authority.nameWithoutDot).lowercased()
     let context = try await leafContext(for: host, leaves)
     tunnelRequest = TunnelRequest(method: "CONNECT", host: text(of: authority.host))
@@ -34,7 +36,9 @@ extension Exchange {
     Task.detached { delivery.deliver(Result { () throws(LeafError) in try leaves.mint(for: host) }) }
     connection.setDeadline(worker.loop.now + worker.timeouts.handshake)
     do throws(ExchangeError) {
-      while delivery.value == nil { try await wait(overdue: .interception(.failed("making a certificate took too long"))) }
+      while delivery.value == nil {
+        try await wait(overdue: .interception(.failed("making a certificate took too long")))
+      }
     } catch {
       delivery.refuse()
       throw error
@@ -81,7 +85,9 @@ extension Exchange {
 
   private func isIntercepted(_ name: String) -> Bool {
     let bytes = Array(name.utf8)
-    guard let port = target?.port, case .intercepted = worker.table.tunnel(to: bytes.span, port: port) else { return false }
+    guard let port = target?.port, case .intercepted = worker.table.tunnel(to: bytes.span, port: port) else {
+      return false
+    }
     return true
   }
 }
