@@ -14,7 +14,7 @@ final class ClientConnection: @unchecked Sendable {
   private(set) var stream: ByteStream
   /// Where the tunnel leads inside which the client sends its requests; nil where it sends them to the proxy itself.
   private(set) var tunnelTarget: TunnelTarget?
-  /// Whether the client speaks TLS here.
+  /// Whether the client's requests come by TLS: on a connection that is TLS, or, inside a tunnel, in the tunnel.
   private(set) var isSecure = false
   /// Who is at the other end, as far as the connection itself says that.
   var peerCredentials = PeerCredentials()
@@ -120,6 +120,7 @@ final class ClientConnection: @unchecked Sendable {
   /// From now on the client's requests come inside a tunnel to `target`, and are counted anew.
   func enterTunnel(_ target: TunnelTarget) {
     tunnelTarget = target
+    isSecure = target.isSecure
     requests = 0
   }
 
@@ -223,7 +224,8 @@ final class ClientConnection: @unchecked Sendable {
     while true {
       switch encrypted.handshake() {
       case .done:
-        peerCredentials.certificate = encrypted.peerCertificate
+        // Inside a tunnel nobody is asked for another one.
+        if let certificate = encrypted.peerCertificate { peerCredentials.certificate = certificate }
         return
       case .hello:
         if let chosen = choose(encrypted.serverName) { encrypted.use(chosen) }
@@ -237,11 +239,14 @@ final class ClientConnection: @unchecked Sendable {
   }
 
   private func takeOver(_ context: TLSServerContext) throws(TLSFailure) -> TLSStream {
-    guard let plain = stream as? SocketStream, let socket = plain.handOver() else { throw .closed }
     let received = input
     input = nil
     defer { if let received { worker.buffers.giveBack(received) } }
-    do {
+    do throws(Errno) {
+      if let carrier = stream as? TLSStream {
+        return try TLSStream(inside: carrier, received: received, context, on: worker.loop)
+      }
+      guard let socket = (stream as? SocketStream)?.handOver() else { throw .badFileDescriptor }
       return try TLSStream(socket, received: received, context, on: worker.loop)
     } catch {
       throw .system(error)
