@@ -1,4 +1,5 @@
 internal import HTTPWire
+internal import Interception
 internal import Tokens
 internal import Upstream
 
@@ -16,6 +17,8 @@ enum ExchangeError: Error {
   case clientTooSlow(ProxyRoute)
   /// It went away.
   case clientGone
+  /// There was no agreement on TLS inside the tunnel to this host.
+  case clientTLS(TLSFailure, inside: String)
   /// Its connection is passed on by a load balancer, and does not say whose it is.
   case proxyHeader
 
@@ -83,7 +86,7 @@ extension ExchangeError {
 
   var hop: Hop {
     switch self {
-    case .request, .contentTooLarge, .requestTimeout, .clientTooSlow, .clientGone, .proxyHeader, .headTooLarge:
+    case .request, .contentTooLarge, .requestTimeout, .clientTooSlow, .clientGone, .clientTLS, .proxyHeader, .headTooLarge:
       .client
     case .noRoute, .notMounted, .leavesRoute, .connectMethod, .tunnel, .traceMethod, .denied: .policy
     case .token, .tokenTimeout: .token
@@ -104,6 +107,7 @@ extension ExchangeError {
     case .tooManyConnections: "too_many_connections"
     case .clientTooSlow: "client_too_slow"
     case .clientGone: "client_gone"
+    case .clientTLS(let failure, _): failure.kind
     case .proxyHeader: "proxy_header"
     case .noRoute: "no_route"
     case .notMounted: "not_mounted"
@@ -140,7 +144,7 @@ extension ExchangeError {
   var endsConnection: Bool {
     switch self {
     case .request, .contentTooLarge, .requestTimeout, .tooManyConnections, .clientTooSlow, .clientGone,
-      .proxyHeader, .connectMethod, .responseIncomplete, .tunnelBroken, .tunnelIdle, .draining:
+      .clientTLS, .proxyHeader, .connectMethod, .responseIncomplete, .tunnelBroken, .tunnelIdle, .draining:
       true
     case .denied(let refusal): refusal.endsConnection
     default: false

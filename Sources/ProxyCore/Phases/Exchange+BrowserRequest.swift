@@ -42,7 +42,7 @@ extension Exchange {
   /// Whether a page of that origin asks the server that it came from (RFC 6454 section 5).
   private func isOwnOrigin(_ value: ByteRange, _ bytes: Span<UInt8>) -> Bool {
     guard let asked = target?.authority ?? head.authority else { return false }
-    let isSecure = target?.scheme == .https
+    let isSecure = target?.scheme.map { $0 == .https } ?? connection.isSecure
     let prefix = isSecure ? "https://" : "http://"
     guard text(of: value).lowercased().hasPrefix(prefix) else { return false }
     let rest = ByteRange(Int(value.start) + prefix.utf8.count..<Int(value.end))
