@@ -11,7 +11,8 @@ extension ListenerTLS {
       let authoritiesFile = authorities.flatMap { TrustSettings.readAuthorities($0) }
       let demand = section.value("client_certificates", Format<ClientCertificates>.choice())
       if authorities == nil {
-        section["client_certificates"]?.complain("needs client_ca, the PEM file of the authorities to verify them against")
+        section["client_certificates"]?.complain(
+          "needs client_ca, the PEM file of the authorities to verify them against")
       }
       guard let shown, authorities == nil || authoritiesFile != nil else { return nil }
       return ListenerTLS(
