@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import HTTPWire
+import Interception
 import Secrets
 import Testing
 import Tokens
