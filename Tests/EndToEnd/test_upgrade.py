@@ -350,7 +350,7 @@ def test_what_the_client_sends_ahead_of_another_answer_is_never_a_request(proxy,
     assert [request.target for request in origin.requests] == [b"/x"]
 
 
-def test_what_comes_while_the_answer_is_on_its_way_is_never_a_request_either(proxy, origin):
+def test_what_comes_while_the_answer_is_on_its_way_is_never_a_request_either(start, origin):
     asked, goes_on = threading.Event(), threading.Event()
 
     def script(connection):
@@ -362,6 +362,7 @@ def test_what_comes_while_the_answer_is_on_its_way_is_never_a_request_either(pro
         connection.expect_close()
 
     origin.script(script)
+    proxy = start(loops=1)
     client = proxy.connect().send(handshake())
     assert client.head().status == 200 and client.reader.exactly(2) == b"ha" and asked.wait(10)
     client.send(EVIL)

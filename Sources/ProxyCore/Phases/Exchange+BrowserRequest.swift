@@ -24,8 +24,11 @@ extension Exchange {
       default: continue
       }
     }
-    // In the absolute form the target chooses a route by its name, which is the operator's, or is our own address.
-    guard connection.listener.address.isLocal, target?.authority == nil, let host = head.authority else { return }
+    // In the absolute form, and inside a tunnel, the target chooses a route by its name, which is the operator's, or is our
+    // own address.
+    guard connection.listener.address.isLocal, connection.tunnelTarget == nil, target?.authority == nil,
+      let host = head.authority
+    else { return }
     guard isOwnHost(host, bytes) else {
       throw .denied(.foreignHost(Self.shortened(text(of: host.host)), listener: "\(connection.listener.address)"))
     }
@@ -35,7 +38,7 @@ extension Exchange {
     .denied(.browserRequest(sign: Self.shortened(sign), listener: "\(connection.listener.address)"))
   }
 
-  private static func shortened(_ text: String) -> String {
+  static func shortened(_ text: String) -> String {
     text.utf8.count > 200 ? "\(text.prefix(200))…" : text
   }
 
