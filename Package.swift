@@ -127,7 +127,8 @@ let package = Package(
     tests(
       "ProxyCoreTests",
       [
-        "Addresses", "Bytes", "Configuration", "HTTPWire", "Locks", "LoopbackTesting", "ProxyCore", "Reactor",
+        "Addresses", "Bytes", "Configuration", "HTTPWire", "Interception", "Locks", "LoopbackTesting", "ProxyCore",
+        "Reactor",
         "Secrets", "Telemetry", "Tokens", "Upstream", logging, systemPackage,
       ]),
   ],

@@ -104,7 +104,7 @@ struct ProxyConfExampleTests {
           { zzzzzzzz: 1, client_secret: { zzzzzzzz: 1 }, client_certificate: { zzzzzzzz: 1 }, budget: { zzzzzzzz: 1 } }
         keyed: { authentication: private_key_jwt, private_key: { zzzzzzzz: 1 } }
       parent_proxy: { zzzzzzzz: 1 }
-      listen: { zzzzzzzz: 1 }
+      listen: { zzzzzzzz: 1, tls: { zzzzzzzz: 1 } }
       routes:
         - { zzzzzzzz: 1, timeouts: { zzzzzzzz: 1 }, concurrency: { zzzzzzzz: 1 }, throttled: { zzzzzzzz: 1 } }
         - { name: a, match: a, credentials: kinde, token: { zzzzzzzz: 1 } }
@@ -122,7 +122,7 @@ struct ProxyConfExampleTests {
           "docs/configuration.md lacks \(name)")
       }
     }
-    #expect(sections == 19)
+    #expect(sections == 20)
   }
 
   @Test("shows the smallest file in docs/configuration.md as one that loads")

@@ -50,7 +50,7 @@ import Upstream
       .tunnelBroken("reset", route), .tunnelIdle(route),
       .tunnel(.unknownHost("api.test", routeName: "api.test")), .tunnel(.hasRequests(host: "api.test", route)),
       .tunnel(.otherPort(target: "api.test:22", route)), .tunnel(.isTunnel(host: "api.test", route)),
-      .tunnel(.nested("x.test:443", inside: "api.test:443")),
+      .tunnel(.insideTLS(host: "api.test", route)), .tunnel(.nested("x.test:443", inside: "api.test:443")),
       .misdirected(.host("x.test", tunnel: "api.test:443")), .misdirected(.scheme(tunnel: "api.test:443")),
       .misdirected(.serverName("x.test", tunnel: "api.test:443")),
       .clientTLS(.distrusted(alert: "unknown_ca"), inside: "api.test"), .clientTLS(.closed, inside: "api.test"),

@@ -17,7 +17,7 @@ enum ExchangeError: Error {
   case clientTooSlow(ProxyRoute)
   /// It went away.
   case clientGone
-  /// There was no agreement on TLS inside the tunnel to this host.
+  /// There was no agreement on TLS: inside the tunnel to this host, or, where that is "", with the listener.
   case clientTLS(TLSFailure, inside: String)
   /// Inside a tunnel, it is for another host than that.
   case misdirected(Misdirection)
@@ -91,8 +91,7 @@ extension ExchangeError {
   var hop: Hop {
     switch self {
     case .request, .contentTooLarge, .requestTimeout, .clientTooSlow, .clientGone, .clientTLS, .proxyHeader,
-      .misdirected,
-      .headTooLarge:
+      .misdirected, .headTooLarge:
       .client
     case .noRoute, .notMounted, .leavesRoute, .connectMethod, .tunnel, .traceMethod, .denied: .policy
     case .token, .tokenTimeout: .token

@@ -22,6 +22,8 @@ final class ClientConnection: @unchecked Sendable {
   private(set) var peer: String
   /// The listener that it came to, and who may use that.
   let listener: ListenerSettings
+  /// What the listener shows, where it speaks TLS.
+  let certificate: ListenerCertificate?
   /// Whether the listener's `allow` lets this client in. One that it does not gets an answer, and nothing else.
   private(set) var isAdmitted: Bool
   /// The client's address; nil where it has none, or the system does not know it.
@@ -54,17 +56,18 @@ final class ClientConnection: @unchecked Sendable {
   private static let readsInARow = 8
 
   init(
-    _ stream: ByteStream, peer: SocketPeer, listener: ListenerSettings, standing: ClientStanding, worker: Worker
+    _ stream: ByteStream, peer: SocketPeer, listener: ServedListener, standing: ClientStanding, worker: Worker
   ) {
     self.stream = stream
     self.peer = peer.description
-    self.listener = listener
+    self.listener = listener.settings
+    certificate = listener.certificate
     self.standing = standing
     switch peer {
     case .address(let endpoint): address = IPAddress(ofEndpoint: endpoint)
     case .user(let id): peerCredentials.uid = id
     }
-    isAdmitted = listener.allow.admits(address)
+    isAdmitted = listener.settings.allow.admits(address)
     self.worker = worker
     stream.observer = wakeup
     timer.action = { [unowned self] in
@@ -124,9 +127,8 @@ final class ClientConnection: @unchecked Sendable {
     requests = 0
   }
 
-  /// Says that the client has too many connections, without waiting for its request.
-  func refuse() async {
-    let error = ExchangeError.tooManyConnections
+  /// Says why there will be no request, without waiting for one, in plain HTTP.
+  func refuse(_ error: ExchangeError) async {
     guard let answer = error.answer else { return }
     let response = ErrorResponse(
       answer, hop: error.hop, route: nil, date: String(decoding: worker.httpDate, as: UTF8.self), isHead: false,
