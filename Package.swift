@@ -68,12 +68,13 @@ let package = Package(
     module(
       "ProxyCore",
       [
-        "Addresses", "Admin", "Bytes", "CLinux", "Configuration", "FileStore", "HTTPWire", "Locks", "Reactor",
+        "Addresses", "Admin", "Bytes", "CLinux", "Configuration", "Cryptography", "FileStore", "HTTPWire", "Locks", "Reactor",
         "Secrets", "Telemetry", "Tokens", "Upstream", deque, logging, systemPackage,
       ]),
 
     .executableTarget(
-      name: "m2m-proxy", dependencies: ["Configuration", "ProxyCore", "Telemetry", argumentParser, logging],
+      name: "m2m-proxy",
+      dependencies: ["Configuration", "Cryptography", "ProxyCore", "Secrets", "Telemetry", argumentParser, logging],
       swiftSettings: strict),
     .executableTarget(
       name: "m2m-sandbox", dependencies: ["Reactor", "Sandbox", argumentParser, systemPackage], swiftSettings: strict),

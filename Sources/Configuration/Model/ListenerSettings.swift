@@ -6,6 +6,8 @@ public struct ListenerSettings: Sendable, Hashable {
   public var address: ListenAddress
   /// The clients that are served; nil for everybody who reaches it.
   public var allow: [IPNetwork]?
+  /// The callers that are served; nil for everybody, known or not.
+  public var callers: CallerRule?
   /// What becomes of requests that a browser sends on behalf of a web page.
   public var browserRequests: BrowserRequests
 

@@ -16,6 +16,8 @@ public struct ProxyConfiguration: Sendable {
   public var limits: Limits
   /// Where tokens are kept so that they outlive the process; nil for memory alone.
   public var tokenStore: TokenStoreSettings?
+  /// The applications that are known by name, in the order of the file.
+  public var callers: [Caller] = []
   /// The clients of authorization servers that the proxy acts as, in the order of the file.
   public var credentials: [Credentials]
   /// What is forwarded where, in the order of the file; at least one.

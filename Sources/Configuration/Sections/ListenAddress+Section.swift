@@ -1,8 +1,8 @@
 extension ListenAddress {
   /// Reads `listen` and `admin`.
-  static func read(_ top: Section) -> (listen: [ListenerSettings], admin: ListenAddress?) {
+  static func read(_ top: Section, callers: CallersTable) -> (listen: [ListenerSettings], admin: ListenAddress?) {
     var claims: [ListenAddress: String] = [:]
-    let listen = top["listen"].map { readListen($0, &claims) } ?? [ListenerSettings(address: .defaultListen)]
+    let listen = top["listen"].map { readListen($0, callers, &claims) } ?? [ListenerSettings(address: .defaultListen)]
     if listen.map(\.address) == [.defaultListen] { claims[.defaultListen] = "listen" }
     guard let setting = top["admin"] else {
       if let path = claims[.defaultAdmin], let clash = top["listen"] {
@@ -17,10 +17,14 @@ extension ListenAddress {
     return (listen, admin)
   }
 
-  private static func readListen(_ setting: Setting, _ claims: inout [ListenAddress: String]) -> [ListenerSettings] {
-    if case .mapping = setting.node.content { return [ListenerSettings.read(setting, &claims)].compactMap(\.self) }
+  private static func readListen(
+    _ setting: Setting, _ callers: CallersTable, _ claims: inout [ListenAddress: String]
+  ) -> [ListenerSettings] {
+    if case .mapping = setting.node.content {
+      return [ListenerSettings.read(setting, callers, &claims)].compactMap(\.self)
+    }
     guard let items = setting.items(Format<ListenAddress>.listenAddress.expected) else { return [] }
-    return items.compactMap { ListenerSettings.read($0, &claims) }
+    return items.compactMap { ListenerSettings.read($0, callers, &claims) }
   }
 
   /// Notes a problem if the address is in `claims` already. Port 0 is a different port each time.

@@ -3,6 +3,7 @@ internal import Bytes
 internal import Configuration
 internal import HTTPWire
 internal import Reactor
+internal import Secrets
 
 // Sendable because its worker's thread is the only one that touches it.
 /// A client's connection: one request after the other, each an ``Exchange``.
@@ -22,6 +23,10 @@ final class ClientConnection: @unchecked Sendable {
   /// Whether the client may have this connection beside its others; otherwise it is only told that it may not.
   let isWithinLimit: Bool
   let worker: Worker
+  /// Which of the callers is at the other end, by what is known of the connection itself; nil where nobody knows.
+  private(set) lazy var callerOfPeer: Int? = nil
+  /// The field with user and password that was right last time, and whose they are.
+  var knownCredentials: (field: Secret, caller: Int)?
   /// Where the task of this connection waits, for whatever it waits for.
   let wakeup = Wakeup()
   /// Bytes that were received and belong to no finished request.

@@ -3,12 +3,14 @@ internal import Bytes
 internal import HTTPWire
 
 extension Exchange {
-  /// Refuses what the route's own rules do not allow: this client, this method, this path, or a field that would make
+  /// Refuses what the route's own rules do not allow: this client, this caller, this method, this path, or a field that would make
   /// another of one of them.
   func applyRules() throws(ExchangeError) {
     guard let route, let target, let input = connection.input else { return }
     let rules = route.rules
     guard rules.admits(connection.address) else { throw .denied(.routeClient(address: clientAddress, route)) }
+    if let access = route.callerAccess { try requireCaller(access, .route(route)) }
+    tokens = route.tokens.source(for: caller)
     let bytes = input.readableBytes
     guard rules.allows(method: bytes.extracting(head.method.range)) else {
       throw .denied(.method(text(of: head.method), route))
