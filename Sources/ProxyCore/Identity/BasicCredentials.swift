@@ -22,11 +22,30 @@ struct BasicCredentials {
       start += 1
     }
     while start < value.count, value[start] == UInt8(ascii: " ") { start += 1 }
-    guard let pair = Base64.decodeSecret(value.extracting(start..<value.count)), pair.count <= Self.mostBytes,
-      let colon = pair.withBytes({ bytes in bytes.indices.first { bytes[$0] == UInt8(ascii: ":") } })
-    else { return nil }
+    guard let sent = Base64.decodeSecret(value.extracting(start..<value.count)), sent.count <= Self.mostBytes else {
+      return nil
+    }
+    let pair = Self.inUTF8(sent)
+    guard let colon = pair.withBytes({ bytes in bytes.indices.first { bytes[$0] == UInt8(ascii: ":") } }) else { return nil }
     self.pair = pair
     self.colon = colon
+  }
+
+  /// What was sent in UTF-8: clients that do not heed the charset of a challenge (Python's requests is one) send Latin-1,
+  /// and what is not UTF-8 is no password that somebody made a hash of.
+  private static func inUTF8(_ sent: Secret) -> Secret {
+    sent.withBytes { bytes in
+      guard (try? UTF8Span(validating: bytes)) == nil else { return sent }
+      return Secret(count: bytes.count + bytes.indices.count { bytes[$0] >= 0x80 }) { utf8 in
+        var position = 0
+        for index in bytes.indices {
+          for unit in Unicode.Scalar(bytes[index]).utf8 {
+            utf8[position] = unit
+            position += 1
+          }
+        }
+      }
+    }
   }
 
   /// The user, who need not exist.
