@@ -62,14 +62,16 @@ let package = Package(
     module(
       "Upstream",
       ["Addresses", "Bytes", "CCurl", "COpenSSL", "Cryptography", "Reactor", "Secrets", deque, systemPackage]),
+    module(
+      "Interception", ["Bytes", "COpenSSL", "CLinux", "Cryptography", "Locks", "Reactor", "Secrets", systemPackage]),
     module("HTTPService", ["Bytes", "HTTPWire", "Reactor", systemPackage]),
     module("Admin", ["HTTPService", "Reactor", systemPackage]),
     module("Sandbox", ["Cryptography", "HTTPService", "Locks", "Reactor", systemPackage]),
     module(
       "ProxyCore",
       [
-        "Addresses", "Admin", "Bytes", "CLinux", "Configuration", "Cryptography", "FileStore", "HTTPWire", "Locks", "Reactor",
-        "Secrets", "Telemetry", "Tokens", "Upstream", deque, logging, systemPackage,
+        "Addresses", "Admin", "Bytes", "CLinux", "Configuration", "Cryptography", "FileStore", "HTTPWire",
+        "Interception", "Locks", "Reactor", "Secrets", "Telemetry", "Tokens", "Upstream", deque, logging, systemPackage,
       ]),
 
     .executableTarget(
@@ -101,6 +103,9 @@ let package = Package(
     tests("FileStoreTests", ["FileStore", "Locks", "Reactor", "Secrets", "Tokens"]),
     tests("ReactorTests", ["Bytes", "CLinux", "LoopbackTesting", "Reactor", systemPackage]),
     tests("UpstreamTests", ["Addresses", "Bytes", "LoopbackTesting", "Reactor", "Secrets", "Upstream"]),
+    tests(
+      "InterceptionTests",
+      ["Bytes", "COpenSSL", "Cryptography", "Interception", "LoopbackTesting", "Reactor", "Secrets", systemPackage]),
     tests("FuzzTargetTests", ["FuzzTargets"]),
     tests("HTTPServiceTests", ["Bytes", "HTTPService", "Locks", "Reactor"]),
     tests("AdminTests", ["Admin", "HTTPService"]),

@@ -58,7 +58,8 @@ public struct DistinguishedName: Sendable, Hashable {
     /// A short name or an OID, in one form.
     private mutating func type() -> String? {
       let start = index
-      while let byte = current, byte.isLetter || byte.isDigit || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "-") {
+      while let byte = current, byte.isLetter || byte.isDigit || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "-")
+      {
         index += 1
       }
       guard index > start else { return nil }

@@ -34,7 +34,8 @@ public struct KeyedDigest: Sendable, CustomReflectable {
     var digest = [UInt8](repeating: 0, count: 32)
     let isMade = unsafe bytes.withUnsafeBytes {
       unsafe HMAC(
-        EVP_sha256(), key, Int32(key.count), $0.baseAddress?.assumingMemoryBound(to: UInt8.self), $0.count, &digest, nil)
+        EVP_sha256(), key, Int32(key.count), $0.baseAddress?.assumingMemoryBound(to: UInt8.self), $0.count, &digest, nil
+      )
         != nil
     }
     guard isMade else { throw CryptographyError("HMAC") }

@@ -15,7 +15,7 @@ open class ByteStream: Watch {
   public final unowned var observer: ReadinessObserver?
 
   /// Notes what the kernel reports and wakes whoever waits.
-  public final override func signal(_ readiness: Readiness) {
+  open override func signal(_ readiness: Readiness) {
     if !readiness.isDisjoint(with: [.readable, .peerClosed, .hangUp, .error]) { isReadable = true }
     if !readiness.isDisjoint(with: [.writable, .hangUp, .error]) { isWritable = true }
     if !readiness.isDisjoint(with: [.peerClosed, .hangUp]) { peerClosed = true }

@@ -17,6 +17,14 @@ public struct Descriptor: ~Copyable {
     return number
   }
 
+  /// Lets the socket's connection end with a reset when it is closed.
+  public borrowing func resetOnClose() {
+    // Lingering for no time at all makes the kernel send RST (socket(7), SO_LINGER).
+    var linger = linger(l_onoff: 1, l_linger: 0)
+    let length = socklen_t(MemoryLayout<linger>.size)
+    unsafe _ = setsockopt(number, SOL_SOCKET, SO_LINGER, &linger, length)
+  }
+
   deinit {
     // Linux frees the number whatever close answers, so there is nothing to retry and nothing to report.
     _ = close(number)

@@ -64,11 +64,15 @@ public final class SocketStream: ByteStream {
   }
 
   public override func abort() {
-    // Lingering for no time at all makes the kernel send RST (socket(7), SO_LINGER).
-    var linger = linger(l_onoff: 1, l_linger: 0)
-    let length = socklen_t(MemoryLayout<linger>.size)
-    unsafe _ = setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, length)
+    socket?.resetOnClose()
     close()
+  }
+
+  /// Gives the socket to somebody else, who registers it anew; this stream is of no use any more. Nil when it is closed.
+  public func handOver() -> Descriptor? {
+    guard socket != nil else { return nil }
+    loop.remove(self)
+    return socket.take()
   }
 
   public override func close() {

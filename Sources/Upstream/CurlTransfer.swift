@@ -17,7 +17,7 @@ internal import Reactor
   private let trust: TrustStore
   private let destination: DestinationCheck
   private let parentProxy: ParentProxy?
-  private let identity: ClientIdentity?
+  private let identity: TLSIdentity?
   private var proxyFields: FieldLines?
   private let errorText: UnsafeMutablePointer<CChar>
   private var sockets: [Int32: CurlSocketWatch] = [:]
@@ -33,7 +33,7 @@ internal import Reactor
   ) throws(UpstreamError) {
     identity = try options.clientCertificate.map { certificate throws(UpstreamError) in
       do {
-        return try ClientIdentity(certificateFile: certificate.certificateFile, keyFile: certificate.keyFile)
+        return try TLSIdentity(certificateFile: certificate.certificateFile, keyFile: certificate.keyFile)
       } catch {
         throw .clientCertificate("\(error)")
       }

@@ -85,7 +85,8 @@ struct CallerTests {
     #expect(try choice("credentials: two") == .same(1))
   }
 
-  @Test("that are wrong are problems, none of which shows what may be a password",
+  @Test(
+    "that are wrong are problems, none of which shows what may be a password",
     arguments: [
       ("  a: {}", "5:6: callers.a has nothing that identifies it; it needs password, certificate or uid"),
       ("  a: x", "callers.a must be a caller, which is a mapping of settings, not text"),
@@ -121,7 +122,10 @@ struct CallerTests {
   @Test(
     "are problems where routes and listeners name them wrongly",
     arguments: [
-      ("credentials: one, callers: bill", "routes[0].callers names \"bill\", which is not defined; defined: billing, erp, cron"),
+      (
+        "credentials: one, callers: bill",
+        "routes[0].callers names \"bill\", which is not defined; defined: billing, erp, cron"
+      ),
       ("credentials: one, callers: []", "not an empty list"),
       ("credentials: one, callers: [erp, erp]", "routes[0].callers[1] is \"erp\", which is in the list already"),
       ("credentials: {}", "routes[0].credentials names no caller"),

@@ -15,7 +15,9 @@ struct Case: Sendable, CustomTestStringConvertible {
 
 @Suite("A wrong setting")
 struct SettingProblemTests {
-  static let durations = ["head", "idle", "body", "token", "connect", "first_byte", "upstream_idle", "drain"]
+  static let durations = [
+    "head", "handshake", "idle", "body", "token", "connect", "first_byte", "upstream_idle", "drain",
+  ]
   static let noDurations: [(text: String, complaint: String)] = [
     ("soon", #"must be a duration such as 500ms or 10s, not "soon""#),
     ("10", #"must be a duration such as 500ms or 10s, not "10"; add the unit: ms, s, m or h"#),
@@ -137,7 +139,7 @@ struct SettingProblemTests {
       Case("timeouts: { Head: 10s }", #"5:13: timeouts: unknown setting "Head"; did you mean "head"?"#),
       Case(
         "timeouts: { tls: 10s }",
-        #"5:13: timeouts: unknown setting "tls"; known: head, idle, body, token, connect, first_byte, total, tunnel, upstream_idle, drain"#
+        #"5:13: timeouts: unknown setting "tls"; known: head, handshake, idle, body, token, connect, first_byte, total, tunnel, upstream_idle, drain"#
       ),
       Case("limits: { field: 10 }", #"5:11: limits: unknown setting "field"; did you mean "fields"?"#),
       Case("limits: { conections: 10 }", #"5:11: limits: unknown setting "conections"; did you mean "connections"?"#),

@@ -77,7 +77,9 @@ struct CallerAccessTests {
     func caller(_ subject: String, dns: [String] = [], uris: [String] = [], emails: [String] = []) -> Int? {
       directory.caller(subject: subject, dnsNames: dns, uris: uris, emails: emails)
     }
-    #expect(directory.caller(uid: 1001) == 0 && directory.caller(uid: 0) == nil)
+    #expect(
+      directory.caller(of: PeerCredentials(uid: 1001)) == 0 && directory.caller(of: PeerCredentials(uid: 0)) == nil)
+    #expect(directory.caller(of: PeerCredentials()) == nil)
     #expect(caller("CN=erp,O=Example", dns: ["erp.internal"]) == 1)
     #expect(caller("CN=x", dns: ["other", "ERP.internal"]) == 2 && caller("", uris: ["spiffe://x/y"]) == 3)
     #expect(caller("CN=x", emails: ["a@b.example"]) == 4)

@@ -33,7 +33,8 @@ struct PasswordChecksTests {
     func arrive(_ text: String) throws -> String {
       name(checks.arrive(try pair(text), from: client, now: now) { verdict in told.withLock { $0.append(verdict) } })
     }
-    #expect(try [arrive("a:1"), arrive("a:1"), arrive("a:2"), arrive("a:1")] == ["begins", "waits", "begins", "waits"])
+    #expect(
+      try [arrive("a:1"), arrive("a:1"), arrive("a:2"), arrive("a:1")] == ["begins", "waits", "begins", "waits"])
     for waiter in checks.finish(try pair("a:1"), .right(7), now: now) { waiter(.right(7)) }
     #expect(told.withLock { $0 } == [.right(7), .right(7), .right(7)])
     for waiter in checks.finish(try pair("a:2"), .wrong, now: now) { waiter(.wrong) }

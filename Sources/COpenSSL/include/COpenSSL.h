@@ -17,6 +17,7 @@
 #include <openssl/rsa.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 // Lets a write be tried again from another address, and succeed in part.
 void copenssl_allow_moving_writes(SSL_CTX *context);
@@ -40,5 +41,7 @@ int copenssl_use_pss(EVP_PKEY_CTX *context);
 int copenssl_hkdf_sha256(
     const void *secret, size_t secret_count, const void *salt, size_t salt_count, const void *info, size_t info_count,
     uint8_t *derived, size_t derived_count);
+
+#include "COpenSSLServer.h"
 
 #endif

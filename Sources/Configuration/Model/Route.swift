@@ -46,7 +46,8 @@ public struct Route: Sendable {
   /// A route of these parts; nothing is checked.
   public init(
     name: String, matches: [Match] = [], mount: String? = nil, upstream: Origin?, upstreamBasePath: String = "",
-    credentials: CredentialsChoice = .noToken, audience: String? = nil, scopes: [String] = [], timeouts: Timeouts = Timeouts(),
+    credentials: CredentialsChoice = .noToken, audience: String? = nil, scopes: [String] = [],
+    timeouts: Timeouts = Timeouts(),
     rules: RouteRules = RouteRules(), body: Int? = nil, allowsPrivate: Bool = false
   ) {
     self.name = name

@@ -2,6 +2,8 @@
 public struct Timeouts: Sendable, Hashable {
   /// A client has this long to send a complete request head, once it began.
   public var head: Duration = .seconds(10)
+  /// A client has this long to agree on TLS, where it speaks that.
+  public var handshake: Duration = .seconds(10)
   /// A client connection is kept this long between requests.
   public var idle: Duration = .seconds(75)
   /// The longest pause between two pieces of a body, either direction.

@@ -20,7 +20,8 @@ struct CallersTable {
         guard let complaint = complaint(about: name) else {
           table.names.append(name)
           table.marks[name] = mark
-          if let caller = setting.section(expected: "a caller, which is a mapping of settings", { table.read(name, $0) })
+          if let caller = setting.section(
+            expected: "a caller, which is a mapping of settings", { table.read(name, $0) })
           {
             table.callers.append(caller)
           }

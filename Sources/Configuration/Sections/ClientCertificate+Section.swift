@@ -12,8 +12,8 @@ extension ClientCertificate {
         let (_, keyFile) = PrivateKeySetting.readFile(key)
       else { return nil }
       let certificateFile = setting.findings.resolve(path: certificateText.value)
-      do throws(ClientIdentityError) {
-        let identity = try ClientIdentity(certificateFile: certificateFile, keyFile: keyFile)
+      do throws(TLSIdentityError) {
+        let identity = try TLSIdentity(certificateFile: certificateFile, keyFile: keyFile)
         if identity.hasExpired { certificate.warn("has expired") }
         return ClientCertificate(certificateFile: certificateFile, keyFile: keyFile)
       } catch {

@@ -9,7 +9,8 @@ enum PasswordSetting {
   /// The hash; nil after a problem was noted.
   static func read(_ setting: Setting) -> PasswordHash? {
     guard let (text, _) = ClientSecretSetting.read(setting, warnsOfText: false) else { return nil }
-    let hash = text.withBytes { bytes in PasswordHash(String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self)) }
+    let hash = text.withBytes { bytes in PasswordHash(String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self))
+    }
     guard let hash else {
       setting.complain("must be a hash of the password, as \"m2m-proxy hash-password\" makes it, not anything else")
       return nil

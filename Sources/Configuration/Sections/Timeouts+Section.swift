@@ -2,6 +2,7 @@ extension Timeouts {
   /// Reads the section of the whole proxy.
   mutating func read(_ section: Section) {
     section.read("head", .duration, into: &head)
+    section.read("handshake", .duration, into: &handshake)
     section.read("idle", .duration, into: &idle)
     readForRoute(section)
     section.read("tunnel", .duration, into: &tunnel)
@@ -25,7 +26,7 @@ extension Timeouts {
     section.belong(Self.ofTheProxy, to: "the timeouts of the whole proxy")
   }
 
-  private static var ofTheProxy: [String] { ["head", "idle", "upstream_idle", "drain"] }
+  private static var ofTheProxy: [String] { ["head", "handshake", "idle", "upstream_idle", "drain"] }
 
   private mutating func readForRoute(_ section: Section) {
     section.read("body", .duration, into: &body)

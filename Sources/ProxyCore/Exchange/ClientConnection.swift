@@ -2,15 +2,21 @@ internal import Addresses
 internal import Bytes
 internal import Configuration
 internal import HTTPWire
+internal import Interception
 internal import Reactor
 internal import Secrets
+internal import SystemPackage
 
 // Sendable because its worker's thread is the only one that touches it.
 /// A client's connection: one request after the other, each an ``Exchange``.
 ///
 /// Between requests it holds no buffer.
 final class ClientConnection: @unchecked Sendable {
-  let stream: ByteStream
+  private(set) var stream: ByteStream
+  /// Whether the client speaks TLS here.
+  private(set) var isSecure = false
+  /// Who is at the other end, as far as the connection itself says that.
+  var peerCredentials = PeerCredentials()
   let peer: String
   /// The listener that it came to, and who may use that.
   let listener: ListenerSettings
@@ -23,8 +29,9 @@ final class ClientConnection: @unchecked Sendable {
   /// Whether the client may have this connection beside its others; otherwise it is only told that it may not.
   let isWithinLimit: Bool
   let worker: Worker
-  /// Which of the callers is at the other end, by what is known of the connection itself; nil where nobody knows.
-  private(set) lazy var callerOfPeer: Int? = nil
+  /// Which of the callers is at the other end, by what the connection itself says, or by what CONNECT said, which holds
+  /// for all that comes through it; nil where nobody knows. Looked up with the first request that wants to know.
+  lazy var callerOfPeer = worker.callers?.caller(of: peerCredentials)
   /// The field with user and password that was right last time, and whose they are.
   var knownCredentials: (field: Secret, caller: Int)?
   /// Where the task of this connection waits, for whatever it waits for.
@@ -168,6 +175,50 @@ final class ClientConnection: @unchecked Sendable {
   func setDeadline(_ deadline: Instant) {
     isOverdue = false
     worker.loop.set(timer, to: min(deadline, finalDeadline))
+  }
+
+  // MARK: TLS
+
+  /// Shakes hands with a client that speaks TLS from here on: the bytes that it has sent are the first of them. From then on
+  /// ``stream`` is the encrypted one, and ``peerCredentials`` have the client's certificate, if it has shown one.
+  ///
+  /// - Parameter choose: is given the name that the client asks for, if it names one, and may return another context; called
+  ///   where `context` pauses at that moment.
+  /// - Throws: why there was no agreement; the client has been told, and nothing else can be said on the connection.
+  func startTLS(
+    _ context: TLSServerContext, choose: (String?) -> TLSServerContext? = { _ in nil }
+  ) async throws(TLSFailure) {
+    setDeadline(worker.loop.now + worker.timeouts.handshake)
+    let encrypted = try takeOver(context)
+    encrypted.observer = wakeup
+    stream = encrypted
+    isSecure = true
+    while true {
+      switch encrypted.handshake() {
+      case .done:
+        peerCredentials.certificate = encrypted.peerCertificate
+        return
+      case .hello:
+        if let chosen = choose(encrypted.serverName) { encrypted.use(chosen) }
+      case .wouldBlock:
+        if isOverdue || isAborted { throw .timedOut }
+        await wakeup.wait()
+      case .failed(let failure):
+        throw failure
+      }
+    }
+  }
+
+  private func takeOver(_ context: TLSServerContext) throws(TLSFailure) -> TLSStream {
+    guard let plain = stream as? SocketStream, let socket = plain.handOver() else { throw .closed }
+    let received = input
+    input = nil
+    defer { if let received { worker.buffers.giveBack(received) } }
+    do {
+      return try TLSStream(socket, received: received, context, on: worker.loop)
+    } catch {
+      throw .system(error)
+    }
   }
 
   // MARK: Ending

@@ -5,6 +5,8 @@ internal import Reactor
 struct PhaseTimeouts: Sendable {
   /// For the client to send a complete head, once it has begun.
   let head: Interval
+  /// For a client to agree on TLS.
+  let handshake: Interval
   /// For a connection between two requests.
   let idle: Interval
   /// Between two pieces of content, in either direction.
@@ -22,6 +24,7 @@ struct PhaseTimeouts: Sendable {
 
   init(_ timeouts: Timeouts) {
     head = Interval(timeouts.head)
+    handshake = Interval(timeouts.handshake)
     idle = Interval(timeouts.idle)
     body = Interval(timeouts.body)
     token = Interval(timeouts.token)

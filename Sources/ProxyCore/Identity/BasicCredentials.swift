@@ -26,7 +26,9 @@ struct BasicCredentials {
       return nil
     }
     let pair = Self.inUTF8(sent)
-    guard let colon = pair.withBytes({ bytes in bytes.indices.first { bytes[$0] == UInt8(ascii: ":") } }) else { return nil }
+    guard let colon = pair.withBytes({ bytes in bytes.indices.first { bytes[$0] == UInt8(ascii: ":") } }) else {
+      return nil
+    }
     self.pair = pair
     self.colon = colon
   }

@@ -1,5 +1,6 @@
 internal import Configuration
 internal import Cryptography
+internal import Interception
 
 /// The callers of proxy.conf, and what tells one from another.
 final class CallerDirectory: Sendable {
@@ -30,8 +31,17 @@ final class CallerDirectory: Sendable {
     access.admitted.map { $0.contains { hasPassword[$0] } } ?? hasPassword.contains(true)
   }
 
-  /// Who comes to a Unix socket as this user.
-  func caller(uid: UInt32) -> Int? { uids[uid] }
+  /// Who has shown this certificate, or else comes to a Unix socket as this user.
+  func caller(of peer: PeerCredentials) -> Int? {
+    if let certificate = peer.certificate,
+      let caller = caller(
+        subject: certificate.subject, dnsNames: certificate.dnsNames, uris: certificate.uris,
+        emails: certificate.emails)
+    {
+      return caller
+    }
+    return peer.uid.flatMap { uids[$0] }
+  }
 
   /// Whose certificate has one of these names: the subject first, then the others in their order.
   func caller(subject: String, dnsNames: [String], uris: [String], emails: [String]) -> Int? {

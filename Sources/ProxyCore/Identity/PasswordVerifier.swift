@@ -53,7 +53,8 @@ final class PasswordVerifier: Sendable {
     _ credentials: BasicCredentials, from client: ClientAddress, at peer: String,
     _ deliver: @escaping @Sendable (PasswordVerdict) -> Void
   ) -> PasswordVerdict? {
-    guard let pair = try? credentials.pair.withBytes({ bytes throws(CryptographyError) in try digest.digest(of: bytes) })
+    guard
+      let pair = try? credentials.pair.withBytes({ bytes throws(CryptographyError) in try digest.digest(of: bytes) })
     else { return .busy }
     switch checks.withLock({ $0.arrive(pair, from: client, now: .now, deliver) }) {
     case .isKnown(let verdict):

@@ -56,7 +56,8 @@ final class Worker: @unchecked Sendable {
   init(
     loop: EventLoop, table: RouteTable, pools: [UpstreamPool], requestedHosts: RequestedHosts,
     configuration: ProxyConfiguration,
-    connectionLimit: Int, clients: ClientCensus, callers: CallerDirectory? = nil, metrics: WorkerMetrics, accessLog: AccessLog?, logger: Logger,
+    connectionLimit: Int, clients: ClientCensus, callers: CallerDirectory? = nil, metrics: WorkerMetrics,
+    accessLog: AccessLog?, logger: Logger,
     viaName: ViaName = ViaName()
   ) {
     self.loop = loop

@@ -13,6 +13,11 @@ extension Exchange {
   func identifyCaller(_ callers: CallerDirectory) async throws(ExchangeError) {
     caller = connection.callerOfPeer
     guard let passwords = callers.passwords, let field = head.first(.proxyAuthorization) else { return }
+    try await identify(by: field, passwords)
+    if head.methodKind == .connect { connection.callerOfPeer = caller }
+  }
+
+  private func identify(by field: FieldLine, _ passwords: PasswordVerifier) async throws(ExchangeError) {
     if let known = connection.knownCredentials, holds(known.field, field.value) { return caller = known.caller }
     let verdict = try await verdict(on: field, passwords)
     if case .right(let found) = verdict {
@@ -23,8 +28,11 @@ extension Exchange {
     }
   }
 
-  private func verdict(on field: FieldLine, _ passwords: PasswordVerifier) async throws(ExchangeError) -> PasswordVerdict {
-    guard head.fields.count(where: { $0.known == .proxyAuthorization }) == 1, let credentials = credentials(in: field.value)
+  private func verdict(on field: FieldLine, _ passwords: PasswordVerifier) async throws(ExchangeError)
+    -> PasswordVerdict
+  {
+    guard head.fields.count(where: { $0.known == .proxyAuthorization }) == 1,
+      let credentials = credentials(in: field.value)
     else { return .wrong }
     let delivery = PasswordDelivery(loop: worker.loop, wakeup: connection.wakeup)
     if let verdict = passwords.check(

@@ -2,14 +2,14 @@ internal import COpenSSL
 internal import Secrets
 
 // Sendable: nobody changes the certificates, and OpenSSL counts references to them atomically.
-/// A client's certificate with its chain and its private key, for TLS connections on which the server asks for one.
-@safe public final class ClientIdentity: @unchecked Sendable {
-  // The first is the client's own; all are owned by this object.
+/// A certificate with its chain and its private key: what one end of a TLS connection shows the other.
+@safe public final class TLSIdentity: @unchecked Sendable {
+  // The first is the one that is shown for itself; all are owned by this object.
   private let certificates: [OpaquePointer]
   private let key: PrivateKey
 
-  /// The certificates in one PEM file, the client's own first, and the private key in another (or the same).
-  public init(certificateFile: String, keyFile: String) throws(ClientIdentityError) {
+  /// The certificates in one PEM file, that of the key first, and the private key in another (or the same).
+  public init(certificateFile: String, keyFile: String) throws(TLSIdentityError) {
     do { key = try PrivateKey(file: keyFile) } catch { throw .key(file: keyFile, "\(error)") }
     do {
       unsafe certificates = try SensitiveFile.read(path: certificateFile, limit: 1024 * 1024) { bytes, _ in
@@ -26,6 +26,12 @@ internal import Secrets
     guard matches else {
       throw .key(file: keyFile, "holds a key that does not belong to the certificate in \(certificateFile)")
     }
+  }
+
+  /// The certificates, which this object owns from now on, that of `key` first, and at least one.
+  package init(owning certificates: [OpaquePointer], key: PrivateKey) {
+    unsafe self.certificates = certificates
+    self.key = key
   }
 
   deinit { for index in unsafe certificates.indices { unsafe X509_free(certificates[index]) } }
@@ -60,8 +66,8 @@ internal import Secrets
   }
 }
 
-/// Why files give no client certificate.
-public enum ClientIdentityError: Error, Hashable, CustomStringConvertible {
+/// Why files give no certificate with a key.
+public enum TLSIdentityError: Error, Hashable, CustomStringConvertible {
   /// Something is wrong with the file of the certificate: what, to follow its name.
   case certificate(file: String, String)
   /// Something is wrong with the file of the key, or with how both fit together: what, to follow its name.

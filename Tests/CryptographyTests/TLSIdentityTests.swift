@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 @Suite("Client certificates")
-struct ClientIdentityTests {
+struct TLSIdentityTests {
   /// What becomes of an identity whose files hold these texts; the names of the files are `cert` and `key`.
   private func complaint(certificate: String, key: String) throws -> String? {
     let directory = FileManager.default.temporaryDirectory.appendingPathComponent("identity-\(UUID().uuidString)")
@@ -13,7 +13,7 @@ struct ClientIdentityTests {
     try Data(certificate.utf8).write(to: files[0])
     try Data(key.utf8).write(to: files[1])
     do {
-      let identity = try ClientIdentity(certificateFile: files[0].path, keyFile: files[1].path)
+      let identity = try TLSIdentity(certificateFile: files[0].path, keyFile: files[1].path)
       return identity.hasExpired ? "has expired" : nil
     } catch {
       return error.description.replacing(directory.path + "/", with: "")
@@ -49,8 +49,8 @@ struct ClientIdentityTests {
 
   @Test("whose files are not there are refused")
   func missing() {
-    let error = #expect(throws: ClientIdentityError.self) {
-      try ClientIdentity(certificateFile: "/nowhere/cert", keyFile: "/nowhere/key")
+    let error = #expect(throws: TLSIdentityError.self) {
+      try TLSIdentity(certificateFile: "/nowhere/cert", keyFile: "/nowhere/key")
     }
     #expect(error?.description == "file /nowhere/key cannot be read: No such file or directory")
   }

@@ -1,0 +1,305 @@
+#include "COpenSSLServer.h"
+
+#include <errno.h>
+#include <openssl/bio.h>
+#include <openssl/crypto.h>
+#include <openssl/x509v3.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/socket.h>
+
+struct copenssl_transport {
+  int socket;
+  int error;
+  int is_drained;
+  int is_at_end;
+  int has_paused;
+  int lacks_http11;
+  // Read from the socket before there was a session.
+  uint8_t *received;
+  size_t received_start, received_end;
+  // Encrypted, and not taken by the kernel.
+  uint8_t *unsent;
+  size_t unsent_start, unsent_end, unsent_capacity;
+  char server_name[256];
+};
+
+// A record, and what a handshake or an alert may add to it, many times over: more is a mistake.
+static const size_t most_unsent = 1 << 20;
+
+static BIO_METHOD *transport_method;
+static int transport_index = -1;
+
+static void discard(copenssl_transport *transport) {
+  OPENSSL_free(transport->received);
+  OPENSSL_free(transport->unsent);
+  OPENSSL_free(transport);
+}
+
+static int keep_unsent(copenssl_transport *transport, const char *bytes, size_t count) {
+  size_t waiting = transport->unsent_end - transport->unsent_start;
+  if (waiting + count > most_unsent) {
+    transport->error = ENOBUFS;
+    return 0;
+  }
+  if (transport->unsent_end + count > transport->unsent_capacity) {
+    if (transport->unsent_start > 0) memmove(transport->unsent, transport->unsent + transport->unsent_start, waiting);
+    transport->unsent_start = 0;
+    transport->unsent_end = waiting;
+    if (waiting + count > transport->unsent_capacity) {
+      uint8_t *larger = OPENSSL_realloc(transport->unsent, waiting + count);
+      if (larger == NULL) {
+        transport->error = ENOMEM;
+        return 0;
+      }
+      transport->unsent = larger;
+      transport->unsent_capacity = waiting + count;
+    }
+  }
+  memcpy(transport->unsent + transport->unsent_end, bytes, count);
+  transport->unsent_end += count;
+  return 1;
+}
+
+static int is_temporary(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
+
+int copenssl_flush(copenssl_transport *transport) {
+  while (transport->unsent_start < transport->unsent_end) {
+    ssize_t count = send(
+        transport->socket, transport->unsent + transport->unsent_start,
+        transport->unsent_end - transport->unsent_start, MSG_NOSIGNAL);
+    if (count < 0) {
+      if (is_temporary(errno)) return 0;
+      transport->error = errno;
+      return -1;
+    }
+    transport->unsent_start += (size_t)count;
+  }
+  OPENSSL_free(transport->unsent);
+  transport->unsent = NULL;
+  transport->unsent_start = transport->unsent_end = transport->unsent_capacity = 0;
+  return 1;
+}
+
+static int transport_write(BIO *bio, const char *bytes, size_t count, size_t *written) {
+  copenssl_transport *transport = BIO_get_data(bio);
+  BIO_clear_retry_flags(bio);
+  *written = 0;
+  ssize_t sent = 0;
+  // In their order: behind what waits there is no sending past it.
+  if (transport->unsent_end == transport->unsent_start) {
+    sent = send(transport->socket, bytes, count, MSG_NOSIGNAL);
+    if (sent < 0) {
+      if (!is_temporary(errno)) {
+        transport->error = errno;
+        return 0;
+      }
+      sent = 0;
+    }
+  }
+  if ((size_t)sent < count && !keep_unsent(transport, bytes + sent, count - (size_t)sent)) return 0;
+  *written = count;
+  return 1;
+}
+
+static int transport_read(BIO *bio, char *bytes, size_t count, size_t *read) {
+  copenssl_transport *transport = BIO_get_data(bio);
+  BIO_clear_retry_flags(bio);
+  *read = 0;
+  size_t waiting = transport->received_end - transport->received_start;
+  if (waiting > 0) {
+    *read = waiting < count ? waiting : count;
+    memcpy(bytes, transport->received + transport->received_start, *read);
+    transport->received_start += *read;
+    if (*read == waiting) {
+      OPENSSL_free(transport->received);
+      transport->received = NULL;
+      transport->received_start = transport->received_end = 0;
+    }
+    return 1;
+  }
+  ssize_t got = recv(transport->socket, bytes, count, 0);
+  if (got > 0) {
+    transport->is_drained = (size_t)got < count;
+    *read = (size_t)got;
+    return 1;
+  }
+  transport->is_drained = 1;
+  if (got == 0) {
+    transport->is_at_end = 1;
+  } else if (is_temporary(errno)) {
+    BIO_set_retry_read(bio);
+  } else {
+    transport->error = errno;
+  }
+  return 0;
+}
+
+static long transport_control(BIO *bio, int command, long number, void *pointer) {
+  (void)number, (void)pointer;
+  copenssl_transport *transport = BIO_get_data(bio);
+  switch (command) {
+    case BIO_CTRL_FLUSH: return 1;
+    case BIO_CTRL_EOF: return transport->is_at_end;
+    case BIO_CTRL_PENDING: return (long)(transport->received_end - transport->received_start);
+    case BIO_CTRL_WPENDING: return (long)copenssl_unsent(transport);
+    default: return 0;
+  }
+}
+
+static int transport_free(BIO *bio) {
+  copenssl_transport *transport = BIO_get_data(bio);
+  if (transport != NULL) discard(transport);
+  BIO_set_data(bio, NULL);
+  return 1;
+}
+
+static void prepare_once(void) {
+  transport_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+  transport_method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "m2m-proxy socket");
+  if (transport_method == NULL) return;
+  BIO_meth_set_write_ex(transport_method, transport_write);
+  BIO_meth_set_read_ex(transport_method, transport_read);
+  BIO_meth_set_ctrl(transport_method, transport_control);
+  BIO_meth_set_destroy(transport_method, transport_free);
+}
+
+static int prepare(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  return pthread_once(&once, prepare_once) == 0 && transport_method != NULL && transport_index >= 0;
+}
+
+SSL *copenssl_accept_session(SSL_CTX *context, int socket, const void *received, size_t count) {
+  if (!prepare()) return NULL;
+  SSL *session = SSL_new(context);
+  BIO *bio = BIO_new(transport_method);
+  copenssl_transport *transport = OPENSSL_zalloc(sizeof *transport);
+  if (session == NULL || bio == NULL || transport == NULL) goto failed;
+  if (count > 0) {
+    transport->received = OPENSSL_memdup(received, count);
+    if (transport->received == NULL) goto failed;
+    transport->received_end = count;
+  }
+  if (SSL_set_ex_data(session, transport_index, transport) != 1) goto failed;
+  transport->socket = socket;
+  BIO_set_data(bio, transport);
+  BIO_set_init(bio, 1);
+  SSL_set_bio(session, bio, bio);
+  SSL_set_accept_state(session);
+  return session;
+failed:
+  SSL_free(session);
+  BIO_free(bio);
+  if (transport != NULL) discard(transport);
+  return NULL;
+}
+
+copenssl_transport *copenssl_transport_of(SSL *session) { return SSL_get_ex_data(session, transport_index); }
+
+size_t copenssl_unsent(const copenssl_transport *transport) { return transport->unsent_end - transport->unsent_start; }
+
+int copenssl_is_drained(const copenssl_transport *transport) {
+  return transport->is_drained && transport->received_end == transport->received_start;
+}
+
+int copenssl_transport_error(const copenssl_transport *transport) { return transport->error; }
+
+const char *copenssl_server_name(const copenssl_transport *transport) { return transport->server_name; }
+
+int copenssl_lacks_http11(const copenssl_transport *transport) { return transport->lacks_http11; }
+
+// The host name in the extension (RFC 6066 section 3): a list whose entries are a type, a length of two bytes and a name.
+static void note_server_name(SSL *session, copenssl_transport *transport) {
+  const unsigned char *extension;
+  size_t count;
+  if (!SSL_client_hello_get0_ext(session, TLSEXT_TYPE_server_name, &extension, &count) || count < 5) return;
+  size_t length = (size_t)extension[3] << 8 | extension[4];
+  if (extension[2] != TLSEXT_NAMETYPE_host_name || length > count - 5 || length >= sizeof transport->server_name) return;
+  if (memchr(extension + 5, 0, length) != NULL) return;
+  memcpy(transport->server_name, extension + 5, length);
+  transport->server_name[length] = '\0';
+}
+
+static int pause_at_hello(SSL *session, int *alert, void *context) {
+  (void)alert, (void)context;
+  copenssl_transport *transport = copenssl_transport_of(session);
+  if (transport == NULL || transport->has_paused) return SSL_CLIENT_HELLO_SUCCESS;
+  transport->has_paused = 1;
+  note_server_name(session, transport);
+  return SSL_CLIENT_HELLO_RETRY;
+}
+
+void copenssl_pause_at_client_hello(SSL_CTX *context) { SSL_CTX_set_client_hello_cb(context, pause_at_hello, NULL); }
+
+static int select_protocol(
+    SSL *session, const unsigned char **chosen, unsigned char *chosen_count, const unsigned char *offered,
+    unsigned int offered_count, void *context) {
+  (void)context;
+  static const unsigned char served[] = "\x08http/1.1\x08http/1.0";
+  unsigned char *found;
+  if (SSL_select_next_proto(&found, chosen_count, served, sizeof served - 1, offered, offered_count) ==
+      OPENSSL_NPN_NEGOTIATED) {
+    *chosen = found;
+    return SSL_TLSEXT_ERR_OK;
+  }
+  copenssl_transport *transport = copenssl_transport_of(session);
+  if (transport != NULL) transport->lacks_http11 = 1;
+  return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+SSL_CTX *copenssl_server_context(void) {
+  SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+  if (context == NULL) return NULL;
+  static const unsigned char name[] = "m2m-proxy";
+  if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
+      SSL_CTX_set_session_id_context(context, name, sizeof name - 1) != 1) {
+    SSL_CTX_free(context);
+    return NULL;
+  }
+  // HTTP says by itself whether a message is whole, and many clients close without a word.
+  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+  SSL_CTX_set_mode(
+      context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  // One system call for all the records that have arrived, in place of two for each.
+  SSL_CTX_set_read_ahead(context, 1);
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_alpn_select_cb(context, select_protocol, NULL);
+  return context;
+}
+
+int copenssl_verify_clients(SSL_CTX *context, const char *ca_file, int is_required) {
+  STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(ca_file);
+  if (names == NULL) return 0;
+  // The context owns the names from here on.
+  SSL_CTX_set_client_CA_list(context, names);
+  if (SSL_CTX_load_verify_file(context, ca_file) != 1) return 0;
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER | (is_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
+  return 1;
+}
+
+char *copenssl_subject(X509 *certificate) {
+  BIO *text = BIO_new(BIO_s_mem());
+  if (text == NULL) return NULL;
+  char *subject = NULL;
+  if (X509_NAME_print_ex(text, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0) {
+    char *bytes;
+    long count = BIO_get_mem_data(text, &bytes);
+    subject = OPENSSL_strndup(bytes, (size_t)count);
+  }
+  BIO_free(text);
+  return subject;
+}
+
+void copenssl_free_text(char *text) { OPENSSL_free(text); }
+
+void copenssl_alternative_names(
+    X509 *certificate, void *context, void (*visit)(void *context, int kind, const char *text, int count)) {
+  GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+  for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+    int kind;
+    ASN1_STRING *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &kind);
+    if (kind != GEN_DNS && kind != GEN_URI && kind != GEN_EMAIL) continue;
+    visit(context, kind, (const char *)ASN1_STRING_get0_data(value), ASN1_STRING_length(value));
+  }
+  GENERAL_NAMES_free(names);
+}

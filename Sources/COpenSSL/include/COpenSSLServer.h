@@ -1,0 +1,57 @@
+// The server's side of TLS on a non-blocking socket.
+#ifndef COPENSSL_SERVER_H
+#define COPENSSL_SERVER_H
+
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+// What lies between a TLS session and its socket. OpenSSL's own socket BIO raises SIGPIPE, cannot be given bytes that were
+// received before, and makes a write that finds no room one that has to be repeated with the very same bytes; this one
+// keeps what the kernel does not take, so that bytes given to SSL_write are under way for good.
+typedef struct copenssl_transport copenssl_transport;
+
+// A server's context without a certificate: TLS 1.2 and 1.3, ALPN http/1.1, tickets and no session cache, no renegotiation;
+// NULL when there is no memory.
+SSL_CTX *copenssl_server_context(void);
+
+// Makes handshakes stop once, with SSL_ERROR_WANT_CLIENT_HELLO_CB, when the client's first message is there.
+void copenssl_pause_at_client_hello(SSL_CTX *context);
+
+// Asks clients for a certificate of one of the authorities in the PEM file; with is_required a handshake without one fails.
+// 1 when the file could be used.
+int copenssl_verify_clients(SSL_CTX *context, const char *ca_file, int is_required);
+
+// A session of a server on `socket`, which is not closed with it. `received` are bytes that were read from it before; they
+// are copied. NULL when there is no memory.
+SSL *copenssl_accept_session(SSL_CTX *context, int socket, const void *received, size_t count);
+
+// The transport of such a session; it lives as long as the session does.
+copenssl_transport *copenssl_transport_of(SSL *session);
+
+// Sends what the kernel did not take before: 1 when nothing is left, 0 when the socket is full, -1 when it failed.
+int copenssl_flush(copenssl_transport *transport);
+
+// How many encrypted bytes wait for room in the socket.
+size_t copenssl_unsent(const copenssl_transport *transport);
+
+// Whether the last read took all that the kernel had.
+int copenssl_is_drained(const copenssl_transport *transport);
+
+// The errno of the system call that failed; 0 if none did.
+int copenssl_transport_error(const copenssl_transport *transport);
+
+// The name that the client asked for, from its first message on; "" for none.
+const char *copenssl_server_name(const copenssl_transport *transport);
+
+// Whether the client offered protocols by ALPN, and http/1.1 was not among them.
+int copenssl_lacks_http11(const copenssl_transport *transport);
+
+// The subject as RFC 4514 has it, to be freed with copenssl_free_text; NULL when there is no memory.
+char *copenssl_subject(X509 *certificate);
+void copenssl_free_text(char *text);
+
+// Calls `visit` with the kind (GEN_DNS, GEN_URI, GEN_EMAIL) and the text of each alternative name of the subject.
+void copenssl_alternative_names(
+    X509 *certificate, void *context, void (*visit)(void *context, int kind, const char *text, int count));
+
+#endif

@@ -1,0 +1,54 @@
+internal import COpenSSL
+public import Cryptography
+
+// Sendable: it is complete when it has been made, and OpenSSL counts references to it, and to what is in it, atomically.
+/// What TLS sessions of a server have in common: the certificate that they show, TLS 1.2 and 1.3, HTTP/1.1 by ALPN, and the
+/// keys of the tickets by which clients resume them.
+@safe public final class TLSServerContext: @unchecked Sendable {
+  let context: OpaquePointer
+
+  /// A context that shows `identity`.
+  ///
+  /// - Parameter clients: whether clients have to show certificates, and whose.
+  /// - Parameter pausesAtHello: whether handshakes end once with ``TLSStream/HandshakeStep/hello``, so that another context can
+  ///   be chosen by the name that the client asks for.
+  public init(
+    _ identity: TLSIdentity, clients: ClientVerification? = nil, pausesAtHello: Bool = false
+  ) throws(TLSContextError) {
+    ERR_clear_error()
+    guard let context = unsafe copenssl_server_context() else { throw TLSContextError("there is no memory for it") }
+    unsafe self.context = context
+    guard unsafe identity.use(inContext: UnsafeMutableRawPointer(context)) else {
+      throw TLSContextError("OpenSSL refuses the certificate: \(TLSErrorQueue.takeReason() ?? "no reason given")")
+    }
+    if let clients, unsafe copenssl_verify_clients(context, clients.caFile, clients.isRequired ? 1 : 0) != 1 {
+      let reason = TLSErrorQueue.takeReason() ?? "it holds no certificate"
+      throw TLSContextError("the authorities in \(clients.caFile) cannot be used: \(reason)")
+    }
+    if pausesAtHello { unsafe copenssl_pause_at_client_hello(context) }
+  }
+
+  deinit { unsafe SSL_CTX_free(context) }
+}
+
+/// Whose certificates a server accepts of its clients (RFC 8446 section 4.3.2).
+public struct ClientVerification: Hashable, Sendable {
+  /// A PEM file of the certificate authorities.
+  public let caFile: String
+  /// Whether there is no connection without a certificate.
+  public let isRequired: Bool
+
+  /// Verification against the authorities in `caFile`.
+  public init(caFile: String, isRequired: Bool) {
+    self.caFile = caFile
+    self.isRequired = isRequired
+  }
+}
+
+/// Why there is no context: a sentence without its full stop.
+public struct TLSContextError: Error, Hashable, CustomStringConvertible {
+  /// The sentence.
+  public let description: String
+
+  init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,18 @@
+import Interception
+import SystemPackage
+import Testing
+
+@Suite("A failed handshake")
+struct TLSFailureTests {
+  static let failures: [TLSFailure] = [
+    .distrusted(alert: "unknown_ca"), .closed, .timedOut, .plainHTTP, .notTLS, .incompatible("no shared cipher"),
+    .withoutHTTP11, .certificateMissing, .certificateRefused("certificate has expired"), .broken("bad record mac"),
+    .system(.connectionReset),
+  ]
+
+  @Test("has a sentence that says what happened, and a name for metrics", arguments: failures)
+  func isDescribed(_ failure: TLSFailure) {
+    #expect(failure.detail.hasSuffix("."))
+    #expect(failure.kind.hasPrefix("tls_"))
+  }
+}
