@@ -1,5 +1,6 @@
 import Configuration
 import Cryptography
+import Secrets
 import Testing
 
 @testable import ProxyCore

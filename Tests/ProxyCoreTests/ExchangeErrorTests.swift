@@ -10,7 +10,7 @@ import Upstream
 
 @Suite struct ExchangeErrorTests {
   private static let route = ProxyRoute(
-    Route(name: "orders", upstream: Origin(scheme: .https, host: "orders.test")), index: 0, pool: 0, tokens: nil)
+    Route(name: "orders", upstream: Origin(scheme: .https, host: "orders.test")), index: 0, pool: 0, tokens: .none)
 
   private static let request = TokenGrant(
     key: TokenRequestKey(
@@ -49,6 +49,9 @@ import Upstream
       .tunnelBroken("reset", route), .tunnelIdle(route),
       .tunnel(.unknownHost("api.test", routeName: "api.test")), .tunnel(.hasRequests(host: "api.test", route)),
       .tunnel(.otherPort(target: "api.test:22", route)), .tunnel(.isTunnel(host: "api.test", route)),
+      .caller(.passwordNeeded(.route(route))), .caller(.passwordWrong(.listener("127.0.0.1:8080"))),
+      .caller(.unknown(.route(route), isBaseURL: true)), .caller(.unknown(.route(route), isBaseURL: false)),
+      .caller(.notAdmitted(caller: "erp", .route(route))), .caller(.tooManyGuesses(seconds: 6)), .caller(.busy),
     ] + upstreamErrors.map { .upstream($0, route) }
 
   /// The number of the case: whoever adds one is told here to add it to `all`.
@@ -82,12 +85,13 @@ import Upstream
     case .tunnel: 25
     case .tunnelBroken: 26
     case .tunnelIdle: 27
+    case .caller: 28
     }
   }
 
   @Test("every kind of error is among those that are tested")
   func completeness() {
-    #expect(Set(Self.all.map(number)) == Set(0...27))
+    #expect(Set(Self.all.map(number)) == Set(0...28))
   }
 
   @Test("every error has a name for metrics that does not depend on what is in it", arguments: all.indices)

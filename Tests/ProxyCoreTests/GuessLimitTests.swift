@@ -11,7 +11,7 @@ struct GuessLimitTests {
 
   @Test("gives each client a burst, and one more after a while")
   func burst() {
-    var limit = GuessLimit()
+    let limit = Guesses()
     for _ in 0..<GuessLimit.burst { #expect(limit.take(one, now: start)) }
     #expect(!limit.take(one, now: start))
     #expect(limit.take(other, now: start))
@@ -24,7 +24,7 @@ struct GuessLimitTests {
 
   @Test("gives the whole burst back in time, and no more than that")
   func recovery() {
-    var limit = GuessLimit()
+    let limit = Guesses()
     for _ in 0..<GuessLimit.burst { _ = limit.take(one, now: start) }
     let later = start + Duration.seconds(24 * 3600)
     for _ in 0..<GuessLimit.burst { #expect(limit.take(one, now: later)) }
@@ -33,7 +33,7 @@ struct GuessLimitTests {
 
   @Test("takes nothing for what was right, and forgets the client")
   func givingBack() {
-    var limit = GuessLimit()
+    let limit = Guesses()
     for _ in 0..<100 {
       #expect(limit.take(one, now: start))
       limit.giveBack(one, now: start)
@@ -43,7 +43,7 @@ struct GuessLimitTests {
 
   @Test("keeps so many clients apart, and the others together")
   func bound() {
-    var limit = GuessLimit()
+    let limit = Guesses()
     for number in 0..<GuessLimit.mostClients {
       #expect(limit.take(ClientAddress("10.\(number >> 16).\(number >> 8 & 255).\(number & 255):1"), now: start))
     }
@@ -55,4 +55,14 @@ struct GuessLimitTests {
     #expect(limit.take(ClientAddress("12.0.0.1:1"), now: later))
     #expect(limit.clients == 1)
   }
+}
+
+/// A limit that `#expect` can change.
+private final class Guesses {
+  private var limit = GuessLimit()
+
+  var clients: Int { limit.clients }
+  func take(_ client: ClientAddress, now: Instant) -> Bool { limit.take(client, now: now) }
+  func giveBack(_ client: ClientAddress, now: Instant) { limit.giveBack(client, now: now) }
+  func delay(_ client: ClientAddress, now: Instant) -> Int { limit.delay(client, now: now) }
 }
