@@ -26,21 +26,22 @@ enum PasswordInput {
 
   /// Asks at the terminal, which shows nothing of what is typed.
   static func hidden(_ question: String) throws(Failure) -> Secret {
-    Terminal.ask(question)
-    defer { Terminal.say("") }
     var usual = termios()
-    guard unsafe tcgetattr(STDIN_FILENO, &usual) == 0 else { return try line() }
+    guard unsafe tcgetattr(STDIN_FILENO, &usual) == 0 else { return try line(after: question) }
     var silent = usual
     // Ctrl-C ends the line in place of the program, which would leave the terminal silent.
     silent.c_lflag &= ~tcflag_t(ECHO | ISIG)
     silent.c_cc.11 = interrupt  // VEOL
     unsafe tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent)
     defer { unsafe tcsetattr(STDIN_FILENO, TCSAFLUSH, &usual) }
-    return try line()
+    // What is typed before the question would be thrown away, and shown.
+    defer { Terminal.say("") }
+    return try line(after: question)
   }
 
   /// The next line, without its end.
-  static func line() throws(Failure) -> Secret {
+  static func line(after question: String = "") throws(Failure) -> Secret {
+    Terminal.ask(question)
     var count = 0
     var failure: Failure?
     let buffer = Secret(count: mostBytes + 1) { bytes in

@@ -42,7 +42,8 @@ struct RouteReport {
 
   /// How the connection is made, where there is something to say about that.
   private static func way(_ route: Route) -> [String] {
-    (route.clientCertificate.map { ["client certificate \($0.certificateFile)"] } ?? [])
+    (route.tunnel == .intercept ? ["CONNECT intercepted"] : [])
+      + (route.clientCertificate.map { ["client certificate \($0.certificateFile)"] } ?? [])
       + (route.parentProxy.map { ["through the proxy \($0)"] } ?? [])
       + (route.concurrency.map { ["\($0.requests) at once"] } ?? [])
   }
@@ -50,7 +51,7 @@ struct RouteReport {
   private static func target(of route: Route) -> String {
     if let upstream = route.upstream { return "\(upstream)\(route.upstreamBasePath)" }
     let addresses = route.allowsPrivate ? "public or private" : "public addresses only"
-    return route.tunnel == nil ? "https on the host asked for, \(addresses)" : "blind tunnel, \(addresses)"
+    return route.tunnel != .blind ? "https on the host asked for, \(addresses)" : "blind tunnel, \(addresses)"
   }
 }
 

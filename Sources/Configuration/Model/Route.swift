@@ -19,7 +19,7 @@ public struct Route: Sendable {
   public var resources: [String] = []
   /// The scopes to ask a token for; empty when none are named in the token request.
   public var scopes: [String]
-  /// How it serves CONNECT, which is then all that it serves; nil for a route of ordinary requests.
+  /// How it serves CONNECT, which for ``TunnelMode/blind`` is all that it serves; nil where it does not.
   public var tunnel: TunnelMode?
   /// Where the token goes.
   public var tokenField = TokenField()

@@ -12,11 +12,13 @@ extension ProxyConfiguration {
       _ = top.section("limits") { configuration.limits.read($0) }
       let store = top["token_store"]
       configuration.tokenStore = store?.section { TokenStoreSettings.read($0) }
+      let interception = top["interception"]
+      configuration.interception = interception?.section { InterceptionSettings.read($0) }
       let parentProxy = ParentProxy.read(top, inherited: nil)
       let table = CredentialsTable.read(top, parentProxy: parentProxy)
       let routes = RouteReader.read(
         top, credentials: table, callers: callers, timeouts: configuration.timeouts, limits: configuration.limits,
-        parentProxy: parentProxy)
+        parentProxy: parentProxy, hasInterception: interception != nil)
       configuration.callers = callers.callers
       configuration.credentials = table.credentials
       configuration.routes = routes
@@ -26,6 +28,7 @@ extension ProxyConfiguration {
       if top.findings.problems.isEmpty {
         table.warnOfUnused(by: routes, top.findings)
         callers.warnOfUnused(by: routes, configuration.listen, top.findings)
+        if let interception { configuration.interception?.warnIfUnused(interception, by: routes) }
       }
       return configuration
     }

@@ -2,8 +2,8 @@ extension RouteReader {
   private static var others: String { "default" }
 
   /// Reads `credentials` of a route: a name, or a mapping from callers to names. Nil after a problem was noted.
-  func readCredentials(_ section: Section, _ rules: RouteRules) -> CredentialsChoice? {
-    guard let setting = section["credentials"] else { return onlyCredentials(section) }
+  func readCredentials(_ setting: Setting?, _ section: Section, _ rules: RouteRules) -> CredentialsChoice? {
+    guard let setting else { return onlyCredentials(section) }
     guard case .mapping = setting.node.content else { return readName(setting) }
     return setting.section { readByCaller($0, setting, rules) }
   }

@@ -33,11 +33,12 @@ extension RouteReader {
   private func readTokenWithoutResource(
     _ section: Section, _ matching: Matching?, _ target: Target?, _ rules: RouteRules
   ) -> Token? {
+    let named = section["credentials"]
     let audience = section["audience"]
     let scopes = section["scopes"]
     let value = audience?.value(.audience)
     let scopeList = scopes.map(readScopes) ?? []
-    guard let choice = readCredentials(section, rules) else { return nil }
+    guard let choice = readCredentials(named, section, rules) else { return nil }
     guard choice.hasToken else {
       for setting in [audience, scopes].compactMap(\.self) {
         setting.complain("is for a token, and credentials: none means without one")

@@ -19,8 +19,23 @@ extension RouteReader {
     ]
   }
 
-  /// A route that serves CONNECT and nothing else.
-  mutating func tunnelRoute(_ section: Section, _ setting: Setting, name: String?) -> Route? {
+  /// Whether a route of requests that says `tunnel: intercept` can; otherwise a problem with `setting` is noted.
+  func mayIntercept(_ section: Section, _ setting: Setting) -> Bool {
+    guard section["match"] != nil else {
+      setting.complain("is intercept, and there is no match: CONNECT names a host, which a mount has not")
+      return false
+    }
+    guard hasInterception else {
+      setting.complain(
+        "is intercept, which needs a certificate authority: write \"interception: {}\" at the top level, and run "
+          + "\"m2m-proxy ca init\"")
+      return false
+    }
+    return true
+  }
+
+  /// A route that serves CONNECT and nothing else, and a mistake for those whose mode is none.
+  mutating func blindTunnelRoute(_ section: Section, _ setting: Setting, name: String?) -> Route? {
     let mode = setting.value(Format<TunnelMode>.choice())
     let matches = section.required("match", Format<Match>.match.expected).flatMap { readTunnelMatches($0) }
     var timeouts = timeouts
@@ -30,7 +45,11 @@ extension RouteReader {
     let allowsPrivate = section.value("allow_private", .truth)
     let parentProxy = ParentProxy.read(section, inherited: parentProxy)
     for (names, complaint) in Self.foreign {
-      for name in names { section[name]?.complain(complaint) }
+      for name in names {
+        let setting = section[name]
+        // Where the mode is a mistake, they may be right.
+        if mode != nil { setting?.complain(complaint) }
+      }
     }
     guard let name, let mode, let matches else { return nil }
     var route = Route(

@@ -5,6 +5,7 @@ struct RouteReader {
   let timeouts: Timeouts
   let limits: Limits
   let parentProxy: ParentProxy?
+  let hasInterception: Bool
   var names: [String: String] = [:]
   var matches: [Match: String] = [:]
   var mounts: [String: String] = [:]
@@ -13,30 +14,37 @@ struct RouteReader {
   /// The routes of the file that are right.
   static func read(
     _ top: Section, credentials: CredentialsTable, callers: CallersTable, timeouts: Timeouts, limits: Limits,
-    parentProxy: ParentProxy?
+    parentProxy: ParentProxy?, hasInterception: Bool
   ) -> [Route] {
     let expected = "a list of routes, each with name, and match or mount"
     guard let setting = top.required("routes", expected), let items = setting.list(expected) else { return [] }
     var reader = RouteReader(
-      table: credentials, callers: callers, timeouts: timeouts, limits: limits, parentProxy: parentProxy)
+      table: credentials, callers: callers, timeouts: timeouts, limits: limits, parentProxy: parentProxy,
+      hasInterception: hasInterception)
     return items.compactMap { item in
       item.section(expected: "a route, which is a mapping of settings") { reader.route($0) }
     }
   }
 
   private init(
-    table: CredentialsTable, callers: CallersTable, timeouts: Timeouts, limits: Limits, parentProxy: ParentProxy?
+    table: CredentialsTable, callers: CallersTable, timeouts: Timeouts, limits: Limits, parentProxy: ParentProxy?,
+    hasInterception: Bool
   ) {
     self.table = table
     self.callers = callers
     self.timeouts = timeouts
     self.limits = limits
     self.parentProxy = parentProxy
+    self.hasInterception = hasInterception
   }
 
   private mutating func route(_ section: Section) -> Route? {
     let name = readName(section)
-    if let tunnel = section["tunnel"] { return tunnelRoute(section, tunnel, name: name) }
+    let tunnel = section["tunnel"]
+    if let tunnel, tunnel.written != TunnelMode.intercept.rawValue {
+      return blindTunnelRoute(section, tunnel, name: name)
+    }
+    let isIntercepted = tunnel.map { mayIntercept(section, $0) }
     let matching = readMatching(section)
     let target = readTarget(section, matching)
     let rules = RouteRules.read(section, callers: callers)
@@ -53,7 +61,7 @@ struct RouteReader {
     let withoutToken = WithoutToken.read(section, hasToken: hasToken)
     let replay = ReplayRules.read(section, limits: limits, hasToken: hasToken)
     let concurrency = section["concurrency"].flatMap(Concurrency.read)
-    guard let name, let matching, let target, let token else { return nil }
+    guard let name, let matching, let target, let token, isIntercepted != false else { return nil }
     warnIfUnreachable(section, matching, rules, token.credentials)
     var route = Route(
       name: name, matches: matching.matches, mount: matching.mount, upstream: target.origin,
@@ -62,6 +70,7 @@ struct RouteReader {
     if let origin = target.origin, origin.scheme == .http {
       certificate?.complain("is for TLS, and the upstream is \(origin)")
     }
+    route.tunnel = tunnel == nil ? nil : .intercept
     route.resources = token.resources
     route.clientCertificate = clientCertificate
     route.parentProxy = parentProxy

@@ -1,3 +1,4 @@
+internal import Configuration
 internal import Upstream
 
 extension ExchangeError {
@@ -29,7 +30,7 @@ extension ExchangeError {
       return ErrorAnswer(
         status: 508, title: "The upstream is this proxy itself",
         detail: "\(origin): \(detail) is where the proxy listens.",
-        hint: route.tunnel == nil
+        hint: route.tunnel != .blind
           ? "Let forward_to of the route \(route.name) name the server that the requests are for."
           : "Ask this proxy for the request itself, without a tunnel to it.",
         proxyStatus: "proxy_loop_detected")

@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Configuration
 internal import HTTPWire
 
 extension Exchange {
@@ -21,7 +22,7 @@ extension Exchange {
     }
     switch finding {
     case .route(let found, let length):
-      if found.tunnel != nil, let authority = target.authority {
+      if found.tunnel == .blind, let authority = target.authority {
         throw .tunnel(.isTunnel(host: name(of: authority), found))
       }
       route = found

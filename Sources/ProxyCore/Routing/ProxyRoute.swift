@@ -31,7 +31,7 @@ final class ProxyRoute: Sendable {
   let timeouts: PhaseTimeouts
   /// What is served of the requests that match it.
   let rules: AccessRules
-  /// How it serves CONNECT, which is then all that it serves; nil for a route of requests.
+  /// How it serves CONNECT, which for ``TunnelMode/blind`` is all that it serves; nil where it does not.
   let tunnel: TunnelMode?
   /// The ports of its matches that CONNECT may name, for a message.
   let tunnelPorts: String
@@ -78,12 +78,12 @@ final class ProxyRoute: Sendable {
     options = ConnectionOptions(route)
     tunnel = route.tunnel
     tunnelPorts =
-      route.tunnel == nil
+      route.tunnel != .blind
       ? ""
       : Set(route.matches.map(\.tunnelPort)).sorted().map(String.init)
         .joined(separator: ", ")
     let hosts = route.matches.filter { !$0.isWildcard }.map(\.host)
-    namedHosts = Set(route.tunnel == nil ? hosts : hosts.filter { IPAddress($0) != nil })
+    namedHosts = Set(route.tunnel != .blind ? hosts : hosts.filter { IPAddress($0) != nil })
   }
 
   private init(_ route: ProxyRoute, leadingTo origin: Origin) {
@@ -99,7 +99,7 @@ final class ProxyRoute: Sendable {
     tunnelPorts = route.tunnelPorts
     let destination = route.destination(origin)
     self.origin = destination
-    originName = route.tunnel == nil ? origin.description : destination.authority
+    originName = route.tunnel != .blind ? origin.description : destination.authority
     basePath = route.basePath
     hostLine = Self.hostLine(origin)
     timeouts = route.timeouts

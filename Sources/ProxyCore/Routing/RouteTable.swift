@@ -42,7 +42,7 @@ struct RouteTable: Sendable {
       )
     }
     for (index, configuration) in configurations.enumerated() {
-      for match in configuration.matches { add(match, route: index, isTunnel: configuration.tunnel != nil) }
+      for match in configuration.matches { add(match, route: index, isTunnel: configuration.tunnel == .blind) }
       if let mount = configuration.mount {
         mounts.update(PathPrefix(mount == "/" ? "" : mount), default: index) { $0 = index }
       }
