@@ -58,6 +58,9 @@ public struct ResponseHead: Sendable {
   /// Whether there is a field of this known name.
   public func contains(_ name: FieldName) -> Bool { facts.seen.contains(name) }
 
+  /// Whether there is a field with references to other resources: `Location`, `Content-Location` or `Link`.
+  public var hasLinks: Bool { facts.seen.intersects(.links) }
+
   /// The first field of this known name.
   public func first(_ name: FieldName) -> FieldLine? {
     guard contains(name) else { return nil }

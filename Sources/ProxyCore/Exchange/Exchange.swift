@@ -30,6 +30,8 @@ final class Exchange {
   /// What became of its user and password, where they are not those of a caller.
   var passwordVerdict: PasswordVerdict?
   var route: ProxyRoute?
+  /// Whether the route was found by the path alone, with which the proxy is the server that the client knows.
+  var isMounted = false
   var mountLength = 0
   /// What is left of Max-Forwards, for a request that it means something to.
   var remainingForwards: UInt64?
@@ -114,6 +116,7 @@ final class Exchange {
     self.connection = connection
     hasHead = false
     target = nil
+    isMounted = false
     remainingForwards = nil
     isRepetition = false
     replayedAfter.removeAll(keepingCapacity: true)

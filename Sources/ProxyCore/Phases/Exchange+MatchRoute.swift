@@ -26,6 +26,7 @@ extension Exchange {
         throw .tunnel(.isTunnel(host: name(of: authority), found))
       }
       route = found
+      isMounted = isOurs
       mountLength = length
     case .leaves(let found):
       throw .leavesRoute(found)

@@ -83,7 +83,7 @@ extension Exchange {
     let bytes = input.readableBytes
     var writer = HeadWriter(outbound)
     writer.statusLine(answerHead.status, reason: bytes.extracting(answerHead.reason.range))
-    writer.forwardFields(of: answerHead, bytes)
+    writer.forwardFields(of: answerHead, bytes, links: linkMap(route))
     let viaName = worker.viaName.bytes
     writer.via(answerHead.version, viaName.span)
     do throws(WireError) { try writer.end() } catch { throw .response(error, route) }
@@ -112,7 +112,8 @@ extension Exchange {
     // Trailers are announced only where they can follow.
     let dropped = FieldNameSet.notForwardedInResponses
     writer.forwardFields(
-      of: answerHead, bytes, dropping: received == .chunked && sent != .chunked ? dropped.union([.trailer]) : dropped)
+      of: answerHead, bytes, dropping: received == .chunked && sent != .chunked ? dropped.union([.trailer]) : dropped,
+      links: linkMap(route))
     if !answerHead.hasDate { writer.field("Date", worker.httpDate.span) }
     if sent == .chunked { writer.chunkedFraming() }
     let viaName = worker.viaName.bytes

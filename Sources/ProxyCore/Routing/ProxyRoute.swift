@@ -1,5 +1,6 @@
 internal import Addresses
 internal import Configuration
+internal import HTTPWire
 internal import Tokens
 internal import Upstream
 
@@ -43,6 +44,10 @@ final class ProxyRoute: Sendable {
   let throttling: Throttling?
   /// How many bytes of a request's content are kept so that it can be sent again; 0 for none.
   let replayBuffer: Int
+  /// In whose answers links to the upstream become links to the proxy.
+  let linkRewriting: LinkRewriting
+  /// What those links lead to; nil where they stay as they are.
+  let links: LinkMap.Upstream?
   /// How many of its requests are under way at once; nil for no limit.
   let concurrency: ConcurrencyLimit?
   /// Whether the hosts that a wildcard takes may be on private networks, or on this machine.
@@ -74,6 +79,8 @@ final class ProxyRoute: Sendable {
     throttling = route.replay.throttled
     replayBuffer = replaysUnauthorized || throttling != nil ? route.replay.buffer : 0
     concurrency = route.concurrency.map(ConcurrencyLimit.init)
+    linkRewriting = route.linkRewriting
+    links = Self.linkUpstream(route.upstream, below: basePath, route.linkRewriting)
     allowsPrivate = route.allowsPrivate
     options = ConnectionOptions(route)
     tunnel = route.tunnel
@@ -109,6 +116,8 @@ final class ProxyRoute: Sendable {
     throttling = route.throttling
     replayBuffer = route.replayBuffer
     concurrency = route.concurrency
+    linkRewriting = route.linkRewriting
+    links = Self.linkUpstream(origin, below: route.basePath, route.linkRewriting)
     allowsPrivate = route.allowsPrivate
     options = route.options
     namedHosts = route.namedHosts
@@ -127,6 +136,14 @@ final class ProxyRoute: Sendable {
   func destination(_ origin: Origin) -> UpstreamOrigin {
     UpstreamOrigin(
       origin, DestinationRules(allowsPrivate: allowsPrivate || namedHosts.contains(origin.host)), options)
+  }
+
+  private static func linkUpstream(
+    _ origin: Origin?, below basePath: [UInt8], _ rewriting: LinkRewriting
+  ) -> LinkMap.Upstream? {
+    guard rewriting != .off, let origin else { return nil }
+    return LinkMap.Upstream(
+      scheme: origin.scheme == .https ? .https : .http, host: origin.host, port: origin.port, basePath: basePath)
   }
 
   private static func hostLine(_ origin: Origin) -> [UInt8] { Array("Host: \(origin.authority)\r\n".utf8) }
