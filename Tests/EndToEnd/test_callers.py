@@ -1,6 +1,7 @@
 """Who is calling: user and password, by every client that people have, and what a route makes of it."""
 
 import json
+import os
 
 import pytest
 import requests
@@ -350,3 +351,40 @@ def test_java_with_an_authenticator(proxy, origin, passwords, is_right):
         # It asks its program again and again; the same wrong password is looked at once.
         assert proxy.sample("m2m_proxy_password_checks_total", result="wrong") == 1
         assert origin.requests == []
+
+
+# Unix sockets.
+
+def test_the_user_of_a_unix_socket_is_who_calls(start_proxy, origin, callers, passwords, tmp_path):
+    callers["cron"] = {"uid": os.getuid()}
+    proxy = start_proxy({"forward_to": origin.url, "callers": ["cron"]}, callers=callers,
+                        listen=["127.0.0.1:0", {"address": f"unix:{tmp_path}/socket"}])
+    client = proxy.connect(tmp_path / "socket")
+    assert [client.exchange(get(target)).status for target in [URL, "/api/x"]] == [200, 200]
+    # A password says more than the connection, as long as it is right.
+    assert client.exchange(get(URL, basic("erp", passwords["erp"]))).status == 403
+    assert client.exchange(get(URL, basic("erp", "wrong"))).status == 200
+    assert proxy.connect().exchange(get(URL)).status == 403
+    assert [line.get("caller") for line in proxy.requests_logged(5)] == ["cron", "cron", "erp", "cron", None]
+
+
+def test_other_users_of_a_unix_socket_are_refused(start_proxy, origin, callers, tmp_path):
+    callers["cron"] = {"uid": os.getuid() + 1}
+    proxy = start_proxy({"forward_to": origin.url}, callers=callers,
+                        listen=["127.0.0.1:0", {"address": f"unix:{tmp_path}/socket", "callers": "cron"}])
+    answer = proxy.connect(tmp_path / "socket").exchange(get("/api/x"))
+    assert answer.status == 403 and problem(answer)["title"] == "This client is not known"
+    assert proxy.connect().exchange(get("/api/x")).status == 200
+
+
+def test_a_user_has_credentials_of_its_own(start_proxy, origin, callers, authlib, second_authlib, tmp_path):
+    callers["cron"] = {"uid": os.getuid()}
+    second = second_authlib.credential() | {"client_secret": "${SECOND_SECRET}"}
+    proxy = start_proxy({"forward_to": origin.url, "credentials": {"cron": "second", "default": "first"}},
+                        callers=callers, credentials={"first": authlib.credential(), "second": second},
+                        environment={"SECOND_SECRET": second_authlib.client.secret},
+                        listen=["127.0.0.1:0", {"address": f"unix:{tmp_path}/socket"}])
+    assert proxy.connect(tmp_path / "socket").exchange(get("/api/x")).status == 200
+    assert bearer(origin) == b"Bearer " + second_authlib.tokens[0].encode()
+    assert proxy.connect().exchange(get("/api/x")).status == 200
+    assert bearer(origin) == b"Bearer " + authlib.tokens[0].encode()

@@ -52,6 +52,7 @@ import Upstream
       .caller(.passwordNeeded(.route(route))), .caller(.passwordWrong(.listener("127.0.0.1:8080"))),
       .caller(.unknown(.route(route), isBaseURL: true)), .caller(.unknown(.route(route), isBaseURL: false)),
       .caller(.notAdmitted(caller: "erp", .route(route))), .caller(.tooManyGuesses(seconds: 6)), .caller(.busy),
+      .proxyHeader,
     ] + upstreamErrors.map { .upstream($0, route) }
 
   /// The number of the case: whoever adds one is told here to add it to `all`.
@@ -85,13 +86,14 @@ import Upstream
     case .tunnel: 25
     case .tunnelBroken: 26
     case .tunnelIdle: 27
-    case .caller: 28
+    case .proxyHeader: 28
+    case .caller: 29
     }
   }
 
   @Test("every kind of error is among those that are tested")
   func completeness() {
-    #expect(Set(Self.all.map(number)) == Set(0...28))
+    #expect(Set(Self.all.map(number)) == Set(0...29))
   }
 
   @Test("every error has a name for metrics that does not depend on what is in it", arguments: all.indices)
@@ -117,7 +119,7 @@ import Upstream
     let error = Self.all[index]
     guard let answer = error.answer else {
       switch error {
-      case .clientGone, .responseIncomplete, .tunnelBroken, .tunnelIdle: return
+      case .clientGone, .proxyHeader, .responseIncomplete, .tunnelBroken, .tunnelIdle: return
       default: return #expect(Bool(false), "\(error.kind) has no answer")
       }
     }
@@ -192,6 +194,6 @@ import Upstream
   @Test("the connection ends where nobody knows where the next request begins")
   func endings() {
     let ending = Self.all.filter(\.endsConnection).map(number)
-    #expect(Set(ending) == [0, 1, 2, 6, 14, 16, 17, 18, 20, 21, 26, 27])
+    #expect(Set(ending) == [0, 1, 2, 6, 14, 16, 17, 18, 20, 21, 26, 27, 28])
   }
 }

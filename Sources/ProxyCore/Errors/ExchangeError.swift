@@ -16,6 +16,8 @@ enum ExchangeError: Error {
   case clientTooSlow(ProxyRoute)
   /// It went away.
   case clientGone
+  /// Its connection is passed on by a load balancer, and does not say whose it is.
+  case proxyHeader
 
   // The rules.
   /// No route names this target: what the client asked for, and the known name most like it.
@@ -83,7 +85,8 @@ extension ExchangeError {
 
   var hop: Hop {
     switch self {
-    case .request, .contentTooLarge, .requestTimeout, .clientTooSlow, .clientGone, .headTooLarge: .client
+    case .request, .contentTooLarge, .requestTimeout, .clientTooSlow, .clientGone, .proxyHeader, .headTooLarge:
+      .client
     case .noRoute, .notMounted, .leavesRoute, .connectMethod, .tunnel, .traceMethod, .denied: .policy
     case .caller(.busy): .internal
     case .caller: .policy
@@ -105,6 +108,7 @@ extension ExchangeError {
     case .tooManyConnections: "too_many_connections"
     case .clientTooSlow: "client_too_slow"
     case .clientGone: "client_gone"
+    case .proxyHeader: "proxy_header"
     case .noRoute: "no_route"
     case .notMounted: "not_mounted"
     case .leavesRoute: "leaves_route"
@@ -141,7 +145,7 @@ extension ExchangeError {
   var endsConnection: Bool {
     switch self {
     case .request, .contentTooLarge, .requestTimeout, .tooManyConnections, .clientTooSlow, .clientGone,
-      .connectMethod, .responseIncomplete, .tunnelBroken, .tunnelIdle, .draining:
+      .proxyHeader, .connectMethod, .responseIncomplete, .tunnelBroken, .tunnelIdle, .draining:
       true
     case .denied(let refusal): refusal.endsConnection
     default: false

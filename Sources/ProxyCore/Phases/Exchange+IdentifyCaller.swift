@@ -34,9 +34,11 @@ extension Exchange {
     guard head.fields.count(where: { $0.known == .proxyAuthorization }) == 1,
       let credentials = credentials(in: field.value)
     else { return .wrong }
+    // Nobody else has a request.
+    guard case .counted(let client) = connection.standing else { return .busy }
     let delivery = PasswordDelivery(loop: worker.loop, wakeup: connection.wakeup)
     if let verdict = passwords.check(
-      credentials, from: connection.client, at: connection.peer, { delivery.deliver($0) })
+      credentials, from: client, at: connection.peer, { delivery.deliver($0) })
     {
       return verdict
     }
