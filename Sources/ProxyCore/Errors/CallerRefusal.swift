@@ -14,12 +14,34 @@ enum CallerRefusal {
     }
   }
 
+  /// How a request came.
+  enum Way {
+    /// To a proxy.
+    case proxy
+    /// To the server of a base URL.
+    case baseURL
+    /// Through a tunnel.
+    case tunnel
+
+    /// How its client can say who it is.
+    var hint: String {
+      switch self {
+      case .proxy: "Callers in proxy.conf are known by password, by certificate, or by their user on a Unix socket."
+      case .baseURL:
+        "A base-URL client cannot send a proxy's password: let it use this address as HTTP proxy (http_proxy), or give "
+          + "the caller a certificate or a uid in proxy.conf."
+      case .tunnel:
+        "User and password come with CONNECT: give the application the proxy as http://USER:PASSWORD@HOST:PORT."
+      }
+    }
+  }
+
   /// It came without user and password, and with them it might be served.
   case passwordNeeded(Place)
   /// Its user and password are those of nobody.
   case passwordWrong(Place)
-  /// Nobody knows who sent it, and its client cannot send a password; `isBaseURL` for one that was given a base URL.
-  case unknown(Place, isBaseURL: Bool)
+  /// Nobody knows who sent it, and the client cannot be asked, or could not say.
+  case unknown(Place, Way)
   /// It is known who sent it, and that is not one who is served.
   case notAdmitted(caller: String, Place)
   /// The client has sent too many wrong passwords.
@@ -53,15 +75,11 @@ enum CallerRefusal {
         detail: "No caller in proxy.conf has both, and \(place.name) serves callers that it knows.",
         hint: "Set them again, in the application or in proxy.conf; m2m-proxy hash-password makes the hash for there.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "caller")
-    case .unknown(let place, let isBaseURL):
+    case .unknown(let place, let way):
       ErrorAnswer(
         status: 403, title: "This client is not known",
         detail: "Nothing says who sent the request, and \(place.name) serves callers that it knows.",
-        hint: isBaseURL
-          ? "A base-URL client cannot send a proxy's password: let it use this address as HTTP proxy (http_proxy), or "
-            + "give the caller a certificate or a uid in proxy.conf."
-          : "Callers in proxy.conf are known by password, by certificate, or by their user on a Unix socket.",
-        proxyStatus: "http_request_denied", proxyStatusDetails: "caller")
+        hint: way.hint, proxyStatus: "http_request_denied", proxyStatusDetails: "caller")
     case .notAdmitted(let caller, let place):
       ErrorAnswer(
         status: 403, title: "This caller is not served here",

@@ -91,8 +91,12 @@ final class Exchange {
       try applyRules()
       try applyLimits()
       if target?.form == .authority {
-        try await openTunnel()
-        try await relayTunnel()
+        if route?.isIntercepted == true {
+          try await interceptTunnel()
+        } else {
+          try await openTunnel()
+          try await relayTunnel()
+        }
       } else if try goesNoFurther() {
         await answerHere()
       } else {

@@ -12,7 +12,10 @@ extension Exchange {
   /// is known of its connection. Whether it had to say is for the listener and the route to decide.
   func identifyCaller(_ callers: CallerDirectory) async throws(ExchangeError) {
     caller = connection.callerOfPeer
-    guard let passwords = callers.passwords, let field = head.first(.proxyAuthorization) else { return }
+    // What stands in a request inside a tunnel was written for somebody else.
+    guard connection.tunnelTarget == nil, let passwords = callers.passwords,
+      let field = head.first(.proxyAuthorization)
+    else { return }
     try await identify(by: field, passwords)
     if head.methodKind == .connect { connection.callerOfPeer = caller }
   }
@@ -36,7 +39,7 @@ extension Exchange {
     else { return .wrong }
     // Nobody else has a request.
     guard case .counted(let client) = connection.standing else { return .busy }
-    let delivery = PasswordDelivery(loop: worker.loop, wakeup: connection.wakeup)
+    let delivery = Delivery<PasswordVerdict>(loop: worker.loop, wakeup: connection.wakeup)
     if let verdict = passwords.check(
       credentials, from: client, at: connection.peer, { delivery.deliver($0) })
     {
@@ -45,7 +48,7 @@ extension Exchange {
     defer { delivery.refuse() }
     connection.setDeadline(worker.loop.now + Self.longestCheck)
     while true {
-      if let verdict = delivery.verdict { return verdict }
+      if let verdict = delivery.value { return verdict }
       try await wait(overdue: .caller(.busy))
     }
   }
@@ -60,19 +63,31 @@ extension Exchange {
     throw .caller(refusal(access, place()))
   }
 
+  /// Refuses CONNECT where nothing inside the tunnel would be served: there it is too late to ask for user and password.
+  func requireCallerOfTunnel(_ routes: [ProxyRoute]) throws(ExchangeError) {
+    guard let place = routes.first(where: { $0.callerAccess != nil }), let access = place.callerAccess else { return }
+    let isServed = routes.contains { route in
+      guard let access = route.callerAccess else { return true }
+      return caller.map(access.admits) ?? access.admitsStrangers
+    }
+    // Who has sent a wrong password does not become one of the others.
+    if isServed, caller != nil || passwordVerdict == nil { return }
+    throw .caller(refusal(access, .route(place)))
+  }
+
   private func refusal(_ access: CallerAccess, _ place: CallerRefusal.Place) -> CallerRefusal {
     switch passwordVerdict {
     case .tooManyGuesses(let seconds): return .tooManyGuesses(seconds: seconds)
     case .busy: return .busy
     case .wrong, .right, nil: break
     }
-    let isProxyRequest = target?.authority != nil
+    let isProxyRequest = target?.authority != nil && connection.tunnelTarget == nil
     let isKnownByPassword = caller != nil && passwordVerdict == nil && head.contains(.proxyAuthorization)
     if isProxyRequest, !isKnownByPassword, worker.callers?.takesPasswords(access) == true {
       return passwordVerdict == nil ? .passwordNeeded(place) : .passwordWrong(place)
     }
     if let caller, let callers = worker.callers { return .notAdmitted(caller: callers.names[caller], place) }
-    return .unknown(place, isBaseURL: !isProxyRequest)
+    return .unknown(place, connection.tunnelTarget != nil ? .tunnel : isProxyRequest ? .proxy : .baseURL)
   }
 
   // MARK: The field
@@ -93,30 +108,5 @@ extension Exchange {
       let bytes = input.readableBytes
       return kept.indices.allSatisfy { kept[$0] == bytes[Int(value.start) + $0] }
     }
-  }
-}
-
-/// Brings a verdict from the thread that looks at passwords to the task that waits for it.
-// Touched on the loop's thread only: what comes from elsewhere is posted there.
-private final class PasswordDelivery: @unchecked Sendable {
-  private(set) var verdict: PasswordVerdict?
-  private let loop: EventLoop
-  private var wakeup: Wakeup?
-
-  init(loop: EventLoop, wakeup: Wakeup) {
-    self.loop = loop
-    self.wakeup = wakeup
-  }
-
-  func deliver(_ verdict: PasswordVerdict) {
-    loop.perform { [self] in
-      self.verdict = verdict
-      wakeup?.wake()
-    }
-  }
-
-  /// Nobody waits any more.
-  func refuse() {
-    wakeup = nil
   }
 }
