@@ -20,7 +20,7 @@ import Testing
       route.tunnel = .blind
       configurations.append(route)
     }
-    let made = configurations.enumerated().map { ProxyRoute($1, index: $0, pool: nil, tokens: nil) }
+    let made = configurations.enumerated().map { ProxyRoute($1, index: $0, pool: nil, tokens: .none) }
     return RouteTable(made, configurations: configurations)
   }
 

@@ -11,8 +11,8 @@ public struct Route: Sendable {
   public var upstream: Origin?
   /// What is put before the path of every request: "", or a path such as `/base` without a slash at its end.
   public var upstreamBasePath: String
-  /// Index into ``ProxyConfiguration/credentials``; nil when requests go without a token.
-  public var credentials: Int?
+  /// What it gets its tokens with.
+  public var credentials: CredentialsChoice
   /// The audience to ask a token for; nil when none is named in the token request.
   public var audience: String?
   /// The resources to ask a token for (RFC 8707); empty when none are named in the token request.
@@ -50,7 +50,8 @@ public struct Route: Sendable {
   /// A route of these parts; nothing is checked.
   public init(
     name: String, matches: [Match] = [], mount: String? = nil, upstream: Origin?, upstreamBasePath: String = "",
-    credentials: Int? = nil, audience: String? = nil, scopes: [String] = [], timeouts: Timeouts = Timeouts(),
+    credentials: CredentialsChoice = .noToken, audience: String? = nil, scopes: [String] = [],
+    timeouts: Timeouts = Timeouts(),
     rules: RouteRules = RouteRules(), body: Int? = nil, allowsPrivate: Bool = false
   ) {
     self.name = name

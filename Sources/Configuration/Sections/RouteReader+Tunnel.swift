@@ -43,7 +43,8 @@ extension RouteReader {
     let matches = section.required("match", Format<Match>.match.expected).flatMap { readTunnelMatches($0) }
     var timeouts = timeouts
     _ = section.section("timeouts") { timeouts.readTunnel($0) }
-    let rules = RouteRules(allow: section["allow"]?.distinct(.network))
+    var rules = RouteRules(allow: section["allow"]?.distinct(.network))
+    rules.callers = section["callers"].flatMap(callers.indices)
     let allowsPrivate = section.value("allow_private", .truth)
     let parentProxy = ParentProxy.read(section, inherited: parentProxy)
     for (names, complaint) in Self.foreign {

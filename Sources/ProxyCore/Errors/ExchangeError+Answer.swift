@@ -67,6 +67,7 @@ extension ExchangeError {
         hint: "Use another method; the access log shows what was forwarded.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "TRACE")
     case .denied(let refusal): refusal.answer
+    case .caller(let refusal): refusal.answer
     case .token(let failure):
       ErrorAnswer(
         status: failure.status, title: failure.title, detail: failure.detail, hint: failure.hint,

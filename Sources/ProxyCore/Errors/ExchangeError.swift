@@ -39,6 +39,8 @@ enum ExchangeError: Error {
   case traceMethod
   /// proxy.conf says who may use what, and not this client, or not this.
   case denied(PolicyRefusal)
+  /// It is not known who sent it, or not served for that.
+  case caller(CallerRefusal)
 
   // The token.
   /// There is none.
@@ -94,6 +96,8 @@ extension ExchangeError {
       .misdirected, .headTooLarge:
       .client
     case .noRoute, .notMounted, .leavesRoute, .connectMethod, .tunnel, .traceMethod, .denied: .policy
+    case .caller(.busy): .internal
+    case .caller: .policy
     case .token, .tokenTimeout: .token
     case .upstream(.ownListener, _): .policy
     case .upstream, .upstreamBroken, .upstreamSpokeFirst, .upstreamTimeout, .response, .responseIncomplete,
@@ -125,6 +129,7 @@ extension ExchangeError {
     case .tunnelIdle: "tunnel_idle"
     case .traceMethod: "trace_method"
     case .denied(let refusal): refusal.kind
+    case .caller(let refusal): refusal.kind
     case .token(let failure): failure.metricLabel
     case .tokenTimeout: "token_wait"
     case .tooManyHosts: "too_many_hosts"

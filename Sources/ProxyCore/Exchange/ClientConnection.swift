@@ -4,6 +4,7 @@ internal import Configuration
 internal import HTTPWire
 internal import Interception
 internal import Reactor
+internal import Secrets
 internal import SystemPackage
 
 // Sendable because its worker's thread is the only one that touches it.
@@ -33,6 +34,11 @@ final class ClientConnection: @unchecked Sendable {
   /// Whether the client may have this connection beside its others; otherwise it is only told that it may not.
   var standing: ClientStanding
   let worker: Worker
+  /// Which of the callers is at the other end, by what the connection itself says, or by what CONNECT said, which holds
+  /// for all that comes through it; nil where nobody knows. Looked up with the first request that wants to know.
+  lazy var callerOfPeer = worker.callers?.caller(of: peerCredentials)
+  /// The field with user and password that was right last time, and whose they are.
+  var knownCredentials: (field: Secret, caller: Int)?
   /// Where the task of this connection waits, for whatever it waits for.
   let wakeup = Wakeup()
   /// Bytes that were received and belong to no finished request.

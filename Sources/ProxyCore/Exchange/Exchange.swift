@@ -25,6 +25,10 @@ final class Exchange {
   var head = RequestHead()
   var target: RequestTarget?
   var hasHead = false
+  /// Who sent the request, by number among the callers of proxy.conf; nil where nobody knows.
+  var caller: Int?
+  /// What became of its user and password, where they are not those of a caller.
+  var passwordVerdict: PasswordVerdict?
   var route: ProxyRoute?
   /// Whether the route was found by the path alone, with which the proxy is the server that the client knows.
   var isMounted = false
@@ -33,6 +37,8 @@ final class Exchange {
   var remainingForwards: UInt64?
   /// Whether it counts among the requests of the route that are under way.
   var holdsPlace = false
+  /// Where its token comes from; nil where it needs none.
+  var tokens: TokenSource?
   var token: AccessToken?
   /// Why the request goes on without a token although the route has one.
   var missingToken: String?
@@ -80,7 +86,7 @@ final class Exchange {
     begin(on: connection)
     do throws(ExchangeError) {
       try await readRequest()
-      try identifyClient()
+      try await identifyClient()
       try matchRoute()
       try applyRules()
       try applyLimits()
@@ -153,6 +159,9 @@ final class Exchange {
     tunnel = nil
     tunnelRequest = nil
     route = nil
+    caller = nil
+    passwordVerdict = nil
+    tokens = nil
     token = nil
     missingToken = nil
     failure = nil

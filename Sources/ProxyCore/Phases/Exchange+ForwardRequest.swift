@@ -109,7 +109,7 @@ extension Exchange {
   private func droppedFields(_ route: ProxyRoute) -> FieldNameSet {
     var dropped = FieldNameSet.notForwardedInRequests
     // Where the proxy sets no token, or sets it elsewhere, the application's own credentials are between it and the upstream.
-    if route.tokens == nil || route.tokenHeader != nil { dropped.remove(.authorization) }
+    if !route.tokens.exist || route.tokenHeader != nil { dropped.remove(.authorization) }
     // An HTTP/1.0 client cannot be sent the 100 that this would bring, and without content there is nothing that the
     // upstream could ask for (RFC 9110 section 10.1.1).
     // Nor is anything to be waited for when the request is sent again with its content.

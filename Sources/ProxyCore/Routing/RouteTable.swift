@@ -94,6 +94,12 @@ struct RouteTable: Sendable {
     return known.flatMap { hosts[$0].someTunnel }.map { .otherPort(routes[$0]) } ?? .nothing
   }
 
+  /// The routes of the requests inside a tunnel to `host` and `port` that is intercepted.
+  func routesInside(host: Span<UInt8>, port: UInt16) -> [ProxyRoute] {
+    guard let position = position(of: host, port) else { return [] }
+    return hosts[position].interceptions(of: port).map { routes[$0] }
+  }
+
   /// The route for a request whose target is a path (origin form).
   func route(mountedAt path: Span<UInt8>) -> Finding {
     guard let mount = mounts.entry(covering: path, where: { _ in true }) else { return .nothing }

@@ -30,6 +30,7 @@ public enum LogField: String, CaseIterable, Sendable {
   case upstream
   case replayed
   case client
+  case caller
   case error
   case detail
   case hint
