@@ -49,6 +49,8 @@ import Upstream
       .tunnelBroken("reset", route), .tunnelIdle(route),
       .tunnel(.unknownHost("api.test", routeName: "api.test")), .tunnel(.hasRequests(host: "api.test", route)),
       .tunnel(.otherPort(target: "api.test:22", route)), .tunnel(.isTunnel(host: "api.test", route)),
+      .tokenRequest(.method("GET"), route), .tokenRequest(.tooLarge, route), .tokenRequest(.noGrantType, route),
+      .tokenRequest(.repetition, route), .tokenRequest(.grantType("password"), route),
     ] + upstreamErrors.map { .upstream($0, route) }
 
   /// The number of the case: whoever adds one is told here to add it to `all`.
@@ -82,12 +84,13 @@ import Upstream
     case .tunnel: 25
     case .tunnelBroken: 26
     case .tunnelIdle: 27
+    case .tokenRequest: 28
     }
   }
 
   @Test("every kind of error is among those that are tested")
   func completeness() {
-    #expect(Set(Self.all.map(number)) == Set(0...27))
+    #expect(Set(Self.all.map(number)) == Set(0...28))
   }
 
   @Test("every error has a name for metrics that does not depend on what is in it", arguments: all.indices)

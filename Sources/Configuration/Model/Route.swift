@@ -21,6 +21,8 @@ public struct Route: Sendable {
   public var scopes: [String]
   /// How it serves CONNECT, which for ``TunnelMode/blind`` is all that it serves; nil where it does not.
   public var tunnel: TunnelMode?
+  /// Where the proxy itself answers token requests of the route's applications.
+  public var tokenEndpoints: [LocalTokenEndpoint] = []
   /// Where the token goes.
   public var tokenField = TokenField()
   /// What becomes of its requests while there is no token.

@@ -8,6 +8,7 @@ struct RouteReader {
   var names: [String: String] = [:]
   var matches: [Match: String] = [:]
   var mounts: [String: String] = [:]
+  var tokenEndpoints: [LocalTokenEndpoint: String] = [:]
   var ports = ClaimedPorts()
 
   /// The routes of the file that are right.
@@ -55,6 +56,7 @@ struct RouteReader {
     let parentProxy = ParentProxy.read(section, inherited: parentProxy)
     let hasToken = token == nil || token?.credentials != nil
     let tokenField = TokenField.read(section, hasToken: hasToken)
+    let tokenEndpoints = readTokenEndpoints(section, hasToken: hasToken, tokenField)
     let withoutToken = WithoutToken.read(section, hasToken: hasToken)
     let replay = ReplayRules.read(section, limits: limits, hasToken: hasToken)
     let concurrency = section["concurrency"].flatMap(Concurrency.read)
@@ -72,6 +74,7 @@ struct RouteReader {
     route.clientCertificate = clientCertificate
     route.parentProxy = parentProxy
     route.tokenField = tokenField
+    route.tokenEndpoints = tokenEndpoints
     route.withoutToken = withoutToken
     route.replay = replay
     route.concurrency = concurrency

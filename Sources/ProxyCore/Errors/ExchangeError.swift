@@ -14,6 +14,8 @@ enum ExchangeError: Error {
   case requestTimeout
   /// It sends its content, or takes its answer, more slowly than anybody may.
   case clientTooSlow(ProxyRoute)
+  /// It asks the proxy itself for a token, and not as that is done.
+  case tokenRequest(TokenRequestRefusal, ProxyRoute)
   /// It went away.
   case clientGone
 
@@ -81,7 +83,7 @@ extension ExchangeError {
 
   var hop: Hop {
     switch self {
-    case .request, .contentTooLarge, .requestTimeout, .clientTooSlow, .clientGone, .headTooLarge: .client
+    case .request, .contentTooLarge, .requestTimeout, .clientTooSlow, .clientGone, .headTooLarge, .tokenRequest: .client
     case .noRoute, .notMounted, .leavesRoute, .connectMethod, .tunnel, .traceMethod, .denied: .policy
     case .token, .tokenTimeout: .token
     case .upstream(.ownListener, _): .policy
@@ -100,6 +102,7 @@ extension ExchangeError {
     case .requestTimeout: "request_timeout"
     case .tooManyConnections: "too_many_connections"
     case .clientTooSlow: "client_too_slow"
+    case .tokenRequest(let refusal, _): refusal.kind
     case .clientGone: "client_gone"
     case .noRoute: "no_route"
     case .notMounted: "not_mounted"

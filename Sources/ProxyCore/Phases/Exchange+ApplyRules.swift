@@ -9,6 +9,8 @@ extension Exchange {
     guard let route, let target, let input = connection.input else { return }
     let rules = route.rules
     guard rules.admits(connection.address) else { throw .denied(.routeClient(address: clientAddress, route)) }
+    // The other rules are about what is forwarded.
+    guard !isTokenRequest else { return }
     let bytes = input.readableBytes
     guard rules.allows(method: bytes.extracting(head.method.range)) else {
       throw .denied(.method(text(of: head.method), route))

@@ -9,6 +9,11 @@ extension Exchange {
     guard let target, let input = connection.input else { return }
     let bytes = input.readableBytes
     if target.form == .authority { return try matchTunnel(target, bytes) }
+    if worker.table.hasTokenEndpoints, let found = tokenEndpointRoute(target, bytes) {
+      route = found
+      isTokenRequest = true
+      return
+    }
     var finding = RouteTable.Finding.nothing
     if let authority = target.authority {
       let port = authority.port ?? (target.scheme ?? .http).defaultPort
@@ -37,7 +42,7 @@ extension Exchange {
 
   // A target without a path asks for the root, and "OPTIONS *" for no path at all.
   @_lifetime(copy bytes)
-  private func path(of target: RequestTarget, in bytes: Span<UInt8>) -> Span<UInt8> {
+  func path(of target: RequestTarget, in bytes: Span<UInt8>) -> Span<UInt8> {
     switch target.form {
     case .asterisk: bytes.extracting(head.target.range)
     case .absolute where target.path.isEmpty: bytes.extracting(rootPath(in: bytes))
