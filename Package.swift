@@ -53,6 +53,7 @@ let package = Package(
     module("Secrets", [systemPackage]),
     module("Cryptography", ["COpenSSL", "Secrets"]),
     module("HTTPWire", ["Bytes"]),
+    module("ProxyProtocol", ["Addresses"]),
     module("Configuration", ["Addresses", "CYAML", "Cryptography", "Secrets"]),
     module("Telemetry", ["Bytes", "Locks", logging]),
     module("Tokens", ["Cryptography", "Locks", "Secrets"]),
@@ -71,7 +72,8 @@ let package = Package(
       "ProxyCore",
       [
         "Addresses", "Admin", "Bytes", "CLinux", "Configuration", "Cryptography", "FileStore", "HTTPWire",
-        "Interception", "Locks", "Reactor", "Secrets", "Telemetry", "Tokens", "Upstream", deque, logging, systemPackage,
+        "Interception", "Locks", "ProxyProtocol", "Reactor", "Secrets", "Telemetry", "Tokens", "Upstream", deque,
+        logging, systemPackage,
       ]),
 
     .executableTarget(
@@ -87,7 +89,10 @@ let package = Package(
 
     // What must hold for any input, for libFuzzer (scripts/fuzz) and for the tests that replay Tests/Corpus.
     .target(
-      name: "FuzzTargets", dependencies: ["Bytes", "Configuration", "HTTPWire", "Locks", "Secrets", "Tokens"],
+      name: "FuzzTargets",
+      dependencies: [
+        "Addresses", "Bytes", "Configuration", "HTTPWire", "Locks", "ProxyProtocol", "Secrets", "Tokens",
+      ],
       path: "Tests/FuzzTargets", swiftSettings: strict),
 
     tests("AddressesTests", ["Addresses"]),
@@ -96,6 +101,7 @@ let package = Package(
     tests("SecretsTests", ["Locks", "Secrets", systemPackage]),
     tests("CryptographyTests", ["Cryptography", "Secrets"]),
     tests("HTTPWireTests", ["Bytes", "HTTPWire"]),
+    tests("ProxyProtocolTests", ["Addresses", "ProxyProtocol"]),
     tests("ConfigurationTests", ["Addresses", "Configuration", "Cryptography", "Secrets"]),
     tests("TelemetryTests", ["Bytes", "Locks", "Telemetry", logging]),
     tests("TokensTests", ["Cryptography", "Locks", "Tokens", "Secrets"]),

@@ -3,8 +3,8 @@
 /// The cases carry nothing of the message: their number is bounded, and so is what they say.
 public enum WireError: String, Error, Sendable, CaseIterable {
   /// The start line.
-  case tlsHandshake, malformedRequestLine, requestLineTooLong, methodTooLong, invalidTargetByte, missingVersion,
-    malformedVersion, unsupportedVersion, malformedStatusLine, statusLineTooLong, invalidStatus
+  case tlsHandshake, proxyHeader, malformedRequestLine, requestLineTooLong, methodTooLong, invalidTargetByte,
+    missingVersion, malformedVersion, unsupportedVersion, malformedStatusLine, statusLineTooLong, invalidStatus
 
   /// The head as a whole, and its lines.
   case headTooLarge, tooManyFields, bareLineFeed, bareCarriageReturn, controlByte, foldedField, whitespaceInFieldName,

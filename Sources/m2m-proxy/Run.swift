@@ -20,6 +20,7 @@ struct Run: ParsableCommand {
     // Whoever reads our output may go away; that is no reason to end.
     signal(SIGPIPE, SIG_IGN)
     try Terminal.holdStandardDescriptors()
+    let service = ServiceManager()
     let loaded = try LoadedConfiguration(file)
     let settings = loaded.configuration.log
     let format: LogFormat = settings.format == .json ? .json : .logfmt
@@ -31,13 +32,17 @@ struct Run: ParsableCommand {
     do {
       proxy = try Proxy(
         loaded.configuration, logger: logger, accessLog: settings.access ? (sink, format) : nil,
-        notice: { Terminal.say($0) })
+        notice: {
+          Terminal.say($0)
+          service.stopping()
+        })
     } catch {
       Terminal.say("m2m-proxy: \(error)")
       throw ExitCode(71)
     }
     Terminal.say(StartReport(loaded, proxy).text)
     Terminal.say("ready in \((ContinuousClock.now - started).inMilliseconds) ms")
+    service.ready()
     do { try proxy.run() } catch {
       Terminal.say("m2m-proxy: \(error)")
       throw ExitCode(71)

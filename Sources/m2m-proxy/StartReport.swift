@@ -9,11 +9,11 @@ struct StartReport {
     let configuration = loaded.configuration
     let loops = proxy.loopCount == 1 ? "1 loop" : "\(proxy.loopCount) loops"
     var lines = ["m2m-proxy \(M2MProxy.version) · \(loaded.path) · \(loops)"]
-    lines += proxy.addresses.map { "listen   http://\($0)" }
+    lines += proxy.listeners.map { "listen   \($0)" }
     if let admin = proxy.adminAddress { lines.append("admin    http://\(admin)   health, metrics") }
     if let store = configuration.tokenStore { lines.append("tokens   \(store.directory)   encrypted, shared") }
     lines.append(RouteReport(configuration).text)
-    lines += configuration.warnings.map { "warning  \($0)" }
+    lines += configuration.warnings.map { "warning  \($0)" } + proxy.warnings.map { "warning  \($0)" }
     text = lines.joined(separator: "\n")
   }
 }

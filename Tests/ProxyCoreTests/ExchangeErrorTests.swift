@@ -51,6 +51,7 @@ import Upstream
       .tunnel(.otherPort(target: "api.test:22", route)), .tunnel(.isTunnel(host: "api.test", route)),
       .tokenRequest(.method("GET"), route), .tokenRequest(.tooLarge, route), .tokenRequest(.noGrantType, route),
       .tokenRequest(.repetition, route), .tokenRequest(.grantType("password"), route),
+      .proxyHeader,
     ] + upstreamErrors.map { .upstream($0, route) }
 
   /// The number of the case: whoever adds one is told here to add it to `all`.
@@ -84,13 +85,14 @@ import Upstream
     case .tunnel: 25
     case .tunnelBroken: 26
     case .tunnelIdle: 27
-    case .tokenRequest: 28
+    case .tokenRequest: 29
+    case .proxyHeader: 28
     }
   }
 
   @Test("every kind of error is among those that are tested")
   func completeness() {
-    #expect(Set(Self.all.map(number)) == Set(0...28))
+    #expect(Set(Self.all.map(number)) == Set(0...29))
   }
 
   @Test("every error has a name for metrics that does not depend on what is in it", arguments: all.indices)
@@ -116,7 +118,7 @@ import Upstream
     let error = Self.all[index]
     guard let answer = error.answer else {
       switch error {
-      case .clientGone, .responseIncomplete, .tunnelBroken, .tunnelIdle: return
+      case .clientGone, .proxyHeader, .responseIncomplete, .tunnelBroken, .tunnelIdle: return
       default: return #expect(Bool(false), "\(error.kind) has no answer")
       }
     }
@@ -191,6 +193,6 @@ import Upstream
   @Test("the connection ends where nobody knows where the next request begins")
   func endings() {
     let ending = Self.all.filter(\.endsConnection).map(number)
-    #expect(Set(ending) == [0, 1, 2, 6, 14, 16, 17, 18, 20, 21, 26, 27])
+    #expect(Set(ending) == [0, 1, 2, 6, 14, 16, 17, 18, 20, 21, 26, 27, 28])
   }
 }

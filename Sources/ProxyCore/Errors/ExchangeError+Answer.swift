@@ -6,7 +6,7 @@ extension ExchangeError {
   /// The answer for the client; nil when there is nobody to answer, or an answer has begun already.
   var answer: ErrorAnswer? {
     switch self {
-    case .clientGone, .responseIncomplete, .tunnelBroken, .tunnelIdle: nil
+    case .clientGone, .proxyHeader, .responseIncomplete, .tunnelBroken, .tunnelIdle: nil
     case .request(let error): Self.answer(error)
     case .requestTimeout:
       ErrorAnswer(
@@ -127,6 +127,8 @@ extension ExchangeError {
     case .tooManyFields: "Send fewer, or raise limits.fields in proxy.conf."
     case .tlsHandshake:
       "Write http:// where the application names the proxy: http_proxy=http://…, or a base URL http://…."
+    case .proxyHeader:
+      "Name the sender's address under proxy_protocol of this listener, or let it send the bare connection."
     case .unsupportedVersion: "Let the client speak HTTP/1.1 here; HTTP/2 is not served."
     default: "The proxy passes on nothing that two programs could read in two ways."
     }

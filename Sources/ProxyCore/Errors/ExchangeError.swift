@@ -18,6 +18,8 @@ enum ExchangeError: Error {
   case tokenRequest(TokenRequestRefusal, ProxyRoute)
   /// It went away.
   case clientGone
+  /// Its connection is passed on by a load balancer, and does not say whose it is.
+  case proxyHeader
 
   // The rules.
   /// No route names this target: what the client asked for, and the known name most like it.
@@ -83,7 +85,9 @@ extension ExchangeError {
 
   var hop: Hop {
     switch self {
-    case .request, .contentTooLarge, .requestTimeout, .clientTooSlow, .clientGone, .headTooLarge, .tokenRequest: .client
+    case .request, .contentTooLarge, .requestTimeout, .clientTooSlow, .clientGone, .proxyHeader, .headTooLarge,
+      .tokenRequest:
+      .client
     case .noRoute, .notMounted, .leavesRoute, .connectMethod, .tunnel, .traceMethod, .denied: .policy
     case .token, .tokenTimeout: .token
     case .upstream(.ownListener, _): .policy
@@ -104,6 +108,7 @@ extension ExchangeError {
     case .clientTooSlow: "client_too_slow"
     case .tokenRequest(let refusal, _): refusal.kind
     case .clientGone: "client_gone"
+    case .proxyHeader: "proxy_header"
     case .noRoute: "no_route"
     case .notMounted: "not_mounted"
     case .leavesRoute: "leaves_route"
@@ -139,7 +144,7 @@ extension ExchangeError {
   var endsConnection: Bool {
     switch self {
     case .request, .contentTooLarge, .requestTimeout, .tooManyConnections, .clientTooSlow, .clientGone,
-      .connectMethod, .responseIncomplete, .tunnelBroken, .tunnelIdle, .draining:
+      .proxyHeader, .connectMethod, .responseIncomplete, .tunnelBroken, .tunnelIdle, .draining:
       true
     case .denied(let refusal): refusal.endsConnection
     default: false

@@ -17,8 +17,10 @@ public final class Proxy {
   private let drain: Drain
   private let admin: AdminServer?
 
-  /// The addresses that are really bound, as `host:port`.
-  public let addresses: [String]
+  /// What is really bound, as URLs; `unix:` and a path for a Unix socket.
+  public let listeners: [String]
+  /// What deserves a second look and proxy.conf alone could not tell, as sentences.
+  public let warnings: [String]
   /// The address of the admin listener, if there is one.
   public var adminAddress: String? { admin?.address }
   /// How many event loops serve.
@@ -33,6 +35,7 @@ public final class Proxy {
     _ configuration: ProxyConfiguration, logger: Logger, accessLog: (sink: LogSink, format: LogFormat)?,
     notice: @escaping @Sendable (String) -> Void
   ) throws(StartError) {
+    let passed = try PassedSockets.ofThisProcess()
     DescriptorLimit.raise()
     // Before any thread exists: threads inherit the mask that keeps these signals for the loop.
     let drain = Drain(timeout: configuration.timeouts.drain, notice: notice)
@@ -79,11 +82,17 @@ public final class Proxy {
         Double(sink.droppedLines)
       }
     }
-    addresses = try Self.bind(configuration.listen, workers)
-    var own = OwnListeners()
-    for address in addresses { own.insert(address) }
-    for dialer in dialers { dialer.ownListeners = own }
-    admin = try Self.makeAdmin(configuration, loops[0], registry, drain)
+    do throws(StartError) {
+      let binding = try ListenerBinding(configuration.listen, workers, passed)
+      admin = try Self.makeAdmin(configuration, loops[0], registry, drain)
+      listeners = binding.listeners
+      warnings = binding.warnings
+      for dialer in dialers { dialer.ownListeners = binding.own }
+    } catch {
+      // No socket's file stays behind.
+      for worker in workers { worker.closeListeners() }
+      throw error
+    }
   }
 
   /// Serves until a signal ends it and the last request is done.
@@ -135,27 +144,6 @@ public final class Proxy {
     } catch {
       throw StartError("the token store cannot be used: \(error.detail)")
     }
-  }
-
-  private static func bind(_ listeners: [ListenerSettings], _ workers: [Worker]) throws(StartError) -> [String] {
-    var bound: [String] = []
-    for settings in listeners {
-      do {
-        let address = settings.address
-        var port = address.port
-        // Loops share a port, and the kernel would let another m2m-proxy of the same user share it too.
-        if workers.count > 1, port != 0 { try Listener.checkAvailability(host: address.host, port: port) }
-        for worker in workers {
-          let listener = try worker.listen(on: settings, port: port, sharesPort: workers.count > 1)
-          // With port 0 the first one decides for all.
-          if port != listener.port || worker === workers[0] { bound.append(listener.address) }
-          port = listener.port
-        }
-      } catch {
-        throw StartError.bind("\(settings.address)", error)
-      }
-    }
-    return bound
   }
 
   private static func makeAdmin(

@@ -25,7 +25,7 @@ extension Exchange {
       }
     }
     // In the absolute form the target chooses a route by its name, which is the operator's, or is our own address.
-    guard connection.listener.address.isLoopback, target?.authority == nil, let host = head.authority else { return }
+    guard connection.listener.address.isLocal, target?.authority == nil, let host = head.authority else { return }
     guard isOwnHost(host, bytes) else {
       throw .denied(.foreignHost(Self.shortened(text(of: host.host)), listener: "\(connection.listener.address)"))
     }
