@@ -62,7 +62,9 @@ let package = Package(
 
     module(
       "Upstream",
-      ["Addresses", "Bytes", "CCurl", "COpenSSL", "Cryptography", "Reactor", "Secrets", deque, systemPackage]),
+      [
+        "Addresses", "Bytes", "CCurl", "CLinux", "COpenSSL", "Cryptography", "Reactor", "Secrets", deque, systemPackage,
+      ]),
     module(
       "Interception", ["Bytes", "COpenSSL", "CLinux", "Cryptography", "Locks", "Reactor", "Secrets", systemPackage]),
     module("HTTPService", ["Bytes", "HTTPWire", "Reactor", systemPackage]),

@@ -54,6 +54,9 @@ extension WireError {
     case .framedInterim: "An interim response (1xx) announces a body; expected none."
     case .unaskedUpgrade:
       "It is a 101 (Switching Protocols), although the request asked for no other protocol; expected a final response."
+    case .unofferedUpgrade:
+      "It is a 101 (Switching Protocols) that does not name the protocol, or one that was not offered; expected Upgrade "
+        + "with one of those in the request, and Connection: Upgrade."
     case .tooManyInterims: "Too many interim responses (1xx) came before the final one."
     default: targetMessage
     }

@@ -17,7 +17,7 @@ public enum WireError: String, Error, Sendable, CaseIterable {
     transferEncodingInHTTP10, disguisedFraming, framedInterim, framedConnect
 
   /// Which answer of several is the final one.
-  case unaskedUpgrade, tooManyInterims
+  case unaskedUpgrade, unofferedUpgrade, tooManyInterims
 
   /// Where the request goes.
   case missingHost, repeatedHost, emptyHost, invalidHost, ambiguousAddress, invalidPort, missingPort, userinfo,

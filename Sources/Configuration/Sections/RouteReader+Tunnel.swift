@@ -18,7 +18,10 @@ extension RouteReader {
         ], isForTokens
       ),
       (["client_certificate"], "is for TLS, which goes through a blind tunnel from end to end"),
-      (["methods", "paths", "body", "replay_buffer", "throttled", "concurrency", "rewrite_links"], isForRequests),
+      (
+        ["methods", "paths", "body", "replay_buffer", "throttled", "concurrency", "upgrade", "rewrite_links"],
+        isForRequests
+      ),
     ]
   }
 

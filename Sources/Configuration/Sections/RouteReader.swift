@@ -60,6 +60,7 @@ struct RouteReader {
     let withoutToken = WithoutToken.read(section, hasToken: hasToken)
     let replay = ReplayRules.read(section, limits: limits, hasToken: hasToken)
     let concurrency = section["concurrency"].flatMap(Concurrency.read)
+    let upgrade = UpgradeRules.read(section)
     let linkRewriting = section.value("rewrite_links", Format<LinkRewriting>.choice()) ?? .auto
     guard let name, let matching, let target, let token, isIntercepted != false else { return nil }
     var route = Route(
@@ -78,6 +79,7 @@ struct RouteReader {
     route.withoutToken = withoutToken
     route.replay = replay
     route.concurrency = concurrency
+    route.upgrade = upgrade
     route.linkRewriting = linkRewriting
     return route
   }

@@ -52,10 +52,12 @@ final class Exchange {
   /// What the client is sent before the answer's content.
   var answerOutput: ByteBuffer?
   var download: BodyRelay?
-  /// What goes both ways, once CONNECT has been answered.
+  /// The protocols that the upstream may change the connection to, as places in the request's head.
+  var offeredProtocols: [ByteRange] = []
+  /// What goes both ways, once CONNECT has been answered or the protocol has changed.
   var tunnel: TunnelRelay?
-  /// Where that leads, for the log: the request's head is not kept for as long as a tunnel lasts.
-  var tunnelHost = ""
+  /// What the log says of the request that the tunnel began with.
+  var tunnelRequest: TunnelRequest?
   var isRepetition = false
   var uploadPace = ClientPace(rate: nil)
   var downloadPace = ClientPace(rate: nil)
@@ -100,7 +102,12 @@ final class Exchange {
           dropRefusedToken()
           guard mayReplay, try await prepareReplay() else { break }
         }
-        try await relayResponse()
+        if hasSwitched {
+          try await switchProtocols()
+          try await relayTunnel()
+        } else {
+          try await relayResponse()
+        }
       }
     } catch {
       failure = error
@@ -120,6 +127,7 @@ final class Exchange {
     isRepetition = false
     replayedAfter.removeAll(keepingCapacity: true)
     uploadIsRefused = false
+    offeredProtocols.removeAll(keepingCapacity: true)
     ending = .closesConnection
     status = 0
     hasBegunAnswer = false
@@ -144,6 +152,7 @@ final class Exchange {
     download = nil
     tunnel?.giveBack(to: worker.buffers)
     tunnel = nil
+    tunnelRequest = nil
     route = nil
     token = nil
     missingToken = nil
@@ -153,7 +162,7 @@ final class Exchange {
   }
 
   /// The next request begins where this one ended.
-  private func endUpload() {
+  func endUpload() {
     if let input = connection.input, hasHead {
       input.consume(head.length)
       if input.isEmpty {

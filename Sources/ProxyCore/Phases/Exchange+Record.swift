@@ -12,7 +12,8 @@ extension Exchange {
     let sent = tunnel?.fromUpstream.bytesMoved ?? (hasBegunAnswer ? download?.decoder.payloadBytes ?? 0 : 0)
     let metrics = worker.metrics.metrics(of: route)
     metrics.count(status: status)
-    metrics.duration.observe(nanoseconds: total)
+    // How long people talk over a WebSocket is no answer's duration.
+    metrics.duration.observe(nanoseconds: clock.switched ?? total)
     if let firstByte = clock.firstByte { metrics.firstByte.observe(nanoseconds: firstByte) }
     if received > 0 { metrics.received.increment(by: received) }
     if sent > 0 { metrics.sent.increment(by: sent) }
@@ -48,9 +49,12 @@ extension Exchange {
   }
 
   private func describeRequest(_ line: inout LogLine) {
-    if tunnel != nil {
-      line.field(.method, "CONNECT" as StaticString)
-      return line.field(.host, tunnelHost)
+    if let tunnelRequest {
+      line.field(.method, tunnelRequest.method)
+      line.field(.host, tunnelRequest.host)
+      if let path = tunnelRequest.path { line.field(.path, path) }
+      if let protocols = tunnelRequest.protocols { line.field(.upgrade, protocols) }
+      return
     }
     guard let input = connection.input else { return }
     let bytes = input.readableBytes

@@ -4,7 +4,8 @@ internal import Reactor
 internal import Upstream
 
 extension Exchange {
-  /// Reads the head of the upstream's answer; interim answers before it are passed on as they come.
+  /// Reads the head of the upstream's answer, or of the 101 that ends what HTTP has to say; interim answers before it are
+  /// passed on as they come.
   func readAnswer() async throws(ExchangeError) {
     guard let route else { return }
     let outbound = answerOutput ?? worker.buffers.lend()
@@ -12,9 +13,8 @@ extension Exchange {
     var interimAnswers = 0
     try await readAnswerHead(outbound, route)
     while answerHead.isInterim {
+      if hasSwitched { return try checkSwitch(route) }
       interimAnswers += 1
-      // Upgrade is not sent on, so that nobody may switch (RFC 9110 section 15.2.2).
-      guard answerHead.status != 101 else { throw .response(.unaskedUpgrade, route) }
       guard interimAnswers <= Self.mostInterimAnswers else { throw .response(.tooManyInterims, route) }
       try passOnInterim(outbound, route)
       renewDeadline(route)
@@ -129,7 +129,7 @@ extension Exchange {
   /// Whether the client's connection ends with this answer: it wants it so, the program is stopping, it has carried
   /// as many requests as it may, or the request's content will not be read to its end.
   private var closesAfterAnswer: Bool {
-    if !head.wantsKeepAlive || worker.isDraining || connection.isLastRequest { return true }
+    if !head.wantsKeepAlive || worker.isDraining || connection.isLastRequest || isAheadOfUpgrade { return true }
     guard let upload, !upload.isFinished else { return false }
     return status >= 400 || download != nil
   }

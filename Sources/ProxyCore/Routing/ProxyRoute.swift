@@ -48,6 +48,8 @@ final class ProxyRoute: Sendable {
   let links: LinkMap.Upstream?
   /// How many of its requests are under way at once; nil for no limit.
   let concurrency: ConcurrencyLimit?
+  /// To which protocols its connections may change.
+  let upgrade: UpgradeRules
   /// Whether the hosts that a wildcard takes may be on private networks, or on this machine.
   private let allowsPrivate: Bool
   /// The hosts that the operator wrote out, which may be anywhere; of a tunnel, whose other end nobody verifies, only
@@ -76,6 +78,7 @@ final class ProxyRoute: Sendable {
     throttling = route.replay.throttled
     replayBuffer = replaysUnauthorized || throttling != nil ? route.replay.buffer : 0
     concurrency = route.concurrency.map(ConcurrencyLimit.init)
+    upgrade = route.upgrade
     linkRewriting = route.linkRewriting
     links = Self.linkUpstream(route.upstream, below: basePath, route.linkRewriting)
     allowsPrivate = route.allowsPrivate
@@ -112,6 +115,7 @@ final class ProxyRoute: Sendable {
     throttling = route.throttling
     replayBuffer = route.replayBuffer
     concurrency = route.concurrency
+    upgrade = route.upgrade
     linkRewriting = route.linkRewriting
     links = Self.linkUpstream(origin, below: route.basePath, route.linkRewriting)
     allowsPrivate = route.allowsPrivate

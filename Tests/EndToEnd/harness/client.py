@@ -37,6 +37,13 @@ class RawClient:
         """The next answer's head only."""
         return wire.read_answer_head(self.reader)
 
+    def switched(self) -> wire.Answer:
+        """The next answer's head, which says that the protocol changes."""
+        answer = wire.read_answer_head(self.reader, may_switch=True)
+        assert answer.status == 101, answer
+        assert not answer.values("content-length") and not answer.values("transfer-encoding"), answer
+        return answer
+
     def exchange(self, request: bytes, to: str = "GET") -> wire.Answer:
         return self.send(request).answer(to)
 
