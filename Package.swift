@@ -66,7 +66,8 @@ let package = Package(
         "Addresses", "Bytes", "CCurl", "CLinux", "COpenSSL", "Cryptography", "Reactor", "Secrets", deque, systemPackage,
       ]),
     module(
-      "Interception", ["Bytes", "COpenSSL", "CLinux", "Cryptography", "Locks", "Reactor", "Secrets", systemPackage]),
+      "Interception",
+      ["Addresses", "Bytes", "COpenSSL", "CLinux", "Cryptography", "Locks", "Reactor", "Secrets", systemPackage]),
     module("HTTPService", ["Bytes", "HTTPWire", "Reactor", systemPackage]),
     module("Admin", ["HTTPService", "Reactor", systemPackage]),
     module("Sandbox", ["Cryptography", "HTTPService", "Locks", "Reactor", systemPackage]),
@@ -79,7 +80,10 @@ let package = Package(
       ]),
 
     .executableTarget(
-      name: "m2m-proxy", dependencies: ["Configuration", "ProxyCore", "Telemetry", argumentParser, logging],
+      name: "m2m-proxy",
+      dependencies: [
+        "Configuration", "Cryptography", "Interception", "ProxyCore", "Secrets", "Telemetry", argumentParser, logging,
+      ],
       swiftSettings: strict),
     .executableTarget(
       name: "m2m-sandbox", dependencies: ["Reactor", "Sandbox", argumentParser, systemPackage], swiftSettings: strict),
@@ -112,7 +116,10 @@ let package = Package(
     tests("UpstreamTests", ["Addresses", "Bytes", "LoopbackTesting", "Reactor", "Secrets", "Upstream"]),
     tests(
       "InterceptionTests",
-      ["Bytes", "COpenSSL", "Cryptography", "Interception", "LoopbackTesting", "Reactor", "Secrets", systemPackage]),
+      [
+        "Addresses", "Bytes", "COpenSSL", "Cryptography", "Interception", "LoopbackTesting", "Reactor", "Secrets",
+        systemPackage,
+      ]),
     tests("FuzzTargetTests", ["FuzzTargets"]),
     tests("HTTPServiceTests", ["Bytes", "HTTPService", "Locks", "Reactor"]),
     tests("AdminTests", ["Admin", "HTTPService"]),

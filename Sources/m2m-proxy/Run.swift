@@ -22,6 +22,7 @@ struct Run: ParsableCommand {
     try Terminal.holdStandardDescriptors()
     let service = ServiceManager()
     let loaded = try LoadedConfiguration(file)
+    let authority = try loaded.authority()
     let settings = loaded.configuration.log
     let format: LogFormat = settings.format == .json ? .json : .logfmt
     let sink = LogSink(descriptor: STDOUT_FILENO)
@@ -31,7 +32,8 @@ struct Run: ParsableCommand {
     let proxy: Proxy
     do {
       proxy = try Proxy(
-        loaded.configuration, logger: logger, accessLog: settings.access ? (sink, format) : nil,
+        loaded.configuration, authority: authority?.authority, logger: logger,
+        accessLog: settings.access ? (sink, format) : nil,
         notice: {
           Terminal.say($0)
           service.stopping()
@@ -40,7 +42,7 @@ struct Run: ParsableCommand {
       Terminal.say("m2m-proxy: \(error)")
       throw ExitCode(71)
     }
-    Terminal.say(StartReport(loaded, proxy).text)
+    Terminal.say(StartReport(loaded, proxy, authority).text)
     Terminal.say("ready in \((ContinuousClock.now - started).inMilliseconds) ms")
     service.ready()
     do { try proxy.run() } catch {

@@ -85,4 +85,22 @@ import Testing
         "1:62: routes[0].token_endpoint is for a token, and nothing can be put into a blind tunnel"
       ])
   }
+
+  @Test("of a route that intercepts is intercepted as well, and nobody's blind tunnel")
+  func intercepted() throws {
+    func text(_ tunnel: String) -> String {
+      """
+      interception: {}
+      credentials: { k: { domain: acme.kinde.com, client_id: id, client_secret: "${SECRET}" } }
+      routes: [{ name: a, match: a, tunnel: intercept, audience: x, token_endpoint: [/t, b/t] }\(tunnel)]
+      """
+    }
+    let route = try configuration(text("")).routes[0]
+    #expect(route.interceptedMatches.map(\.description) == ["a", "b/t"])
+    #expect(try configuration(text(", { name: c, match: 'b:444', tunnel: blind }")).routes.count == 2)
+    let found = problems(text(", { name: c, match: b, tunnel: blind }"))
+    #expect(found.count == 1)
+    #expect(found[0].contains("routes[1].match is b, and routes[0].token_endpoint[1] is for the same host and port"))
+    #expect(try configuration(self.text(", token_endpoint: b/t")).routes[0].interceptedMatches == [])
+  }
 }

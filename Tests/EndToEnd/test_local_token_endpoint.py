@@ -84,6 +84,19 @@ def test_authlib_fetches_a_placeholder_through_the_proxy(proxy, origin, authlib)
     check_call(origin, authlib, token["access_token"])
 
 
+def test_authlib_fetches_a_placeholder_inside_an_intercepted_tunnel(start_proxy, interception, origin, authlib):
+    proxy = start_proxy({"forward_to": origin.url, "tunnel": "intercept", "token_endpoint": FOREIGN},
+                        interception=interception.settings)
+    with OAuth2Session("app", SECRET) as session:
+        session.trust_env = False
+        session.proxies = {"https": proxy.url}
+        session.verify = str(interception.file)
+        token = session.fetch_token(f"https://{FOREIGN}")
+        assert session.get("https://api.internal/v1").text == "ok"
+        assert session.get("https://login.internal/other").status_code == 403
+    check_call(origin, authlib, token["access_token"])
+
+
 @pytest.mark.parametrize("through_proxy", [False, True], ids=["base-url", "proxy"])
 def test_requests_oauthlib_fetches_a_placeholder(proxy, origin, authlib, monkeypatch, through_proxy):
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")

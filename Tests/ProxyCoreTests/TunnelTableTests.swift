@@ -4,9 +4,16 @@ import Testing
 @testable import ProxyCore
 
 @Suite("A tunnel in the route table") struct TunnelTableTests {
-  private func table(tunnels: [String: [Match]], routes: [String: [Match]] = [:]) -> RouteTable {
+  private func table(
+    tunnels: [String: [Match]] = [:], routes: [String: [Match]] = [:], intercepted: [String: [Match]] = [:]
+  ) -> RouteTable {
     var configurations = routes.map { name, matches in
       Route(name: name, matches: matches, upstream: Origin(scheme: .https, host: "upstream.test"))
+    }
+    for (name, matches) in intercepted {
+      var route = Route(name: name, matches: matches, upstream: Origin(scheme: .https, host: "upstream.test"))
+      route.tunnel = .intercept
+      configurations.append(route)
     }
     for (name, matches) in tunnels {
       var route = Route(name: name, matches: matches, upstream: nil)
@@ -22,10 +29,32 @@ import Testing
     let host = Array(host.utf8)
     return switch table.tunnel(to: host.span, port: port) {
     case .tunnel(let route): "tunnel \(route.name)"
+    case .intercepted(let route): "inside \(route.name)"
     case .hasRequests(let route): "requests \(route.name)"
     case .otherPort(let route): "port \(route.name)"
     case .nothing: nil
     }
+  }
+
+  @Test("to a token endpoint of a route that intercepts ends here, and to that of another route does not")
+  func tokenEndpoints() {
+    var routes = [
+      Route(name: "a", matches: [Match(host: "a.test")], upstream: Origin(scheme: .https, host: "a.test")),
+      Route(name: "b", matches: [Match(host: "b.test")], upstream: Origin(scheme: .https, host: "b.test")),
+    ]
+    routes[0].tunnel = .intercept
+    routes[0].tokenEndpoints = [.path("/token"), .host(Match(host: "login.test", path: "/token"))]
+    routes[1].tokenEndpoints = [
+      .host(Match(host: "other.test", path: "/token")), .host(Match(host: "b.test", path: "/token")),
+    ]
+    let made = routes.enumerated().map { ProxyRoute($1, index: $0, pool: nil, tokens: nil) }
+    let table = RouteTable(made, configurations: routes)
+    #expect(connect(table, "a.test") == "inside a")
+    #expect(connect(table, "LOGIN.test") == "inside a")
+    #expect(connect(table, "login.test", 80) == "inside a")
+    #expect(connect(table, "login.test", 8443) == nil)
+    #expect(connect(table, "other.test") == nil)
+    #expect(connect(table, "b.test") == "requests b")
   }
 
   @Test("leads to the ports that are named, and to 443 where none is")
@@ -64,6 +93,19 @@ import Testing
       tunnels: ["t": [wild], "one": [Match(host: "one.in.wild.test")]],
       routes: ["r": [Match(host: "in.wild.test", path: "/x", isWildcard: true)]])
     #expect(connect(below, "a.in.wild.test") == "requests r" && connect(below, "one.in.wild.test") == "tunnel one")
+  }
+
+  @Test("is served inside where a route of the host says so, on the ports of http and https or the one that is named")
+  func intercepted() {
+    let wild = Match(host: "wild.test", isWildcard: true)
+    let table = table(
+      tunnels: ["t": [Match(host: "blind.wild.test")]], routes: ["r": [Match(host: "b.test", path: "/v2")]],
+      intercepted: ["i": [wild, Match(host: "a.test", port: 8443)], "b": [Match(host: "b.test", path: "/v1")]])
+    #expect(connect(table, "x.wild.test") == "inside i" && connect(table, "x.wild.test", 80) == "inside i")
+    #expect(connect(table, "x.wild.test", 8443) == "port i" && connect(table, "wild.test") == nil)
+    #expect(connect(table, "a.test", 8443) == "inside i" && connect(table, "a.test") == "port i")
+    // One route of the host is enough, and a blind tunnel to a name comes before a wildcard.
+    #expect(connect(table, "B.test.") == "inside b" && connect(table, "blind.wild.test") == "tunnel t")
   }
 
   @Test("beside a route for requests on another port of the same host each has its own")

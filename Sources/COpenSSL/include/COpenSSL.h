@@ -45,6 +45,7 @@ int copenssl_hkdf_sha256(
     const void *secret, size_t secret_count, const void *salt, size_t salt_count, const void *info, size_t info_count,
     uint8_t *derived, size_t derived_count);
 
+#include "COpenSSLAuthority.h"
 #include "COpenSSLServer.h"
 
 #endif

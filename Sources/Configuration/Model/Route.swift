@@ -69,3 +69,14 @@ public struct Route: Sendable {
     self.allowsPrivate = allowsPrivate
   }
 }
+
+extension Route {
+  /// The hosts and ports to which CONNECT ends at the proxy: of what it takes, and of its token endpoints.
+  public var interceptedMatches: [Match] {
+    guard tunnel == .intercept else { return [] }
+    let endpoints = tokenEndpoints.compactMap { endpoint in
+      if case .host(let match) = endpoint { match } else { nil }
+    }
+    return matches + endpoints
+  }
+}

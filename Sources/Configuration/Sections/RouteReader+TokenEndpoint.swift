@@ -1,7 +1,7 @@
 extension RouteReader {
   /// Reads `token_endpoint` of a route. Where something is wrong with it there is a problem, and no configuration.
   mutating func readTokenEndpoints(
-    _ section: Section, hasToken: Bool, _ tokenField: TokenField
+    _ section: Section, hasToken: Bool, _ tokenField: TokenField, isIntercepted: Bool
   ) -> [LocalTokenEndpoint] {
     guard let setting = section["token_endpoint"] else { return [] }
     guard hasToken else {
@@ -17,6 +17,8 @@ extension RouteReader {
     let format = Format<LocalTokenEndpoint>.localTokenEndpoint
     return (setting.items(format.expected) ?? []).compactMap { item in
       guard let endpoint = item.value(format), claim(endpoint, item) else { return nil }
+      // Where CONNECT leads to it, no blind tunnel may.
+      if isIntercepted, case .host(let match) = endpoint, !claimPort(of: match, isTunnel: false, item) { return nil }
       return endpoint
     }
   }

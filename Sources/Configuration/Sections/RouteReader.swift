@@ -56,7 +56,8 @@ struct RouteReader {
     let parentProxy = ParentProxy.read(section, inherited: parentProxy)
     let hasToken = token == nil || token?.credentials != nil
     let tokenField = TokenField.read(section, hasToken: hasToken)
-    let tokenEndpoints = readTokenEndpoints(section, hasToken: hasToken, tokenField)
+    let tokenEndpoints = readTokenEndpoints(
+      section, hasToken: hasToken, tokenField, isIntercepted: tunnel != nil)
     let withoutToken = WithoutToken.read(section, hasToken: hasToken)
     let replay = ReplayRules.read(section, limits: limits, hasToken: hasToken)
     let concurrency = section["concurrency"].flatMap(Concurrency.read)

@@ -6,7 +6,7 @@ extension ExchangeError {
   /// The answer for the client; nil when there is nobody to answer, or an answer has begun already.
   var answer: ErrorAnswer? {
     switch self {
-    case .clientGone, .proxyHeader, .responseIncomplete, .tunnelBroken, .tunnelIdle: nil
+    case .clientGone, .clientTLS, .proxyHeader, .responseIncomplete, .tunnelBroken, .tunnelIdle: nil
     case .request(let error): Self.answer(error)
     case .requestTimeout:
       ErrorAnswer(
@@ -55,6 +55,12 @@ extension ExchangeError {
         hint: "Methods are written in capitals: CONNECT.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "CONNECT")
     case .tunnel(let refusal): refusal.answer
+    case .misdirected(let misdirection): misdirection.answer
+    case .interception(let error):
+      ErrorAnswer(
+        status: 500, title: "There is no certificate for this host", detail: "\(error).",
+        hint: "m2m-proxy check says whether the certificate authority and the routes fit together.",
+        proxyStatus: "proxy_configuration_error", proxyStatusDetails: "certificate")
     case .traceMethod:
       ErrorAnswer(
         status: 405, title: "TRACE is not forwarded",

@@ -12,6 +12,8 @@ internal import SystemPackage
 /// Between requests it holds no buffer.
 final class ClientConnection: @unchecked Sendable {
   private(set) var stream: ByteStream
+  /// Where the tunnel leads inside which the client sends its requests; nil where it sends them to the proxy itself.
+  private(set) var tunnelTarget: TunnelTarget?
   /// Whether the client speaks TLS here.
   private(set) var isSecure = false
   /// Who is at the other end, as far as the connection itself says that.
@@ -106,11 +108,20 @@ final class ClientConnection: @unchecked Sendable {
       }
       break
     }
+    if let tunnelTarget, isSecure, requests == 0, !isOverdue, !isAborted, !worker.isDraining {
+      worker.noteUnusedTunnel(of: peer, to: tunnelTarget)
+    }
     end()
   }
 
   /// Whether the connection ends after the request that is being served, however that ends.
   var isLastRequest: Bool { requests >= worker.requestsPerConnection }
+
+  /// From now on the client's requests come inside a tunnel to `target`, and are counted anew.
+  func enterTunnel(_ target: TunnelTarget) {
+    tunnelTarget = target
+    requests = 0
+  }
 
   /// Says that the client has too many connections, without waiting for its request.
   func refuse() async {
@@ -157,7 +168,7 @@ final class ClientConnection: @unchecked Sendable {
   }
 
   /// Reads into a buffer that is lent only for bytes that are there; false when the connection has ended.
-  private func receiveFirstBytes() -> Bool {
+  func receiveFirstBytes() -> Bool {
     switch receive() {
     case .transferred, .wouldBlock: true
     case .endOfStream, .failed: false

@@ -87,8 +87,12 @@ final class Exchange {
       try applyRules()
       try applyLimits()
       if target?.form == .authority {
-        try await openTunnel()
-        try await relayTunnel()
+        if route?.isIntercepted == true {
+          try await interceptTunnel()
+        } else {
+          try await openTunnel()
+          try await relayTunnel()
+        }
       } else if isTokenRequest {
         try await answerTokenRequest()
       } else if try goesNoFurther() {

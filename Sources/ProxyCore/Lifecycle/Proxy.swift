@@ -1,6 +1,7 @@
 internal import Admin
 public import Configuration
 internal import FileStore
+public import Interception
 public import Logging
 internal import Reactor
 internal import Synchronization
@@ -28,11 +29,13 @@ public final class Proxy {
 
   /// Binds every address of `configuration`; nothing is served before ``run()``.
   ///
+  /// - Parameter authority: issues the certificates of hosts that are intercepted; nil where none are.
   /// - Parameter accessLog: where a line for every request goes; nil for nowhere.
   /// - Parameter notice: is given a line for the person at the terminal when the proxy begins to stop.
   /// - Throws: what could not be had, as a sentence.
   public init(
-    _ configuration: ProxyConfiguration, logger: Logger, accessLog: (sink: LogSink, format: LogFormat)?,
+    _ configuration: ProxyConfiguration, authority: CertificateAuthority?, logger: Logger,
+    accessLog: (sink: LogSink, format: LogFormat)?,
     notice: @escaping @Sendable (String) -> Void
   ) throws(StartError) {
     let passed = try PassedSockets.ofThisProcess()
@@ -66,13 +69,15 @@ public final class Proxy {
     let loopCount = loops.count
     let census = ClientCensus(limit: configuration.limits.connectionsPerClient)
     let viaName = ViaName()
+    let leaves = try Self.makeLeaves(authority, configuration.interception)
     workers = zip(loops, dialers).map { loop, dialer in
       Worker(
         loop: loop, table: plan.table, pools: plan.makePools(configuration, loops: loopCount, dialer, loop, registry),
         requestedHosts: RoutePlan.makeRequestedHosts(configuration, loops: loopCount, dialer, loop, registry),
         configuration: configuration, connectionLimit: share(configuration.limits.connections, of: loopCount),
         clients: census, metrics: WorkerMetrics(registry, routes: plan.table.routes),
-        accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger, viaName: viaName)
+        accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger, viaName: viaName,
+        leaves: leaves)
     }
     for route in plan.table.routes { route.concurrency?.register(registry, route: route.name) }
     registry.registerProcessMetrics()
@@ -143,6 +148,17 @@ public final class Proxy {
       return try FileTokenStore(path: settings.directory, key: settings.key)
     } catch {
       throw StartError("the token store cannot be used: \(error.detail)")
+    }
+  }
+
+  private static func makeLeaves(
+    _ authority: CertificateAuthority?, _ settings: InterceptionSettings?
+  ) throws(StartError) -> LeafCertificates? {
+    guard let authority, let settings else { return nil }
+    do {
+      return try LeafCertificates(authority, lifetime: settings.leafLifetime.duration)
+    } catch {
+      throw StartError("the certificates of intercepted hosts cannot be made: \(error)")
     }
   }
 

@@ -1,6 +1,7 @@
 internal import Bytes
 internal import Configuration
 internal import HTTPWire
+internal import Interception
 internal import Logging
 internal import Reactor
 internal import Synchronization
@@ -26,6 +27,8 @@ final class Worker: @unchecked Sendable {
   let metrics: WorkerMetrics
   let accessLog: AccessLog?
   let viaName: ViaName
+  /// The certificates that are shown inside tunnels; nil where no route is intercepted.
+  let leaves: LeafCertificates?
   let logger: Logger
   private(set) var isDraining = false
   /// How many requests were answered, or given up. Written by the loop's thread, read at the end by another.
@@ -38,6 +41,7 @@ final class Worker: @unchecked Sendable {
   private var refusals = 0
   private var nextRefusalNotice = Instant(nanoseconds: 0)
   private var nextExhaustionNotice = Instant(nanoseconds: 0)
+  private var nextUnusedTunnelNotice = Instant(nanoseconds: 0)
   private var nextHeaderNotice = Instant(nanoseconds: 0)
   private var exchanges: [Exchange] = []
   private var drained: (@Sendable () -> Void)?
@@ -56,7 +60,7 @@ final class Worker: @unchecked Sendable {
     loop: EventLoop, table: RouteTable, pools: [UpstreamPool], requestedHosts: RequestedHosts,
     configuration: ProxyConfiguration,
     connectionLimit: Int, clients: ClientCensus, metrics: WorkerMetrics, accessLog: AccessLog?, logger: Logger,
-    viaName: ViaName = ViaName()
+    viaName: ViaName = ViaName(), leaves: LeafCertificates? = nil
   ) {
     self.loop = loop
     self.table = table
@@ -70,6 +74,7 @@ final class Worker: @unchecked Sendable {
     self.accessLog = accessLog
     self.logger = logger
     self.viaName = viaName
+    self.leaves = leaves
     timeouts = PhaseTimeouts(configuration.timeouts)
     let limits = configuration.limits
     let capacity = Self.bufferCapacity(limits)
@@ -158,6 +163,20 @@ final class Worker: @unchecked Sendable {
     nextExhaustionNotice = loop.now + Self.noticeInterval
     let hint = errno.isShortage ? "raise the limit of open files (ulimit -n)" : "connections wait in the kernel's queue"
     logger.warning("accept", metadata: ["error": "\(errno)", "hint": "\(hint)"])
+  }
+
+  /// A client has agreed on TLS inside a tunnel, and has left without a request: some, Node.js among them, look at the
+  /// certificate only then, and say nothing.
+  func noteUnusedTunnel(of peer: String, to target: TunnelTarget) {
+    guard loop.now >= nextUnusedTunnelNotice else { return }
+    nextUnusedTunnelNotice = loop.now + Self.noticeInterval
+    logger.notice(
+      "tunnel",
+      metadata: [
+        "client": "\(peer)", "host": "\(target.authority)", "detail": "the client left without a request",
+        "hint":
+          "if this goes on, it does not trust the proxy's certificate authority; m2m-proxy ca trust says how it can",
+      ])
   }
 
   /// A load balancer's connection does not begin with what it must begin with.

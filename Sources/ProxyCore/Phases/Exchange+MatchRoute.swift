@@ -4,10 +4,11 @@ internal import HTTPWire
 
 extension Exchange {
   /// Finds the route: by the target's authority where it has one, by the mounted path where it has none, or only our own
-  /// address. What Host says decides nothing.
+  /// address. What Host says decides nothing, and inside a tunnel it must not say anything else.
   func matchRoute() throws(ExchangeError) {
     guard let target, let input = connection.input else { return }
     let bytes = input.readableBytes
+    if let tunnel = connection.tunnelTarget { return try matchInside(tunnel, target, bytes) }
     if target.form == .authority { return try matchTunnel(target, bytes) }
     if worker.table.hasTokenEndpoints, let found = tokenEndpointRoute(target, bytes) {
       route = found

@@ -1,5 +1,6 @@
 internal import Bytes
 internal import HTTPWire
+internal import Interception
 internal import Reactor
 internal import Telemetry
 internal import Upstream
@@ -24,7 +25,7 @@ extension Exchange {
 
     worker.accessLog?.write(at: WallClock.now()) { line in
       if let route { line.field(.route, route.name) }
-      if hasHead { describeRequest(&line) }
+      if hasHead || tunnelRequest != nil { describeRequest(&line) }
       line.field(.status, status)
       line.field(.sent, sent)
       line.field(.received, received)
@@ -70,8 +71,24 @@ extension ExchangeError {
   var logDetail: String? {
     switch self {
     case .clientGone: nil
+    case .clientTLS(let failure, let host): failure.logDetail(host)
     case .responseIncomplete(let reason, _), .tunnelBroken(let reason, _): reason
     default: answer?.detail
+    }
+  }
+}
+
+extension TLSFailure {
+  /// What happened, and what mends it where that is known.
+  fileprivate func logDetail(_ host: String) -> String {
+    switch self {
+    case .distrusted:
+      "\(detail) \(host) is intercepted: let the application trust the proxy's certificate authority; "
+        + "m2m-proxy ca trust says how."
+    case .closed:
+      "\(detail) \(host) is intercepted: if it is always so, the application does not trust the proxy's certificate "
+        + "authority; m2m-proxy ca trust says how it can."
+    default: detail
     }
   }
 }

@@ -14,11 +14,14 @@ extension Exchange {
     status = 200
     hasBegunAnswer = true
     tunnel = TunnelRelay(fromClient: takeTunnelBytes())
+    guard await confirmTunnel() else { throw .clientGone }
+  }
+
+  /// Tells the client that its tunnel is there; whether it takes that.
+  func confirmTunnel() async -> Bool {
     // A 2xx to CONNECT has neither length nor coding (RFC 9110 section 9.3.6).
     let date = String(decoding: worker.httpDate, as: UTF8.self)
-    guard await send(Array("HTTP/1.1 200 Connection established\r\nDate: \(date)\r\n\r\n".utf8)) else {
-      throw .clientGone
-    }
+    return await send(Array("HTTP/1.1 200 Connection established\r\nDate: \(date)\r\n\r\n".utf8))
   }
 
   /// Passes on what comes, both ways, until both sides have ended. What ends otherwise ends with a reset, so that neither

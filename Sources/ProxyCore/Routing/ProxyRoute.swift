@@ -32,6 +32,8 @@ final class ProxyRoute: Sendable {
   let rules: AccessRules
   /// How it serves CONNECT, which for ``TunnelMode/blind`` is all that it serves; nil where it does not.
   let tunnel: TunnelMode?
+  /// Whether requests to its hosts are served inside tunnels as well.
+  let isIntercepted: Bool
   /// The ports of its matches that CONNECT may name, for a message.
   let tunnelPorts: String
   /// How many bytes of content a request may have.
@@ -84,11 +86,9 @@ final class ProxyRoute: Sendable {
     allowsPrivate = route.allowsPrivate
     options = ConnectionOptions(route)
     tunnel = route.tunnel
-    tunnelPorts =
-      route.tunnel != .blind
-      ? ""
-      : Set(route.matches.map(\.tunnelPort)).sorted().map(String.init)
-        .joined(separator: ", ")
+    isIntercepted = route.tunnel == .intercept
+    tunnelPorts = Set(route.matches.flatMap { $0.connectPorts(route.tunnel) }).sorted().map(String.init)
+      .joined(separator: ", ")
     let hosts = route.matches.filter { !$0.isWildcard }.map(\.host)
     namedHosts = Set(route.tunnel != .blind ? hosts : hosts.filter { IPAddress($0) != nil })
   }
@@ -102,6 +102,7 @@ final class ProxyRoute: Sendable {
     forwardsWithoutToken = route.forwardsWithoutToken
     name = route.name
     tunnel = route.tunnel
+    isIntercepted = route.isIntercepted
     tunnelPorts = route.tunnelPorts
     let destination = route.destination(origin)
     self.origin = destination
@@ -147,6 +148,17 @@ final class ProxyRoute: Sendable {
   }
 
   private static func hostLine(_ origin: Origin) -> [UInt8] { Array("Host: \(origin.authority)\r\n".utf8) }
+}
+
+extension Match {
+  /// The ports that CONNECT may name.
+  fileprivate func connectPorts(_ tunnel: TunnelMode?) -> [UInt16] {
+    switch tunnel {
+    case .blind: [tunnelPort]
+    case .intercept: port.map { [$0] } ?? [80, 443]
+    case nil: []
+    }
+  }
 }
 
 extension UpstreamOrigin {

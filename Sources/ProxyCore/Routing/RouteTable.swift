@@ -15,6 +15,8 @@ struct RouteTable: Sendable {
   enum TunnelFinding {
     /// The route through which the tunnel may lead.
     case tunnel(ProxyRoute)
+    /// A route for requests to that host, which are served inside the tunnel.
+    case intercepted(ProxyRoute)
     /// A route for requests to that host, which a tunnel would carry past it.
     case hasRequests(ProxyRoute)
     /// A route for tunnels to that host, on other ports.
@@ -43,15 +45,17 @@ struct RouteTable: Sendable {
       )
     }
     for (index, configuration) in configurations.enumerated() {
-      for match in configuration.matches { add(match, route: index, isTunnel: configuration.tunnel == .blind) }
-      for endpoint in configuration.tokenEndpoints { tokenEndpoints.add(endpoint, route: index) }
+      for match in configuration.matches { add(match, route: index, tunnel: configuration.tunnel) }
+      for endpoint in configuration.tokenEndpoints {
+        tokenEndpoints.add(endpoint, route: index, tunnel: configuration.tunnel)
+      }
       if let mount = configuration.mount {
         mounts.update(PathPrefix(mount == "/" ? "" : mount), default: index) { $0 = index }
       }
     }
   }
 
-  private mutating func add(_ match: Match, route: Int, isTunnel: Bool) {
+  private mutating func add(_ match: Match, route: Int, tunnel: TunnelMode?) {
     var position = hosts.count
     if match.isWildcard {
       byDomain.update(match.host, default: position) { position = $0 }
@@ -59,7 +63,7 @@ struct RouteTable: Sendable {
       byHost.update(match.host, default: position) { position = $0 }
     }
     if position == hosts.count { hosts.append(HostRoutes()) }
-    hosts[position].add(match, route: route, isTunnel: isTunnel)
+    hosts[position].add(match, route: route, tunnel: tunnel)
   }
 
   /// Whether a match for requests names `host` itself, on whatever port and path; a wildcard names none, and the host of a
@@ -82,11 +86,14 @@ struct RouteTable: Sendable {
   /// What becomes of CONNECT to `host` and `port`. The name itself decides, or else the longest wildcard above it that
   /// says something about it; where one of them has routes for requests, no shorter wildcard makes a tunnel of it.
   func tunnel(to host: Span<UInt8>, port: UInt16) -> TunnelFinding {
+    if let route = tokenEndpoints.interception(of: host, port: port) { return .intercepted(routes[route]) }
     let exact = byHost.value(for: host)
     let position =
       exact.flatMap { hosts[$0].decidesAboutTunnel(to: port) ? $0 : nil }
       ?? byDomain.value(above: host) { hosts[$0].decidesAboutTunnel(to: port) }
+    if let position, let route = hosts[position].interception(of: port) { return .intercepted(routes[route]) }
     if let position, let route = hosts[position].tunnel(to: port) { return .tunnel(routes[route]) }
+    if let position, let route = hosts[position].someInterception { return .otherPort(routes[route]) }
     if let position, let route = hosts[position].requests(like: port) { return .hasRequests(routes[route]) }
     let known = exact ?? byDomain.value(above: host) { hosts[$0].someTunnel != nil }
     return known.flatMap { hosts[$0].someTunnel }.map { .otherPort(routes[$0]) } ?? .nothing

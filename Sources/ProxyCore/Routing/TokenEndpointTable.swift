@@ -7,12 +7,13 @@ struct TokenEndpointTable: Sendable {
   /// Whether there is none.
   private(set) var isEmpty = true
 
-  /// Adds one of the route at position `route`.
-  mutating func add(_ endpoint: LocalTokenEndpoint, route: Int) {
+  /// Adds one of the route at position `route`, which serves CONNECT as `tunnel` says.
+  mutating func add(_ endpoint: LocalTokenEndpoint, route: Int, tunnel: TunnelMode? = nil) {
     isEmpty = false
     switch endpoint {
     case .path(let path): own.update(PathPrefix(path), default: route) { $0 = route }
-    case .host(let match): hosts.update(match.host, default: HostRoutes()) { $0.add(match, route: route) }
+    case .host(let match):
+      hosts.update(match.host, default: HostRoutes()) { $0.add(match, route: route, tunnel: tunnel) }
     }
   }
 
@@ -30,4 +31,7 @@ struct TokenEndpointTable: Sendable {
     guard let found = hosts.value(for: host)?.find(port, path), found.prefix.length == path.count else { return nil }
     return found.route
   }
+
+  /// The route for whose token requests tunnels to `port` of a host end at the proxy, if there is one.
+  func interception(of host: Span<UInt8>, port: UInt16) -> Int? { hosts.value(for: host)?.interception(of: port) }
 }

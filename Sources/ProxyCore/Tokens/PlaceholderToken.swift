@@ -3,7 +3,7 @@ internal import Cryptography
 /// A token that is none: what an application gets that wants to fetch one itself. On its way the real one takes its place.
 ///
 /// It has the shape of a JSON Web Token, since some libraries look into theirs for the time at which it ends. It is not
-/// signed, names no client, no audience and no scope, and is the same for everybody: docs/decisions/0008-placeholder-tokens.md.
+/// signed, names no client, no audience and no scope, and is the same for everybody: docs/decisions/0009-placeholder-tokens.md.
 struct PlaceholderToken {
   /// How many seconds it says that it is good for.
   static let lifetime: UInt64 = 3600
