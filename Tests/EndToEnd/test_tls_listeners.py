@@ -395,10 +395,17 @@ def test_a_blind_tunnel_inside_tls(tls_proxy, nginx, authority):
     assert proxy.requests_logged(1)[0]["method"] == "CONNECT"
 
 
-def test_interception_inside_tls_is_refused_with_what_helps(tls_proxy, origin, authority, interception):
+def test_interception_inside_tls(tls_proxy, origin, authority, interception, authlib, tmp_path):
     proxy = tls_proxy({"tunnel": "intercept"}, interception=interception.settings)
-    client = TLSClient(proxy, authority)
-    answer = client.exchange(get("api.internal:443", host="api.internal:443", method="CONNECT"))
-    assert answer.status == 501 and "listener without tls" in json.loads(answer.body)["hint"]
-    client.close()
-    assert origin.requests == []
+    content = bytes(range(256)) * 4096
+    (tmp_path / "content").write_bytes(content)
+    result = run(["curl", "-sS", "--proxy", https(proxy), "--proxy-cacert", str(authority.file), "--cacert",
+                  str(interception.file), "-H", "Expect:", "--data-binary", f"@{tmp_path / 'content'}",
+                  "https://api.internal/a", "https://api.internal/b"], env=clean_environment())
+    assert (result.returncode, result.stdout) == (0, "okok"), result.stderr
+    assert [(request.target, request.body == content) for request in origin.requests] == [(b"/a", True), (b"/b", True)]
+    assert origin.requests[0].value("authorization") == b"Bearer " + authlib.tokens[0].encode()
+    # Plain HTTP inside the tunnel is that, whatever is around it.
+    result = run(["curl", "-sS", "--proxytunnel", "--proxy", https(proxy), "--proxy-cacert", str(authority.file),
+                  "http://api.internal/c"], env=clean_environment())
+    assert (result.returncode, result.stdout) == (0, "ok"), result.stderr

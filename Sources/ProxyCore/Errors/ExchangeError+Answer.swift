@@ -26,6 +26,7 @@ extension ExchangeError {
         detail: "It came more slowly than any client may send, for longer than a pause may be.",
         hint: "limits.min_rate in proxy.conf is the least rate, and timeouts.body how far a client may fall behind.",
         proxyStatus: "http_request_error", proxyStatusDetails: "too slow")
+    case .tokenRequest(let refusal, let route): refusal.answer(route)
     case .tooManyConnections:
       ErrorAnswer(
         status: 503, title: "Too many connections",
@@ -67,6 +68,7 @@ extension ExchangeError {
         hint: "Use another method; the access log shows what was forwarded.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "TRACE")
     case .denied(let refusal): refusal.answer
+    case .caller(let refusal): refusal.answer
     case .token(let failure):
       ErrorAnswer(
         status: failure.status, title: failure.title, detail: failure.detail, hint: failure.hint,

@@ -10,8 +10,6 @@ enum TunnelRefusal {
   case isTunnel(host: String, ProxyRoute)
   /// CONNECT inside a tunnel whose requests are served here.
   case nested(String, inside: String)
-  /// The requests of a tunnel can be served by the route, but not where the connection itself is TLS already.
-  case insideTLS(host: String, ProxyRoute)
 
   /// Its name in the log and in metrics.
   var kind: String {
@@ -21,7 +19,6 @@ enum TunnelRefusal {
     case .otherPort: "tunnel_port"
     case .isTunnel: "tunnel_only"
     case .nested: "tunnel_nested"
-    case .insideTLS: "tunnel_in_tls"
     }
   }
 
@@ -57,15 +54,6 @@ enum TunnelRefusal {
         detail: "The route \(route.name) serves CONNECT, and this is a request for \(host).",
         hint: "Use https://\(host)/... with this proxy, or give the host a route without \"tunnel\" in proxy.conf.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "tunnel only")
-    case .insideTLS(let host, let route):
-      ErrorAnswer(
-        status: 501, title: "No interception inside TLS",
-        detail:
-          "The route \(route.name) serves what is inside tunnels to \(host), and this connection to the proxy is TLS itself.",
-        hint:
-          "Let the application reach the proxy by a listener without tls for https:// URLs, on loopback or a Unix socket: "
-          + "what it sends is encrypted inside the tunnel.",
-        proxyStatus: "http_request_denied", proxyStatusDetails: "TLS inside TLS")
     case .nested(let target, let tunnel):
       ErrorAnswer(
         status: 403, title: "No tunnel inside a tunnel",

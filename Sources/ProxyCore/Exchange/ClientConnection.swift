@@ -4,6 +4,7 @@ internal import Configuration
 internal import HTTPWire
 internal import Interception
 internal import Reactor
+internal import Secrets
 internal import SystemPackage
 
 // Sendable because its worker's thread is the only one that touches it.
@@ -14,7 +15,7 @@ final class ClientConnection: @unchecked Sendable {
   private(set) var stream: ByteStream
   /// Where the tunnel leads inside which the client sends its requests; nil where it sends them to the proxy itself.
   private(set) var tunnelTarget: TunnelTarget?
-  /// Whether the client speaks TLS here.
+  /// Whether the client's requests come by TLS: on a connection that is TLS, or, inside a tunnel, in the tunnel.
   private(set) var isSecure = false
   /// Who is at the other end, as far as the connection itself says that.
   var peerCredentials = PeerCredentials()
@@ -33,6 +34,11 @@ final class ClientConnection: @unchecked Sendable {
   /// Whether the client may have this connection beside its others; otherwise it is only told that it may not.
   var standing: ClientStanding
   let worker: Worker
+  /// Which of the callers is at the other end, by what the connection itself says, or by what CONNECT said, which holds
+  /// for all that comes through it; nil where nobody knows. Looked up with the first request that wants to know.
+  lazy var callerOfPeer = worker.callers?.caller(of: peerCredentials)
+  /// The field with user and password that was right last time, and whose they are.
+  var knownCredentials: (field: Secret, caller: Int)?
   /// Where the task of this connection waits, for whatever it waits for.
   let wakeup = Wakeup()
   /// Bytes that were received and belong to no finished request.
@@ -123,6 +129,7 @@ final class ClientConnection: @unchecked Sendable {
   /// From now on the client's requests come inside a tunnel to `target`, and are counted anew.
   func enterTunnel(_ target: TunnelTarget) {
     tunnelTarget = target
+    isSecure = target.isSecure
     requests = 0
   }
 
@@ -225,7 +232,8 @@ final class ClientConnection: @unchecked Sendable {
     while true {
       switch encrypted.handshake() {
       case .done:
-        peerCredentials.certificate = encrypted.peerCertificate
+        // Inside a tunnel nobody is asked for another one.
+        if let certificate = encrypted.peerCertificate { peerCredentials.certificate = certificate }
         return
       case .hello:
         if let chosen = choose(encrypted.serverName) { encrypted.use(chosen) }
@@ -239,11 +247,14 @@ final class ClientConnection: @unchecked Sendable {
   }
 
   private func takeOver(_ context: TLSServerContext) throws(TLSFailure) -> TLSStream {
-    guard let plain = stream as? SocketStream, let socket = plain.handOver() else { throw .closed }
     let received = input
     input = nil
     defer { if let received { worker.buffers.giveBack(received) } }
-    do {
+    do throws(Errno) {
+      if let carrier = stream as? TLSStream {
+        return try TLSStream(inside: carrier, received: received, context, on: worker.loop)
+      }
+      guard let socket = (stream as? SocketStream)?.handOver() else { throw .badFileDescriptor }
       return try TLSStream(socket, received: received, context, on: worker.loop)
     } catch {
       throw .system(error)

@@ -24,6 +24,8 @@ final class Worker: @unchecked Sendable {
   let buffers: BufferPool
   let pools: [UpstreamPool]
   let requestedHosts: RequestedHosts
+  /// Who may be calling; nil where proxy.conf knows nobody by name.
+  let callers: CallerDirectory?
   let metrics: WorkerMetrics
   let accessLog: AccessLog?
   let viaName: ViaName
@@ -60,8 +62,8 @@ final class Worker: @unchecked Sendable {
   init(
     loop: EventLoop, table: RouteTable, pools: [UpstreamPool], requestedHosts: RequestedHosts,
     configuration: ProxyConfiguration,
-    connectionLimit: Int, clients: ClientCensus, metrics: WorkerMetrics, accessLog: AccessLog?, logger: Logger,
-    viaName: ViaName = ViaName(), leaves: LeafCertificates? = nil
+    connectionLimit: Int, clients: ClientCensus, callers: CallerDirectory? = nil, metrics: WorkerMetrics,
+    accessLog: AccessLog?, logger: Logger, viaName: ViaName = ViaName(), leaves: LeafCertificates? = nil
   ) {
     self.loop = loop
     self.table = table
@@ -69,6 +71,7 @@ final class Worker: @unchecked Sendable {
     self.requestedHosts = requestedHosts
     self.connectionLimit = connectionLimit
     self.clients = clients
+    self.callers = callers
     requestsPerConnection = configuration.limits.requestsPerConnection
     minRate = configuration.limits.minRate
     self.metrics = metrics

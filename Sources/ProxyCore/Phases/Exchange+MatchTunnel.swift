@@ -8,12 +8,7 @@ extension Exchange {
     guard let authority = target.authority, let port = authority.port else { return }
     let host = name(of: authority)
     switch worker.table.tunnel(to: bytes.extracting(authority.host.range), port: port) {
-    case .tunnel(let found):
-      route = found
-      mountLength = 0
-    case .intercepted(let found):
-      // One session of TLS ends at a socket, not inside another one.
-      guard connection.certificate == nil else { throw .tunnel(.insideTLS(host: host, found)) }
+    case .tunnel(let found), .intercepted(let found):
       route = found
       mountLength = 0
     case .hasRequests(let found):
