@@ -36,6 +36,9 @@ struct RouteReport {
     if !route.resources.isEmpty { words.append("resource \(route.resources.joined(separator: " "))") }
     if !route.scopes.isEmpty { words.append("scopes \(route.scopes.joined(separator: " "))") }
     if !route.tokenField.isAuthorization { words.append("token in \(route.tokenField.header)") }
+    if !route.tokenEndpoints.isEmpty {
+      words.append("placeholders at \(route.tokenEndpoints.map(\.description).joined(separator: " "))")
+    }
     if route.withoutToken == .forward { words.append("without a token if there is none") }
     return words
   }

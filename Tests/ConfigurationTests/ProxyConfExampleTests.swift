@@ -106,7 +106,7 @@ struct ProxyConfExampleTests {
           { zzzzzzzz: 1, client_secret: { zzzzzzzz: 1 }, client_certificate: { zzzzzzzz: 1 }, budget: { zzzzzzzz: 1 } }
         keyed: { authentication: private_key_jwt, private_key: { zzzzzzzz: 1 } }
       parent_proxy: { zzzzzzzz: 1 }
-      listen: { zzzzzzzz: 1 }
+      listen: { zzzzzzzz: 1, tls: { zzzzzzzz: 1 } }
       callers: { a: { zzzzzzzz: 1 } }
       routes:
         - { zzzzzzzz: 1, timeouts: { zzzzzzzz: 1 }, concurrency: { zzzzzzzz: 1 }, throttled: { zzzzzzzz: 1 } }

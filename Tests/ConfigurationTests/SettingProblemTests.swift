@@ -223,7 +223,7 @@ struct SettingProblemTests {
         "listen: []", "5:9: listen must be an address such as 127.0.0.1:8080, or a list of those, not an empty list"),
       Case(
         "listen: { port: 1 }", "5:9: listen.address is missing; it must be an address such as 127.0.0.1:8080",
-        #"5:11: listen: unknown setting "port"; known: address, allow, browser_requests, callers, mode, owner, group, proxy_protocol"#
+        #"5:11: listen: unknown setting "port"; known: address, allow, browser_requests, callers, mode, owner, group, proxy_protocol, tls"#
       ),
       Case("listen: off", #"5:9: listen must be an address such as 127.0.0.1:8080, not "off"; the port is missing"#),
       Case(

@@ -54,6 +54,8 @@ import Upstream
       .caller(.unknown(.route(route), .baseURL)), .caller(.unknown(.route(route), .proxy)),
       .caller(.unknown(.route(route), .tunnel)),
       .caller(.notAdmitted(caller: "erp", .route(route))), .caller(.tooManyGuesses(seconds: 6)), .caller(.busy),
+      .tokenRequest(.method("GET"), route), .tokenRequest(.tooLarge, route), .tokenRequest(.noGrantType, route),
+      .tokenRequest(.repetition, route), .tokenRequest(.grantType("password"), route),
       .tunnel(.nested("x.test:443", inside: "api.test:443")),
       .misdirected(.host("x.test", tunnel: "api.test:443")), .misdirected(.scheme(tunnel: "api.test:443")),
       .misdirected(.serverName("x.test", tunnel: "api.test:443")),
@@ -98,12 +100,13 @@ import Upstream
     case .interception: 30
     case .proxyHeader: 31
     case .caller: 32
+    case .tokenRequest: 33
     }
   }
 
   @Test("every kind of error is among those that are tested")
   func completeness() {
-    #expect(Set(Self.all.map(number)) == Set(0...32))
+    #expect(Set(Self.all.map(number)) == Set(0...33))
   }
 
   @Test("every error has a name for metrics that does not depend on what is in it", arguments: all.indices)

@@ -46,7 +46,7 @@ final class ServedProxy: Sendable {
         address: ListenAddress(host: "127.0.0.1", port: 0), browserRequests: .allow)
       let socket = try ListeningSocket(host: "127.0.0.1", port: 0, sharesPort: false)
       let port = socket.port
-      try worker.listen(on: settings, socket)
+      try worker.listen(on: ServedListener(settings), socket)
       return port
     }
   }

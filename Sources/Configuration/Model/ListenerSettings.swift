@@ -14,6 +14,8 @@ public struct ListenerSettings: Sendable, Hashable {
   public var permissions: SocketPermissions
   /// Whose connections begin with a header of the PROXY protocol.
   public var proxyProtocol: ProxyProtocolSenders
+  /// TLS, where it is what clients speak.
+  public var tls: ListenerTLS?
 
   private let writtenBrowserRequests: BrowserRequests?
 
@@ -21,13 +23,15 @@ public struct ListenerSettings: Sendable, Hashable {
   /// no browser reaches a Unix socket by itself.
   public init(
     address: ListenAddress, allow: [IPNetwork]? = nil, browserRequests: BrowserRequests? = nil,
-    permissions: SocketPermissions = SocketPermissions(), proxyProtocol: ProxyProtocolSenders = .nobody
+    permissions: SocketPermissions = SocketPermissions(), proxyProtocol: ProxyProtocolSenders = .nobody,
+    tls: ListenerTLS? = nil
   ) {
     self.address = address
     self.allow = allow
     self.browserRequests = browserRequests ?? (address.tcp?.isLoopback == true ? .refuse : .allow)
     self.permissions = permissions
     self.proxyProtocol = proxyProtocol
+    self.tls = tls
     writtenBrowserRequests = browserRequests
   }
 
@@ -35,7 +39,7 @@ public struct ListenerSettings: Sendable, Hashable {
   public func at(_ address: ListenAddress) -> ListenerSettings {
     var settings = ListenerSettings(
       address: address, allow: allow, browserRequests: writtenBrowserRequests, permissions: permissions,
-      proxyProtocol: proxyProtocol)
+      proxyProtocol: proxyProtocol, tls: tls)
     settings.callers = callers
     return settings
   }

@@ -21,6 +21,8 @@ public struct Route: Sendable {
   public var scopes: [String]
   /// How it serves CONNECT, which for ``TunnelMode/blind`` is all that it serves; nil where it does not.
   public var tunnel: TunnelMode?
+  /// Where the proxy itself answers token requests of the route's applications.
+  public var tokenEndpoints: [LocalTokenEndpoint] = []
   /// Where the token goes.
   public var tokenField = TokenField()
   /// What becomes of its requests while there is no token.
@@ -66,5 +68,16 @@ public struct Route: Sendable {
     self.rules = rules
     self.body = body
     self.allowsPrivate = allowsPrivate
+  }
+}
+
+extension Route {
+  /// The hosts and ports to which CONNECT ends at the proxy: of what it takes, and of its token endpoints.
+  public var interceptedMatches: [Match] {
+    guard tunnel == .intercept else { return [] }
+    let endpoints = tokenEndpoints.compactMap { endpoint in
+      if case .host(let match) = endpoint { match } else { nil }
+    }
+    return matches + endpoints
   }
 }

@@ -19,12 +19,15 @@ extension ListenerSettings {
       let rule = section["callers"].flatMap { CallerRule.read($0, callers) }
       let permissions = SocketPermissions.read(section)
       let proxyProtocol = section["proxy_protocol"].map(ProxyProtocolSenders.read) ?? .nobody
+      let tls = section["tls"]
+      let tlsSettings = tls.flatMap { ListenerTLS.read($0) }
       guard let setting, let address = ListenAddress.read(setting) else { return nil }
       address.claim(setting, &claims)
       address.complainOfRulesForOthers(section, proxyProtocol)
+      guard tls == nil || tlsSettings != nil else { return nil }
       var settings = ListenerSettings(
         address: address, allow: allow, browserRequests: browserRequests, permissions: permissions,
-        proxyProtocol: proxyProtocol)
+        proxyProtocol: proxyProtocol, tls: tlsSettings)
       settings.callers = rule
       if let warning = settings.warning { setting.warn(warning) }
       return settings

@@ -12,7 +12,10 @@ extension RouteReader {
       (["mount"], "is a path, and CONNECT names a host and a port"),
       (["forward_to"], "is for requests, and a blind tunnel leads to the host that CONNECT names"),
       (
-        ["credentials", "audience", "resource", "scopes", "token", "without_token", "replay_unauthorized"], isForTokens
+        [
+          "credentials", "audience", "resource", "scopes", "token", "token_endpoint", "without_token",
+          "replay_unauthorized",
+        ], isForTokens
       ),
       (["client_certificate"], "is for TLS, which goes through a blind tunnel from end to end"),
       (

@@ -9,6 +9,7 @@ struct RouteReader {
   var names: [String: String] = [:]
   var matches: [Match: String] = [:]
   var mounts: [String: String] = [:]
+  var tokenEndpoints: [LocalTokenEndpoint: String] = [:]
   var ports = ClaimedPorts()
 
   /// The routes of the file that are right.
@@ -58,6 +59,8 @@ struct RouteReader {
     let parentProxy = ParentProxy.read(section, inherited: parentProxy)
     let hasToken = token?.credentials.hasToken ?? true
     let tokenField = TokenField.read(section, hasToken: hasToken)
+    let tokenEndpoints = readTokenEndpoints(
+      section, hasToken: hasToken, tokenField, isIntercepted: tunnel != nil)
     let withoutToken = WithoutToken.read(section, hasToken: hasToken)
     let replay = ReplayRules.read(section, limits: limits, hasToken: hasToken)
     let concurrency = section["concurrency"].flatMap(Concurrency.read)
@@ -77,6 +80,7 @@ struct RouteReader {
     route.clientCertificate = clientCertificate
     route.parentProxy = parentProxy
     route.tokenField = tokenField
+    route.tokenEndpoints = tokenEndpoints
     route.withoutToken = withoutToken
     route.replay = replay
     route.concurrency = concurrency

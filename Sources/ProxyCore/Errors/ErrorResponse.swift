@@ -18,7 +18,8 @@ struct ErrorResponse {
     let body = ProblemBody(answer, hop: hop, route: route).bytes
     var head = "HTTP/1.1 \(answer.status) \(ReasonPhrase.of(answer.status))\r\n"
     head += "Date: \(date)\r\n"
-    head += "Content-Type: application/problem+json\r\nContent-Length: \(body.count)\r\n"
+    let type = answer.oauthError == nil ? "application/problem+json" : "application/json"
+    head += "Content-Type: \(type)\r\nContent-Length: \(body.count)\r\n"
     head += "Cache-Control: no-store\r\n"
     head += "Proxy-Status: m2m-proxy; error=\(answer.proxyStatus)"
     if !answer.proxyStatusDetails.isEmpty { head += "; details=\(Self.quoted(answer.proxyStatusDetails))" }

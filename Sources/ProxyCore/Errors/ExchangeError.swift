@@ -15,9 +15,11 @@ enum ExchangeError: Error {
   case requestTimeout
   /// It sends its content, or takes its answer, more slowly than anybody may.
   case clientTooSlow(ProxyRoute)
+  /// It asks the proxy itself for a token, and not as that is done.
+  case tokenRequest(TokenRequestRefusal, ProxyRoute)
   /// It went away.
   case clientGone
-  /// There was no agreement on TLS inside the tunnel to this host.
+  /// There was no agreement on TLS: inside the tunnel to this host, or, where that is "", with the listener.
   case clientTLS(TLSFailure, inside: String)
   /// Inside a tunnel, it is for another host than that.
   case misdirected(Misdirection)
@@ -93,8 +95,7 @@ extension ExchangeError {
   var hop: Hop {
     switch self {
     case .request, .contentTooLarge, .requestTimeout, .clientTooSlow, .clientGone, .clientTLS, .proxyHeader,
-      .misdirected,
-      .headTooLarge:
+      .misdirected, .headTooLarge, .tokenRequest:
       .client
     case .noRoute, .notMounted, .leavesRoute, .connectMethod, .tunnel, .traceMethod, .denied: .policy
     case .caller(.busy): .internal
@@ -116,6 +117,7 @@ extension ExchangeError {
     case .requestTimeout: "request_timeout"
     case .tooManyConnections: "too_many_connections"
     case .clientTooSlow: "client_too_slow"
+    case .tokenRequest(let refusal, _): refusal.kind
     case .clientGone: "client_gone"
     case .clientTLS(let failure, _): failure.kind
     case .misdirected: "misdirected"

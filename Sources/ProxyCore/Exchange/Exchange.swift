@@ -33,6 +33,8 @@ final class Exchange {
   /// Whether the route was found by the path alone, with which the proxy is the server that the client knows.
   var isMounted = false
   var mountLength = 0
+  /// Whether it is a token request that the proxy answers itself.
+  var isTokenRequest = false
   /// What is left of Max-Forwards, for a request that it means something to.
   var remainingForwards: UInt64?
   /// Whether it counts among the requests of the route that are under way.
@@ -97,8 +99,10 @@ final class Exchange {
           try await openTunnel()
           try await relayTunnel()
         }
+      } else if isTokenRequest {
+        try await answerTokenRequest()
       } else if try goesNoFurther() {
-        await answerHere()
+        await answerOptions()
       } else {
         try await takePlace()
         try await attachToken()
@@ -128,6 +132,7 @@ final class Exchange {
     hasHead = false
     target = nil
     isMounted = false
+    isTokenRequest = false
     remainingForwards = nil
     isRepetition = false
     replayedAfter.removeAll(keepingCapacity: true)

@@ -94,7 +94,7 @@ public final class Proxy {
       }
     }
     do throws(StartError) {
-      let binding = try ListenerBinding(configuration.listen, workers, passed)
+      let binding = try ListenerBinding(configuration.listen, workers, passed, logger: logger)
       admin = try Self.makeAdmin(configuration, loops[0], registry, drain)
       listeners = binding.listeners
       warnings = binding.warnings

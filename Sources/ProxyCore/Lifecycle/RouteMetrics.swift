@@ -27,6 +27,10 @@ final class RouteMetrics {
   private(set) lazy var withoutToken = registry.counter(
     "m2m_proxy_requests_without_token_total", help: "Requests forwarded without a token because there was none.",
     labels: ["route": route])
+  /// Token requests that the proxy answered itself; registered when the first one was.
+  private(set) lazy var placeholders = registry.counter(
+    "m2m_proxy_placeholder_tokens_total", help: "Token requests that the proxy answered itself, with a placeholder.",
+    labels: ["route": route])
   /// Tunnels that are open, and connections that have changed their protocol; registered when the first one was.
   private(set) lazy var tunnels = registry.gauge(
     "m2m_proxy_tunnels", help: "Tunnels that are open, by CONNECT or by Upgrade.", labels: ["route": route])

@@ -16,6 +16,8 @@ extension Exchange {
     guard rules.admits(connection.address) else { throw .denied(.routeClient(address: clientAddress, route)) }
     if let access = route.callerAccess { try requireCaller(access, .route(route)) }
     tokens = route.tokens.source(for: caller)
+    // The other rules are about what is forwarded.
+    guard !isTokenRequest else { return }
     let bytes = input.readableBytes
     guard rules.allows(method: bytes.extracting(head.method.range)) else {
       throw .denied(.method(text(of: head.method), route))

@@ -34,8 +34,12 @@ extension Exchange {
       BodyDecoder(head.framing), input: worker.buffers.lend(), output: worker.buffers.lend(), framing: head.framing,
       passesTrailers: passesTrailers(route), limit: route.bodyLimit, kept: keptContent(route))
     try writeRequestHead(route, to: upload!.output)
+    takeEarlyContent()
+  }
+
+  /// Moves what came with the head to where the rest of the content will come: the head itself is still needed.
+  func takeEarlyContent() {
     guard head.framing != .none, let input = connection.input else { return }
-    // What came with the head goes where the rest of the content will come: the head itself is still needed.
     let headEnd = input.start + head.length
     upload!.input.append(input.bytes(headEnd..<input.end))
     input.truncate(to: headEnd)

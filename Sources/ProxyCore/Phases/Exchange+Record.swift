@@ -38,6 +38,7 @@ extension Exchange {
       if let firstByte = clock.firstByte { line.field(.firstByte, nanoseconds: firstByte) }
       line.field(.total, nanoseconds: total)
       if let upstream { line.field(.upstream, upstream.earlierRequests > 0 ? "reused" : "new" as StaticString) }
+      if isTokenRequest { line.field(.endpoint, "token" as StaticString) }
       if !replayedAfter.isEmpty {
         line.field(.replayed, replayedAfter.map(String.init).joined(separator: ","))
       }

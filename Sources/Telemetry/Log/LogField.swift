@@ -28,6 +28,7 @@ public enum LogField: String, CaseIterable, Sendable {
   case took
   case fetchedToday = "fetched_today"
   case upstream
+  case endpoint
   case replayed
   case client
   case caller
