@@ -53,6 +53,7 @@ let package = Package(
     module("Secrets", [systemPackage]),
     module("Cryptography", ["COpenSSL", "Secrets"]),
     module("HTTPWire", ["Bytes"]),
+    module("ProxyProtocol", ["Addresses"]),
     module("Configuration", ["Addresses", "CYAML", "Cryptography", "Secrets"]),
     module("Telemetry", ["Bytes", "Locks", logging]),
     module("Tokens", ["Cryptography", "Locks", "Secrets"]),
@@ -61,9 +62,12 @@ let package = Package(
 
     module(
       "Upstream",
-      ["Addresses", "Bytes", "CCurl", "COpenSSL", "Cryptography", "Reactor", "Secrets", deque, systemPackage]),
+      [
+        "Addresses", "Bytes", "CCurl", "CLinux", "COpenSSL", "Cryptography", "Reactor", "Secrets", deque, systemPackage,
+      ]),
     module(
-      "Interception", ["Bytes", "COpenSSL", "CLinux", "Cryptography", "Locks", "Reactor", "Secrets", systemPackage]),
+      "Interception",
+      ["Addresses", "Bytes", "COpenSSL", "CLinux", "Cryptography", "Locks", "Reactor", "Secrets", systemPackage]),
     module("HTTPService", ["Bytes", "HTTPWire", "Reactor", systemPackage]),
     module("Admin", ["HTTPService", "Reactor", systemPackage]),
     module("Sandbox", ["Cryptography", "HTTPService", "Locks", "Reactor", systemPackage]),
@@ -71,11 +75,15 @@ let package = Package(
       "ProxyCore",
       [
         "Addresses", "Admin", "Bytes", "CLinux", "Configuration", "Cryptography", "FileStore", "HTTPWire",
-        "Interception", "Locks", "Reactor", "Secrets", "Telemetry", "Tokens", "Upstream", deque, logging, systemPackage,
+        "Interception", "Locks", "ProxyProtocol", "Reactor", "Secrets", "Telemetry", "Tokens", "Upstream", deque,
+        logging, systemPackage,
       ]),
 
     .executableTarget(
-      name: "m2m-proxy", dependencies: ["Configuration", "ProxyCore", "Telemetry", argumentParser, logging],
+      name: "m2m-proxy",
+      dependencies: [
+        "Configuration", "Cryptography", "Interception", "ProxyCore", "Secrets", "Telemetry", argumentParser, logging,
+      ],
       swiftSettings: strict),
     .executableTarget(
       name: "m2m-sandbox", dependencies: ["Reactor", "Sandbox", argumentParser, systemPackage], swiftSettings: strict),
@@ -87,7 +95,10 @@ let package = Package(
 
     // What must hold for any input, for libFuzzer (scripts/fuzz) and for the tests that replay Tests/Corpus.
     .target(
-      name: "FuzzTargets", dependencies: ["Bytes", "Configuration", "HTTPWire", "Locks", "Secrets", "Tokens"],
+      name: "FuzzTargets",
+      dependencies: [
+        "Addresses", "Bytes", "Configuration", "HTTPWire", "Locks", "ProxyProtocol", "Secrets", "Tokens",
+      ],
       path: "Tests/FuzzTargets", swiftSettings: strict),
 
     tests("AddressesTests", ["Addresses"]),
@@ -96,6 +107,7 @@ let package = Package(
     tests("SecretsTests", ["Locks", "Secrets", systemPackage]),
     tests("CryptographyTests", ["Cryptography", "Secrets"]),
     tests("HTTPWireTests", ["Bytes", "HTTPWire"]),
+    tests("ProxyProtocolTests", ["Addresses", "ProxyProtocol"]),
     tests("ConfigurationTests", ["Addresses", "Configuration", "Cryptography", "Secrets"]),
     tests("TelemetryTests", ["Bytes", "Locks", "Telemetry", logging]),
     tests("TokensTests", ["Cryptography", "Locks", "Tokens", "Secrets"]),
@@ -104,7 +116,10 @@ let package = Package(
     tests("UpstreamTests", ["Addresses", "Bytes", "LoopbackTesting", "Reactor", "Secrets", "Upstream"]),
     tests(
       "InterceptionTests",
-      ["Bytes", "COpenSSL", "Cryptography", "Interception", "LoopbackTesting", "Reactor", "Secrets", systemPackage]),
+      [
+        "Addresses", "Bytes", "COpenSSL", "Cryptography", "Interception", "LoopbackTesting", "Reactor", "Secrets",
+        systemPackage,
+      ]),
     tests("FuzzTargetTests", ["FuzzTargets"]),
     tests("HTTPServiceTests", ["Bytes", "HTTPService", "Locks", "Reactor"]),
     tests("AdminTests", ["Admin", "HTTPService"]),

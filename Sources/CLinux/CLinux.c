@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
@@ -10,11 +11,14 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -79,6 +83,93 @@ int clinux_listen(const char *host, uint16_t port, int backlog, int reuse_port) 
   if (bind(listener, (struct sockaddr *)&address, length) < 0) return close_keeping_errno(listener);
   if (listen(listener, backlog) < 0) return close_keeping_errno(listener);
   return listener;
+}
+
+static int unix_address(const char *path, struct sockaddr_un *address, socklen_t *length) {
+  size_t count = strlen(path);
+  memset(address, 0, sizeof *address);
+  address->sun_family = AF_UNIX;
+  if (count == 0 || count >= sizeof address->sun_path) {
+    errno = count == 0 ? EINVAL : ENAMETOOLONG;
+    return -1;
+  }
+  memcpy(address->sun_path, path, count);
+  // The abstract namespace: no NUL at the end, and one in place of the "@" (unix(7)).
+  if (path[0] == '@') address->sun_path[0] = '\0';
+  *length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + count + (path[0] == '@' ? 0 : 1));
+  return 0;
+}
+
+int clinux_bind_unix(const char *path) {
+  struct sockaddr_un address;
+  socklen_t length;
+  if (unix_address(path, &address, &length) < 0) return -1;
+  int bound = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (bound < 0) return -1;
+  // Linux gives the file the bits of the socket, less the umask; that is a whole process's, and other threads make files.
+  if (fchmod(bound, 0) < 0 || bind(bound, (struct sockaddr *)&address, length) < 0) return close_keeping_errno(bound);
+  return bound;
+}
+
+int clinux_unix_is_served(const char *path) {
+  struct sockaddr_un address;
+  socklen_t length;
+  if (unix_address(path, &address, &length) < 0) return -1;
+  int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (probe < 0) return -1;
+  int status = connect(probe, (struct sockaddr *)&address, length);
+  int error = errno;
+  close(probe);
+  // EAGAIN: its queue is full.
+  if (status == 0 || error == EAGAIN) return 1;
+  if (error == ECONNREFUSED) return 0;
+  errno = error;
+  return -1;
+}
+
+int clinux_open_path(const char *path) { return open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC); }
+
+int clinux_set_permissions(int descriptor, uint32_t owner, uint32_t group, uint32_t mode) {
+  char link[32];
+  if ((owner != (uint32_t)-1 || group != (uint32_t)-1) && fchownat(descriptor, "", owner, group, AT_EMPTY_PATH) < 0)
+    return -1;
+  // fchmod refuses descriptors with O_PATH; the link leads to the same file, whatever its path has become (proc(5)).
+  snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+  return chmod(link, mode);
+}
+
+int clinux_unix_path(int socket, char text[CLINUX_PATH_TEXT]) {
+  struct sockaddr_un address;
+  socklen_t length = sizeof address;
+  if (getsockname(socket, (struct sockaddr *)&address, &length) < 0) return -1;
+  size_t start = offsetof(struct sockaddr_un, sun_path);
+  size_t count = length > start ? length - start : 0;
+  if (count > sizeof address.sun_path) count = sizeof address.sun_path;
+  memcpy(text, address.sun_path, count);
+  text[count] = '\0';
+  if (count > 0 && text[0] == '\0') text[0] = '@';
+  return 0;
+}
+
+int clinux_peer_user(int socket, uint32_t *user) {
+  struct ucred peer;
+  socklen_t length = sizeof peer;
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0) return -1;
+  *user = peer.uid;
+  return 0;
+}
+
+int clinux_send_datagram(const char *path, const char *message) {
+  struct sockaddr_un address;
+  socklen_t length;
+  if (unix_address(path, &address, &length) < 0) return -1;
+  int sender = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (sender < 0) return -1;
+  size_t count = strlen(message);
+  if (sendto(sender, message, count, MSG_NOSIGNAL, (struct sockaddr *)&address, length) != (ssize_t)count)
+    return close_keeping_errno(sender);
+  close(sender);
+  return 0;
 }
 
 int clinux_connect(const char *host, uint16_t port, int seconds) {

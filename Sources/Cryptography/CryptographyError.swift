@@ -6,7 +6,7 @@ public struct CryptographyError: Error, Hashable, CustomStringConvertible {
   public let description: String
 
   /// The failure of `operation`, with the reason from OpenSSL's queue of this thread, which is empty afterwards.
-  init(_ operation: String) {
+  package init(_ operation: String) {
     let code = ERR_get_error()
     let reason = unsafe ERR_reason_error_string(code).map { unsafe String(cString: $0) }
     ERR_clear_error()

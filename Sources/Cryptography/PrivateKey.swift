@@ -41,6 +41,18 @@ internal import COpenSSL
     return unsafe PrivateKey(owning: key)
   }
 
+  /// A new key on the curve P-256.
+  public static func generateP256() throws(CryptographyError) -> PrivateKey {
+    guard let context = unsafe EVP_PKEY_CTX_new_id(EVP_PKEY_EC, nil) else { throw CryptographyError("a new key") }
+    defer { unsafe EVP_PKEY_CTX_free(context) }
+    var generated: OpaquePointer?
+    guard unsafe EVP_PKEY_keygen_init(context) == 1,
+      unsafe EVP_PKEY_CTX_set_ec_paramgen_curve_nid(context, NID_X9_62_prime256v1) == 1,
+      unsafe EVP_PKEY_keygen(context, &generated) == 1, let key = unsafe generated
+    else { throw CryptographyError("making a P-256 key") }
+    return unsafe PrivateKey(owning: key)
+  }
+
   /// Another reference to `other`.
   convenience init(_ other: PrivateKey) {
     unsafe EVP_PKEY_up_ref(other.key)

@@ -16,6 +16,8 @@ struct FieldFacts: Sendable {
   var expectsContinue = false
   /// Expect asks for something else, or more than once.
   var hasUnknownExpectation = false
+  /// Content-Type is `text/event-stream`.
+  var isEventStream = false
   /// TE names `trailers`.
   var acceptsTrailers = false
   /// What Connection names and is not dropped or rewritten anyway.
@@ -63,6 +65,7 @@ struct FieldFacts: Sendable {
       } else {
         hasUnknownExpectation = true
       }
+    case .contentType: isEventStream = bytes.isEventStream(line.value)
     case .te:
       var elements = ListElements(line.value)
       while let element = elements.next(bytes) {
@@ -77,5 +80,13 @@ struct FieldFacts: Sendable {
     guard seen.contains(.transferEncoding) else { return }
     if seen.contains(.contentLength) { throw .lengthAndTransferEncoding }
     if version == .http10 { throw .transferEncodingInHTTP10 }
+  }
+}
+
+extension Span<UInt8> {
+  /// Whether a value of Content-Type is `text/event-stream`, with parameters or without.
+  fileprivate func isEventStream(_ value: ByteRange) -> Bool {
+    guard value.count >= 17, equals("text/event-stream", count: 17, at: Int(value.start)) else { return false }
+    return value.count == 17 || [UInt8(ascii: ";"), space, tab].contains(self[Int(value.start) + 17])
   }
 }

@@ -17,6 +17,7 @@ extension FieldName {
     case 4:
       if matches("host") { return .host }
       if matches("date") { return .date }
+      if matches("link") { return .link }
     case 5:
       if matches("range") { return .range }
       if matches("proxy") { return .proxy }
@@ -56,6 +57,7 @@ extension FieldName {
       if matches("http2-settings") { return .http2Settings }
     case 16:
       if matches("content-encoding") { return .contentEncoding }
+      if matches("content-location") { return .contentLocation }
       if matches("www-authenticate") { return .wwwAuthenticate }
       if matches("proxy-connection") { return .proxyConnection }
     case 17:

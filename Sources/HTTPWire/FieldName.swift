@@ -8,10 +8,10 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
   case proxy
 
   /// Names with a meaning of their own.
-  case te, via, age, host, date, range, pragma, expect, origin, cookie, trailer, upgrade, ifMatch, ifRange
+  case te, via, age, host, date, link, range, pragma, expect, origin, cookie, trailer, upgrade, ifMatch, ifRange
   case expires, location, forwarded, connection, keepAlive, setCookie, retryAfter, ifNoneMatch
   case contentType, maxForwards, proxyStatus, authorization, contentRange, cacheControl
   case contentLength, secFetchSite, http2Settings, ifModifiedSince, ifUnmodifiedSince
-  case contentEncoding, wwwAuthenticate, proxyConnection, transferEncoding, proxyAuthenticate
+  case contentEncoding, contentLocation, wwwAuthenticate, proxyConnection, transferEncoding, proxyAuthenticate
   case proxyAuthorization, authenticationInfo, proxyAuthenticationInfo
 }

@@ -19,6 +19,9 @@ extension FieldNameSet {
   /// What a forwarded response does not take over: hop-by-hop fields. `Proxy-Status` is kept, and so is Content-Length.
   public static let notForwardedInResponses = hopByHop
 
+  /// Fields of a response that consist of references, or contain some.
+  static let links: FieldNameSet = [.location, .contentLocation, .link]
+
   /// What a Connection field has no say in: names that are dropped or written anew anyway, and Via, without which a
   /// loop would go unseen.
   static let connectionCannotRemove = hopByHop.union([.host, .contentLength, .authorization, .via])

@@ -20,6 +20,9 @@ public struct FieldNameSet: Sendable, Equatable, ExpressibleByArrayLiteral {
     bits & (1 << UInt64(name.rawValue)) != 0
   }
 
+  /// Whether a name is in both sets.
+  func intersects(_ other: FieldNameSet) -> Bool { bits & other.bits != 0 }
+
   /// Adds `name`.
   @inlinable
   public mutating func insert(_ name: FieldName) {

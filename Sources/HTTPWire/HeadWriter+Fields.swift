@@ -66,6 +66,18 @@ extension HeadWriter {
     output.append("\r\n" as StaticString)
   }
 
+  /// Writes `Upgrade` with the protocols at these places in `bytes`, and `Connection` with what names it, and `TE` where
+  /// there is that as well.
+  public mutating func upgrade(to protocols: [ByteRange], _ bytes: Span<UInt8>, besideTE: Bool = false) {
+    literal("Upgrade: ")
+    for (index, range) in protocols.enumerated() {
+      guard hasRoom(range.count + 2) else { return }
+      if index > 0 { output.append(", " as StaticString) }
+      output.append(bytes.extracting(range.range))
+    }
+    literal(besideTE ? "\r\nConnection: TE, Upgrade\r\n" : "\r\nConnection: Upgrade\r\n")
+  }
+
   /// Writes `Connection: close`.
   public mutating func connectionClose() {
     literal("Connection: close\r\n")

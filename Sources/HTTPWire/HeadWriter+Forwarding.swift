@@ -14,20 +14,21 @@ extension HeadWriter {
   }
 
   /// As for a request. `Proxy-Status` lines that speak in the name of `ownPseudonym` are dropped as well: only we do.
+  /// References to the upstream are written as `links` says, if it is there.
   public mutating func forwardFields(
     of head: ResponseHead, _ bytes: Span<UInt8>, dropping: FieldNameSet = .notForwardedInResponses,
-    ownPseudonym: StaticString = "m2m-proxy"
+    links: LinkMap? = nil, ownPseudonym: StaticString = "m2m-proxy"
   ) {
     // RFC 9110 8.6: no Content-Length with these.
     let isWithoutLength = head.isInterim || head.status == 204
     forward(
       head.fields, head.facts, bytes, isWithoutLength ? dropping.union([.contentLength]) : dropping,
-      ownPseudonym: ownPseudonym)
+      links: links, ownPseudonym: ownPseudonym)
   }
 
   private mutating func forward(
     _ fields: [FieldLine], _ facts: borrowing FieldFacts, _ bytes: Span<UInt8>, _ dropping: FieldNameSet,
-    alsoDropping name: [UInt8]? = nil, ownPseudonym: StaticString?
+    alsoDropping name: [UInt8]? = nil, links: LinkMap? = nil, ownPseudonym: StaticString?
   ) {
     // Lines that follow one another and are written as they came are copied together.
     var run = 0..<0
@@ -35,6 +36,12 @@ extension HeadWriter {
       if dropping.contains(line.known) || isNamed(line, facts.options, bytes) { continue }
       if let name, reads(line, as: name, bytes) { continue }
       if line.known == .proxyStatus, let ownPseudonym, names(ownPseudonym, line.value, bytes) { continue }
+      if let links, FieldNameSet.links.contains(line.known) {
+        copy(bytes, run)
+        run = 0..<0
+        writeLinks(line, bytes, links)
+        continue
+      }
       guard line.isPlain(bytes), !line.isPaddedLength(bytes) else {
         copy(bytes, run)
         run = 0..<0

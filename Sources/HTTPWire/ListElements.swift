@@ -39,7 +39,7 @@ extension Span<UInt8> {
     return true
   }
 
-  private func lowercased(_ offset: Int) -> UInt8 {
+  func lowercased(_ offset: Int) -> UInt8 {
     let byte = self[offset]
     return byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z") ? byte | 0x20 : byte
   }

@@ -49,14 +49,21 @@ public struct ResponseHead: Sendable {
   /// Whether Connection names a field that would otherwise be forwarded.
   public var hasConnectionOptions: Bool { !facts.options.isEmpty }
 
-  /// Whether a 101 names the protocol that it changes to, as it must (RFC 9110 15.2.2).
-  public var hasUpgrade: Bool { facts.connectionUpgrade && contains(.upgrade) }
+  /// Whether a 101 names the protocol that it changes to, as it must (RFC 9110 15.2.2): HTTP/1.1, Upgrade, and Connection
+  /// naming it.
+  public var hasUpgrade: Bool { version == .http11 && facts.connectionUpgrade && contains(.upgrade) }
+
+  /// Whether the content is a stream of events (`text/event-stream`), which may be quiet for as long as nothing happens.
+  public var isEventStream: Bool { facts.isEventStream }
 
   /// Whether there is a Date field that is forwarded. A proxy adds one to a response without (RFC 9110 6.6.1).
   public var hasDate: Bool { contains(.date) && !facts.connectionDate }
 
   /// Whether there is a field of this known name.
   public func contains(_ name: FieldName) -> Bool { facts.seen.contains(name) }
+
+  /// Whether there is a field with references to other resources: `Location`, `Content-Location` or `Link`.
+  public var hasLinks: Bool { facts.seen.intersects(.links) }
 
   /// The first field of this known name.
   public func first(_ name: FieldName) -> FieldLine? {

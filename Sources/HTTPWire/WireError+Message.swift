@@ -3,6 +3,7 @@ extension WireError {
   public var message: String {
     switch self {
     case .tlsHandshake: "The client began a TLS handshake; this listener speaks plain HTTP."
+    case .proxyHeader: "The connection begins with a header of the PROXY protocol; expected a request."
     case .malformedRequestLine:
       "The request line is malformed; expected a method, a target and HTTP/1.1 with one space between them."
     case .requestLineTooLong: "The request line is longer than the limit."
@@ -53,6 +54,9 @@ extension WireError {
     case .framedInterim: "An interim response (1xx) announces a body; expected none."
     case .unaskedUpgrade:
       "It is a 101 (Switching Protocols), although the request asked for no other protocol; expected a final response."
+    case .unofferedUpgrade:
+      "It is a 101 (Switching Protocols) that does not name the protocol, or one that was not offered; expected Upgrade "
+        + "with one of those in the request, and Connection: Upgrade."
     case .tooManyInterims: "Too many interim responses (1xx) came before the final one."
     default: targetMessage
     }

@@ -3,8 +3,8 @@
 /// The cases carry nothing of the message: their number is bounded, and so is what they say.
 public enum WireError: String, Error, Sendable, CaseIterable {
   /// The start line.
-  case tlsHandshake, malformedRequestLine, requestLineTooLong, methodTooLong, invalidTargetByte, missingVersion,
-    malformedVersion, unsupportedVersion, malformedStatusLine, statusLineTooLong, invalidStatus
+  case tlsHandshake, proxyHeader, malformedRequestLine, requestLineTooLong, methodTooLong, invalidTargetByte,
+    missingVersion, malformedVersion, unsupportedVersion, malformedStatusLine, statusLineTooLong, invalidStatus
 
   /// The head as a whole, and its lines.
   case headTooLarge, tooManyFields, bareLineFeed, bareCarriageReturn, controlByte, foldedField, whitespaceInFieldName,
@@ -17,7 +17,7 @@ public enum WireError: String, Error, Sendable, CaseIterable {
     transferEncodingInHTTP10, disguisedFraming, framedInterim, framedConnect
 
   /// Which answer of several is the final one.
-  case unaskedUpgrade, tooManyInterims
+  case unaskedUpgrade, unofferedUpgrade, tooManyInterims
 
   /// Where the request goes.
   case missingHost, repeatedHost, emptyHost, invalidHost, ambiguousAddress, invalidPort, missingPort, userinfo,

@@ -2,12 +2,12 @@ internal import CLinux
 internal import Glibc
 public import SystemPackage
 
-/// A listening socket of one event loop. Several loops may listen on the same address; the kernel spreads the
-/// connections over them.
+/// A listening socket of one event loop. Several loops may listen on the same port, or accept from one queue; the kernel
+/// spreads the connections over them.
 public final class Listener: Watch {
-  /// The address that is really bound, as `host:port`.
+  /// What is really bound: `host:port`, or `unix:` and a path.
   public let address: String
-  /// The port that is really bound.
+  /// The port that is really bound; 0 for a Unix socket.
   public let port: UInt16
 
   /// What happens when nothing can be accepted, most likely because the process or the machine has no descriptor or
@@ -15,8 +15,10 @@ public final class Listener: Watch {
   public var onExhaustion: (Errno) -> Void = { _ in }
 
   private let loop: EventLoop
-  private var descriptor: Descriptor?
-  private let accepted: (consuming Descriptor, String) -> Void
+  private var socket: ListeningSocket?
+  private let isUnix: Bool
+  private let sharesQueue: Bool
+  private let accepted: (consuming Descriptor, SocketPeer) -> Void
   private var isStarted = false
   // Two reasons not to accept, which end independently of each other.
   private var isPaused = false
@@ -24,31 +26,43 @@ public final class Listener: Watch {
   private let retry = LoopTimer()
   private var failuresInARow = 0
 
-  private static let backlog: Int32 = 4096
   private static let retryDelay = Duration.milliseconds(100)
   // A burst of new connections must not keep those that are open from being served.
   private static let acceptsInARow = 32
 
-  /// Binds `host` (a numeric address) and `port` (0: any free one) and accepts on the thread of `loop` from then on.
+  /// Accepts from `socket` on the thread of `loop`, once it is started.
   ///
-  /// - Parameter sharesPort: whether several listeners may bind the same port.
-  /// - Parameter accepted: takes each connection, non-blocking, with the peer's address as text.
+  /// - Parameter sharesQueue: whether other loops accept from the same queue.
+  /// - Parameter accepted: takes each connection, non-blocking, and who made it.
   public init(
-    host: String, port: UInt16, sharesPort: Bool, on loop: EventLoop,
-    accepted: @escaping (consuming Descriptor, String) -> Void
-  ) throws(Errno) {
-    let number = unsafe try Errno.check(clinux_listen(host, port, Self.backlog, sharesPort ? 1 : 0))
-    let socket = Descriptor(owning: number)
-    address = SocketAddress.text(of: number, peer: false)
-    self.port = UInt16(address.split(separator: ":").last.flatMap { UInt16($0) } ?? port)
+    _ socket: consuming ListeningSocket, sharesQueue: Bool = false, on loop: EventLoop,
+    accepted: @escaping (consuming Descriptor, SocketPeer) -> Void
+  ) {
+    address = socket.address
+    port = socket.port
+    isUnix = socket.isUnix
+    self.sharesQueue = sharesQueue
     self.loop = loop
     self.accepted = accepted
-    descriptor = consume socket
+    self.socket = consume socket
     super.init()
     retry.action = { [unowned self] in
       isExhausted = false
       update()
     }
+  }
+
+  /// Binds `host` (a numeric address) and `port` (0: any free one) and accepts on the thread of `loop`, once it is
+  /// started.
+  ///
+  /// - Parameter sharesPort: whether several listeners may bind the same port.
+  /// - Parameter accepted: takes each connection, non-blocking, and who made it.
+  public convenience init(
+    host: String, port: UInt16, sharesPort: Bool, on loop: EventLoop,
+    accepted: @escaping (consuming Descriptor, SocketPeer) -> Void
+  ) throws(Errno) {
+    self.init(
+      try ListeningSocket(host: host, port: port, sharesPort: sharesPort), on: loop, accepted: accepted)
   }
 
   /// Throws what binding `host` and `port` says when nobody else may share them; leaves nothing behind.
@@ -59,8 +73,8 @@ public final class Listener: Watch {
 
   /// Begins to accept. On the loop's thread.
   public func start() throws(Errno) {
-    guard let number = descriptor?.number else { return }
-    try loop.register(self, descriptor: number, interest: .readable)
+    guard let number = socket?.number else { return }
+    try loop.register(self, descriptor: number, interest: interest)
     isStarted = true
   }
 
@@ -78,10 +92,10 @@ public final class Listener: Watch {
 
   private func update() {
     let accepts = !isPaused && !isExhausted
-    guard isStarted, let number = descriptor?.number, accepts != (registration != nil) else { return }
+    guard isStarted, let number = socket?.number, accepts != (registration != nil) else { return }
     guard accepts else { return loop.remove(self) }
     do {
-      try loop.register(self, descriptor: number, interest: .readable)
+      try loop.register(self, descriptor: number, interest: interest)
     } catch {
       rest(after: error)
     }
@@ -95,28 +109,49 @@ public final class Listener: Watch {
     onExhaustion(errno)
   }
 
-  /// Stops accepting for good and frees the port.
+  /// Stops accepting for good and frees the port, or removes the socket's file.
   public func close() {
     loop.retire(retry)
     loop.remove(self)
-    descriptor = nil
+    socket = nil
   }
 
   public override func signal(_ readiness: Readiness) {
+    if sharesQueue { return acceptAndStepBack() }
     for _ in 0..<Self.acceptsInARow {
       guard !isPaused, !isExhausted, acceptOne() else { return }
     }
   }
 
+  private var interest: Readiness { sharesQueue ? [.readable, .exclusive] : .readable }
+
+  /// Accepts one connection and lets the other loops have the next one: the kernel wakes the one that has waited in its
+  /// list for longest, which without this would be the same one each time.
+  private func acceptAndStepBack() {
+    guard !isPaused, !isExhausted, acceptOne(), registration != nil else { return }
+    loop.remove(self)
+    update()
+  }
+
   private func acceptOne() -> Bool {
-    guard let listening = descriptor?.number else { return false }
+    guard let listening = socket?.number else { return false }
     return unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(CLINUX_ADDRESS_TEXT)) { text in
       let number = unsafe clinux_accept(listening, text.baseAddress)
       guard number >= 0 else { return goesOn(after: .last) }
       failuresInARow = 0
-      accepted(Descriptor(owning: number), unsafe String(cString: text.baseAddress!))
+      let connection = Descriptor(owning: number)
+      guard let peer = isUnix ? user(of: number) : .address(unsafe String(cString: text.baseAddress!)) else {
+        return true
+      }
+      accepted(connection, peer)
       return true
     }
+  }
+
+  /// Who has connected to a Unix socket; nil where the kernel does not say, and then nobody is served.
+  private func user(of connection: Int32) -> SocketPeer? {
+    var user: UInt32 = 0
+    return unsafe clinux_peer_user(connection, &user) == 0 ? .user(user) : nil
   }
 
   private func goesOn(after errno: Errno) -> Bool {

@@ -20,4 +20,6 @@ public struct Readiness: OptionSet, Sendable {
   public static let hangUp = Readiness(rawValue: EPOLLHUP.rawValue)
   /// The descriptor has an error to collect.
   public static let error = Readiness(rawValue: EPOLLERR.rawValue)
+  /// Never reported; asked for, it means that of several loops that wait for a descriptor one is woken.
+  public static let exclusive = Readiness(rawValue: EPOLLEXCLUSIVE.rawValue)
 }

@@ -1,5 +1,7 @@
 internal import Bytes
 internal import CCurl
+internal import CLinux
+internal import COpenSSL
 internal import Glibc
 internal import Reactor
 
@@ -66,9 +68,17 @@ final class CurlStream: ByteStream {
     }
   }
 
+  // The end of TCP alone would look like an attack that cuts the connection short.
   override func finishSending() {
-    _ = shutdown(descriptor, Int32(SHUT_WR))
+    guard let tls = unsafe ccurl_tls(transfer.easy),
+      unsafe copenssl_finish_sending(OpaquePointer(tls), descriptor) == 1
+    else {
+      _ = shutdown(descriptor, Int32(SHUT_WR))
+      return
+    }
   }
+
+  override var undeliveredBytes: Int { max(0, Int(clinux_undelivered_bytes(descriptor))) }
 
   // Session tickets arrive on an idle connection too; reading lets TLS deal with them.
   override func hasUnexpectedInput() -> Bool {
@@ -80,8 +90,13 @@ final class CurlStream: ByteStream {
     return code != CURLE_AGAIN
   }
 
-  // TLS says by itself whether the end was meant.
   override func abort() {
+    guard isOpen else { return }
+    // Without close_notify, which would say that the end was meant.
+    if let tls = unsafe ccurl_tls(transfer.easy) { unsafe SSL_set_quiet_shutdown(OpaquePointer(tls), 1) }
+    // Lingering for no time at all makes the kernel send RST (socket(7), SO_LINGER).
+    var linger = linger(l_onoff: 1, l_linger: 0)
+    unsafe _ = setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<linger>.size))
     close()
   }
 

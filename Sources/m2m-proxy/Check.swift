@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Configuration
+internal import ProxyCore
 
 struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -10,8 +11,10 @@ struct Check: ParsableCommand {
 
   func run() throws {
     let loaded = try LoadedConfiguration(file)
+    let authority = try loaded.authority()
     print(RouteReport(loaded.configuration).text)
-    for warning in loaded.configuration.warnings { print("warning  \(warning)") }
+    if let authority { print(authority.line) }
+    for warning in loaded.configuration.warnings + (authority?.warnings ?? []) { print("warning  \(warning)") }
     print("\(loaded.path) is valid.")
   }
 }

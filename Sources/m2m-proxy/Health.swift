@@ -27,9 +27,9 @@ struct Health: ParsableCommand {
     }
   }
 
-  private func adminAddress() throws -> ListenAddress {
+  private func adminAddress() throws -> TCPAddress {
     if let address {
-      guard let admin = ListenAddress(address) else {
+      guard let admin = TCPAddress(address) else {
         throw ValidationError("--address must be an IP address and a port such as 127.0.0.1:9901, not \"\(address)\".")
       }
       return admin

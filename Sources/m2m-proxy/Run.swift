@@ -20,7 +20,9 @@ struct Run: ParsableCommand {
     // Whoever reads our output may go away; that is no reason to end.
     signal(SIGPIPE, SIG_IGN)
     try Terminal.holdStandardDescriptors()
+    let service = ServiceManager()
     let loaded = try LoadedConfiguration(file)
+    let authority = try loaded.authority()
     let settings = loaded.configuration.log
     let format: LogFormat = settings.format == .json ? .json : .logfmt
     let sink = LogSink(descriptor: STDOUT_FILENO)
@@ -30,14 +32,19 @@ struct Run: ParsableCommand {
     let proxy: Proxy
     do {
       proxy = try Proxy(
-        loaded.configuration, logger: logger, accessLog: settings.access ? (sink, format) : nil,
-        notice: { Terminal.say($0) })
+        loaded.configuration, authority: authority?.authority, logger: logger,
+        accessLog: settings.access ? (sink, format) : nil,
+        notice: {
+          Terminal.say($0)
+          service.stopping()
+        })
     } catch {
       Terminal.say("m2m-proxy: \(error)")
       throw ExitCode(71)
     }
-    Terminal.say(StartReport(loaded, proxy).text)
+    Terminal.say(StartReport(loaded, proxy, authority).text)
     Terminal.say("ready in \((ContinuousClock.now - started).inMilliseconds) ms")
+    service.ready()
     do { try proxy.run() } catch {
       Terminal.say("m2m-proxy: \(error)")
       throw ExitCode(71)

@@ -5,15 +5,17 @@ internal import ProxyCore
 struct StartReport {
   let text: String
 
-  init(_ loaded: LoadedConfiguration, _ proxy: Proxy) {
+  init(_ loaded: LoadedConfiguration, _ proxy: Proxy, _ authority: InterceptionAuthority?) {
     let configuration = loaded.configuration
     let loops = proxy.loopCount == 1 ? "1 loop" : "\(proxy.loopCount) loops"
     var lines = ["m2m-proxy \(M2MProxy.version) · \(loaded.path) · \(loops)"]
-    lines += proxy.addresses.map { "listen   http://\($0)" }
+    lines += proxy.listeners.map { "listen   \($0)" }
     if let admin = proxy.adminAddress { lines.append("admin    http://\(admin)   health, metrics") }
     if let store = configuration.tokenStore { lines.append("tokens   \(store.directory)   encrypted, shared") }
+    if let authority { lines.append(authority.line) }
     lines.append(RouteReport(configuration).text)
-    lines += configuration.warnings.map { "warning  \($0)" }
+    let warnings = (configuration.warnings + (authority?.warnings ?? [])).map(\.description) + proxy.warnings
+    lines += warnings.map { "warning  \($0)" }
     text = lines.joined(separator: "\n")
   }
 }

@@ -28,7 +28,7 @@ struct ConfigurationLoaderTests {
   func defaults() throws {
     let loaded = try configuration(faultless)
     #expect(loaded.listen == [ListenerSettings(address: ListenAddress(host: "127.0.0.1", port: 8080))])
-    #expect(loaded.admin == ListenAddress(host: "127.0.0.1", port: 9901))
+    #expect(loaded.admin == TCPAddress(host: "127.0.0.1", port: 9901))
     #expect(loaded.loops == nil)
     #expect(loaded.log == LogSettings(format: .auto, level: .info, access: true))
     #expect(loaded.tls == TrustSettings(caFile: nil))
@@ -61,8 +61,8 @@ struct ConfigurationLoaderTests {
         """)
     #expect(
       loaded.listen.map(\.address.description) == ["127.0.0.1:8081", "[::1]:8082", "127.0.0.1:8083", "127.0.0.1:8084"])
-    #expect(loaded.listen.map(\.address.host) == ["127.0.0.1", "::1", "127.0.0.1", "127.0.0.1"])
-    #expect(loaded.admin == ListenAddress(host: "::1", port: 9902))
+    #expect(loaded.listen.map(\.address.tcp?.host) == ["127.0.0.1", "::1", "127.0.0.1", "127.0.0.1"])
+    #expect(loaded.admin == TCPAddress(host: "::1", port: 9902))
     #expect(loaded.loops == 3)
     #expect(loaded.log == LogSettings(format: .json, level: .warning, access: false))
     let timeouts = loaded.timeouts

@@ -41,7 +41,7 @@ struct ProxyConfExampleTests {
 
   /// The example with every setting in it that is commented out.
   private func uncommented(_ text: String) -> String {
-    text.replacing(#/(?m)^( *)# ( *[a-z_]+:( |$))/#) { "\($0.1)\($0.2)" }
+    text.replacing(#/(?m)^( *)# ( *(?:- )?[a-z_]+:( |$))/#) { "\($0.1)\($0.2)" }
   }
 
   @Test("loads without a problem or a warning")

@@ -28,7 +28,7 @@ struct RuleTests {
         nil, ["10.0.0.0/8", "fd00::/8", "192.168.1.7", "172.16.0.0/12"], nil,
       ])
     let alone = try configuration(faultless + "listen: { address: 8084, allow: 127.0.0.2 }").listen
-    #expect(alone.map(\.address.port) == [8084])
+    #expect(alone.map(\.address.tcp?.port) == [8084])
     #expect(alone.first?.allow?.map(\.description) == ["127.0.0.2"])
   }
 

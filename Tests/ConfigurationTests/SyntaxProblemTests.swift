@@ -187,7 +187,7 @@ struct SyntaxProblemTests {
     let configuration = try configuration(text)
     #expect(configuration.loops == 2)
     #expect(configuration.log == LogSettings(level: .debug, access: false))
-    #expect(configuration.listen.map(\.address.port) == [0, 0])
+    #expect(configuration.listen.map(\.address.tcp?.port) == [0, 0])
     #expect(configuration.admin == nil)
     #expect(configuration.credentials[0].clientID == "client-1")
     #expect(configuration.routes[0].name == "orders")

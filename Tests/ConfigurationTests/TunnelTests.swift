@@ -92,13 +92,11 @@ import Testing
       ])
   }
 
-  @Test("is of one of two sorts, and only one of them has timeouts of tunnels")
+  @Test("is of one of two sorts")
   func mode() {
     let found = problems("routes: [{ name: a, tunnel: intercep, match: a.example, credentials: none }]")
     #expect(
       found == [#"1:29: routes[0].tunnel must be blind or intercept, not "intercep"; did you mean intercept?"#])
-    let timeouts = problems("routes: [{ name: a, credentials: none, match: a.example, timeouts: { tunnel: 1s } }]")
-    #expect(timeouts == ["1:78: routes[0].timeouts.tunnel is for a route with tunnel: blind"])
   }
 
   @Test(

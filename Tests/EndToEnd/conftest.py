@@ -11,6 +11,7 @@ import pytest
 
 from harness.authlib_server import AuthlibServer
 from harness.certificates import CertificateAuthority
+from harness.intercepting import InterceptionAuthority
 from harness.names import Names, library
 from harness.nginx import Nginx
 from harness.origin import RawOrigin
@@ -56,6 +57,12 @@ def transcript() -> Transcript:
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory) -> CertificateAuthority:
     return CertificateAuthority(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def interception(tmp_path_factory) -> InterceptionAuthority:
+    """The certificate authority of proxies that intercept."""
+    return InterceptionAuthority(tmp_path_factory.mktemp("interception"))
 
 
 @pytest.fixture(scope="session")
@@ -112,13 +119,13 @@ def start_proxy(binary, transcript, tmp_path, authlib, origin, tls_origin):
     """
     proxies = []
 
-    def start(*routes: dict, environment: dict = {}, **settings) -> Proxy:
+    def start(*routes: dict, environment: dict = {}, launcher: list[str] = [], **settings) -> Proxy:
         directory = tmp_path / f"proxy-{len(proxies)}"
         directory.mkdir()
         proxy = Proxy(binary, directory, transcript)
         proxies.append(proxy)
         secret = {"CLIENT_SECRET": authlib.client.secret}
-        return proxy.start(proxy_conf(complete(routes, settings, authlib)), secret | environment)
+        return proxy.start(proxy_conf(complete(routes, settings, authlib)), secret | environment, launcher)
 
     yield start
     failures = []

@@ -1,6 +1,6 @@
 """Field lines, what they may contain, and which of them stay on the connection."""
 
-from harness.conformance import chunked, Denied, fields, Forwarded, HOST, post, Table
+from harness.conformance import chunked, Denied, fields, Forwarded, HOST, post, posted, Table
 from harness.edge import edge  # noqa: F401
 
 table = Table()
@@ -92,9 +92,6 @@ for name, sent, has, lacks in [
     ("Proxy-Connection", [b"Proxy-Connection: keep-alive"], [], [b"proxy-connection"]),
     ("Proxy-Authorization", [b"Proxy-Authorization: Basic eDp5"], [], [b"proxy-authorization"]),
     ("Proxy, which CGI takes for a setting", [b"Proxy: http://evil.example/"], [], [b"proxy"]),
-    ("Upgrade", [b"Connection: Upgrade", b"Upgrade: websocket"], [], [b"upgrade"]),
-    ("Upgrade to h2c", [b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk"], [],
-    [b"upgrade", b"http2-settings"]),
     ("Upgrade without Connection", [b"Upgrade: h2c"], [], [b"upgrade"]),
     ("TE", [b"TE: gzip, deflate;q=0.5", b"Connection: TE"], [], [b"te"]),
     ("TE: trailers", [b"TE: trailers", b"Connection: TE"], [b"TE: trailers"], []),
@@ -103,6 +100,32 @@ for name, sent, has, lacks in [
 ]:
     add(name, "Fields of the connection go no further, and what Connection names goes with them; Via grows (RFC 9110 "
         "section 7.6).", fields(*sent), Forwarded(has=tuple(has), lacks=tuple(lacks)))
+ASKED = [b"Connection: Upgrade", b"Upgrade: websocket"]
+for name, sent, has, keeps in [
+    ("Upgrade", ASKED, [b"Upgrade: websocket", b"Connection: Upgrade"], None),
+    ("Upgrade in odd case", [b"connection:UPGRADE,\tx", b"uPGRADE: \tWebSocket ", b"X: y"],
+     [b"Upgrade: WebSocket", b"Connection: Upgrade"], None),
+    ("Upgrade in two lines", [*ASKED, b"Upgrade: foo/2 , ,bar"], [b"Upgrade: websocket, foo/2, bar"], None),
+    ("Upgrade with TE", [*ASKED, b"TE: trailers"], [b"Connection: TE, Upgrade", b"TE: trailers"], None),
+    ("Upgrade that Connection names twice", [b"Connection: Upgrade", *ASKED], [b"Connection: Upgrade"], None),
+    ("Upgrade to h2c", [b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk"], [], None),
+    ("Upgrade to h2c among others", [*ASKED, b"Upgrade: h2c"], [b"Upgrade: websocket"], None),
+    ("Upgrade that is malformed", [b"Connection: Upgrade", b"Upgrade: websocket;q=1"], [], None),
+    ("Upgrade with a quoted string", [b"Connection: Upgrade", b'Upgrade: "websocket"'], [], None),
+    ("Connection: upgrade without Upgrade", [b"Connection: Upgrade"], [], True),
+    ("Upgrade that Connection does not name", [b"Upgrade: websocket", b"Connection: x-upgrade"], [], True),
+]:
+    add(name, "Upgrade is written anew, without HTTP and TLS, or left out (RFC 9110 section 7.8). What comes behind such a "
+        "request before its answer is no request (RFC 9931; see test_upgrade.py).", fields(*sent),
+        Forwarded(has=tuple(has), lacks=() if has else (b"upgrade",), keeps=keeps))
+add("Upgrade with content", "Nobody could tell where the content ends and the new protocol begins: Upgrade is left out.",
+    post(*ASKED, b"Content-Length: 3", body=b"abc"), posted(b"abc", "length", lacks=(b"upgrade",), keeps=None), "POST")
+add("Upgrade with chunks", "Nobody could tell where the content ends and the new protocol begins: Upgrade is left out.",
+    chunked(b"3\r\nabc\r\n0\r\n\r\n", *ASKED), posted(b"abc", "chunked", lacks=(b"upgrade",), keeps=None), "POST")
+add("Upgrade and close", "Behind the answer there will be nothing: Upgrade is left out.",
+    fields(*ASKED, b"Connection: close"), Forwarded(lacks=(b"upgrade",), keeps=False))
+add("Upgrade in HTTP/1.0", "Upgrade in HTTP/1.0 is ignored (RFC 9110 section 7.8).",
+    fields(*ASKED, version=b"1.0"), Forwarded(lacks=(b"upgrade",), keeps=False))
 refuse("Connection is a list of tokens (RFC 9110 section 7.6.1).", {
     f"Connection: {value!r}": fields(b"Connection: " + value) for value in [
         b'"X-Hop"', b"X Hop", b"X-Hop;", b"X-Hop: 1", b"\xe4", b"a=b", b"(x)", b", ".join([b"x"] * 200)]

@@ -36,6 +36,13 @@ class BadGateway:
 
 
 @dataclass(frozen=True)
+class Switched:
+    """The protocol changes, and everything behind the 101 belongs to the new one."""
+    behind: bytes = b""
+    interim: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class CutOff:
     """The client can tell that what it got is not the whole answer, or it gets a 502."""
 
@@ -303,19 +310,60 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 add("several interim answers", "Interim answers are passed on in their order (RFC 9110 section 15.2).",
     b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 3 + ok(b"Content-Length: 2", body=b"ok"),
     Passed(body=b"ok", interim=(103, 103, 103), reused=True))
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
 for name, answer in {
-    "101 that nobody asked for": b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
+    "101 that nobody asked for": SWITCH,
+    "101 with an answer behind it": SWITCH + EVIL,
+}.items():
+    add(name, "101 answers Upgrade only (RFC 9110 section 15.2.2).", answer, BadGateway(says="asked for no other"))
+    for method in ["POST", "PUT"]:
+        add(f"{name}, to a {method} with content", "Upgrade is not sent on with content, so that nobody may answer it.",
+            answer, BadGateway(says="asked for no other"), method=method, request=("Connection: Upgrade", "Upgrade: x"))
+    add(f"{name}, with another Upgrade in the request", "A server chooses one that was offered (RFC 9110 section 7.8).",
+        answer, BadGateway(says="was not offered"), request=("Connection: Upgrade", "Upgrade: y"))
+    for told, request in {
+        "Upgrade to h2c": ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"),
+        "Upgrade that Connection does not name": ("Upgrade: x",), "Connection: upgrade alone": ("Connection: upgrade",),
+        "Upgrade and close": ("Connection: upgrade, close", "Upgrade: x"),
+    }.items():
+        add(f"{name}, with {told} in the request", "What is no offer is not sent on.", answer,
+            BadGateway(says="asked for no other"), request=request)
+    add(f"{name}, with Upgrade in an HTTP/1.0 request", "Upgrade in HTTP/1.0 is ignored (RFC 9110 section 7.8).", answer,
+        BadGateway(says="asked for no other"), request=("Connection: Upgrade", "Upgrade: x"), version="1.0")
+    for method in ["GET", "HEAD", "DELETE"]:
+        add(f"{name}, with Upgrade in the {method} request", "Behind a 101 there is no HTTP (RFC 9110 section 15.2.2).",
+            answer, Switched(answer[len(SWITCH):]), method=method, request=("Connection: Upgrade", "Upgrade: x"))
+for name, behind in {"zeros": bytes(100), "a broken answer": b"HTTP/1.1 200 O\rK\n\n", "another 101": SWITCH,
+                     "CR and LF": b"\r\n\r\n", "line feeds": b"\n\n", "chunks": b"5\r\nhello\r\n0\r\n\r\n"}.items():
+    add(f"101 with {name} behind it", "Behind a 101 there is no HTTP (RFC 9110 section 15.2.2).", SWITCH + behind,
+        Switched(behind), request=("Connection: Upgrade", "Upgrade: x"))
+add("interim answers before a 101", "Interim answers are passed on in their order (RFC 9110 section 15.2).",
+    b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 16 + SWITCH + b"x", Switched(b"x", interim=(103,) * 16),
+    request=("Connection: Upgrade", "Upgrade: x"))
+for name, lines in {
+    "no Upgrade": [b"Connection: Upgrade"], "an Upgrade that Connection does not name": [b"Upgrade: x"],
+    "an empty Upgrade": [b"Connection: Upgrade", b"Upgrade: ,"],
+    "a malformed Upgrade": [b"Connection: Upgrade", b"Upgrade: x y"],
+    "another protocol beside that": [b"Connection: Upgrade", b"Upgrade: x, y"],
+    "another protocol in a second line": [b"Connection: Upgrade", b"Upgrade: x", b"Upgrade: y"],
+    "a blank before the colon": [b"Connection: Upgrade", b"Upgrade : x"],
+    "a length": [b"Connection: Upgrade", b"Upgrade: x", b"Content-Length: 5"],
+    "chunks": [b"Connection: Upgrade", b"Upgrade: x", b"Transfer-Encoding: chunked"],
+    "a field that is none": [b"Connection: Upgrade", b"Upgrade: x", b"X y"],
+}.items():
+    add(f"101 with {name}", "A 101 says by Connection and Upgrade to what it changes (RFC 9110 section 7.8).",
+        b"HTTP/1.1 101 Switching Protocols\r\n" + b"".join(line + b"\r\n" for line in lines) + b"\r\n" + EVIL,
+        BadGateway(), request=("Connection: Upgrade", "Upgrade: x"))
+for name, answer in {
     "101 without Upgrade": b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + EVIL,
-    "101 with an answer behind it":
-        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n" + EVIL,
     "an interim answer with a length": b"HTTP/1.1 100 Continue\r\nContent-Length: 5\r\n\r\nhello" + EVIL,
     "an interim answer with chunks": b"HTTP/1.1 103 x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + EVIL,
     "an interim answer that is malformed": b"HTTP/1.1 103 x\r\nX y\r\n\r\n" + EVIL,
 }.items():
     add(name, "An interim answer has no content, and 101 answers Upgrade only (RFC 9110 section 15.2).", answer,
         BadGateway())
-    add(f"{name}, with Upgrade in the request", "Upgrade is not sent on, so that nobody may answer it.", answer,
-        BadGateway(), request=("Connection: Upgrade", "Upgrade: x"))
+    add(f"{name}, with Upgrade in the request", "An interim answer has no content, and a 101 names what it changes to.",
+        answer, BadGateway(), request=("Connection: Upgrade", "Upgrade: x"))
 add("a flood of interim answers", "Their number is bounded.", CONTINUE * 100_000, CutOff())
 add("17 interim answers and an answer", "Their number is bounded, and the problem says so.",
     CONTINUE * 17 + EVIL, BadGateway(interim=(100,) * 16, says="Too many interim responses"))
@@ -351,7 +399,7 @@ def test_response(edge: Edge, case: Case):
     edge.forget_connections()
     edge.recorder.origin.script(saying(case))
     client = RawClient(edge.proxy.address)
-    body = ["Content-Length: 3"] if case.method == "POST" else []
+    body = ["Content-Length: 3"] if case.method in ("POST", "PUT") else []
     request = get("http://api.internal/case", *case.request, *body, method=case.method, version=case.version)
     client.send(request + (b"abc" if body else b""))
     JUDGES[type(case.outcome)](edge, case, client)
@@ -406,6 +454,15 @@ def bad_gateway(edge, case, client):
     assert next_answer(edge) == b"GET /after", case.rule
 
 
+def switched(edge, case, client):
+    answer = client.switched()
+    assert tuple(interim.status for interim in answer.interim) == case.outcome.interim, case.rule
+    assert (answer.value("upgrade"), answer.value("connection")) == (b"x", b"Upgrade"), answer
+    assert client.reader.exactly(len(case.outcome.behind)) == case.outcome.behind, case.rule
+    assert next_answer(edge) == b"GET /after", case.rule
+    assert client.reader.buffered() == b""
+
+
 def cut_off(edge, case, client):
     try:
         answer = client.answer(case.method)
@@ -416,4 +473,4 @@ def cut_off(edge, case, client):
     assert next_answer(edge) == b"GET /after", case.rule
 
 
-JUDGES = {Passed: passed, BadGateway: bad_gateway, CutOff: cut_off}
+JUDGES = {Passed: passed, BadGateway: bad_gateway, Switched: switched, CutOff: cut_off}

@@ -69,6 +69,21 @@ def test_each_request_goes_to_the_host_that_it_names(start, wild, authlib):
     assert "wild.example" not in proxy.metrics()
 
 
+def test_links_of_a_host_are_told_from_those_of_others(start, wild):
+    def script(connection):
+        connection.request()
+        own, other = f"https://a.wild.example:{wild.port}", f"https://b.wild.example:{wild.port}"
+        connection.answer(b"", "302 Found", f"Location: {own}/next", f"Link: <{other}/x>, <{own}>")
+        connection.expect_close()
+
+    wild.script(script)
+    proxy = start({"a_wild_example": [PUBLIC]}, rewrite_links="on")
+    answer = proxy.connect().exchange(get(f"http://a.wild.example:{wild.port}/x"))
+    own, other = f"http://a.wild.example:{wild.port}", f"https://b.wild.example:{wild.port}"
+    assert answer.value("location") == f"{own}/next".encode()
+    assert answer.value("link") == f"<{other}/x>, <{own}/>".encode()
+
+
 def test_all_spellings_of_a_host_have_the_same_connections(start, wild):
     proxy = start({"a_wild_example": [PUBLIC]}, loops=1)
     for host in ["a.wild.example", "A.WILD.Example", "a.wild.example."]:

@@ -58,6 +58,7 @@ func checkRequestHead(_ input: [UInt8]) throws(Violation) {
   for field in before.fields {
     try require(field.value.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0 != "\u{7f}" || $0 == "\t" }, "\(field)")
   }
+  try checkOffer(head, input)
   let forwarded: [UInt8]
   do throws(WireError) {
     let target = try RequestTarget.parse(input.span, target: head.target, method: head.methodKind)
@@ -79,6 +80,18 @@ func checkRequestHead(_ input: [UInt8]) throws(Violation) {
   try require(after.fields.contains { $0.value == "Bearer ours" }, "not our Authorization: \(after)")
   try require(!names.contains("connection"), "Connection was forwarded")
   try checkForwarded(after.fields, of: before.fields, added: ["host", "authorization", "transfer-encoding", "via"])
+}
+
+/// What is offered to the upstream was received, is no more than names and versions, and is neither HTTP nor TLS.
+private func checkOffer(_ head: RequestHead, _ input: [UInt8]) throws(Violation) {
+  let values = head.fields.filter { $0.known == .upgrade }.map { text(input[$0.value.range]) }
+  for range in head.offeredProtocols(input.span) {
+    let offered = text(input[range.range])
+    try require(values.contains { $0.contains(offered) }, "\(offered) was not received")
+    try require(!offered.contains { $0 == "," || $0 == " " || $0 == "\t" || $0 == ";" }, "\(offered) is no protocol")
+    let name = offered.lowercased().prefix { $0 != "/" }
+    try require(!["http", "tls", "h2c", "h2", ""].contains(name), "\(offered) is offered")
+  }
 }
 
 /// Sends a request on as the proxy does.

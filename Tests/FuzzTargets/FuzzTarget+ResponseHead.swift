@@ -67,15 +67,50 @@ func checkResponseHead(_ input: [UInt8]) throws(Violation) {
     let sent = received == .untilClose ? .chunked : received
     try require(again.framing(answering: method) == sent, "\(received) became \(again.framing(answering: method))")
     try checkForwarded(after.fields, of: before.fields, added: ["transfer-encoding", "via", "connection"])
+    try checkLinks(head, input, received, written: forwarded)
+  }
+}
+
+private let linkNames: Set<String> = ["location", "content-location", "link"]
+
+/// With its references changed an answer is the same but for those; where nothing leads to the upstream it is the same.
+private func checkLinks(
+  _ head: ResponseHead, _ input: [UInt8], _ framing: BodyFraming, written plain: [UInt8]
+) throws(Violation) {
+  let upstream = LinkMap.Upstream(scheme: .https, host: "up.example", port: 443, basePath: Array("/base".utf8))
+  let host = Array("127.0.0.1:8080".utf8)
+  let authority = try? RequestTarget.parseAuthority(host.span, ByteRange(0..<host.count))
+  let links = LinkMap(upstream, scheme: .http, authority: authority, host.span, mount: Array("/orders".utf8).span)
+  var plainHead = ResponseHead()
+  var mappedHead = ResponseHead()
+  guard let mapped = forward(head, input, framing, links),
+    case .complete(let before) = parse(
+      plain, at: [plain.count], HeadLimits(requestLine: 65_536, fields: 200), &plainHead)
+  else { return }
+  let limits = HeadLimits(bytes: 131_072, requestLine: 65_536, fields: 200)
+  guard case .complete(let after) = parse(mapped, at: [mapped.count], limits, &mappedHead) else {
+    throw Violation(description: "with other links it is no head: \(text(mapped))")
+  }
+  try require(after.length == mapped.count && after.framings == before.framings, "\(before) became \(after)")
+  try require(after.fields.count == before.fields.count, "\(before) became \(after)")
+  for (one, other) in zip(before.fields, after.fields) where one != other {
+    try require(one.name == other.name && linkNames.contains(one.key), "\(one) became \(other)")
+    try require(one.value.contains("/base"), "\(one) became \(other)")
+    // A reference that changes loses "/base" at least, and gets no more than origin and mount.
+    let references = one.value.split(separator: "/base", omittingEmptySubsequences: false).count - 1
+    let longest = one.value.utf8.count + references * "http://127.0.0.1:8080/orders/".utf8.count
+    try require(other.value.contains("/orders/") && other.value.utf8.count <= longest, "\(one) became \(other)")
   }
 }
 
 /// Sends an answer on as the proxy does; nil if it is too large for that.
-private func forward(_ head: ResponseHead, _ input: [UInt8], _ framing: BodyFraming) -> [UInt8]? {
+private func forward(
+  _ head: ResponseHead, _ input: [UInt8], _ framing: BodyFraming, _ links: LinkMap? = nil
+) -> [UInt8]? {
   let output = ByteBuffer(capacity: 131_072)
   var writer = HeadWriter(output)
   writer.statusLine(head.status, reason: input.span.extracting(head.reason.range))
-  writer.forwardFields(of: head, input.span)
+  writer.forwardFields(of: head, input.span, links: links)
   if framing == .chunked || framing == .untilClose { writer.chunkedFraming() }
   writer.via(head.version, Array("m2m-proxy".utf8).span)
   if !head.isInterim { writer.connectionClose() }

@@ -12,6 +12,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
   case configuration
   /// A token endpoint's reply: a status and fields, an empty line, a body.
   case tokenReply = "token-reply"
+  /// What stands in front of a connection that a load balancer passes on.
+  case proxyHeader = "proxy-header"
 
   /// Checks what must hold whatever `input` is; throws what does not.
   public func check(_ input: [UInt8]) throws(Violation) {
@@ -22,6 +24,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case .target: try checkTarget(input)
     case .configuration: try checkConfiguration(input)
     case .tokenReply: try checkTokenReply(input)
+    case .proxyHeader: try checkProxyHeader(input)
     }
   }
 }

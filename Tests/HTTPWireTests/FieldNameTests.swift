@@ -3,7 +3,8 @@ import Testing
 
 @Suite("Field names") struct FieldNameTests {
   private static let names: [(String, FieldName)] = [
-    ("TE", .te), ("Via", .via), ("Age", .age), ("Host", .host), ("Date", .date), ("Range", .range), ("Proxy", .proxy),
+    ("TE", .te), ("Via", .via), ("Age", .age), ("Host", .host), ("Date", .date), ("Link", .link), ("Range", .range),
+    ("Proxy", .proxy),
     ("Origin", .origin), ("Expect", .expect), ("Cookie", .cookie), ("Pragma", .pragma), ("Upgrade", .upgrade),
     ("Trailer", .trailer), ("Expires", .expires), ("Location", .location), ("If-Match", .ifMatch),
     ("If-Range", .ifRange), ("Forwarded", .forwarded), ("Connection", .connection), ("Keep-Alive", .keepAlive),
@@ -11,7 +12,8 @@ import Testing
     ("Max-Forwards", .maxForwards), ("Proxy-Status", .proxyStatus), ("Authorization", .authorization),
     ("Cache-Control", .cacheControl), ("Content-Range", .contentRange), ("If-None-Match", .ifNoneMatch),
     ("Content-Length", .contentLength), ("Sec-Fetch-Site", .secFetchSite), ("HTTP2-Settings", .http2Settings),
-    ("Content-Encoding", .contentEncoding), ("WWW-Authenticate", .wwwAuthenticate),
+    ("Content-Encoding", .contentEncoding), ("Content-Location", .contentLocation),
+    ("WWW-Authenticate", .wwwAuthenticate),
     ("Proxy-Connection", .proxyConnection), ("Transfer-Encoding", .transferEncoding),
     ("If-Modified-Since", .ifModifiedSince), ("Proxy-Authenticate", .proxyAuthenticate),
     ("Proxy-Authorization", .proxyAuthorization), ("Authentication-Info", .authenticationInfo),

@@ -49,6 +49,13 @@ import Testing
       ("1.1 304", "Content-Length: 1\r\n", ["keeps"]), ("1.1 100", "", ["keeps", "interim"]),
       ("1.1 101", "Upgrade: websocket\r\nConnection: upgrade\r\n", ["keeps", "interim", "upgrade"]),
       ("1.1 101", "Upgrade: websocket\r\n", ["keeps", "interim"]),
+      ("1.0 101", "Upgrade: websocket\r\nConnection: upgrade\r\n", ["interim"]),
+      ("1.1 200", "Content-Type: Text/Event-Stream\r\n", ["keeps", "events"]),
+      ("1.1 200", "Content-Type: text/event-stream ; charset=utf-8\r\n", ["keeps", "events"]),
+      ("1.1 200", "Content-Type: text/event-stream;charset=utf-8\r\n", ["keeps", "events"]),
+      ("1.1 200", "Content-Type: text/event-streams\r\n", ["keeps"]),
+      ("1.1 200", "Content-Type: application/json\r\n", ["keeps"]),
+      ("1.1 200", "Content-Type: text/event-strea\r\n", ["keeps"]),
       ("1.1 200", "Connection: x-a\r\n", ["keeps", "options"]), ("1.1 200", "DATE: x\r\n", ["keeps", "date"]),
       ("1.1 200", "Date: x\r\nConnection: date\r\n", ["keeps", "options"]),
     ] as [(String, String, Set<String>)])

@@ -25,6 +25,7 @@ struct ResponseSummary: Equatable, Sendable {
     if head.hasConnectionOptions { flags.insert("options") }
     if head.hasUpgrade { flags.insert("upgrade") }
     if head.hasDate { flags.insert("date") }
+    if head.isEventStream { flags.insert("events") }
   }
 }
 

@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import HTTPWire
+import Interception
 import Secrets
 import Testing
 import Tokens
@@ -49,6 +50,12 @@ import Upstream
       .tunnelBroken("reset", route), .tunnelIdle(route),
       .tunnel(.unknownHost("api.test", routeName: "api.test")), .tunnel(.hasRequests(host: "api.test", route)),
       .tunnel(.otherPort(target: "api.test:22", route)), .tunnel(.isTunnel(host: "api.test", route)),
+      .tunnel(.nested("x.test:443", inside: "api.test:443")),
+      .misdirected(.host("x.test", tunnel: "api.test:443")), .misdirected(.scheme(tunnel: "api.test:443")),
+      .misdirected(.serverName("x.test", tunnel: "api.test:443")),
+      .clientTLS(.distrusted(alert: "unknown_ca"), inside: "api.test"), .clientTLS(.closed, inside: "api.test"),
+      .interception(.failed("out of memory")),
+      .proxyHeader,
     ] + upstreamErrors.map { .upstream($0, route) }
 
   /// The number of the case: whoever adds one is told here to add it to `all`.
@@ -82,12 +89,16 @@ import Upstream
     case .tunnel: 25
     case .tunnelBroken: 26
     case .tunnelIdle: 27
+    case .clientTLS: 28
+    case .misdirected: 29
+    case .interception: 30
+    case .proxyHeader: 31
     }
   }
 
   @Test("every kind of error is among those that are tested")
   func completeness() {
-    #expect(Set(Self.all.map(number)) == Set(0...27))
+    #expect(Set(Self.all.map(number)) == Set(0...31))
   }
 
   @Test("every error has a name for metrics that does not depend on what is in it", arguments: all.indices)
@@ -113,7 +124,7 @@ import Upstream
     let error = Self.all[index]
     guard let answer = error.answer else {
       switch error {
-      case .clientGone, .responseIncomplete, .tunnelBroken, .tunnelIdle: return
+      case .clientGone, .clientTLS, .proxyHeader, .responseIncomplete, .tunnelBroken, .tunnelIdle: return
       default: return #expect(Bool(false), "\(error.kind) has no answer")
       }
     }
@@ -188,6 +199,6 @@ import Upstream
   @Test("the connection ends where nobody knows where the next request begins")
   func endings() {
     let ending = Self.all.filter(\.endsConnection).map(number)
-    #expect(Set(ending) == [0, 1, 2, 6, 14, 16, 17, 18, 20, 21, 26, 27])
+    #expect(Set(ending) == [0, 1, 2, 6, 14, 16, 17, 18, 20, 21, 26, 27, 28, 31])
   }
 }

@@ -44,7 +44,10 @@ final class ServedProxy: Sendable {
     port = try running.run {
       let settings = ListenerSettings(
         address: ListenAddress(host: "127.0.0.1", port: 0), browserRequests: .allow)
-      return try worker.listen(on: settings, port: 0, sharesPort: false).port
+      let socket = try ListeningSocket(host: "127.0.0.1", port: 0, sharesPort: false)
+      let port = socket.port
+      try worker.listen(on: settings, socket)
+      return port
     }
   }
 

@@ -33,7 +33,7 @@ import Testing
   func bothWays(window: Int) throws {
     let first = pool.lend()
     first.append("first ")
-    var relay = TunnelRelay(waiting: first)
+    var relay = TunnelRelay(fromClient: first)
     client.pieces = (0..<50).map { bytes("up \($0) ") }
     upstream.pieces = (0..<50).map { bytes("down \($0) ") }
     let (up, down) = (client.pieces.flatMap(\.self), upstream.pieces.flatMap(\.self))
@@ -49,7 +49,7 @@ import Testing
 
   @Test("an end is passed on when all before it was, and the other direction goes on")
   func halfClose() throws {
-    var relay = TunnelRelay(waiting: nil)
+    var relay = TunnelRelay(fromClient: nil)
     client.pieces = [bytes("question")]
     client.isEnded = true
     client.signal([.readable, .peerClosed])
@@ -69,7 +69,7 @@ import Testing
 
   @Test("a side that takes nothing is not read for: one buffer is on the way at most")
   func backpressure() throws {
-    var relay = TunnelRelay(waiting: nil)
+    var relay = TunnelRelay(fromClient: nil)
     upstream.pieces = Array(repeating: [UInt8](repeating: 1, count: 64), count: 100)
     upstream.signal(.readable)
     client.window = 0
@@ -83,7 +83,7 @@ import Testing
 
   @Test("one side does not hold up the other, and a flood lets others have their turn")
   func independence() throws {
-    var relay = TunnelRelay(waiting: nil)
+    var relay = TunnelRelay(fromClient: nil)
     upstream.pieces = [[UInt8](repeating: 1, count: 64)]
     client.pieces = Array(repeating: [2], count: 20)
     for stream in [client, upstream] { stream.signal(.readable) }
@@ -121,7 +121,7 @@ import Testing
       other.pieces = [bytes("unheard")]
       other.signal(.readable)
       gone.refuses = true
-      var relay = TunnelRelay(waiting: nil)
+      var relay = TunnelRelay(fromClient: nil)
       #expect(test.failure(&relay) == (isClient ? "client" : "upstream"))
       #expect(isClient || other.sent == bytes("last words"))
       #expect(gone.sent.isEmpty)
@@ -131,7 +131,7 @@ import Testing
   @Test("a reset is noticed although there is nothing to read from that side any more", arguments: [true, false])
   func lateReset(isClient: Bool) throws {
     let (gone, other) = isClient ? (client, upstream) : (upstream, client)
-    var relay = TunnelRelay(waiting: nil)
+    var relay = TunnelRelay(fromClient: nil)
     gone.isEnded = true
     gone.signal([.readable, .peerClosed])
     _ = try step(&relay)
@@ -142,7 +142,7 @@ import Testing
 
   @Test("that both sides hang up after they were told of each other's end is no failure")
   func hangUp() throws {
-    var relay = TunnelRelay(waiting: nil)
+    var relay = TunnelRelay(fromClient: nil)
     client.isEnded = true
     client.signal([.readable, .peerClosed])
     _ = try step(&relay)

@@ -4,9 +4,16 @@ import Testing
 @testable import ProxyCore
 
 @Suite("A tunnel in the route table") struct TunnelTableTests {
-  private func table(tunnels: [String: [Match]], routes: [String: [Match]] = [:]) -> RouteTable {
+  private func table(
+    tunnels: [String: [Match]] = [:], routes: [String: [Match]] = [:], intercepted: [String: [Match]] = [:]
+  ) -> RouteTable {
     var configurations = routes.map { name, matches in
       Route(name: name, matches: matches, upstream: Origin(scheme: .https, host: "upstream.test"))
+    }
+    for (name, matches) in intercepted {
+      var route = Route(name: name, matches: matches, upstream: Origin(scheme: .https, host: "upstream.test"))
+      route.tunnel = .intercept
+      configurations.append(route)
     }
     for (name, matches) in tunnels {
       var route = Route(name: name, matches: matches, upstream: nil)
@@ -22,6 +29,7 @@ import Testing
     let host = Array(host.utf8)
     return switch table.tunnel(to: host.span, port: port) {
     case .tunnel(let route): "tunnel \(route.name)"
+    case .intercepted(let route): "inside \(route.name)"
     case .hasRequests(let route): "requests \(route.name)"
     case .otherPort(let route): "port \(route.name)"
     case .nothing: nil
@@ -64,6 +72,19 @@ import Testing
       tunnels: ["t": [wild], "one": [Match(host: "one.in.wild.test")]],
       routes: ["r": [Match(host: "in.wild.test", path: "/x", isWildcard: true)]])
     #expect(connect(below, "a.in.wild.test") == "requests r" && connect(below, "one.in.wild.test") == "tunnel one")
+  }
+
+  @Test("is served inside where a route of the host says so, on the ports of http and https or the one that is named")
+  func intercepted() {
+    let wild = Match(host: "wild.test", isWildcard: true)
+    let table = table(
+      tunnels: ["t": [Match(host: "blind.wild.test")]], routes: ["r": [Match(host: "b.test", path: "/v2")]],
+      intercepted: ["i": [wild, Match(host: "a.test", port: 8443)], "b": [Match(host: "b.test", path: "/v1")]])
+    #expect(connect(table, "x.wild.test") == "inside i" && connect(table, "x.wild.test", 80) == "inside i")
+    #expect(connect(table, "x.wild.test", 8443) == "port i" && connect(table, "wild.test") == nil)
+    #expect(connect(table, "a.test", 8443) == "inside i" && connect(table, "a.test") == "port i")
+    // One route of the host is enough, and a blind tunnel to a name comes before a wildcard.
+    #expect(connect(table, "B.test.") == "inside b" && connect(table, "blind.wild.test") == "tunnel t")
   }
 
   @Test("beside a route for requests on another port of the same host each has its own")

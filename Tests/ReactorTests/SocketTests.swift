@@ -183,7 +183,7 @@ import Testing
     let both = Answer<Int>()
     let listener = try running.run { () -> Listener in
       let listener = try Listener(host: "127.0.0.1", port: 0, sharesPort: false, on: loop) { socket, peer in
-        unsafe accepted += peer.hasPrefix("127.0.0.1:") ? 1 : 100
+        unsafe accepted += "\(peer)".hasPrefix("127.0.0.1:") ? 1 : 100
         if unsafe accepted == 2 { both.give(2) }
         _ = consume socket
       }

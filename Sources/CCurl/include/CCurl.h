@@ -26,6 +26,8 @@ CURLSH *ccurl_make_share(void);
 
 // CURL_SOCKET_BAD where the handle has no connection.
 curl_socket_t ccurl_active_socket(CURL *easy);
+// The SSL * of a connection on which something was sent or received; NULL where there is none.
+void *ccurl_tls(CURL *easy);
 long ccurl_response_status(CURL *easy);
 // The status of the last answer to CONNECT; 0 when there was none.
 long ccurl_connect_status(CURL *easy);

@@ -15,11 +15,36 @@
 // With reuse_port several sockets share the port, and the kernel spreads connections over them.
 int clinux_listen(const char *host, uint16_t port, int backlog, int reuse_port);
 
+// Room for the path of a Unix socket and the NUL.
+#define CLINUX_PATH_TEXT 109
+
+// A new non-blocking Unix stream socket whose file, made at path, nobody may use: its permission bits are 0 from the
+// beginning. It does not listen yet. -1 with errno set (ENAMETOOLONG: longer than 107 bytes; EADDRINUSE: path exists).
+int clinux_bind_unix(const char *path);
+
+// Whether something listens on the Unix socket at path: 1 or 0, or -1 with errno set.
+int clinux_unix_is_served(const char *path);
+
+// Opens what is at path without following a link, with O_PATH; -1 with errno set.
+int clinux_open_path(const char *path);
+
+// Changes owner and group ((uint32_t)-1: not) and then the permission bits of what clinux_open_path opened; 0, or -1.
+int clinux_set_permissions(int descriptor, uint32_t owner, uint32_t group, uint32_t mode);
+
+// The path that a Unix socket is bound to, "" if it has none, or -1 with errno set.
+int clinux_unix_path(int socket, char text[CLINUX_PATH_TEXT]);
+
+// The user at the other end of a connected Unix socket, as of when it connected; 0, or -1 with errno set.
+int clinux_peer_user(int socket, uint32_t *user);
+
+// Sends one datagram to the Unix socket at path ("@name": in the abstract namespace); 0, or -1 with errno set.
+int clinux_send_datagram(const char *path, const char *message);
+
 // A blocking connection to a numeric address that gives up after so many seconds at every step; -1 with errno set.
 int clinux_connect(const char *host, uint16_t port, int seconds);
 
 // The next connection of a listening socket, non-blocking and without Nagle's delay, or -1 with errno set. The
-// peer's address is written to text as "host:port".
+// peer's address is written to text as "host:port", "unknown" for a Unix socket.
 int clinux_accept(int listener, char text[CLINUX_ADDRESS_TEXT]);
 
 // The local (peer = 0) or remote (peer = 1) address of a socket as "host:port"; its port, or -1 with errno set.

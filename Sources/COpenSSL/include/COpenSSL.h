@@ -24,6 +24,10 @@ void copenssl_allow_moving_writes(SSL_CTX *context);
 // Lets one system call fetch as many TLS records as have arrived.
 void copenssl_read_ahead(SSL_CTX *context);
 
+// Tells the peer by close_notify that nothing more will be sent on a connection whose socket is `descriptor`, and whose own
+// BIO can be used by its owner alone; 1 when that has left.
+int copenssl_finish_sending(SSL *tls, int descriptor);
+
 // The first private key in `pem`; NULL without one, and where it is encrypted, which `is_encrypted` then says.
 EVP_PKEY *copenssl_read_private_key(const void *pem, int count, int *is_encrypted);
 
@@ -41,6 +45,7 @@ int copenssl_hkdf_sha256(
     const void *secret, size_t secret_count, const void *salt, size_t salt_count, const void *info, size_t info_count,
     uint8_t *derived, size_t derived_count);
 
+#include "COpenSSLAuthority.h"
 #include "COpenSSLServer.h"
 
 #endif

@@ -1,34 +1,45 @@
-/// An address and port to listen on.
-public struct ListenAddress: Sendable, Hashable {
-  /// An IP address; IPv6 without brackets.
-  public let host: String
-  /// The port; 0 lets the system choose a free one.
-  public var port: UInt16
+/// Where clients are served.
+public enum ListenAddress: Sendable, Hashable {
+  /// An IP address and port.
+  case tcp(TCPAddress)
+  /// A Unix socket, by its path.
+  case unix(path: String)
+  /// Sockets that systemd has bound and passes on: those of that name, or all that have no name of their own here.
+  case systemd(name: String?)
 
-  /// The address `host`, an IP literal without brackets, and `port`.
+  /// The IP address `host`, without brackets, and `port`.
   public init(host: String, port: UInt16) {
-    self.host = host
-    self.port = port
-    // Worked out once: it is asked for with every request.
-    isLoopback = HostName(host)?.isLoopback ?? false
+    self = .tcp(TCPAddress(host: host, port: port))
   }
 
   /// Where clients are served when proxy.conf does not say: 127.0.0.1:8080.
   public static let defaultListen = ListenAddress(host: "127.0.0.1", port: 8080)
-  /// Where health and metrics are served when proxy.conf does not say: 127.0.0.1:9901.
-  public static let defaultAdmin = ListenAddress(host: "127.0.0.1", port: 9901)
 
-  /// The address in `text`, written as proxy.conf has it; nil where it is none.
-  public init?(_ text: String) {
-    guard let address = try? Format<ListenAddress>.listenAddress.read(text) else { return nil }
-    self = address
+  /// The most bytes of a Unix socket's path: the kernel has room for so many (unix(7)).
+  public static let longestPath = 107
+
+  /// Whether it is known that only programs on this machine reach it.
+  public var isLocal: Bool {
+    switch self {
+    case .tcp(let address): address.isLoopback
+    case .unix: true
+    case .systemd: false
+    }
   }
 
-  /// Whether only programs on this machine reach it.
-  public let isLoopback: Bool
+  /// The IP address and port, where that is what it is.
+  public var tcp: TCPAddress? {
+    if case .tcp(let address) = self { address } else { nil }
+  }
 }
 
 extension ListenAddress: CustomStringConvertible {
-  /// As written in proxy.conf: `127.0.0.1:8080` or `[::1]:8080`.
-  public var description: String { "\(bracketed(host)):\(port)" }
+  /// As written in proxy.conf: `127.0.0.1:8080`, `unix:/run/m2m-proxy/m2m-proxy.sock`, `systemd:web`.
+  public var description: String {
+    switch self {
+    case .tcp(let address): "\(address)"
+    case .unix(let path): "unix:\(path)"
+    case .systemd(let name): name.map { "systemd:\($0)" } ?? "systemd"
+    }
+  }
 }

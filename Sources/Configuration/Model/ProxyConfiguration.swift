@@ -3,7 +3,7 @@ public struct ProxyConfiguration: Sendable {
   /// Where clients are served; at least one.
   public var listen: [ListenerSettings]
   /// Where health and metrics are served; nil when turned off.
-  public var admin: ListenAddress?
+  public var admin: TCPAddress?
   /// The number of event loops; nil for one per available core.
   public var loops: Int?
   /// What is logged, and how.
@@ -27,7 +27,7 @@ public struct ProxyConfiguration: Sendable {
 
   /// A configuration of these parts; nothing is checked.
   public init(
-    listen: [ListenerSettings] = [ListenerSettings(address: .defaultListen)], admin: ListenAddress? = .defaultAdmin,
+    listen: [ListenerSettings] = [ListenerSettings(address: .defaultListen)], admin: TCPAddress? = .defaultAdmin,
     loops: Int? = nil,
     log: LogSettings = LogSettings(), tls: TrustSettings = TrustSettings(), timeouts: Timeouts = Timeouts(),
     limits: Limits = Limits(), tokenStore: TokenStoreSettings? = nil, credentials: [Credentials] = [],

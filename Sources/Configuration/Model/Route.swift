@@ -37,8 +37,12 @@ public struct Route: Sendable {
   public var body: Int?
   /// When its requests are sent again.
   public var replay = ReplayRules()
+  /// In whose answers links to the upstream become links to the proxy.
+  public var linkRewriting = LinkRewriting.auto
   /// How many of its requests are under way at once; nil for no limit.
   public var concurrency: Concurrency?
+  /// To which protocols its connections may change.
+  public var upgrade = UpgradeRules.any
   /// Whether the hosts that a wildcard takes, or that a tunnel leads to, may be on private networks, or on this machine.
   /// It says nothing of addresses that are written out, and without wildcards and with an upstream nothing at all.
   public var allowsPrivate: Bool

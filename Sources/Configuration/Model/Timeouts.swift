@@ -16,7 +16,8 @@ public struct Timeouts: Sendable, Hashable {
   public var firstByte: Duration = .seconds(60)
   /// For an exchange as a whole, from the first byte of the request to the last of the answer; nil for no limit.
   public var total: Duration?
-  /// A tunnel through which nothing moves, in either direction, is kept this long.
+  /// A tunnel through which nothing moves, in either direction, is kept this long, and so is a connection that has changed
+  /// its protocol, and a stream of events in which none comes.
   public var tunnel: Duration = .seconds(600)
   /// An unused upstream connection is kept this long.
   public var upstreamIdle: Duration = .seconds(30)

@@ -3,32 +3,48 @@ internal import Addresses
 extension ListenerSettings {
   /// Reads one item of `listen`: an address, or a mapping with an address and rules. Nil after a problem was noted.
   static func read(_ item: Setting, _ claims: inout [ListenAddress: String]) -> ListenerSettings? {
-    let format = Format<ListenAddress>.listenAddress
     guard case .mapping = item.node.content else {
-      guard let address = item.value(format) else { return nil }
+      guard let address = ListenAddress.read(item) else { return nil }
       address.claim(item, &claims)
       let settings = ListenerSettings(address: address)
-      settings.warnIfOpen(item)
+      if let warning = settings.warning { item.warn(warning) }
       return settings
     }
     return item.section { section in
-      let setting = section.required("address", format.expected)
+      let setting = section.required("address", Format<ListenAddress>.listenAddress.expected)
       let allow = section["allow"]?.distinct(.network)
       let browserRequests = section.value("browser_requests", Format<BrowserRequests>.choice())
-      guard let setting, let address = setting.value(format) else { return nil }
+      let permissions = SocketPermissions.read(section)
+      let proxyProtocol = section["proxy_protocol"].map(ProxyProtocolSenders.read) ?? .nobody
+      guard let setting, let address = ListenAddress.read(setting) else { return nil }
       address.claim(setting, &claims)
-      let settings = ListenerSettings(address: address, allow: allow, browserRequests: browserRequests)
-      settings.warnIfOpen(setting)
+      address.complainOfRulesForOthers(section, proxyProtocol)
+      let settings = ListenerSettings(
+        address: address, allow: allow, browserRequests: browserRequests, permissions: permissions,
+        proxyProtocol: proxyProtocol)
+      if let warning = settings.warning { setting.warn(warning) }
       return settings
     }
   }
+}
 
-  private func warnIfOpen(_ setting: Setting) {
-    guard !address.isLoopback, allow == nil else { return }
-    setting.warn(
-      """
-      is \(address): anybody who reaches this port can use the credentials; \
-      allow says who may, and 127.0.0.1 is for this machine only
-      """)
+extension ListenAddress {
+  /// Notes a problem for each rule that means nothing at an address of this kind.
+  fileprivate func complainOfRulesForOthers(_ section: Section, _ proxyProtocol: ProxyProtocolSenders) {
+    if let setting = section["proxy_protocol"] { proxyProtocol.complain(setting, at: self) }
+    if case .unix = self {
+      // With a load balancer in front there are addresses.
+      guard proxyProtocol == .nobody else { return }
+      section["allow"]?.complain(
+        "is for addresses, and clients of a Unix socket have none; mode, owner and group say who may use it")
+    } else {
+      let isPassed = if case .systemd = self { true } else { false }
+      for name in SocketPermissions.names {
+        section[name]?.complain(
+          isPassed
+            ? "is for a Unix socket that the proxy makes; SocketMode, SocketUser and SocketGroup of the .socket unit say it"
+            : "is for a Unix socket (address: unix:/path)")
+      }
+    }
   }
 }

@@ -15,7 +15,10 @@ extension RouteReader {
         ["credentials", "audience", "resource", "scopes", "token", "without_token", "replay_unauthorized"], isForTokens
       ),
       (["client_certificate"], "is for TLS, which goes through a blind tunnel from end to end"),
-      (["methods", "paths", "body", "replay_buffer", "throttled", "concurrency"], isForRequests),
+      (
+        ["methods", "paths", "body", "replay_buffer", "throttled", "concurrency", "upgrade", "rewrite_links"],
+        isForRequests
+      ),
     ]
   }
 

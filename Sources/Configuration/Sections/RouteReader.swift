@@ -58,6 +58,8 @@ struct RouteReader {
     let withoutToken = WithoutToken.read(section, hasToken: hasToken)
     let replay = ReplayRules.read(section, limits: limits, hasToken: hasToken)
     let concurrency = section["concurrency"].flatMap(Concurrency.read)
+    let upgrade = UpgradeRules.read(section)
+    let linkRewriting = section.value("rewrite_links", Format<LinkRewriting>.choice()) ?? .auto
     guard let name, let matching, let target, let token, isIntercepted != false else { return nil }
     var route = Route(
       name: name, matches: matching.matches, mount: matching.mount, upstream: target.origin,
@@ -74,6 +76,8 @@ struct RouteReader {
     route.withoutToken = withoutToken
     route.replay = replay
     route.concurrency = concurrency
+    route.upgrade = upgrade
+    route.linkRewriting = linkRewriting
     return route
   }
 

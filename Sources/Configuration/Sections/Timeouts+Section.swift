@@ -5,7 +5,6 @@ extension Timeouts {
     section.read("handshake", .duration, into: &handshake)
     section.read("idle", .duration, into: &idle)
     readForRoute(section)
-    section.read("tunnel", .duration, into: &tunnel)
     section.read("upstream_idle", .duration, into: &upstreamIdle)
     section.read("drain", .duration, into: &drain)
   }
@@ -13,7 +12,6 @@ extension Timeouts {
   /// Reads the section of a route, over what is set for the whole proxy.
   mutating func readRoute(_ section: Section) {
     readForRoute(section)
-    section["tunnel"]?.complain("is for a route with tunnel: blind")
     section.belong(Self.ofTheProxy, to: "the timeouts of the whole proxy")
   }
 
@@ -34,5 +32,6 @@ extension Timeouts {
     section.read("connect", .duration, into: &connect)
     section.read("first_byte", .duration, into: &firstByte)
     section.read("total", .durationOrOff, into: &total)
+    section.read("tunnel", .duration, into: &tunnel)
   }
 }

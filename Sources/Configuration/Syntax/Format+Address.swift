@@ -1,10 +1,10 @@
 internal import Addresses
 
-extension Format<ListenAddress> {
+extension Format<TCPAddress> {
   /// `IP:port`, `[v6]:port`, `localhost:port` or a port of this machine alone.
-  static var listenAddress: Self {
+  static var tcpAddress: Self {
     Format("an address such as 127.0.0.1:8080") { text throws(Refusal) in
-      if let port = wholeNumber(text) { return ListenAddress(host: "127.0.0.1", port: try listenPort(port)) }
+      if let port = wholeNumber(text) { return TCPAddress(host: "127.0.0.1", port: try listenPort(port)) }
       guard !text.contains("://") else { throw Refusal("leave out http://") }
       guard let colon = text.lastIndex(of: ":"), !text.hasSuffix("]") else { throw Refusal("the port is missing") }
       let host = text[..<colon]
@@ -15,7 +15,7 @@ extension Format<ListenAddress> {
       let name = try HostName(written: host)
       guard name.address != nil || name.text == "localhost" else { throw Refusal("an IP address, not a name") }
       guard let port = wholeNumber(text[colon...].dropFirst()) else { throw Refusal("a port is a number up to 65535") }
-      return ListenAddress(host: name.address?.text ?? "127.0.0.1", port: try listenPort(port))
+      return TCPAddress(host: name.address?.text ?? "127.0.0.1", port: try listenPort(port))
     }
   }
 
@@ -25,12 +25,16 @@ extension Format<ListenAddress> {
   }
 }
 
-extension Format<ListenAddress?> {
-  /// A ``Format/listenAddress``, or `off`.
-  static var listenAddressOrOff: Self {
-    let address = Format<ListenAddress>.listenAddress
+extension Format<TCPAddress?> {
+  /// A ``Format/tcpAddress``, or `off`.
+  static var tcpAddressOrOff: Self {
+    let address = Format<TCPAddress>.tcpAddress
     return Format("\(address.expected), or off") { text throws(Refusal) in
-      text == "off" ? nil : try address.read(text)
+      if text == "off" { return nil }
+      guard !text.hasPrefix("unix:"), !text.hasPrefix("systemd") else {
+        throw Refusal("health and metrics are served over TCP only")
+      }
+      return try address.read(text)
     }
   }
 }

@@ -6,7 +6,7 @@ extension ExchangeError {
   /// The answer for the client; nil when there is nobody to answer, or an answer has begun already.
   var answer: ErrorAnswer? {
     switch self {
-    case .clientGone, .responseIncomplete, .tunnelBroken, .tunnelIdle: nil
+    case .clientGone, .clientTLS, .proxyHeader, .responseIncomplete, .tunnelBroken, .tunnelIdle: nil
     case .request(let error): Self.answer(error)
     case .requestTimeout:
       ErrorAnswer(
@@ -54,6 +54,12 @@ extension ExchangeError {
         hint: "Methods are written in capitals: CONNECT.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "CONNECT")
     case .tunnel(let refusal): refusal.answer
+    case .misdirected(let misdirection): misdirection.answer
+    case .interception(let error):
+      ErrorAnswer(
+        status: 500, title: "There is no certificate for this host", detail: "\(error).",
+        hint: "m2m-proxy check says whether the certificate authority and the routes fit together.",
+        proxyStatus: "proxy_configuration_error", proxyStatusDetails: "certificate")
     case .traceMethod:
       ErrorAnswer(
         status: 405, title: "TRACE is not forwarded",
@@ -126,6 +132,8 @@ extension ExchangeError {
     case .tooManyFields: "Send fewer, or raise limits.fields in proxy.conf."
     case .tlsHandshake:
       "Write http:// where the application names the proxy: http_proxy=http://…, or a base URL http://…."
+    case .proxyHeader:
+      "Name the sender's address under proxy_protocol of this listener, or let it send the bare connection."
     case .unsupportedVersion: "Let the client speak HTTP/1.1 here; HTTP/2 is not served."
     default: "The proxy passes on nothing that two programs could read in two ways."
     }

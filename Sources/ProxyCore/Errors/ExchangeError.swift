@@ -1,4 +1,5 @@
 internal import HTTPWire
+internal import Interception
 internal import Tokens
 internal import Upstream
 
@@ -16,6 +17,12 @@ enum ExchangeError: Error {
   case clientTooSlow(ProxyRoute)
   /// It went away.
   case clientGone
+  /// There was no agreement on TLS inside the tunnel to this host.
+  case clientTLS(TLSFailure, inside: String)
+  /// Inside a tunnel, it is for another host than that.
+  case misdirected(Misdirection)
+  /// Its connection is passed on by a load balancer, and does not say whose it is.
+  case proxyHeader
 
   // The rules.
   /// No route names this target: what the client asked for, and the known name most like it.
@@ -59,6 +66,8 @@ enum ExchangeError: Error {
   case tunnelBroken(String, ProxyRoute)
 
   // The proxy itself.
+  /// There is no certificate to be shown for the host of a tunnel.
+  case interception(LeafError)
   /// Nothing has moved through the tunnel for as long as it may be so.
   case tunnelIdle(ProxyRoute)
   /// The exchange took longer than the route allows, whoever was slow.
@@ -81,14 +90,17 @@ extension ExchangeError {
 
   var hop: Hop {
     switch self {
-    case .request, .contentTooLarge, .requestTimeout, .clientTooSlow, .clientGone, .headTooLarge: .client
+    case .request, .contentTooLarge, .requestTimeout, .clientTooSlow, .clientGone, .clientTLS, .proxyHeader,
+      .misdirected,
+      .headTooLarge:
+      .client
     case .noRoute, .notMounted, .leavesRoute, .connectMethod, .tunnel, .traceMethod, .denied: .policy
     case .token, .tokenTimeout: .token
     case .upstream(.ownListener, _): .policy
     case .upstream, .upstreamBroken, .upstreamSpokeFirst, .upstreamTimeout, .response, .responseIncomplete,
       .tunnelBroken:
       .upstream
-    case .tooManyConnections, .tooManyHosts, .noPlace, .outOfTime, .tunnelIdle, .draining: .internal
+    case .interception, .tooManyConnections, .tooManyHosts, .noPlace, .outOfTime, .tunnelIdle, .draining: .internal
     }
   }
 
@@ -101,6 +113,10 @@ extension ExchangeError {
     case .tooManyConnections: "too_many_connections"
     case .clientTooSlow: "client_too_slow"
     case .clientGone: "client_gone"
+    case .clientTLS(let failure, _): failure.kind
+    case .misdirected: "misdirected"
+    case .interception: "interception"
+    case .proxyHeader: "proxy_header"
     case .noRoute: "no_route"
     case .notMounted: "not_mounted"
     case .leavesRoute: "leaves_route"
@@ -135,8 +151,8 @@ extension ExchangeError {
   /// whether it is there at all. Behind a CONNECT, refused or not, may come what is meant for the tunnel (RFC 9931).
   var endsConnection: Bool {
     switch self {
-    case .request, .contentTooLarge, .requestTimeout, .tooManyConnections, .clientTooSlow, .clientGone,
-      .connectMethod, .responseIncomplete, .tunnelBroken, .tunnelIdle, .draining:
+    case .request, .contentTooLarge, .requestTimeout, .tooManyConnections, .clientTooSlow, .clientGone, .clientTLS,
+      .proxyHeader, .connectMethod, .responseIncomplete, .tunnelBroken, .tunnelIdle, .draining:
       true
     case .denied(let refusal): refusal.endsConnection
     default: false

@@ -8,6 +8,8 @@ enum TunnelRefusal {
   case otherPort(target: String, ProxyRoute)
   /// A request for a host that only tunnels lead to.
   case isTunnel(host: String, ProxyRoute)
+  /// CONNECT inside a tunnel whose requests are served here.
+  case nested(String, inside: String)
 
   /// Its name in the log and in metrics.
   var kind: String {
@@ -16,6 +18,7 @@ enum TunnelRefusal {
     case .hasRequests: "tunnel_past_route"
     case .otherPort: "tunnel_port"
     case .isTunnel: "tunnel_only"
+    case .nested: "tunnel_nested"
     }
   }
 
@@ -28,18 +31,20 @@ enum TunnelRefusal {
         // In the layout of proxy.conf, to be copied.
         hint: "To let it pass untouched, add under routes in proxy.conf:\n"
           + "  - name: \(name)\n    match: \(match)\n    tunnel: blind\n"
-          + "For a token, give the host a route without \"tunnel\", and let the application use http://.",
+          + "For a token, give the host a route with \"tunnel: intercept\", or let the application use http://.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "no route")
     case .hasRequests(let host, let route):
       ErrorAnswer(
         status: 403, title: "This host is not for tunnels",
         detail: "The route \(route.name) is for requests to \(host); a blind tunnel would carry them past it.",
-        hint: "Let the application use http://\(host)/...: the proxy itself speaks https to the upstream.",
+        hint:
+          "Write \"tunnel: intercept\" for that route in proxy.conf, and let the application trust the proxy's certificate "
+          + "authority (m2m-proxy ca trust); or let it use http://\(host)/...: the proxy itself speaks https to the upstream.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "tunnel past a route")
     case .otherPort(let target, let route):
       ErrorAnswer(
         status: 403, title: "No tunnel to this port",
-        detail: "\(target) is not one of the ports to which the route \(route.name) lets tunnels lead: "
+        detail: "\(target) is not one of the ports to which CONNECT may lead by the route \(route.name): "
           + "\(route.tunnelPorts).",
         hint: "To allow it, add \(target) to \"match\" of that route in proxy.conf.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "port")
@@ -49,6 +54,12 @@ enum TunnelRefusal {
         detail: "The route \(route.name) serves CONNECT, and this is a request for \(host).",
         hint: "Use https://\(host)/... with this proxy, or give the host a route without \"tunnel\" in proxy.conf.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "tunnel only")
+    case .nested(let target, let tunnel):
+      ErrorAnswer(
+        status: 403, title: "No tunnel inside a tunnel",
+        detail: "CONNECT to \(target) came inside the tunnel to \(tunnel), whose requests the proxy serves itself.",
+        hint: "Let the application send CONNECT to the proxy on a connection of its own.",
+        proxyStatus: "http_request_denied", proxyStatusDetails: "nested tunnel")
     }
   }
 }

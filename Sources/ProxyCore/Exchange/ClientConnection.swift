@@ -12,21 +12,24 @@ internal import SystemPackage
 /// Between requests it holds no buffer.
 final class ClientConnection: @unchecked Sendable {
   private(set) var stream: ByteStream
+  /// Where the tunnel leads inside which the client sends its requests; nil where it sends them to the proxy itself.
+  private(set) var tunnelTarget: TunnelTarget?
   /// Whether the client speaks TLS here.
   private(set) var isSecure = false
   /// Who is at the other end, as far as the connection itself says that.
   var peerCredentials = PeerCredentials()
-  let peer: String
+  /// Who is at the other end, for the log.
+  private(set) var peer: String
   /// The listener that it came to, and who may use that.
   let listener: ListenerSettings
   /// Whether the listener's `allow` lets this client in. One that it does not gets an answer, and nothing else.
-  let isAdmitted: Bool
-  /// The client's address; nil where the system does not know it.
-  let address: IPAddress?
-  /// Which client that is for the limit of connections.
-  let client: ClientAddress
+  private(set) var isAdmitted: Bool
+  /// The client's address; nil where it has none, or the system does not know it.
+  private(set) var address: IPAddress?
+  /// The end that the client connected to, where a load balancer says so.
+  private(set) var passedDestination: String?
   /// Whether the client may have this connection beside its others; otherwise it is only told that it may not.
-  let isWithinLimit: Bool
+  var standing: ClientStanding
   let worker: Worker
   /// Where the task of this connection waits, for whatever it waits for.
   let wakeup = Wakeup()
@@ -51,15 +54,16 @@ final class ClientConnection: @unchecked Sendable {
   private static let readsInARow = 8
 
   init(
-    _ stream: ByteStream, peer: String, listener: ListenerSettings, client: ClientAddress, isWithinLimit: Bool,
-    worker: Worker
+    _ stream: ByteStream, peer: SocketPeer, listener: ListenerSettings, standing: ClientStanding, worker: Worker
   ) {
     self.stream = stream
-    self.peer = peer
+    self.peer = peer.description
     self.listener = listener
-    self.client = client
-    self.isWithinLimit = isWithinLimit
-    address = IPAddress(ofEndpoint: peer)
+    self.standing = standing
+    switch peer {
+    case .address(let endpoint): address = IPAddress(ofEndpoint: endpoint)
+    case .user(let id): peerCredentials.uid = id
+    }
     isAdmitted = listener.allow.admits(address)
     self.worker = worker
     stream.observer = wakeup
@@ -69,6 +73,16 @@ final class ClientConnection: @unchecked Sendable {
     }
   }
 
+  /// It is the connection of somebody else than it seemed: of `client`, who connected to `destination`.
+  func belongs(to client: SocketPeer, destination: String) {
+    peer = client.description
+    if case .address(let endpoint) = client { address = IPAddress(ofEndpoint: endpoint) }
+    isAdmitted = listener.allow.admits(address)
+    passedDestination = destination
+    // That was the load balancer's.
+    peerCredentials.uid = nil
+  }
+
   /// Begins to serve, as a task of the worker's loop.
   func start() {
     worker.loop.start { [self] in await serve() }
@@ -76,10 +90,7 @@ final class ClientConnection: @unchecked Sendable {
 
   /// Serves requests until the connection ends.
   private func serve() async {
-    guard isWithinLimit else {
-      await refuse()
-      return end()
-    }
+    guard await isReady() else { return end() }
     while await hasRequest() {
       let exchange = worker.lendExchange()
       requests += 1
@@ -97,14 +108,23 @@ final class ClientConnection: @unchecked Sendable {
       }
       break
     }
+    if let tunnelTarget, isSecure, requests == 0, !isOverdue, !isAborted, !worker.isDraining {
+      worker.noteUnusedTunnel(of: peer, to: tunnelTarget)
+    }
     end()
   }
 
   /// Whether the connection ends after the request that is being served, however that ends.
   var isLastRequest: Bool { requests >= worker.requestsPerConnection }
 
+  /// From now on the client's requests come inside a tunnel to `target`, and are counted anew.
+  func enterTunnel(_ target: TunnelTarget) {
+    tunnelTarget = target
+    requests = 0
+  }
+
   /// Says that the client has too many connections, without waiting for its request.
-  private func refuse() async {
+  func refuse() async {
     let error = ExchangeError.tooManyConnections
     guard let answer = error.answer else { return }
     let response = ErrorResponse(
@@ -148,19 +168,32 @@ final class ClientConnection: @unchecked Sendable {
   }
 
   /// Reads into a buffer that is lent only for bytes that are there; false when the connection has ended.
-  private func receiveFirstBytes() -> Bool {
-    let buffer = worker.buffers.lend()
-    switch stream.receive(into: buffer) {
-    case .transferred:
-      input = buffer
-      return true
-    case .wouldBlock:
-      worker.buffers.giveBack(buffer)
-      return true
-    case .endOfStream, .failed:
-      worker.buffers.giveBack(buffer)
-      return false
+  func receiveFirstBytes() -> Bool {
+    switch receive() {
+    case .transferred, .wouldBlock: true
+    case .endOfStream, .failed: false
     }
+  }
+
+  /// Reads behind what has been received, into a buffer that is lent only for bytes that are there.
+  func receive() -> IOResult {
+    let buffer = input ?? worker.buffers.lend()
+    let result = stream.receive(into: buffer)
+    if case .transferred = result {
+      input = buffer
+    } else if input == nil {
+      worker.buffers.giveBack(buffer)
+    }
+    return result
+  }
+
+  /// Takes `count` bytes off what has been received.
+  func consume(_ count: Int) {
+    guard let input else { return }
+    input.consume(count)
+    guard input.isEmpty else { return }
+    worker.buffers.giveBack(input)
+    self.input = nil
   }
 
   // MARK: Waiting

@@ -34,8 +34,10 @@ extension Exchange {
   /// From now on there is time for the next piece of the answer.
   func setContentDeadline(_ route: ProxyRoute) {
     // Asked only where it matters: this is on the way of every piece.
-    deliveredAtDeadline = download!.waitsForSink ? delivered : 0
-    connection.setDeadline(worker.loop.now + route.timeouts.body)
+    let waitsForClient = download!.waitsForSink
+    deliveredAtDeadline = waitsForClient ? delivered : 0
+    let mayBeQuiet = answerHead.isEventStream && !waitsForClient
+    connection.setDeadline(worker.loop.now + (mayBeQuiet ? route.timeouts.eventStream : route.timeouts.body))
   }
 
   /// How much of the answer the client's side has acknowledged.

@@ -26,6 +26,8 @@ final class Exchange {
   var target: RequestTarget?
   var hasHead = false
   var route: ProxyRoute?
+  /// Whether the route was found by the path alone, with which the proxy is the server that the client knows.
+  var isMounted = false
   var mountLength = 0
   /// What is left of Max-Forwards, for a request that it means something to.
   var remainingForwards: UInt64?
@@ -48,10 +50,12 @@ final class Exchange {
   /// What the client is sent before the answer's content.
   var answerOutput: ByteBuffer?
   var download: BodyRelay?
-  /// What goes both ways, once CONNECT has been answered.
+  /// The protocols that the upstream may change the connection to, as places in the request's head.
+  var offeredProtocols: [ByteRange] = []
+  /// What goes both ways, once CONNECT has been answered or the protocol has changed.
   var tunnel: TunnelRelay?
-  /// Where that leads, for the log: the request's head is not kept for as long as a tunnel lasts.
-  var tunnelHost = ""
+  /// What the log says of the request that the tunnel began with.
+  var tunnelRequest: TunnelRequest?
   var isRepetition = false
   var uploadPace = ClientPace(rate: nil)
   var downloadPace = ClientPace(rate: nil)
@@ -81,8 +85,12 @@ final class Exchange {
       try applyRules()
       try applyLimits()
       if target?.form == .authority {
-        try await openTunnel()
-        try await relayTunnel()
+        if route?.isIntercepted == true {
+          try await interceptTunnel()
+        } else {
+          try await openTunnel()
+          try await relayTunnel()
+        }
       } else if try goesNoFurther() {
         await answerHere()
       } else {
@@ -94,7 +102,12 @@ final class Exchange {
           dropRefusedToken()
           guard mayReplay, try await prepareReplay() else { break }
         }
-        try await relayResponse()
+        if hasSwitched {
+          try await switchProtocols()
+          try await relayTunnel()
+        } else {
+          try await relayResponse()
+        }
       }
     } catch {
       failure = error
@@ -108,10 +121,12 @@ final class Exchange {
     self.connection = connection
     hasHead = false
     target = nil
+    isMounted = false
     remainingForwards = nil
     isRepetition = false
     replayedAfter.removeAll(keepingCapacity: true)
     uploadIsRefused = false
+    offeredProtocols.removeAll(keepingCapacity: true)
     ending = .closesConnection
     status = 0
     hasBegunAnswer = false
@@ -136,6 +151,7 @@ final class Exchange {
     download = nil
     tunnel?.giveBack(to: worker.buffers)
     tunnel = nil
+    tunnelRequest = nil
     route = nil
     token = nil
     missingToken = nil
@@ -145,7 +161,7 @@ final class Exchange {
   }
 
   /// The next request begins where this one ended.
-  private func endUpload() {
+  func endUpload() {
     if let input = connection.input, hasHead {
       input.consume(head.length)
       if input.isEmpty {

@@ -14,6 +14,8 @@ struct ExchangeClock {
   var connect: UInt64 = 0
   /// From the start to the first byte of the upstream's answer; nil when there was none.
   var firstByte: UInt64?
+  /// From the start to the change of the connection's protocol; nil when there was none.
+  var switched: UInt64?
 
   init(start: Instant = .never) {
     self.start = start

@@ -17,6 +17,8 @@ struct PhaseTimeouts: Sendable {
   let connect: Duration
   /// From the request being sent to the beginning of the answer.
   let firstByte: Interval
+  /// Between two pieces of a stream of events, which may be quiet for as long as a tunnel.
+  let eventStream: Interval
   /// For a tunnel through which nothing moves.
   let tunnel: Interval
   /// For all of it; nil for no limit.
@@ -30,6 +32,7 @@ struct PhaseTimeouts: Sendable {
     token = Interval(timeouts.token)
     connect = timeouts.connect
     firstByte = Interval(timeouts.firstByte)
+    eventStream = Interval(max(timeouts.body, timeouts.tunnel))
     tunnel = Interval(timeouts.tunnel)
     total = timeouts.total.map(Interval.init)
   }

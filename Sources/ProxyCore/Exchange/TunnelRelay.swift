@@ -11,11 +11,13 @@ struct TunnelRelay {
   }
 
   private(set) var fromClient: OneWayRelay
-  private(set) var fromUpstream = OneWayRelay()
+  private(set) var fromUpstream: OneWayRelay
 
-  /// - Parameter waiting: what the client has sent for the tunnel already, if anything.
-  init(waiting: ByteBuffer?) {
-    fromClient = OneWayRelay(waiting: waiting)
+  /// - Parameter fromClient: what the client has sent for the tunnel already, if anything; never an empty buffer.
+  /// - Parameter fromUpstream: likewise.
+  init(fromClient: ByteBuffer?, fromUpstream: ByteBuffer? = nil) {
+    self.fromClient = OneWayRelay(waiting: fromClient)
+    self.fromUpstream = OneWayRelay(waiting: fromUpstream)
   }
 
   /// Whether both sides have ended, and know it of each other.

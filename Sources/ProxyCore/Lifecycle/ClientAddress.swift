@@ -1,10 +1,24 @@
 internal import Glibc
+internal import Reactor
 
 /// What counts as one client: an IPv4 address, or the first 64 bits of an IPv6 address, of which a machine usually has
-/// all that follow.
+/// all that follow; a user, on a Unix socket.
 struct ClientAddress: Hashable {
   private let family: Int32
   private let network: [UInt8]
+
+  /// The client at the other end of a connection.
+  init(_ peer: SocketPeer) {
+    switch peer {
+    case .address(let endpoint): self.init(endpoint)
+    case .user(let id): self.init(user: id)
+    }
+  }
+
+  private init(user: UInt32) {
+    family = AF_UNIX
+    network = (0..<4).map { UInt8(truncatingIfNeeded: user >> (8 * $0)) }
+  }
 
   /// The client at `peer`, an address with a port as the listener writes it; an IPv4 address mapped into IPv6 is the
   /// IPv4 address. What is no address (that of a peer that is gone already) is one client called 0.0.0.0.

@@ -1,6 +1,7 @@
 internal import Admin
 public import Configuration
 internal import FileStore
+public import Interception
 public import Logging
 internal import Reactor
 internal import Synchronization
@@ -17,8 +18,10 @@ public final class Proxy {
   private let drain: Drain
   private let admin: AdminServer?
 
-  /// The addresses that are really bound, as `host:port`.
-  public let addresses: [String]
+  /// What is really bound, as URLs; `unix:` and a path for a Unix socket.
+  public let listeners: [String]
+  /// What deserves a second look and proxy.conf alone could not tell, as sentences.
+  public let warnings: [String]
   /// The address of the admin listener, if there is one.
   public var adminAddress: String? { admin?.address }
   /// How many event loops serve.
@@ -26,13 +29,16 @@ public final class Proxy {
 
   /// Binds every address of `configuration`; nothing is served before ``run()``.
   ///
+  /// - Parameter authority: issues the certificates of hosts that are intercepted; nil where none are.
   /// - Parameter accessLog: where a line for every request goes; nil for nowhere.
   /// - Parameter notice: is given a line for the person at the terminal when the proxy begins to stop.
   /// - Throws: what could not be had, as a sentence.
   public init(
-    _ configuration: ProxyConfiguration, logger: Logger, accessLog: (sink: LogSink, format: LogFormat)?,
+    _ configuration: ProxyConfiguration, authority: CertificateAuthority?, logger: Logger,
+    accessLog: (sink: LogSink, format: LogFormat)?,
     notice: @escaping @Sendable (String) -> Void
   ) throws(StartError) {
+    let passed = try PassedSockets.ofThisProcess()
     DescriptorLimit.raise()
     // Before any thread exists: threads inherit the mask that keeps these signals for the loop.
     let drain = Drain(timeout: configuration.timeouts.drain, notice: notice)
@@ -63,13 +69,15 @@ public final class Proxy {
     let loopCount = loops.count
     let census = ClientCensus(limit: configuration.limits.connectionsPerClient)
     let viaName = ViaName()
+    let leaves = try Self.makeLeaves(authority, configuration.interception)
     workers = zip(loops, dialers).map { loop, dialer in
       Worker(
         loop: loop, table: plan.table, pools: plan.makePools(configuration, loops: loopCount, dialer, loop, registry),
         requestedHosts: RoutePlan.makeRequestedHosts(configuration, loops: loopCount, dialer, loop, registry),
         configuration: configuration, connectionLimit: share(configuration.limits.connections, of: loopCount),
         clients: census, metrics: WorkerMetrics(registry, routes: plan.table.routes),
-        accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger, viaName: viaName)
+        accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger, viaName: viaName,
+        leaves: leaves)
     }
     for route in plan.table.routes { route.concurrency?.register(registry, route: route.name) }
     registry.registerProcessMetrics()
@@ -79,11 +87,17 @@ public final class Proxy {
         Double(sink.droppedLines)
       }
     }
-    addresses = try Self.bind(configuration.listen, workers)
-    var own = OwnListeners()
-    for address in addresses { own.insert(address) }
-    for dialer in dialers { dialer.ownListeners = own }
-    admin = try Self.makeAdmin(configuration, loops[0], registry, drain)
+    do throws(StartError) {
+      let binding = try ListenerBinding(configuration.listen, workers, passed)
+      admin = try Self.makeAdmin(configuration, loops[0], registry, drain)
+      listeners = binding.listeners
+      warnings = binding.warnings
+      for dialer in dialers { dialer.ownListeners = binding.own }
+    } catch {
+      // No socket's file stays behind.
+      for worker in workers { worker.closeListeners() }
+      throw error
+    }
   }
 
   /// Serves until a signal ends it and the last request is done.
@@ -137,25 +151,15 @@ public final class Proxy {
     }
   }
 
-  private static func bind(_ listeners: [ListenerSettings], _ workers: [Worker]) throws(StartError) -> [String] {
-    var bound: [String] = []
-    for settings in listeners {
-      do {
-        let address = settings.address
-        var port = address.port
-        // Loops share a port, and the kernel would let another m2m-proxy of the same user share it too.
-        if workers.count > 1, port != 0 { try Listener.checkAvailability(host: address.host, port: port) }
-        for worker in workers {
-          let listener = try worker.listen(on: settings, port: port, sharesPort: workers.count > 1)
-          // With port 0 the first one decides for all.
-          if port != listener.port || worker === workers[0] { bound.append(listener.address) }
-          port = listener.port
-        }
-      } catch {
-        throw StartError.bind("\(settings.address)", error)
-      }
+  private static func makeLeaves(
+    _ authority: CertificateAuthority?, _ settings: InterceptionSettings?
+  ) throws(StartError) -> LeafCertificates? {
+    guard let authority, let settings else { return nil }
+    do {
+      return try LeafCertificates(authority, lifetime: settings.leafLifetime.duration)
+    } catch {
+      throw StartError("the certificates of intercepted hosts cannot be made: \(error)")
     }
-    return bound
   }
 
   private static func makeAdmin(

@@ -27,9 +27,9 @@ final class RouteMetrics {
   private(set) lazy var withoutToken = registry.counter(
     "m2m_proxy_requests_without_token_total", help: "Requests forwarded without a token because there was none.",
     labels: ["route": route])
-  /// Tunnels that are open; registered when the first one was.
+  /// Tunnels that are open, and connections that have changed their protocol; registered when the first one was.
   private(set) lazy var tunnels = registry.gauge(
-    "m2m_proxy_tunnels", help: "Tunnels that are open.", labels: ["route": route])
+    "m2m_proxy_tunnels", help: "Tunnels that are open, by CONNECT or by Upgrade.", labels: ["route": route])
   private var replays: [Int: Counter] = [:]
   private let registry: MetricsRegistry
   private let route: String

@@ -1,3 +1,4 @@
+internal import Reactor
 internal import SystemPackage
 
 /// Why the proxy did not start.
@@ -20,5 +21,40 @@ public struct StartError: Error, CustomStringConvertible {
     default:
       StartError("\(address) cannot be bound: \(errno).")
     }
+  }
+  static func bind(path: String, _ error: SocketFileError) -> StartError {
+    switch error {
+    case .inUse:
+      StartError("unix:\(path) is in use: another program, or another m2m-proxy, listens there.")
+    case .beingReplaced:
+      StartError("unix:\(path) cannot be made: another program holds a lock on its directory; start one at a time.")
+    case .notASocket:
+      StartError("\(path) exists and is no socket, so it is left alone. Remove it, or choose another path.")
+    case .directory(let directory, .noSuchFileOrDirectory):
+      StartError(
+        "unix:\(path) cannot be made: there is no directory \(directory). Make it; with systemd, RuntimeDirectory= "
+          + "of the unit does that.")
+    case .directory(let directory, let errno):
+      StartError("unix:\(path) cannot be made: the directory \(directory) cannot be opened: \(errno).")
+    case .permissions(let errno):
+      StartError(
+        "owner, group or mode of unix:\(path) cannot be set: \(errno). Only root may give a file away, and the group "
+          + "must be one of those of the proxy's user.")
+    case .system(.permissionDenied), .system(.notPermitted), .system(.readOnlyFileSystem):
+      StartError("unix:\(path) cannot be made: this user may not write to its directory.")
+    case .system(let errno):
+      StartError("unix:\(path) cannot be made: \(errno).")
+    }
+  }
+
+  static func passed(_ name: String, _ error: InheritedSocketError) -> StartError {
+    let reason =
+      switch error {
+      case .notASocket: "is no socket"
+      case .notAStream: "is not for streams; the .socket unit must say ListenStream="
+      case .notListening: "does not listen; the .socket unit must say Accept=no, which is the default"
+      case .unknownFamily: "is neither an IP nor a Unix socket"
+      }
+    return StartError("The socket \(name), which systemd passed, \(reason).")
   }
 }

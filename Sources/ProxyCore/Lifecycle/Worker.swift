@@ -1,6 +1,7 @@
 internal import Bytes
 internal import Configuration
 internal import HTTPWire
+internal import Interception
 internal import Logging
 internal import Reactor
 internal import Synchronization
@@ -26,6 +27,8 @@ final class Worker: @unchecked Sendable {
   let metrics: WorkerMetrics
   let accessLog: AccessLog?
   let viaName: ViaName
+  /// The certificates that are shown inside tunnels; nil where no route is intercepted.
+  let leaves: LeafCertificates?
   let logger: Logger
   private(set) var isDraining = false
   /// How many requests were answered, or given up. Written by the loop's thread, read at the end by another.
@@ -38,6 +41,8 @@ final class Worker: @unchecked Sendable {
   private var refusals = 0
   private var nextRefusalNotice = Instant(nanoseconds: 0)
   private var nextExhaustionNotice = Instant(nanoseconds: 0)
+  private var nextUnusedTunnelNotice = Instant(nanoseconds: 0)
+  private var nextHeaderNotice = Instant(nanoseconds: 0)
   private var exchanges: [Exchange] = []
   private var drained: (@Sendable () -> Void)?
   private var date = (second: UInt64(0), text: [UInt8]())
@@ -55,7 +60,7 @@ final class Worker: @unchecked Sendable {
     loop: EventLoop, table: RouteTable, pools: [UpstreamPool], requestedHosts: RequestedHosts,
     configuration: ProxyConfiguration,
     connectionLimit: Int, clients: ClientCensus, metrics: WorkerMetrics, accessLog: AccessLog?, logger: Logger,
-    viaName: ViaName = ViaName()
+    viaName: ViaName = ViaName(), leaves: LeafCertificates? = nil
   ) {
     self.loop = loop
     self.table = table
@@ -69,6 +74,7 @@ final class Worker: @unchecked Sendable {
     self.accessLog = accessLog
     self.logger = logger
     self.viaName = viaName
+    self.leaves = leaves
     timeouts = PhaseTimeouts(configuration.timeouts)
     let limits = configuration.limits
     let capacity = Self.bufferCapacity(limits)
@@ -87,37 +93,35 @@ final class Worker: @unchecked Sendable {
 
   // MARK: Connections
 
-  /// Binds the address of `settings`, and begins to accept when the loop runs. Returns the port that is really bound.
-  func listen(on settings: ListenerSettings, port: UInt16, sharesPort: Bool) throws(Errno) -> Listener {
-    let listener = try Listener(host: settings.address.host, port: port, sharesPort: sharesPort, on: loop) {
-      [unowned self] socket, peer in accept(socket, peer, settings)
+  /// Accepts from `socket` when the loop runs.
+  ///
+  /// - Parameter sharesQueue: whether other loops accept from the same queue.
+  func listen(
+    on settings: ListenerSettings, _ socket: consuming ListeningSocket, sharesQueue: Bool = false
+  ) throws(Errno) {
+    let listener = Listener(socket, sharesQueue: sharesQueue, on: loop) { [unowned self] socket, peer in
+      accept(socket, peer, settings)
     }
     listener.onExhaustion = { [unowned self] errno in noteExhaustion(errno) }
     listeners.append(listener)
     try listener.start()
-    return listener
   }
 
-  private func accept(_ socket: consuming Descriptor, _ peer: String, _ listener: ListenerSettings) {
-    let client = ClientAddress(peer)
-    let isWithinLimit = clients.admit(client)
-    if !isWithinLimit {
-      noteRefusal(of: peer)
-      guard refusals < Self.mostRefusals else { return }
-    }
+  private func accept(_ socket: consuming Descriptor, _ peer: SocketPeer, _ listener: ListenerSettings) {
+    // One that a load balancer passes on counts for the client, once that is known.
+    let standing = listener.proxyProtocol.includes(peer) ? .unknown : admit(peer)
+    guard let standing else { return }
     let connection: ClientConnection
     do {
       connection = ClientConnection(
-        try SocketStream(socket, on: loop), peer: peer, listener: listener, client: client,
-        isWithinLimit: isWithinLimit, worker: self)
+        try SocketStream(socket, on: loop), peer: peer, listener: listener, standing: standing, worker: self)
     } catch {
-      if isWithinLimit { clients.leave(client) }
+      leave(standing)
       logger.warning("accept", metadata: ["client": "\(peer)", "error": "\(error)"])
       return
     }
     metrics.accepted.increment()
     metrics.open.add()
-    if !isWithinLimit { refusals += 1 }
     connections[ObjectIdentifier(connection)] = connection
     if connections.count == connectionLimit {
       metrics.reached(.connections)
@@ -126,7 +130,25 @@ final class Worker: @unchecked Sendable {
     connection.start()
   }
 
-  private func noteRefusal(of peer: String) {
+  /// Counts another connection of the client at `peer`; nil where there is none, and too many are being told so already.
+  func admit(_ peer: SocketPeer) -> ClientStanding? {
+    let client = ClientAddress(peer)
+    if clients.admit(client) { return .counted(client) }
+    noteRefusal(of: peer)
+    guard refusals < Self.mostRefusals else { return nil }
+    refusals += 1
+    return .refused
+  }
+
+  private func leave(_ standing: ClientStanding) {
+    switch standing {
+    case .counted(let client): clients.leave(client)
+    case .refused: refusals -= 1
+    case .unknown: break
+    }
+  }
+
+  private func noteRefusal(of peer: SocketPeer) {
     metrics.reached(.connectionsPerClient)
     metrics.unrouted.count(ExchangeError.tooManyConnections)
     guard loop.now >= nextRefusalNotice else { return }
@@ -143,11 +165,38 @@ final class Worker: @unchecked Sendable {
     logger.warning("accept", metadata: ["error": "\(errno)", "hint": "\(hint)"])
   }
 
+  /// A client has agreed on TLS inside a tunnel, and has left without a request: some, Node.js among them, look at the
+  /// certificate only then, and say nothing.
+  func noteUnusedTunnel(of peer: String, to target: TunnelTarget) {
+    guard loop.now >= nextUnusedTunnelNotice else { return }
+    nextUnusedTunnelNotice = loop.now + Self.noticeInterval
+    logger.notice(
+      "tunnel",
+      metadata: [
+        "client": "\(peer)", "host": "\(target.authority)", "detail": "the client left without a request",
+        "hint":
+          "if this goes on, it does not trust the proxy's certificate authority; m2m-proxy ca trust says how it can",
+      ])
+  }
+
+  /// A load balancer's connection does not begin with what it must begin with.
+  func noteProxyHeader(of peer: String, _ fault: String) {
+    metrics.unrouted.count(ExchangeError.proxyHeader)
+    guard loop.now >= nextHeaderNotice else { return }
+    nextHeaderNotice = loop.now + Self.noticeInterval
+    logger.warning(
+      "proxy_protocol",
+      metadata: [
+        "client": "\(peer)", "error": "\(fault)",
+        "hint": "proxy_protocol of the listener names this address: does it send the header, as version 1 or 2?",
+      ])
+  }
+
   /// The connection has ended.
   func forget(_ connection: ClientConnection) {
     guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
     metrics.open.subtract()
-    if connection.isWithinLimit { clients.leave(connection.client) } else { refusals -= 1 }
+    leave(connection.standing)
     if isDraining {
       // In the next round of the loop: by then the log line of the last request has been handed over.
       if connections.isEmpty, let drained { loop.perform(drained) }
@@ -181,12 +230,17 @@ final class Worker: @unchecked Sendable {
   func drain(_ done: @escaping @Sendable () -> Void) {
     isDraining = true
     drained = done
-    for listener in listeners { listener.close() }
-    listeners = []
+    closeListeners()
     for connection in connections.values { connection.drain() }
     for pool in pools { pool.closeIdle() }
     requestedHosts.closeIdle()
     if connections.isEmpty { done() }
+  }
+
+  /// Accepts no more.
+  func closeListeners() {
+    for listener in listeners { listener.close() }
+    listeners = []
   }
 
   /// How many requests are under way.

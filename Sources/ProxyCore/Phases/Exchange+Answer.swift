@@ -24,7 +24,7 @@ extension Exchange {
   var closesAfterOwnAnswer: Bool {
     !hasHead || !head.wantsKeepAlive || worker.isDraining || connection.isLastRequest || contentIsUnread
       // What comes behind it may have been meant for the tunnel (RFC 9931).
-      || head.methodKind == .connect
+      || head.methodKind == .connect || isAheadOfUpgrade
   }
 
   /// Whether the client finds the end of the answer only by the end of the connection.
@@ -42,6 +42,11 @@ extension Exchange {
     let buffer = worker.buffers.lend()
     defer { worker.buffers.giveBack(buffer) }
     buffer.append(bytes.span.extracting(first: min(bytes.count, buffer.freeSpace)))
+    return await send(buffer)
+  }
+
+  /// Sends all that is in `buffer`; false when the client does not take it.
+  func send(_ buffer: ByteBuffer) async -> Bool {
     connection.setDeadline(worker.loop.now + worker.timeouts.body)
     while !buffer.isEmpty {
       switch connection.stream.send(from: buffer) {

@@ -7,6 +7,8 @@ extension Exchange {
   /// another of one of them.
   func applyRules() throws(ExchangeError) {
     guard let route, let target, let input = connection.input else { return }
+    // Which of the host's routes counts is known with each request inside.
+    if target.form == .authority, route.isIntercepted { return }
     let rules = route.rules
     guard rules.admits(connection.address) else { throw .denied(.routeClient(address: clientAddress, route)) }
     let bytes = input.readableBytes

@@ -27,7 +27,7 @@ extension Exchange {
       clock.token += waited
       metrics.tokenWait.observe(nanoseconds: waited)
     }
-    let delivery = TokenDelivery(loop: worker.loop, wakeup: connection.wakeup)
+    let delivery = Delivery<Result<AccessToken, TokenFailure>>(loop: worker.loop, wakeup: connection.wakeup)
     switch source.request({ delivery.deliver($0) }) {
     case .available(let token):
       return token
@@ -36,7 +36,7 @@ extension Exchange {
     case .pending(let waiter):
       connection.setDeadline(began + route.timeouts.token)
       do throws(ExchangeError) {
-        while delivery.result == nil {
+        while delivery.value == nil {
           try await wait(overdue: .tokenTimeout(endpoint: source.grant.summary.endpointHost))
         }
       } catch {
@@ -45,34 +45,9 @@ extension Exchange {
         throw error
       }
     }
-    switch delivery.result! {
+    switch delivery.value! {
     case .success(let token): return token
     case .failure(let failure): throw .token(failure)
     }
-  }
-}
-
-/// Brings a token from whichever thread fetched it to the task that waits for it.
-// Touched on the loop's thread only: what comes from elsewhere is posted there.
-private final class TokenDelivery: @unchecked Sendable {
-  private(set) var result: Result<AccessToken, TokenFailure>?
-  private let loop: EventLoop
-  private var wakeup: Wakeup?
-
-  init(loop: EventLoop, wakeup: Wakeup) {
-    self.loop = loop
-    self.wakeup = wakeup
-  }
-
-  func deliver(_ result: Result<AccessToken, TokenFailure>) {
-    loop.perform { [self] in
-      self.result = result
-      wakeup?.wake()
-    }
-  }
-
-  /// Nobody waits any more.
-  func refuse() {
-    wakeup = nil
   }
 }

@@ -24,8 +24,11 @@ extension Exchange {
       default: continue
       }
     }
-    // In the absolute form the target chooses a route by its name, which is the operator's, or is our own address.
-    guard connection.listener.address.isLoopback, target?.authority == nil, let host = head.authority else { return }
+    // In the absolute form, and inside a tunnel, the target chooses a route by its name, which is the operator's, or is our
+    // own address.
+    guard connection.listener.address.isLocal, connection.tunnelTarget == nil, target?.authority == nil,
+      let host = head.authority
+    else { return }
     guard isOwnHost(host, bytes) else {
       throw .denied(.foreignHost(Self.shortened(text(of: host.host)), listener: "\(connection.listener.address)"))
     }
@@ -35,14 +38,14 @@ extension Exchange {
     .denied(.browserRequest(sign: Self.shortened(sign), listener: "\(connection.listener.address)"))
   }
 
-  private static func shortened(_ text: String) -> String {
+  static func shortened(_ text: String) -> String {
     text.utf8.count > 200 ? "\(text.prefix(200))…" : text
   }
 
   /// Whether a page of that origin asks the server that it came from (RFC 6454 section 5).
   private func isOwnOrigin(_ value: ByteRange, _ bytes: Span<UInt8>) -> Bool {
     guard let asked = target?.authority ?? head.authority else { return false }
-    let isSecure = target?.scheme == .https
+    let isSecure = target?.scheme.map { $0 == .https } ?? connection.isSecure
     let prefix = isSecure ? "https://" : "http://"
     guard text(of: value).lowercased().hasPrefix(prefix) else { return false }
     let rest = ByteRange(Int(value.start) + prefix.utf8.count..<Int(value.end))

@@ -22,6 +22,9 @@ extension Exchange {
   /// The server of the host that the target names, by https, or, for a tunnel, by TCP alone: in the one form in which hosts
   /// are compared, so that there is one upstream for each.
   private var requestedOrigin: Origin? {
+    if let tunnel = connection.tunnelTarget {
+      return Origin(scheme: .https, host: tunnel.hostText, port: tunnel.port == 80 ? nil : tunnel.port)
+    }
     guard let target, let authority = target.authority else { return nil }
     let port = authority.port ?? (target.scheme ?? .http).defaultPort
     let host = text(of: authority.nameWithoutDot).lowercased()

@@ -11,7 +11,10 @@ extension Exchange {
   func forwardRequest() async throws(ExchangeError) {
     // What is sent again has its upstream, and its head, already.
     guard let route = upload == nil ? try chooseUpstream() : route else { return }
-    if upload == nil { try prepareUpload(route) }
+    if upload == nil {
+      offerUpgrade(route)
+      try prepareUpload(route)
+    }
     try await connectUpstream(route)
     while !(try await sendUntilAnswered(route)) {
       // Only a connection that served others before can turn out dead like this, and the next one is new.
@@ -76,8 +79,10 @@ extension Exchange {
     writer.forwardFields(of: head, bytes, dropping: droppedFields(route), alsoDropping: route.tokenHeader)
     if head.framing == .chunked { writer.chunkedFraming() }
     if let remainingForwards { writer.field("Max-Forwards", remainingForwards) }
-    if head.acceptsTrailers {
-      writer.field("TE", "trailers" as StaticString)
+    if head.acceptsTrailers { writer.field("TE", "trailers" as StaticString) }
+    if !offeredProtocols.isEmpty {
+      writer.upgrade(to: offeredProtocols, bytes, besideTE: head.acceptsTrailers)
+    } else if head.acceptsTrailers {
       writer.field("Connection", "TE" as StaticString)
     }
     if let token {

@@ -4,10 +4,11 @@ internal import HTTPWire
 
 extension Exchange {
   /// Finds the route: by the target's authority where it has one, by the mounted path where it has none, or only our own
-  /// address. What Host says decides nothing.
+  /// address. What Host says decides nothing, and inside a tunnel it must not say anything else.
   func matchRoute() throws(ExchangeError) {
     guard let target, let input = connection.input else { return }
     let bytes = input.readableBytes
+    if let tunnel = connection.tunnelTarget { return try matchInside(tunnel, target, bytes) }
     if target.form == .authority { return try matchTunnel(target, bytes) }
     var finding = RouteTable.Finding.nothing
     if let authority = target.authority {
@@ -26,6 +27,7 @@ extension Exchange {
         throw .tunnel(.isTunnel(host: name(of: authority), found))
       }
       route = found
+      isMounted = isOurs
       mountLength = length
     case .leaves(let found):
       throw .leavesRoute(found)
@@ -36,7 +38,7 @@ extension Exchange {
 
   // A target without a path asks for the root, and "OPTIONS *" for no path at all.
   @_lifetime(copy bytes)
-  private func path(of target: RequestTarget, in bytes: Span<UInt8>) -> Span<UInt8> {
+  func path(of target: RequestTarget, in bytes: Span<UInt8>) -> Span<UInt8> {
     switch target.form {
     case .asterisk: bytes.extracting(head.target.range)
     case .absolute where target.path.isEmpty: bytes.extracting(rootPath(in: bytes))

@@ -8,7 +8,7 @@ extension Exchange {
     guard let authority = target.authority, let port = authority.port else { return }
     let host = name(of: authority)
     switch worker.table.tunnel(to: bytes.extracting(authority.host.range), port: port) {
-    case .tunnel(let found):
+    case .tunnel(let found), .intercepted(let found):
       route = found
       mountLength = 0
     case .hasRequests(let found):

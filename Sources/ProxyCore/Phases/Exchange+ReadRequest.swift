@@ -1,5 +1,6 @@
 internal import Bytes
 internal import HTTPWire
+internal import ProxyProtocol
 internal import Reactor
 
 extension Exchange {
@@ -33,7 +34,8 @@ extension Exchange {
     do throws(WireError) {
       return try parser.parse(input.readableBytes, into: &head)
     } catch {
-      throw .request(error)
+      let isFirst = connection.requests == 1
+      throw .request(isFirst && ProxyHeader.isAtStart(of: input.readableBytes) ? .proxyHeader : error)
     }
   }
 

@@ -1,5 +1,6 @@
 internal import Bytes
 internal import HTTPWire
+internal import Interception
 internal import Reactor
 internal import Telemetry
 internal import Upstream
@@ -12,7 +13,8 @@ extension Exchange {
     let sent = tunnel?.fromUpstream.bytesMoved ?? (hasBegunAnswer ? download?.decoder.payloadBytes ?? 0 : 0)
     let metrics = worker.metrics.metrics(of: route)
     metrics.count(status: status)
-    metrics.duration.observe(nanoseconds: total)
+    // How long people talk over a WebSocket is no answer's duration.
+    metrics.duration.observe(nanoseconds: clock.switched ?? total)
     if let firstByte = clock.firstByte { metrics.firstByte.observe(nanoseconds: firstByte) }
     if received > 0 { metrics.received.increment(by: received) }
     if sent > 0 { metrics.sent.increment(by: sent) }
@@ -23,7 +25,7 @@ extension Exchange {
 
     worker.accessLog?.write(at: WallClock.now()) { line in
       if let route { line.field(.route, route.name) }
-      if hasHead { describeRequest(&line) }
+      if hasHead || tunnelRequest != nil { describeRequest(&line) }
       line.field(.status, status)
       line.field(.sent, sent)
       line.field(.received, received)
@@ -47,9 +49,12 @@ extension Exchange {
   }
 
   private func describeRequest(_ line: inout LogLine) {
-    if tunnel != nil {
-      line.field(.method, "CONNECT" as StaticString)
-      return line.field(.host, tunnelHost)
+    if let tunnelRequest {
+      line.field(.method, tunnelRequest.method)
+      line.field(.host, tunnelRequest.host)
+      if let path = tunnelRequest.path { line.field(.path, path) }
+      if let protocols = tunnelRequest.protocols { line.field(.upgrade, protocols) }
+      return
     }
     guard let input = connection.input else { return }
     let bytes = input.readableBytes
@@ -65,8 +70,24 @@ extension ExchangeError {
   var logDetail: String? {
     switch self {
     case .clientGone: nil
+    case .clientTLS(let failure, let host): failure.logDetail(host)
     case .responseIncomplete(let reason, _), .tunnelBroken(let reason, _): reason
     default: answer?.detail
+    }
+  }
+}
+
+extension TLSFailure {
+  /// What happened, and what mends it where that is known.
+  fileprivate func logDetail(_ host: String) -> String {
+    switch self {
+    case .distrusted:
+      "\(detail) \(host) is intercepted: let the application trust the proxy's certificate authority; "
+        + "m2m-proxy ca trust says how."
+    case .closed:
+      "\(detail) \(host) is intercepted: if it is always so, the application does not trust the proxy's certificate "
+        + "authority; m2m-proxy ca trust says how it can."
+    default: detail
     }
   }
 }

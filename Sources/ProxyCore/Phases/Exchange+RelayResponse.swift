@@ -4,7 +4,8 @@ internal import Reactor
 internal import Upstream
 
 extension Exchange {
-  /// Reads the head of the upstream's answer; interim answers before it are passed on as they come.
+  /// Reads the head of the upstream's answer, or of the 101 that ends what HTTP has to say; interim answers before it are
+  /// passed on as they come.
   func readAnswer() async throws(ExchangeError) {
     guard let route else { return }
     let outbound = answerOutput ?? worker.buffers.lend()
@@ -12,9 +13,8 @@ extension Exchange {
     var interimAnswers = 0
     try await readAnswerHead(outbound, route)
     while answerHead.isInterim {
+      if hasSwitched { return try checkSwitch(route) }
       interimAnswers += 1
-      // Upgrade is not sent on, so that nobody may switch (RFC 9110 section 15.2.2).
-      guard answerHead.status != 101 else { throw .response(.unaskedUpgrade, route) }
       guard interimAnswers <= Self.mostInterimAnswers else { throw .response(.tooManyInterims, route) }
       try passOnInterim(outbound, route)
       renewDeadline(route)
@@ -83,7 +83,7 @@ extension Exchange {
     let bytes = input.readableBytes
     var writer = HeadWriter(outbound)
     writer.statusLine(answerHead.status, reason: bytes.extracting(answerHead.reason.range))
-    writer.forwardFields(of: answerHead, bytes)
+    writer.forwardFields(of: answerHead, bytes, links: linkMap(route))
     let viaName = worker.viaName.bytes
     writer.via(answerHead.version, viaName.span)
     do throws(WireError) { try writer.end() } catch { throw .response(error, route) }
@@ -112,7 +112,8 @@ extension Exchange {
     // Trailers are announced only where they can follow.
     let dropped = FieldNameSet.notForwardedInResponses
     writer.forwardFields(
-      of: answerHead, bytes, dropping: received == .chunked && sent != .chunked ? dropped.union([.trailer]) : dropped)
+      of: answerHead, bytes, dropping: received == .chunked && sent != .chunked ? dropped.union([.trailer]) : dropped,
+      links: linkMap(route))
     if !answerHead.hasDate { writer.field("Date", worker.httpDate.span) }
     if sent == .chunked { writer.chunkedFraming() }
     let viaName = worker.viaName.bytes
@@ -128,7 +129,7 @@ extension Exchange {
   /// Whether the client's connection ends with this answer: it wants it so, the program is stopping, it has carried
   /// as many requests as it may, or the request's content will not be read to its end.
   private var closesAfterAnswer: Bool {
-    if !head.wantsKeepAlive || worker.isDraining || connection.isLastRequest { return true }
+    if !head.wantsKeepAlive || worker.isDraining || connection.isLastRequest || isAheadOfUpgrade { return true }
     guard let upload, !upload.isFinished else { return false }
     return status >= 400 || download != nil
   }

@@ -10,15 +10,18 @@ extension Exchange {
   func openTunnel() async throws(ExchangeError) {
     guard let route = try chooseUpstream(), let target else { return }
     try await connectUpstream(route)
-    tunnelHost = text(of: target.host)
+    tunnelRequest = TunnelRequest(method: "CONNECT", host: text(of: target.host))
     status = 200
     hasBegunAnswer = true
-    tunnel = TunnelRelay(waiting: takeTunnelBytes())
+    tunnel = TunnelRelay(fromClient: takeTunnelBytes())
+    guard await confirmTunnel() else { throw .clientGone }
+  }
+
+  /// Tells the client that its tunnel is there; whether it takes that.
+  func confirmTunnel() async -> Bool {
     // A 2xx to CONNECT has neither length nor coding (RFC 9110 section 9.3.6).
     let date = String(decoding: worker.httpDate, as: UTF8.self)
-    guard await send(Array("HTTP/1.1 200 Connection established\r\nDate: \(date)\r\n\r\n".utf8)) else {
-      throw .clientGone
-    }
+    return await send(Array("HTTP/1.1 200 Connection established\r\nDate: \(date)\r\n\r\n".utf8))
   }
 
   /// Passes on what comes, both ways, until both sides have ended. What ends otherwise ends with a reset, so that neither
@@ -37,7 +40,7 @@ extension Exchange {
   }
 
   /// What the client has sent behind the head, in the buffer in which it is; the head is not needed any more.
-  private func takeTunnelBytes() -> ByteBuffer? {
+  func takeTunnelBytes() -> ByteBuffer? {
     guard let input = connection.input else { return nil }
     connection.input = nil
     input.consume(head.length)

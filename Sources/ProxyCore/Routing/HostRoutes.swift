@@ -15,15 +15,19 @@ struct HostRoutes: Sendable {
   private var hasDefaultPorts = false
   /// Those that serve requests, in the order in which they were added.
   private var requests: [PortRoute] = []
-  /// Those that serve CONNECT, by the port that it may name.
+  /// Those of them that serve CONNECT as well.
+  private var intercepting: [PortRoute] = []
+  /// Those that serve CONNECT alone, by the port that it may name.
   private var tunnels: [UInt16: Int] = [:]
 
   /// Adds what `match` takes.
   ///
-  /// - Parameter isTunnel: whether the route serves CONNECT; it is found for requests as well, which it refuses.
-  mutating func add(_ match: Match, route: Int, isTunnel: Bool = false) {
-    if !isTunnel {
+  /// - Parameter tunnel: how the route serves CONNECT. One that serves nothing else is found for requests as well, which it
+  ///   refuses.
+  mutating func add(_ match: Match, route: Int, tunnel: TunnelMode? = nil) {
+    if tunnel != .blind {
       requests.append(PortRoute(port: match.port, route: route))
+      if tunnel == .intercept { intercepting.append(requests[requests.count - 1]) }
     } else if match.port != nil || tunnels[match.tunnelPort] == nil {
       tunnels[match.tunnelPort] = route
     }
@@ -43,6 +47,12 @@ struct HostRoutes: Sendable {
   /// Whether it says what becomes of CONNECT to `port`. A host with routes for requests decides about all of its ports:
   /// requests that one of them is for must not pass by.
   func decidesAboutTunnel(to port: UInt16) -> Bool { tunnels[port] != nil || servesRequests }
+
+  /// The route whose host's requests are served inside tunnels to `port`, if there is one.
+  func interception(of port: UInt16) -> Int? { intercepting.first { $0.takes(port) }?.route }
+
+  /// A route whose host's requests are served inside tunnels to some port, if there is one.
+  var someInterception: Int? { intercepting.first?.route }
 
   /// The route through which CONNECT may lead to `port`; none where requests to that port have a route.
   func tunnel(to port: UInt16) -> Int? { requests.contains { $0.takes(port) } ? nil : tunnels[port] }

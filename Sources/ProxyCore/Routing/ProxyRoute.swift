@@ -1,5 +1,6 @@
 internal import Addresses
 internal import Configuration
+internal import HTTPWire
 internal import Tokens
 internal import Upstream
 
@@ -31,6 +32,8 @@ final class ProxyRoute: Sendable {
   let rules: AccessRules
   /// How it serves CONNECT, which for ``TunnelMode/blind`` is all that it serves; nil where it does not.
   let tunnel: TunnelMode?
+  /// Whether requests to its hosts are served inside tunnels as well.
+  let isIntercepted: Bool
   /// The ports of its matches that CONNECT may name, for a message.
   let tunnelPorts: String
   /// How many bytes of content a request may have.
@@ -41,8 +44,14 @@ final class ProxyRoute: Sendable {
   let throttling: Throttling?
   /// How many bytes of a request's content are kept so that it can be sent again; 0 for none.
   let replayBuffer: Int
+  /// In whose answers links to the upstream become links to the proxy.
+  let linkRewriting: LinkRewriting
+  /// What those links lead to; nil where they stay as they are.
+  let links: LinkMap.Upstream?
   /// How many of its requests are under way at once; nil for no limit.
   let concurrency: ConcurrencyLimit?
+  /// To which protocols its connections may change.
+  let upgrade: UpgradeRules
   /// Whether the hosts that a wildcard takes may be on private networks, or on this machine.
   private let allowsPrivate: Bool
   /// The hosts that the operator wrote out, which may be anywhere; of a tunnel, whose other end nobody verifies, only
@@ -71,14 +80,15 @@ final class ProxyRoute: Sendable {
     throttling = route.replay.throttled
     replayBuffer = replaysUnauthorized || throttling != nil ? route.replay.buffer : 0
     concurrency = route.concurrency.map(ConcurrencyLimit.init)
+    upgrade = route.upgrade
+    linkRewriting = route.linkRewriting
+    links = Self.linkUpstream(route.upstream, below: basePath, route.linkRewriting)
     allowsPrivate = route.allowsPrivate
     options = ConnectionOptions(route)
     tunnel = route.tunnel
-    tunnelPorts =
-      route.tunnel != .blind
-      ? ""
-      : Set(route.matches.map(\.tunnelPort)).sorted().map(String.init)
-        .joined(separator: ", ")
+    isIntercepted = route.tunnel == .intercept
+    tunnelPorts = Set(route.matches.flatMap { $0.connectPorts(route.tunnel) }).sorted().map(String.init)
+      .joined(separator: ", ")
     let hosts = route.matches.filter { !$0.isWildcard }.map(\.host)
     namedHosts = Set(route.tunnel != .blind ? hosts : hosts.filter { IPAddress($0) != nil })
   }
@@ -92,6 +102,7 @@ final class ProxyRoute: Sendable {
     forwardsWithoutToken = route.forwardsWithoutToken
     name = route.name
     tunnel = route.tunnel
+    isIntercepted = route.isIntercepted
     tunnelPorts = route.tunnelPorts
     let destination = route.destination(origin)
     self.origin = destination
@@ -105,6 +116,9 @@ final class ProxyRoute: Sendable {
     throttling = route.throttling
     replayBuffer = route.replayBuffer
     concurrency = route.concurrency
+    upgrade = route.upgrade
+    linkRewriting = route.linkRewriting
+    links = Self.linkUpstream(origin, below: route.basePath, route.linkRewriting)
     allowsPrivate = route.allowsPrivate
     options = route.options
     namedHosts = route.namedHosts
@@ -125,7 +139,26 @@ final class ProxyRoute: Sendable {
       origin, DestinationRules(allowsPrivate: allowsPrivate || namedHosts.contains(origin.host)), options)
   }
 
+  private static func linkUpstream(
+    _ origin: Origin?, below basePath: [UInt8], _ rewriting: LinkRewriting
+  ) -> LinkMap.Upstream? {
+    guard rewriting != .off, let origin else { return nil }
+    return LinkMap.Upstream(
+      scheme: origin.scheme == .https ? .https : .http, host: origin.host, port: origin.port, basePath: basePath)
+  }
+
   private static func hostLine(_ origin: Origin) -> [UInt8] { Array("Host: \(origin.authority)\r\n".utf8) }
+}
+
+extension Match {
+  /// The ports that CONNECT may name.
+  fileprivate func connectPorts(_ tunnel: TunnelMode?) -> [UInt16] {
+    switch tunnel {
+    case .blind: [tunnelPort]
+    case .intercept: port.map { [$0] } ?? [80, 443]
+    case nil: []
+    }
+  }
 }
 
 extension UpstreamOrigin {

@@ -15,6 +15,8 @@ struct RouteTable: Sendable {
   enum TunnelFinding {
     /// The route through which the tunnel may lead.
     case tunnel(ProxyRoute)
+    /// A route for requests to that host, which are served inside the tunnel.
+    case intercepted(ProxyRoute)
     /// A route for requests to that host, which a tunnel would carry past it.
     case hasRequests(ProxyRoute)
     /// A route for tunnels to that host, on other ports.
@@ -42,14 +44,14 @@ struct RouteTable: Sendable {
       )
     }
     for (index, configuration) in configurations.enumerated() {
-      for match in configuration.matches { add(match, route: index, isTunnel: configuration.tunnel == .blind) }
+      for match in configuration.matches { add(match, route: index, tunnel: configuration.tunnel) }
       if let mount = configuration.mount {
         mounts.update(PathPrefix(mount == "/" ? "" : mount), default: index) { $0 = index }
       }
     }
   }
 
-  private mutating func add(_ match: Match, route: Int, isTunnel: Bool) {
+  private mutating func add(_ match: Match, route: Int, tunnel: TunnelMode?) {
     var position = hosts.count
     if match.isWildcard {
       byDomain.update(match.host, default: position) { position = $0 }
@@ -57,7 +59,7 @@ struct RouteTable: Sendable {
       byHost.update(match.host, default: position) { position = $0 }
     }
     if position == hosts.count { hosts.append(HostRoutes()) }
-    hosts[position].add(match, route: route, isTunnel: isTunnel)
+    hosts[position].add(match, route: route, tunnel: tunnel)
   }
 
   /// Whether a match for requests names `host` itself, on whatever port and path; a wildcard names none, and the host of a
@@ -84,7 +86,9 @@ struct RouteTable: Sendable {
     let position =
       exact.flatMap { hosts[$0].decidesAboutTunnel(to: port) ? $0 : nil }
       ?? byDomain.value(above: host) { hosts[$0].decidesAboutTunnel(to: port) }
+    if let position, let route = hosts[position].interception(of: port) { return .intercepted(routes[route]) }
     if let position, let route = hosts[position].tunnel(to: port) { return .tunnel(routes[route]) }
+    if let position, let route = hosts[position].someInterception { return .otherPort(routes[route]) }
     if let position, let route = hosts[position].requests(like: port) { return .hasRequests(routes[route]) }
     let known = exact ?? byDomain.value(above: host) { hosts[$0].someTunnel != nil }
     return known.flatMap { hosts[$0].someTunnel }.map { .otherPort(routes[$0]) } ?? .nothing

@@ -14,6 +14,7 @@ public enum LogField: String, CaseIterable, Sendable {
   case method
   case host
   case path
+  case upgrade
   case status
   case sent
   case received

@@ -46,6 +46,11 @@ class CertificateAuthority:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
         return result
 
+    def key_bytes(self) -> bytes:
+        """Its private key, as PEM."""
+        return self._key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+
     @staticmethod
     def _alternative(host: str) -> x509.GeneralName:
         try:

@@ -2,6 +2,7 @@
 
 import socket
 import struct
+from pathlib import Path
 from typing import Iterable
 
 from . import wire
@@ -9,9 +10,14 @@ from .waiting import PATIENCE
 
 
 class RawClient:
-    def __init__(self, address: tuple[str, int]):
-        self.socket = socket.create_connection(address, timeout=PATIENCE)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(self, address: tuple[str, int] | Path):
+        if isinstance(address, Path):
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(PATIENCE)
+            self.socket.connect(str(address))
+        else:
+            self.socket = socket.create_connection(address, timeout=PATIENCE)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.reader = wire.Reader(lambda: self.socket.recv(1 << 18))
 
     def send(self, data: bytes) -> "RawClient":
@@ -30,6 +36,13 @@ class RawClient:
     def head(self) -> wire.Answer:
         """The next answer's head only."""
         return wire.read_answer_head(self.reader)
+
+    def switched(self) -> wire.Answer:
+        """The next answer's head, which says that the protocol changes."""
+        answer = wire.read_answer_head(self.reader, may_switch=True)
+        assert answer.status == 101, answer
+        assert not answer.values("content-length") and not answer.values("transfer-encoding"), answer
+        return answer
 
     def exchange(self, request: bytes, to: str = "GET") -> wire.Answer:
         return self.send(request).answer(to)

@@ -20,8 +20,7 @@ from .waiting import PATIENCE, poll
 NEXT = get("http://api.internal/next", "Connection: close")
 """What follows every message in the same write. It is a request of its own, or it is nothing: never content."""
 
-HOP_BY_HOP = {"keep-alive", "proxy-connection", "proxy-authorization", "proxy-authenticate", "upgrade",
-              "http2-settings", "proxy"}
+HOP_BY_HOP = {"keep-alive", "proxy-connection", "proxy-authorization", "proxy-authenticate", "http2-settings", "proxy"}
 
 
 @dataclass
@@ -175,8 +174,10 @@ class Edge:
         assert request.values("via") and re.search(rb" m2m-proxy-[0-9a-f]{8}$", request.values("via")[-1])
         for name in HOP_BY_HOP:
             assert request.values(name) == [], f"{name} went on"
-        # The only option that the proxy has a use for itself.
-        assert request.values("connection") in ([], [b"TE"])
+        # The only options that the proxy has a use for itself.
+        has_upgrade = request.values("upgrade") != []
+        assert request.values("connection") in ([[b"Upgrade"], [b"TE, Upgrade"]] if has_upgrade else [[], [b"TE"]])
+        assert not re.search(rb"h2c|http|tls", b"".join(request.values("upgrade")).lower())
 
 
 def parse_answers(received: bytes, to: tuple[str, ...]) -> tuple[list[wire.Answer], bytes]:

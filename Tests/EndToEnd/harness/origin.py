@@ -62,6 +62,13 @@ class OriginConnection:
         lines = [f"HTTP/1.1 {status}", *fields, f"Content-Length: {len(body)}"]
         self.send("".join(line + "\r\n" for line in lines).encode("latin-1") + b"\r\n" + body)
 
+    def switch(self, protocol: str = "websocket", *fields: str, behind: bytes = b"") -> wire.Request:
+        """A request, and a 101 that changes to `protocol`, with `behind` in the same write."""
+        request = self.request()
+        lines = ["HTTP/1.1 101 Switching Protocols", f"Upgrade: {protocol}", "Connection: Upgrade", *fields]
+        self.send("".join(line + "\r\n" for line in lines).encode("latin-1") + b"\r\n" + behind)
+        return request
+
     def finish_sending(self) -> None:
         try:
             self._socket.shutdown(socket.SHUT_WR)

@@ -30,12 +30,13 @@ class Proxy:
         self._clients: list[RawClient] = []
         self._stopped = False
 
-    def start(self, conf: str, environment: dict[str, str] = {}) -> "Proxy":
-        """Starts it with `conf` and returns when it says that it is ready."""
+    def start(self, conf: str, environment: dict[str, str] = {}, launcher: list[str] = []) -> "Proxy":
+        """Starts it with `conf`, by way of `launcher`, and returns when it says that it is ready."""
         (self.directory / "proxy.conf").write_text(conf)
+        harness = {"PYTHONPATH": str(Path(__file__).parents[1])} if launcher else {}
         self.process = subprocess.Popen(
-            [self.binary, "run", "--config", "proxy.conf"], cwd=self.directory, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_environment(**environment))
+            [*launcher, self.binary, "run", "--config", "proxy.conf"], cwd=self.directory, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_environment(**harness, **environment))
         self.log = Output(self.process.stdout)
         self.messages = Output(self.process.stderr)
         try:
@@ -48,9 +49,10 @@ class Proxy:
         return self
 
     def _address(self, name: str) -> tuple[str, int] | None:
+        """The first one with that name that is no Unix socket."""
         for line in self.messages.lines:
-            if match := re.match(rf"{name} +http://([\d.]+):(\d+)", line):
-                return match[1], int(match[2])
+            if match := re.match(rf"{name} +https?://([\d.]+|\[[\d:a-f.]+\]):(\d+)", line):
+                return match[1].strip("[]"), int(match[2])
         return None
 
     @property
@@ -65,9 +67,9 @@ class Proxy:
     def output(self) -> str:
         return self.messages.text + self.log.text
 
-    def connect(self) -> RawClient:
-        """A connection that is closed, at the latest, when the proxy is stopped."""
-        client = RawClient(self.address)
+    def connect(self, to: tuple[str, int] | Path | None = None) -> RawClient:
+        """A connection, to a Unix socket if `to` is a path, that is closed, at the latest, when the proxy is stopped."""
+        client = RawClient(to or self.address)
         self._clients.append(client)
         return client
 

@@ -228,11 +228,12 @@ def read_request(reader: Reader, sink=None) -> Request:
     return read_request_body(reader, parse_request(reader.head()), sink)
 
 
-def read_answer_head(reader: Reader) -> Answer:
+def read_answer_head(reader: Reader, may_switch: bool = False) -> Answer:
+    """The head of the final answer, or, where it may, of the 101 behind which HTTP ends."""
     interim = []
     while True:
         answer = parse_answer(reader.head())
-        if answer.status >= 200:
+        if answer.status >= 200 or (answer.status == 101 and may_switch):
             answer.interim = interim
             return answer
         if answer.status == 101 or answer.values("content-length") or answer.values("transfer-encoding"):

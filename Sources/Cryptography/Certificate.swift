@@ -1,0 +1,97 @@
+internal import COpenSSL
+internal import Secrets
+
+// Sendable: nobody changes the certificate, and OpenSSL counts references to it atomically.
+/// An X.509 certificate.
+@safe public final class Certificate: @unchecked Sendable {
+  // Owned by this object.
+  package let x509: OpaquePointer
+
+  /// The certificate `x509`, which this object owns from now on.
+  package init(owning x509: OpaquePointer) { unsafe self.x509 = x509 }
+
+  deinit { unsafe X509_free(x509) }
+
+  /// Every certificate in `pem`, in the order in which they stand there.
+  public static func all(inPEM pem: Span<UInt8>) -> [Certificate] {
+    unsafe pem.withUnsafeBytes { bytes in
+      let file = unsafe BIO_new_mem_buf(bytes.baseAddress, Int32(clamping: bytes.count))
+      defer {
+        unsafe BIO_free(file)
+        // The end of the file is an error to OpenSSL.
+        ERR_clear_error()
+      }
+      var certificates: [Certificate] = []
+      while let x509 = unsafe copenssl_read_certificate(file) {
+        certificates.append(unsafe Certificate(owning: x509))
+      }
+      return certificates
+    }
+  }
+
+  /// From when on it is valid, in seconds since 1970.
+  public var notBefore: Int64 { unsafe Self.seconds(X509_get0_notBefore(x509)) }
+  /// The last second in which it is valid, since 1970.
+  public var notAfter: Int64 { unsafe Self.seconds(X509_get0_notAfter(x509)) }
+
+  /// Whether `key` is that of the certificate.
+  public func belongs(to key: PrivateKey) -> Bool {
+    defer { ERR_clear_error() }
+    return unsafe X509_check_private_key(x509, key.key) == 1
+  }
+
+  /// Whether it names itself as its issuer, as roots do.
+  public var isSelfIssued: Bool { unsafe X509_NAME_cmp(X509_get_subject_name(x509), X509_get_issuer_name(x509)) == 0 }
+
+  /// Whether `issuer` issued it, by names and key identifiers.
+  public func isIssued(by issuer: Certificate) -> Bool { unsafe X509_check_issued(issuer.x509, x509) == X509_V_OK }
+
+  /// The subject as RFC 4514 writes it.
+  public var subject: String {
+    guard let text = unsafe copenssl_subject(x509) else { return "" }
+    defer { unsafe copenssl_free_text(text) }
+    return unsafe String(cString: text)
+  }
+
+  /// What people call it: the subject's common name, or the whole subject where it has none.
+  public var name: String {
+    var bytes = [CChar](repeating: 0, count: 256)
+    let count = unsafe X509_NAME_get_text_by_NID(
+      X509_get_subject_name(x509), NID_commonName, &bytes, Int32(bytes.count))
+    guard count > 0 else { return subject }
+    return String(decoding: bytes.prefix(Int(count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
+  /// The SHA-256 digest, as `openssl x509 -fingerprint` writes it: `A1:B2:...`.
+  public var fingerprint: String {
+    var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
+    var count: UInt32 = 0
+    unsafe X509_digest(x509, EVP_sha256(), &digest, &count)
+    return digest.prefix(Int(count)).map { ($0 < 16 ? "0" : "") + String($0, radix: 16, uppercase: true) }
+      .joined(separator: ":")
+  }
+
+  /// The certificate in PEM form.
+  public var pem: String { unsafe String(decoding: Self.bytes { unsafe PEM_write_bio_X509($0, x509) }, as: UTF8.self) }
+
+  /// The certificate in DER form.
+  public var der: [UInt8] { unsafe Self.bytes { unsafe i2d_X509_bio($0, x509) } }
+
+  /// What `write` writes; nothing where there is no memory for it.
+  private static func bytes(_ write: (OpaquePointer) -> Int32) -> [UInt8] {
+    guard let file = unsafe BIO_new(BIO_s_mem()) else { return [] }
+    defer { unsafe BIO_free(file) }
+    _ = unsafe write(file)
+    var bytes = [UInt8](repeating: 0, count: Int(unsafe BIO_ctrl_pending(file)))
+    unsafe BIO_read(file, &bytes, Int32(bytes.count))
+    return bytes
+  }
+
+  private static func seconds(_ time: UnsafePointer<ASN1_TIME>?) -> Int64 {
+    guard let epoch = unsafe ASN1_TIME_set(nil, 0) else { return 0 }
+    defer { unsafe ASN1_STRING_free(epoch) }
+    var (days, seconds): (Int32, Int32) = (0, 0)
+    unsafe ASN1_TIME_diff(&days, &seconds, epoch, time)
+    return Int64(days) * 86_400 + Int64(seconds)
+  }
+}

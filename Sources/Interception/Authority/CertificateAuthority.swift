@@ -1,0 +1,114 @@
+internal import COpenSSL
+public import Cryptography
+public import Secrets
+
+/// Whoever signs the certificates that are shown to clients in place of those of the servers that they ask for.
+public final class CertificateAuthority: Sendable {
+  /// Its certificate, then those between it and a root, and the root if that is there.
+  public let certificates: [Certificate]
+  /// Its key.
+  let key: PrivateKey
+
+  /// An authority of these parts; nothing is checked.
+  init(certificates: [Certificate], key: PrivateKey) {
+    self.certificates = certificates
+    self.key = key
+  }
+
+  /// Its own certificate.
+  public var certificate: Certificate { certificates[0] }
+
+  /// Its key in PEM form, not encrypted.
+  public func keyPEM() throws(CryptographyError) -> Secret { try key.pem() }
+
+  /// All of its certificates in PEM form, its own first.
+  public var pem: String { certificates.map(\.pem).joined() }
+
+  /// What a server shows behind its own certificate: everything up to the root, which whoever trusts it has.
+  var intermediates: [Certificate] { certificates.filter { !$0.isSelfIssued } }
+
+  /// The root that clients have to trust; nil where it is elsewhere.
+  public var root: Certificate? { certificates.last.flatMap { $0.isSelfIssued ? $0 : nil } }
+
+  /// The first second in which all of its certificates are valid, since 1970.
+  public var notBefore: Int64 { certificates.map(\.notBefore).max() ?? 0 }
+  /// The last second in which all of its certificates are valid, since 1970.
+  public var notAfter: Int64 { certificates.map(\.notAfter).min() ?? 0 }
+
+  /// Clocks of clients may be behind by so many seconds.
+  private static let clockSkew: Int64 = 6 * 3600
+  /// Clients that heed the rules of browsers take no certificate for longer than 398 days.
+  private static let longestLeaf: Int64 = 397 * 86_400
+
+  /// A new authority with a key of its own, and the root above it, whose key nobody has any more.
+  ///
+  /// Clients take the name constraints of a root for theirs to choose, and Java's do not heed them: only those of a
+  /// certificate below it bind everybody.
+  ///
+  /// - Parameters:
+  ///   - name: What its certificates are called after, such as `web1, 2026-11-27`; at most 40 characters count.
+  ///   - scope: The hosts that it may issue certificates for; nil for all.
+  ///   - now: The time in seconds since 1970.
+  ///   - lifetime: For how many seconds it is good.
+  public static func make(
+    name: String, scope: AuthorityScope?, now: Int64, lifetime: Int64
+  ) throws(CryptographyError) -> CertificateAuthority {
+    let (rootKey, key) = (try PrivateKey.generateP256(), try PrivateKey.generateP256())
+    func certificate(
+      _ kind: String, _ key: PrivateKey, issuer: Certificate?, pathLength: Int
+    ) throws(CryptographyError) -> Certificate {
+      let builder = try CertificateBuilder(for: key, notBefore: now - clockSkew, notAfter: now + lifetime)
+      // A common name has 64 characters at most.
+      try builder.setSubject(NID_commonName, "m2m-proxy \(kind) (\(String(name.unicodeScalars.prefix(40))))")
+      try builder.setIssuer(issuer)
+      // It signs certificates of servers, and none of further authorities.
+      try builder.add(NID_basic_constraints, "critical,CA:TRUE,pathlen:\(pathLength)")
+      try builder.add(NID_key_usage, "critical,keyCertSign,cRLSign")
+      try builder.add(NID_ext_key_usage, "serverAuth")
+      try builder.add(NID_subject_key_identifier, "hash")
+      if let issuer { try builder.add(NID_authority_key_identifier, "keyid:always", issuer: issuer) }
+      if let scope { try builder.add(NID_name_constraints, scope.extensionValue) }
+      return try builder.signed(with: rootKey)
+    }
+    let root = try certificate("CA", rootKey, issuer: nil, pathLength: 1)
+    let own = try certificate("issuer", key, issuer: root, pathLength: 0)
+    return CertificateAuthority(certificates: [own, root], key: key)
+  }
+
+  /// Whether it may issue a certificate for `host`, as clients see it that verify its name constraints.
+  public func permits(_ host: CertifiedHost) -> Bool {
+    let certificate = try? issue(for: host, key: key, notBefore: notBefore, notAfter: notAfter)
+    return certificate.map(permits) ?? false
+  }
+
+  /// Whether `certificate`, which it issued, obeys its name constraints, and those above it.
+  func permits(_ certificate: Certificate) -> Bool {
+    certificates.allSatisfy { unsafe copenssl_check_constraints($0.x509, certificate.x509) == X509_V_OK }
+  }
+
+  /// A certificate for the server `host` with `key`, whatever the constraints are.
+  func issue(
+    for host: CertifiedHost, key: PrivateKey, notBefore: Int64, notAfter: Int64
+  ) throws(CryptographyError) -> Certificate {
+    let start = max(notBefore - Self.clockSkew, self.notBefore)
+    let end = min(notAfter, self.notAfter, start + Self.longestLeaf)
+    let builder = try CertificateBuilder(for: key, notBefore: start, notAfter: end)
+    // The subject says nothing that the alternative name does not, but some programs show it. An address must not stand
+    // there: verifiers take it for a name, which the constraints do not permit.
+    if case .name(let name) = host, name.utf8.count <= 64 {
+      try builder.setSubject(NID_commonName, name)
+    } else {
+      try builder.setSubject(NID_organizationName, "m2m-proxy")
+    }
+    try builder.setIssuer(certificate)
+    try builder.add(NID_basic_constraints, "critical,CA:FALSE")
+    try builder.add(NID_key_usage, "critical,digitalSignature")
+    try builder.add(NID_ext_key_usage, "serverAuth")
+    try builder.add(NID_subject_alt_name, host.alternativeName)
+    try builder.add(NID_subject_key_identifier, "hash")
+    if unsafe X509_get0_subject_key_id(certificate.x509) != nil {
+      try builder.add(NID_authority_key_identifier, "keyid:always", issuer: certificate)
+    }
+    return try builder.signed(with: self.key)
+  }
+}

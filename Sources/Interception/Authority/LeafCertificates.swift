@@ -1,0 +1,120 @@
+public import Cryptography
+internal import Locks
+
+/// The certificates that are shown for hosts, each made when its host is first asked for, kept in memory and made anew in time.
+///
+/// All have one key, which is made with this object and never leaves the process: a key for each of them would be reached
+/// by whoever reaches this one, and would cost every first handshake the time for making it.
+public final class LeafCertificates: Sendable {
+  private struct Leaf {
+    let context: TLSServerContext
+    let notBefore: Int64
+    /// From when on it is not used any more, though it could be.
+    let renewal: Int64
+    /// When it was last asked for, as a number of requests.
+    var lastUse: UInt64 = 0
+  }
+
+  private struct State {
+    var authority: CertificateAuthority
+    var leaves: [CertifiedHost: Leaf] = [:]
+    /// The hosts whose certificates are being made now.
+    var inTheMaking: Set<CertifiedHost> = []
+    var uses: UInt64 = 0
+  }
+
+  private let state: Monitor<State>
+  private let key: PrivateKey
+  private let lifetime: Int64
+  private let capacity: Int
+  private let now: @Sendable () -> Int64
+
+  /// Certificates of `authority`.
+  ///
+  /// - Parameters:
+  ///   - lifetime: For how long each is good.
+  ///   - capacity: How many are kept; that which was not used for longest gives way.
+  ///   - now: The time in seconds since 1970.
+  public init(
+    _ authority: CertificateAuthority, lifetime: Duration, capacity: Int = 1000,
+    now: @escaping @Sendable () -> Int64 = UTC.now
+  ) throws(CryptographyError) {
+    state = Monitor(State(authority: authority))
+    key = try PrivateKey.generateP256()
+    self.lifetime = lifetime.components.seconds
+    self.capacity = capacity
+    self.now = now
+  }
+
+  /// Has certificates issued by `authority` from now on; those of another one are not shown any more.
+  public func use(_ authority: CertificateAuthority) {
+    state.withLock { state in
+      state.authority = authority
+      state.leaves = [:]
+    }
+  }
+
+  /// What shows a certificate for `host`, if there is one that need not be made anew.
+  public func cached(for host: String) -> TLSServerContext? {
+    guard let host = CertifiedHost(host) else { return nil }
+    let now = now()
+    return state.withLock { Self.leaf(of: host, &$0, now) }
+  }
+
+  /// What shows a certificate for `host`, which is made unless there is one already. While another thread is about to make
+  /// it, this one waits for that.
+  public func mint(for text: String) throws(LeafError) -> TLSServerContext {
+    guard let host = CertifiedHost(text) else { throw .noHost(text) }
+    let now = now()
+    let (found, authority) = state.wait(while: { $0.inTheMaking.contains(host) }) { state in
+      let found = Self.leaf(of: host, &state, now)
+      if found == nil { state.inTheMaking.insert(host) }
+      return (found, state.authority)
+    }
+    if let found { return found }
+    defer {
+      state.withLock { _ = $0.inTheMaking.remove(host) }
+      state.wakeAll()
+    }
+    let leaf = try make(host, authority, now)
+    state.withLock { state in
+      // Somebody may have put another authority in its place meanwhile.
+      guard state.authority === authority else { return }
+      state.uses += 1
+      state.leaves[host] = leaf
+      state.leaves[host]?.lastUse = state.uses
+      guard state.leaves.count > capacity else { return }
+      // A thousand numbers are compared in less time than it took to make what is added.
+      if let oldest = state.leaves.min(by: { $0.value.lastUse < $1.value.lastUse })?.key { state.leaves[oldest] = nil }
+    }
+    return leaf.context
+  }
+
+  private func make(
+    _ host: CertifiedHost, _ authority: CertificateAuthority, _ now: Int64
+  ) throws(LeafError) -> Leaf {
+    guard authority.notBefore <= now, now < authority.notAfter else {
+      throw .authorityNotValid(until: UTC.date(authority.notAfter))
+    }
+    do {
+      let certificate = try authority.issue(
+        for: host, key: key, notBefore: now, notAfter: now + lifetime)
+      guard authority.permits(certificate) else { throw LeafError.outOfScope("\(host)") }
+      let context = try TLSServerContext(
+        TLSIdentity(certificates: [certificate] + authority.intermediates, key: key), pausesAtHello: true)
+      return Leaf(
+        context: context, notBefore: certificate.notBefore, renewal: now + (certificate.notAfter - now) * 2 / 3)
+    } catch let error as LeafError {
+      throw error
+    } catch {
+      throw .failed("making a certificate for \(host) failed: \(error)")
+    }
+  }
+
+  private static func leaf(of host: CertifiedHost, _ state: inout State, _ now: Int64) -> TLSServerContext? {
+    guard let leaf = state.leaves[host], leaf.notBefore <= now, now < leaf.renewal else { return nil }
+    state.uses += 1
+    state.leaves[host]?.lastUse = state.uses
+    return leaf.context
+  }
+}

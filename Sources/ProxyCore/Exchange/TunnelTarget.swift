@@ -1,0 +1,29 @@
+internal import HTTPWire
+
+/// Where a client has asked for a tunnel to, whose requests are served here instead.
+struct TunnelTarget {
+  /// The host as it was written, without brackets and without the dot that may end a name, in lower case.
+  let host: [UInt8]
+  let kind: Authority.Kind
+  let port: UInt16
+  /// The name that the client asked for in TLS where that is another one.
+  var otherServerName: String?
+
+  var hostText: String { String(decoding: host, as: UTF8.self) }
+
+  /// As it stands in a request target or a Host field.
+  var authority: String { host.contains(UInt8(ascii: ":")) ? "[\(hostText)]:\(port)" : "\(hostText):\(port)" }
+
+  /// Whether `authority`, which lies in `bytes`, is the same host and port; a port that is not named is the tunnel's.
+  func isNamed(by authority: Authority, in bytes: Span<UInt8>) -> Bool {
+    guard authority.port ?? port == port else { return false }
+    guard case .name = kind else { return authority.kind == kind }
+    let name = authority.nameWithoutDot
+    guard case .name = authority.kind, name.range.count == host.count else { return false }
+    let start = Int(name.start)
+    for index in host.indices where host[index] != Self.lowercased(bytes[start + index]) { return false }
+    return true
+  }
+
+  private static func lowercased(_ byte: UInt8) -> UInt8 { byte &- UInt8(ascii: "A") < 26 ? byte | 0x20 : byte }
+}

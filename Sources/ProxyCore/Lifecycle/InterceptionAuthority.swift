@@ -1,0 +1,81 @@
+internal import Addresses
+public import Configuration
+internal import Glibc
+public import Interception
+
+/// The certificate authority that proxy.conf names, seen with the eyes of its routes.
+public struct InterceptionAuthority: Sendable {
+  /// The authority, which may issue certificates for all hosts that are intercepted.
+  public let authority: CertificateAuthority
+  /// What deserves a second look.
+  public let warnings: [ConfigurationProblem]
+
+  /// The authority that the routes of `configuration` need; nil where none says `tunnel: intercept`.
+  ///
+  /// - Parameter now: The time in seconds since 1970.
+  public init?(_ configuration: ProxyConfiguration, now: Int64 = UTC.now()) throws(ConfigurationError) {
+    let routes = configuration.routes.filter { $0.tunnel == .intercept }
+    guard let settings = configuration.interception, !routes.isEmpty else { return nil }
+    let authority: CertificateAuthority
+    do {
+      authority = try CertificateAuthority.load(
+        certificateFile: settings.certificateFile, keyFile: settings.keyFile, now: now)
+    } catch {
+      throw ConfigurationError(problems: [Self.problem(error, settings)])
+    }
+    let place = settings.certificatePlace
+    let problems = routes.flatMap { route in
+      route.matches.filter { !authority.permits($0) }.map { match in
+        place.problem(
+          "names the file \(settings.certificateFile), whose name constraints do not permit \(match.hostPattern) of the "
+            + "route \(route.name); \(Self.makeAnew)")
+      }
+    }
+    guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
+    self.authority = authority
+    guard authority.notAfter < now + CertificateAuthority.soon else {
+      warnings = []
+      return
+    }
+    warnings = [
+      place.problem(
+        "names the file \(settings.certificateFile), which expires on \(UTC.date(authority.notAfter)); \(Self.makeAnew)"
+      )
+    ]
+  }
+
+  private static let makeAnew =
+    "\"m2m-proxy ca init --force\" makes another authority, which applications then have to trust (m2m-proxy ca trust)"
+
+  private static func problem(_ error: AuthorityError, _ settings: InterceptionSettings) -> ConfigurationProblem {
+    switch error {
+    case .certificate(let file, let complaint):
+      let hint = unsafe access(file, F_OK) != 0 ? "; \"m2m-proxy ca init\" makes one" : ""
+      return settings.certificatePlace.problem("names the file \(file), which \(complaint)\(hint)")
+    case .expired(let file, let complaint):
+      return settings.certificatePlace.problem("names the file \(file), which \(complaint); \(makeAnew)")
+    case .key(let file, let complaint):
+      return settings.keyPlace.problem("names the file \(file), which \(complaint)")
+    }
+  }
+}
+
+extension CertificateAuthority {
+  /// Whether it may issue certificates for what `match` takes.
+  fileprivate func permits(_ match: Match) -> Bool {
+    CertifiedHost(match.isWildcard ? "any-host.\(match.host)" : match.host).map(permits) ?? false
+  }
+}
+
+extension Match {
+  /// The host, or the wildcard.
+  fileprivate var hostPattern: String { isWildcard ? "*.\(host)" : host }
+}
+
+extension AuthorityScope {
+  /// The hosts that `configuration` has intercepted; of a wildcard, the domain.
+  public init(_ configuration: ProxyConfiguration) {
+    let matches = configuration.routes.filter { $0.tunnel == .intercept }.flatMap(\.matches)
+    self.init(matches.compactMap { CertifiedHost($0.host) })
+  }
+}

@@ -1,0 +1,94 @@
+internal import Glibc
+
+/// The sockets that systemd bound and passed to this process (sd_listen_fds(3)): descriptors from 3 on, as many as
+/// LISTEN_FDS says, with the names in LISTEN_FDNAMES.
+struct PassedSockets {
+  /// One of them.
+  struct Socket: Equatable {
+    let name: String
+    let number: Int32
+  }
+
+  /// Those that nobody has taken yet.
+  private(set) var sockets: [Socket]
+  /// Why there are none, for whoever expects some.
+  private let absence: String
+
+  private static let first: Int32 = 3
+  private static let most = 1024
+  private static let variables = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"]
+
+  /// What this process was given. The variables are taken out of its environment: they are for nobody else.
+  ///
+  /// To be called before any descriptor is opened that could get one of these numbers.
+  static func ofThisProcess() throws(StartError) -> PassedSockets {
+    let passed = try PassedSockets(process: getpid()) { name in
+      guard let value = unsafe getenv(name) else { return nil }
+      return unsafe String(cString: value)
+    }
+    for name in variables { unsafe _ = unsetenv(name) }
+    for socket in passed.sockets {
+      var status = stat()
+      guard unsafe fstat(socket.number, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else {
+        throw StartError("systemd announced a socket \"\(socket.name)\", but descriptor \(socket.number) is none.")
+      }
+    }
+    return passed
+  }
+
+  /// What the environment of the process with the number `process` says.
+  init(process: pid_t, variable: (String) -> String?) throws(StartError) {
+    sockets = []
+    guard let intended = variable("LISTEN_PID") else {
+      absence = "LISTEN_PID is not set; start the .socket unit, which passes sockets to the .service of its name"
+      return
+    }
+    guard intended == String(process) else {
+      absence =
+        "they were passed to process \(intended.prefix(20)), and this is \(process); a script that starts the proxy "
+        + "must do so with exec"
+      return
+    }
+    guard let count = Int32(variable("LISTEN_FDS") ?? ""), (0...Int32(Self.most)).contains(count) else {
+      throw StartError("LISTEN_FDS, which systemd sets, is no number of sockets.")
+    }
+    absence = "LISTEN_FDS is 0"
+    let names = variable("LISTEN_FDNAMES")?.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+    if let names, names.count != count, count > 0 {
+      throw StartError("LISTEN_FDNAMES, which systemd sets, has \(names.count) names for \(count) sockets.")
+    }
+    sockets = (0..<count).map { Socket(name: names?[Int($0)] ?? "unknown", number: Self.first + $0) }
+  }
+
+  /// Those with this name.
+  mutating func take(named name: String) throws(StartError) -> [Socket] {
+    let taken = sockets.filter { $0.name == name }
+    guard !taken.isEmpty else {
+      let known = sockets.isEmpty ? "none was passed: \(absence)" : "those that were passed: \(list)"
+      throw StartError("systemd:\(name): there is no socket of that name; \(known).")
+    }
+    sockets.removeAll { $0.name == name }
+    return taken
+  }
+
+  /// All that are left.
+  mutating func takeAll() throws(StartError) -> [Socket] {
+    guard !sockets.isEmpty else { throw StartError("systemd: no socket was passed: \(absence).") }
+    defer { sockets = [] }
+    return sockets
+  }
+
+  /// - Throws: that there are sockets which no listener uses: whoever connects there would wait for ever.
+  func checkAllAreTaken() throws(StartError) {
+    guard !sockets.isEmpty else { return }
+    throw StartError(
+      "systemd passed sockets that proxy.conf does not listen on: \(list); "
+        + "\"systemd:NAME\" under listen takes those of a name, and \"systemd\" all that are left.")
+  }
+
+  private var list: String {
+    var names: [String] = []
+    for socket in sockets where !names.contains(socket.name) { names.append(socket.name) }
+    return names.joined(separator: ", ")
+  }
+}

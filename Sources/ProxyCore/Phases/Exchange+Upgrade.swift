@@ -1,0 +1,95 @@
+internal import Bytes
+internal import Configuration
+internal import HTTPWire
+internal import Reactor
+
+extension Exchange {
+  // MARK: The offer
+
+  /// Notes to which protocols the upstream may change the connection: of those that the client offers, those that the
+  /// route lets through. Without any, the request goes on as an ordinary one (RFC 9110 section 7.8).
+  func offerUpgrade(_ route: ProxyRoute) {
+    // Behind content nobody could tell what belongs to the new protocol; "close" says that there will be nothing behind.
+    guard head.hasUpgrade, head.wantsKeepAlive, head.framing == .none || head.framing == .length(0),
+      route.upgrade != .off, let input = connection.input
+    else { return }
+    offeredProtocols = head.offeredProtocols(input.readableBytes).filter { route.upgrade.allows(text(of: $0)) }
+  }
+
+  /// Whether the client has sent something behind a request with Upgrade, ahead of its answer. Where the protocol does not
+  /// change, that may have been meant for the other one, and is never read as a request (RFC 9931).
+  var isAheadOfUpgrade: Bool {
+    guard head.hasUpgrade else { return false }
+    if let input = connection.input, input.count > head.length { return true }
+    if let upload, upload.decoder.isFinished, !upload.input.isEmpty { return true }
+    return connection.stream.isReadable && connection.stream.hasUnexpectedInput()
+  }
+
+  // MARK: The switch
+
+  /// Whether the upstream's answer is that it speaks another protocol from here on.
+  var hasSwitched: Bool { answerHead.status == 101 }
+
+  /// Refuses a 101 to what was not asked, or not completely sent.
+  func checkSwitch(_ route: ProxyRoute) throws(ExchangeError) {
+    guard !offeredProtocols.isEmpty, upload?.isFinished == true, let request = connection.input,
+      let answer = answerInput
+    else { throw .response(.unaskedUpgrade, route) }
+    let chosen = answerHead.chosenProtocols(answer.readableBytes)
+    guard !chosen.isEmpty, chosen.allSatisfy({ wasOffered($0, answer, request) }) else {
+      throw .response(.unofferedUpgrade, route)
+    }
+  }
+
+  private func wasOffered(_ chosen: ByteRange, _ answer: ByteBuffer, _ request: ByteBuffer) -> Bool {
+    offeredProtocols.contains { answer.readableBytes.isSameProtocol(chosen, as: $0, in: request.readableBytes) }
+  }
+
+  /// Tells the client that the protocol has changed. What either side has sent behind its head belongs to the new one.
+  func switchProtocols() async throws(ExchangeError) {
+    guard let route, let input = answerInput, let outbound = answerOutput else { return }
+    try writeSwitch(outbound, input, route)
+    clock.switched = worker.loop.now - clock.start
+    status = 101
+    hasBegunAnswer = true
+    // It is no request under way any more, and may last for days.
+    leavePlace()
+    input.consume(answerHead.length)
+    tunnel = TunnelRelay(fromClient: takeTunnelBytes(), fromUpstream: input.isEmpty ? nil : input)
+    if input.isEmpty { worker.buffers.giveBack(input) }
+    answerInput = nil
+    guard await send(outbound) else { throw .clientGone }
+    worker.buffers.giveBack(outbound)
+    answerOutput = nil
+    endUpload()
+  }
+
+  private func writeSwitch(_ outbound: ByteBuffer, _ input: ByteBuffer, _ route: ProxyRoute) throws(ExchangeError) {
+    let bytes = input.readableBytes
+    let chosen = answerHead.chosenProtocols(bytes)
+    noteTunnelRequest(protocols: Self.text(of: chosen, in: bytes))
+    var writer = HeadWriter(outbound)
+    writer.statusLine(answerHead.status, reason: bytes.extracting(answerHead.reason.range))
+    writer.forwardFields(of: answerHead, bytes)
+    writer.upgrade(to: chosen, bytes)
+    let viaName = worker.viaName.bytes
+    writer.via(answerHead.version, viaName.span)
+    do throws(WireError) { try writer.end() } catch { throw .response(error, route) }
+  }
+
+  private func noteTunnelRequest(protocols: String) {
+    guard let target else { return }
+    tunnelRequest = TunnelRequest(
+      method: text(of: head.method), host: (target.authority?.host ?? head.host).map { text(of: $0) } ?? "",
+      path: text(of: target.path), protocols: protocols)
+  }
+
+  private static func text(of protocols: [ByteRange], in bytes: Span<UInt8>) -> String {
+    var text = ""
+    for range in protocols {
+      if !text.isEmpty { text += "," }
+      for index in range.range { text.unicodeScalars.append(Unicode.Scalar(bytes[index])) }
+    }
+    return text
+  }
+}

@@ -1,0 +1,60 @@
+internal import Addresses
+
+extension ProxyHeader {
+  private static let longestLine = 107
+
+  /// Reads version 1: `PROXY TCP4 192.0.2.1 192.0.2.2 50000 80`, and CR LF.
+  static func parseLine(_ bytes: Span<UInt8>) throws(ProxyHeaderError) -> ProxyHeader? {
+    var end = keyword.count
+    while end < bytes.count, bytes[end] != UInt8(ascii: "\r") {
+      // Printable ASCII and nothing else, so that no line end of another kind hides in it.
+      guard (0x20...0x7E).contains(bytes[end]) else { throw .malformedLine }
+      end += 1
+    }
+    guard end + 2 <= longestLine else { throw .lineTooLong }
+    guard end + 1 < bytes.count else { return nil }
+    guard bytes[end + 1] == UInt8(ascii: "\n") else { throw .malformedLine }
+
+    let words = bytes.words(from: keyword.count, to: end)
+    let length = end + 2
+    // What follows means nothing, says the specification.
+    if words.first == "UNKNOWN" { return ProxyHeader(length: length) }
+    guard words.count == 5 else { throw .malformedLine }
+    let isV4 = words[0] == "TCP4"
+    guard isV4 || words[0] == "TCP6" else { throw .unknownFamily }
+    return ProxyHeader(
+      source: Endpoint(address: try address(words[1], isV4), port: try port(words[3])),
+      destination: Endpoint(address: try address(words[2], isV4), port: try port(words[4])), length: length)
+  }
+
+  private static func address(_ text: String, _ isV4: Bool) throws(ProxyHeaderError) -> IPAddress {
+    switch IPAddress(text) {
+    case .v4(let address) where isV4: .v4(address)
+    case .v6(let address) where !isV4: .v6(address)
+    default: throw .malformedAddress
+    }
+  }
+
+  private static func port(_ text: String) throws(ProxyHeaderError) -> UInt16 {
+    let isNumber = text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+    guard isNumber, text == "0" || !text.hasPrefix("0"), let port = UInt16(text) else { throw .malformedPort }
+    return port
+  }
+}
+
+extension Span<UInt8> {
+  /// What stands between single spaces; two in a row have an empty word between them.
+  fileprivate func words(from start: Int, to end: Int) -> [String] {
+    var words: [String] = []
+    var word: [UInt8] = []
+    for index in start..<end {
+      if self[index] == UInt8(ascii: " ") {
+        words.append(String(decoding: word, as: UTF8.self))
+        word.removeAll(keepingCapacity: true)
+      } else {
+        word.append(self[index])
+      }
+    }
+    return words + [String(decoding: word, as: UTF8.self)]
+  }
+}

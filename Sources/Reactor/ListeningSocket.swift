@@ -1,0 +1,119 @@
+internal import CLinux
+internal import Glibc
+public import SystemPackage
+
+/// A socket that listens, before an event loop takes it.
+public struct ListeningSocket: ~Copyable {
+  /// What it is bound to: `host:port`, or `unix:` and a path.
+  public let address: String
+  /// Its port; 0 for a Unix socket.
+  public let port: UInt16
+  /// Whether it is a Unix socket.
+  public let isUnix: Bool
+
+  private let descriptor: Descriptor
+  private let file: SocketFile?
+
+  static let backlog: Int32 = 4096
+
+  private init(
+    _ descriptor: consuming Descriptor, address: String, port: UInt16, isUnix: Bool,
+    file: consuming SocketFile? = nil
+  ) {
+    self.address = address
+    self.port = port
+    self.isUnix = isUnix
+    self.descriptor = descriptor
+    self.file = file
+  }
+
+  private init(tcp descriptor: consuming Descriptor) {
+    let address = SocketAddress.text(of: descriptor.number, peer: false)
+    let port = UInt16(address.split(separator: ":").last.flatMap { UInt16($0) } ?? 0)
+    self.init(descriptor, address: address, port: port, isUnix: false)
+  }
+
+  /// Binds `host` (a numeric address) and `port` (0: any free one).
+  ///
+  /// - Parameter sharesPort: whether several sockets may bind the same port; the kernel spreads connections over them.
+  public init(host: String, port: UInt16, sharesPort: Bool) throws(Errno) {
+    let number = unsafe try Errno.check(clinux_listen(host, port, Self.backlog, sharesPort ? 1 : 0))
+    self.init(tcp: Descriptor(owning: number))
+  }
+
+  /// Makes a Unix socket at `path`, in place of one that nobody listens on any more. Its permissions are never wider
+  /// than `mode`. The file is removed with the socket.
+  public init(path: String, mode: UInt32, owner: UInt32?, group: UInt32?) throws(SocketFileError) {
+    let lock = try SocketFile.lockDirectory(of: path)
+    try SocketFile.removeStale(path)
+    let number = unsafe clinux_bind_unix(path)
+    guard number >= 0 else { throw SocketFileError(.last) }
+    let socket = Descriptor(owning: number)
+    let file = try SocketFile.claim(path, mode: mode, owner: owner, group: group)
+    guard listen(number, Self.backlog) == 0 else { throw SocketFileError(.last) }
+    _ = consume lock
+    self.init(socket, address: "unix:\(path)", port: 0, isUnix: true, file: file)
+  }
+
+  /// Takes over a socket that another program made.
+  /// - Throws: why it is none that can be listened on, as the end of a sentence.
+  public init(inherited descriptor: consuming Descriptor) throws(InheritedSocketError) {
+    let number = descriptor.number
+    guard let kind = Self.option(SO_TYPE, of: number) else { throw .notASocket }
+    guard kind == Int32(SOCK_STREAM.rawValue) else { throw .notAStream }
+    guard Self.option(SO_ACCEPTCONN, of: number) == 1 else { throw .notListening }
+    let flags = fcntl(number, F_GETFL)
+    guard flags >= 0, fcntl(number, F_SETFL, flags | O_NONBLOCK) == 0, fcntl(number, F_SETFD, FD_CLOEXEC) == 0 else {
+      throw .notASocket
+    }
+    switch Self.option(SO_DOMAIN, of: number) {
+    case AF_INET, AF_INET6: self.init(tcp: descriptor)
+    case AF_UNIX: self.init(descriptor, address: "unix:\(Self.path(of: number))", port: 0, isUnix: true)
+    default: throw .unknownFamily
+    }
+  }
+
+  /// Another descriptor of the same socket, for another loop. The file stays with the first one.
+  public func copy() throws(Errno) -> ListeningSocket {
+    let number = try Errno.check(fcntl(descriptor.number, F_DUPFD_CLOEXEC, 0))
+    return ListeningSocket(Descriptor(owning: number), address: address, port: port, isUnix: isUnix)
+  }
+
+  /// Whether it takes IPv4 connections beside those of its own family.
+  public var takesIPv4Too: Bool {
+    var value: Int32 = 0
+    var length = socklen_t(MemoryLayout<Int32>.size)
+    guard Self.option(SO_DOMAIN, of: descriptor.number) == AF_INET6 else { return false }
+    return unsafe getsockopt(descriptor.number, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &value, &length) == 0
+      && value == 0
+  }
+
+  /// The number of its descriptor.
+  var number: Int32 { descriptor.number }
+
+  private static func option(_ name: Int32, of descriptor: Int32) -> Int32? {
+    var value: Int32 = 0
+    var length = socklen_t(MemoryLayout<Int32>.size)
+    return unsafe getsockopt(descriptor, SOL_SOCKET, name, &value, &length) == 0 ? value : nil
+  }
+
+  private static func path(of descriptor: Int32) -> String {
+    unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(CLINUX_PATH_TEXT)) { text in
+      unsafe text.initialize(repeating: 0)
+      guard unsafe clinux_unix_path(descriptor, text.baseAddress) == 0 else { return "" }
+      return unsafe String(cString: text.baseAddress!)
+    }
+  }
+}
+
+/// Why a descriptor that another program passed is no socket to listen on.
+public enum InheritedSocketError: Error, Equatable {
+  /// It is no socket, or not open at all.
+  case notASocket
+  /// It is a socket for datagrams or packets.
+  case notAStream
+  /// It does not listen; perhaps it is a connection already.
+  case notListening
+  /// It is neither IP nor Unix.
+  case unknownFamily
+}

@@ -1,0 +1,48 @@
+internal import ArgumentParser
+internal import Configuration
+internal import Cryptography
+internal import Glibc
+internal import Interception
+
+struct CA: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "ca",
+    abstract: "Makes the certificate authority of interception, and lets applications trust it.",
+    discussion: """
+      Applications with https:// URLs get a token only if TLS ends at the proxy, on routes with "tunnel: intercept". \
+      They have to trust the authority whose certificates the proxy shows them: "ca init" makes it, "ca trust" says how.
+      """,
+    subcommands: [CAInit.self, CATrust.self, CAExport.self, CABundle.self])
+}
+
+/// Which authority a command is about.
+struct AuthorityOption: ParsableArguments {
+  @OptionGroup var file: ConfigurationOption
+
+  @Option(
+    help: ArgumentHelp(
+      "The PEM file of the authority's certificate, in place of the one that the configuration names.",
+      valueName: "file"))
+  var certificate: String?
+
+  /// The certificate that applications have to trust, and its file, if there is no other in that; ends the program where
+  /// there is none.
+  func root() throws -> (certificate: Certificate, file: String?) {
+    let path = try certificate ?? LoadedConfiguration(file).interception().certificateFile
+    let certificates: [Certificate]
+    do { certificates = try CertificateAuthority.certificates(file: path) } catch {
+      let hint = unsafe access(path, F_OK) != 0 ? "; \"m2m-proxy ca init\" makes one" : ""
+      Terminal.say("m2m-proxy: \(error)\(hint)")
+      throw ExitCode(EX_USAGE)
+    }
+    guard let root = certificates.last, root.isSelfIssued else {
+      Terminal.say(
+        """
+        m2m-proxy: file \(path) ends with \(certificates.last?.name ?? ""), which is not a root.
+        Applications have to trust the root above it: add its certificate at the end of the file.
+        """)
+      throw ExitCode(EX_USAGE)
+    }
+    return (root, certificates.count == 1 ? path : nil)
+  }
+}
