@@ -37,8 +37,8 @@ def websockets_server(context=None):
         thread.join(PATIENCE)
 
 
-def connect(uri: str, **more):
-    return websockets.sync.client.connect(uri, proxy=None, max_size=16 * MB, open_timeout=PATIENCE, **more)
+def connect(uri: str, proxy: str | None = None, **more):
+    return websockets.sync.client.connect(uri, proxy=proxy, max_size=16 * MB, open_timeout=PATIENCE, **more)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -58,6 +58,26 @@ def test_websockets_with_a_base_url_has_its_token(start_proxy, tls_context, auth
         assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4321, "as you wish")
     line = proxy.requests_logged(1)[0]
     assert (line["status"], line["upgrade"], line["path"]) == ("101", "websocket", "/api/chat") and "error" not in line
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+def test_websockets_with_a_proxy_asks_for_a_tunnel_and_has_its_token_inside(start_proxy, interception, authlib, scheme):
+    with websockets_server() as server:
+        proxy = start_proxy({"tunnel": "intercept", "forward_to": f"http://{server}"}, interception=interception.settings)
+        with connect(f"{scheme}://api.internal/chat", proxy.url,
+                     ssl=interception.context() if scheme == "wss" else None) as client:
+            assert client.recv(PATIENCE) == f"/chat Bearer {authlib.tokens[0]}"
+            message = "x" * (5 * MB)
+            client.send(message)
+            assert client.recv(PATIENCE) == message
+            client.send("close")
+            with pytest.raises(ConnectionClosed) as closed:
+                client.recv(PATIENCE)
+        assert closed.value.rcvd.code == 4321
+    lines = proxy.requests_logged(2)
+    assert [(line["method"], line["host"], line["status"]) for line in lines] == [
+        ("CONNECT", "api.internal", "200"), ("GET", "api.internal", "101")]
+    assert all("error" not in line for line in lines)
 
 
 def test_websockets_hears_why_it_was_refused(start_proxy, free_port):

@@ -9,8 +9,10 @@ import threading
 import pytest
 
 from harness.client import get, post
+from harness.intercepting import TunnelClient
 from harness.parent import ScriptedParent
 from harness.waiting import PATIENCE, poll
+from harness.wire import read_answer_head
 from test_memory import Peak
 from test_tunnel import is_reset, open_tunnels
 
@@ -573,6 +575,28 @@ def test_a_web_page_cannot_open_one(proxy, origin):
     answer = proxy.connect().exchange(handshake("/api/chat", "Origin: http://evil.example"))
     assert answer.status == 403 and "browser_requests" in json.loads(answer.body)["hint"]
     assert origin.requests == []
+
+
+def test_inside_an_intercepted_tunnel_nothing_is_different(start_proxy, origin, interception):
+    def inside():
+        return TunnelClient(proxy.address, "api.internal:443").start_tls(interception.context(), "api.internal")
+
+    proxy = start_proxy({"tunnel": "intercept", "forward_to": origin.url}, interception=interception.settings)
+    with inside() as client:
+        assert client.exchange(handshake("/chat")).status == 200
+        assert client.exchange(get("/next")).status == 200
+        answer = client.exchange(handshake("/chat") + get("/evil"))
+        assert (answer.status, answer.value("connection")) == (200, b"close")
+        client.expect_end()
+    assert [request.target for request in origin.requests] == [b"/chat", b"/next", b"/chat"]
+    origin.otherwise = echo
+    with inside() as client:
+        client.send(handshake("/chat") + b"early")
+        assert read_answer_head(client.reader, may_switch=True).status == 101
+        assert client.reader.exactly(5) == b"early"
+        client.send(b"x" * MB)
+        assert client.reader.exactly(MB) == b"x" * MB
+    assert proxy.requests_logged(6)[-1]["received"] == str(MB + 5)
 
 
 def test_a_parent_proxy_may_be_in_between(start_proxy, origin):
