@@ -28,15 +28,15 @@ def main() -> int:
         return 0
     # Being terminated ends the run like Ctrl-C: what was started is ended first.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    programs = Programs(Path(os.environ["M2M_PROXY"]), Path(os.environ["M2M_SANDBOX"]), Path(os.environ["BENCH_VENV"]),
-                        arguments.out / "programs")
+    programs = Programs(Path(os.environ["M2M_PROXY"]).absolute(), Path(os.environ["M2M_SANDBOX"]).absolute(),
+                        Path(os.environ["BENCH_VENV"]), Path(os.environ["BENCH_OUT"]) / "programs")
     cores = machine.Cores.share_out()
     machine.raise_descriptor_limit()
     machine.stay_off_the_proxys_core(cores)
     arguments.out.mkdir(parents=True, exist_ok=True)
     with Site(programs, cores, make_directory(), not arguments.no_access_log, arguments.seconds) as site:
         if arguments.instructions:
-            return instructions.check(site, arguments.set)
+            return instructions.check(site, arguments.out, arguments.set)
         return _measure(site, arguments)
 
 
@@ -83,26 +83,31 @@ def _write(out: Path, facts: dict[str, str], outcomes: list[Outcome]) -> None:
     if drawn:
         (out / "picture.svg").write_text(picture(drawn))
     print(text)
-    say(f"written: {', '.join(str(path) for path in sorted(out.glob('*.*')))}")
+    say(f"written to {out}: table.md, values.json" + (", picture.svg" if drawn else ""))
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="scripts/bench", description="Measures m2m-proxy beside other proxies: docs/performance.md")
-    parser.add_argument("--quick", action="store_true", help="a few scenarios, one round each: to see that all works")
-    parser.add_argument("--only", action="append", metavar="SCENARIO", help="this one, or all whose names begin so; may be repeated")
-    parser.add_argument("--peers", metavar="NAME,...", help=f"of {', '.join(PEERS)}; m2m-proxy is always there")
-    parser.add_argument("--rounds", type=int, help="default: 3")
-    parser.add_argument("--seconds", type=float, help="of load for each measurement; default: 5")
-    parser.add_argument("--no-access-log", action="store_true", help="no access log, in any of them")
-    parser.add_argument("--out", type=Path, default=Path(os.environ["BENCH_OUT"]), help="directory for table.md, picture.svg and values.json; default: .build/bench")
-    parser.add_argument("--list", action="store_true", help="print the scenarios, and end")
-    parser.add_argument("--instructions", action="store_true", help="count instructions for each request instead, and compare them with those in scripts/benchmark/instructions.json")
-    parser.add_argument("--set", action="store_true", help="with --instructions: write what was counted to that file")
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description="Measures m2m-proxy beside other proxies: docs/performance.md says how.")
+    add = parser.add_argument
+    add("--quick", action="store_true", help="some of the scenarios, one short round each: to see that all works")
+    add("--only", action="append", metavar="SCENARIO", help="this one, or those whose names begin so; may be repeated")
+    add("--peers", metavar="NAME,...", help=f"of {', '.join(PEERS)}; m2m-proxy is always there")
+    add("--rounds", type=int, help="default: 3")
+    add("--seconds", type=float, help="of load for each measurement; default: 5")
+    add("--no-access-log", action="store_true", help="no access log, in any of them")
+    add("--out", type=Path, default=Path(os.environ["BENCH_OUT"]),
+        help="directory for table.md, picture.svg and values.json; default: .build/bench")
+    add("--list", action="store_true", help="print the scenarios, and end")
+    add("--instructions", action="store_true",
+        help="count instructions for each request instead, and compare them with scripts/benchmark/instructions.json")
+    add("--set", action="store_true", help="with --instructions: write what was counted to that file")
     arguments = parser.parse_args()
+    arguments.out = arguments.out.absolute()
     arguments.rounds = arguments.rounds or (1 if arguments.quick else 3)
     arguments.seconds = arguments.seconds or (2 if arguments.quick else 5)
     arguments.only = _chosen(parser, arguments.only, arguments.quick)
-    arguments.peers = ["m2m-proxy", *(name for name in PEERS if name != "m2m-proxy" and name in _names(parser, arguments.peers))]
+    arguments.peers = _names(parser, arguments.peers)
     return arguments
 
 
@@ -118,10 +123,10 @@ def _chosen(parser: argparse.ArgumentParser, names: list[str] | None, is_quick: 
 
 
 def _names(parser: argparse.ArgumentParser, text: str | None) -> list[str]:
-    names = text.split(",") if text else list(PEERS)
+    names = ["m2m-proxy", *(text.split(",") if text else PEERS)]
     if unknown := [name for name in names if name not in PEERS]:
         parser.error(f"no peer {', '.join(unknown)}; there are: {', '.join(PEERS)}")
-    return names
+    return [name for name in PEERS if name in names]
 
 
 if __name__ == "__main__":

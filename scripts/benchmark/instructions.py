@@ -1,9 +1,11 @@
 """Instructions for each request, counted by callgrind: the figure that a busy machine does not change, so that a threshold
 can be kept in the repository. Only what runs in user space is counted, and one request at a time is sent: it is not what
-a request costs under load, but it tells when the way of a request has become longer."""
+a request costs under load, but it tells when the way of a request has become longer. The profiles are left
+in the output directory, for callgrind_annotate."""
 
 import json
 import re
+import shutil
 import socket
 import subprocess
 from pathlib import Path
@@ -22,9 +24,9 @@ _REQUESTS = 2_000
 _WAYS = {"plain": Role(), "tls": Role(tls_upstream=True)}
 
 
-def check(site: Site, is_set: bool) -> int:
+def check(site: Site, out: Path, is_set: bool) -> int:
     kept = json.loads(_FILE.read_text()) if _FILE.exists() else {"tolerance_percent": 3, "instructions_per_request": {}}
-    counted = {name: _count(site, name, role) for name, role in _WAYS.items()}
+    counted = {name: _count(site, out, name, role) for name, role in _WAYS.items()}
     if is_set:
         kept["instructions_per_request"] = counted
         _FILE.write_text(json.dumps(kept, indent=2) + "\n")
@@ -43,12 +45,12 @@ def check(site: Site, is_set: bool) -> int:
     return code
 
 
-def _count(site: Site, name: str, role: Role) -> int:
+def _count(site: Site, out: Path, name: str, role: Role) -> int:
     directory, port = site.new_directory(f"instructions-{name}"), free_port()
     written = directory / "callgrind.out"
-    wrapper = [site.programs.need("valgrind"), "--tool=callgrind", f"--callgrind-out-file={written}", "--quiet"]
-    peer = M2MProxy()
-    process = peer.launch_with(configuration(site, role, port), site, role, directory, *wrapper)
+    command = [site.programs.need("valgrind"), "--tool=callgrind", f"--callgrind-out-file={written}", "--quiet",
+               _without_debug_information(site, directory)]
+    process = M2MProxy().launch_with(configuration(site, role, port), site, role, directory, command)
     with Running(process.wait_for_port(port), port, directory):
         with socket.create_connection(("127.0.0.1", port), 30) as connection:
             message = request(site, "/orders/small")
@@ -56,8 +58,18 @@ def _count(site: Site, name: str, role: Role) -> int:
             _command(site, process, "zero")
             _send(connection, message, _REQUESTS)
             _command(site, process, "dump")
-    totals = re.findall(r"^totals: (\d+)", written.with_suffix(".out.1").read_text(), re.M)
+    profile = out / f"callgrind.{name}.out"
+    shutil.copyfile(written.with_suffix(".out.1"), profile)
+    totals = re.findall(r"^totals: (\d+)", profile.read_text(), re.M)
     return round(int(totals[0]) / _REQUESTS)
+
+
+def _without_debug_information(site: Site, directory: Path) -> Path:
+    """The program as valgrind can read it: it gives up on what this compiler writes for debuggers."""
+    stripped = directory / "m2m-proxy"
+    subprocess.run([site.programs.need("strip"), "--strip-debug", "-o", stripped, site.programs.proxy], check=True,
+                   timeout=60)
+    return stripped
 
 
 def _send(connection: socket.socket, message: bytes, count: int) -> None:

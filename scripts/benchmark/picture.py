@@ -30,7 +30,7 @@ def picture(outcomes: list[Outcome]) -> str:
         part, height = _chart(outcome, top)
         parts.append(part)
         top += height
-    caption = "processor time of the proxy for each request, in microseconds: user (dark) and system (light); ratio in one run"
+    caption = "processor time of the proxy for each request: user (dark) and system (light); ratios are of one run"
     parts.append(f'<text class="faint" x="0" y="{top}">{escape(caption)}</text>')
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {top + 12}" width="{_WIDTH}" '
             f'height="{top + 12}" role="img">\n<style>{_STYLE}</style>\n' + "\n".join(parts) + "\n</svg>\n")

@@ -63,9 +63,6 @@ class Process:
         if code != 0:
             raise self._failure(f"it ended with {code}")
 
-    def is_running(self) -> bool:
-        return self._process.poll() is None
-
     def processes(self) -> list[int]:
         """Its number and those of its workers."""
         found = [self.pid]

@@ -25,12 +25,14 @@ class M2MProxy(Peer):
     def launch(self, site: Site, role: Role, directory: Path, port: int) -> Process:
         return self.launch_with(configuration(site, role, port), site, role, directory)
 
-    def launch_with(self, settings: dict, site: Site, role: Role, directory: Path, *wrapper) -> Process:
+    def launch_with(self, settings: dict, site: Site, role: Role, directory: Path,
+                    command: list | None = None) -> Process:
+        """With `command` in place of the program itself."""
         (directory / "proxy.conf").write_text(proxy_conf(settings))
         if role.tls_clients:
             subprocess.run([site.programs.proxy, "ca", "init", "--config", "proxy.conf"], cwd=directory, check=True,
                            stdout=subprocess.DEVNULL, timeout=30)
-        return Process(self.name, [*wrapper, site.programs.proxy, "run", "--config", "proxy.conf"], directory,
+        return Process(self.name, [*(command or [site.programs.proxy]), "run", "--config", "proxy.conf"], directory,
                        site.cores.of_proxy(role.loops))
 
 

@@ -1,5 +1,6 @@
 """Squid as an accelerator without a cache, with a pasted token."""
 
+import resource
 import subprocess
 from pathlib import Path
 
@@ -29,10 +30,11 @@ access_log {log}
 buffered_logs on
 cache_log {directory}/cache.log
 cache_store_log none
+pinger_enable off
 netdb_filename none
 coredump_dir none
 pid_filename none
-max_filedescriptors 65536
+max_filedescriptors {descriptors}
 shutdown_lifetime 0 seconds
 """
 
@@ -47,9 +49,9 @@ class Squid(Peer):
     def launch(self, site: Site, role: Role, directory: Path, port: int) -> Process:
         if role.loops > 1:
             raise Failure("squid: measured with one worker only")
-        tls = f" tls tls-cafile={site.authority.file} tls-default-ca=off"
+        tls = f" tls tls-cafile={site.authority.file} tls-default-ca=off tls-min-version=1.3 ssldomain=localhost"
         (directory / "squid.conf").write_text(_CONFIGURATION.format(
-            directory=directory, port=port, token=site.token, upstream_port=site.origin.port(role.tls_upstream),
+            directory=directory, port=port, descriptors=resource.getrlimit(resource.RLIMIT_NOFILE)[0], token=site.token, upstream_port=site.origin.port(role.tls_upstream),
             authority=site.origin.authority(role.tls_upstream), tls=tls if role.tls_upstream else "",
             log=f"stdio:{directory}/access.log" if site.access_log else "none"))
         return Process("squid", [site.programs.need("squid"), "-N", "-f", directory / "squid.conf"], directory,

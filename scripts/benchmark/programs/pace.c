@@ -3,7 +3,8 @@
 //
 //   pace PORT CONNECTIONS RATE SECONDS REQUEST-FILE RECORDS-FILE
 //
-// A record is two doubles, in seconds: since 1970, and the latency. Anything but an answer of 200 ends it with 1.
+// A record is two doubles, in seconds: since 1970, and the latency. The first request of each connection has none; when
+// those are answered, it says "warm". Anything but an answer of 200 ends it with 1.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,7 +26,7 @@ typedef struct {
 } connection;
 
 static void give_up(const char *what) {
-  fprintf(stderr, "pace: %s (%s)\n", what, strerror(errno));
+  fprintf(stderr, "pace: %s%s%s\n", what, errno ? ": " : "", errno ? strerror(errno) : "");
   exit(1);
 }
 
@@ -76,17 +77,19 @@ int main(int count, char **arguments) {
   if (!file || !records) give_up("a file cannot be opened");
   size_t length = fread(request, 1, sizeof request, file);
 
-  int queue = epoll_create1(0), idle_count = 0;
+  // By turns: every connection carries a request before the first one carries another.
+  int queue = epoll_create1(0), next = 0, idle_count = connections;
   connection *all = calloc(connections, sizeof *all), **idle = calloc(connections, sizeof *idle);
-  for (int i = 0; i < connections; i++) open_connection(&all[i], port, queue), idle[idle_count++] = &all[i];
+  if (!all || !idle) give_up("memory");
+  for (int i = 0; i < connections; i++) open_connection(&all[i], port, queue), idle[i] = &all[i];
 
   double begin = now();
-  long sent = 0, answered = 0, total = rate * seconds;
+  long sent = 0, answered = 0, total = connections + rate * seconds;
   while (answered < total) {
     double time = now(), due = begin + sent / rate;
-    if (time > begin + seconds + 10) give_up("answers are 10 s late");
+    if (time > begin + total / rate + 10) give_up("answers are 10 s late");
     for (; sent < total && idle_count && due <= time; due = begin + ++sent / rate)
-      send_request(idle[--idle_count], request, length, due);
+      send_request(idle[next], request, length, due), next = (next + 1) % connections, idle_count--;
     // With no connection left nothing can be sent before an answer has come.
     double pause = sent < total && idle_count ? due - now() : 1;
     struct timespec wait = {.tv_nsec = pause > 0 ? pause < 1 ? pause * 1e9 : 999999999 : 0};
@@ -96,10 +99,13 @@ int main(int count, char **arguments) {
     for (int i = 0; i < ready; i++) {
       connection *c = events[i].data.ptr;
       if (!receive(c)) continue;
+      idle[(next + idle_count++) % connections] = c;
+      if (++answered <= connections) {
+        if (answered == connections) puts("warm"), fflush(stdout);
+        continue;
+      }
       double record[2] = {c->due, now() - c->due};
       if (fwrite(record, sizeof record, 1, records) != 1) give_up("fwrite");
-      idle[idle_count++] = c;
-      answered++;
     }
   }
   return fclose(records) == 0 ? 0 : 1;

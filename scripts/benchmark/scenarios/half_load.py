@@ -34,7 +34,6 @@ class _HalfLoad:
         rate = self.rate(site)
         message = request(site, "/orders/small")
         with peer.start(site, Role()) as running:
-            pace.run(site, running.directory, running.port, message, _CONNECTIONS, rate, seconds=1)
             records = pace.run(site, running.directory, running.port, message, _CONNECTIONS, rate, site.seconds)
         return {"rate": rate} | percentiles(latency for _, latency in records)
 

@@ -30,7 +30,6 @@ def _measure(site: Site) -> Values:
         process = peer.launch_with(configuration(site, role, port, tokens.endpoint), site, role, directory)
         with Running(process.wait_for_port(port), port, directory):
             message = request(site, "/orders/small")
-            pace.run(site, directory, port, message, _CONNECTIONS, _RATE, seconds=1)
             records = pace.run(site, directory, port, message, _CONNECTIONS, _RATE, _SECONDS)
             renewals = [moment for moment in _renewals(process.output)
                         if records[0][0] + 1.5 < moment < records[-1][0] - 0.5]

@@ -16,12 +16,12 @@ WARM_UP = 1.0
 
 
 def under_load(site: Site, running: Running, message: bytes, connections: int, loops: int = 1, url: str | None = None,
-               environment: dict[str, str] = {}) -> Values:
+               environment: dict[str, str] = {}, seconds: float | None = None) -> Values:
     """What a proxy uses while wrk sends it as much as it takes."""
     url = url or f"http://127.0.0.1:{running.port}/"
     wrk.run(site, running.directory, url, message, connections, WARM_UP, environment)
     watch = Stopwatch(running.process)
-    report = wrk.run(site, running.directory, url, message, connections, site.seconds, environment)
+    report = wrk.run(site, running.directory, url, message, connections, seconds or site.seconds, environment)
     used = watch.read()
     per_request = 1e6 / report.requests
     return {
@@ -48,8 +48,8 @@ def _kept(connections: int, tls: bool) -> Scenario:
     upstream = "TLS 1.3" if tls else "plain"
     plural = "s" if connections > 1 else ""
     return _scenario(f"keepalive-{connections}{'-tls' if tls else ''}",
-                     f"{connections} keep-alive connection{plural}, answers of 1 KB, {upstream} upstream", connections, _small,
-                     tls, is_quick=connections > 1 and (connections, tls) != (512, True))
+                     f"{connections} keep-alive connection{plural}, answers of 1 KB, {upstream} upstream", connections,
+                     _small, tls, is_quick=connections > 1 and (connections, tls) != (512, True))
 
 
 SCENARIOS = [

@@ -39,8 +39,8 @@ def _scenario(direction: str, file: str, times: int, tls: bool) -> Scenario:
 
     count = f"{times} {direction}s" if times > 1 else f"One {direction}"
     return Scenario(f"{direction}-{file.lower()}{'-tls' if tls else ''}",
-                    f"{count} of {file}B, {'TLS 1.3' if tls else 'plain'} upstream", against_peers(PROXIES, measure), COLUMNS,
-                    "cpu")
+                    f"{count} of {file}B, {'TLS 1.3' if tls else 'plain'} upstream", against_peers(PROXIES, measure),
+                    COLUMNS, "cpu")
 
 
 SCENARIOS = [_scenario(direction, file, times, tls) for file, times in [("10M", 100), ("1G", 1)]
