@@ -3,7 +3,7 @@
 from .. import memory
 from ..load import idle
 from ..load.request import request
-from ..peers import Peer, Role
+from ..peers import Peer, Role, Running
 from ..site import Site
 from .scenario import PROXIES, Column, Scenario, Values, against_peers
 
@@ -19,8 +19,9 @@ def _scenario(count: int, is_quick: bool) -> Scenario:
                     against_peers(PROXIES, measure), COLUMNS, "connection", is_quick=is_quick)
 
 
-def with_connections(site: Site, running, count: int, **options) -> Values:
-    message = request(site, "/orders/small")
+def with_connections(site: Site, running: Running, count: int, tls: bool = False, **options) -> Values:
+    message = request(site, "/orders/small", tls=tls)
+    options |= {"tls": tls}
     start = memory.resident(running.process)
     # Ten first: what the first ones cost once is not theirs.
     with idle.connections(site, running.port, message, 10, **options):

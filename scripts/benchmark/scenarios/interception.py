@@ -16,7 +16,7 @@ _HANDSHAKING = 16
 
 
 def _under_load(site: Site, peer: Peer, connections: int, *fields: str) -> Values:
-    message = request(site, "/orders/small", b"", 0, *fields)
+    message = request(site, "/orders/small", *fields, tls=True)
     with peer.start(site, _ROLE) as running:
         port = site.origin.port(tls=True) if peer.intercepts else running.port
         return under_load(site, running, message, connections, url=f"https://localhost:{port}/",

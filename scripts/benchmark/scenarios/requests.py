@@ -55,10 +55,10 @@ def _kept(connections: int, tls: bool) -> Scenario:
 SCENARIOS = [
     *(_kept(connections, tls) for tls in [False, True] for connections in [1, 64, 512]),
     _scenario("new-connections", "A new client connection for each request, 64 at once, plain upstream", 64,
-              lambda site: request(site, "/orders/small", b"", 0, "Connection: close")),
+              lambda site: request(site, "/orders/small", "Connection: close")),
     _scenario("post-10k", "POST with 10 KB of content, 64 keep-alive connections, plain upstream", 64,
-              lambda site: request(site, "/orders/content", b"x" * 10_000, method="POST")),
+              lambda site: request(site, "/orders/content", method="POST", content=b"x" * 10_000)),
     _scenario("chunked", "POST with 10 KB of content in chunks of 1 KB, answers of 1 KB in chunks, 64 keep-alive "
               "connections, plain upstream", 64,
-              lambda site: request(site, "/orders/chunked", b"x" * 10_000, 1_000, method="POST")),
+              lambda site: request(site, "/orders/chunked", method="POST", content=b"x" * 10_000, chunk=1_000)),
 ]
