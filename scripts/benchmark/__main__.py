@@ -27,7 +27,8 @@ def main() -> int:
             print(f"{scenario.name:<20} {scenario.title}")
         return 0
     # Being terminated ends the run like Ctrl-C: what was started is ended first.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in [signal.SIGTERM, signal.SIGINT]:
+        signal.signal(number, signal.default_int_handler)
     programs = Programs(Path(os.environ["M2M_PROXY"]).absolute(), Path(os.environ["M2M_SANDBOX"]).absolute(),
                         Path(os.environ["BENCH_VENV"]), Path(os.environ["BENCH_OUT"]) / "programs")
     cores = machine.Cores.share_out()
@@ -134,3 +135,5 @@ if __name__ == "__main__":
         sys.exit(main())
     except Failure as failure:
         sys.exit(f"bench: {failure}")
+    except KeyboardInterrupt:
+        sys.exit(130)

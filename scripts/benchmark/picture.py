@@ -6,7 +6,7 @@ from .rounds import Outcome
 
 _WIDTH = 760
 _LABEL = 96
-_VALUE = 150
+_VALUE = 190
 _BAR = 20
 _STEP = 28
 # Readable on white and on the dark grey of code hosts, which show the picture as an image: it has to decide itself.
@@ -30,7 +30,7 @@ def picture(outcomes: list[Outcome]) -> str:
         part, height = _chart(outcome, top)
         parts.append(part)
         top += height
-    caption = "processor time of the proxy for each request: user (dark) and system (light); ratios are of one run"
+    caption = "processor time of the proxy for each request: user time (left) and system time (right); ratios are of one run"
     parts.append(f'<text class="faint" x="0" y="{top}">{escape(caption)}</text>')
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {top + 12}" width="{_WIDTH}" '
             f'height="{top + 12}" role="img">\n<style>{_STYLE}</style>\n' + "\n".join(parts) + "\n</svg>\n")
@@ -40,17 +40,19 @@ def _chart(outcome: Outcome, top: int) -> tuple[str, int]:
     subjects = [subject for subject in outcome.scenario.subjects if subject.label in outcome.rounds]
     most = max(outcome.spread(subject.label, "cpu").middle for subject in subjects)
     scale = (_WIDTH - _LABEL - _VALUE) / most
-    lines = [f'<text class="title" x="0" y="{top}">{escape(outcome.scenario.title)}</text>']
+    lines = [f'<text class="title" x="0" y="{top}">{escape(outcome.scenario.title)}</text>',
+             f'<text class="faint" x="{_WIDTH}" y="{top}" text-anchor="end">{escape(outcome.scenario.ratio_title)}</text>']
     for number, subject in enumerate(subjects):
         y = top + 12 + number * _STEP
         user, system, total = (outcome.spread(subject.label, key).middle for key in ["user", "system", "cpu"])
         ratio = outcome.ratio(subject)
-        value = f"{total:.1f} µs" + (f"   ours is {ratio.middle:.2f} of it" if ratio else "")
         lines += [
             f'<g{"" if subject.ratio else " class=" + chr(34) + "ours" + chr(34)}>',
             f'  <text x="{_LABEL - 8}" y="{y + 15}" text-anchor="end">{escape(subject.label)}</text>',
             f'  <rect class="user" x="{_LABEL}" y="{y}" width="{user * scale:.1f}" height="{_BAR}"/>',
             f'  <rect class="system" x="{_LABEL + user * scale:.1f}" y="{y}" width="{system * scale:.1f}" height="{_BAR}"/>',
-            f'  <text x="{_LABEL + total * scale + 8:.1f}" y="{y + 15}">{escape(value)}</text>',
-            "</g>"]
+            f'  <text x="{_LABEL + total * scale + 8:.1f}" y="{y + 15}">{total:.1f} µs</text>']
+        if ratio:
+            lines.append(f'  <text x="{_WIDTH}" y="{y + 15}" text-anchor="end">{ratio.middle:.2f}</text>')
+        lines.append("</g>")
     return "\n".join(lines), 12 + len(subjects) * _STEP + 26

@@ -19,7 +19,7 @@ class Process:
         self.name = name
         self.output = directory / f"{name}.out"
         self.errors = directory / f"{name}.err"
-        command = ["setpriv", "--pdeathsig", "KILL"]  # Nothing outlives this process, whatever ends it.
+        command = ["setpriv", "--pdeathsig", "TERM"]  # Nothing outlives this process, whatever ends it.
         if cores is not None:
             command += ["taskset", "--cpu-list", ",".join(map(str, cores))]
         with open(self.output, "wb") as output, open(self.errors, "wb") as errors:
