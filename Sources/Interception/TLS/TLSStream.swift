@@ -86,7 +86,12 @@ public import SystemPackage
   }
 
   private func handshakeFailure() -> TLSFailure {
-    if let errno = systemError { return .system(errno) }
+    switch systemError {
+    // Gone with something of ours unread, as clients of GnuTLS are that do not accept a certificate.
+    case .connectionReset, .brokenPipe: return .closed
+    case let errno?: return .system(errno)
+    case nil: break
+    }
     guard let reason = TLSErrorQueue.take(), reason.code != SSL_R_UNEXPECTED_EOF_WHILE_READING else { return .closed }
     let verification = unsafe SSL_get_verify_result(session)
     let certificateError =
@@ -120,6 +125,8 @@ public import SystemPackage
 
   /// Notes what the kernel reports, and sends what it has room for now.
   public override func signal(_ readiness: Readiness) {
+    // What the session still holds may be read later than this: that is then not all there is.
+    if !readiness.isDisjoint(with: [.readable, .peerClosed, .hangUp, .error]) { unsafe copenssl_announce(transport) }
     if !readiness.isDisjoint(with: [.writable, .hangUp, .error]) { _ = flush() }
     super.signal(readiness)
   }
