@@ -127,8 +127,8 @@ let package = Package(
     tests(
       "ProxyCoreTests",
       [
-        "Addresses", "Bytes", "Configuration", "HTTPWire", "Locks", "LoopbackTesting", "ProxyCore", "Reactor",
-        "Secrets", "Telemetry", "Tokens", "Upstream", logging, systemPackage,
+        "Addresses", "Bytes", "Configuration", "Cryptography", "HTTPWire", "Interception", "Locks", "LoopbackTesting",
+        "ProxyCore", "Reactor", "Secrets", "Telemetry", "Tokens", "Upstream", logging, systemPackage,
       ]),
   ],
   swiftLanguageModes: [.v6]

@@ -10,6 +10,8 @@
 
 struct copenssl_transport {
   int socket;
+  // The session through which everything goes, in place of the socket; NULL for none.
+  SSL *carrier;
   int error;
   int is_drained;
   int is_at_end;
@@ -64,6 +66,7 @@ static int keep_unsent(copenssl_transport *transport, const char *bytes, size_t 
 static int is_temporary(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
 int copenssl_flush(copenssl_transport *transport) {
+  if (transport->carrier != NULL) return copenssl_flush(copenssl_transport_of(transport->carrier));
   while (transport->unsent_start < transport->unsent_end) {
     ssize_t count = send(
         transport->socket, transport->unsent + transport->unsent_start,
@@ -81,10 +84,37 @@ int copenssl_flush(copenssl_transport *transport) {
   return 1;
 }
 
+// What the failure of the carrier means for what it carries.
+static void note_failure(copenssl_transport *transport) {
+  int error = copenssl_transport_error(copenssl_transport_of(transport->carrier));
+  transport->error = error != 0 ? error : EPROTO;
+}
+
+static int carried_write(copenssl_transport *transport, const char *bytes, size_t count, size_t *written) {
+  // The carrier's own transport keeps what the socket has no room for.
+  if (SSL_write_ex(transport->carrier, bytes, count, written) == 1) return 1;
+  note_failure(transport);
+  return 0;
+}
+
+static int carried_read(BIO *bio, copenssl_transport *transport, char *bytes, size_t count, size_t *read) {
+  SSL *carrier = transport->carrier;
+  int result = SSL_read_ex(carrier, bytes, count, read);
+  if (result == 1) return 1;
+  switch (SSL_get_error(carrier, result)) {
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE: BIO_set_retry_read(bio); break;
+    case SSL_ERROR_ZERO_RETURN: transport->is_at_end = 1; break;
+    default: note_failure(transport);
+  }
+  return 0;
+}
+
 static int transport_write(BIO *bio, const char *bytes, size_t count, size_t *written) {
   copenssl_transport *transport = BIO_get_data(bio);
   BIO_clear_retry_flags(bio);
   *written = 0;
+  if (transport->carrier != NULL) return carried_write(transport, bytes, count, written);
   ssize_t sent = 0;
   // In their order: behind what waits there is no sending past it.
   if (transport->unsent_end == transport->unsent_start) {
@@ -118,6 +148,7 @@ static int transport_read(BIO *bio, char *bytes, size_t count, size_t *read) {
     }
     return 1;
   }
+  if (transport->carrier != NULL) return carried_read(bio, transport, bytes, count, read);
   ssize_t got = recv(transport->socket, bytes, count, 0);
   if (got > 0) {
     transport->is_drained = (size_t)got < count;
@@ -169,7 +200,8 @@ static int prepare(void) {
   return pthread_once(&once, prepare_once) == 0 && transport_method != NULL && transport_index >= 0;
 }
 
-SSL *copenssl_accept_session(SSL_CTX *context, int socket, const void *received, size_t count) {
+SSL *copenssl_accept_session(
+    SSL_CTX *context, int socket, SSL *carrier, const void *received, size_t count) {
   if (!prepare()) return NULL;
   SSL *session = SSL_new(context);
   BIO *bio = BIO_new(transport_method);
@@ -182,6 +214,7 @@ SSL *copenssl_accept_session(SSL_CTX *context, int socket, const void *received,
   }
   if (SSL_set_ex_data(session, transport_index, transport) != 1) goto failed;
   transport->socket = socket;
+  transport->carrier = carrier;
   BIO_set_data(bio, transport);
   BIO_set_init(bio, 1);
   SSL_set_bio(session, bio, bio);
@@ -196,9 +229,16 @@ failed:
 
 copenssl_transport *copenssl_transport_of(SSL *session) { return SSL_get_ex_data(session, transport_index); }
 
-size_t copenssl_unsent(const copenssl_transport *transport) { return transport->unsent_end - transport->unsent_start; }
+size_t copenssl_unsent(const copenssl_transport *transport) {
+  if (transport->carrier != NULL) return copenssl_unsent(copenssl_transport_of(transport->carrier));
+  return transport->unsent_end - transport->unsent_start;
+}
 
 int copenssl_is_drained(const copenssl_transport *transport) {
+  SSL *carrier = transport->carrier;
+  if (carrier != NULL)
+    return transport->received_end == transport->received_start && SSL_has_pending(carrier) == 0 &&
+           copenssl_is_drained(copenssl_transport_of(carrier));
   return transport->is_drained && transport->received_end == transport->received_start;
 }
 

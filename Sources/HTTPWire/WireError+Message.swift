@@ -3,6 +3,7 @@ extension WireError {
   public var message: String {
     switch self {
     case .tlsHandshake: "The client began a TLS handshake; this listener speaks plain HTTP."
+    case .plainHTTP: "The client sent plain HTTP; this listener speaks TLS."
     case .proxyHeader: "The connection begins with a header of the PROXY protocol; expected a request."
     case .malformedRequestLine:
       "The request line is malformed; expected a method, a target and HTTP/1.1 with one space between them."

@@ -3,7 +3,7 @@
 /// The cases carry nothing of the message: their number is bounded, and so is what they say.
 public enum WireError: String, Error, Sendable, CaseIterable {
   /// The start line.
-  case tlsHandshake, proxyHeader, malformedRequestLine, requestLineTooLong, methodTooLong, invalidTargetByte,
+  case tlsHandshake, plainHTTP, proxyHeader, malformedRequestLine, requestLineTooLong, methodTooLong, invalidTargetByte,
     missingVersion, malformedVersion, unsupportedVersion, malformedStatusLine, statusLineTooLong, invalidStatus
 
   /// The head as a whole, and its lines.

@@ -10,7 +10,7 @@ struct M2MProxy: ParsableCommand {
       route of proxy.conf goes on to its API with a valid Bearer token.
       """,
     version: "m2m-proxy \(version)",
-    subcommands: [Run.self, Check.self, Health.self, CA.self])
+    subcommands: [Run.self, Check.self, Health.self, HashPassword.self, CA.self])
 
   /// The version of this program.
   static let version = "0.1.0"

@@ -7,7 +7,7 @@ struct RouteReport {
   init(_ configuration: ProxyConfiguration) {
     let rows = configuration.routes.map { route in
       let names = route.matches.map(\.description) + (route.mount.map { [$0.isEmpty ? "/" : $0] } ?? [])
-      let what = (Self.token(route) + Self.way(route)).joined(separator: ", ")
+      let what = (Self.callers(route, configuration) + Self.token(route) + Self.way(route)).joined(separator: ", ")
       return [route.name, names.joined(separator: ", "), "→ \(Self.target(of: route))", what]
     }
     let widths = (0..<3).map { column in rows.map { $0[column].count }.max() ?? 0 }
@@ -17,13 +17,28 @@ struct RouteReport {
     }.joined(separator: "\n")
   }
 
+  /// Who may use it, and with which credentials, where that depends on who calls.
+  private static func callers(_ route: Route, _ configuration: ProxyConfiguration) -> [String] {
+    let names = configuration.callers.map(\.name)
+    var words = route.rules.callers.map { ["for \($0.map { names[$0] }.joined(separator: " "))"] } ?? []
+    if case .byCaller(let table, let others) = route.credentials {
+      var choices = table.sorted { $0.key < $1.key }.map { "\(names[$0]): \(configuration.credentials[$1].name)" }
+      if let others { choices.append("others: \(configuration.credentials[others].name)") }
+      words.append("credentials by caller (\(choices.joined(separator: ", ")))")
+    }
+    return words
+  }
+
   /// What a token is asked for.
   private static func token(_ route: Route) -> [String] {
-    guard route.credentials != nil else { return ["no token"] }
+    guard route.credentials.hasToken else { return ["no token"] }
     var words = route.audience.map { ["audience \($0)"] } ?? []
     if !route.resources.isEmpty { words.append("resource \(route.resources.joined(separator: " "))") }
     if !route.scopes.isEmpty { words.append("scopes \(route.scopes.joined(separator: " "))") }
     if !route.tokenField.isAuthorization { words.append("token in \(route.tokenField.header)") }
+    if !route.tokenEndpoints.isEmpty {
+      words.append("placeholders at \(route.tokenEndpoints.map(\.description).joined(separator: " "))")
+    }
     if route.withoutToken == .forward { words.append("without a token if there is none") }
     return words
   }

@@ -31,13 +31,19 @@ enum SystemTrust: CaseIterable {
     }
   }
 
-  /// What drops a certificate whose file was removed.
-  var undo: String {
+  /// The commands that have the system forget the certificate.
+  var undo: [String] {
     switch self {
-    case .debian: "rm \(file) && update-ca-certificates --fresh"
-    case .redHat: "rm \(file) && update-ca-trust"
+    case .debian:
+      // Without --fresh its link stays in /etc/ssl/certs, and with it in the keystore that a hook fills for Java.
+      ["rm \(file) && update-ca-certificates --fresh"]
+        + (unsafe access(Self.debianKeystore, F_OK) == 0
+          ? ["keytool -delete -keystore \(Self.debianKeystore) -storepass changeit -alias debian:m2m-proxy.pem"] : [])
+    case .redHat: ["rm \(file) && update-ca-trust"]
     }
   }
+
+  private static let debianKeystore = "/etc/ssl/certs/java/cacerts"
 
   /// That of this machine, and the path of its program; nil where it is another one.
   static var here: (trust: SystemTrust, program: String)? {

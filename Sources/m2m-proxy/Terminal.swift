@@ -13,10 +13,15 @@ enum Terminal {
   }
 
   /// Writes `text` and a line's end to standard error.
-  static func say(_ text: String) {
-    var line = Array(text.utf8) + [UInt8(ascii: "\n")]
+  static func say(_ text: String) { write("\(text)\n") }
+
+  /// Writes `question` to standard error; the answer goes on in the same line.
+  static func ask(_ question: String) { write(question) }
+
+  private static func write(_ text: String) {
+    var line = Array(text.utf8)
     while !line.isEmpty {
-      let written = unsafe write(STDERR_FILENO, line, line.count)
+      let written = unsafe Glibc.write(STDERR_FILENO, line, line.count)
       // Nobody listens: there is nobody to tell either.
       guard written > 0 else { return }
       line.removeFirst(written)

@@ -37,7 +37,8 @@ struct TrustInstallation {
     try OutputFile.write(Array(root.pem.utf8), to: trust.file)
     print("wrote  \(trust.file)")
     try run(Subprogram(program))
-    print("undo   \(trust.undo)\n")
+    for command in trust.undo { print("undo   \(command)") }
+    print()
   }
 
   private func installInKeystore() throws {

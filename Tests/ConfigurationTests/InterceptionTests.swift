@@ -14,7 +14,7 @@ struct InterceptionTests {
   func interceptedRoute() throws {
     let loaded = try configuration(text(route + ", mount: /a, methods: GET, timeouts: { body: 1s }"))
     let route = loaded.routes[0]
-    #expect(route.tunnel == .intercept && route.credentials == 0 && route.mount == "/a")
+    #expect(route.tunnel == .intercept && route.credentials == .same(0) && route.mount == "/a")
     #expect(route.upstream?.description == "https://a.example" && route.rules.methods == ["GET"])
     #expect(loaded.warnings.isEmpty)
     #expect(try configuration(text("match: '*.a.example', audience: x, tunnel: intercept")).warnings.isEmpty)

@@ -1,5 +1,6 @@
 import Addresses
 import Configuration
+import Foundation
 import Testing
 
 @Suite("Listeners in proxy.conf")
@@ -70,6 +71,44 @@ struct ListenerTests {
       try warnings("\(faultless)listen: { address: 8081, proxy_protocol: [10.0.0.1, 0.0.0.0/0] }\n") == [
         "5:42: listen.proxy_protocol lets every client pretend to have any address; name the load balancers alone"
       ])
+  }
+
+  @Test("speak TLS with a certificate, and may ask clients for theirs")
+  func tls() throws {
+    try withFiles { certificate, key in
+      let shown = "certificate: \(certificate), key: \(key)"
+      let plain = try listen("{ address: 8081, tls: { \(shown) } }")[0].tls
+      #expect(plain == ListenerTLS(certificateFile: certificate, keyFile: key))
+      let asking = try listen("{ address: 'unix:/x', tls: { \(shown), client_ca: \(certificate) } }")[0].tls
+      #expect(asking?.clientCAFile == certificate && asking?.requiresClientCertificate == true)
+      let written = "client_ca: \(certificate), client_certificates: optional"
+      let optional = try listen("{ address: systemd, tls: { \(shown), \(written) } }")[0].tls
+      #expect(optional?.requiresClientCertificate == false)
+      for (text, expected) in [
+        ("{ \(shown), client_certificates: required }", "listen.tls.client_certificates needs client_ca"),
+        ("{ certificate: \(certificate) }", "listen.tls.key is missing"),
+        ("{ certificate: \(key), key: \(key) }", "holds no certificate in PEM form"),
+        ("{ \(shown), client_ca: \(key) }", "listen.tls.client_ca names the file \(key), which holds no certificate"),
+        ("{ \(shown), client_ca: \(certificate), client_certificates: off }", "must be required or optional"),
+        ("on", "listen.tls must be { certificate: FILE, key: FILE } of PEM files, not text"),
+      ] {
+        let found = complaints("{ address: 8081, tls: \(text) }")
+        #expect(found.count == 1 && found.contains { $0.contains(expected) }, "\(found)")
+      }
+    }
+  }
+
+  private func withFiles(_ body: (_ certificate: String, _ key: String) throws -> Void) throws {
+    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("tls-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: directory) }
+    let (certificate, key) = (directory.path + "/shown.pem", directory.path + "/shown.key")
+    for (path, text) in [(certificate, ExampleClient.certificate), (key, ExampleClient.key)] {
+      let attributes: [FileAttributeKey: Any] = [.posixPermissions: 0o400]
+      try #require(
+        FileManager.default.createFile(atPath: path, contents: Data(text.utf8), attributes: attributes))
+    }
+    try body(certificate, key)
   }
 
   @Test(

@@ -51,8 +51,10 @@ struct ProxyConfExampleTests {
     #expect(configuration.credentials.map(\.name) == ["kinde", "legacy-idp", "keyed-idp"])
     #expect(
       configuration.routes.map(\.name) == [
-        "kinde-management", "orders", "shops", "reports", "ledger", "status", "packages",
+        "kinde-management", "orders", "shops", "reports", "ledger", "invoices", "status", "packages",
       ])
+    #expect(configuration.callers.map(\.name) == ["billing", "erp", "cron"])
+    #expect(configuration.routes[5].credentials == .byCaller([0: 0, 1: 1], others: 0))
     #expect(configuration.routes[0].audience == "https://acme.kinde.com/api")
   }
 
@@ -104,7 +106,8 @@ struct ProxyConfExampleTests {
           { zzzzzzzz: 1, client_secret: { zzzzzzzz: 1 }, client_certificate: { zzzzzzzz: 1 }, budget: { zzzzzzzz: 1 } }
         keyed: { authentication: private_key_jwt, private_key: { zzzzzzzz: 1 } }
       parent_proxy: { zzzzzzzz: 1 }
-      listen: { zzzzzzzz: 1 }
+      listen: { zzzzzzzz: 1, tls: { zzzzzzzz: 1 } }
+      callers: { a: { zzzzzzzz: 1 } }
       routes:
         - { zzzzzzzz: 1, timeouts: { zzzzzzzz: 1 }, concurrency: { zzzzzzzz: 1 }, throttled: { zzzzzzzz: 1 } }
         - { name: a, match: a, credentials: kinde, token: { zzzzzzzz: 1 } }
@@ -122,7 +125,7 @@ struct ProxyConfExampleTests {
           "docs/configuration.md lacks \(name)")
       }
     }
-    #expect(sections == 19)
+    #expect(sections == 20)
   }
 
   @Test("shows the smallest file in docs/configuration.md as one that loads")

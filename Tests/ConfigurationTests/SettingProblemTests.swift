@@ -149,15 +149,15 @@ struct SettingProblemTests {
       Case("timeout: {}", #"5:1: unknown setting "timeout"; did you mean "timeouts"?"#),
       Case(
         "prot: 1",
-        #"5:1: unknown setting "prot"; known: listen, admin, loops, log, tls, timeouts, limits, token_store, interception, parent_proxy, credentials, routes"#
+        #"5:1: unknown setting "prot"; known: callers, listen, admin, loops, log, tls, timeouts, limits, token_store, interception, parent_proxy, credentials, routes"#
       ),
       Case(
         #""": 1"#,
-        #"5:1: unknown setting ""; known: listen, admin, loops, log, tls, timeouts, limits, token_store, interception, parent_proxy, credentials, routes"#
+        #"5:1: unknown setting ""; known: callers, listen, admin, loops, log, tls, timeouts, limits, token_store, interception, parent_proxy, credentials, routes"#
       ),
       Case(
         #""\e[2J\n": 1"#,
-        #"5:1: unknown setting "U+001B[2JU+000A"; known: listen, admin, loops, log, tls, timeouts, limits, token_store, interception, parent_proxy, credentials, routes"#
+        #"5:1: unknown setting "U+001B[2JU+000A"; known: callers, listen, admin, loops, log, tls, timeouts, limits, token_store, interception, parent_proxy, credentials, routes"#
       ),
       Case("loops: 1\nloops: 2", #"6:1: "loops" is set twice; the first is in line 5"#),
       Case(
@@ -223,7 +223,7 @@ struct SettingProblemTests {
         "listen: []", "5:9: listen must be an address such as 127.0.0.1:8080, or a list of those, not an empty list"),
       Case(
         "listen: { port: 1 }", "5:9: listen.address is missing; it must be an address such as 127.0.0.1:8080",
-        #"5:11: listen: unknown setting "port"; known: address, allow, browser_requests, mode, owner, group, proxy_protocol"#
+        #"5:11: listen: unknown setting "port"; known: address, allow, browser_requests, callers, mode, owner, group, proxy_protocol, tls"#
       ),
       Case("listen: off", #"5:9: listen must be an address such as 127.0.0.1:8080, not "off"; the port is missing"#),
       Case(

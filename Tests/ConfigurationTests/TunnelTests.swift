@@ -21,7 +21,7 @@ import Testing
     let loaded = try configuration(
       text("match: [a.example, '*.b.example:8443', '[::1]:22'], allow: 10.0.0.0/8", proxy: "timeouts: { total: 2h }"))
     let route = loaded.routes[0]
-    #expect(route.tunnel == .blind && route.credentials == nil && route.upstream == nil && !route.allowsPrivate)
+    #expect(route.tunnel == .blind && route.credentials == .noToken && route.upstream == nil && !route.allowsPrivate)
     #expect(route.matches.map(\.description) == ["a.example", "*.b.example:8443", "[::1]:22"])
     #expect(route.matches.map(\.tunnelPort) == [443, 8443, 22])
     #expect(route.rules.allow?.count == 1)

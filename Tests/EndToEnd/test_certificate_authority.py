@@ -1,6 +1,7 @@
 """m2m-proxy ca: the authority that it makes, what others say about it, and what becomes of one that cannot be used."""
 
 import datetime
+import http.server
 import ipaddress
 import os
 import re
@@ -8,6 +9,8 @@ import shutil
 import ssl
 import stat
 import subprocess
+import threading
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -339,7 +342,7 @@ def test_trust_puts_the_root_into_a_java_keystore_and_says_how_to_take_it_out(co
         result = command("ca", "trust", "--apply", "--java-keystore", str(keystore), wrapper=own_system)
         assert result.returncode == 0, result.stderr
         assert run(listing).returncode == 0
-    undo = re.findall(r"^undo +(.*keytool.*)$", result.stdout, re.M)
+    undo = re.findall(rf"^undo +(.* -keystore {re.escape(str(keystore))} .*)$", result.stdout, re.M)
     assert len(undo) == 1
     assert run(["sh", "-c", undo[0]]).returncode == 0
     assert run(listing).returncode != 0
@@ -353,9 +356,13 @@ def test_trust_has_the_system_trust_the_root_and_says_how_to_undo_it(command, ma
     bundle = tmp_path / "system/ssl/certs/ca-certificates.crt"
     assert x509.load_pem_x509_certificate(written.read_bytes()) == certificates(made)[1]
     assert written.read_text() in bundle.read_text()
-    undo = re.search(r"^undo +(rm .*)$", result.stdout, re.M)[1]
-    assert run([*own_system, "sh", "-c", undo]).returncode == 0
-    assert not written.exists() and "m2m-proxy" not in os.listdir(tmp_path / "system/ssl/certs")
+    java = ["keytool", "-list", "-keystore", str(tmp_path / "system/ssl/certs/java/cacerts"), "-storepass", "changeit"]
+    has_java = shutil.which("keytool") and os.path.exists(java[3])
+    assert not has_java or "m2m-proxy.pem" in run(java).stdout
+    for undo in re.findall(r"^undo +(.*)$", result.stdout, re.M):
+        assert run([*own_system, "sh", "-c", undo]).returncode == 0
+    assert not written.exists() and "m2m-proxy.pem" not in os.listdir(tmp_path / "system/ssl/certs")
+    assert not has_java or "m2m-proxy.pem" not in run(java).stdout
 
 
 @pytest.fixture
@@ -370,3 +377,130 @@ def own_system(tmp_path):
     if subprocess.run([*wrapper, "true"], capture_output=True).returncode != 0:
         pytest.skip("no mounts of our own are to be had here")
     return wrapper
+
+
+# The certificates of hosts, as programs see them that trust the root of "ca init"
+
+
+@pytest.fixture
+def intercepting(command, start_proxy, origin, tmp_path):
+    """A proxy that intercepts api.internal and 127.0.0.9, and the file of the root to trust."""
+    conf = CONF.replace("[orders.example.com, \"127.0.0.1:8443\"]", "[api.internal, 127.0.0.9]")
+    assert command("ca", "init", conf=conf).returncode == 0
+    assert command("ca", "export", "--out", "root.pem", conf=conf).returncode == 0
+    files = {"ca_certificate": str(tmp_path / "ca/ca.pem"), "ca_key": str(tmp_path / "ca/ca.key"), "leaf_lifetime": "36h"}
+    route = {"match": ["api.internal", "127.0.0.9"], "forward_to": origin.url, "tunnel": "intercept"}
+    return start_proxy(route, interception=files), tmp_path / "root.pem"
+
+
+def s_client(proxy, root, host):
+    address = "%s:%d" % proxy.address
+    name = ["-verify_ip", host] if host[0].isdigit() else ["-verify_hostname", host, "-servername", host]
+    return run(["openssl", "s_client", "-proxy", address, "-connect", f"{host}:443", "-CAfile", str(root), *name,
+                "-x509_strict", "-verify_return_error", "-showcerts"], input="", env=clean_environment())
+
+
+@pytest.mark.parametrize("host", ["api.internal", "127.0.0.9"])
+def test_openssl_verifies_the_certificate_of_a_host(intercepting, host):
+    proxy, root = intercepting
+    result = s_client(proxy, root, host)
+    assert "Verify return code: 0 (ok)" in result.stdout, result.stdout + result.stderr
+    leaf, issuer = x509.load_pem_x509_certificates(result.stdout.encode())
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    expected = x509.IPAddress(ipaddress.ip_address(host)) if host[0].isdigit() else x509.DNSName(host)
+    assert list(names) == [expected]
+    assert list(leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == [ExtendedKeyUsageOID.SERVER_AUTH]
+    assert leaf.not_valid_after_utc - leaf.not_valid_before_utc == datetime.timedelta(hours=36 + 6)
+    assert 2**64 < leaf.serial_number < 2**128
+    leaf.verify_directly_issued_by(issuer)
+
+
+def test_openssl_refuses_it_without_the_root(intercepting, tmp_path):
+    proxy, _ = intercepting
+    own_authority(tmp_path / "other", name="other")
+    assert "Verify return code: 0" not in s_client(proxy, tmp_path / "other/ca.pem", "api.internal").stdout
+
+
+@pytest.mark.skipif(not shutil.which("keytool"), reason="there is no Java")
+def test_java_accepts_it_with_the_root_in_its_keystore(intercepting, tmp_path):
+    proxy, root = intercepting
+    keystore = tmp_path / "keystore"
+    assert run(["keytool", "-importcert", "-noprompt", "-keystore", str(keystore), "-storepass", "changeit", "-alias",
+                "m2m-proxy", "-file", str(root)]).returncode == 0
+    host, port = proxy.address
+    program = Path(__file__).parent / "programs/Fetch.java"
+    result = run(["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", f"-Dhttps.proxyHost={host}",
+                  f"-Dhttps.proxyPort={port}", f"-Djavax.net.ssl.trustStore={keystore}",
+                  "-Djavax.net.ssl.trustStorePassword=changeit", str(program), "https://api.internal/orders", "text"],
+                 env=clean_environment())
+    assert result.stdout.splitlines()[:1] == ["GET 200 ok"], result.stderr
+
+
+def server_context(directory, host) -> ssl.SSLContext:
+    """What shows a certificate for `host` that whoever has the key of the authority made by himself."""
+    issuer = certificates(directory)[0]
+    authority_key = serialization.load_pem_private_key((directory / "ca.key").read_bytes(), None)
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.datetime.now(datetime.timezone.utc)
+    leaf = (x509.CertificateBuilder(issuer.subject, x509.Name([]), key.public_key())
+            .serial_number(x509.random_serial_number()).not_valid_before(now - DAY / 24).not_valid_after(now + DAY)
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), True)
+            .sign(authority_key, hashes.SHA256()))
+    file = directory / "forged.pem"
+    file.write_bytes(b"".join(
+        [leaf.public_bytes(serialization.Encoding.PEM), issuer.public_bytes(serialization.Encoding.PEM),
+         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())]))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
+
+
+@pytest.mark.skipif(not shutil.which("keytool"), reason="there is no Java")
+@pytest.mark.parametrize("permitted", [True, False])
+def test_a_stolen_key_passes_for_no_other_host_to_java(command, made, tmp_path, permitted):
+    """Java does not heed the name constraints of a root: those of the issuer below it are what binds it."""
+    host = "localhost"
+    conf = CONF.replace("orders.example.com", host) if permitted else CONF
+    if permitted:
+        assert command("ca", "init", "--force", conf=conf).returncode == 0
+    assert command("ca", "export", "--out", "root.pem", conf=conf).returncode == 0
+    keystore = tmp_path / "keystore"
+    run(["keytool", "-importcert", "-noprompt", "-keystore", str(keystore), "-storepass", "changeit", "-alias",
+         "m2m-proxy", "-file", str(tmp_path / "root.pem")])
+    with Forger(server_context(made, host)) as forger:
+        program = Path(__file__).parent / "programs/Fetch.java"
+        result = run(["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", f"-Djavax.net.ssl.trustStore={keystore}",
+                      "-Djavax.net.ssl.trustStorePassword=changeit", str(program),
+                      f"https://{host}:{forger.port}/", "text"], env=clean_environment())
+    if permitted:
+        assert result.stdout.splitlines()[:1] == ["GET 200 ok"], result.stderr
+    else:
+        assert "SSLHandshakeException" in result.stderr and "GET" not in result.stdout
+
+
+class Forger:
+    """An https server on loopback that answers every request with "ok"."""
+
+    def __init__(self, context: ssl.SSLContext):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"ok")
+
+            def log_message(self, *_):
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.shutdown()
+        self._server.server_close()

@@ -140,6 +140,16 @@ def test_on_is_for_proxy_clients_too(start_proxy, shop):
     assert (answer.text, answer.url) == ("order 8", "http://api.internal:8081/orders/8")
 
 
+def test_inside_a_tunnel_links_are_https(start_proxy, interception, shop):
+    proxy = start_proxy({"forward_to": shop.url, "tunnel": "intercept", "rewrite_links": "on"},
+                        interception=interception.settings)
+    with session() as client:
+        client.proxies = {"https": proxy.url}
+        client.verify = str(interception.file)
+        answer = client.get("https://api.internal/newest")
+    assert (answer.text, answer.url) == ("order 8", "https://api.internal/orders/8")
+
+
 def test_interim_answers_have_links_too(start_proxy, origin):
     def script(connection):
         connection.request()

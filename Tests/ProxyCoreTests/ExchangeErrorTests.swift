@@ -11,7 +11,7 @@ import Upstream
 
 @Suite struct ExchangeErrorTests {
   private static let route = ProxyRoute(
-    Route(name: "orders", upstream: Origin(scheme: .https, host: "orders.test")), index: 0, pool: 0, tokens: nil)
+    Route(name: "orders", upstream: Origin(scheme: .https, host: "orders.test")), index: 0, pool: 0, tokens: .none)
 
   private static let request = TokenGrant(
     key: TokenRequestKey(
@@ -50,6 +50,12 @@ import Upstream
       .tunnelBroken("reset", route), .tunnelIdle(route),
       .tunnel(.unknownHost("api.test", routeName: "api.test")), .tunnel(.hasRequests(host: "api.test", route)),
       .tunnel(.otherPort(target: "api.test:22", route)), .tunnel(.isTunnel(host: "api.test", route)),
+      .caller(.passwordNeeded(.route(route))), .caller(.passwordWrong(.listener("127.0.0.1:8080"))),
+      .caller(.unknown(.route(route), .baseURL)), .caller(.unknown(.route(route), .proxy)),
+      .caller(.unknown(.route(route), .tunnel)),
+      .caller(.notAdmitted(caller: "erp", .route(route))), .caller(.tooManyGuesses(seconds: 6)), .caller(.busy),
+      .tokenRequest(.method("GET"), route), .tokenRequest(.tooLarge, route), .tokenRequest(.noGrantType, route),
+      .tokenRequest(.repetition, route), .tokenRequest(.grantType("password"), route),
       .tunnel(.nested("x.test:443", inside: "api.test:443")),
       .misdirected(.host("x.test", tunnel: "api.test:443")), .misdirected(.scheme(tunnel: "api.test:443")),
       .misdirected(.serverName("x.test", tunnel: "api.test:443")),
@@ -93,12 +99,14 @@ import Upstream
     case .misdirected: 29
     case .interception: 30
     case .proxyHeader: 31
+    case .caller: 32
+    case .tokenRequest: 33
     }
   }
 
   @Test("every kind of error is among those that are tested")
   func completeness() {
-    #expect(Set(Self.all.map(number)) == Set(0...31))
+    #expect(Set(Self.all.map(number)) == Set(0...33))
   }
 
   @Test("every error has a name for metrics that does not depend on what is in it", arguments: all.indices)

@@ -146,7 +146,7 @@ struct RequestedHostsTests {
     let configured = Route(
       name: "r", matches: [Match(host: "a.test"), Match(host: "a.test", isWildcard: true)], upstream: nil)
     let (below, named) = (Origin(scheme: .https, host: "x.a.test", port: 8443), Origin(scheme: .https, host: "a.test"))
-    let route = ProxyRoute(configured, index: 3, pool: nil, tokens: nil)
+    let route = ProxyRoute(configured, index: 3, pool: nil, tokens: .none)
     let leading = route.leading(to: below)
     #expect(leading.index == 3 && leading.name == "r" && leading.originName == "https://x.a.test:8443")
     #expect(String(decoding: leading.hostLine, as: UTF8.self) == "Host: x.a.test:8443\r\n")
@@ -156,6 +156,6 @@ struct RequestedHostsTests {
     var allowing = configured
     allowing.allowsPrivate = true
     #expect(
-      ProxyRoute(allowing, index: 0, pool: nil, tokens: nil).destination(below).destinations.allowsPrivate)
+      ProxyRoute(allowing, index: 0, pool: nil, tokens: .none).destination(below).destinations.allowsPrivate)
   }
 }

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct RouteTableTests {
   private func makeTable(_ routes: [Route]) -> RouteTable {
-    let made = routes.enumerated().map { ProxyRoute($1, index: $0, pool: 0, tokens: nil) }
+    let made = routes.enumerated().map { ProxyRoute($1, index: $0, pool: 0, tokens: .none) }
     return RouteTable(made, configurations: routes)
   }
 
@@ -160,7 +160,7 @@ struct WildcardRouteTests {
       Route(name: name, matches: matches.map(Self.match), upstream: Origin(scheme: .https, host: "upstream.test"))
     }
     return RouteTable(
-      configurations.enumerated().map { ProxyRoute($1, index: $0, pool: 0, tokens: nil) },
+      configurations.enumerated().map { ProxyRoute($1, index: $0, pool: 0, tokens: .none) },
       configurations: configurations)
   }
 

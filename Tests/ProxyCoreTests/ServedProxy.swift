@@ -24,7 +24,7 @@ final class ServedProxy: Sendable {
       ])
     change(&configuration)
     for index in configuration.routes.indices { configuration.routes[index].timeouts = configuration.timeouts }
-    let routes = configuration.routes.enumerated().map { ProxyRoute($1, index: $0, pool: 0, tokens: nil) }
+    let routes = configuration.routes.enumerated().map { ProxyRoute($1, index: $0, pool: 0, tokens: .none) }
     let dialer = try Dialer(loop: loop, trust: TrustStore(caFile: nil))
     let pool = UpstreamPool(
       origin: routes[0].origin!,
@@ -46,7 +46,7 @@ final class ServedProxy: Sendable {
         address: ListenAddress(host: "127.0.0.1", port: 0), browserRequests: .allow)
       let socket = try ListeningSocket(host: "127.0.0.1", port: 0, sharesPort: false)
       let port = socket.port
-      try worker.listen(on: settings, socket)
+      try worker.listen(on: ServedListener(settings), socket)
       return port
     }
   }

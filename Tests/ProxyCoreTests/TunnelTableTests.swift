@@ -20,7 +20,7 @@ import Testing
       route.tunnel = .blind
       configurations.append(route)
     }
-    let made = configurations.enumerated().map { ProxyRoute($1, index: $0, pool: nil, tokens: nil) }
+    let made = configurations.enumerated().map { ProxyRoute($1, index: $0, pool: nil, tokens: .none) }
     return RouteTable(made, configurations: configurations)
   }
 
@@ -34,6 +34,27 @@ import Testing
     case .otherPort(let route): "port \(route.name)"
     case .nothing: nil
     }
+  }
+
+  @Test("to a token endpoint of a route that intercepts ends here, and to that of another route does not")
+  func tokenEndpoints() {
+    var routes = [
+      Route(name: "a", matches: [Match(host: "a.test")], upstream: Origin(scheme: .https, host: "a.test")),
+      Route(name: "b", matches: [Match(host: "b.test")], upstream: Origin(scheme: .https, host: "b.test")),
+    ]
+    routes[0].tunnel = .intercept
+    routes[0].tokenEndpoints = [.path("/token"), .host(Match(host: "login.test", path: "/token"))]
+    routes[1].tokenEndpoints = [
+      .host(Match(host: "other.test", path: "/token")), .host(Match(host: "b.test", path: "/token")),
+    ]
+    let made = routes.enumerated().map { ProxyRoute($1, index: $0, pool: nil, tokens: nil) }
+    let table = RouteTable(made, configurations: routes)
+    #expect(connect(table, "a.test") == "inside a")
+    #expect(connect(table, "LOGIN.test") == "inside a")
+    #expect(connect(table, "login.test", 80) == "inside a")
+    #expect(connect(table, "login.test", 8443) == nil)
+    #expect(connect(table, "other.test") == nil)
+    #expect(connect(table, "b.test") == "requests b")
   }
 
   @Test("leads to the ports that are named, and to 443 where none is")

@@ -21,9 +21,9 @@ void copenssl_pause_at_client_hello(SSL_CTX *context);
 // 1 when the file could be used.
 int copenssl_verify_clients(SSL_CTX *context, const char *ca_file, int is_required);
 
-// A session of a server on `socket`, which is not closed with it. `received` are bytes that were read from it before; they
-// are copied. NULL when there is no memory.
-SSL *copenssl_accept_session(SSL_CTX *context, int socket, const void *received, size_t count);
+// A session of a server on `socket`, which is not closed with it, or, where that is not NULL, inside the session `carrier`,
+// which must live as long. `received` are bytes that were read from it before; they are copied. NULL when there is no memory.
+SSL *copenssl_accept_session(SSL_CTX *context, int socket, SSL *carrier, const void *received, size_t count);
 
 // The transport of such a session; it lives as long as the session does.
 copenssl_transport *copenssl_transport_of(SSL *session);

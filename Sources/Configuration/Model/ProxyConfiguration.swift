@@ -16,6 +16,8 @@ public struct ProxyConfiguration: Sendable {
   public var limits: Limits
   /// Where tokens are kept so that they outlive the process; nil for memory alone.
   public var tokenStore: TokenStoreSettings?
+  /// The applications that are known by name, in the order of the file.
+  public var callers: [Caller] = []
   /// With what TLS is ended on routes that say `tunnel: intercept`; there is one where a route does.
   public var interception: InterceptionSettings?
   /// The clients of authorization servers that the proxy acts as, in the order of the file.

@@ -11,8 +11,8 @@ public struct Route: Sendable {
   public var upstream: Origin?
   /// What is put before the path of every request: "", or a path such as `/base` without a slash at its end.
   public var upstreamBasePath: String
-  /// Index into ``ProxyConfiguration/credentials``; nil when requests go without a token.
-  public var credentials: Int?
+  /// What it gets its tokens with.
+  public var credentials: CredentialsChoice
   /// The audience to ask a token for; nil when none is named in the token request.
   public var audience: String?
   /// The resources to ask a token for (RFC 8707); empty when none are named in the token request.
@@ -21,6 +21,8 @@ public struct Route: Sendable {
   public var scopes: [String]
   /// How it serves CONNECT, which for ``TunnelMode/blind`` is all that it serves; nil where it does not.
   public var tunnel: TunnelMode?
+  /// Where the proxy itself answers token requests of the route's applications.
+  public var tokenEndpoints: [LocalTokenEndpoint] = []
   /// Where the token goes.
   public var tokenField = TokenField()
   /// What becomes of its requests while there is no token.
@@ -50,7 +52,8 @@ public struct Route: Sendable {
   /// A route of these parts; nothing is checked.
   public init(
     name: String, matches: [Match] = [], mount: String? = nil, upstream: Origin?, upstreamBasePath: String = "",
-    credentials: Int? = nil, audience: String? = nil, scopes: [String] = [], timeouts: Timeouts = Timeouts(),
+    credentials: CredentialsChoice = .noToken, audience: String? = nil, scopes: [String] = [],
+    timeouts: Timeouts = Timeouts(),
     rules: RouteRules = RouteRules(), body: Int? = nil, allowsPrivate: Bool = false
   ) {
     self.name = name
@@ -65,5 +68,16 @@ public struct Route: Sendable {
     self.rules = rules
     self.body = body
     self.allowsPrivate = allowsPrivate
+  }
+}
+
+extension Route {
+  /// The hosts and ports to which CONNECT ends at the proxy: of what it takes, and of its token endpoints.
+  public var interceptedMatches: [Match] {
+    guard tunnel == .intercept else { return [] }
+    let endpoints = tokenEndpoints.compactMap { endpoint in
+      if case .host(let match) = endpoint { match } else { nil }
+    }
+    return matches + endpoints
   }
 }

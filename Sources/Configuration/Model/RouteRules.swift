@@ -4,6 +4,8 @@ public import Addresses
 public struct RouteRules: Sendable, Hashable {
   /// The clients that may use it.
   public var allow: [IPNetwork]?
+  /// The callers that may use it: indices into ``ProxyConfiguration/callers``.
+  public var callers: [Int]?
   /// The methods that are forwarded, exactly as written.
   public var methods: [String]?
   /// What the paths that are forwarded begin with; each ends at a segment boundary, or with "/".

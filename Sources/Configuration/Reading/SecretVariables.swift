@@ -1,6 +1,6 @@
 /// Finds the environment variables that hold secrets, so that no message shows them wherever else they are used.
 enum SecretVariables {
-  private static let settings: Set = ["client_secret", "client_secret_previous", "headers", "parent_proxy"]
+  private static let settings: Set = ["client_secret", "client_secret_previous", "headers", "parent_proxy", "password"]
   // Settings with names that mean something else elsewhere, by the section they are in.
   private static let nested: [String: Set<String>] = ["token_store": ["key"]]
 

@@ -38,7 +38,7 @@ struct CredentialsTable {
 
   /// Warns of credentials that none of `routes` uses.
   func warnOfUnused(by routes: [Route], _ findings: Findings) {
-    let used = Set(routes.compactMap(\.credentials))
+    let used = Set(routes.flatMap(\.credentials.all))
     for (index, credentials) in credentials.enumerated() where !used.contains(index) {
       guard let mark = marks[credentials.name] else { continue }
       findings.warning(mark, about: "credentials.\(credentials.name)", "is used by no route")

@@ -1,8 +1,8 @@
 extension ListenAddress {
   /// Reads `listen` and `admin`.
-  static func read(_ top: Section) -> (listen: [ListenerSettings], admin: TCPAddress?) {
+  static func read(_ top: Section, callers: CallersTable) -> (listen: [ListenerSettings], admin: TCPAddress?) {
     var claims: [ListenAddress: String] = [:]
-    let listen = top["listen"].map { readListen($0, &claims) } ?? [ListenerSettings(address: .defaultListen)]
+    let listen = top["listen"].map { readListen($0, callers, &claims) } ?? [ListenerSettings(address: .defaultListen)]
     if listen.map(\.address) == [.defaultListen] { claims[.defaultListen] = "listen" }
     guard let setting = top["admin"] else {
       if let path = claims[.tcp(.defaultAdmin)], let clash = top["listen"] {
@@ -16,10 +16,14 @@ extension ListenAddress {
     return (listen, admin)
   }
 
-  private static func readListen(_ setting: Setting, _ claims: inout [ListenAddress: String]) -> [ListenerSettings] {
-    if case .mapping = setting.node.content { return [ListenerSettings.read(setting, &claims)].compactMap(\.self) }
+  private static func readListen(
+    _ setting: Setting, _ callers: CallersTable, _ claims: inout [ListenAddress: String]
+  ) -> [ListenerSettings] {
+    if case .mapping = setting.node.content {
+      return [ListenerSettings.read(setting, callers, &claims)].compactMap(\.self)
+    }
     guard let items = setting.items(Format<ListenAddress>.listenAddress.expected) else { return [] }
-    return items.compactMap { ListenerSettings.read($0, &claims) }
+    return items.compactMap { ListenerSettings.read($0, callers, &claims) }
   }
 
   /// Reads an address; nil after a problem was noted. A path that is not absolute counts from proxy.conf's directory.

@@ -2,7 +2,9 @@ internal import Addresses
 
 extension ListenerSettings {
   /// Reads one item of `listen`: an address, or a mapping with an address and rules. Nil after a problem was noted.
-  static func read(_ item: Setting, _ claims: inout [ListenAddress: String]) -> ListenerSettings? {
+  static func read(
+    _ item: Setting, _ callers: CallersTable, _ claims: inout [ListenAddress: String]
+  ) -> ListenerSettings? {
     guard case .mapping = item.node.content else {
       guard let address = ListenAddress.read(item) else { return nil }
       address.claim(item, &claims)
@@ -14,14 +16,19 @@ extension ListenerSettings {
       let setting = section.required("address", Format<ListenAddress>.listenAddress.expected)
       let allow = section["allow"]?.distinct(.network)
       let browserRequests = section.value("browser_requests", Format<BrowserRequests>.choice())
+      let rule = section["callers"].flatMap { CallerRule.read($0, callers) }
       let permissions = SocketPermissions.read(section)
       let proxyProtocol = section["proxy_protocol"].map(ProxyProtocolSenders.read) ?? .nobody
+      let tls = section["tls"]
+      let tlsSettings = tls.flatMap { ListenerTLS.read($0) }
       guard let setting, let address = ListenAddress.read(setting) else { return nil }
       address.claim(setting, &claims)
       address.complainOfRulesForOthers(section, proxyProtocol)
-      let settings = ListenerSettings(
+      guard tls == nil || tlsSettings != nil else { return nil }
+      var settings = ListenerSettings(
         address: address, allow: allow, browserRequests: browserRequests, permissions: permissions,
-        proxyProtocol: proxyProtocol)
+        proxyProtocol: proxyProtocol, tls: tlsSettings)
+      settings.callers = rule
       if let warning = settings.warning { setting.warn(warning) }
       return settings
     }

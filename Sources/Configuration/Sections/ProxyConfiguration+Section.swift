@@ -3,7 +3,8 @@ extension ProxyConfiguration {
   static func read(_ root: Setting) -> ProxyConfiguration? {
     root.section(expected: "a mapping of settings (name: value)") { top in
       var configuration = ProxyConfiguration()
-      (configuration.listen, configuration.admin) = ListenAddress.read(top)
+      let callers = CallersTable.read(top)
+      (configuration.listen, configuration.admin) = ListenAddress.read(top, callers: callers)
       configuration.loops = top.value("loops", .count(1...256))
       _ = top.section("log") { configuration.log.read($0) }
       _ = top.section("tls") { configuration.tls.read($0) }
@@ -16,8 +17,9 @@ extension ProxyConfiguration {
       let parentProxy = ParentProxy.read(top, inherited: nil)
       let table = CredentialsTable.read(top, parentProxy: parentProxy)
       let routes = RouteReader.read(
-        top, credentials: table, timeouts: configuration.timeouts, limits: configuration.limits,
+        top, credentials: table, callers: callers, timeouts: configuration.timeouts, limits: configuration.limits,
         parentProxy: parentProxy, hasInterception: interception != nil)
+      configuration.callers = callers.callers
       configuration.credentials = table.credentials
       configuration.routes = routes
       if let store, let settings = configuration.tokenStore {
@@ -25,6 +27,7 @@ extension ProxyConfiguration {
       }
       if top.findings.problems.isEmpty {
         table.warnOfUnused(by: routes, top.findings)
+        callers.warnOfUnused(by: routes, configuration.listen, top.findings)
         if let interception { configuration.interception?.warnIfUnused(interception, by: routes) }
       }
       return configuration

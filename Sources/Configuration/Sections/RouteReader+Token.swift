@@ -1,71 +1,79 @@
 extension RouteReader {
-  /// Which token a route puts on its requests; `credentials` is nil for none.
+  /// Which token a route puts on its requests.
   struct Token {
-    var credentials: Int?
+    var credentials = CredentialsChoice.noToken
     var audience: String?
     var scopes: [String] = []
     var resources: [String] = []
   }
 
+  // An audience, or that there need not be one.
+  private struct UsualAudience {
+    var value: String?
+  }
+
   /// Reads `credentials`, `audience`, `resource` and `scopes`; nil after a problem was noted.
-  func readToken(_ section: Section, _ matching: Matching?, _ target: Target?) -> Token? {
+  func readToken(_ section: Section, _ matching: Matching?, _ target: Target?, _ rules: RouteRules) -> Token? {
     let resource = section["resource"]
     let resources = resource.map(Format<[String]>.resources)
-    guard var token = readTokenWithoutResource(section, matching, target) else { return nil }
-    guard let index = token.credentials else {
+    guard var token = readTokenWithoutResource(section, matching, target, rules) else { return nil }
+    guard token.credentials.hasToken else {
       resource?.complain("is for a token, and credentials: none means without one")
       return token
     }
-    token.resources = (resources ?? table.credentials[index].resources) ?? []
+    let usual = Set(token.credentials.all.map { table.credentials[$0].resources })
+    guard resource != nil || usual.count == 1 else {
+      section.missing("resource", "the credentials of its callers have different ones, and a route has one for all")
+      return nil
+    }
+    token.resources = (resources ?? usual.first) ?? []
     return token
   }
 
-  private func readTokenWithoutResource(_ section: Section, _ matching: Matching?, _ target: Target?) -> Token? {
+  private func readTokenWithoutResource(
+    _ section: Section, _ matching: Matching?, _ target: Target?, _ rules: RouteRules
+  ) -> Token? {
     let named = section["credentials"]
     let audience = section["audience"]
     let scopes = section["scopes"]
     let value = audience?.value(.audience)
     let scopeList = scopes.map(readScopes) ?? []
-    guard let name = credentialsName(named, section) else { return nil }
-    guard name != CredentialsTable.none else {
+    guard let choice = readCredentials(named, section, rules) else { return nil }
+    guard choice.hasToken else {
       for setting in [audience, scopes].compactMap(\.self) {
         setting.complain("is for a token, and credentials: none means without one")
       }
       return Token()
     }
-    guard let index = table.index(of: name), let scopeList, audience == nil || value != nil else { return nil }
+    guard let scopeList, audience == nil || value != nil else { return nil }
     if let setting = target?.setting, let origin = target?.origin, origin.scheme == .http, !origin.isLoopback {
       setting.warn("is \(origin): the token travels unencrypted")
     }
-    let credentials = table.credentials[index]
-    if let audience = value ?? credentials.audience {
-      return Token(credentials: index, audience: audience, scopes: scopeList)
+    if let value { return Token(credentials: choice, audience: value, scopes: scopeList) }
+    var usual: Set<String?> = []
+    for index in choice.all {
+      guard let audience = usualAudience(table.credentials[index], section, matching, target) else { return nil }
+      usual.insert(audience.value)
     }
-    guard case .kinde(let domain) = credentials.provider else { return Token(credentials: index, scopes: scopeList) }
+    guard let first = usual.first, usual.count == 1 else {
+      section.missing("audience", "the credentials of its callers have different ones, and a route has one for all")
+      return nil
+    }
+    return Token(credentials: choice, audience: first, scopes: scopeList)
+  }
+
+  /// What a token is for where the route does not say so; nil after the problem that it must was noted.
+  private func usualAudience(
+    _ credentials: Credentials, _ section: Section, _ matching: Matching?, _ target: Target?
+  ) -> UsualAudience? {
+    if let audience = credentials.audience { return UsualAudience(value: audience) }
+    guard case .kinde(let domain) = credentials.provider else { return UsualAudience(value: nil) }
     guard let matching, let target else { return nil }
     guard let audience = managementAudience(domain: domain, matching, target) else {
       section.missing("audience", Self.explanation(domain: domain, target))
       return nil
     }
-    return Token(credentials: index, audience: audience, scopes: scopeList)
-  }
-
-  /// The name of the credentials that a route uses; nil after a problem was noted.
-  private func credentialsName(_ setting: Setting?, _ section: Section) -> String? {
-    let defined = table.names.joined(separator: ", ")
-    guard let setting else {
-      if table.names.count == 1 { return table.names[0] }
-      let choice = table.names.isEmpty ? "none are defined" : "defined: \(defined)"
-      section.missing("credentials", "\(choice); none forwards without a token")
-      return nil
-    }
-    guard let name = setting.value(.name) else { return nil }
-    guard name == CredentialsTable.none || table.names.contains(name) else {
-      setting.complain(
-        "names \(displayed(name)), which is not defined; defined: \(defined.isEmpty ? "nothing" : defined)")
-      return nil
-    }
-    return name
+    return UsualAudience(value: audience)
   }
 
   private func readScopes(_ setting: Setting) -> [String]? {

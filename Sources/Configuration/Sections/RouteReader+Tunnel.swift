@@ -12,7 +12,10 @@ extension RouteReader {
       (["mount"], "is a path, and CONNECT names a host and a port"),
       (["forward_to"], "is for requests, and a blind tunnel leads to the host that CONNECT names"),
       (
-        ["credentials", "audience", "resource", "scopes", "token", "without_token", "replay_unauthorized"], isForTokens
+        [
+          "credentials", "audience", "resource", "scopes", "token", "token_endpoint", "without_token",
+          "replay_unauthorized",
+        ], isForTokens
       ),
       (["client_certificate"], "is for TLS, which goes through a blind tunnel from end to end"),
       (
@@ -43,7 +46,8 @@ extension RouteReader {
     let matches = section.required("match", Format<Match>.match.expected).flatMap { readTunnelMatches($0) }
     var timeouts = timeouts
     _ = section.section("timeouts") { timeouts.readTunnel($0) }
-    let rules = RouteRules(allow: section["allow"]?.distinct(.network))
+    var rules = RouteRules(allow: section["allow"]?.distinct(.network))
+    rules.callers = section["callers"].flatMap(callers.indices)
     let allowsPrivate = section.value("allow_private", .truth)
     let parentProxy = ParentProxy.read(section, inherited: parentProxy)
     for (names, complaint) in Self.foreign {

@@ -1,6 +1,7 @@
 /// Reads the routes one after the other, and keeps what two of them must not claim.
 struct RouteReader {
   let table: CredentialsTable
+  let callers: CallersTable
   let timeouts: Timeouts
   let limits: Limits
   let parentProxy: ParentProxy?
@@ -8,17 +9,18 @@ struct RouteReader {
   var names: [String: String] = [:]
   var matches: [Match: String] = [:]
   var mounts: [String: String] = [:]
+  var tokenEndpoints: [LocalTokenEndpoint: String] = [:]
   var ports = ClaimedPorts()
 
   /// The routes of the file that are right.
   static func read(
-    _ top: Section, credentials: CredentialsTable, timeouts: Timeouts, limits: Limits, parentProxy: ParentProxy?,
-    hasInterception: Bool
+    _ top: Section, credentials: CredentialsTable, callers: CallersTable, timeouts: Timeouts, limits: Limits,
+    parentProxy: ParentProxy?, hasInterception: Bool
   ) -> [Route] {
     let expected = "a list of routes, each with name, and match or mount"
     guard let setting = top.required("routes", expected), let items = setting.list(expected) else { return [] }
     var reader = RouteReader(
-      table: credentials, timeouts: timeouts, limits: limits, parentProxy: parentProxy,
+      table: credentials, callers: callers, timeouts: timeouts, limits: limits, parentProxy: parentProxy,
       hasInterception: hasInterception)
     return items.compactMap { item in
       item.section(expected: "a route, which is a mapping of settings") { reader.route($0) }
@@ -26,9 +28,11 @@ struct RouteReader {
   }
 
   private init(
-    table: CredentialsTable, timeouts: Timeouts, limits: Limits, parentProxy: ParentProxy?, hasInterception: Bool
+    table: CredentialsTable, callers: CallersTable, timeouts: Timeouts, limits: Limits, parentProxy: ParentProxy?,
+    hasInterception: Bool
   ) {
     self.table = table
+    self.callers = callers
     self.timeouts = timeouts
     self.limits = limits
     self.parentProxy = parentProxy
@@ -44,23 +48,26 @@ struct RouteReader {
     let isIntercepted = tunnel.map { mayIntercept(section, $0) }
     let matching = readMatching(section)
     let target = readTarget(section, matching)
-    let token = readToken(section, matching, target)
+    let rules = RouteRules.read(section, callers: callers)
+    let token = readToken(section, matching, target, rules)
     var timeouts = timeouts
     var body = limits.body
     section.read("body", .bodySize, into: &body)
     _ = section.section("timeouts") { timeouts.readRoute($0) }
-    let rules = RouteRules.read(section)
     let certificate = section["client_certificate"]
     let clientCertificate = certificate.flatMap(ClientCertificate.read)
     let parentProxy = ParentProxy.read(section, inherited: parentProxy)
-    let hasToken = token == nil || token?.credentials != nil
+    let hasToken = token?.credentials.hasToken ?? true
     let tokenField = TokenField.read(section, hasToken: hasToken)
+    let tokenEndpoints = readTokenEndpoints(
+      section, hasToken: hasToken, tokenField, isIntercepted: tunnel != nil)
     let withoutToken = WithoutToken.read(section, hasToken: hasToken)
     let replay = ReplayRules.read(section, limits: limits, hasToken: hasToken)
     let concurrency = section["concurrency"].flatMap(Concurrency.read)
     let upgrade = UpgradeRules.read(section)
     let linkRewriting = section.value("rewrite_links", Format<LinkRewriting>.choice()) ?? .auto
     guard let name, let matching, let target, let token, isIntercepted != false else { return nil }
+    warnIfUnreachable(section, matching, rules, token.credentials)
     var route = Route(
       name: name, matches: matching.matches, mount: matching.mount, upstream: target.origin,
       upstreamBasePath: target.basePath, credentials: token.credentials, audience: token.audience, scopes: token.scopes,
@@ -73,6 +80,7 @@ struct RouteReader {
     route.clientCertificate = clientCertificate
     route.parentProxy = parentProxy
     route.tokenField = tokenField
+    route.tokenEndpoints = tokenEndpoints
     route.withoutToken = withoutToken
     route.replay = replay
     route.concurrency = concurrency

@@ -16,10 +16,11 @@ extension Setting {
 }
 
 extension RouteRules {
-  /// Reads `allow`, `methods` and `paths` of a route. Where one is wrong there is a problem, and no configuration.
-  static func read(_ section: Section) -> RouteRules {
+  /// Reads `allow`, `callers`, `methods` and `paths` of a route. Where one is wrong there is a problem, and no configuration.
+  static func read(_ section: Section, callers: CallersTable) -> RouteRules {
     var rules = RouteRules()
     rules.allow = section["allow"]?.distinct(.network)
+    rules.callers = section["callers"].flatMap(callers.indices)
     rules.methods = section["methods"]?.distinct(.method)
     rules.paths = section["paths"]?.distinct(.pathPrefix)
     return rules

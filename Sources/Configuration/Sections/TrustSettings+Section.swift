@@ -7,15 +7,19 @@ extension TrustSettings {
 
   /// Reads the section `tls`.
   mutating func read(_ section: Section) {
+    if let setting = section["ca_file"], let path = Self.readAuthorities(setting) { caFile = path }
+  }
+
+  /// The path of a PEM file with certificates of authorities; nil after a problem was noted.
+  static func readAuthorities(_ setting: Setting) -> String? {
     let format = Format<String>.line("the path of a PEM file")
-    guard let setting = section["ca_file"], let text = setting.text(format.expected),
-      let written = setting.value(format)
-    else { return }
+    guard let text = setting.text(format.expected), let written = setting.value(format) else { return nil }
     let path = setting.findings.resolve(path: written)
-    if let complaint = Self.complaint(path: path) {
+    if let complaint = complaint(path: path) {
       setting.complain("names the file \(text.shownPath), which \(complaint)")
+      return nil
     }
-    caFile = path
+    return path
   }
 
   private static func complaint(path: String) -> String? {

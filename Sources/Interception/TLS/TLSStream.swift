@@ -30,22 +30,45 @@ public import SystemPackage
   private let transport: OpaquePointer
   private var isFinishing = false
 
+  // The stream whose connection this one is inside; it has given up its socket.
+  private let carrier: TLSStream?
+
   /// Takes over a connected, non-blocking socket and registers it with `loop`, on whose thread it is used.
   ///
   /// - Parameter received: what has been read from the socket already, if anything has.
-  public init(
+  public convenience init(
     _ socket: consuming Descriptor, received: ByteBuffer?, _ context: TLSServerContext, on loop: EventLoop
   ) throws(Errno) {
+    try self.init(socket, inside: nil, received, context, loop)
+  }
+
+  /// Takes over the connection of `carrier`, inside which another TLS connection begins, as with an HTTPS proxy that is asked
+  /// for a tunnel.
+  ///
+  /// - Parameter received: what has been read from `carrier` already, if anything has.
+  public convenience init(
+    inside carrier: TLSStream, received: ByteBuffer?, _ context: TLSServerContext, on loop: EventLoop
+  ) throws(Errno) {
+    guard let socket = carrier.handOver() else { throw .badFileDescriptor }
+    try self.init(socket, inside: carrier, received, context, loop)
+  }
+
+  private init(
+    _ socket: consuming Descriptor, inside carrier: TLSStream?, _ received: ByteBuffer?, _ context: TLSServerContext,
+    _ loop: EventLoop
+  ) throws(Errno) {
     self.loop = loop
+    self.carrier = carrier
     let number = socket.number
     descriptor = number
+    let outer = unsafe carrier?.session
     var session: OpaquePointer?
     if let received {
       unsafe session = received.withUnsafeReadableBytes {
-        unsafe copenssl_accept_session(context.context, number, $0.baseAddress, $0.count)
+        unsafe copenssl_accept_session(context.context, number, outer, $0.baseAddress, $0.count)
       }
     } else {
-      unsafe session = unsafe copenssl_accept_session(context.context, number, nil, 0)
+      unsafe session = unsafe copenssl_accept_session(context.context, number, outer, nil, 0)
     }
     guard let session = unsafe session, let transport = unsafe copenssl_transport_of(session) else {
       throw .noMemory
@@ -62,6 +85,12 @@ public import SystemPackage
       close()
       throw error
     }
+  }
+
+  private func handOver() -> Descriptor? {
+    guard socket != nil else { return nil }
+    loop.remove(self)
+    return socket.take()
   }
 
   deinit {
@@ -209,6 +238,7 @@ public import SystemPackage
     isFinishing = true
     ERR_clear_error()
     unsafe _ = SSL_shutdown(session)
+    if let carrier { unsafe _ = SSL_shutdown(carrier.session) }
     if unsafe copenssl_unsent(transport) == 0 { _ = shutdown(descriptor, Int32(SHUT_WR)) }
   }
 

@@ -10,6 +10,8 @@ struct ErrorAnswer {
   var proxyStatusDetails = ""
   /// Seconds after which trying again may help; nil where nothing is known.
   var retryAfter: Int?
+  /// The error code of RFC 6749 section 5.2, in an answer to a token request; nil for none.
+  var oauthError: String?
   /// The methods that would be served, beside 405.
   var allow = ErrorResponse.servedMethods
 }

@@ -5,6 +5,9 @@ struct ErrorResponse {
   /// The value of Allow: what is served of the methods that everybody knows.
   static let servedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
+  // RFC 7617, section 2.1: user and password are UTF-8.
+  private static let challenge = #"Basic realm="m2m-proxy", charset="UTF-8""#
+
   let bytes: [UInt8]
 
   /// - Parameter isHead: whether the request was HEAD, whose answer has fields but no content.
@@ -15,12 +18,14 @@ struct ErrorResponse {
     let body = ProblemBody(answer, hop: hop, route: route).bytes
     var head = "HTTP/1.1 \(answer.status) \(ReasonPhrase.of(answer.status))\r\n"
     head += "Date: \(date)\r\n"
-    head += "Content-Type: application/problem+json\r\nContent-Length: \(body.count)\r\n"
+    let type = answer.oauthError == nil ? "application/problem+json" : "application/json"
+    head += "Content-Type: \(type)\r\nContent-Length: \(body.count)\r\n"
     head += "Cache-Control: no-store\r\n"
     head += "Proxy-Status: m2m-proxy; error=\(answer.proxyStatus)"
     if !answer.proxyStatusDetails.isEmpty { head += "; details=\(Self.quoted(answer.proxyStatusDetails))" }
     head += "\r\n"
     if let seconds = answer.retryAfter { head += "Retry-After: \(seconds)\r\n" }
+    if answer.status == 407 { head += "Proxy-Authenticate: \(Self.challenge)\r\n" }
     if answer.status == 405 { head += "Allow: \(answer.allow)\r\n" }
     if closes { head += "Connection: close\r\n" }
     head += "\r\n"

@@ -26,6 +26,7 @@ extension ExchangeError {
         detail: "It came more slowly than any client may send, for longer than a pause may be.",
         hint: "limits.min_rate in proxy.conf is the least rate, and timeouts.body how far a client may fall behind.",
         proxyStatus: "http_request_error", proxyStatusDetails: "too slow")
+    case .tokenRequest(let refusal, let route): refusal.answer(route)
     case .tooManyConnections:
       ErrorAnswer(
         status: 503, title: "Too many connections",
@@ -67,6 +68,7 @@ extension ExchangeError {
         hint: "Use another method; the access log shows what was forwarded.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "TRACE")
     case .denied(let refusal): refusal.answer
+    case .caller(let refusal): refusal.answer
     case .token(let failure):
       ErrorAnswer(
         status: failure.status, title: failure.title, detail: failure.detail, hint: failure.hint,
@@ -132,6 +134,8 @@ extension ExchangeError {
     case .tooManyFields: "Send fewer, or raise limits.fields in proxy.conf."
     case .tlsHandshake:
       "Write http:// where the application names the proxy: http_proxy=http://…, or a base URL http://…."
+    case .plainHTTP:
+      "Write https:// where the application names the proxy: a base URL https://…, or http_proxy=https://… if it can do that."
     case .proxyHeader:
       "Name the sender's address under proxy_protocol of this listener, or let it send the bare connection."
     case .unsupportedVersion: "Let the client speak HTTP/1.1 here; HTTP/2 is not served."

@@ -15,9 +15,11 @@ enum ExchangeError: Error {
   case requestTimeout
   /// It sends its content, or takes its answer, more slowly than anybody may.
   case clientTooSlow(ProxyRoute)
+  /// It asks the proxy itself for a token, and not as that is done.
+  case tokenRequest(TokenRequestRefusal, ProxyRoute)
   /// It went away.
   case clientGone
-  /// There was no agreement on TLS inside the tunnel to this host.
+  /// There was no agreement on TLS: inside the tunnel to this host, or, where that is "", with the listener.
   case clientTLS(TLSFailure, inside: String)
   /// Inside a tunnel, it is for another host than that.
   case misdirected(Misdirection)
@@ -39,6 +41,8 @@ enum ExchangeError: Error {
   case traceMethod
   /// proxy.conf says who may use what, and not this client, or not this.
   case denied(PolicyRefusal)
+  /// It is not known who sent it, or not served for that.
+  case caller(CallerRefusal)
 
   // The token.
   /// There is none.
@@ -91,10 +95,11 @@ extension ExchangeError {
   var hop: Hop {
     switch self {
     case .request, .contentTooLarge, .requestTimeout, .clientTooSlow, .clientGone, .clientTLS, .proxyHeader,
-      .misdirected,
-      .headTooLarge:
+      .misdirected, .headTooLarge, .tokenRequest:
       .client
     case .noRoute, .notMounted, .leavesRoute, .connectMethod, .tunnel, .traceMethod, .denied: .policy
+    case .caller(.busy): .internal
+    case .caller: .policy
     case .token, .tokenTimeout: .token
     case .upstream(.ownListener, _): .policy
     case .upstream, .upstreamBroken, .upstreamSpokeFirst, .upstreamTimeout, .response, .responseIncomplete,
@@ -112,6 +117,7 @@ extension ExchangeError {
     case .requestTimeout: "request_timeout"
     case .tooManyConnections: "too_many_connections"
     case .clientTooSlow: "client_too_slow"
+    case .tokenRequest(let refusal, _): refusal.kind
     case .clientGone: "client_gone"
     case .clientTLS(let failure, _): failure.kind
     case .misdirected: "misdirected"
@@ -126,6 +132,7 @@ extension ExchangeError {
     case .tunnelIdle: "tunnel_idle"
     case .traceMethod: "trace_method"
     case .denied(let refusal): refusal.kind
+    case .caller(let refusal): refusal.kind
     case .token(let failure): failure.metricLabel
     case .tokenTimeout: "token_wait"
     case .tooManyHosts: "too_many_hosts"

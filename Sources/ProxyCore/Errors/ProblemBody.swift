@@ -9,6 +9,10 @@ struct ProblemBody {
     if let route { add("route", route) }
     add("detail", answer.detail)
     add("hint", answer.hint)
+    if let error = answer.oauthError {
+      add("error", error)
+      add("error_description", answer.detail)
+    }
     bytes += Array("}\n".utf8)
   }
 

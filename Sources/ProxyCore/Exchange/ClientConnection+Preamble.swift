@@ -1,19 +1,23 @@
 internal import Bytes
+internal import HTTPWire
+internal import Interception
 internal import ProxyProtocol
 internal import Reactor
 
 extension ClientConnection {
   /// What comes before the first request: whose connection it is, where a load balancer passes it on, and whether that
-  /// client may have it. False when there will be no request.
+  /// client may have it, and TLS, where that is spoken. False when there will be no request.
   func isReady() async -> Bool {
     if case .unknown = standing {
       guard await readProxyHeader() else { return false }
     }
     if case .refused = standing {
-      await refuse()
+      // To say it in TLS would cost what the limit is to save.
+      if certificate == nil { await refuse(.tooManyConnections) }
       return false
     }
-    return true
+    guard let certificate else { return true }
+    return await shakeHands(certificate)
   }
 
   /// Reads the header of the PROXY protocol that the connection must begin with; false when it does not.
@@ -61,5 +65,51 @@ extension ClientConnection {
     guard let standing = worker.admit(client) else { return false }
     self.standing = standing
     return true
+  }
+
+  /// Agrees on TLS with the client; false when there is no agreement.
+  private func shakeHands(_ certificate: ListenerCertificate) async -> Bool {
+    setDeadline(worker.loop.now + worker.timeouts.handshake)
+    guard await hasBegun() else { return false }
+    guard isHandshake else {
+      worker.noteHandshake(of: peer, isText ? .plainHTTP : .notTLS, listener)
+      if isText { await refuse(.request(.plainHTTP)) }
+      return false
+    }
+    do throws(TLSFailure) {
+      try await startTLS(certificate.context(at: worker.loop.now))
+      return true
+    } catch {
+      if !isAborted { worker.noteHandshake(of: peer, error, listener) }
+      return false
+    }
+  }
+
+  /// Waits for the first byte. Whoever sends none for as long as a handshake may take, or connects only to see whether
+  /// somebody listens, makes no mistake.
+  private func hasBegun() async -> Bool {
+    while input == nil {
+      switch receive() {
+      case .transferred: break
+      case .wouldBlock:
+        if isOverdue || isAborted || worker.isDraining { return false }
+        await wakeup.wait()
+      case .endOfStream, .failed: return false
+      }
+    }
+    return true
+  }
+
+  /// Whether what has come begins with a record of a TLS handshake (RFC 8446 section 5.1).
+  private var isHandshake: Bool { firstByte == 22 }
+
+  /// Whether what has come begins as a request does: with a letter.
+  private var isText: Bool {
+    firstByte.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0 & 0xDF) } ?? false
+  }
+
+  private var firstByte: UInt8? {
+    guard let input, !input.isEmpty else { return nil }
+    return input.readableBytes[0]
   }
 }

@@ -4,6 +4,7 @@ internal import Configuration
 internal import HTTPWire
 internal import Interception
 internal import Reactor
+internal import Secrets
 internal import SystemPackage
 
 // Sendable because its worker's thread is the only one that touches it.
@@ -14,7 +15,7 @@ final class ClientConnection: @unchecked Sendable {
   private(set) var stream: ByteStream
   /// Where the tunnel leads inside which the client sends its requests; nil where it sends them to the proxy itself.
   private(set) var tunnelTarget: TunnelTarget?
-  /// Whether the client speaks TLS here.
+  /// Whether the client's requests come by TLS: on a connection that is TLS, or, inside a tunnel, in the tunnel.
   private(set) var isSecure = false
   /// Who is at the other end, as far as the connection itself says that.
   var peerCredentials = PeerCredentials()
@@ -22,6 +23,8 @@ final class ClientConnection: @unchecked Sendable {
   private(set) var peer: String
   /// The listener that it came to, and who may use that.
   let listener: ListenerSettings
+  /// What the listener shows, where it speaks TLS.
+  let certificate: ListenerCertificate?
   /// Whether the listener's `allow` lets this client in. One that it does not gets an answer, and nothing else.
   private(set) var isAdmitted: Bool
   /// The client's address; nil where it has none, or the system does not know it.
@@ -31,6 +34,11 @@ final class ClientConnection: @unchecked Sendable {
   /// Whether the client may have this connection beside its others; otherwise it is only told that it may not.
   var standing: ClientStanding
   let worker: Worker
+  /// Which of the callers is at the other end, by what the connection itself says, or by what CONNECT said, which holds
+  /// for all that comes through it; nil where nobody knows. Looked up with the first request that wants to know.
+  lazy var callerOfPeer = worker.callers?.caller(of: peerCredentials)
+  /// The field with user and password that was right last time, and whose they are.
+  var knownCredentials: (field: Secret, caller: Int)?
   /// Where the task of this connection waits, for whatever it waits for.
   let wakeup = Wakeup()
   /// Bytes that were received and belong to no finished request.
@@ -54,17 +62,18 @@ final class ClientConnection: @unchecked Sendable {
   private static let readsInARow = 8
 
   init(
-    _ stream: ByteStream, peer: SocketPeer, listener: ListenerSettings, standing: ClientStanding, worker: Worker
+    _ stream: ByteStream, peer: SocketPeer, listener: ServedListener, standing: ClientStanding, worker: Worker
   ) {
     self.stream = stream
     self.peer = peer.description
-    self.listener = listener
+    self.listener = listener.settings
+    certificate = listener.certificate
     self.standing = standing
     switch peer {
     case .address(let endpoint): address = IPAddress(ofEndpoint: endpoint)
     case .user(let id): peerCredentials.uid = id
     }
-    isAdmitted = listener.allow.admits(address)
+    isAdmitted = listener.settings.allow.admits(address)
     self.worker = worker
     stream.observer = wakeup
     timer.action = { [unowned self] in
@@ -120,12 +129,12 @@ final class ClientConnection: @unchecked Sendable {
   /// From now on the client's requests come inside a tunnel to `target`, and are counted anew.
   func enterTunnel(_ target: TunnelTarget) {
     tunnelTarget = target
+    isSecure = target.isSecure
     requests = 0
   }
 
-  /// Says that the client has too many connections, without waiting for its request.
-  func refuse() async {
-    let error = ExchangeError.tooManyConnections
+  /// Says why there will be no request, without waiting for one, in plain HTTP.
+  func refuse(_ error: ExchangeError) async {
     guard let answer = error.answer else { return }
     let response = ErrorResponse(
       answer, hop: error.hop, route: nil, date: String(decoding: worker.httpDate, as: UTF8.self), isHead: false,
@@ -223,7 +232,8 @@ final class ClientConnection: @unchecked Sendable {
     while true {
       switch encrypted.handshake() {
       case .done:
-        peerCredentials.certificate = encrypted.peerCertificate
+        // Inside a tunnel nobody is asked for another one.
+        if let certificate = encrypted.peerCertificate { peerCredentials.certificate = certificate }
         return
       case .hello:
         if let chosen = choose(encrypted.serverName) { encrypted.use(chosen) }
@@ -237,11 +247,14 @@ final class ClientConnection: @unchecked Sendable {
   }
 
   private func takeOver(_ context: TLSServerContext) throws(TLSFailure) -> TLSStream {
-    guard let plain = stream as? SocketStream, let socket = plain.handOver() else { throw .closed }
     let received = input
     input = nil
     defer { if let received { worker.buffers.giveBack(received) } }
-    do {
+    do throws(Errno) {
+      if let carrier = stream as? TLSStream {
+        return try TLSStream(inside: carrier, received: received, context, on: worker.loop)
+      }
+      guard let socket = (stream as? SocketStream)?.handOver() else { throw .badFileDescriptor }
       return try TLSStream(socket, received: received, context, on: worker.loop)
     } catch {
       throw .system(error)

@@ -25,14 +25,22 @@ final class Exchange {
   var head = RequestHead()
   var target: RequestTarget?
   var hasHead = false
+  /// Who sent the request, by number among the callers of proxy.conf; nil where nobody knows.
+  var caller: Int?
+  /// What became of its user and password, where they are not those of a caller.
+  var passwordVerdict: PasswordVerdict?
   var route: ProxyRoute?
   /// Whether the route was found by the path alone, with which the proxy is the server that the client knows.
   var isMounted = false
   var mountLength = 0
+  /// Whether it is a token request that the proxy answers itself.
+  var isTokenRequest = false
   /// What is left of Max-Forwards, for a request that it means something to.
   var remainingForwards: UInt64?
   /// Whether it counts among the requests of the route that are under way.
   var holdsPlace = false
+  /// Where its token comes from; nil where it needs none.
+  var tokens: TokenSource?
   var token: AccessToken?
   /// Why the request goes on without a token although the route has one.
   var missingToken: String?
@@ -80,7 +88,7 @@ final class Exchange {
     begin(on: connection)
     do throws(ExchangeError) {
       try await readRequest()
-      try identifyClient()
+      try await identifyClient()
       try matchRoute()
       try applyRules()
       try applyLimits()
@@ -91,8 +99,10 @@ final class Exchange {
           try await openTunnel()
           try await relayTunnel()
         }
+      } else if isTokenRequest {
+        try await answerTokenRequest()
       } else if try goesNoFurther() {
-        await answerHere()
+        await answerOptions()
       } else {
         try await takePlace()
         try await attachToken()
@@ -122,6 +132,7 @@ final class Exchange {
     hasHead = false
     target = nil
     isMounted = false
+    isTokenRequest = false
     remainingForwards = nil
     isRepetition = false
     replayedAfter.removeAll(keepingCapacity: true)
@@ -153,6 +164,9 @@ final class Exchange {
     tunnel = nil
     tunnelRequest = nil
     route = nil
+    caller = nil
+    passwordVerdict = nil
+    tokens = nil
     token = nil
     missingToken = nil
     failure = nil

@@ -6,6 +6,8 @@ struct TunnelTarget {
   let host: [UInt8]
   let kind: Authority.Kind
   let port: UInt16
+  /// Whether TLS is spoken inside.
+  var isSecure = false
   /// The name that the client asked for in TLS where that is another one.
   var otherServerName: String?
 

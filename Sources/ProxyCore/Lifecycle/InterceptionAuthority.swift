@@ -25,7 +25,7 @@ public struct InterceptionAuthority: Sendable {
     }
     let place = settings.certificatePlace
     let problems = routes.flatMap { route in
-      route.matches.filter { !authority.permits($0) }.map { match in
+      route.interceptedMatches.filter { !authority.permits($0) }.map { match in
         place.problem(
           "names the file \(settings.certificateFile), whose name constraints do not permit \(match.hostPattern) of the "
             + "route \(route.name); \(Self.makeAnew)")
@@ -75,7 +75,7 @@ extension Match {
 extension AuthorityScope {
   /// The hosts that `configuration` has intercepted; of a wildcard, the domain.
   public init(_ configuration: ProxyConfiguration) {
-    let matches = configuration.routes.filter { $0.tunnel == .intercept }.flatMap(\.matches)
+    let matches = configuration.routes.flatMap(\.interceptedMatches)
     self.init(matches.compactMap { CertifiedHost($0.host) })
   }
 }

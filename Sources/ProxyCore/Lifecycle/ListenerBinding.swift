@@ -1,4 +1,5 @@
 internal import Configuration
+internal import Logging
 internal import Reactor
 internal import SystemPackage
 internal import Upstream
@@ -14,24 +15,33 @@ struct ListenerBinding {
 
   private let workers: [Worker]
 
-  init(_ listeners: [ListenerSettings], _ workers: [Worker], _ passed: PassedSockets) throws(StartError) {
+  init(
+    _ listeners: [ListenerSettings], _ workers: [Worker], _ passed: PassedSockets, logger: Logger
+  ) throws(StartError) {
     self.workers = workers
     var passed = passed
-    var rest: [ListenerSettings] = []
+    var rest: [ServedListener] = []
     for settings in listeners {
+      let listener = try Self.served(settings, logger)
       switch settings.address {
-      case .tcp(let address): try bind(address, settings)
-      case .unix(let path): try bind(path, settings)
-      case .systemd(let name?): try adopt(passed.take(named: name), settings)
+      case .tcp(let address): try bind(address, listener)
+      case .unix(let path): try bind(path, listener)
+      case .systemd(let name?): try adopt(passed.take(named: name), listener)
       // Those that have a name here are not for this one, wherever it stands in the list.
-      case .systemd(nil): rest.append(settings)
+      case .systemd(nil): rest.append(listener)
       }
     }
-    for settings in rest { try adopt(passed.takeAll(), settings) }
+    for listener in rest { try adopt(passed.takeAll(), listener) }
     try passed.checkAllAreTaken()
   }
 
-  private mutating func bind(_ address: TCPAddress, _ settings: ListenerSettings) throws(StartError) {
+  private static func served(_ settings: ListenerSettings, _ logger: Logger) throws(StartError) -> ServedListener {
+    guard let tls = settings.tls else { return ServedListener(settings) }
+    let certificate = try ListenerCertificate(tls, listener: "\(settings.address)", logger: logger)
+    return ServedListener(settings, certificate: certificate)
+  }
+
+  private mutating func bind(_ address: TCPAddress, _ listener: ServedListener) throws(StartError) {
     do throws(Errno) {
       var port = address.port
       // Loops share a port, and the kernel would let another m2m-proxy of the same user share it too.
@@ -39,29 +49,29 @@ struct ListenerBinding {
       for worker in workers {
         let socket = try ListeningSocket(host: address.host, port: port, sharesPort: workers.count > 1)
         // With port 0 the first one decides for all.
-        if port != socket.port || worker === workers[0] { note(socket, settings) }
+        if port != socket.port || worker === workers[0] { note(socket, listener) }
         port = socket.port
-        try worker.listen(on: settings, socket)
+        try worker.listen(on: listener, socket)
       }
     } catch {
       throw .bind("\(address)", error)
     }
   }
 
-  private mutating func bind(_ path: String, _ settings: ListenerSettings) throws(StartError) {
+  private mutating func bind(_ path: String, _ listener: ServedListener) throws(StartError) {
     let socket: ListeningSocket
     do throws(SocketFileError) {
-      let permissions = settings.permissions
+      let permissions = listener.settings.permissions
       socket = try ListeningSocket(
         path: path, mode: permissions.mode, owner: permissions.owner, group: permissions.group)
     } catch {
       throw .bind(path: path, error)
     }
-    try share(socket, settings)
+    try share(socket, listener)
   }
 
   private mutating func adopt(
-    _ sockets: [PassedSockets.Socket], _ settings: ListenerSettings
+    _ sockets: [PassedSockets.Socket], _ listener: ServedListener
   ) throws(StartError) {
     for passed in sockets {
       let socket: ListeningSocket
@@ -70,11 +80,11 @@ struct ListenerBinding {
       } catch {
         throw .passed(passed.name, error)
       }
-      let found = settings.at(Self.address(of: socket))
-      if let reason = Self.misfit(found, isUnix: socket.isUnix) {
-        throw StartError("\(settings.address): \(passed.name), which systemd passed, is \(reason).")
+      let found = listener.at(Self.address(of: socket))
+      if let reason = Self.misfit(found.settings, isUnix: socket.isUnix) {
+        throw StartError("\(listener.settings.address): \(passed.name), which systemd passed, is \(reason).")
       }
-      if let warning = found.warning { warnings.append("the socket \(passed.name) of systemd \(warning)") }
+      if let warning = found.settings.warning { warnings.append("the socket \(passed.name) of systemd \(warning)") }
       try share(socket, found, source: "systemd \(passed.name)")
     }
   }
@@ -93,25 +103,27 @@ struct ListenerBinding {
 
   /// Lets every loop accept from the one queue that the socket has.
   private mutating func share(
-    _ socket: consuming ListeningSocket, _ settings: ListenerSettings, source: String? = nil
+    _ socket: consuming ListeningSocket, _ listener: ServedListener, source: String? = nil
   ) throws(StartError) {
     let address = socket.address
-    note(socket, settings, source: source)
+    note(socket, listener, source: source)
     do throws(Errno) {
       let isShared = workers.count > 1
-      for worker in workers.dropFirst() { try worker.listen(on: settings, socket.copy(), sharesQueue: true) }
+      for worker in workers.dropFirst() { try worker.listen(on: listener, socket.copy(), sharesQueue: true) }
       // The first one keeps the file, too.
-      try workers[0].listen(on: settings, socket, sharesQueue: isShared)
+      try workers[0].listen(on: listener, socket, sharesQueue: isShared)
     } catch {
       throw .bind(address, error)
     }
   }
 
   private mutating func note(
-    _ socket: borrowing ListeningSocket, _ settings: ListenerSettings, source: String? = nil
+    _ socket: borrowing ListeningSocket, _ listener: ServedListener, source: String? = nil
   ) {
-    let origin = source.map { "   from \($0)" } ?? ""
-    listeners.append((socket.isUnix ? socket.address : "http://\(socket.address)") + origin)
+    let isSecure = listener.certificate != nil
+    let name = socket.isUnix ? socket.address : "\(isSecure ? "https" : "http")://\(socket.address)"
+    let remarks = (socket.isUnix && isSecure ? "   TLS" : "") + (source.map { "   from \($0)" } ?? "")
+    listeners.append(name + remarks)
     guard !socket.isUnix else { return }
     own.insert(socket.address)
     if socket.takesIPv4Too { own.insert("0.0.0.0:\(socket.port)") }

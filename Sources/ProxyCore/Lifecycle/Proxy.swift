@@ -16,6 +16,7 @@ public final class Proxy {
   private let loops: [EventLoop]
   private let workers: [Worker]
   private let drain: Drain
+  private let passwords: PasswordVerifier?
   private let admin: AdminServer?
 
   /// What is really bound, as URLs; `unix:` and a path for a Unix socket.
@@ -69,13 +70,18 @@ public final class Proxy {
     let loopCount = loops.count
     let census = ClientCensus(limit: configuration.limits.connectionsPerClient)
     let viaName = ViaName()
+    let hasPasswords = configuration.callers.contains { $0.password != nil }
+    let passwords =
+      hasPasswords ? try PasswordVerifier(configuration.callers, registry: registry, logger: logger) : nil
+    self.passwords = passwords
+    let callers = configuration.callers.isEmpty ? nil : CallerDirectory(configuration.callers, passwords: passwords)
     let leaves = try Self.makeLeaves(authority, configuration.interception)
     workers = zip(loops, dialers).map { loop, dialer in
       Worker(
         loop: loop, table: plan.table, pools: plan.makePools(configuration, loops: loopCount, dialer, loop, registry),
         requestedHosts: RoutePlan.makeRequestedHosts(configuration, loops: loopCount, dialer, loop, registry),
         configuration: configuration, connectionLimit: share(configuration.limits.connections, of: loopCount),
-        clients: census, metrics: WorkerMetrics(registry, routes: plan.table.routes),
+        clients: census, callers: callers, metrics: WorkerMetrics(registry, routes: plan.table.routes),
         accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger, viaName: viaName,
         leaves: leaves)
     }
@@ -88,7 +94,7 @@ public final class Proxy {
       }
     }
     do throws(StartError) {
-      let binding = try ListenerBinding(configuration.listen, workers, passed)
+      let binding = try ListenerBinding(configuration.listen, workers, passed, logger: logger)
       admin = try Self.makeAdmin(configuration, loops[0], registry, drain)
       listeners = binding.listeners
       warnings = binding.warnings
@@ -108,11 +114,13 @@ public final class Proxy {
       for (index, loop) in loops.enumerated().dropFirst() {
         threads.append(try loop.startThread(named: "loop-\(index)"))
       }
+      if let passwords { threads.append(try passwords.start()) }
     } catch {
       throw StartError("the event loops cannot be started: \(error)")
     }
     drain.prepare(workers: workers, loops: loops)
     loops[0].run()
+    passwords?.stop()
     for thread in threads { thread.join() }
   }
 

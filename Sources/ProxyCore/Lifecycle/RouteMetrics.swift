@@ -27,10 +27,16 @@ final class RouteMetrics {
   private(set) lazy var withoutToken = registry.counter(
     "m2m_proxy_requests_without_token_total", help: "Requests forwarded without a token because there was none.",
     labels: ["route": route])
+  /// Token requests that the proxy answered itself; registered when the first one was.
+  private(set) lazy var placeholders = registry.counter(
+    "m2m_proxy_placeholder_tokens_total", help: "Token requests that the proxy answered itself, with a placeholder.",
+    labels: ["route": route])
   /// Tunnels that are open, and connections that have changed their protocol; registered when the first one was.
   private(set) lazy var tunnels = registry.gauge(
     "m2m_proxy_tunnels", help: "Tunnels that are open, by CONNECT or by Upgrade.", labels: ["route": route])
   private var replays: [Int: Counter] = [:]
+  // By the number of the caller; registered when it first calls.
+  private var callers: [Counter?] = []
   private let registry: MetricsRegistry
   private let route: String
 
@@ -81,6 +87,19 @@ final class RouteMetrics {
         "m2m_proxy_errors_total", help: "Exchanges that the proxy ended, by the part of the way that failed.",
         labels: ["route": route, "hop": error.hop.rawValue, "kind": error.kind])
     errors[error.kind] = counter
+    counter.increment()
+  }
+
+  /// Counts a request of a caller.
+  func count(caller: Int, _ directory: CallerDirectory?) {
+    guard let directory else { return }
+    if callers.isEmpty { callers = Array(repeating: nil, count: directory.names.count) }
+    let counter =
+      callers[caller]
+      ?? registry.counter(
+        "m2m_proxy_caller_requests_total", help: "Requests of callers that are known by name.",
+        labels: ["route": route, "caller": directory.names[caller]])
+    callers[caller] = counter
     counter.increment()
   }
 

@@ -16,14 +16,14 @@ struct RoutePlan {
     let routes = configuration.routes.enumerated().map { index, route in
       let origin = ProxyRoute.origin(of: route)
       let pool = origin.map { pools[$0] ?? origins.count }
-      let source = route.credentials.map { number in
+      let sources = RouteTokens(route.credentials, callers: configuration.callers.count) { number in
         tokens.source(for: clients[number].grant(for: route))
       }
       if let origin, pool == origins.count {
         origins.append(origin)
         pools[origin] = pool
       }
-      return ProxyRoute(route, index: index, pool: pool, tokens: source)
+      return ProxyRoute(route, index: index, pool: pool, tokens: sources)
     }
     table = RouteTable(routes, configurations: configuration.routes)
     self.origins = origins

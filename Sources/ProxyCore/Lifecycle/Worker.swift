@@ -24,6 +24,8 @@ final class Worker: @unchecked Sendable {
   let buffers: BufferPool
   let pools: [UpstreamPool]
   let requestedHosts: RequestedHosts
+  /// Who may be calling; nil where proxy.conf knows nobody by name.
+  let callers: CallerDirectory?
   let metrics: WorkerMetrics
   let accessLog: AccessLog?
   let viaName: ViaName
@@ -43,6 +45,7 @@ final class Worker: @unchecked Sendable {
   private var nextExhaustionNotice = Instant(nanoseconds: 0)
   private var nextUnusedTunnelNotice = Instant(nanoseconds: 0)
   private var nextHeaderNotice = Instant(nanoseconds: 0)
+  private var handshakeNotices = NoticeBudget(lines: 10, per: noticeInterval)
   private var exchanges: [Exchange] = []
   private var drained: (@Sendable () -> Void)?
   private var date = (second: UInt64(0), text: [UInt8]())
@@ -59,8 +62,8 @@ final class Worker: @unchecked Sendable {
   init(
     loop: EventLoop, table: RouteTable, pools: [UpstreamPool], requestedHosts: RequestedHosts,
     configuration: ProxyConfiguration,
-    connectionLimit: Int, clients: ClientCensus, metrics: WorkerMetrics, accessLog: AccessLog?, logger: Logger,
-    viaName: ViaName = ViaName(), leaves: LeafCertificates? = nil
+    connectionLimit: Int, clients: ClientCensus, callers: CallerDirectory? = nil, metrics: WorkerMetrics,
+    accessLog: AccessLog?, logger: Logger, viaName: ViaName = ViaName(), leaves: LeafCertificates? = nil
   ) {
     self.loop = loop
     self.table = table
@@ -68,6 +71,7 @@ final class Worker: @unchecked Sendable {
     self.requestedHosts = requestedHosts
     self.connectionLimit = connectionLimit
     self.clients = clients
+    self.callers = callers
     requestsPerConnection = configuration.limits.requestsPerConnection
     minRate = configuration.limits.minRate
     self.metrics = metrics
@@ -97,19 +101,19 @@ final class Worker: @unchecked Sendable {
   ///
   /// - Parameter sharesQueue: whether other loops accept from the same queue.
   func listen(
-    on settings: ListenerSettings, _ socket: consuming ListeningSocket, sharesQueue: Bool = false
+    on served: ServedListener, _ socket: consuming ListeningSocket, sharesQueue: Bool = false
   ) throws(Errno) {
     let listener = Listener(socket, sharesQueue: sharesQueue, on: loop) { [unowned self] socket, peer in
-      accept(socket, peer, settings)
+      accept(socket, peer, served)
     }
     listener.onExhaustion = { [unowned self] errno in noteExhaustion(errno) }
     listeners.append(listener)
     try listener.start()
   }
 
-  private func accept(_ socket: consuming Descriptor, _ peer: SocketPeer, _ listener: ListenerSettings) {
+  private func accept(_ socket: consuming Descriptor, _ peer: SocketPeer, _ listener: ServedListener) {
     // One that a load balancer passes on counts for the client, once that is known.
-    let standing = listener.proxyProtocol.includes(peer) ? .unknown : admit(peer)
+    let standing = listener.settings.proxyProtocol.includes(peer) ? .unknown : admit(peer)
     guard let standing else { return }
     let connection: ClientConnection
     do {
@@ -189,6 +193,18 @@ final class Worker: @unchecked Sendable {
       metadata: [
         "client": "\(peer)", "error": "\(fault)",
         "hint": "proxy_protocol of the listener names this address: does it send the header, as version 1 or 2?",
+      ])
+  }
+
+  /// A client and a listener did not agree on TLS.
+  func noteHandshake(of peer: String, _ failure: TLSFailure, _ listener: ListenerSettings) {
+    metrics.unrouted.count(ExchangeError.clientTLS(failure, inside: ""))
+    guard handshakeNotices.spend(at: loop.now) else { return }
+    logger.warning(
+      "tls",
+      metadata: [
+        "client": "\(peer)", "listener": "\(listener.address)", "error": "\(failure.kind)",
+        "detail": "\(failure.detail)", "hint": "\(failure.hint)",
       ])
   }
 

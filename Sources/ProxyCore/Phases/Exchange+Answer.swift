@@ -20,6 +20,19 @@ extension Exchange {
     ending = closes || !sent ? .closesConnection : .keepsConnection
   }
 
+  /// Answers with an answer of the proxy's own that is no error.
+  ///
+  /// - Parameter fields: field lines, each with its CRLF.
+  func answerHere(fields: String, content: String) async {
+    status = 200
+    let closes = closesAfterOwnAnswer
+    var response = "HTTP/1.1 200 OK\r\nDate: \(String(decoding: worker.httpDate, as: UTF8.self))\r\n"
+    response += "\(fields)Content-Length: \(content.utf8.count)\r\n"
+    if closes { response += "Connection: close\r\n" }
+    let sent = await send(Array((response + "\r\n" + content).utf8))
+    ending = closes || !sent ? .closesConnection : .keepsConnection
+  }
+
   /// Whether the connection ends with an answer of the proxy's own: what comes behind it may not be a request.
   var closesAfterOwnAnswer: Bool {
     !hasHead || !head.wantsKeepAlive || worker.isDraining || connection.isLastRequest || contentIsUnread

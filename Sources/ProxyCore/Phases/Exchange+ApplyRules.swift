@@ -3,14 +3,21 @@ internal import Bytes
 internal import HTTPWire
 
 extension Exchange {
-  /// Refuses what the route's own rules do not allow: this client, this method, this path, or a field that would make
+  /// Refuses what the route's own rules do not allow: this client, caller, method or path, or a field that would make
   /// another of one of them.
   func applyRules() throws(ExchangeError) {
     guard let route, let target, let input = connection.input else { return }
-    // Which of the host's routes counts is known with each request inside.
-    if target.form == .authority, route.isIntercepted { return }
+    if target.form == .authority, route.isIntercepted {
+      // Which of the host's routes counts is known with each request inside.
+      if worker.callers != nil { try requireCallerOfTunnel(routesInside(target, input)) }
+      return
+    }
     let rules = route.rules
     guard rules.admits(connection.address) else { throw .denied(.routeClient(address: clientAddress, route)) }
+    if let access = route.callerAccess { try requireCaller(access, .route(route)) }
+    tokens = route.tokens.source(for: caller)
+    // The other rules are about what is forwarded.
+    guard !isTokenRequest else { return }
     let bytes = input.readableBytes
     guard rules.allows(method: bytes.extracting(head.method.range)) else {
       throw .denied(.method(text(of: head.method), route))
@@ -32,6 +39,12 @@ extension Exchange {
       throw .denied(.path(shown.isEmpty ? "/" : shown, route))
     }
     if rules.canBeOverridden { try refuseOverrides(rules, route, bytes) }
+  }
+
+  /// The routes of the requests inside the tunnel that `target` asks for.
+  private func routesInside(_ target: RequestTarget, _ input: ByteBuffer) -> [ProxyRoute] {
+    guard let authority = target.authority, let port = authority.port else { return [] }
+    return worker.table.routesInside(host: input.readableBytes.extracting(authority.nameWithoutDot.range), port: port)
   }
 
   private func refuseOverrides(

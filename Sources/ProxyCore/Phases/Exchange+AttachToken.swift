@@ -5,7 +5,7 @@ internal import Tokens
 extension Exchange {
   /// Gets the token that goes on the request: at once if there is one, otherwise after a bounded wait.
   func attachToken() async throws(ExchangeError) {
-    guard let route, let source = route.tokens else { return }
+    guard let route, let source = tokens else { return }
     token = source.current()
     guard token == nil else { return }
     do throws(ExchangeError) {

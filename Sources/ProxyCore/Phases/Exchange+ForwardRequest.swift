@@ -34,8 +34,12 @@ extension Exchange {
       BodyDecoder(head.framing), input: worker.buffers.lend(), output: worker.buffers.lend(), framing: head.framing,
       passesTrailers: passesTrailers(route), limit: route.bodyLimit, kept: keptContent(route))
     try writeRequestHead(route, to: upload!.output)
+    takeEarlyContent()
+  }
+
+  /// Moves what came with the head to where the rest of the content will come: the head itself is still needed.
+  func takeEarlyContent() {
     guard head.framing != .none, let input = connection.input else { return }
-    // What came with the head goes where the rest of the content will come: the head itself is still needed.
     let headEnd = input.start + head.length
     upload!.input.append(input.bytes(headEnd..<input.end))
     input.truncate(to: headEnd)
@@ -109,7 +113,7 @@ extension Exchange {
   private func droppedFields(_ route: ProxyRoute) -> FieldNameSet {
     var dropped = FieldNameSet.notForwardedInRequests
     // Where the proxy sets no token, or sets it elsewhere, the application's own credentials are between it and the upstream.
-    if route.tokens == nil || route.tokenHeader != nil { dropped.remove(.authorization) }
+    if !route.tokens.exist || route.tokenHeader != nil { dropped.remove(.authorization) }
     // An HTTP/1.0 client cannot be sent the 100 that this would bring, and without content there is nothing that the
     // upstream could ask for (RFC 9110 section 10.1.1).
     // Nor is anything to be waited for when the request is sent again with its content.

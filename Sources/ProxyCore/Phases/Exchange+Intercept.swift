@@ -19,7 +19,8 @@ extension Exchange {
     hasHead = false
     guard await confirmTunnel() else { throw .clientGone }
     var tunnel = TunnelTarget(host: Array(host.utf8), kind: authority.kind, port: port)
-    if try await beginsTLS() {
+    tunnel.isSecure = try await beginsTLS()
+    if tunnel.isSecure {
       tunnel.otherServerName = try await startTLS(context, host, leaves)
     }
     connection.enterTunnel(tunnel)

@@ -16,7 +16,15 @@ extension Exchange {
       let port = authority.port.map { ":\($0)" } ?? ""
       throw .misdirected(.host(Self.shortened(name(of: authority) + port), tunnel: tunnel.authority))
     }
-    switch worker.table.route(host: tunnel.host.span, port: tunnel.port, path: path(of: target, in: bytes)) {
+    let path = path(of: target, in: bytes)
+    if worker.table.hasTokenEndpoints,
+      let found = worker.table.tokenEndpoint(host: tunnel.host.span, port: tunnel.port, path: path)
+    {
+      route = found
+      isTokenRequest = true
+      return
+    }
+    switch worker.table.route(host: tunnel.host.span, port: tunnel.port, path: path) {
     case .route(let found, let length):
       route = found
       mountLength = length

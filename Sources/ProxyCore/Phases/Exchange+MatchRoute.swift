@@ -10,6 +10,11 @@ extension Exchange {
     let bytes = input.readableBytes
     if let tunnel = connection.tunnelTarget { return try matchInside(tunnel, target, bytes) }
     if target.form == .authority { return try matchTunnel(target, bytes) }
+    if worker.table.hasTokenEndpoints, let found = tokenEndpointRoute(target, bytes) {
+      route = found
+      isTokenRequest = true
+      return
+    }
     var finding = RouteTable.Finding.nothing
     if let authority = target.authority {
       let port = authority.port ?? (target.scheme ?? .http).defaultPort

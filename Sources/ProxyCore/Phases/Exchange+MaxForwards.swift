@@ -17,13 +17,7 @@ extension Exchange {
   }
 
   /// Answers OPTIONS as the one whom it was meant for: with the methods that the proxy serves.
-  func answerHere() async {
-    status = 200
-    let closes = closesAfterOwnAnswer
-    var response = "HTTP/1.1 200 OK\r\nDate: \(String(decoding: worker.httpDate, as: UTF8.self))\r\n"
-    response += "Allow: \(ErrorResponse.servedMethods)\r\nContent-Length: 0\r\n"
-    if closes { response += "Connection: close\r\n" }
-    let sent = await send(Array((response + "\r\n").utf8))
-    ending = closes || !sent ? .closesConnection : .keepsConnection
+  func answerOptions() async {
+    await answerHere(fields: "Allow: \(ErrorResponse.servedMethods)\r\n", content: "")
   }
 }

@@ -9,12 +9,13 @@ extension Exchange {
   ///
   /// The address counts that the connection was made to, so this holds for a listener on all addresses too.
   func isForThisListener(_ target: RequestTarget) -> Bool {
-    guard target.scheme == .http, let authority = target.authority else { return false }
+    let scheme = connection.certificate == nil ? RequestTarget.Scheme.http : .https
+    guard target.scheme == scheme, let authority = target.authority else { return false }
     // A Unix socket has no name that could stand in a URL: clients write the one that always means this machine.
     if connection.peerCredentials.uid != nil { return authority.port == nil && isLocalhost(authority) }
     let endpoint = connection.passedDestination ?? connection.stream.localAddress
     guard let local = IPAddress(ofEndpoint: endpoint)?.unmapped,
-      endpoint.hasSuffix(":\(authority.port ?? RequestTarget.Scheme.http.defaultPort)")
+      endpoint.hasSuffix(":\(authority.port ?? scheme.defaultPort)")
     else { return false }
     switch authority.kind {
     case .ipv4(let address): return IPAddress.v4(address) == local

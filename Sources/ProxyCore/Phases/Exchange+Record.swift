@@ -15,6 +15,7 @@ extension Exchange {
     metrics.count(status: status)
     // How long people talk over a WebSocket is no answer's duration.
     metrics.duration.observe(nanoseconds: clock.switched ?? total)
+    if let caller { metrics.count(caller: caller, worker.callers) }
     if let firstByte = clock.firstByte { metrics.firstByte.observe(nanoseconds: firstByte) }
     if received > 0 { metrics.received.increment(by: received) }
     if sent > 0 { metrics.sent.increment(by: sent) }
@@ -37,10 +38,12 @@ extension Exchange {
       if let firstByte = clock.firstByte { line.field(.firstByte, nanoseconds: firstByte) }
       line.field(.total, nanoseconds: total)
       if let upstream { line.field(.upstream, upstream.earlierRequests > 0 ? "reused" : "new" as StaticString) }
+      if isTokenRequest { line.field(.endpoint, "token" as StaticString) }
       if !replayedAfter.isEmpty {
         line.field(.replayed, replayedAfter.map(String.init).joined(separator: ","))
       }
       line.field(.client, connection.peer)
+      if let caller, let callers = worker.callers { line.field(.caller, callers.names[caller]) }
       if let failure {
         line.field(.error, failure.kind)
         if let detail = failure.logDetail { line.field(.detail, detail) }

@@ -18,7 +18,7 @@ extension Exchange {
   /// sent again.
   func dropRefusedToken() {
     guard answerHead.status == 401, let token, let route, route.replaysUnauthorized else { return }
-    route.tokens?.invalidate(token)
+    tokens?.invalidate(token)
   }
 
   /// Gets what the request needs to be sent again; false if it cannot be had, and then the answer that is there is the
@@ -43,7 +43,7 @@ extension Exchange {
 
   /// Puts another token in the place of the one that the upstream did not accept; false if there is none.
   private func replaceToken(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
-    guard let source = route.tokens, let refused = token else { return false }
+    guard let source = tokens, let refused = token else { return false }
     guard let current = source.current() else {
       // Whoever of those that got 401 comes first has it fetched; the others wait with it.
       token = try await waitForToken(source, route)

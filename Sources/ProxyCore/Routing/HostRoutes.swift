@@ -51,6 +51,9 @@ struct HostRoutes: Sendable {
   /// The route whose host's requests are served inside tunnels to `port`, if there is one.
   func interception(of port: UInt16) -> Int? { intercepting.first { $0.takes(port) }?.route }
 
+  /// All routes whose requests are served inside tunnels to `port`.
+  func interceptions(of port: UInt16) -> [Int] { intercepting.filter { $0.takes(port) }.map(\.route) }
+
   /// A route whose host's requests are served inside tunnels to some port, if there is one.
   var someInterception: Int? { intercepting.first?.route }
 

@@ -19,8 +19,10 @@ final class ProxyRoute: Sendable {
   let basePath: [UInt8]
   /// The complete Host field line.
   let hostLine: [UInt8]
-  /// Where its tokens come from; nil for a route that forwards without one.
-  let tokens: TokenSource?
+  /// Where its tokens come from.
+  let tokens: RouteTokens
+  /// Which callers it serves; nil where it is the same to it who calls.
+  let callerAccess: CallerAccess?
   /// What stands before the token on its line, from the field's name on.
   let tokenPrefix: [UInt8]
   /// The name of the token's field where that is not Authorization; nil where it is, and where there is no token.
@@ -60,13 +62,14 @@ final class ProxyRoute: Sendable {
   /// How connections are made.
   private let options: ConnectionOptions
 
-  init(_ route: Route, index: Int, pool: Int?, tokens: TokenSource?) {
+  init(_ route: Route, index: Int, pool: Int?, tokens: RouteTokens) {
     self.index = index
     self.pool = pool
     self.tokens = tokens
+    callerAccess = CallerAccess(route)
     let field = route.tokenField
     tokenPrefix = Array("\(field.header): \(field.scheme)\(field.scheme.isEmpty ? "" : " ")".utf8)
-    tokenHeader = tokens == nil || field.isAuthorization ? nil : Array(field.header.utf8)
+    tokenHeader = !tokens.exist || field.isAuthorization ? nil : Array(field.header.utf8)
     name = route.name
     origin = Self.origin(of: route)
     originName = route.upstream?.description ?? ""
@@ -76,7 +79,7 @@ final class ProxyRoute: Sendable {
     timeouts = PhaseTimeouts(route.timeouts)
     rules = AccessRules(route.rules)
     bodyLimit = route.body.map { UInt64($0) } ?? .max
-    replaysUnauthorized = tokens != nil && route.replay.unauthorized
+    replaysUnauthorized = tokens.exist && route.replay.unauthorized
     throttling = route.replay.throttled
     replayBuffer = replaysUnauthorized || throttling != nil ? route.replay.buffer : 0
     concurrency = route.concurrency.map(ConcurrencyLimit.init)
@@ -97,6 +100,7 @@ final class ProxyRoute: Sendable {
     index = route.index
     pool = nil
     tokens = route.tokens
+    callerAccess = route.callerAccess
     tokenPrefix = route.tokenPrefix
     tokenHeader = route.tokenHeader
     forwardsWithoutToken = route.forwardsWithoutToken

@@ -33,6 +33,7 @@ struct RouteTable: Sendable {
   private var byDomain = HostTable<Int>()
   private var hosts: [HostRoutes] = []
   private var mounts = PathTable<Int>()
+  private var tokenEndpoints = TokenEndpointTable()
 
   /// The table of `routes`, which stand in the same order as their `configurations`.
   init(_ routes: [ProxyRoute], configurations: [Route]) {
@@ -45,6 +46,9 @@ struct RouteTable: Sendable {
     }
     for (index, configuration) in configurations.enumerated() {
       for match in configuration.matches { add(match, route: index, tunnel: configuration.tunnel) }
+      for endpoint in configuration.tokenEndpoints {
+        tokenEndpoints.add(endpoint, route: index, tunnel: configuration.tunnel)
+      }
       if let mount = configuration.mount {
         mounts.update(PathPrefix(mount == "/" ? "" : mount), default: index) { $0 = index }
       }
@@ -82,6 +86,7 @@ struct RouteTable: Sendable {
   /// What becomes of CONNECT to `host` and `port`. The name itself decides, or else the longest wildcard above it that
   /// says something about it; where one of them has routes for requests, no shorter wildcard makes a tunnel of it.
   func tunnel(to host: Span<UInt8>, port: UInt16) -> TunnelFinding {
+    if let route = tokenEndpoints.interception(of: host, port: port) { return .intercepted(routes[route]) }
     let exact = byHost.value(for: host)
     let position =
       exact.flatMap { hosts[$0].decidesAboutTunnel(to: port) ? $0 : nil }
@@ -94,11 +99,28 @@ struct RouteTable: Sendable {
     return known.flatMap { hosts[$0].someTunnel }.map { .otherPort(routes[$0]) } ?? .nothing
   }
 
+  /// The routes of the requests inside a tunnel to `host` and `port` that is intercepted.
+  func routesInside(host: Span<UInt8>, port: UInt16) -> [ProxyRoute] {
+    guard let position = position(of: host, port) else { return [] }
+    return hosts[position].interceptions(of: port).map { routes[$0] }
+  }
+
   /// The route for a request whose target is a path (origin form).
   func route(mountedAt path: Span<UInt8>) -> Finding {
     guard let mount = mounts.entry(covering: path, where: { _ in true }) else { return .nothing }
     return finding(routes[mount.value], mount.prefix, path, mountLength: mount.prefix.length)
   }
+
+  /// Whether there are places where the proxy itself answers token requests.
+  var hasTokenEndpoints: Bool { !tokenEndpoints.isEmpty }
+
+  /// The route for whose applications the proxy answers token requests at `path` of another host.
+  func tokenEndpoint(host: Span<UInt8>, port: UInt16, path: Span<UInt8>) -> ProxyRoute? {
+    tokenEndpoints.route(host: host, port: port, path: path).map { routes[$0] }
+  }
+
+  /// The route for whose applications the proxy answers token requests at `path` of its own.
+  func tokenEndpoint(at path: Span<UInt8>) -> ProxyRoute? { tokenEndpoints.route(at: path).map { routes[$0] } }
 
   // A route that takes every path and forwards it as it is cannot be left: above the root there is nothing.
   private func finding(_ route: ProxyRoute, _ prefix: PathPrefix, _ path: Span<UInt8>, mountLength: Int) -> Finding {

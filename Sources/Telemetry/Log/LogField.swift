@@ -28,8 +28,10 @@ public enum LogField: String, CaseIterable, Sendable {
   case took
   case fetchedToday = "fetched_today"
   case upstream
+  case endpoint
   case replayed
   case client
+  case caller
   case error
   case detail
   case hint

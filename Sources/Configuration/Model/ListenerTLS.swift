@@ -1,0 +1,21 @@
+/// TLS of a listener: what it shows its clients, and what they have to show.
+public struct ListenerTLS: Sendable, Hashable {
+  /// The certificate, and the intermediate ones behind it, as PEM.
+  public var certificateFile: String
+  /// Its private key, as PEM.
+  public var keyFile: String
+  /// The authorities whose certificates clients may show, as PEM; nil where none is asked for.
+  public var clientCAFile: String?
+  /// Whether there is no connection without one of those.
+  public var requiresClientCertificate: Bool
+
+  /// TLS with these files; nothing is checked.
+  public init(
+    certificateFile: String, keyFile: String, clientCAFile: String? = nil, requiresClientCertificate: Bool = false
+  ) {
+    self.certificateFile = certificateFile
+    self.keyFile = keyFile
+    self.clientCAFile = clientCAFile
+    self.requiresClientCertificate = requiresClientCertificate
+  }
+}

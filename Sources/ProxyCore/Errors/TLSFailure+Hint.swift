@@ -1,0 +1,21 @@
+internal import Interception
+
+extension TLSFailure {
+  /// What mends it, for the log, on a listener that is TLS itself.
+  var hint: String {
+    switch self {
+    case .distrusted:
+      "give the client the authority of the listener's certificate, and a name or an address that is in it"
+    case .closed:
+      "if it is always so, the client does not trust the listener's certificate, or expects another name in it"
+    case .timedOut: "timeouts.handshake in proxy.conf says how long a handshake may take"
+    case .plainHTTP, .notTLS: "write https:// where the client names the proxy, or let it use a listener without tls"
+    case .incompatible: "TLS 1.2 or 1.3 is needed"
+    case .withoutHTTP11: "let the client speak HTTP/1.1 here"
+    case .certificateMissing:
+      "client_certificates of the listener is required: give the client a certificate and its key"
+    case .certificateRefused: "client_ca of the listener must hold the authority of the client's certificate"
+    case .broken, .system: "the client's own log may say more"
+    }
+  }
+}

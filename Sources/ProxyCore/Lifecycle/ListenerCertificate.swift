@@ -1,0 +1,101 @@
+internal import Configuration
+internal import Cryptography
+internal import Glibc
+internal import Interception
+internal import Locks
+internal import Logging
+internal import Reactor
+
+/// The certificate of a listener, for all loops: read again when its files have changed, which is looked for once a second at
+/// most, when a connection comes. Files that cannot be used leave the certificate that is there in use.
+final class ListenerCertificate: Sendable {
+  /// What tells a file that was written anew from the one before.
+  private struct Stamp: Equatable {
+    private var device: UInt = 0
+    private var number: UInt = 0
+    private var size: Int = 0
+    private var seconds = 0
+    private var nanoseconds = 0
+
+    init(_ path: String) {
+      var status = stat()
+      guard unsafe stat(path, &status) == 0 else { return }
+      (device, number, size) = (UInt(status.st_dev), UInt(status.st_ino), Int(status.st_size))
+      (seconds, nanoseconds) = (status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
+    }
+  }
+
+  private struct State {
+    var context: TLSServerContext
+    var stamps: [Stamp]
+    var nextLook: Instant
+  }
+
+  private let settings: ListenerTLS
+  private let listener: String
+  private let logger: Logger
+  private let state: Monitor<State>
+
+  private static let interval = Duration.seconds(1)
+
+  /// The certificate in the files that `settings` name.
+  /// - Throws: why they cannot be used.
+  init(_ settings: ListenerTLS, listener: String, logger: Logger) throws(StartError) {
+    self.settings = settings
+    self.listener = listener
+    self.logger = logger
+    let stamps = Self.stamps(of: settings)
+    do throws(Unusable) {
+      let context = try Self.load(settings)
+      state = Monitor(State(context: context, stamps: stamps, nextLook: .now + Self.interval))
+    } catch {
+      throw StartError("TLS of \(listener) cannot be served: \(error.description).")
+    }
+  }
+
+  /// What a handshake that begins at `now` needs.
+  func context(at now: Instant) -> TLSServerContext {
+    state.withLock { state in
+      guard now >= state.nextLook else { return state.context }
+      state.nextLook = now + Self.interval
+      let stamps = Self.stamps(of: settings)
+      guard stamps != state.stamps else { return state.context }
+      state.stamps = stamps
+      do throws(Unusable) {
+        state.context = try Self.load(settings)
+        logger.notice("tls", metadata: ["listener": "\(listener)", "certificate": "reloaded"])
+      } catch {
+        logger.warning(
+          "tls",
+          metadata: [
+            "listener": "\(listener)", "certificate": "kept", "error": "\(error.description)",
+            "hint": "the certificate that was read before is still shown; the files are read again when they change",
+          ])
+      }
+      return state.context
+    }
+  }
+
+  private static func stamps(of settings: ListenerTLS) -> [Stamp] {
+    ([settings.certificateFile, settings.keyFile] + (settings.clientCAFile.map { [$0] } ?? [])).map { Stamp($0) }
+  }
+
+  /// Why files cannot be used, as a sentence without its full stop.
+  private struct Unusable: Error {
+    let description: String
+  }
+
+  private static func load(_ settings: ListenerTLS) throws(Unusable) -> TLSServerContext {
+    do {
+      let identity = try TLSIdentity(certificateFile: settings.certificateFile, keyFile: settings.keyFile)
+      let clients = settings.clientCAFile.map {
+        ClientVerification(caFile: $0, isRequired: settings.requiresClientCertificate)
+      }
+      return try TLSServerContext(identity, clients: clients)
+    } catch let error as TLSIdentityError {
+      throw Unusable(description: "the \(error)")
+    } catch {
+      throw Unusable(description: "\(error)")
+    }
+  }
+}

@@ -1,0 +1,112 @@
+internal import Bytes
+internal import Cryptography
+internal import HTTPWire
+internal import Reactor
+internal import Secrets
+
+extension Exchange {
+  // The longest that a request waits for its password to be looked at.
+  private static let longestCheck = Duration.seconds(10)
+
+  /// Finds out which of the callers of proxy.conf sent the request: by user and password where it has them, else by what
+  /// is known of its connection. Whether it had to say is for the listener and the route to decide.
+  func identifyCaller(_ callers: CallerDirectory) async throws(ExchangeError) {
+    caller = connection.callerOfPeer
+    // What stands in a request inside a tunnel was written for somebody else.
+    guard connection.tunnelTarget == nil, let passwords = callers.passwords,
+      let field = head.first(.proxyAuthorization)
+    else { return }
+    try await identify(by: field, passwords)
+    if head.methodKind == .connect { connection.callerOfPeer = caller }
+  }
+
+  private func identify(by field: FieldLine, _ passwords: PasswordVerifier) async throws(ExchangeError) {
+    if let known = connection.knownCredentials, holds(known.field, field.value) { return caller = known.caller }
+    let verdict = try await verdict(on: field, passwords)
+    if case .right(let found) = verdict {
+      caller = found
+      connection.knownCredentials = (secret(field.value), found)
+    } else {
+      passwordVerdict = verdict
+    }
+  }
+
+  private func verdict(on field: FieldLine, _ passwords: PasswordVerifier) async throws(ExchangeError)
+    -> PasswordVerdict
+  {
+    guard head.fields.count(where: { $0.known == .proxyAuthorization }) == 1,
+      let credentials = credentials(in: field.value)
+    else { return .wrong }
+    // Nobody else has a request.
+    guard case .counted(let client) = connection.standing else { return .busy }
+    let delivery = Delivery<PasswordVerdict>(loop: worker.loop, wakeup: connection.wakeup)
+    if let verdict = passwords.check(
+      credentials, from: client, at: connection.peer, { delivery.deliver($0) })
+    {
+      return verdict
+    }
+    defer { delivery.refuse() }
+    connection.setDeadline(worker.loop.now + Self.longestCheck)
+    while true {
+      if let verdict = delivery.value { return verdict }
+      try await wait(overdue: .caller(.busy))
+    }
+  }
+
+  /// Refuses the request unless `access` admits who sent it: with a challenge where user and password might mend that.
+  func requireCaller(_ access: CallerAccess, _ place: @autoclosure () -> CallerRefusal.Place) throws(ExchangeError) {
+    if let caller {
+      if access.admits(caller) { return }
+    } else if access.admitsStrangers, passwordVerdict == nil {
+      return
+    }
+    throw .caller(refusal(access, place()))
+  }
+
+  /// Refuses CONNECT where nothing inside the tunnel would be served: there it is too late to ask for user and password.
+  func requireCallerOfTunnel(_ routes: [ProxyRoute]) throws(ExchangeError) {
+    guard let place = routes.first(where: { $0.callerAccess != nil }), let access = place.callerAccess else { return }
+    let isServed = routes.contains { route in
+      guard let access = route.callerAccess else { return true }
+      return caller.map(access.admits) ?? access.admitsStrangers
+    }
+    // Who has sent a wrong password does not become one of the others.
+    if isServed, caller != nil || passwordVerdict == nil { return }
+    throw .caller(refusal(access, .route(place)))
+  }
+
+  private func refusal(_ access: CallerAccess, _ place: CallerRefusal.Place) -> CallerRefusal {
+    switch passwordVerdict {
+    case .tooManyGuesses(let seconds): return .tooManyGuesses(seconds: seconds)
+    case .busy: return .busy
+    case .wrong, .right, nil: break
+    }
+    let isProxyRequest = target?.authority != nil && connection.tunnelTarget == nil
+    let isKnownByPassword = caller != nil && passwordVerdict == nil && head.contains(.proxyAuthorization)
+    if isProxyRequest, !isKnownByPassword, worker.callers?.takesPasswords(access) == true {
+      return passwordVerdict == nil ? .passwordNeeded(place) : .passwordWrong(place)
+    }
+    if let caller, let callers = worker.callers { return .notAdmitted(caller: callers.names[caller], place) }
+    return .unknown(place, connection.tunnelTarget != nil ? .tunnel : isProxyRequest ? .proxy : .baseURL)
+  }
+
+  // MARK: The field
+
+  private func credentials(in value: ByteRange) -> BasicCredentials? {
+    guard let input = connection.input else { return nil }
+    return BasicCredentials(input.readableBytes.extracting(value.range))
+  }
+
+  private func secret(_ value: ByteRange) -> Secret {
+    guard let input = connection.input else { return Secret("") }
+    return Secret(input.readableBytes.extracting(value.range))
+  }
+
+  private func holds(_ secret: Secret, _ value: ByteRange) -> Bool {
+    guard let input = connection.input, secret.count == value.count else { return false }
+    return secret.withBytes { kept in
+      let bytes = input.readableBytes
+      return kept.indices.allSatisfy { kept[$0] == bytes[Int(value.start) + $0] }
+    }
+  }
+}
