@@ -242,7 +242,10 @@ int copenssl_is_drained(const copenssl_transport *transport) {
   return transport->is_drained && transport->received_end == transport->received_start;
 }
 
-void copenssl_announce(copenssl_transport *transport) { transport->is_drained = 0; }
+void copenssl_announce(copenssl_transport *transport) {
+  if (transport->carrier != NULL) transport = copenssl_transport_of(transport->carrier);
+  transport->is_drained = 0;
+}
 
 int copenssl_transport_error(const copenssl_transport *transport) { return transport->error; }
 
