@@ -125,7 +125,7 @@ struct ProxyConfExampleTests {
           "docs/configuration.md lacks \(name)")
       }
     }
-    #expect(sections == 20)
+    #expect(sections == 21)
   }
 
   @Test("shows the smallest file in docs/configuration.md as one that loads")

@@ -388,3 +388,63 @@ def test_a_user_has_credentials_of_its_own(start_proxy, origin, callers, authlib
     assert bearer(origin) == b"Bearer " + second_authlib.tokens[0].encode()
     assert proxy.connect().exchange(get("/api/x")).status == 200
     assert bearer(origin) == b"Bearer " + authlib.tokens[0].encode()
+
+
+# Tunnels whose requests are served here.
+
+SECURE_URL = URL.replace("http:", "https:")
+
+
+@pytest.fixture
+def intercepted(start_proxy, origin, callers, interception):
+    return start_proxy({"forward_to": origin.url, "callers": ["billing"], "tunnel": "intercept"}, callers=callers,
+                       interception=interception.settings)
+
+
+@pytest.mark.parametrize("asks_first", [False, True])
+def test_the_password_of_connect_holds_for_the_requests_inside(intercepted, origin, passwords, interception, asks_first):
+    arguments = ["--proxy-anyauth"] if asks_first else []
+    result = curl("--proxy", intercepted.url, "--proxy-user", f"billing:{passwords['billing']}", *arguments,
+                  "--cacert", str(interception.file), SECURE_URL, SECURE_URL)
+    assert result.stdout == "ok 200ok 200", result.stderr
+    lines = intercepted.requests_logged(4 if asks_first else 3)
+    assert [line.get("caller") for line in lines] == ([None] if asks_first else []) + ["billing"] * 3
+    assert all(request.value("proxy-authorization") is None for request in origin.requests)
+
+
+def test_requests_with_an_https_url_sends_its_password_with_connect(intercepted, passwords, interception):
+    with requests.Session() as session:
+        session.trust_env = False
+        session.verify = str(interception.file)
+        session.proxies = {"https": credentials_in(intercepted.url, "billing", passwords["billing"])}
+        assert session.get(SECURE_URL).text == "ok"
+        session.proxies = {"https": credentials_in(intercepted.url, "billing", "wrong")}
+        with pytest.raises(requests.exceptions.ProxyError, match="407"):
+            session.get(SECURE_URL)
+
+
+@pytest.mark.parametrize("line, status", [(None, 407), (basic("billing", "wrong"), 407),
+                                          (basic("erp", "erp-päss:word-1"), 403)])
+def test_connect_is_refused_where_nothing_inside_would_be_served(intercepted, line, status):
+    target = "api.internal:443"
+    client = intercepted.connect()
+    lines = [line] if line else []
+    answer = client.exchange(get(target, *lines, method="CONNECT", host=target), "CONNECT")
+    assert (answer.status, problem(answer)["route"]) == (status, "api")
+    client.expect_end()
+
+
+def test_a_host_may_have_routes_for_callers_and_others(start_proxy, origin, callers, passwords, interception):
+    free = {"name": "free", "match": "api.internal/free", "mount": None, "tunnel": "intercept", "forward_to": origin.url}
+    proxy = start_proxy({"forward_to": origin.url, "callers": ["billing"], "tunnel": "intercept"}, free, callers=callers,
+                        interception=interception.settings)
+    result = curl("--proxy", proxy.url, "--cacert", str(interception.file), "https://api.internal/free/x", SECURE_URL)
+    assert result.stdout.startswith("ok 200") and result.stdout.endswith(" 403"), result.stderr
+    assert "come with CONNECT" in result.stdout
+    result = curl("--proxy", proxy.url, "--proxy-user", f"billing:{passwords['billing']}", "--cacert",
+                  str(interception.file), "https://api.internal/free/x", SECURE_URL)
+    assert result.stdout == "ok 200ok 200", result.stderr
+    # A password in a request inside is for somebody else.
+    result = curl("--proxy", proxy.url, "--cacert", str(interception.file), "-H",
+                  basic("billing", passwords["billing"]), SECURE_URL)
+    assert result.stdout.endswith(" 403"), result.stderr

@@ -47,7 +47,7 @@ import Testing
     routes[1].tokenEndpoints = [
       .host(Match(host: "other.test", path: "/token")), .host(Match(host: "b.test", path: "/token")),
     ]
-    let made = routes.enumerated().map { ProxyRoute($1, index: $0, pool: nil, tokens: nil) }
+    let made = routes.enumerated().map { ProxyRoute($1, index: $0, pool: nil, tokens: .none) }
     let table = RouteTable(made, configurations: routes)
     #expect(connect(table, "a.test") == "inside a")
     #expect(connect(table, "LOGIN.test") == "inside a")
