@@ -12,7 +12,7 @@ from .proxy import Proxy, clean_environment
 HTTP = "http://api.internal/orders?id=7"
 HTTPS = "https://api.internal/orders?id=7"
 BOTH = (HTTP, HTTPS)
-TEXT = "forty bytes of text, more than one chunk."
+TEXT = "more text than Java sends in one chunk here."
 
 _CONF = """\
 interception: {}
