@@ -330,7 +330,8 @@ def two_roots(tmp_path):
 def test_trust_says_what_each_program_needs(command, made):
     said = command("ca", "trust").stdout
     for word in ["update-ca-certificates", "update-ca-trust", "keytool -importcert", "NODE_EXTRA_CA_CERTS=",
-                 "REQUESTS_CA_BUNDLE=", "SSL_CERT_FILE=", "CURL_CA_BUNDLE=", "--cacert", "ca export", "ca bundle"]:
+                 "REQUESTS_CA_BUNDLE=", "SSL_CERT_FILE=", "CURL_CA_BUNDLE=", "--cacert", "ca export", "ca bundle", "--ca-certificate=",
+                 "GIT_SSL_CAINFO=", "PERL_LWP_SSL_CA_FILE=", "curl.cainfo ="]:
         assert word in said
 
 
