@@ -242,11 +242,6 @@ int copenssl_is_drained(const copenssl_transport *transport) {
   return transport->is_drained && transport->received_end == transport->received_start;
 }
 
-void copenssl_announce(copenssl_transport *transport) {
-  if (transport->carrier != NULL) transport = copenssl_transport_of(transport->carrier);
-  transport->is_drained = 0;
-}
-
 int copenssl_transport_error(const copenssl_transport *transport) { return transport->error; }
 
 const char *copenssl_server_name(const copenssl_transport *transport) { return transport->server_name; }

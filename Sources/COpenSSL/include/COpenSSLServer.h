@@ -34,11 +34,8 @@ int copenssl_flush(copenssl_transport *transport);
 // How many encrypted bytes wait for room in the socket.
 size_t copenssl_unsent(const copenssl_transport *transport);
 
-// Whether the last read took all that the kernel had, and it has announced no more since.
+// Whether the last read took all that the kernel had.
 int copenssl_is_drained(const copenssl_transport *transport);
-
-// Notes that the kernel has announced something to read.
-void copenssl_announce(copenssl_transport *transport);
 
 // The errno of the system call that failed; 0 if none did.
 int copenssl_transport_error(const copenssl_transport *transport);

@@ -154,8 +154,6 @@ public import SystemPackage
 
   /// Notes what the kernel reports, and sends what it has room for now.
   public override func signal(_ readiness: Readiness) {
-    // What the session still holds may be read later than this: that is then not all there is.
-    if !readiness.isDisjoint(with: [.readable, .peerClosed, .hangUp, .error]) { unsafe copenssl_announce(transport) }
     if !readiness.isDisjoint(with: [.writable, .hangUp, .error]) { _ = flush() }
     super.signal(readiness)
   }
