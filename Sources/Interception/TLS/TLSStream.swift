@@ -161,6 +161,7 @@ public import SystemPackage
   public override func receive(into buffer: ByteBuffer, limit: Int = .max) -> IOResult {
     let wanted = min(buffer.freeSpace, limit)
     var received = 0
+    unsafe copenssl_watch_draining(transport)
     // A record a call, as many as there are.
     while received < wanted {
       ERR_clear_error()
