@@ -100,37 +100,6 @@ import Testing
     #expect(bytes == [UInt8](repeating: 1, count: taken.first) + [UInt8](repeating: 2, count: 100))
   }
 
-  @Test("has what comes while the session still holds what came before")
-  func announcedMeanwhile() throws {
-    let (stream, socket) = try connection(try leaves.mint(for: "a.example"))
-    let maySendMore = Answer<Void>()
-    let client = try start(socket) { client -> Bool in
-      guard client.handshake() else { return false }
-      client.send("one, two, ")
-      guard (try? maySendMore.take()) != nil else { return false }
-      client.send("three")
-      return true
-    }
-    let received = try running.run { () -> String in
-      let wakeup = Wakeup()
-      stream.observer = wakeup
-      #expect(await Self.shakeHands(stream, wakeup) == nil)
-      let buffer = ByteBuffer(capacity: 1024)
-      while buffer.isEmpty {
-        if case .wouldBlock = stream.receive(into: buffer, limit: 5) { await wakeup.wait() }
-      }
-      stream.isReadable = false
-      maySendMore.give(())
-      while !stream.isReadable { await wakeup.wait() }
-      _ = stream.receive(into: buffer)
-      stream.observer = nil
-      stream.close()
-      return String(decoding: (0..<buffer.count).map { buffer.readableBytes[$0] }, as: UTF8.self)
-    }
-    #expect(try client.take())
-    #expect(received == "one, two, three")
-  }
-
   @Test("begins with the bytes that were read before")
   func early() throws {
     let (stream, socket) = try connection(
