@@ -2,15 +2,20 @@
 
 import json
 import os
+import socket
+import ssl
 
 import pytest
 import requests
 
+from harness import wire
 from harness.authlib_server import AuthlibServer
 from harness.callers import basic, password_hash, with_password
+from harness.certificates import CertificateAuthority
 from harness.client import get
 from harness.output import run
 from harness.proxy import clean_environment
+from harness.waiting import PATIENCE
 from test_clients_java import PROGRAM as JAVA_PROGRAM
 
 URL = "http://api.internal/orders?id=7"
@@ -448,3 +453,74 @@ def test_a_host_may_have_routes_for_callers_and_others(start_proxy, origin, call
     result = curl("--proxy", proxy.url, "--cacert", str(interception.file), "-H",
                   basic("billing", passwords["billing"]), SECURE_URL)
     assert result.stdout.endswith(" 403"), result.stderr
+
+
+# Client certificates.
+
+@pytest.fixture
+def certified(start_proxy, origin, callers, authority, tmp_path):
+    """A proxy that speaks TLS, and the clients that it asks for certificates: `certified(**callers)` gives both."""
+    clients = CertificateAuthority(tmp_path)
+    own = authority.issue("listener-for-callers", "127.0.0.1")
+
+    def start(required: bool = False, **more: dict):
+        tls = {"certificate": str(own.certificate), "key": str(own.key), "client_ca": str(clients.file),
+               "client_certificates": "required" if required else "optional"}
+        proxy = start_proxy({"forward_to": origin.url, "callers": list(more) + ["billing"]}, callers=callers | more,
+                            listen=[{"address": "127.0.0.1:0", "tls": tls}])
+        return proxy, clients
+
+    return start
+
+
+def curl_with(proxy, authority, certificate, *arguments: str):
+    own = ["--cert", str(certificate.certificate), "--key", str(certificate.key)] if certificate else []
+    return curl("--cacert", str(authority.file), *own, *arguments, "https://127.0.0.1:%d/api/x" % proxy.address[1])
+
+
+@pytest.mark.parametrize("name, subject, alternatives", [
+    ("CN=erp,O=Example", "CN=erp,O=Example", []),
+    ("CN=Müller\\, Söhne,OU=a+UID=b,C=DE", "CN=Müller\\, Söhne,OU=a+UID=b,C=DE", []),
+    ("dns:erp.internal", None, ["other.internal", "ERP.internal"]),
+    ("uri:spiffe://example/erp", None, ["erp.internal", "uri:spiffe://example/erp"]),
+    ("email:erp@example.com", None, ["email:erp@example.com"]),
+])
+def test_a_certificate_says_who_calls(certified, authority, name, subject, alternatives):
+    proxy, clients = certified(app={"certificate": name})
+    right = clients.issue("right", *alternatives, subject=subject)
+    wrong = clients.issue("wrong", "x.erp.internal", "uri:spiffe://example/erp/x", "email:x@example.com",
+                          subject="O=Example,CN=erp")
+    assert curl_with(proxy, authority, right).stdout == "ok 200"
+    for certificate in [wrong, None]:
+        result = curl_with(proxy, authority, certificate)
+        assert result.stdout.endswith(" 403") and "This client is not known" in result.stdout, result.stderr
+    assert [line.get("caller") for line in proxy.requests_logged(3)] == ["app", None, None]
+
+
+def test_a_certificate_and_a_password_are_two_ways(certified, authority, passwords):
+    proxy, clients = certified(app={"certificate": "CN=right"})
+    right, other = clients.issue("right"), clients.issue("other")
+    by_password = ["--proxy", "https://127.0.0.1:%d" % proxy.address[1], "--proxy-cacert", str(authority.file)]
+    shown = ["--proxy-cert", str(other.certificate), "--proxy-key", str(other.key)]
+    result = curl(*by_password, *shown, "--proxy-user", f"billing:{passwords['billing']}", URL)
+    assert result.stdout == "ok 200", result.stderr
+    assert curl(*by_password, *shown, URL).stdout.endswith(" 407")
+    shown = ["--proxy-cert", str(right.certificate), "--proxy-key", str(right.key)]
+    assert curl(*by_password, *shown, URL).stdout == "ok 200"
+    assert [line.get("caller") for line in proxy.requests_logged(3)] == ["billing", None, "app"]
+
+
+def test_a_resumed_session_has_its_certificate(certified, authority):
+    proxy, clients = certified(app={"certificate": "CN=right"}, required=True)
+    certificate = clients.issue("right")
+    context = ssl.create_default_context(cafile=str(authority.file))
+    context.load_cert_chain(certificate.certificate, certificate.key)
+    session = None
+    for is_resumed in [False, True]:
+        plain = socket.create_connection(proxy.address, timeout=PATIENCE)
+        with context.wrap_socket(plain, server_hostname="127.0.0.1", session=session) as client:
+            client.sendall(get("/api/x"))
+            answer = wire.read_answer(wire.Reader(lambda: client.recv(1 << 16)), "GET", None)
+            assert (answer.status, client.session_reused) == (200, is_resumed)
+            session = client.session
+    assert [line.get("caller") for line in proxy.requests_logged(2)] == ["app", "app"]
