@@ -152,6 +152,42 @@ import Testing
     #expect(text == "0123456789more")
   }
 
+  @Test("is readable after a handshake with whose last message more has come, which the kernel does not announce again")
+  func announcedWithHandshake() throws {
+    let (stream, socket) = try connection(try leaves.mint(for: "a.example"))
+    let hasSent = Answer<Void>()
+    let client = try start(socket) { client -> Bool in
+      guard client.handshake() else { return false }
+      client.send("request")
+      hasSent.give(())
+      return true
+    }
+    let (isReadable, count) = try running.run { () -> (Bool, Int) in
+      let wakeup = Wakeup()
+      stream.observer = wakeup
+      defer { stream.close() }
+      var hasHello = false
+      handshake: while true {
+        switch stream.handshake() {
+        case .done: break handshake
+        case .hello: hasHello = true
+        case .failed: return (false, 0)
+        case .wouldBlock where hasHello:
+          // The server has said its part. The loop waits here, so that it hears of nothing that comes meanwhile.
+          try hasSent.take()
+        case .wouldBlock: await wakeup.wait()
+        }
+      }
+      let isReadable = stream.isReadable
+      let buffer = ByteBuffer(capacity: 1024)
+      _ = stream.receive(into: buffer)
+      stream.observer = nil
+      return (isReadable, buffer.count)
+    }
+    #expect(try client.take())
+    #expect(isReadable && count == 7)
+  }
+
   @Test("goes both ways, and knows when nothing more is there")
   func echo() throws {
     let (stream, socket) = try connection(try leaves.mint(for: "a.example"))

@@ -104,7 +104,11 @@ public import SystemPackage
   public func handshake() -> HandshakeStep {
     ERR_clear_error()
     let result = unsafe SSL_do_handshake(session)
-    if result == 1 { return .done }
+    if result == 1 {
+      // What came together with the client's last message has been taken from the kernel, which announces it no more.
+      isReadable = true
+      return .done
+    }
     switch unsafe SSL_get_error(session, result) {
     case SSL_ERROR_WANT_CLIENT_HELLO_CB: return .hello
     case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE:
