@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import ssl
+from pathlib import Path
 
 import pytest
 import requests
@@ -17,8 +18,8 @@ from harness.client import get
 from harness.output import run
 from harness.proxy import clean_environment
 from harness.waiting import PATIENCE
-from test_clients_java import PROGRAM as JAVA_PROGRAM
 
+JAVA_PROGRAM = Path(__file__).parent / "programs/FetchAsUser.java"
 URL = "http://api.internal/orders?id=7"
 
 
@@ -346,7 +347,7 @@ def test_java_with_an_authenticator(proxy, origin, passwords, is_right):
     host, port = proxy.address
     password = passwords["billing"] if is_right else "wrong"
     result = run(["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8", f"-Dhttp.proxyHost={host}",
-                  f"-Dhttp.proxyPort={port}", str(JAVA_PROGRAM.parent / "FetchAsUser.java"), URL, "billing", password],
+                  f"-Dhttp.proxyPort={port}", str(JAVA_PROGRAM), URL, "billing", password],
                  env=clean_environment(LC_ALL="C.UTF-8"))
     if is_right:
         assert result.returncode == 0, result.stderr
@@ -466,7 +467,7 @@ def test_java_gives_its_password_to_connect_only_where_that_is_turned_on(
     enabled = ["-Djdk.http.auth.tunneling.disabledSchemes="] if is_enabled else []
     result = run(["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8", *enabled,
                   f"-Dhttps.proxyHost={host}", f"-Dhttps.proxyPort={port}", f"-Djavax.net.ssl.trustStore={store}",
-                  "-Djavax.net.ssl.trustStorePassword=changeit", str(JAVA_PROGRAM.parent / "FetchAsUser.java"),
+                  "-Djavax.net.ssl.trustStorePassword=changeit", str(JAVA_PROGRAM),
                   SECURE_URL, "billing", passwords["billing"]], env=clean_environment(LC_ALL="C.UTF-8"))
     if is_enabled:
         assert result.stdout.splitlines()[1:] == ["GET 200 ok", "GET 200 ok", "POST 200 ok"], result.stderr
