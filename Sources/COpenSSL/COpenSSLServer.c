@@ -234,6 +234,11 @@ size_t copenssl_unsent(const copenssl_transport *transport) {
   return transport->unsent_end - transport->unsent_start;
 }
 
+void copenssl_watch_draining(copenssl_transport *transport) {
+  while (transport->carrier != NULL) transport = copenssl_transport_of(transport->carrier);
+  transport->is_drained = 0;
+}
+
 int copenssl_is_drained(const copenssl_transport *transport) {
   SSL *carrier = transport->carrier;
   if (carrier != NULL)

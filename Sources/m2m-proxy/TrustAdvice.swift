@@ -21,10 +21,14 @@ struct TrustAdvice {
       "  NODE_EXTRA_CA_CERTS=\(path)", "",
       "Others take one file in place of all authorities. With the system's in it, they go on trusting those:",
       "  m2m-proxy ca bundle --out \(bundle)", "",
-      "Python: requests (certifi otherwise), and httpx, aiohttp and urllib",
-      "  REQUESTS_CA_BUNDLE=\(bundle)", "  SSL_CERT_FILE=\(bundle)", "",
-      "curl and git, where they do not use the system's",
-      "  CURL_CA_BUNDLE=\(bundle)      or curl --cacert \(path)", "  GIT_SSL_CAINFO=\(bundle)",
+      "Python's requests (certifi otherwise)",
+      "  REQUESTS_CA_BUNDLE=\(bundle)", "",
+      "Python's httpx (certifi otherwise), urllib and aiohttp, Ruby and Go",
+      "  SSL_CERT_FILE=\(bundle)", "",
+      "curl, wget, git, Perl's LWP and PHP's curl, where they do not use the system's",
+      "  CURL_CA_BUNDLE=\(bundle)      or curl --cacert \(path)",
+      "  wget --ca-certificate=\(bundle)", "  GIT_SSL_CAINFO=\(bundle)",
+      "  PERL_LWP_SSL_CA_FILE=\(bundle)", "  php.ini: curl.cainfo = \(bundle)",
     ]
     text = lines.joined(separator: "\n")
   }

@@ -171,7 +171,9 @@ struct CallerTests {
   @Test("are warned of where nobody names them, or nobody can be them")
   func warned() throws {
     func found(_ callers: String, _ route: String, _ listen: String = "8080") throws -> [String] {
-      try warnings(file(callers, route: route, listen: listen)).filter { !$0.contains("credentials.") }
+      try warnings(file(callers, route: route, listen: listen)).filter {
+        !$0.contains("credentials.") && !$0.contains("is never known")
+      }
     }
     #expect(
       try found(known, "credentials: { billing: one, default: two }, callers: [billing, erp]") == [
@@ -184,12 +186,31 @@ struct CallerTests {
       ])
   }
 
+  @Test("are warned of where no listener can know them")
+  func unknowable() throws {
+    func found(_ listen: String) throws -> [String] {
+      try warnings(file(known, route: "credentials: one, callers: [billing, erp, cron]", listen: listen))
+        .filter { !$0.contains("credentials.") }
+    }
+    #expect(
+      try found("8080") == [
+        "4:3: callers.erp is never known: no listener asks for certificates (tls with client_ca)",
+        "5:3: callers.cron is never known: no listener is a Unix socket",
+      ])
+    #expect(try found("[8080, 'unix:/run/x']").map { $0.contains("callers.erp") } == [true])
+    #expect(
+      try found("{ address: '0.0.0.0:8080', callers: required }").first
+        == "1:20: listen.address is 0.0.0.0:8080 without tls: passwords of callers travel there unencrypted")
+  }
+
   @Test("with passwords only cannot be told from others by a mount")
   func mounts() throws {
     func found(_ settings: String) throws -> [Bool] {
       let text = file(known, route: settings).replacing("match: a,", with: "mount: /a, forward_to: 'https://a',")
-      return try warnings(text).filter { !$0.contains("credentials.") && !$0.contains("no route and") }
-        .map { $0.contains("names callers with passwords only, which base-URL clients cannot send to a proxy") }
+      return try warnings(text).filter {
+        !$0.contains("credentials.") && !$0.contains("no route and") && !$0.contains("is never")
+      }
+      .map { $0.contains("names callers with passwords only, which base-URL clients cannot send to a proxy") }
     }
     #expect(try found("credentials: one, callers: billing") == [true])
     #expect(try found("credentials: { billing: one }") == [true])

@@ -17,6 +17,7 @@ from harness.nginx import Nginx
 from harness.origin import RawOrigin
 from harness.proxy import Proxy
 from harness.proxy_conf import proxy_conf
+from harness.recipe import MadeAuthority, Recipe
 from harness.sandbox import Sandbox
 from harness.transcript import Transcript
 
@@ -63,6 +64,12 @@ def authority(tmp_path_factory) -> CertificateAuthority:
 def interception(tmp_path_factory) -> InterceptionAuthority:
     """The certificate authority of proxies that intercept."""
     return InterceptionAuthority(tmp_path_factory.mktemp("interception"))
+
+
+@pytest.fixture(scope="session")
+def made_authority(tmp_path_factory, binary) -> MadeAuthority:
+    """The authority that `m2m-proxy ca init` makes."""
+    return MadeAuthority(binary, tmp_path_factory.mktemp("made-authority"))
 
 
 @pytest.fixture(scope="session")
@@ -177,6 +184,13 @@ def proxy(start_proxy, origin) -> Proxy:
 def nginx_proxy(start_proxy, nginx) -> Proxy:
     """api.internal and /api lead to nginx, with a token from Authlib."""
     return start_proxy({"forward_to": nginx.url()})
+
+
+@pytest.fixture
+def recipe(start_proxy, made_authority, origin, authlib) -> Recipe:
+    """http://api.internal and https://api.internal lead to the raw origin, with a token from Authlib."""
+    proxy = start_proxy({"forward_to": origin.url, "tunnel": "intercept"}, interception=made_authority.settings)
+    return Recipe(proxy, origin, authlib, made_authority)
 
 
 @pytest.fixture

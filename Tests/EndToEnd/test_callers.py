@@ -2,15 +2,21 @@
 
 import json
 import os
+import shutil
+import socket
+import ssl
 
 import pytest
 import requests
 
+from harness import wire
 from harness.authlib_server import AuthlibServer
 from harness.callers import basic, password_hash, with_password
+from harness.certificates import CertificateAuthority
 from harness.client import get
 from harness.output import run
 from harness.proxy import clean_environment
+from harness.waiting import PATIENCE
 from test_clients_java import PROGRAM as JAVA_PROGRAM
 
 URL = "http://api.internal/orders?id=7"
@@ -388,3 +394,152 @@ def test_a_user_has_credentials_of_its_own(start_proxy, origin, callers, authlib
     assert bearer(origin) == b"Bearer " + second_authlib.tokens[0].encode()
     assert proxy.connect().exchange(get("/api/x")).status == 200
     assert bearer(origin) == b"Bearer " + authlib.tokens[0].encode()
+
+
+# Tunnels whose requests are served here.
+
+SECURE_URL = URL.replace("http:", "https:")
+
+
+@pytest.fixture
+def intercepted(start_proxy, origin, callers, interception):
+    return start_proxy({"forward_to": origin.url, "callers": ["billing"], "tunnel": "intercept"}, callers=callers,
+                       interception=interception.settings)
+
+
+@pytest.mark.parametrize("asks_first", [False, True])
+def test_the_password_of_connect_holds_for_the_requests_inside(intercepted, origin, passwords, interception, asks_first):
+    arguments = ["--proxy-anyauth"] if asks_first else []
+    result = curl("--proxy", intercepted.url, "--proxy-user", f"billing:{passwords['billing']}", *arguments,
+                  "--cacert", str(interception.file), SECURE_URL, SECURE_URL)
+    assert result.stdout == "ok 200ok 200", result.stderr
+    lines = intercepted.requests_logged(4 if asks_first else 3)
+    assert [line.get("caller") for line in lines] == ([None] if asks_first else []) + ["billing"] * 3
+    assert all(request.value("proxy-authorization") is None for request in origin.requests)
+
+
+def test_requests_with_an_https_url_sends_its_password_with_connect(intercepted, passwords, interception):
+    with requests.Session() as session:
+        session.trust_env = False
+        session.verify = str(interception.file)
+        session.proxies = {"https": credentials_in(intercepted.url, "billing", passwords["billing"])}
+        assert session.get(SECURE_URL).text == "ok"
+        session.proxies = {"https": credentials_in(intercepted.url, "billing", "wrong")}
+        with pytest.raises(requests.exceptions.ProxyError, match="407"):
+            session.get(SECURE_URL)
+
+
+@pytest.mark.parametrize("line, status", [(None, 407), (basic("billing", "wrong"), 407),
+                                          (basic("erp", "erp-päss:word-1"), 403)])
+def test_connect_is_refused_where_nothing_inside_would_be_served(intercepted, line, status):
+    target = "api.internal:443"
+    client = intercepted.connect()
+    lines = [line] if line else []
+    answer = client.exchange(get(target, *lines, method="CONNECT", host=target), "CONNECT")
+    assert (answer.status, problem(answer)["route"]) == (status, "api")
+    client.expect_end()
+
+
+def test_a_host_may_have_routes_for_callers_and_others(start_proxy, origin, callers, passwords, interception):
+    free = {"name": "free", "match": "api.internal/free", "mount": None, "tunnel": "intercept", "forward_to": origin.url}
+    proxy = start_proxy({"forward_to": origin.url, "callers": ["billing"], "tunnel": "intercept"}, free, callers=callers,
+                        interception=interception.settings)
+    result = curl("--proxy", proxy.url, "--cacert", str(interception.file), "https://api.internal/free/x", SECURE_URL)
+    assert result.stdout.startswith("ok 200") and result.stdout.endswith(" 403"), result.stderr
+    assert "come with CONNECT" in result.stdout
+    result = curl("--proxy", proxy.url, "--proxy-user", f"billing:{passwords['billing']}", "--cacert",
+                  str(interception.file), "https://api.internal/free/x", SECURE_URL)
+    assert result.stdout == "ok 200ok 200", result.stderr
+    # A password in a request inside is for somebody else.
+    result = curl("--proxy", proxy.url, "--cacert", str(interception.file), "-H",
+                  basic("billing", passwords["billing"]), SECURE_URL)
+    assert result.stdout.endswith(" 403"), result.stderr
+
+
+@pytest.mark.skipif(not shutil.which("keytool"), reason="there is no keytool")
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_java_gives_its_password_to_connect_only_where_that_is_turned_on(
+        intercepted, origin, passwords, interception, tmp_path, is_enabled):
+    store, (host, port) = tmp_path / "trust.jks", intercepted.address
+    assert run(["keytool", "-importcert", "-noprompt", "-keystore", str(store), "-storepass", "changeit", "-alias",
+                "ca", "-file", str(interception.file)]).returncode == 0
+    enabled = ["-Djdk.http.auth.tunneling.disabledSchemes="] if is_enabled else []
+    result = run(["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8", *enabled,
+                  f"-Dhttps.proxyHost={host}", f"-Dhttps.proxyPort={port}", f"-Djavax.net.ssl.trustStore={store}",
+                  "-Djavax.net.ssl.trustStorePassword=changeit", str(JAVA_PROGRAM.parent / "FetchAsUser.java"),
+                  SECURE_URL, "billing", passwords["billing"]], env=clean_environment(LC_ALL="C.UTF-8"))
+    if is_enabled:
+        assert result.stdout.splitlines()[1:] == ["GET 200 ok", "GET 200 ok", "POST 200 ok"], result.stderr
+    else:
+        assert "407" in result.stdout + result.stderr and origin.requests == []
+
+
+# Client certificates.
+
+@pytest.fixture
+def certified(start_proxy, origin, callers, authority, tmp_path):
+    """A proxy that speaks TLS, and the clients that it asks for certificates: `certified(**callers)` gives both."""
+    clients = CertificateAuthority(tmp_path)
+    own = authority.issue("listener-for-callers", "127.0.0.1")
+
+    def start(required: bool = False, **more: dict):
+        tls = {"certificate": str(own.certificate), "key": str(own.key), "client_ca": str(clients.file),
+               "client_certificates": "required" if required else "optional"}
+        proxy = start_proxy({"forward_to": origin.url, "callers": list(more) + ["billing"]}, callers=callers | more,
+                            listen=[{"address": "127.0.0.1:0", "tls": tls}])
+        return proxy, clients
+
+    return start
+
+
+def curl_with(proxy, authority, certificate, *arguments: str):
+    own = ["--cert", str(certificate.certificate), "--key", str(certificate.key)] if certificate else []
+    return curl("--cacert", str(authority.file), *own, *arguments, "https://127.0.0.1:%d/api/x" % proxy.address[1])
+
+
+@pytest.mark.parametrize("name, subject, alternatives", [
+    ("CN=erp,O=Example", "CN=erp,O=Example", []),
+    ("CN=Müller\\, Söhne,OU=a+UID=b,C=DE", "CN=Müller\\, Söhne,OU=a+UID=b,C=DE", []),
+    ("dns:erp.internal", None, ["other.internal", "ERP.internal"]),
+    ("uri:spiffe://example/erp", None, ["erp.internal", "uri:spiffe://example/erp"]),
+    ("email:erp@example.com", None, ["email:erp@example.com"]),
+])
+def test_a_certificate_says_who_calls(certified, authority, name, subject, alternatives):
+    proxy, clients = certified(app={"certificate": name})
+    right = clients.issue("right", *alternatives, subject=subject)
+    wrong = clients.issue("wrong", "x.erp.internal", "uri:spiffe://example/erp/x", "email:x@example.com",
+                          subject="O=Example,CN=erp")
+    assert curl_with(proxy, authority, right).stdout == "ok 200"
+    for certificate in [wrong, None]:
+        result = curl_with(proxy, authority, certificate)
+        assert result.stdout.endswith(" 403") and "This client is not known" in result.stdout, result.stderr
+    assert [line.get("caller") for line in proxy.requests_logged(3)] == ["app", None, None]
+
+
+def test_a_certificate_and_a_password_are_two_ways(certified, authority, passwords):
+    proxy, clients = certified(app={"certificate": "CN=right"})
+    right, other = clients.issue("right"), clients.issue("other")
+    by_password = ["--proxy", "https://127.0.0.1:%d" % proxy.address[1], "--proxy-cacert", str(authority.file)]
+    shown = ["--proxy-cert", str(other.certificate), "--proxy-key", str(other.key)]
+    result = curl(*by_password, *shown, "--proxy-user", f"billing:{passwords['billing']}", URL)
+    assert result.stdout == "ok 200", result.stderr
+    assert curl(*by_password, *shown, URL).stdout.endswith(" 407")
+    shown = ["--proxy-cert", str(right.certificate), "--proxy-key", str(right.key)]
+    assert curl(*by_password, *shown, URL).stdout == "ok 200"
+    assert [line.get("caller") for line in proxy.requests_logged(3)] == ["billing", None, "app"]
+
+
+def test_a_resumed_session_has_its_certificate(certified, authority):
+    proxy, clients = certified(app={"certificate": "CN=right"}, required=True)
+    certificate = clients.issue("right")
+    context = ssl.create_default_context(cafile=str(authority.file))
+    context.load_cert_chain(certificate.certificate, certificate.key)
+    session = None
+    for is_resumed in [False, True]:
+        plain = socket.create_connection(proxy.address, timeout=PATIENCE)
+        with context.wrap_socket(plain, server_hostname="127.0.0.1", session=session) as client:
+            client.sendall(get("/api/x"))
+            answer = wire.read_answer(wire.Reader(lambda: client.recv(1 << 16)), "GET", None)
+            assert (answer.status, client.session_reused) == (200, is_resumed)
+            session = client.session
+    assert [line.get("caller") for line in proxy.requests_logged(2)] == ["app", "app"]

@@ -330,7 +330,8 @@ def two_roots(tmp_path):
 def test_trust_says_what_each_program_needs(command, made):
     said = command("ca", "trust").stdout
     for word in ["update-ca-certificates", "update-ca-trust", "keytool -importcert", "NODE_EXTRA_CA_CERTS=",
-                 "REQUESTS_CA_BUNDLE=", "SSL_CERT_FILE=", "CURL_CA_BUNDLE=", "--cacert", "ca export", "ca bundle"]:
+                 "REQUESTS_CA_BUNDLE=", "SSL_CERT_FILE=", "CURL_CA_BUNDLE=", "--cacert", "ca export", "ca bundle", "--ca-certificate=",
+                 "GIT_SSL_CAINFO=", "PERL_LWP_SSL_CA_FILE=", "curl.cainfo ="]:
         assert word in said
 
 
@@ -431,7 +432,7 @@ def test_java_accepts_it_with_the_root_in_its_keystore(intercepting, tmp_path):
     program = Path(__file__).parent / "programs/Fetch.java"
     result = run(["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", f"-Dhttps.proxyHost={host}",
                   f"-Dhttps.proxyPort={port}", f"-Djavax.net.ssl.trustStore={keystore}",
-                  "-Djavax.net.ssl.trustStorePassword=changeit", str(program), "https://api.internal/orders", "text"],
+                  "-Djavax.net.ssl.trustStorePassword=changeit", str(program), "text", "https://api.internal/orders"],
                  env=clean_environment())
     assert result.stdout.splitlines()[:1] == ["GET 200 ok"], result.stderr
 
@@ -471,7 +472,7 @@ def test_a_stolen_key_passes_for_no_other_host_to_java(command, made, tmp_path, 
         program = Path(__file__).parent / "programs/Fetch.java"
         result = run(["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", f"-Djavax.net.ssl.trustStore={keystore}",
                       "-Djavax.net.ssl.trustStorePassword=changeit", str(program),
-                      f"https://{host}:{forger.port}/", "text"], env=clean_environment())
+                      "text", f"https://{host}:{forger.port}/"], env=clean_environment())
     if permitted:
         assert result.stdout.splitlines()[:1] == ["GET 200 ok"], result.stderr
     else:

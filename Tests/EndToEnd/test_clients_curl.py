@@ -7,6 +7,7 @@ import pytest
 from harness import content
 from harness.output import run
 from harness.proxy import clean_environment
+from harness.recipe import BOTH, HTTPS, TEXT
 
 
 def curl(*arguments: str, **options):
@@ -108,3 +109,20 @@ def test_curl_gets_the_answer_to_an_upload_that_is_refused_early(start_proxy, or
     proxy = start_proxy({"forward_to": origin.url})
     source = nginx.www / "100000000.bin"
     assert through(proxy, "-T", source, "-w", " %{http_code}", "http://api.internal/x") == "full 413"
+
+
+@pytest.mark.parametrize("by_environment", [False, True], ids=["by options", "by variables"])
+def test_curl_takes_http_and_https_urls(recipe, by_environment):
+    if by_environment:
+        settings, variables = [], recipe.variables | {"CURL_CA_BUNDLE": recipe.authority.bundle}
+    else:
+        settings, variables = ["--proxy", recipe.proxy.url, "--cacert", recipe.authority.root], {}
+    for url in BOTH:
+        assert recipe.run("curl", "--disable", "-sS", *settings, url, **variables) == "ok"
+        assert recipe.run("curl", "--disable", "-sS", *settings, "--data-binary", TEXT, url, **variables) == "ok"
+    recipe.expect("GET", "POST")
+
+
+def test_curl_without_the_authority(recipe):
+    said = recipe.distrusted("curl", "--disable", "-sS", "--proxy", recipe.proxy.url, HTTPS)
+    assert "curl: (60) SSL certificate problem" in said

@@ -3,6 +3,7 @@
 from harness import content
 from harness.output import run
 from harness.proxy import clean_environment
+from harness.recipe import BOTH, HTTPS, TEXT
 
 
 def wget(proxy, *arguments: str) -> str:
@@ -42,3 +43,16 @@ def test_wget_downloads_several_files_over_one_connection(nginx_proxy, tmp_path)
     assert result.returncode == 0, result.stderr
     for size in [1, 65_536, 1 << 20]:
         assert (tmp_path / f"{size}.bin").read_bytes() == content.content(size)
+
+
+def test_wget_takes_http_and_https_urls(recipe):
+    command = ["wget", "--quiet", "--no-config", "--tries=1", "-O", "-", f"--ca-certificate={recipe.authority.root}"]
+    for url in BOTH:
+        assert recipe.run(*command, url, **recipe.variables) == "ok"
+        assert recipe.run(*command, f"--post-data={TEXT}", url, **recipe.variables) == "ok"
+    recipe.expect("GET", "POST")
+
+
+def test_wget_without_the_authority(recipe):
+    said = recipe.distrusted("wget", "--no-config", "--tries=1", "-O", "-", HTTPS, **recipe.variables)
+    assert "ERROR: The certificate of ‘api.internal’ is not trusted" in said

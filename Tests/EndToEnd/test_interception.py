@@ -3,6 +3,7 @@
 import hashlib
 import json
 import signal
+import socket
 import ssl
 
 import pytest
@@ -207,6 +208,20 @@ def test_a_client_that_leaves_without_a_request_is_logged_too(proxy, connect):
     connect(proxy, context=unverified()).close()
     line = proxy.log.wait_for("event=tunnel")
     assert f"host={HOST}:443" in line and "m2m-proxy ca trust" in line
+
+
+@pytest.mark.parametrize("resets", [False, True])
+def test_a_client_that_leaves_in_the_handshake_may_not_trust_the_authority(proxy, resets):
+    with TunnelClient(proxy.address, f"{HOST}:443") as client:
+        hello = ssl.MemoryBIO()
+        session = unverified().wrap_bio(ssl.MemoryBIO(), hello, server_hostname=HOST)
+        with pytest.raises(ssl.SSLWantReadError):
+            session.do_handshake()
+        client.send(hello.read())
+        # Closing with something unread is a reset.
+        assert client.socket.recv(1 << 16, socket.MSG_PEEK if resets else 0)
+    line = proxy.requests_logged(1)[0]
+    assert line["error"] == "tls_closed" and "m2m-proxy ca trust" in line["detail"]
 
 
 def test_what_is_not_tls_after_all_ends_with_a_line_that_says_so(proxy):

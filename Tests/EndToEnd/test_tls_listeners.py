@@ -201,6 +201,30 @@ def test_a_client_may_show_one_but_none_of_somebody_else_s(tls_proxy, origin, au
     assert len(origin.requests) == 2
 
 
+@pytest.mark.parametrize("name", ["CN=erp", "dns:erp.internal"])
+def test_the_certificate_says_who_calls(tls_proxy, authority, client_authority, client_certificate, name):
+    tls = {"client_ca": str(client_authority.file), "client_certificates": "optional"}
+    proxy = tls_proxy({"callers": ["erp"]}, tls=tls, callers={"erp": {"certificate": name}})
+    client = TLSClient(proxy, authority, client=client_certificate)
+    assert client.exchange(get("/api/x")).status == 200
+    client.close()
+    nobody = TLSClient(proxy, authority)
+    assert nobody.exchange(get("/api/x")).status == 403
+    nobody.close()
+    assert [line.get("caller") for line in proxy.requests_logged(2)] == ["erp", None]
+
+
+def test_a_load_balancer_is_not_who_calls(start_proxy, origin, tmp_path):
+    """Its user on the Unix socket is not that of the client that it passes on."""
+    path = tmp_path / "m2m-proxy.sock"
+    proxy = start_proxy(
+        {"forward_to": origin.url, "callers": ["cron"]}, callers={"cron": {"uid": os.getuid()}},
+        listen=[{"address": f"unix:{path}", "proxy_protocol": "on"}])
+    assert proxy.connect(path).exchange(b"PROXY UNKNOWN\r\n" + get("/api/x")).status == 200
+    passed_on = b"PROXY TCP4 192.0.2.1 192.0.2.2 50000 80\r\n"
+    assert proxy.connect(path).exchange(passed_on + get("/api/x")).status == 403
+
+
 # New certificates.
 
 def shown(proxy, authority) -> int:

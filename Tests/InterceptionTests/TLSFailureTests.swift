@@ -7,7 +7,7 @@ struct TLSFailureTests {
   static let failures: [TLSFailure] = [
     .distrusted(alert: "unknown_ca"), .closed, .timedOut, .plainHTTP, .notTLS, .incompatible("no shared cipher"),
     .withoutHTTP11, .certificateMissing, .certificateRefused("certificate has expired"), .broken("bad record mac"),
-    .system(.connectionReset),
+    .system(.timedOut),
   ]
 
   @Test("has a sentence that says what happened, and a name for metrics", arguments: failures)

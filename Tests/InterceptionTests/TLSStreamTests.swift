@@ -114,6 +114,44 @@ import Testing
     #expect(failure == .plainHTTP)
   }
 
+  @Test("is readable while there is more, also where that came before the last of what was read earlier was taken")
+  func announcedOnce() throws {
+    let (stream, socket) = try connection(try leaves.mint(for: "a.example"))
+    let hasBegun = Answer<Void>()
+    let hasMore = Answer<Void>()
+    let client = try start(socket) { client -> Bool in
+      guard client.handshake() else { return false }
+      client.send("0123456789")
+      try? hasBegun.take()
+      client.send("more")
+      hasMore.give(())
+      return true
+    }
+    let text = try running.run { () -> String in
+      let wakeup = Wakeup()
+      stream.observer = wakeup
+      defer { stream.close() }
+      #expect(await Self.shakeHands(stream, wakeup) == nil)
+      let buffer = ByteBuffer(capacity: 1024)
+      while buffer.isEmpty {
+        if case .wouldBlock = stream.receive(into: buffer, limit: 5) { await wakeup.wait() }
+      }
+      hasBegun.give(())
+      try hasMore.take()
+      // The kernel announces the second record now, and never again.
+      await wakeup.wait()
+      _ = stream.receive(into: buffer, limit: 5)
+      #expect(stream.isReadable)
+      _ = stream.receive(into: buffer)
+      stream.observer = nil
+      var bytes: [UInt8] = []
+      for index in 0..<buffer.count { bytes.append(buffer.readableBytes[index]) }
+      return String(decoding: bytes, as: UTF8.self)
+    }
+    #expect(try client.take())
+    #expect(text == "0123456789more")
+  }
+
   @Test("goes both ways, and knows when nothing more is there")
   func echo() throws {
     let (stream, socket) = try connection(try leaves.mint(for: "a.example"))

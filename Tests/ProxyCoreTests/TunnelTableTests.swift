@@ -47,7 +47,7 @@ import Testing
     routes[1].tokenEndpoints = [
       .host(Match(host: "other.test", path: "/token")), .host(Match(host: "b.test", path: "/token")),
     ]
-    let made = routes.enumerated().map { ProxyRoute($1, index: $0, pool: nil, tokens: nil) }
+    let made = routes.enumerated().map { ProxyRoute($1, index: $0, pool: nil, tokens: .none) }
     let table = RouteTable(made, configurations: routes)
     #expect(connect(table, "a.test") == "inside a")
     #expect(connect(table, "LOGIN.test") == "inside a")
@@ -55,6 +55,9 @@ import Testing
     #expect(connect(table, "login.test", 8443) == nil)
     #expect(connect(table, "other.test") == nil)
     #expect(connect(table, "b.test") == "requests b")
+    let host = Array("login.test".utf8)
+    #expect(table.routesInside(host: host.span, port: 443).map(\.name) == ["a"])
+    #expect(table.routesInside(host: host.span, port: 444).isEmpty)
   }
 
   @Test("leads to the ports that are named, and to 443 where none is")

@@ -34,7 +34,11 @@ int copenssl_flush(copenssl_transport *transport);
 // How many encrypted bytes wait for room in the socket.
 size_t copenssl_unsent(const copenssl_transport *transport);
 
-// Whether the last read took all that the kernel had.
+// Begins to watch whether reads take all that the kernel has.
+void copenssl_watch_draining(copenssl_transport *transport);
+
+// Whether the last read took all that the kernel had; 0 where the kernel was not asked since copenssl_watch_draining: what was
+// read before may have been followed by more, which was announced then and is not announced again.
 int copenssl_is_drained(const copenssl_transport *transport);
 
 // The errno of the system call that failed; 0 if none did.

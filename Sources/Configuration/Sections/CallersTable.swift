@@ -95,6 +95,27 @@ struct CallersTable {
     indices.allSatisfy { callers[$0].certificate == nil && callers[$0].uid == nil }
   }
 
+  /// Warns of callers that none of `listeners` can tell from others.
+  func warnOfUnknowable(at listeners: [ListenerSettings], _ findings: Findings) {
+    let asksForCertificates = listeners.contains { $0.tls?.clientCAFile != nil }
+    let hasUsers = listeners.contains { $0.address.tcp == nil }
+    for caller in callers where caller.password == nil {
+      guard let mark = marks[caller.name], caller.certificate == nil || !asksForCertificates,
+        caller.uid == nil || !hasUsers
+      else { continue }
+      let missing = [
+        caller.certificate == nil ? nil : "no listener asks for certificates (tls with client_ca)",
+        caller.uid == nil ? nil : "no listener is a Unix socket",
+      ]
+      findings.warning(
+        mark, about: "callers.\(caller.name)",
+        "is never known: \(missing.compactMap(\.self).joined(separator: ", and "))")
+    }
+  }
+
+  /// Whether one of them has a password.
+  var havePasswords: Bool { callers.contains { $0.password != nil } }
+
   /// Warns of callers that none of `routes` and `listeners` means.
   func warnOfUnused(by routes: [Route], _ listeners: [ListenerSettings], _ findings: Findings) {
     var used = Set(routes.flatMap { $0.rules.callers ?? [] })

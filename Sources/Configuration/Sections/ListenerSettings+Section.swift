@@ -10,6 +10,7 @@ extension ListenerSettings {
       address.claim(item, &claims)
       let settings = ListenerSettings(address: address)
       if let warning = settings.warning { item.warn(warning) }
+      settings.warnOfPasswords(item, callers)
       return settings
     }
     return item.section { section in
@@ -30,8 +31,14 @@ extension ListenerSettings {
         proxyProtocol: proxyProtocol, tls: tlsSettings)
       settings.callers = rule
       if let warning = settings.warning { setting.warn(warning) }
+      settings.warnOfPasswords(setting, callers)
       return settings
     }
+  }
+
+  private func warnOfPasswords(_ setting: Setting, _ callers: CallersTable) {
+    guard callers.havePasswords, tls == nil, let tcp = address.tcp, !tcp.isLoopback else { return }
+    setting.warn("is \(tcp) without tls: passwords of callers travel there unencrypted")
   }
 }
 

@@ -28,6 +28,7 @@ extension ProxyConfiguration {
       if top.findings.problems.isEmpty {
         table.warnOfUnused(by: routes, top.findings)
         callers.warnOfUnused(by: routes, configuration.listen, top.findings)
+        callers.warnOfUnknowable(at: configuration.listen, top.findings)
         if let interception { configuration.interception?.warnIfUnused(interception, by: routes) }
       }
       return configuration

@@ -4,7 +4,7 @@ public import SystemPackage
 public enum TLSFailure: Error, Hashable, Sendable {
   /// The client says that it does not accept our certificate; the alert by its name in RFC 8446 section 6.
   case distrusted(alert: String)
-  /// The client went away in the middle of the handshake, without a word.
+  /// The client went away in the middle of the handshake, without a word: it closed or reset the connection.
   case closed
   /// The handshake took too long.
   case timedOut

@@ -115,7 +115,12 @@ public import SystemPackage
   }
 
   private func handshakeFailure() -> TLSFailure {
-    if let errno = systemError { return .system(errno) }
+    switch systemError {
+    // Gone with something of ours unread, as clients of GnuTLS are that do not accept a certificate.
+    case .connectionReset, .brokenPipe: return .closed
+    case let errno?: return .system(errno)
+    case nil: break
+    }
     guard let reason = TLSErrorQueue.take(), reason.code != SSL_R_UNEXPECTED_EOF_WHILE_READING else { return .closed }
     let verification = unsafe SSL_get_verify_result(session)
     let certificateError =
@@ -156,6 +161,7 @@ public import SystemPackage
   public override func receive(into buffer: ByteBuffer, limit: Int = .max) -> IOResult {
     let wanted = min(buffer.freeSpace, limit)
     var received = 0
+    unsafe copenssl_watch_draining(transport)
     // A record a call, as many as there are.
     while received < wanted {
       ERR_clear_error()

@@ -32,11 +32,13 @@ class CertificateAuthority:
         self.file = directory / f"{name.replace(' ', '-')}.pem"
         self.file.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, label: str, *hosts: str, days: int = 2, self_signed: bool = False) -> Certificate:
-        """A server certificate for `hosts`. With negative `days` it expired that long ago."""
+    def issue(self, label: str, *hosts: str, days: int = 2, self_signed: bool = False,
+              subject: str | None = None) -> Certificate:
+        """A certificate for `hosts`, among them `uri:URI` and `email:ADDRESS`. With negative `days` it expired that long
+        ago. The subject is `CN=label` unless `subject` says otherwise (RFC 4514)."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([self._alternative(host) for host in hosts])
-        subject = _name(label)
+        subject = x509.Name.from_rfc4514_string(subject) if subject else _name(label)
         certificate = self._build(
             subject, subject if self_signed else self._name, key.public_key(), key if self_signed else self._key,
             [(names, False), (x509.BasicConstraints(ca=False, path_length=None), True)], days)
@@ -53,6 +55,10 @@ class CertificateAuthority:
 
     @staticmethod
     def _alternative(host: str) -> x509.GeneralName:
+        if host.startswith("uri:"):
+            return x509.UniformResourceIdentifier(host.removeprefix("uri:"))
+        if host.startswith("email:"):
+            return x509.RFC822Name(host.removeprefix("email:"))
         try:
             return x509.IPAddress(ipaddress.ip_address(host))
         except ValueError:

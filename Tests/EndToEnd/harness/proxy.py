@@ -15,9 +15,16 @@ from .transcript import Transcript
 from .waiting import PATIENCE
 
 
+# Of OpenSSL, curl, git, Python, Node, Perl and Java.
+_TRUST = {
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS",
+    "PERL_LWP_SSL_CA_FILE", "HTTPS_CA_FILE", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS",
+}
+
+
 def clean_environment(**more: str) -> dict[str, str]:
-    """The tests' own environment without proxy settings, so that nothing but the test decides who talks to whom."""
-    kept = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
+    """The tests' own environment without settings of proxies and of trust: the test alone decides who talks to whom."""
+    kept = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy") and key not in _TRUST}
     return kept | more
 
 
