@@ -7,7 +7,7 @@ extension HeadWriter {
   /// Connection has no say in framing, Host, Authorization and Via: those are written anew or kept. `name` is dropped
   /// as well, and what reads like it to software that takes `_` for `-` (CGI, WSGI).
   public mutating func forwardFields(
-    of head: RequestHead, _ bytes: Span<UInt8>, dropping: FieldNameSet = .notForwardedInRequests,
+    of head: borrowing RequestHead, _ bytes: Span<UInt8>, dropping: FieldNameSet = .notForwardedInRequests,
     alsoDropping name: [UInt8]? = nil
   ) {
     forward(head.fields, head.facts, bytes, dropping, alsoDropping: name, ownPseudonym: nil)
@@ -16,7 +16,7 @@ extension HeadWriter {
   /// As for a request. `Proxy-Status` lines that speak in the name of `ownPseudonym` are dropped as well: only we do.
   /// References to the upstream are written as `links` says, if it is there.
   public mutating func forwardFields(
-    of head: ResponseHead, _ bytes: Span<UInt8>, dropping: FieldNameSet = .notForwardedInResponses,
+    of head: borrowing ResponseHead, _ bytes: Span<UInt8>, dropping: FieldNameSet = .notForwardedInResponses,
     links: LinkMap? = nil, ownPseudonym: StaticString = "m2m-proxy"
   ) {
     // RFC 9110 8.6: no Content-Length with these.

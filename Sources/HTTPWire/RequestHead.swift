@@ -1,7 +1,7 @@
 /// The head of a request, as offsets into the bytes that it was parsed from.
 ///
 /// Made to be reused from message to message: it keeps the capacity of its arrays.
-public struct RequestHead: Sendable {
+public struct RequestHead: ~Copyable, Sendable {
   /// The method as it was received.
   public internal(set) var method = ByteRange.empty
   /// Which method that is.

@@ -1,7 +1,7 @@
 /// The head of a response, as offsets into the bytes that it was parsed from.
 ///
 /// Made to be reused from message to message: it keeps the capacity of its arrays.
-public struct ResponseHead: Sendable {
+public struct ResponseHead: ~Copyable, Sendable {
   /// The status, 100 to 599.
   public internal(set) var status = 0
   /// The reason phrase as it was received; it may be empty.

@@ -11,7 +11,7 @@ private struct ReadRequest: Equatable {
   let length: Int
   let authority: Authority?
 
-  init(_ head: RequestHead, _ bytes: [UInt8]) {
+  init(_ head: borrowing RequestHead, _ bytes: [UInt8]) {
     method = text(bytes[head.method.range])
     target = text(bytes[head.target.range])
     version = head.version
@@ -83,7 +83,7 @@ func checkRequestHead(_ input: [UInt8]) throws(Violation) {
 }
 
 /// What is offered to the upstream was received, is no more than names and versions, and is neither HTTP nor TLS.
-private func checkOffer(_ head: RequestHead, _ input: [UInt8]) throws(Violation) {
+private func checkOffer(_ head: borrowing RequestHead, _ input: [UInt8]) throws(Violation) {
   let values = head.fields.filter { $0.known == .upgrade }.map { text(input[$0.value.range]) }
   for range in head.offeredProtocols(input.span) {
     let offered = text(input[range.range])
@@ -95,7 +95,7 @@ private func checkOffer(_ head: RequestHead, _ input: [UInt8]) throws(Violation)
 }
 
 /// Sends a request on as the proxy does.
-private func forward(_ head: RequestHead, _ target: RequestTarget, _ input: [UInt8]) throws(WireError) -> [UInt8] {
+private func forward(_ head: borrowing RequestHead, _ target: RequestTarget, _ input: [UInt8]) throws(WireError) -> [UInt8] {
   let output = ByteBuffer(capacity: 131_072)
   let bytes = input.span
   var writer = HeadWriter(output)

@@ -11,7 +11,7 @@ private struct ReadResponse: Equatable {
   let length: Int
   let keeps: Bool
 
-  init(_ head: ResponseHead, _ bytes: [UInt8]) {
+  init(_ head: borrowing ResponseHead, _ bytes: [UInt8]) {
     status = head.status
     reason = text(bytes[head.reason.range])
     version = head.version
@@ -75,7 +75,7 @@ private let linkNames: Set<String> = ["location", "content-location", "link"]
 
 /// With its references changed an answer is the same but for those; where nothing leads to the upstream it is the same.
 private func checkLinks(
-  _ head: ResponseHead, _ input: [UInt8], _ framing: BodyFraming, written plain: [UInt8]
+  _ head: borrowing ResponseHead, _ input: [UInt8], _ framing: BodyFraming, written plain: [UInt8]
 ) throws(Violation) {
   let upstream = LinkMap.Upstream(scheme: .https, host: "up.example", port: 443, basePath: Array("/base".utf8))
   let host = Array("127.0.0.1:8080".utf8)
@@ -105,7 +105,7 @@ private func checkLinks(
 
 /// Sends an answer on as the proxy does; nil if it is too large for that.
 private func forward(
-  _ head: ResponseHead, _ input: [UInt8], _ framing: BodyFraming, _ links: LinkMap? = nil
+  _ head: borrowing ResponseHead, _ input: [UInt8], _ framing: BodyFraming, _ links: LinkMap? = nil
 ) -> [UInt8]? {
   let output = ByteBuffer(capacity: 131_072)
   var writer = HeadWriter(output)

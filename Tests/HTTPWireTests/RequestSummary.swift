@@ -14,7 +14,7 @@ struct RequestSummary: Equatable, Sendable {
   var port: UInt16?
   var flags: Set<String>
 
-  init(_ head: RequestHead, _ bytes: [UInt8]) {
+  init(_ head: borrowing RequestHead, _ bytes: [UInt8]) {
     method = text(bytes, head.method)
     kind = head.methodKind
     target = text(bytes, head.target)

@@ -11,7 +11,7 @@ struct ResponseSummary: Equatable, Sendable {
   var contentLength: UInt64?
   var flags: Set<String>
 
-  init(_ head: ResponseHead, _ bytes: [UInt8]) {
+  init(_ head: borrowing ResponseHead, _ bytes: [UInt8]) {
     status = head.status
     reason = text(bytes, head.reason)
     version = head.version

@@ -183,21 +183,23 @@ final class Exchange {
         connection.input = nil
       }
     }
-    upload?.abandon()
-    upload?.forget()
-    guard let upload else { return }
-    worker.buffers.giveBack(upload.output)
-    if upload.input.isEmpty || connection.input != nil {
-      worker.buffers.giveBack(upload.input)
+    // In place: a copy of a relay costs a reference count for each thing in it.
+    guard upload != nil else { return }
+    upload!.abandon()
+    upload!.forget()
+    worker.buffers.giveBack(upload!.output)
+    let rest = upload!.input
+    upload = nil
+    if rest.isEmpty || connection.input != nil {
+      worker.buffers.giveBack(rest)
     } else {
-      connection.input = upload.input
+      connection.input = rest
     }
-    self.upload = nil
   }
 
   private func releaseUpstream() {
-    guard let download else { return endUpstream(answerIsWhole: false) }
-    let isWhole = download.isFinished && download.decoder.framing != .untilClose && download.input.isEmpty
+    guard download != nil else { return endUpstream(answerIsWhole: false) }
+    let isWhole = download!.isFinished && download!.decoder.framing != .untilClose && download!.input.isEmpty
     endUpstream(answerIsWhole: failure == nil && isWhole)
   }
 

@@ -1,7 +1,7 @@
 internal import Configuration
 
 /// The one table in which every request finds its route, whatever form its target has. Immutable once made.
-struct RouteTable: Sendable {
+final class RouteTable: Sendable {
   /// What a look-up found.
   enum Finding {
     /// The route, and how many bytes of the path are the mount that is taken off before forwarding.
@@ -28,12 +28,12 @@ struct RouteTable: Sendable {
   /// The hosts that routes match, and how they are written with their ports.
   let hostNames: [(host: String, shown: String)]
   /// Positions in `hosts`.
-  private var byHost = HostTable<Int>()
+  private let byHost: HostTable<Int>
   /// Positions in `hosts`, by what stands behind the `*.` of a wildcard.
-  private var byDomain = HostTable<Int>()
-  private var hosts: [HostRoutes] = []
-  private var mounts = PathTable<Int>()
-  private var tokenEndpoints = TokenEndpointTable()
+  private let byDomain: HostTable<Int>
+  private let hosts: [HostRoutes]
+  private let mounts: PathTable<Int>
+  private let tokenEndpoints: TokenEndpointTable
 
   /// The table of `routes`, which stand in the same order as their `configurations`.
   init(_ routes: [ProxyRoute], configurations: [Route]) {
@@ -44,8 +44,19 @@ struct RouteTable: Sendable {
         Match(host: match.host, port: match.port, isWildcard: match.isWildcard).description
       )
     }
+    var (byHost, byDomain, hosts) = (HostTable<Int>(), HostTable<Int>(), [HostRoutes]())
+    var (mounts, tokenEndpoints) = (PathTable<Int>(), TokenEndpointTable())
     for (index, configuration) in configurations.enumerated() {
-      for match in configuration.matches { add(match, route: index, tunnel: configuration.tunnel) }
+      for match in configuration.matches {
+        var position = hosts.count
+        if match.isWildcard {
+          byDomain.update(match.host, default: position) { position = $0 }
+        } else {
+          byHost.update(match.host, default: position) { position = $0 }
+        }
+        if position == hosts.count { hosts.append(HostRoutes()) }
+        hosts[position].add(match, route: index, tunnel: configuration.tunnel)
+      }
       for endpoint in configuration.tokenEndpoints {
         tokenEndpoints.add(endpoint, route: index, tunnel: configuration.tunnel)
       }
@@ -53,17 +64,8 @@ struct RouteTable: Sendable {
         mounts.update(PathPrefix(mount == "/" ? "" : mount), default: index) { $0 = index }
       }
     }
-  }
-
-  private mutating func add(_ match: Match, route: Int, tunnel: TunnelMode?) {
-    var position = hosts.count
-    if match.isWildcard {
-      byDomain.update(match.host, default: position) { position = $0 }
-    } else {
-      byHost.update(match.host, default: position) { position = $0 }
-    }
-    if position == hosts.count { hosts.append(HostRoutes()) }
-    hosts[position].add(match, route: route, tunnel: tunnel)
+    (self.byHost, self.byDomain, self.hosts) = (byHost, byDomain, hosts)
+    (self.mounts, self.tokenEndpoints) = (mounts, tokenEndpoints)
   }
 
   /// Whether a match for requests names `host` itself, on whatever port and path; a wildcard names none, and the host of a
