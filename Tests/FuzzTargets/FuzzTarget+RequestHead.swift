@@ -95,7 +95,9 @@ private func checkOffer(_ head: borrowing RequestHead, _ input: [UInt8]) throws(
 }
 
 /// Sends a request on as the proxy does.
-private func forward(_ head: borrowing RequestHead, _ target: RequestTarget, _ input: [UInt8]) throws(WireError) -> [UInt8] {
+private func forward(_ head: borrowing RequestHead, _ target: RequestTarget, _ input: [UInt8]) throws(WireError)
+  -> [UInt8]
+{
   let output = ByteBuffer(capacity: 131_072)
   let bytes = input.span
   var writer = HeadWriter(output)
