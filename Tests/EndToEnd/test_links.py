@@ -150,6 +150,17 @@ def test_inside_a_tunnel_links_are_https(start_proxy, interception, shop):
     assert (answer.text, answer.url) == ("order 8", "https://api.internal/orders/8")
 
 
+def test_on_a_listener_that_speaks_tls_links_are_https(start_proxy, shop, authority):
+    certificate = authority.issue("links", "127.0.0.1", "localhost")
+    tls = {"certificate": str(certificate.certificate), "key": str(certificate.key)}
+    proxy = start_proxy({"forward_to": shop.url}, listen=[{"address": "127.0.0.1:0", "tls": tls}])
+    url = f"https://localhost:{proxy.address[1]}/api"
+    with session() as client:
+        client.verify = str(authority.file)
+        answer = client.get(f"{url}/newest")
+    assert (answer.text, answer.url) == ("order 8", f"{url}/orders/8")
+
+
 def test_interim_answers_have_links_too(start_proxy, origin):
     def script(connection):
         connection.request()

@@ -15,6 +15,7 @@ from oauthlib.oauth2.rfc6749.errors import UnsupportedGrantTypeError
 from requests_oauthlib import OAuth2Session as RequestsOAuth2Session
 
 from harness import content
+from harness.callers import basic, with_password
 from harness.client import get, post
 from harness.origin import RawOrigin
 from harness.proxy import clean_environment
@@ -289,6 +290,20 @@ def test_who_may_use_the_route_may_ask_for_its_placeholder_and_nobody_else(start
     answer, problem = ask(proxy)
     assert answer.status == 403 and "error" not in problem and "access_token" not in problem
     assert proxy.requests_logged(1)[0]["error"] == "client_address_route"
+
+
+def test_the_callers_of_the_route_are_those_of_its_endpoint(start_proxy, origin, interception):
+    proxy = start_proxy(
+        {"forward_to": origin.url, "token_endpoint": [OWN, FOREIGN], "tunnel": "intercept", "callers": ["billing"]},
+        callers={"billing": with_password("a-password-of-theirs")}, interception=interception.settings)
+    answer, _ = ask(proxy, form(), f"http://{FOREIGN}")
+    assert answer.status == 407
+    line = basic("billing", "a-password-of-theirs")
+    assert ask(proxy, form(), f"http://{FOREIGN}", line)[0].status == 200
+    # Inside the tunnel it would be too late to ask.
+    connect = proxy.connect().exchange(get("login.internal:443", host="login.internal:443", method="CONNECT"), "CONNECT")
+    assert connect.status == 407
+    assert [line.get("caller") for line in proxy.requests_logged(3)].count("billing") == 1
 
 
 def test_the_rules_of_the_listener_are_for_it_too(start):

@@ -55,6 +55,9 @@ import Testing
     #expect(connect(table, "login.test", 8443) == nil)
     #expect(connect(table, "other.test") == nil)
     #expect(connect(table, "b.test") == "requests b")
+    let host = Array("login.test".utf8)
+    #expect(table.routesInside(host: host.span, port: 443).map(\.name) == ["a"])
+    #expect(table.routesInside(host: host.span, port: 444).isEmpty)
   }
 
   @Test("leads to the ports that are named, and to 443 where none is")

@@ -86,7 +86,7 @@ struct RouteTable: Sendable {
   /// What becomes of CONNECT to `host` and `port`. The name itself decides, or else the longest wildcard above it that
   /// says something about it; where one of them has routes for requests, no shorter wildcard makes a tunnel of it.
   func tunnel(to host: Span<UInt8>, port: UInt16) -> TunnelFinding {
-    if let route = tokenEndpoints.interception(of: host, port: port) { return .intercepted(routes[route]) }
+    if let route = tokenEndpoints.interceptions(of: host, port: port).first { return .intercepted(routes[route]) }
     let exact = byHost.value(for: host)
     let position =
       exact.flatMap { hosts[$0].decidesAboutTunnel(to: port) ? $0 : nil }
@@ -101,8 +101,8 @@ struct RouteTable: Sendable {
 
   /// The routes of the requests inside a tunnel to `host` and `port` that is intercepted.
   func routesInside(host: Span<UInt8>, port: UInt16) -> [ProxyRoute] {
-    guard let position = position(of: host, port) else { return [] }
-    return hosts[position].interceptions(of: port).map { routes[$0] }
+    let requests = position(of: host, port).map { hosts[$0].interceptions(of: port) } ?? []
+    return (requests + tokenEndpoints.interceptions(of: host, port: port)).map { routes[$0] }
   }
 
   /// The route for a request whose target is a path (origin form).

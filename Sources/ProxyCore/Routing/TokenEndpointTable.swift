@@ -32,6 +32,8 @@ struct TokenEndpointTable: Sendable {
     return found.route
   }
 
-  /// The route for whose token requests tunnels to `port` of a host end at the proxy, if there is one.
-  func interception(of host: Span<UInt8>, port: UInt16) -> Int? { hosts.value(for: host)?.interception(of: port) }
+  /// The routes whose token requests are served inside tunnels to `port` of a host.
+  func interceptions(of host: Span<UInt8>, port: UInt16) -> [Int] {
+    hosts.value(for: host)?.interceptions(of: port) ?? []
+  }
 }

@@ -21,6 +21,12 @@ struct MetricFamily: Sendable {
   /// The shards of every series, by the series' labels as they are exposed, without braces.
   var series: [String: [Shard]] = [:]
 
+  /// Adds a shard to the series with these labels. Whoever registers a name again has to say the same of it.
+  mutating func add(_ shard: Shard, to identity: String, kind: Kind, help: String) {
+    precondition(self.kind == kind && self.help == help, "\(name) is registered as something else already")
+    series[identity, default: []].append(shard)
+  }
+
   /// The labels as they are exposed, in the order of their names: the identity of a series.
   static func identity(of labels: KeyValuePairs<String, String>) -> String {
     var names: Set<String> = []

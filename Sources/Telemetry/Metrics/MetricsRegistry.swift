@@ -72,9 +72,9 @@ public final class MetricsRegistry: Sendable {
     precondition(MetricFamily.isMetricName(name), "\(name) is not a metric name that Prometheus allows")
     let identity = MetricFamily.identity(of: labels)
     families.withLock { families in
-      let family = families[name, default: MetricFamily(name: name, help: help, kind: kind)]
-      precondition(family.kind == kind && family.help == help, "\(name) is registered as something else already")
-      families[name, default: family].series[identity, default: []].append(shard)
+      // In place: with a family in hand its series would be copied, all of them, whenever one more is registered.
+      families[name, default: MetricFamily(name: name, help: help, kind: kind)]
+        .add(shard, to: identity, kind: kind, help: help)
     }
   }
 }
