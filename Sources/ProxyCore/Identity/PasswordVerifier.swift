@@ -69,24 +69,30 @@ final class PasswordVerifier: Sendable {
   }
 
   private func look(_ pair: KeyedDigest.Value, _ user: String, _ password: Secret, _ peer: String) {
-    let verdict = verdict(user, password, pair)
+    let verdict = verdict(user, password)
     metrics.count(verdict)
     if verdict == .wrong { noteWrong(user, peer) }
     for waiter in checks.withLock({ $0.finish(pair, verdict, now: .now) }) { waiter(verdict) }
   }
 
-  private func verdict(_ user: String, _ password: Secret, _ pair: KeyedDigest.Value) -> PasswordVerdict {
-    // The same one each time for a user who does not exist.
-    let decoy = decoys[Int(truncatingIfNeeded: user.utf8.reduce(0) { $0 &* 31 &+ UInt($1) } % UInt(decoys.count))]
-    let known = hashes[user]
+  private func verdict(_ user: String, _ password: Secret) -> PasswordVerdict {
+    let (hash, caller) = hash(of: user)
     do {
-      let isRight = try (known?.hash ?? decoy).matches(password)
-      if let known, isRight { return .right(known.caller) }
+      let isRight = try hash.matches(password)
+      if let caller, isRight { return .right(caller) }
       return .wrong
     } catch {
       logger.error("caller", metadata: ["error": "password", "detail": "\(error)"])
       return .busy
     }
+  }
+
+  /// The hash that a password of `user` is compared with, and which caller that is; nobody's, and always the same one, for a
+  /// user who does not exist.
+  func hash(of user: String) -> (hash: PasswordHash, caller: Int?) {
+    if let known = hashes[user] { return (known.hash, known.caller) }
+    let number = user.utf8.reduce(0) { $0 &* 31 &+ UInt($1) } % UInt(decoys.count)
+    return (decoys[Int(number)], nil)
   }
 
   private func noteWrong(_ user: String, _ peer: String) {
