@@ -105,7 +105,7 @@ public import SystemPackage
     ERR_clear_error()
     let result = unsafe SSL_do_handshake(session)
     if result == 1 {
-      // What came together with the client's last message has been taken from the kernel, which announces it no more.
+      // What came behind the client's last message was read with it, maybe before the kernel had announced either.
       isReadable = true
       return .done
     }
@@ -183,9 +183,11 @@ public import SystemPackage
       if unsafe SSL_has_pending(session) == 0, unsafe copenssl_is_drained(transport) == 1 {
         // The kernel has no more, unless the end is waiting behind it.
         if !peerClosed { isReadable = false }
-        break
+        return .transferred(received)
       }
     }
+    // The session may hold more, and the kernel does not announce that.
+    isReadable = true
     return .transferred(received)
   }
 
