@@ -1,6 +1,6 @@
 /// What one derivation with scrypt costs (RFC 7914): whoever guesses passwords pays it for every guess.
 public struct ScryptCost: Sendable, Hashable {
-  /// The cost that is usual: 32 MB, and not quite a tenth of a second.
+  /// The cost that is usual: 32 MB, and about a tenth of a second.
   public static let usual = ScryptCost(logN: 15, r: 8, p: 1)!
 
   /// The logarithm of N, to the base of two.

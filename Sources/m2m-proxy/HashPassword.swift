@@ -15,7 +15,7 @@ struct HashPassword: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "What it costs to try a password, as a power of two.",
-      discussion: "15 takes 32 MB and not quite a tenth of a second; each step more doubles both."))
+      discussion: "15 takes 32 MB and about a tenth of a second; each step more doubles both."))
   var cost = ScryptCost.usual.logN
 
   func validate() throws {

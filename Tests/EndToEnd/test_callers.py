@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import ssl
 
@@ -453,6 +454,24 @@ def test_a_host_may_have_routes_for_callers_and_others(start_proxy, origin, call
     result = curl("--proxy", proxy.url, "--cacert", str(interception.file), "-H",
                   basic("billing", passwords["billing"]), SECURE_URL)
     assert result.stdout.endswith(" 403"), result.stderr
+
+
+@pytest.mark.skipif(not shutil.which("keytool"), reason="there is no keytool")
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_java_gives_its_password_to_connect_only_where_that_is_turned_on(
+        intercepted, origin, passwords, interception, tmp_path, is_enabled):
+    store, (host, port) = tmp_path / "trust.jks", intercepted.address
+    assert run(["keytool", "-importcert", "-noprompt", "-keystore", str(store), "-storepass", "changeit", "-alias",
+                "ca", "-file", str(interception.file)]).returncode == 0
+    enabled = ["-Djdk.http.auth.tunneling.disabledSchemes="] if is_enabled else []
+    result = run(["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8", *enabled,
+                  f"-Dhttps.proxyHost={host}", f"-Dhttps.proxyPort={port}", f"-Djavax.net.ssl.trustStore={store}",
+                  "-Djavax.net.ssl.trustStorePassword=changeit", str(JAVA_PROGRAM.parent / "FetchAsUser.java"),
+                  SECURE_URL, "billing", passwords["billing"]], env=clean_environment(LC_ALL="C.UTF-8"))
+    if is_enabled:
+        assert result.stdout.splitlines()[1:] == ["GET 200 ok", "GET 200 ok", "POST 200 ok"], result.stderr
+    else:
+        assert "407" in result.stdout + result.stderr and origin.requests == []
 
 
 # Client certificates.

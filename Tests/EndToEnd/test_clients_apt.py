@@ -27,7 +27,8 @@ def package(tmp_path_factory) -> bytes:
 
 @pytest.fixture
 def files(package) -> dict[bytes, bytes]:
-    index = (CONTROL + f"Filename: ./example.deb\nSize: {len(package)}\nSHA256: {hashlib.sha256(package).hexdigest()}\n").encode()
+    digest = hashlib.sha256(package).hexdigest()
+    index = (CONTROL + f"Filename: ./example.deb\nSize: {len(package)}\nSHA256: {digest}\n").encode()
     release = f"SHA256:\n {hashlib.sha256(index).hexdigest()} {len(index)} Packages\n".encode()
     return {b"/stable/./Packages": index, b"/stable/./Release": release, b"/stable/./example.deb": package}
 
@@ -55,7 +56,8 @@ def apt(tmp_path, repository, recipe):
     def apt(scheme: str, *arguments: str, trust: str = ""):
         (root / "etc/apt/sources.list").write_text(f"deb [trusted=yes] {scheme}://api.internal/stable ./\n")
         (root / "apt.conf").write_text(
-            f'Dir "{root}";\nDir::State::status "{root}/var/lib/dpkg/status";\nDir::Bin::methods "/usr/lib/apt/methods";\n'
+            f'Dir "{root}";\nDir::State::status "{root}/var/lib/dpkg/status";\n'
+            f'Dir::Bin::methods "/usr/lib/apt/methods";\n'
             f'APT::Sandbox::User "";\nAcquire::http::Proxy::api.internal "{recipe.proxy.url}";\n'
             f'Acquire::https::Proxy::api.internal "{recipe.proxy.url}";\n'
             f'Acquire::Languages "none";\nAcquire::Retries "0";\n{trust}')

@@ -36,8 +36,8 @@ def check(git, server, url, settings, variables, tmp_path):
     (tmp_path / "clone/file").write_bytes(bytes(range(256)) * 4096)
     git("-C", "clone", "add", "file")
     git("-C", "clone", *AS_SOMEBODY, "commit", "--quiet", "--message=A file")
-    git("-C", "clone", *settings, "-c", "core.compression=0", "-c", "http.postBuffer=65536", "push", "--quiet", "origin", "HEAD:main",
-        **variables)
+    git("-C", "clone", *settings, "-c", "core.compression=0", "-c", "http.postBuffer=65536", "push", "--quiet", "origin",
+        "HEAD:main", **variables)
     git(*settings, "clone", "--quiet", "--branch=main", url, "again", **variables)
     assert (tmp_path / "again/file").read_bytes() == (tmp_path / "clone/file").read_bytes()
     assert len(server.authorizations) >= 6

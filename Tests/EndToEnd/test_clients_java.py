@@ -32,8 +32,8 @@ def java(recipe, program):
 @pytest.fixture(scope="session")
 def keystore(made_authority, tmp_path_factory):
     file = tmp_path_factory.mktemp("keystore") / "truststore.p12"
-    result = run(["keytool", "-importcert", "-noprompt", "-storetype", "PKCS12", "-keystore", str(file), "-storepass", "changeit",
-                  "-alias", "m2m-proxy", "-file", str(made_authority.root)], env=clean_environment())
+    result = run(["keytool", "-importcert", "-noprompt", "-storetype", "PKCS12", "-keystore", str(file), "-storepass",
+                  "changeit", "-alias", "m2m-proxy", "-file", str(made_authority.root)], env=clean_environment())
     assert result.returncode == 0, result.stdout
     return file
 

@@ -15,7 +15,9 @@ from harness.recipe import BOTH, HTTPS, TEXT
 
 PROGRAM = Path(__file__).parent / "programs/fetch.py"
 # requests has authorities of its own, and a variable for others.
-VARIABLES = {"urllib": "SSL_CERT_FILE", "requests": "REQUESTS_CA_BUNDLE", "httpx": "SSL_CERT_FILE", "aiohttp": "SSL_CERT_FILE"}
+VARIABLES = {
+    "urllib": "SSL_CERT_FILE", "requests": "REQUESTS_CA_BUNDLE", "httpx": "SSL_CERT_FILE", "aiohttp": "SSL_CERT_FILE",
+}
 
 
 @pytest.mark.parametrize("library", VARIABLES)

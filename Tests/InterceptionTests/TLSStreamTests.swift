@@ -152,6 +152,40 @@ import Testing
     #expect(text == "0123456789more")
   }
 
+  @Test("is readable while the session may hold something, whether the kernel has announced that or not")
+  func neverAnnounced() throws {
+    let (stream, socket) = try connection(try leaves.mint(for: "a.example"))
+    let client = try start(socket) { client -> Bool in
+      guard client.handshake() else { return false }
+      client.send("0123456789")
+      return true
+    }
+    try running.run {
+      let wakeup = Wakeup()
+      stream.observer = wakeup
+      defer { stream.close() }
+      // As if each attempt came before the announcement of what it finds.
+      shaking: while true {
+        stream.isReadable = false
+        switch stream.handshake() {
+        case .done: break shaking
+        case .failed(let failure): throw failure
+        case .hello: continue
+        case .wouldBlock: await wakeup.wait()
+        }
+      }
+      #expect(stream.isReadable)
+      let buffer = ByteBuffer(capacity: 1024)
+      while buffer.isEmpty {
+        stream.isReadable = false
+        if case .wouldBlock = stream.receive(into: buffer, limit: 5) { await wakeup.wait() }
+      }
+      #expect(stream.isReadable)
+      stream.observer = nil
+    }
+    #expect(try client.take())
+  }
+
   @Test("goes both ways, and knows when nothing more is there")
   func echo() throws {
     let (stream, socket) = try connection(try leaves.mint(for: "a.example"))

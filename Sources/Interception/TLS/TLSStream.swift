@@ -104,7 +104,11 @@ public import SystemPackage
   public func handshake() -> HandshakeStep {
     ERR_clear_error()
     let result = unsafe SSL_do_handshake(session)
-    if result == 1 { return .done }
+    if result == 1 {
+      // What came behind the client's last message was read with it, maybe before the kernel had announced either.
+      isReadable = true
+      return .done
+    }
     switch unsafe SSL_get_error(session, result) {
     case SSL_ERROR_WANT_CLIENT_HELLO_CB: return .hello
     case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE:
@@ -179,9 +183,11 @@ public import SystemPackage
       if unsafe SSL_has_pending(session) == 0, unsafe copenssl_is_drained(transport) == 1 {
         // The kernel has no more, unless the end is waiting behind it.
         if !peerClosed { isReadable = false }
-        break
+        return .transferred(received)
       }
     }
+    // The session may hold more, and the kernel does not announce that.
+    isReadable = true
     return .transferred(received)
   }
 

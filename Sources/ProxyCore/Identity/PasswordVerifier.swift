@@ -7,7 +7,7 @@ internal import Secrets
 internal import SystemPackage
 internal import Telemetry
 
-/// Tells whose password it is, on a thread of its own: looking at one takes some tenths of a second, and memory, which is
+/// Tells whose password it is, on a thread of its own: looking at one takes about a tenth of a second, and memory, which is
 /// why only one is looked at at a time.
 ///
 /// Nobody learns from an answer, nor from how long it takes, whether a user exists: for one who does not, a hash of

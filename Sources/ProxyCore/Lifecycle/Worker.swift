@@ -41,11 +41,8 @@ final class Worker: @unchecked Sendable {
   private let connectionLimit: Int
   private let clients: ClientCensus
   private var refusals = 0
-  private var nextRefusalNotice = Instant(nanoseconds: 0)
-  private var nextExhaustionNotice = Instant(nanoseconds: 0)
-  private var nextUnusedTunnelNotice = Instant(nanoseconds: 0)
-  private var nextHeaderNotice = Instant(nanoseconds: 0)
-  private var handshakeNotices = NoticeBudget(lines: 10, per: noticeInterval)
+  /// What is left of the lines that clients may bring about in the log.
+  var notices = WorkerNotices()
   private var exchanges: [Exchange] = []
   private var drained: (@Sendable () -> Void)?
   private var date = (second: UInt64(0), text: [UInt8]())
@@ -56,8 +53,6 @@ final class Worker: @unchecked Sendable {
   private static let bytesKept = 8 * 1024 * 1024
   // Refused connections that are still being told so; what comes beyond that is closed without a word.
   private static let mostRefusals = 64
-  // How often the log says that connections are refused, or cannot be accepted.
-  private static let noticeInterval = Duration.seconds(10)
 
   init(
     loop: EventLoop, table: RouteTable, pools: [UpstreamPool], requestedHosts: RequestedHosts,
@@ -150,62 +145,6 @@ final class Worker: @unchecked Sendable {
     case .refused: refusals -= 1
     case .unknown: break
     }
-  }
-
-  private func noteRefusal(of peer: SocketPeer) {
-    metrics.reached(.connectionsPerClient)
-    metrics.unrouted.count(ExchangeError.tooManyConnections)
-    guard loop.now >= nextRefusalNotice else { return }
-    nextRefusalNotice = loop.now + Self.noticeInterval
-    logger.warning(
-      "refused", metadata: ["client": "\(peer)", "error": "too many connections", "limit": "connections_per_client"])
-  }
-
-  private func noteExhaustion(_ errno: Errno) {
-    if errno.isShortage { metrics.reached(.descriptors) }
-    guard loop.now >= nextExhaustionNotice else { return }
-    nextExhaustionNotice = loop.now + Self.noticeInterval
-    let hint = errno.isShortage ? "raise the limit of open files (ulimit -n)" : "connections wait in the kernel's queue"
-    logger.warning("accept", metadata: ["error": "\(errno)", "hint": "\(hint)"])
-  }
-
-  /// A client has agreed on TLS inside a tunnel, and has left without a request: some, Node.js among them, look at the
-  /// certificate only then, and say nothing.
-  func noteUnusedTunnel(of peer: String, to target: TunnelTarget) {
-    guard loop.now >= nextUnusedTunnelNotice else { return }
-    nextUnusedTunnelNotice = loop.now + Self.noticeInterval
-    logger.notice(
-      "tunnel",
-      metadata: [
-        "client": "\(peer)", "host": "\(target.authority)", "detail": "the client left without a request",
-        "hint":
-          "if this goes on, it does not trust the proxy's certificate authority; m2m-proxy ca trust says how it can",
-      ])
-  }
-
-  /// A load balancer's connection does not begin with what it must begin with.
-  func noteProxyHeader(of peer: String, _ fault: String) {
-    metrics.unrouted.count(ExchangeError.proxyHeader)
-    guard loop.now >= nextHeaderNotice else { return }
-    nextHeaderNotice = loop.now + Self.noticeInterval
-    logger.warning(
-      "proxy_protocol",
-      metadata: [
-        "client": "\(peer)", "error": "\(fault)",
-        "hint": "proxy_protocol of the listener names this address: does it send the header, as version 1 or 2?",
-      ])
-  }
-
-  /// A client and a listener did not agree on TLS.
-  func noteHandshake(of peer: String, _ failure: TLSFailure, _ listener: ListenerSettings) {
-    metrics.unrouted.count(ExchangeError.clientTLS(failure, inside: ""))
-    guard handshakeNotices.spend(at: loop.now) else { return }
-    logger.warning(
-      "tls",
-      metadata: [
-        "client": "\(peer)", "listener": "\(listener.address)", "error": "\(failure.kind)",
-        "detail": "\(failure.detail)", "hint": "\(failure.hint)",
-      ])
   }
 
   /// The connection has ended.

@@ -59,7 +59,7 @@ class Recipe:
         self.variables = dict.fromkeys(names, self.proxy.url)
 
     def run(self, *arguments, **variables) -> str:
-        """What a program prints that ends well, with nothing in its environment but these variables about proxies and trust."""
+        """What a program prints that ends well, whose environment knows of proxies and trust by these variables alone."""
         result = run([str(argument) for argument in arguments], env=self._environment(variables))
         assert result.returncode == 0, f"{result.stdout}{result.stderr}"
         return result.stdout

@@ -1,0 +1,74 @@
+internal import Configuration
+internal import Interception
+internal import Logging
+internal import Reactor
+internal import SystemPackage
+internal import Telemetry
+
+/// How many lines of each kind a worker's clients may still bring about in the log.
+struct WorkerNotices {
+  fileprivate var refusal = NoticeBudget(lines: 1, per: interval)
+  fileprivate var exhaustion = NoticeBudget(lines: 1, per: interval)
+  fileprivate var unusedTunnel = NoticeBudget(lines: 1, per: interval)
+  fileprivate var header = NoticeBudget(lines: 1, per: interval)
+  fileprivate var handshake = NoticeBudget(lines: 10, per: interval)
+
+  private static let interval = Duration.seconds(10)
+}
+
+// What goes wrong before there is a request, which then has a line of its own.
+extension Worker {
+  /// A client has too many connections.
+  func noteRefusal(of peer: SocketPeer) {
+    metrics.reached(.connectionsPerClient)
+    metrics.unrouted.count(ExchangeError.tooManyConnections)
+    guard notices.refusal.spend(at: loop.now) else { return }
+    logger.warning(
+      "refused", metadata: ["client": "\(peer)", "error": "too many connections", "limit": "connections_per_client"])
+  }
+
+  /// Connections cannot be accepted.
+  func noteExhaustion(_ errno: Errno) {
+    if errno.isShortage { metrics.reached(.descriptors) }
+    guard notices.exhaustion.spend(at: loop.now) else { return }
+    let hint = errno.isShortage ? "raise the limit of open files (ulimit -n)" : "connections wait in the kernel's queue"
+    logger.warning("accept", metadata: ["error": "\(errno)", "hint": "\(hint)"])
+  }
+
+  /// A client has agreed on TLS inside a tunnel, and has left without a request: some, Node.js among them, look at the
+  /// certificate only then, and say nothing.
+  func noteUnusedTunnel(of peer: String, to target: TunnelTarget) {
+    guard notices.unusedTunnel.spend(at: loop.now) else { return }
+    logger.notice(
+      "tunnel",
+      metadata: [
+        "client": "\(peer)", "host": "\(target.authority)", "detail": "the client left without a request",
+        "hint":
+          "if this goes on, it does not trust the proxy's certificate authority; m2m-proxy ca trust says how it can",
+      ])
+  }
+
+  /// A load balancer's connection does not begin with what it must begin with.
+  func noteProxyHeader(of peer: String, _ fault: String) {
+    metrics.unrouted.count(ExchangeError.proxyHeader)
+    guard notices.header.spend(at: loop.now) else { return }
+    logger.warning(
+      "proxy_protocol",
+      metadata: [
+        "client": "\(peer)", "error": "\(fault)",
+        "hint": "proxy_protocol of the listener names this address: does it send the header, as version 1 or 2?",
+      ])
+  }
+
+  /// A client and a listener did not agree on TLS.
+  func noteHandshake(of peer: String, _ failure: TLSFailure, _ listener: ListenerSettings) {
+    metrics.unrouted.count(ExchangeError.clientTLS(failure, inside: ""))
+    guard notices.handshake.spend(at: loop.now) else { return }
+    logger.warning(
+      "tls",
+      metadata: [
+        "client": "\(peer)", "listener": "\(listener.address)", "error": "\(failure.kind)",
+        "detail": "\(failure.detail)", "hint": "\(failure.hint)",
+      ])
+  }
+}
