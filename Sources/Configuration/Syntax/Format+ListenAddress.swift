@@ -6,9 +6,15 @@ extension Format<ListenAddress> {
       if text.hasPrefix("unix:") { return .unix(path: try path(text.dropFirst("unix:".count))) }
       if text == "systemd" { return .systemd(name: nil) }
       if text.hasPrefix("systemd:") { return .systemd(name: try name(text.dropFirst("systemd:".count))) }
-      guard !text.hasPrefix("/") else { throw Refusal("a Unix socket is written unix:\(text)") }
+      guard !text.hasPrefix("/") else { throw Refusal("a Unix socket is written unix:\(shownPath(text))") }
       return .tcp(try tcp.read(text))
     }
+  }
+
+  /// `text` where it is a path, and one for which there can be a socket: what is none may be all the rest of the file.
+  private static func shownPath(_ text: String) -> String {
+    guard text.utf8.count < 108, let path = try? path(text[...]) else { return "/path" }
+    return path
   }
 
   private static func path(_ text: Substring) throws(Refusal) -> String {
