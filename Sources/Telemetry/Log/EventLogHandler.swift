@@ -45,21 +45,21 @@ public struct EventLogHandler: LogHandler {
     var all = metadataProvider?.get() ?? [:]
     all.merge(metadata) { $1 }
     all.merge(event.metadata ?? [:]) { $1 }
-    if let error = event.error, all[LogField.error.rawValue] == nil { all[LogField.error.rawValue] = "\(error)" }
+    if let error = event.error, all[LogField.error.name] == nil { all[LogField.error.name] = "\(error)" }
 
     var line = LogLine(format: format, capacity: 512, longestValue: longestValue)
     line.begin(at: now())
     if event.level != .info { line.field(.level, event.level.rawValue) }
     line.field(.event, event.message.description)
     for field in LogField.allCases where !Self.reserved.contains(field) {
-      if let value = all.removeValue(forKey: field.rawValue) {
-        line.field(named: field.rawValue, value, durationsIn: field.durationUnit)
+      if let value = all.removeValue(forKey: field.name) {
+        line.field(named: field.name, value, durationsIn: field.durationUnit)
       }
     }
     for (key, value) in all.sorted(by: { $0.key < $1.key }) {
       let name = LogLine.name(for: key)
       // What looks like a field of LogField by now only says so of itself.
-      line.field(named: LogField(rawValue: name) == nil ? name : name + "_", value, durationsIn: .milliseconds)
+      line.field(named: LogField(named: name) == nil ? name : name + "_", value, durationsIn: .milliseconds)
     }
     line.end()
     sink.write(line.bytes)

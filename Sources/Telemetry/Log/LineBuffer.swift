@@ -64,19 +64,33 @@
       number /= 10
       decimals -= 1
     }
-    // From the last digit to the first, behind the place where they belong: how many there are shows at the end.
-    let room = 48
-    if capacity - count < room { grow(by: room) }
-    let end = count + room
-    var start = end
-    if decimals > 0 {
-      for _ in 0..<decimals { takeDigit(of: &number, before: &start) }
-      start -= 1
-      unsafe storage[start] = UInt8(ascii: ".")
+    var digits = 1
+    var bound: UInt64 = 10
+    while number >= bound {
+      digits += 1
+      let next = bound.multipliedReportingOverflow(by: 10)
+      if next.overflow { break }
+      bound = next.partialValue
     }
-    repeat { takeDigit(of: &number, before: &start) } while number > 0
-    unsafe (storage + count).update(from: storage + start, count: end - start)
-    count += end - start
+    let length = decimals > 0 ? max(digits, decimals + 1) + 1 : digits
+    if capacity - count < length { grow(by: length) }
+    // From the last digit to the first.
+    count += length
+    var position = count
+    if decimals > 0 {
+      for _ in 0..<decimals { takeDigit(of: &number, before: &position) }
+      position -= 1
+      unsafe storage[position] = UInt8(ascii: ".")
+    }
+    repeat { takeDigit(of: &number, before: &position) } while number > 0
+  }
+
+  /// Appends a key of ``LogKeys``: as many of its first bytes as its last one says.
+  @inline(__always)
+  mutating func append(key: SIMD32<UInt8>) {
+    if capacity - count < 32 { grow(by: 32) }
+    unsafe UnsafeMutableRawPointer(storage + count).storeBytes(of: key, as: SIMD32<UInt8>.self)
+    count += Int(key[31])
   }
 
   @inline(__always)

@@ -1,5 +1,5 @@
 /// The fields of log lines: each name once, in the order in which a line shows them.
-public enum LogField: String, CaseIterable, Sendable {
+public enum LogField: Int, CaseIterable, Sendable {
   case time
   case level
   case event
@@ -21,12 +21,12 @@ public enum LogField: String, CaseIterable, Sendable {
   case queued
   case token
   case throttled
-  case withoutToken = "without_token"
+  case withoutToken
   case connect
-  case firstByte = "first_byte"
+  case firstByte
   case total
   case took
-  case fetchedToday = "fetched_today"
+  case fetchedToday
   case upstream
   case endpoint
   case replayed
@@ -36,6 +36,20 @@ public enum LogField: String, CaseIterable, Sendable {
   case detail
   case hint
 
+  private static let names = allCases.map { field in
+    // As in proxy.conf and in metrics: words with underscores between them.
+    "\(field)".map { $0.isUppercase ? "_\($0.lowercased())" : String($0) }.joined()
+  }
+
+  /// What it is called in a line.
+  var name: String { Self.names[rawValue] }
+
+  /// The field of that name.
+  init?(named name: String) {
+    guard let index = Self.names.firstIndex(of: name) else { return nil }
+    self = Self.allCases[index]
+  }
+
   /// The unit in which durations of this field are written.
   var durationUnit: DurationUnit {
     self == .lifetime ? .seconds : .milliseconds
@@ -43,7 +57,6 @@ public enum LogField: String, CaseIterable, Sendable {
 
   /// Whether a line shows this field before `other`.
   func precedes(_ other: LogField) -> Bool {
-    for field in Self.allCases where field == self || field == other { return field == self && field != other }
-    return false
+    rawValue < other.rawValue
   }
 }

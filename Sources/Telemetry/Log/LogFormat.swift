@@ -6,3 +6,13 @@ public enum LogFormat: Sendable {
   /// One JSON object a line.
   case json
 }
+
+extension LogFormat {
+  /// What stands before the value of the field `name`, which is not the first of its line; of a duration, its unit too.
+  func key(_ name: String, unit: DurationUnit? = nil) -> String {
+    switch self {
+    case .logfmt: " \(name)="
+    case .json: ",\"\(name)\(unit.map { "_\($0.symbol)" } ?? "")\":"
+    }
+  }
+}

@@ -5,6 +5,7 @@
 /// ellipsis.
 public struct LogLine: ~Copyable {
   private let format: LogFormat
+  private let keys: LogKeys
   private let longestValue: Int
   private var buffer: LineBuffer
   private var timestamp = Timestamp()
@@ -12,6 +13,7 @@ public struct LogLine: ~Copyable {
 
   init(format: LogFormat, capacity: Int, longestValue: Int) {
     self.format = format
+    keys = LogKeys(format)
     self.longestValue = longestValue
     buffer = LineBuffer(capacity: capacity)
   }
@@ -61,7 +63,8 @@ public struct LogLine: ~Copyable {
   /// Writes `bytes`, whatever they are.
   public mutating func field(_ field: LogField, _ bytes: Span<UInt8>) {
     advance(to: field)
-    self.field(named: field.rawValue, bytes)
+    buffer.append(key: keys.key(of: field))
+    value(bytes)
   }
 
   /// Writes `text`.
@@ -78,7 +81,8 @@ public struct LogLine: ~Copyable {
   /// Writes `number`: how many there are of something, or a code.
   public mutating func field(_ field: LogField, _ number: UInt64) {
     advance(to: field)
-    self.field(named: field.rawValue, number)
+    buffer.append(key: keys.key(of: field))
+    buffer.append(decimal: number)
   }
 
   /// Writes `number`, which is not negative: how many there are of something, or a code.
@@ -89,11 +93,12 @@ public struct LogLine: ~Copyable {
   /// Writes a duration in the unit that belongs to the field: `total=12.9ms`, or `"total_ms":12.9`.
   public mutating func field(_ field: LogField, nanoseconds: UInt64) {
     advance(to: field)
-    self.field(named: field.rawValue, nanoseconds: nanoseconds, in: field.durationUnit)
+    buffer.append(key: keys.durationKey(of: field))
+    value(nanoseconds: nanoseconds, in: field.durationUnit)
   }
 
   private mutating func advance(to field: LogField) {
-    assert(last.precedes(field), "the field \(field.rawValue) is out of the order in which LogField declares them")
+    assert(last.precedes(field), "the field \(field.name) is out of the order in which LogField declares them")
     last = field
   }
 }
@@ -102,53 +107,32 @@ public struct LogLine: ~Copyable {
 extension LogLine {
   /// Writes `bytes` under `name`.
   mutating func field(named name: String, _ bytes: Span<UInt8>) {
-    key(name)
+    buffer.append(format.key(name))
+    value(bytes)
+  }
+
+  /// Writes under `name` what both formats take as it is: a number, true or false.
+  mutating func field(named name: String, verbatim text: String) {
+    buffer.append(format.key(name))
+    buffer.append(text)
+  }
+
+  /// Writes a duration under `name`, in `unit`.
+  mutating func field(named name: String, nanoseconds: UInt64, in unit: DurationUnit) {
+    buffer.append(format.key(name, unit: unit))
+    value(nanoseconds: nanoseconds, in: unit)
+  }
+
+  private mutating func value(_ bytes: Span<UInt8>) {
     switch format {
     case .logfmt: buffer.append(logfmtValue: bytes, limit: longestValue)
     case .json: buffer.append(quoted: bytes, limit: longestValue)
     }
   }
 
-  /// Writes `number` under `name`.
-  mutating func field(named name: String, _ number: UInt64) {
-    key(name)
-    buffer.append(decimal: number)
-  }
-
-  /// Writes under `name` what both formats take as it is: a number, true or false.
-  mutating func field(named name: String, verbatim text: String) {
-    key(name)
-    buffer.append(text)
-  }
-
-  /// Writes a duration under `name`, in `unit`.
-  mutating func field(named name: String, nanoseconds: UInt64, in unit: DurationUnit) {
+  private mutating func value(nanoseconds: UInt64, in unit: DurationUnit) {
     let (steps, decimals) = unit.rounded(nanoseconds: nanoseconds)
-    switch format {
-    case .logfmt:
-      key(name)
-      buffer.append(decimal: steps, decimals: decimals)
-      buffer.append(unit.symbol)
-    case .json:
-      key(name, unit: unit)
-      buffer.append(decimal: steps, decimals: decimals)
-    }
-  }
-
-  private mutating func key(_ name: String, unit: DurationUnit? = nil) {
-    switch format {
-    case .logfmt:
-      buffer.append(UInt8(ascii: " "))
-      buffer.append(name)
-      buffer.append(UInt8(ascii: "="))
-    case .json:
-      buffer.append(",\"")
-      buffer.append(name)
-      if let unit {
-        buffer.append(UInt8(ascii: "_"))
-        buffer.append(unit.symbol)
-      }
-      buffer.append("\":")
-    }
+    buffer.append(decimal: steps, decimals: decimals)
+    if format == .logfmt { buffer.append(unit.symbol) }
   }
 }

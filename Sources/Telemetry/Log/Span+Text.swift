@@ -1,25 +1,13 @@
 extension Span<UInt8> {
   /// Whether these bytes are a value of logfmt without quotation marks. An empty value is for the caller to judge.
   var isBare: Bool {
-    for index in indices {
-      switch self[index] {
-      case UInt8(ascii: "\""), UInt8(ascii: "="), UInt8(ascii: "\\"): return false
-      case 0x21...0x7E: continue
-      default: return false
-      }
-    }
+    for index in indices where !ASCIISet.bare.contains(self[index]) { return false }
     return true
   }
 
   /// Whether these bytes are printable ASCII, and can stand in a JSON string as they are.
   var isClean: Bool {
-    for index in indices {
-      switch self[index] {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"): return false
-      case 0x20...0x7E: continue
-      default: return false
-      }
-    }
+    for index in indices where !ASCIISet.clean.contains(self[index]) { return false }
     return true
   }
 
