@@ -116,4 +116,17 @@ import Testing
     #expect(throws: WireError.invalidHost) { try parse(String(repeating: "a", count: 64)) }
     #expect(throws: WireError.invalidHost) { try parse(String(repeating: "a", count: 64) + ".b") }
   }
+
+  @Test(
+    "the names of this machine",
+    arguments: [
+      ("localhost", true), ("LocalHost", true), ("localhost.", true), ("a.localhost", true), ("a.b.localhost.", true),
+      ("localhost:8080", true), ("notlocalhost", false), ("localhost.example", false), ("ocalhost", false),
+      ("127.0.0.1", false), ("[::1]", false),
+    ])
+  func localhost(text: String, isLocal: Bool) throws {
+    let bytes = Array(text.utf8)
+    let authority = try RequestTarget.parseAuthority(bytes.span, ByteRange(0..<bytes.count))
+    #expect(authority.isLocalhost(bytes.span) == isLocal)
+  }
 }

@@ -26,7 +26,7 @@ extension Exchange {
 
   /// Whether a name is one of those that always mean this machine (RFC 6761 section 6.3).
   func isLocalhost(_ authority: Authority) -> Bool {
-    let name = text(of: authority.nameWithoutDot).lowercased()
-    return name == "localhost" || name.hasSuffix(".localhost")
+    guard let input = connection.input else { return false }
+    return authority.isLocalhost(input.readableBytes)
   }
 }
