@@ -5,7 +5,7 @@ internal import Upstream
 
 /// Why an exchange did not end with the upstream's answer. Every one of them becomes an answer, a log line and a
 /// counter in one place each.
-enum ExchangeError: Error {
+indirect enum ExchangeError: Error {
   // The client.
   /// What it sent is not a request that can be served.
   case request(WireError)

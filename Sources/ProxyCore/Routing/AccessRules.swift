@@ -2,7 +2,7 @@ internal import Addresses
 internal import Configuration
 
 /// What a route serves of the requests that match it, as requests meet it.
-struct AccessRules: Sendable {
+final class AccessRules: Sendable {
   private let clients: [IPNetwork]?
   private let methods: [[UInt8]]?
   private let paths: [PathPrefix]?
