@@ -7,22 +7,12 @@ extension ByteBuffer {
 
   /// Appends `bytes`; there must be room.
   public func append(_ bytes: Span<UInt8>) {
-    let count = bytes.count
-    guard count > 0 else { return }
-    precondition(count <= freeSpace, "the buffer is too small for what is appended")
-    unsafe withUnsafeFreeSpace { free in
-      unsafe bytes.withUnsafeBytes { unsafe free.baseAddress!.copyMemory(from: $0.baseAddress!, byteCount: count) }
-    }
-    commit(count)
+    unsafe bytes.withUnsafeBytes { unsafe copyIn($0) }
   }
 
   /// Appends a literal; there must be room.
   public func append(_ literal: StaticString) {
-    precondition(literal.utf8CodeUnitCount <= freeSpace, "the buffer is too small for what is appended")
-    unsafe withUnsafeFreeSpace { free in
-      unsafe free.baseAddress!.copyMemory(from: literal.utf8Start, byteCount: literal.utf8CodeUnitCount)
-    }
-    commit(literal.utf8CodeUnitCount)
+    unsafe copyIn(UnsafeRawBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount))
   }
 
   /// Appends the UTF-8 of `string`; there must be room.

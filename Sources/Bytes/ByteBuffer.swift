@@ -13,12 +13,12 @@
   public private(set) var end = 0
 
   // Owned by this object alone, and never handed out beyond a call.
-  private let storage: UnsafeMutableRawBufferPointer
+  private let storage: UnsafeMutableRawPointer
 
   /// Allocates room for `capacity` bytes, uninitialised: pages that are never written cost no memory.
   public init(capacity: Int) {
     self.capacity = capacity
-    unsafe storage = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 16)
+    unsafe storage = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)
   }
 
   deinit { unsafe storage.deallocate() }
@@ -40,7 +40,7 @@
   @_lifetime(borrow self)
   public borrowing func bytes(_ range: Range<Int>) -> Span<UInt8> {
     precondition(range.lowerBound >= 0 && range.upperBound <= end, "the range lies outside the written bytes")
-    let bytes = unsafe UnsafeRawBufferPointer(rebasing: storage[range])
+    let bytes = unsafe UnsafeRawBufferPointer(start: storage + range.lowerBound, count: range.count)
     return unsafe _overrideLifetime(Span(_unsafeBytes: bytes), borrowing: self)
   }
 
@@ -48,14 +48,22 @@
   public func withUnsafeReadableBytes<R, E: Error>(
     _ body: (UnsafeRawBufferPointer) throws(E) -> R
   ) throws(E) -> R {
-    try unsafe body(UnsafeRawBufferPointer(rebasing: storage[start..<end]))
+    try unsafe body(UnsafeRawBufferPointer(start: storage + start, count: count))
   }
 
   /// Calls `body` with the free space, for a system call; what it wrote becomes readable by ``commit(_:)``.
   public func withUnsafeFreeSpace<R, E: Error>(
     _ body: (UnsafeMutableRawBufferPointer) throws(E) -> R
   ) throws(E) -> R {
-    try unsafe body(UnsafeMutableRawBufferPointer(rebasing: storage[end..<capacity]))
+    try unsafe body(UnsafeMutableRawBufferPointer(start: storage + end, count: freeSpace))
+  }
+
+  /// Copies `bytes` behind the readable ones; there must be room.
+  func copyIn(_ bytes: UnsafeRawBufferPointer) {
+    precondition(bytes.count <= freeSpace, "the buffer is too small for what is appended")
+    guard let source = bytes.baseAddress else { return }
+    unsafe (storage + end).copyMemory(from: source, byteCount: bytes.count)
+    end += bytes.count
   }
 
   /// Makes `count` bytes written into the free space readable.
@@ -67,7 +75,7 @@
   /// Replaces the readable byte at `offset`.
   public func setByte(_ byte: UInt8, at offset: Int) {
     precondition(offset >= start && offset < end, "the offset lies outside the readable bytes")
-    unsafe storage[offset] = byte
+    unsafe storage.storeBytes(of: byte, toByteOffset: offset, as: UInt8.self)
   }
 
   /// Drops `count` bytes from the front of the readable ones.
@@ -94,7 +102,7 @@
     guard start > 0 else { return }
     let length = count
     if length > 0 {
-      unsafe storage.baseAddress!.copyMemory(from: storage.baseAddress! + start, byteCount: length)
+      unsafe storage.copyMemory(from: storage + start, byteCount: length)
     }
     start = 0
     end = length

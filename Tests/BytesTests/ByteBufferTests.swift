@@ -72,6 +72,41 @@ import Testing
     #expect(again.isEmpty)
     #expect(pool.lend() !== second)
   }
+
+  @Test("what is waited with moves to a small buffer, and the large one serves others")
+  func shrunk() {
+    let pool = BufferPool(bufferCapacity: 4096, keeping: 1)
+    let large = pool.lend()
+    large.append("GONEHEAD")
+    large.consume(4)
+    let small = pool.shrink(large)
+    #expect(small.capacity == 1024 && text(of: small) == "HEAD")
+    #expect(pool.lend() === large && large.isEmpty)
+    let grown = pool.grow(small)
+    #expect(grown.capacity == 4096 && text(of: grown) == "HEAD")
+    #expect(pool.shrink(grown) === small && text(of: small) == "HEAD")
+  }
+
+  @Test("what does not fit into a small buffer stays where it is, and so does what is in one")
+  func notShrunk() {
+    let pool = BufferPool(bufferCapacity: 4096, keeping: 1)
+    let full = pool.lend()
+    full.append(String(repeating: "x", count: 1025))
+    #expect(pool.shrink(full) === full && pool.grow(full) === full)
+    let small = pool.shrink(pool.lend())
+    #expect(pool.shrink(small) === small)
+    let tiny = BufferPool(bufferCapacity: 64, keeping: 1)
+    let buffer = tiny.lend()
+    #expect(tiny.shrink(buffer) === buffer)
+  }
+
+  @Test("a pool does not take in what it has not lent")
+  func strange() {
+    let pool = BufferPool(bufferCapacity: 16, keeping: 4)
+    pool.giveBack(pool.empty)
+    pool.giveBack(ByteBuffer(capacity: 8))
+    #expect(pool.lend().capacity == 16)
+  }
 }
 
 func text(of buffer: ByteBuffer) -> String {

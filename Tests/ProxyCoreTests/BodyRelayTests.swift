@@ -101,7 +101,7 @@ import Testing
     let (source, sink) = (ScriptedStream(), ScriptedStream())
     source.pieces = [Array("3\r\nabc\r\nzz\r\nsecret".utf8)]
     source.signal(.readable)
-    var relay = BodyRelay(
+    let relay = BodyRelay(
       BodyDecoder(.chunked), input: ByteBuffer(capacity: 256), output: ByteBuffer(capacity: 256), framing: .chunked,
       passesTrailers: true)
     do {
@@ -121,7 +121,7 @@ import Testing
       source.pieces = [Array("abc".utf8)]
       change(source, sink)
       source.signal(.readable)
-      var relay = BodyRelay(
+      let relay = BodyRelay(
         BodyDecoder(.length(10)), input: ByteBuffer(capacity: 256), output: ByteBuffer(capacity: 256),
         framing: .length(10), passesTrailers: true)
       do { _ = try relay.step(from: source, to: sink) } catch { return error }
@@ -142,7 +142,7 @@ import Testing
     source.pieces = Array(repeating: Array(repeating: UInt8(ascii: "x"), count: 100), count: 100)
     source.signal(.readable)
     sink.window = 0
-    var relay = BodyRelay(
+    let relay = BodyRelay(
       BodyDecoder(.length(10_000)), input: ByteBuffer(capacity: 256), output: ByteBuffer(capacity: 256),
       framing: .length(10_000), passesTrailers: true)
     for _ in 0..<10 { _ = try relay.step(from: source, to: sink) }
@@ -159,7 +159,7 @@ import Testing
     let (source, sink) = (ScriptedStream(), ScriptedStream())
     source.pieces = Array(repeating: Array(repeating: UInt8(ascii: "x"), count: 100), count: 1_000)
     source.signal(.readable)
-    var relay = BodyRelay(
+    let relay = BodyRelay(
       BodyDecoder(.length(100_000)), input: ByteBuffer(capacity: 256), output: ByteBuffer(capacity: 256),
       framing: .length(100_000), passesTrailers: true)
     let progress = try relay.step(from: source, to: sink)
@@ -192,7 +192,7 @@ import Testing
     sink.window = 4 + taken
     let (input, output) = (ByteBuffer(capacity: 65_536), ByteBuffer(capacity: 16_000))
     output.append("HEAD")
-    var relay = BodyRelay(
+    let relay = BodyRelay(
       BodyDecoder(.length(20_000)), input: input, output: output, framing: .length(20_000), passesTrailers: true)
     while sink.isWritable { _ = try relay.step(from: source, to: sink) }
     #expect(relay.decoder.isFinished)

@@ -61,7 +61,7 @@ import Testing
     let bytes = Array(received.utf8)
     source.pieces = stride(from: 0, to: bytes.count, by: piece).map { Array(bytes[$0..<min(bytes.count, $0 + piece)]) }
     source.signal(.readable)
-    var relay = BodyRelay(
+    let relay = BodyRelay(
       BodyDecoder(framing), input: pool.lend(), output: pool.lend(), framing: framing, passesTrailers: true,
       kept: KeptContent(pool, limit: limit))
     for _ in 0..<stop {
@@ -70,11 +70,12 @@ import Testing
       _ = try relay.step(from: source, to: first)
     }
     guard relay.canRewind else { return nil }
-    relay.rewind(pool)
+    relay.rewind()
     #expect(relay.bytesSent == 0 && relay.output.isEmpty && relay.decoder.payloadBytes == 0)
     for _ in 0..<1000 where !relay.isFinished { _ = try relay.step(from: source, to: second) }
     #expect(relay.isFinished && relay.bytesSent == UInt64(second.sent.count))
-    let rest = (0..<relay.input.count).map { relay.input.readableBytes[$0] } + source.pieces.flatMap(\.self)
+    let input = relay.input
+    let rest = (0..<input.count).map { input.readableBytes[$0] } + source.pieces.flatMap(\.self)
     return (String(decoding: second.sent, as: UTF8.self), String(decoding: rest, as: UTF8.self))
   }
 
@@ -107,14 +108,35 @@ import Testing
     #expect(try twice("0123456789", .length(10), window: 200, stop: 0, piece: 200, limit: 0) != nil)
   }
 
+  @Test("is possible when its buffers have been given back meanwhile")
+  func settled() throws {
+    let (source, sink) = (ScriptedStream(), ScriptedStream())
+    source.pieces = [Array("0123456789".utf8)]
+    source.signal(.readable)
+    let relay = BodyRelay(pool)
+    relay.begin(
+      BodyDecoder(.length(10)), input: pool.lend(), output: pool.lend(), framing: .length(10), passesTrailers: true,
+      kept: KeptContent(pool, limit: 10))
+    relay.output.append("HEAD")
+    relay.settle()
+    #expect(relay.output.capacity > 0)
+    while !relay.isFinished { _ = try relay.step(from: source, to: sink) }
+    relay.settle()
+    #expect(relay.input.capacity == 0 && relay.output.capacity == 0 && relay.isFinished && relay.canRewind)
+    relay.rewind()
+    relay.output.append("HEAD")
+    while !relay.isFinished { _ = try relay.step(from: source, to: sink) }
+    #expect(String(decoding: sink.sent, as: UTF8.self) == "HEAD0123456789HEAD0123456789")
+  }
+
   @Test("needs nothing kept where there is no content")
   func without() throws {
     for framing in [BodyFraming.none, .length(0)] {
-      var relay = BodyRelay(
+      let relay = BodyRelay(
         BodyDecoder(framing), input: pool.lend(), output: pool.lend(), framing: framing, passesTrailers: true)
       relay.output.append("HEAD")
       #expect(relay.canRewind)
-      relay.rewind(pool)
+      relay.rewind()
       #expect(relay.output.isEmpty)
     }
   }

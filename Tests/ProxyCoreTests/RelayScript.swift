@@ -37,7 +37,7 @@ struct RelayScript {
     source.isEnded = isEnded
     let (input, output) = (ByteBuffer(capacity: capacity), ByteBuffer(capacity: capacity))
     output.append(head)
-    var relay = BodyRelay(
+    let relay = BodyRelay(
       BodyDecoder(framing), input: input, output: output, framing: outgoing, passesTrailers: passesTrailers)
     source.signal(.readable)
     sink.window = window

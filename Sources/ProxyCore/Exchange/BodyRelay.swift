@@ -4,8 +4,9 @@ internal import Reactor
 
 /// Moves a message's content from one connection to the other, framed anew, as fast as the slower of them allows.
 ///
-/// At most one buffer of content is on the way: when the sink takes nothing, nothing is read from the source.
-struct BodyRelay {
+/// At most one buffer of content is on the way: when the sink takes nothing, nothing is read from the source. One relay
+/// serves one message after the other.
+final class BodyRelay {
   /// Why the content cannot be moved on.
   enum Failure: Error {
     /// The source ended, or failed, before the content was complete.
@@ -28,17 +29,20 @@ struct BodyRelay {
 
   /// What has been received and not been moved on; what remains in it at the end belongs to the next message.
   private(set) var input: ByteBuffer
-  /// Framed bytes that wait for the sink; whoever starts the relay has put the message's head there.
-  let output: ByteBuffer
-  private(set) var decoder: BodyDecoder
+  /// Framed bytes that wait for the sink; whoever begins the relay has put the message's head there.
+  private(set) var output: ByteBuffer
+  private(set) var decoder = BodyDecoder(.none)
+  /// Whether there is a message.
+  private(set) var isBegun = false
   /// How much of the content has reached the sink's kernel, the head and the framing included.
   private(set) var bytesSent: UInt64 = 0
   /// What it takes to move the content once more; nil where that is not asked for.
   private(set) var kept: KeptContent?
 
-  private let framing: BodyFraming
-  private let passesTrailers: Bool
-  private let limit: UInt64
+  private let buffers: BufferPool
+  private var framing = BodyFraming.none
+  private var passesTrailers = false
+  private var limit = UInt64.max
   // Content at the front of `input` that needs no other framing: sent from where it is.
   private var direct = 0
   private var isEnded = false
@@ -48,11 +52,20 @@ struct BodyRelay {
   // After so many reads in a row somebody else's turn has come.
   private static let readsInARow = 8
 
+  /// A relay that has no message yet, and takes and gives back `buffers`.
+  init(_ buffers: BufferPool) {
+    self.buffers = buffers
+    input = buffers.empty
+    output = buffers.empty
+  }
+
+  /// Begins with the content of a message.
+  ///
   /// - Parameter input: where content is received; what is in it already is the beginning of it.
   /// - Parameter framing: the one in which the content is sent on.
   /// - Parameter limit: how many bytes of content there may be; nothing beyond them is sent on.
   /// - Parameter kept: where the content is kept so that it can be moved once more.
-  init(
+  func begin(
     _ decoder: BodyDecoder, input: ByteBuffer, output: ByteBuffer, framing: BodyFraming, passesTrailers: Bool,
     limit: UInt64 = .max, kept: KeptContent? = nil
   ) {
@@ -63,6 +76,24 @@ struct BodyRelay {
     self.passesTrailers = passesTrailers
     self.limit = limit
     self.kept = kept
+    isBegun = true
+    bytesSent = 0
+    direct = 0
+    isEnded = false
+  }
+
+  /// Lets go of the message; its buffers are for whoever has them.
+  func end() {
+    guard isBegun else { return }
+    kept?.giveBack()
+    kept = nil
+    input = buffers.empty
+    output = buffers.empty
+    decoder = BodyDecoder(.none)
+    bytesSent = 0
+    direct = 0
+    isEnded = false
+    isBegun = false
   }
 
   /// Whether all content, and the end of it, has been handed to the sink's kernel.
@@ -72,7 +103,7 @@ struct BodyRelay {
   var waitsForSink: Bool { !output.isEmpty || direct > 0 }
 
   /// Moves what can be moved without waiting.
-  mutating func step(from source: ByteStream, to sink: ByteStream) throws(Failure) -> Progress {
+  func step(from source: ByteStream, to sink: ByteStream) throws(Failure) -> Progress {
     var hasMoved = false
     for _ in 0..<Self.readsInARow {
       try frame()
@@ -91,7 +122,7 @@ struct BodyRelay {
 
   /// Gives up what the sink has not taken: nothing of this content may be left in `input`, where the next message is
   /// looked for.
-  mutating func abandon() {
+  func abandon() {
     input.consume(direct)
     direct = 0
     output.removeAll()
@@ -102,36 +133,40 @@ struct BodyRelay {
   /// Whether all that has come of the content is still here.
   var canRewind: Bool {
     guard let kept else { return framing == .none || framing == .length(0) }
-    return kept.isWhole && kept.count + input.count - direct <= input.capacity
+    return kept.isWhole && kept.count + input.count - direct <= kept.capacity
   }
 
   /// Begins the content anew, if ``canRewind``: with what came of it, and what came behind it, in front. What waits for
   /// the sink is dropped.
-  ///
-  /// - Parameter pool: lends another buffer to receive into, and takes the present one.
-  mutating func rewind(_ pool: BufferPool) {
+  func rewind() {
     abandon()
+    output = buffers.grow(output)
     if kept?.count ?? 0 > 0 {
-      let received = input
-      input = pool.lend()
-      kept?.move(to: input)
-      input.append(received.readableBytes)
-      pool.giveBack(received)
+      let (received, anew) = (input, buffers.lend())
+      kept?.move(to: anew)
+      anew.append(received.readableBytes)
+      input = anew
+      buffers.giveBack(received)
     }
     decoder = BodyDecoder(decoder.framing)
     bytesSent = 0
     isEnded = false
   }
 
-  /// Gives back what was kept.
-  mutating func forget() {
-    kept?.giveBack()
+  /// Gives back the buffers that nothing is left to be done with, when all is on its way.
+  func settle() {
+    guard isFinished else { return }
+    buffers.giveBack(output)
+    output = buffers.empty
+    guard input.isEmpty else { return }
+    buffers.giveBack(input)
+    input = buffers.empty
   }
 
   // MARK: Framing
 
   /// Turns `input` into `output`, or into content that is sent directly.
-  private mutating func frame() throws(Failure) {
+  private func frame() throws(Failure) {
     guard !isEnded else { return }
     do throws(WireError) {
       while direct == 0, !decoder.isFinished, !input.isEmpty, try take() > 0 {}
@@ -140,6 +175,7 @@ struct BodyRelay {
     }
     guard decoder.payloadBytes <= limit else { throw .tooLarge }
     if direct > 0, !output.isEmpty, direct <= min(output.freeSpace, Self.copiedAtMost) {
+      let input = input
       output.append(input.bytes(input.start..<input.start + direct))
       input.consume(direct)
       direct = 0
@@ -148,7 +184,7 @@ struct BodyRelay {
   }
 
   /// Consumes from `input`; returns how much, 0 when there is no room for more.
-  private mutating func take() throws(WireError) -> Int {
+  private func take() throws(WireError) -> Int {
     let input = input
     let output = output
     if framing == .chunked {
@@ -174,7 +210,7 @@ struct BodyRelay {
       ? ChunkedEncoder.finish(trailersOf: decoder, to: output) : ChunkedEncoder.finish(to: output)
   }
 
-  private mutating func send(to sink: ByteStream) throws(Failure) -> Bool {
+  private func send(to sink: ByteStream) throws(Failure) -> Bool {
     let isDirect = output.isEmpty
     switch isDirect ? sink.send(from: input, limit: direct) : sink.send(from: output) {
     case .transferred(let count):
@@ -190,7 +226,7 @@ struct BodyRelay {
     }
   }
 
-  private mutating func receive(from source: ByteStream) throws(Failure) -> Bool {
+  private func receive(from source: ByteStream) throws(Failure) -> Bool {
     switch source.receive(into: input) {
     case .transferred:
       return true

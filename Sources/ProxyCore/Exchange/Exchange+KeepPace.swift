@@ -6,9 +6,9 @@ extension Exchange {
   ///
   /// - Throws: as ``wait(overdue:)`` does, and `clientTooSlow`.
   func waitForUpload(_ route: ProxyRoute) async throws(ExchangeError) {
-    uploadPace.moved(total: upload!.decoder.payloadBytes)
+    uploadPace.moved(total: upload.decoder.payloadBytes)
     try keepPace(uploadPace, route)
-    let isClientsTurn = !upload!.decoder.isFinished && !uploadIsRefused && !upload!.waitsForSink
+    let isClientsTurn = !upload.decoder.isFinished && !uploadIsRefused && !upload.waitsForSink
     let began = worker.loop.now
     try await wait(overdue: uploadTimeout(route))
     if isClientsTurn { uploadPace.waited(nanoseconds: worker.loop.now - began) }
@@ -18,7 +18,7 @@ extension Exchange {
   ///
   /// - Throws: as ``wait(overdue:)`` does, and `clientTooSlow`.
   func waitForDownload(_ route: ProxyRoute) async throws(ExchangeError) {
-    guard download!.waitsForSink else { return try await wait(overdue: downloadTimeout(route)) }
+    guard download.waitsForSink else { return try await wait(overdue: downloadTimeout(route)) }
     downloadPace.moved(total: delivered)
     try keepPace(downloadPace, route)
     let began = worker.loop.now
@@ -34,7 +34,7 @@ extension Exchange {
   /// From now on there is time for the next piece of the answer.
   func setContentDeadline(_ route: ProxyRoute) {
     // Asked only where it matters: this is on the way of every piece.
-    let waitsForClient = download!.waitsForSink
+    let waitsForClient = download.waitsForSink
     deliveredAtDeadline = waitsForClient ? delivered : 0
     let mayBeQuiet = answerHead.isEventStream && !waitsForClient
     connection.setDeadline(worker.loop.now + (mayBeQuiet ? route.timeouts.eventStream : route.timeouts.body))
@@ -42,7 +42,8 @@ extension Exchange {
 
   /// How much of the answer the client's side has acknowledged.
   private var delivered: UInt64 {
-    guard let sent = download?.bytesSent, sent > 0 else { return 0 }
+    let sent = download.bytesSent
+    guard sent > 0 else { return 0 }
     return sent - min(sent, UInt64(max(0, connection.stream.undeliveredBytes)))
   }
 

@@ -49,7 +49,7 @@ final class Exchange {
   /// The host below a wildcard that the request goes to, where it goes to one.
   var requestedHost: RequestedHosts.Host?
   var upstream: UpstreamConnection?
-  var upload: BodyRelay?
+  let upload: BodyRelay
   /// Whether the upstream takes no more of the request's content.
   var uploadIsRefused = false
   var answerHead = ResponseHead()
@@ -57,7 +57,7 @@ final class Exchange {
   var answerInput: ByteBuffer?
   /// What the client is sent before the answer's content.
   var answerOutput: ByteBuffer?
-  var download: BodyRelay?
+  let download: BodyRelay
   /// The protocols that the upstream may change the connection to, as places in the request's head.
   var offeredProtocols: [ByteRange] = []
   /// What goes both ways, once CONNECT has been answered or the protocol has changed.
@@ -81,6 +81,8 @@ final class Exchange {
 
   init(worker: Worker) {
     self.worker = worker
+    upload = BodyRelay(worker.buffers)
+    download = BodyRelay(worker.buffers)
   }
 
   /// Serves the request that has begun on `connection`.
@@ -159,7 +161,7 @@ final class Exchange {
     if let answerOutput { worker.buffers.giveBack(answerOutput) }
     answerInput = nil
     answerOutput = nil
-    download = nil
+    download.end()
     tunnel?.giveBack(to: worker.buffers)
     tunnel = nil
     tunnelRequest = nil
@@ -181,15 +183,15 @@ final class Exchange {
       if input.isEmpty {
         worker.buffers.giveBack(input)
         connection.input = nil
+      } else {
+        connection.input = worker.buffers.grow(input)
       }
     }
-    // In place: a copy of a relay costs a reference count for each thing in it.
-    guard upload != nil else { return }
-    upload!.abandon()
-    upload!.forget()
-    worker.buffers.giveBack(upload!.output)
-    let rest = upload!.input
-    upload = nil
+    guard upload.isBegun else { return }
+    upload.abandon()
+    worker.buffers.giveBack(upload.output)
+    let rest = upload.input
+    upload.end()
     if rest.isEmpty || connection.input != nil {
       worker.buffers.giveBack(rest)
     } else {
@@ -198,15 +200,14 @@ final class Exchange {
   }
 
   private func releaseUpstream() {
-    guard download != nil else { return endUpstream(answerIsWhole: false) }
-    let isWhole = download!.isFinished && download!.decoder.framing != .untilClose && download!.input.isEmpty
+    let isWhole = download.isFinished && download.decoder.framing != .untilClose && download.input.isEmpty
     endUpstream(answerIsWhole: failure == nil && isWhole)
   }
 
   /// Ends the use of the upstream's connection, and keeps it for other requests if nothing is left on it of this one.
   func endUpstream(answerIsWhole: Bool) {
     guard let upstream, let pool else { return }
-    if answerIsWhole, answerHead.wantsKeepAlive, upload?.isFinished == true {
+    if answerIsWhole, answerHead.wantsKeepAlive, upload.isFinished {
       pool.release(upstream)
     } else {
       pool.discard(upstream)

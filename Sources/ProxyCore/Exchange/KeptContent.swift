@@ -17,6 +17,9 @@ struct KeptContent {
     self.limit = min(limit, pool.bufferCapacity)
   }
 
+  /// How many bytes there could be.
+  var capacity: Int { pool.bufferCapacity }
+
   /// How many bytes are kept.
   var count: Int { buffer?.count ?? 0 }
 

@@ -51,6 +51,8 @@ final class Worker: @unchecked Sendable {
   private static let roomBesideHead = 16 * 1024
   // So much memory is kept in free buffers.
   private static let bytesKept = 8 * 1024 * 1024
+  // As many as are likely to be under way at once are kept for the next requests.
+  private static let exchangesKept = 1024
   // Refused connections that are still being told so; what comes beyond that is closed without a word.
   private static let mostRefusals = 64
 
@@ -168,7 +170,7 @@ final class Worker: @unchecked Sendable {
 
   func giveBack(_ exchange: Exchange) {
     requestsServed.store(requestsServed.load(ordering: .relaxed) + 1, ordering: .relaxed)
-    guard exchanges.count < 128 else { return }
+    guard exchanges.count < Self.exchangesKept else { return }
     exchanges.append(exchange)
   }
 

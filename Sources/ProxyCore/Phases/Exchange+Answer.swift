@@ -47,7 +47,7 @@ extension Exchange {
 
   private var contentIsUnread: Bool {
     guard head.framing != .none, head.framing != .length(0) else { return false }
-    return upload?.decoder.isFinished != true
+    return !upload.isBegun || !upload.decoder.isFinished
   }
 
   /// Sends what is small enough for one buffer; false when the client does not take it.

@@ -10,8 +10,8 @@ extension Exchange {
   /// content, if there is any, goes on its way while the answer is relayed.
   func forwardRequest() async throws(ExchangeError) {
     // What is sent again has its upstream, and its head, already.
-    guard let route = upload == nil ? try chooseUpstream() : route else { return }
-    if upload == nil {
+    guard let route = !upload.isBegun ? try chooseUpstream() : route else { return }
+    if !upload.isBegun {
       offerUpgrade(route)
       try prepareUpload(route)
     }
@@ -20,7 +20,7 @@ extension Exchange {
       // Only a connection that served others before can turn out dead like this, and the next one is new.
       isRepetition = true
       worker.metrics.routes[route.index].repeated.increment()
-      if upload!.bytesSent > 0 { try restartUpload(route) }
+      if upload.bytesSent > 0 { try restartUpload(route) }
       pool.discard(upstream!)
       upstream = nil
       try await connectUpstream(route)
@@ -30,10 +30,11 @@ extension Exchange {
   // MARK: The request as it is sent on
 
   private func prepareUpload(_ route: ProxyRoute) throws(ExchangeError) {
-    upload = BodyRelay(
-      BodyDecoder(head.framing), input: worker.buffers.lend(), output: worker.buffers.lend(), framing: head.framing,
+    upload.begin(
+      BodyDecoder(head.framing), input: head.framing == .none ? worker.buffers.empty : worker.buffers.lend(),
+      output: worker.buffers.lend(), framing: head.framing,
       passesTrailers: passesTrailers(route), limit: route.bodyLimit, kept: keptContent(route))
-    try writeRequestHead(route, to: upload!.output)
+    try writeRequestHead(route, to: upload.output)
     takeEarlyContent()
   }
 
@@ -41,7 +42,7 @@ extension Exchange {
   func takeEarlyContent() {
     guard head.framing != .none, let input = connection.input else { return }
     let headEnd = input.start + head.length
-    upload!.input.append(input.bytes(headEnd..<input.end))
+    upload.input.append(input.bytes(headEnd..<input.end))
     input.truncate(to: headEnd)
   }
 
@@ -64,11 +65,8 @@ extension Exchange {
 
   /// Begins anew a request without content.
   private func restartUpload(_ route: ProxyRoute) throws(ExchangeError) {
-    guard let old = upload else { return }
-    old.output.removeAll()
-    upload = BodyRelay(
-      BodyDecoder(.none), input: old.input, output: old.output, framing: .none, passesTrailers: false)
-    try writeRequestHead(route, to: old.output)
+    upload.rewind()
+    try writeRequestHead(route, to: upload.output)
   }
 
   func writeRequestHead(_ route: ProxyRoute, to outbound: ByteBuffer) throws(ExchangeError) {
@@ -117,7 +115,7 @@ extension Exchange {
     // An HTTP/1.0 client cannot be sent the 100 that this would bring, and without content there is nothing that the
     // upstream could ask for (RFC 9110 section 10.1.1).
     // Nor is anything to be waited for when the request is sent again with its content.
-    if !head.expectsContinue || upload?.input.isEmpty == false { dropped.insert(.expect) }
+    if !head.expectsContinue || !upload.input.isEmpty { dropped.insert(.expect) }
     if remainingForwards != nil { dropped.insert(.maxForwards) }
     // Trailers that get round a rule come when it has been applied already.
     if route.rules.canBeOverridden || route.tokenHeader != nil { dropped.insert(.trailer) }
@@ -184,7 +182,7 @@ extension Exchange {
       if upstream!.stream.isReadable, let began = try answerBegan(route) { return began }
       let progress: BodyRelay.Progress
       do throws(BodyRelay.Failure) {
-        progress = try upload!.step(from: connection.stream, to: upstream!.stream)
+        progress = try upload.step(from: connection.stream, to: upstream!.stream)
       } catch {
         guard case .sink(let reason) = error else { throw uploadError(error) }
         // It may have answered before it closed.
@@ -195,14 +193,22 @@ extension Exchange {
       if progress.hasMore {
         try await takeTurns(overdue: uploadTimeout(route))
       } else {
+        settle()
         try await waitForUpload(route)
       }
     }
   }
 
+  /// Lets go of memory that the wait for the answer needs none of, when all of the request is on its way.
+  private func settle() {
+    guard upload.isFinished else { return }
+    upload.settle()
+    if let input = connection.input { connection.input = worker.buffers.shrink(input) }
+  }
+
   /// From now on there is time for the next piece of the request's content, or, when all of it is sent, for the answer.
   func renewDeadline(_ route: ProxyRoute) {
-    let isSent = upload!.isFinished || uploadIsRefused
+    let isSent = upload.isFinished || uploadIsRefused
     connection.setDeadline(worker.loop.now + (isSent ? route.timeouts.firstByte : route.timeouts.body))
   }
 
@@ -211,7 +217,7 @@ extension Exchange {
     let buffer = worker.buffers.lend()
     switch upstream!.stream.receive(into: buffer) {
     case .transferred:
-      guard upload!.bytesSent > 0 else {
+      guard upload.bytesSent > 0 else {
         worker.buffers.giveBack(buffer)
         guard mayRepeat else { throw .upstreamSpokeFirst(route) }
         return false
@@ -240,7 +246,7 @@ extension Exchange {
   /// Whether the request can be sent again on another connection: it was sent on one that may have been closed
   /// already, and either nothing of it has left, or doing it twice is the same as doing it once and it is still here.
   private var mayRepeat: Bool {
-    guard let upstream, let upload, upstream.earlierRequests > 0, !isRepetition else { return false }
+    guard let upstream, upload.isBegun, upstream.earlierRequests > 0, !isRepetition else { return false }
     return upload.bytesSent == 0 || (head.methodKind.isSafe && head.framing == .none)
   }
 
@@ -255,6 +261,6 @@ extension Exchange {
 
   /// What it means when no more of the request goes out, and no answer comes in, in time.
   func uploadTimeout(_ route: ProxyRoute) -> ExchangeError {
-    upload!.isFinished || uploadIsRefused || upload!.waitsForSink ? .upstreamTimeout(route) : .requestTimeout
+    upload.isFinished || uploadIsRefused || upload.waitsForSink ? .upstreamTimeout(route) : .requestTimeout
   }
 }

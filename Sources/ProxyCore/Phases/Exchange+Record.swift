@@ -9,8 +9,8 @@ extension Exchange {
   /// Writes the one line and counts the one set of figures that every exchange leaves.
   func record() {
     let total = Instant.now - clock.start
-    let received = tunnel?.fromClient.bytesMoved ?? upload?.decoder.payloadBytes ?? 0
-    let sent = tunnel?.fromUpstream.bytesMoved ?? (hasBegunAnswer ? download?.decoder.payloadBytes ?? 0 : 0)
+    let received = tunnel?.fromClient.bytesMoved ?? upload.decoder.payloadBytes
+    let sent = tunnel?.fromUpstream.bytesMoved ?? (hasBegunAnswer ? download.decoder.payloadBytes : 0)
     let metrics = worker.metrics.metrics(of: route)
     metrics.count(status: status)
     // How long people talk over a WebSocket is no answer's duration.

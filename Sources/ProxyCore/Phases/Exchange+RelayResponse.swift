@@ -121,7 +121,7 @@ extension Exchange {
     if closesAfterAnswer || sent == .untilClose { writer.connectionClose() }
     do throws(WireError) { try writer.end() } catch { throw .response(error, route) }
     input.consume(answerHead.length)
-    download = BodyRelay(
+    download.begin(
       BodyDecoder(received), input: input, output: outbound, framing: sent,
       passesTrailers: !answerHead.hasConnectionOptions)
   }
@@ -130,8 +130,8 @@ extension Exchange {
   /// as many requests as it may, or the request's content will not be read to its end.
   private var closesAfterAnswer: Bool {
     if !head.wantsKeepAlive || worker.isDraining || connection.isLastRequest || isAheadOfUpgrade { return true }
-    guard let upload, !upload.isFinished else { return false }
-    return status >= 400 || download != nil
+    guard upload.isBegun, !upload.isFinished else { return false }
+    return status >= 400 || download.isBegun
   }
 
   // MARK: The content
@@ -141,12 +141,12 @@ extension Exchange {
     while true {
       let progress: BodyRelay.Progress
       do throws(BodyRelay.Failure) {
-        defer { if download!.bytesSent > 0 { hasBegunAnswer = true } }
-        progress = try download!.step(from: upstream!.stream, to: connection.stream)
+        defer { if download.bytesSent > 0 { hasBegunAnswer = true } }
+        progress = try download.step(from: upstream!.stream, to: connection.stream)
       } catch {
         throw downloadError(error, route)
       }
-      if download!.isFinished { return }
+      if download.isFinished { return }
       let uploadProgress = try continueUpload()
       if progress.hasMoved || uploadProgress.hasMoved { setContentDeadline(route) }
       if progress.hasMore || uploadProgress.hasMore {
@@ -161,9 +161,9 @@ extension Exchange {
   /// its answer.
   func continueUpload() throws(ExchangeError) -> BodyRelay.Progress {
     let nothing = BodyRelay.Progress(hasMoved: false, hasMore: false)
-    guard !uploadIsRefused, !upload!.isFinished else { return nothing }
+    guard !uploadIsRefused, !upload.isFinished else { return nothing }
     do throws(BodyRelay.Failure) {
-      return try upload!.step(from: connection.stream, to: upstream!.stream)
+      return try upload.step(from: connection.stream, to: upstream!.stream)
     } catch {
       guard case .sink = error else { throw uploadError(error) }
       uploadIsRefused = true
@@ -183,6 +183,6 @@ extension Exchange {
   }
 
   func downloadTimeout(_ route: ProxyRoute) -> ExchangeError {
-    download!.waitsForSink ? .clientGone : .responseIncomplete("no more of it came in time", route)
+    download.waitsForSink ? .clientGone : .responseIncomplete("no more of it came in time", route)
   }
 }

@@ -8,8 +8,8 @@ extension Exchange {
   /// Whether the answer is one after which sending the request again may help, and all of the request is still here.
   var mayReplay: Bool {
     switch answerHead.status {
-    case 401: token != nil && route!.replaysUnauthorized && !replayedAfter.contains(401) && upload!.canRewind
-    case 429, 503: route!.throttling != nil && mayWaitOut(route!.throttling!) && upload!.canRewind
+    case 401: token != nil && route!.replaysUnauthorized && !replayedAfter.contains(401) && upload.canRewind
+    case 429, 503: route!.throttling != nil && mayWaitOut(route!.throttling!) && upload.canRewind
     default: false
     }
   }
@@ -36,8 +36,8 @@ extension Exchange {
     worker.metrics.routes[route.index].replayed(after: answerHead.status)
     replayedAfter.append(answerHead.status)
     endRefusedAttempt()
-    upload!.rewind(worker.buffers)
-    try writeRequestHead(route, to: upload!.output)
+    upload.rewind()
+    try writeRequestHead(route, to: upload.output)
     return true
   }
 

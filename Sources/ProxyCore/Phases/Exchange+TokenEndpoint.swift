@@ -42,11 +42,11 @@ extension Exchange {
     guard head.methodKind == .post else { throw .tokenRequest(.method(text(of: head.method)), route) }
     let limit = UInt64(Self.longestTokenRequest)
     if case .length(let length) = head.framing, length > limit { throw .tokenRequest(.tooLarge, route) }
-    upload = BodyRelay(
+    upload.begin(
       BodyDecoder(head.framing), input: worker.buffers.lend(), output: worker.buffers.lend(), framing: .untilClose,
       passesTrailers: false, limit: limit)
     takeEarlyContent()
-    if head.expectsContinue, upload!.input.isEmpty, !upload!.decoder.isFinished,
+    if head.expectsContinue, upload.input.isEmpty, !upload.decoder.isFinished,
       !(await send(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)))
     {
       throw .clientGone
@@ -56,12 +56,12 @@ extension Exchange {
     while true {
       let progress: BodyRelay.Progress
       do throws(BodyRelay.Failure) {
-        progress = try upload!.step(from: connection.stream, to: content)
+        progress = try upload.step(from: connection.stream, to: content)
       } catch {
         if case .tooLarge = error { throw .tokenRequest(.tooLarge, route) }
         throw uploadError(error)
       }
-      if upload!.isFinished { return content.bytes }
+      if upload.isFinished { return content.bytes }
       if progress.hasMoved { renewDeadline(route) }
       if progress.hasMore {
         try await takeTurns(overdue: .requestTimeout)

@@ -44,7 +44,7 @@ extension Exchange {
     guard let input = connection.input else { return nil }
     connection.input = nil
     input.consume(head.length)
-    guard input.isEmpty else { return input }
+    guard input.isEmpty else { return worker.buffers.grow(input) }
     worker.buffers.giveBack(input)
     return nil
   }

@@ -21,7 +21,7 @@ extension Exchange {
   var isAheadOfUpgrade: Bool {
     guard head.hasUpgrade else { return false }
     if let input = connection.input, input.count > head.length { return true }
-    if let upload, upload.decoder.isFinished, !upload.input.isEmpty { return true }
+    if upload.decoder.isFinished, !upload.input.isEmpty { return true }
     return connection.stream.isReadable && connection.stream.hasUnexpectedInput()
   }
 
@@ -32,7 +32,7 @@ extension Exchange {
 
   /// Refuses a 101 to what was not asked, or not completely sent.
   func checkSwitch(_ route: ProxyRoute) throws(ExchangeError) {
-    guard !offeredProtocols.isEmpty, upload?.isFinished == true, let request = connection.input,
+    guard !offeredProtocols.isEmpty, upload.isFinished, let request = connection.input,
       let answer = answerInput
     else { throw .response(.unaskedUpgrade, route) }
     let chosen = answerHead.chosenProtocols(answer.readableBytes)
