@@ -8,6 +8,7 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -206,6 +207,11 @@ int clinux_socket_address(int socket, int peer, char text[CLINUX_ADDRESS_TEXT]) 
                     : getsockname(socket, (struct sockaddr *)&address, &length);
   if (status < 0) return -1;
   return format_address(&address, text);
+}
+
+int clinux_is_quiet(int socket) {
+  struct pollfd state = {.fd = socket, .events = POLLIN | POLLRDHUP};
+  return poll(&state, 1, 0) == 0;
 }
 
 int clinux_undelivered_bytes(int socket) {

@@ -6,14 +6,6 @@ void copenssl_allow_moving_writes(SSL_CTX *context) {
 
 void copenssl_read_ahead(SSL_CTX *context) { SSL_CTX_set_read_ahead(context, 1); }
 
-int copenssl_finish_sending(SSL *tls, int descriptor) {
-  BIO *direct = BIO_new_socket(descriptor, BIO_NOCLOSE);
-  if (direct == NULL) return 0;
-  SSL_set0_wbio(tls, direct);
-  ERR_clear_error();
-  return SSL_shutdown(tls) >= 0;
-}
-
 // Without a callback of its own OpenSSL would ask for the password at the terminal, and wait for it.
 static int note_password(char *buffer, int size, int writing, void *wanted) {
   (void)buffer, (void)size, (void)writing;

@@ -227,6 +227,26 @@ failed:
   return NULL;
 }
 
+int copenssl_take_over_session(SSL *session, int socket) {
+  if (!prepare()) return 0;
+  BIO *bio = BIO_new(transport_method);
+  copenssl_transport *transport = OPENSSL_zalloc(sizeof *transport);
+  if (bio == NULL || transport == NULL || SSL_set_ex_data(session, transport_index, transport) != 1) {
+    BIO_free(bio);
+    OPENSSL_free(transport);
+    return 0;
+  }
+  transport->socket = socket;
+  BIO_set_data(bio, transport);
+  BIO_set_init(bio, 1);
+  SSL_set_bio(session, bio, bio);
+  SSL_set_mode(session, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_set_read_ahead(session, 1);
+  // HTTP says by itself whether a message is whole, and many servers close without a word.
+  SSL_set_options(session, SSL_OP_IGNORE_UNEXPECTED_EOF);
+  return 1;
+}
+
 copenssl_transport *copenssl_transport_of(SSL *session) { return SSL_get_ex_data(session, transport_index); }
 
 size_t copenssl_unsent(const copenssl_transport *transport) {
@@ -245,6 +265,10 @@ int copenssl_is_drained(const copenssl_transport *transport) {
     return transport->received_end == transport->received_start && SSL_has_pending(carrier) == 0 &&
            copenssl_is_drained(copenssl_transport_of(carrier));
   return transport->is_drained && transport->received_end == transport->received_start;
+}
+
+int copenssl_has_received(const copenssl_transport *transport) {
+  return transport->received_end > transport->received_start;
 }
 
 int copenssl_transport_error(const copenssl_transport *transport) { return transport->error; }

@@ -57,10 +57,7 @@ public final class SocketStream: ByteStream {
   public override var undeliveredBytes: Int { max(0, Int(clinux_undelivered_bytes(descriptor))) }
 
   public override func hasUnexpectedInput() -> Bool {
-    if peerClosed { return true }
-    var byte: UInt8 = 0
-    let count = unsafe recv(descriptor, &byte, 1, Int32(MSG_PEEK))
-    return !(count < 0 && Errno.last == .wouldBlock)
+    peerClosed || clinux_is_quiet(descriptor) == 0
   }
 
   public override func abort() {

@@ -4,6 +4,7 @@ import Glibc
 import Interception
 import LoopbackTesting
 import Reactor
+import SecureStreams
 import SystemPackage
 import Testing
 

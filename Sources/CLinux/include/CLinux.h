@@ -50,6 +50,10 @@ int clinux_accept(int listener, char text[CLINUX_ADDRESS_TEXT]);
 // The local (peer = 0) or remote (peer = 1) address of a socket as "host:port"; its port, or -1 with errno set.
 int clinux_socket_address(int socket, int peer, char text[CLINUX_ADDRESS_TEXT]);
 
+// Whether there is nothing to be read from a stream socket, not even its end: 1, or 0 where there is, or where that cannot
+// be found out. Cheaper than to try, since the socket is not locked.
+int clinux_is_quiet(int socket);
+
 // Bytes that were handed to a TCP socket and that the peer has not acknowledged; -1 with errno set.
 int clinux_undelivered_bytes(int socket);
 

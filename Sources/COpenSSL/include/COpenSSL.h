@@ -25,10 +25,6 @@ void copenssl_allow_moving_writes(SSL_CTX *context);
 // Lets one system call fetch as many TLS records as have arrived.
 void copenssl_read_ahead(SSL_CTX *context);
 
-// Tells the peer by close_notify that nothing more will be sent on a connection whose socket is `descriptor`, and whose own
-// BIO can be used by its owner alone; 1 when that has left.
-int copenssl_finish_sending(SSL *tls, int descriptor);
-
 // The first private key in `pem`; NULL without one, and where it is encrypted, which `is_encrypted` then says.
 EVP_PKEY *copenssl_read_private_key(const void *pem, int count, int *is_encrypted);
 

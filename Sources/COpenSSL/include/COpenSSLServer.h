@@ -1,4 +1,4 @@
-// The server's side of TLS on a non-blocking socket.
+// TLS on a non-blocking socket: the server's side, and what comes after a handshake on either.
 #ifndef COPENSSL_SERVER_H
 #define COPENSSL_SERVER_H
 
@@ -25,6 +25,9 @@ int copenssl_verify_clients(SSL_CTX *context, const char *ca_file, int is_requir
 // which must live as long. `received` are bytes that were read from it before; they are copied. NULL when there is no memory.
 SSL *copenssl_accept_session(SSL_CTX *context, int socket, SSL *carrier, const void *received, size_t count);
 
+// Makes a session whose handshake is over go on by such a transport, in place of what it has: 1, or 0 when there is no memory.
+int copenssl_take_over_session(SSL *session, int socket);
+
 // The transport of such a session; it lives as long as the session does.
 copenssl_transport *copenssl_transport_of(SSL *session);
 
@@ -40,6 +43,9 @@ void copenssl_watch_draining(copenssl_transport *transport);
 // Whether the last read took all that the kernel had; 0 where the kernel was not asked since copenssl_watch_draining: what was
 // read before may have been followed by more, which was announced then and is not announced again.
 int copenssl_is_drained(const copenssl_transport *transport);
+
+// Whether bytes that were read before there was a session wait to be used.
+int copenssl_has_received(const copenssl_transport *transport);
 
 // The errno of the system call that failed; 0 if none did.
 int copenssl_transport_error(const copenssl_transport *transport);

@@ -1,5 +1,6 @@
 internal import COpenSSL
 public import Cryptography
+internal import SecureStreams
 
 // Sendable: it is complete when it has been made, and OpenSSL counts references to it, and to what is in it, atomically.
 /// What TLS sessions of a server have in common: the certificate that they show, TLS 1.2 and 1.3, HTTP/1.1 by ALPN, and the

@@ -1,15 +1,11 @@
 public import Bytes
-internal import CLinux
 internal import COpenSSL
-internal import Glibc
 public import Reactor
+public import SecureStreams
 public import SystemPackage
 
 /// The server's side of a TLS connection as a byte stream.
-///
-/// Bytes that ``send(from:limit:)`` has taken are under way: what the kernel has no room for is kept encrypted, one record of it
-/// at most, and goes out before anything else.
-@safe public final class TLSStream: ByteStream {
+@safe public final class TLSStream: SecureStream {
   /// How far a handshake has come.
   public enum HandshakeStep {
     /// The connection is encrypted.
@@ -22,16 +18,7 @@ public import SystemPackage
     case failed(TLSFailure)
   }
 
-  private let loop: EventLoop
   private var socket: Descriptor?
-  private let descriptor: Int32
-  // Owned by this object alone; the transport lives as long as the session.
-  private let session: OpaquePointer
-  private let transport: OpaquePointer
-  private var isFinishing = false
-
-  // The stream whose connection this one is inside; it has given up its socket.
-  private let carrier: TLSStream?
 
   /// Takes over a connected, non-blocking socket and registers it with `loop`, on whose thread it is used.
   ///
@@ -57,40 +44,27 @@ public import SystemPackage
     _ socket: consuming Descriptor, inside carrier: TLSStream?, _ received: ByteBuffer?, _ context: TLSServerContext,
     _ loop: EventLoop
   ) throws(Errno) {
-    self.loop = loop
-    self.carrier = carrier
     let number = socket.number
-    descriptor = number
     let outer = unsafe carrier?.session
-    var session: OpaquePointer?
+    var accepted: OpaquePointer?
     if let received {
-      unsafe session = received.withUnsafeReadableBytes {
+      unsafe accepted = received.withUnsafeReadableBytes {
         unsafe copenssl_accept_session(context.context, number, outer, $0.baseAddress, $0.count)
       }
     } else {
-      unsafe session = unsafe copenssl_accept_session(context.context, number, outer, nil, 0)
+      unsafe accepted = unsafe copenssl_accept_session(context.context, number, outer, nil, 0)
     }
-    guard let session = unsafe session, let transport = unsafe copenssl_transport_of(session) else {
-      throw .noMemory
-    }
-    unsafe self.session = session
-    unsafe self.transport = transport
+    guard let accepted = unsafe accepted else { throw .noMemory }
     self.socket = consume socket
-    super.init()
-    // What was received before is not announced by the kernel.
-    isReadable = true
-    do {
-      try loop.register(self, stream: number)
-    } catch {
-      close()
-      throw error
-    }
+    try unsafe super.init(accepted, on: number, inside: carrier, loop)
   }
 
   private func handOver() -> Descriptor? {
-    guard socket != nil else { return nil }
-    loop.remove(self)
-    return socket.take()
+    detach() ? socket.take() : nil
+  }
+
+  public override func releaseSocket() {
+    socket = nil
   }
 
   deinit {
@@ -153,125 +127,4 @@ public import SystemPackage
 
   /// Whether the client has resumed an earlier session.
   public var isResumed: Bool { unsafe SSL_session_reused(session) == 1 }
-
-  // MARK: Bytes
-
-  /// Notes what the kernel reports, and sends what it has room for now.
-  public override func signal(_ readiness: Readiness) {
-    if !readiness.isDisjoint(with: [.writable, .hangUp, .error]) { _ = flush() }
-    super.signal(readiness)
-  }
-
-  public override func receive(into buffer: ByteBuffer, limit: Int = .max) -> IOResult {
-    let wanted = min(buffer.freeSpace, limit)
-    var received = 0
-    unsafe copenssl_watch_draining(transport)
-    // A record a call, as many as there are.
-    while received < wanted {
-      ERR_clear_error()
-      var count = 0
-      let result = unsafe buffer.withUnsafeFreeSpace { free in
-        unsafe SSL_read_ex(session, free.baseAddress, wanted - received, &count)
-      }
-      guard result == 1 else {
-        let ending = self.ending(result)
-        if case .wouldBlock = ending { isReadable = false }
-        return received > 0 ? .transferred(received) : ending
-      }
-      buffer.commit(count)
-      received += count
-      if unsafe SSL_has_pending(session) == 0, unsafe copenssl_is_drained(transport) == 1 {
-        // The kernel has no more, unless the end is waiting behind it.
-        if !peerClosed { isReadable = false }
-        return .transferred(received)
-      }
-    }
-    // The session may hold more, and the kernel does not announce that.
-    isReadable = true
-    return .transferred(received)
-  }
-
-  public override func send(from buffer: ByteBuffer, limit: Int = .max) -> IOResult {
-    let wanted = min(buffer.count, limit)
-    var sent = 0
-    while sent < wanted {
-      guard flush() else {
-        isWritable = false
-        if let errno = systemError { return .failed(.system(errno)) }
-        break
-      }
-      ERR_clear_error()
-      var count = 0
-      let result = unsafe buffer.withUnsafeReadableBytes { bytes in
-        unsafe SSL_write_ex(session, bytes.baseAddress, wanted - sent, &count)
-      }
-      guard result == 1 else { return sent > 0 ? .transferred(sent) : ending(result) }
-      buffer.consume(count)
-      sent += count
-    }
-    return sent > 0 ? .transferred(sent) : .wouldBlock
-  }
-
-  private func ending(_ result: Int32) -> IOResult {
-    switch unsafe SSL_get_error(session, result) {
-    case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: return .wouldBlock
-    case SSL_ERROR_ZERO_RETURN: return .endOfStream
-    default:
-      if let errno = systemError { return .failed(.system(errno)) }
-      return .failed(.tls(TLSErrorQueue.takeReason() ?? "the connection ended in the middle"))
-    }
-  }
-
-  private var systemError: Errno? {
-    let error = unsafe copenssl_transport_error(transport)
-    return error == 0 ? nil : Errno(rawValue: error)
-  }
-
-  /// Sends what waits for room; whether nothing does any more.
-  private func flush() -> Bool {
-    guard socket != nil, unsafe copenssl_unsent(transport) > 0 else { return true }
-    guard unsafe copenssl_flush(transport) == 1 else { return false }
-    if isFinishing { _ = shutdown(descriptor, Int32(SHUT_WR)) }
-    return true
-  }
-
-  // MARK: The end
-
-  /// Says that no more will come, in TLS (close_notify) and in TCP.
-  public override func finishSending() {
-    guard !isFinishing else { return }
-    isFinishing = true
-    ERR_clear_error()
-    unsafe _ = SSL_shutdown(session)
-    if let carrier { unsafe _ = SSL_shutdown(carrier.session) }
-    if unsafe copenssl_unsent(transport) == 0 { _ = shutdown(descriptor, Int32(SHUT_WR)) }
-  }
-
-  public override var undeliveredBytes: Int {
-    unsafe max(0, Int(clinux_undelivered_bytes(descriptor))) + Int(copenssl_unsent(transport))
-  }
-
-  public override var localAddress: String { SocketAddress.text(of: descriptor, peer: false) }
-
-  public override func hasUnexpectedInput() -> Bool {
-    if peerClosed { return true }
-    var byte: UInt8 = 0
-    var count = 0
-    ERR_clear_error()
-    let result = unsafe SSL_peek_ex(session, &byte, 1, &count)
-    guard result != 1, case .wouldBlock = ending(result) else { return true }
-    return false
-  }
-
-  public override func abort() {
-    guard socket != nil else { return }
-    socket?.resetOnClose()
-    close()
-  }
-
-  public override func close() {
-    guard socket != nil else { return }
-    loop.remove(self)
-    socket = nil
-  }
 }

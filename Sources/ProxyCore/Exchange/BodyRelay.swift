@@ -85,10 +85,12 @@ final class BodyRelay {
   /// Lets go of the message; its buffers are for whoever has them.
   func end() {
     guard isBegun else { return }
-    kept?.giveBack()
-    kept = nil
-    input = buffers.empty
-    output = buffers.empty
+    if kept != nil {
+      kept?.giveBack()
+      kept = nil
+    }
+    if input.capacity > 0 { input = buffers.empty }
+    if output.capacity > 0 { output = buffers.empty }
     decoder = BodyDecoder(.none)
     bytesSent = 0
     direct = 0
@@ -156,11 +158,17 @@ final class BodyRelay {
   /// Gives back the buffers that nothing is left to be done with, when all is on its way.
   func settle() {
     guard isFinished else { return }
-    buffers.giveBack(output)
-    output = buffers.empty
-    guard input.isEmpty else { return }
+    giveBackOutput()
+    guard input.isEmpty, input.capacity > 0 else { return }
     buffers.giveBack(input)
     input = buffers.empty
+  }
+
+  /// Gives back the buffer for the sink.
+  func giveBackOutput() {
+    guard output.capacity > 0 else { return }
+    buffers.giveBack(output)
+    output = buffers.empty
   }
 
   // MARK: Framing

@@ -205,6 +205,24 @@ final class ClientConnection: @unchecked Sendable {
     self.input = nil
   }
 
+  /// The request that began with a head of `length` bytes is over; what has come behind the head begins the next.
+  func endHead(_ length: Int) {
+    guard let input else { return }
+    input.consume(length)
+    if input.isEmpty {
+      worker.buffers.giveBack(input)
+      self.input = nil
+    } else {
+      self.input = worker.buffers.grow(input)
+    }
+  }
+
+  /// A wait begins that nothing is received in; what is there is kept in as little memory as it needs.
+  func shrinkInput() {
+    guard let input else { return }
+    self.input = worker.buffers.shrink(input)
+  }
+
   // MARK: Waiting
 
   /// From now on the task of this connection is woken, and ``isOverdue``, when `deadline` has passed.

@@ -178,18 +178,12 @@ final class Exchange {
 
   /// The next request begins where this one ended.
   func endUpload() {
-    if let input = connection.input, hasHead {
-      input.consume(head.length)
-      if input.isEmpty {
-        worker.buffers.giveBack(input)
-        connection.input = nil
-      } else {
-        connection.input = worker.buffers.grow(input)
-      }
-    }
+    // Read once: each reading of a variable of another object costs a reference count.
+    let connection = self.connection!
+    if hasHead { connection.endHead(head.length) }
     guard upload.isBegun else { return }
     upload.abandon()
-    worker.buffers.giveBack(upload.output)
+    upload.giveBackOutput()
     let rest = upload.input
     upload.end()
     if rest.isEmpty || connection.input != nil {

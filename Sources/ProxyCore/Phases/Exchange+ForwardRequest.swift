@@ -203,7 +203,7 @@ extension Exchange {
   private func settle() {
     guard upload.isFinished else { return }
     upload.settle()
-    if let input = connection.input { connection.input = worker.buffers.shrink(input) }
+    connection.shrinkInput()
   }
 
   /// From now on there is time for the next piece of the request's content, or, when all of it is sent, for the answer.

@@ -6,7 +6,7 @@ import Glibc
 /// It may wait for whoever reads the descriptor, as nobody else does.
 final class LogWriter: Sendable {
   // After a write the thread rests that long, so that under load it is woken for many lines, not for each.
-  private static let rest = 5
+  private static let rest = 20
   // How long a full disk, or a descriptor that takes nothing, is left alone. Both in milliseconds.
   private static let retry = 1000
 

@@ -1,12 +1,12 @@
 internal import COpenSSL
 
 /// What OpenSSL noted about the failures of this thread.
-enum TLSErrorQueue {
+public enum TLSErrorQueue {
   /// The first of them in OpenSSL's words, all of them being taken out; nil when there is none.
-  static func takeReason() -> String? { take()?.text }
+  public static func takeReason() -> String? { take()?.text }
 
   /// The reason's number and words.
-  static func take() -> (code: Int32, text: String)? {
+  public static func take() -> (code: Int32, text: String)? {
     defer { ERR_clear_error() }
     let error = ERR_get_error()
     guard error != 0 else { return nil }

@@ -1,0 +1,185 @@
+public import Bytes
+internal import CLinux
+internal import COpenSSL
+internal import Glibc
+public import Reactor
+public import SystemPackage
+
+/// What a TLS session carries, as a byte stream; the session belongs to the subclass.
+///
+/// Bytes that ``send(from:limit:)`` has taken are under way: what the kernel has no room for is kept encrypted, one record of it
+/// at most, and goes out before anything else.
+@safe open class SecureStream: ByteStream {
+  /// The session, an `SSL *` whose transport `copenssl_transport_of` has.
+  public final let session: OpaquePointer
+  /// That transport, which lives as long as the session.
+  public final let transport: OpaquePointer
+  /// The number of the socket below.
+  public final let descriptor: Int32
+
+  private let loop: EventLoop
+  // The stream whose connection this one is inside; it has given up its socket.
+  private let carrier: SecureStream?
+  private var isOpen = true
+  private var isFinishing = false
+
+  /// The bytes of `session` on a socket that is registered with `loop`, on whose thread the stream is used.
+  public init(
+    _ session: OpaquePointer, on descriptor: Int32, inside carrier: SecureStream? = nil, _ loop: EventLoop
+  ) throws(Errno) {
+    guard let transport = unsafe copenssl_transport_of(session) else { throw .invalidArgument }
+    unsafe self.session = session
+    unsafe self.transport = transport
+    self.descriptor = descriptor
+    self.loop = loop
+    self.carrier = carrier
+    super.init()
+    // What was received before is not announced by the kernel.
+    isReadable = true
+    try loop.register(self, stream: descriptor)
+  }
+
+  /// Frees the socket, once; the subclass says how.
+  open func releaseSocket() {
+    preconditionFailure("a SecureStream says how its socket is freed")
+  }
+
+  /// Leaves the socket to another stream: this one is of no use any more. False when it is closed.
+  public final func detach() -> Bool {
+    guard isOpen else { return false }
+    isOpen = false
+    loop.remove(self)
+    return true
+  }
+
+  // MARK: Bytes
+
+  /// Notes what the kernel reports, and sends what it has room for now.
+  public final override func signal(_ readiness: Readiness) {
+    if !readiness.isDisjoint(with: [.writable, .hangUp, .error]) { _ = flush() }
+    super.signal(readiness)
+  }
+
+  open override func receive(into buffer: ByteBuffer, limit: Int = .max) -> IOResult {
+    let wanted = min(buffer.freeSpace, limit)
+    var received = 0
+    unsafe copenssl_watch_draining(transport)
+    // A record a call, as many as there are.
+    while received < wanted {
+      ERR_clear_error()
+      var count = 0
+      let result = unsafe buffer.withUnsafeFreeSpace { free in
+        unsafe SSL_read_ex(session, free.baseAddress, wanted - received, &count)
+      }
+      guard result == 1 else {
+        let ending = self.ending(result)
+        if case .wouldBlock = ending { isReadable = false }
+        return received > 0 ? .transferred(received) : ending
+      }
+      buffer.commit(count)
+      received += count
+      if unsafe SSL_has_pending(session) == 0, unsafe copenssl_is_drained(transport) == 1 {
+        // The kernel has no more, unless the end is waiting behind it.
+        if !peerClosed { isReadable = false }
+        return .transferred(received)
+      }
+    }
+    // The session may hold more, and the kernel does not announce that.
+    isReadable = true
+    return .transferred(received)
+  }
+
+  public final override func send(from buffer: ByteBuffer, limit: Int = .max) -> IOResult {
+    let wanted = min(buffer.count, limit)
+    var sent = 0
+    while sent < wanted {
+      guard flush() else {
+        isWritable = false
+        if let errno = systemError { return .failed(.system(errno)) }
+        break
+      }
+      ERR_clear_error()
+      var count = 0
+      let result = unsafe buffer.withUnsafeReadableBytes { bytes in
+        unsafe SSL_write_ex(session, bytes.baseAddress, wanted - sent, &count)
+      }
+      guard result == 1 else { return sent > 0 ? .transferred(sent) : ending(result) }
+      buffer.consume(count)
+      sent += count
+    }
+    return sent > 0 ? .transferred(sent) : .wouldBlock
+  }
+
+  private func ending(_ result: Int32) -> IOResult {
+    switch unsafe SSL_get_error(session, result) {
+    case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: return .wouldBlock
+    case SSL_ERROR_ZERO_RETURN: return .endOfStream
+    default:
+      if let errno = systemError { return .failed(.system(errno)) }
+      return .failed(.tls(TLSErrorQueue.takeReason() ?? "the connection ended in the middle"))
+    }
+  }
+
+  /// The failure of a system call, if one has failed.
+  public final var systemError: Errno? {
+    let error = unsafe copenssl_transport_error(transport)
+    return error == 0 ? nil : Errno(rawValue: error)
+  }
+
+  /// Sends what waits for room; whether nothing does any more.
+  private func flush() -> Bool {
+    guard isOpen, unsafe copenssl_unsent(transport) > 0 else { return true }
+    guard unsafe copenssl_flush(transport) == 1 else { return false }
+    if isFinishing { _ = shutdown(descriptor, Int32(SHUT_WR)) }
+    return true
+  }
+
+  public final override var undeliveredBytes: Int {
+    unsafe max(0, Int(clinux_undelivered_bytes(descriptor))) + Int(copenssl_unsent(transport))
+  }
+
+  public final override var localAddress: String { SocketAddress.text(of: descriptor, peer: false) }
+
+  // Session tickets are no input: reading lets TLS deal with them.
+  open override func hasUnexpectedInput() -> Bool {
+    if peerClosed { return true }
+    if carrier == nil, unsafe SSL_has_pending(session) == 0, unsafe copenssl_has_received(transport) == 0,
+      clinux_is_quiet(descriptor) == 1
+    {
+      return false
+    }
+    var byte: UInt8 = 0
+    var count = 0
+    ERR_clear_error()
+    let result = unsafe SSL_peek_ex(session, &byte, 1, &count)
+    guard result != 1, case .wouldBlock = ending(result) else { return true }
+    return false
+  }
+
+  // MARK: The end
+
+  /// Says that no more will come, in TLS (close_notify) and in TCP.
+  public final override func finishSending() {
+    guard isOpen, !isFinishing else { return }
+    isFinishing = true
+    ERR_clear_error()
+    unsafe _ = SSL_shutdown(session)
+    if let carrier { unsafe _ = SSL_shutdown(carrier.session) }
+    if unsafe copenssl_unsent(transport) == 0 { _ = shutdown(descriptor, Int32(SHUT_WR)) }
+  }
+
+  public final override func abort() {
+    guard isOpen else { return }
+    // Without close_notify, which would say that the end was meant.
+    unsafe SSL_set_quiet_shutdown(session, 1)
+    // Lingering for no time at all makes the kernel send RST (socket(7), SO_LINGER).
+    var linger = linger(l_onoff: 1, l_linger: 0)
+    unsafe _ = setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<linger>.size))
+    close()
+  }
+
+  public final override func close() {
+    guard detach() else { return }
+    releaseSocket()
+  }
+}
