@@ -1,10 +1,30 @@
 #include "COpenSSL.h"
 
-void copenssl_allow_moving_writes(SSL_CTX *context) {
-  SSL_CTX_set_mode(context, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_ENABLE_PARTIAL_WRITE);
-}
+#include <stdio.h>
+#include <string.h>
 
 void copenssl_read_ahead(SSL_CTX *context) { SSL_CTX_set_read_ahead(context, 1); }
+
+void copenssl_prefer_aes_128(SSL_CTX *context) {
+  static const char preferred[] = "TLS_AES_128_GCM_SHA256";
+  STACK_OF(SSL_CIPHER) *ciphers = SSL_CTX_get_ciphers(context);
+  char suites[512];
+  size_t length = 0;
+  for (int pass = 0; pass < 2; pass++) {
+    for (int index = 0; index < sk_SSL_CIPHER_num(ciphers); index++) {
+      const SSL_CIPHER *cipher = sk_SSL_CIPHER_value(ciphers, index);
+      const char *name = SSL_CIPHER_get_name(cipher);
+      if (strcmp(SSL_CIPHER_get_version(cipher), "TLSv1.3") != 0) continue;
+      if ((strcmp(name, preferred) == 0) != (pass == 0)) continue;
+      int written = snprintf(suites + length, sizeof suites - length, "%s%s", length > 0 ? ":" : "", name);
+      if (written < 0 || (size_t)written >= sizeof suites - length) return;
+      length += (size_t)written;
+    }
+    // What the system does not offer is not offered here.
+    if (length == 0) return;
+  }
+  SSL_CTX_set_ciphersuites(context, suites);
+}
 
 // Without a callback of its own OpenSSL would ask for the password at the terminal, and wait for it.
 static int note_password(char *buffer, int size, int writing, void *wanted) {

@@ -49,6 +49,9 @@ public struct RequestHead: ~Copyable, Sendable {
   /// proxy may do so when ``asksHTTP10KeepAlive``.
   public var wantsKeepAlive: Bool { version == .http11 && !facts.closes }
 
+  /// Whether Connection names `close`: the client will send no further request.
+  public var asksToClose: Bool { facts.closes }
+
   /// Whether an HTTP/1.0 client asks with `Connection: keep-alive` for the connection to be kept.
   public var asksHTTP10KeepAlive: Bool { version == .http10 && facts.keepsAlive && !facts.closes }
 

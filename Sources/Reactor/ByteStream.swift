@@ -42,6 +42,9 @@ open class ByteStream: Watch {
   /// Bytes that were sent and that the peer has not acknowledged, as far as that is known.
   open var undeliveredBytes: Int { 0 }
 
+  /// Whether bytes that were taken to be sent wait for room in the kernel: closing would lose them.
+  open var hasUnsentBytes: Bool { false }
+
   /// The address and the port of this end, as `host:port`; empty where that is not known.
   open var localAddress: String { "" }
 

@@ -138,6 +138,8 @@ public import SystemPackage
     unsafe max(0, Int(clinux_undelivered_bytes(descriptor))) + Int(copenssl_unsent(transport))
   }
 
+  public final override var hasUnsentBytes: Bool { unsafe copenssl_unsent(transport) > 0 }
+
   public final override var localAddress: String { SocketAddress.text(of: descriptor, peer: false) }
 
   // Session tickets are no input: reading lets TLS deal with them.

@@ -113,8 +113,8 @@ internal import Reactor
   private func prepare(tls: UnsafeMutableRawPointer) -> CURLcode {
     let context = OpaquePointer(tls)
     unsafe SSL_CTX_set1_cert_store(context, trust.store)
-    unsafe copenssl_allow_moving_writes(context)
     unsafe copenssl_read_ahead(context)
+    unsafe copenssl_prefer_aes_128(context)
     guard let identity else { return CURLE_OK }
     return unsafe identity.use(inContext: tls) ? CURLE_OK : CURLE_SSL_CERTPROBLEM
   }

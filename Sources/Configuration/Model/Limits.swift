@@ -25,7 +25,7 @@ public struct Limits: Sendable, Hashable {
   public var body: Int?
 
   /// Bytes of a buffer: content on its way, in one direction of one request.
-  public var buffer = 64 * 1024
+  public var buffer = 128 * 1024
   /// Bytes of a request's content that are kept so that it can be sent again.
   public var replayBuffer = 64 * 1024
 

@@ -113,6 +113,7 @@ final class ClientConnection: @unchecked Sendable {
         if input != nil || stream.isReadable { await worker.loop.yield() }
         continue
       case .closesConnection: await closeGently()
+      case .endsConnection: if !mayClose() { await closeGently() }
       case .abortsConnection: stream.abort()
       }
       break
@@ -291,6 +292,14 @@ final class ClientConnection: @unchecked Sendable {
   func abort() {
     isAborted = true
     wakeup.wake()
+  }
+
+  /// Whether closing loses nothing: all that the client has sent was read, and all that it is sent is with the kernel. In TLS
+  /// the end has been told then.
+  private func mayClose() -> Bool {
+    guard input == nil, !stream.hasUnexpectedInput() else { return false }
+    if isSecure { stream.finishSending() }
+    return !stream.hasUnsentBytes
   }
 
   /// Closes so that the client can read the answer although it may still be sending: a plain close would make the

@@ -14,6 +14,8 @@ final class Exchange {
     case keepsConnection
     /// It ends, after the client has had time to read the answer.
     case closesConnection
+    /// It ends as the client wanted, who has said that nothing more will come.
+    case endsConnection
     /// It ends with a reset: what the client has is not the whole answer.
     case abortsConnection
   }

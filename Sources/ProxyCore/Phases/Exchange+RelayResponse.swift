@@ -29,8 +29,11 @@ extension Exchange {
     guard let route, let answerOutput else { return }
     try startDownload(answerOutput, route)
     try await relayContent(route)
-    ending = closesAfterAnswer ? .closesConnection : .keepsConnection
+    ending = !closesAfterAnswer ? .keepsConnection : isClientsLast ? .endsConnection : .closesConnection
   }
+
+  /// Whether the client has sent all that it will ever send (RFC 9112 section 9.6).
+  private var isClientsLast: Bool { head.asksToClose && upload.isFinished }
 
   private static var mostInterimAnswers: Int { 16 }
 
