@@ -18,6 +18,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
@@ -207,6 +208,14 @@ int clinux_socket_address(int socket, int peer, char text[CLINUX_ADDRESS_TEXT]) 
                     : getsockname(socket, (struct sockaddr *)&address, &length);
   if (status < 0) return -1;
   return format_address(&address, text);
+}
+
+ssize_t clinux_receive(int socket, void *bytes, size_t count) {
+  return syscall(SYS_recvfrom, socket, bytes, count, 0, NULL, NULL);
+}
+
+ssize_t clinux_send(int socket, const void *bytes, size_t count) {
+  return syscall(SYS_sendto, socket, bytes, count, MSG_NOSIGNAL, NULL, 0);
 }
 
 int clinux_is_quiet(int socket) {

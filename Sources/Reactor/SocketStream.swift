@@ -30,7 +30,7 @@ public final class SocketStream: ByteStream {
   public override func receive(into buffer: ByteBuffer, limit: Int = .max) -> IOResult {
     let wanted = min(buffer.freeSpace, limit)
     let count = unsafe buffer.withUnsafeFreeSpace { free in
-      unsafe recv(descriptor, free.baseAddress, wanted, 0)
+      unsafe clinux_receive(descriptor, free.baseAddress, wanted)
     }
     guard count > 0 else { return count == 0 ? .endOfStream : ended { isReadable = false } }
     buffer.commit(count)
@@ -42,7 +42,7 @@ public final class SocketStream: ByteStream {
   public override func send(from buffer: ByteBuffer, limit: Int = .max) -> IOResult {
     let wanted = min(buffer.count, limit)
     let count = unsafe buffer.withUnsafeReadableBytes { bytes in
-      unsafe Glibc.send(descriptor, bytes.baseAddress, wanted, Int32(MSG_NOSIGNAL))
+      unsafe clinux_send(descriptor, bytes.baseAddress, wanted)
     }
     guard count >= 0 else { return ended { isWritable = false } }
     buffer.consume(count)

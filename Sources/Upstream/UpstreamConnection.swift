@@ -8,16 +8,17 @@ public final class UpstreamConnection: ReadinessObserver {
   public internal(set) var earlierRequests = 0
   /// Since when nobody uses it.
   var idleSince = Instant.never
-  /// Called when something happens while nobody uses it.
-  var disturbed: ((UpstreamConnection) -> Void)?
+  private let disturbed: (UpstreamConnection) -> Void
 
-  init(_ stream: ByteStream) {
+  /// - Parameter disturbed: called when something happens while nobody uses it, which is when it observes its own stream.
+  init(_ stream: ByteStream, disturbed: @escaping (UpstreamConnection) -> Void) {
     self.stream = stream
+    self.disturbed = disturbed
     super.init()
   }
 
   /// The stream has news although nobody waits for any.
   public override func readinessChanged() {
-    disturbed?(self)
+    disturbed(self)
   }
 }

@@ -73,7 +73,6 @@ public final class UpstreamPool {
   /// An idle connection, if there is one that can be used.
   public func reuse() -> UpstreamConnection? {
     while let connection = pool.takeIdle() {
-      connection.disturbed = nil
       connection.stream.observer = nil
       // Looked at just before it is used: what came in meanwhile would be taken for the answer.
       guard connection.stream.hasUnexpectedInput() else {
@@ -128,7 +127,6 @@ public final class UpstreamPool {
       connection.earlierRequests += 1
       waiter.finish(.success(connection))
     case .none:
-      connection.disturbed = { [unowned self] connection in inspect(connection) }
       connection.stream.observer = connection
       if pool.idle.count == 1 { loop.set(expiry, to: loop.now + idleTime) }
     }
@@ -159,7 +157,8 @@ public final class UpstreamPool {
         lease.attempt = nil
         switch result {
         case .success(let stream):
-          lease.finish(.success(UpstreamConnection(stream)))
+          let connection = UpstreamConnection(stream) { [unowned self] connection in inspect(connection) }
+          lease.finish(.success(connection))
         case .failure(let error):
           handOver(pool.lost())
           lease.finish(.failure(error))
@@ -187,7 +186,6 @@ public final class UpstreamPool {
   }
 
   private func close(idle connection: UpstreamConnection) {
-    connection.disturbed = nil
     connection.stream.observer = nil
     connection.stream.close()
   }

@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/types.h>
 
 // Room for "[address]:port" with an interface scope, and the NUL.
 #define CLINUX_ADDRESS_TEXT 72
@@ -49,6 +50,11 @@ int clinux_accept(int listener, char text[CLINUX_ADDRESS_TEXT]);
 
 // The local (peer = 0) or remote (peer = 1) address of a socket as "host:port"; its port, or -1 with errno set.
 int clinux_socket_address(int socket, int peer, char text[CLINUX_ADDRESS_TEXT]);
+
+// recv and send without flags, but that no signal is raised; -1 with errno set. The C library's own are points at which a thread
+// may be cancelled, which costs as much as a part of the call, and nobody cancels threads here.
+ssize_t clinux_receive(int socket, void *bytes, size_t count);
+ssize_t clinux_send(int socket, const void *bytes, size_t count);
 
 // Whether there is nothing to be read from a stream socket, not even its end: 1, or 0 where there is, or where that cannot
 // be found out. Cheaper than to try, since the socket is not locked.
