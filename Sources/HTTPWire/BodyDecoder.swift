@@ -18,7 +18,7 @@ public struct BodyDecoder: Sendable {
   }
 
   /// How the end of this body is found.
-  public let framing: BodyFraming
+  public private(set) var framing: BodyFraming
   /// Whether the body is complete.
   public internal(set) var isFinished: Bool
   /// Bytes of payload so far.
@@ -47,6 +47,30 @@ public struct BodyDecoder: Sendable {
   public init(_ framing: BodyFraming, limits: BodyLimits = BodyLimits()) {
     self.framing = framing
     self.limits = limits
+    switch framing {
+    case .none: isFinished = true
+    case .length(let length):
+      remaining = length
+      isFinished = length == 0
+    case .chunked, .untilClose: isFinished = false
+    }
+  }
+
+  /// Begins another body, as a new decoder would; what is costly to let go of is only where there is some.
+  public mutating func restart(_ framing: BodyFraming) {
+    guard trailers.isEmpty, trailerBytes.isEmpty else {
+      self = BodyDecoder(framing, limits: limits)
+      return
+    }
+    self.framing = framing
+    payloadBytes = 0
+    droppedTrailers = 0
+    remaining = 0
+    state = .sizeStart
+    sizeDigits = 0
+    extensionBytes = 0
+    extensionOverhead = 0
+    trailerLine = 0
     switch framing {
     case .none: isFinished = true
     case .length(let length):

@@ -32,11 +32,18 @@ struct FieldFacts: Sendable {
 
   /// Forgets everything, but keeps the capacity.
   mutating func removeAll() {
-    var kept = options
-    options = []
-    kept.removeAll(keepingCapacity: true)
-    self = FieldFacts()
-    options = kept
+    seen = .none
+    contentLength = nil
+    closes = false
+    keepsAlive = false
+    connectionDate = false
+    connectionUpgrade = false
+    expectsContinue = false
+    hasUnknownExpectation = false
+    isEventStream = false
+    acceptsTrailers = false
+    if !options.isEmpty { options.removeAll(keepingCapacity: true) }
+    optionCount = 0
   }
 
   /// Takes in one field line.

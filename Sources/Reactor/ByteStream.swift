@@ -11,8 +11,8 @@ open class ByteStream: Watch {
   public final private(set) var peerClosed = false
   /// Whether the connection is gone in both directions.
   public final private(set) var hasFailed = false
-  /// Told whenever one of the above changes. Whoever sets it takes it back before going away.
-  public final unowned var observer: ReadinessObserver?
+  /// Told whenever one of the above changes. One that refers to this stream has to be taken back before the stream can go away.
+  public final var observer: ReadinessObserver?
 
   /// Notes what the kernel reports and wakes whoever waits.
   open override func signal(_ readiness: Readiness) {

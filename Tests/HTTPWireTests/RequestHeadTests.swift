@@ -1,5 +1,6 @@
-import HTTPWire
 import Testing
+
+@testable import HTTPWire
 
 @Suite("Request heads") struct RequestHeadTests {
   @Test("a usual request is taken apart")
@@ -146,5 +147,25 @@ extension String {
   /// Without the spaces and tabs around it.
   var trimmed: String {
     String(drop(while: { $0 == " " || $0 == "\t" }).reversed().drop(while: { $0 == " " || $0 == "\t" }).reversed())
+  }
+
+  @Test("a head that is used again remembers nothing of the message before")
+  func reuse() throws {
+    let full = [
+      "POST / HTTP/1.1", "Host: a", "Transfer-Encoding: chunked", "Connection: close, keep-alive, date, upgrade, x",
+      "Expect: 100-continue", "Expect: y", "TE: trailers", "Content-Type: text/event-stream", "", "",
+    ].joined(separator: "\r\n")
+    let plain = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    var used = RequestHead()
+    var fresh = RequestHead()
+    for message in [full, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", plain] {
+      var parser = RequestHeadParser(limits: HeadLimits())
+      let bytes = Array(message.utf8)
+      #expect(try parser.parse(bytes.span, into: &used))
+    }
+    var parser = RequestHeadParser(limits: HeadLimits())
+    let bytes = Array(plain.utf8)
+    #expect(try parser.parse(bytes.span, into: &fresh))
+    #expect("\(used.facts)" == "\(fresh.facts)")
   }
 }

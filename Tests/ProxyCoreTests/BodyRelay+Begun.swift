@@ -11,6 +11,7 @@ extension BodyRelay {
   ) {
     self.init(BufferPool(bufferCapacity: input.capacity, keeping: 0))
     begin(
-      decoder, input: input, output: output, framing: framing, passesTrailers: passesTrailers, limit: limit, kept: kept)
+      decoder.framing, input: input, output: output, framing: framing, passesTrailers: passesTrailers, limit: limit,
+      kept: kept)
   }
 }

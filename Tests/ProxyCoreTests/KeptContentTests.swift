@@ -115,7 +115,7 @@ import Testing
     source.signal(.readable)
     let relay = BodyRelay(pool)
     relay.begin(
-      BodyDecoder(.length(10)), input: pool.lend(), output: pool.lend(), framing: .length(10), passesTrailers: true,
+      .length(10), input: pool.lend(), output: pool.lend(), framing: .length(10), passesTrailers: true,
       kept: KeptContent(pool, limit: 10))
     relay.output.append("HEAD")
     relay.settle()

@@ -61,15 +61,16 @@ final class BodyRelay {
 
   /// Begins with the content of a message.
   ///
+  /// - Parameter received: the framing in which the content comes.
   /// - Parameter input: where content is received; what is in it already is the beginning of it.
   /// - Parameter framing: the one in which the content is sent on.
   /// - Parameter limit: how many bytes of content there may be; nothing beyond them is sent on.
   /// - Parameter kept: where the content is kept so that it can be moved once more.
   func begin(
-    _ decoder: BodyDecoder, input: ByteBuffer, output: ByteBuffer, framing: BodyFraming, passesTrailers: Bool,
+    _ received: BodyFraming, input: ByteBuffer, output: ByteBuffer, framing: BodyFraming, passesTrailers: Bool,
     limit: UInt64 = .max, kept: KeptContent? = nil
   ) {
-    self.decoder = decoder
+    decoder.restart(received)
     self.input = input
     self.output = output
     self.framing = framing
@@ -91,7 +92,7 @@ final class BodyRelay {
     }
     if input.capacity > 0 { input = buffers.empty }
     if output.capacity > 0 { output = buffers.empty }
-    decoder = BodyDecoder(.none)
+    decoder.restart(.none)
     bytesSent = 0
     direct = 0
     isEnded = false
@@ -150,7 +151,7 @@ final class BodyRelay {
       input = anew
       buffers.giveBack(received)
     }
-    decoder = BodyDecoder(decoder.framing)
+    decoder.restart(decoder.framing)
     bytesSent = 0
     isEnded = false
   }

@@ -92,7 +92,8 @@ final class Exchange {
     begin(on: connection)
     do throws(ExchangeError) {
       try await readRequest()
-      try await identifyClient()
+      try identifyClient()
+      if let callers = worker.callers { try await identifyCaller(callers) }
       try matchRoute()
       try applyRules()
       try applyLimits()
@@ -108,8 +109,8 @@ final class Exchange {
       } else if try goesNoFurther() {
         await answerOptions()
       } else {
-        try await takePlace()
-        try await attachToken()
+        if let limit = route?.concurrency { try await takePlace(limit) }
+        if !attachToken() { try await waitForToken() }
         while true {
           try await forwardRequest()
           try await readAnswer()
@@ -139,9 +140,9 @@ final class Exchange {
     isTokenRequest = false
     remainingForwards = nil
     isRepetition = false
-    replayedAfter.removeAll(keepingCapacity: true)
+    if !replayedAfter.isEmpty { replayedAfter.removeAll(keepingCapacity: true) }
     uploadIsRefused = false
-    offeredProtocols.removeAll(keepingCapacity: true)
+    if !offeredProtocols.isEmpty { offeredProtocols.removeAll(keepingCapacity: true) }
     ending = .closesConnection
     status = 0
     hasBegunAnswer = false
@@ -164,16 +165,18 @@ final class Exchange {
     answerInput = nil
     answerOutput = nil
     download.end()
-    tunnel?.giveBack(to: worker.buffers)
-    tunnel = nil
-    tunnelRequest = nil
+    if tunnel != nil {
+      tunnel!.giveBack(to: worker.buffers)
+      tunnel = nil
+    }
+    if tunnelRequest != nil { tunnelRequest = nil }
     route = nil
     caller = nil
     passwordVerdict = nil
     tokens = nil
     token = nil
-    missingToken = nil
-    failure = nil
+    if missingToken != nil { missingToken = nil }
+    if failure != nil { failure = nil }
     connection = nil
     return ending
   }

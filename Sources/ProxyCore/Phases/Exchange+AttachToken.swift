@@ -3,11 +3,16 @@ internal import Telemetry
 internal import Tokens
 
 extension Exchange {
-  /// Gets the token that goes on the request: at once if there is one, otherwise after a bounded wait.
-  func attachToken() async throws(ExchangeError) {
+  /// Puts on the request the token that there is; false if it needs one that there is not.
+  func attachToken() -> Bool {
+    guard let tokens else { return true }
+    token = tokens.current()
+    return token != nil
+  }
+
+  /// Gets the token after a bounded wait.
+  func waitForToken() async throws(ExchangeError) {
     guard let route, let source = tokens else { return }
-    token = source.current()
-    guard token == nil else { return }
     do throws(ExchangeError) {
       token = try await waitForToken(source, route)
     } catch {

@@ -31,7 +31,7 @@ extension Exchange {
 
   private func prepareUpload(_ route: ProxyRoute) throws(ExchangeError) {
     upload.begin(
-      BodyDecoder(head.framing), input: head.framing == .none ? worker.buffers.empty : worker.buffers.lend(),
+      head.framing, input: head.framing == .none ? worker.buffers.empty : worker.buffers.lend(),
       output: worker.buffers.lend(), framing: head.framing,
       passesTrailers: passesTrailers(route), limit: route.bodyLimit, kept: keptContent(route))
     try writeRequestHead(route, to: upload.output)

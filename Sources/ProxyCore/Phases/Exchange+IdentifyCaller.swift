@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Configuration
 internal import Cryptography
 internal import HTTPWire
 internal import Reactor
@@ -9,8 +10,15 @@ extension Exchange {
   private static let longestCheck = Duration.seconds(10)
 
   /// Finds out which of the callers of proxy.conf sent the request: by user and password where it has them, else by what
-  /// is known of its connection. Whether it had to say is for the listener and the route to decide.
+  /// is known of its connection; and whether this listener is for that caller. The route may want to know it too.
   func identifyCaller(_ callers: CallerDirectory) async throws(ExchangeError) {
+    try await findCaller(callers)
+    if let rule = connection.listener.callers {
+      try requireCaller(CallerAccess(rule), .listener("\(connection.listener.address)"))
+    }
+  }
+
+  private func findCaller(_ callers: CallerDirectory) async throws(ExchangeError) {
     caller = connection.callerOfPeer
     // What stands in a request inside a tunnel was written for somebody else.
     guard connection.tunnelTarget == nil, let passwords = callers.passwords,

@@ -3,19 +3,14 @@ internal import Configuration
 internal import HTTPWire
 
 extension Exchange {
-  /// Finds out whether this client may use this listener at all, whether it speaks for itself, whether it is this very
-  /// proxy, and which of the callers it is.
-  func identifyClient() async throws(ExchangeError) {
+  /// Finds out whether this client may use this listener at all, whether it speaks for itself, and whether it is this very
+  /// proxy.
+  func identifyClient() throws(ExchangeError) {
     guard connection.isAdmitted else {
       throw .denied(.listenerClient(address: clientAddress, listener: "\(connection.listener.address)"))
     }
     if head.contains(.via), hasBeenHere { throw .denied(.loop) }
     if connection.listener.browserRequests == .refuse { try refuseBrowserRequest() }
-    guard let callers = worker.callers else { return }
-    try await identifyCaller(callers)
-    if let rule = connection.listener.callers {
-      try requireCaller(CallerAccess(rule), .listener("\(connection.listener.address)"))
-    }
   }
 
   /// Whether this process is among those that the request has passed through.

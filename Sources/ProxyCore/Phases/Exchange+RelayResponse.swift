@@ -125,7 +125,7 @@ extension Exchange {
     do throws(WireError) { try writer.end() } catch { throw .response(error, route) }
     input.consume(answerHead.length)
     download.begin(
-      BodyDecoder(received), input: input, output: outbound, framing: sent,
+      received, input: input, output: outbound, framing: sent,
       passesTrailers: !answerHead.hasConnectionOptions)
   }
 

@@ -2,10 +2,10 @@ internal import Reactor
 internal import Telemetry
 
 extension Exchange {
-  /// Waits for its turn where the route limits how many requests are under way. The place is given back at the end,
+  /// Waits for its turn, since the route limits how many requests are under way. The place is given back at the end,
   /// however that comes.
-  func takePlace() async throws(ExchangeError) {
-    guard let route, let limit = route.concurrency else { return }
+  func takePlace(_ limit: ConcurrencyLimit) async throws(ExchangeError) {
+    guard let route else { return }
     holdsPlace = limit.enter()
     if !holdsPlace { try await waitForPlace(limit, route) }
   }
