@@ -240,8 +240,6 @@ int copenssl_take_over_session(SSL *session, int socket) {
   BIO_set_data(bio, transport);
   BIO_set_init(bio, 1);
   SSL_set_bio(session, bio, bio);
-  SSL_set_mode(session, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  SSL_set_read_ahead(session, 1);
   // HTTP says by itself whether a message is whole, and many servers close without a word.
   SSL_set_options(session, SSL_OP_IGNORE_UNEXPECTED_EOF);
   return 1;

@@ -10,26 +10,23 @@ public import SystemPackage
 /// Bytes that ``send(from:limit:)`` has taken are under way: what the kernel has no room for is kept encrypted, one record of it
 /// at most, and goes out before anything else.
 @safe open class SecureStream: ByteStream {
-  /// The session, an `SSL *` whose transport `copenssl_transport_of` has.
-  public final let session: OpaquePointer
-  /// That transport, which lives as long as the session.
-  public final let transport: OpaquePointer
+  /// The session, an `SSL *`; nil before ``adopt(_:)``.
+  public final private(set) var session: OpaquePointer!
+  /// Its transport, which lives as long as the session.
+  public final private(set) var transport: OpaquePointer!
   /// The number of the socket below.
   public final let descriptor: Int32
 
   private let loop: EventLoop
   // The stream whose connection this one is inside; it has given up its socket.
   private let carrier: SecureStream?
-  private var isOpen = true
+  /// Whether the stream has the socket.
+  public final private(set) var isOpen = true
   private var isFinishing = false
 
-  /// The bytes of `session` on a socket that is registered with `loop`, on whose thread the stream is used.
-  public init(
-    _ session: OpaquePointer, on descriptor: Int32, inside carrier: SecureStream? = nil, _ loop: EventLoop
-  ) throws(Errno) {
-    guard let transport = unsafe copenssl_transport_of(session) else { throw .invalidArgument }
-    unsafe self.session = session
-    unsafe self.transport = transport
+  /// The bytes of the session that is adopted next, on a socket that is registered with `loop`, on whose thread the stream is
+  /// used.
+  public init(on descriptor: Int32, inside carrier: SecureStream? = nil, _ loop: EventLoop) throws(Errno) {
     self.descriptor = descriptor
     self.loop = loop
     self.carrier = carrier
@@ -37,6 +34,12 @@ public import SystemPackage
     // What was received before is not announced by the kernel.
     isReadable = true
     try loop.register(self, stream: descriptor)
+  }
+
+  /// From now on the bytes are those of `session`, which has a transport.
+  public final func adopt(_ session: OpaquePointer) {
+    unsafe self.session = session
+    unsafe transport = copenssl_transport_of(session)
   }
 
   /// Frees the socket, once; the subclass says how.
@@ -89,7 +92,7 @@ public import SystemPackage
     return .transferred(received)
   }
 
-  public final override func send(from buffer: ByteBuffer, limit: Int = .max) -> IOResult {
+  open override func send(from buffer: ByteBuffer, limit: Int = .max) -> IOResult {
     let wanted = min(buffer.count, limit)
     var sent = 0
     while sent < wanted {
@@ -128,17 +131,18 @@ public import SystemPackage
 
   /// Sends what waits for room; whether nothing does any more.
   private func flush() -> Bool {
-    guard isOpen, unsafe copenssl_unsent(transport) > 0 else { return true }
+    guard isOpen, hasUnsentBytes else { return true }
     guard unsafe copenssl_flush(transport) == 1 else { return false }
     if isFinishing { _ = shutdown(descriptor, Int32(SHUT_WR)) }
     return true
   }
 
   public final override var undeliveredBytes: Int {
-    unsafe max(0, Int(clinux_undelivered_bytes(descriptor))) + Int(copenssl_unsent(transport))
+    let unsent = unsafe transport.map { unsafe Int(copenssl_unsent($0)) } ?? 0
+    return max(0, Int(clinux_undelivered_bytes(descriptor))) + unsent
   }
 
-  public final override var hasUnsentBytes: Bool { unsafe copenssl_unsent(transport) > 0 }
+  public final override var hasUnsentBytes: Bool { unsafe transport != nil && copenssl_unsent(transport) > 0 }
 
   public final override var localAddress: String { SocketAddress.text(of: descriptor, peer: false) }
 
@@ -146,7 +150,7 @@ public import SystemPackage
   open override func hasUnexpectedInput() -> Bool {
     if peerClosed { return true }
     if carrier == nil, unsafe SSL_has_pending(session) == 0, unsafe copenssl_has_received(transport) == 0,
-      clinux_is_quiet(descriptor) == 1
+      unsafe SSL_get_shutdown(session) & SSL_RECEIVED_SHUTDOWN == 0, clinux_is_quiet(descriptor) == 1
     {
       return false
     }
@@ -161,19 +165,19 @@ public import SystemPackage
   // MARK: The end
 
   /// Says that no more will come, in TLS (close_notify) and in TCP.
-  public final override func finishSending() {
+  open override func finishSending() {
     guard isOpen, !isFinishing else { return }
     isFinishing = true
     ERR_clear_error()
     unsafe _ = SSL_shutdown(session)
     if let carrier { unsafe _ = SSL_shutdown(carrier.session) }
-    if unsafe copenssl_unsent(transport) == 0 { _ = shutdown(descriptor, Int32(SHUT_WR)) }
+    if !hasUnsentBytes { _ = shutdown(descriptor, Int32(SHUT_WR)) }
   }
 
-  public final override func abort() {
+  open override func abort() {
     guard isOpen else { return }
     // Without close_notify, which would say that the end was meant.
-    unsafe SSL_set_quiet_shutdown(session, 1)
+    if let session = unsafe session { unsafe SSL_set_quiet_shutdown(session, 1) }
     // Lingering for no time at all makes the kernel send RST (socket(7), SO_LINGER).
     var linger = linger(l_onoff: 1, l_linger: 0)
     unsafe _ = setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<linger>.size))

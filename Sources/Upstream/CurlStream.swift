@@ -7,46 +7,106 @@ internal import SystemPackage
 
 /// A TLS connection that libcurl made, and verified, and will close.
 ///
-/// Its bytes do not go through `curl_easy_recv` and `curl_easy_send`, which look for the connection anew at each call, and
-/// through a transport that is of use inside libcurl only: docs/decisions/0010-tls-upstream.md.
+/// Up to the first answer its bytes go through `curl_easy_recv` and `curl_easy_send`: with that answer come the session tickets,
+/// which libcurl keeps for the next connection only when it reads them itself. From then on the session is used without
+/// libcurl: docs/decisions/0010-tls-upstream.md.
 final class CurlStream: SecureStream {
   private let transfer: CurlTransfer
-  // Sent by the upstream before anything else: nobody has asked for it, but it is not lost.
-  private var early: UInt8?
+  private var isTakenOver = false
 
   /// Takes over the connection of a transfer that has connected.
   init(_ transfer: CurlTransfer, descriptor: Int32, on loop: EventLoop) throws(UpstreamError) {
     self.transfer = transfer
-    // libcurl shows the session of a connection only when it has been read from, or written to.
-    var byte: UInt8 = 0
-    var count = 0
-    let code = unsafe curl_easy_recv(transfer.easy, &byte, 1, &count)
-    if code == CURLE_OK, count == 1 { early = byte }
     do throws(Errno) {
-      guard let session = unsafe ccurl_tls(transfer.easy) else { throw .socketNotConnected }
-      let tls = OpaquePointer(session)
-      guard unsafe copenssl_take_over_session(tls, descriptor) == 1 else { throw .noMemory }
-      try unsafe super.init(tls, on: descriptor, loop)
+      try super.init(on: descriptor, loop)
     } catch {
       transfer.close()
-      throw .other("the connection cannot be used: \(error)")
+      throw .other("the connection cannot be watched: \(error)")
     }
   }
 
   deinit { close() }
 
   override func receive(into buffer: ByteBuffer, limit: Int = .max) -> IOResult {
-    guard let byte = early else { return super.receive(into: buffer, limit: limit) }
-    early = nil
-    buffer.append(byte)
-    return .transferred(1)
+    guard !isTakenOver else { return super.receive(into: buffer, limit: limit) }
+    let wanted = min(buffer.freeSpace, limit)
+    var count = 0
+    let code = unsafe buffer.withUnsafeFreeSpace { free in
+      unsafe curl_easy_recv(transfer.easy, free.baseAddress, wanted, &count)
+    }
+    switch code {
+    case CURLE_OK where count > 0:
+      buffer.commit(count)
+      takeOver()
+      return .transferred(count)
+    case CURLE_OK:
+      return .endOfStream
+    case CURLE_AGAIN:
+      isReadable = false
+      return .wouldBlock
+    default:
+      return .failed(.tls(Self.text(of: code)))
+    }
+  }
+
+  override func send(from buffer: ByteBuffer, limit: Int = .max) -> IOResult {
+    guard !isTakenOver else { return super.send(from: buffer, limit: limit) }
+    let wanted = min(buffer.count, limit)
+    var count = 0
+    let code = unsafe buffer.withUnsafeReadableBytes { bytes in
+      unsafe curl_easy_send(transfer.easy, bytes.baseAddress, wanted, &count)
+    }
+    switch code {
+    case CURLE_OK where count > 0:
+      buffer.consume(count)
+      return .transferred(count)
+    case CURLE_OK, CURLE_AGAIN:
+      isWritable = false
+      return .wouldBlock
+    default:
+      return .failed(.tls(Self.text(of: code)))
+    }
+  }
+
+  /// What libcurl has made is used without it from here on; where that cannot be, libcurl goes on.
+  private func takeOver() {
+    // What the session holds is not announced by the kernel.
+    isReadable = true
+    guard let session = unsafe ccurl_tls(transfer.easy) else { return }
+    let tls = OpaquePointer(session)
+    guard unsafe copenssl_take_over_session(tls, descriptor) == 1 else { return }
+    unsafe adopt(tls)
+    isTakenOver = true
   }
 
   override func hasUnexpectedInput() -> Bool {
-    early != nil || super.hasUnexpectedInput()
+    guard !isTakenOver else { return super.hasUnexpectedInput() }
+    guard !peerClosed else { return true }
+    var byte: UInt8 = 0
+    var count = 0
+    let code = unsafe curl_easy_recv(transfer.easy, &byte, 1, &count)
+    isReadable = false
+    return code != CURLE_AGAIN
+  }
+
+  override func finishSending() {
+    if isOpen, !isTakenOver { takeOver() }
+    if isTakenOver { super.finishSending() }
+  }
+
+  override func abort() {
+    // Without close_notify, which would say that the end was meant.
+    if isOpen, !isTakenOver, let session = unsafe ccurl_tls(transfer.easy) {
+      unsafe SSL_set_quiet_shutdown(OpaquePointer(session), 1)
+    }
+    super.abort()
   }
 
   override func releaseSocket() {
     transfer.close()
+  }
+
+  private static func text(of code: CURLcode) -> String {
+    unsafe String(cString: curl_easy_strerror(code))
   }
 }

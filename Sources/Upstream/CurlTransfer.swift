@@ -113,6 +113,7 @@ internal import Reactor
   private func prepare(tls: UnsafeMutableRawPointer) -> CURLcode {
     let context = OpaquePointer(tls)
     unsafe SSL_CTX_set1_cert_store(context, trust.store)
+    unsafe copenssl_allow_moving_writes(context)
     unsafe copenssl_read_ahead(context)
     unsafe copenssl_prefer_aes_128(context)
     guard let identity else { return CURLE_OK }

@@ -56,6 +56,16 @@ def test_connection_close_is_obeyed(proxy):
     client.expect_end()
 
 
+@pytest.mark.parametrize("behind", [b"", b"\r\n", b"GET /api/more HTTP/1.1\r\nHost: a\r\n\r\n", b"x" * 100_000])
+def test_an_answer_is_whole_whatever_follows_a_request_that_was_the_last(proxy, origin, behind):
+    body = b"y" * 3_000_000
+    origin.script(lambda connection: (connection.request(), connection.answer(body), connection.expect_close()))
+    client = proxy.connect().send(get("http://api.internal/x", "Connection: close") + behind)
+    assert client.answer().body == body
+    client.expect_end()
+    assert len(origin.requests) == 1
+
+
 def test_a_keep_alive_connection_serves_many_requests_in_both_forms(proxy, origin):
     client = proxy.connect()
     for number in range(100):

@@ -222,7 +222,7 @@ def test_interim_answers_before_the_401_and_after_it_reach_the_client(proxy, ori
 
 
 @pytest.mark.parametrize("rest", [
-    b"Content-Length: 200000\r\n\r\n" + b"x" * 200_000, b"Content-Length: 5\r\n\r\n12", b"\r\nuntil the end",
+    b"Content-Length: 1000000\r\n\r\n" + b"x" * 1_000_000, b"Content-Length: 5\r\n\r\n12", b"\r\nuntil the end",
     b"Connection: close\r\nContent-Length: 0\r\n\r\n", b"Content-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\r\n",
 ], ids=["large", "unfinished", "until-close", "close", "more"])
 def test_a_connection_on_which_something_of_the_401_is_left_is_not_used_again(proxy, origin, rest):

@@ -336,6 +336,15 @@ def test_what_the_client_sends_ahead_of_the_switch_belongs_to_the_new_protocol(p
     assert received == [EVIL + b"more"] and len(origin.requests) == 1
 
 
+def test_what_follows_an_empty_content_belongs_to_the_new_protocol(proxy, origin):
+    origin.script(echo)
+    client = proxy.connect().send(handshake("/api/x", "Content-Length: 0", method="POST") + b"early")
+    client.switched()
+    assert client.reader.exactly(5) == b"early"
+    client.close()
+    assert proxy.connect().exchange(get("/api/y")).status == 200
+
+
 @pytest.mark.parametrize("fields", [
     WEBSOCKET, ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"],
     ["Connection: Upgrade", "Upgrade: a b"],

@@ -8,6 +8,7 @@ import pytest
 from harness import content
 from harness.authlib_server import AuthlibServer
 from harness.client import get
+from harness.waiting import poll
 from harness.wire import Incomplete
 
 
@@ -28,6 +29,25 @@ def test_a_certificate_of_a_trusted_authority_for_the_right_name_is_accepted(tru
     assert ask(proxy)[0].body == b"small\n"
     assert ask(proxy, "/echo/authorization")[0].body == f"Bearer {authlib.tokens[0]}".encode()
     assert ask(proxy, "/echo/host")[0].body == nginx.authority("tls").replace("127.0.0.1", host).encode()
+
+
+def test_the_cipher_that_costs_least_is_asked_for_first_and_the_others_are_still_offered(trusting, nginx):
+    chosen, offered = ask(trusting(nginx.url("tls")), "/echo/cipher")[0].body.decode().split()
+    assert chosen == "TLS_AES_128_GCM_SHA256"
+    assert offered.split(":")[:3] == [chosen, "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"]
+
+
+def test_a_new_connection_resumes_the_session_of_an_earlier_one(start_proxy, authority, nginx):
+    proxy = start_proxy({"forward_to": nginx.url("tls")}, tls={"ca_file": str(authority.file)},
+                        timeouts={"upstream_idle": "1ms"})
+    client = proxy.connect()
+
+    def resumed() -> bytes:
+        poll(lambda: proxy.sample("m2m_proxy_upstream_connections") == 0, "the end of the idle connection")
+        return client.exchange(get("http://api.internal/echo/resumed")).body
+
+    assert client.exchange(get("http://api.internal/echo/resumed")).body == b"TLSv1.3 ."
+    assert resumed() == b"TLSv1.3 r"
 
 
 def test_one_tls_connection_serves_many_requests(trusting, nginx):

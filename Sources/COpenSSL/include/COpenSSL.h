@@ -19,6 +19,9 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+// Lets a write be tried again from another address, and succeed in part.
+void copenssl_allow_moving_writes(SSL_CTX *context);
+
 // Lets one system call fetch as many TLS records as have arrived.
 void copenssl_read_ahead(SSL_CTX *context);
 

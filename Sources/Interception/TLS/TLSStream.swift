@@ -56,7 +56,8 @@ public import SystemPackage
     }
     guard let accepted = unsafe accepted else { throw .noMemory }
     self.socket = consume socket
-    try unsafe super.init(accepted, on: number, inside: carrier, loop)
+    try super.init(on: number, inside: carrier, loop)
+    unsafe adopt(accepted)
   }
 
   private func handOver() -> Descriptor? {

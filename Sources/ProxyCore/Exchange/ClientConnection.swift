@@ -298,7 +298,7 @@ final class ClientConnection: @unchecked Sendable {
   /// the end has been told then.
   private func mayClose() -> Bool {
     guard input == nil, !stream.hasUnexpectedInput() else { return false }
-    if isSecure { stream.finishSending() }
+    if !(stream is SocketStream) { stream.finishSending() }
     return !stream.hasUnsentBytes
   }
 

@@ -40,7 +40,8 @@ extension Exchange {
 
   /// Moves what came with the head to where the rest of the content will come: the head itself is still needed.
   func takeEarlyContent() {
-    guard head.framing != .none, let input = connection.input else { return }
+    // Where there is no content, what has come belongs to whatever follows the request.
+    guard head.framing != .none, head.framing != .length(0), let input = connection.input else { return }
     let headEnd = input.start + head.length
     upload.input.append(input.bytes(headEnd..<input.end))
     input.truncate(to: headEnd)

@@ -62,7 +62,9 @@ extension Exchange {
         case .upstream(let reason): throw .tunnelBroken(reason, route)
         }
       }
-      if tunnel!.isFinished { return }
+      // A stream that is closed loses what waits for room in the kernel.
+      let isUnderWay = [connection.stream, upstream].contains { $0.hasUnsentBytes && !$0.hasFailed }
+      if tunnel!.isFinished, !isUnderWay { return }
       if progress.hasMoved {
         undelivered = .max
         setTunnelDeadline(route)

@@ -18,6 +18,8 @@ _LOCATIONS = """
     location / {{ }}
     location /upload/ {{ dav_methods PUT DELETE; create_full_put_path on; }}
     location = /echo/authorization {{ default_type text/plain; return 200 "$http_authorization"; }}
+    location = /echo/cipher {{ default_type text/plain; return 200 "$ssl_cipher $ssl_ciphers"; }}
+    location = /echo/resumed {{ default_type text/plain; return 200 "$ssl_protocol $ssl_session_reused"; }}
     location = /echo/host {{ default_type text/plain; return 200 "$http_host"; }}
     location = /echo/agent {{ default_type text/plain; return 200 "$http_user_agent"; }}
     location /echo/uri/ {{ default_type text/plain; return 200 "$request_method $request_uri"; }}
@@ -67,6 +69,8 @@ class Nginx:
             tls = _TLS.format(certificate=certificates[name]) if name in certificates else ""
             if name == "tls11":
                 tls += "    ssl_protocols TLSv1.1;\n    ssl_ciphers ALL:@SECLEVEL=0;\n"
+            elif tls:
+                tls += "    ssl_protocols TLSv1.2 TLSv1.3;\n"
             servers += f"  server {{\n    listen 127.0.0.1:{self._ports[name]}{' ssl' if tls else ''};\n{tls}"
             servers += _LOCATIONS.format(directory=directory) + "  }\n"
         temporary = "".join(f"  {kind}_temp_path {directory}/{kind};\n"
