@@ -4,7 +4,7 @@ from ..load import pace
 from ..load.request import request
 from ..peers import PEERS, Peer, Role
 from ..site import Site
-from .requests import under_load
+from .requests import WARM_UP, under_load
 from .scenario import Column, Scenario, Values, against_peers
 
 _CONNECTIONS = 64
@@ -34,6 +34,8 @@ class _HalfLoad:
         rate = self.rate(site)
         message = request(site, "/orders/small")
         with peer.start(site, Role()) as running:
+            # The first requests wait for connections, and some of them for a token.
+            pace.run(site, running.directory, running.port, message, _CONNECTIONS, rate, WARM_UP)
             records = pace.run(site, running.directory, running.port, message, _CONNECTIONS, rate, site.seconds)
         return {"rate": rate} | percentiles(latency for _, latency in records)
 
