@@ -47,13 +47,8 @@ public struct BodyDecoder: Sendable {
   public init(_ framing: BodyFraming, limits: BodyLimits = BodyLimits()) {
     self.framing = framing
     self.limits = limits
-    switch framing {
-    case .none: isFinished = true
-    case .length(let length):
-      remaining = length
-      isFinished = length == 0
-    case .chunked, .untilClose: isFinished = false
-    }
+    isFinished = false
+    restart(framing)
   }
 
   /// Begins another body, as a new decoder would; what is costly to let go of is only where there is some.
