@@ -63,8 +63,9 @@ extension Exchange {
         }
       }
       // A stream that is closed loses what waits for room in the kernel.
-      let isUnderWay = [connection.stream, upstream].contains { $0.hasUnsentBytes && !$0.hasFailed }
-      if tunnel!.isFinished, !isUnderWay { return }
+      if tunnel!.isFinished, ![connection.stream, upstream].contains(where: { $0.hasUnsentBytes && !$0.hasFailed }) {
+        return
+      }
       if progress.hasMoved {
         undelivered = .max
         setTunnelDeadline(route)
