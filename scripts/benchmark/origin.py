@@ -24,6 +24,8 @@ http {{
   client_body_timeout 600s;
   client_max_body_size 0;
   client_body_buffer_size 64k;
+  # The token alone nearly fills the default of 1 KB: what a proxy adds beside it must not cost the origin a second read.
+  client_header_buffer_size 4k;
   sendfile on;
   tcp_nopush on;
   output_buffers 2 128k;
