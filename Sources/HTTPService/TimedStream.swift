@@ -18,7 +18,7 @@ final class TimedStream {
 
   private let stream: SocketStream
   private let loop: EventLoop
-  private let wakeup = Wakeup()
+  private let wakeup: Wakeup
   private let timer = LoopTimer()
   private var isInterrupted = false
 
@@ -26,6 +26,8 @@ final class TimedStream {
   init(_ socket: consuming Descriptor, on loop: EventLoop) throws(Errno) {
     stream = try SocketStream(socket, on: loop)
     self.loop = loop
+    let wakeup = Wakeup(on: loop)
+    self.wakeup = wakeup
     stream.observer = wakeup
     timer.action = { [unowned wakeup] in wakeup.wake() }
   }

@@ -44,7 +44,7 @@ public import SystemPackage
   private var registrations: UInt32 = 0
   private var ready: [UnownedJob] = []
   private var running: [UnownedJob] = []
-  private var deferred: [UnsafeContinuation<Void, Never>] = unsafe []
+  private let nextRound = NextRound()
   private var timers = TimerQueue()
   private var beforeWaiting: [() -> Void] = []
   private var isStopped = false
@@ -87,13 +87,13 @@ public import SystemPackage
 
   /// Lets everybody else have their turn, sockets included, before the calling task goes on.
   public func yield() async {
-    unsafe await withUnsafeContinuation { unsafe deferred.append($0) }
+    await nextRound.wait()
   }
 
   private func resumeDeferred() {
-    guard unsafe !deferred.isEmpty else { return }
-    unsafe deferred.forEach { unsafe $0.resume() }
-    unsafe deferred.removeAll(keepingCapacity: true)
+    guard !nextRound.jobs.isEmpty else { return }
+    ready.append(contentsOf: nextRound.jobs)
+    nextRound.jobs.removeAll(keepingCapacity: true)
   }
 
   /// Ends ``run()`` after the current round. From any thread.
@@ -124,6 +124,11 @@ public import SystemPackage
     } else {
       post { $0.jobs.append(job) }
     }
+  }
+
+  /// Runs `job` soon. On the loop's thread.
+  func resume(_ job: UnownedJob) {
+    ready.append(job)
   }
 
   private func post(_ add: (inout sending Inbox) -> Void) {
@@ -162,7 +167,7 @@ public import SystemPackage
   }
 
   private func waitingTime() -> Int32 {
-    guard unsafe ready.isEmpty && deferred.isEmpty && !isStopped else { return 0 }
+    guard ready.isEmpty && nextRound.jobs.isEmpty && !isStopped else { return 0 }
     let next = timers.next
     guard next != .never else { return -1 }
     // Rounded up, so that the loop does not spin through the last fraction of a millisecond.

@@ -1,30 +1,40 @@
+// Sendable because it is used on its loop's thread only.
 /// The one place where a task waits: for its sockets, its timers, a token, whatever comes first.
 ///
 /// Everything that can end the wait sets its own state and calls ``wake()``. The task looks at that state before it
 /// waits and after; since both happen on the loop's thread, no wake-up is lost between the look and the wait.
-@safe public final class Wakeup: ReadinessObserver {
-  // Resumed exactly once: taken out before it is resumed.
-  private var waiting: UnsafeContinuation<Void, Never>?
+public final class Wakeup: ReadinessObserver, SerialExecutor, @unchecked Sendable {
+  private let loop: EventLoop
+  private let halt = Halt()
+  // What the waiting task has become; taken out before it is run.
+  private var waiting: UnownedJob?
 
-  /// A wake-up that nobody waits for yet.
-  public override init() {}
+  /// A wake-up that nobody waits for yet, for tasks of `loop`.
+  public init(on loop: EventLoop) {
+    self.loop = loop
+    super.init()
+    unsafe halt.executor = asUnownedSerialExecutor()
+  }
 
   /// Suspends the calling task until ``wake()``. It may also return for a reason of the past: look again.
   public func wait() async {
-    unsafe await withUnsafeContinuation { continuation in
-      unsafe precondition(waiting == nil, "one task waits at a time")
-      unsafe waiting = continuation
-    }
+    await halt.pass()
   }
 
   /// Lets the waiting task go on, if there is one. On the loop's thread only.
   public func wake() {
-    guard let continuation = unsafe waiting else { return }
-    unsafe waiting = nil
-    unsafe continuation.resume()
+    guard let job = waiting else { return }
+    waiting = nil
+    loop.resume(job)
   }
 
   public override func readinessChanged() {
     wake()
+  }
+
+  /// Keeps the job that a task has become by waiting; Swift's runtime calls this.
+  public func enqueue(_ job: consuming ExecutorJob) {
+    precondition(waiting == nil, "one task waits at a time")
+    waiting = UnownedJob(job)
   }
 }

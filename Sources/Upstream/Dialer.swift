@@ -5,7 +5,7 @@ internal import SystemPackage
 
 /// Makes connections for one event loop, by libcurl: names resolved, addresses raced, TLS shaken and verified.
 public final class Dialer {
-  private let loop: EventLoop
+  let loop: EventLoop
   private let trust: TrustStore
   private let share: CurlShare
 

@@ -26,7 +26,7 @@ public final class HTTPClient {
         withExtendedLifetime((collector, content)) {}
       }
       try prepare(transfer, request, content, collector)
-      let wakeup = Wakeup()
+      let wakeup = Wakeup(on: dialer.loop)
       var outcome: Result<Void, UpstreamError>?
       try transfer.start { result in
         outcome = result

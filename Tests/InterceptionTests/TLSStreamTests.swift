@@ -64,7 +64,7 @@ import Testing
       return client.readToEnd()
     }
     let taken = try running.run { () -> (first: Int, second: Int) in
-      let wakeup = Wakeup()
+      let wakeup = Wakeup(on: running.loop)
       stream.observer = wakeup
       #expect(await Self.shakeHands(stream, wakeup) == nil)
       var first = 0
@@ -106,7 +106,7 @@ import Testing
     let (stream, socket) = try connection(
       try leaves.mint(for: "a.example"), early: Array("GET / HTTP/1.1\r\n\r\n".utf8))
     let failure = try running.run {
-      let wakeup = Wakeup()
+      let wakeup = Wakeup(on: running.loop)
       stream.observer = wakeup
       defer { stream.close() }
       return await Self.shakeHands(stream, wakeup)
@@ -129,7 +129,7 @@ import Testing
       return true
     }
     let text = try running.run { () -> String in
-      let wakeup = Wakeup()
+      let wakeup = Wakeup(on: running.loop)
       stream.observer = wakeup
       defer { stream.close() }
       #expect(await Self.shakeHands(stream, wakeup) == nil)
@@ -162,7 +162,7 @@ import Testing
       return true
     }
     try running.run {
-      let wakeup = Wakeup()
+      let wakeup = Wakeup(on: running.loop)
       stream.observer = wakeup
       defer { stream.close() }
       // As if each attempt came before the announcement of what it finds.
@@ -196,7 +196,7 @@ import Testing
       return client.read()
     }
     let isReadable = try running.run { () -> Bool in
-      let wakeup = Wakeup()
+      let wakeup = Wakeup(on: running.loop)
       stream.observer = wakeup
       #expect(await Self.shakeHands(stream, wakeup) == nil)
       let buffer = ByteBuffer(capacity: 1024)

@@ -91,7 +91,7 @@ import Testing
     let limit = limit(1, queue: 2)
     let running = try RunningLoop()
     let (first, second) = try running.run { [loop = running.loop] in
-      (PlaceWaiter(loop: loop, wakeup: Wakeup()), PlaceWaiter(loop: loop, wakeup: Wakeup()))
+      (PlaceWaiter(loop: loop, wakeup: Wakeup(on: loop)), PlaceWaiter(loop: loop, wakeup: Wakeup(on: loop)))
     }
     #expect(limit.enter())
     for waiter in [first, second] {
@@ -121,7 +121,7 @@ import Testing
       for task in 0..<10 {
         running.start { [loop = running.loop] in
           for round in 0..<200 {
-            let wakeup = Wakeup()
+            let wakeup = Wakeup(on: loop)
             var holds = limit.enter()
             if !holds {
               let waiter = PlaceWaiter(loop: loop, wakeup: wakeup)

@@ -34,8 +34,8 @@ struct RequestedHostsTests {
   }
 
   /// A connection to `host`.
-  private func connect(_ host: RequestedHosts.Host) async throws -> UpstreamConnection {
-    let wakeup = Wakeup()
+  private func connect(_ host: RequestedHosts.Host, on loop: EventLoop) async throws -> UpstreamConnection {
+    let wakeup = Wakeup(on: loop)
     let lease = UpstreamLease(connectTimeout: .seconds(10), wakeup: wakeup)
     host.pool.request(lease)
     while true {
@@ -45,9 +45,9 @@ struct RequestedHostsTests {
   }
 
   /// Leaves an idle connection to `port` behind.
-  private func use(_ hosts: RequestedHosts, _ port: UInt16) async throws {
+  private func use(_ hosts: RequestedHosts, _ port: UInt16, on loop: EventLoop) async throws {
     let host = try #require(hosts.enter(origin(port)))
-    host.pool.release(try await connect(host))
+    host.pool.release(try await connect(host, on: loop))
     hosts.leave(host)
   }
 
@@ -72,7 +72,7 @@ struct RequestedHostsTests {
   func kept() throws {
     let listener = try RawListener()
     let count = try withHosts { hosts, loop in
-      try await use(hosts, listener.port)
+      try await use(hosts, listener.port, on: loop)
       let kept = hosts.count
       try listener.accept().close()
       while hosts.count > 0 { await loop.yield() }
@@ -85,7 +85,7 @@ struct RequestedHostsTests {
   func expired() throws {
     let listener = try RawListener()
     try withHosts(idle: .milliseconds(1)) { hosts, loop in
-      try await use(hosts, listener.port)
+      try await use(hosts, listener.port, on: loop)
       while hosts.count > 0 { await loop.yield() }
     }
     #expect(try listener.accept().readToEnd().end == .closed)
@@ -94,11 +94,11 @@ struct RequestedHostsTests {
   @Test("the one not used for longest gives way when there are as many as may be, one in use does not")
   func limit() throws {
     let listeners = try (0..<3).map { _ in try RawListener() }
-    let found = try withHosts(limit: 2) { hosts, _ in
-      try await use(hosts, listeners[0].port)
-      try await use(hosts, listeners[1].port)
-      try await use(hosts, listeners[0].port)
-      try await use(hosts, listeners[2].port)
+    let found = try withHosts(limit: 2) { hosts, loop in
+      try await use(hosts, listeners[0].port, on: loop)
+      try await use(hosts, listeners[1].port, on: loop)
+      try await use(hosts, listeners[0].port, on: loop)
+      try await use(hosts, listeners[2].port, on: loop)
       let second = try listeners[1].accept().readToEnd().end
       let (first, third) = (hosts.enter(origin(listeners[0].port)), hosts.enter(origin(listeners[2].port)))
       let idle = [first?.pool.idleConnections, third?.pool.idleConnections]
@@ -118,20 +118,20 @@ struct RequestedHostsTests {
   @Test("idle connections to all of them together have a limit; those not used for longest are closed")
   func idleLimit() throws {
     let listeners = try (0..<3).map { _ in try RawListener() }
-    let found = try withHosts(idleLimit: 2) { hosts, _ in
-      for listener in listeners { try await use(hosts, listener.port) }
+    let found = try withHosts(idleLimit: 2) { hosts, loop in
+      for listener in listeners { try await use(hosts, listener.port, on: loop) }
       let first = try listeners[0].accept().readToEnd().end
       var counts = [hosts.count]
       // The others serve on, and count once.
       for _ in 0..<5 {
-        try await use(hosts, listeners[1].port)
-        try await use(hosts, listeners[2].port)
+        try await use(hosts, listeners[1].port, on: loop)
+        try await use(hosts, listeners[2].port, on: loop)
       }
       counts.append(hosts.count)
       // In use it stays, but its idle connection goes.
       let second = try #require(hosts.enter(origin(listeners[1].port)))
-      try await use(hosts, listeners[2].port)
-      try await use(hosts, listeners[0].port)
+      try await use(hosts, listeners[2].port, on: loop)
+      try await use(hosts, listeners[0].port, on: loop)
       counts += [second.pool.idleConnections, hosts.count]
       hosts.leave(second)
       counts.append(hosts.count)

@@ -65,16 +65,15 @@ import Testing
   func wakeup() throws {
     let loop = loop
     let rounds = try running.run { () -> Int in
-      let wakeup = Wakeup()
+      let wakeup = Wakeup(on: loop)
       nonisolated(unsafe) var news = 0
-      nonisolated(unsafe) let waker = wakeup
       var rounds = 0
       while rounds < 100 {
         let wanted = rounds + 1
         Thread.detachNewThread {
           loop.perform {
             unsafe news = wanted
-            unsafe waker.wake()
+            wakeup.wake()
           }
         }
         while unsafe news < wanted { await wakeup.wait() }
@@ -88,7 +87,7 @@ import Testing
   @Test("waking when nobody waits does nothing")
   func idleWakeup() throws {
     let woken = try running.run { () -> Bool in
-      let wakeup = Wakeup()
+      let wakeup = Wakeup(on: loop)
       wakeup.wake()
       wakeup.wake()
       let timer = LoopTimer()
@@ -104,7 +103,7 @@ import Testing
   func timers() throws {
     let loop = loop
     let fired = try running.run { () -> [(Int, Bool)] in
-      let wakeup = Wakeup()
+      let wakeup = Wakeup(on: loop)
       var fired: [(Int, Bool)] = []
       var timers: [LoopTimer] = []
       let start = loop.now
@@ -129,7 +128,7 @@ import Testing
   func stoppedInTheSameRound() throws {
     let loop = loop
     let fired = try running.run { () -> [String] in
-      let wakeup = Wakeup()
+      let wakeup = Wakeup(on: loop)
       let (first, second, last) = (LoopTimer(), LoopTimer(), LoopTimer())
       var fired: [String] = []
       first.action = {

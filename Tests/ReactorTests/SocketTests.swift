@@ -32,7 +32,7 @@ import Testing
 
   /// Reads until there are `count` bytes or the end, waiting where nothing is there.
   private func receive(_ count: Int, _ stream: ByteStream) async -> (bytes: String, end: IOResult?) {
-    let wakeup = Wakeup()
+    let wakeup = Wakeup(on: loop)
     stream.observer = wakeup
     defer { stream.observer = nil }
     let buffer = ByteBuffer(capacity: 64)
@@ -119,7 +119,7 @@ import Testing
     let amount = 32 << 20
     let sending = Answer<Int>()
     running.start {
-      let wakeup = Wakeup()
+      let wakeup = Wakeup(on: loop)
       stream.observer = wakeup
       defer { stream.observer = nil }
       let buffer = ByteBuffer(capacity: 1 << 16)

@@ -40,7 +40,7 @@ struct DestinationTests {
       let dialer = try Dialer(loop: running.loop, trust: TrustStore(caFile: nil))
       let origin = UpstreamOrigin(
         isSecure: false, host: "127.0.0.1", port: port, destinations: DestinationRules(allowsPrivate: allowsPrivate))
-      let wakeup = Wakeup()
+      let wakeup = Wakeup(on: running.loop)
       var outcome: Result<ByteStream, UpstreamError>?
       let attempt = try dialer.dial(origin, timeout: .seconds(10)) { result in
         outcome = result

@@ -36,7 +36,7 @@ final class PoolOnLoop {
     UpstreamConnection, UpstreamError
   > {
     try running.run { [self] in
-      let wakeup = Wakeup()
+      let wakeup = Wakeup(on: running.loop)
       let lease = UpstreamLease(connectTimeout: timeout, wakeup: wakeup)
       pool.request(lease, mustBeNew: mustBeNew)
       while true {
@@ -49,7 +49,7 @@ final class PoolOnLoop {
   /// Sends `text` and reads until `end` has come.
   func exchange(_ connection: UpstreamConnection, _ text: String, upTo end: String) throws -> String {
     try running.run {
-      let wakeup = Wakeup()
+      let wakeup = Wakeup(on: self.running.loop)
       connection.stream.observer = wakeup
       defer { connection.stream.observer = nil }
       let buffer = ByteBuffer(capacity: 65_536)

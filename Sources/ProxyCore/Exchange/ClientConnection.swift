@@ -40,7 +40,7 @@ final class ClientConnection: @unchecked Sendable {
   /// The field with user and password that was right last time, and whose they are.
   var knownCredentials: (field: Secret, caller: Int)?
   /// Where the task of this connection waits, for whatever it waits for.
-  let wakeup = Wakeup()
+  let wakeup: Wakeup
   /// Bytes that were received and belong to no finished request.
   var input: ByteBuffer?
   /// Whether no request has begun.
@@ -75,6 +75,7 @@ final class ClientConnection: @unchecked Sendable {
     }
     isAdmitted = listener.settings.allow.admits(address)
     self.worker = worker
+    wakeup = Wakeup(on: worker.loop)
     stream.observer = wakeup
     timer.action = { [unowned self] in
       isOverdue = true
