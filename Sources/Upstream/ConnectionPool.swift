@@ -32,9 +32,9 @@ struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
     self.queueLimit = queueLimit
   }
 
-  /// The idle connection that was used last; it counts as used from now on.
-  mutating func takeIdle() -> Connection? {
-    idle.popLast()?.connection
+  /// The idle connection that was used last, and since when nobody has; it counts as used from now on.
+  mutating func takeIdle() -> (connection: Connection, since: Instant)? {
+    idle.popLast()
   }
 
   mutating func lease(for waiter: Waiter) -> Lease {

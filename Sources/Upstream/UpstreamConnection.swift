@@ -6,8 +6,6 @@ public final class UpstreamConnection: ReadinessObserver {
   public let stream: ByteStream
   /// How many requests were sent on it before the present one.
   public internal(set) var earlierRequests = 0
-  /// Since when nobody uses it.
-  var idleSince = Instant.never
   private let disturbed: (UpstreamConnection) -> Void
 
   /// - Parameter disturbed: called when something happens while nobody uses it, which is when it observes its own stream.

@@ -72,10 +72,11 @@ public final class UpstreamPool {
 
   /// An idle connection, if there is one that can be used.
   public func reuse() -> UpstreamConnection? {
-    while let connection = pool.takeIdle() {
+    while let (connection, since) = pool.takeIdle() {
       connection.stream.observer = nil
-      // Looked at just before it is used: what came in meanwhile would be taken for the answer.
-      guard connection.stream.hasUnexpectedInput() else {
+      // What came in meanwhile would be taken for the answer. The loop has reported it, unless it has not looked since:
+      // docs/decisions/0011-idle-upstream.md.
+      guard since == loop.now || connection.stream.isReadable, connection.stream.hasUnexpectedInput() else {
         connection.earlierRequests += 1
         return connection
       }

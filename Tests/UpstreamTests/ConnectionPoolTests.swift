@@ -27,7 +27,7 @@ import Testing
       #expect(lease == .dial)
       expect(pool.release(connection, at: start), gives: nil)
     }
-    let taken = (0..<3).map { _ in pool.takeIdle() }
+    let taken = (0..<3).map { _ in pool.takeIdle()?.connection }
     #expect(taken[0] === two && taken[1] === one && taken[2] == nil)
     #expect(pool.open == 2)
   }

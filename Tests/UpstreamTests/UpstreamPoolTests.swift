@@ -53,6 +53,21 @@ import Upstream
     #expect(try pool.figures() == [0, 0, 0])
   }
 
+  @Test("a connection that was given back since the loop last looked is not used with bytes on it that nobody asked for")
+  func talkingReuse() throws {
+    let listener = try RawListener()
+    let pool = try PoolOnLoop(port: listener.port)
+    let connection = try pool.connect().get()
+    let peer = try listener.accept()
+    let reused = try pool.running.run { () -> UpstreamConnection? in
+      // The bytes are there, and the loop has not been told yet.
+      peer.send("unasked")
+      pool.pool.release(connection)
+      return pool.pool.reuse()
+    }
+    #expect(reused == nil)
+  }
+
   @Test("a connection is not handed to a waiting request with bytes on it that nobody asked for")
   func talkingHandover() throws {
     let listener = try RawListener()
@@ -60,7 +75,7 @@ import Upstream
     let connection = try pool.connect().get()
     let peer = try listener.accept()
     let given = try pool.running.run { () -> UpstreamConnection? in
-      let lease = UpstreamLease(connectTimeout: .seconds(10), wakeup: Wakeup())
+      let lease = UpstreamLease(connectTimeout: .seconds(10), wakeup: Wakeup(on: pool.running.loop))
       pool.pool.request(lease)
       // The bytes are there, and the loop has not been told yet.
       peer.send("unasked")
@@ -78,7 +93,7 @@ import Upstream
     let pool = try PoolOnLoop(port: listener.port, connections: 1, queue: 1)
     let first = try pool.connect().get()
     let (refusal, isSame) = try pool.running.run { () -> (UpstreamError?, Bool) in
-      let wakeup = Wakeup()
+      let wakeup = Wakeup(on: pool.running.loop)
       let waiting = UpstreamLease(connectTimeout: .seconds(10), wakeup: wakeup)
       let refused = UpstreamLease(connectTimeout: .seconds(10), wakeup: wakeup)
       pool.pool.request(waiting)
@@ -99,7 +114,7 @@ import Upstream
     let pool = try PoolOnLoop(port: listener.port, connections: 1, queue: 1)
     let first = try pool.connect().get()
     let second = try pool.running.run { () -> UpstreamConnection? in
-      let wakeup = Wakeup()
+      let wakeup = Wakeup(on: pool.running.loop)
       let waiting = UpstreamLease(connectTimeout: .seconds(10), wakeup: wakeup)
       pool.pool.request(waiting)
       pool.pool.discard(first)
@@ -116,7 +131,7 @@ import Upstream
     let pool = try PoolOnLoop(port: listener.port, connections: 1, queue: 1)
     let figures = try pool.running.run { () -> [[Int]] in
       let all = { [pool.pool.openConnections, pool.pool.idleConnections, pool.pool.waitingRequests] }
-      func lease() -> UpstreamLease { UpstreamLease(connectTimeout: .seconds(10), wakeup: Wakeup()) }
+      func lease() -> UpstreamLease { UpstreamLease(connectTimeout: .seconds(10), wakeup: Wakeup(on: pool.running.loop)) }
       var figures: [[Int]] = []
       let (connecting, waiting) = (lease(), lease())
       pool.pool.request(connecting)
