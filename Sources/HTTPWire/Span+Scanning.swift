@@ -30,6 +30,17 @@ extension Span<UInt8> {
   @inline(__always)
   func firstNotToken(from start: Int, to end: Int) -> Int {
     var position = start
+    while position &+ 8 <= end {
+      let word = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: position, as: UInt64.self).littleEndian
+      let flagged = notOfMostNames(word)
+      if flagged == 0 {
+        position &+= 8
+        continue
+      }
+      position &+= flagged.trailingZeroBitCount &>> 3
+      guard ByteClass.contains(self[position], ByteClass.token) else { return position }
+      position &+= 1
+    }
     while position < end, ByteClass.contains(self[position], ByteClass.token) { position &+= 1 }
     return position
   }
@@ -120,6 +131,19 @@ private func belowSpace(_ word: UInt64) -> UInt64 {
 @inline(__always)
 private func isSpace(_ word: UInt64) -> UInt64 {
   isZero(word ^ 0x2020_2020_2020_2020)
+}
+
+/// Bit 7 of every byte of `word` that is no ASCII letter, no digit and no hyphen, of which most field names are made.
+///
+/// Sums of seven bits each carry into no other byte, so this is exact for all eight.
+@inline(__always)
+private func notOfMostNames(_ word: UInt64) -> UInt64 {
+  let low = word & ~highBits
+  let folded = low | caseBits
+  let letters = (folded &+ 0x1f1f_1f1f_1f1f_1f1f) & ~(folded &+ 0x0505_0505_0505_0505)
+  let digits = (low &+ 0x5050_5050_5050_5050) & ~(low &+ 0x4646_4646_4646_4646)
+  let hyphens = ~((low ^ 0x2d2d_2d2d_2d2d_2d2d) &+ 0x7f7f_7f7f_7f7f_7f7f)
+  return (word | ~(letters | digits | hyphens)) & highBits
 }
 
 /// Bit 7 of every byte of `word` that is 0x7f.

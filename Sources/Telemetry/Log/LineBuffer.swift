@@ -59,20 +59,12 @@
   /// Appends `number` in decimal digits, of which the last `decimals` follow a point if any of them is not zero.
   mutating func append(decimal number: UInt64, decimals: Int = 0) {
     var number = number
-    var decimals = decimals
+    var decimals = number == 0 ? 0 : decimals
     while decimals > 0 && number % 10 == 0 {
       number /= 10
       decimals -= 1
     }
-    var digits = 1
-    var bound: UInt64 = 10
-    while number >= bound {
-      digits += 1
-      let next = bound.multipliedReportingOverflow(by: 10)
-      if next.overflow { break }
-      bound = next.partialValue
-    }
-    let length = decimals > 0 ? max(digits, decimals + 1) + 1 : digits
+    let length = decimals > 0 ? max(Self.digits(of: number), decimals + 1) + 1 : Self.digits(of: number)
     if capacity - count < length { grow(by: length) }
     // From the last digit to the first.
     count += length
@@ -83,6 +75,23 @@
       unsafe storage[position] = UInt8(ascii: ".")
     }
     repeat { takeDigit(of: &number, before: &position) } while number > 0
+  }
+
+  /// How many decimal digits `number` has.
+  @inline(__always)
+  private static func digits(of number: UInt64) -> Int {
+    // Most numbers of a log line are small.
+    if number < 10 { return 1 }
+    if number < 100 { return 2 }
+    if number < 1_000 { return 3 }
+    if number < 10_000 { return 4 }
+    var digits = 5
+    var rest = number / 100_000
+    while rest > 0 {
+      digits += 1
+      rest /= 10
+    }
+    return digits
   }
 
   /// Appends a key of ``LogKeys``: as many of its first bytes as its last one says.

@@ -1,14 +1,36 @@
 extension Span<UInt8> {
   /// Whether these bytes are a value of logfmt without quotation marks. An empty value is for the caller to judge.
-  var isBare: Bool {
-    for index in indices where !ASCIISet.bare.contains(self[index]) { return false }
-    return true
-  }
+  var isBare: Bool { holds { $0.areBare } }
 
   /// Whether these bytes are printable ASCII, and can stand in a JSON string as they are.
-  var isClean: Bool {
-    for index in indices where !ASCIISet.clean.contains(self[index]) { return false }
-    return true
+  var isClean: Bool { holds { $0.areClean } }
+
+  /// Whether `judgement` holds for all bytes, of which some may be shown to it twice.
+  @inline(__always)
+  private func holds(_ judgement: (EightBytes) -> Bool) -> Bool {
+    // Every load is checked against the bounds of the span; it is called unsafe for the types that it may load.
+    guard count >= 8 else { return isEmpty || judgement(EightBytes(paddedWord)) }
+    var offset = 0
+    while offset &+ 8 <= count {
+      guard judgement(unsafe EightBytes(bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))) else {
+        return false
+      }
+      offset &+= 8
+    }
+    return offset == count
+      || judgement(unsafe EightBytes(bytes.unsafeLoadUnaligned(fromByteOffset: count &- 8, as: UInt64.self)))
+  }
+
+  /// One to seven bytes, some of them repeatedly.
+  @inline(__always)
+  private var paddedWord: UInt64 {
+    if count >= 4 {
+      let first = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: 0, as: UInt32.self)
+      let last = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: count &- 4, as: UInt32.self)
+      return UInt64(first) << 32 | UInt64(last)
+    }
+    let three = UInt32(self[0]) << 16 | UInt32(self[count / 2]) << 8 | UInt32(self[count &- 1])
+    return UInt64(three << 8 | three >> 16) &* 0x1_0000_0001
   }
 
   /// The scalar whose UTF-8 begins at `index` and its length in bytes, or nil where it is not well-formed
