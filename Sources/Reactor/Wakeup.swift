@@ -8,6 +8,7 @@ public final class Wakeup: ReadinessObserver, SerialExecutor, @unchecked Sendabl
   private let halt = Halt()
   // What the waiting task has become; taken out before it is run.
   private var waiting: UnownedJob?
+  private var begin: (() -> Void)?
 
   /// A wake-up that nobody waits for yet, for tasks of `loop`.
   public init(on loop: EventLoop) {
@@ -21,11 +22,21 @@ public final class Wakeup: ReadinessObserver, SerialExecutor, @unchecked Sendabl
     await halt.pass()
   }
 
+  /// Calls `begin` with the next ``wake()``, once: it may start a task, where until then none is needed.
+  public func wait(thenCalling begin: @escaping () -> Void) {
+    precondition(waiting == nil && self.begin == nil, "one task waits at a time")
+    self.begin = begin
+  }
+
   /// Lets the waiting task go on, if there is one. On the loop's thread only.
   public func wake() {
-    guard let job = waiting else { return }
-    waiting = nil
-    loop.resume(job)
+    if let job = waiting {
+      waiting = nil
+      loop.resume(job)
+    } else if let begin {
+      self.begin = nil
+      begin()
+    }
   }
 
   public override func readinessChanged() {

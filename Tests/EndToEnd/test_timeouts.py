@@ -2,12 +2,14 @@
 
 import contextlib
 import json
+import signal
 import socket
 
 import pytest
 
 from harness import content
 from harness.client import get
+from harness.waiting import poll
 from harness.wire import Incomplete
 
 
@@ -129,6 +131,39 @@ def test_an_idle_client_connection_is_closed_after_its_time(start_proxy, origin)
     assert used.exchange(get("http://api.internal/x")).status == 200
     used.expect_end()
     unused.expect_end()
+
+
+@pytest.fixture
+def resting(start_proxy, origin):
+    """A proxy and a connection that has carried a request and then waited longer than its task is kept for."""
+    proxy = start_proxy({"forward_to": origin.url}, timeouts={"head": "300ms", "idle": "60s"})
+    client = proxy.connect()
+    assert client.exchange(get("http://api.internal/first")).status == 200
+    # What is waited for is that another one's time is over.
+    assert proxy.connect().send(b"GET").answer().status == 408
+    return proxy, client
+
+
+def test_a_connection_that_has_been_idle_for_long_is_served(resting):
+    proxy, client = resting
+    for _ in range(2):
+        assert client.exchange(get("http://api.internal/later")).status == 200
+    client.send(get("http://api.internal/later") * 3)
+    assert [client.answer().status for _ in range(3)] == [200] * 3
+    proxy.requests_logged(7)
+
+
+def test_a_connection_that_has_been_idle_for_long_ends_when_its_client_leaves(resting):
+    proxy, client = resting
+    client.close()
+    poll(lambda: proxy.sample("m2m_proxy_connections") == 0, "the connection is gone")
+
+
+def test_a_connection_that_has_been_idle_for_long_ends_with_the_proxy(resting):
+    proxy, client = resting
+    proxy.signal(signal.SIGTERM)
+    client.expect_end()
+    assert proxy.wait() == 0
 
 
 def test_a_slow_but_steady_transfer_is_not_cut(start_proxy, origin):

@@ -99,6 +99,31 @@ import Testing
     #expect(woken)
   }
 
+  @Test("a wake-up that nobody waits for does what was asked of it instead, once")
+  func wakeupWithoutTask() throws {
+    let calls = try running.run { () -> [Int] in
+      let wakeup = Wakeup(on: self.loop)
+      var calls = 0
+      var seen: [Int] = []
+      wakeup.wait { calls += 1 }
+      seen.append(calls)
+      wakeup.wake()
+      wakeup.wake()
+      seen.append(calls)
+      wakeup.wait {
+        calls += 1
+        // Whoever is called may wait again.
+        wakeup.wait { calls += 1 }
+      }
+      wakeup.wake()
+      seen.append(calls)
+      wakeup.wake()
+      seen.append(calls)
+      return seen
+    }
+    #expect(calls == [0, 1, 2, 3])
+  }
+
   @Test("timers fire in the order of their deadlines, not before them")
   func timers() throws {
     let loop = loop

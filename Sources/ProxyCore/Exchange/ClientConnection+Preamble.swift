@@ -5,6 +5,12 @@ internal import ProxyProtocol
 internal import Reactor
 
 extension ClientConnection {
+  /// Whether anything comes before the first request.
+  var hasPreamble: Bool {
+    guard case .counted = standing, certificate == nil else { return true }
+    return false
+  }
+
   /// What comes before the first request: whose connection it is, where a load balancer passes it on, and whether that
   /// client may have it, and TLS, where that is spoken. False when there will be no request.
   func isReady() async -> Bool {

@@ -10,7 +10,7 @@ internal import SystemPackage
 // Sendable because its worker's thread is the only one that touches it.
 /// A client's connection: one request after the other, each an ``Exchange``.
 ///
-/// Between requests it holds no buffer.
+/// Between requests it holds no buffer, and, when none comes soon, no task.
 final class ClientConnection: @unchecked Sendable {
   private(set) var stream: ByteStream
   /// Where the tunnel leads inside which the client sends its requests; nil where it sends them to the proxy itself.
@@ -56,6 +56,11 @@ final class ClientConnection: @unchecked Sendable {
 
   private let timer = LoopTimer()
 
+  private var idleDeadline = Instant.never
+
+  // A client that sends one request after the other finds the task still there; what others leave is memory for those who
+  // are busy.
+  private static let timeToRest = Interval(.milliseconds(50))
   // How long is read and thrown away after an answer that ends the connection.
   private static let lingeringTime = Duration.seconds(2)
   // After so many reads in a row somebody else's turn has come.
@@ -93,15 +98,37 @@ final class ClientConnection: @unchecked Sendable {
     peerCredentials.uid = nil
   }
 
-  /// Begins to serve, as a task of the worker's loop.
-  func start() {
-    worker.loop.start { [self] in await serve() }
+  /// What an idle connection comes to.
+  private enum Idleness {
+    /// The first byte of a request has come.
+    case request
+    /// None comes soon.
+    case rest
+    /// There will be none.
+    case end
   }
 
-  /// Serves requests until the connection ends.
+  /// Begins to serve.
+  func start() {
+    guard hasPreamble else {
+      beginIdleness()
+      return rest()
+    }
+    worker.loop.start { [self] in
+      guard await isReady() else { return end() }
+      beginIdleness()
+      await serve()
+    }
+  }
+
+  /// Serves requests until none comes soon, or the connection ends.
   private func serve() async {
-    guard await isReady() else { return end() }
-    while await hasRequest() {
+    serving: while true {
+      switch await idle() {
+      case .request: break
+      case .rest: return rest()
+      case .end: break serving
+      }
       let exchange = worker.lendExchange()
       requests += 1
       if isLastRequest { worker.metrics.reached(.requestsPerConnection) }
@@ -112,6 +139,7 @@ final class ClientConnection: @unchecked Sendable {
       case .keepsConnection:
         // Requests that are answered without waiting for anything must not keep the loop from everybody else.
         if input != nil || stream.isReadable { await worker.loop.yield() }
+        beginIdleness()
         continue
       case .closesConnection: await closeGently()
       case .endsConnection: if !mayClose() { await closeGently() }
@@ -158,24 +186,43 @@ final class ClientConnection: @unchecked Sendable {
     worker.forget(self)
   }
 
-  /// Waits for the first byte of a request; false when there will be none.
-  private func hasRequest() async -> Bool {
-    setDeadline(worker.loop.now + (isAdmitted ? worker.timeouts.idle : worker.timeouts.head))
+  /// From now on there is time for the first byte of the next request.
+  private func beginIdleness() {
+    let now = worker.loop.now
+    idleDeadline = now + (isAdmitted ? worker.timeouts.idle : worker.timeouts.head)
+    setDeadline(min(idleDeadline, now + Self.timeToRest))
+  }
+
+  /// Waits for the first byte of a request.
+  private func idle() async -> Idleness {
     while input == nil {
-      guard !isOverdue, !isAborted else { return false }
+      if isAborted { return .end }
       if worker.isDraining, requests > 0 || !stream.isReadable {
         // A request that comes too late must not take the answer before it along.
         if stream.isReadable { await closeGently() }
-        return false
+        return .end
       }
       guard stream.isReadable else {
+        if isOverdue { return worker.loop.now < idleDeadline ? .rest : .end }
         await wakeup.wait()
         continue
       }
-      guard receiveFirstBytes() else { return false }
+      guard receiveFirstBytes() else { return .end }
     }
     isIdle = false
-    return true
+    return .request
+  }
+
+  /// Waits on without a task.
+  private func rest() {
+    setDeadline(idleDeadline)
+    wakeup.wait { [unowned self] in
+      worker.loop.start { [self] in
+        // News of other things than a request leave the time that is left.
+        if !isOverdue { setDeadline(min(idleDeadline, worker.loop.now + Self.timeToRest)) }
+        await serve()
+      }
+    }
   }
 
   /// Reads into a buffer that is lent only for bytes that are there; false when the connection has ended.
@@ -298,7 +345,7 @@ final class ClientConnection: @unchecked Sendable {
   /// Whether closing loses nothing: all that the client has sent was read, and all that it is sent is with the kernel. In TLS
   /// the end has been told then.
   private func mayClose() -> Bool {
-    guard input == nil, !stream.hasUnexpectedInput() else { return false }
+    guard input == nil, !stream.isReadable || !stream.hasUnexpectedInput() else { return false }
     if !(stream is SocketStream) { stream.finishSending() }
     return !stream.hasUnsentBytes
   }

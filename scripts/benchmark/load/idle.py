@@ -1,14 +1,16 @@
-"""Connections that have carried a request and now wait for the next one."""
+"""Connections that have carried a request and have waited for a second for the next one."""
 
 import contextlib
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 
 from ..failure import Failure
 from ..site import Site
 
 _PATIENCE = 30.0
+_IDLENESS = 1.0
 
 
 @contextlib.contextmanager
@@ -29,6 +31,7 @@ def connections(site: Site, port: int, request: bytes, count: int, tls: bool = F
                 stack.enter_context(contextlib.closing(connection))
             connection.sendall(request)
             _read_answer(connection)
+        time.sleep(_IDLENESS)
         yield
 
 
