@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <link.h>
 #include <linux/sockios.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -16,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -194,11 +197,14 @@ int clinux_accept(int listener, char text[CLINUX_ADDRESS_TEXT]) {
   socklen_t length = sizeof address;
   int accepted = accept4(listener, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (accepted < 0) return -1;
-  int on = 1;
-  // Fails on sockets that have no such delay, which is what is wanted anyway.
-  (void)setsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   format_address(&address, text);
   return accepted;
+}
+
+void clinux_accept_without_delay(int listener) {
+  int on = 1;
+  // Fails on sockets that have no such delay, which is what is wanted anyway.
+  (void)setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
 int clinux_socket_address(int socket, int peer, char text[CLINUX_ADDRESS_TEXT]) {
@@ -285,6 +291,27 @@ int clinux_available_cores(void) {
   int limit = cores_in_control_groups();
   int cores = allowed < limit ? allowed : limit;
   return cores > 0 ? cores : 1;
+}
+
+static int release_clean_pages(struct dl_phdr_info *object, size_t size, void *page) {
+  (void)size;
+  uintptr_t mask = *(uintptr_t *)page - 1;
+  for (int index = 0; index < object->dlpi_phnum; index++) {
+    const ElfW(Phdr) *segment = &object->dlpi_phdr[index];
+    // What may be written to is not as it is in the file.
+    if (segment->p_type != PT_LOAD || segment->p_flags & PF_W) continue;
+    uintptr_t start = (object->dlpi_addr + segment->p_vaddr) & ~mask;
+    uintptr_t end = (object->dlpi_addr + segment->p_vaddr + segment->p_memsz + mask) & ~mask;
+    // Where the kernel does not want to, nothing is lost.
+    madvise((void *)start, end - start, MADV_DONTNEED);
+  }
+  return 0;
+}
+
+void clinux_release_clean_pages(void) {
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  dl_iterate_phdr(release_clean_pages, &page);
+  malloc_trim(0);
 }
 
 void clinux_name_thread(const char *name) {

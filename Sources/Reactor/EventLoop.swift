@@ -215,11 +215,18 @@ public import SystemPackage
     _ = try Errno.check(changed)
   }
 
-  /// Ends the registration of `watch`; its descriptor must still be open, or have been closed with no copy left.
-  public func remove(_ watch: Watch) {
+  /// Ends the registration of `watch`, whose descriptor is about to be closed: of one with no copy left the kernel then forgets
+  /// it by itself.
+  public func forget(_ watch: Watch) {
     guard let registration = watch.registration else { return }
     watch.registration = nil
     slots[Int(registration.descriptor)].watch = nil
+  }
+
+  /// Ends the registration of `watch`; its descriptor must still be open, or have been closed with no copy left.
+  public func remove(_ watch: Watch) {
+    guard let registration = watch.registration else { return }
+    forget(watch)
     // Fails where the descriptor is closed already, and then the kernel has removed it itself.
     _ = clinux_epoll_control(epoll.number, EPOLL_CTL_DEL, registration.descriptor, 0, 0)
   }

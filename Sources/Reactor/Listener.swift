@@ -74,6 +74,7 @@ public final class Listener: Watch {
   /// Begins to accept. On the loop's thread.
   public func start() throws(Errno) {
     guard let number = socket?.number else { return }
+    clinux_accept_without_delay(number)
     try loop.register(self, descriptor: number, interest: interest)
     isStarted = true
   }

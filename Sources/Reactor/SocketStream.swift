@@ -74,7 +74,7 @@ public final class SocketStream: ByteStream {
 
   public override func close() {
     guard socket != nil else { return }
-    loop.remove(self)
+    loop.forget(self)
     socket = nil
   }
 

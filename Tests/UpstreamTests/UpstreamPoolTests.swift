@@ -53,7 +53,7 @@ import Upstream
     #expect(try pool.figures() == [0, 0, 0])
   }
 
-  @Test("a connection that was given back since the loop last looked is not used with bytes on it that nobody asked for")
+  @Test("a connection that came back since the loop last looked is not used with bytes on it that nobody asked for")
   func talkingReuse() throws {
     let listener = try RawListener()
     let pool = try PoolOnLoop(port: listener.port)
@@ -131,7 +131,9 @@ import Upstream
     let pool = try PoolOnLoop(port: listener.port, connections: 1, queue: 1)
     let figures = try pool.running.run { () -> [[Int]] in
       let all = { [pool.pool.openConnections, pool.pool.idleConnections, pool.pool.waitingRequests] }
-      func lease() -> UpstreamLease { UpstreamLease(connectTimeout: .seconds(10), wakeup: Wakeup(on: pool.running.loop)) }
+      func lease() -> UpstreamLease {
+        UpstreamLease(connectTimeout: .seconds(10), wakeup: Wakeup(on: pool.running.loop))
+      }
       var figures: [[Int]] = []
       let (connecting, waiting) = (lease(), lease())
       pool.pool.request(connecting)

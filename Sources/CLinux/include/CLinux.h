@@ -44,9 +44,12 @@ int clinux_send_datagram(const char *path, const char *message);
 // A blocking connection to a numeric address that gives up after so many seconds at every step; -1 with errno set.
 int clinux_connect(const char *host, uint16_t port, int seconds);
 
-// The next connection of a listening socket, non-blocking and without Nagle's delay, or -1 with errno set. The
-// peer's address is written to text as "host:port", "unknown" for a Unix socket.
+// The next connection of a listening socket, non-blocking, or -1 with errno set. The peer's address is written to text as
+// "host:port", "unknown" for a Unix socket.
 int clinux_accept(int listener, char text[CLINUX_ADDRESS_TEXT]);
+
+// From now on the connections of a listening socket are without Nagle's delay: they inherit that.
+void clinux_accept_without_delay(int listener);
 
 // The local (peer = 0) or remote (peer = 1) address of a socket as "host:port"; its port, or -1 with errno set.
 int clinux_socket_address(int socket, int peer, char text[CLINUX_ADDRESS_TEXT]);
@@ -75,6 +78,10 @@ uint64_t clinux_realtime_nanoseconds(void);
 // How many cores this process may use: its affinity mask, or the CPU limit of its control group (v2) rounded up,
 // whichever is less.
 int clinux_available_cores(void);
+
+// Lets go of the pages of the program and its libraries that are as they are in their files, and of free heap: what is needed
+// again is mapped again, from the kernel's cache.
+void clinux_release_clean_pages(void);
 
 // Names the calling thread for ps and debuggers; the first 15 characters are kept.
 void clinux_name_thread(const char *name);
