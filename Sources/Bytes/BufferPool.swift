@@ -29,7 +29,7 @@ public final class BufferPool {
   }
 
   /// Takes `buffer` back for the next borrower; what is in it is dropped.
-  public func giveBack(_ buffer: ByteBuffer) {
+  public func giveBack(_ buffer: consuming ByteBuffer) {
     if buffer.capacity == bufferCapacity {
       guard free.count < keeping else { return }
       buffer.removeAll()
@@ -38,6 +38,19 @@ public final class BufferPool {
       buffer.removeAll()
       freeSmall.append(buffer)
     }
+  }
+
+  /// Takes back the buffer in `place`, where ``empty`` is from then on.
+  public func takeBack(_ place: inout ByteBuffer) {
+    guard place.capacity > 0 else { return }
+    var buffer = empty
+    swap(&buffer, &place)
+    giveBack(buffer)
+  }
+
+  /// Takes back the buffer in `place`, if there is one.
+  public func takeBack(_ place: inout ByteBuffer?) {
+    if let buffer = place.take() { giveBack(buffer) }
   }
 
   /// Takes `buffer`, which is to be waited with, and returns what is in it in as small a buffer as that fits into.

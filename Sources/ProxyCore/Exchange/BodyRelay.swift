@@ -160,16 +160,12 @@ final class BodyRelay {
   func settle() {
     guard isFinished else { return }
     giveBackOutput()
-    guard input.isEmpty, input.capacity > 0 else { return }
-    buffers.giveBack(input)
-    input = buffers.empty
+    if input.isEmpty { buffers.takeBack(&input) }
   }
 
   /// Gives back the buffer for the sink.
   func giveBackOutput() {
-    guard output.capacity > 0 else { return }
-    buffers.giveBack(output)
-    output = buffers.empty
+    buffers.takeBack(&output)
   }
 
   // MARK: Framing

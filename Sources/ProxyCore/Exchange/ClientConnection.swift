@@ -181,8 +181,7 @@ final class ClientConnection: @unchecked Sendable {
     worker.loop.retire(timer)
     stream.observer = nil
     stream.close()
-    if let input { worker.buffers.giveBack(input) }
-    input = nil
+    worker.buffers.takeBack(&input)
     worker.forget(self)
   }
 
@@ -249,9 +248,7 @@ final class ClientConnection: @unchecked Sendable {
   func consume(_ count: Int) {
     guard let input else { return }
     input.consume(count)
-    guard input.isEmpty else { return }
-    worker.buffers.giveBack(input)
-    self.input = nil
+    if input.isEmpty { worker.buffers.takeBack(&self.input) }
   }
 
   /// The request that began with a head of `length` bytes is over; what has come behind the head begins the next.
@@ -259,8 +256,7 @@ final class ClientConnection: @unchecked Sendable {
     guard let input else { return }
     input.consume(length)
     if input.isEmpty {
-      worker.buffers.giveBack(input)
-      self.input = nil
+      worker.buffers.takeBack(&self.input)
     } else {
       self.input = worker.buffers.grow(input)
     }

@@ -160,10 +160,8 @@ final class Exchange {
     requestedHost = nil
     pool = nil
     endUpload()
-    if let answerInput { worker.buffers.giveBack(answerInput) }
-    if let answerOutput { worker.buffers.giveBack(answerOutput) }
-    answerInput = nil
-    answerOutput = nil
+    worker.buffers.takeBack(&answerInput)
+    worker.buffers.takeBack(&answerOutput)
     download.end()
     if tunnel != nil {
       tunnel!.giveBack(to: worker.buffers)

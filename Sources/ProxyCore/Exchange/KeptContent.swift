@@ -44,7 +44,6 @@ struct KeptContent {
 
   /// Gives the buffer back.
   mutating func giveBack() {
-    if let buffer { pool.giveBack(buffer) }
-    buffer = nil
+    pool.takeBack(&buffer)
   }
 }

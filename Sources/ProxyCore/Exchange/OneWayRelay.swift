@@ -58,8 +58,7 @@ struct OneWayRelay {
 
   /// Gives the buffer back, and what is in it up.
   mutating func giveBack(to pool: BufferPool) {
-    if let waiting { pool.giveBack(waiting) }
-    waiting = nil
+    pool.takeBack(&waiting)
   }
 
   /// Sends what waits; false when the sink does not take all of it now.

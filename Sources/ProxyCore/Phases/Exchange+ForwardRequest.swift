@@ -210,7 +210,8 @@ extension Exchange {
   /// From now on there is time for the next piece of the request's content, or, when all of it is sent, for the answer.
   func renewDeadline(_ route: ProxyRoute) {
     let isSent = upload.isFinished || uploadIsRefused
-    connection.setDeadline(worker.loop.now + (isSent ? route.timeouts.firstByte : route.timeouts.body))
+    let time = isSent ? route.timeouts.firstByte : route.timeouts.body
+    connection.setDeadline(worker.loop.now + time)
   }
 
   /// Whether the first bytes of an answer are there; nil while there is nothing.

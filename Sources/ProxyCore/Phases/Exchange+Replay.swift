@@ -58,8 +58,7 @@ extension Exchange {
   /// Gives back the connection of an answer that nobody will see. It serves others if the rest of the answer is here.
   private func endRefusedAttempt() {
     endUpstream(answerIsWhole: answerIsHere())
-    if let answerInput { worker.buffers.giveBack(answerInput) }
-    answerInput = nil
+    worker.buffers.takeBack(&answerInput)
     uploadIsRefused = false
     isRepetition = false
   }

@@ -59,8 +59,7 @@ extension Exchange {
     if input.isEmpty { worker.buffers.giveBack(input) }
     answerInput = nil
     guard await send(outbound) else { throw .clientGone }
-    worker.buffers.giveBack(outbound)
-    answerOutput = nil
+    worker.buffers.takeBack(&answerOutput)
     endUpload()
   }
 
