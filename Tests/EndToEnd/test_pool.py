@@ -129,6 +129,31 @@ def test_a_connection_that_talks_while_idle_is_not_used_again(proxy, origin):
     assert talked and len(origin.connections) == 2
 
 
+def test_a_tls_connection_whose_end_came_with_the_answer_is_not_used_again(start_proxy, tls_origin, authority):
+    proxy = start_proxy({"forward_to": tls_origin.url}, loops=1, tls={"ca_file": str(authority.file)})
+    # The first answer of a connection is read in another way than those after it.
+    for number, answers in enumerate([1, 2], 1):
+        def last(connection):
+            for _ in range(answers - 1):
+                connection.request()
+                connection.answer(b"more")
+            connection.request()
+            with connection.in_one_piece():
+                connection.answer(b"last")
+                connection.end_tls()
+            connection.expect_close()
+
+        tls_origin.script(last)
+        client = proxy.connect()
+        for _ in range(answers - 1):
+            assert client.exchange(get("http://api.internal/1")).body == b"more"
+        assert client.exchange(get("http://api.internal/1")).body == b"last"
+        assert client.exchange(post("http://api.internal/2", b"pay"), "POST").body == b"ok"
+        # That one is left to the idle connections.
+        tls_origin.connections[-1].end()
+        tls_origin.wait_for_finished(2 * number)
+
+
 def test_a_connection_that_the_upstream_closes_after_its_answer_is_not_used_again(proxy, origin):
     def closing(connection):
         connection.request()

@@ -9,7 +9,7 @@ import ssl
 
 import pytest
 
-from harness import wire
+from harness import content, wire
 from harness.balancers import Haproxy
 from harness.certificates import CertificateAuthority
 from harness.client import get
@@ -47,9 +47,14 @@ def tls_proxy(start_proxy, origin, certificate):
 class TLSClient:
     """A connection that has agreed on TLS."""
 
-    def __init__(self, proxy, authority, address=None, client=None, context=None, name="localhost"):
+    def __init__(self, proxy, authority, address=None, client=None, context=None, name="localhost", receive_buffer=None):
         context = context or trusting(authority, client)
-        if isinstance(address, os.PathLike):
+        if receive_buffer:
+            plain = socket.socket()
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            plain.settimeout(PATIENCE)
+            plain.connect(proxy.address)
+        elif isinstance(address, os.PathLike):
             plain = socket.socket(socket.AF_UNIX)
             plain.settimeout(PATIENCE)
             plain.connect(str(address))
@@ -417,6 +422,33 @@ def test_a_blind_tunnel_inside_tls(tls_proxy, nginx, authority):
     arguments = ["--proxy", https(proxy), "--proxy-cacert", str(authority.file), f"https://{host}/small.txt"]
     assert curl(authority, *arguments).stdout == "200"
     assert proxy.requests_logged(1)[0]["method"] == "CONNECT"
+
+
+def test_a_tunnel_inside_tls_ends_when_a_slow_client_has_everything(tls_proxy, origin, authority):
+    sent = content.content(8_000_000)
+
+    def tell(connection):
+        connection.expect_close()
+        connection.send(sent)
+        connection.close()
+
+    origin.script(tell)
+    match = {"match": origin.authority, "mount": None, "audience": None, "forward_to": None, "tunnel": "blind"}
+    client = TLSClient(tls_proxy(match), authority, receive_buffer=4096)
+    client.socket.sendall(f"CONNECT {origin.authority} HTTP/1.1\r\nHost: {origin.authority}\r\n\r\n".encode())
+    assert wire.read_answer_head(client.reader).status == 200
+    # Nothing more will come from here, so that the tunnel ends with what comes from there.
+    client.socket.settimeout(0)
+    with pytest.raises(ssl.SSLWantReadError):
+        client.socket.unwrap()
+    client.socket.settimeout(PATIENCE)
+    received = bytearray(client.reader.take_buffered())
+    # The proxy waits for room all the time, at the end as well.
+    with pytest.raises(ssl.SSLZeroReturnError):  # Python's way to say that close_notify has come after its own.
+        while True:
+            received += client.socket.recv(16_384)
+    client.close()
+    assert received == sent
 
 
 def test_interception_inside_tls(tls_proxy, origin, authority, interception, authlib, tmp_path):

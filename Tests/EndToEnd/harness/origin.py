@@ -1,5 +1,6 @@
 """An origin on a raw socket: what each connection does is a script, and every byte it gets is kept."""
 
+import contextlib
 import errno
 import fcntl
 import queue
@@ -68,6 +69,21 @@ class OriginConnection:
         lines = ["HTTP/1.1 101 Switching Protocols", f"Upgrade: {protocol}", "Connection: Upgrade", *fields]
         self.send("".join(line + "\r\n" for line in lines).encode("latin-1") + b"\r\n" + behind)
         return request
+
+    @contextlib.contextmanager
+    def in_one_piece(self):
+        """What is sent meanwhile arrives together, if it is not too much."""
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        yield
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+
+    def end_tls(self) -> None:
+        """Sends close_notify, and does not wait for the proxy's."""
+        self._socket.settimeout(0)
+        try:
+            self._socket.unwrap()
+        except ssl.SSLWantReadError:
+            self._socket.settimeout(PATIENCE)
 
     def finish_sending(self) -> None:
         try:
