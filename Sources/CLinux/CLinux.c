@@ -85,6 +85,8 @@ int clinux_listen(const char *host, uint16_t port, int backlog, int reuse_port) 
   // "::" means IPv6 only: whoever wants both families lists both.
   if (address.ss_family == AF_INET6 && setsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0)
     return close_keeping_errno(listener);
+  // Connections inherit it when they are made.
+  if (setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) return close_keeping_errno(listener);
   if (bind(listener, (struct sockaddr *)&address, length) < 0) return close_keeping_errno(listener);
   if (listen(listener, backlog) < 0) return close_keeping_errno(listener);
   return listener;
@@ -192,19 +194,16 @@ int clinux_connect(const char *host, uint16_t port, int seconds) {
   return connected;
 }
 
-int clinux_accept(int listener, char text[CLINUX_ADDRESS_TEXT]) {
+int clinux_accept(int listener, int has_delay, char text[CLINUX_ADDRESS_TEXT]) {
   struct sockaddr_storage address;
   socklen_t length = sizeof address;
   int accepted = accept4(listener, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (accepted < 0) return -1;
-  format_address(&address, text);
-  return accepted;
-}
-
-void clinux_accept_without_delay(int listener) {
   int on = 1;
   // Fails on sockets that have no such delay, which is what is wanted anyway.
-  (void)setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (has_delay) (void)setsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  format_address(&address, text);
+  return accepted;
 }
 
 int clinux_socket_address(int socket, int peer, char text[CLINUX_ADDRESS_TEXT]) {
@@ -300,10 +299,11 @@ static int release_clean_pages(struct dl_phdr_info *object, size_t size, void *p
     const ElfW(Phdr) *segment = &object->dlpi_phdr[index];
     // What may be written to is not as it is in the file.
     if (segment->p_type != PT_LOAD || segment->p_flags & PF_W) continue;
-    uintptr_t start = (object->dlpi_addr + segment->p_vaddr) & ~mask;
-    uintptr_t end = (object->dlpi_addr + segment->p_vaddr + segment->p_memsz + mask) & ~mask;
+    // Whole pages only: the others may have something of a neighbour's.
+    uintptr_t start = (object->dlpi_addr + segment->p_vaddr + mask) & ~mask;
+    uintptr_t end = (object->dlpi_addr + segment->p_vaddr + segment->p_filesz) & ~mask;
     // Where the kernel does not want to, nothing is lost.
-    madvise((void *)start, end - start, MADV_DONTNEED);
+    if (start < end) madvise((void *)start, end - start, MADV_DONTNEED);
   }
   return 0;
 }

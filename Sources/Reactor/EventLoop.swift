@@ -36,6 +36,9 @@ public import SystemPackage
   /// The moment at which the loop last looked at the clock: good enough for deadlines, and free.
   public private(set) var now = Instant.now
 
+  // Whether the last look at the descriptors found less than it had room for, and so all that there was.
+  private var hasSeenAll = false
+
   private let epoll: Descriptor
   private let doorbell: Descriptor
   private let thread = Atomic<UInt>(0)
@@ -75,6 +78,7 @@ public import SystemPackage
       for call in beforeWaiting { call() }
       let count = unsafe epoll_wait(epoll.number, events, Int32(capacity), waitingTime())
       now = .now
+      hasSeenAll = count >= 0 && count < capacity
       // EINTR (a debugger, a stopped process) is the only failure a valid descriptor can give: look again.
       for index in 0..<max(0, Int(count)) {
         let event = unsafe events[index]
@@ -205,6 +209,12 @@ public import SystemPackage
   /// Reports `interest` in `descriptor` to `watch` for as long as it lasts (level-triggered), until it is removed.
   public func register(_ watch: Watch, descriptor: Int32, interest: Readiness) throws(Errno) {
     try add(watch, descriptor, interest.rawValue)
+  }
+
+  /// Whether whatever has happened to a registered descriptor between `moment`, which was ``now`` in some round, and the
+  /// beginning of this round has been reported.
+  public func hasReported(since moment: Instant) -> Bool {
+    hasSeenAll && moment < now
   }
 
   /// Replaces the interest given to ``register(_:descriptor:interest:)``.

@@ -17,6 +17,7 @@ public final class Listener: Watch {
   private let loop: EventLoop
   private var socket: ListeningSocket?
   private let isUnix: Bool
+  private let isInherited: Bool
   private let sharesQueue: Bool
   private let accepted: (consuming Descriptor, SocketPeer) -> Void
   private var isStarted = false
@@ -41,6 +42,7 @@ public final class Listener: Watch {
     address = socket.address
     port = socket.port
     isUnix = socket.isUnix
+    isInherited = socket.isInherited
     self.sharesQueue = sharesQueue
     self.loop = loop
     self.accepted = accepted
@@ -74,7 +76,6 @@ public final class Listener: Watch {
   /// Begins to accept. On the loop's thread.
   public func start() throws(Errno) {
     guard let number = socket?.number else { return }
-    clinux_accept_without_delay(number)
     try loop.register(self, descriptor: number, interest: interest)
     isStarted = true
   }
@@ -137,7 +138,7 @@ public final class Listener: Watch {
   private func acceptOne() -> Bool {
     guard let listening = socket?.number else { return false }
     return unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(CLINUX_ADDRESS_TEXT)) { text in
-      let number = unsafe clinux_accept(listening, text.baseAddress)
+      let number = unsafe clinux_accept(listening, isInherited ? 1 : 0, text.baseAddress)
       guard number >= 0 else { return goesOn(after: .last) }
       failuresInARow = 0
       let connection = Descriptor(owning: number)

@@ -10,6 +10,8 @@ public struct ListeningSocket: ~Copyable {
   public let port: UInt16
   /// Whether it is a Unix socket.
   public let isUnix: Bool
+  /// Whether another program made it.
+  let isInherited: Bool
 
   private let descriptor: Descriptor
   private let file: SocketFile?
@@ -17,20 +19,21 @@ public struct ListeningSocket: ~Copyable {
   static let backlog: Int32 = 4096
 
   private init(
-    _ descriptor: consuming Descriptor, address: String, port: UInt16, isUnix: Bool,
+    _ descriptor: consuming Descriptor, address: String, port: UInt16, isUnix: Bool, isInherited: Bool = false,
     file: consuming SocketFile? = nil
   ) {
     self.address = address
     self.port = port
     self.isUnix = isUnix
+    self.isInherited = isInherited
     self.descriptor = descriptor
     self.file = file
   }
 
-  private init(tcp descriptor: consuming Descriptor) {
+  private init(tcp descriptor: consuming Descriptor, isInherited: Bool = false) {
     let address = SocketAddress.text(of: descriptor.number, peer: false)
     let port = UInt16(address.split(separator: ":").last.flatMap { UInt16($0) } ?? 0)
-    self.init(descriptor, address: address, port: port, isUnix: false)
+    self.init(descriptor, address: address, port: port, isUnix: false, isInherited: isInherited)
   }
 
   /// Binds `host` (a numeric address) and `port` (0: any free one).
@@ -67,8 +70,9 @@ public struct ListeningSocket: ~Copyable {
       throw .notASocket
     }
     switch Self.option(SO_DOMAIN, of: number) {
-    case AF_INET, AF_INET6: self.init(tcp: descriptor)
-    case AF_UNIX: self.init(descriptor, address: "unix:\(Self.path(of: number))", port: 0, isUnix: true)
+    case AF_INET, AF_INET6: self.init(tcp: descriptor, isInherited: true)
+    case AF_UNIX:
+      self.init(descriptor, address: "unix:\(Self.path(of: number))", port: 0, isUnix: true, isInherited: true)
     default: throw .unknownFamily
     }
   }
@@ -76,7 +80,8 @@ public struct ListeningSocket: ~Copyable {
   /// Another descriptor of the same socket, for another loop. The file stays with the first one.
   public func copy() throws(Errno) -> ListeningSocket {
     let number = try Errno.check(fcntl(descriptor.number, F_DUPFD_CLOEXEC, 0))
-    return ListeningSocket(Descriptor(owning: number), address: address, port: port, isUnix: isUnix)
+    return ListeningSocket(
+      Descriptor(owning: number), address: address, port: port, isUnix: isUnix, isInherited: isInherited)
   }
 
   /// Whether it takes IPv4 connections beside those of its own family.

@@ -45,7 +45,7 @@ public final class Wakeup: ReadinessObserver, SerialExecutor, @unchecked Sendabl
 
   /// Keeps the job that a task has become by waiting; Swift's runtime calls this.
   public func enqueue(_ job: consuming ExecutorJob) {
-    precondition(waiting == nil, "one task waits at a time")
+    precondition(waiting == nil && begin == nil, "one task waits at a time")
     waiting = UnownedJob(job)
   }
 }

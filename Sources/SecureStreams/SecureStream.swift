@@ -76,7 +76,7 @@ public import SystemPackage
       }
       guard result == 1 else {
         let ending = self.ending(result)
-        if case .wouldBlock = ending { isReadable = false }
+        if case .wouldBlock = ending { isReadable = false } else if received > 0 { isReadable = true }
         return received > 0 ? .transferred(received) : ending
       }
       buffer.commit(count)

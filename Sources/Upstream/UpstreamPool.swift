@@ -74,9 +74,10 @@ public final class UpstreamPool {
   public func reuse() -> UpstreamConnection? {
     while let (connection, since) = pool.takeIdle() {
       connection.stream.observer = nil
-      // What came in meanwhile would be taken for the answer. The loop has reported it, unless it has not looked since:
+      // What came in meanwhile would be taken for the answer. Where the loop has looked at everything since, the stream knows:
       // docs/decisions/0011-idle-upstream.md.
-      guard since == loop.now || connection.stream.isReadable, connection.stream.hasUnexpectedInput() else {
+      let isUpToDate = loop.hasReported(since: since)
+      guard !isUpToDate || connection.stream.isReadable, connection.stream.hasUnexpectedInput() else {
         connection.earlierRequests += 1
         return connection
       }
@@ -118,7 +119,7 @@ public final class UpstreamPool {
   /// Takes back a connection on which the exchange ended well, and the peer did not say that it would close.
   public func release(_ connection: UpstreamConnection) {
     connection.stream.observer = nil
-    // Without news of the kernel there is nothing to look for if it is looked at again before it is used.
+    // Without news of the kernel there is nothing to look for, unless it is used again at once.
     let isHandedOver = !pool.waiters.isEmpty
     if isHandedOver || connection.stream.isReadable, connection.stream.hasUnexpectedInput() {
       return discard(connection)

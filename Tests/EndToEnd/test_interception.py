@@ -281,6 +281,21 @@ def test_an_error_of_the_proxy_is_read_inside_the_tunnel(start_proxy, intercepti
         assert answer.status == 502 and json.loads(answer.body)["route"] == "api"
 
 
+def test_a_tunnel_that_has_been_idle_for_long_is_served_and_drained(start_proxy, interception, origin, connect):
+    proxy = start_proxy({"tunnel": "intercept", "forward_to": origin.url}, interception=interception.settings,
+                        timeouts={"head": "300ms"})
+    client, late = connect(proxy), connect(proxy)
+    for _ in range(2):
+        assert client.exchange(get("/")).status == 200
+        # What is waited for is that another one's time is over.
+        assert late.send(b"GET").answer().status == 408
+        late = connect(proxy)
+    proxy.signal(signal.SIGTERM)
+    client.expect_end()
+    late.expect_end()
+    assert proxy.wait() == 0
+
+
 def test_idle_tunnels_end_when_the_proxy_drains(proxy, connect):
     client = connect(proxy)
     assert client.exchange(get("/")).status == 200

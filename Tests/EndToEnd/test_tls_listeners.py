@@ -112,6 +112,18 @@ def test_python_keeps_its_connection(tls_proxy, authority):
     assert proxy.sample("m2m_proxy_connections_accepted_total") == 1
 
 
+def test_a_connection_that_has_been_idle_for_long_is_served(tls_proxy, authority):
+    proxy = tls_proxy(timeouts={"head": "300ms"})
+    client, late = TLSClient(proxy, authority), TLSClient(proxy, authority)
+    assert client.exchange(get("/api/x")).status == 200
+    # What is waited for is that another one's time is over.
+    assert late.exchange(b"GET").status == 408
+    for _ in range(2):
+        assert client.exchange(get("/api/x")).status == 200
+    for each in [client, late]:
+        each.close()
+
+
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
 def test_openssl_gets_an_answer_and_resumes_its_session(tls_proxy, authority, tmp_path, version):
     proxy = tls_proxy()

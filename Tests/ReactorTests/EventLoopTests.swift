@@ -20,12 +20,16 @@ import Testing
       var places = [loop.isCurrent]
       await loop.yield()
       places.append(loop.isCurrent)
+      let wakeup = Wakeup(on: loop)
+      Thread.detachNewThread { loop.perform { wakeup.wake() } }
+      await wakeup.wait()
+      places.append(loop.isCurrent)
       // Resumed by a thread that has nothing to do with the loop.
       await withCheckedContinuation { continuation in Thread.detachNewThread { continuation.resume() } }
       places.append(loop.isCurrent)
       return places
     }
-    #expect(places == [true, true, true])
+    #expect(places == [true, true, true, true])
     #expect(!loop.isCurrent)
   }
 
@@ -122,6 +126,38 @@ import Testing
       return seen
     }
     #expect(calls == [0, 1, 2, 3])
+  }
+
+  @Test("news count as reported when the loop has looked since, and had room for all there were")
+  func reported() throws {
+    var limit = rlimit()
+    unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    limit.rlim_cur = min(limit.rlim_max, 8_192)
+    unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    let loop = loop
+    let found = try running.run { () -> [Bool] in
+      var found: [Bool] = []
+      let moment = loop.now
+      found.append(loop.hasReported(since: moment))
+      await loop.yield()
+      found.append(loop.hasReported(since: moment))
+      let pipe = Pipe()
+      pipe.fill()
+      // More than one report has room for, and they stay ready.
+      let ready = (0..<600).map { _ in (watch: Silent(), end: dup(pipe.reading)) }
+      for (watch, end) in ready { try loop.register(watch, descriptor: end, interest: .readable) }
+      await loop.yield()
+      found.append(loop.hasReported(since: moment))
+      for (watch, _) in ready.prefix(200) { loop.remove(watch) }
+      await loop.yield()
+      found.append(loop.hasReported(since: moment))
+      for (watch, end) in ready {
+        loop.remove(watch)
+        close(end)
+      }
+      return found
+    }
+    #expect(found == [false, true, false, true])
   }
 
   @Test("timers fire in the order of their deadlines, not before them")
@@ -266,6 +302,10 @@ private final class RecordingWatch: Watch {
     all.append(readiness)
     heard()
   }
+}
+
+private final class Silent: Watch {
+  override func signal(_ readiness: Readiness) {}
 }
 
 private final class Pipe {

@@ -13,7 +13,7 @@
 #define CLINUX_ADDRESS_TEXT 72
 
 // A non-blocking listening TCP socket on a numeric address, or -1 with errno set (EINVAL: not a numeric address).
-// With reuse_port several sockets share the port, and the kernel spreads connections over them.
+// Its connections are without Nagle's delay. With reuse_port several sockets share the port, and the kernel spreads connections over them.
 int clinux_listen(const char *host, uint16_t port, int backlog, int reuse_port);
 
 // Room for the path of a Unix socket and the NUL.
@@ -44,12 +44,10 @@ int clinux_send_datagram(const char *path, const char *message);
 // A blocking connection to a numeric address that gives up after so many seconds at every step; -1 with errno set.
 int clinux_connect(const char *host, uint16_t port, int seconds);
 
-// The next connection of a listening socket, non-blocking, or -1 with errno set. The peer's address is written to text as
-// "host:port", "unknown" for a Unix socket.
-int clinux_accept(int listener, char text[CLINUX_ADDRESS_TEXT]);
-
-// From now on the connections of a listening socket are without Nagle's delay: they inherit that.
-void clinux_accept_without_delay(int listener);
+// The next connection of a listening socket, non-blocking and without Nagle's delay, which those of clinux_listen's sockets are
+// from the beginning (has_delay = 0); -1 with errno set. The peer's address is written to text as "host:port", "unknown" for a
+// Unix socket.
+int clinux_accept(int listener, int has_delay, char text[CLINUX_ADDRESS_TEXT]);
 
 // The local (peer = 0) or remote (peer = 1) address of a socket as "host:port"; its port, or -1 with errno set.
 int clinux_socket_address(int socket, int peer, char text[CLINUX_ADDRESS_TEXT]);

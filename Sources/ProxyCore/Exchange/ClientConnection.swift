@@ -39,7 +39,7 @@ final class ClientConnection: @unchecked Sendable {
   lazy var callerOfPeer = worker.callers?.caller(of: peerCredentials)
   /// The field with user and password that was right last time, and whose they are.
   var knownCredentials: (field: Secret, caller: Int)?
-  /// Where the task of this connection waits, for whatever it waits for.
+  /// Where the task of this connection waits, for whatever it waits for; at rest, what begins the next one.
   let wakeup: Wakeup
   /// Bytes that were received and belong to no finished request.
   var input: ByteBuffer?
@@ -216,6 +216,8 @@ final class ClientConnection: @unchecked Sendable {
   private func rest() {
     setDeadline(idleDeadline)
     wakeup.wait { [unowned self] in
+      // The kernel reports the room in a new socket as well.
+      guard stream.isReadable || isOverdue || isAborted || worker.isDraining else { return rest() }
       worker.loop.start { [self] in
         // News of other things than a request leave the time that is left.
         if !isOverdue { setDeadline(min(idleDeadline, worker.loop.now + Self.timeToRest)) }
@@ -270,7 +272,7 @@ final class ClientConnection: @unchecked Sendable {
 
   // MARK: Waiting
 
-  /// From now on the task of this connection is woken, and ``isOverdue``, when `deadline` has passed.
+  /// From now on the connection is woken, and ``isOverdue``, when `deadline` has passed.
   func setDeadline(_ deadline: Instant) {
     isOverdue = false
     worker.loop.set(timer, to: min(deadline, finalDeadline))
@@ -341,7 +343,7 @@ final class ClientConnection: @unchecked Sendable {
   /// Whether closing loses nothing: all that the client has sent was read, and all that it is sent is with the kernel. In TLS
   /// the end has been told then.
   private func mayClose() -> Bool {
-    guard input == nil, !stream.isReadable || !stream.hasUnexpectedInput() else { return false }
+    guard input == nil, !stream.hasUnexpectedInput() else { return false }
     if !(stream is SocketStream) { stream.finishSending() }
     return !stream.hasUnsentBytes
   }

@@ -175,7 +175,7 @@ extension Exchange {
   /// Returns false when the connection was dead and nothing of the request can have been acted upon.
   private func sendUntilAnswered(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     renewDeadline(route)
-    // A connection that others have used was looked at when it was taken; what has come on a new one by now is no answer.
+    // What one that others have used has to say was asked when it was taken; what has come on a new one by now is no answer.
     if upstream!.earlierRequests == 0 { upstream!.stream.isReadable = true }
     while true {
       // Before more is written: to an upstream that has answered and closed, that would bring a reset, and the answer
