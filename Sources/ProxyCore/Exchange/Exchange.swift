@@ -217,7 +217,7 @@ final class Exchange {
   /// Waits for news of either connection, for a decision of somebody else's, or for the deadline.
   ///
   /// - Throws: `clientGone` when there is nobody left to serve, `overdue` when the deadline has passed.
-  func wait(overdue: @autoclosure () -> ExchangeError) async throws(ExchangeError) {
+  @inline(__always) func wait(overdue: @autoclosure () -> ExchangeError) async throws(ExchangeError) {
     try check(overdue: overdue())
     await connection.wakeup.wait()
     try check(overdue: overdue())
