@@ -5,7 +5,7 @@ extension Exchange {
   /// Waits while the request's content is sent on, and holds the client to its pace where more of it is due.
   ///
   /// - Throws: as ``wait(overdue:)`` does, and `clientTooSlow`.
-  // Inlined, as `wait` is: what a request waits with for its answer then fits into the first piece of a task's memory.
+  // Inlined, as is all that a request does until it waits for its answer: it then fits into the first piece of a task's memory.
   @inline(__always) func waitForUpload(_ route: ProxyRoute) async throws(ExchangeError) {
     uploadPace.moved(total: upload.decoder.payloadBytes)
     try keepPace(uploadPace, route)

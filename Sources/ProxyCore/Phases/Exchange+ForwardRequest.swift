@@ -15,7 +15,7 @@ extension Exchange {
       offerUpgrade(route)
       try prepareUpload(route)
     }
-    try await connectUpstream(route)
+    if !reuseUpstream(route) { try await connectUpstream(route) }
     while !(try await sendUntilAnswered(route)) {
       // Only a connection that served others before can turn out dead like this, and the next one is new.
       isRepetition = true
@@ -125,14 +125,18 @@ extension Exchange {
 
   // MARK: Connecting
 
-  /// Takes an open connection to the upstream, or waits until one is made.
+  /// Takes an open connection to the upstream; false if there is none that nobody uses.
+  private func reuseUpstream(_ route: ProxyRoute) -> Bool {
+    guard let connection = pool.reuse() else { return false }
+    worker.metrics.routes[route.index].reused.increment()
+    use(connection)
+    return true
+  }
+
+  /// Waits for a connection to the upstream, one that nobody has used where the request is sent again.
   func connectUpstream(_ route: ProxyRoute) async throws(ExchangeError) {
     let pool = pool!
     let metrics = worker.metrics.routes[route.index]
-    if !isRepetition, let connection = pool.reuse() {
-      metrics.reused.increment()
-      return use(connection)
-    }
     let began = Instant.now
     let lease = UpstreamLease(connectTimeout: route.timeouts.connect, wakeup: connection.wakeup)
     // libcurl keeps the time itself while it connects, and knows better what it waited for.
@@ -173,7 +177,7 @@ extension Exchange {
   // MARK: Sending
 
   /// Returns false when the connection was dead and nothing of the request can have been acted upon.
-  private func sendUntilAnswered(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
+  @inline(__always) private func sendUntilAnswered(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     renewDeadline(route)
     // What one that others have used has to say was asked when it was taken; what has come on a new one by now is no answer.
     if upstream!.earlierRequests == 0 { upstream!.stream.isReadable = true }

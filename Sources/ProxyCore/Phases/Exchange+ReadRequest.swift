@@ -5,7 +5,7 @@ internal import Reactor
 
 extension Exchange {
   /// Reads the request's head, within its limits and its time, and takes the target apart.
-  func readRequest() async throws(ExchangeError) {
+  @inline(__always) func readRequest() async throws(ExchangeError) {
     var parser = RequestHeadParser(limits: worker.headLimits)
     connection.setDeadline(worker.loop.now + worker.timeouts.head)
     while !(try parse(&parser)) { try await receiveMore() }

@@ -39,7 +39,8 @@ extension Exchange {
 
   // MARK: The head
 
-  private func readAnswerHead(_ outbound: ByteBuffer, _ route: ProxyRoute) async throws(ExchangeError) {
+  @inline(__always) private func readAnswerHead(_ outbound: ByteBuffer, _ route: ProxyRoute) async throws(ExchangeError)
+  {
     guard let input = answerInput else { return }
     var parser = ResponseHeadParser(limits: worker.responseHeadLimits)
     while true {
@@ -139,7 +140,7 @@ extension Exchange {
 
   // MARK: The content
 
-  private func relayContent(_ route: ProxyRoute) async throws(ExchangeError) {
+  @inline(__always) private func relayContent(_ route: ProxyRoute) async throws(ExchangeError) {
     setContentDeadline(route)
     while true {
       let progress: BodyRelay.Progress
