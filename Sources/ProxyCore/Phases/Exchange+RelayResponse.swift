@@ -39,8 +39,8 @@ extension Exchange {
 
   // MARK: The head
 
-  @inline(__always) private func readAnswerHead(_ outbound: ByteBuffer, _ route: ProxyRoute) async throws(ExchangeError)
-  {
+  @inline(__always)
+  private func readAnswerHead(_ outbound: ByteBuffer, _ route: ProxyRoute) async throws(ExchangeError) {
     guard let input = answerInput else { return }
     var parser = ResponseHeadParser(limits: worker.responseHeadLimits)
     while true {
