@@ -32,6 +32,12 @@ public struct Instant: Comparable, Hashable, Sendable {
     later > earlier ? later.nanoseconds - earlier.nanoseconds : 0
   }
 
+  /// The first moment, from this one on, that is a multiple of `interval` after the clock's beginning.
+  public func roundedUp(to interval: Interval) -> Instant {
+    let rest = nanoseconds % interval.nanoseconds
+    return rest == 0 ? self : Instant(nanoseconds: nanoseconds - rest) + interval
+  }
+
   /// Which of the two comes first.
   public static func < (left: Instant, right: Instant) -> Bool {
     left.nanoseconds < right.nanoseconds

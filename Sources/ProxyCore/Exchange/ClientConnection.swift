@@ -61,6 +61,7 @@ final class ClientConnection: @unchecked Sendable {
   // A client that sends one request after the other finds the task still there; what others leave is memory for those who
   // are busy.
   private static let timeToRest = Interval(.milliseconds(50))
+  private static let restingMoments = Interval(.milliseconds(100))
   // How long is read and thrown away after an answer that ends the connection.
   private static let lingeringTime = Duration.seconds(2)
   // After so many reads in a row somebody else's turn has come.
@@ -189,7 +190,13 @@ final class ClientConnection: @unchecked Sendable {
   private func beginIdleness() {
     let now = worker.loop.now
     idleDeadline = now + (isAdmitted ? worker.timeouts.idle : worker.timeouts.head)
-    setDeadline(min(idleDeadline, now + Self.timeToRest))
+    setDeadline(min(idleDeadline, timeToRest(from: now)))
+  }
+
+  /// When a connection that is idle from `now` on goes to rest: not before the time for that, and when others do as well,
+  /// so that the loop wakes up once for all of them.
+  private func timeToRest(from now: Instant) -> Instant {
+    (now + Self.timeToRest).roundedUp(to: Self.restingMoments)
   }
 
   /// Waits for the first byte of a request.
@@ -220,7 +227,7 @@ final class ClientConnection: @unchecked Sendable {
       guard stream.isReadable || isOverdue || isAborted || worker.isDraining else { return rest() }
       worker.loop.start { [self] in
         // News of other things than a request leave the time that is left.
-        if !isOverdue { setDeadline(min(idleDeadline, worker.loop.now + Self.timeToRest)) }
+        if !isOverdue { setDeadline(min(idleDeadline, timeToRest(from: worker.loop.now))) }
         await serve()
       }
     }
