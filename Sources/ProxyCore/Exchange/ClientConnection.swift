@@ -60,8 +60,8 @@ final class ClientConnection: @unchecked Sendable {
 
   // A client that sends one request after the other finds the task still there; what others leave is memory for those who
   // are busy.
-  private static let timeToRest = Interval(.milliseconds(50))
-  private static let restingMoments = Interval(.milliseconds(100))
+  private static let timeToRest = Interval(.milliseconds(20))
+  private static let restingMoments = Interval(.milliseconds(40))
   // How long is read and thrown away after an answer that ends the connection.
   private static let lingeringTime = Duration.seconds(2)
   // After so many reads in a row somebody else's turn has come.
