@@ -190,12 +190,12 @@ final class ClientConnection: @unchecked Sendable {
   private func beginIdleness() {
     let now = worker.loop.now
     idleDeadline = now + (isAdmitted ? worker.timeouts.idle : worker.timeouts.head)
-    setDeadline(min(idleDeadline, timeToRest(from: now)))
+    setDeadline(min(idleDeadline, restingMoment(after: now)))
   }
 
   /// When a connection that is idle from `now` on goes to rest: not before the time for that, and when others do as well,
   /// so that the loop wakes up once for all of them.
-  private func timeToRest(from now: Instant) -> Instant {
+  private func restingMoment(after now: Instant) -> Instant {
     (now + Self.timeToRest).roundedUp(to: Self.restingMoments)
   }
 
@@ -227,7 +227,7 @@ final class ClientConnection: @unchecked Sendable {
       guard stream.isReadable || isOverdue || isAborted || worker.isDraining else { return rest() }
       worker.loop.start { [self] in
         // News of other things than a request leave the time that is left.
-        if !isOverdue { setDeadline(min(idleDeadline, timeToRest(from: worker.loop.now))) }
+        if !isOverdue { setDeadline(min(idleDeadline, restingMoment(after: worker.loop.now))) }
         await serve()
       }
     }
