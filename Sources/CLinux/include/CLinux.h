@@ -13,7 +13,8 @@
 #define CLINUX_ADDRESS_TEXT 72
 
 // A non-blocking listening TCP socket on a numeric address, or -1 with errno set (EINVAL: not a numeric address).
-// Its connections are without Nagle's delay. With reuse_port several sockets share the port, and the kernel spreads connections over them.
+// Its connections are without Nagle's delay. With reuse_port several sockets share the port, and the kernel spreads
+// connections over them.
 int clinux_listen(const char *host, uint16_t port, int backlog, int reuse_port);
 
 // Room for the path of a Unix socket and the NUL.

@@ -56,11 +56,13 @@ final class ClientConnection: @unchecked Sendable {
 
   private let timer = LoopTimer()
 
+  /// When an idle connection ends, at rest or not.
   private var idleDeadline = Instant.never
 
   // A client that sends one request after the other finds the task still there; what others leave is memory for those who
   // are busy.
   private static let timeToRest = Interval(.milliseconds(20))
+  // Multiples of this are the moments at which connections go to rest.
   private static let restingMoments = Interval(.milliseconds(40))
   // How long is read and thrown away after an answer that ends the connection.
   private static let lingeringTime = Duration.seconds(2)
