@@ -45,6 +45,8 @@ def _chart(outcome: Outcome, top: int) -> tuple[str, int]:
     for number, subject in enumerate(subjects):
         y = top + 12 + number * _STEP
         user, system, total = (outcome.spread(subject.label, key).middle for key in ["user", "system", "cpu"])
+        # The medians of the parts need not add up to that of the whole.
+        user, system = (part * total / (user + system) for part in [user, system])
         ratio = outcome.ratio(subject)
         lines += [
             f'<g{"" if subject.ratio else " class=" + chr(34) + "ours" + chr(34)}>',
