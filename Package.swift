@@ -55,6 +55,7 @@ let package = Package(
     module("Cryptography", ["COpenSSL", "Secrets"]),
     module("HTTPWire", ["Bytes"]),
     module("ProxyProtocol", ["Addresses"]),
+    module("Routing"),
     module("Configuration", ["Addresses", "CYAML", "Cryptography", "Secrets"]),
     module("Telemetry", ["Bytes", "Locks", logging]),
     module("Tokens", ["Cryptography", "Locks", "Secrets"]),
@@ -81,8 +82,8 @@ let package = Package(
       "ProxyCore",
       [
         "Addresses", "Admin", "Bytes", "CLinux", "Configuration", "Cryptography", "FileStore", "HTTPWire",
-        "Interception", "Locks", "ProxyProtocol", "Reactor", "Secrets", "Telemetry", "Tokens", "Upstream", deque,
-        logging, systemPackage,
+        "Interception", "Locks", "ProxyProtocol", "Reactor", "Routing", "Secrets", "Telemetry", "Tokens", "Upstream",
+        deque, logging, systemPackage,
       ]),
 
     .executableTarget(
@@ -103,7 +104,7 @@ let package = Package(
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "Addresses", "Bytes", "Configuration", "HTTPWire", "Locks", "ProxyProtocol", "Secrets", "Tokens",
+        "Addresses", "Bytes", "Configuration", "HTTPWire", "Locks", "ProxyProtocol", "Routing", "Secrets", "Tokens",
       ],
       path: "Tests/FuzzTargets", swiftSettings: strict),
 
@@ -114,6 +115,7 @@ let package = Package(
     tests("CryptographyTests", ["Cryptography", "Secrets"]),
     tests("HTTPWireTests", ["Bytes", "HTTPWire"]),
     tests("ProxyProtocolTests", ["Addresses", "ProxyProtocol"]),
+    tests("RoutingTests", ["Routing"]),
     tests("ConfigurationTests", ["Addresses", "Configuration", "Cryptography", "Secrets"]),
     tests("TelemetryTests", ["Bytes", "Locks", "Telemetry", logging]),
     tests("TokensTests", ["Cryptography", "Locks", "Tokens", "Secrets"]),
@@ -134,7 +136,7 @@ let package = Package(
       "ProxyCoreTests",
       [
         "Addresses", "Bytes", "Configuration", "Cryptography", "HTTPWire", "Interception", "Locks", "LoopbackTesting",
-        "ProxyCore", "Reactor", "Secrets", "Telemetry", "Tokens", "Upstream", logging, systemPackage,
+        "ProxyCore", "Reactor", "Routing", "Secrets", "Telemetry", "Tokens", "Upstream", logging, systemPackage,
       ]),
   ],
   swiftLanguageModes: [.v6]

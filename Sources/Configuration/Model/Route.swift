@@ -45,6 +45,8 @@ public struct Route: Sendable {
   public var concurrency: Concurrency?
   /// To which protocols its connections may change.
   public var upgrade = UpgradeRules.any
+  /// Whether its upstream ignores the case of paths.
+  public var ignoresPathCase = false
   /// Whether the hosts that a wildcard takes, or that a tunnel leads to, may be on private networks, or on this machine.
   /// It says nothing of addresses that are written out, and without wildcards and with an upstream nothing at all.
   public var allowsPrivate: Bool

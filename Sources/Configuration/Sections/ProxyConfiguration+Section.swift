@@ -12,13 +12,14 @@ extension ProxyConfiguration {
       _ = top.section("limits") { configuration.limits.read($0) }
       let store = top["token_store"]
       configuration.tokenStore = store?.section { TokenStoreSettings.read($0) }
+      let ignoresPathCase = top.value("paths_ignore_case", .truth) ?? false
       let interception = top["interception"]
       configuration.interception = interception?.section { InterceptionSettings.read($0) }
       let parentProxy = ParentProxy.read(top, inherited: nil)
       let table = CredentialsTable.read(top, parentProxy: parentProxy)
       let routes = RouteReader.read(
         top, credentials: table, callers: callers, timeouts: configuration.timeouts, limits: configuration.limits,
-        parentProxy: parentProxy, hasInterception: interception != nil)
+        parentProxy: parentProxy, hasInterception: interception != nil, ignoresPathCase: ignoresPathCase)
       configuration.callers = callers.callers
       configuration.credentials = table.credentials
       configuration.routes = routes

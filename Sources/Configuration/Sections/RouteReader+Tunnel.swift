@@ -19,7 +19,10 @@ extension RouteReader {
       ),
       (["client_certificate"], "is for TLS, which goes through a blind tunnel from end to end"),
       (
-        ["methods", "paths", "body", "replay_buffer", "throttled", "concurrency", "upgrade", "rewrite_links"],
+        [
+          "methods", "paths", "body", "replay_buffer", "throttled", "concurrency", "upgrade", "rewrite_links",
+          "paths_ignore_case",
+        ],
         isForRequests
       ),
     ]

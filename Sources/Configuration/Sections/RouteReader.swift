@@ -6,6 +6,7 @@ struct RouteReader {
   let limits: Limits
   let parentProxy: ParentProxy?
   let hasInterception: Bool
+  let ignoresPathCase: Bool
   var names: [String: String] = [:]
   var matches: [Match: String] = [:]
   var mounts: [String: String] = [:]
@@ -15,13 +16,13 @@ struct RouteReader {
   /// The routes of the file that are right.
   static func read(
     _ top: Section, credentials: CredentialsTable, callers: CallersTable, timeouts: Timeouts, limits: Limits,
-    parentProxy: ParentProxy?, hasInterception: Bool
+    parentProxy: ParentProxy?, hasInterception: Bool, ignoresPathCase: Bool
   ) -> [Route] {
     let expected = "a list of routes, each with name, and match or mount"
     guard let setting = top.required("routes", expected), let items = setting.list(expected) else { return [] }
     var reader = RouteReader(
       table: credentials, callers: callers, timeouts: timeouts, limits: limits, parentProxy: parentProxy,
-      hasInterception: hasInterception)
+      hasInterception: hasInterception, ignoresPathCase: ignoresPathCase)
     return items.compactMap { item in
       item.section(expected: "a route, which is a mapping of settings") { reader.route($0) }
     }
@@ -29,7 +30,7 @@ struct RouteReader {
 
   private init(
     table: CredentialsTable, callers: CallersTable, timeouts: Timeouts, limits: Limits, parentProxy: ParentProxy?,
-    hasInterception: Bool
+    hasInterception: Bool, ignoresPathCase: Bool
   ) {
     self.table = table
     self.callers = callers
@@ -37,6 +38,7 @@ struct RouteReader {
     self.limits = limits
     self.parentProxy = parentProxy
     self.hasInterception = hasInterception
+    self.ignoresPathCase = ignoresPathCase
   }
 
   private mutating func route(_ section: Section) -> Route? {
@@ -65,6 +67,7 @@ struct RouteReader {
     let replay = ReplayRules.read(section, limits: limits, hasToken: hasToken)
     let concurrency = section["concurrency"].flatMap(Concurrency.read)
     let upgrade = UpgradeRules.read(section)
+    let ignoresPathCase = section.value("paths_ignore_case", .truth) ?? ignoresPathCase
     let linkRewriting = section.value("rewrite_links", Format<LinkRewriting>.choice()) ?? .auto
     guard let name, let matching, let target, let token, isIntercepted != false else { return nil }
     warnIfUnreachable(section, matching, rules, token.credentials)
@@ -86,6 +89,7 @@ struct RouteReader {
     route.concurrency = concurrency
     route.upgrade = upgrade
     route.linkRewriting = linkRewriting
+    route.ignoresPathCase = ignoresPathCase
     return route
   }
 

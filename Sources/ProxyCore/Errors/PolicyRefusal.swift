@@ -14,6 +14,8 @@ enum PolicyRefusal {
   case method(String, ProxyRoute)
   /// The path is not in `paths` of the route.
   case path(String, ProxyRoute)
+  /// Servers would read the path in different ways, for which the route's rules or other routes differ.
+  case ambiguousPath(String, PathConflict, ProxyRoute)
   /// A field would make frameworks take the request for one that the route does not serve.
   case overrides(OverrideField, field: String, ProxyRoute)
 
@@ -27,6 +29,7 @@ enum PolicyRefusal {
     case .routeClient: "client_address_route"
     case .method: "method_not_allowed"
     case .path: "path_not_allowed"
+    case .ambiguousPath: "ambiguous_path"
     case .overrides: "override_field"
     }
   }
@@ -82,6 +85,14 @@ enum PolicyRefusal {
         detail: "\(path) is not under \"paths\" of the route \(route.name): \(route.rules.allowedPaths).",
         hint: "To allow it, add its beginning to \"paths\" of that route in proxy.conf.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "path")
+    case .ambiguousPath(let path, let conflict, let route):
+      ErrorAnswer(
+        status: 403, title: "The path can be read in two ways",
+        detail: "As it was sent, \(path) is for the route \(route.name); \(conflict.text).",
+        hint:
+          "Send the path that is meant, without percent-encoded letters, dots and slashes, and without \\, //, /./, "
+          + "/../ and ;parameters.",
+        proxyStatus: "http_request_denied", proxyStatusDetails: "ambiguous path")
     case .overrides(.method, let field, let route):
       ErrorAnswer(
         status: 403, title: "The request would change its method on the way",
@@ -93,7 +104,7 @@ enum PolicyRefusal {
       ErrorAnswer(
         status: 403, title: "The request would change its path on the way",
         detail:
-          "\(field) makes some servers ignore the path, and the route \(route.name) serves certain \"paths\" only.",
+          "\(field) makes some servers ignore the path, and the path decides what the route \(route.name) may forward.",
         hint: "Send the path that is meant in the request line, and not this field.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "path override")
     }

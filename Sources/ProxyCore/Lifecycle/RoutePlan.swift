@@ -13,6 +13,7 @@ struct RoutePlan {
   init(_ configuration: ProxyConfiguration, tokens: TokenSources, clients: [TokenClient]) {
     var origins: [UpstreamOrigin] = []
     var pools: [UpstreamOrigin: Int] = [:]
+    let chosenByPath = RouteTable.chosenByPath(configuration.routes)
     let routes = configuration.routes.enumerated().map { index, route in
       let origin = ProxyRoute.origin(of: route)
       let pool = origin.map { pools[$0] ?? origins.count }
@@ -23,7 +24,7 @@ struct RoutePlan {
         origins.append(origin)
         pools[origin] = pool
       }
-      return ProxyRoute(route, index: index, pool: pool, tokens: sources)
+      return ProxyRoute(route, index: index, pool: pool, tokens: sources, isChosenByPath: chosenByPath.contains(index))
     }
     table = RouteTable(routes, configurations: configuration.routes)
     self.origins = origins

@@ -24,21 +24,27 @@ extension Exchange {
     }
     // The path as it goes on, without the one that forward_to puts in front of it.
     let path = Int(target.path.start) + mountLength..<Int(target.path.end)
-    let isAllowed: Bool
+    let ruling: AccessRules.PathRuling
     if target.form == .asterisk {
-      isAllowed = rules.allows(path: bytes.extracting(head.target.range))
+      ruling = rules.rule(on: bytes.extracting(head.target.range))
     } else if path.isEmpty {
       let root: [UInt8] = [UInt8(ascii: "/")]
-      isAllowed = rules.allows(path: root.span)
+      ruling = rules.rule(on: root.span)
     } else {
-      isAllowed = rules.allows(path: bytes.extracting(path))
+      ruling = rules.rule(on: bytes.extracting(path))
     }
-    guard isAllowed else {
-      // Without the query: applications put secrets there.
-      let shown = text(of: target.path)
-      throw .denied(.path(shown.isEmpty ? "/" : shown, route))
+    switch ruling {
+    case .allowed: break
+    case .denied: throw .denied(.path(shownPath(target), route))
+    case .ambiguous(let conflict): throw .denied(.ambiguousPath(shownPath(target), conflict, route))
     }
     if rules.canBeOverridden { try refuseOverrides(rules, route, bytes) }
+  }
+
+  /// The path for a message: without the query, in which applications put secrets.
+  func shownPath(_ target: RequestTarget) -> String {
+    let shown = text(of: target.path)
+    return shown.isEmpty ? "/" : Self.shortened(shown)
   }
 
   /// The routes of the requests inside the tunnel that `target` asks for.

@@ -30,6 +30,8 @@ extension Exchange {
       mountLength = length
     case .leaves(let found):
       throw .leavesRoute(found)
+    case .ambiguous(let found, let conflict):
+      throw .denied(.ambiguousPath(shownPath(target), conflict, found))
     case .nothing:
       let path = text(of: target.path)
       throw .noRoute(target: Self.shortened(tunnel.hostText + (path.isEmpty ? "/" : path)), nearest: nil)

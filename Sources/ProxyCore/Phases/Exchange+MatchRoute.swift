@@ -36,6 +36,8 @@ extension Exchange {
       mountLength = length
     case .leaves(let found):
       throw .leavesRoute(found)
+    case .ambiguous(let found, let conflict):
+      throw .denied(.ambiguousPath(shownPath(target), conflict, found))
     case .nothing:
       throw noRoute(target, isOurs ? nil : target.authority)
     }

@@ -1,18 +1,30 @@
 internal import Addresses
 internal import Configuration
+internal import Routing
 
 /// What a route serves of the requests that match it, as requests meet it.
 final class AccessRules: Sendable {
   private let clients: [IPNetwork]?
   private let methods: [[UInt8]]?
   private let paths: [PathPrefix]?
+  private let pathTrees: PathTrees?
+  private let ignoresPathCase: Bool
+  private let isChosenByPath: Bool
   /// The methods that are served, as Allow lists them; "" where no rule names any.
   let allowedMethods: String
   /// The beginnings of paths that are served, for a message.
   let allowedPaths: String
 
-  init(_ rules: RouteRules) {
+  /// - Parameter ignoresPathCase: whether the upstream ignores the case of paths.
+  /// - Parameter isChosenByPath: whether another path would lead to another route, or lies outside of what the route may
+  ///   forward.
+  init(_ rules: RouteRules, ignoresPathCase: Bool = false, isChosenByPath: Bool = false) {
     clients = rules.allow
+    self.ignoresPathCase = ignoresPathCase
+    self.isChosenByPath = isChosenByPath
+    pathTrees = rules.paths.map { paths in
+      PathTrees(paths.map { (PathPrefix($0), 1) }, ignoresCase: ignoresPathCase)
+    }
     methods = rules.methods?.map { Array($0.utf8) }
     paths = rules.paths?.map { PathPrefix($0) }
     allowedMethods = rules.methods?.joined(separator: ", ") ?? ""
@@ -31,8 +43,10 @@ final class AccessRules: Sendable {
     }
   }
 
+  /// Whether the path of a request decides what may become of it.
+  var dependsOnPath: Bool { paths != nil || isChosenByPath }
   /// Whether a field of the request could turn it into what is not served: there is a rule for the method or the path.
-  var canBeOverridden: Bool { methods != nil || paths != nil }
+  var canBeOverridden: Bool { methods != nil || dependsOnPath }
   /// Whether there is a rule for the method.
   var limitsMethods: Bool { methods != nil }
 
@@ -40,7 +54,7 @@ final class AccessRules: Sendable {
   /// method there; a path cannot be compared with what a framework makes of it, and is refused where there is a rule.
   func allows(_ part: OverrideField, value: Span<UInt8>) -> Bool {
     switch part {
-    case .path: return paths == nil
+    case .path: return !dependsOnPath
     case .method:
       guard let methods else { return true }
       return methods.contains { known in
@@ -54,10 +68,31 @@ final class AccessRules: Sendable {
     byte &- UInt8(ascii: "A") < 26 ? byte | 0x20 : byte
   }
 
-  /// Whether the path is served: it is at or below one of the prefixes, and its dot segments do not leave that.
-  func allows(path: Span<UInt8>) -> Bool {
-    guard let paths else { return true }
-    return paths.contains { $0.covers(path) && !$0.isLeft(by: path) }
+  /// What the rule for paths says of one.
+  enum PathRuling {
+    case allowed, denied
+    /// Some servers would serve another path, about which the rule says something else.
+    case ambiguous(PathConflict)
+  }
+
+  /// Whether the path is served: in every reading it is at or below one of the prefixes.
+  func rule(on path: Span<UInt8>) -> PathRuling {
+    guard let paths, let pathTrees else { return .allowed }
+    // A loop: closures cannot have a span.
+    var prefix: PathPrefix?
+    for candidate in paths where candidate.covers(path) && candidate.length >= prefix?.length ?? 0 {
+      prefix = candidate
+    }
+    guard ignoresPathCase || PathReadings.exist(of: path) else { return prefix == nil ? .denied : .allowed }
+    let question = PathReadings.Question(prefix: prefix, isConfined: false, expected: prefix == nil ? nil : 1)
+    switch pathTrees.compare(path, question, ignoresCase: ignoresPathCase, outcome: { $0 }) {
+    case .same: return prefix == nil ? .denied : .allowed
+    case _ where prefix?.isLeft(by: path) == true: return .denied
+    case .tooMany: return .ambiguous(.tooMany)
+    case .leaves(let reading), .differs(nil, let reading):
+      return .ambiguous(PathConflict(reading, "is not under \"paths\""))
+    case .differs(_, let reading): return .ambiguous(PathConflict(reading, "is under \"paths\" while it is not"))
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 internal import Configuration
+internal import Routing
 
 /// The routes of one host, or of one wildcard, by port and path.
 struct HostRoutes: Sendable {
@@ -11,6 +12,7 @@ struct HostRoutes: Sendable {
 
   /// Those with a port of their own first.
   private var paths = PathTable<[PortRoute]>()
+  private var trees: PathTrees?
   private var ports: Set<UInt16> = []
   private var hasDefaultPorts = false
   /// Those that serve requests, in the order in which they were added.
@@ -38,8 +40,32 @@ struct HostRoutes: Sendable {
     if let port = match.port { ports.insert(port) } else { hasDefaultPorts = true }
   }
 
+  /// Prepares the look-up of readings, when everything has been added.
+  ///
+  /// - Parameter ignoresCase: whether some route leads to an upstream that ignores the case of paths.
+  mutating func complete(ignoresCase: Bool) {
+    let prefixes = paths.entries.enumerated().map { (prefix: $1.prefix, value: $0) }
+    guard prefixes.contains(where: { $0.prefix.length > 0 }) else { return }
+    trees = PathTrees(prefixes, ignoresCase: ignoresCase)
+  }
+
+  /// Whether the path of a request decides about its route.
+  var dependsOnPath: Bool { trees != nil }
+
+  /// Compares where the readings of `path`, which has a route on `port`, lead to.
+  func compareReadings(
+    of path: Span<UInt8>, _ port: UInt16, _ question: PathReadings.Question, ignoresCase: Bool
+  ) -> PathReadings.Verdict {
+    (trees ?? .all).compare(path, question, ignoresCase: ignoresCase) { position in
+      trees == nil ? question.expected : paths.entries[position].value.first { $0.takes(port) }?.route
+    }
+  }
+
   /// Whether there is a route for some path on `port`.
   func serves(_ port: UInt16) -> Bool { hasDefaultPorts && Match.port(nil, takes: port) || ports.contains(port) }
+
+  /// The routes, for requests or tunnels.
+  var routes: [Int] { paths.entries.flatMap { $0.value.map(\.route) } }
 
   /// Whether there is a route for requests.
   var servesRequests: Bool { !requests.isEmpty }

@@ -32,6 +32,8 @@ final class ProxyRoute: Sendable {
   let timeouts: PhaseTimeouts
   /// What is served of the requests that match it.
   let rules: AccessRules
+  /// Whether its upstream ignores the case of paths.
+  let ignoresPathCase: Bool
   /// How it serves CONNECT, which for ``TunnelMode/blind`` is all that it serves; nil where it does not.
   let tunnel: TunnelMode?
   /// Whether requests to its hosts are served inside tunnels as well.
@@ -62,7 +64,8 @@ final class ProxyRoute: Sendable {
   /// How connections are made.
   private let options: ConnectionOptions
 
-  init(_ route: Route, index: Int, pool: Int?, tokens: RouteTokens) {
+  /// - Parameter isChosenByPath: whether only the path of a request decides between it and another route.
+  init(_ route: Route, index: Int, pool: Int?, tokens: RouteTokens, isChosenByPath: Bool = false) {
     self.index = index
     self.pool = pool
     self.tokens = tokens
@@ -77,7 +80,9 @@ final class ProxyRoute: Sendable {
     hostLine = route.upstream.map(Self.hostLine) ?? []
     forwardsWithoutToken = route.withoutToken == .forward
     timeouts = PhaseTimeouts(route.timeouts)
-    rules = AccessRules(route.rules)
+    ignoresPathCase = route.ignoresPathCase
+    rules = AccessRules(
+      route.rules, ignoresPathCase: route.ignoresPathCase, isChosenByPath: isChosenByPath || !basePath.isEmpty)
     bodyLimit = route.body.map { UInt64($0) } ?? .max
     replaysUnauthorized = tokens.exist && route.replay.unauthorized
     throttling = route.replay.throttled
@@ -114,6 +119,7 @@ final class ProxyRoute: Sendable {
     basePath = route.basePath
     hostLine = Self.hostLine(origin)
     timeouts = route.timeouts
+    ignoresPathCase = route.ignoresPathCase
     rules = route.rules
     bodyLimit = route.bodyLimit
     replaysUnauthorized = route.replaysUnauthorized

@@ -1,4 +1,5 @@
 internal import Configuration
+internal import Routing
 
 /// The one table in which every request finds its route, whatever form its target has. Immutable once made.
 final class RouteTable: Sendable {
@@ -8,6 +9,8 @@ final class RouteTable: Sendable {
     case route(ProxyRoute, mountLength: Int)
     /// A route whose path prefix the request's dot segments would leave.
     case leaves(ProxyRoute)
+    /// A route for the path as it was sent, which servers may read as a path of another.
+    case ambiguous(ProxyRoute, PathConflict)
     case nothing
   }
 
@@ -33,6 +36,7 @@ final class RouteTable: Sendable {
   private let byDomain: HostTable<Int>
   private let hosts: [HostRoutes]
   private let mounts: PathTable<Int>
+  private let mountTrees: PathTrees
   private let tokenEndpoints: TokenEndpointTable
 
   /// The table of `routes`, which stand in the same order as their `configurations`.
@@ -64,6 +68,12 @@ final class RouteTable: Sendable {
         mounts.update(PathPrefix(mount == "/" ? "" : mount), default: index) { $0 = index }
       }
     }
+    for position in hosts.indices {
+      hosts[position].complete(ignoresCase: hosts[position].routes.contains { configurations[$0].ignoresPathCase })
+    }
+    mountTrees = PathTrees(
+      mounts.entries.map { ($0.prefix, $0.value) },
+      ignoresCase: configurations.contains { $0.mount != nil && $0.ignoresPathCase })
     (self.byHost, self.byDomain, self.hosts) = (byHost, byDomain, hosts)
     (self.mounts, self.tokenEndpoints) = (mounts, tokenEndpoints)
   }
@@ -75,7 +85,12 @@ final class RouteTable: Sendable {
   /// The route for a request whose target names a host (absolute form).
   func route(host: Span<UInt8>, port: UInt16, path: Span<UInt8>) -> Finding {
     guard let position = position(of: host, port), let found = hosts[position].find(port, path) else { return .nothing }
-    return finding(routes[found.route], found.prefix, path, mountLength: 0)
+    let route = routes[found.route]
+    let dependsOnPath = hosts[position].dependsOnPath || !route.basePath.isEmpty
+    guard dependsOnPath, mayBeMisread(path, route) else { return .route(route, mountLength: 0) }
+    let question = Self.question(found.prefix, route)
+    let verdict = hosts[position].compareReadings(of: path, port, question, ignoresCase: route.ignoresPathCase)
+    return finding(verdict, route, found.prefix, path, mountLength: 0)
   }
 
   /// What decides about `host` on `port`: the name itself, or else the longest wildcard above it. A path that this has no
@@ -110,7 +125,38 @@ final class RouteTable: Sendable {
   /// The route for a request whose target is a path (origin form).
   func route(mountedAt path: Span<UInt8>) -> Finding {
     guard let mount = mounts.entry(covering: path, where: { _ in true }) else { return .nothing }
-    return finding(routes[mount.value], mount.prefix, path, mountLength: mount.prefix.length)
+    let route = routes[mount.value]
+    guard mayBeMisread(path, route) else { return .route(route, mountLength: mount.prefix.length) }
+    let verdict = mountTrees.compare(
+      path, Self.question(mount.prefix, route), ignoresCase: route.ignoresPathCase
+    ) { $0 }
+    return finding(verdict, route, mount.prefix, path, mountLength: mount.prefix.length)
+  }
+
+  /// The positions of the routes between which only the path of a request decides: of one host and port, or mounted one
+  /// below the other.
+  static func chosenByPath(_ configurations: [Route]) -> Set<Int> {
+    var byPlace: [Match: Set<Int>] = [:]
+    var mounts: [(segments: [Substring], route: Int)] = []
+    for (index, route) in configurations.enumerated() where route.tunnel != .blind {
+      for match in route.matches {
+        for port in match.port.map({ [$0] }) ?? [80, 443] {
+          let place = Match(host: match.host, port: port, isWildcard: match.isWildcard)
+          byPlace[place, default: []].insert(index)
+        }
+      }
+      if let mount = route.mount { mounts.append((mount.split(separator: "/"), index)) }
+    }
+    var chosen = byPlace.values.filter { $0.count > 1 }.reduce(into: Set<Int>()) { $0.formUnion($1) }
+    // In this order what lies below a mount follows it.
+    mounts.sort { $0.segments.lexicographicallyPrecedes($1.segments) }
+    var above: [(segments: [Substring], route: Int)] = []
+    for mount in mounts {
+      while let last = above.last, !mount.segments.starts(with: last.segments) { above.removeLast() }
+      if !above.isEmpty { chosen.formUnion(above.map(\.route) + [mount.route]) }
+      above.append(mount)
+    }
+    return chosen
   }
 
   /// Whether there are places where the proxy itself answers token requests.
@@ -124,9 +170,27 @@ final class RouteTable: Sendable {
   /// The route for whose applications the proxy answers token requests at `path` of its own.
   func tokenEndpoint(at path: Span<UInt8>) -> ProxyRoute? { tokenEndpoints.route(at: path).map { routes[$0] } }
 
+  private func mayBeMisread(_ path: Span<UInt8>, _ route: ProxyRoute) -> Bool {
+    route.ignoresPathCase || PathReadings.exist(of: path)
+  }
+
   // A route that takes every path and forwards it as it is cannot be left: above the root there is nothing.
-  private func finding(_ route: ProxyRoute, _ prefix: PathPrefix, _ path: Span<UInt8>, mountLength: Int) -> Finding {
-    let isConfined = prefix.length > 0 || !route.basePath.isEmpty
-    return isConfined && prefix.isLeft(by: path) ? .leaves(route) : .route(route, mountLength: mountLength)
+  private static func question(_ prefix: PathPrefix, _ route: ProxyRoute) -> PathReadings.Question {
+    PathReadings.Question(
+      prefix: prefix, isConfined: prefix.length > 0 || !route.basePath.isEmpty, expected: route.index)
+  }
+
+  private func finding(
+    _ verdict: PathReadings.Verdict, _ route: ProxyRoute, _ prefix: PathPrefix, _ path: Span<UInt8>, mountLength: Int
+  ) -> Finding {
+    switch verdict {
+    case .same: .route(route, mountLength: mountLength)
+    case _ where prefix.isLeft(by: path) && (prefix.length > 0 || !route.basePath.isEmpty): .leaves(route)
+    case .leaves(let reading): .ambiguous(route, PathConflict(reading, "leads out of the route"))
+    case .differs(let other?, let reading):
+      .ambiguous(route, PathConflict(reading, "is for the route \(routes[other].name)"))
+    case .differs(nil, let reading): .ambiguous(route, PathConflict(reading, "is for no route"))
+    case .tooMany: .ambiguous(route, .tooMany)
+    }
   }
 }

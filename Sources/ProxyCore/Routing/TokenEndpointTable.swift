@@ -1,4 +1,5 @@
 internal import Configuration
+internal import Routing
 
 /// Where the proxy itself answers token requests, and for which route; found by the whole path.
 struct TokenEndpointTable: Sendable {

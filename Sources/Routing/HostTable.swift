@@ -1,16 +1,19 @@
 /// Values by host name, found without making a string of the name in a request.
-struct HostTable<Value: Sendable>: Sendable {
+public struct HostTable<Value: Sendable>: Sendable {
   private var hosts: [(name: [UInt8], value: Value)] = []
   private var index = HashIndex()
 
+  /// An empty table.
+  public init() {}
+
   /// The value for `host` in any case, with or without the dot that ends an absolute name.
-  func value(for host: Span<UInt8>) -> Value? {
+  public func value(for host: Span<UInt8>) -> Value? {
     let name = 0..<Self.significantLength(of: host)
     return position(of: host, name, Self.hash(host, name)).map { hosts[$0].value }
   }
 
   /// The value for the longest domain that `host` lies below, by one label or more, of those that `accepts` takes.
-  func value(above host: Span<UInt8>, where accepts: (Value) -> Bool) -> Value? {
+  public func value(above host: Span<UInt8>, where accepts: (Value) -> Bool) -> Value? {
     guard !hosts.isEmpty else { return nil }
     let end = Self.significantLength(of: host)
     var hash = FNV1a()
@@ -28,7 +31,7 @@ struct HostTable<Value: Sendable>: Sendable {
   }
 
   /// Lets `change` set the value for `host`, which is in lower case and without a final dot.
-  mutating func update(_ host: String, default value: Value, _ change: (inout Value) -> Void) {
+  public mutating func update(_ host: String, default value: Value, _ change: (inout Value) -> Void) {
     let bytes = Array(host.utf8)
     let hash = Self.hash(bytes.span, bytes.indices)
     if let position = position(of: bytes.span, bytes.indices, hash) { return change(&hosts[position].value) }

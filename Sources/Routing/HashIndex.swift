@@ -1,4 +1,4 @@
-/// Positions in an array that somebody else keeps, by the hashes of what is there.
+/// Positions in an array that the caller keeps, by the hashes of its elements.
 struct HashIndex: Sendable {
   private var hashes: [UInt64] = []
   // Positions, plus one; 0 is free. Open addressing, at most half full.
@@ -27,5 +27,14 @@ struct HashIndex: Sendable {
     var slot = Int(truncatingIfNeeded: hashes[position]) & (slots.count - 1)
     while slots[slot] != 0 { slot = (slot + 1) & (slots.count - 1) }
     slots[slot] = Int32(position + 1)
+  }
+}
+
+/// The FNV-1a hash (Fowler, Noll, Vo). Keys are short, and only the author of proxy.conf could make them collide.
+struct FNV1a {
+  private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
+
+  mutating func add(_ byte: UInt8) {
+    value = (value ^ UInt64(byte)) &* 0x100_0000_01b3
   }
 }

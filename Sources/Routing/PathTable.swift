@@ -1,11 +1,15 @@
-/// Values by prefixes of paths; the longest one that covers a path is found by the hashes of the path's own beginnings.
-struct PathTable<Value: Sendable>: Sendable {
-  private var entries: [(prefix: PathPrefix, value: Value)] = []
+/// Values by path prefix. A look-up hashes the beginnings of the path and returns the longest prefix that covers it.
+public struct PathTable<Value: Sendable>: Sendable {
+  /// The prefixes with their values, in the order in which they were added.
+  public private(set) var entries: [(prefix: PathPrefix, value: Value)] = []
   private var index = HashIndex()
   private var longest = 0
 
+  /// An empty table.
+  public init() {}
+
   /// The longest prefix that covers `path`, of those whose value `accepts` takes.
-  func entry(covering path: Span<UInt8>, where accepts: (Value) -> Bool) -> (prefix: PathPrefix, value: Value)? {
+  public func entry(covering path: Span<UInt8>, where accepts: (Value) -> Bool) -> (prefix: PathPrefix, value: Value)? {
     var hash = FNV1a()
     var found: Int?
     for length in 0...min(path.count, longest) {
@@ -20,7 +24,7 @@ struct PathTable<Value: Sendable>: Sendable {
   }
 
   /// Lets `change` set the value for `prefix`.
-  mutating func update(_ prefix: PathPrefix, default value: Value, _ change: (inout Value) -> Void) {
+  public mutating func update(_ prefix: PathPrefix, default value: Value, _ change: (inout Value) -> Void) {
     let hash = prefix.hash.value
     if let position = index.position(of: hash, where: { entries[$0].prefix == prefix }) {
       return change(&entries[position].value)

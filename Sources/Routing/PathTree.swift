@@ -1,0 +1,112 @@
+/// The prefixes of paths that decide something, as a tree of segments: what ``PathReadings`` looks for in the readings
+/// of a path.
+///
+/// Prefixes are entered as a server reads them, percent-decoded, so that every way to write one leads to the same node.
+public final class PathTree: Sendable {
+  /// A directory: the paths that begin with certain segments and a slash.
+  struct Node: Sendable {
+    /// The segment that leads here from the parent.
+    var label: [UInt8]
+    var parent: Int
+    /// The directories below, ordered by their labels.
+    var children: [Int] = []
+    /// The values of prefixes that end without a slash, such as `/api`: they cover the name itself, too.
+    var atName: [Int] = []
+    /// The values of prefixes that end with a slash, such as `/api/`.
+    var inside: [Int] = []
+  }
+
+  private struct Edge: Hashable {
+    let parent: Int
+    let label: [UInt8]
+  }
+
+  let nodes: [Node]
+  /// Whether labels are in lower case and compared with readings in lower case.
+  let ignoresCase: Bool
+  private let nodeOfPrefix: [PathPrefix: Int]
+
+  /// The tree of `prefixes`, each with a value that the caller chooses.
+  public init(_ prefixes: [(prefix: PathPrefix, value: Int)], ignoresCase: Bool = false) {
+    self.ignoresCase = ignoresCase
+    var nodes = [Node(label: [], parent: 0)]
+    var nodeOfPrefix: [PathPrefix: Int] = [:]
+    var known: [Edge: Int] = [:]
+    for (prefix, value) in prefixes {
+      let read = Self.asRead(prefix.bytes, ignoresCase)
+      var node = 0
+      for label in read.split(separator: UInt8(ascii: "/")) {
+        let edge = Edge(parent: node, label: Array(label))
+        node = known[edge] ?? nodes.count
+        guard node == nodes.count else { continue }
+        known[edge] = node
+        nodes.append(Node(label: edge.label, parent: edge.parent))
+        nodes[edge.parent].children.append(node)
+      }
+      if read.last == UInt8(ascii: "/") { nodes[node].inside.append(value) } else { nodes[node].atName.append(value) }
+      nodeOfPrefix[prefix] = node
+    }
+    for index in nodes.indices {
+      let children = nodes[index].children
+      nodes[index].children = children.sorted { nodes[$0].label.lexicographicallyPrecedes(nodes[$1].label) }
+    }
+    self.nodes = nodes
+    self.nodeOfPrefix = nodeOfPrefix
+  }
+
+  /// The directory of `prefix`, one of those that the tree was made of; the root where `prefix` is nil.
+  func node(of prefix: PathPrefix?) -> Int { prefix.flatMap { nodeOfPrefix[$0] } ?? 0 }
+
+  /// Calls `visit` with the values of the prefixes that cover a path, the longest first, until it returns true.
+  ///
+  /// - Parameter node: the deepest directory that the path names or lies in.
+  /// - Parameter isName: whether the path ends with the name of that directory, without a slash.
+  func visitPrefixes(covering node: Int, isName: Bool, _ visit: ([Int]) -> Bool) {
+    var (node, isName) = (node, isName)
+    while true {
+      if !isName, !nodes[node].inside.isEmpty, visit(nodes[node].inside) { return }
+      if !nodes[node].atName.isEmpty, visit(nodes[node].atName) { return }
+      guard node != 0 else { return }
+      (node, isName) = (nodes[node].parent, false)
+    }
+  }
+
+  /// The part of `children` whose labels have `byte` at `position`, of those that agree up to there.
+  func narrow(_ children: Range<Int>, of node: Int, to byte: UInt8, at position: Int) -> Range<Int> {
+    let all = nodes[node].children
+    // A label that ends here sorts before those that go on.
+    func key(_ index: Int) -> Int {
+      let label = nodes[all[index]].label
+      return position < label.count ? Int(label[position]) : -1
+    }
+    let lower = Self.partition(children) { key($0) >= Int(byte) }
+    return lower..<Self.partition(lower..<children.upperBound) { key($0) > Int(byte) }
+  }
+
+  /// The directory below whose label is exactly the `length` bytes in which all of `children` agree.
+  func exact(_ children: Range<Int>, of node: Int, length: Int) -> Int? {
+    guard let first = children.first else { return nil }
+    let child = nodes[node].children[first]
+    return nodes[child].label.count == length ? child : nil
+  }
+
+  /// The first index for which `isBehind` holds, which holds for all that follow; the end where there is none.
+  private static func partition(_ range: Range<Int>, _ isBehind: (Int) -> Bool) -> Int {
+    var (low, high) = (range.lowerBound, range.upperBound)
+    while low < high {
+      let middle = (low + high) / 2
+      if isBehind(middle) { high = middle } else { low = middle + 1 }
+    }
+    return low
+  }
+
+  private static func asRead(_ bytes: [UInt8], _ ignoresCase: Bool) -> [UInt8] {
+    var decoded = bytes
+    while true {
+      let again = PathCharacters.decoded(decoded)
+      if again == decoded { break }
+      decoded = again
+    }
+    return ignoresCase ? decoded.map(PathCharacters.lowercased) : decoded
+  }
+}
