@@ -115,7 +115,7 @@ let package = Package(
     tests("CryptographyTests", ["Cryptography", "Secrets"]),
     tests("HTTPWireTests", ["Bytes", "HTTPWire"]),
     tests("ProxyProtocolTests", ["Addresses", "ProxyProtocol"]),
-    tests("RoutingTests", ["Routing"]),
+    tests("RoutingTests", ["FuzzTargets", "Routing"]),
     tests("ConfigurationTests", ["Addresses", "Configuration", "Cryptography", "Secrets"]),
     tests("TelemetryTests", ["Bytes", "Locks", "Telemetry", logging]),
     tests("TokensTests", ["Cryptography", "Locks", "Tokens", "Secrets"]),

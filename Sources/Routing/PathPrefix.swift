@@ -33,7 +33,7 @@ public struct PathPrefix: Hashable, Sendable {
   public func isLeft(by path: Span<UInt8>) -> Bool {
     var depth = 0
     var start = bytes.count
-    if start < path.count, path[start] == UInt8(ascii: "/") { start += 1 }
+    if bytes.last != UInt8(ascii: "/"), start < path.count { start += 1 }
     while start <= path.count {
       var end = start
       while end < path.count, path[end] != UInt8(ascii: "/") { end += 1 }

@@ -14,6 +14,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
   case tokenReply = "token-reply"
   /// What stands in front of a connection that a load balancer passes on.
   case proxyHeader = "proxy-header"
+  /// Prefixes of paths, one a line, an empty line, and the path of a request.
+  case pathReadings = "path-readings"
 
   /// Checks what must hold whatever `input` is; throws what does not.
   public func check(_ input: [UInt8]) throws(Violation) {
@@ -25,6 +27,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case .configuration: try checkConfiguration(input)
     case .tokenReply: try checkTokenReply(input)
     case .proxyHeader: try checkProxyHeader(input)
+    case .pathReadings: try checkPathReadings(input)
     }
   }
 }

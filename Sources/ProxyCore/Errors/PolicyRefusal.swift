@@ -100,6 +100,12 @@ enum PolicyRefusal {
           "\(field) does not name one of \"methods\" of the route \(route.name): \(route.rules.allowedMethods).",
         hint: "Send the method that is meant in the request line, and the field once or not at all.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "method override")
+    case .overrides(.destination, _, let route):
+      ErrorAnswer(
+        status: 403, title: "The request would write outside of its route",
+        detail: "Destination names a path that the route \(route.name) does not forward in every reading.",
+        hint: "Destination must be a URL of the API, with a path that a request to this route could have.",
+        proxyStatus: "http_request_denied", proxyStatusDetails: "destination")
     case .overrides(.path, let field, let route):
       ErrorAnswer(
         status: 403, title: "The request would change its path on the way",

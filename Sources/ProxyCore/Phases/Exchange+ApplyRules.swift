@@ -59,7 +59,8 @@ extension Exchange {
     var hasOverriddenMethod = false
     for line in head.fields where line.known == .other {
       guard let part = OverrideField(bytes.extracting(line.name.range)) else { continue }
-      guard rules.allows(part, value: bytes.extracting(line.value.range)) else {
+      let value = bytes.extracting(line.value.range)
+      guard rules.allows(part, value: value), part != .destination || mayWrite(to: value, route, bytes) else {
         throw .denied(.overrides(part, field: text(of: line.name), route))
       }
       // Which of several is heeded depends on the framework.
@@ -68,5 +69,39 @@ extension Exchange {
       }
       hasOverriddenMethod = part == .method || hasOverriddenMethod
     }
+  }
+  /// Whether COPY or MOVE to `destination` stays within what the route may forward. The upstream acts upon the path that
+  /// the field names, so that is taken for the path of a request; whose host it names decides nothing.
+  private func mayWrite(to destination: Span<UInt8>, _ route: ProxyRoute, _ bytes: Span<UInt8>) -> Bool {
+    let method = text(of: head.method).uppercased()
+    guard route.rules.dependsOnPath, method == "COPY" || method == "MOVE" else { return true }
+    var named: [UInt8] = []
+    for index in destination.indices { named.append(destination[index]) }
+    if let scheme = [Array("http://".utf8), Array("https://".utf8)].first(where: { scheme in
+      scheme.count <= named.count && zip(scheme, named).allSatisfy { $0 == $1 | 0x20 || $0 == $1 }
+    }) {
+      named = Array(named.dropFirst(scheme.count).drop { $0 != UInt8(ascii: "/") })
+    }
+    let base = route.basePath
+    guard named.first == UInt8(ascii: "/"), named.starts(with: base) else { return false }
+    var rest = Array(named.dropFirst(base.count).prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") })
+    if rest.isEmpty { rest = [UInt8(ascii: "/")] }
+    guard rest[0] == UInt8(ascii: "/"), let target else { return false }
+    var path: [UInt8] = []
+    for index in Int(target.path.start)..<Int(target.path.start) + mountLength { path.append(bytes[index]) }
+    path += rest
+    let finding: RouteTable.Finding
+    if let tunnel = connection.tunnelTarget {
+      finding = worker.table.route(host: tunnel.host.span, port: tunnel.port, path: path.span)
+    } else if !isMounted, let authority = target.authority {
+      let port = authority.port ?? (target.scheme ?? .http).defaultPort
+      finding = worker.table.route(host: bytes.extracting(authority.host.range), port: port, path: path.span)
+    } else {
+      finding = worker.table.route(mountedAt: path.span)
+    }
+    guard case .route(let found, _) = finding, found === route, case .allowed = route.rules.rule(on: rest.span) else {
+      return false
+    }
+    return true
   }
 }

@@ -55,6 +55,7 @@ final class AccessRules: Sendable {
   func allows(_ part: OverrideField, value: Span<UInt8>) -> Bool {
     switch part {
     case .path: return !dependsOnPath
+    case .destination: return true
     case .method:
       guard let methods else { return true }
       return methods.contains { known in

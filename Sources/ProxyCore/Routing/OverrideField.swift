@@ -4,6 +4,8 @@ enum OverrideField {
   case method
   /// The path.
   case path
+  /// Nothing, but COPY and MOVE write to the path that it names (RFC 4918 section 10.3).
+  case destination
 
   private static let methodNames: [StaticString] = ["x-http-method-override", "x-http-method", "x-method-override"]
   private static let pathNames: [StaticString] = ["x-original-url", "x-rewrite-url"]
@@ -11,7 +13,12 @@ enum OverrideField {
   /// The meaning of the field called `name`, in any case and with `_` for `-`, which CGI and its kin do not tell apart;
   /// nil for every other field.
   init?(_ name: Span<UInt8>) {
-    guard name.count > 9, name[0] | 0x20 == UInt8(ascii: "x") else { return nil }
+    guard name.count > 9 else { return nil }
+    if Self.equal("destination", name) {
+      self = .destination
+      return
+    }
+    guard name[0] | 0x20 == UInt8(ascii: "x") else { return nil }
     if Self.methodNames.contains(where: { Self.equal($0, name) }) {
       self = .method
     } else if Self.pathNames.contains(where: { Self.equal($0, name) }) {

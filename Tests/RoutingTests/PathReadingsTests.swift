@@ -1,0 +1,192 @@
+import FuzzTargets
+import Testing
+
+@testable import Routing
+
+@Suite("The readings of a path")
+struct PathReadingsTests {
+  /// What becomes of `path` where routes have these prefixes: "" where every reading has the route of the path as it was
+  /// sent, else the reading that has not.
+  private func conflict(_ path: String, _ prefixes: [String], ignoresCase: Bool = false) -> String {
+    let path = Array(path.utf8)
+    let all = prefixes.map { PathPrefix($0) }
+    let sent = all.indices.filter { all[$0].covers(path.span) }.max { all[$0].length < all[$1].length }
+    let tree = PathTree(all.enumerated().map { ($1, $0) }, ignoresCase: ignoresCase)
+    let prefix = sent.map { all[$0] }
+    let question = PathReadings.Question(
+      prefix: prefix, isConfined: prefix.map { $0.length > 0 } ?? false, expected: sent)
+    switch PathReadings.compare(path.span, in: tree, question, outcome: { $0 }) {
+    case .same: return ""
+    case .leaves(let reading): return "out: \(reading)"
+    case .differs(let other, let reading): return "\(other.map { prefixes[$0] } ?? "nothing"): \(reading)"
+    case .tooMany: return "too many"
+    }
+  }
+
+  static let disguises: [String] = [
+    // One decoding, of letters, dots and slashes.
+    "/%61dmin", "/a%64min/x", "/%2fadmin", "/%2Fadmin", "/%2e/admin", "/x/%2e%2e/admin", "/x%2f..%2fadmin", "/admin%2f",
+    "/admin%2fx", "/x/..%2fadmin",
+    // Two.
+    "/%2561dmin", "/%252fadmin", "/x/%252e%252e/admin", "/%25%36%31dmin",
+    "/x%252f..%252fadmin", "/%25u0061dmin",
+    // Slashes and dot segments.
+    "//admin", "///admin", "/./admin", "/.//./admin", "/x/../admin", "/x/y/../../admin", "/../admin",
+    "/admin/../admin/../x",
+    "/x//../admin", "/x/./../admin",
+    // Backslashes.
+    "/%5cadmin", "/x%5c..%5cadmin", "/x/..%5cadmin", "/%255cadmin", "/admin%5cx",
+    // Parameters.
+    "/admin;v=1", "/admin;v=1/x", "/;v/admin", "/x/..;v=1/admin", "/admin%3bv", "/x;/../admin", "/.;x/admin",
+    // UTF-8 that is none.
+    "/%c0%afadmin", "/x/%c0%ae%c0%ae/admin", "/%e0%80%afadmin", "/%f0%80%80%afadmin", "/%c1%a1dmin", "/adm%ffin",
+    "/%c0admin", "/x%c1%9c..%c1%9cadmin", "/%c0%2fadmin", "/%25c0%25afadmin", "/%ef%bc%8fadmin", "/%ef%bd%81dmin",
+    "/%ed%a0%80admin",
+    // Ends.
+    "/admin%01x", "/admin%0a", "/admin%3fx=/", "/admin%23x", "/admin%253fx", "/admin%7f", "/adm%0ain", "/adm%09in",
+    // Spaces, tabs and dots at the end of names, as on Windows.
+    "/admin%20", "/admin%09", "/admin.", "/admin...%20/x", "/x/..%20/admin", "/x/.../admin", "/x/..%09/admin",
+    "/.%20/admin",
+    // What looks like a host.
+    "//evil/admin", "//evil:80/admin", "/%5c/admin",
+    // Several at once.
+    "/x;y/%2e%2e%5c%2561dmin%20;z", "//x/..%c0%af.%2fadmin.%23",
+  ]
+
+  @Test("a path that some server reads as one of a stricter route is refused", arguments: disguises)
+  func disguised(_ path: String) {
+    let found = conflict(path, ["", "/admin"])
+    #expect(found.hasPrefix("/admin: /admin") || path == "/admin/../admin/../x", "\(path): \(found)")
+    #expect(!found.isEmpty, "\(path)")
+    #expect(!conflict(path, ["", "/admin/", "/admin"]).isEmpty, "\(path)")
+    // A host begins a target and nothing else.
+    #expect(!conflict("/v1" + path, ["/v1", "/v1/admin"]).isEmpty || path.hasPrefix("//evil"), "\(path)")
+  }
+
+  static let ordinary: [String] = [
+    "/", "/orders", "/orders/", "/orders/7", "/orders/a%2Fb", "/orders/a%20b", "/orders/caf%C3%A9", "/orders;v=1/x",
+    "/orders/x;v=1;w=2", "/orders/a..b", "/orders/..a", "/orders/a..", "/orders/.well-known",
+    "/orders/%E6%97%A5%E6%9C%AC",
+    "/orders/%F0%9F%92%B6", "/orders/100%25", "/orders/a%25b", "/orders/mail%40example.test", "/orders/a+b",
+    "/orders/a:b",
+    "/orders/file.tar.gz", "/orders/a%3Fb", "/orders/a%23b", "/orders/x/../y", "/orders/x/./y", "/orders/x//y",
+    "/administer",
+    "/orders/admin", "/orders/%61dmin", "/orders/a%5Cb", "/orders/https%3A%2F%2Fexample.test%2Fadmin", "/xadmin",
+    "/adm",
+    "/orders/%E4pfel", "/orders/(x)/[y]/{z}|^`", "/ADMIN", "/orders/a%0Ab", "/orders/%20", "/orders/%61dmin/../x",
+  ]
+
+  @Test("a path that leads to one route in every reading is served", arguments: ordinary)
+  func served(_ path: String) {
+    #expect(conflict(path, ["", "/admin"]) == "")
+    #expect(conflict(path, [""]) == "")
+    #expect(conflict("/v1" + path, ["/v1", "/v1/admin", "/v2"]) == "")
+  }
+
+  @Test(
+    "only a slash as such adds depth, and nothing leads out of the prefix of a route",
+    arguments: [
+      "/public/../admin", "/public/..", "/public/a%252fb/../../admin", "/public/a%5cb/../../admin",
+      "/public/a%2fb/../../x",
+      "/public/a;b/../../x", "/public//../x", "/public/./../x", "/public/%2e%2e/x", "/public/..;/x", "/public/..%20/x",
+      "/public/.../x", "/public/a/%2e%2e%2f../x", "/public/%c0%ae%c0%ae/x", "/public/..%01/x", "/public/a%01/../../x",
+      "/public/..%23",
+    ])
+  func confined(_ path: String) {
+    #expect(conflict(path, ["/public/"]).hasPrefix("out: /"), "\(path)")
+    #expect(conflict(path, ["/public"]).hasPrefix("out: /"), "\(path)")
+    #expect(!conflict(path, ["", "/public"]).isEmpty)
+  }
+
+  @Test("dot segments that stay below the prefix are served, however deep", arguments: 1...200)
+  func inside(depth: Int) {
+    let down = String(repeating: "/a%2Fb", count: depth)
+    let up = String(repeating: "/..", count: depth)
+    #expect(conflict("/public/x" + down + up, ["/public/"]) == "")
+    #expect(conflict("/public" + down + up + "/..", ["/public/"]).hasPrefix("out: "))
+  }
+
+  @Test("case counts unless the upstream ignores it")
+  func caseOfLetters() {
+    for path in ["/ADMIN", "/Admin/x", "/x/../aDmin", "/%41DMIN"] {
+      #expect(conflict(path, ["", "/admin"]) == "")
+      #expect(conflict(path, ["", "/admin"], ignoresCase: true).hasPrefix("/admin: "), "\(path)")
+    }
+    #expect(conflict("/admin", ["", "/ADMIN"], ignoresCase: true) == "/ADMIN: /admin")
+    #expect(conflict("/orders/ADMIN", ["", "/admin"], ignoresCase: true) == "")
+    // Two routes that differ in case alone cannot be told apart.
+    #expect(!conflict("/admin/x", ["/Admin", "/admin"], ignoresCase: true).isEmpty)
+  }
+
+  @Test("prefixes with percent-encodings are served as they are written, and guarded however they are written")
+  func encodedPrefixes() {
+    let prefixes = ["", "/caf%C3%A9", "/a%2Fb"]
+    #expect(conflict("/caf%C3%A9/menu", prefixes) == "")
+    #expect(conflict("/a%2Fb/x", prefixes) == "")
+    for path in ["/caf%c3%a9", "/caf%25C3%25A9/x", "/a/b/x", "/a%2fb", "/a//b"] {
+      #expect(!conflict(path, prefixes).isEmpty, "\(path)")
+    }
+  }
+
+  @Test("a path without %, \\, ;, //, and dots at the edge of a segment is not looked into")
+  func plain() {
+    func exist(_ path: String) -> Bool {
+      let path = Array(path.utf8)
+      return PathReadings.exist(of: path.span)
+    }
+    for path in ["/", "/a/b", "/a.b/c", "*", "", "/a-b_c~d/e!$&'()*+,=:@"] { #expect(!exist(path)) }
+    for path in ["/%41", "/a;b", "//", "/a\\b", "/.a", "/a./b", "/a.", "/a/..", "/\u{e9}"] { #expect(exist(path)) }
+  }
+
+  @Test("work is bounded: a path with more readings than are followed is refused")
+  func bounded() {
+    let deep = "/" + String(repeating: "%25", count: 12) + "61dmin"
+    #expect(conflict("/%" + String(repeating: "25", count: 12) + "61dmin", ["", "/admin"]) == "too many")
+    #expect(conflict(deep, ["", "/admin"]) == "")
+    let prefixes = [""] + (0..<200).map { "/p\($0)/q" }
+    let path = (0..<200).map { "/p\($0)/.." }.joined()
+    let long = conflict(path + path + path + path, prefixes)
+    #expect(long == "too many" || long == "")
+    #expect(conflict("/x" + String(repeating: "/%C3%A9%20a%2Fb;c=d", count: 300), ["", "/admin"]) == "")
+  }
+
+  @Test("no server reaches a stricter prefix through a laxer one: random paths and tables against random servers")
+  func property() throws {
+    var random = Random(state: 20_261_130)
+    let names = ["a", "b", "admin", "public", "api"]
+    let pieces = [
+      "/", "/", "/", "/..", "/.", "//", "a", "b", "admin", "public", "api", "%61", "%2f", "%2F", "%5c", "%2e", "..",
+      ".",
+      ";x", ";", "%3b", "%252f", "%252e", "%2561", "%25", "%c0%af", "%c0%ae", "%c1%9c", "%e0%80%af", "%ff", "%c3%a9",
+      "%01",
+      "%09", "%20", "%23", "%3f", "x", "..%2f", "%2e%2e", "/../", "/..;/", "dmin", "...",
+    ]
+    for _ in 0..<3_000 {
+      var input = ""
+      for _ in 0..<Int.random(in: 1...4, using: &random) {
+        let depth = Int.random(in: 1...3, using: &random)
+        input += (0..<depth).map { _ in "/" + names.randomElement(using: &random)! }.joined()
+        input += Bool.random(using: &random) ? "/\n" : "\n"
+      }
+      input += "\n/"
+      for _ in 0..<Int.random(in: 1...9, using: &random) { input += pieces.randomElement(using: &random)! }
+      do {
+        try FuzzTarget.pathReadings.check(Array(input.utf8))
+      } catch {
+        Issue.record("\(error), of \(input)")
+      }
+    }
+  }
+}
+
+/// SplitMix64: the same numbers in every run.
+private struct Random: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var mixed = (state ^ state >> 30) &* 0xbf58_476d_1ce4_e5b9
+    mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
+    return mixed ^ mixed >> 31
+  }
+}
