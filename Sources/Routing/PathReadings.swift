@@ -38,6 +38,7 @@ public struct PathReadings {
 
   /// Whether servers may read `path` in more than one way. False for nearly all paths, and quick.
   public static func exist(of path: Span<UInt8>) -> Bool {
+    guard !isPlain(path) else { return false }
     var previous: UInt8 = 0
     for index in path.indices {
       let byte = path[index]
@@ -49,6 +50,35 @@ public struct PathReadings {
       }
     }
     return previous == UInt8(ascii: ".")
+  }
+
+  /// Whether a path of eight bytes or more has nothing at all that ``exist(of:)`` looks for, eight bytes at a time.
+  @inline(__always)
+  private static func isPlain(_ path: Span<UInt8>) -> Bool {
+    guard path.count >= 8 else { return false }
+    var offset = 0
+    var endsWithSlash: UInt64 = 0
+    while true {
+      let word = unsafe path.bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self).littleEndian
+      let slashes = places(of: UInt8(ascii: "/"), in: word)
+      let others =
+        places(of: UInt8(ascii: "%"), in: word) | places(of: UInt8(ascii: "."), in: word)
+        | places(of: UInt8(ascii: ";"), in: word) | places(of: UInt8(ascii: "\\"), in: word) | word & highBits
+      guard others | slashes & (slashes &<< 8 | endsWithSlash) == 0 else { return false }
+      guard offset &+ 8 < path.count else { return true }
+      endsWithSlash = offset &+ 16 <= path.count ? slashes &>> 56 : 0
+      // The last word overlaps the one before it.
+      offset = min(offset &+ 8, path.count &- 8)
+    }
+  }
+
+  private static var highBits: UInt64 { 0x8080_8080_8080_8080 }
+
+  /// The highest bit of each byte of `word` that is `byte`.
+  @inline(__always)
+  private static func places(of byte: UInt8, in word: UInt64) -> UInt64 {
+    let difference = word ^ UInt64(byte) &* 0x0101_0101_0101_0101
+    return ~((difference & ~highBits) &+ ~highBits | difference) & highBits
   }
 
   /// Compares what the readings of `path` lead to.
@@ -97,11 +127,6 @@ public struct PathReadings {
     var state = State(directory: start, children: tree.nodes[start].children.indices)
     if takesNotes { for index in 0..<begins { state.notes.append(path[index]) } }
     add(state, at: begins)
-    if begins == 1, path.count > 1, path[1] == UInt8(ascii: "/") || path[1] == UInt8(ascii: "\\") {
-      // Behind two slashes some parsers see a host (RFC 3986 section 4.2), which goes on to the next slash.
-      state.isSkipped = true
-      add(state, at: 2)
-    }
     var characters = PathCharacters(path)
     guard !characters.isTooDeep else { return .tooMany }
     var found: [PathCharacter] = []
@@ -134,6 +159,13 @@ public struct PathReadings {
     switch byte {
     case UInt8(ascii: "/"), UInt8(ascii: "\\"):
       for ending in endings(of: state) { add(state.next(after: ending, in: tree, takesNotes), at: character.end) }
+      if state.shape == .empty, state.directory == start, state.below == 0 {
+        // At the beginning, which is here where a mount is taken off, two slashes introduce a host to parsers of URLs
+        // (RFC 3986 section 4.2). It ends at the next slash.
+        var host = state
+        host.isSkipped = true
+        add(host, at: character.end)
+      }
       // A path that was split before it was decoded has it in a segment.
       if byte == UInt8(ascii: "\\") || character.isEncoded { append(byte, state, character.end) }
     case UInt8(ascii: ";"):

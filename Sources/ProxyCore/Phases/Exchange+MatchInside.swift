@@ -29,8 +29,10 @@ extension Exchange {
       route = found
       mountLength = length
     case .leaves(let found):
+      route = found
       throw .leavesRoute(found)
     case .ambiguous(let found, let conflict):
+      route = found
       throw .denied(.ambiguousPath(shownPath(target), conflict, found))
     case .nothing:
       let path = text(of: target.path)

@@ -35,8 +35,10 @@ extension Exchange {
       isMounted = isOurs
       mountLength = length
     case .leaves(let found):
+      route = found
       throw .leavesRoute(found)
     case .ambiguous(let found, let conflict):
+      route = found
       throw .denied(.ambiguousPath(shownPath(target), conflict, found))
     case .nothing:
       throw noRoute(target, isOurs ? nil : target.authority)

@@ -14,11 +14,13 @@ enum OverrideField {
   /// nil for every other field.
   init?(_ name: Span<UInt8>) {
     guard name.count > 9 else { return nil }
-    if Self.equal("destination", name) {
+    switch name[0] | 0x20 {
+    case UInt8(ascii: "x"): break
+    case UInt8(ascii: "d") where Self.equal("destination", name):
       self = .destination
       return
+    default: return nil
     }
-    guard name[0] | 0x20 == UInt8(ascii: "x") else { return nil }
     if Self.methodNames.contains(where: { Self.equal($0, name) }) {
       self = .method
     } else if Self.pathNames.contains(where: { Self.equal($0, name) }) {

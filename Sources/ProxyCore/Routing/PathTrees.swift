@@ -24,7 +24,7 @@ struct PathTrees: Sendable {
 }
 
 /// Why a path is refused that servers read in different ways.
-struct PathConflict {
+final class PathConflict: Sendable {
   /// What is said behind the path as it was sent.
   let text: String
 
