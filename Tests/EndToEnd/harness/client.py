@@ -10,13 +10,15 @@ from .waiting import PATIENCE
 
 
 class RawClient:
-    def __init__(self, address: tuple[str, int] | Path):
+    def __init__(self, address: tuple[str, int] | Path, source: str | None = None):
+        """Connects; `source` is an address of this machine to come from."""
         if isinstance(address, Path):
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(PATIENCE)
             self.socket.connect(str(address))
         else:
-            self.socket = socket.create_connection(address, timeout=PATIENCE)
+            origin = (source, 0) if source else None
+            self.socket = socket.create_connection(address, timeout=PATIENCE, source_address=origin)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.reader = wire.Reader(lambda: self.socket.recv(1 << 18))
 
