@@ -28,8 +28,9 @@ final class DestinationCheck {
       refusal = .prohibited("an address that is no IP address")
       return CURL_SOCKET_BAD
     }
-    guard rules.allows(address.kind) else {
-      refuse(address)
+    let kind = address.kind
+    guard rules.allows(kind) else {
+      refuse(address, kind)
       return CURL_SOCKET_BAD
     }
     guard !own.contains(address, port, isLocal: { unsafe ccurl_is_local(destination) != 0 }) else {
@@ -40,9 +41,9 @@ final class DestinationCheck {
     return unsafe ccurl_open_socket(destination)
   }
 
-  private func refuse(_ address: IPAddress) {
-    let detail = "\(address.text) is \(address.kind.name)"
-    guard address.kind.isNeverConnectedTo else { return refusal = .privateAddress(detail) }
+  private func refuse(_ address: IPAddress, _ kind: IPAddress.Kind) {
+    let detail = address.explanation
+    guard kind.isNeverConnectedTo else { return refusal = .privateAddress(detail) }
     // Of several addresses the one counts that could be allowed.
     if case .privateAddress? = refusal { return }
     refusal = .prohibited(detail)

@@ -9,7 +9,8 @@ from harness.client import get
 from harness.proxy import clean_environment
 from test_tunnel import connect, curl, opened, start, tunnel_route  # noqa: F401 (start is a fixture)
 
-PUBLIC = "203.0.113.1"
+# Of the internet (AS112, RFC 7535); in these tests it is on this machine.
+PUBLIC = "192.31.196.1"
 
 
 def refused(client, message: bytes, status: int) -> dict:

@@ -11,8 +11,8 @@ from harness.origin import RawOrigin
 from harness.proxy import clean_environment
 from harness.waiting import poll
 
-# An address of the internet (RFC 5737), and where it is in these tests.
-PUBLIC = "203.0.113.1"
+# An address of the internet (one of AS112, RFC 7535: those for documentation are no public ones), and where it is in these tests.
+PUBLIC = "192.31.196.1"
 INTERNET = {PUBLIC: "127.0.0.1"}
 
 

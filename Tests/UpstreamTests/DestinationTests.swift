@@ -12,7 +12,7 @@ struct DestinationTests {
     let never: [IPAddress.Kind] = [.unspecified, .linkLocal, .cloudMetadata, .multicast]
     for kind in IPAddress.Kind.allCases {
       #expect(DestinationRules().allows(kind) == !never.contains(kind))
-      let isPrivate = kind == .privateNetwork || kind == .loopback
+      let isPrivate = [.privateNetwork, .loopback, .specialPurpose].contains(kind)
       #expect(DestinationRules(allowsPrivate: false).allows(kind) == (!never.contains(kind) && !isPrivate))
     }
   }
@@ -56,6 +56,8 @@ struct DestinationTests {
       case nil: return nil
       }
     }
-    #expect(error == (allowsPrivate ? nil : .privateAddress("127.0.0.1 is an address of this machine")))
+    #expect(
+      error
+        == (allowsPrivate ? nil : .privateAddress("127.0.0.1 is an address of this machine (Loopback, 127.0.0.0/8)")))
   }
 }

@@ -20,7 +20,7 @@ extension ExchangeError {
         proxyStatus: "destination_ip_prohibited")
     case .privateAddress(let detail):
       return ErrorAnswer(
-        status: 502, title: "The upstream's address is a private one", detail: "\(origin): \(detail).",
+        status: 502, title: "The upstream's address is not a public one", detail: "\(origin): \(detail).",
         hint: """
           If it belongs there, write "allow_private: true" for the route \(route.name) in proxy.conf; no connection was \
           made.

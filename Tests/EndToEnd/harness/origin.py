@@ -22,6 +22,8 @@ class OriginConnection:
 
     def __init__(self, origin: "RawOrigin", connection: socket.socket):
         self.received = bytearray()
+        # Of this end: which one the proxy connected to, where the origin listens on all of them.
+        self.address = connection.getsockname()[0]
         self._origin = origin
         self._socket = connection
         self._socket.settimeout(PATIENCE)
@@ -128,7 +130,8 @@ def answer_everything(connection: OriginConnection) -> None:
 
 
 class RawOrigin:
-    def __init__(self, context: ssl.SSLContext | None = None):
+    def __init__(self, context: ssl.SSLContext | None = None, everywhere: bool = False):
+        """Listens on 127.0.0.1, or on every address of this machine's network, of both families."""
         self.requests: list[wire.Request] = []
         self.connections: list[OriginConnection] = []
         self.errors: list[BaseException] = []
@@ -138,7 +141,10 @@ class RawOrigin:
         self._context = context
         self._changes = Changes()
         self._scripts: queue.SimpleQueue[Script] = queue.SimpleQueue()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        if everywhere:
+            self._listener = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024)
+        else:
+            self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port = self._listener.getsockname()[1]
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()

@@ -1,0 +1,114 @@
+/// Addresses that have something in common other than being hosts on the internet, and who says so.
+public struct SpecialAddresses: Sendable {
+  /// The addresses.
+  public let network: IPNetwork
+  /// What they are for.
+  public let kind: IPAddress.Kind
+  /// What the source calls them.
+  public let name: String
+  /// The document that sets them aside.
+  public let source: String
+
+  private init(_ prefix: String, _ kind: IPAddress.Kind, _ name: String, _ source: String) {
+    let parts = prefix.split(separator: "/")
+    guard parts.count == 2, let address = IPAddress(parts[0]), let length = Int(parts[1]),
+      let network = IPNetwork(address, prefixLength: length),
+      "\(network.address.text)/\(network.prefixLength)" == prefix
+    else { preconditionFailure("\(prefix) is no range of addresses") }
+    self.network = network
+    self.kind = kind
+    self.name = name
+    self.source = source
+  }
+
+  /// All of them. Where an address is in several, the longest prefix counts; an address that is in none is a host on the
+  /// internet.
+  ///
+  /// What the registries call globally reachable is `global` here, what they do not is `specialPurpose` unless there is a
+  /// kind of its own for it. Both registries are complete as of their update of 2025-10-09, but for `::ffff:0:0/96`: an
+  /// IPv4-mapped address is read as the IPv4 address that it stands for, and connected to as that.
+  public static let all: [SpecialAddresses] = [
+    // IANA IPv4 Special-Purpose Address Registry (RFC 6890, RFC 8190).
+    Self("0.0.0.0/8", .unspecified, "This network", "RFC 791"),
+    Self("0.0.0.0/32", .unspecified, "This host on this network", "RFC 1122"),
+    Self("10.0.0.0/8", .privateNetwork, "Private-Use", "RFC 1918"),
+    Self("100.64.0.0/10", .privateNetwork, "Shared Address Space", "RFC 6598"),
+    Self("127.0.0.0/8", .loopback, "Loopback", "RFC 1122"),
+    Self("169.254.0.0/16", .linkLocal, "Link Local", "RFC 3927"),
+    Self("172.16.0.0/12", .privateNetwork, "Private-Use", "RFC 1918"),
+    Self("192.0.0.0/24", .specialPurpose, "IETF Protocol Assignments", "RFC 6890"),
+    Self("192.0.0.0/29", .specialPurpose, "IPv4 Service Continuity Prefix", "RFC 7335"),
+    Self("192.0.0.8/32", .specialPurpose, "IPv4 dummy address", "RFC 7600"),
+    Self("192.0.0.9/32", .global, "Port Control Protocol Anycast", "RFC 7723"),
+    Self("192.0.0.10/32", .global, "Traversal Using Relays around NAT Anycast", "RFC 8155"),
+    Self("192.0.0.170/32", .specialPurpose, "NAT64/DNS64 Discovery", "RFC 8880"),
+    Self("192.0.0.171/32", .specialPurpose, "NAT64/DNS64 Discovery", "RFC 8880"),
+    Self("192.0.2.0/24", .specialPurpose, "Documentation (TEST-NET-1)", "RFC 5737"),
+    Self("192.31.196.0/24", .global, "AS112-v4", "RFC 7535"),
+    Self("192.52.193.0/24", .global, "AMT", "RFC 7450"),
+    // Deprecated; the registry says nothing of its reach.
+    Self("192.88.99.0/24", .specialPurpose, "6to4 Relay Anycast", "RFC 7526"),
+    Self("192.88.99.2/32", .specialPurpose, "6a44-relay anycast address", "RFC 6751"),
+    Self("192.168.0.0/16", .privateNetwork, "Private-Use", "RFC 1918"),
+    Self("192.175.48.0/24", .global, "Direct Delegation AS112 Service", "RFC 7534"),
+    Self("198.18.0.0/15", .privateNetwork, "Benchmarking", "RFC 2544"),
+    Self("198.51.100.0/24", .specialPurpose, "Documentation (TEST-NET-2)", "RFC 5737"),
+    Self("203.0.113.0/24", .specialPurpose, "Documentation (TEST-NET-3)", "RFC 5737"),
+    Self("240.0.0.0/4", .specialPurpose, "Reserved", "RFC 1112"),
+    Self("255.255.255.255/32", .multicast, "Limited Broadcast", "RFC 919"),
+
+    // IANA IPv6 Special-Purpose Address Registry (RFC 6890, RFC 8190).
+    Self("::1/128", .loopback, "Loopback Address", "RFC 4291"),
+    Self("::/128", .unspecified, "Unspecified Address", "RFC 4291"),
+    Self("64:ff9b::/96", .global, "IPv4-IPv6 Translation", "RFC 6052"),
+    Self("64:ff9b:1::/48", .specialPurpose, "IPv4-IPv6 Translation", "RFC 8215"),
+    Self("100::/64", .specialPurpose, "Discard-Only Address Block", "RFC 6666"),
+    Self("100:0:0:1::/64", .specialPurpose, "Dummy IPv6 Prefix", "RFC 9780"),
+    Self("2001::/23", .specialPurpose, "IETF Protocol Assignments", "RFC 2928"),
+    // Not applicable, says the registry of its reach: it depends on a server and a client that IPv4 reaches.
+    Self("2001::/32", .specialPurpose, "TEREDO", "RFC 4380"),
+    Self("2001:1::1/128", .global, "Port Control Protocol Anycast", "RFC 7723"),
+    Self("2001:1::2/128", .global, "Traversal Using Relays around NAT Anycast", "RFC 8155"),
+    Self("2001:1::3/128", .global, "DNS-SD Service Registration Protocol Anycast", "RFC 9665"),
+    Self("2001:2::/48", .specialPurpose, "Benchmarking", "RFC 5180"),
+    Self("2001:3::/32", .global, "AMT", "RFC 7450"),
+    Self("2001:4:112::/48", .global, "AS112-v6", "RFC 7535"),
+    // Returned to IANA in 2014.
+    Self("2001:10::/28", .specialPurpose, "ORCHID", "RFC 4843"),
+    Self("2001:20::/28", .global, "ORCHIDv2", "RFC 7343"),
+    Self("2001:30::/28", .global, "Drone Remote ID Protocol Entity Tags", "RFC 9374"),
+    Self("2001:db8::/32", .specialPurpose, "Documentation", "RFC 3849"),
+    // Not applicable, says the registry of its reach: it is that of the IPv4 address inside, which is looked at as well.
+    Self("2002::/16", .global, "6to4", "RFC 3056"),
+    Self("2620:4f:8000::/48", .global, "Direct Delegation AS112 Service", "RFC 7534"),
+    Self("3fff::/20", .specialPurpose, "Documentation", "RFC 9637"),
+    Self("5f00::/16", .specialPurpose, "Segment Routing (SRv6) SIDs", "RFC 9602"),
+    Self("fc00::/7", .privateNetwork, "Unique-Local", "RFC 4193"),
+    Self("fe80::/10", .linkLocal, "Link-Local Unicast", "RFC 4291"),
+
+    // IANA Internet Protocol Version 6 Address Space, 2025-10-09: only 2000::/3 is given out to hosts on the internet.
+    Self("::/3", .specialPurpose, "Reserved by IETF", "RFC 4291"),
+    Self("4000::/2", .specialPurpose, "Reserved by IETF", "RFC 4291"),
+    Self("8000::/1", .specialPurpose, "Reserved by IETF", "RFC 4291"),
+    Self("::/96", .specialPurpose, "IPv4-compatible Address", "RFC 4291"),
+    Self("::ffff:0:0:0/96", .specialPurpose, "IPv4-translated Address", "RFC 2765"),
+    Self("fec0::/10", .privateNetwork, "Site-Local Unicast", "RFC 3879"),
+    Self("ff00::/8", .multicast, "Multicast", "RFC 4291"),
+
+    // IANA IPv4 Multicast Address Space Registry.
+    Self("224.0.0.0/4", .multicast, "Multicast", "RFC 5771"),
+
+    // Services that give machines their credentials. Most clouds have them at 169.254.169.254, and below fe80::/10; these
+    // are the others, as the clouds and cloud-init document them (2026-11).
+    Self("169.254.169.254/32", .cloudMetadata, "Amazon, Azure, Google and others", "cloud-init"),
+    Self("100.100.100.200/32", .cloudMetadata, "Alibaba Cloud", "cloud-init"),
+    Self("168.63.129.16/32", .cloudMetadata, "Azure WireServer", "Azure"),
+    Self("192.0.0.192/32", .cloudMetadata, "Oracle Cloud", "Oracle"),
+    Self("fd00:ec2::/32", .cloudMetadata, "Amazon EC2", "Amazon"),
+    Self("fd20:ce::254/128", .cloudMetadata, "Google Cloud", "Google"),
+    Self("fd00:c1::a9fe:a9fe/128", .cloudMetadata, "Oracle Cloud", "cloud-init"),
+    Self("fd00:100::100:200/128", .cloudMetadata, "Alibaba Cloud", "cloud-init"),
+    Self("fd00:42::42/128", .cloudMetadata, "Scaleway", "cloud-init"),
+    Self("fd00:a9fe:a9fe::1/128", .cloudMetadata, "Akamai Cloud", "cloud-init"),
+  ]
+}
