@@ -51,7 +51,7 @@ let package = Package(
     module("Addresses"),
     module("Bytes"),
     module("Locks"),
-    module("Secrets", [systemPackage]),
+    module("Secrets", ["CLinux", systemPackage]),
     module("Cryptography", ["COpenSSL", "Secrets"]),
     module("HTTPWire", ["Bytes"]),
     module("ProxyProtocol", ["Addresses"]),
@@ -90,6 +90,7 @@ let package = Package(
       name: "m2m-proxy",
       dependencies: [
         "Configuration", "Cryptography", "Interception", "ProxyCore", "Secrets", "Telemetry", argumentParser, logging,
+        systemPackage,
       ],
       swiftSettings: strict),
     .executableTarget(

@@ -6,6 +6,9 @@ internal import Tokens
 
 /// A directory of small files that are replaced as a whole, and of the locks that go with them. Its calls wait for the
 /// disk.
+///
+/// Each call opens the directory anew, since the operator may replace it, and works in the one that it opened, if that
+/// belongs to this process's user and is closed to others.
 struct StoreDirectory: Sendable {
   let path: String
 
@@ -25,7 +28,7 @@ struct StoreDirectory: Sendable {
     if let complaint = SensitiveDirectory.complaint(path: path) {
       throw TokenStoreProblem(.unusable, "\(path) \(complaint)")
     }
-    removeLeftovers()
+    try removeLeftovers(open("\(path) cannot be opened"))
   }
 
   // MARK: Files
@@ -35,34 +38,34 @@ struct StoreDirectory: Sendable {
   func read<R>(
     _ name: String, _ body: ([UInt8]) throws(TokenStoreProblem) -> R?
   ) throws(TokenStoreProblem) -> R? {
+    guard let directory = try openIfThere("\(path)/\(name) cannot be read") else { return nil }
     let found: (content: [UInt8], number: ino_t)
     do {
-      found = try content(name)
+      found = try content(name, directory)
     } catch {
       switch error {
       case .missing: return nil
-      case .strange(let reason): throw setAside(name, number: nil, because: reason)
+      case .strange(let reason): throw setAside(name, directory, number: nil, because: reason)
       case .failed(let errno): throw TokenStoreProblem(.unusable, "\(path)/\(name) cannot be read: \(errno)")
       }
     }
     if let result = try body(found.content) { return result }
-    throw setAside(name, number: found.number, because: "is damaged, or was encrypted with another key")
+    throw setAside(name, directory, number: found.number, because: "is damaged, or was encrypted with another key")
   }
 
   /// Puts `content` in the place of the file `name`: whoever reads it gets the old content or the new one.
   func write(_ content: [UInt8], to name: String) throws(TokenStoreProblem) {
+    let directory = try open("\(path)/\(name) cannot be written")
     let new = try temporaryName(for: name)
     do {
-      let file = try FileDescriptor.open(
-        join(new), .writeOnly, options: [.create, .exclusiveCreate, .noFollow, .closeOnExec],
-        permissions: [.ownerReadWrite])
+      let file = try directory.open(new, O_WRONLY | O_CREAT | O_EXCL)
       try file.closeAfter {
         try file.writeAll(content)
         guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
       }
-      try move(new, to: name)
+      try directory.rename(new, to: name)
     } catch {
-      unsafe _ = unlink("\(path)/\(new)")  // If it is there at all.
+      directory.remove(new)
       throw TokenStoreProblem(.unusable, "\(path)/\(name) cannot be written: \(error)")
     }
   }
@@ -71,31 +74,40 @@ struct StoreDirectory: Sendable {
   func remove(
     _ name: String, if condition: ([UInt8]) throws(TokenStoreProblem) -> Bool
   ) throws(TokenStoreProblem) {
-    guard let found = try? content(name), try condition(found.content) else { return }
+    guard let directory = try openIfThere("\(path)/\(name) cannot be removed") else { return }
+    guard let found = try? content(name, directory), try condition(found.content) else { return }
     let moved = try temporaryName(for: name)
     do {
-      try move(name, to: moved)
+      try directory.rename(name, to: moved)
     } catch .noSuchFileOrDirectory {
       return
     } catch {
       throw TokenStoreProblem(.unusable, "\(path)/\(name) cannot be removed: \(error)")
     }
     // Between looking and moving, somebody may have put another one there: it goes back, unless there is one again.
-    if let taken = try? content(moved), try !condition(taken.content) {
-      unsafe _ = link("\(path)/\(moved)", "\(path)/\(name)")
+    if let taken = try? content(moved, directory), try !condition(taken.content) {
+      try? directory.link(moved, to: name)
     }
-    unsafe _ = unlink("\(path)/\(moved)")
+    directory.remove(moved)
   }
 
   // MARK: Locks
 
   /// The lock `name`; nil while somebody else has it.
   func lock(_ name: String) throws(TokenStoreProblem) -> FileLock? {
-    do {
-      return try FileLock(
-        try FileDescriptor.open(
-          join(name), .readWrite, options: [.create, .noFollow, .closeOnExec], permissions: [.ownerReadWrite]))
+    let directory = try open("\(path)/\(name) cannot be locked")
+    let file: FileDescriptor
+    do throws(Errno) {
+      file = try directory.open(name, O_RDWR | O_CREAT | O_NONBLOCK)
     } catch {
+      throw TokenStoreProblem(.unusable, "\(path)/\(name) cannot be locked: \(error)")
+    }
+    var status = stat()
+    if unsafe fstat(file.rawValue, &status) == 0, let reason = Self.strangeness(of: status) {
+      try? file.close()  // Nothing was written.
+      throw setAside(name, directory, number: status.st_ino, because: reason)
+    }
+    do throws(Errno) { return try FileLock(file) } catch {
       throw TokenStoreProblem(.unusable, "\(path)/\(name) cannot be locked: \(error)")
     }
   }
@@ -117,13 +129,41 @@ struct StoreDirectory: Sendable {
     case failed(Errno)
   }
 
-  private func content(_ name: String) throws(Unreadable) -> (content: [UInt8], number: ino_t) {
+  /// The directory, if it is there; `trouble` is what is said if it cannot be used.
+  private func openIfThere(_ trouble: String) throws(TokenStoreProblem) -> OpenDirectory? {
+    do throws(SensitiveDirectory.Failure) { return try SensitiveDirectory.open(path: path) } catch {
+      switch error {
+      case .failed(.noSuchFileOrDirectory): return nil
+      case .failed(let errno): throw TokenStoreProblem(.unusable, "\(trouble): \(errno)")
+      case .exposed(let complaint): throw TokenStoreProblem(.unusable, "\(path) \(complaint)")
+      }
+    }
+  }
+
+  private func open(_ trouble: String) throws(TokenStoreProblem) -> OpenDirectory {
+    if let directory = try openIfThere(trouble) { return directory }
+    throw TokenStoreProblem(.unusable, "\(trouble): \(Errno.noSuchFileOrDirectory)")
+  }
+
+  /// What is wrong with a file here, apart from what is in it.
+  private static func strangeness(of status: stat) -> String? {
+    guard status.st_mode & S_IFMT == S_IFREG else { return "is not a regular file" }
+    guard status.st_uid == geteuid() else { return "belongs to another user (uid \(status.st_uid))" }
+    guard status.st_mode & 0o022 == 0 else {
+      return "can be written by other users (mode 0\(String(status.st_mode & 0o7777, radix: 8)))"
+    }
+    return nil
+  }
+
+  private func content(
+    _ name: String, _ directory: borrowing OpenDirectory
+  ) throws(Unreadable) -> (content: [UInt8], number: ino_t) {
     let file: FileDescriptor
     do {
       // Non-blocking: opening a pipe that nobody writes to would wait for ever.
-      file = try FileDescriptor.open(join(name), .readOnly, options: [.noFollow, .nonBlocking, .closeOnExec])
+      file = try directory.open(name, O_RDONLY | O_NONBLOCK)
     } catch {
-      switch error as? Errno ?? .ioError {
+      switch error {
       case .noSuchFileOrDirectory: throw .missing
       case .tooManySymbolicLinkLevels: throw .strange("is a symbolic link")
       case let errno: throw .failed(errno)
@@ -132,8 +172,7 @@ struct StoreDirectory: Sendable {
     defer { try? file.close() }  // Nothing was written.
     var status = stat()
     guard unsafe fstat(file.rawValue, &status) == 0 else { throw .failed(Errno(rawValue: errno)) }
-    guard status.st_mode & S_IFMT == S_IFREG else { throw .strange("is not a regular file") }
-    guard status.st_uid == geteuid() else { throw .strange("belongs to another user (uid \(status.st_uid))") }
+    if let reason = Self.strangeness(of: status) { throw .strange(reason) }
     guard status.st_size <= Self.longestFile else { throw .strange("is too large") }
     do {
       let content = try unsafe [UInt8](unsafeUninitializedCapacity: Self.longestFile) { memory, count in
@@ -150,31 +189,26 @@ struct StoreDirectory: Sendable {
 
   /// Renames a file that is of no use, so that it is not looked at again: one for each name is kept. A file other than
   /// number `number`, which has taken its place meanwhile, stays.
-  private func setAside(_ name: String, number: ino_t?, because reason: String) -> TokenStoreProblem {
-    var status = stat()
-    if let number, unsafe lstat("\(path)/\(name)", &status) == 0, status.st_ino != number {
+  private func setAside(
+    _ name: String, _ directory: borrowing OpenDirectory, number: ino_t?, because reason: String
+  ) -> TokenStoreProblem {
+    if let number, let now = try? directory.status(of: name), now.st_ino != number {
       return TokenStoreProblem(.damaged, "\(path)/\(name) \(reason); another one has taken its place")
     }
     do {
-      try move(name, to: "\(name).damaged")
+      try directory.rename(name, to: "\(name).damaged")
       return TokenStoreProblem(.damaged, "\(path)/\(name) \(reason); it is \(name).damaged now")
     } catch {
       return TokenStoreProblem(.unusable, "\(path)/\(name) \(reason), and cannot be set aside: \(error)")
     }
   }
 
-  private func removeLeftovers() {
-    guard let directory = unsafe opendir(path) else { return }  // Whoever writes will say what is wrong.
-    defer { unsafe closedir(directory) }
-    while let entry = unsafe readdir(directory) {
-      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { name in
-        unsafe name.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
-      }
-      var status = stat()
-      guard name.contains(Self.temporaryMark), unsafe lstat("\(path)/\(name)", &status) == 0,
-        status.st_mtim.tv_sec < time(nil) - Self.longestWriting
+  private func removeLeftovers(_ directory: borrowing OpenDirectory) {
+    guard let names = try? directory.names() else { return }  // Writing says what is wrong.
+    for name in names where name.contains(Self.temporaryMark) {
+      guard let status = try? directory.status(of: name), status.st_mtim.tv_sec < time(nil) - Self.longestWriting
       else { continue }
-      unsafe _ = unlink("\(path)/\(name)")
+      directory.remove(name)
     }
   }
 
@@ -186,10 +220,4 @@ struct StoreDirectory: Sendable {
       return "\(name)\(Self.temporaryMark)\(String(random, radix: 16))"
     } catch { throw TokenStoreProblem(.unusable, "\(error)") }
   }
-
-  private func move(_ name: String, to other: String) throws(Errno) {
-    guard unsafe rename("\(path)/\(name)", "\(path)/\(other)") == 0 else { throw Errno(rawValue: errno) }
-  }
-
-  private func join(_ name: String) -> FilePath { FilePath("\(path)/\(name)") }
 }

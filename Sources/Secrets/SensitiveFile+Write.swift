@@ -1,5 +1,5 @@
 import Glibc
-import SystemPackage
+package import SystemPackage
 
 extension SensitiveFile {
   /// Why a file was not written.
@@ -18,30 +18,63 @@ extension SensitiveFile {
   package static func write(
     _ bytes: Span<UInt8>, path: String, mode: UInt32, replaces: Bool
   ) throws(WriteFailure) {
-    var old = stat()
-    let isThere = unsafe stat(path, &old) == 0
-    guard !isThere || replaces else { throw .exists }
-    let new = "\(path).new-\(getpid())"
+    let path = FilePath(path)
+    let above = path.removingLastComponent().string
+    let directory: OpenDirectory
+    do throws(Errno) { directory = try OpenDirectory(path: above.isEmpty ? "." : above) } catch {
+      throw WriteFailure(error)
+    }
+    try write(
+      bytes, to: path.lastComponent?.string ?? "", in: directory, mode: mode, replaces: replaces, keepsOwner: true)
+  }
+
+  /// Writes `bytes` into the file `name` of `directory` in the same way.
+  ///
+  /// - Parameter keepsOwner: Whether a file that is replaced keeps its owner, and the permission of its group to read; if
+  ///   not, the new one belongs to this process's user and has `mode`, or is not written.
+  package static func write(
+    _ bytes: Span<UInt8>, to name: String, in directory: borrowing OpenDirectory, mode: UInt32, replaces: Bool,
+    keepsOwner: Bool
+  ) throws(WriteFailure) {
+    let old: stat?
+    do throws(Errno) { old = try directory.status(of: name, followsLinks: keepsOwner) } catch .noSuchFileOrDirectory {
+      old = nil
+    } catch {
+      throw WriteFailure(error)
+    }
+    guard old == nil || replaces else { throw .exists }
+    let new = "\(name).new-\(getpid())"
     do {
-      let file = try FileDescriptor.open(
-        FilePath(new), .writeOnly, options: [.create, .exclusiveCreate, .noFollow, .closeOnExec],
-        permissions: [.ownerReadWrite])
+      let file = try directory.open(new, O_WRONLY | O_CREAT | O_EXCL)
       try file.closeAfter {
+        var mode = mode
+        if keepsOwner, let old {
+          mode |= old.st_mode & 0o040
+          if old.st_uid != geteuid() || old.st_gid != getegid(), fchown(file.rawValue, old.st_uid, old.st_gid) != 0 {
+            throw Errno(rawValue: errno)
+          }
+        }
+        guard fchmod(file.rawValue, mode) == 0 else { throw Errno(rawValue: errno) }
+        var made = stat()
+        guard unsafe fstat(file.rawValue, &made) == 0 else { throw Errno(rawValue: errno) }
+        guard keepsOwner || made.st_mode & 0o7777 == mode && made.st_uid == geteuid() else {
+          throw WriteFailure.failed("the file system there keeps no modes or owners of files")
+        }
         _ = try unsafe bytes.withUnsafeBytes { try unsafe file.writeAll($0) }
-        if isThere, old.st_uid != geteuid() || old.st_gid != getegid() {
-          guard fchown(file.rawValue, old.st_uid, old.st_gid) == 0 else { throw Errno(rawValue: errno) }
-        }
-        guard fchmod(file.rawValue, isThere ? mode | old.st_mode & 0o040 : mode) == 0, fsync(file.rawValue) == 0 else {
-          throw Errno(rawValue: errno)
-        }
+        guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
       }
       // A link, unlike a new name, never takes the place of a file that has come meanwhile.
-      guard unsafe replaces ? rename(new, path) == 0 : link(new, path) == 0 else { throw Errno(rawValue: errno) }
+      if replaces { try directory.rename(new, to: name) } else { try directory.link(new, to: name) }
     } catch {
-      unsafe _ = unlink(new)  // If it is there at all.
+      directory.remove(new)
+      if let failure = error as? WriteFailure { throw failure }
       let errno = error as? Errno ?? .ioError
-      throw errno == .fileExists && !replaces ? .exists : .failed("\(errno) (running as uid \(geteuid()))")
+      throw errno == .fileExists && !replaces ? .exists : WriteFailure(errno)
     }
-    if !replaces { unsafe _ = unlink(new) }
+    if !replaces { directory.remove(new) }
   }
+}
+
+extension SensitiveFile.WriteFailure {
+  package init(_ errno: Errno) { self = .failed("\(errno) (running as uid \(geteuid()))") }
 }

@@ -3,9 +3,8 @@ import SystemPackage
 
 /// A regular file that may hold secrets, read whole into memory that is wiped afterwards.
 package struct SensitiveFile {
-  /// The permission bits, such as `0o400`.
-  package let mode: UInt32
-
+  private let path: String
+  private let status: stat
   private let descriptor: FileDescriptor
 
   /// Why a file was not read.
@@ -24,13 +23,26 @@ package struct SensitiveFile {
     }
   }
 
-  /// Calls `body` with the content of the file at `path`, and its mode, unless it holds more than `limit` bytes.
+  /// Calls `body` with the content of the file at `path`, and with the file itself while it is open, unless it holds more
+  /// than `limit` bytes.
   package static func read<R>(
-    path: String, limit: Int, _ body: (Span<UInt8>, _ mode: UInt32) -> R
+    path: String, limit: Int, _ body: (Span<UInt8>, SensitiveFile) -> R
   ) throws(Failure) -> R {
     let file = try SensitiveFile(path: path)
     defer { try? file.descriptor.close() }  // Nothing was written: a failing close loses nothing.
-    return try file.content(limit: limit) { body($0, file.mode) }
+    return try file.content(limit: limit) { body($0, file) }
+  }
+
+  /// What other users could do to the file, or to what is in it; to follow its name. Nil when it is in good hands.
+  ///
+  /// It is the open file that is looked at, and the directories that it is in.
+  package var exposure: String? { Custody().complaint(file: status, path: path) }
+
+  /// The same of the file at `path`; nil also where there is none.
+  package static func exposure(path: String, showsPaths: Bool) -> String? {
+    var status = stat()
+    guard unsafe stat(path, &status) == 0 else { return nil }
+    return Custody(showsPaths: showsPaths).complaint(file: status, path: path)
   }
 
   /// The permission bits of the file at `path`, or nil when it cannot be examined.
@@ -41,6 +53,7 @@ package struct SensitiveFile {
   }
 
   private init(path: String) throws(Failure) {
+    self.path = path
     do {
       // Non-blocking: opening a pipe that nobody writes to would wait for ever.
       descriptor = try FileDescriptor.open(FilePath(path), .readOnly, options: [.nonBlocking, .closeOnExec])
@@ -53,7 +66,7 @@ package struct SensitiveFile {
       try? descriptor.close()  // The failure above is the one to tell.
       throw failure
     }
-    mode = status.st_mode & 0o7777
+    self.status = status
     let kind = status.st_mode & S_IFMT
     guard kind == S_IFREG else {
       try? descriptor.close()  // As above.

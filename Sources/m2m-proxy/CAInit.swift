@@ -5,15 +5,16 @@ internal import Glibc
 internal import Interception
 internal import ProxyCore
 internal import Secrets
+internal import SystemPackage
 
 struct CAInit: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "init",
     abstract: "Makes a certificate authority for the hosts whose routes say \"tunnel: intercept\".",
     discussion: """
-      An ECDSA P-256 key (mode 0600), its certificate, and a root above that, whose key is thrown away. Name constraints \
-      permit those hosts, and what is below them, and nothing else: whoever steals the key can pass for no other host. \
-      Files that are there stay as they are unless --force is given.
+      An ECDSA P-256 key (mode 0600, in a directory with mode 0700), its certificate, and a root above that, whose key is \
+      thrown away. Name constraints permit those hosts, and what is below them, and nothing else: whoever steals the key \
+      can pass for no other host. Files that are there stay as they are unless --force is given.
       """)
 
   @OptionGroup var file: ConfigurationOption
@@ -51,17 +52,18 @@ struct CAInit: ParsableCommand {
       throw ExitCode(EX_USAGE)
     }
     let authority: CertificateAuthority
+    let former: uid_t?
     let now = UTC.now()
     do {
       authority = try CertificateAuthority.make(
         name: Self.name(now), scope: unconstrained ? nil : scope, now: now,
         lifetime: lifetime.duration.components.seconds)
-      try write(authority, settings)
+      former = try write(authority, settings)
     } catch let error as CryptographyError {
       Terminal.say("m2m-proxy: \(error)")
       throw ExitCode(EX_OSERR)
     }
-    report(authority, settings, scope)
+    report(authority, settings, scope, former: former)
   }
 
   /// What machine and program the authority belongs to, and since when.
@@ -72,34 +74,45 @@ struct CAInit: ParsableCommand {
     return "\(isKnown ? String(host.prefix(28)) : "unknown host"), \(UTC.date(now))"
   }
 
-  private func write(_ authority: CertificateAuthority, _ settings: InterceptionSettings) throws {
+  /// Writes both files; the result is the user, other than root, whom the key belonged to before.
+  private func write(_ authority: CertificateAuthority, _ settings: InterceptionSettings) throws -> uid_t? {
     let files = [settings.keyFile, settings.certificateFile]
-    if !force, let file = files.first(where: { unsafe access($0, F_OK) == 0 }) { throw Self.isThere(file) }
-    for file in files { Self.makeDirectory(of: file) }
+    if !force, let file = files.first(where: { unsafe access($0, F_OK) == 0 }) { throw Self.explained(.exists, file) }
+    let key = FilePath(settings.keyFile)
+    let certificate = FilePath(settings.certificateFile)
+    let keys = try AuthorityDirectory.take(key, beside: certificate)
+    let former = try? keys.status(of: key.name).st_uid
     // The key first: a certificate without its key would look like an authority.
-    try OutputFile.write(
-      try authority.keyPEM(), to: settings.keyFile, mode: 0o600, replaces: force, isThere: Self.isThere)
-    try OutputFile.write(
-      Secret(authority.pem), to: settings.certificateFile, mode: 0o644, replaces: force,
-      isThere: Self.isThere)
+    try write(try authority.keyPEM(), to: key, in: keys, mode: 0o600)
+    if certificate.directory == key.directory {
+      try write(Secret(authority.pem), to: certificate, in: keys, mode: 0o644)
+    } else {
+      try write(Secret(authority.pem), to: certificate, in: AuthorityDirectory.make(certificate), mode: 0o644)
+    }
+    return former == geteuid() ? nil : former
   }
 
-  private static func isThere(_ file: String) -> ExitCode {
-    Terminal.say(
-      """
-      m2m-proxy: \(file) is there already, and stays as it is.
-      --force replaces the authority; applications then have to trust the new one (m2m-proxy ca trust).
-      """)
-    return ExitCode(EX_CANTCREAT)
+  private func write(_ content: Secret, to file: FilePath, in directory: borrowing OpenDirectory, mode: UInt32) throws {
+    do throws(SensitiveFile.WriteFailure) {
+      try content.withBytes { bytes throws(SensitiveFile.WriteFailure) in
+        // Those that could read or write the file before are not those that may read or write the new one.
+        try SensitiveFile.write(
+          bytes, to: file.name, in: directory, mode: mode, replaces: force, keepsOwner: false)
+      }
+    } catch { throw Self.explained(error, file.string) }
   }
 
-  /// Makes the directory of `file` if only that is missing; whoever writes the file will say what is wrong.
-  private static func makeDirectory(of file: String) {
-    guard let slash = file.lastIndex(of: "/"), slash != file.startIndex else { return }
-    unsafe _ = mkdir(String(file[..<slash]), 0o755)
+  private static func explained(_ failure: SensitiveFile.WriteFailure, _ file: String) -> ExitCode {
+    let code = OutputFile.explained(failure, file)
+    if failure == .exists {
+      Terminal.say("--force replaces the authority; applications then have to trust the new one (m2m-proxy ca trust).")
+    }
+    return code
   }
 
-  private func report(_ authority: CertificateAuthority, _ settings: InterceptionSettings, _ scope: AuthorityScope) {
+  private func report(
+    _ authority: CertificateAuthority, _ settings: InterceptionSettings, _ scope: AuthorityScope, former: uid_t?
+  ) {
     guard let root = authority.root else { return }
     var lines = [
       "certificate  \(settings.certificateFile)   \(root.name), until \(UTC.date(root.notAfter))",
@@ -112,8 +125,14 @@ struct CAInit: ParsableCommand {
       "Next: \"m2m-proxy ca trust\" says how applications come to trust it.",
     ]
     if force { lines.append("A proxy that runs goes on with the authority that it was started with: restart it.") }
-    if geteuid() == 0, !force {
-      lines.append("If the proxy runs as another user than root, give it the key: chown USER \(settings.keyFile)")
+    let directory = FilePath(settings.keyFile).directory
+    let files = "\(directory) \(settings.keyFile) \(settings.certificateFile)"
+    if let former {
+      let command = "chown \(Accounts.word(forUser: former)) \(files)"
+      lines.append(
+        "The key belonged to \(Accounts.name(ofUser: former)) before, and does not now: \(command) gives it back.")
+    } else if geteuid() == 0 {
+      lines.append("If the proxy runs as another user than root, give it the key: chown USER \(files)")
     }
     print(lines.joined(separator: "\n"))
   }

@@ -4,26 +4,22 @@ internal import Secrets
 
 /// Where a command puts what it makes.
 enum OutputFile {
-  /// Writes `content` to the file at `path`; ends the program where it cannot.
-  static func write(
-    _ content: Secret, to path: String, mode: UInt32, replaces: Bool = true,
-    isThere: (String) -> ExitCode = { _ in .failure }
-  ) throws {
-    let failure: SensitiveFile.WriteFailure? = content.withBytes { bytes in
-      do throws(SensitiveFile.WriteFailure) {
-        try SensitiveFile.write(bytes, path: path, mode: mode, replaces: replaces)
-        return nil
-      } catch {
-        return error
+  /// Writes `content` to the file at `path`, in place of one that is there; ends the program where it cannot.
+  static func write(_ content: Secret, to path: String, mode: UInt32) throws {
+    do throws(SensitiveFile.WriteFailure) {
+      try content.withBytes { bytes throws(SensitiveFile.WriteFailure) in
+        try SensitiveFile.write(bytes, path: path, mode: mode, replaces: true)
       }
-    }
+    } catch { throw explained(error, path) }
+  }
+
+  /// What the program ends with after `failure`, which it says.
+  static func explained(_ failure: SensitiveFile.WriteFailure, _ path: String) -> ExitCode {
     switch failure {
-    case nil: return
-    case .exists: throw isThere(path)
-    case .failed(let reason):
-      Terminal.say("m2m-proxy: \(path) cannot be written: \(reason)")
-      throw ExitCode(EX_CANTCREAT)
+    case .exists: Terminal.say("m2m-proxy: \(path) is there already, and stays as it is.")
+    case .failed(let reason): Terminal.say("m2m-proxy: \(path) cannot be written: \(reason)")
     }
+    return ExitCode(EX_CANTCREAT)
   }
 
   /// Writes `content` to the file at `path`, or to standard output.

@@ -52,8 +52,37 @@ final class ConfigurationFileTests {
     let octal = String(mode, radix: 8)
     #expect(
       try ConfigurationLoader.load(path: path, environment: [:]).warnings.map(\.description) == [
-        "\(path):5:28: credentials.kinde.client_secret.file is readable by every user of this machine (mode 0\(octal)); chmod 400 mends that"
+        "\(path):5:28: credentials.kinde.client_secret.file is open to every user of this machine (mode 0\(octal)); chmod 600 \(directory.path)/client_secret fixes that"
       ])
+  }
+
+  @Test("warns when others could change the secret", arguments: [0o660, 0o620])
+  func writable(mode: Int) throws {
+    file("client_secret", "s3cret\n", mode: mode)
+    file("ca.pem", "-----BEGIN CERTIFICATE-----\n")
+    let path = file("proxy.conf", text)
+    let octal = String(mode, radix: 8)
+    let secret = "\(directory.path)/client_secret"
+    let subject = "\(path):5:28: credentials.kinde.client_secret.file"
+    func warnings() throws -> [String] {
+      try ConfigurationLoader.load(path: path, environment: [:]).warnings.map(\.description)
+    }
+    #expect(
+      try warnings() == ["\(subject) can be written by its group (mode 0\(octal)); chmod 600 \(secret) fixes that"])
+    file("client_secret", "s3cret\n", mode: 0o400)
+    try FileManager.default.setAttributes([.posixPermissions: 0o777], ofItemAtPath: directory.path)
+    let found = try warnings()
+    #expect(
+      found.count == 1 && found[0].hasPrefix("\(subject) is in the directory \(directory.path), where every user"))
+  }
+
+  @Test("warns when the secret is another user's", .enabled(if: geteuid() == 0, "only root can give files away"))
+  func owner() throws {
+    let secret = file("client_secret", "s3cret\n", mode: 0o400)
+    file("ca.pem", "-----BEGIN CERTIFICATE-----\n")
+    try FileManager.default.setAttributes([.ownerAccountID: 65533], ofItemAtPath: secret)
+    let loaded = try ConfigurationLoader.load(path: file("proxy.conf", text), environment: [:])
+    #expect(loaded.warnings.count == 1 && loaded.warnings[0].description.contains("belongs to uid 65533"))
   }
 
   @Test("is told which of its files is missing, empty or something else")

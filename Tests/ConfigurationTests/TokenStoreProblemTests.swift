@@ -39,11 +39,35 @@ struct TokenStoreProblemTests {
     defer { try? FileManager.default.removeItem(atPath: directory) }
     #expect(
       complaints("directory: \(directory)").contains(
-        "token_store.directory names \(directory), which is open to other users (mode 0755); chmod 700 mends that"))
+        "token_store.directory names \(directory), which is open to other users (mode 0755); chmod 700 \(directory) fixes that"
+      ))
     #expect(complaints("directory: /dev/null").contains("which is not a directory"))
     #expect(complaints("directory: \(directory)/no/where").contains("neither does the directory it would be in"))
     #expect(complaints("key: { env: KEY }").contains("token_store.directory is missing; it must be the path of a"))
     #expect(complaints("directory: /tmp/x, dir: y").contains("unknown setting \"dir\""))
+  }
+
+  @Test(
+    "a directory that others could exchange is a problem, whether it is there yet or not", arguments: [true, false])
+  func above(isThere: Bool) throws {
+    try make(directory, mode: 0o777)
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    if isThere { try make("\(directory)/tokens") }
+    let end = "where every user of this machine could put another one in its place (mode 0777); chmod go-w"
+    #expect(
+      complaints("directory: \(directory)/tokens")
+        == "5:27: token_store.directory names \(directory)/tokens, which is in the directory \(directory), \(end) \(directory) fixes that"
+    )
+    // What a variable holds may be a secret: then no path is shown that it may be part of.
+    let environment = environment.merging(["PLACE": directory]) { $1 }
+    let text = faultless + "token_store: { directory: \"${PLACE}/tokens\" }"
+    let error = #expect(throws: ConfigurationError.self) {
+      try ConfigurationLoader.parse(Array(text.utf8), fileName: "proxy.conf", environment: environment)
+    }
+    #expect(
+      error?.problems.map(\.description) == [
+        "proxy.conf:5:27: token_store.directory names ${PLACE}/tokens, which is in a directory, \(end) fixes that"
+      ])
   }
 
   @Test("credentials without a secret need a key")

@@ -110,6 +110,7 @@ def test_init_makes_an_authority_for_the_hosts_that_are_intercepted(command, tmp
     directory = tmp_path / "ca"
     assert stat.S_IMODE((directory / "ca.key").stat().st_mode) == 0o600
     assert stat.S_IMODE((directory / "ca.pem").stat().st_mode) == 0o644
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     assert sorted(os.listdir(directory)) == ["ca.key", "ca.pem"]
     issuer, root = certificates(directory)
     now = datetime.datetime.now(datetime.timezone.utc)
@@ -162,12 +163,14 @@ def test_init_leaves_an_authority_as_it_is_unless_it_is_forced(command, made):
     assert sorted(os.listdir(made)) == ["ca.pem"]
     (made / "ca.key").write_bytes(before["ca.key"])
     (made / "ca.key").chmod(0o640)
+    made.chmod(0o755)
     result = command("ca", "init", "--force")
     assert result.returncode == 0 and "restart" in result.stdout
     after = {path.name: path.read_bytes() for path in made.iterdir()}
     assert after.keys() == before.keys() and all(after[name] != before[name] for name in before)
-    # Whoever could read the key before still can.
-    assert stat.S_IMODE((made / "ca.key").stat().st_mode) == 0o640
+    # Those that could read the key before cannot read the new one.
+    assert stat.S_IMODE((made / "ca.key").stat().st_mode) == 0o600
+    assert stat.S_IMODE(made.stat().st_mode) == 0o700 and "ca is closed to other users now" in result.stderr
     assert command("check").returncode == 0
 
 

@@ -170,7 +170,7 @@ def test_a_directory_that_others_can_enter_is_refused_with_what_mends_it(binary,
     result = run([binary, "check", "--config", tmp_path / "proxy.conf"], env={"SECRET": "x"})
     assert result.returncode == 64
     assert "proxy.conf:1:27: token_store.directory names" in result.stderr
-    assert "open to other users (mode 0755); chmod 700 mends that" in result.stderr
+    assert f"open to other users (mode 0755); chmod 700 {directory} fixes that" in result.stderr
 
 
 def test_kill_in_the_middle_of_a_fetch_releases_the_lock(start, authlib, directory):

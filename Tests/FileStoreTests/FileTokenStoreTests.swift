@@ -173,6 +173,14 @@ struct FileTokenStoreTests {
     #expect(await problem { () async throws(TokenStoreProblem) in try await store.load(.example()) } == .damaged)
   }
 
+  @Test("a file that others can write is set aside", arguments: [0o620, 0o602, 0o666])
+  func writable(mode: Int) async throws {
+    let store = try files.store()
+    try await store.save(.example(), for: .example())
+    try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: try files.file(".token"))
+    #expect(await problem { () async throws(TokenStoreProblem) in try await store.load(.example()) } == .damaged)
+  }
+
   @Test("a file that cannot be replaced, and a directory that has gone, are problems that are told")
   func unwritable() async throws {
     let store = try files.store()

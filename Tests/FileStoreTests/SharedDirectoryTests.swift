@@ -143,7 +143,7 @@ struct SharedDirectoryTests {
     #expect(files.names == ["new.token.temporary-2", "old.token"])
   }
 
-  @Test("a directory that others can enter, or that is none, is refused with what mends it")
+  @Test("a directory that others can enter, or that is none, is refused with what fixes it")
   func directories() async throws {
     func complaint(_ path: String) -> String {
       do {
@@ -153,11 +153,55 @@ struct SharedDirectoryTests {
     }
     #expect(complaint(files.path) == "")
     try FileManager.default.setAttributes([.posixPermissions: 0o750], ofItemAtPath: files.path)
-    #expect(complaint(files.path).contains("is open to other users (mode 0750); chmod 700 mends that"))
+    #expect(complaint(files.path).contains("is open to other users (mode 0750); chmod 700 \(files.path) fixes that"))
     try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: files.path)
     try files.put([], to: files.path + "/file")
     #expect(complaint(files.path + "/file").contains("is not a directory"))
     #expect(complaint(files.path + "/missing/missing").contains("cannot be made: No such file or directory"))
+    try FileManager.default.setAttributes([.posixPermissions: 0o777], ofItemAtPath: files.path)
+    defer { try? FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: files.path) }
+    #expect(complaint(files.path + "/new").contains("is in the directory \(files.path), where every user"))
+  }
+
+  @Test(
+    "one that others can enter later, or that is another's by then, is not used",
+    arguments: geteuid() == 0 ? ["open", "another's"] : ["open"])
+  func exposedLater(how: String) async throws {
+    let store = try files.store()
+    try await store.save(.example(), for: .example())
+    if how == "open" {
+      try FileManager.default.setAttributes([.posixPermissions: 0o770], ofItemAtPath: files.path)
+    } else {
+      try FileManager.default.setAttributes([.ownerAccountID: 65533], ofItemAtPath: files.path)
+    }
+    let names = files.names
+    #expect(await problem { () async throws(TokenStoreProblem) in try await store.load(.example()) } == .unusable)
+    #expect(
+      await problem { () async throws(TokenStoreProblem) in
+        try await store.save(.example("two"), for: .example())
+      } == .unusable)
+    #expect(
+      await problem { () async throws(TokenStoreProblem) in try await store.claim(.example(), for: .zero) } == .unusable
+    )
+    #expect(
+      await problem { () async throws(TokenStoreProblem) in
+        try await store.drop(.example(), for: .example())
+      } == .unusable)
+    #expect(files.names == names)
+    try FileManager.default.setAttributes(
+      [.posixPermissions: 0o700, .ownerAccountID: Int(geteuid())], ofItemAtPath: files.path)
+    #expect(try await store.load(.example())?.token.text == "the-token-itself")
+  }
+
+  @Test(
+    "a lock that another user could hold is set aside", .enabled(if: geteuid() == 0, "only root can give files away"))
+  func foreignLock() async throws {
+    let store = try files.store()
+    await (try await store.claim(.example(), for: .seconds(1)))?.release()
+    try FileManager.default.setAttributes([.ownerAccountID: 65533], ofItemAtPath: try files.file(".lock"))
+    #expect(
+      await problem { () async throws(TokenStoreProblem) in try await store.claim(.example(), for: .zero) } == .damaged)
+    #expect(try await store.claim(.example(), for: .seconds(1)) != nil)
   }
 }
 

@@ -90,7 +90,8 @@ class Site:
         self._runs += 1
         directory = self.directory / f"{self._runs:04}-{name}"
         directory.mkdir()
-        directory.chmod(0o777)  # Squid works as a user of its own.
+        # Squid works as a user of its own. Sticky, or m2m-proxy refuses the key of its certificate authority.
+        directory.chmod(0o1777)
         return directory
 
 

@@ -33,6 +33,16 @@ int clinux_open_path(const char *path);
 // Changes owner and group ((uint32_t)-1: not) and then the permission bits of what clinux_open_path opened; 0, or -1.
 int clinux_set_permissions(int descriptor, uint32_t owner, uint32_t group, uint32_t mode);
 
+// Opens the directory at path, relative to an open one or AT_FDCWD, with O_PATH, which Glibc's module does not have; -1
+// with errno set.
+int clinux_open_directory(int directory, const char *path);
+
+// Whether the mount through which a directory was opened, or its file system, is read-only.
+int clinux_is_read_only(int directory);
+
+// Whether a directory has a list of users and groups beside its permission bits (acl(5)): 1 or 0, or -1 with errno set.
+int clinux_has_access_list(int directory);
+
 // The path that a Unix socket is bound to, "" if it has none, or -1 with errno set.
 int clinux_unix_path(int socket, char text[CLINUX_PATH_TEXT]);
 

@@ -45,12 +45,9 @@ enum ClientSecretSetting {
 
   private static func readFile(_ setting: Setting) -> (secret: Secret, source: SecretSource)? {
     guard let text = setting.text("the path of a file") else { return nil }
-    let source = SecretSource.file(path: setting.findings.resolve(path: text.value))
-    let resolved = resolve(source, setting, shownAs: "file \(text.shownPath)")
-    // A group may be meant: Kubernetes mounts secrets readable by the pod's own.
-    if resolved != nil, let mode = source.fileMode, mode & 0o007 != 0 {
-      setting.warn("is readable by every user of this machine (mode 0\(String(mode, radix: 8))); chmod 400 mends that")
-    }
+    let path = setting.findings.resolve(path: text.value)
+    let resolved = resolve(.file(path: path), setting, shownAs: "file \(text.shownPath)")
+    if resolved != nil { setting.warnOfExposure(path: path, shownPath: text.shownPath) }
     return resolved
   }
 
@@ -72,5 +69,16 @@ enum ClientSecretSetting {
       setting.findings.problem(setting.mark, path: setting.path, "\(name ?? error.source) \(error.complaint)")
       return nil
     }
+  }
+}
+
+extension Setting {
+  /// Warns where others could read or change the secret in the file at `path`, or put another one in its place. Its group
+  /// may be meant to read it: Kubernetes mounts secrets so.
+  ///
+  /// It is no more than a warning: files that Docker and Compose mount keep their owner from the host.
+  func warnOfExposure(path: String, shownPath: String) {
+    guard let exposure = SensitiveFile.exposure(path: path, showsPaths: shownPath == path) else { return }
+    warn(exposure)
   }
 }

@@ -1,5 +1,4 @@
 import Cryptography
-import Secrets
 
 /// A setting that names the file of a private key.
 enum PrivateKeySetting {
@@ -17,17 +16,11 @@ enum PrivateKeySetting {
     let path = setting.findings.resolve(path: text.value)
     do {
       let key = try PrivateKey(file: path)
-      warnOfMode(path, setting)
+      setting.warnOfExposure(path: path, shownPath: text.shownPath)
       return (key, path)
     } catch {
       setting.complain("names the file \(text.shownPath), which \(error)")
       return nil
     }
-  }
-
-  /// Warns of a file that everybody may read.
-  private static func warnOfMode(_ path: String, _ setting: Setting) {
-    guard let mode = SensitiveFile.mode(path: path), mode & 0o007 != 0 else { return }
-    setting.warn("is readable by every user of this machine (mode 0\(String(mode, radix: 8))); chmod 400 mends that")
   }
 }

@@ -12,7 +12,7 @@ extension TokenStoreSettings {
       let written = setting.value(format)
     {
       let path = setting.findings.resolve(path: written)
-      if let complaint = SensitiveDirectory.complaint(path: path) {
+      if let complaint = SensitiveDirectory.complaint(path: path, showsPaths: text.shownPath == path) {
         setting.complain("names \(text.shownPath), which \(complaint)")
       }
       directory = path

@@ -6,7 +6,8 @@ extension CertificateAuthority {
   /// How many seconds before its end an authority is worth a warning.
   public static let soon: Int64 = 30 * 86_400
 
-  /// The authority whose certificates, its own first, are in one PEM file, and whose key is in another.
+  /// The authority whose certificates, its own first, are in one PEM file, and whose key is in another, which only root
+  /// and this process's user may be able to change.
   ///
   /// - Parameter now: the time, in seconds since 1970, at which it has to be valid; nil where that does not matter.
   public static func load(
@@ -19,12 +20,8 @@ extension CertificateAuthority {
       }
     }
     if let now { try checkDates(of: certificates, now, file: certificateFile) }
-    if let mode = SensitiveFile.mode(path: keyFile), mode & 0o027 != 0 {
-      let others = mode & 0o007 != 0 ? "is open to every user of this machine" : "can be written by its group"
-      throw .key(file: keyFile, "\(others) (mode 0\(String(mode, radix: 8))); chmod 600 mends that")
-    }
     let key: PrivateKey
-    do { key = try PrivateKey(file: keyFile) } catch { throw .key(file: keyFile, "\(error)") }
+    do { key = try PrivateKey(file: keyFile, isGuarded: true) } catch { throw .key(file: keyFile, "\(error)") }
     guard certificates[0].belongs(to: key) else {
       throw .key(file: keyFile, "holds a key that does not belong to the certificate in \(certificateFile)")
     }

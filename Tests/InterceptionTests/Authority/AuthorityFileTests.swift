@@ -84,9 +84,9 @@ struct AuthorityFileTests {
     )
     #expect(
       complaint(own, key, mode: 0o644)
-        == "file key is open to every user of this machine (mode 0644); chmod 600 mends that")
+        == "file key is open to every user of this machine (mode 0644); chmod 600 key fixes that")
     #expect(
-      complaint(own, key, mode: 0o660) == "file key can be written by its group (mode 0660); chmod 600 mends that")
+      complaint(own, key, mode: 0o660) == "file key can be written by its group (mode 0660); chmod 600 key fixes that")
     #expect(complaint(own, Self.encrypted).hasPrefix("file key holds an encrypted key; decrypt it"))
   }
 

@@ -1,0 +1,134 @@
+package import Glibc
+import SystemPackage
+
+/// Whether a user other than root and this process's could change a file or directory, or put another one in its place.
+///
+/// As with `StrictModes` of OpenSSH, all directories from the file up to the root count, once links are resolved. Three
+/// things will do in addition: a directory with the sticky bit, where only owners remove or rename anything; a directory on
+/// a read-only mount; and one that can be written by a group of which nobody but this process's user is a member.
+package struct Custody {
+  /// Whose process this is.
+  let user: uid_t
+  /// Whether messages may show paths that are not written in proxy.conf: a variable with a secret may be part of one.
+  let showsPaths: Bool
+
+  package init(user: uid_t = geteuid(), showsPaths: Bool = true) {
+    self.user = user
+    self.showsPaths = showsPaths
+  }
+
+  /// What is wrong with a file that others must not change, and not read unless they are of its group; to follow its name.
+  func complaint(file status: stat, path: String) -> String? {
+    if let complaint = complaint(owner: status.st_uid, path: path) { return complaint }
+    let mode = status.st_mode & 0o7777
+    let remedy = "(mode \(octal(mode))); \(command("chmod 600", path)) fixes that"
+    if mode & 0o007 != 0 { return "is open to every user of this machine \(remedy)" }
+    if mode & 0o020 != 0 { return "can be written by its group \(remedy)" }
+    let real = resolved(path)
+    let above = real.removingLastComponent()
+    guard let name = real.lastComponent?.string, let directory = try? OpenDirectory(path: above.string),
+      let now = try? directory.status(of: name), now.st_dev == status.st_dev, now.st_ino == status.st_ino
+    else { return "was moved or replaced while it was read, or is in a directory that this process cannot search" }
+    return complaint(directory: directory, path: above)
+  }
+
+  /// What is wrong with a directory that only this process's user may enter; to follow its name.
+  func complaint(private status: stat, path: String) -> String? {
+    if status.st_uid != user { return belongsToAnother(status.st_uid, path: path) }
+    guard status.st_mode & 0o077 != 0 else { return nil }
+    return "is open to other users (mode \(octal(status.st_mode & 0o7777))); \(command("chmod 700", path)) fixes that"
+  }
+
+  /// What is wrong with the directory at `path`, or with one above it, for what is made there; to follow the name of that.
+  func complaint(directory: consuming OpenDirectory, path: String) -> String? {
+    complaint(directory: directory, path: resolved(path))
+  }
+
+  /// What is wrong with the directories above the one at `path`; to follow the name of that.
+  func complaint(above directory: borrowing OpenDirectory, path: String) -> String? {
+    do throws(Errno) {
+      return complaint(directory: try directory.parent(), path: resolved(path).removingLastComponent())
+    } catch {
+      return "is in a directory that cannot be examined: \(error)"
+    }
+  }
+
+  private func complaint(directory: consuming OpenDirectory, path: FilePath) -> String? {
+    var path = path
+    var word = "in"
+    // Upwards by descriptor: nobody changes the way meanwhile.
+    while true {
+      do throws(Errno) {
+        let status = try directory.status()
+        if !directory.isReadOnly, let complaint = complaint(directory, status, path: path.string) {
+          return "is \(word) \(complaint)"
+        }
+        let parent = try directory.parent()
+        let above = try parent.status()
+        if above.st_dev == status.st_dev, above.st_ino == status.st_ino { return nil }
+        directory = parent
+      } catch {
+        return "is \(word) the directory\(shown(path.string)), and that or one above it cannot be examined: \(error)"
+      }
+      path.removeLastComponent()
+      word = "below"
+    }
+  }
+
+  private func complaint(_ directory: borrowing OpenDirectory, _ status: stat, path: String) -> String? {
+    let name = "\(showsPaths ? "the" : "a") directory\(shown(path))"
+    if let complaint = complaint(owner: status.st_uid, path: path) { return "\(name), which \(complaint)" }
+    let mode = status.st_mode & 0o7777
+    guard mode & 0o1000 == 0 else { return nil }
+    let others: (name: String, change: String)
+    if mode & 0o002 != 0 {
+      others = ("every user of this machine", "chmod go-w")
+    } else if mode & 0o020 != 0, directory.hasAccessList || !Accounts.isPrivate(group: status.st_gid, of: user) {
+      others = ("the group \(Accounts.name(ofGroup: status.st_gid))", "chmod g-w")
+    } else {
+      return nil
+    }
+    let danger = "where \(others.name) could put another one in its place (mode \(octal(mode)))"
+    return "\(name), \(danger); \(command(others.change, path)) fixes that"
+  }
+
+  private func complaint(owner: uid_t, path: String) -> String? {
+    owner == 0 || owner == user ? nil : belongsToAnother(owner, path: path)
+  }
+
+  private func belongsToAnother(_ owner: uid_t, path: String) -> String {
+    let remedy = "\(command("chown \(Accounts.word(forUser: user))", path)) fixes that"
+    // Root can be any user, and it may be as the other one wants it.
+    let runner = user == 0 ? "root" : Accounts.name(ofUser: user)
+    let way = user == 0 ? ", or run m2m-proxy as \(Accounts.word(forUser: owner))" : ""
+    return "belongs to \(Accounts.name(ofUser: owner)), and m2m-proxy runs as \(runner); \(remedy)\(way)"
+  }
+
+  // MARK: Words
+
+  private func octal(_ mode: UInt32) -> String {
+    let digits = String(mode, radix: 8)
+    return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+  }
+
+  private func shown(_ path: String) -> String { showsPaths ? " \(path)" : "" }
+
+  /// `verb` and the path, as a shell takes it.
+  private func command(_ verb: String, _ path: String) -> String {
+    guard showsPaths else { return verb }
+    let needsQuotes = path.utf8.contains { byte in
+      // Of those below "+" most mean something; between are "+,-./" and digits.
+      byte < UInt8(ascii: "+") || ";<>?[\\]^`{|}~".utf8.contains(byte) || byte == 0x7F
+    }
+    guard needsQuotes else { return "\(verb) \(path)" }
+    let quoted = path.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''")
+    return "\(verb) '\(quoted)'"
+  }
+
+  /// `path` from the root, without links; itself where there is nothing.
+  private func resolved(_ path: String) -> FilePath {
+    guard let real = unsafe realpath(path, nil) else { return FilePath(path) }
+    defer { unsafe free(real) }
+    return unsafe FilePath(String(cString: real))
+  }
+}

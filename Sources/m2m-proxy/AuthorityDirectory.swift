@@ -1,0 +1,56 @@
+internal import ArgumentParser
+internal import Glibc
+internal import Secrets
+internal import SystemPackage
+
+/// The directories of a certificate authority's files.
+enum AuthorityDirectory {
+  /// The directory of the file `key`, which only this process's user may enter afterwards: it is made, or closed to others.
+  /// Ends the program if that fails.
+  ///
+  /// - Parameter certificate: The file that may be there as well.
+  static func take(_ key: FilePath, beside certificate: FilePath) throws -> OpenDirectory {
+    let names = [key.name] + (certificate.directory == key.directory ? [certificate.name] : [])
+    do throws(SensitiveDirectory.Failure) {
+      return try SensitiveDirectory.take(path: key.directory) { name in
+        // What a program that was killed left behind counts as well.
+        names.contains { name == $0 || name.hasPrefix("\($0).new-") }
+      } onChange: { before in
+        Terminal.say(
+          "\(key.directory) is closed to other users now; its mode was 0\(String(before.st_mode & 0o7777, radix: 8)), and it "
+            + "belonged to \(Accounts.name(ofUser: before.st_uid)).")
+      }
+    } catch {
+      switch error {
+      case .failed(let errno): throw OutputFile.explained(SensitiveFile.WriteFailure(errno), key.string)
+      case .exposed(let complaint):
+        Terminal.say(
+          """
+          m2m-proxy: the key would not be safe: its directory \(key.directory) \(complaint).
+          Or name a directory of its own for it, with interception.ca_key. Nothing was written.
+          """)
+        throw ExitCode(EX_CANTCREAT)
+      }
+    }
+  }
+
+  /// The directory of the file `certificate`, which every user may enter; it is made if only it is missing.
+  static func make(_ certificate: FilePath) throws -> OpenDirectory {
+    // If this fails, opening it says why.
+    unsafe _ = mkdir(certificate.directory, 0o755)
+    do throws(Errno) { return try OpenDirectory(path: certificate.directory) } catch {
+      throw OutputFile.explained(SensitiveFile.WriteFailure(error), certificate.string)
+    }
+  }
+}
+
+extension FilePath {
+  /// The path of the directory that it is in.
+  var directory: String {
+    let directory = removingLastComponent().string
+    return directory.isEmpty ? "." : directory
+  }
+
+  /// The last part; empty where there is none.
+  var name: String { lastComponent?.string ?? "" }
+}
