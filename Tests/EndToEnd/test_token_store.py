@@ -150,6 +150,17 @@ def test_a_directory_that_has_gone_is_a_warning_and_no_failed_request(start, aut
     assert "No such file or directory" in line and "hint=" in line
 
 
+def test_a_directory_that_is_opened_to_others_later_is_a_warning_and_no_failed_request(start, authlib, directory):
+    proxy = start()
+    directory.chmod(0o777)
+    assert ask(proxy) == 200
+    assert ask(proxy) == 200
+    assert len(authlib.fetches) == 1
+    line = proxy.log.wait_for(r"event=token_store\b.*error=token_store_unusable")
+    assert f"{directory} is open to other users (mode 0777); chmod 700 {directory} fixes that" in line
+    assert list(directory.iterdir()) == []
+
+
 def test_a_full_disk_is_a_warning_and_no_failed_request(start, authlib, directory):
     proxy = start()
     # No file may grow, which is what a full disk means to whoever writes.
