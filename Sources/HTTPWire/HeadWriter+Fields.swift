@@ -88,6 +88,12 @@ extension HeadWriter {
     literal("Connection: keep-alive\r\n")
   }
 
+  /// Writes that a client may log on to the upstream through this proxy by NTLM or Negotiate (RFC 4559 section 6). It is
+  /// for the next recipient alone, which another proxy in between is told.
+  public mutating func sessionBasedAuthentication() {
+    literal("Proxy-Support: Session-Based-Authentication\r\nConnection: Proxy-Support\r\n")
+  }
+
   private mutating func literal(_ text: StaticString) {
     guard hasRoom(text.utf8CodeUnitCount) else { return }
     output.append(text)

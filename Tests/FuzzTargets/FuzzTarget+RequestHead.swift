@@ -59,6 +59,7 @@ func checkRequestHead(_ input: [UInt8]) throws(Violation) {
     try require(field.value.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0 != "\u{7f}" || $0 == "\t" }, "\(field)")
   }
   try checkOffer(head, input)
+  try checkConnectionCredentials(head, before.fields, input)
   let forwarded: [UInt8]
   do throws(WireError) {
     let target = try RequestTarget.parse(input.span, target: head.target, method: head.methodKind)
@@ -92,6 +93,21 @@ private func checkOffer(_ head: borrowing RequestHead, _ input: [UInt8]) throws(
     let name = offered.lowercased().prefix { $0 != "/" }
     try require(!["http", "tls", "h2c", "h2", ""].contains(name), "\(offered) is offered")
   }
+}
+
+/// Credentials for a connection are found wherever an Authorization field begins with them, and nowhere else than in one.
+private func checkConnectionCredentials(
+  _ head: borrowing RequestHead, _ fields: [ReadField], _ input: [UInt8]
+) throws(Violation) {
+  let credentials = fields.filter { $0.key == "authorization" }.map(\.value)
+  // Byte by byte: characters of Unicode have other ideas of what is the same.
+  let values = credentials.map { $0.utf8.map { (65...90).contains($0) ? $0 | 0x20 : $0 } }
+  let schemes = ["ntlm", "negotiate", "kerberos", "nego2", "credssp"].map { Array($0.utf8) }
+  let isFound = head.authenticatesConnection(input.span)
+  let isFirst = values.contains { value in schemes.contains { value == $0 || value.starts(with: $0 + [0x20]) } }
+  try require(isFound || !isFirst, "not recognised: \(credentials)")
+  let isNamed = values.contains { value in schemes.contains { value.firstRange(of: $0) != nil } }
+  try require(isNamed || !isFound, "recognised: \(credentials)")
 }
 
 /// Sends a request on as the proxy does.

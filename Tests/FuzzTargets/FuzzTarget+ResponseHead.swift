@@ -54,6 +54,9 @@ func checkResponseHead(_ input: [UInt8]) throws(Violation) {
   guard case .complete(let before) = parse(input, at: [input.count], HeadLimits(), &head) else { return }
   try require((100...599).contains(before.status), "the status is \(before.status)")
   try require(before.length <= input.count, "the head is longer than what was given")
+  if head.connectionChallenge(input.span) != .none {
+    try require(before.fields.contains { $0.key == "www-authenticate" }, "a challenge in no field: \(before)")
+  }
   for method in [Method.get, .head] {
     let received = head.framing(answering: method)
     guard let forwarded = forward(head, input, received) else { continue }
