@@ -5,6 +5,7 @@ public final class PoolFigures: Sendable {
   private let openCount = Atomic<Int>(0)
   private let idleCount = Atomic<Int>(0)
   private let waitingCount = Atomic<Int>(0)
+  private let pinnedCount = Atomic<Int>(0)
 
   /// All 0.
   public init() {}
@@ -15,10 +16,14 @@ public final class PoolFigures: Sendable {
   public var idle: Int { idleCount.load(ordering: .relaxed) }
   /// Requests that wait for a connection.
   public var waiting: Int { waitingCount.load(ordering: .relaxed) }
+  /// Connections that belong to one client.
+  public var pinned: Int { pinnedCount.load(ordering: .relaxed) }
 
   func add(open: Int, idle: Int, waiting: Int) {
     if open != 0 { openCount.wrappingAdd(open, ordering: .relaxed) }
     if idle != 0 { idleCount.wrappingAdd(idle, ordering: .relaxed) }
     if waiting != 0 { waitingCount.wrappingAdd(waiting, ordering: .relaxed) }
   }
+
+  func add(pinned: Int) { pinnedCount.wrappingAdd(pinned, ordering: .relaxed) }
 }

@@ -6,6 +6,8 @@ public final class UpstreamConnection: ReadinessObserver {
   public let stream: ByteStream
   /// How many requests were sent on it before the present one.
   public internal(set) var earlierRequests = 0
+  /// Whether it belongs to one client for good; see ``UpstreamPool/pin(_:)``.
+  public internal(set) var isPinned = false
   private let disturbed: (UpstreamConnection) -> Void
 
   /// - Parameter disturbed: called when something happens while nobody uses it, which is when it observes its own stream.

@@ -116,8 +116,31 @@ public final class UpstreamPool {
     }
   }
 
+  /// Binds a connection in use to the client that it serves: the upstream has authenticated the connection, or is about to,
+  /// and what comes on it from now on is in that client's name. No other request gets it, however it is given back.
+  public func pin(_ connection: UpstreamConnection) {
+    guard !connection.isPinned else { return }
+    connection.isPinned = true
+    figures.add(pinned: 1)
+  }
+
+  /// Begins another request of its client on a pinned connection; false, and the connection is closed, where it cannot be
+  /// used any more.
+  public func resume(pinned connection: UpstreamConnection) -> Bool {
+    connection.stream.observer = nil
+    guard !connection.stream.hasUnexpectedInput() else {
+      discard(connection)
+      return false
+    }
+    connection.earlierRequests += 1
+    return true
+  }
+
   /// Takes back a connection on which the exchange ended well, and the peer did not say that it would close.
+  ///
+  /// A pinned one is closed: between two requests of its client it stays outside of the pool, as one in use.
   public func release(_ connection: UpstreamConnection) {
+    if connection.isPinned { return discard(connection) }
     connection.stream.observer = nil
     // Without news of the kernel there is nothing to look for, unless it is used again at once.
     let isHandedOver = !pool.waiters.isEmpty
@@ -136,6 +159,7 @@ public final class UpstreamPool {
 
   /// Closes a connection that must not be used again.
   public func discard(_ connection: UpstreamConnection) {
+    if connection.isPinned { figures.add(pinned: -1) }
     connection.stream.observer = nil
     connection.stream.close()
     handOver(pool.lost())

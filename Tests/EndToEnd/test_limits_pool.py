@@ -15,7 +15,8 @@ def figures(proxy, upstream: str) -> tuple[int, int, int]:
     values = {sample.name: sample.value for family in text_string_to_metric_families(proxy.metrics())
               for sample in family.samples if sample.labels.get("upstream") == upstream}
     assert set(values) == {"m2m_proxy_upstream_connections", "m2m_proxy_upstream_connections_idle",
-                           "m2m_proxy_upstream_requests_waiting"}
+                           "m2m_proxy_upstream_connections_pinned", "m2m_proxy_upstream_requests_waiting"}
+    assert values.pop("m2m_proxy_upstream_connections_pinned") == 0
     return tuple(int(values[name]) for name in sorted(values))
 
 

@@ -7,6 +7,8 @@ import Upstream
 final class PoolOnLoop {
   let running: RunningLoop
   let pool: UpstreamPool
+  /// What the pool tells others.
+  let shown = PoolFigures()
 
   init(
     _ origin: UpstreamOrigin, connections: Int = 2, queue: Int = 2, idle: Duration = .seconds(60),
@@ -15,10 +17,11 @@ final class PoolOnLoop {
     let running = try RunningLoop()
     let trust = try trust ?? TrustStore(caFile: nil)
     self.running = running
+    let shown = shown
     pool = try running.run {
       let pool = UpstreamPool(
         origin: origin, limits: UpstreamPool.Limits(connections: connections, queue: queue, idle: idle),
-        dialer: try Dialer(loop: running.loop, trust: trust), loop: running.loop)
+        figures: shown, dialer: try Dialer(loop: running.loop, trust: trust), loop: running.loop)
       // A pool lives as long as the loop that its connections report to.
       running.loop.onWaiting { withExtendedLifetime(pool) {} }
       return pool
@@ -81,6 +84,14 @@ final class PoolOnLoop {
 
   func discard(_ connection: UpstreamConnection) throws {
     try running.run { [self] in pool.discard(connection) }
+  }
+
+  func pin(_ connection: UpstreamConnection) throws {
+    try running.run { [self] in pool.pin(connection) }
+  }
+
+  func resume(_ connection: UpstreamConnection) throws -> Bool {
+    try running.run { [self] in pool.resume(pinned: connection) }
   }
 
   /// Connections open and idle, and requests that wait.

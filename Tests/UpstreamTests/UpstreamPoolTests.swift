@@ -175,6 +175,74 @@ import Upstream
     #expect(try pool.figures() == [0, 0, 0])
   }
 
+  // MARK: Connections that belong to one client
+
+  @Test("a pinned connection serves no other client, however it is given back", arguments: [true, false])
+  func pinned(isWhole: Bool) throws {
+    let listener = try RawListener()
+    let pool = try PoolOnLoop(port: listener.port)
+    let connection = try pool.connect().get()
+    let peer = try listener.accept()
+    for _ in 0..<2 { try pool.pin(connection) }
+    #expect(pool.shown.pinned == 1)
+    if isWhole { try pool.release(connection) } else { try pool.discard(connection) }
+    #expect(try peer.readToEnd().end == .closed)
+    #expect(try pool.figures() == [0, 0, 0])
+    #expect(pool.shown.pinned == 0 && pool.shown.open == 0)
+    #expect(try pool.connect().get() !== connection)
+  }
+
+  @Test("a connection that served others may be pinned, and serves its client again and again")
+  func pinnedLater() throws {
+    let listener = try RawListener()
+    let pool = try PoolOnLoop(port: listener.port, idle: .milliseconds(1))
+    let connection = try pool.connect().get()
+    try pool.pin(connection)
+    for number in 1...3 {
+      #expect(try pool.resume(connection))
+      #expect(connection.earlierRequests == number)
+    }
+    // It is in use all the time, not idle.
+    #expect(try pool.figures() == [1, 0, 0])
+    #expect(try pool.connect().get() !== connection)
+  }
+
+  @Test("a pinned connection that has ended, or says something unasked, is not used again", arguments: ["x", ""])
+  func disturbedPin(bytes: String) throws {
+    let listener = try RawListener()
+    let pool = try PoolOnLoop(port: listener.port)
+    let connection = try pool.connect().get()
+    let peer = try listener.accept()
+    try pool.pin(connection)
+    if bytes.isEmpty { peer.finishSending() } else { peer.send(bytes) }
+    try pool.running.run {
+      while !connection.stream.isReadable { await pool.running.loop.yield() }
+    }
+    #expect(try !pool.resume(connection))
+    #expect(try pool.figures() == [0, 0, 0])
+    #expect(pool.shown.pinned == 0)
+    _ = try peer.readToEnd()
+  }
+
+  @Test("its place goes to a request that waits, and the connection does not")
+  func pinnedPlace() throws {
+    let listener = try RawListener()
+    let pool = try PoolOnLoop(port: listener.port, connections: 1, queue: 1)
+    let connection = try pool.connect().get()
+    try pool.pin(connection)
+    let second = try pool.running.run { () -> UpstreamConnection? in
+      let wakeup = Wakeup(on: pool.running.loop)
+      let waiting = UpstreamLease(connectTimeout: .seconds(10), wakeup: wakeup)
+      pool.pool.request(waiting)
+      guard waiting.outcome == nil, waiting.attempt == nil else { return nil }
+      pool.pool.release(connection)
+      while waiting.outcome == nil { await wakeup.wait() }
+      return try waiting.outcome?.get()
+    }
+    #expect(second != nil && second !== connection && second?.isPinned == false)
+    #expect(try pool.figures() == [1, 0, 0])
+  }
+
   // MARK: Failures
 
   @Test("nobody listens: connect")

@@ -11,6 +11,11 @@ extension MetricsRegistry {
     gauge("m2m_proxy_upstream_connections_idle", help: "Upstream connections that no request uses.", labels: label) {
       Double(figures.idle)
     }
+    gauge(
+      "m2m_proxy_upstream_connections_pinned",
+      help: "Upstream connections that belong to one client (NTLM, Negotiate).",
+      labels: label
+    ) { Double(figures.pinned) }
     gauge("m2m_proxy_upstream_requests_waiting", help: "Requests that wait for an upstream connection.", labels: label)
     { Double(figures.waiting) }
   }
