@@ -41,6 +41,8 @@ final class ClientConnection: @unchecked Sendable {
   var knownCredentials: (field: Secret, caller: Int)?
   /// Where the task of this connection waits, for whatever it waits for; at rest, what begins the next one.
   let wakeup: Wakeup
+  /// The upstream connection that belongs to this client and waits for its next request, if there is one.
+  var pin: UpstreamPin?
   /// Bytes that were received and belong to no finished request.
   var input: ByteBuffer?
   /// Whether no request has begun.
@@ -138,6 +140,7 @@ final class ClientConnection: @unchecked Sendable {
       let ending = await exchange.run(on: self)
       worker.giveBack(exchange)
       isIdle = true
+      if ending != .keepsConnection { endPin() }
       switch ending {
       case .keepsConnection:
         // Requests that are answered without waiting for anything must not keep the loop from everybody else.
@@ -161,6 +164,7 @@ final class ClientConnection: @unchecked Sendable {
 
   /// From now on the client's requests come inside a tunnel to `target`, and are counted anew.
   func enterTunnel(_ target: TunnelTarget) {
+    endPin()
     tunnelTarget = target
     isSecure = target.isSecure
     requests = 0
@@ -181,11 +185,19 @@ final class ClientConnection: @unchecked Sendable {
   }
 
   private func end() {
+    endPin()
     worker.loop.retire(timer)
     stream.observer = nil
     stream.close()
     worker.buffers.takeBack(&input)
     worker.forget(self)
+  }
+
+  /// Closes the upstream connection that waits for this client, if there is one.
+  func endPin() {
+    guard let pin else { return }
+    self.pin = nil
+    pin.end()
   }
 
   /// From now on there is time for the first byte of the next request.

@@ -67,6 +67,12 @@ final class Exchange {
   /// What the log says of the request that the tunnel began with.
   var tunnelRequest: TunnelRequest?
   var isRepetition = false
+  /// Whether the client's own credentials go on that authenticate the connection they are sent on (NTLM, Negotiate).
+  var authenticatesConnection = false
+  /// Whether it went out on the connection that belonged to its client.
+  var isOnPinned = false
+  /// What the response says about schemes that authenticate connections.
+  var challenge = ConnectionChallenge.none
   var uploadPace = ClientPace(rate: nil)
   var downloadPace = ClientPace(rate: nil)
   /// How much of the answer had been delivered when its deadline was set.
@@ -140,6 +146,8 @@ final class Exchange {
     isTokenRequest = false
     remainingForwards = nil
     isRepetition = false
+    authenticatesConnection = false
+    isOnPinned = false
     if !replayedAfter.isEmpty { replayedAfter.removeAll(keepingCapacity: true) }
     uploadIsRefused = false
     if !offeredProtocols.isEmpty { offeredProtocols.removeAll(keepingCapacity: true) }
@@ -201,11 +209,12 @@ final class Exchange {
     endUpstream(answerIsWhole: failure == nil && isWhole)
   }
 
-  /// Ends the use of the upstream's connection, and keeps it for other requests if nothing is left on it of this one.
+  /// Ends the use of the upstream's connection, and keeps it for other requests, or for those of its client, if nothing is
+  /// left on it of this one.
   func endUpstream(answerIsWhole: Bool) {
     guard let upstream, let pool else { return }
     if answerIsWhole, answerHead.wantsKeepAlive, upload.isFinished {
-      pool.release(upstream)
+      if upstream.isPinned { keepPinned(upstream, of: pool) } else { pool.release(upstream) }
     } else {
       pool.discard(upstream)
     }

@@ -12,6 +12,7 @@ extension Exchange {
     // What is sent again has its upstream, and its head, already.
     guard let route = !upload.isBegun ? try chooseUpstream() : route else { return }
     if !upload.isBegun {
+      if route.forwardsAuthorization, head.contains(.authorization) { noteConnectionCredentials() }
       offerUpgrade(route)
       try prepareUpload(route)
     }
@@ -111,8 +112,7 @@ extension Exchange {
 
   private func droppedFields(_ route: ProxyRoute) -> FieldNameSet {
     var dropped = FieldNameSet.notForwardedInRequests
-    // Where the proxy sets no token, or sets it elsewhere, the application's own credentials are between it and the upstream.
-    if !route.tokens.exist || route.tokenHeader != nil { dropped.remove(.authorization) }
+    if route.forwardsAuthorization { dropped.remove(.authorization) }
     // An HTTP/1.0 client cannot be sent the 100 that this would bring, and without content there is nothing that the
     // upstream could ask for (RFC 9110 section 10.1.1).
     // Nor is anything to be waited for when the request is sent again with its content.
@@ -125,11 +125,14 @@ extension Exchange {
 
   // MARK: Connecting
 
-  /// Takes an open connection to the upstream; false if there is none that nobody uses.
+  /// Takes an open connection to the upstream: the one that belongs to the client, or an idle one of the pool; false if
+  /// there is none.
   private func reuseUpstream(_ route: ProxyRoute) -> Bool {
-    guard let connection = pool.reuse() else { return false }
+    let pinned = connection.pin != nil ? takePin(route) : nil
+    guard let upstream = pinned ?? pool.reuse() else { return false }
+    isOnPinned = pinned != nil
     worker.metrics.routes[route.index].reused.increment()
-    use(connection)
+    use(upstream)
     return true
   }
 
@@ -146,6 +149,8 @@ extension Exchange {
     if lease.outcome == nil, lease.attempt == nil {
       worker.metrics.reached(.upstreamConnections)
       connection.setDeadline(began + route.timeouts.connect)
+      // The client must not wait for one that it has itself.
+      if connection.pin?.pool === pool { connection.endPin() }
     }
     do throws(ExchangeError) {
       while lease.outcome == nil { try await wait(overdue: connectTimeout(lease, route)) }
@@ -153,6 +158,7 @@ extension Exchange {
       pool.abandon(lease)
       throw error
     }
+    isOnPinned = false
     clock.connect += Instant.now - began
     metrics.connect.observe(nanoseconds: clock.connect)
     switch lease.outcome! {
@@ -170,6 +176,7 @@ extension Exchange {
   }
 
   private func use(_ upstream: UpstreamConnection) {
+    if authenticatesConnection { pool.pin(upstream) }
     upstream.stream.observer = connection.wakeup
     self.upstream = upstream
   }

@@ -37,7 +37,10 @@ extension Exchange {
       line.field(.connect, nanoseconds: clock.connect)
       if let firstByte = clock.firstByte { line.field(.firstByte, nanoseconds: firstByte) }
       line.field(.total, nanoseconds: total)
-      if let upstream { line.field(.upstream, upstream.earlierRequests > 0 ? "reused" : "new" as StaticString) }
+      if let upstream {
+        let origin: StaticString = isOnPinned ? "pinned" : upstream.earlierRequests > 0 ? "reused" : "new"
+        line.field(.upstream, origin)
+      }
       if isTokenRequest { line.field(.endpoint, "token" as StaticString) }
       if !replayedAfter.isEmpty {
         line.field(.replayed, replayedAfter.map(String.init).joined(separator: ","))

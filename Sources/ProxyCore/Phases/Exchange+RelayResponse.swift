@@ -22,6 +22,8 @@ extension Exchange {
       // Of the answer, not of what came before it.
       clock.firstByte = worker.loop.now - clock.start
     }
+    challenge = .none
+    if answerHead.contains(.wwwAuthenticate) { noteChallenge() }
   }
 
   /// Passes the upstream's answer on, framed for this client.
@@ -122,7 +124,8 @@ extension Exchange {
     if sent == .chunked { writer.chunkedFraming() }
     let viaName = worker.viaName.bytes
     writer.via(answerHead.version, viaName.span)
-    if closesAfterAnswer || sent == .untilClose { writer.connectionClose() }
+    let closes = closesAfterAnswer || sent == .untilClose
+    if closes { writer.connectionClose() } else if announcesPinning { writer.sessionBasedAuthentication() }
     do throws(WireError) { try writer.end() } catch { throw .response(error, route) }
     input.consume(answerHead.length)
     download.begin(

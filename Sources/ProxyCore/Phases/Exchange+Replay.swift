@@ -6,10 +6,16 @@ internal import Upstream
 
 extension Exchange {
   /// Whether the answer is one after which sending the request again may help, and all of the request is still here.
+  ///
+  /// What the client sends of a handshake means something once, and on one connection: such a request is the client's to
+  /// repeat.
   var mayReplay: Bool {
     switch answerHead.status {
-    case 401: token != nil && route!.replaysUnauthorized && !replayedAfter.contains(401) && upload.canRewind
-    case 429, 503: route!.throttling != nil && mayWaitOut(route!.throttling!) && upload.canRewind
+    case 401:
+      token != nil && route!.replaysUnauthorized && !replayedAfter.contains(401) && upload.canRewind
+        && !authenticatesConnection && !concernsClientCredentials
+    case 429, 503:
+      !authenticatesConnection && route!.throttling != nil && mayWaitOut(route!.throttling!) && upload.canRewind
     default: false
     }
   }
@@ -17,7 +23,9 @@ extension Exchange {
   /// Lets go of a token that the upstream did not accept, for this request and all others, whether or not this one can be
   /// sent again.
   func dropRefusedToken() {
-    guard answerHead.status == 401, let token, let route, route.replaysUnauthorized else { return }
+    guard answerHead.status == 401, let token, let route, route.replaysUnauthorized, !concernsClientCredentials else {
+      return
+    }
     tokens?.invalidate(token)
   }
 

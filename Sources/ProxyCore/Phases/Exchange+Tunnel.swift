@@ -28,6 +28,8 @@ extension Exchange {
   /// side takes what it has for the whole.
   func relayTunnel() async throws(ExchangeError) {
     guard let route, let upstream else { return }
+    // No further request comes on the client's connection.
+    connection.endPin()
     let open = worker.metrics.routes[route.index].tunnels
     open.add()
     defer { open.subtract() }

@@ -27,6 +27,9 @@ final class ProxyRoute: Sendable {
   let tokenPrefix: [UInt8]
   /// The name of the token's field where that is not Authorization; nil where it is, and where there is no token.
   let tokenHeader: [UInt8]?
+  /// Whether the client's own Authorization goes on: where the proxy sets no token, or sets it elsewhere, it is between
+  /// the client and the upstream.
+  let forwardsAuthorization: Bool
   /// Whether its requests go on without a token while there is none.
   let forwardsWithoutToken: Bool
   let timeouts: PhaseTimeouts
@@ -73,6 +76,7 @@ final class ProxyRoute: Sendable {
     let field = route.tokenField
     tokenPrefix = Array("\(field.header): \(field.scheme)\(field.scheme.isEmpty ? "" : " ")".utf8)
     tokenHeader = !tokens.exist || field.isAuthorization ? nil : Array(field.header.utf8)
+    forwardsAuthorization = !tokens.exist || !field.isAuthorization
     name = route.name
     origin = Self.origin(of: route)
     originName = route.upstream?.description ?? ""
@@ -108,6 +112,7 @@ final class ProxyRoute: Sendable {
     callerAccess = route.callerAccess
     tokenPrefix = route.tokenPrefix
     tokenHeader = route.tokenHeader
+    forwardsAuthorization = route.forwardsAuthorization
     forwardsWithoutToken = route.forwardsWithoutToken
     name = route.name
     tunnel = route.tunnel

@@ -57,6 +57,12 @@ final class RequestedHosts {
     return host
   }
 
+  /// A connection to `host` is kept for one client after the request that it was made for; ``leave(_:)`` must be called for
+  /// that as well.
+  func stay(_ host: Host) {
+    host.users += 1
+  }
+
   /// A request does not use `host` any more, nor any connection to it.
   func leave(_ host: Host) {
     host.users -= 1

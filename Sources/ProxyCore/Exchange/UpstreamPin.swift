@@ -1,0 +1,54 @@
+internal import Reactor
+internal import Upstream
+
+/// An upstream connection that waits for the next request of the one client that it belongs to.
+///
+/// With NTLM, Negotiate and their like the upstream authenticates the connection. So what the client asks for next, on its
+/// own connection, must go out on the same one, and no other client's requests may. The pin ends with the client's
+/// connection, or when the upstream closes, or says something unasked.
+final class UpstreamPin: ReadinessObserver {
+  /// The connections to the same upstream, among which it counts as one in use.
+  let pool: UpstreamPool
+  /// Which of the callers it was authenticated for; nil where that is not known.
+  let caller: Int?
+  private let upstream: UpstreamConnection
+  private let host: RequestedHosts.Host?
+  private unowned let client: ClientConnection
+
+  /// - Parameter host: the host below a wildcard that it leads to, which is in use as long as the pin is there.
+  init(
+    _ upstream: UpstreamConnection, of pool: UpstreamPool, _ host: RequestedHosts.Host?, caller: Int?,
+    for client: ClientConnection
+  ) {
+    self.upstream = upstream
+    self.pool = pool
+    self.host = host
+    self.caller = caller
+    self.client = client
+    super.init()
+    if let host { client.worker.requestedHosts.stay(host) }
+    upstream.stream.observer = self
+  }
+
+  /// Ends the pin and returns its connection for a request; nil where that cannot be used any more.
+  func take() -> UpstreamConnection? {
+    let isUsable = pool.resume(pinned: upstream)
+    leaveHost()
+    return isUsable ? upstream : nil
+  }
+
+  /// Closes the connection.
+  func end() {
+    pool.discard(upstream)
+    leaveHost()
+  }
+
+  private func leaveHost() {
+    if let host { client.worker.requestedHosts.leave(host) }
+  }
+
+  /// The connection has news although no request is under way.
+  override func readinessChanged() {
+    if upstream.stream.hasUnexpectedInput() { client.endPin() }
+  }
+}
