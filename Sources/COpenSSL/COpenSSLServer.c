@@ -240,7 +240,7 @@ int copenssl_take_over_session(SSL *session, int socket) {
   BIO_set_data(bio, transport);
   BIO_set_init(bio, 1);
   SSL_set_bio(session, bio, bio);
-  // HTTP says by itself whether a message is whole, and many servers close without a word.
+  // Many servers close without close_notify. That is no failure of TLS here, but copenssl_is_at_end tells it apart.
   SSL_set_options(session, SSL_OP_IGNORE_UNEXPECTED_EOF);
   return 1;
 }
@@ -270,6 +270,8 @@ int copenssl_has_received(const copenssl_transport *transport) {
 }
 
 int copenssl_transport_error(const copenssl_transport *transport) { return transport->error; }
+
+int copenssl_is_at_end(const copenssl_transport *transport) { return transport->is_at_end; }
 
 const char *copenssl_server_name(const copenssl_transport *transport) { return transport->server_name; }
 
@@ -323,7 +325,7 @@ SSL_CTX *copenssl_server_context(void) {
     SSL_CTX_free(context);
     return NULL;
   }
-  // HTTP says by itself whether a message is whole, and many clients close without a word.
+  // Many clients close without close_notify. That is no failure of TLS here, but copenssl_is_at_end tells it apart.
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
   // What is shown is what was given: no chain is looked for, and verified, in each handshake.
   SSL_CTX_set_mode(

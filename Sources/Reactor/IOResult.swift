@@ -18,6 +18,8 @@ public enum StreamError: Error, Equatable, Sendable {
   case system(Errno)
   /// TLS failed; a sentence from the TLS library.
   case tls(String)
+  /// TCP ended, and TLS did not (close_notify): what came may have been cut off, by anyone on the way.
+  case truncated
 }
 
 extension StreamError: CustomStringConvertible {
@@ -26,6 +28,7 @@ extension StreamError: CustomStringConvertible {
     switch self {
     case .system(let errno): errno.description
     case .tls(let detail): detail
+    case .truncated: "the TLS connection ended without close_notify"
     }
   }
 }

@@ -20,6 +20,8 @@ public import SystemPackage
   private let loop: EventLoop
   // The stream whose connection this one is inside; it has given up its socket.
   private let carrier: SecureStream?
+  /// Whether an end without close_notify is as good as one with it.
+  public final var acceptsTruncation = false
   /// Whether the stream has the socket.
   public final private(set) var isOpen = true
   private var isFinishing = false
@@ -116,11 +118,16 @@ public import SystemPackage
   private func ending(_ result: Int32) -> IOResult {
     switch unsafe SSL_get_error(session, result) {
     case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: return .wouldBlock
-    case SSL_ERROR_ZERO_RETURN: return .endOfStream
+    case SSL_ERROR_ZERO_RETURN: return endOfStream(isClean: unsafe copenssl_is_at_end(transport) == 0)
     default:
       if let errno = systemError { return .failed(.system(errno)) }
       return .failed(.tls(TLSErrorQueue.takeReason() ?? "the connection ended in the middle"))
     }
+  }
+
+  /// The end of the stream, which `isClean` if the peer has sent close_notify.
+  public final func endOfStream(isClean: Bool) -> IOResult {
+    isClean || acceptsTruncation ? .endOfStream : .failed(.truncated)
   }
 
   /// The failure of a system call, if one has failed.

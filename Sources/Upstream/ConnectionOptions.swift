@@ -6,11 +6,16 @@ public struct ConnectionOptions: Hashable, Sendable {
   public var clientCertificate: ClientCertificate?
   /// The proxy that the connection is made through.
   public var parentProxy: ParentProxy?
+  /// Whether a server that ends a TLS connection without close_notify is taken to have sent everything.
+  public var acceptsTruncation: Bool
 
   /// Options of these parts; without any the connection is a direct one, from nobody in particular.
-  public init(clientCertificate: ClientCertificate? = nil, parentProxy: ParentProxy? = nil) {
+  public init(
+    clientCertificate: ClientCertificate? = nil, parentProxy: ParentProxy? = nil, acceptsTruncation: Bool = false
+  ) {
     self.clientCertificate = clientCertificate
     self.parentProxy = parentProxy
+    self.acceptsTruncation = acceptsTruncation
   }
 }
 

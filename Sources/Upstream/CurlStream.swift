@@ -15,7 +15,11 @@ final class CurlStream: SecureStream {
   private var isTakenOver = false
 
   /// Takes over the connection of a transfer that has connected.
-  init(_ transfer: CurlTransfer, descriptor: Int32, on loop: EventLoop) throws(UpstreamError) {
+  ///
+  /// - Parameter acceptsTruncation: whether the server may end without close_notify.
+  init(
+    _ transfer: CurlTransfer, descriptor: Int32, acceptsTruncation: Bool, on loop: EventLoop
+  ) throws(UpstreamError) {
     self.transfer = transfer
     do throws(Errno) {
       try super.init(on: descriptor, loop)
@@ -23,6 +27,7 @@ final class CurlStream: SecureStream {
       transfer.close()
       throw .other("the connection cannot be watched: \(error)")
     }
+    self.acceptsTruncation = acceptsTruncation
   }
 
   deinit { close() }
@@ -40,13 +45,19 @@ final class CurlStream: SecureStream {
       takeOver()
       return .transferred(count)
     case CURLE_OK:
-      return .endOfStream
+      return endOfStream(isClean: hasReceivedCloseNotify)
     case CURLE_AGAIN:
       isReadable = false
       return .wouldBlock
     default:
       return .failed(.tls(Self.text(of: code)))
     }
+  }
+
+  /// Whether the server has said that it ends. libcurl reports the end of TCP alone in the same way.
+  private var hasReceivedCloseNotify: Bool {
+    guard let session = unsafe ccurl_tls(transfer.easy) else { return false }
+    return unsafe SSL_get_shutdown(OpaquePointer(session)) & SSL_RECEIVED_SHUTDOWN != 0
   }
 
   override func send(from buffer: ByteBuffer, limit: Int = .max) -> IOResult {

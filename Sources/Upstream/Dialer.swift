@@ -65,7 +65,11 @@ public final class Dialer {
     }
     transfer.handOver()
     do {
-      if origin.isSecure { return .success(try CurlStream(transfer, descriptor: descriptor, on: loop)) }
+      if origin.isSecure {
+        let acceptsTruncation = origin.options.acceptsTruncation
+        return .success(
+          try CurlStream(transfer, descriptor: descriptor, acceptsTruncation: acceptsTruncation, on: loop))
+      }
       // Without TLS libcurl has done its part: a copy of the descriptor outlives its handles.
       defer { transfer.close() }
       let copy = Descriptor(owning: try Errno.check(fcntl(descriptor, F_DUPFD_CLOEXEC, 0)))

@@ -110,6 +110,8 @@ def test_each_side_may_end_what_it_sends(start_proxy, origin, tls_origin, author
         connection.switch()
         assert connection.reader.exactly(8) == b"question" and connection.at_end()
         connection.send(b"x" * MB)
+        if through_tls:
+            connection.end_tls()
 
     upstream.script(client_ends)
     proxy = start_proxy({"forward_to": upstream.url}, tls={"ca_file": str(authority.file)})
@@ -131,6 +133,7 @@ def test_a_tls_upstream_is_told_the_end_by_tls_too(start_proxy, tls_origin, auth
         connection.switch()
         ends.append(connection._socket.recv(1))
         connection.send(b"bye")
+        connection.end_tls()
 
     tls_origin.script(script)
     client = opened(start_proxy({"forward_to": tls_origin.url}, tls={"ca_file": str(authority.file)}))

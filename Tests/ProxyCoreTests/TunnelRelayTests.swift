@@ -153,4 +153,31 @@ import Testing
     _ = try step(&relay)
     #expect(relay.isFinished && client.sent == bytes("end"))
   }
+
+  @Test("an end of TLS without close_notify is no end, but what came before it goes on", arguments: [true, false])
+  func truncation(isClient: Bool) {
+    let (gone, other) = isClient ? (client, upstream) : (upstream, client)
+    gone.pieces = [bytes("last words")]
+    gone.failure = .truncated
+    gone.signal([.readable, .peerClosed])
+    var relay = TunnelRelay(fromClient: nil)
+    #expect(failure(&relay) == (isClient ? "client" : "upstream"))
+    #expect(other.sent == bytes("last words") && !other.isFinished)
+  }
+
+  @Test(
+    "a client that was told of the upstream's end may leave without close_notify, an upstream never",
+    arguments: [true, false])
+  func truncationAfterTheOtherEnd(isClient: Bool) throws {
+    let (gone, other) = isClient ? (client, upstream) : (upstream, client)
+    var relay = TunnelRelay(fromClient: nil)
+    other.isEnded = true
+    other.signal([.readable, .peerClosed])
+    _ = try step(&relay)
+    #expect(gone.isFinished)
+    gone.failure = .truncated
+    gone.signal([.readable, .peerClosed])
+    #expect(failure(&relay) == (isClient ? nil : "upstream"))
+    #expect(other.isFinished == isClient)
+  }
 }

@@ -9,6 +9,8 @@ final class TLSServer {
   private let directory: URL
   private let process = Process()
   private let input = Pipe()
+  private let output = Pipe()
+  private var said = ""
 
   struct Failure: Error {
     let output: String
@@ -30,31 +32,44 @@ final class TLSServer {
         "-extfile", "names", "-out", "cert.pem",
       ], in: directory)
 
-    let output = Pipe()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments =
       ["openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", "cert.pem", "-key", "key.pem", "-rev"] + options
     process.currentDirectoryURL = directory
     process.standardInput = input
     process.standardOutput = output
-    process.standardError = FileHandle.nullDevice
+    process.standardError = output
     try process.run()
-    var said = ""
+    let wanted = #/ACCEPT [^\n]*:(\d+)\n/#
     while true {
-      let more = output.fileHandleForReading.availableData
-      said += String(decoding: more, as: UTF8.self)
-      if let match = said.firstMatch(of: #/ACCEPT [^\n]*:(\d+)\n/#), let port = UInt16(match.output.1) {
+      if let match = said.firstMatch(of: wanted), let port = UInt16(match.output.1) {
         self.port = port
         return
       }
+      let more = output.fileHandleForReading.availableData
       guard !more.isEmpty else { throw Failure(output: said) }
+      said += String(decoding: more, as: UTF8.self)
     }
   }
 
-  deinit {
+  /// Waits until the server has read all of a client's handshake.
+  func waitForHandshake() throws {
+    while !said.contains("CONNECTION ESTABLISHED") {
+      let more = output.fileHandleForReading.availableData
+      guard !more.isEmpty else { throw Failure(output: said) }
+      said += String(decoding: more, as: UTF8.self)
+    }
+  }
+
+  /// Ends the process, and its connections without close_notify.
+  func end() {
     // Tests run on threads that block signals, and children inherit that: SIGTERM would not arrive.
     kill(process.processIdentifier, SIGKILL)
     process.waitUntilExit()
+  }
+
+  deinit {
+    end()
     // What is left behind in the temporary directory harms nobody.
     try? FileManager.default.removeItem(at: directory)
   }

@@ -1,5 +1,6 @@
 import Foundation
 import LoopbackTesting
+import Reactor
 import Testing
 import Upstream
 
@@ -38,6 +39,38 @@ import Upstream
       let line = String(repeating: "x", count: 10_000) + "\(round % 10)\n"
       #expect(try pool.exchange(connection, line, upTo: "\n") == String(line.dropLast().reversed()) + "\n")
     }
+  }
+
+  /// How a connection ends after `requests` lines that were answered: with close_notify, or by TCP alone.
+  private func ending(
+    after requests: Int, withNotice: Bool, acceptsTruncation: Bool = false, _ version: String
+  ) throws -> String {
+    let server = try TLSServer(names: "IP:127.0.0.1", options: [version])
+    let pool = try PoolOnLoop(
+      UpstreamOrigin(
+        isSecure: true, host: "127.0.0.1", port: server.port,
+        options: ConnectionOptions(acceptsTruncation: acceptsTruncation)),
+      trust: TrustStore(caFile: server.authority))
+    let connection = try pool.connect().get()
+    for _ in 0..<requests { #expect(try pool.exchange(connection, "hello\n", upTo: "\n") == "olleh\n") }
+    // s_server ends the connection at this line, in order.
+    guard withNotice else {
+      // With something unread the kernel would reset the connection.
+      try server.waitForHandshake()
+      server.end()
+      return try pool.exchange(connection, "", upTo: "\n")
+    }
+    return try pool.exchange(connection, "CLOSE\n", upTo: "\n")
+  }
+
+  // Up to the first answer libcurl reads, and after it SecureStream.
+  @Test(
+    "an end of TLS is told from an end of TCP alone, by libcurl's session and by ours", arguments: [0, 1, 2],
+    ["-tls1_2", "-tls1_3"])
+  func truncation(requests: Int, version: String) throws {
+    #expect(try ending(after: requests, withNotice: true, version) == "endOfStream")
+    #expect(try ending(after: requests, withNotice: false, version) == "failed(\(StreamError.truncated))")
+    #expect(try ending(after: requests, withNotice: false, acceptsTruncation: true, version) == "endOfStream")
   }
 
   @Test("a certificate for another name is refused")

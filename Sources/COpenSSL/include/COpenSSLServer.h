@@ -50,6 +50,10 @@ int copenssl_has_received(const copenssl_transport *transport);
 // The errno of the system call that failed; 0 if none did.
 int copenssl_transport_error(const copenssl_transport *transport);
 
+// Whether TCP has ended. Where the session then reports an end, it has ended without close_notify: OpenSSL is told to report
+// that as an end too, and reads no further once close_notify has come.
+int copenssl_is_at_end(const copenssl_transport *transport);
+
 // The name that the client asked for, from its first message on; "" for none.
 const char *copenssl_server_name(const copenssl_transport *transport);
 

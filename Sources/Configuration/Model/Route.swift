@@ -33,6 +33,8 @@ public struct Route: Sendable {
   public var clientCertificate: ClientCertificate?
   /// The proxy that the upstream is reached through; nil for none.
   public var parentProxy: ParentProxy?
+  /// What an end of the upstream's TLS connection without close_notify means.
+  public var tlsTruncation = TLSTruncation.reject
   /// What it serves of the requests that match it.
   public var rules: RouteRules
   /// Bytes of a request's content; nil for no limit.
@@ -82,4 +84,12 @@ extension Route {
     }
     return matches + endpoints
   }
+}
+
+/// What it means when an upstream ends a TLS connection without saying so in TLS (close_notify).
+public enum TLSTruncation: String, Sendable, CaseIterable {
+  /// A response whose end is the connection's may have been cut off, and is incomplete.
+  case reject
+  /// It is complete: the server is an old one that never says so.
+  case accept
 }

@@ -17,7 +17,7 @@ extension RouteReader {
           "replay_unauthorized",
         ], isForTokens
       ),
-      (["client_certificate"], "is for TLS, which goes through a blind tunnel from end to end"),
+      (["client_certificate", "tls_truncation"], "is for TLS, which goes through a blind tunnel from end to end"),
       (
         [
           "methods", "paths", "body", "replay_buffer", "throttled", "concurrency", "upgrade", "rewrite_links",

@@ -58,6 +58,8 @@ struct RouteReader {
     _ = section.section("timeouts") { timeouts.readRoute($0) }
     let certificate = section["client_certificate"]
     let clientCertificate = certificate.flatMap(ClientCertificate.read)
+    let truncation = section["tls_truncation"]
+    let tlsTruncation = truncation.flatMap(readTruncation)
     let parentProxy = ParentProxy.read(section, inherited: parentProxy)
     let hasToken = token?.credentials.hasToken ?? true
     let tokenField = TokenField.read(section, hasToken: hasToken)
@@ -76,12 +78,13 @@ struct RouteReader {
       upstreamBasePath: target.basePath, credentials: token.credentials, audience: token.audience, scopes: token.scopes,
       timeouts: timeouts, rules: rules, body: body, allowsPrivate: target.allowsPrivate)
     if let origin = target.origin, origin.scheme == .http {
-      certificate?.complain("is for TLS, and the upstream is \(origin)")
+      for setting in [certificate, truncation] { setting?.complain("is for TLS, and the upstream is \(origin)") }
     }
     route.tunnel = tunnel == nil ? nil : .intercept
     route.resources = token.resources
     route.clientCertificate = clientCertificate
     route.parentProxy = parentProxy
+    if let tlsTruncation { route.tlsTruncation = tlsTruncation }
     route.tokenField = tokenField
     route.tokenEndpoints = tokenEndpoints
     route.withoutToken = withoutToken
@@ -91,6 +94,18 @@ struct RouteReader {
     route.linkRewriting = linkRewriting
     route.ignoresPathCase = ignoresPathCase
     return route
+  }
+
+  private func readTruncation(_ setting: Setting) -> TLSTruncation? {
+    let truncation = setting.value(Format<TLSTruncation>.choice())
+    if truncation == .accept {
+      setting.warn(
+        """
+        is accept: a response without a length that is cut off on the way to the proxy looks complete; \
+        leave it out unless the server is an old one that ends TLS without close_notify
+        """)
+    }
+    return truncation
   }
 
   private mutating func readName(_ section: Section) -> String? {

@@ -231,6 +231,10 @@ final class BodyRelay {
     }
   }
 
+  private static let endedEarly = "it ended in the middle of the content"
+  private static let maybeTruncated =
+    "\(StreamError.truncated), and the content has no length: it may have been cut off (tls_truncation)"
+
   private func receive(from source: ByteStream) throws(Failure) -> Bool {
     switch source.receive(into: input) {
     case .transferred:
@@ -242,8 +246,11 @@ final class BodyRelay {
         try decoder.atEndOfInput()
         return true
       } catch {
-        throw .source("it ended in the middle of the content")
+        throw .source(Self.endedEarly)
       }
+    case .failed(.truncated):
+      // Only where the end of the connection is that of the content the way in which it ends says more.
+      throw .source(decoder.framing == .untilClose ? Self.maybeTruncated : Self.endedEarly)
     case .failed(let error):
       throw .source(error.description)
     }

@@ -36,8 +36,10 @@ struct OneWayRelay {
   var waitsForSink: Bool { waiting != nil }
 
   /// Moves what can be moved without waiting.
+  ///
+  /// - Parameter acceptsTruncation: whether an end of TLS without close_notify is an end in order here.
   mutating func step(
-    from source: ByteStream, to sink: ByteStream, _ pool: BufferPool
+    from source: ByteStream, to sink: ByteStream, acceptsTruncation: Bool = false, _ pool: BufferPool
   ) throws(Failure) -> BodyRelay.Progress {
     var progress = BodyRelay.Progress(hasMoved: false, hasMore: false)
     guard !isFinished else { return progress }
@@ -49,7 +51,7 @@ struct OneWayRelay {
         progress.hasMoved = true
         return progress
       }
-      guard source.isReadable, try receive(from: source, pool) else { return progress }
+      guard source.isReadable, try receive(from: source, acceptsTruncation, pool) else { return progress }
       progress.hasMoved = true
     }
     progress.hasMore = true
@@ -82,7 +84,9 @@ struct OneWayRelay {
   }
 
   /// Receives what is there, or learns that it has ended; false when there is nothing.
-  private mutating func receive(from source: ByteStream, _ pool: BufferPool) throws(Failure) -> Bool {
+  private mutating func receive(
+    from source: ByteStream, _ acceptsTruncation: Bool, _ pool: BufferPool
+  ) throws(Failure) -> Bool {
     let buffer = pool.lend()
     switch source.receive(into: buffer) {
     case .transferred:
@@ -92,6 +96,10 @@ struct OneWayRelay {
       pool.giveBack(buffer)
       return false
     case .endOfStream:
+      pool.giveBack(buffer)
+      hasEnded = true
+      return true
+    case .failed(.truncated) where acceptsTruncation:
       pool.giveBack(buffer)
       hasEnded = true
       return true

@@ -45,7 +45,8 @@ struct TunnelRelay {
     _ client: ByteStream, _ upstream: ByteStream, _ pool: BufferPool
   ) throws(Failure) -> BodyRelay.Progress {
     do throws(OneWayRelay.Failure) {
-      return try fromClient.step(from: client, to: upstream, pool)
+      // Most clients close without a word when they have been told that nothing more comes.
+      return try fromClient.step(from: client, to: upstream, acceptsTruncation: fromUpstream.isFinished, pool)
     } catch {
       switch error {
       case .source: throw .client

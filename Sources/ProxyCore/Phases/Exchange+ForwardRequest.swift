@@ -241,7 +241,7 @@ extension Exchange {
     case .wouldBlock:
       worker.buffers.giveBack(buffer)
       return nil
-    case .endOfStream:
+    case .endOfStream, .failed(.truncated):
       worker.buffers.giveBack(buffer)
       return try lost("closed without an answer", route)
     case .failed(let error):

@@ -73,7 +73,7 @@ extension Exchange {
         } else {
           try await waitForUpload(route)
         }
-      case .endOfStream:
+      case .endOfStream, .failed(.truncated):
         throw .upstreamBroken("closed in the middle of the head of its answer", route)
       case .failed(let error):
         throw .upstreamBroken(error.description, route)

@@ -33,7 +33,7 @@ extension ConnectionOptions {
   init(_ route: Route) {
     self.init(
       clientCertificate: route.clientCertificate.map(Upstream.ClientCertificate.init),
-      parentProxy: route.parentProxy.map(Upstream.ParentProxy.init))
+      parentProxy: route.parentProxy.map(Upstream.ParentProxy.init), acceptsTruncation: route.tlsTruncation == .accept)
   }
 }
 
