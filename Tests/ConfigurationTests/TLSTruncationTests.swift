@@ -15,8 +15,8 @@ import Testing
     #expect(
       try warnings(text(", tls_truncation: accept")) == [
         """
-        1:66: routes[0].tls_truncation is accept: a response without a length that is cut off on the way to the proxy looks \
-        complete; leave it out unless the server is an old one that ends TLS without close_notify
+        1:66: routes[0].tls_truncation is accept: a response without a length, or a WebSocket, that is cut off on the way to \
+        the proxy looks complete; leave it out unless the server is an old one that ends TLS without close_notify
         """
       ])
   }

@@ -27,6 +27,8 @@ def test_each_event_arrives_before_the_next_is_sent(start_proxy, origin, tls_ori
             connection.send(b"%x\r\n%s\r\n" % (len(event), event) if framing == CHUNKED else event)
         if framing == CHUNKED:
             connection.send(b"0\r\n\r\n")
+        if through_tls:
+            connection.end_tls()
 
     upstream.script(script)
     proxy = start_proxy({"forward_to": upstream.url}, tls={"ca_file": str(authority.file)})

@@ -101,7 +101,7 @@ struct RouteReader {
     if truncation == .accept {
       setting.warn(
         """
-        is accept: a response without a length that is cut off on the way to the proxy looks complete; \
+        is accept: a response without a length, or a WebSocket, that is cut off on the way to the proxy looks complete; \
         leave it out unless the server is an old one that ends TLS without close_notify
         """)
     }
