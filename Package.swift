@@ -53,7 +53,7 @@ let package = Package(
     module("Locks"),
     module("Secrets", ["CLinux", systemPackage]),
     module("Cryptography", ["COpenSSL", "Secrets"]),
-    module("HTTPWire", ["Bytes"]),
+    module("HTTPWire", ["Addresses", "Bytes"]),
     module("ProxyProtocol", ["Addresses"]),
     module("Routing"),
     module("Configuration", ["Addresses", "CYAML", "Cryptography", "Secrets"]),
@@ -75,7 +75,7 @@ let package = Package(
         "Addresses", "Bytes", "COpenSSL", "CLinux", "Cryptography", "Locks", "Reactor", "Secrets", "SecureStreams",
         systemPackage,
       ]),
-    module("HTTPService", ["Bytes", "HTTPWire", "Reactor", systemPackage]),
+    module("HTTPService", ["Addresses", "Bytes", "HTTPWire", "Reactor", systemPackage]),
     module("Admin", ["HTTPService", "Reactor", systemPackage]),
     module("Sandbox", ["Cryptography", "HTTPService", "Locks", "Reactor", systemPackage]),
     module(

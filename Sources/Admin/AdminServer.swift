@@ -4,7 +4,8 @@ public import SystemPackage
 
 /// Health and metrics, on a listener of its own so that no client of the proxy reaches it by chance.
 ///
-/// Nothing that it answers holds a secret, a token or a piece of the configuration.
+/// Nothing that it answers holds a secret, a token or a piece of the configuration. What it answers is not for the pages of
+/// other sites, which make browsers send requests here; a page of its own may ask it.
 public final class AdminServer: Sendable {
   /// The address that is really bound, as `host:port`.
   public let address: String
@@ -26,7 +27,7 @@ public final class AdminServer: Sendable {
     isDraining: @escaping @Sendable () -> Bool
   ) throws(Errno) {
     pages = AdminPages(metrics: metrics, isDraining: isDraining)
-    service = try HTTPService(host: host, port: port, limits: AdminPages.limits, on: loop)
+    service = try HTTPService(host: host, port: port, limits: AdminPages.limits, refusesForeignPages: true, on: loop)
     address = service.address
     self.port = service.port
   }

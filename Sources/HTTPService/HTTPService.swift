@@ -1,3 +1,4 @@
+internal import Addresses
 public import Reactor
 public import SystemPackage
 
@@ -19,6 +20,7 @@ public final class HTTPService: @unchecked Sendable {
   public var onExhaustion: (Errno) -> Void = { _ in }
 
   let limits: ServiceLimits
+  let pages: WebPageRule
   let loop: EventLoop
   private(set) var isClosing = false
 
@@ -33,9 +35,12 @@ public final class HTTPService: @unchecked Sendable {
   }
 
   /// Binds `host` (a numeric address) and `port` (0: any free one); accepts nothing before ``start(_:)``.
+  ///
+  /// - Parameter refusesForeignPages: whether requests are rejected that a browser sends for a page of another site. On a
+  ///   loopback address a request that calls the service by another name than this machine's is one of those.
   /// - Throws: why the address cannot be bound.
   public init(
-    host: String, port: UInt16, limits: ServiceLimits = ServiceLimits(), on loop: EventLoop
+    host: String, port: UInt16, limits: ServiceLimits = ServiceLimits(), refusesForeignPages: Bool, on loop: EventLoop
   ) throws(Errno) {
     let arrivals = Arrivals()
     listener = try Listener(host: host, port: port, sharesPort: false, on: loop) { socket, _ in
@@ -44,6 +49,8 @@ public final class HTTPService: @unchecked Sendable {
     address = listener.address
     self.port = listener.port
     self.limits = limits
+    let isLoopback = IPAddress(ofEndpoint: listener.address)?.isLoopback ?? false
+    pages = refusesForeignPages ? .refuseForeign(isLoopback: isLoopback) : .serve
     self.loop = loop
     self.arrivals = arrivals
     arrivals.service = self

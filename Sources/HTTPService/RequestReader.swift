@@ -7,6 +7,7 @@ final class RequestReader {
   private let stream: TimedStream
   private let loop: EventLoop
   private let limits: ServiceLimits
+  private let pages: WebPageRule
   private let buffer: ByteBuffer
   private var parser: RequestHeadParser
   private var head = RequestHead()
@@ -19,10 +20,11 @@ final class RequestReader {
     case refused(ServiceResponse)
   }
 
-  init(_ stream: TimedStream, limits: ServiceLimits, on loop: EventLoop) {
+  init(_ stream: TimedStream, limits: ServiceLimits, pages: WebPageRule, on loop: EventLoop) {
     self.stream = stream
     self.loop = loop
     self.limits = limits
+    self.pages = pages
     buffer = ByteBuffer(capacity: limits.head.bytes)
     parser = RequestHeadParser(limits: limits.head)
   }
@@ -76,6 +78,7 @@ final class RequestReader {
       throw .refused(.refusal(error))
     }
     if target.form == .authority { throw .refused(.text(501, "This is a server, not a proxy: CONNECT leads nowhere.")) }
+    if let refusal = pages.refusal(of: head, target, buffer.readableBytes) { throw .refused(refusal) }
     if head.hasUnknownExpectation { throw .refused(.text(417, "Expect asks for more than 100-continue.")) }
     let path = target.form == .asterisk ? "*" : target.path.isEmpty ? "/" : text(target.path)
     return ServiceRequest(

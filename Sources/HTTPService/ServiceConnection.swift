@@ -12,7 +12,7 @@ final class ServiceConnection {
     self.stream = stream
     self.service = service
     self.handler = handler
-    reader = RequestReader(stream, limits: service.limits, on: service.loop)
+    reader = RequestReader(stream, limits: service.limits, pages: service.pages, on: service.loop)
   }
 
   /// Ends the connection if it is between two requests, else after the answer.

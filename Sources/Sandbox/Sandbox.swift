@@ -57,7 +57,8 @@ public final class Sandbox: Sendable {
     _ host: String, _ port: UInt16, _ limits: ServiceLimits, _ loop: EventLoop
   ) throws(SandboxError) -> HTTPService {
     do {
-      return try HTTPService(host: host, port: port, limits: limits, on: loop)
+      // Called by any name that leads to it, in a network of containers for example; it has nothing that a page could steal.
+      return try HTTPService(host: host, port: port, limits: limits, refusesForeignPages: false, on: loop)
     } catch {
       throw .listening(address: "\(host):\(port)", reason: error.description)
     }

@@ -1,10 +1,13 @@
-"""Requests that a browser sends on behalf of a web page: refused on loopback listeners, unless proxy.conf allows them."""
+"""Requests that a browser sends on behalf of a web page: refused on loopback listeners, unless proxy.conf allows them, and
+on the admin listener."""
 
 import json
 
 import pytest
 
-from harness.client import get
+from harness.client import RawClient, get
+from harness.output import run
+from harness.proxy import clean_environment
 
 LISTEN = {"address": "127.0.0.1:0"}
 
@@ -96,3 +99,38 @@ def test_elsewhere_than_on_loopback_they_are_refused_only_when_proxy_conf_says_s
         refused(closed, get("/api/x", sign))
     # Which names lead there is not known.
     assert closed.connect().exchange(get("/api/x", host="proxy.corp.example")).status == 200
+
+
+# The admin listener.
+
+@pytest.mark.parametrize("target", ["/", "/healthz", "/metrics"])
+@pytest.mark.parametrize("host, field", [
+    ("evil.example", ""), ("evil.example:9901", ""), ("localhost", "Sec-Fetch-Site: cross-site"),
+    ("localhost", "Origin: http://evil.example"), ("localhost", "Origin: null"),
+])
+def test_a_web_page_learns_nothing_from_the_admin_listener(proxy, target, host, field):
+    answer = RawClient(proxy.admin).exchange(get(target, *filter(None, [field]), host=host))
+    assert answer.status == 403 and b"m2m_proxy_" not in answer.body
+    absolute = RawClient(proxy.admin).exchange(get(f"http://evil.example{target}", host="localhost"))
+    assert absolute.status == 403 and b"m2m_proxy_" not in absolute.body
+    # A page of its own may ask it.
+    own = get(target, "Sec-Fetch-Site: same-origin", "Origin: http://localhost:9901", host="localhost:9901")
+    assert RawClient(proxy.admin).exchange(own).status == 200
+
+
+def test_an_admin_listener_on_the_network_is_called_by_any_name_but_not_by_pages(start_proxy, origin):
+    proxy = start_proxy({"forward_to": origin.url}, admin="0.0.0.0:0")
+    admin = ("127.0.0.1", proxy.admin[1])
+    assert RawClient(admin).exchange(get("/healthz", host="10.42.0.7:9901")).status == 200
+    assert RawClient(admin).exchange(get("/metrics", host="m2m-proxy.monitoring.svc")).status == 200
+    assert RawClient(admin).exchange(get("/metrics", "Sec-Fetch-Site: cross-site", host="10.42.0.7")).status == 403
+    assert RawClient(admin).exchange(get("/metrics", "Origin: http://evil.example", host="10.42.0.7")).status == 403
+
+
+@pytest.mark.parametrize("address, asked", [
+    ("127.0.0.1:0", "127.0.0.1:%d"), ("[::1]:0", "[::1]:%d"), ("0.0.0.0:0", "0.0.0.0:%d"), ("[::]:0", "[::]:%d"),
+])
+def test_the_health_check_asks_by_a_name_that_is_answered(start_proxy, origin, binary, address, asked):
+    proxy = start_proxy({"forward_to": origin.url}, admin=address)
+    command = [str(binary), "health", "--address", asked % proxy.admin[1]]
+    assert run(command, env=clean_environment()).stdout == "ok\n"

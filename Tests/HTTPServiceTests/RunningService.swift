@@ -7,9 +7,13 @@ final class RunningService {
   private let loop: EventLoop
   private let service: HTTPService
 
-  init(limits: ServiceLimits = ServiceLimits(), handler: @escaping HTTPService.Handler) throws {
+  init(
+    limits: ServiceLimits = ServiceLimits(), host: String = "127.0.0.1", refusesForeignPages: Bool = false,
+    handler: @escaping HTTPService.Handler
+  ) throws {
     loop = try EventLoop()
-    service = try HTTPService(host: "127.0.0.1", port: 0, limits: limits, on: loop)
+    service = try HTTPService(
+      host: host, port: 0, limits: limits, refusesForeignPages: refusesForeignPages, on: loop)
     port = service.port
     try service.start(handler)
     try loop.startThread(named: "service test")

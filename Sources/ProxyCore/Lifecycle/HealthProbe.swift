@@ -15,10 +15,13 @@ public enum HealthProbe {
 
   /// Sends `GET /healthz` to a numeric address and waits for the status line, `seconds` at most for each step.
   public static func ask(host: String, port: UInt16, seconds: Int) -> Outcome {
-    let descriptor = unsafe clinux_connect(reachable(host), port, Int32(clamping: seconds))
+    let host = reachable(host)
+    let descriptor = unsafe clinux_connect(host, port, Int32(clamping: seconds))
     guard descriptor >= 0 else { return .unhealthy("no connection: \(Errno.last)") }
     defer { close(descriptor) }
-    let request = Array("GET /healthz HTTP/1.1\r\nHost: m2m-proxy\r\nConnection: close\r\n\r\n".utf8)
+    // On loopback the listener answers to no name but this machine's.
+    let name = "\(host.contains(":") ? "[\(host)]" : host):\(port)"
+    let request = Array("GET /healthz HTTP/1.1\r\nHost: \(name)\r\nConnection: close\r\n\r\n".utf8)
     guard unsafe send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
       return .unhealthy("the question could not be sent")
     }

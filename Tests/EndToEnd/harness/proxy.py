@@ -86,7 +86,9 @@ class Proxy:
         return [logfmt(line) for line in self.log.lines if re.search(r"event=request\b", line)]
 
     def metrics(self) -> str:
-        answer = requests.get("http://%s:%d/metrics" % self.admin, timeout=PATIENCE, proxies={"http": ""})
+        host, port = self.admin
+        answer = requests.get(f"http://{f'[{host}]' if ':' in host else host}:{port}/metrics", timeout=PATIENCE,
+                              proxies={"http": ""})
         answer.raise_for_status()
         return answer.text
 
