@@ -75,6 +75,12 @@ long ccurl_connect_status(CURL *easy) {
   return status;
 }
 
+long ccurl_verify_result(CURL *easy) {
+  long result = 0;
+  curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &result);
+  return result;
+}
+
 const char *ccurl_default_ca_file(void) { return curl_version_info(CURLVERSION_NOW)->cainfo; }
 
 int ccurl_finished(CURLM *multi, CURLcode *result) {

@@ -113,6 +113,7 @@ internal import Reactor
   private func prepare(tls: UnsafeMutableRawPointer) -> CURLcode {
     let context = OpaquePointer(tls)
     unsafe SSL_CTX_set1_cert_store(context, trust.store)
+    unsafe copenssl_require_alternative_names(context)
     unsafe copenssl_allow_moving_writes(context)
     unsafe copenssl_read_ahead(context)
     unsafe copenssl_prefer_aes_128(context)
@@ -230,6 +231,12 @@ internal import Reactor
   }
 
   private func explain(_ error: UpstreamError) -> UpstreamError {
+    // Verification alone gives this result: the host itself is compared by libcurl, which does not.
+    if unsafe ccurl_verify_result(easy) == Int(X509_V_ERR_HOSTNAME_MISMATCH) {
+      return .certificate(
+        "the server's certificate has no host name and no IP address as subject alternative name (SAN), and its common "
+          + "name (CN) does not count")
+    }
     let error = destination.explain(error)
     return parentProxy?.explain(error, connectStatus: unsafe ccurl_connect_status(easy)) ?? error
   }

@@ -5,9 +5,12 @@ import re
 
 import pytest
 
+from conftest import server_context
 from harness import content
 from harness.authlib_server import AuthlibServer
 from harness.client import get
+from harness.origin import RawOrigin
+from harness.parent import ScriptedParent
 from harness.waiting import poll
 from harness.wire import Incomplete
 
@@ -120,5 +123,82 @@ def test_a_token_endpoint_is_verified_too(start_proxy, origin, transcript, tls_c
         assert ask(trusted)[0].status == 200
         answer, problem = ask(start_proxy({"forward_to": origin.url}, environment=environment, **settings))
         assert answer.status in (502, 503) and problem["hop"] == "token" and len(server.fetches) == 1
+    finally:
+        server.stop()
+
+
+# The common name is not a host name (RFC 9525), although libcurl looks there when it finds nothing better.
+
+WITHOUT_HOSTS = {
+    "none": {}, "uri": {"hosts": ["uri:https://localhost/"]}, "email": {"hosts": ["email:api@localhost"]},
+    "uri and email": {"hosts": ["uri:spiffe://localhost/", "email:api@127.0.0.1"]},
+    "an empty list": {"alternative_names": b"\x30\x00"},
+}
+
+
+def certificate_without_hosts(authority, names: str, common_name: str):
+    """A certificate whose common name is the host, and whose alternative names are no hosts."""
+    options = dict(WITHOUT_HOSTS[names])
+    label = f"common-name-{names.replace(' ', '-')}-{common_name}"
+    return authority.issue(label, *options.pop("hosts", []), subject=f"CN={common_name}", **options)
+
+
+@pytest.fixture
+def start_origin():
+    servers = []
+
+    def start(certificate) -> RawOrigin:
+        servers.append(RawOrigin(server_context(certificate)))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.mark.parametrize("names", WITHOUT_HOSTS)
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_common_name_is_no_host_name(start_origin, trusting, authority, host, names):
+    server = start_origin(certificate_without_hosts(authority, names, host))
+    answer, problem = ask(trusting(server.url.replace("127.0.0.1", host)))
+    assert (answer.status, problem["hop"]) == (502, "upstream")
+    assert b"error=tls_certificate_error" in answer.value("proxy-status")
+    assert "subject alternative name (SAN), and its common name (CN) does not count" in problem["detail"]
+    assert server.requests == [] and all(not each.received for each in server.connections)
+
+
+@pytest.mark.parametrize("host, names", [("127.0.0.1", ["localhost"]), ("localhost", ["127.0.0.1"])])
+def test_a_common_name_does_not_make_up_for_alternative_names_of_others(start_origin, trusting, authority, host, names):
+    server = start_origin(authority.issue(f"other-names-{host}", *names, subject=f"CN={host}"))
+    answer, problem = ask(trusting(server.url.replace("127.0.0.1", host)))
+    assert answer.status == 502 and f"target host name '{host}'" in problem["detail"] and server.requests == []
+
+
+def test_the_common_name_of_a_good_certificate_may_be_anything(start_origin, trusting, authority):
+    server = start_origin(authority.issue("strange", "127.0.0.1", "uri:urn:x", subject="CN=other.example,O=Example"))
+    assert ask(trusting(server.url))[0].status == 200
+
+
+def test_a_common_name_is_no_host_name_behind_a_parent_proxy_either(start_origin, start_proxy, authority):
+    server = start_origin(certificate_without_hosts(authority, "none", "127.0.0.1"))
+    parent = ScriptedParent()
+    try:
+        proxy = start_proxy({"forward_to": server.url, "credentials": "none", "audience": None}, parent_proxy=parent.url,
+                            tls={"ca_file": str(authority.file)})
+        answer, problem = ask(proxy)
+        assert answer.status == 502 and "common name (CN) does not count" in problem["detail"], problem
+        assert server.requests == []
+    finally:
+        parent.stop()
+
+
+def test_a_token_endpoint_s_common_name_is_no_host_name_and_gets_no_secret(start_proxy, origin, transcript, authority):
+    server = AuthlibServer(transcript, server_context(certificate_without_hosts(authority, "none", "127.0.0.1")))
+    try:
+        proxy = start_proxy({"forward_to": origin.url}, credentials={"kinde": server.credential()},
+                            environment={"CLIENT_SECRET": server.client.secret}, tls={"ca_file": str(authority.file)})
+        answer, problem = ask(proxy)
+        assert answer.status in (502, 503) and problem["hop"] == "token"
+        assert "common name (CN) does not count" in problem["detail"] and server.fetches == [] and origin.requests == []
     finally:
         server.stop()

@@ -31,6 +31,8 @@ void *ccurl_tls(CURL *easy);
 long ccurl_response_status(CURL *easy);
 // The status of the last answer to CONNECT; 0 when there was none.
 long ccurl_connect_status(CURL *easy);
+// What became of the verification of the server's certificate (X509_V_OK, X509_V_ERR_...).
+long ccurl_verify_result(CURL *easy);
 
 // The CA bundle that this libcurl was built to use; NULL for none.
 const char *ccurl_default_ca_file(void);

@@ -29,6 +29,11 @@ void copenssl_read_ahead(SSL_CTX *context);
 // so too. Servers that leave the choice to the client would else encrypt with AES-256, which costs a quarter more.
 void copenssl_prefer_aes_128(SSL_CTX *context);
 
+// Makes a client reject a server's certificate that has no host name and no IP address as subject alternative name, with the
+// result X509_V_ERR_HOSTNAME_MISMATCH. libcurl would look for the host in the common name then, which RFC 9525 (section 2)
+// rules out.
+void copenssl_require_alternative_names(SSL_CTX *context);
+
 // The first private key in `pem`; NULL without one, and where it is encrypted, which `is_encrypted` then says.
 EVP_PKEY *copenssl_read_private_key(const void *pem, int count, int *is_encrypted);
 

@@ -43,8 +43,8 @@ extension ExchangeError {
       return ErrorAnswer(
         status: 502, title: "The upstream's certificate is not trusted", detail: "\(origin): \(detail).",
         hint: """
-          Its name and its dates have to be right; if its authority is your own, name it in tls.ca_file. Verification \
-          is never turned off.
+          Its subject alternative names and its dates have to be right; if its authority is your own, name it in \
+          tls.ca_file. Verification is never turned off.
           """,
         proxyStatus: "tls_certificate_error")
     case .clientCertificate(let detail):

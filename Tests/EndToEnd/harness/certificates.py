@@ -7,8 +7,8 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtensionOID, NameOID
 
 
 @dataclass
@@ -22,31 +22,51 @@ def _name(text: str) -> x509.Name:
 
 
 class CertificateAuthority:
-    def __init__(self, directory: Path, name: str = "test CA"):
+    """A root, or, with an `issuer`, an authority below that one."""
+
+    def __init__(self, directory: Path, name: str = "test CA", issuer: "CertificateAuthority | None" = None):
         self._directory = directory
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name(name)
         self._certificate = self._build(
-            self._name, self._name, self._key.public_key(), self._key,
-            [(x509.BasicConstraints(ca=True, path_length=0), True)])
+            self._name, issuer._name if issuer else self._name, self._key.public_key(),
+            issuer._key if issuer else self._key, [(x509.BasicConstraints(ca=True, path_length=None), True)])
         self.file = directory / f"{name.replace(' ', '-')}.pem"
         self.file.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, label: str, *hosts: str, days: int = 2, self_signed: bool = False,
-              subject: str | None = None) -> Certificate:
-        """A certificate for `hosts`, among them `uri:URI` and `email:ADDRESS`. With negative `days` it expired that long
+    def issue(self, label: str, *hosts: str, days: float = 2, self_signed: bool = False, subject: str | None = None,
+              alternative_names: bytes | None = None, key_type: str = "ec") -> Certificate:
+        """A certificate for `hosts`, among them `uri:URI` and `email:ADDRESS`; without any it has no alternative names, unless
+        `alternative_names` is the extension, whatever its bytes mean. With negative `days` it expired that long
         ago. The subject is `CN=label` unless `subject` says otherwise (RFC 4514)."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        names = x509.SubjectAlternativeName([self._alternative(host) for host in hosts])
+        key = rsa.generate_private_key(65537, 2048) if key_type == "rsa" else ec.generate_private_key(ec.SECP256R1())
+        extensions = [(x509.BasicConstraints(ca=False, path_length=None), True)]
+        if hosts:
+            extensions.append((x509.SubjectAlternativeName([self._alternative(host) for host in hosts]), False))
+        if alternative_names is not None:
+            raw = x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, alternative_names)
+            extensions.append((raw, False))
         subject = x509.Name.from_rfc4514_string(subject) if subject else _name(label)
         certificate = self._build(
             subject, subject if self_signed else self._name, key.public_key(), key if self_signed else self._key,
-            [(names, False), (x509.BasicConstraints(ca=False, path_length=None), True)], days)
+            extensions, days)
         result = Certificate(self._directory / f"{label}.pem", self._directory / f"{label}.key")
         result.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         result.key.write_bytes(key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
         return result
+
+    def revocation_list(self, *revoked: "Certificate | CertificateAuthority", days: float = 2) -> bytes:
+        """Its list of revoked certificates, as PEM. With negative `days` it expired that long ago."""
+        now = datetime.datetime.now(datetime.timezone.utc)
+        builder = x509.CertificateRevocationListBuilder(
+            issuer_name=self._name, last_update=now - datetime.timedelta(days=30),
+            next_update=now + datetime.timedelta(days=days))
+        for each in revoked:
+            path = each.file if isinstance(each, CertificateAuthority) else each.certificate
+            number = x509.load_pem_x509_certificate(path.read_bytes()).serial_number
+            builder = builder.add_revoked_certificate(x509.RevokedCertificateBuilder(number, now).build())
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
     def key_bytes(self) -> bytes:
         """Its private key, as PEM."""
@@ -65,7 +85,7 @@ class CertificateAuthority:
             return x509.DNSName(host)
 
     @staticmethod
-    def _build(subject, issuer, public_key, signing_key, extensions, days: int = 2) -> x509.Certificate:
+    def _build(subject, issuer, public_key, signing_key, extensions, days: float = 2) -> x509.Certificate:
         now = datetime.datetime.now(datetime.timezone.utc)
         start = now - datetime.timedelta(days=30)
         builder = x509.CertificateBuilder(
