@@ -5,6 +5,7 @@
 #include <openssl/crypto.h>
 #include <openssl/x509v3.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -316,17 +317,59 @@ static int select_protocol(
   return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+// The cipher suites of TLS 1.2, in the order of preference. The key exchange is always ephemeral: with RSA key exchange an
+// attacker who records connections and gets the key later can read all of them. CBC comes last, for old Java and .NET. The
+// rest of OpenSSL's list (DHE, CCM, ARIA, Camellia, PSK, SRP) no client needs.
+static const char *const served_ciphers[] = {
+    "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-RSA-AES256-GCM-SHA384",
+    "ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-RSA-CHACHA20-POLY1305",
+    "ECDHE-ECDSA-AES128-SHA256",     "ECDHE-RSA-AES128-SHA256",
+    "ECDHE-ECDSA-AES256-SHA384",     "ECDHE-RSA-AES256-SHA384",
+    "ECDHE-ECDSA-AES128-SHA",        "ECDHE-RSA-AES128-SHA",
+    "ECDHE-ECDSA-AES256-SHA",        "ECDHE-RSA-AES256-SHA",
+};
+
+// Offers those of them that the context has: what the machine's openssl.cnf rules out stays ruled out.
+static int offer_ciphers(SSL_CTX *context) {
+  STACK_OF(SSL_CIPHER) *allowed = SSL_CTX_get_ciphers(context);
+  char list[sizeof served_ciphers / sizeof *served_ciphers * 32];
+  size_t length = 0;
+  for (size_t served = 0; served < sizeof served_ciphers / sizeof *served_ciphers; served++) {
+    for (int index = 0; index < sk_SSL_CIPHER_num(allowed); index++) {
+      if (strcmp(SSL_CIPHER_get_name(sk_SSL_CIPHER_value(allowed, index)), served_ciphers[served]) != 0) continue;
+      int written = snprintf(
+          list + length, sizeof list - length, "%s%s", length > 0 ? ":" : "", served_ciphers[served]);
+      if (written < 0 || (size_t)written >= sizeof list - length) return 0;
+      length += (size_t)written;
+    }
+  }
+  return length > 0 ? SSL_CTX_set_cipher_list(context, list) : SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
+}
+
+// OpenSSL asks for a certificate after it has chosen a cipher of TLS 1.3, and before it chooses one of TLS 1.2: so the order
+// above counts in TLS 1.2, and that of the client, who knows what its processor is good at, in TLS 1.3.
+static int prefer_served_order(SSL *session, void *context) {
+  (void)context;
+  SSL_set_options(session, SSL_OP_CIPHER_SERVER_PREFERENCE);
+  return 1;
+}
+
 SSL_CTX *copenssl_server_context(void) {
   SSL_CTX *context = SSL_CTX_new(TLS_server_method());
   if (context == NULL) return NULL;
   static const unsigned char name[] = "m2m-proxy";
-  if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
+  if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 || offer_ciphers(context) != 1 ||
       SSL_CTX_set_session_id_context(context, name, sizeof name - 1) != 1) {
     SSL_CTX_free(context);
     return NULL;
   }
-  // Many clients close without close_notify. That is no failure of TLS here, but copenssl_is_at_end tells it apart.
-  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+  // Many clients close without close_notify. That is no failure of TLS here, but copenssl_is_at_end tells it apart. A client
+  // whose first choice is ChaCha20 has no instructions for AES.
+  SSL_CTX_set_options(
+      context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
+                   SSL_OP_PRIORITIZE_CHACHA);
+  SSL_CTX_set_cert_cb(context, prefer_served_order, NULL);
   // What is shown is what was given: no chain is looked for, and verified, in each handshake.
   SSL_CTX_set_mode(
       context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |

@@ -10,8 +10,8 @@
 // keeps what the kernel does not take, so that bytes given to SSL_write are under way for good.
 typedef struct copenssl_transport copenssl_transport;
 
-// A server's context without a certificate: TLS 1.2 and 1.3, ALPN http/1.1, tickets and no session cache, no renegotiation;
-// NULL when there is no memory.
+// A server's context without a certificate: TLS 1.2 with forward secrecy and 1.3, ALPN http/1.1, tickets and no session cache,
+// no renegotiation; NULL when there is no memory.
 SSL_CTX *copenssl_server_context(void);
 
 // Makes handshakes stop once, with SSL_ERROR_WANT_CLIENT_HELLO_CB, when the client's first message is there.

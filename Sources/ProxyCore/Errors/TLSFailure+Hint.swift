@@ -10,7 +10,7 @@ extension TLSFailure {
       "if it is always so, the client does not trust the listener's certificate, or expects another name in it"
     case .timedOut: "timeouts.handshake in proxy.conf says how long a handshake may take"
     case .plainHTTP, .notTLS: "write https:// where the client names the proxy, or let it use a listener without tls"
-    case .incompatible: "TLS 1.2 or 1.3 is needed"
+    case .incompatible: "TLS 1.3 is needed, or TLS 1.2 with ECDHE and AES or ChaCha20"
     case .withoutHTTP11: "let the client speak HTTP/1.1 here"
     case .certificateMissing:
       "client_certificates of the listener is required: give the client a certificate and its key"
