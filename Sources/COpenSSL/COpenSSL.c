@@ -79,6 +79,17 @@ X509 *copenssl_read_certificate(BIO *pem) {
   return PEM_read_bio_X509(pem, NULL, note_password, &is_encrypted);
 }
 
+X509_CRL *copenssl_read_revocation_list(BIO *pem, int *is_damaged) {
+  ERR_clear_error();
+  int is_encrypted = 0;
+  X509_CRL *list = PEM_read_bio_X509_CRL(pem, NULL, note_password, &is_encrypted);
+  unsigned long error = ERR_peek_last_error();
+  *is_damaged =
+      list == NULL && !(ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE);
+  ERR_clear_error();
+  return list;
+}
+
 int copenssl_add_chain_certificate(SSL_CTX *context, X509 *certificate) {
   return SSL_CTX_add1_chain_cert(context, certificate);
 }

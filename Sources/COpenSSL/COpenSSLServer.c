@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <openssl/bio.h>
+#include <openssl/bn.h>
 #include <openssl/crypto.h>
 #include <openssl/x509v3.h>
 #include <pthread.h>
@@ -24,6 +25,8 @@ struct copenssl_transport {
   // Encrypted, and not taken by the kernel.
   uint8_t *unsent;
   size_t unsent_start, unsent_end, unsent_capacity;
+  // The certificate of the client's chain that was rejected; NULL for none.
+  X509 *rejected;
   char server_name[256];
 };
 
@@ -36,6 +39,7 @@ static int transport_index = -1;
 static void discard(copenssl_transport *transport) {
   OPENSSL_free(transport->received);
   OPENSSL_free(transport->unsent);
+  X509_free(transport->rejected);
   OPENSSL_free(transport);
 }
 
@@ -383,27 +387,69 @@ SSL_CTX *copenssl_server_context(void) {
   return context;
 }
 
+// While it verifies, OpenSSL says which certificate of the chain it rejects; when the handshake has failed, it does not.
+static int note_rejected(int is_accepted, X509_STORE_CTX *verification) {
+  if (is_accepted) return 1;
+  SSL *session = X509_STORE_CTX_get_ex_data(verification, SSL_get_ex_data_X509_STORE_CTX_idx());
+  copenssl_transport *transport = session != NULL ? copenssl_transport_of(session) : NULL;
+  X509 *certificate = X509_STORE_CTX_get_current_cert(verification);
+  if (transport != NULL && certificate != NULL && X509_up_ref(certificate) == 1) {
+    X509_free(transport->rejected);
+    transport->rejected = certificate;
+  }
+  return 0;
+}
+
+// A session that is resumed is not verified again: one whose certificate has expired since gets a full handshake.
+static SSL_TICKET_RETURN resume_unexpired(
+    SSL *connection, SSL_SESSION *session, const unsigned char *key_name, size_t key_name_length,
+    SSL_TICKET_STATUS status, void *context) {
+  (void)connection, (void)key_name, (void)key_name_length, (void)context;
+  if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW) return SSL_TICKET_RETURN_IGNORE_RENEW;
+  X509 *certificate = SSL_SESSION_get0_peer(session);
+  if (certificate != NULL && X509_cmp_current_time(X509_get0_notAfter(certificate)) <= 0)
+    return SSL_TICKET_RETURN_IGNORE_RENEW;
+  return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+}
+
 int copenssl_verify_clients(SSL_CTX *context, const char *ca_file, int is_required) {
   STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(ca_file);
   if (names == NULL) return 0;
   // The context owns the names from here on.
   SSL_CTX_set_client_CA_list(context, names);
   if (SSL_CTX_load_verify_file(context, ca_file) != 1) return 0;
-  SSL_CTX_set_verify(context, SSL_VERIFY_PEER | (is_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
-  return 1;
+  SSL_CTX_set_verify(
+      context, SSL_VERIFY_PEER | (is_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), note_rejected);
+  return SSL_CTX_set_session_ticket_cb(context, NULL, resume_unexpired, NULL);
 }
 
-char *copenssl_subject(X509 *certificate) {
+void copenssl_resume_no_session(SSL_CTX *context) {
+  SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+  SSL_CTX_set_num_tickets(context, 0);
+}
+
+X509 *copenssl_rejected_certificate(const copenssl_transport *transport) {
+  return transport->rejected != NULL && X509_up_ref(transport->rejected) == 1 ? transport->rejected : NULL;
+}
+
+char *copenssl_name_text(const X509_NAME *name) {
   BIO *text = BIO_new(BIO_s_mem());
   if (text == NULL) return NULL;
-  char *subject = NULL;
-  if (X509_NAME_print_ex(text, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0) {
+  char *result = NULL;
+  if (X509_NAME_print_ex(text, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0) {
     char *bytes;
     long count = BIO_get_mem_data(text, &bytes);
-    subject = OPENSSL_strndup(bytes, (size_t)count);
+    result = OPENSSL_strndup(bytes, (size_t)count);
   }
   BIO_free(text);
-  return subject;
+  return result;
+}
+
+char *copenssl_serial_text(X509 *certificate) {
+  BIGNUM *number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate), NULL);
+  char *result = number != NULL ? BN_bn2hex(number) : NULL;
+  BN_free(number);
+  return result;
 }
 
 void copenssl_free_text(char *text) { OPENSSL_free(text); }

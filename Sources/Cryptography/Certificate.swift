@@ -47,10 +47,18 @@ internal import Secrets
   public func isIssued(by issuer: Certificate) -> Bool { unsafe X509_check_issued(issuer.x509, x509) == X509_V_OK }
 
   /// The subject as RFC 4514 writes it.
-  public var subject: String {
-    guard let text = unsafe copenssl_subject(x509) else { return "" }
-    defer { unsafe copenssl_free_text(text) }
-    return unsafe String(cString: text)
+  public var subject: String { unsafe Self.text(copenssl_name_text(X509_get_subject_name(x509))) }
+
+  /// The issuer as RFC 4514 writes it.
+  public var issuer: String { unsafe Self.text(copenssl_name_text(X509_get_issuer_name(x509))) }
+
+  /// The serial number in hexadecimal digits, as `openssl x509 -serial` writes it.
+  public var serialNumber: String { unsafe Self.text(copenssl_serial_text(x509)) }
+
+  private static func text(_ owned: UnsafeMutablePointer<CChar>?) -> String {
+    guard let owned = unsafe owned else { return "" }
+    defer { unsafe copenssl_free_text(owned) }
+    return unsafe String(cString: owned)
   }
 
   /// What people call it: the subject's common name, or the whole subject where it has none.

@@ -1,4 +1,4 @@
-/// A key that is known to everybody (RFC 7515, A.3), and a certificate for it that is valid until 2125.
+/// A key that is known to everybody (RFC 7515, A.3), and a certificate for it, of its own, that is valid until 2125.
 enum ExampleClient {
   static let key = """
     -----BEGIN PRIVATE KEY-----
@@ -19,6 +19,17 @@ enum ExampleClient {
     1sTwr31hWXclja4wRp34cjPo0c35goENADWfAiEA/5vqBWbvDxoQYxrNpQpFEUPU
     PGYCWxw+LpA7h5F42Lg=
     -----END CERTIFICATE-----
+
+    """
+
+  /// The list of certificates that it has revoked, which are none, until 2126.
+  static let revocationList = """
+    -----BEGIN X509 CRL-----
+    MIGdMEUCAQEwCgYIKoZIzj0EAwIwFDESMBAGA1UEAwwJbTJtLXByb3h5Fw0yNjAx
+    MDEwMDAwMDBaGA8yMTI2MDEwMTAwMDAwMFowCgYIKoZIzj0EAwIDSAAwRQIhALAl
+    bvRwbepfPQpu2uOED5snxPI63NRqHzmsEnEPI4TQAiAVkzSwJ9M0BqhJ8PHv2kTk
+    FqblvcCCdUOJpiqqKshFtA==
+    -----END X509 CRL-----
 
     """
 }

@@ -75,7 +75,7 @@ struct ListenerTests {
 
   @Test("speak TLS with a certificate, and may ask clients for theirs")
   func tls() throws {
-    try withFiles { certificate, key in
+    try withFiles { certificate, key, lists in
       let shown = "certificate: \(certificate), key: \(key)"
       let plain = try listen("{ address: 8081, tls: { \(shown) } }")[0].tls
       #expect(plain == ListenerTLS(certificateFile: certificate, keyFile: key))
@@ -84,12 +84,20 @@ struct ListenerTests {
       let written = "client_ca: \(certificate), client_certificates: optional"
       let optional = try listen("{ address: systemd, tls: { \(shown), \(written) } }")[0].tls
       #expect(optional?.requiresClientCertificate == false)
+      let revoking = "{ address: 8081, tls: { \(shown), client_ca: \(certificate), client_crl: \(lists) } }"
+      #expect(try listen(revoking)[0].tls?.clientCRLFile == lists)
+      #expect(try warnings("\(faultless)listen: \(revoking)\n") == [])
       for (text, expected) in [
         ("{ \(shown), client_certificates: required }", "listen.tls.client_certificates needs client_ca"),
         ("{ certificate: \(certificate) }", "listen.tls.key is missing"),
         ("{ certificate: \(key), key: \(key) }", "holds no certificate in PEM form"),
         ("{ \(shown), client_ca: \(key) }", "listen.tls.client_ca names the file \(key), which holds no certificate"),
         ("{ \(shown), client_ca: \(certificate), client_certificates: off }", "must be required or optional"),
+        ("{ \(shown), client_crl: \(lists) }", "listen.tls.client_crl needs client_ca"),
+        (
+          "{ \(shown), client_ca: \(certificate), client_crl: \(certificate) }",
+          "listen.tls.client_crl names the file \(certificate), which holds no revocation list in PEM form"
+        ),
         ("on", "listen.tls must be { certificate: FILE, key: FILE } of PEM files, not text"),
       ] {
         let found = complaints("{ address: 8081, tls: \(text) }")
@@ -98,17 +106,21 @@ struct ListenerTests {
     }
   }
 
-  private func withFiles(_ body: (_ certificate: String, _ key: String) throws -> Void) throws {
+  private func withFiles(_ body: (_ certificate: String, _ key: String, _ lists: String) throws -> Void) throws {
     let directory = FileManager.default.temporaryDirectory.appendingPathComponent("tls-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: directory) }
-    let (certificate, key) = (directory.path + "/shown.pem", directory.path + "/shown.key")
-    for (path, text) in [(certificate, ExampleClient.certificate), (key, ExampleClient.key)] {
+    let (certificate, key, lists) = (
+      directory.path + "/shown.pem", directory.path + "/shown.key", directory.path + "/lists.pem"
+    )
+    for (path, text) in [
+      (certificate, ExampleClient.certificate), (key, ExampleClient.key), (lists, ExampleClient.revocationList),
+    ] {
       let attributes: [FileAttributeKey: Any] = [.posixPermissions: 0o400]
       try #require(
         FileManager.default.createFile(atPath: path, contents: Data(text.utf8), attributes: attributes))
     }
-    try body(certificate, key)
+    try body(certificate, key, lists)
   }
 
   @Test(

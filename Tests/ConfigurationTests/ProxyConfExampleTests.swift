@@ -19,7 +19,7 @@ struct ProxyConfExampleTests {
     defer { try? FileManager.default.removeItem(at: directory) }
     for (name, content) in [
       ("kinde_client_secret", "s3cret\n"), ("kinde_client_secret_previous", "s3cret-before\n"),
-      ("private-ca.pem", "-----BEGIN CERTIFICATE-----\n"),
+      ("private-ca.pem", "-----BEGIN CERTIFICATE-----\n"), ("private-ca.crl.pem", ExampleClient.revocationList),
       ("client.key", ExampleClient.key), ("client.pem", ExampleClient.certificate), ("proxy_password", "s3cret\n"),
       ("token_store_key", "a-key-of-more-than-32-characters-in-all"),
     ] {

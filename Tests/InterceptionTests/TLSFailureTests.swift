@@ -6,8 +6,8 @@ import Testing
 struct TLSFailureTests {
   static let failures: [TLSFailure] = [
     .distrusted(alert: "unknown_ca"), .closed, .timedOut, .plainHTTP, .notTLS, .incompatible("no shared cipher"),
-    .withoutHTTP11, .certificateMissing, .certificateRefused("certificate has expired"), .broken("bad record mac"),
-    .system(.timedOut),
+    .withoutHTTP11, .certificateMissing, .certificateRefused("certificate has expired"), .certificateRevoked("CN=erp"),
+    .revocationUnknown("CRL has expired", issuer: "CN=CA"), .broken("bad record mac"), .system(.timedOut),
   ]
 
   @Test("has a sentence that says what happened, and a name for metrics", arguments: failures)

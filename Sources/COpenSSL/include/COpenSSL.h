@@ -40,6 +40,9 @@ EVP_PKEY *copenssl_read_private_key(const void *pem, int count, int *is_encrypte
 // The next certificate of `pem`; NULL when there is none.
 X509 *copenssl_read_certificate(BIO *pem);
 
+// The next revocation list of `pem`; NULL when there is none, and where it cannot be read, which `is_damaged` then says.
+X509_CRL *copenssl_read_revocation_list(BIO *pem, int *is_damaged);
+
 // Adds an intermediate certificate to those that go with the client's own; 1 when it did.
 int copenssl_add_chain_certificate(SSL_CTX *context, X509 *certificate);
 

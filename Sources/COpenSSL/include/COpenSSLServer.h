@@ -18,8 +18,11 @@ SSL_CTX *copenssl_server_context(void);
 void copenssl_pause_at_client_hello(SSL_CTX *context);
 
 // Asks clients for a certificate of one of the authorities in the PEM file; with is_required a handshake without one fails.
-// 1 when the file could be used.
+// A session whose certificate has expired is not resumed. 1 when the file could be used.
 int copenssl_verify_clients(SSL_CTX *context, const char *ca_file, int is_required);
+
+// Makes every handshake a full one.
+void copenssl_resume_no_session(SSL_CTX *context);
 
 // A session of a server on `socket`, which is not closed with it, or, where that is not NULL, inside the session `carrier`,
 // which must live as long. `received` are bytes that were read from it before; they are copied. NULL when there is no memory.
@@ -60,8 +63,13 @@ const char *copenssl_server_name(const copenssl_transport *transport);
 // Whether the client offered protocols by ALPN, and http/1.1 was not among them.
 int copenssl_lacks_http11(const copenssl_transport *transport);
 
-// The subject as RFC 4514 has it, to be freed with copenssl_free_text; NULL when there is no memory.
-char *copenssl_subject(X509 *certificate);
+// The certificate of the client's chain for which the handshake failed, to be freed with X509_free; NULL for none.
+X509 *copenssl_rejected_certificate(const copenssl_transport *transport);
+
+// A name as RFC 4514 has it, and a serial number in hexadecimal digits, to be freed with copenssl_free_text; NULL when there is
+// no memory.
+char *copenssl_name_text(const X509_NAME *name);
+char *copenssl_serial_text(X509 *certificate);
 void copenssl_free_text(char *text);
 
 // Calls `visit` with the kind (GEN_DNS, GEN_URI, GEN_EMAIL) and the text of each alternative name of the subject.

@@ -22,7 +22,7 @@ public struct PeerCertificate: Hashable, Sendable {
   /// What `certificate`, an X509, says.
   init(reading certificate: OpaquePointer) {
     var subject = ""
-    if let text = unsafe copenssl_subject(certificate) {
+    if let text = unsafe copenssl_name_text(X509_get_subject_name(certificate)) {
       subject = unsafe String(cString: text)
       unsafe copenssl_free_text(text)
     }

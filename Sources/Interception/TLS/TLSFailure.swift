@@ -20,6 +20,10 @@ public enum TLSFailure: Error, Hashable, Sendable {
   case certificateMissing
   /// The client's certificate is not accepted; OpenSSL's words.
   case certificateRefused(String)
+  /// This certificate of the client's chain has been revoked.
+  case certificateRevoked(String)
+  /// Whether the client's certificate has been revoked cannot be told; OpenSSL's words, and whose revocation list it takes.
+  case revocationUnknown(String, issuer: String)
   /// Something else that TLS does not allow; OpenSSL's words.
   case broken(String)
   /// The connection failed.
@@ -34,6 +38,8 @@ public enum TLSFailure: Error, Hashable, Sendable {
     case .plainHTTP, .notTLS: "tls_expected"
     case .incompatible, .withoutHTTP11: "tls_incompatible"
     case .certificateMissing, .certificateRefused: "tls_client_certificate"
+    case .certificateRevoked: "tls_client_revoked"
+    case .revocationUnknown: "tls_client_crl"
     case .broken, .system: "tls_broken"
     }
   }
@@ -50,6 +56,10 @@ public enum TLSFailure: Error, Hashable, Sendable {
     case .withoutHTTP11: "The client offers HTTP/2 only, and HTTP/1.1 is what is served here."
     case .certificateMissing: "The client showed no certificate."
     case .certificateRefused(let reason): "The client's certificate is not accepted: \(reason)."
+    case .certificateRevoked(let certificate):
+      "The client's certificate is not accepted: \(certificate) has been revoked."
+    case .revocationUnknown(let reason, let issuer):
+      "The client's certificate is not accepted: whether \(issuer) has revoked it cannot be told (\(reason))."
     case .broken(let reason): "The handshake failed: \(reason)."
     case .system(let errno): "The connection failed in the middle of the handshake: \(errno)."
     }

@@ -26,6 +26,14 @@ internal import SecureStreams
       let reason = TLSErrorQueue.takeReason() ?? "it holds no certificate"
       throw TLSContextError("the authorities in \(clients.caFile) cannot be used: \(reason)")
     }
+    if let lists = clients?.revocationLists {
+      guard unsafe lists.use(inContext: UnsafeMutableRawPointer(context)) else {
+        throw TLSContextError("there is no memory for the revocation lists")
+      }
+      // What is resumed is not looked up in the lists, and may be older than they are, or outlive them. It could not be looked
+      // up, either: a ticket holds the client's own certificate without the rest of the chain.
+      unsafe copenssl_resume_no_session(context)
+    }
     if pausesAtHello { unsafe copenssl_pause_at_client_hello(context) }
   }
 
@@ -33,16 +41,19 @@ internal import SecureStreams
 }
 
 /// Whose certificates a server accepts of its clients (RFC 8446 section 4.3.2).
-public struct ClientVerification: Hashable, Sendable {
+public struct ClientVerification: Sendable {
   /// A PEM file of the certificate authorities.
   public let caFile: String
   /// Whether there is no connection without a certificate.
   public let isRequired: Bool
+  /// Which certificates are revoked; without lists none is. With them no session is resumed.
+  public let revocationLists: RevocationLists?
 
   /// Verification against the authorities in `caFile`.
-  public init(caFile: String, isRequired: Bool) {
+  public init(caFile: String, isRequired: Bool, revocationLists: RevocationLists? = nil) {
     self.caFile = caFile
     self.isRequired = isRequired
+    self.revocationLists = revocationLists
   }
 }
 

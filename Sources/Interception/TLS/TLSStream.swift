@@ -1,5 +1,6 @@
 public import Bytes
 internal import COpenSSL
+internal import Cryptography
 public import Reactor
 public import SecureStreams
 public import SystemPackage
@@ -101,12 +102,10 @@ public import SystemPackage
     case nil: break
     }
     guard let reason = TLSErrorQueue.take(), reason.code != SSL_R_UNEXPECTED_EOF_WHILE_READING else { return .closed }
-    let verification = unsafe SSL_get_verify_result(session)
-    let certificateError =
-      verification == Int(X509_V_OK)
-      ? nil : unsafe X509_verify_cert_error_string(verification).map { unsafe String(cString: $0) }
     return TLSFailure(
-      reason: reason, lacksHTTP11: unsafe copenssl_lacks_http11(transport) == 1, certificateError: certificateError)
+      reason: reason, lacksHTTP11: unsafe copenssl_lacks_http11(transport) == 1,
+      verification: Int32(clamping: unsafe SSL_get_verify_result(session)),
+      rejected: unsafe copenssl_rejected_certificate(transport).map { unsafe Certificate(owning: $0) })
   }
 
   /// Shows another certificate than the one that the session was made with. After ``HandshakeStep/hello`` only.

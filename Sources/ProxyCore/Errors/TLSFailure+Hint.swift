@@ -15,6 +15,11 @@ extension TLSFailure {
     case .certificateMissing:
       "client_certificates of the listener is required: give the client a certificate and its key"
     case .certificateRefused: "client_ca of the listener must hold the authority of the client's certificate"
+    case .certificateRevoked:
+      "give the client a new certificate; client_crl of the listener says which ones are revoked"
+    case .revocationUnknown:
+      "client_crl of the listener must hold a current list of each authority of the chain, the root included; it is "
+        + "read again when it changes"
     case .broken, .system: "the client's own log may say more"
     }
   }

@@ -6,8 +6,9 @@ internal import Locks
 internal import Logging
 internal import Reactor
 
-/// The certificate of a listener, for all loops: read again when its files have changed, which is looked for once a second at
-/// most, when a connection comes. Files that cannot be used leave the certificate that is there in use.
+/// The certificate of a listener, and what it verifies those of clients by, for all loops: read again when the files have
+/// changed, which is looked for once a second at most, when a connection comes. Where one of them cannot be used, all that was
+/// read before stays in use.
 final class ListenerCertificate: Sendable {
   /// What tells a file that was written anew from the one before.
   private struct Stamp: Equatable {
@@ -46,7 +47,8 @@ final class ListenerCertificate: Sendable {
     self.logger = logger
     let stamps = Self.stamps(of: settings)
     do throws(Unusable) {
-      let context = try Self.load(settings)
+      // The reader of proxy.conf has given the warnings that are due now.
+      let context = try Self.load(settings).context
       state = Monitor(State(context: context, stamps: stamps, nextLook: .now + Self.interval))
     } catch {
       throw StartError("TLS of \(listener) cannot be served: \(error.description).")
@@ -62,14 +64,24 @@ final class ListenerCertificate: Sendable {
       guard stamps != state.stamps else { return state.context }
       state.stamps = stamps
       do throws(Unusable) {
-        state.context = try Self.load(settings)
+        let loaded = try Self.load(settings)
+        state.context = loaded.context
         logger.notice("tls", metadata: ["listener": "\(listener)", "certificate": "reloaded"])
+        for warning in loaded.warnings {
+          logger.warning(
+            "tls",
+            metadata: [
+              "listener": "\(listener)", "certificate": "reloaded",
+              "error": "the file \(settings.clientCRLFile ?? "") \(warning)",
+              "hint": "put a current list of each authority into client_crl; it is read again when it changes",
+            ])
+        }
       } catch {
         logger.warning(
           "tls",
           metadata: [
             "listener": "\(listener)", "certificate": "kept", "error": "\(error.description)",
-            "hint": "the certificate that was read before is still shown; the files are read again when they change",
+            "hint": "what was read before is still in use; the files are read again when they change",
           ])
       }
       return state.context
@@ -77,7 +89,8 @@ final class ListenerCertificate: Sendable {
   }
 
   private static func stamps(of settings: ListenerTLS) -> [Stamp] {
-    ([settings.certificateFile, settings.keyFile] + (settings.clientCAFile.map { [$0] } ?? [])).map { Stamp($0) }
+    [settings.certificateFile, settings.keyFile, settings.clientCAFile, settings.clientCRLFile].compactMap(\.self)
+      .map { Stamp($0) }
   }
 
   /// Why files cannot be used, as a sentence without its full stop.
@@ -85,14 +98,19 @@ final class ListenerCertificate: Sendable {
     let description: String
   }
 
-  private static func load(_ settings: ListenerTLS) throws(Unusable) -> TLSServerContext {
+  private static func load(
+    _ settings: ListenerTLS
+  ) throws(Unusable) -> (context: TLSServerContext, warnings: [String]) {
     do {
       let identity = try TLSIdentity(certificateFile: settings.certificateFile, keyFile: settings.keyFile)
+      let lists = try settings.clientCRLFile.map { try RevocationLists(file: $0, authorities: settings.clientCAFile) }
       let clients = settings.clientCAFile.map {
-        ClientVerification(caFile: $0, isRequired: settings.requiresClientCertificate)
+        ClientVerification(caFile: $0, isRequired: settings.requiresClientCertificate, revocationLists: lists)
       }
-      return try TLSServerContext(identity, clients: clients)
+      return (try TLSServerContext(identity, clients: clients), lists?.warnings ?? [])
     } catch let error as TLSIdentityError {
+      throw Unusable(description: "the \(error)")
+    } catch let error as RevocationListError {
       throw Unusable(description: "the \(error)")
     } catch {
       throw Unusable(description: "\(error)")
