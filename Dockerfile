@@ -18,7 +18,8 @@ RUN swift package resolve
 # The tests are not built, but the manifest names their directories, and SwiftPM insists on those.
 COPY Tests Tests
 COPY Sources Sources
-RUN swift build --configuration release --product m2m-proxy --static-swift-stdlib --experimental-lto-mode=full -Xlinker -s
+RUN swift build --configuration release --product m2m-proxy --static-swift-stdlib --experimental-lto-mode=full \
+  --disable-local-rpath -Xlinker -s
 
 FROM debian:bookworm-slim
 

@@ -14,6 +14,19 @@ let strict: [SwiftSetting] = [
   .unsafeFlags(["-enforce-exclusivity=unchecked", "-cross-module-optimization"], .when(configuration: .release)),
 ]
 
+// In release builds, in the C files: libc checks the sizes of buffers, and an overflow on the stack ends the process.
+let guarded: [CSetting] = [
+  .define("_FORTIFY_SOURCE", to: "3", .when(configuration: .release)),
+  .unsafeFlags(["-fstack-protector-strong", "-fstack-clash-protection"], .when(configuration: .release)),
+]
+
+// In release builds: what is bound to libraries is bound at start, and read-only from then on. The builds that are shipped also
+// do without the RUNPATH that SwiftPM adds (--disable-local-rpath). scripts/check-binary looks at the result.
+let bound: [LinkerSetting] = [
+  .unsafeFlags(
+    ["-Xlinker", "-z", "-Xlinker", "relro", "-Xlinker", "-z", "-Xlinker", "now"], .when(configuration: .release))
+]
+
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
@@ -42,10 +55,10 @@ let package = Package(
   ],
   targets: [
     // C libraries, each behind a shim that says why it exists.
-    .target(name: "CLinux"),
-    .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl")]),
-    .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
-    .target(name: "CYAML", linkerSettings: [.linkedLibrary("yaml")]),
+    .target(name: "CLinux", cSettings: guarded),
+    .target(name: "CCurl", cSettings: guarded, linkerSettings: [.linkedLibrary("curl")]),
+    .target(name: "COpenSSL", cSettings: guarded, linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+    .target(name: "CYAML", cSettings: guarded, linkerSettings: [.linkedLibrary("yaml")]),
 
     // Leaves: none of them knows another but for what is named here.
     module("Addresses"),
@@ -92,9 +105,10 @@ let package = Package(
         "Configuration", "Cryptography", "Interception", "ProxyCore", "Secrets", "Telemetry", argumentParser, logging,
         systemPackage,
       ],
-      swiftSettings: strict),
+      swiftSettings: strict, linkerSettings: bound),
     .executableTarget(
-      name: "m2m-sandbox", dependencies: ["Reactor", "Sandbox", argumentParser, systemPackage], swiftSettings: strict),
+      name: "m2m-sandbox", dependencies: ["Reactor", "Sandbox", argumentParser, systemPackage], swiftSettings: strict,
+      linkerSettings: bound),
 
     // Sockets and loops for tests, without sleeping.
     .target(
