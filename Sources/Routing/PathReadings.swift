@@ -218,6 +218,11 @@ public struct PathReadings {
       if state.below > 0 {
         up.below -= 1
         endings.append(up)
+        // Only the least depth is known: a reading that was deeper is still below the tree.
+        if up.below == 0 {
+          up.below = 1
+          endings.append(up)
+        }
       } else if question.isConfined, state.directory == start {
         verdict = .leaves(reading: state.next(after: up, in: tree, takesNotes).notes.reading)
       } else {

@@ -108,6 +108,17 @@ struct PathReadingsTests {
     #expect(conflict("/public" + down + up + "/..", ["/public/"]).hasPrefix("out: "))
   }
 
+  @Test(
+    "a reading that was deeper than another leads up as often as it went down",
+    arguments: [
+      "/d/x%2fy/../../admin", "/d/x%5cy/../../admin", "/d/x%2fy%2fz/../../../admin", "/d/x%2fy/%2e%2e/../admin",
+      "/d/x//../../admin", "/d/x%2f/../../admin", "/d/x%2fy/z%2fw/../../../../admin", "/x%2fy/../../d/admin",
+    ])
+  func deeper(_ path: String) {
+    #expect(conflict(path, ["", "/d/admin"]).hasPrefix("/d/admin: "), "\(path)")
+    #expect(conflict(path, ["", "/d", "/d/admin"]) != "", "\(path)")
+  }
+
   @Test("case counts unless the upstream ignores it")
   func caseOfLetters() {
     for path in ["/ADMIN", "/Admin/x", "/x/../aDmin", "/%41DMIN"] {
@@ -170,7 +181,7 @@ struct PathReadingsTests {
       ".",
       ";x", ";", "%3b", "%252f", "%252e", "%2561", "%25", "%c0%af", "%c0%ae", "%c1%9c", "%e0%80%af", "%ff", "%c3%a9",
       "%01",
-      "%09", "%20", "%23", "%3f", "x", "..%2f", "%2e%2e", "/../", "/..;/", "dmin", "...",
+      "%09", "%20", "%23", "%3f", "x", "..%2f", "%2e%2e", "/../", "/..;/", "dmin", "...", "a%2fb/../..", "/../../",
     ]
     for _ in 0..<3_000 {
       var input = ""
