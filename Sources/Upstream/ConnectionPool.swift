@@ -1,29 +1,43 @@
 internal import DequeModule
 internal import Reactor
 
-/// Which connections to one origin are idle, how many exist, and who waits for one: a value, without any I/O.
+/// Which connections to one origin are idle, how many exist, who uses them, and who waits for one: a value, without any I/O.
 ///
-/// The connection used last is used next, so that the others can grow old and be closed.
+/// The connection used last is used next, so that the others can grow old and be closed. A client may use a part of the
+/// connections only, as many as each of its requests says; when all are in use, the next free one goes to the client that
+/// uses fewest. A connection that a waiting request may have is never idle, and never room for another.
 struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
   /// What a request that finds no idle connection has to do.
   enum Lease {
-    case dial
-    case wait
+    /// It makes a connection, which has this place.
+    case dial(place: Int)
+    /// It waits. Where as many waited as may, another one gave way to it, and waits no more.
+    case wait(displaced: Waiter?)
     case refuse
   }
 
-  /// What becomes of a connection that is free again, or of the room that a lost one leaves.
-  enum Handover {
-    /// The connection, or the room for another, goes to this waiter.
-    case give(Waiter)
+  /// What becomes of the room that a lost connection leaves.
+  enum Room {
+    /// This waiter makes a connection at that place.
+    case dial(Waiter, place: Int)
+    /// A waiter gets this idle connection, which its client was not to use until now.
+    case use(Idle, Waiter)
     case none
+  }
+
+  /// A connection that nobody uses.
+  struct Idle {
+    let connection: Connection
+    let place: Int
+    let since: Instant
   }
 
   let limit: Int
   let queueLimit: Int
 
-  private(set) var idle = Deque<(connection: Connection, since: Instant)>()
-  private(set) var waiters = Deque<Waiter>()
+  private(set) var idle = Deque<Idle>()
+  private var waiters = ClientLines<Waiter>()
+  private var clients = ClientTally()
   /// Connections that exist or are being made, idle ones included.
   private(set) var open = 0
 
@@ -32,46 +46,77 @@ struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
     self.queueLimit = queueLimit
   }
 
-  /// The idle connection that was used last, and since when nobody has; it counts as used from now on.
-  mutating func takeIdle() -> (connection: Connection, since: Instant)? {
-    idle.popLast()
+  /// How many wait.
+  var waiting: Int { waiters.count }
+
+  /// How many connections each client uses.
+  var uses: [ClientKey: Int] { mutating get { clients.counted() } }
+
+  /// Whether `client` may use another connection, of which it may use `most`.
+  mutating func mayUse(_ client: ClientKey, most: Int) -> Bool {
+    clients.mayHold(client, most: most)
   }
 
-  mutating func lease(for waiter: Waiter) -> Lease {
-    if open < limit {
+  /// The idle connection that was used last; it counts as used by `client` from now on. Nil where there is none, or the
+  /// client may not use another one.
+  mutating func takeIdle(for client: ClientKey, most: Int) -> Idle? {
+    guard !idle.isEmpty, clients.mayHold(client, most: most) else { return nil }
+    let taken = idle.removeLast()
+    clients.hold(taken.place, client)
+    return taken
+  }
+
+  mutating func lease(for waiter: Waiter, of client: ClientKey, most: Int) -> Lease {
+    if open < limit, clients.mayHold(client, most: most) {
       open += 1
-      return .dial
+      return .dial(place: clients.open(for: client))
     }
-    guard waiters.count < queueLimit else { return .refuse }
-    waiters.append(waiter)
-    return .wait
+    var displaced: Waiter?
+    if waiters.count >= queueLimit {
+      displaced = waiters.displace(for: client, held: clients.counted())
+      if displaced == nil { return .refuse }
+    }
+    waiters.append(waiter, of: client, most: most)
+    return .wait(displaced: displaced)
   }
 
-  /// The connection is usable and free again.
-  mutating func release(_ connection: Connection, at now: Instant) -> Handover {
-    if let waiter = waiters.popFirst() { return .give(waiter) }
-    idle.append((connection, now))
-    return .none
+  /// The connection at `place` is usable and free again: the waiter that gets it; nil where none does, and it is idle.
+  mutating func release(_ connection: Connection, place: Int, at now: Instant) -> Waiter? {
+    clients.letGo(place)
+    if let next = nextWaiter() {
+      clients.hold(place, next.client)
+      return next.waiter
+    }
+    idle.append(Idle(connection: connection, place: place, since: now))
+    return nil
   }
 
-  /// A connection that was in use, or in the making, is no more. A waiter that is given the room dials.
-  mutating func lost() -> Handover {
-    if let waiter = waiters.popFirst() { return .give(waiter) }
-    open -= 1
-    return .none
+  /// The connection at `place`, which was in use or in the making, is no more.
+  mutating func lost(place: Int) -> Room {
+    clients.letGo(place)
+    guard let next = nextWaiter() else {
+      close(place)
+      return .none
+    }
+    if let ready = idle.popLast() {
+      close(place)
+      clients.hold(ready.place, next.client)
+      return .use(ready, next.waiter)
+    }
+    clients.hold(place, next.client)
+    return .dial(next.waiter, place: place)
   }
 
   /// An idle connection was closed; false where it is not idle.
   mutating func removeIdle(_ connection: Connection) -> Bool {
     guard let index = idle.firstIndex(where: { $0.connection === connection }) else { return false }
-    idle.remove(at: index)
-    open -= 1
+    close(idle.remove(at: index).place)
     return true
   }
 
   /// The waiter does not want a connection any more.
-  mutating func removeWaiter(_ waiter: Waiter) {
-    waiters.removeAll { $0 === waiter }
+  mutating func removeWaiter(_ waiter: Waiter, of client: ClientKey, most: Int) {
+    _ = waiters.remove(waiter, of: client, most: most)
   }
 
   /// Takes out the connections that nobody has used since `moment`.
@@ -80,8 +125,17 @@ struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
     while let oldest = idle.first, oldest.since <= moment {
       expired.append(oldest.connection)
       idle.removeFirst()
-      open -= 1
+      close(oldest.place)
     }
     return expired
+  }
+
+  private mutating func nextWaiter() -> (waiter: Waiter, client: ClientKey)? {
+    waiters.isEmpty ? nil : waiters.next(held: clients.counted())
+  }
+
+  private mutating func close(_ place: Int) {
+    clients.close(place)
+    open -= 1
   }
 }

@@ -30,7 +30,8 @@ extension ParentProxy {
       return .connectTimeout("through the parent proxy \(name): \(detail)")
     case .dns, .connect, .prohibited, .privateAddress, .ownListener, .broken, .other, .tls:
       return .parentProxy("the parent proxy \(name) cannot be used: \(error)")
-    case .certificate, .clientCertificate, .exhausted, .noDescriptors, .parentProxy, .parentProxyRefusal:
+    case .certificate, .clientCertificate, .exhausted, .clientShare, .noDescriptors, .parentProxy,
+      .parentProxyRefusal:
       return error
     }
   }

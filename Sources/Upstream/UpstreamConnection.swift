@@ -8,11 +8,14 @@ public final class UpstreamConnection: ReadinessObserver {
   public internal(set) var earlierRequests = 0
   /// Whether it belongs to one client for good; see ``UpstreamPool/pin(_:)``.
   public internal(set) var isPinned = false
+  /// Where it counts in its pool.
+  let place: Int
   private let disturbed: (UpstreamConnection) -> Void
 
   /// - Parameter disturbed: called when something happens while nobody uses it, which is when it observes its own stream.
-  init(_ stream: ByteStream, disturbed: @escaping (UpstreamConnection) -> Void) {
+  init(_ stream: ByteStream, place: Int, disturbed: @escaping (UpstreamConnection) -> Void) {
     self.stream = stream
+    self.place = place
     self.disturbed = disturbed
     super.init()
   }

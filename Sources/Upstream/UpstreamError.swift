@@ -24,6 +24,9 @@ public enum UpstreamError: Error, Equatable, Sendable {
   case tls(String)
   /// All connections that may be open to this upstream are in use, and too many requests wait for one.
   case exhausted
+  /// The client of the request uses as many connections to this upstream as one client may, or too many requests wait for
+  /// one, and most of them are this client's.
+  case clientShare
   /// The process or the machine has no descriptor, or no memory, for another connection.
   case noDescriptors
   /// The connection failed after it was made.
@@ -42,6 +45,7 @@ extension UpstreamError: CustomStringConvertible {
       .parentProxy(let detail), .parentProxyRefusal(let detail, _):
       detail
     case .exhausted: "all connections to the upstream are in use"
+    case .clientShare: "this client has as many requests under way as one client may"
     case .noDescriptors: "no file descriptor is left for another connection"
     }
   }

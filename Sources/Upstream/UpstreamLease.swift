@@ -8,11 +8,20 @@ public final class UpstreamLease {
   public internal(set) var attempt: DialAttempt?
 
   let connectTimeout: Duration
+  /// Whose request it is, and how many connections that client may use.
+  let client: ClientKey
+  let most: Int
+  /// Where the connection that is being made for it counts.
+  var place = 0
   private let wakeup: Wakeup
 
   /// A wish that wakes `wakeup` when it is decided.
-  public init(connectTimeout: Duration, wakeup: Wakeup) {
+  ///
+  /// - Parameter most: it waits while its client uses so many connections of the pool.
+  public init(connectTimeout: Duration, client: ClientKey = .anyone, most: Int = .max, wakeup: Wakeup) {
     self.connectTimeout = connectTimeout
+    self.client = client
+    self.most = most
     self.wakeup = wakeup
   }
 

@@ -11,6 +11,9 @@ public final class UpstreamPool {
     public var queue: Int
     /// How long an unused connection is kept.
     public var idle: Duration
+    /// Whether clients are told apart: one may use a part of the connections only, and the next free one goes to the client
+    /// that uses fewest. Otherwise requests that wait are served in their order.
+    public var tellsClientsApart = true
 
     /// Limits of these values.
     public init(connections: Int, queue: Int, idle: Duration) {
@@ -26,6 +29,7 @@ public final class UpstreamPool {
   private let loop: EventLoop
   private let dialer: Dialer
   private let idleTime: Duration
+  private let tellsClientsApart: Bool
   private var pool: ConnectionPool<UpstreamConnection, UpstreamLease> {
     didSet { publish() }
   }
@@ -47,6 +51,7 @@ public final class UpstreamPool {
     self.dialer = dialer
     self.figures = figures
     idleTime = limits.idle
+    tellsClientsApart = limits.tellsClientsApart
     pool = ConnectionPool(limit: max(1, limits.connections), queueLimit: limits.queue)
     expiry.action = { [unowned self] in expire() }
   }
@@ -56,7 +61,7 @@ public final class UpstreamPool {
   }
 
   private func publish() {
-    let now = (open: pool.open, idle: pool.idle.count, waiting: pool.waiters.count)
+    let now = (open: pool.open, idle: pool.idle.count, waiting: pool.waiting)
     guard now != published else { return }
     figures.add(
       open: now.open - published.open, idle: now.idle - published.idle, waiting: now.waiting - published.waiting)
@@ -68,23 +73,40 @@ public final class UpstreamPool {
   /// Connections that nobody uses.
   public var idleConnections: Int { pool.idle.count }
   /// Requests that wait for a connection.
-  public var waitingRequests: Int { pool.waiters.count }
+  public var waitingRequests: Int { pool.waiting }
 
-  /// An idle connection, if there is one that can be used.
-  public func reuse() -> UpstreamConnection? {
-    while let (connection, since) = pool.takeIdle() {
-      connection.stream.observer = nil
-      // What came in meanwhile would be taken for the answer. Where the loop has looked at everything since, the stream knows:
-      // docs/decisions/0011-idle-upstream.md.
-      let isUpToDate = loop.hasReported(since: since)
-      guard !isUpToDate || connection.stream.isReadable, connection.stream.hasUnexpectedInput() else {
-        connection.earlierRequests += 1
-        return connection
-      }
-      connection.stream.close()
-      handOver(pool.lost())
+  /// An idle connection for `client`, if there is one that can be used, and that client may use another one.
+  ///
+  /// - Parameter most: how many connections the client may use.
+  public func reuse(for client: ClientKey = .anyone, most: Int = .max) -> UpstreamConnection? {
+    let client = key(client)
+    while let idle = pool.takeIdle(for: client, most: most) {
+      if isUsable(idle) { return idle.connection }
+      handOver(pool.lost(place: idle.place))
     }
     return nil
+  }
+
+  /// Whether a connection that was idle can be used; it is closed where it cannot.
+  @inline(__always) private func isUsable(_ idle: ConnectionPool<UpstreamConnection, UpstreamLease>.Idle) -> Bool {
+    let connection = idle.connection
+    connection.stream.observer = nil
+    // What came in meanwhile would be taken for the answer. Where the loop has looked at everything since, the stream knows:
+    // docs/decisions/0011-idle-upstream.md.
+    let isUpToDate = loop.hasReported(since: idle.since)
+    guard !isUpToDate || connection.stream.isReadable, connection.stream.hasUnexpectedInput() else {
+      connection.earlierRequests += 1
+      return true
+    }
+    connection.stream.close()
+    return false
+  }
+
+  private func key(_ client: ClientKey) -> ClientKey { tellsClientsApart ? client : .anyone }
+
+  /// Whether what `lease` waits for is that its client uses fewer connections.
+  public func isAtShare(_ lease: UpstreamLease) -> Bool {
+    !pool.mayUse(key(lease.client), most: lease.most)
   }
 
   /// Asks for a connection on behalf of `lease`, whose outcome is set now or later.
@@ -93,13 +115,13 @@ public final class UpstreamPool {
   public func request(_ lease: UpstreamLease, mustBeNew: Bool = false) {
     if mustBeNew {
       closeIdle()
-    } else if let connection = reuse() {
+    } else if let connection = reuse(for: lease.client, most: lease.most) {
       return lease.finish(.success(connection))
     }
-    switch pool.lease(for: lease) {
-    case .dial: dial(for: lease)
-    case .wait: return
-    case .refuse: lease.finish(.failure(.exhausted))
+    switch pool.lease(for: lease, of: key(lease.client), most: lease.most) {
+    case .dial(let place): dial(for: lease, at: place)
+    case .wait(let displaced): displaced?.finish(.failure(.clientShare))
+    case .refuse: lease.finish(.failure(isAtShare(lease) ? .clientShare : .exhausted))
     }
   }
 
@@ -109,10 +131,12 @@ public final class UpstreamPool {
     case .success(let connection): release(connection)
     case .failure: return
     case nil:
-      guard let attempt = lease.attempt else { return pool.removeWaiter(lease) }
+      guard let attempt = lease.attempt else {
+        return pool.removeWaiter(lease, of: key(lease.client), most: lease.most)
+      }
       lease.attempt = nil
       attempt.cancel()
-      handOver(pool.lost())
+      handOver(pool.lost(place: lease.place))
     }
   }
 
@@ -143,15 +167,14 @@ public final class UpstreamPool {
     if connection.isPinned { return discard(connection) }
     connection.stream.observer = nil
     // Without news of the kernel there is nothing to look for, unless it is used again at once.
-    let isHandedOver = !pool.waiters.isEmpty
+    let isHandedOver = pool.waiting > 0
     if isHandedOver || connection.stream.isReadable, connection.stream.hasUnexpectedInput() {
       return discard(connection)
     }
-    switch pool.release(connection, at: loop.now) {
-    case .give(let waiter):
+    if let waiter = pool.release(connection, place: connection.place, at: loop.now) {
       connection.earlierRequests += 1
       waiter.finish(.success(connection))
-    case .none:
+    } else {
       connection.stream.observer = connection
       if pool.idle.count == 1 { loop.set(expiry, to: loop.now + idleTime) }
     }
@@ -162,7 +185,7 @@ public final class UpstreamPool {
     if connection.isPinned { figures.add(pinned: -1) }
     connection.stream.observer = nil
     connection.stream.close()
-    handOver(pool.lost())
+    handOver(pool.lost(place: connection.place))
   }
 
   /// Closes the connections that nobody uses.
@@ -177,28 +200,34 @@ public final class UpstreamPool {
     loop.retire(expiry)
   }
 
-  private func dial(for lease: UpstreamLease) {
+  private func dial(for lease: UpstreamLease, at place: Int) {
+    lease.place = place
     do {
       lease.attempt = try dialer.dial(origin, timeout: lease.connectTimeout) { [unowned self, unowned lease] result in
         lease.attempt = nil
         switch result {
         case .success(let stream):
-          let connection = UpstreamConnection(stream) { [unowned self] connection in inspect(connection) }
+          let connection = UpstreamConnection(stream, place: lease.place) { [unowned self] in inspect($0) }
           lease.finish(.success(connection))
         case .failure(let error):
-          handOver(pool.lost())
+          handOver(pool.lost(place: lease.place))
           lease.finish(.failure(error))
         }
       }
     } catch {
-      handOver(pool.lost())
+      handOver(pool.lost(place: lease.place))
       lease.finish(.failure(error))
     }
   }
 
-  private func handOver(_ handover: ConnectionPool<UpstreamConnection, UpstreamLease>.Handover) {
-    // Only the room is handed over here: the waiter makes a connection of its own.
-    if case .give(let waiter) = handover { dial(for: waiter) }
+  private func handOver(_ room: ConnectionPool<UpstreamConnection, UpstreamLease>.Room) {
+    switch room {
+    case .none: return
+    case .dial(let waiter, let place): dial(for: waiter, at: place)
+    case .use(let idle, let waiter):
+      guard isUsable(idle) else { return dial(for: waiter, at: idle.place) }
+      waiter.finish(.success(idle.connection))
+    }
   }
 
   private func inspect(_ connection: UpstreamConnection) {
@@ -208,7 +237,7 @@ public final class UpstreamPool {
   }
 
   private func noteIfEmpty() {
-    if pool.open == 0, pool.waiters.isEmpty { becameEmpty?() }
+    if pool.open == 0, pool.waiting == 0 { becameEmpty?() }
   }
 
   private func close(idle connection: UpstreamConnection) {

@@ -13,6 +13,10 @@ import Testing
     let concurrency = try #require(try route(", concurrency: { requests: 2, queue: 0, wait: 500ms }").concurrency)
     #expect(concurrency.requests == 2 && concurrency.queue == 0 && concurrency.wait == .milliseconds(500))
     #expect(try route(", concurrency: { requests: 2 }").concurrency?.queue == 100)
+    #expect(concurrency.clientShare == nil)
+    let shared = try route(", concurrency: { requests: 2, client_share: 50% }").concurrency
+    #expect(shared?.clientShare == ClientShare(percent: 50))
+    #expect(try route(", concurrency: { requests: 2, client_share: off }").concurrency?.clientShare == nil)
   }
 
   @Test("is told what it may be")
@@ -24,7 +28,7 @@ import Testing
     #expect(problem("0") == [#"1:63: routes[0].concurrency must be \#(number), not "0""#])
     #expect(
       problem("[1]") == [
-        "1:63: routes[0].concurrency must be \(number), or a mapping with requests, queue and wait, not a list"
+        "1:63: routes[0].concurrency must be \(number), or a mapping with requests, queue, wait and client_share, not a list"
       ])
     #expect(problem("{ queue: 5 }") == ["1:63: routes[0].concurrency.requests is missing; it must be \(number)"])
     #expect(

@@ -1,4 +1,6 @@
+import Reactor
 import Testing
+import Upstream
 
 @testable import ProxyCore
 
@@ -42,5 +44,15 @@ import Testing
   func ipv6(peer: String) {
     #expect(ClientAddress(peer) == ClientAddress("[2001:db8:0:1::1]:1000"))
     #expect(ClientAddress(peer) != ClientAddress("[2001:db8:0:2::1]:1000"))
+  }
+
+  @Test("shares connections under one key: of its address, its user, or its caller")
+  func keys() {
+    let peers = ["127.0.0.1:1", "127.0.0.2:1", "[::1]:1", "0.0.0.1:1", "[2001:db8:0:1::1]:1"].map(SocketPeer.address)
+    let keys = (peers + [.user(1), .user(2)]).map { ClientAddress($0).key } + [0, 1, 2].map { ClientKey(caller: $0) }
+    #expect(Set(keys + [.anyone]).count == keys.count + 1)
+    #expect(ClientAddress("127.0.0.2:9").key == keys[1])
+    #expect(ClientAddress("[::ffff:127.0.0.2]:9").key == keys[1])
+    #expect(ClientAddress("[2001:db8:0:1:2::]:9").key == keys[4])
   }
 }

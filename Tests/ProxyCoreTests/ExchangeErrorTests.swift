@@ -27,7 +27,7 @@ import Upstream
     .clientCertificate("no key"), .parentProxy("unreachable"), .parentProxyRefusal("answered 407", status: 407),
     .parentProxyRefusal("answered 403", status: 403), .parentProxyRefusal("answered 502", status: 502),
     .parentProxyRefusal("answered 302", status: 302),
-    .tls("handshake"), .exhausted, .noDescriptors, .broken("reset"), .other("else"),
+    .tls("handshake"), .exhausted, .clientShare, .noDescriptors, .broken("reset"), .other("else"),
   ]
 
   static let all: [ExchangeError] =
@@ -46,7 +46,6 @@ import Upstream
       .denied(.overrides(.method, field: "X-HTTP-Method-Override", route)),
       .upstreamSpokeFirst(route),
       .denied(.overrides(.path, field: "X-Original-URL", route)),
-      .noPlace(route, hasWaited: false), .noPlace(route, hasWaited: true),
       .tunnelBroken("reset", route), .tunnelIdle(route),
       .tunnel(.unknownHost("api.test", routeName: "api.test")), .tunnel(.hasRequests(host: "api.test", route)),
       .tunnel(.otherPort(target: "api.test:22", route)), .tunnel(.isTunnel(host: "api.test", route)),
@@ -62,7 +61,7 @@ import Upstream
       .clientTLS(.distrusted(alert: "unknown_ca"), inside: "api.test"), .clientTLS(.closed, inside: "api.test"),
       .interception(.failed("out of memory")),
       .proxyHeader,
-    ] + upstreamErrors.map { .upstream($0, route) }
+    ] + upstreamErrors.map { .upstream($0, route) } + PlaceRefusal.allCases.map { .noPlace(route, $0) }
 
   /// The number of the case: whoever adds one is told here to add it to `all`.
   private func number(_ error: ExchangeError) -> Int {
@@ -199,6 +198,7 @@ import Upstream
       return String(decoding: response.bytes, as: UTF8.self)
     }
     #expect(head(.upstream(.exhausted, Self.route)).contains("\r\nRetry-After: 1\r\n"))
+    #expect(head(.upstream(.clientShare, Self.route)).contains("\r\nRetry-After: 1\r\n"))
     #expect(head(Self.all[16]).contains("\r\nRetry-After: 7\r\n"))
     #expect(!head(.requestTimeout).contains("Retry-After"))
     #expect(head(.traceMethod).contains("\r\nAllow: "))

@@ -3,6 +3,7 @@ import LoopbackTesting
 import Reactor
 import Synchronization
 import Testing
+import Upstream
 
 @testable import ProxyCore
 
@@ -67,6 +68,78 @@ import Testing
     #expect(visits == (0...5).reduce(0) { sum, depth in sum + (0..<depth).reduce(1) { product, _ in product * 4 } })
   }
 
+  /// Whose guest it is: the last one is another client's.
+  private func client(_ number: Int) -> ClientKey { ClientKey(kind: 0, number: number == 3 ? 1 : 0) }
+
+  /// As ``explore``, of guests that come from two clients, of which each may have `most` places.
+  private func exploreShares(
+    _ queue: PlaceQueue<Guest>, _ guests: [Guest], _ status: [Status], _ order: [Int], most: Int, depth: Int
+  ) {
+    func places(_ client: ClientKey, _ status: [Status]) -> Int {
+      status.indices.count { status[$0] == .inside && self.client($0) == client }
+    }
+    let inside = status.count { $0 == .inside }
+    func mayEnter(_ number: Int, _ status: [Status]) -> Bool {
+      status.count { $0 == .inside } < queue.places && places(client(number), status) < most
+    }
+    func demand(_ number: Int) -> Int {
+      status.indices.count { status[$0] != .outside && client($0) == client(number) }
+    }
+    #expect(queue.taken == inside && queue.waiting == order.count && order.count <= queue.queueLimit)
+    for number in 0...3 { #expect(places(client(number), status) <= most) }
+    #expect(!order.contains { mayEnter($0, status) }, "nobody waits who may have a place")
+    guard depth > 0 else { return }
+    for (number, guest) in guests.enumerated() {
+      var (queue, status, order) = (queue, status, order)
+      switch status[number] {
+      case .outside:
+        switch queue.arrive(guest, of: client(number)) {
+        case .goesOn:
+          #expect(mayEnter(number, status))
+          status[number] = .inside
+        case .waits(let displaced):
+          #expect(!mayEnter(number, status))
+          if let displaced {
+            let other = guests.firstIndex { $0 === displaced }!
+            #expect(order.count == queue.queueLimit && demand(other) > demand(number) + 1)
+            #expect(order.last { client($0) == client(other) } == other, "the newest gives way")
+            status[other] = .outside
+            order.removeAll { $0 == other }
+          }
+          status[number] = .waiting
+          order.append(number)
+        case .isRefused:
+          #expect(order.count == queue.queueLimit && !order.contains { demand($0) > demand(number) + 1 })
+        }
+      case .inside:
+        let next = queue.leave(client(number))
+        status[number] = .outside
+        let expected = order.indices.filter { mayEnter(order[$0], status) }.min {
+          (places(client(order[$0]), status), $0) < (places(client(order[$1]), status), $1)
+        }
+        #expect(expected.map { guests[order[$0]] } === next, "the client with fewest is next")
+        if let expected, next != nil { status[order.remove(at: expected)] = .inside }
+      case .waiting:
+        let (once, twice) = (queue.withdraw(guest, of: client(number)), queue.withdraw(guest, of: client(number)))
+        #expect(once && !twice)
+        status[number] = .outside
+        order.removeAll { $0 == number }
+      }
+      exploreShares(queue, guests, status, order, most: most, depth: depth - 1)
+    }
+  }
+
+  @Test("with shares, is right after every sequence of six events of four requests", arguments: 1...3, 0...3)
+  func shares(places: Int, queueLimit: Int) {
+    let guests = (0..<4).map { _ in Guest() }
+    for most in 1...places {
+      exploreShares(
+        PlaceQueue(places: places, queueLimit: queueLimit, most: most), guests, Array(repeating: .outside, count: 4),
+        [],
+        most: most, depth: 6)
+    }
+  }
+
   @Test("whoever only looks for a free place takes one, and never waits")
   func entering() {
     var queue = PlaceQueue<Guest>(places: 1, queueLimit: 1)
@@ -105,6 +178,31 @@ import Testing
     #expect(limit.figures == (1, 0))
     #expect(try running.run { second.isAdmitted })
     limit.leave()
+    #expect(limit.figures == (0, 0))
+  }
+
+  @Test("a request that gives way to another client's has no place to give back, and is told")
+  func displacedPlace() throws {
+    var concurrency = Concurrency(requests: 2)
+    concurrency.queue = 1
+    concurrency.clientShare = ClientShare(percent: 99)
+    let limit = ConcurrencyLimit(concurrency)
+    let (greedy, modest) = (ClientKey(kind: 0, number: 1), ClientKey(kind: 0, number: 2))
+    let running = try RunningLoop()
+    let waiters = try running.run { [loop = running.loop] in
+      [greedy, modest].map { PlaceWaiter(client: $0, loop: loop, wakeup: Wakeup(on: loop)) }
+    }
+    #expect(limit.enter(greedy) && limit.enter(greedy))
+    for waiter in waiters {
+      guard case .waits = limit.arrive(waiter) else { return #expect(Bool(false), "it waits") }
+    }
+    #expect(limit.hasDisplaced(waiters[0]) && !limit.hasDisplaced(waiters[1]))
+    limit.withdraw(waiters[0])
+    #expect(limit.figures == (2, 1))
+    limit.leave(greedy)
+    #expect(limit.figures == (2, 0))
+    limit.leave(greedy)
+    limit.leave(modest)
     #expect(limit.figures == (0, 0))
   }
 

@@ -6,6 +6,8 @@ public struct Concurrency: Sendable, Hashable {
   public var queue = 100
   /// The longest a request waits for its turn.
   public var wait: Duration = .seconds(30)
+  /// The part of them that one client may have; nil for all of them.
+  public var clientShare: ClientShare?
 
   /// At most `requests` at once, with the default queue.
   public init(requests: Int) {

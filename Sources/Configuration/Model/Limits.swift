@@ -14,6 +14,8 @@ public struct Limits: Sendable, Hashable {
   public var upstreamConnections = 256
   /// Requests per upstream that may wait for a connection when all are in use.
   public var queue = 1_000
+  /// The part of an upstream's connections that one client may use; nil for all of them.
+  public var clientShare: ClientShare? = ClientShare(percent: 90)
   /// Hosts below wildcards that are in use, or have open connections, at the same time, all loops together.
   public var wildcardHosts = 1_000
 
@@ -34,4 +36,27 @@ public struct Limits: Sendable, Hashable {
 
   /// The defaults.
   public init() {}
+}
+
+/// The part of something limited that one client may have.
+public struct ClientShare: Sendable, Hashable {
+  // With fewer, a place that is kept for others is a large part of what there is.
+  private static let fewest = 8
+
+  /// From 1 to 99.
+  public var percent: Int
+
+  /// A share of so many percent.
+  public init(percent: Int) {
+    self.percent = percent
+  }
+
+  /// How many of `count` places one client may have, at least one. Of eight or more at least one is left to others; where
+  /// there are fewer, the number is rounded up, and one client may have all of them.
+  ///
+  /// - Parameter total: how many there are in all, where the `count` places are one loop's part of them.
+  public func part(of count: Int, total: Int? = nil) -> Int {
+    let rest = (total ?? count) >= Self.fewest ? 0 : 99
+    return max(1, (count * percent + rest) / 100)
+  }
 }

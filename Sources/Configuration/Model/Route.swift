@@ -45,6 +45,8 @@ public struct Route: Sendable {
   public var linkRewriting = LinkRewriting.auto
   /// How many of its requests are under way at once; nil for no limit.
   public var concurrency: Concurrency?
+  /// The part of its upstream's connections that one client may use; nil for all of them.
+  public var clientShare: ClientShare?
   /// To which protocols its connections may change.
   public var upgrade = UpgradeRules.any
   /// Whether its upstream ignores the case of paths.

@@ -14,6 +14,7 @@ extension Limits {
     section.read("requests_per_connection", .count(1...1_000_000_000), into: &requestsPerConnection)
     section.read("upstream_connections", .count(1...65_535), into: &upstreamConnections)
     section.read("queue", .count(0...1_000_000), into: &queue)
+    section.read("client_share", .clientShare, into: &clientShare)
     section.read("wildcard_hosts", .count(1...10_000), into: &wildcardHosts)
   }
 }

@@ -53,6 +53,7 @@ extension RouteReader {
     rules.callers = section["callers"].flatMap(callers.indices)
     let allowsPrivate = section.value("allow_private", .truth)
     let parentProxy = ParentProxy.read(section, inherited: parentProxy)
+    let clientShare = readClientShare(section)
     for (names, complaint) in Self.foreign {
       for name in names {
         let setting = section[name]
@@ -66,6 +67,7 @@ extension RouteReader {
       allowsPrivate: allowsPrivate ?? false)
     route.tunnel = mode
     route.parentProxy = parentProxy
+    route.clientShare = clientShare
     return route
   }
 

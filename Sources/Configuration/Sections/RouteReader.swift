@@ -68,6 +68,7 @@ struct RouteReader {
     let withoutToken = WithoutToken.read(section, hasToken: hasToken)
     let replay = ReplayRules.read(section, limits: limits, hasToken: hasToken)
     let concurrency = section["concurrency"].flatMap(Concurrency.read)
+    let clientShare = readClientShare(section)
     let upgrade = UpgradeRules.read(section)
     let ignoresPathCase = section.value("paths_ignore_case", .truth) ?? ignoresPathCase
     let linkRewriting = section.value("rewrite_links", Format<LinkRewriting>.choice()) ?? .auto
@@ -90,10 +91,17 @@ struct RouteReader {
     route.withoutToken = withoutToken
     route.replay = replay
     route.concurrency = concurrency
+    route.clientShare = clientShare
     route.upgrade = upgrade
     route.linkRewriting = linkRewriting
     route.ignoresPathCase = ignoresPathCase
     return route
+  }
+
+  func readClientShare(_ section: Section) -> ClientShare? {
+    var share = limits.clientShare
+    section.read("client_share", .clientShare, into: &share)
+    return share
   }
 
   private func readTruncation(_ setting: Setting) -> TLSTruncation? {

@@ -84,6 +84,18 @@ extension Format<Int?> {
   }
 }
 
+extension Format<ClientShare?> {
+  /// A part from `1%` to `99%`, or `off` for no bound.
+  static var clientShare: Self {
+    Format("off, or a share from 1% to 99%") { text throws(Refusal) in
+      if text == "off" { return nil }
+      guard text.hasSuffix("%") else { throw Refusal(wholeNumber(text) == nil ? nil : "add the unit: %") }
+      guard let percent = wholeNumber(text.dropLast()), (1...99).contains(percent) else { throw Refusal() }
+      return ClientShare(percent: percent)
+    }
+  }
+}
+
 private func sizeInBytes(_ text: String) -> Int? {
   let units = [("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30)]
   let unit = units.first { text.hasSuffix($0.0) }?.1

@@ -33,7 +33,7 @@ extension ExchangeError {
         detail: "Your address has as many connections to the proxy as one address may.",
         hint: "Close connections that are not in use; limits.connections_per_client in proxy.conf sets the bound.",
         proxyStatus: "connection_limit_reached", retryAfter: 1)
-    case .noPlace(let route, let hasWaited): Self.noPlace(route, hasWaited)
+    case .noPlace(let route, let refusal): refusal.answer(route)
     case .headTooLarge:
       ErrorAnswer(
         status: 431, title: "The request's fields are too large",
@@ -157,16 +157,6 @@ extension ExchangeError {
       status: 403, title: "No route", detail: "No route in proxy.conf is mounted at \(path).",
       hint: "Use this address as an HTTP proxy (http_proxy), or give a route \"mount: /…\" and use that as base URL.",
       proxyStatus: "http_request_denied", proxyStatusDetails: "no mount")
-  }
-
-  private static func noPlace(_ route: ProxyRoute, _ hasWaited: Bool) -> ErrorAnswer {
-    ErrorAnswer(
-      status: 503, title: "Too many requests at once",
-      detail: "The route \(route.name) has as many requests under way as it may, and "
-        + (hasWaited ? "none of them ended in time." : "as many wait already as may wait."),
-      hint: "concurrency of the route in proxy.conf sets how many go on (requests), how many wait (queue), and how "
-        + "long (wait).",
-      proxyStatus: "connection_limit_reached", proxyStatusDetails: "concurrency", retryAfter: 1)
   }
 
   private static func broken(_ reason: String, _ route: ProxyRoute) -> ErrorAnswer {

@@ -9,9 +9,10 @@ extension ExchangeError {
     case .clientTooSlow: .minRate
     case .tooManyConnections: .connectionsPerClient
     case .headTooLarge: .head
-    case .noPlace(_, let hasWaited): hasWaited ? .concurrencyWait : .concurrencyQueue
+    case .noPlace(_, let refusal): refusal.limit
     case .tooManyHosts: .wildcardHosts
     case .upstream(.exhausted, _): .queue
+    case .upstream(.clientShare, _): .clientShare
     case .upstream(.noDescriptors, _): .descriptors
     case .request(let error): Self.requestLimit(error)
     case .response(.headTooLarge, _), .response(.statusLineTooLong, _): .responseHead

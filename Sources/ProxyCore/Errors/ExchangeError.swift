@@ -78,8 +78,8 @@ indirect enum ExchangeError: Error {
   case outOfTime(ProxyRoute)
   /// The client's address has as many connections as it may.
   case tooManyConnections
-  /// As many requests of the route are under way as may be, and too many wait, or this one did for too long.
-  case noPlace(ProxyRoute, hasWaited: Bool)
+  /// As many requests of the route are under way as may be, or as many of this client.
+  case noPlace(ProxyRoute, PlaceRefusal)
   /// The request's fields do not fit into what is sent to an upstream.
   case headTooLarge
   /// The program ends before the request did.
@@ -102,6 +102,7 @@ extension ExchangeError {
     case .caller: .policy
     case .token, .tokenTimeout: .token
     case .upstream(.ownListener, _): .policy
+    case .upstream(.clientShare, _): .internal
     case .upstream, .upstreamBroken, .upstreamSpokeFirst, .upstreamTimeout, .response, .responseIncomplete,
       .tunnelBroken:
       .upstream
@@ -142,7 +143,7 @@ extension ExchangeError {
     case .upstreamTimeout: "upstream_timeout"
     case .response: "malformed_response"
     case .responseIncomplete: "incomplete_response"
-    case .noPlace(_, let hasWaited): hasWaited ? "concurrency_wait" : "concurrency_queue"
+    case .noPlace(_, let refusal): refusal.kind
     case .headTooLarge: "head_too_large"
     case .outOfTime: "out_of_time"
     case .draining: "draining"
@@ -183,6 +184,7 @@ extension UpstreamError {
     case .tls: "upstream_tls"
     case .noDescriptors: "no_descriptors"
     case .exhausted: "upstream_exhausted"
+    case .clientShare: "client_share"
     case .broken: "upstream_broken"
     case .other: "upstream_other"
     }

@@ -74,6 +74,15 @@ extension ExchangeError {
         status: 503, title: "Too many requests wait for the upstream", detail: "\(origin): \(error).",
         hint: "limits.upstream_connections and limits.queue in proxy.conf set the bounds.",
         proxyStatus: "connection_limit_reached", retryAfter: 1)
+    case .clientShare:
+      return ErrorAnswer(
+        status: 503, title: "Too many requests of this client at once",
+        detail: "This client has as many requests to \(origin) under way, or waiting, as one client may.",
+        hint: """
+          Send fewer at a time, or raise limits.client_share (client_share for the route \(route.name) alone) in proxy.conf; \
+          where all requests come from one address, write off.
+          """,
+        proxyStatus: "connection_limit_reached", proxyStatusDetails: "connections of this client", retryAfter: 1)
     case .noDescriptors:
       return ErrorAnswer(
         status: 503, title: "The proxy has no descriptor left", detail: "\(origin): \(error).",

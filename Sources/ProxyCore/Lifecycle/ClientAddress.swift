@@ -1,11 +1,12 @@
 internal import Glibc
 internal import Reactor
+internal import Upstream
 
 /// What counts as one client: an IPv4 address, or the first 64 bits of an IPv6 address, of which a machine usually has
 /// all that follow; a user, on a Unix socket.
 struct ClientAddress: Hashable {
   private let family: Int32
-  private let network: [UInt8]
+  private let network: UInt64
 
   /// The client at the other end of a connection.
   init(_ peer: SocketPeer) {
@@ -17,7 +18,7 @@ struct ClientAddress: Hashable {
 
   private init(user: UInt32) {
     family = AF_UNIX
-    network = (0..<4).map { UInt8(truncatingIfNeeded: user >> (8 * $0)) }
+    network = UInt64(user)
   }
 
   /// The client at `peer`, an address with a port as the listener writes it; an IPv4 address mapped into IPv6 is the
@@ -26,14 +27,14 @@ struct ClientAddress: Hashable {
     let host = peer[..<(peer.lastIndex(of: ":") ?? peer.endIndex)]
     guard host.hasPrefix("[") else {
       family = AF_INET
-      network = Self.bytes(of: String(host), AF_INET, count: 4)
+      network = Self.number(Self.bytes(of: String(host), AF_INET, count: 4)[...])
       return
     }
     // An interface scope is not part of the address.
     let address = Self.bytes(of: String(host.dropFirst().prefix { $0 != "]" && $0 != "%" }), AF_INET6, count: 16)
     let isMapped = address.prefix(10).allSatisfy { $0 == 0 } && address[10] == 0xff && address[11] == 0xff
     family = isMapped ? AF_INET : AF_INET6
-    network = Array(isMapped ? address[12...] : address[..<8])
+    network = Self.number(isMapped ? address[12...] : address[..<8])
   }
 
   private static func bytes(of text: String, _ family: Int32, count: Int) -> [UInt8] {
@@ -41,4 +42,19 @@ struct ClientAddress: Hashable {
     unsafe _ = inet_pton(family, text, &bytes)
     return bytes
   }
+
+  private static func number(_ bytes: ArraySlice<UInt8>) -> UInt64 {
+    bytes.reduce(0) { $0 << 8 | UInt64($1) }
+  }
+
+  /// The client as one of those that share connections.
+  var key: ClientKey { ClientKey(kind: family, number: network) }
+}
+
+extension ClientKey {
+  // No address family has this number.
+  private static var callers: Int32 { 1 << 16 }
+
+  /// The caller with this number, wherever its requests come from.
+  init(caller: Int) { self.init(kind: Self.callers, number: UInt64(caller)) }
 }

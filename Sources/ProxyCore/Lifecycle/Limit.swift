@@ -11,9 +11,11 @@ enum Limit: String, CaseIterable {
   case minRate = "min_rate"
   case upstreamConnections = "upstream_connections"
   case queue
+  case clientShare = "client_share"
   case concurrency
   case concurrencyQueue = "concurrency.queue"
   case concurrencyWait = "concurrency.wait"
+  case concurrencyClientShare = "concurrency.client_share"
   case wildcardHosts = "wildcard_hosts"
   /// Descriptors, or the memory for them.
   case descriptors

@@ -67,8 +67,8 @@ public final class Proxy {
     let tokens = Self.makeTokens(loops[0], dialers[0], ways, store, registry, logger)
     let clients = configuration.credentials.map { TokenClient($0, way: ways.number(for: $0)) }
     for client in clients { registry.register(client) }
-    let plan = RoutePlan(configuration, tokens: tokens, clients: clients)
     let loopCount = loops.count
+    let plan = RoutePlan(configuration, loops: loopCount, tokens: tokens, clients: clients)
     let census = ClientCensus(limit: configuration.limits.connectionsPerClient)
     let viaName = ViaName()
     let hasPasswords = configuration.callers.contains { $0.password != nil }

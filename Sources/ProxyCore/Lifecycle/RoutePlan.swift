@@ -8,11 +8,15 @@ internal import Upstream
 /// an upstream.
 struct RoutePlan {
   let table: RouteTable
+  /// Where each pool leads.
   private let origins: [UpstreamOrigin]
+  /// Those for which a route sets a share for each client.
+  private let sharedOrigins: Set<UpstreamOrigin>
 
-  init(_ configuration: ProxyConfiguration, tokens: TokenSources, clients: [TokenClient]) {
+  init(_ configuration: ProxyConfiguration, loops: Int, tokens: TokenSources, clients: [TokenClient]) {
     var origins: [UpstreamOrigin] = []
     var pools: [UpstreamOrigin: Int] = [:]
+    var sharedOrigins: Set<UpstreamOrigin> = []
     let chosenByPath = RouteTable.chosenByPath(configuration.routes)
     let routes = configuration.routes.enumerated().map { index, route in
       let origin = ProxyRoute.origin(of: route)
@@ -24,10 +28,21 @@ struct RoutePlan {
         origins.append(origin)
         pools[origin] = pool
       }
-      return ProxyRoute(route, index: index, pool: pool, tokens: sources, isChosenByPath: chosenByPath.contains(index))
+      if let origin, route.clientShare != nil { sharedOrigins.insert(origin) }
+      return ProxyRoute(
+        route, index: index, pool: pool, tokens: sources, isChosenByPath: chosenByPath.contains(index),
+        connectionsPerClient: Self.connectionsPerClient(route, configuration, loops: loops))
     }
     table = RouteTable(routes, configurations: configuration.routes)
     self.origins = origins
+    self.sharedOrigins = sharedOrigins
+  }
+
+  /// How many connections of a loop's pool one client may use. That all loops together have enough for others is no help to
+  /// a client whose connection came to this one.
+  private static func connectionsPerClient(_ route: Route, _ configuration: ProxyConfiguration, loops: Int) -> Int {
+    let total = configuration.limits.upstreamConnections
+    return route.clientShare?.part(of: share(total, of: loops), total: total) ?? .max
   }
 
   /// The connection pools of one loop, in the order in which routes refer to them.
@@ -38,6 +53,8 @@ struct RoutePlan {
     return origins.map { origin in
       let figures = PoolFigures()
       registry.show(figures, upstream: origin.name)
+      var limits = limits
+      limits.tellsClientsApart = sharedOrigins.contains(origin)
       return UpstreamPool(origin: origin, limits: limits, figures: figures, dialer: dialer, loop: loop)
     }
   }
@@ -46,7 +63,8 @@ struct RoutePlan {
   static func makeRequestedHosts(
     _ configuration: ProxyConfiguration, loops: Int, _ dialer: Dialer, _ loop: EventLoop, _ registry: MetricsRegistry
   ) -> RequestedHosts {
-    let limits = poolLimits(configuration, loops: loops)
+    var limits = poolLimits(configuration, loops: loops)
+    limits.tellsClientsApart = configuration.routes.contains { $0.upstream == nil && $0.clientShare != nil }
     // One series for all of them: clients choose their names, and must not choose how many series there are.
     let figures = PoolFigures()
     if configuration.routes.contains(where: { $0.upstream == nil }) { registry.show(figures, upstream: "*") }

@@ -129,7 +129,7 @@ extension Exchange {
   /// there is none.
   private func reuseUpstream(_ route: ProxyRoute) -> Bool {
     let pinned = connection.pin != nil ? takePin(route) : nil
-    guard let upstream = pinned ?? pool.reuse() else { return false }
+    guard let upstream = pinned ?? pool.reuse(for: clientKey, most: route.connectionsPerClient) else { return false }
     isOnPinned = pinned != nil
     worker.metrics.routes[route.index].reused.increment()
     use(upstream)
@@ -141,7 +141,9 @@ extension Exchange {
     let pool = pool!
     let metrics = worker.metrics.routes[route.index]
     let began = Instant.now
-    let lease = UpstreamLease(connectTimeout: route.timeouts.connect, wakeup: connection.wakeup)
+    let lease = UpstreamLease(
+      connectTimeout: route.timeouts.connect, client: clientKey, most: route.connectionsPerClient,
+      wakeup: connection.wakeup)
     // libcurl keeps the time itself while it connects, and knows better what it waited for.
     connection.setDeadline(began + route.timeouts.connect + .seconds(1))
     pool.request(lease, mustBeNew: isRepetition)
@@ -171,7 +173,7 @@ extension Exchange {
   }
 
   private func connectTimeout(_ lease: UpstreamLease, _ route: ProxyRoute) -> ExchangeError {
-    guard lease.attempt != nil else { return .upstream(.exhausted, route) }
+    guard lease.attempt != nil else { return .upstream(pool.isAtShare(lease) ? .clientShare : .exhausted, route) }
     return .upstream(.connectTimeout("most of the time was spent waiting for another connection to be free"), route)
   }
 

@@ -1,6 +1,7 @@
 internal import Addresses
 internal import Configuration
 internal import HTTPWire
+internal import Upstream
 
 extension Exchange {
   /// Finds out whether this client may use this listener at all, whether it speaks for itself, and whether it is this very
@@ -16,6 +17,14 @@ extension Exchange {
   /// Whether this process is among those that the request has passed through.
   private var hasBeenHere: Bool {
     head.fields.contains { $0.known == .via && text(of: $0.value).lowercased().contains(worker.viaName.text) }
+  }
+
+  /// Which client it counts for, where clients share something: its caller, wherever that calls from, or else its address.
+  var clientKey: ClientKey {
+    if let caller { return ClientKey(caller: caller) }
+    // Others have no requests, but in tests.
+    guard case .counted(let address) = connection.standing else { return .anyone }
+    return address.key
   }
 
   /// The client's address without its port, for messages.

@@ -1,21 +1,22 @@
 internal import Reactor
 internal import Telemetry
+internal import Upstream
 
 extension Exchange {
   /// Waits for its turn, since the route limits how many requests are under way. The place is given back at the end,
   /// however that comes.
   func takePlace(_ limit: ConcurrencyLimit) async throws(ExchangeError) {
     guard let route else { return }
-    holdsPlace = limit.enter()
+    holdsPlace = limit.enter(clientKey)
     if !holdsPlace { try await waitForPlace(limit, route) }
   }
 
   private func waitForPlace(_ limit: ConcurrencyLimit, _ route: ProxyRoute) async throws(ExchangeError) {
     let began = Instant.now
-    let waiter = PlaceWaiter(loop: worker.loop, wakeup: connection.wakeup)
+    let waiter = PlaceWaiter(client: clientKey, loop: worker.loop, wakeup: connection.wakeup)
     switch limit.arrive(waiter) {
     case .goesOn: return holdsPlace = true
-    case .isRefused: throw .noPlace(route, hasWaited: false)
+    case .isRefused: throw .noPlace(route, limit.isAtShare(waiter.client) ? .clientShare : .queueFull)
     case .waits: worker.metrics.reached(.concurrency)
     }
     defer {
@@ -24,7 +25,10 @@ extension Exchange {
     }
     connection.setDeadline(began + limit.longestWait)
     do throws(ExchangeError) {
-      while !waiter.isAdmitted { try await wait(overdue: .noPlace(route, hasWaited: true)) }
+      while !waiter.isAdmitted {
+        if limit.hasDisplaced(waiter) { throw .noPlace(route, .clientShare) }
+        try await wait(overdue: .noPlace(route, limit.isAtShare(waiter.client) ? .clientShare : .waited))
+      }
     } catch {
       limit.withdraw(waiter)
       waiter.forget()
@@ -37,6 +41,6 @@ extension Exchange {
   func leavePlace() {
     guard holdsPlace else { return }
     holdsPlace = false
-    route?.concurrency?.leave()
+    route?.concurrency?.leave(clientKey)
   }
 }

@@ -57,6 +57,8 @@ final class ProxyRoute: Sendable {
   let links: LinkMap.Upstream?
   /// How many of its requests are under way at once; nil for no limit.
   let concurrency: ConcurrencyLimit?
+  /// How many connections of a pool one client may use; `Int.max` for all.
+  let connectionsPerClient: Int
   /// To which protocols its connections may change.
   let upgrade: UpgradeRules
   /// Whether the hosts that a wildcard takes may be on private networks, or on this machine.
@@ -68,7 +70,10 @@ final class ProxyRoute: Sendable {
   private let options: ConnectionOptions
 
   /// - Parameter isChosenByPath: whether only the path of a request decides between it and another route.
-  init(_ route: Route, index: Int, pool: Int?, tokens: RouteTokens, isChosenByPath: Bool = false) {
+  init(
+    _ route: Route, index: Int, pool: Int?, tokens: RouteTokens, isChosenByPath: Bool = false,
+    connectionsPerClient: Int = .max
+  ) {
     self.index = index
     self.pool = pool
     self.tokens = tokens
@@ -92,6 +97,7 @@ final class ProxyRoute: Sendable {
     throttling = route.replay.throttled
     replayBuffer = replaysUnauthorized || throttling != nil ? route.replay.buffer : 0
     concurrency = route.concurrency.map(ConcurrencyLimit.init)
+    self.connectionsPerClient = connectionsPerClient
     upgrade = route.upgrade
     linkRewriting = route.linkRewriting
     links = Self.linkUpstream(route.upstream, below: basePath, route.linkRewriting)
@@ -131,6 +137,7 @@ final class ProxyRoute: Sendable {
     throttling = route.throttling
     replayBuffer = route.replayBuffer
     concurrency = route.concurrency
+    connectionsPerClient = route.connectionsPerClient
     upgrade = route.upgrade
     linkRewriting = route.linkRewriting
     links = Self.linkUpstream(origin, below: route.basePath, route.linkRewriting)

@@ -75,7 +75,7 @@ final class TokenEndpoint: @unchecked Sendable {
       .unreachable(detail: "\(detail). \(ParentProxyRefusal.hint(for: status))")
     case .clientCertificate(let detail):
       .unusable(detail: detail)
-    case .exhausted, .noDescriptors: .unreachable(detail: error.description)
+    case .exhausted, .clientShare, .noDescriptors: .unreachable(detail: error.description)
     }
   }
 }
