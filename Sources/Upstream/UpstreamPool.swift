@@ -104,9 +104,9 @@ public final class UpstreamPool {
 
   private func key(_ client: ClientKey) -> ClientKey { tellsClientsApart ? client : .anyone }
 
-  /// Whether what `lease` waits for is that its client uses fewer connections.
+  /// Whether what `lease` waits for is that its client uses fewer connections, of which it may not use all.
   public func isAtShare(_ lease: UpstreamLease) -> Bool {
-    !pool.mayUse(key(lease.client), most: lease.most)
+    lease.most < pool.limit && !pool.mayUse(key(lease.client), most: lease.most)
   }
 
   /// Asks for a connection on behalf of `lease`, whose outcome is set now or later.

@@ -52,7 +52,7 @@ final class ConcurrencyLimit: Sendable {
 
   /// Whether what a request of `client` waits for is that the client has fewer under way.
   func isAtShare(_ client: ClientKey) -> Bool {
-    queue.withLock { !$0.mayTake(client) }
+    queue.withLock { $0.isAtShare(client) }
   }
 
   /// `waiter` waits no more. If it was given a place in this very moment, that goes to the next one.

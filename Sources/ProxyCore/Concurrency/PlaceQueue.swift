@@ -44,10 +44,13 @@ struct PlaceQueue<Waiter: AnyObject> {
   }
 
   /// Whether `client` may have another place, if one is free.
-  func mayTake(_ client: ClientKey) -> Bool {
+  private func mayTake(_ client: ClientKey) -> Bool {
     guard let most else { return true }
     return (held[client] ?? 0) < most
   }
+
+  /// Whether `client` has as many places as it may, and these are not all.
+  func isAtShare(_ client: ClientKey) -> Bool { (most ?? .max) < places && !mayTake(client) }
 
   /// A request of `client` comes that will wait if there is no place.
   mutating func arrive(_ waiter: Waiter, of client: ClientKey = .anyone) -> Arrival {

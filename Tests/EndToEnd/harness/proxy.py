@@ -74,9 +74,10 @@ class Proxy:
     def output(self) -> str:
         return self.messages.text + self.log.text
 
-    def connect(self, to: tuple[str, int] | Path | None = None) -> RawClient:
-        """A connection, to a Unix socket if `to` is a path, that is closed, at the latest, when the proxy is stopped."""
-        client = RawClient(to or self.address)
+    def connect(self, to: tuple[str, int] | Path | None = None, source: str | None = None) -> RawClient:
+        """A connection, to a Unix socket if `to` is a path, and from the address `source`, that is closed, at the latest,
+        when the proxy is stopped."""
+        client = RawClient(to or self.address, source)
         self._clients.append(client)
         return client
 
