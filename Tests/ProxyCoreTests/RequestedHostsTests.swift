@@ -115,6 +115,33 @@ struct RequestedHostsTests {
     #expect(found.3 == 1)
   }
 
+  @Test("one client leaves hosts to others, and may use those that others use")
+  func share() throws {
+    let found = try withHosts(limit: 4) { hosts, _ in
+      let (greedy, modest) = (ClientKey(kind: 0, number: 1), ClientKey(kind: 0, number: 2))
+      func enter(_ port: UInt16, _ client: ClientKey) -> RequestedHosts.Host? {
+        hosts.enter(origin(port), for: client, most: 3)
+      }
+      let taken = (1...3).map { enter($0, greedy) }
+      var outcomes = taken.map { $0 != nil } + [enter(4, greedy) != nil, hosts.isAtShare(greedy, most: 3)]
+      let others = [enter(4, modest), enter(4, greedy), enter(1, modest)]
+      outcomes += others.map { $0 != nil } + [enter(5, modest) != nil, hosts.isAtShare(modest, most: 3)]
+      // It counts for the client that began to use it, until nobody does.
+      hosts.leave(try #require(taken[0]))
+      outcomes.append(hosts.isAtShare(greedy, most: 3))
+      hosts.leave(try #require(others[2]))
+      outcomes.append(hosts.isAtShare(greedy, most: 3))
+      for host in [taken[1], taken[2], others[0], others[1]] { hosts.leave(try #require(host)) }
+      // Without a share that leaves something, as before.
+      let all = (1...4).map { hosts.enter(origin($0), for: greedy, most: 4) }
+      outcomes += [hosts.enter(origin(5), for: greedy, most: 4) == nil, hosts.isAtShare(greedy, most: 4)]
+      for host in all { hosts.leave(try #require(host)) }
+      return outcomes
+    }
+    #expect(
+      found == [true, true, true, false, true] + [true, true, true, false, false] + [true, false] + [true, false])
+  }
+
   @Test("idle connections to all of them together have a limit; those not used for longest are closed")
   func idleLimit() throws {
     let listeners = try (0..<3).map { _ in try RawListener() }

@@ -80,7 +80,16 @@ extension ExchangeError {
         detail: "\(endpoint) has not answered yet; the request waited for a token as long as it may.",
         hint: "timeouts.token in proxy.conf says how long a request waits.",
         proxyStatus: "proxy_internal_response", proxyStatusDetails: "token endpoint: wait timed out")
-    case .tooManyHosts(let route):
+    case .tooManyHosts(let route, ofClient: true):
+      ErrorAnswer(
+        status: 503, title: "Too many hosts of this client at the same time",
+        detail: "The route \(route.name) would need one more, and this client uses as many hosts as one client may.",
+        hint: """
+          Use fewer at a time, or raise limits.client_share (client_share for this route alone) or limits.wildcard_hosts in \
+          proxy.conf; where all requests come from one address, write client_share: off.
+          """,
+        proxyStatus: "connection_limit_reached", proxyStatusDetails: "hosts of this client", retryAfter: 1)
+    case .tooManyHosts(let route, ofClient: false):
       ErrorAnswer(
         status: 503, title: "Too many hosts at the same time",
         detail: "The route \(route.name) would need one more, and as many hosts below wildcards as may be are in use.",

@@ -10,7 +10,7 @@ extension ExchangeError {
     case .tooManyConnections: .connectionsPerClient
     case .headTooLarge: .head
     case .noPlace(_, let refusal): refusal.limit
-    case .tooManyHosts: .wildcardHosts
+    case .tooManyHosts(_, let ofClient): ofClient ? .clientShare : .wildcardHosts
     case .upstream(.exhausted, _): .queue
     case .upstream(.clientShare, _): .clientShare
     case .upstream(.noDescriptors, _): .descriptors

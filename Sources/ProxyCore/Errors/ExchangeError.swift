@@ -51,8 +51,8 @@ indirect enum ExchangeError: Error {
   case tokenTimeout(endpoint: String)
 
   // The upstream.
-  /// As many hosts below wildcards as there may be are in use.
-  case tooManyHosts(ProxyRoute)
+  /// As many hosts below wildcards as there may be are in use, or as many of this client.
+  case tooManyHosts(ProxyRoute, ofClient: Bool)
   /// There is no connection to it.
   case upstream(UpstreamError, ProxyRoute)
   /// The connection broke before an answer began.
@@ -136,7 +136,7 @@ extension ExchangeError {
     case .caller(let refusal): refusal.kind
     case .token(let failure): failure.metricLabel
     case .tokenTimeout: "token_wait"
-    case .tooManyHosts: "too_many_hosts"
+    case .tooManyHosts(_, let ofClient): ofClient ? "client_share" : "too_many_hosts"
     case .upstream(let error, _): error.kind
     case .upstreamBroken: "upstream_broken"
     case .upstreamSpokeFirst: "upstream_spoke_first"

@@ -31,18 +31,18 @@ struct RoutePlan {
       if let origin, route.clientShare != nil { sharedOrigins.insert(origin) }
       return ProxyRoute(
         route, index: index, pool: pool, tokens: sources, isChosenByPath: chosenByPath.contains(index),
-        connectionsPerClient: Self.connectionsPerClient(route, configuration, loops: loops))
+        connectionsPerClient: Self.clientPart(route, of: configuration.limits.upstreamConnections, loops: loops),
+        hostsPerClient: Self.clientPart(route, of: configuration.limits.wildcardHosts, loops: loops))
     }
     table = RouteTable(routes, configurations: configuration.routes)
     self.origins = origins
     self.sharedOrigins = sharedOrigins
   }
 
-  /// How many connections of a loop's pool one client may use. That all loops together have enough for others is no help to
-  /// a client whose connection came to this one.
-  private static func connectionsPerClient(_ route: Route, _ configuration: ProxyConfiguration, loops: Int) -> Int {
-    let total = configuration.limits.upstreamConnections
-    return route.clientShare?.part(of: share(total, of: loops), total: total) ?? .max
+  /// How many of `total` one client may have in one loop. That all loops together have enough for others is no help to a
+  /// client whose connection came to this one.
+  private static func clientPart(_ route: Route, of total: Int, loops: Int) -> Int {
+    route.clientShare?.part(of: share(total, of: loops), total: total) ?? .max
   }
 
   /// The connection pools of one loop, in the order in which routes refer to them.

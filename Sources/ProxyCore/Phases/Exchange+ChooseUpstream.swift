@@ -11,7 +11,10 @@ extension Exchange {
       return route
     }
     guard let origin = requestedOrigin else { return nil }
-    guard let host = worker.requestedHosts.enter(route.destination(origin)) else { throw .tooManyHosts(route) }
+    let (hosts, most) = (worker.requestedHosts, route.hostsPerClient)
+    guard let host = hosts.enter(route.destination(origin), for: clientKey, most: most) else {
+      throw .tooManyHosts(route, ofClient: hosts.isAtShare(clientKey, most: most))
+    }
     requestedHost = host
     pool = host.pool
     let leading = host.route(route, to: origin)

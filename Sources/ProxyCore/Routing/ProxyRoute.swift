@@ -59,6 +59,8 @@ final class ProxyRoute: Sendable {
   let concurrency: ConcurrencyLimit?
   /// How many connections of a pool one client may use; `Int.max` for all.
   let connectionsPerClient: Int
+  /// How many hosts below wildcards one client may use that nobody else does; `Int.max` for all.
+  let hostsPerClient: Int
   /// To which protocols its connections may change.
   let upgrade: UpgradeRules
   /// Whether the hosts that a wildcard takes may be on private networks, or on this machine.
@@ -72,7 +74,7 @@ final class ProxyRoute: Sendable {
   /// - Parameter isChosenByPath: whether only the path of a request decides between it and another route.
   init(
     _ route: Route, index: Int, pool: Int?, tokens: RouteTokens, isChosenByPath: Bool = false,
-    connectionsPerClient: Int = .max
+    connectionsPerClient: Int = .max, hostsPerClient: Int = .max
   ) {
     self.index = index
     self.pool = pool
@@ -98,6 +100,7 @@ final class ProxyRoute: Sendable {
     replayBuffer = replaysUnauthorized || throttling != nil ? route.replay.buffer : 0
     concurrency = route.concurrency.map(ConcurrencyLimit.init)
     self.connectionsPerClient = connectionsPerClient
+    self.hostsPerClient = hostsPerClient
     upgrade = route.upgrade
     linkRewriting = route.linkRewriting
     links = Self.linkUpstream(route.upstream, below: basePath, route.linkRewriting)
@@ -138,6 +141,7 @@ final class ProxyRoute: Sendable {
     replayBuffer = route.replayBuffer
     concurrency = route.concurrency
     connectionsPerClient = route.connectionsPerClient
+    hostsPerClient = route.hostsPerClient
     upgrade = route.upgrade
     linkRewriting = route.linkRewriting
     links = Self.linkUpstream(origin, below: route.basePath, route.linkRewriting)

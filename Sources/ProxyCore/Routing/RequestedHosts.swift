@@ -11,6 +11,8 @@ final class RequestedHosts {
   final class Host {
     let pool: UpstreamPool
     fileprivate var users = 0
+    /// The client that began to use it; it counts for that client until nobody uses it.
+    fileprivate var client = ClientKey.anyone
     fileprivate var lastUse = 0
     /// How many connections were idle when it was left last.
     fileprivate var idle = 0
@@ -48,13 +50,27 @@ final class RequestedHosts {
   /// How many there are.
   var count: Int { hosts.count }
 
-  /// The host at `origin`, for a request that ``leave(_:)`` must be called for; nil where as many are in use as may be.
-  func enter(_ origin: UpstreamOrigin) -> Host? {
-    guard let host = hosts[origin] ?? add(origin) else { return nil }
+  /// The host at `origin`, for a request of `client` that ``leave(_:)`` must be called for; nil where as many are in use as
+  /// may be, or as many of this client.
+  ///
+  /// - Parameter most: how many hosts that nobody else uses `client` may begin to use.
+  func enter(_ origin: UpstreamOrigin, for client: ClientKey = .anyone, most: Int = .max) -> Host? {
+    let known = hosts[origin]
+    if known == nil || known?.users == 0, isAtShare(client, most: most) { return nil }
+    guard let host = known ?? add(origin) else { return nil }
+    if host.users == 0 { host.client = client }
     uses += 1
     host.lastUse = uses
     host.users += 1
     return host
+  }
+
+  /// Whether as many of the hosts that are in use as may be, which is not all, count for `client`.
+  ///
+  /// It looks at each host only where there are so many that one client may have too many of them.
+  func isAtShare(_ client: ClientKey, most: Int) -> Bool {
+    guard most < limit, hosts.count >= most else { return false }
+    return hosts.values.count { $0.users > 0 && $0.client == client } >= most
   }
 
   /// A connection to `host` is kept for one client after the request that it was made for; ``leave(_:)`` must be called for
