@@ -242,7 +242,7 @@ struct RouteProblemTests {
       Case(
         "[{ name: a, match: a, audience: x, host: a }]",
         #"4:38: routes[0]: unknown setting "host"; known: name, tunnel, match, mount, forward_to, allow_private, allow, callers, methods, paths, resource, credentials, audience, scopes, body, timeouts, client_certificate, tls_truncation, parent_proxy, "#
-          + "token, token_endpoint, without_token, replay_unauthorized, replay_buffer, throttled, concurrency, upgrade, paths_ignore_case, rewrite_links"
+          + "token, token_endpoint, without_token, replay_unauthorized, replay_buffer, throttled, concurrency, client_share, upgrade, paths_ignore_case, rewrite_links"
       ),
       Case(
         "[{ name: a, match: a, match: b, audience: x }]",

@@ -68,10 +68,21 @@ def waiting(proxy) -> float:
     return proxy.sample("m2m_proxy_upstream_requests_waiting")
 
 
-def take(proxy, count: int, held: int, *fields: str, source: str = GREEDY) -> list:
-    """Sends `count` requests that hang: `held` connections are in use then, and the other requests wait."""
-    clients = [proxy.connect(source=source).send(get(f"{URL}hold/{number}", *fields)) for number in range(count)]
-    poll(lambda: (in_use(proxy), waiting(proxy)) == (held, count - held), f"{held} connections in use")
+def send(proxy, targets: list, *fields: str, source: str | None = None) -> list:
+    """Sends requests for `targets` that hang, or wait, each on a connection of its own and after the one before it."""
+    clients = []
+    before = in_use(proxy) + waiting(proxy)
+    for number, target in enumerate(targets):
+        clients.append(proxy.connect(source=source).send(get(f"http://api.internal{target}", *fields)))
+        poll(lambda: in_use(proxy) + waiting(proxy) == before + number + 1, "another one")
+    return clients
+
+
+def take(proxy, origin, count: int, held: int, *fields: str, source: str = GREEDY) -> list:
+    """Sends `count` requests that hang: the first `held` are at the origin then, and the others wait."""
+    clients = send(proxy, [f"/hold/{number}" for number in range(count)], *fields, source=source)
+    origin.wait_for_requests(held)
+    assert (in_use(proxy), waiting(proxy)) == (held, count - held)
     return clients
 
 
@@ -189,11 +200,11 @@ def test_each_loop_keeps_a_connection_for_others(start, gates, loops):
 # Who is a client.
 
 
-def test_callers_are_clients_wherever_they_come_from(start, gates):
+def test_callers_are_clients_wherever_they_come_from(start, origin, gates):
     proxy = start({"callers": ["alice", "mallory", "anyone"]},
                   callers={name: with_password(name) for name in ["alice", "mallory", "anyone"]},
                   timeouts={"connect": "200ms"})
-    take(proxy, 14, 14, basic("mallory", "mallory"), source="127.0.0.1")
+    take(proxy, origin, 14, 14, basic("mallory", "mallory"), source="127.0.0.1")
     assert proxy.connect(source="127.0.0.3").exchange(get(URL, basic("mallory", "mallory"))).status == 503
     assert proxy.connect().exchange(get(URL, basic("alice", "alice"))).status == 200
 
@@ -214,9 +225,9 @@ def test_a_balancers_clients_are_those_that_it_names(start, gates):
 # What a client is told that has its share.
 
 
-def test_what_is_too_much_is_a_503_that_names_the_setting(start, gates):
+def test_what_is_too_much_is_a_503_that_names_the_setting(start, origin, gates):
     proxy = start(timeouts={"connect": "200ms"})
-    clients = take(proxy, 14, 14)
+    clients = take(proxy, origin, 14, 14)
     client = proxy.connect(source=GREEDY)
     answer = client.exchange(get(f"{URL}more"))
     assert (answer.status, answer.value("retry-after")) == (503, b"1")
@@ -237,19 +248,20 @@ def test_what_is_too_much_is_a_503_that_names_the_setting(start, gates):
 
 def test_the_next_connection_goes_to_the_client_that_uses_fewest(start, origin, gates):
     proxy = start()
-    clients = take(proxy, 19, 14)
-    others = [proxy.connect().send(get(f"{URL}hold/other/{number}")) for number in range(3)]
-    poll(lambda: (in_use(proxy), waiting(proxy)) == (16, 6), "all connections in use, and six that wait")
+    clients = take(proxy, origin, 19, 14)
+    others = send(proxy, [f"/hold/other/{number}" for number in range(3)])
+    origin.wait_for_requests(16)
+    assert (in_use(proxy), waiting(proxy)) == (16, 6)
     gates["/hold/0"].set()
     assert clients[0].answer().status == 200
-    poll(lambda: any(request.target == b"/hold/other/2" for request in origin.requests), "the third request")
-    assert waiting(proxy) == 5 and len(origin.requests) == 17
+    assert origin.wait_for_requests(17)[16].target == b"/hold/other/2"
+    assert waiting(proxy) == 5
     assert len(others) == 3
 
 
 def test_a_full_queue_has_room_for_who_has_less(start, origin, gates):
     proxy = start(limits={"queue": 3})
-    clients = take(proxy, 17, 14)
+    clients = take(proxy, origin, 17, 14)
     assert proxy.connect(source=GREEDY).exchange(get(f"{URL}18")).status == 503
     others = [proxy.connect().send(get(f"{URL}hold/other/{number}")) for number in range(3)]
     # The newest that waited gives way.
@@ -270,13 +282,10 @@ def test_a_full_queue_has_room_for_who_has_less(start, origin, gates):
 
 def test_without_it_one_client_has_all_and_requests_are_served_in_their_order(start, origin, gates):
     proxy = start(limits={"client_share": "off"}, timeouts={"connect": "5s"})
-    clients = take(proxy, 18, 16)
+    clients = take(proxy, origin, 18, 16)
     other = proxy.connect().send(get(f"{URL}other"))
     poll(lambda: waiting(proxy) == 3, "three that wait")
-    gates["/hold/0"].set()
-    poll(lambda: len(origin.requests) == 17, "the next request")
-    assert origin.requests[-1].target == b"/hold/16"
-    for number in [16, 17]:
+    for number in [0, 16, 17]:
         gates[f"/hold/{number}"].set()
     assert other.answer().status == 200
     assert [request.target for request in origin.requests[16:]] == [b"/hold/16", b"/hold/17", b"/other"]
@@ -286,7 +295,7 @@ def test_without_it_one_client_has_all_and_requests_are_served_in_their_order(st
 def test_a_route_may_have_another_one(start, origin, gates):
     proxy = start({"client_share": "50%"},
                   NONE | {"name": "all", "match": "all.internal", "mount": None, "forward_to": origin.url, "client_share": "off"})
-    take(proxy, 10, 8)
+    take(proxy, origin, 10, 8)
     # The same upstream, by a route without a share.
     clients = [proxy.connect(source=GREEDY).send(get(f"http://all.internal/hold/all/{number}")) for number in range(8)]
     poll(lambda: (in_use(proxy), waiting(proxy)) == (16, 2), "all connections in use")
