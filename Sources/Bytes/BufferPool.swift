@@ -59,6 +59,25 @@ public final class BufferPool {
     return move(buffer, to: freeSmall.popLast() ?? ByteBuffer(capacity: Self.smallCapacity))
   }
 
+  /// An empty small buffer, for what may come slowly and is not needed before it is whole; see ``double(_:)``.
+  public func lendSmall() -> ByteBuffer {
+    freeSmall.popLast() ?? ByteBuffer(capacity: Self.smallCapacity)
+  }
+
+  /// Takes `buffer`, and returns what is in it in one that is twice as large.
+  public func double(_ buffer: ByteBuffer) -> ByteBuffer {
+    move(buffer, to: ByteBuffer(capacity: max(Self.smallCapacity, buffer.capacity * 2)))
+  }
+
+  /// Takes `buffer`, which a wait begins with, and returns what is in it in a small buffer, or in one that is less than twice
+  /// as large as what is in it.
+  public func fit(_ buffer: ByteBuffer) -> ByteBuffer {
+    var capacity = Self.smallCapacity
+    while capacity < buffer.count { capacity *= 2 }
+    guard capacity < buffer.capacity else { return buffer }
+    return move(buffer, to: capacity == Self.smallCapacity ? lendSmall() : ByteBuffer(capacity: capacity))
+  }
+
   /// Takes `buffer`, which may have been shrunk, and returns what is in it in one that has room for more.
   public func grow(_ buffer: ByteBuffer) -> ByteBuffer {
     buffer.capacity < bufferCapacity ? move(buffer, to: lend()) : buffer

@@ -14,6 +14,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
   case tokenReply = "token-reply"
   /// What stands in front of a connection that a load balancer passes on.
   case proxyHeader = "proxy-header"
+  /// What a TLS connection begins with.
+  case clientHello = "client-hello"
   /// Prefixes of paths, one a line, an empty line, and the path of a request.
   case pathReadings = "path-readings"
 
@@ -27,6 +29,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case .configuration: try checkConfiguration(input)
     case .tokenReply: try checkTokenReply(input)
     case .proxyHeader: try checkProxyHeader(input)
+    case .clientHello: try checkClientHello(input)
     case .pathReadings: try checkPathReadings(input)
     }
   }

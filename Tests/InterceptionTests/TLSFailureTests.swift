@@ -5,7 +5,8 @@ import Testing
 @Suite("A failed handshake")
 struct TLSFailureTests {
   static let failures: [TLSFailure] = [
-    .distrusted(alert: "unknown_ca"), .closed, .timedOut, .plainHTTP, .notTLS, .incompatible("no shared cipher"),
+    .distrusted(alert: "unknown_ca"), .closed, .timedOut, .crowded, .plainHTTP, .notTLS,
+    .incompatible("no shared cipher"),
     .withoutHTTP11, .certificateMissing, .certificateRefused("certificate has expired"), .certificateRevoked("CN=erp"),
     .revocationUnknown("CRL has expired", issuer: "CN=CA"), .broken("bad record mac"), .system(.timedOut),
   ]

@@ -8,6 +8,8 @@ public struct Limits: Sendable, Hashable {
   public var connections = 10_000
   /// Client connections of one address, all loops together.
   public var connectionsPerClient = 5_000
+  /// TLS handshakes of clients under way, all loops together.
+  public var handshakes = 512
   /// Requests that a client connection may carry.
   public var requestsPerConnection = 10_000
   /// Connections per upstream, all loops together.

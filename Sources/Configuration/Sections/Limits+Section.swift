@@ -11,6 +11,7 @@ extension Limits {
     section.read("replay_buffer", .replayBuffer, into: &replayBuffer)
     section.read("connections", .count(1...1_000_000), into: &connections)
     section.read("connections_per_client", .count(1...1_000_000), into: &connectionsPerClient)
+    section.read("handshakes", .count(1...100_000), into: &handshakes)
     section.read("requests_per_connection", .count(1...1_000_000_000), into: &requestsPerConnection)
     section.read("upstream_connections", .count(1...65_535), into: &upstreamConnections)
     section.read("queue", .count(0...1_000_000), into: &queue)

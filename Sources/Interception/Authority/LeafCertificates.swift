@@ -21,6 +21,7 @@ public final class LeafCertificates: Sendable {
     /// The hosts whose certificates are being made now.
     var inTheMaking: Set<CertifiedHost> = []
     var uses: UInt64 = 0
+    var issued: UInt64 = 0
   }
 
   private let state: Monitor<State>
@@ -61,7 +62,11 @@ public final class LeafCertificates: Sendable {
     return state.withLock { Self.leaf(of: host, &$0, now) }
   }
 
-  /// What shows a certificate for `host`, which is made unless there is one already. While another thread is about to make
+  /// How many certificates were made.
+  public var issued: UInt64 { state.withLock { $0.issued } }
+
+  /// What shows a certificate for `host`, which is made unless there is one already: that can take milliseconds, so event loops
+  /// leave it to another thread. While another thread is about to make
   /// it, this one waits for that.
   public func mint(for text: String) throws(LeafError) -> TLSServerContext {
     guard let host = CertifiedHost(text) else { throw .noHost(text) }
@@ -78,6 +83,7 @@ public final class LeafCertificates: Sendable {
     }
     let leaf = try make(host, authority, now)
     state.withLock { state in
+      state.issued += 1
       // Somebody may have put another authority in its place meanwhile.
       guard state.authority === authority else { return }
       state.uses += 1

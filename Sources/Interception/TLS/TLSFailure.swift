@@ -8,6 +8,8 @@ public enum TLSFailure: Error, Hashable, Sendable {
   case closed
   /// The handshake took too long.
   case timedOut
+  /// Too many other handshakes were under way until the time was over.
+  case crowded
   /// What came is plain HTTP.
   case plainHTTP
   /// What came is not TLS.
@@ -35,6 +37,7 @@ public enum TLSFailure: Error, Hashable, Sendable {
     case .distrusted: "tls_distrusted"
     case .closed: "tls_closed"
     case .timedOut: "tls_timeout"
+    case .crowded: "tls_crowded"
     case .plainHTTP, .notTLS: "tls_expected"
     case .incompatible, .withoutHTTP11: "tls_incompatible"
     case .certificateMissing, .certificateRefused: "tls_client_certificate"
@@ -50,6 +53,7 @@ public enum TLSFailure: Error, Hashable, Sendable {
     case .distrusted(let alert): "The client does not accept the certificate that it was shown (\(alert))."
     case .closed: "The client closed the connection in the middle of the handshake."
     case .timedOut: "The client did not finish the handshake in time."
+    case .crowded: "The handshake did not begin in time: too many others were under way."
     case .plainHTTP: "The client sent plain HTTP where TLS was expected."
     case .notTLS: "What the client sent is not TLS."
     case .incompatible(let reason): "The client offers nothing that is served here (\(reason))."

@@ -9,6 +9,7 @@ extension TLSFailure {
     case .closed:
       "if it is always so, the client does not trust the listener's certificate, or expects another name in it"
     case .timedOut: "timeouts.handshake in proxy.conf says how long a handshake may take"
+    case .crowded: "raise limits.handshakes, or find out which clients begin handshakes and do not finish them"
     case .plainHTTP, .notTLS: "write https:// where the client names the proxy, or let it use a listener without tls"
     case .incompatible: "TLS 1.3 is needed, or TLS 1.2 with ECDHE and AES or ChaCha20"
     case .withoutHTTP11: "let the client speak HTTP/1.1 here"

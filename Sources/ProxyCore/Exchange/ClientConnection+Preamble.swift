@@ -36,7 +36,7 @@ extension ClientConnection {
         worker.noteProxyHeader(of: peer, error.message)
         return false
       }
-      switch receive() {
+      switch receiveLittle() {
       case .transferred: continue
       case .wouldBlock:
         if isAborted || worker.isDraining { return false }
@@ -44,6 +44,7 @@ extension ClientConnection {
           worker.noteProxyHeader(of: peer, "the header did not come in time")
           return false
         }
+        fitInput()
         await wakeup.wait()
       case .endOfStream, .failed:
         // Whoever only looks whether somebody listens sends nothing at all.
@@ -61,6 +62,8 @@ extension ClientConnection {
   /// Goes on as the connection that the header says this is.
   private func take(_ header: ProxyHeader) -> Bool {
     consume(header.length)
+    // In plain HTTP a request begins here.
+    if certificate == nil, let input { self.input = worker.buffers.grow(input) }
     let client: SocketPeer
     if let source = header.source, let destination = header.destination {
       client = .address(source.description)
@@ -95,7 +98,7 @@ extension ClientConnection {
   /// somebody listens, makes no mistake.
   private func hasBegun() async -> Bool {
     while input == nil {
-      switch receive() {
+      switch receiveLittle() {
       case .transferred: break
       case .wouldBlock:
         if isOverdue || isAborted || worker.isDraining { return false }

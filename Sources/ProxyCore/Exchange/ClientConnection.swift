@@ -301,17 +301,23 @@ final class ClientConnection: @unchecked Sendable {
 
   // MARK: TLS
 
-  /// Shakes hands with a client that speaks TLS from here on: the bytes that it has sent are the first of them. From then on
-  /// ``stream`` is the encrypted one, and ``peerCredentials`` have the client's certificate, if it has shown one.
+  /// Shakes hands with a client that speaks TLS from here on, and has until the deadline for that: the bytes that it has sent
+  /// are the first of them. From then on ``stream`` is the encrypted one, and ``peerCredentials`` have the client's
+  /// certificate, if it has shown one.
+  ///
+  /// There is no TLS session before the ClientHello is whole, and a place among `limits.handshakes` free.
   ///
   /// - Parameter choose: is given the name that the client asks for, if it names one, and may return another context; called
   ///   where `context` pauses at that moment.
   /// - Throws: why there was no agreement; the client has been told, and nothing else can be said on the connection.
   func startTLS(
-    _ context: TLSServerContext, choose: (String?) -> TLSServerContext? = { _ in nil }
+    _ context: @autoclosure () -> TLSServerContext, choose: (String?) async -> TLSServerContext? = { _ in nil }
   ) async throws(TLSFailure) {
-    setDeadline(worker.loop.now + worker.timeouts.handshake)
-    let encrypted = try takeOver(context)
+    try await receiveHello()
+    let client = clientAddress
+    try await enterHandshakes(client)
+    defer { worker.handshakes.leave(client) }
+    let encrypted = try takeOver(context())
     encrypted.observer = wakeup
     stream = encrypted
     isSecure = true
@@ -322,7 +328,7 @@ final class ClientConnection: @unchecked Sendable {
         if let certificate = encrypted.peerCertificate { peerCredentials.certificate = certificate }
         return
       case .hello:
-        if let chosen = choose(encrypted.serverName) { encrypted.use(chosen) }
+        if let chosen = await choose(encrypted.serverName) { encrypted.use(chosen) }
       case .wouldBlock:
         if isOverdue || isAborted { throw .timedOut }
         await wakeup.wait()

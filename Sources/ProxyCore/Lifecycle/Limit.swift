@@ -16,6 +16,7 @@ enum Limit: String, CaseIterable {
   case concurrencyQueue = "concurrency.queue"
   case concurrencyWait = "concurrency.wait"
   case concurrencyClientShare = "concurrency.client_share"
+  case handshakes
   case wildcardHosts = "wildcard_hosts"
   /// Descriptors, or the memory for them.
   case descriptors

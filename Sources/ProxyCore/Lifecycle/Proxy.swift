@@ -82,6 +82,7 @@ public final class Proxy {
         loop: loop, table: plan.table, pools: plan.makePools(configuration, loops: loopCount, dialer, loop, registry),
         requestedHosts: RoutePlan.makeRequestedHosts(configuration, loops: loopCount, dialer, loop, registry),
         configuration: configuration, connectionLimit: share(configuration.limits.connections, of: loopCount),
+        handshakeLimit: share(configuration.limits.handshakes, of: loopCount),
         clients: census, callers: callers, metrics: WorkerMetrics(registry, routes: plan.table.routes),
         accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger, viaName: viaName,
         leaves: leaves)
@@ -89,6 +90,11 @@ public final class Proxy {
     for route in plan.table.routes { route.concurrency?.register(registry, route: route.name) }
     registry.registerProcessMetrics()
     registry.gauge("m2m_proxy_clients", help: "Client addresses that have connections.") { Double(census.clients) }
+    if let leaves {
+      registry.counter(
+        "m2m_proxy_certificates_issued_total", help: "Certificates of intercepted hosts that were made."
+      ) { Double(leaves.issued) }
+    }
     if let sink = accessLog?.sink {
       registry.counter("m2m_proxy_log_lines_dropped_total", help: "Log lines that nobody read in time.") {
         Double(sink.droppedLines)

@@ -31,6 +31,13 @@ final class Worker: @unchecked Sendable {
   let viaName: ViaName
   /// The certificates that are shown inside tunnels; nil where no route is intercepted.
   let leaves: LeafCertificates?
+  /// The TLS handshakes of clients.
+  let handshakes: FairGate
+  /// The round of the loop in which the last one of them began.
+  var lastHandshake = Instant.never
+  /// The certificates of hosts that are being made on another thread for this loop: one at a time, since any of them takes a
+  /// core.
+  let minting = FairGate(places: 1)
   let logger: Logger
   private(set) var isDraining = false
   /// How many requests were answered, or given up. Written by the loop's thread, read at the end by another.
@@ -59,7 +66,8 @@ final class Worker: @unchecked Sendable {
   init(
     loop: EventLoop, table: RouteTable, pools: [UpstreamPool], requestedHosts: RequestedHosts,
     configuration: ProxyConfiguration,
-    connectionLimit: Int, clients: ClientCensus, callers: CallerDirectory? = nil, metrics: WorkerMetrics,
+    connectionLimit: Int, handshakeLimit: Int = 512, clients: ClientCensus, callers: CallerDirectory? = nil,
+    metrics: WorkerMetrics,
     accessLog: AccessLog?, logger: Logger, viaName: ViaName = ViaName(), leaves: LeafCertificates? = nil
   ) {
     self.loop = loop
@@ -68,6 +76,7 @@ final class Worker: @unchecked Sendable {
     self.requestedHosts = requestedHosts
     self.connectionLimit = connectionLimit
     self.clients = clients
+    handshakes = FairGate(places: handshakeLimit)
     self.callers = callers
     requestsPerConnection = configuration.limits.requestsPerConnection
     minRate = configuration.limits.minRate

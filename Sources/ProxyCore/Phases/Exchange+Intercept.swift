@@ -11,6 +11,7 @@ extension Exchange {
       return
     }
     let host = text(of: authority.nameWithoutDot).lowercased()
+    connection.setDeadline(worker.loop.now + worker.timeouts.handshake)
     let context = try await leafContext(for: host, leaves)
     tunnelRequest = TunnelRequest(method: "CONNECT", host: text(of: authority.host))
     status = 200
@@ -27,19 +28,38 @@ extension Exchange {
     ending = .keepsConnection
   }
 
-  /// What shows a certificate for `host`. One that has to be made first is made elsewhere: signing with a large key takes
-  /// milliseconds, in which the loop serves others.
+  /// What shows a certificate for `host`. One that has to be made first is made on another thread, since signing with a large
+  /// key takes milliseconds: one at a time for each loop, so that a client that asks for many hosts takes no more than that, and
+  /// others have their turn in between.
   private func leafContext(
     for host: String, _ leaves: LeafCertificates
   ) async throws(ExchangeError) -> TLSServerContext {
     if let context = leaves.cached(for: host) { return context }
-    let delivery = Delivery<Result<TLSServerContext, LeafError>>(loop: worker.loop, wakeup: connection.wakeup)
-    Task.detached { delivery.deliver(Result { () throws(LeafError) in try leaves.mint(for: host) }) }
-    connection.setDeadline(worker.loop.now + worker.timeouts.handshake)
-    do throws(ExchangeError) {
-      while delivery.value == nil {
-        try await wait(overdue: .interception(.failed("making a certificate took too long")))
+    let tookTooLong = ExchangeError.interception(.failed("making a certificate took too long"))
+    let (worker, client) = (self.worker, connection.clientAddress)
+    if !worker.minting.enter(client) {
+      let isMine = await worker.minting.wait(for: client, at: connection.wakeup) {
+        do throws(ExchangeError) { try check(overdue: tookTooLong) } catch { return false }
+        return true
       }
+      guard isMine else {
+        try check(overdue: tookTooLong)
+        throw tookTooLong
+      }
+      // Another connection may have been waiting for the same one.
+      if let context = leaves.cached(for: host) {
+        worker.minting.leave(client)
+        return context
+      }
+    }
+    let delivery = Delivery<Result<TLSServerContext, LeafError>>(loop: worker.loop, wakeup: connection.wakeup)
+    Task.detached {
+      delivery.deliver(Result { () throws(LeafError) in try leaves.mint(for: host) })
+      // Whether or not the client still waits for it.
+      worker.loop.perform { worker.minting.leave(client) }
+    }
+    do throws(ExchangeError) {
+      while delivery.value == nil { try await wait(overdue: tookTooLong) }
     } catch {
       delivery.refuse()
       throw error
@@ -64,8 +84,8 @@ extension Exchange {
     }
   }
 
-  /// Returns the name that the client asked for if it is not `host`. Where that is a host whose requests are served here too,
-  /// it is shown the certificate for it: so it can read the answer that says what is wrong.
+  /// Returns the name that the client asked for if it is not `host`. Where that is a host that is intercepted too, the client
+  /// is shown the certificate for it, so that it can read the response that says what is wrong; otherwise that for `host`.
   private func startTLS(
     _ context: TLSServerContext, _ host: String, _ leaves: LeafCertificates
   ) async throws(ExchangeError) -> String? {
@@ -74,7 +94,9 @@ extension Exchange {
       try await connection.startTLS(context) { name in
         guard let name, name.lowercased() != host, name.lowercased() != "\(host)." else { return nil }
         otherName = name
-        return isIntercepted(name) ? try? leaves.mint(for: name) : nil
+        guard isIntercepted(name) else { return nil }
+        // Without it the client gets the same response, if it accepts the other certificate.
+        return try? await leafContext(for: name, leaves)
       }
     } catch {
       throw connection.isAborted ? .draining : .clientTLS(error, inside: host)

@@ -1,0 +1,98 @@
+internal import Bytes
+internal import Interception
+internal import Reactor
+
+// What comes before a TLS session: a connection that has sent a part of its ClientHello costs little more than an idle one.
+extension ClientConnection {
+  /// Who is at the other end, as far as clients are told apart when they share something.
+  var clientAddress: ClientAddress {
+    if case .counted(let client) = standing { return client }
+    return ClientAddress(peer)
+  }
+
+  /// Receives the client's ClientHello, until it is whole or the deadline has passed.
+  func receiveHello() async throws(TLSFailure) {
+    while true {
+      if let input {
+        switch ClientHello.scan(input.readableBytes) {
+        case .incomplete: break
+        // Nothing follows it before the server's answer, since no early data is accepted.
+        case .whole where input.count <= ClientHello.mostBytes: return fitInput()
+        case .whole, .tooLong:
+          sendAlert(.decodeError)
+          throw .broken("more than \(ClientHello.mostBytes / 1024) KB came as its beginning")
+        case .malformed:
+          sendAlert(.unexpectedMessage)
+          throw .notTLS
+        }
+      }
+      switch receiveLittle() {
+      case .transferred: continue
+      case .wouldBlock:
+        if isOverdue || isAborted { throw .timedOut }
+        fitInput()
+        await wakeup.wait()
+      case .endOfStream, .failed: throw .closed
+      }
+    }
+  }
+
+  /// Takes a place among the handshakes that are under way at the same time, if need be later, but not after the deadline.
+  func enterHandshakes(_ client: ClientAddress) async throws(TLSFailure) {
+    let gate = worker.handshakes
+    if !gate.enter(client) {
+      worker.metrics.reached(.handshakes)
+      guard await gate.wait(for: client, at: wakeup, while: { !isOverdue && !isAborted && !isGone }) else {
+        throw isGone ? .closed : .crowded
+      }
+    }
+    // A handshake takes the loop for as long as the signature does: others have their turn after each of them.
+    while worker.lastHandshake == worker.loop.now {
+      await worker.loop.yield()
+    }
+    worker.lastHandshake = worker.loop.now
+  }
+
+  /// Receives behind what there is, into a buffer that grows with it.
+  func receiveLittle() -> IOResult {
+    guard stream.isReadable else { return .wouldBlock }
+    let buffer: ByteBuffer
+    if let input {
+      buffer = input.freeSpace > 0 ? input : worker.buffers.double(input)
+      self.input = buffer
+    } else {
+      buffer = worker.buffers.lendSmall()
+    }
+    let result = stream.receive(into: buffer)
+    if case .transferred = result {
+      input = buffer
+    } else if input == nil {
+      worker.buffers.giveBack(buffer)
+    }
+    return result
+  }
+
+  /// A wait begins: what is there is kept in as little memory as it needs.
+  func fitInput() {
+    guard let input else { return }
+    self.input = worker.buffers.fit(input)
+  }
+
+  private var isGone: Bool { stream.peerClosed || stream.hasFailed }
+
+  /// An alert's number (RFC 8446 section 6).
+  private enum Alert: UInt8 {
+    case unexpectedMessage = 10
+    case decodeError = 50
+  }
+
+  /// Says that there is no handshake, as far as there is room for that.
+  private func sendAlert(_ alert: Alert) {
+    let buffer = worker.buffers.lendSmall()
+    // A record (21: alert) of two bytes: fatal, and which.
+    let record: [UInt8] = [21, 3, 1, 0, 2, 2, alert.rawValue]
+    buffer.append(record.span)
+    _ = stream.send(from: buffer)
+    worker.buffers.giveBack(buffer)
+  }
+}

@@ -1,0 +1,109 @@
+internal import DequeModule
+
+/// A number of places that clients share so that none of them can take all: a client gets another place only while more are
+/// free than it has. One client alone gets half of them, two get a third each, and a rest stays free for the next one.
+///
+/// Of the clients that wait, the one with the fewest places is next; of several, the one that got its last place longest ago.
+/// Within a client it is first come, first served. A value, without lock or clock.
+struct FairPlaces<Client: Hashable, Waiter: AnyObject> {
+  private struct Party {
+    // How many clients had come before it.
+    let arrival: UInt64
+    var taken = 0
+    // The number of the admission by which it got its last place.
+    var lastAdmission: UInt64 = 0
+    var waiters = Deque<Waiter>()
+
+    /// The lowest one is next.
+    var rank: (Int, UInt64, UInt64) { (taken, lastAdmission, arrival) }
+  }
+
+  /// How many places there are.
+  let places: Int
+  /// How many of them are taken.
+  private(set) var taken = 0
+  /// How many wait.
+  private(set) var waiting = 0
+
+  // Those who have a place, or wait.
+  private var parties: [Client: Party] = [:]
+  private var admissions: UInt64 = 0
+  private var arrivals: UInt64 = 0
+
+  init(places: Int) {
+    self.places = places
+  }
+
+  /// Takes a place for `client`; false where it has to wait. Nobody who waits is overtaken: a client that waits for another
+  /// place does not get one this way either.
+  mutating func enter(_ client: Client) -> Bool {
+    var party = known(client)
+    guard mayEnter(party) else { return false }
+    admit(&party)
+    parties[client] = party
+    return true
+  }
+
+  /// Appends `waiter` to those of `client`, which has just not been let in.
+  mutating func wait(_ waiter: Waiter, for client: Client) {
+    var party = known(client)
+    party.waiters.append(waiter)
+    parties[client] = party
+    waiting += 1
+  }
+
+  /// `client` leaves a place. ``next()`` says who gets one now.
+  mutating func leave(_ client: Client) {
+    guard var party = parties[client], party.taken > 0 else {
+      preconditionFailure("a place is left that was not taken")
+    }
+    party.taken -= 1
+    taken -= 1
+    keep(party, of: client)
+  }
+
+  /// Takes a place for one who waits, and returns it; nil where nobody may have one. To be repeated until then, after each
+  /// ``leave(_:)``.
+  mutating func next() -> Waiter? {
+    guard waiting > 0 else { return nil }
+    // As many comparisons as there are clients that wait or have a place: far less work than what the places are for.
+    let found = parties.lazy.filter { !$0.value.waiters.isEmpty }.min { $0.value.rank < $1.value.rank }
+    guard let (client, party) = found, mayEnter(party) else { return nil }
+    var next = party
+    let waiter = next.waiters.removeFirst()
+    waiting -= 1
+    admit(&next)
+    parties[client] = next
+    return waiter
+  }
+
+  /// `waiter` of `client` waits no longer; false where it does not wait, since it has got a place.
+  mutating func withdraw(_ waiter: Waiter, of client: Client) -> Bool {
+    guard var party = parties[client], let index = party.waiters.firstIndex(where: { $0 === waiter }) else {
+      return false
+    }
+    party.waiters.remove(at: index)
+    waiting -= 1
+    keep(party, of: client)
+    return true
+  }
+
+  private mutating func known(_ client: Client) -> Party {
+    if let party = parties[client] { return party }
+    arrivals += 1
+    return Party(arrival: arrivals)
+  }
+
+  private func mayEnter(_ party: Party) -> Bool { party.taken < places - taken }
+
+  private mutating func admit(_ party: inout Party) {
+    admissions += 1
+    party.lastAdmission = admissions
+    party.taken += 1
+    taken += 1
+  }
+
+  private mutating func keep(_ party: Party, of client: Client) {
+    parties[client] = party.taken == 0 && party.waiters.isEmpty ? nil : party
+  }
+}
