@@ -10,6 +10,27 @@ extension ClientConnection {
     return ClientAddress(peer)
   }
 
+  /// Waits without a task until the ClientHello is whole, or something else begins, or nothing will come any more.
+  func restUntilHello() {
+    let isOver = isOverdue || isAborted || worker.isDraining && input == nil
+    guard !isOver, helloIsIncomplete() else { return beginPreamble() }
+    wakeup.wait { [unowned self] in restUntilHello() }
+  }
+
+  /// Receives what has come; false where a look at it, or at the connection, says more.
+  private func helloIsIncomplete() -> Bool {
+    while true {
+      switch receiveLittle() {
+      case .transferred:
+        guard let input, ClientHello.scan(input.readableBytes) == .incomplete else { return false }
+      case .wouldBlock:
+        fitInput()
+        return true
+      case .endOfStream, .failed: return false
+      }
+    }
+  }
+
   /// Receives the client's ClientHello, until it is whole or the deadline has passed.
   func receiveHello() async throws(TLSFailure) {
     while true {
@@ -45,6 +66,8 @@ extension ClientConnection {
       guard await gate.wait(for: client, at: wakeup, while: { !isOverdue && !isAborted && !isGone }) else {
         throw isGone ? .closed : .crowded
       }
+      // The time that it had to wait for others was not its own.
+      setDeadline(worker.loop.now + worker.timeouts.handshake)
     }
     // A handshake takes the loop for as long as the signature does: others have their turn after each of them.
     while worker.lastHandshake == worker.loop.now {

@@ -16,6 +16,7 @@ extension ClientConnection {
   func isReady() async -> Bool {
     if case .unknown = standing {
       guard await readProxyHeader() else { return false }
+      setDeadline(worker.loop.now + worker.timeouts.handshake)
     }
     if case .refused = standing {
       // To say it in TLS would cost what the limit is to save.
@@ -76,9 +77,8 @@ extension ClientConnection {
     return true
   }
 
-  /// Agrees on TLS with the client; false when there is no agreement.
+  /// Agrees on TLS with the client, until the deadline; false when there is no agreement.
   private func shakeHands(_ certificate: ListenerCertificate) async -> Bool {
-    setDeadline(worker.loop.now + worker.timeouts.handshake)
     guard await hasBegun() else { return false }
     guard isHandshake else {
       worker.noteHandshake(of: peer, isText ? .plainHTTP : .notTLS, listener)

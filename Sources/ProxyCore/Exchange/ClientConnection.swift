@@ -119,6 +119,15 @@ final class ClientConnection: @unchecked Sendable {
       beginIdleness()
       return rest()
     }
+    if case .counted = standing {
+      setDeadline(worker.loop.now + worker.timeouts.handshake)
+      return restUntilHello()
+    }
+    beginPreamble()
+  }
+
+  /// Goes through what comes before the first request, and serves.
+  func beginPreamble() {
     worker.loop.start { [self] in
       guard await isReady() else { return end() }
       beginIdleness()

@@ -24,9 +24,10 @@ def _name(text: str) -> x509.Name:
 class CertificateAuthority:
     """A root, or, with an `issuer`, an authority below that one."""
 
-    def __init__(self, directory: Path, name: str = "test CA", issuer: "CertificateAuthority | None" = None):
+    def __init__(self, directory: Path, name: str = "test CA", issuer: "CertificateAuthority | None" = None,
+                 key=None):
         self._directory = directory
-        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._key = key or ec.generate_private_key(ec.SECP256R1())
         self._name = _name(name)
         self._certificate = self._build(
             self._name, issuer._name if issuer else self._name, self._key.public_key(),
