@@ -119,8 +119,8 @@ let package = Package(
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "Addresses", "Bytes", "Configuration", "HTTPWire", "Interception", "Locks", "ProxyProtocol", "Routing", "Secrets",
-        "Tokens",
+        "Addresses", "Bytes", "Configuration", "HTTPWire", "Interception", "Locks", "ProxyProtocol", "Routing",
+        "Secrets", "Tokens",
       ],
       path: "Tests/FuzzTargets", swiftSettings: strict),
 

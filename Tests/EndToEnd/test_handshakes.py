@@ -1,6 +1,7 @@
 """What TLS handshakes of clients may cost: memory before there is a ClientHello, places, and certificates that are made."""
 
 import json
+import os
 import socket
 import ssl
 
@@ -272,3 +273,28 @@ def test_certificates_for_other_intercepted_hosts_are_made_once(start_proxy, lar
             assert ("DNS", name) in client.socket.getpeercert()["subjectAltName"]
             assert client.exchange(get("/", host=name)).status == (200 if name == HOST else 421)
     assert issued(proxy) == 3
+
+
+def seconds_beside_the_loop(proxy) -> float:
+    """The processor time of all threads but the first one, which runs the only loop."""
+    def ticks(path) -> int:
+        with open(path) as file:
+            return sum(map(int, file.read().rsplit(")")[1].split()[11:13]))
+    return (ticks(f"/proc/{proxy.pid}/stat") - ticks(f"/proc/{proxy.pid}/task/{proxy.pid}/stat")) / os.sysconf("SC_CLK_TCK")
+
+
+def test_certificates_are_made_beside_the_loop_whatever_asks_for_them(start_proxy, large_authority, origin):
+    proxy = start_proxy({"match": [HOST, "*.shop.example"], "tunnel": "intercept", "forward_to": origin.url},
+                        interception=large_authority, loops=1)
+
+    def cost(target, name) -> float:
+        before = seconds_beside_the_loop(proxy)
+        for number in range(60):
+            with TunnelClient(proxy.address, f"{target.format(number)}:443") as client:
+                client.start_tls(unverified(), name.format(number))
+        return seconds_beside_the_loop(proxy) - before
+
+    by_connect, by_server_name = cost("c{}.shop.example", "c{}.shop.example"), cost(HOST, "s{}.shop.example")
+    assert issued(proxy) == 121
+    # 60 signatures of 4096 bits take 20 ticks of the clock and more.
+    assert by_connect > 0.05 and by_server_name > by_connect / 2
