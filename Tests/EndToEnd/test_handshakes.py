@@ -26,9 +26,9 @@ def certificate(authority):
 @pytest.fixture
 def tls_proxy(start_proxy, origin, certificate):
     """A proxy with one loop, and one listener, which speaks TLS."""
-    def start(**settings):
+    def start(listener: dict = {}, **settings):
         tls = {"certificate": str(certificate.certificate), "key": str(certificate.key)}
-        listen = [{"address": "127.0.0.1:0", "tls": tls}]
+        listen = [{"address": "127.0.0.1:0", "tls": tls} | listener]
         return start_proxy({"forward_to": origin.url}, listen=listen, **({"loops": 1} | settings))
     return start
 
@@ -149,6 +149,41 @@ def test_a_client_hello_may_come_in_any_pieces(tls_proxy, shake, version):
     records = [b"\x16\x03\x01" + len(message[at:at + 100]).to_bytes(2) + message[at:at + 100]
                for at in range(0, len(message), 100)]
     assert client.send(*records).finish().exchange(get("/api/x")).status == 200
+
+
+def test_the_header_of_a_load_balancer_and_a_client_hello_may_come_in_any_pieces(tls_proxy, shake):
+    proxy = tls_proxy({"proxy_protocol": ["127.0.0.1"]})
+    client = shake(proxy)
+    sent = b"PROXY TCP4 192.0.2.7 192.0.2.1 4711 443\r\n" + client.hello
+    client.send(*(sent[at:at + 1] for at in range(len(sent))))
+    assert client.finish().exchange(get("/api/x")).status == 200
+    assert proxy.requests_logged(1)[0]["client"] == "192.0.2.7:4711"
+
+
+def test_a_client_hello_inside_a_tunnel_may_come_in_any_pieces(start_proxy, interception, origin):
+    proxy = start_proxy({"tunnel": "intercept", "forward_to": origin.url}, interception=interception.settings)
+    with TunnelClient(proxy.address, f"{HOST}:443") as client:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        session = interception.context().wrap_bio(incoming, outgoing, server_hostname=HOST)
+        with pytest.raises(ssl.SSLWantReadError):
+            session.do_handshake()
+        for byte in outgoing.read():
+            client.send(bytes([byte]))
+        while True:
+            incoming.write(client.socket.recv(1 << 16))
+            try:
+                session.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                client.send(outgoing.read())
+        session.write(get("/"))
+        client.send(outgoing.read())
+        while True:
+            try:
+                assert session.read(100).startswith(b"HTTP/1.1 200")
+                break
+            except ssl.SSLWantReadError:
+                incoming.write(client.socket.recv(1 << 16))
 
 
 @pytest.mark.parametrize(("sent", "alert", "error", "detail"), [
