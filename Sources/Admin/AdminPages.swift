@@ -2,8 +2,11 @@ internal import HTTPService
 
 /// What the admin listener answers: a value, so that it can be tested without a socket.
 struct AdminPages: Sendable {
-  /// Whoever asks here sends no content, and asks every few seconds.
-  static let limits = ServiceLimits(body: 0, connections: 64)
+  /// Clients of the admin listener send no content, and a request every few seconds.
+  /// Four places are for this machine alone: a health check needs one, however many connections the network makes.
+  static let limits = ServiceLimits(
+    body: 0, connections: 64, reservedForLocal: 4, headTimeout: .seconds(5), bodyTimeout: .seconds(10),
+    transferTimeout: .seconds(30))
 
   /// The metrics in Prometheus' text format.
   let metrics: @Sendable () -> [UInt8]

@@ -27,7 +27,11 @@ public final class HTTPService: @unchecked Sendable {
   private let listener: Listener
   private var handler: Handler?
   private let arrivals: Arrivals
-  private var connections: [ObjectIdentifier: ServiceConnection] = [:]
+  private var places: ConnectionPlaces<ServiceConnection>
+  private var isPaused = false
+  private let placeTimer = LoopTimer()
+  // The loop may have requests of the proxy to serve: a crowd of connections must not hold them up.
+  private static let acceptsInARow = 8
 
   // What the listener calls, which has to exist before the service that it calls.
   private final class Arrivals {
@@ -43,17 +47,21 @@ public final class HTTPService: @unchecked Sendable {
     host: String, port: UInt16, limits: ServiceLimits = ServiceLimits(), refusesForeignPages: Bool, on loop: EventLoop
   ) throws(Errno) {
     let arrivals = Arrivals()
-    listener = try Listener(host: host, port: port, sharesPort: false, on: loop) { socket, _ in
-      arrivals.service?.accept(socket)
+    listener = try Listener(
+      host: host, port: port, sharesPort: false, acceptsInARow: Self.acceptsInARow, on: loop
+    ) { socket, peer in
+      arrivals.service?.accept(socket, from: peer)
     }
     address = listener.address
     self.port = listener.port
     self.limits = limits
+    places = ConnectionPlaces(limit: limits.connections, reserved: limits.reservedForLocal)
     let isLoopback = IPAddress(ofEndpoint: listener.address)?.isLoopback ?? false
     pages = refusesForeignPages ? .refuseForeign(isLoopback: isLoopback) : .serve
     self.loop = loop
     self.arrivals = arrivals
     arrivals.service = self
+    placeTimer.action = { arrivals.service?.updateListener() }
     listener.onExhaustion = { errno in arrivals.service?.onExhaustion(errno) }
   }
 
@@ -69,15 +77,26 @@ public final class HTTPService: @unchecked Sendable {
   public func close() {
     isClosing = true
     listener.close()
-    for connection in connections.values { connection.interrupt() }
+    loop.retire(placeTimer)
+    for connection in places.all { connection.interrupt() }
   }
 
-  private func accept(_ socket: consuming Descriptor) {
+  private func accept(_ socket: consuming Descriptor, from peer: SocketPeer) {
     guard let handler else { return }
+    let isLocal = Self.isLocal(peer, at: socket.number)
+    switch places.place(forLocal: isLocal, at: loop.now) {
+    case .free: break
+    case .of(let other):
+      places.remove(other)
+      other.giveWay()
+    // Waiting would not do: behind this one there may be a client for which a place is reserved.
+    case .none: return
+    }
     do {
-      let connection = ServiceConnection(try TimedStream(socket, on: loop), of: self, handler: handler)
-      connections[ObjectIdentifier(connection)] = connection
-      if connections.count >= limits.connections { listener.pause() }
+      let stream = try TimedStream(socket, on: loop)
+      stream.waits = { [unowned self] in if isPaused { updateListener() } }
+      let connection = ServiceConnection(stream, isLocal: isLocal, of: self, handler: handler)
+      places.add(connection)
       // The loop's thread is where this runs and where the task will: nothing leaves it.
       let confined = Confined(connection)
       loop.start { await confined.value.run() }
@@ -85,10 +104,29 @@ public final class HTTPService: @unchecked Sendable {
       // The socket is closed; the kernel has no room to watch it.
       onExhaustion(error)
     }
+    updateListener()
+  }
+
+  /// Accepts while there is a place for somebody, if only that of another connection.
+  private func updateListener() {
+    guard !isClosing else { return }
+    let next = places.nextPlace()
+    let mustPause = next > loop.now
+    loop.set(placeTimer, to: mustPause ? next : .never)
+    guard mustPause != isPaused else { return }
+    isPaused = mustPause
+    if mustPause { listener.pause() } else { listener.resume() }
   }
 
   func ended(_ connection: ServiceConnection) {
-    connections[ObjectIdentifier(connection)] = nil
-    if connections.count < limits.connections, !isClosing { listener.resume() }
+    places.remove(connection)
+    updateListener()
+  }
+
+  /// Whether the other end is on this machine: at a loopback address, or at the very address that it has called.
+  private static func isLocal(_ peer: SocketPeer, at descriptor: Int32) -> Bool {
+    guard case .address(let text) = peer else { return true }
+    guard let address = IPAddress(ofEndpoint: text) else { return false }
+    return address.isLoopback || address == IPAddress(ofEndpoint: SocketAddress.text(of: descriptor, peer: false))
   }
 }

@@ -29,6 +29,9 @@ final class RequestReader {
     parser = RequestHeadParser(limits: limits.head)
   }
 
+  /// Whether a part of a request has arrived.
+  var hasBegun: Bool { !buffer.isEmpty }
+
   /// The next request, whole.
   func next() async throws(End) -> ArrivedRequest {
     try await readHead()
@@ -40,18 +43,29 @@ final class RequestReader {
 
   /// Takes and drops what still arrives until the client closes its side, or `deadline`.
   func discard(until deadline: Instant) async {
-    repeat { buffer.removeAll() } while await stream.receive(into: buffer, until: deadline) == .received
+    let begun = loop.now
+    repeat {
+      buffer.removeAll()
+      guard await stream.receive(into: buffer, until: deadline, as: .idle(since: begun)) == .received else { return }
+      await stream.pass()
+    } while loop.now < deadline
   }
 
   private func readHead() async throws(End) {
-    var deadline = loop.now + (buffer.isEmpty ? limits.idleTimeout : limits.headTimeout)
+    var since = loop.now
+    var deadline = since + (buffer.isEmpty ? limits.idleTimeout : limits.headTimeout)
     while true {
       if try hasHead() { return }
       let isIdle = buffer.isEmpty
       // A head that fills the buffer from its beginning is refused above: compacting makes room.
       if buffer.freeSpace == 0 { buffer.compact() }
-      switch await stream.receive(into: buffer, until: deadline, isInterruptible: isIdle) {
-      case .received: if isIdle { deadline = loop.now + limits.headTimeout }
+      switch await stream.receive(
+        into: buffer, until: deadline, as: .idle(since: since), isInterruptible: isIdle)
+      {
+      case .received:
+        guard isIdle else { continue }
+        since = loop.now
+        deadline = since + limits.headTimeout
       case .timedOut where !isIdle: throw .refused(.text(408, "The head of the request took too long to arrive."))
       case .timedOut, .interrupted, .ended: throw .gone
       }
@@ -91,9 +105,10 @@ final class RequestReader {
     if case .length(let length) = head.framing, length > UInt64(limits.body) { throw .refused(tooLarge) }
     if head.expectsContinue, buffer.isEmpty { try await invite() }
     var decoder = BodyDecoder(head.framing)
+    let begun = loop.now
     var body: [UInt8] = []
     while !decoder.isFinished {
-      if buffer.isEmpty { try await receiveBody() }
+      if buffer.isEmpty { try await receiveBody(begun) }
       let consumed = try take(&decoder, into: &body)
       guard body.count <= limits.body else { throw .refused(tooLarge) }
       buffer.consume(consumed)
@@ -116,8 +131,10 @@ final class RequestReader {
     }
   }
 
-  private func receiveBody() async throws(End) {
-    switch await stream.receive(into: buffer, until: loop.now + limits.bodyTimeout) {
+  private func receiveBody(_ begun: Instant) async throws(End) {
+    let now = loop.now
+    let deadline = min(now + limits.bodyTimeout, begun + limits.transferTimeout)
+    switch await stream.receive(into: buffer, until: deadline, as: .transferring(begun: begun, moved: now)) {
     case .received: return
     case .timedOut: throw .refused(.text(408, "The content of the request took too long to arrive."))
     case .ended, .interrupted: throw .gone
@@ -128,7 +145,7 @@ final class RequestReader {
   private func invite() async throws(End) {
     let interim = ByteBuffer(capacity: 32)
     interim.append("HTTP/1.1 100 Continue\r\n\r\n" as StaticString)
-    guard await stream.send(interim, pause: limits.bodyTimeout) else { throw .gone }
+    guard await stream.send(interim, pause: limits.bodyTimeout, total: limits.transferTimeout) else { throw .gone }
   }
 
   private func text(_ range: ByteRange) -> String {

@@ -1,18 +1,31 @@
 internal import Reactor
 
 /// One client's connection, from its beginning to its end.
-final class ServiceConnection {
+final class ServiceConnection: PlaceHolder {
+  let isLocal: Bool
+
   private let stream: TimedStream
   // A cycle until the connection ends, and the service forgets it.
   private let service: HTTPService
   private let handler: HTTPService.Handler
   private let reader: RequestReader
 
-  init(_ stream: TimedStream, of service: HTTPService, handler: @escaping HTTPService.Handler) {
+  init(_ stream: TimedStream, isLocal: Bool, of service: HTTPService, handler: @escaping HTTPService.Handler) {
     self.stream = stream
+    self.isLocal = isLocal
     self.service = service
     self.handler = handler
     reader = RequestReader(stream, limits: service.limits, pages: service.pages, on: service.loop)
+  }
+
+  /// A request that is about to be read counts as one that is answered.
+  var activity: Activity {
+    if case .idle = stream.activity, stream.hasNews, !reader.hasBegun { .working } else { stream.activity }
+  }
+
+  /// Ends the connection at once, so that another one can have its place.
+  func giveWay() {
+    stream.abort()
   }
 
   /// Ends the connection if it is between two requests, else after the answer.
@@ -35,6 +48,7 @@ final class ServiceConnection {
         let isLast = !request.keepsAlive || service.isClosing
         guard await send(response, isHead: request.isHead, closing: isLast) else { return }
         if isLast { break }
+        await stream.pass()
       }
     } catch {
       guard case .refused(let response) = error, await send(response, isHead: false, closing: true) else { return }
@@ -45,6 +59,8 @@ final class ServiceConnection {
   }
 
   private func send(_ response: ServiceResponse, isHead: Bool, closing: Bool) async -> Bool {
-    await stream.send(response.bytes(isHead: isHead, closing: closing), pause: service.limits.bodyTimeout)
+    let limits = service.limits
+    return await stream.send(
+      response.bytes(isHead: isHead, closing: closing), pause: limits.bodyTimeout, total: limits.transferTimeout)
   }
 }

@@ -21,10 +21,18 @@ final class TimedStream {
   private let wakeup: Wakeup
   private let timer = LoopTimer()
   private var isInterrupted = false
+  private var isClosed = false
+
+  /// What happens while the task waits for the peer.
+  private(set) var activity = Activity.working
+  /// Called each time the task begins to wait for the peer.
+  var waits: () -> Void = {}
 
   /// Takes over a connected socket. On the loop's thread, as everything here.
   init(_ socket: consuming Descriptor, on loop: EventLoop) throws(Errno) {
     stream = try SocketStream(socket, on: loop)
+    // A request may have arrived before the connection was accepted: only after a look at the socket is it idle.
+    stream.isReadable = true
     self.loop = loop
     let wakeup = Wakeup(on: loop)
     self.wakeup = wakeup
@@ -38,12 +46,17 @@ final class TimedStream {
     wakeup.wake()
   }
 
+  /// Whether a report of the kernel has arrived that the task has yet to look at.
+  var hasNews: Bool { stream.isReadable }
+
   /// Reads into the free space of `buffer`, of which there must be some.
-  /// - Parameter isInterruptible: whether ``interrupt()`` ends the waiting.
-  func receive(into buffer: ByteBuffer, until deadline: Instant, isInterruptible: Bool = false) async -> Reading {
-    loop.set(timer, to: deadline)
-    defer { loop.set(timer, to: .never) }
-    while true {
+  /// - Parameters:
+  ///   - activity: what the connection does while it waits.
+  ///   - isInterruptible: whether ``interrupt()`` ends the waiting.
+  func receive(
+    into buffer: ByteBuffer, until deadline: Instant, as activity: Activity, isInterruptible: Bool = false
+  ) async -> Reading {
+    while !isClosed {
       if stream.isReadable {
         switch stream.receive(into: buffer) {
         case .transferred: return .received
@@ -53,40 +66,79 @@ final class TimedStream {
       }
       if isInterrupted, isInterruptible { return .interrupted }
       if loop.now >= deadline { return .timedOut }
-      await wakeup.wait()
+      await wait(until: deadline, as: activity)
     }
+    return .ended
   }
 
-  /// Sends all of `buffer`; whether that succeeded. The peer may pause for `pause` at most.
-  func send(_ buffer: ByteBuffer, pause: Duration) async -> Bool {
-    var deadline = loop.now + pause
-    defer { loop.set(timer, to: .never) }
-    while !buffer.isEmpty {
+  /// Sends all of `buffer`; whether that succeeded. The peer may pause for `pause` at most, and take `total` in all.
+  func send(_ buffer: ByteBuffer, pause: Duration, total: Duration) async -> Bool {
+    let begun = loop.now
+    var moved = begun
+    while !isClosed {
       if stream.isWritable {
         switch stream.send(from: buffer) {
         case .transferred:
-          deadline = loop.now + pause
+          if buffer.isEmpty { return true }
+          moved = loop.now
           continue
         case .endOfStream, .failed: return false
         case .wouldBlock: break
         }
       }
-      if loop.now >= deadline { return false }
-      loop.set(timer, to: deadline)
-      await wakeup.wait()
+      let deadline = min(moved + pause, begun + total)
+      if loop.now >= deadline {
+        abort()
+        return false
+      }
+      await wait(until: deadline, as: .transferring(begun: begun, moved: moved))
     }
-    return true
+    return false
+  }
+
+  /// Lets the other tasks and sockets of the loop have their turn: a peer that is fast enough never makes this one wait.
+  func pass() async {
+    activity = .idle(since: loop.now)
+    await loop.yield()
+    activity = .working
+  }
+
+  private func wait(until deadline: Instant, as activity: Activity) async {
+    self.activity = activity
+    loop.set(timer, to: deadline)
+    waits()
+    await wakeup.wait()
+    loop.set(timer, to: .never)
+    self.activity = .working
   }
 
   /// Tells the peer that nothing more will be sent.
   func finishSending() {
+    guard !isClosed else { return }
     stream.finishSending()
+  }
+
+  /// Ends the connection, and the waiting for its peer. What the peer has not taken by now is lost.
+  func abort() {
+    // Otherwise the kernel would keep what is left, and try to deliver it for minutes.
+    end { if buffersOutput { stream.abort() } else { stream.close() } }
+    wakeup.wake()
   }
 
   /// Ends the connection.
   func close() {
+    end { stream.close() }
+  }
+
+  private var buffersOutput: Bool {
+    if case .transferring = activity { true } else { stream.undeliveredBytes > 0 }
+  }
+
+  private func end(_ body: () -> Void) {
+    guard !isClosed else { return }
+    isClosed = true
     stream.observer = nil
-    stream.close()
+    body()
     loop.retire(timer)
   }
 }

@@ -19,6 +19,7 @@ public final class Listener: Watch {
   private let isUnix: Bool
   private let isInherited: Bool
   private let sharesQueue: Bool
+  private let acceptsInARow: Int
   private let accepted: (consuming Descriptor, SocketPeer) -> Void
   private var isStarted = false
   // Two reasons not to accept, which end independently of each other.
@@ -28,15 +29,15 @@ public final class Listener: Watch {
   private var failuresInARow = 0
 
   private static let retryDelay = Duration.milliseconds(100)
-  // A burst of new connections must not keep those that are open from being served.
-  private static let acceptsInARow = 32
+  private static let failuresInARowLimit = 32
 
   /// Accepts from `socket` on the thread of `loop`, once it is started.
   ///
   /// - Parameter sharesQueue: whether other loops accept from the same queue.
+  /// - Parameter acceptsInARow: after how many connections those that are open have their turn.
   /// - Parameter accepted: takes each connection, non-blocking, and who made it.
   public init(
-    _ socket: consuming ListeningSocket, sharesQueue: Bool = false, on loop: EventLoop,
+    _ socket: consuming ListeningSocket, sharesQueue: Bool = false, acceptsInARow: Int = 32, on loop: EventLoop,
     accepted: @escaping (consuming Descriptor, SocketPeer) -> Void
   ) {
     address = socket.address
@@ -44,6 +45,7 @@ public final class Listener: Watch {
     isUnix = socket.isUnix
     isInherited = socket.isInherited
     self.sharesQueue = sharesQueue
+    self.acceptsInARow = acceptsInARow
     self.loop = loop
     self.accepted = accepted
     self.socket = consume socket
@@ -58,13 +60,15 @@ public final class Listener: Watch {
   /// started.
   ///
   /// - Parameter sharesPort: whether several listeners may bind the same port.
+  /// - Parameter acceptsInARow: after how many connections those that are open have their turn.
   /// - Parameter accepted: takes each connection, non-blocking, and who made it.
   public convenience init(
-    host: String, port: UInt16, sharesPort: Bool, on loop: EventLoop,
+    host: String, port: UInt16, sharesPort: Bool, acceptsInARow: Int = 32, on loop: EventLoop,
     accepted: @escaping (consuming Descriptor, SocketPeer) -> Void
   ) throws(Errno) {
     self.init(
-      try ListeningSocket(host: host, port: port, sharesPort: sharesPort), on: loop, accepted: accepted)
+      try ListeningSocket(host: host, port: port, sharesPort: sharesPort), acceptsInARow: acceptsInARow, on: loop,
+      accepted: accepted)
   }
 
   /// Throws what binding `host` and `port` says when nobody else may share them; leaves nothing behind.
@@ -120,7 +124,7 @@ public final class Listener: Watch {
 
   public override func signal(_ readiness: Readiness) {
     if sharesQueue { return acceptAndStepBack() }
-    for _ in 0..<Self.acceptsInARow {
+    for _ in 0..<acceptsInARow {
       guard !isPaused, !isExhausted, acceptOne() else { return }
     }
   }
@@ -168,7 +172,7 @@ public final class Listener: Watch {
       // The connection died before it was accepted (accept(2), "Error handling"): the next one may be fine. So many of
       // them are something else.
       failuresInARow += 1
-      guard failuresInARow >= Self.acceptsInARow else { return true }
+      guard failuresInARow >= Self.failuresInARowLimit else { return true }
       failuresInARow = 0
       rest(after: errno)
       return false

@@ -1,0 +1,104 @@
+internal import Reactor
+
+/// What a connection does at the moment, as far as it decides who gives way when all places are taken.
+enum Activity {
+  /// A request is answered, or nobody has looked yet whether the connection has one.
+  case working
+  /// No whole head of a request has arrived. The first byte of a head counts as a beginning, the bytes after it do not.
+  case idle(since: Instant)
+  /// Content or a response is on its way. `moved` is when the peer last sent or took any of it.
+  case transferring(begun: Instant, moved: Instant)
+
+  // A peer that keeps its pace is not cut off for a newcomer, but neither is a place its own as long as it takes a byte
+  // now and then.
+  private static let longestPause = Duration.seconds(1)
+  private static let protectedTransfer = Duration.seconds(5)
+
+  /// From when on the connection may be closed in favor of another one.
+  var givesWay: Instant {
+    switch self {
+    case .working: .never
+    case .idle(let since): since
+    case .transferring(let begun, let moved): min(begun + Self.protectedTransfer, moved + Self.longestPause)
+    }
+  }
+
+  /// When the peer last did something.
+  var quietSince: Instant {
+    switch self {
+    case .working: .never
+    case .idle(let since): since
+    case .transferring(_, let moved): moved
+    }
+  }
+}
+
+/// A connection that takes up a place.
+protocol PlaceHolder: AnyObject {
+  /// Whether it comes from this machine.
+  var isLocal: Bool { get }
+  var activity: Activity { get }
+}
+
+/// The places of a service. When all are taken, the connection that has been quiet longest gives way to a newcomer.
+///
+/// Some places are kept for clients on this machine: clients elsewhere never hold those, so that a health check works
+/// whatever the network does. Clients on this machine may hold more than those, but lose them to clients elsewhere.
+struct ConnectionPlaces<Holder: PlaceHolder> {
+  /// What a newcomer gets.
+  enum Place {
+    case free
+    /// That of a connection, which is closed.
+    case of(Holder)
+    /// Every connection that could give way is in use.
+    case none
+  }
+
+  private let limit: Int
+  private let remoteLimit: Int
+  private var holders: [ObjectIdentifier: Holder] = [:]
+  private var remoteCount = 0
+
+  /// - Parameter reserved: how many of the `limit` places clients elsewhere cannot hold; one is theirs in any case.
+  init(limit: Int, reserved: Int) {
+    self.limit = limit
+    remoteLimit = max(1, limit - reserved)
+  }
+
+  var all: some Collection<Holder> { holders.values }
+
+  private var isFull: Bool { holders.count >= limit }
+
+  /// The place for a connection that has just been made.
+  func place(forLocal isLocal: Bool, at now: Instant) -> Place {
+    if !isLocal, remoteCount >= remoteLimit { return quietest(at: now) { !$0.isLocal } }
+    return isFull ? quietest(at: now) { _ in true } : .free
+  }
+
+  /// From when on there is a place for a client on this machine, and so a reason to accept connections.
+  func nextPlace() -> Instant {
+    guard isFull else { return Instant(nanoseconds: 0) }
+    return holders.values.lazy.map(\.activity.givesWay).min() ?? .never
+  }
+
+  mutating func add(_ holder: Holder) {
+    holders[ObjectIdentifier(holder)] = holder
+    if !holder.isLocal { remoteCount += 1 }
+  }
+
+  /// Does nothing for one that has no place any more.
+  mutating func remove(_ holder: Holder) {
+    guard holders.removeValue(forKey: ObjectIdentifier(holder)) != nil else { return }
+    if !holder.isLocal { remoteCount -= 1 }
+  }
+
+  private func quietest(at now: Instant, where isEligible: (Holder) -> Bool) -> Place {
+    var found: (holder: Holder, since: Instant)?
+    for holder in holders.values where isEligible(holder) {
+      let activity = holder.activity
+      guard activity.givesWay <= now, activity.quietSince < found?.since ?? .never else { continue }
+      found = (holder, activity.quietSince)
+    }
+    return found.map { .of($0.holder) } ?? .none
+  }
+}
