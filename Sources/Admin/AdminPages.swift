@@ -8,28 +8,22 @@ struct AdminPages: Sendable {
     body: 0, connections: 64, reservedForLocal: 4, headTimeout: .seconds(5), bodyTimeout: .seconds(10),
     transferTimeout: .seconds(30))
 
-  /// The metrics in Prometheus' text format.
-  let metrics: @Sendable () -> [UInt8]
   /// Whether the proxy is about to stop.
   let isDraining: @Sendable () -> Bool
 
-  func answer(_ request: ServiceRequest) -> ServiceResponse {
-    guard let page = page(request.path) else {
+  /// - Parameter metrics: the metrics in Prometheus' text format.
+  func answer(_ request: ServiceRequest, metrics: () async -> [UInt8]) async -> ServiceResponse {
+    guard ["/", "/healthz", "/metrics"].contains(request.path) else {
       return .text(404, "There is no \(request.path) here. What there is:\n\n\(Self.index)")
     }
     guard request.method == "GET" || request.method == "HEAD" else {
       return .methodNotAllowed(allowed: ["GET", "HEAD"])
     }
-    return page()
-  }
-
-  private func page(_ path: String) -> (() -> ServiceResponse)? {
-    switch path {
-    case "/": { .text(200, "m2m-proxy: health and metrics\n\n\(Self.index)") }
-    case "/healthz": health
+    switch request.path {
+    case "/healthz": return health()
     case "/metrics":
-      { ServiceResponse(status: 200, type: "text/plain; version=0.0.4; charset=utf-8", body: metrics()) }
-    default: nil
+      return ServiceResponse(status: 200, type: "text/plain; version=0.0.4; charset=utf-8", body: await metrics())
+    default: return .text(200, "m2m-proxy: health and metrics\n\n\(Self.index)")
     }
   }
 

@@ -14,6 +14,7 @@ public final class AdminServer: Sendable {
 
   private let service: HTTPService
   private let pages: AdminPages
+  private let pace: MetricsPace
 
   /// Binds `host` (a numeric address) and `port` (0: any free one); accepts nothing before ``start()``.
   ///
@@ -26,7 +27,8 @@ public final class AdminServer: Sendable {
     host: String, port: UInt16, on loop: EventLoop, metrics: @escaping @Sendable () -> [UInt8],
     isDraining: @escaping @Sendable () -> Bool
   ) throws(Errno) {
-    pages = AdminPages(metrics: metrics, isDraining: isDraining)
+    pages = AdminPages(isDraining: isDraining)
+    pace = MetricsPace(on: loop, write: metrics)
     service = try HTTPService(host: host, port: port, limits: AdminPages.limits, refusesForeignPages: true, on: loop)
     address = service.address
     self.port = service.port
@@ -35,8 +37,8 @@ public final class AdminServer: Sendable {
   /// Begins to answer. On the loop's thread, or before the loop runs.
   /// - Throws: what the kernel says when it cannot watch another descriptor.
   public func start() throws(Errno) {
-    let pages = pages
-    try service.start { pages.answer($0) }
+    let (pages, pace) = (pages, pace)
+    try service.start { await pages.answer($0) { await pace.metrics() } }
   }
 
   /// Frees the port, and ends idle connections. On the loop's thread.

@@ -179,16 +179,20 @@ int clinux_send_datagram(const char *path, const char *message) {
   return 0;
 }
 
-int clinux_connect(const char *host, uint16_t port, int seconds) {
+int clinux_limit_waiting(int socket, int milliseconds) {
+  struct timeval limit = {.tv_sec = milliseconds / 1000, .tv_usec = milliseconds % 1000 * 1000};
+  // SO_SNDTIMEO bounds connect as well (socket(7)).
+  if (setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0) return -1;
+  return setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+}
+
+int clinux_connect(const char *host, uint16_t port, int milliseconds) {
   struct sockaddr_storage address;
   socklen_t length;
   if (parse_address(host, port, &address, &length) < 0) return -1;
   int connected = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (connected < 0) return -1;
-  struct timeval limit = {.tv_sec = seconds};
-  // SO_SNDTIMEO bounds connect as well (socket(7)).
-  if (setsockopt(connected, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0 ||
-      setsockopt(connected, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) < 0 ||
+  if (clinux_limit_waiting(connected, milliseconds) < 0 ||
       connect(connected, (struct sockaddr *)&address, length) < 0)
     return close_keeping_errno(connected);
   return connected;

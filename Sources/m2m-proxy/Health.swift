@@ -16,6 +16,12 @@ struct Health: ParsableCommand {
   @Option(help: "The longest that the answer may take, in seconds.")
   var timeout = 3
 
+  func validate() throws {
+    guard (1...3_600).contains(timeout) else {
+      throw ValidationError("--timeout must be a number of seconds from 1 to 3600, not \(timeout).")
+    }
+  }
+
   func run() throws {
     let admin = try adminAddress()
     switch HealthProbe.ask(host: admin.host, port: admin.port, seconds: timeout) {

@@ -26,28 +26,66 @@ struct ServiceTimingTests {
     #expect(try client.readToEnd().hasPrefix("HTTP/1.1 408 "))
   }
 
-  @Test("serves no more connections at a time than it may, and the next one when one ends")
-  func connectionLimit() throws {
+  @Test("limits a request's content as a whole, however short its pauses")
+  func tricklingBody() throws {
+    let service = try RunningService(limits: ServiceLimits(transferTimeout: .milliseconds(1)), handler: echo)
+    let client = try TestClient(port: service.port)
+    client.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na")
+    #expect(try client.readToEnd().hasPrefix("HTTP/1.1 408 "))
+  }
+
+  @Test("ends a response that is not taken in time, so that it does not look complete")
+  func unreadResponse() throws {
+    let limits = ServiceLimits(transferTimeout: .milliseconds(1))
+    let service = try RunningService(limits: limits) { _ in
+      ServiceResponse(status: 200, body: [UInt8](repeating: 97, count: 64 << 20))
+    }
+    let client = try TestClient(port: service.port)
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    try client.waitForReset()
+  }
+
+  @Test("makes the next connection wait while all are in use, and serves it when a request is answered")
+  func connectionLimit() async throws {
+    let (arrivals, arrived) = AsyncStream.makeStream(of: Void.self)
+    let (gate, opener) = AsyncStream.makeStream(of: Void.self)
     let order = Monitor<[String]>([])
     let service = try RunningService(limits: ServiceLimits(connections: 1)) { request in
       order.withLock { $0.append(request.path) }
+      if request.path == "/first" {
+        arrived.yield()
+        for await _ in gate { break }
+        order.withLock { $0.append("answered") }
+      }
       return .text(200, "done")
     }
-    let second: TestClient
-    do {
-      let first = try TestClient(port: service.port)
-      first.send("GET /first HTTP/1.1\r\nHost: a\r\n\r\n")
-      _ = try first.read(upTo: "done\n")
-      second = try TestClient(port: service.port)
-      second.send("GET /second HTTP/1.1\r\nHost: a\r\n\r\n")
-      // Each of these is a round of the loop in which the second client could be served.
-      for _ in 0..<20 {
-        first.send("GET /first HTTP/1.1\r\nHost: a\r\n\r\n")
-        _ = try first.read(upTo: "done\n")
-      }
-    }
+    let first = try TestClient(port: service.port)
+    first.send("GET /first HTTP/1.1\r\nHost: a\r\n\r\n")
+    for await _ in arrivals { break }
+    let second = try TestClient(port: service.port)
+    second.send("GET /second HTTP/1.1\r\nHost: a\r\n\r\n")
+    opener.yield()
+    _ = try first.read(upTo: "done\n")
     _ = try second.read(upTo: "done\n")
-    #expect(order.withLock { $0 }.firstIndex(of: "/second") == 21)
+    #expect(order.withLock { $0 } == ["/first", "answered", "/second"])
+    // The first one is idle, and gives way although it has not ended.
+    #expect(try first.readToEnd() == "")
+  }
+
+  @Test("closes silent connections and begun heads for newcomers, the one that is quiet longest first")
+  func crowd() throws {
+    let service = try RunningService(limits: ServiceLimits(connections: 4), handler: echo)
+    let crowd = try (0..<200).map { number in
+      let client = try TestClient(port: service.port)
+      if number % 2 == 0 { client.send("GET / HT") }
+      return client
+    }
+    let client = try TestClient(port: service.port)
+    client.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+    #expect(try client.read(upTo: "GET /x \n").hasPrefix("HTTP/1.1 200 "))
+    for other in crowd.prefix(190) { other.waitForEnd() }
+    client.send("GET /y HTTP/1.1\r\nHost: a\r\n\r\n")
+    #expect(try client.read(upTo: "GET /y \n").hasPrefix("HTTP/1.1 200 "))
   }
 
   @Test("when closed, ends idle connections at once, and others with their answer")

@@ -54,6 +54,20 @@ final class TestClient {
     return received
   }
 
+  /// Returns when the service has closed the connection, in whatever way.
+  func waitForEnd() {
+    var byte: UInt8 = 0
+    while unsafe recv(socket, &byte, 1, 0) > 0 {}
+  }
+
+  /// Returns when the service has reset the connection, without reading anything before.
+  func waitForReset() throws {
+    var state = pollfd(fd: socket, events: 0, revents: 0)
+    guard unsafe poll(&state, 1, 20_000) == 1, Int32(state.revents) & POLLHUP != 0 else {
+      throw Failure.silence(afterReceiving: "")
+    }
+  }
+
   private func readSome() throws -> Bool {
     var bytes = [UInt8](repeating: 0, count: 65_536)
     let count = unsafe recv(socket, &bytes, bytes.count, 0)

@@ -25,7 +25,7 @@ public final class RawSocket: @unchecked Sendable {
 
   /// A connection to a port of 127.0.0.1.
   public init(port: UInt16) throws {
-    descriptor = unsafe clinux_connect("127.0.0.1", port, Self.patience)
+    descriptor = unsafe clinux_connect("127.0.0.1", port, Self.patience * 1_000)
     guard descriptor >= 0 else { throw Silence(received: "no connection to port \(port): errno \(errno)") }
     setNoDelay()
   }

@@ -52,8 +52,12 @@ int clinux_peer_user(int socket, uint32_t *user);
 // Sends one datagram to the Unix socket at path ("@name": in the abstract namespace); 0, or -1 with errno set.
 int clinux_send_datagram(const char *path, const char *message);
 
-// A blocking connection to a numeric address that gives up after so many seconds at every step; -1 with errno set.
-int clinux_connect(const char *host, uint16_t port, int seconds);
+// Makes connecting, sending and receiving on a blocking socket give up after so many milliseconds each (0: never); 0, or -1
+// with errno set.
+int clinux_limit_waiting(int socket, int milliseconds);
+
+// A blocking connection to a numeric address, limited in that way; -1 with errno set.
+int clinux_connect(const char *host, uint16_t port, int milliseconds);
 
 // The next connection of a listening socket, non-blocking and without Nagle's delay, which those of clinux_listen's sockets are
 // from the beginning (has_delay = 0); -1 with errno set. The peer's address is written to text as "host:port", "unknown" for a

@@ -13,23 +13,59 @@ public enum HealthProbe {
     case unhealthy(String)
   }
 
-  /// Sends `GET /healthz` to a numeric address and waits for the status line, `seconds` at most for each step.
+  private enum Attempt {
+    case finished(Outcome)
+    /// The connection ended before a response, as one does that gives way to others.
+    case cutShort
+  }
+
+  private static let pause: UInt32 = 50_000
+
+  /// Sends `GET /healthz` to a numeric address and waits for the status line, `seconds` at most in all. A connection that ends
+  /// without a response is made again in that time.
   public static func ask(host: String, port: UInt16, seconds: Int) -> Outcome {
     let host = reachable(host)
-    let descriptor = unsafe clinux_connect(host, port, Int32(clamping: seconds))
-    guard descriptor >= 0 else { return .unhealthy("no connection: \(Errno.last)") }
+    let deadline = Instant.now + .seconds(seconds)
+    var attempts = 0
+    while Instant.now < deadline {
+      if case .finished(let outcome) = attempt(host, port, until: deadline) { return outcome }
+      attempts += 1
+      usleep(pause)
+    }
+    guard attempts > 0 else { return .unhealthy("no answer in \(seconds) s") }
+    return .unhealthy(
+      "it closed each of \(attempts) connections without an answer in \(seconds) s; is this the admin listener?")
+  }
+
+  private static func attempt(_ host: String, _ port: UInt16, until deadline: Instant) -> Attempt {
+    let descriptor = unsafe clinux_connect(host, port, milliseconds(until: deadline))
+    guard descriptor >= 0 else {
+      // A connection that takes too long is reported as one that is being made (socket(7), SO_SNDTIMEO).
+      let errno = Errno.last
+      let reason = errno == .nowInProgress ? "it takes too long to connect" : "\(errno)"
+      return .finished(.unhealthy("no connection: \(reason)"))
+    }
     defer { close(descriptor) }
     // On loopback the listener answers to no name but this machine's.
     let name = "\(host.contains(":") ? "[\(host)]" : host):\(port)"
     let request = Array("GET /healthz HTTP/1.1\r\nHost: \(name)\r\nConnection: close\r\n\r\n".utf8)
     guard unsafe send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
-      return .unhealthy("the question could not be sent")
+      return .cutShort
     }
+    clinux_limit_waiting(descriptor, milliseconds(until: deadline))
     var answer = [UInt8](repeating: 0, count: 256)
     let count = unsafe recv(descriptor, &answer, answer.count, Int32(MSG_WAITALL))
-    guard count > 0 else { return .unhealthy("no answer in \(seconds) s") }
+    guard count > 0 else {
+      let isLate = count < 0 && Errno.last == .wouldBlock
+      return isLate ? .finished(.unhealthy("no answer in time")) : .cutShort
+    }
     let line = String(decoding: answer.prefix(count), as: UTF8.self).prefix { $0 != "\r\n" }
-    return line.hasPrefix("HTTP/1.1 200 ") ? .healthy : .unhealthy("it answered \(line)")
+    return .finished(line.hasPrefix("HTTP/1.1 200 ") ? .healthy : .unhealthy("it answered \(line)"))
+  }
+
+  /// At least 1: no limit at all is what 0 stands for.
+  private static func milliseconds(until deadline: Instant) -> Int32 {
+    max(1, Int32(clamping: (deadline - .now) / 1_000_000))
   }
 
   // What is bound to every address is reached by the loopback one.
