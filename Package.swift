@@ -146,7 +146,7 @@ let package = Package(
       ]),
     tests("FuzzTargetTests", ["FuzzTargets"]),
     tests("HTTPServiceTests", ["Bytes", "HTTPService", "Locks", "Reactor"]),
-    tests("AdminTests", ["Admin", "HTTPService", "Locks", "Reactor"]),
+    tests("AdminTests", ["Admin", "HTTPService", "Reactor"]),
     tests("SandboxTests", ["Cryptography", "HTTPService", "Sandbox"]),
     tests(
       "ProxyCoreTests",

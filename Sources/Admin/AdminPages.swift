@@ -8,12 +8,14 @@ struct AdminPages: Sendable {
     body: 0, connections: 64, reservedForLocal: 4, headTimeout: .seconds(5), bodyTimeout: .seconds(10),
     transferTimeout: .seconds(30))
 
+  static let metricsPath = "/metrics"
+
   /// Whether the proxy is about to stop.
   let isDraining: @Sendable () -> Bool
 
   /// - Parameter metrics: the metrics in Prometheus' text format.
-  func answer(_ request: ServiceRequest, metrics: () async -> [UInt8]) async -> ServiceResponse {
-    guard ["/", "/healthz", "/metrics"].contains(request.path) else {
+  func answer(_ request: ServiceRequest, metrics: () -> [UInt8]) -> ServiceResponse {
+    guard ["/", "/healthz", Self.metricsPath].contains(request.path) else {
       return .text(404, "There is no \(request.path) here. What there is:\n\n\(Self.index)")
     }
     guard request.method == "GET" || request.method == "HEAD" else {
@@ -21,8 +23,8 @@ struct AdminPages: Sendable {
     }
     switch request.path {
     case "/healthz": return health()
-    case "/metrics":
-      return ServiceResponse(status: 200, type: "text/plain; version=0.0.4; charset=utf-8", body: await metrics())
+    case Self.metricsPath:
+      return ServiceResponse(status: 200, type: "text/plain; version=0.0.4; charset=utf-8", body: metrics())
     default: return .text(200, "m2m-proxy: health and metrics\n\n\(Self.index)")
     }
   }

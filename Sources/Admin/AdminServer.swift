@@ -38,11 +38,15 @@ public final class AdminServer: Sendable {
   /// - Throws: what the kernel says when it cannot watch another descriptor.
   public func start() throws(Errno) {
     let (pages, pace) = (pages, pace)
-    try service.start { await pages.answer($0) { await pace.metrics() } }
+    let delay: HTTPService.Delay = { request, arrival in
+      request.path == AdminPages.metricsPath ? pace.delay(since: arrival) : nil
+    }
+    try service.start(delay: delay) { pages.answer($0) { pace.metrics() } }
   }
 
   /// Frees the port, and ends idle connections. On the loop's thread.
   public func close() {
     service.close()
+    pace.stop()
   }
 }

@@ -6,30 +6,26 @@ enum Activity {
   case working
   /// No whole head of a request has arrived. The first byte of a head counts as a beginning, the bytes after it do not.
   case idle(since: Instant)
-  /// Content or a response is on its way. `moved` is when the peer last sent or took any of it.
+  /// Content or a response is on its way, or about to be. `moved` is when the peer last sent or took any of it.
   case transferring(begun: Instant, moved: Instant)
 
-  // A peer that keeps its pace is not cut off for a newcomer, but neither is a place its own as long as it takes a byte
-  // now and then.
+  // A crowd that says nothing must not cut off a transfer that keeps its pace; a crowd of transfers is another matter.
   private static let longestPause = Duration.seconds(1)
   private static let protectedTransfer = Duration.seconds(5)
 
-  /// From when on the connection may be closed in favor of another one.
-  var givesWay: Instant {
+  /// When the peer last did something; nil where the connection may not be closed for another one.
+  var quietSince: Instant? {
     switch self {
-    case .working: .never
-    case .idle(let since): since
-    case .transferring(let begun, let moved): min(begun + Self.protectedTransfer, moved + Self.longestPause)
-    }
-  }
-
-  /// When the peer last did something.
-  var quietSince: Instant {
-    switch self {
-    case .working: .never
+    case .working: nil
     case .idle(let since): since
     case .transferring(_, let moved): moved
     }
+  }
+
+  /// Whether it gives way only where all do that could give way.
+  func isProtected(at now: Instant) -> Bool {
+    guard case .transferring(let begun, let moved) = self else { return false }
+    return now < min(begun + Self.protectedTransfer, moved + Self.longestPause)
   }
 }
 
@@ -75,11 +71,8 @@ struct ConnectionPlaces<Holder: PlaceHolder> {
     return isFull ? quietest(at: now) { _ in true } : .free
   }
 
-  /// From when on there is a place for a client on this machine, and so a reason to accept connections.
-  func nextPlace() -> Instant {
-    guard isFull else { return Instant(nanoseconds: 0) }
-    return holders.values.lazy.map(\.activity.givesWay).min() ?? .never
-  }
+  /// Whether there is a place for a client on this machine, and so a reason to accept connections.
+  var hasPlace: Bool { !isFull || holders.values.contains { $0.activity.quietSince != nil } }
 
   mutating func add(_ holder: Holder) {
     holders[ObjectIdentifier(holder)] = holder
@@ -93,11 +86,15 @@ struct ConnectionPlaces<Holder: PlaceHolder> {
   }
 
   private func quietest(at now: Instant, where isEligible: (Holder) -> Bool) -> Place {
-    var found: (holder: Holder, since: Instant)?
+    var found: (holder: Holder, isProtected: Bool, since: Instant)?
     for holder in holders.values where isEligible(holder) {
       let activity = holder.activity
-      guard activity.givesWay <= now, activity.quietSince < found?.since ?? .never else { continue }
-      found = (holder, activity.quietSince)
+      guard let since = activity.quietSince else { continue }
+      let isProtected = activity.isProtected(at: now)
+      if let found {
+        guard found.isProtected == isProtected ? since < found.since : found.isProtected else { continue }
+      }
+      found = (holder, isProtected, since)
     }
     return found.map { .of($0.holder) } ?? .none
   }

@@ -12,6 +12,10 @@ public final class HTTPService: @unchecked Sendable {
   /// Answers one request; called on the loop's thread. HEAD is answered like GET: the service drops the body.
   public typealias Handler = @Sendable (ServiceRequest) async -> ServiceResponse
 
+  /// Until when a request that arrived at some moment has to wait before it is answered; nil if not at all. Asked again after
+  /// that time. A connection whose request waits so may give way to another one.
+  public typealias Delay = @Sendable (_ request: ServiceRequest, _ arrival: Instant) -> Instant?
+
   /// The address that is really bound, as `host:port`.
   public let address: String
   /// The port that is really bound.
@@ -29,7 +33,10 @@ public final class HTTPService: @unchecked Sendable {
   private let arrivals: Arrivals
   private var places: ConnectionPlaces<ServiceConnection>
   private var isPaused = false
-  private let placeTimer = LoopTimer()
+  // A connection that was accepted just when the last one that could give way got a request. It is the next one.
+  private var held: Descriptor?
+  private var isHeldLocal = false
+  private(set) var delay: Delay = { _, _ in nil }
   // The loop may have requests of the proxy to serve: a crowd of connections must not hold them up.
   private static let acceptsInARow = 8
 
@@ -61,14 +68,14 @@ public final class HTTPService: @unchecked Sendable {
     self.loop = loop
     self.arrivals = arrivals
     arrivals.service = self
-    placeTimer.action = { arrivals.service?.updateListener() }
     listener.onExhaustion = { errno in arrivals.service?.onExhaustion(errno) }
   }
 
   /// Begins to accept connections, whose requests `handler` answers.
   /// - Throws: what the kernel says when it cannot watch another descriptor.
-  public func start(_ handler: @escaping Handler) throws(Errno) {
+  public func start(delay: @escaping Delay = { _, _ in nil }, _ handler: @escaping Handler) throws(Errno) {
     self.handler = handler
+    self.delay = delay
     try listener.start()
   }
 
@@ -77,20 +84,31 @@ public final class HTTPService: @unchecked Sendable {
   public func close() {
     isClosing = true
     listener.close()
-    loop.retire(placeTimer)
+    held = nil
     for connection in places.all { connection.interrupt() }
   }
 
   private func accept(_ socket: consuming Descriptor, from peer: SocketPeer) {
-    guard let handler else { return }
     let isLocal = Self.isLocal(peer, at: socket.number)
+    admit(socket, isLocal: isLocal)
+    updateListener()
+  }
+
+  private func admit(_ socket: consuming Descriptor, isLocal: Bool) {
+    guard let handler else { return }
     switch places.place(forLocal: isLocal, at: loop.now) {
     case .free: break
     case .of(let other):
       places.remove(other)
       other.giveWay()
-    // Waiting would not do: behind this one there may be a client for which a place is reserved.
-    case .none: return
+    case .none:
+      // A client elsewhere does not wait for one of the places that such clients may have: behind it in the queue there may
+      // be a client for which a place is reserved.
+      if !places.hasPlace {
+        held = consume socket
+        isHeldLocal = isLocal
+      }
+      return
     }
     do {
       let stream = try TimedStream(socket, on: loop)
@@ -104,15 +122,13 @@ public final class HTTPService: @unchecked Sendable {
       // The socket is closed; the kernel has no room to watch it.
       onExhaustion(error)
     }
-    updateListener()
   }
 
   /// Accepts while there is a place for somebody, if only that of another connection.
   private func updateListener() {
     guard !isClosing else { return }
-    let next = places.nextPlace()
-    let mustPause = next > loop.now
-    loop.set(placeTimer, to: mustPause ? next : .never)
+    if held != nil, places.hasPlace, let socket = held.take() { admit(socket, isLocal: isHeldLocal) }
+    let mustPause = !places.hasPlace
     guard mustPause != isPaused else { return }
     isPaused = mustPause
     if mustPause { listener.pause() } else { listener.resume() }

@@ -44,6 +44,10 @@ final class ServiceConnection: PlaceHolder {
     do throws(RequestReader.End) {
       while true {
         let request = try await reader.next()
+        let arrival = Instant.now
+        while let moment = service.delay(request.content, arrival) {
+          guard await stream.pause(until: moment) else { return }
+        }
         let response = await handler(request.content)
         let isLast = !request.keepsAlive || service.isClosing
         guard await send(response, isHead: request.isHead, closing: isLast) else { return }

@@ -22,6 +22,8 @@ final class TimedStream {
   private let timer = LoopTimer()
   private var isInterrupted = false
   private var isClosed = false
+  private var isSending = false
+  private static let mostLeftBehind = 65_536
 
   /// What happens while the task waits for the peer.
   private(set) var activity = Activity.working
@@ -73,6 +75,8 @@ final class TimedStream {
 
   /// Sends all of `buffer`; whether that succeeded. The peer may pause for `pause` at most, and take `total` in all.
   func send(_ buffer: ByteBuffer, pause: Duration, total: Duration) async -> Bool {
+    isSending = true
+    defer { isSending = false }
     let begun = loop.now
     var moved = begun
     while !isClosed {
@@ -98,16 +102,25 @@ final class TimedStream {
 
   /// Lets the other tasks and sockets of the loop have their turn: a peer that is fast enough never makes this one wait.
   func pass() async {
-    activity = .idle(since: loop.now)
+    activity = .transferring(begun: loop.now, moved: loop.now)
+    waits()
     await loop.yield()
     activity = .working
+  }
+
+  /// Lets time pass; whether the connection is still there then.
+  func pause(until moment: Instant) async -> Bool {
+    let begun = loop.now
+    while !isClosed, loop.now < moment { await wait(until: moment, as: .transferring(begun: begun, moved: begun)) }
+    return !isClosed
   }
 
   private func wait(until deadline: Instant, as activity: Activity) async {
     self.activity = activity
     loop.set(timer, to: deadline)
     waits()
-    await wakeup.wait()
+    // This connection may have given way just now.
+    if !isClosed { await wakeup.wait() }
     loop.set(timer, to: .never)
     self.activity = .working
   }
@@ -118,20 +131,16 @@ final class TimedStream {
     stream.finishSending()
   }
 
-  /// Ends the connection, and the waiting for its peer. What the peer has not taken by now is lost.
+  /// Ends the connection, and the waiting for its peer: with a reset in the middle of a response, and where the kernel would
+  /// keep much of one and try to deliver it for minutes.
   func abort() {
-    // Otherwise the kernel would keep what is left, and try to deliver it for minutes.
-    end { if buffersOutput { stream.abort() } else { stream.close() } }
+    end { if isSending || stream.undeliveredBytes > Self.mostLeftBehind { stream.abort() } else { stream.close() } }
     wakeup.wake()
   }
 
   /// Ends the connection.
   func close() {
     end { stream.close() }
-  }
-
-  private var buffersOutput: Bool {
-    if case .transferring = activity { true } else { stream.undeliveredBytes > 0 }
   }
 
   private func end(_ body: () -> Void) {

@@ -1,4 +1,3 @@
-import Locks
 import Reactor
 import Testing
 
@@ -6,44 +5,32 @@ import Testing
 
 @Suite("Writing metrics")
 struct MetricsPaceTests {
-  @Test("takes place once for all requests that wait, and never from before they arrived")
-  func shared() async throws {
+  @Test("takes a tenth of the time at most, is shared by all that wait, and never older than the request")
+  func shared() throws {
     let loop = try EventLoop()
-    defer { loop.stop() }
-    let begun = Instant.now
-    let state = Monitor((count: 0, now: begun))
-    let pace = MetricsPace(on: loop, clock: { state.withLock { $0.now } }) {
-      state.withLock {
-        $0.count += 1
-        $0.now = $0.now + .milliseconds(1)
-        return Array("\($0.count)".utf8)
-      }
+    let begun = Instant(nanoseconds: 1_000_000_000)
+    var now = begun
+    var count = 0
+    let pace = MetricsPace(on: loop, clock: { now }) {
+      count += 1
+      now = now + .milliseconds(1)
+      return Array("\(count)".utf8)
     }
-    let (texts, arrival) = AsyncStream.makeStream(of: String.self)
-    loop.start { arrival.yield(String(decoding: await pace.metrics(), as: UTF8.self)) }
-    loop.start {
-      for _ in 0..<49 {
-        loop.start { arrival.yield(String(decoding: await pace.metrics(), as: UTF8.self)) }
-      }
-      while pace.pending < 49 { await loop.yield() }
-      // A tenth of the time: 1 ms of writing, 9 ms of rest.
-      state.withLock { $0.now = begun + .milliseconds(9) }
-      for _ in 0..<5 { await loop.yield() }
-      #expect(pace.pending == 49)
-      state.withLock { $0.now = begun + .milliseconds(10) }
-    }
-    try loop.startThread(named: "metrics test")
-    var received: [String] = []
-    for await text in texts {
-      received.append(text)
-      if received.count == 50 { break }
-    }
-    #expect(received == ["1"] + Array(repeating: "2", count: 49))
-    state.withLock { $0.now = begun + .seconds(1) }
-    loop.start { arrival.yield(String(decoding: await pace.metrics(), as: UTF8.self)) }
-    for await text in texts {
-      #expect(text == "3")
-      break
-    }
+    defer { pace.stop() }
+    #expect(pace.delay(since: now) == nil)
+    #expect(pace.metrics() == Array("1".utf8))
+    // 1 ms of writing, 9 ms of rest.
+    let second = now
+    #expect(pace.delay(since: second) == begun + .milliseconds(10))
+    now = begun + .milliseconds(9)
+    let third = now
+    #expect(pace.delay(since: third) == begun + .milliseconds(10))
+    now = begun + .milliseconds(10)
+    #expect(pace.delay(since: second) == nil)
+    #expect(pace.metrics() == Array("2".utf8))
+    #expect(pace.delay(since: third) == nil)
+    #expect(pace.metrics() == Array("2".utf8))
+    #expect(pace.delay(since: now) == begun + .milliseconds(20))
+    #expect(count == 2)
   }
 }

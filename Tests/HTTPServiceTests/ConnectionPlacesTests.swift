@@ -48,19 +48,29 @@ struct ConnectionPlacesTests {
       Issue.record("a place was given away")
       return
     }
-    #expect(places.nextPlace() == .never)
+    #expect(!places.hasPlace)
   }
 
-  @Test("are taken from a transfer that has paused for 1 s, or is under way for 5 s")
+  @Test(
+    "are taken from a transfer that keeps its pace only where there is nothing else, and after 5 s as from any other")
   func transfers() {
-    let connection = Connection(.transferring(begun: at(0), moved: at(2)))
-    let places = places(1, [connection])
-    #expect(places.nextPlace() == at(3))
-    #expect(loser(places.place(forLocal: false, at: at(2.9))) == nil)
-    #expect(loser(places.place(forLocal: false, at: at(3))) === connection)
-    connection.activity = .transferring(begun: at(0), moved: at(4.9))
-    #expect(loser(places.place(forLocal: false, at: at(4.9))) == nil)
-    #expect(loser(places.place(forLocal: false, at: at(5))) === connection)
+    let transfer = Connection(.transferring(begun: at(0), moved: at(2)))
+    let idle = Connection(.idle(since: at(2.5)))
+    let places = places(2, [transfer, idle])
+    #expect(loser(places.place(forLocal: false, at: at(2.9))) === idle)
+    #expect(loser(places.place(forLocal: false, at: at(3))) === transfer)
+    transfer.activity = .transferring(begun: at(0), moved: at(4.5))
+    idle.activity = .idle(since: at(4.8))
+    #expect(loser(places.place(forLocal: false, at: at(4.9))) === idle)
+    #expect(loser(places.place(forLocal: false, at: at(5))) === transfer)
+    idle.activity = .working
+    #expect(loser(places.place(forLocal: false, at: at(4.9))) === transfer)
+  }
+
+  @Test("are taken from the transfer that has paused longest where all places are taken by transfers")
+  func slowReaders() {
+    let readers = [2.8, 2.7, 2.9].map { Connection(.transferring(begun: at(1), moved: at($0))) }
+    #expect(loser(places(3, readers).place(forLocal: true, at: at(3))) === readers[1])
   }
 
   @Test("rank a transfer by the last byte that moved")
@@ -83,7 +93,7 @@ struct ConnectionPlacesTests {
       Issue.record("a reserved place was given away")
       return
     }
-    #expect(places.nextPlace() < at(0))
+    #expect(places.hasPlace)
   }
 
   @Test("can be taken from connections elsewhere by one of this machine, and back beyond the reserved ones")

@@ -17,6 +17,7 @@ public enum HealthProbe {
     case finished(Outcome)
     /// The connection ended before a response, as one does that gives way to others.
     case cutShort
+    case tooLate
   }
 
   private static let pause: UInt32 = 50_000
@@ -28,11 +29,13 @@ public enum HealthProbe {
     let deadline = Instant.now + .seconds(seconds)
     var attempts = 0
     while Instant.now < deadline {
-      if case .finished(let outcome) = attempt(host, port, until: deadline) { return outcome }
-      attempts += 1
+      switch attempt(host, port, until: deadline) {
+      case .finished(let outcome): return outcome
+      case .tooLate: return .unhealthy("no answer in \(seconds) s")
+      case .cutShort: attempts += 1
+      }
       usleep(pause)
     }
-    guard attempts > 0 else { return .unhealthy("no answer in \(seconds) s") }
     return .unhealthy(
       "it closed each of \(attempts) connections without an answer in \(seconds) s; is this the admin listener?")
   }
@@ -57,7 +60,7 @@ public enum HealthProbe {
     let count = unsafe recv(descriptor, &answer, answer.count, Int32(MSG_WAITALL))
     guard count > 0 else {
       let isLate = count < 0 && Errno.last == .wouldBlock
-      return isLate ? .finished(.unhealthy("no answer in time")) : .cutShort
+      return isLate ? .tooLate : .cutShort
     }
     let line = String(decoding: answer.prefix(count), as: UTF8.self).prefix { $0 != "\r\n" }
     return .finished(line.hasPrefix("HTTP/1.1 200 ") ? .healthy : .unhealthy("it answered \(line)"))
