@@ -2,7 +2,7 @@ internal import Reactor
 
 /// What a connection does at the moment, as far as it decides who gives way when all places are taken.
 enum Activity {
-  /// A request is answered, or nobody has looked yet whether the connection has one.
+  /// A request is answered, or the connection is new and its socket has not been read yet.
   case working
   /// No whole head of a request has arrived. The first byte of a head counts as a beginning, the bytes after it do not.
   case idle(since: Instant)

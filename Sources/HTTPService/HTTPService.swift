@@ -124,7 +124,7 @@ public final class HTTPService: @unchecked Sendable {
     }
   }
 
-  /// Accepts while there is a place for somebody, if only that of another connection.
+  /// Accepts while there is a place, if only that of another connection.
   private func updateListener() {
     guard !isClosing else { return }
     if held != nil, places.hasPlace, let socket = held.take() { admit(socket, isLocal: isHeldLocal) }
