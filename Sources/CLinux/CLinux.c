@@ -166,14 +166,18 @@ int clinux_peer_user(int socket, uint32_t *user) {
   return 0;
 }
 
-int clinux_send_datagram(const char *path, const char *message) {
+int clinux_send_datagram(const char *path, const char *message, int milliseconds) {
   struct sockaddr_un address;
   socklen_t length;
   if (unix_address(path, &address, &length) < 0) return -1;
   int sender = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (sender < 0) return -1;
   size_t count = strlen(message);
-  if (sendto(sender, message, count, MSG_NOSIGNAL, (struct sockaddr *)&address, length) != (ssize_t)count)
+  struct timeval limit = {.tv_sec = milliseconds / 1000, .tv_usec = milliseconds % 1000 * 1000};
+  // A limit of 0 would be none (socket(7)).
+  int flags = MSG_NOSIGNAL | (milliseconds > 0 ? 0 : MSG_DONTWAIT);
+  if (setsockopt(sender, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0 ||
+      sendto(sender, message, count, flags, (struct sockaddr *)&address, length) != (ssize_t)count)
     return close_keeping_errno(sender);
   close(sender);
   return 0;
@@ -324,14 +328,27 @@ void clinux_name_thread(const char *name) {
   pthread_setname_np(pthread_self(), kept);
 }
 
+static int block_signals(sigset_t *set, const int *signals, int count) {
+  sigemptyset(set);
+  for (int i = 0; i < count; i++) sigaddset(set, signals[i]);
+  int error = pthread_sigmask(SIG_BLOCK, set, NULL);
+  if (error == 0) return 0;
+  errno = error;
+  return -1;
+}
+
+int clinux_block_signals(const int *signals, int count) {
+  sigset_t set;
+  return block_signals(&set, signals, count);
+}
+
 int clinux_signal_descriptor(const int *signals, int count) {
   sigset_t set;
-  sigemptyset(&set);
-  for (int i = 0; i < count; i++) sigaddset(&set, signals[i]);
-  int error = pthread_sigmask(SIG_BLOCK, &set, NULL);
-  if (error != 0) {
-    errno = error;
-    return -1;
-  }
+  if (block_signals(&set, signals, count) < 0) return -1;
   return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+int clinux_ignores_signal(int signal) {
+  struct sigaction action;
+  return sigaction(signal, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 }

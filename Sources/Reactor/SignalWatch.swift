@@ -2,19 +2,42 @@ internal import CLinux
 internal import Glibc
 public import SystemPackage
 
+/// A signal that the process was sent.
+public struct ReceivedSignal: Sendable {
+  /// Which one.
+  public let number: Int32
+  /// Whether the kernel sent it by itself, as it does when a terminal hangs up, and not a process by kill(2).
+  public let isFromKernel: Bool
+
+  /// The signal `number`.
+  public init(_ number: Int32, isFromKernel: Bool = false) {
+    self.number = number
+    self.isFromKernel = isFromKernel
+  }
+}
+
 /// Signals as events of a loop, in place of handlers that may interrupt anything.
 public final class SignalWatch: Watch {
   private let descriptor: Descriptor
-  private let received: (Int32) -> Void
+  private let received: (ReceivedSignal) -> Void
 
   /// Blocks `signals` on this thread and those it starts later: call it before any thread is started.
-  /// - Parameter received: called on the thread of the loop that ``start(on:)`` names, with the signal's number.
-  public init(_ signals: [Int32], received: @escaping (Int32) -> Void) throws(Errno) {
+  /// - Parameter received: called on the thread of the loop that ``start(on:)`` names.
+  public init(_ signals: [Int32], received: @escaping (ReceivedSignal) -> Void) throws(Errno) {
     let number = unsafe clinux_signal_descriptor(signals, Int32(signals.count))
     descriptor = Descriptor(owning: try Errno.check(number))
     self.received = received
     super.init()
   }
+
+  /// Keeps `signals` from ending the process on this thread and those it starts later: they wait for a watch that is made
+  /// later.
+  public static func hold(_ signals: [Int32]) throws(Errno) {
+    _ = try Errno.check(unsafe clinux_block_signals(signals, Int32(signals.count)))
+  }
+
+  /// Whether the process ignores `signal`: who started it has said so, as nohup does for SIGHUP.
+  public static func isIgnored(_ signal: Int32) -> Bool { clinux_ignores_signal(signal) != 0 }
 
   /// Reports signals on the thread of `loop` from now on.
   public func start(on loop: EventLoop) throws(Errno) {
@@ -24,7 +47,10 @@ public final class SignalWatch: Watch {
   public override func signal(_ readiness: Readiness) {
     var information = signalfd_siginfo()
     while unsafe read(descriptor.number, &information, MemoryLayout<signalfd_siginfo>.size) > 0 {
-      received(Int32(information.ssi_signo))
+      received(ReceivedSignal(Int32(information.ssi_signo), isFromKernel: information.ssi_code == Self.fromKernel))
     }
   }
+
+  // SI_KERNEL, which is an enumeration of the C library's in one version and a macro in another.
+  private static let fromKernel: Int32 = 0x80
 }

@@ -9,49 +9,54 @@ struct Run: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Starts the proxy.",
     discussion: """
-      Start-up lines go to standard error, log lines to standard output. SIGTERM and SIGINT let running requests \
-      finish; a second one ends the program at once.
+      Start-up lines go to standard error, log lines to standard output. SIGTERM, SIGINT and a \
+      terminal that hangs up let running requests finish; a second SIGTERM ends the program at once. SIGUSR1, SIGUSR2 \
+      and any other SIGHUP are ignored.
       """)
 
   @OptionGroup var file: ConfigurationOption
 
   func run() throws {
     let started = ContinuousClock.now
-    // Whoever reads our output may go away; that is no reason to end.
+    // That nobody reads our output any more is no reason to end.
     signal(SIGPIPE, SIG_IGN)
+    try holdUnusedSignals()
     try Terminal.holdStandardDescriptors()
     let service = ServiceManager()
+    // What is wrong with these is written at once: nothing is served yet, and SIGTERM still ends the process by itself.
     let loaded = try LoadedConfiguration(file)
     let authority = try loaded.authority()
     let settings = loaded.configuration.log
     let format: LogFormat = settings.format == .json ? .json : .logfmt
-    let sink = LogSink(descriptor: STDOUT_FILENO)
+    let output = ServiceOutput()
     let level = Logger.Level(rawValue: settings.level.rawValue) ?? .info
-    let logger = Logger(label: "m2m-proxy") { _ in EventLogHandler(sink: sink, format: format, level: level) }
+    let logger = Logger(label: "m2m-proxy") { _ in EventLogHandler(sink: output.log, format: format, level: level) }
 
-    let proxy: Proxy
     do {
-      proxy = try Proxy(
+      let proxy = try Proxy(
         loaded.configuration, authority: authority?.authority, logger: logger,
-        accessLog: settings.access ? (sink, format) : nil,
+        accessLog: settings.access ? (output.log, format) : nil, droppedLines: { output.droppedLines },
         notice: {
-          Terminal.say($0)
+          output.say($0)
           service.stopping()
         })
+      output.say(StartReport(loaded, proxy, authority).text)
+      output.say("ready in \((ContinuousClock.now - started).inMilliseconds) ms")
+      service.ready()
+      try proxy.run()
+      let (requests, dropped) = proxy.summary
+      output.finish(saying: "done: \(requests) \(requests == 1 ? "request" : "requests"), \(dropped) dropped")
     } catch {
+      output.finish(saying: "m2m-proxy: \(error)")
+      throw ExitCode(71)
+    }
+  }
+
+  private func holdUnusedSignals() throws {
+    do { try Proxy.holdUnusedSignals() } catch {
       Terminal.say("m2m-proxy: \(error)")
       throw ExitCode(71)
     }
-    Terminal.say(StartReport(loaded, proxy, authority).text)
-    Terminal.say("ready in \((ContinuousClock.now - started).inMilliseconds) ms")
-    service.ready()
-    do { try proxy.run() } catch {
-      Terminal.say("m2m-proxy: \(error)")
-      throw ExitCode(71)
-    }
-    sink.finish()
-    let (requests, dropped) = proxy.summary
-    Terminal.say("done: \(requests) \(requests == 1 ? "request" : "requests"), \(dropped) dropped")
   }
 }
 

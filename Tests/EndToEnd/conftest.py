@@ -126,13 +126,14 @@ def start_proxy(binary, transcript, tmp_path, authlib, origin, tls_origin):
     """
     proxies = []
 
-    def start(*routes: dict, environment: dict = {}, launcher: list[str] = [], **settings) -> Proxy:
+    def start(*routes: dict, environment: dict = {}, launcher: list[str] = [], output: str = "two pipes",
+              **settings) -> Proxy:
         directory = tmp_path / f"proxy-{len(proxies)}"
         directory.mkdir()
         proxy = Proxy(binary, directory, transcript)
         proxies.append(proxy)
         secret = {"CLIENT_SECRET": authlib.client.secret}
-        return proxy.start(proxy_conf(complete(routes, settings, authlib)), secret | environment, launcher)
+        return proxy.start(proxy_conf(complete(routes, settings, authlib)), secret | environment, launcher, output)
 
     yield start
     failures = []

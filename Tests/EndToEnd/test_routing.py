@@ -96,6 +96,29 @@ def test_a_host_that_no_route_names_is_refused_naming_it_and_the_nearest_route(p
     assert origin.requests == [] and authlib.fetches == []
 
 
+def test_suggestions_are_few_and_for_short_names_and_the_refusal_says_the_rest_without(start_proxy, origin):
+    host = "orders.of-the-company.internal"
+    hosts = [host] + [f"service-{number:03}.of-the-company.internal" for number in range(200)]
+    proxy = start_proxy({"match": hosts, "forward_to": origin.url}, loops=1)
+    client = proxy.connect()
+
+    def refusal(name: str) -> dict:
+        answer = client.exchange(get(f"http://{name}/", host=name))
+        problem = json.loads(answer.body)
+        assert (answer.status, problem["hop"]) == (403, "policy")
+        assert f"No route in proxy.conf matches {name}." in problem["detail"] and f"match: {name}" in problem["hint"]
+        return problem
+
+    # Too long, although it is as near.
+    long = ".".join(["a" * 36, host])
+    assert "most similar" not in refusal(long)["detail"]
+    similar = f"order.{host.partition('.')[2]}"
+    assert f"The most similar one known is {host}." in refusal(similar)["detail"]
+    # At 4 a second for each loop, 200 requests would take 50 s to have one each.
+    details = [refusal(similar)["detail"] for _ in range(200)]
+    assert any("most similar" not in detail for detail in details)
+
+
 def test_a_route_without_credentials_leaves_the_applications_own_authorization_alone(start_proxy, origin, authlib):
     proxy = start_proxy({"forward_to": origin.url},
                         {"name": "open", "match": "open.internal", "mount": "/open", "forward_to": origin.url,

@@ -1,3 +1,4 @@
+import Cryptography
 import Reactor
 import Testing
 
@@ -12,22 +13,22 @@ struct GuessLimitTests {
   @Test("gives each client a burst, and one more after a while")
   func burst() {
     let limit = Guesses()
-    for _ in 0..<GuessLimit.burst { #expect(limit.take(one, now: start)) }
+    for _ in 0..<Guesses.burst { #expect(limit.take(one, now: start)) }
     #expect(!limit.take(one, now: start))
     #expect(limit.take(other, now: start))
     #expect(limit.delay(one, now: start) == 6)
     #expect(limit.delay(one, now: start + Duration.milliseconds(1500)) == 5)
     #expect(!limit.take(one, now: start + Duration.seconds(5)))
-    let later = start + GuessLimit.interval
+    let later = start + Guesses.interval
     #expect(limit.take(one, now: later) && !limit.take(one, now: later))
   }
 
   @Test("gives the whole burst back in time, and no more than that")
   func recovery() {
     let limit = Guesses()
-    for _ in 0..<GuessLimit.burst { _ = limit.take(one, now: start) }
+    for _ in 0..<Guesses.burst { _ = limit.take(one, now: start) }
     let later = start + Duration.seconds(24 * 3600)
-    for _ in 0..<GuessLimit.burst { #expect(limit.take(one, now: later)) }
+    for _ in 0..<Guesses.burst { #expect(limit.take(one, now: later)) }
     #expect(!limit.take(one, now: later))
   }
 
@@ -44,24 +45,80 @@ struct GuessLimitTests {
   @Test("keeps so many clients apart, and the others together")
   func bound() {
     let limit = Guesses()
-    for number in 0..<GuessLimit.mostClients {
+    for number in 0..<limit.mostClients {
       #expect(limit.take(ClientAddress("10.\(number >> 16).\(number >> 8 & 255).\(number & 255):1"), now: start))
     }
-    for number in 0..<GuessLimit.burst { #expect(limit.take(ClientAddress("11.0.0.\(number):1"), now: start)) }
+    for number in 0..<Guesses.burst { #expect(limit.take(ClientAddress("11.0.0.\(number):1"), now: start)) }
     #expect(!limit.take(ClientAddress("11.0.1.1:1"), now: start))
-    #expect(limit.clients == GuessLimit.mostClients)
+    #expect(limit.clients == limit.mostClients)
     // Those who have their whole burst again make room.
-    let later = start + GuessLimit.interval + Duration.seconds(1)
+    let later = start + Guesses.interval + Duration.seconds(1)
     #expect(limit.take(ClientAddress("12.0.0.1:1"), now: later))
     #expect(limit.clients == 1)
+  }
+
+  @Test(
+    "takes this machine for one client, whichever of its addresses it uses",
+    arguments: ["127.0.0.1:1", "127.0.0.2:7", "127.255.255.254:1", "[::1]:1", "[::ffff:127.1.2.3]:1"])
+  func loopback(peer: String) {
+    #expect(Guesser(ClientAddress(peer), user: "a") == Guesser(ClientAddress("127.9.9.9:9"), user: "a"))
+    #expect(Guesser(ClientAddress(peer), user: "a") != Guesser(ClientAddress("127.0.0.1:1"), user: "b"))
+  }
+
+  @Test(
+    "keeps other addresses apart", arguments: ["126.0.0.1:1", "128.0.0.1:1", "[2001:db8::1]:1", "[::ffff:10.0.0.1]:1"])
+  func notLoopback(peer: String) {
+    #expect(ClientAddress(peer).asGuesser == ClientAddress(peer))
+    #expect(ClientAddress(peer).asGuesser != ClientAddress("127.0.0.1:1").asGuesser)
+  }
+}
+
+@Suite("Pairs that were refused")
+struct RefusedPairsTests {
+  private let digest: KeyedDigest
+  private let start = Instant(nanoseconds: 1_000_000_000_000)
+
+  init() throws { digest = try KeyedDigest() }
+
+  private func pair(_ number: Int) throws -> KeyedDigest.Value {
+    let bytes = Array("\(number)".utf8)
+    return try digest.digest(of: bytes.span)
+  }
+
+  @Test("are known when they come again, and others hardly ever are")
+  func again() throws {
+    var refused = RefusedPairs()
+    for number in 0..<1000 { refused.insert(try pair(number), now: start) }
+    for number in 0..<1000 {
+      let isKnown = refused.contains(try pair(number), now: start + Duration.seconds(59))
+      #expect(isKnown)
+    }
+    var mistaken = 0
+    for number in 1000..<2000 where refused.contains(try pair(number), now: start) { mistaken += 1 }
+    #expect(mistaken < 10)
+  }
+
+  @Test("are forgotten after a minute or two")
+  func end() throws {
+    var refused = RefusedPairs()
+    let pair = try pair(1)
+    refused.insert(pair, now: start)
+    let isKnown = [59, 61, 119, 121, 600].map { refused.contains(pair, now: start + Duration.seconds($0)) }
+    #expect(isKnown == [true, true, true, false, false])
+    refused.insert(pair, now: start + Duration.seconds(1000))
+    let comesTooLate = refused.contains(pair, now: start + Duration.seconds(2000))
+    #expect(!comesTooLate)
   }
 }
 
 /// A limit that `#expect` can change.
 private final class Guesses {
-  private var limit = GuessLimit()
+  static let burst = PasswordChecks.guesses
+  static let interval = PasswordChecks.guessInterval
+  private var limit = GuessLimit<ClientAddress>(burst: burst, interval: interval)
 
-  var clients: Int { limit.clients }
+  var clients: Int { limit.senders }
+  var mostClients: Int { limit.mostSenders }
   func take(_ client: ClientAddress, now: Instant) -> Bool { limit.take(client, now: now) }
   func giveBack(_ client: ClientAddress, now: Instant) { limit.giveBack(client, now: now) }
   func delay(_ client: ClientAddress, now: Instant) -> Int { limit.delay(client, now: now) }

@@ -198,15 +198,69 @@ import Testing
     let table = makeTable([
       route("a", [Match(host: "orders.internal"), Match(host: "acme.kinde.com", port: 8443)]), route("b", mount: "/b"),
     ])
-    #expect(table.nearest(to: "order.internal") == "orders.internal")
-    #expect(table.nearest(to: "ORDERS.INTERNAL") == "orders.internal")
-    #expect(table.nearest(to: "acme.kinde.com") == "acme.kinde.com:8443")
-    #expect(table.nearest(to: "www.example.org") == nil)
-    #expect(makeTable([]).nearest(to: "x") == nil)
+    #expect(nearest(table, "order.internal") == "orders.internal")
+    #expect(nearest(table, "ORDERS.INTERNAL") == "orders.internal")
+    #expect(nearest(table, "acme.kinde.com") == "acme.kinde.com:8443")
+    #expect(nearest(table, "www.example.org") == nil)
+    #expect(nearest(makeTable([]), "x") == nil)
     let wildcard = makeTable([route("c", [Match(host: "example.com", port: 81, isWildcard: true)])])
     for host in ["example.com", "a.example.co", "shop.exmple.com"] {
-      #expect(wildcard.nearest(to: host) == "*.example.com:81")
+      #expect(nearest(wildcard, host) == "*.example.com:81")
     }
+  }
+
+  private func nearest(_ table: RouteTable, _ host: String) -> String? {
+    let bytes = Array(host.utf8)
+    return table.nearest(to: bytes.span)
+  }
+
+  @Test("a name that is longer than a name gets no suggestion, and of many hosts the first ones are compared")
+  func bounds() {
+    let long = String(repeating: "a", count: RouteTable.longestCompared)
+    let table = makeTable([route("a", [Match(host: long)])])
+    #expect(nearest(table, String(long.dropLast()) + "b") == long)
+    #expect(nearest(table, long + "a") == nil)
+    let many = makeTable(
+      (0...RouteTable.mostCompared).map { route("\($0)", [Match(host: "host-number-\($0).internal")]) })
+    #expect(
+      nearest(many, "host-numbr-\(RouteTable.mostCompared - 1).internal")
+        == "host-number-\(RouteTable.mostCompared - 1).internal")
+    #expect(
+      nearest(many, "host-numbr-\(RouteTable.mostCompared).internal")
+        != "host-number-\(RouteTable.mostCompared).internal")
+  }
+
+  @Test("what is suggested is what the whole table of distances says")
+  func distances() {
+    var state: UInt64 = 7
+    func random(_ bound: Int) -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int(state >> 33) % bound
+    }
+    func name() -> String { String((0..<1 + random(12)).map { _ in ["a", "b", "c", "."][random(4)] as Character }) }
+    for _ in 0..<300 {
+      let hosts = (0..<1 + random(5)).map { _ in name() }
+      let wanted = name()
+      let table = makeTable(hosts.enumerated().map { route("\($0)", [Match(host: $1)]) })
+      let distances = hosts.map { distance(Array(wanted.utf8), Array($0.utf8)) }
+      let least = distances.min() ?? 0
+      let expected = least <= max(2, wanted.utf8.count / 3) ? hosts[distances.firstIndex(of: least) ?? 0] : nil
+      #expect(nearest(table, wanted) == expected, "\(wanted) of \(hosts)")
+    }
+  }
+
+  /// Levenshtein's distance as it is written in textbooks.
+  private func distance(_ one: [UInt8], _ other: [UInt8]) -> Int {
+    var table = [[Int]](repeating: Array(0...other.count), count: one.count + 1)
+    for row in 0..<one.count {
+      table[row + 1][0] = row + 1
+      for column in 0..<other.count {
+        table[row + 1][column + 1] = min(
+          table[row][column] + (one[row] == other[column] ? 0 : 1), table[row][column + 1] + 1,
+          table[row + 1][column] + 1)
+      }
+    }
+    return table[one.count][other.count]
   }
 }
 

@@ -15,7 +15,8 @@ import Testing
         var seen: [Int32] = []
         let loop = try EventLoop()
         let watch = try SignalWatch([SIGUSR1, SIGUSR2]) { signal in
-          seen.append(signal)
+          #expect(!signal.isFromKernel)
+          seen.append(signal.number)
           guard seen.count == 2 else { return }
           loop.stop()
         }
@@ -32,5 +33,39 @@ import Testing
     }
     #expect(try !failed.take())
     #expect(try received.take() == [SIGUSR1, SIGUSR2].sorted())
+  }
+
+  @Test("signals that are held wait for a watch")
+  func held() throws {
+    let received = Answer<Int32>()
+    let failed = Answer<Bool>()
+    Thread.detachNewThread {
+      do {
+        try SignalWatch.hold([SIGUSR1])
+        raise(SIGUSR1)
+        let loop = try EventLoop()
+        let watch = try SignalWatch([SIGUSR1]) { signal in
+          received.give(signal.number)
+          loop.stop()
+        }
+        try watch.start(on: loop)
+        loop.run()
+        loop.remove(watch)
+        failed.give(false)
+      } catch {
+        failed.give(true)
+      }
+    }
+    #expect(try !failed.take())
+    #expect(try received.take() == SIGUSR1)
+  }
+
+  @Test("a signal that the process ignores is known as such")
+  func ignored() {
+    // Nothing here is a member of a stopped group, nor sends this signal.
+    let before = signal(SIGTTOU, SIG_IGN)
+    #expect(SignalWatch.isIgnored(SIGTTOU))
+    _ = signal(SIGTTOU, before)
+    #expect(!SignalWatch.isIgnored(SIGTTOU))
   }
 }

@@ -49,8 +49,9 @@ int clinux_unix_path(int socket, char text[CLINUX_PATH_TEXT]);
 // The user at the other end of a connected Unix socket, as of when it connected; 0, or -1 with errno set.
 int clinux_peer_user(int socket, uint32_t *user);
 
-// Sends one datagram to the Unix socket at path ("@name": in the abstract namespace); 0, or -1 with errno set.
-int clinux_send_datagram(const char *path, const char *message);
+// Sends one datagram to the Unix socket at path ("@name": in the abstract namespace), and waits so many milliseconds at most
+// where the receiver's queue is full; 0, or -1 with errno set.
+int clinux_send_datagram(const char *path, const char *message, int milliseconds);
 
 // Makes connecting, sending and receiving on a blocking socket give up after so many milliseconds each (0: never); 0, or -1
 // with errno set.
@@ -98,6 +99,12 @@ void clinux_release_clean_pages(void);
 
 // Names the calling thread for ps and debuggers; the first 15 characters are kept.
 void clinux_name_thread(const char *name);
+
+// Blocks the signals in the calling thread and every thread that it starts later; 0, or -1 with errno set.
+int clinux_block_signals(const int *signals, int count);
+
+// Whether the process ignores a signal, as a process that nohup has started ignores SIGHUP.
+int clinux_ignores_signal(int signal);
 
 // Blocks the signals in every thread started later, and returns a descriptor that reads them; -1 with errno set.
 int clinux_signal_descriptor(const int *signals, int count);

@@ -90,13 +90,16 @@ enum CallerRefusal {
       ErrorAnswer(
         status: 429, title: "Too many wrong passwords",
         detail: "Your address has sent so many that no more are looked at for the moment.",
-        hint: "Set the right user and password in the application, and try again later.",
+        hint: "Set the right user and password in the application. If they are right, send the request again after the "
+          + "time in Retry-After: a password that comes again has its turn before new ones.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "wrong passwords", retryAfter: seconds)
     case .busy:
       ErrorAnswer(
         status: 503, title: "Too many passwords at once",
-        detail: "As many are being looked at as may be, or this one took too long.",
-        hint: "Send the request again; a password that was right once is looked at no more.",
+        detail: "As many wait to be looked at as may, or this one took too long.",
+        hint:
+          "Send the request again: a password that comes again goes before new ones, and one that was right once is "
+          + "looked at no more.",
         proxyStatus: "proxy_internal_error", proxyStatusDetails: "passwords", retryAfter: 1)
     }
   }

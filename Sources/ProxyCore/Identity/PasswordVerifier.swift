@@ -12,12 +12,14 @@ internal import Telemetry
 ///
 /// Nobody learns from an answer, nor from how long it takes, whether a user exists: for one who does not, a hash of
 /// nobody's is looked at.
-final class PasswordVerifier: Sendable {
+// Sendable although it has a timer: only the thread of its own loop touches that, once it runs.
+final class PasswordVerifier: @unchecked Sendable {
   private let hashes: [String: (caller: Int, hash: PasswordHash)]
   private let decoys: [PasswordHash]
   private let digest: KeyedDigest
   private let checks = Monitor(PasswordChecks())
   private let loop: EventLoop
+  private let rest = LoopTimer()
   private let logger: Logger
   private let metrics: PasswordMetrics
 
@@ -43,9 +45,12 @@ final class PasswordVerifier: Sendable {
   }
 
   /// Begins to look at passwords.
-  func start() throws(Errno) -> LoopThread { try loop.startThread(named: "passwords") }
+  func start() throws(Errno) -> LoopThread {
+    rest.action = { [unowned self] in work() }
+    return try loop.startThread(named: "passwords")
+  }
 
-  /// Ends the thread, after what it is looking at.
+  /// Ends the thread, after the pair that it is looking at.
   func stop() { loop.stop() }
 
   /// Whose `credentials` these are, if that is known; otherwise `deliver` will be told, on another thread.
@@ -56,23 +61,40 @@ final class PasswordVerifier: Sendable {
     guard
       let pair = try? credentials.pair.withBytes({ bytes throws(CryptographyError) in try digest.digest(of: bytes) })
     else { return .busy }
-    switch checks.withLock({ $0.arrive(pair, from: client, now: .now, deliver) }) {
+    if let verdict = checks.withLock({ $0.verdict(on: pair) }) { return verdict }
+    let user = credentials.user
+    let entry = PasswordQueue.Entry(
+      pair: pair, guesser: Guesser(client, user: user), user: user, password: credentials.password, peer: peer)
+    switch checks.withLock({ $0.arrive(entry, now: .now, deliver) }) {
     case .isKnown(let verdict):
       metrics.countUnlooked(verdict)
       return verdict
-    case .waits: return nil
-    case .begins:
-      let (user, password) = (credentials.user, credentials.password)
-      loop.perform { [self] in look(pair, user, password, peer) }
+    case .waits(let displaced, let begins):
+      for waiter in displaced {
+        metrics.countUnlooked(.busy)
+        waiter(.busy)
+      }
+      if begins { loop.perform { [self] in work() } }
       return nil
     }
   }
 
-  private func look(_ pair: KeyedDigest.Value, _ user: String, _ password: Secret, _ peer: String) {
-    let verdict = verdict(user, password)
+  /// Looks at one pair, and comes back for the next: between two of them the thread can be stopped.
+  private func work() {
+    switch checks.withLock({ $0.next(now: .now) }) {
+    case .look(let entry):
+      look(entry)
+      loop.perform { [self] in work() }
+    case .rest(let moment): loop.set(rest, to: moment)
+    case .nothing: break
+    }
+  }
+
+  private func look(_ entry: PasswordQueue.Entry) {
+    let verdict = verdict(entry.user, entry.password)
     metrics.count(verdict)
-    if verdict == .wrong { noteWrong(user, peer) }
-    for waiter in checks.withLock({ $0.finish(pair, verdict, now: .now) }) { waiter(verdict) }
+    if verdict == .wrong { noteWrong(entry.user, entry.peer) }
+    for waiter in checks.withLock({ $0.finish(entry.pair, verdict, now: .now) }) { waiter(verdict) }
   }
 
   private func verdict(_ user: String, _ password: Secret) -> PasswordVerdict {

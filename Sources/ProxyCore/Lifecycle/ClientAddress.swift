@@ -37,6 +37,14 @@ struct ClientAddress: Hashable {
     network = Self.number(isMapped ? address[12...] : address[..<8])
   }
 
+  /// The client for whom passwords count: this machine is one, whichever of its loopback addresses it takes. Anybody on it has
+  /// all sixteen million of 127.0.0.0/8.
+  var asGuesser: ClientAddress {
+    // Of an IPv6 address the first half is kept; that of ::1 is zero.
+    let isLoopback = family == AF_INET && network >> 24 == 127 || family == AF_INET6 && network == 0
+    return isLoopback ? ClientAddress("127.0.0.1:0") : self
+  }
+
   private static func bytes(of text: String, _ family: Int32, count: Int) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: count)
     unsafe _ = inet_pton(family, text, &bytes)

@@ -4,16 +4,15 @@ internal import Reactor
 internal import Synchronization
 
 /// The end of the program: no new connections, time for what is under way, then the end of the loops.
-// Sendable because all but `hasBegun` is touched on the thread of the first loop only.
+// Sendable because all but the atomics is touched on the thread of the first loop only, once there is one.
 final class Drain: @unchecked Sendable {
-  static let signals = [SIGTERM, SIGINT]
-
   /// Whether the proxy is about to stop. From any thread.
   var hasBegun: Bool { begun.load(ordering: .relaxed) }
   /// How many requests were cut off because their time was over.
   private(set) var dropped = 0
 
   private let begun = Atomic<Bool>(false)
+  private let stopAsked = Atomic<Bool>(false)
   private let timeout: Duration
   private let notice: @Sendable (String) -> Void
   private var workers: [Worker] = []
@@ -21,6 +20,7 @@ final class Drain: @unchecked Sendable {
   private var busyWorkers = 0
   private let deadline = LoopTimer()
 
+  /// - Parameter notice: is given a line about the drain, on the thread of a loop: it must not wait for anything.
   init(timeout: Duration, notice: @escaping @Sendable (String) -> Void) {
     self.timeout = timeout
     self.notice = notice
@@ -32,10 +32,20 @@ final class Drain: @unchecked Sendable {
     deadline.action = { [unowned self] in cutOff() }
   }
 
-  /// SIGTERM or SIGINT: the first one drains, the second one ends at once.
-  func signalled(_ signal: Int32) {
-    guard !hasBegun else { _exit(128 + signal) }
-    begun.store(true, ordering: .relaxed)
+  /// SIGTERM or SIGINT: the first one drains, the second one ends the process at once. From any thread, so that the second
+  /// one works whatever the loops are doing.
+  func stop(_ signal: Int32) {
+    guard !stopAsked.exchange(true, ordering: .relaxed) else { _exit(128 + signal) }
+    begin()
+  }
+
+  /// Drains, unless that has begun already. From any thread.
+  func begin() {
+    guard !begun.exchange(true, ordering: .relaxed) else { return }
+    loops[0].perform { [self] in drainWorkers() }
+  }
+
+  private func drainWorkers() {
     let inFlight = InFlight(workers.count)
     busyWorkers = workers.count
     for worker in workers {

@@ -1,6 +1,6 @@
 internal import Reactor
 
-/// How many lines of the log something may have in a while, that clients can bring about as often as they like.
+/// How often something is done in a while that clients can bring about as often as they like: a line of the log, a suggestion.
 struct NoticeBudget {
   private let lines: Int
   private let interval: Duration

@@ -13,7 +13,7 @@ internal import Upstream
 
 /// The whole program put together: what is made, in which order, and what knows what.
 public final class Proxy {
-  private let signals: SignalWatch
+  private let signals: ProcessSignals
   private let loops: [EventLoop]
   private let workers: [Worker]
   private let drain: Drain
@@ -33,11 +33,13 @@ public final class Proxy {
   ///
   /// - Parameter authority: issues the certificates of hosts that are intercepted; nil where none are.
   /// - Parameter accessLog: where a line for every request goes; nil for nowhere.
-  /// - Parameter notice: is given a line for the person at the terminal when the proxy begins to stop.
+  /// - Parameter droppedLines: how many lines for the log and for standard error have been dropped.
+  /// - Parameter notice: is given a line for the person at the terminal when the proxy begins to stop. It is called on an event
+  ///   loop, and must not wait for anything.
   /// - Throws: what could not be had, as a sentence.
   public init(
     _ configuration: ProxyConfiguration, authority: CertificateAuthority?, logger: Logger,
-    accessLog: (sink: LogSink, format: LogFormat)?,
+    accessLog: (sink: LogSink, format: LogFormat)?, droppedLines: @escaping @Sendable () -> UInt64,
     notice: @escaping @Sendable (String) -> Void
   ) throws(StartError) {
     let passed = try PassedSockets.ofThisProcess()
@@ -46,7 +48,7 @@ public final class Proxy {
     let drain = Drain(timeout: configuration.timeouts.drain, notice: notice)
     self.drain = drain
     do {
-      signals = try SignalWatch(Drain.signals) { drain.signalled($0) }
+      signals = try ProcessSignals(drain: drain, logger: logger)
       loops = try Self.makeLoops(configuration.loops ?? EventLoop.availableCores)
     } catch {
       throw StartError("the event loops cannot be made: \(error)")
@@ -95,10 +97,8 @@ public final class Proxy {
         "m2m_proxy_certificates_issued_total", help: "Certificates of intercepted hosts that were made."
       ) { Double(leaves.issued) }
     }
-    if let sink = accessLog?.sink {
-      registry.counter("m2m_proxy_log_lines_dropped_total", help: "Log lines that nobody read in time.") {
-        Double(sink.droppedLines)
-      }
+    registry.counter("m2m_proxy_log_lines_dropped_total", help: "Lines of output that nobody read in time.") {
+      Double(droppedLines())
     }
     do throws(StartError) {
       let binding = try ListenerBinding(configuration.listen, workers, passed, logger: logger)
@@ -113,11 +113,22 @@ public final class Proxy {
     }
   }
 
+  /// Keeps signals that the proxy has no use for from ending the process before it serves. Call it before any thread is
+  /// started.
+  public static func holdUnusedSignals() throws(StartError) {
+    do {
+      try SignalWatch.hold(ProcessSignals.unused.filter { !SignalWatch.isIgnored($0) })
+    } catch {
+      throw StartError("signals cannot be blocked: \(error)")
+    }
+  }
+
   /// Serves until a signal ends it and the last request is done.
   public func run() throws(StartError) {
     var threads: [LoopThread] = []
+    drain.prepare(workers: workers, loops: loops)
     do {
-      try signals.start(on: loops[0])
+      try signals.start()
       for (index, loop) in loops.enumerated().dropFirst() {
         threads.append(try loop.startThread(named: "loop-\(index)"))
       }
@@ -125,7 +136,6 @@ public final class Proxy {
     } catch {
       throw StartError("the event loops cannot be started: \(error)")
     }
-    drain.prepare(workers: workers, loops: loops)
     // Half of the memory that starting takes is code and tables that serving has no use for.
     clinux_release_clean_pages()
     loops[0].run()

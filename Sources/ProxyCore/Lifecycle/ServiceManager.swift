@@ -11,14 +11,14 @@ public struct ServiceManager: Sendable {
     unsafe _ = unsetenv("NOTIFY_SOCKET")
   }
 
-  /// The proxy serves from now on.
-  public func ready() { tell("READY=1") }
+  /// The proxy serves from now on. Waits up to 5 s for a manager that does not read, so it is not for an event loop.
+  public func ready() { tell("READY=1", milliseconds: 5000) }
 
-  /// The proxy finishes what is under way.
-  public func stopping() { tell("STOPPING=1") }
+  /// The proxy finishes what is under way. Never waits: loops call it.
+  public func stopping() { tell("STOPPING=1", milliseconds: 0) }
 
-  private func tell(_ news: String) {
+  private func tell(_ news: String, milliseconds: Int32) {
     // A manager that cannot be told goes by its own timeouts; there is nothing that the proxy could do about it.
-    if let path { unsafe _ = clinux_send_datagram(path, news) }
+    if let path { unsafe _ = clinux_send_datagram(path, news, milliseconds) }
   }
 }

@@ -14,8 +14,8 @@ extension Exchange {
     let bytes = input.readableBytes
     switch head.foreignPageSign(bytes, target: target, isSecure: connection.isSecure) {
     case nil: break
-    case .site(let value): throw browser("Sec-Fetch-Site: \(text(of: value))")
-    case .origin(let value): throw browser("Origin: \(text(of: value))")
+    case .site(let value): throw browser("Sec-Fetch-Site: \(beginning(of: value))")
+    case .origin(let value): throw browser("Origin: \(beginning(of: value))")
     }
     // In the absolute form, and inside a tunnel, the target chooses a route by its name, which is the operator's, or is our
     // own address.
@@ -31,6 +31,11 @@ extension Exchange {
 
   private func browser(_ sign: String) -> ExchangeError {
     .denied(.browserRequest(sign: Self.shortened(sign), listener: "\(connection.listener.address)"))
+  }
+
+  /// As much of a field's value as a message shows, and a little more: a client can send as much as a head has room for.
+  private func beginning(of value: ByteRange) -> String {
+    text(of: ByteRange(start: value.start, end: min(value.end, value.start + 250)))
   }
 
   static func shortened(_ text: String) -> String {

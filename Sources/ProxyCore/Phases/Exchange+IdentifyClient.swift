@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Bytes
 internal import Configuration
 internal import HTTPWire
 internal import Upstream
@@ -16,7 +17,12 @@ extension Exchange {
 
   /// Whether this process is among those that the request has passed through.
   private var hasBeenHere: Bool {
-    head.fields.contains { $0.known == .via && text(of: $0.value).lowercased().contains(worker.viaName.text) }
+    guard let input = connection.input else { return false }
+    let bytes = input.readableBytes
+    for line in head.fields where line.known == .via {
+      if worker.viaName.occurs(in: bytes.extracting(line.value.range)) { return true }
+    }
+    return false
   }
 
   /// Which client it counts for, where clients share something: its caller, wherever that calls from, or else its address.

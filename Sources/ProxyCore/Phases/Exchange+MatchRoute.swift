@@ -1,6 +1,7 @@
 internal import Bytes
 internal import Configuration
 internal import HTTPWire
+internal import Reactor
 
 extension Exchange {
   /// Finds the route: by the target's authority where it has one, by the mounted path where it has none, or only our own
@@ -69,8 +70,15 @@ extension Exchange {
       return .notMounted(path: path.isEmpty ? "/" : path)
     }
     let port = authority.port.map { ":\($0)" } ?? ""
-    return .noRoute(
-      target: name(of: authority) + port, nearest: worker.table.nearest(to: text(of: authority.host)))
+    return .noRoute(target: name(of: authority) + port, nearest: nearest(to: authority))
+  }
+
+  /// The known host most like this one; nil also when there have been many such questions just now.
+  private func nearest(to authority: Authority) -> String? {
+    guard authority.host.range.count <= RouteTable.longestCompared, let input = connection.input,
+      worker.notices.suggestion.spend(at: worker.loop.now)
+    else { return nil }
+    return worker.table.nearest(to: input.readableBytes.extracting(authority.host.range))
   }
 
   /// The host as it stands in a URL.

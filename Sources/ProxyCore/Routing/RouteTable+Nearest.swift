@@ -1,31 +1,60 @@
 extension RouteTable {
-  /// The known host that is most like `host`, for the message about one that is not known, or not with that port; nil
-  /// when none is similar.
-  func nearest(to host: String) -> String? {
-    let wanted = Array(host.lowercased().utf8)
-    var best: (name: String, distance: Int)?
-    for known in hostNames.prefix(Self.mostCompared) {
-      let distance = Self.distance(wanted, Array(known.host.utf8))
-      if distance < best?.distance ?? Int.max { best = (known.shown, distance) }
+  /// The known host that is most like `host`, for the message about one that is not known, or not with that port; nil when none
+  /// is similar, or when it would cost too much to find out.
+  func nearest(to host: Span<UInt8>) -> String? {
+    guard host.count <= Self.longestCompared else { return nil }
+    let wanted = (0..<host.count).map { Self.lowercased(host[$0]) }
+    var rows = Rows()
+    var best: String?
+    // The most that is still similar, and after that less than the best so far.
+    var bound = max(2, wanted.count / 3)
+    for known in hostNames {
+      guard bound >= 0 else { break }
+      guard let distance = rows.distance(wanted, known.host, atMost: bound) else { continue }
+      best = known.shown
+      bound = distance - 1
     }
-    guard let best, best.distance <= max(2, wanted.count / 3) else { return nil }
-    return best.name
+    return best
   }
 
-  // Whoever sends what no route matches must not keep the loop busy with thousands of comparisons.
-  private static var mostCompared: Int { 200 }
+  /// Nobody mistypes a longer name, and the work is the product of both lengths.
+  static var longestCompared: Int { 64 }
 
-  /// How many bytes have to be inserted, removed or replaced to make one of the other (Levenshtein).
-  private static func distance(_ one: [UInt8], _ other: [UInt8]) -> Int {
-    var previous = Array(0...other.count)
-    for (row, byte) in one.enumerated() {
-      var current = [row + 1]
-      for (column, candidate) in other.enumerated() {
-        let replaced = previous[column] + (byte == candidate ? 0 : 1)
-        current.append(min(replaced, previous[column + 1] + 1, current[column] + 1))
+  // However many hosts proxy.conf has, so many are compared.
+  static var mostCompared: Int { 200 }
+
+  private static func lowercased(_ byte: UInt8) -> UInt8 {
+    byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z") ? byte | 0x20 : byte
+  }
+}
+
+/// The two rows of the table that is all that a comparison needs, for one after the other.
+private struct Rows {
+  private var previous: [Int] = []
+  private var current: [Int] = []
+
+  /// How many bytes have to be inserted, removed or replaced to make `one` of `other` (Levenshtein), if not more than `bound`.
+  mutating func distance(_ one: [UInt8], _ other: [UInt8], atMost bound: Int) -> Int? {
+    guard abs(one.count - other.count) <= bound else { return nil }
+    let more = bound + 1
+    previous = (0...other.count).map { min($0, more) }
+    current = [Int](repeating: more, count: other.count + 1)
+    for row in 0..<one.count {
+      // What is farther from the diagonal than `bound` cannot be part of a way that short.
+      let columns = max(0, row - bound)..<min(other.count, row + bound + 1)
+      current[columns.lowerBound] = columns.lowerBound == 0 ? min(row + 1, more) : more
+      var least = current[columns.lowerBound]
+      for column in columns {
+        let replaced = previous[column] + (one[row] == other[column] ? 0 : 1)
+        let value = min(replaced, previous[column + 1] + 1, current[column] + 1, more)
+        current[column + 1] = value
+        least = min(least, value)
       }
-      previous = current
+      if columns.upperBound < other.count { current[columns.upperBound + 1] = more }
+      guard least <= bound else { return nil }
+      swap(&previous, &current)
     }
-    return previous[other.count]
+    let distance = previous[other.count]
+    return distance <= bound ? distance : nil
   }
 }

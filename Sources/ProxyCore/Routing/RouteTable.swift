@@ -28,8 +28,9 @@ final class RouteTable: Sendable {
   }
 
   let routes: [ProxyRoute]
-  /// The hosts that routes match, and how they are written with their ports.
-  let hostNames: [(host: String, shown: String)]
+  /// The hosts that routes match, and how they are written with their ports: as many as are compared with one that is not
+  /// known.
+  let hostNames: [(host: [UInt8], shown: String)]
   /// Positions in `hosts`.
   private let byHost: HostTable<Int>
   /// Positions in `hosts`, by what stands behind the `*.` of a wildcard.
@@ -42,9 +43,9 @@ final class RouteTable: Sendable {
   /// The table of `routes`, which stand in the same order as their `configurations`.
   init(_ routes: [ProxyRoute], configurations: [Route]) {
     self.routes = routes
-    hostNames = configurations.flatMap(\.matches).map { match in
+    hostNames = configurations.lazy.flatMap(\.matches).prefix(Self.mostCompared).map { match in
       (
-        match.isWildcard ? "*.\(match.host)" : match.host,
+        Array((match.isWildcard ? "*.\(match.host)" : match.host).utf8),
         Match(host: match.host, port: match.port, isWildcard: match.isWildcard).description
       )
     }

@@ -25,12 +25,13 @@ public final class LogSink: Sendable {
   /// How many lines have been dropped: there was no room, nobody reads any more, or the sink had been finished.
   public var droppedLines: UInt64 { queue.droppedLines }
 
-  /// Waits until everything has been written, for `seconds` at most; what is written to the sink later is dropped.
+  /// Waits until everything has been written, for `limit` at most; what is written to the sink later is dropped.
   ///
   /// Returns whether all was written in time; what was not counts as dropped.
   @discardableResult
-  public func finish(within seconds: Int = 5) -> Bool {
+  public func finish(within limit: Duration) -> Bool {
     queue.close()
-    return queue.waitForEnd(milliseconds: seconds * 1000)
+    let (seconds, attoseconds) = limit.components
+    return queue.waitForEnd(milliseconds: max(0, Int(seconds) * 1000 + Int(attoseconds / 1_000_000_000_000_000)))
   }
 }

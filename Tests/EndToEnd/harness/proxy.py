@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -37,15 +38,19 @@ class Proxy:
         self._clients: list[RawClient] = []
         self._stopped = False
 
-    def start(self, conf: str, environment: dict[str, str] = {}, launcher: list[str] = []) -> "Proxy":
-        """Starts it with `conf`, by way of `launcher`, and returns when it says that it is ready."""
+    def start(self, conf: str, environment: dict[str, str] = {}, launcher: list[str] = [],
+              output: str = "two pipes") -> "Proxy":
+        """Starts it with `conf`, by way of `launcher`, and returns when it says that it is ready. Its standard output and error are
+        `two pipes`, `one pipe`, or `one socket` as systemd makes them for the journal."""
         (self.directory / "proxy.conf").write_text(conf)
         harness = {"PYTHONPATH": str(Path(__file__).parents[1])} if launcher else {}
+        ours, theirs = socket.socketpair() if output == "one socket" else (None, None)
         self.process = subprocess.Popen(
             [*launcher, self.binary, "run", "--config", "proxy.conf"], cwd=self.directory, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_environment(**harness, **environment))
-        self.log = Output(self.process.stdout)
-        self.messages = Output(self.process.stderr)
+            stdout=theirs or subprocess.PIPE, stderr=subprocess.PIPE if output == "two pipes" else subprocess.STDOUT,
+            env=clean_environment(**harness, **environment))
+        self.log = Output(ours.makefile("rb"), theirs) if ours else Output(self.process.stdout)
+        self.messages = Output(self.process.stderr) if output == "two pipes" else self.log
         try:
             self.messages.wait_for("^ready in")
             self.address = self._address("listen")

@@ -14,7 +14,7 @@ import Testing
     sink.write(Array("in between\n".utf8).span)
     log.flush()
     log.flush()
-    #expect(sink.finish(within: 60))
+    #expect(sink.finish(within: .seconds(60)))
     close(ends[1])
     let received = try FileHandle(fileDescriptor: ends[0], closeOnDealloc: true).readToEnd()
     #expect(

@@ -62,7 +62,7 @@ import Testing
     #expect(dropped > 0 && dropped < 9_000)
 
     let finished = DispatchQueue.global().asyncResult {
-      let all = sink.finish(within: 60)
+      let all = sink.finish(within: .seconds(60))
       close(writing)
       return all
     }
@@ -88,7 +88,7 @@ import Testing
     let written = (0..<20_000).map(line)
     write(written, to: sink)
     let finished = DispatchQueue.global().asyncResult {
-      let all = sink.finish(within: 60)
+      let all = sink.finish(within: .seconds(60))
       close(writing)
       return all
     }
@@ -105,7 +105,7 @@ import Testing
     let (reading, writing) = try pipe()
     let sink = LogSink(descriptor: writing, pendingLimit: 10_000_000)
     write(Array(repeating: String(repeating: "x", count: 999) + "\n", count: 5_000), to: sink)
-    #expect(!sink.finish(within: 0))
+    #expect(!sink.finish(within: .seconds(0)))
     let dropped = sink.droppedLines
     #expect(dropped > 0 && dropped <= 5_000)
     // The writing end stays open: the writer's thread may be in a write to it until this is closed.
@@ -118,7 +118,7 @@ import Testing
     close(reading)
     let sink = LogSink(descriptor: writing)
     write([line(1), line(2)], to: sink)
-    #expect(!sink.finish(within: 60))
+    #expect(!sink.finish(within: .seconds(60)))
     write([line(3)], to: sink)
     #expect(sink.droppedLines == 3)
     close(writing)
@@ -128,10 +128,10 @@ import Testing
   func finished() throws {
     let bytes = try output { sink in
       write([line(1)], to: sink)
-      #expect(sink.finish(within: 60))
+      #expect(sink.finish(within: .seconds(60)))
       write([line(2), line(3)], to: sink)
       #expect(sink.droppedLines == 2)
-      #expect(sink.finish(within: 60))
+      #expect(sink.finish(within: .seconds(60)))
     }
     #expect(bytes == Array(line(1).utf8))
   }
@@ -144,7 +144,7 @@ import Testing
       write([line(number)], to: sink)
       #expect(try readSome(reading) == Array(line(number).utf8))
     }
-    #expect(sink.finish(within: 60))
+    #expect(sink.finish(within: .seconds(60)))
     close(reading)
     close(writing)
   }

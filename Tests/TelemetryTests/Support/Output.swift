@@ -9,7 +9,7 @@ func output(of body: (LogSink) throws -> Void) throws -> [UInt8] {
   let handle = try FileHandle(forWritingTo: file)
   let sink = LogSink(descriptor: handle.fileDescriptor, pendingLimit: 64 * 1024 * 1024)
   try body(sink)
-  guard sink.finish(within: 60) else { throw CocoaError(.fileWriteUnknown) }
+  guard sink.finish(within: .seconds(60)) else { throw CocoaError(.fileWriteUnknown) }
   try handle.close()
   return try [UInt8](Data(contentsOf: file))
 }

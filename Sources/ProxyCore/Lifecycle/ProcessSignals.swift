@@ -1,0 +1,76 @@
+internal import Glibc
+internal import Logging
+internal import Reactor
+internal import SystemPackage
+
+/// What the proxy does when it is sent a signal, on a thread of its own: a signal to stop is heeded whatever the other loops
+/// are doing.
+// Sendable because all of it is touched on the thread of its loop only, once that runs. It is never freed: the watch keeps it,
+// and signals are heeded to the very end of the process.
+final class ProcessSignals: @unchecked Sendable {
+  /// What other servers read their files again or rotate their logs by: a rule that was copied from there is no reason to end.
+  static let unused = [SIGUSR1, SIGUSR2, SIGHUP]
+
+  private let drain: Drain
+  private let logger: Logger
+  private let loop: EventLoop
+  private var watch: SignalWatch?
+  private let hadTerminal: Bool
+  private let secondLook = LoopTimer()
+  // For each signal, since each has a cause of its own.
+  private var notices: [Int32: NoticeBudget] = [:]
+
+  /// Blocks the signals on this thread and those it starts later: make it before any thread is started.
+  init(drain: Drain, logger: Logger) throws(Errno) {
+    self.drain = drain
+    self.logger = logger
+    loop = try EventLoop()
+    hadTerminal = Self.hasTerminal
+    // One that was ignored when the program was started (nohup) stays so; blocked, it would be read all the same.
+    let signals = [SIGTERM, SIGINT] + Self.unused.filter { $0 != SIGHUP || !SignalWatch.isIgnored(SIGHUP) }
+    watch = try SignalWatch(signals) { [self] in receive($0) }
+    secondLook.action = { [self] in if hasLostTerminal { hangUp() } }
+  }
+
+  /// Heeds signals from now on, to the end of the process.
+  func start() throws(Errno) {
+    try watch?.start(on: loop)
+    try loop.startThread(named: "signals")
+  }
+
+  private func receive(_ signal: ReceivedSignal) {
+    switch signal.number {
+    case SIGTERM, SIGINT: drain.stop(signal.number)
+    case SIGHUP where signal.isFromKernel || hasLostTerminal: hangUp()
+    case SIGHUP:
+      noteUnused(SIGHUP)
+      // A shell passes it on when it ends, which may be before the terminal is gone.
+      if hadTerminal { loop.set(secondLook, to: loop.now + .seconds(1)) }
+    default: noteUnused(signal.number)
+    }
+  }
+
+  private func hangUp() {
+    guard !drain.hasBegun else { return }
+    logger.notice("signal", metadata: ["signal": "SIGHUP", "detail": "the terminal has hung up; draining"])
+    drain.begin()
+  }
+
+  private func noteUnused(_ signal: Int32) {
+    guard notices[signal, default: NoticeBudget(lines: 1, per: .seconds(10))].spend(at: loop.now) else { return }
+    let name = [SIGUSR1: "SIGUSR1", SIGUSR2: "SIGUSR2"][signal] ?? "SIGHUP"
+    logger.notice("signal", metadata: ["signal": "\(name)", "detail": "\(name) is not used; ignored"])
+  }
+
+  // MARK: The terminal
+
+  private var hasLostTerminal: Bool { hadTerminal && !Self.hasTerminal }
+
+  /// Whether the process has a controlling terminal: when that hangs up, the kernel takes it from everybody who had it.
+  private static var hasTerminal: Bool {
+    // Without O_NONBLOCK a serial line would be waited for.
+    let terminal = unsafe open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
+    if terminal >= 0 { close(terminal) }
+    return terminal >= 0
+  }
+}

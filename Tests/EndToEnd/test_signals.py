@@ -1,0 +1,129 @@
+"""Signals: those that end the program, those that other servers have a use for, and a terminal that hangs up."""
+
+import signal
+import threading
+
+import pytest
+
+from harness.client import get
+from harness.terminal import Terminal
+
+UNUSED = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP]
+
+
+@pytest.fixture
+def terminal():
+    terminal = Terminal()
+    yield terminal
+    terminal.close()
+
+
+class Load:
+    """Clients that send requests one after the other, on connections that stay and on new ones, and count what fails."""
+
+    def __init__(self, proxy):
+        self.answers = 0
+        self.failures: list[object] = []
+        self._proxy = proxy
+        self._ended = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=[stays]) for stays in [True, True, False, False]]
+        for thread in self._threads:
+            thread.start()
+
+    def _run(self, stays: bool) -> None:
+        client = self._proxy.connect()
+        while not self._ended.is_set():
+            try:
+                status = client.exchange(get("http://api.internal/x")).status
+                if status != 200:
+                    self.failures.append(status)
+                self.answers += 1
+                if not stays:
+                    client.close()
+                    client = self._proxy.connect()
+            except Exception as error:
+                self.failures.append(error)
+                return
+
+    def end(self) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def signals_logged(proxy) -> list[str]:
+    return [line for line in proxy.log.lines if "event=signal" in line]
+
+
+def test_unused_signals_are_ignored_with_a_line_and_no_request_fails(proxy):
+    load = Load(proxy)
+    try:
+        for _ in range(20):
+            for number in UNUSED:
+                proxy.signal(number)
+            before = load.answers
+            # So that they come while requests are under way.
+            while load.answers == before and not load.failures:
+                pass
+        for number in UNUSED:
+            proxy.log.wait_for(f'event=signal detail="{number.name} is not used; ignored" signal={number.name}$')
+    finally:
+        load.end()
+    assert load.failures == []
+    # One line in 10 s for each, however many come.
+    assert len(signals_logged(proxy)) < 20
+    assert "draining" not in proxy.messages.text
+
+
+@pytest.mark.parametrize("number", UNUSED)
+def test_an_unused_signal_during_the_drain_changes_nothing(proxy, origin, number):
+    event = threading.Event()
+    origin.script(lambda connection: (connection.request(), connection.hold(event), connection.answer(b"finished")))
+    client = proxy.connect().send(get("http://api.internal/long"))
+    origin.wait_for_requests(1)
+    proxy.signal(signal.SIGTERM)
+    proxy.messages.wait_for("draining")
+    proxy.signal(number)
+    proxy.log.wait_for("event=signal")
+    event.set()
+    assert client.answer().body == b"finished"
+    assert proxy.wait() == 0
+
+
+@pytest.mark.parametrize("by_shell", [False, True])
+def test_a_terminal_that_hangs_up_drains(start_proxy, origin, terminal, by_shell):
+    event = threading.Event()
+    origin.script(lambda connection: (connection.request(), connection.hold(event), connection.answer(b"finished")))
+    proxy = start_proxy({"forward_to": origin.url}, launcher=terminal.launcher(by_shell=by_shell))
+    client = proxy.connect().send(get("http://api.internal/long"))
+    origin.wait_for_requests(1)
+    terminal.hang_up()
+    proxy.messages.wait_for("draining")
+    # A shell sends it too, and so does who ends the session: only SIGTERM is asked twice.
+    proxy.signal(signal.SIGHUP)
+    proxy.signal(signal.SIGTERM)
+    event.set()
+    assert client.answer().body == b"finished"
+    assert proxy.wait() == 0
+    assert 'detail="the terminal has hung up; draining"' in proxy.log.text
+
+
+def test_sighup_is_no_hangup_while_the_terminal_is_there(start_proxy, origin, terminal):
+    proxy = start_proxy({"forward_to": origin.url}, launcher=terminal.launcher())
+    proxy.signal(signal.SIGHUP)
+    proxy.log.wait_for("SIGHUP is not used; ignored")
+    assert proxy.connect().exchange(get("http://api.internal/x")).status == 200
+    assert "draining" not in proxy.messages.text
+    terminal.hang_up()
+    assert proxy.wait() == 0
+
+
+def test_under_nohup_neither_a_hangup_nor_sighup_ends_it(start_proxy, origin, terminal):
+    proxy = start_proxy({"forward_to": origin.url}, launcher=[*terminal.launcher(), "nohup"])
+    terminal.hang_up()
+    proxy.signal(signal.SIGHUP)
+    # They are seen in the order of their numbers, and this one is the last.
+    proxy.signal(signal.SIGUSR1)
+    proxy.log.wait_for("SIGUSR1 is not used; ignored")
+    assert "SIGHUP" not in proxy.log.text and "draining" not in proxy.messages.text
+    assert proxy.connect().exchange(get("http://api.internal/x")).status == 200
