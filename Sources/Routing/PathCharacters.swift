@@ -69,6 +69,19 @@ struct PathCharacters {
     }
   }
 
+  /// Whether a character that begins with the `%` at `index` may be a dot. Sure if false.
+  static func mayBeginDot(_ path: Span<UInt8>, at index: Int) -> Bool {
+    guard index + 2 < path.count else { return false }
+    guard let high = hexadecimal(path[index + 1]), let low = hexadecimal(path[index + 2]) else {
+      return path[index + 1] | 0x20 == UInt8(ascii: "u")
+    }
+    switch high << 4 | low {
+    // A dot, a percent sign, and what overlong and fullwidth forms begin with.
+    case UInt8(ascii: "."), UInt8(ascii: "%"), 0xc0, 0xe0, 0xef, 0xf0, 0xf8, 0xfc: return true
+    default: return false
+    }
+  }
+
   // MARK: UTF-8
 
   private static func visitSequence(_ level: inout Level, _ visit: (PathCharacter) -> Void) {

@@ -24,6 +24,8 @@ public final class PathTree: Sendable {
   let nodes: [Node]
   /// Whether labels are in lower case and compared with readings in lower case.
   let ignoresCase: Bool
+  /// Whether some label has a space, for which forms have `+`.
+  let hasSpaces: Bool
   private let nodeOfPrefix: [PathPrefix: Int]
 
   /// The tree of `prefixes`, each with a value that the caller chooses.
@@ -51,6 +53,7 @@ public final class PathTree: Sendable {
       nodes[index].children = children.sorted { nodes[$0].label.lexicographicallyPrecedes(nodes[$1].label) }
     }
     self.nodes = nodes
+    hasSpaces = nodes.contains { $0.label.contains(UInt8(ascii: " ")) }
     self.nodeOfPrefix = nodeOfPrefix
   }
 

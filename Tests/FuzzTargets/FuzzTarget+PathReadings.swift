@@ -8,7 +8,7 @@ struct PathServer: CustomStringConvertible {
     case never, unreserved, allButSeparators, once, twice, unreservedThenAll
   }
   enum Parameters: CaseIterable {
-    case kept, droppedFirst, droppedDecoded
+    case kept, droppedFirst, droppedDecoded, endThePath
   }
   enum DotSegments: CaseIterable {
     case kept, removedFirst, removedDecoded, removedTwice
@@ -18,9 +18,10 @@ struct PathServer: CustomStringConvertible {
   let parameters: Parameters
   let dotSegments: DotSegments
   let readsOverlong, dropsInvalid, readsBackslash, stopsAtControls, trimsNames, mergesSlashes, dropsHost: Bool
+  let trimsBeginnings, dropsTickets, dropsStreams: Bool
 
   static var count: Int {
-    Decoding.allCases.count * Parameters.allCases.count * DotSegments.allCases.count * 1 << 7
+    Decoding.allCases.count * Parameters.allCases.count * DotSegments.allCases.count * 1 << 10
   }
 
   /// One of ``count``.
@@ -44,12 +45,16 @@ struct PathServer: CustomStringConvertible {
     trimsNames = flip()
     mergesSlashes = flip()
     dropsHost = flip()
+    trimsBeginnings = flip()
+    dropsTickets = flip()
+    dropsStreams = flip()
   }
 
   var description: String {
     "decoding \(decoding), parameters \(parameters), dot segments \(dotSegments), overlong \(readsOverlong), "
       + "invalid dropped \(dropsInvalid), backslash \(readsBackslash), stops \(stopsAtControls), trims \(trimsNames), "
-      + "merges \(mergesSlashes), drops //host \(dropsHost)"
+      + "merges \(mergesSlashes), drops //host \(dropsHost), "
+      + "trims beginnings \(trimsBeginnings), drops tickets \(dropsTickets), drops streams \(dropsStreams)"
   }
 
   /// The path that the server looks for.
@@ -58,6 +63,7 @@ struct PathServer: CustomStringConvertible {
     if dropsHost, path.starts(with: Array("//".utf8)) {
       path = path.dropFirst(2).firstIndex(of: UInt8(ascii: "/")).map { Array(path[$0...]) } ?? Array("/".utf8)
     }
+    if dropsTickets { path = withoutTickets(path) }
     if parameters == .droppedFirst { path = withoutParameters(path) }
     if dotSegments == .removedFirst || dotSegments == .removedTwice { path = withoutDotSegments(path) }
     path = decoded(path)
@@ -66,6 +72,9 @@ struct PathServer: CustomStringConvertible {
     }
     if readsBackslash { path = path.map { $0 == UInt8(ascii: "\\") ? UInt8(ascii: "/") : $0 } }
     if parameters == .droppedDecoded { path = withoutParameters(path) }
+    if parameters == .endThePath { path = Array(path.prefix { $0 != UInt8(ascii: ";") }) }
+    if dropsStreams { path = withoutStreams(path) }
+    if trimsBeginnings { path = mapSegments(path) { Array($0.drop { $0 <= 0x20 }) } }
     if trimsNames { path = withTrimmedNames(path) }
     if mergesSlashes {
       path = path.reduce(into: []) { merged, byte in
@@ -148,6 +157,25 @@ struct PathServer: CustomStringConvertible {
 
   private func withoutParameters(_ path: [UInt8]) -> [UInt8] {
     mapSegments(path) { Array($0.prefix { $0 != UInt8(ascii: ";") }) }
+  }
+
+  /// As ASP.NET does: `(`, one or more of a letter with a value in parentheses, `)`, and the slash behind it, if the slash
+  /// before it stays.
+  private func withoutTickets(_ path: [UInt8]) -> [UInt8] {
+    guard path.contains(UInt8(ascii: "(")) else { return path }
+    let text = String(decoding: path, as: UTF8.self)
+    guard text.utf8.elementsEqual(path) else { return path }
+    return Array(text.replacing(/\((?:[A-Za-z]\([^\/)]*\))+\)\/?/, with: "").utf8)
+  }
+
+  /// As NTFS does.
+  private func withoutStreams(_ path: [UInt8]) -> [UInt8] {
+    mapSegments(path) { segment in
+      guard segment.contains(UInt8(ascii: "$")) else { return segment }
+      let text = String(decoding: segment, as: UTF8.self)
+      guard let stream = text.firstRange(of: /::\$|:\$/), text.utf8.elementsEqual(segment) else { return segment }
+      return Array(text[..<stream.lowerBound].utf8)
+    }
   }
 
   private func withTrimmedNames(_ path: [UInt8]) -> [UInt8] {
