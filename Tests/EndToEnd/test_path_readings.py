@@ -23,6 +23,7 @@ from harness.callers import basic, with_password
 from harness.client import get
 from harness.path_corpus import HARMLESS, ORDINARY, climbing, is_valid, reaching
 from harness.path_origins import PathOrigin, PathOrigins, readings
+from harness.peak import Peak
 from harness.proxy import Proxy
 from harness.proxy_conf import proxy_conf
 from harness.waiting import poll
@@ -271,6 +272,20 @@ def test_the_log_names_the_kind_and_two_readings(start_proxy, origin):
     assert "/%61dmin is for the route api" in line["detail"]
     assert "/admin, which is for the route admin" in line["detail"]
     assert len(origin.requests) == 2
+
+
+def test_a_long_path_that_is_refused_takes_no_memory(start_proxy, origin):
+    proxy = start_proxy({"match": "api.test", "mount": None, "forward_to": origin.url},
+                        {"name": "admin", "match": "api.test/admin", "mount": None, "forward_to": origin.url},
+                        {"name": "m", "match": None, "mount": "/m/", "forward_to": origin.url})
+    client = proxy.connect()
+    client.exchange(get("http://api.test/%61dmin"))
+    peak = Peak(proxy.process.pid)
+    for path in ["http://api.test/" + "x%2f" * 3900 + "../" * 9 + "admin", "/m/" + "x%2f" * 3900 + "../" * 15 + ".."]:
+        assert client.exchange(get(path)).status == 403, path[:40]
+    # Each of them took 370 MB.
+    assert peak.growth < 20_000_000
+    assert not origin.requests
 
 
 @pytest.mark.parametrize("server", ["nginx", "node", "tomcat-decoding-slashes"])
