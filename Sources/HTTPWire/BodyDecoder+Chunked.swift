@@ -1,3 +1,43 @@
+/// What the next byte of a chunked body is part of (RFC 9112 7.1).
+enum ChunkState: UInt8, Sendable {
+  /// The first digit of a chunk size.
+  case sizeStart
+  /// Another digit, or what ends the size.
+  case size
+  /// Whitespace after the size or an extension, which only `;` may follow.
+  case beforeSemicolon
+  /// The first byte of an extension's name, or whitespace before it.
+  case nameStart
+  /// An extension's name.
+  case name
+  /// Whitespace after an extension's name, which `=` or `;` may follow.
+  case afterName
+  /// The first byte of an extension's value, or whitespace before it.
+  case valueStart
+  /// A value that is a token.
+  case tokenValue
+  /// A value in quotes.
+  case quotedValue
+  /// The byte after a backslash in quotes.
+  case quotedPair
+  /// Just after a value in quotes.
+  case afterQuotes
+  /// The LF that ends the line with the chunk size.
+  case sizeLineFeed
+  /// Payload.
+  case payload
+  /// The CR after the payload.
+  case payloadReturn
+  /// The LF after the payload.
+  case payloadLineFeed
+  /// The first byte of a line of the trailer section.
+  case trailerStart
+  /// A trailer field.
+  case trailerField
+  /// The LF of the empty line that ends the trailer section.
+  case trailerLineFeed
+}
+
 extension BodyDecoder {
   mutating func stepChunked(_ bytes: Span<UInt8>) throws(WireError) -> (consumed: Int, event: Event) {
     var position = 0
@@ -96,5 +136,37 @@ extension BodyDecoder {
 
   private func isQuotable(_ byte: UInt8) -> Bool {
     byte == tab || byte >= space && byte != 0x7f
+  }
+}
+
+extension BodyDecoder {
+  /// A byte of the trailer section. Its lines are kept and read by the rules of a head's.
+  mutating func takeTrailer(_ byte: UInt8) throws(WireError) {
+    switch state {
+    case .trailerStart where byte == cr:
+      state = .trailerLineFeed
+    case .trailerLineFeed:
+      guard byte == lf else { throw .bareCarriageReturn }
+      isFinished = true
+    default:
+      guard trailerBytes.count < limits.trailerBytes else { throw .trailerTooLarge }
+      trailerBytes.append(byte)
+      state = .trailerField
+      if byte == lf { try endTrailerLine() }
+    }
+  }
+
+  private mutating func endTrailerLine() throws(WireError) {
+    let scan = try FieldLine.scan(trailerBytes.span, from: trailerLine, to: trailerBytes.count)
+    guard case .field(let line, let next) = scan else { throw .bareLineFeed }
+    guard trailers.count + droppedTrailers < limits.trailerFields else { throw .tooManyFields }
+    let isDisguised = line.known == .other && FieldName.isDisguisedFraming(trailerBytes.span, line.name)
+    if isDisguised || FieldNameSet.notAllowedInTrailers.contains(line.known) {
+      droppedTrailers += 1
+    } else {
+      trailers.append(line)
+    }
+    trailerLine = next
+    state = .trailerStart
   }
 }

@@ -1,3 +1,29 @@
+public import Bytes
+
+/// How much of a chunked body may be something other than payload.
+public struct BodyLimits: Sendable, Equatable {
+  /// Bytes of the extensions of one chunk.
+  public var extensionLine: Int
+  /// How many bytes of extensions all chunks may have beyond their payload: extensions on every chunk of a large body
+  /// pass, many extensions on tiny chunks do not.
+  public var extensionOverhead: Int
+  /// Bytes of the trailer section.
+  public var trailerBytes: Int
+  /// The number of trailer fields.
+  public var trailerFields: Int
+
+  /// The limits given.
+  public init(
+    extensionLine: Int = 4_096, extensionOverhead: Int = 16_384, trailerBytes: Int = 8_192, trailerFields: Int = 32
+  ) {
+    self.extensionLine = extensionLine
+    self.extensionOverhead = extensionOverhead
+    // What the 32-bit offsets of a field line can express.
+    self.trailerBytes = min(trailerBytes, 1 << 30)
+    self.trailerFields = trailerFields
+  }
+}
+
 /// Finds the payload in a body as it arrives (RFC 9112 6.3 and 7.1). It copies nothing but trailers.
 ///
 ///     while true {
@@ -101,5 +127,22 @@ public struct BodyDecoder: Sendable {
   public mutating func atEndOfInput() throws(WireError) {
     if framing == .untilClose { isFinished = true }
     guard isFinished else { throw .truncatedBody }
+  }
+}
+
+extension BodyDecoder {
+  /// Appends the payload in `bytes` to `output` as it is, all there is room for, and says how many bytes were consumed.
+  ///
+  /// Less than all of them when the output is full, or when the body is finished. `bytes` must not lie in `output`.
+  public mutating func gather(_ bytes: Span<UInt8>, into output: ByteBuffer) throws(WireError) -> Int {
+    let available = min(bytes.count, output.freeSpace)
+    var position = 0
+    while true {
+      let rest = bytes.extracting(position..<available)
+      let (consumed, event) = try step(rest)
+      position += consumed
+      guard case .payload(let range) = event else { return position }
+      output.append(rest.extracting(range))
+    }
   }
 }

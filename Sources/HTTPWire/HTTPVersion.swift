@@ -5,3 +5,37 @@ public enum HTTPVersion: UInt8, Sendable {
   /// HTTP/1.1.
   case http11
 }
+
+extension HTTPVersion {
+  /// Reads the eight bytes `HTTP/1.1` at `start` (RFC 9112 2.3); nil when they are not all before `end`.
+  @inline(__always)
+  static func scan(_ bytes: Span<UInt8>, from start: Int, to end: Int) throws(WireError) -> HTTPVersion? {
+    if start &+ 8 <= end, unsafe bytes.bytes.unsafeLoadUnaligned(fromByteOffset: start, as: UInt64.self) == current {
+      return .http11
+    }
+    return try scanOther(bytes, from: start, to: end)
+  }
+
+  // The bytes of `HTTP/1.1`, as they lie in memory.
+  private static let current = UInt64(littleEndian: 0x312e_312f_5054_5448)
+
+  @inline(never)
+  private static func scanOther(_ bytes: Span<UInt8>, from start: Int, to end: Int) throws(WireError) -> HTTPVersion? {
+    var position = start
+    for expected: UInt8 in [0x48, 0x54, 0x54, 0x50, 0x2f] {
+      guard position < end else { return nil }
+      guard bytes[position] == expected else { throw .malformedVersion }
+      position += 1
+    }
+    guard position < end else { return nil }
+    let major = bytes[position]
+    guard ByteClass.isDigit(major) else { throw .malformedVersion }
+    guard position + 1 < end else { return nil }
+    guard bytes[position + 1] == UInt8(ascii: ".") else { throw .malformedVersion }
+    guard position + 2 < end else { return nil }
+    let minor = bytes[position + 2]
+    guard ByteClass.isDigit(minor) else { throw .malformedVersion }
+    guard major == UInt8(ascii: "1") else { throw .unsupportedVersion }
+    return minor == UInt8(ascii: "0") ? .http10 : .http11
+  }
+}

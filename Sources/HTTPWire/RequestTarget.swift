@@ -46,3 +46,104 @@ public struct RequestTarget: Sendable, Equatable {
   /// Whether an absolute form has nothing after its authority: `OPTIONS` is then sent on as `*` (RFC 9112 3.2.4).
   public var isWithoutPathAndQuery: Bool { form == .absolute && pathAndQuery.isEmpty }
 }
+
+extension RequestTarget {
+  /// Takes the target at `range` of a request of `method` apart.
+  ///
+  /// The path may contain what RFC 3986 allows and ``[]^`{|}``, which programs send as they are; `%` must begin two
+  /// hexadecimal digits, and not `%00`. The query may contain every visible ASCII character but `#`, and is not looked
+  /// into: nothing here depends on it. Dot segments and empty segments are left as they are.
+  public static func parse(
+    _ bytes: Span<UInt8>, target range: ByteRange, method: Method
+  ) throws(WireError) -> RequestTarget {
+    guard !range.isEmpty else { throw .invalidTarget }
+    let start = Int(range.start)
+    if method == .connect {
+      let authority = try Authority.parse(bytes, range)
+      guard authority.port != nil else { throw .missingPort }
+      return RequestTarget(form: .authority, authority: authority)
+    }
+    if bytes[start] == UInt8(ascii: "/") {
+      var target = RequestTarget(form: .origin)
+      try target.parsePathAndQuery(bytes, range)
+      return target
+    }
+    if bytes[start] == UInt8(ascii: "*"), range.count == 1 {
+      guard method == .options else { throw .asteriskWithoutOptions }
+      return RequestTarget(form: .asterisk)
+    }
+    return try parseAbsolute(bytes, range)
+  }
+
+  /// Takes `host[:port]` apart, by the rules of the target and of the Host field.
+  public static func parseAuthority(_ bytes: Span<UInt8>, _ range: ByteRange) throws(WireError) -> Authority {
+    try Authority.parse(bytes, range)
+  }
+
+  private static func parseAbsolute(_ bytes: Span<UInt8>, _ range: ByteRange) throws(WireError) -> RequestTarget {
+    let start = Int(range.start)
+    let end = Int(range.end)
+    var target = RequestTarget(form: .absolute)
+    var position = start
+    if range.count >= 7, bytes.equals("http://", count: 7, at: start) {
+      target.scheme = .http
+      position += 7
+    } else if range.count >= 8, bytes.equals("https://", count: 8, at: start) {
+      target.scheme = .https
+      position += 8
+    } else {
+      throw schemeFault(bytes, range)
+    }
+    let authorityStart = position
+    while position < end, !isAuthorityEnd(bytes[position]) { position += 1 }
+    target.authority = try Authority.parse(bytes, ByteRange(authorityStart..<position))
+    try target.parsePathAndQuery(bytes, ByteRange(position..<end))
+    return target
+  }
+
+  private static func isAuthorityEnd(_ byte: UInt8) -> Bool {
+    byte == UInt8(ascii: "/") || byte == UInt8(ascii: "?") || byte == UInt8(ascii: "#")
+  }
+
+  /// Whether this is a URI of another scheme, or none at all.
+  private static func schemeFault(_ bytes: Span<UInt8>, _ range: ByteRange) -> WireError {
+    for offset in range.range where bytes[offset] == UInt8(ascii: ":") {
+      let scheme = ByteRange(Int(range.start)..<offset)
+      let isOurs = bytes.equals("http", ignoringCaseAt: scheme) || bytes.equals("https", ignoringCaseAt: scheme)
+      let isURI = offset + 2 < Int(range.end) && bytes[offset + 1] == UInt8(ascii: "/") && !scheme.isEmpty
+      return isURI && !isOurs ? .unsupportedScheme : .invalidTarget
+    }
+    return .invalidTarget
+  }
+
+  private mutating func parsePathAndQuery(_ bytes: Span<UInt8>, _ range: ByteRange) throws(WireError) {
+    let end = Int(range.end)
+    var position = Int(range.start)
+    pathAndQuery = range
+    while position < end {
+      let byte = bytes[position]
+      if ByteClass.contains(byte, ByteClass.path) {
+        position &+= 1
+      } else if byte == UInt8(ascii: "%") {
+        try Self.checkPercent(bytes, at: position, end)
+        position += 3
+      } else if byte == UInt8(ascii: "?") {
+        break
+      } else {
+        throw byte == UInt8(ascii: "#") ? .fragment : .invalidPathByte
+      }
+    }
+    path = ByteRange(Int(range.start)..<position)
+    guard position < end else { return }
+    let query = ByteRange(position + 1..<end)
+    guard bytes.firstNotVisible(from: position, to: end) == end else { throw .invalidTargetByte }
+    for offset in query.range where bytes[offset] == UInt8(ascii: "#") { throw .fragment }
+    self.query = query
+  }
+
+  private static func checkPercent(_ bytes: Span<UInt8>, at position: Int, _ end: Int) throws(WireError) {
+    guard position + 2 < end, let high = ByteClass.hexValue(bytes[position + 1]),
+      let low = ByteClass.hexValue(bytes[position + 2]), high | low != 0
+    else { throw .invalidPercentEncoding }
+  }
+}

@@ -78,3 +78,123 @@ public struct ResponseHead: ~Copyable, Sendable {
     facts.removeAll()
   }
 }
+
+extension ResponseHead {
+  /// Reads `version SP status SP reason CRLF` at the beginning, looking at no byte from `end` on.
+  ///
+  /// Returns where the next line begins, or nil when the line is incomplete. The space before an empty reason may be
+  /// missing: many servers leave it out, and nothing depends on it.
+  mutating func scanStatusLine(_ bytes: Span<UInt8>, to end: Int) throws(WireError) -> Int? {
+    let version: HTTPVersion?
+    do throws(WireError) {
+      version = try HTTPVersion.scan(bytes, from: 0, to: end)
+    } catch {
+      throw error == .malformedVersion ? .malformedStatusLine : error
+    }
+    guard let version else { return nil }
+    guard 8 < end else { return nil }
+    guard bytes[8] == space else { throw .malformedStatusLine }
+    var code = 0
+    for position in 9..<12 {
+      guard position < end else { return nil }
+      guard ByteClass.isDigit(bytes[position]) else { throw .malformedStatusLine }
+      code = code * 10 + Int(bytes[position] & 0x0f)
+    }
+    guard (100...599).contains(code) else { throw .invalidStatus }
+    guard 12 < end else { return nil }
+    var position = 12
+    if bytes[12] == space {
+      position = bytes.firstControl(from: 13, to: end)
+    } else if bytes[12] != cr {
+      throw bytes[12] == lf ? .bareLineFeed : .malformedStatusLine
+    }
+    guard position < end else { return nil }
+    guard bytes[position] == cr else { throw bytes[position] == lf ? .bareLineFeed : .controlByte }
+    guard position + 1 < end else { return nil }
+    guard bytes[position + 1] == lf else { throw .bareCarriageReturn }
+    self.version = version
+    status = code
+    reason = ByteRange(min(13, position)..<position)
+    return position + 2
+  }
+
+  /// What the framing fields say together with the status.
+  func checkFraming() throws(WireError) {
+    try facts.checkFraming(version)
+    // What comes next on the connection is another head. A body announced here makes it uncertain where that begins.
+    if isInterim, facts.isChunked || (facts.contentLength ?? 0) > 0 { throw .framedInterim }
+  }
+}
+
+extension ResponseHead {
+  /// How many seconds the response asks to wait before the next request: the larger of Retry-After (RFC 9110 10.2.3), in
+  /// seconds or as a date, and `RateLimit-Reset`; nil where neither says it in a form that can be read.
+  ///
+  /// A date counts from the response's own Date, so that the clocks need not agree, or else from `now`, in seconds since
+  /// the beginning of 1970.
+  public func retryDelay(_ bytes: Span<UInt8>, now: UInt64) -> UInt64? {
+    var delay: UInt64?
+    if let line = first(.retryAfter) {
+      delay = Self.seconds(bytes, line.value)
+      if delay == nil, let date = Self.date(bytes, line.value) {
+        let present = first(.date).flatMap { Self.date(bytes, $0.value) } ?? now
+        delay = date > present ? date - present : 0
+      }
+    }
+    if let line = fields.first(where: { bytes.equals("ratelimit-reset", ignoringCaseAt: $0.name) }),
+      let reset = Self.seconds(bytes, line.value)
+    {
+      delay = max(delay ?? 0, reset)
+    }
+    return delay
+  }
+
+  /// Digits and nothing else; more of them than any wait has are no seconds.
+  private static func seconds(_ bytes: Span<UInt8>, _ range: ByteRange) -> UInt64? {
+    guard (1...9).contains(range.count) else { return nil }
+    var seconds: UInt64 = 0
+    for offset in range.range {
+      guard ByteClass.isDigit(bytes[offset]) else { return nil }
+      seconds = seconds * 10 + UInt64(bytes[offset] & 0x0f)
+    }
+    return seconds
+  }
+
+  private static func date(_ bytes: Span<UInt8>, _ range: ByteRange) -> UInt64? {
+    HTTPDate.secondsSince1970(of: range.range.map { bytes[$0] })
+  }
+}
+
+/// The reason phrases of the statuses that this program answers with itself (RFC 9110 section 15).
+public enum ReasonPhrase {
+  /// The reason phrase for `status`; empty for others.
+  public static func of(_ status: Int) -> String {
+    switch status {
+    case 200: "OK"
+    case 201: "Created"
+    case 202: "Accepted"
+    case 204: "No Content"
+    case 400: "Bad Request"
+    case 401: "Unauthorized"
+    case 403: "Forbidden"
+    case 404: "Not Found"
+    case 405: "Method Not Allowed"
+    case 408: "Request Timeout"
+    case 413: "Content Too Large"
+    case 414: "URI Too Long"
+    case 415: "Unsupported Media Type"
+    case 417: "Expectation Failed"
+    case 429: "Too Many Requests"
+    case 431: "Request Header Fields Too Large"
+    case 500: "Internal Server Error"
+    case 501: "Not Implemented"
+    case 502: "Bad Gateway"
+    case 503: "Service Unavailable"
+    case 504: "Gateway Timeout"
+    case 505: "HTTP Version Not Supported"
+    case 508: "Loop Detected"
+    // RFC 9112 4: the reason may be empty, and nothing depends on it.
+    default: ""
+    }
+  }
+}

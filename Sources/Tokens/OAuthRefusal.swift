@@ -17,3 +17,83 @@ public struct OAuthRefusal: Hashable, Sendable {
     self.status = status
   }
 }
+
+/// The error codes that token endpoints answer with: RFC 6749 (4.1.2.1, 5.2), RFC 8707, and everything else as one.
+public enum OAuthErrorCode: String, Hashable, Sendable, CaseIterable {
+  /// A parameter is missing or malformed.
+  case invalidRequest = "invalid_request"
+  /// The client is unknown or did not authenticate.
+  case invalidClient = "invalid_client"
+  /// The grant is not valid.
+  case invalidGrant = "invalid_grant"
+  /// The client may not use this grant, or at Kinde: is not authorised for the audience.
+  case unauthorizedClient = "unauthorized_client"
+  /// The server does not know the grant type.
+  case unsupportedGrantType = "unsupported_grant_type"
+  /// A scope is unknown, or not assigned to the client.
+  case invalidScope = "invalid_scope"
+  /// The resource or audience is unknown (RFC 8707).
+  case invalidTarget = "invalid_target"
+  /// The client may not have a token for this audience (Auth0 says so).
+  case accessDenied = "access_denied"
+  /// The server failed.
+  case serverError = "server_error"
+  /// The server is overloaded or in maintenance.
+  case temporarilyUnavailable = "temporarily_unavailable"
+  /// A code not listed here, or none.
+  case other
+
+  /// Whether the same request will be refused until somebody changes something.
+  var needsMending: Bool {
+    switch self {
+    case .serverError, .temporarilyUnavailable, .other: false
+    default: true
+    }
+  }
+}
+
+/// What is wrong with a token endpoint's reply. Nothing of the reply itself: it may hold a token.
+public enum MalformedReply: Hashable, Sendable {
+  /// Status 200 and no body.
+  case empty
+  /// More than 64 KiB.
+  case tooLong
+  /// A page instead of JSON: most likely not a token endpoint.
+  case html
+  /// Neither JSON nor HTML; JSON that ends early too.
+  case notJSON
+  /// JSON, but no object.
+  case notAnObject
+  /// An object that has a member twice.
+  case repeatedMember
+  /// No `access_token` that is a string with something in it.
+  case noToken
+  /// A token longer than ``AccessToken/longestToken`` bytes.
+  case tokenTooLong
+  /// A token with bytes that do not belong in a header field: spaces, control bytes, anything beyond ASCII.
+  case unsuitableToken
+  /// A `token_type` other than Bearer (RFC 6750).
+  case unsupportedTokenType
+  /// A token that was no longer valid when it arrived.
+  case expiredToken
+  /// A status that means success, but is not 200, or an interim one.
+  case unexpectedStatus(Int)
+
+  /// Whether asking once more, at once, may bring a better reply. Not so where the server meant what it said:
+  /// every token is billed.
+  var mayBePassing: Bool {
+    switch self {
+    case .empty, .html, .notJSON, .notAnObject, .repeatedMember, .noToken: true
+    case .tooLong, .tokenTooLong, .unsuitableToken, .unsupportedTokenType, .expiredToken, .unexpectedStatus: false
+    }
+  }
+
+  /// Whether the server has most likely issued a token, and counts it.
+  var meansThatOneWasIssued: Bool {
+    switch self {
+    case .tooLong, .notJSON, .repeatedMember, .tokenTooLong, .unsuitableToken, .unsupportedTokenType, .expiredToken:
+      true
+    case .empty, .html, .notAnObject, .noToken, .unexpectedStatus: false
+    }
+  }
+}

@@ -30,3 +30,89 @@ public struct TokenClock: Sendable {
     return (Int64(time.tv_sec), Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
   }
 }
+
+/// A point on the monotonic clock that deadlines are kept on; it goes on while the machine is suspended.
+///
+/// Only differences mean anything. Sums saturate, so that no lifetime a server names can overflow them.
+public struct TokenInstant: Hashable, Sendable {
+  /// Nanoseconds since a moment that is fixed until the next boot.
+  public let nanoseconds: Int64
+
+  /// The instant `nanoseconds` after the clock's zero.
+  public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
+}
+
+extension TokenInstant: InstantProtocol {
+  /// The instant `duration` later, or the furthest one there is.
+  public func advanced(by duration: Duration) -> TokenInstant {
+    let (sum, overflow) = nanoseconds.addingReportingOverflow(duration.saturatingNanoseconds)
+    guard overflow else { return TokenInstant(nanoseconds: sum) }
+    return TokenInstant(nanoseconds: duration > .zero ? .max : .min)
+  }
+
+  /// The time from this instant to `other`, negative when `other` lies before it.
+  public func duration(to other: TokenInstant) -> Duration {
+    .nanoseconds(other.nanoseconds) - .nanoseconds(nanoseconds)
+  }
+
+  /// Whether `lhs` lies before `rhs`.
+  public static func < (lhs: TokenInstant, rhs: TokenInstant) -> Bool { lhs.nanoseconds < rhs.nanoseconds }
+}
+
+extension Duration {
+  /// The whole nanoseconds of this duration, at most what 64 bits hold.
+  var saturatingNanoseconds: Int64 {
+    let (seconds, attoseconds) = components
+    let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+    let (sum, carry) = whole.addingReportingOverflow(attoseconds / 1_000_000_000)
+    return overflow || carry ? (seconds > 0 ? .max : .min) : sum
+  }
+
+  /// The whole seconds that this duration fills or begins.
+  var secondsRoundedUp: Int {
+    let (seconds, attoseconds) = components
+    return Int(seconds) + (attoseconds > 0 ? 1 : 0)
+  }
+}
+
+/// When something happened, on both clocks.
+public struct TokenMoment: Hashable, Sendable {
+  /// On the clock that goes on while the machine is suspended: what deadlines are measured by.
+  public let instant: TokenInstant
+  /// Seconds since 1970 as this machine believes them: the check on the other one.
+  public let wallSeconds: Int64
+
+  /// A moment by both clocks.
+  public init(instant: TokenInstant, wallSeconds: Int64) {
+    self.instant = instant
+    self.wallSeconds = wallSeconds
+  }
+
+  /// The moment `duration` later; the wall clock's part is rounded up.
+  public func advanced(by duration: Duration) -> TokenMoment {
+    let (sum, overflow) = wallSeconds.addingReportingOverflow(Int64(duration.secondsRoundedUp))
+    return TokenMoment(instant: instant.advanced(by: duration), wallSeconds: overflow ? .max : sum)
+  }
+}
+
+/// Numbers of seconds as servers write them.
+enum Seconds {
+  /// The value of a JSON number, or of the same in a string; nil for anything else. May be infinite, as 1e400 is.
+  static func number(_ text: Span<UInt8>) -> Double? {
+    var characters = ""
+    for position in text.indices {
+      // Narrower than what Double reads: no "inf", "nan" or hexadecimal.
+      guard "0123456789+-.eE".utf8.contains(text[position]) else { return nil }
+      characters.unicodeScalars.append(Unicode.Scalar(text[position]))
+    }
+    return Double(characters)
+  }
+
+  /// The digits of Retry-After or RateLimit-Reset as a time to wait; nil for anything else.
+  static func wait(_ field: String) -> Duration? {
+    guard !field.isEmpty, field.utf8.allSatisfy({ UInt8(ascii: "0") <= $0 && $0 <= UInt8(ascii: "9") }) else {
+      return nil
+    }
+    return .seconds(Int64(field) ?? .max)
+  }
+}

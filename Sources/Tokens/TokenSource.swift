@@ -120,3 +120,174 @@ public final class TokenSource: Sendable, CustomReflectable {
     if let reason { launch(reason) }
   }
 }
+
+extension TokenSource {
+  // Longer than any fetch takes: whoever has the right to fetch has got a token by then, or has failed.
+  private static let longestClaim = TokenHTTPRequest.longestWait + .seconds(1)
+  // Between two looks into the store while another process fetches.
+  private static let pause: Duration = .milliseconds(50)
+
+  private enum Claim {
+    case granted(any TokenClaim)
+    case taken
+    case unavailable
+  }
+
+  /// Gets a token, from the store or from the server. With a store, it waits until nobody else fetches; `began` is
+  /// when that wait began.
+  func obtain(_ reason: TokenEvent.Reason, began: TokenInstant? = nil) async {
+    guard let store = environment.store else { return await fetch(reason) }
+    let isFirstLook = began == nil
+    let began = began ?? environment.clock.now
+    // First the claim, then the look: in between, whoever had it may have brought a token.
+    let claim = await claim(in: store)
+    if await adopt(from: store, reason, began: began, tellsProblems: isFirstLook) {
+      await release(claim)
+      return
+    }
+    if case .taken = claim {
+      guard began.duration(to: environment.clock.now) >= Self.longestClaim else {
+        // A pause that is scheduled holds no thread, and ends with the loop.
+        environment.schedule(Self.pause) { [weak self] in
+          guard let self else { return }
+          environment.launch { await self.obtain(reason, began: began) }
+        }
+        return
+      }
+      let seconds = Self.longestClaim.components.seconds
+      report(TokenStoreProblem(.locked, "Another process fetches this token, and has brought none for \(seconds) s"))
+    }
+    _ = await count(0, in: store)
+    await fetch(reason, for: store, claim)
+  }
+
+  /// Drops `token` from `store` too, so that no other process begins with it.
+  func drop(_ token: AccessToken, from store: any TokenStore) async {
+    await reporting { () async throws(TokenStoreProblem) in try await store.drop(token.stored, for: grant) }
+  }
+
+  private func fetch(_ reason: TokenEvent.Reason) async {
+    let (report, outcome) = await ask()
+    let alarm = grant.spending.count(report.issued, atWallSeconds: environment.clock.wallSeconds)
+    tell(reason, outcome, report, alarm)
+  }
+
+  private func fetch(_ reason: TokenEvent.Reason, for store: any TokenStore, _ claim: Claim) async {
+    let (report, outcome) = await ask()
+    if case .success(let token) = report.outcome {
+      await reporting { () async throws(TokenStoreProblem) in try await store.save(token.stored, for: grant) }
+      // The API may have been quicker to refuse it.
+      if shared.withLock({ $0.state.isRefused(token) }) { await drop(token, from: store) }
+    }
+    await release(claim)
+    let alarm = await count(report.issued, in: store)
+    tell(reason, outcome, report, alarm)
+  }
+
+  /// Asks the server; those who wait get what came of it, and do not wait for a store.
+  private func ask() async -> (TokenFetch.Report, TokenEvent.Outcome) {
+    let fetch = TokenFetch(grant: grant, clock: environment.clock, transport: environment.transport)
+    let report = await fetch.run()
+    shared.withLock { $0.secretGeneration = report.secretGeneration }
+    return (report, end(with: report.outcome, random: environment.random()))
+  }
+
+  /// Uses what the store has; true if nothing has to be fetched then.
+  private func adopt(
+    from store: any TokenStore, _ reason: TokenEvent.Reason, began: TokenInstant, tellsProblems: Bool
+  ) async -> Bool {
+    let now: TokenMoment
+    let token: AccessToken
+    do throws(TokenStoreProblem) {
+      guard let stored = try await store.load(grant) else { return false }
+      now = environment.clock.moment
+      guard let trusted = stored.accessToken(at: now) else {
+        throw TokenStoreProblem(.distrusted, "A token in the store is from the future, or valid for too long")
+      }
+      token = trusted
+    } catch {
+      // Who waits looks many times, and meets with the same problem each time.
+      if tellsProblems { report(error) }
+      return false
+    }
+    let random = environment.random()
+    switch shared.withLock({ $0.state.use(of: token, at: now, random: random) }) {
+    case .none:
+      return false
+    case .meanwhile:
+      let waiters = shared.withLock { shared in
+        shared.state.bridge(with: token, random: random)
+        return shared.removeWaiters()
+      }
+      for notify in waiters { notify(.success(token)) }
+      return false
+    case .instead:
+      _ = end(with: .success(token), random: random)
+      _ = await count(0, in: store)
+      let took = began.duration(to: environment.clock.now)
+      let left = now.instant.duration(to: token.requestedAt.instant.advanced(by: token.lifetime))
+      tell(
+        reason, .fetched(lifetime: left), TokenFetch.Report(outcome: .success(token), source: .store, took: took), nil)
+      return true
+    }
+  }
+
+  /// The fetch is over: everybody who waits gets what came of it, and the next renewal is put down.
+  private func end(with outcome: Result<AccessToken, FailedFetch>, random: Double) -> TokenEvent.Outcome {
+    let now = environment.clock.moment
+    let (result, waiters, renewal) = shared.withLock { shared in
+      let result = shared.state.fetched(outcome, at: now, random: random)
+      return (result, shared.removeWaiters(), shared.state.nextRenewal)
+    }
+    if let renewal { environment.schedule(now.instant.duration(to: renewal)) { [weak self] in self?.renewIfInUse() } }
+    for notify in waiters { notify(result) }
+    switch result {
+    case .success(let token): return .fetched(lifetime: token.lifetime)
+    case .failure(let failure): return .failed(failure)
+    }
+  }
+
+  private func tell(
+    _ reason: TokenEvent.Reason, _ outcome: TokenEvent.Outcome, _ report: TokenFetch.Report,
+    _ alarm: TokenBudget.Alarm?
+  ) {
+    let today = grant.spending.issued(in: .day, atWallSeconds: environment.clock.wallSeconds)
+    environment.onEvent(
+      TokenEvent(
+        request: grant.summary, reason: reason, outcome: outcome, report: report, fetchedToday: today, alarm: alarm))
+  }
+
+  // MARK: The store
+
+  private func claim(in store: any TokenStore) async -> Claim {
+    let claim = await reporting { () async throws(TokenStoreProblem) in
+      try await store.claim(grant, for: Self.longestClaim)
+    }
+    switch claim {
+    case nil: return .unavailable
+    case .some(nil): return .taken
+    case .some(let claim?): return .granted(claim)
+    }
+  }
+
+  private func release(_ claim: Claim) async {
+    if case .granted(let claim) = claim { await claim.release() }
+  }
+
+  private func count(_ issued: Int, in store: any TokenStore) async -> TokenBudget.Alarm? {
+    let (alarm, problem) = await grant.spending.count(
+      issued, in: store, atWallSeconds: environment.clock.wallSeconds)
+    if let problem { report(problem) }
+    return alarm
+  }
+
+  /// What `work` gives; nil after a problem with the store was told.
+  @discardableResult private func reporting<R>(_ work: () async throws(TokenStoreProblem) -> R) async -> R? {
+    do { return try await work() } catch {
+      report(error)
+      return nil
+    }
+  }
+
+  private func report(_ problem: TokenStoreProblem) { environment.onStoreProblem(problem, grant.summary) }
+}

@@ -21,3 +21,65 @@ public final class TokenSources: Sendable, CustomReflectable {
   /// Shows nothing of what the sources hold.
   public var customMirror: Mirror { Mirror(self, children: [:]) }
 }
+
+/// Whose token endpoint it is: decides the wording of hints, and nothing that is sent.
+public enum TokenProvider: String, Hashable, Sendable {
+  /// Kinde: hints name the step of its dashboard.
+  case kinde
+  /// Any other authorization server: hints say the same in plain words.
+  case generic
+}
+
+/// What a request for a token gets at once.
+public enum TokenAvailability: Sendable {
+  /// A token that is valid now.
+  case available(AccessToken)
+  /// A place among those who wait.
+  case pending(TokenWaiter)
+  /// No token now, and none soon.
+  case failed(TokenFailure)
+}
+
+/// A place among those who wait at a ``TokenSource``.
+public struct TokenWaiter: Hashable, Sendable {
+  let number: UInt64
+}
+
+/// What token sources need from outside: time, HTTP, somewhere to work, somebody to tell.
+public struct TokenEnvironment: Sendable {
+  let clock: TokenClock
+  let transport: TokenTransport
+  let launch: @Sendable (@escaping @Sendable () async -> Void) -> Void
+  let schedule: @Sendable (_ delay: Duration, _ call: @escaping @Sendable () -> Void) -> Void
+  let onEvent: @Sendable (TokenEvent) -> Void
+  let store: (any TokenStore)?
+  let onStoreProblem: @Sendable (TokenStoreProblem, TokenRequestSummary) -> Void
+  let random: @Sendable () -> Double
+
+  /// - `transport` sends the request of a fetch.
+  /// - `launch` starts a fetch and returns at once; what it is given must run to its end.
+  /// - `schedule` makes a call after a delay, on any thread. With a store it has to be made; without one, a call that is
+  ///   never made costs a wait, nothing else.
+  /// - `onEvent` is told of every fetch that ended, on the thread that the fetch ran on.
+  /// - `store` keeps tokens beyond this process; nil for memory alone.
+  /// - `onStoreProblem` is told when the store was of no help, and with which request.
+  /// - `random` gives numbers in 0...1, to spread attempts.
+  public init(
+    clock: TokenClock = .system, transport: @escaping TokenTransport,
+    launch: @escaping @Sendable (@escaping @Sendable () async -> Void) -> Void,
+    schedule: @escaping @Sendable (_ delay: Duration, _ call: @escaping @Sendable () -> Void) -> Void,
+    onEvent: @escaping @Sendable (TokenEvent) -> Void,
+    store: (any TokenStore)? = nil,
+    onStoreProblem: @escaping @Sendable (TokenStoreProblem, TokenRequestSummary) -> Void = { _, _ in },
+    random: @escaping @Sendable () -> Double = { Double.random(in: 0...1) }
+  ) {
+    self.clock = clock
+    self.transport = transport
+    self.launch = launch
+    self.schedule = schedule
+    self.onEvent = onEvent
+    self.store = store
+    self.onStoreProblem = onStoreProblem
+    self.random = random
+  }
+}

@@ -1,3 +1,5 @@
+public import Secrets
+
 /// Where tokens outlive the process, and where processes share them and agree on who fetches the next one.
 ///
 /// A store is a convenience: whoever asks it goes on without it when it fails, at the cost of one token. Nothing may
@@ -27,4 +29,89 @@ public protocol TokenStore: Sendable {
 public protocol TokenClaim: Sendable {
   /// Gives it back.
   func release() async
+}
+
+/// A token as it is kept in a store: its times are those of the wall clock, which all processes have in common.
+public struct StoredToken: Sendable, CustomReflectable {
+  /// The token itself.
+  public let token: Secret
+  /// When it was asked for, in seconds since 1970.
+  public let requestedAt: Int64
+  /// How long it is valid from then on.
+  public let lifetime: Duration
+
+  /// A token made of its parts; nothing is checked.
+  public init(token: Secret, requestedAt: Int64, lifetime: Duration) {
+    self.token = token
+    self.requestedAt = requestedAt
+    self.lifetime = lifetime
+  }
+
+  /// Shows nothing of the token.
+  public var customMirror: Mirror { Mirror(self, children: ["requestedAt": requestedAt, "lifetime": lifetime]) }
+
+  // A clock that was set back a little is no reason for distrust.
+  private static let tolerance: Int64 = 2
+
+  /// The token by this process's clocks at `now`; nil when its times cannot be right.
+  func accessToken(at now: TokenMoment) -> AccessToken? {
+    let age = now.wallSeconds.subtractingReportingOverflow(requestedAt)
+    guard !age.overflow, age.partialValue >= -Self.tolerance, TokenLifetime.isPlausible(lifetime),
+      token.withBytes(AccessToken.isSuitable)
+    else { return nil }
+    // Both times are whole seconds: the token may be up to one second older than they say.
+    let longest = Duration.seconds(max(0, age.partialValue)) + .seconds(1)
+    return AccessToken(
+      token: token, lifetime: lifetime,
+      requestedAt: TokenMoment(instant: now.instant.advanced(by: .zero - longest), wallSeconds: requestedAt))
+  }
+}
+
+extension AccessToken {
+  /// The token as it is kept in a store.
+  var stored: StoredToken {
+    StoredToken(token: token, requestedAt: requestedAt.wallSeconds, lifetime: lifetime)
+  }
+
+  /// Whether `other` is the same token, whoever brought it.
+  func isSame(as other: AccessToken) -> Bool {
+    self === other || token == other.token
+  }
+}
+
+/// Why a store was of no help. Nothing of any token or key.
+public struct TokenStoreProblem: Error, Hashable, Sendable {
+  /// What kind of trouble it is; the raw values are names for logs and metrics.
+  public enum Kind: String, Hashable, Sendable, CaseIterable {
+    /// What was kept cannot be read, and was set aside.
+    case damaged = "token_store_damaged"
+    /// What was kept is from the future, or valid for longer than any token.
+    case distrusted = "token_store_distrusted"
+    /// Somebody else had the right to fetch for longer than any fetch takes.
+    case locked = "token_store_locked"
+    /// Nothing can be read or written.
+    case unusable = "token_store_unusable"
+  }
+
+  /// What kind of trouble it is.
+  public let kind: Kind
+  /// What happened, as a sentence without its full stop.
+  public let detail: String
+
+  /// A problem made of its parts.
+  public init(_ kind: Kind, _ detail: String) {
+    self.kind = kind
+    self.detail = detail
+  }
+
+  /// What it costs, and what mends it.
+  public var hint: String {
+    switch kind {
+    case .damaged:
+      "It is not used again. If client secret and token_store.key are as before, look at the disk."
+    case .distrusted: "A token is fetched in its place. Look at this machine's clock."
+    case .locked: "A token is fetched all the same. Look for another m2m-proxy that is stopped or hangs."
+    case .unusable: "Tokens are kept in memory meanwhile. The directory of token_store must be writable, and not full."
+    }
+  }
 }

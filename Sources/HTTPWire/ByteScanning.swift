@@ -1,3 +1,93 @@
+/// Which bytes of a message: offsets from the first byte that the parser was given.
+public struct ByteRange: Sendable, Equatable {
+  /// Offset of the first byte.
+  public var start: Int32
+  /// Offset just after the last byte.
+  public var end: Int32
+
+  /// A range of no bytes at offset 0.
+  public static let empty = ByteRange(start: 0, end: 0)
+
+  /// The bytes from `start` up to but not including `end`.
+  @inlinable
+  public init(start: Int32, end: Int32) {
+    self.start = start
+    self.end = end
+  }
+
+  /// The same range in `Int` offsets; they must fit 32 bits.
+  @inlinable
+  public init(_ range: Range<Int>) {
+    self.init(start: Int32(range.lowerBound), end: Int32(range.upperBound))
+  }
+
+  /// The number of bytes.
+  @inlinable public var count: Int { Int(end) - Int(start) }
+  /// Whether there is no byte in it.
+  @inlinable public var isEmpty: Bool { start == end }
+  /// The same range in `Int` offsets.
+  @inlinable public var range: Range<Int> { Int(start)..<Int(end) }
+}
+
+/// What a byte may be part of, looked up in one load.
+///
+/// The table is a constant in the binary: an `InlineArray` of literals needs no initialisation at run time.
+enum ByteClass {
+  /// `tchar` of RFC 9110 5.6.2: field names, methods, connection options.
+  static let token: UInt8 = 1
+  /// A byte of a path as it is accepted here, but for `%` and `?`, which mean something.
+  static let path: UInt8 = 2
+  /// A byte of a host name: letters, digits, `-`, `.` and `_`.
+  static let hostName: UInt8 = 4
+  /// A hexadecimal digit of either case.
+  static let hexDigit: UInt8 = 8
+
+  /// Whether `byte` is of the class `bits`.
+  @inline(__always)
+  static func contains(_ byte: UInt8, _ bits: UInt8) -> Bool {
+    table[Int(byte)] & bits != 0
+  }
+
+  /// The value of a hexadecimal digit, or nil.
+  @inline(__always)
+  static func hexValue(_ byte: UInt8) -> UInt8? {
+    guard contains(byte, hexDigit) else { return nil }
+    return byte <= UInt8(ascii: "9") ? byte &- UInt8(ascii: "0") : (byte | 0x20) &- UInt8(ascii: "a") &+ 10
+  }
+
+  /// Whether `byte` is a decimal digit.
+  @inline(__always)
+  static func isDigit(_ byte: UInt8) -> Bool {
+    byte &- UInt8(ascii: "0") < 10
+  }
+
+  // Sixteen bytes a row; each entry is the sum of the classes above.
+  private static let table: InlineArray<256, UInt8> = [
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 3, 0, 1, 3, 1, 3, 3, 2, 2, 3, 3, 2, 7, 7, 2,
+    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 2, 2, 0, 2, 0, 0,
+    2, 15, 15, 15, 15, 15, 15, 7, 7, 7, 7, 7, 7, 7, 7, 7,
+    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 2, 0, 2, 3, 7,
+    3, 15, 15, 15, 15, 15, 15, 7, 7, 7, 7, 7, 7, 7, 7, 7,
+    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 2, 3, 2, 3, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+  ]
+}
+
+// The bytes that have names of their own in the grammar.
+let cr: UInt8 = 0x0d
+let lf: UInt8 = 0x0a
+let space: UInt8 = 0x20
+let tab: UInt8 = 0x09
+
 // Scanning eight bytes at a time. Every load is checked against the bounds of the span (`unsafeLoadUnaligned` is called
 // unsafe for the types it may load, not for where it may load from); the lowest flagged byte of a word is exact, the
 // ones above it may be wrong by a borrow, so only the lowest is used.

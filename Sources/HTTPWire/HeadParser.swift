@@ -1,0 +1,240 @@
+/// How large a message head may be.
+public struct HeadLimits: Sendable, Equatable {
+  /// Bytes of the whole head: start line, field lines and the empty line.
+  public var bytes: Int
+  /// Bytes of the request line or status line, without its CRLF. RFC 9112 3 asks for 8,000 or more.
+  public var requestLine: Int
+  /// The number of field lines.
+  public var fields: Int
+
+  /// The limits given; what does not fit the 32-bit offsets of a head is cut down to what does.
+  public init(bytes: Int = 65_536, requestLine: Int = 8_192, fields: Int = 100) {
+    let largest = 1 << 30
+    self.bytes = min(bytes, largest)
+    self.requestLine = min(requestLine, largest)
+    self.fields = fields
+  }
+}
+
+/// How far a head has been read, between calls with more and more of its bytes.
+struct HeadProgress: Sendable {
+  /// What the last bytes of an incomplete line are part of, and so which bytes may follow without saying anything new.
+  enum Region: Sendable {
+    /// A field name or a method.
+    case token
+    /// A request target.
+    case target
+    /// The whitespace between a field name and its colon.
+    case blanks
+    /// A field value or a reason.
+    case text
+    /// A short part of a line, in which every byte is judged.
+    case short
+  }
+
+  /// Where the line that is being read begins.
+  var line = 0
+  /// Whether the start line has been read.
+  var isPastStartLine = false
+
+  private var region = Region.short
+  /// The bytes of that region before this offset have been judged.
+  private var searched = 0
+
+  /// Whether the line that is being read can say anything new with the bytes up to `end`.
+  ///
+  /// A line that arrives in many pieces is read again only when a byte has come that ends a part of it, or is wrong
+  /// there: the work stays linear, and what is wrong is found as soon as it has come.
+  mutating func mayContinue(_ bytes: Span<UInt8>, to end: Int) -> Bool {
+    guard searched > line else { return true }
+    switch region {
+    case .token: searched = bytes.firstNotToken(from: searched, to: end)
+    case .target: searched = bytes.firstNotVisible(from: searched, to: end)
+    case .blanks: searched = bytes.firstNotBlank(from: searched, to: end)
+    case .text: searched = bytes.firstControl(from: searched, to: end)
+    case .short: return true
+    }
+    return searched < end
+  }
+
+  /// Remembers that the line that is being read is incomplete at `end`, in `region`.
+  mutating func suspend(_ bytes: Span<UInt8>, at end: Int, in region: Region) {
+    self.region = region
+    // A CR must be seen again together with what follows it.
+    searched = end > line && bytes[end - 1] == cr ? end - 1 : end
+  }
+
+  /// Remembers that the field line that is being read is incomplete at `end`.
+  mutating func suspendField(_ bytes: Span<UInt8>, at end: Int) {
+    let nameEnd = bytes.firstNotToken(from: line, to: end)
+    if nameEnd == end { return suspend(bytes, at: end, in: .token) }
+    suspend(bytes, at: end, in: bytes.firstNotBlank(from: nameEnd, to: end) == end ? .blanks : .text)
+  }
+}
+
+/// Reads request heads as they arrive (RFC 9112 2, 3 and 5).
+///
+/// The outcome depends on the bytes alone, not on the pieces they arrive in.
+public struct RequestHeadParser: Sendable {
+  private let limits: HeadLimits
+  private var progress = HeadProgress()
+
+  /// Empty lines that are skipped before a request line: what some old clients send after a body (RFC 9112 2.2).
+  private static let mostEmptyLines = 2
+
+  /// A parser that refuses heads beyond `limits`.
+  public init(limits: HeadLimits) {
+    self.limits = limits
+  }
+
+  /// Forgets the head that was begun.
+  public mutating func reset() {
+    progress = HeadProgress()
+  }
+
+  /// Reads a head from its beginning; `bytes` are all that has been received since the last message.
+  ///
+  /// Returns false when the head is not complete: call again with the same bytes and more behind them. When it is,
+  /// `head.length` bytes belong to it, and the parser is ready for the next one. After an error, call ``reset()``.
+  public mutating func parse(_ bytes: Span<UInt8>, into head: inout RequestHead) throws(WireError) -> Bool {
+    let end = min(bytes.count, limits.bytes)
+    if !progress.isPastStartLine {
+      if progress.line == 0 { head.removeAll() }
+      guard try parseStartLine(bytes, to: end, into: &head) else { return false }
+    } else if end < limits.bytes, !progress.mayContinue(bytes, to: end) {
+      return false
+    }
+    while true {
+      switch try FieldLine.scan(bytes, from: progress.line, to: end) {
+      case .field(let line, let next):
+        guard head.fields.count < limits.fields else { throw .tooManyFields }
+        try head.facts.note(line, bytes)
+        head.fields.append(line)
+        progress.line = next
+      case .end(let next):
+        head.length = next
+        try finish(&head, bytes)
+        reset()
+        return true
+      case .incomplete:
+        guard end < limits.bytes else { throw .headTooLarge }
+        progress.suspendField(bytes, at: end)
+        return false
+      }
+    }
+  }
+
+  private mutating func parseStartLine(
+    _ bytes: Span<UInt8>, to end: Int, into head: inout RequestHead
+  ) throws(WireError) -> Bool {
+    guard try skipEmptyLines(bytes, to: end, &head) else { return false }
+    let limit = min(limits.bytes, progress.line + limits.requestLine + 2)
+    let end = min(end, limit)
+    guard end == limit || progress.mayContinue(bytes, to: end) else { return false }
+    if let next = try head.scanRequestLine(bytes, from: progress.line, to: end, isLimit: end == limit) {
+      progress.line = next
+      progress.isPastStartLine = true
+      return true
+    }
+    progress.suspend(bytes, at: end, in: region(bytes, to: end))
+    return false
+  }
+
+  /// What the last bytes of an incomplete request line are part of.
+  private func region(_ bytes: Span<UInt8>, to end: Int) -> HeadProgress.Region {
+    let methodEnd = bytes.firstNotToken(from: progress.line, to: end)
+    if methodEnd == end { return .token }
+    return bytes.firstNotVisible(from: methodEnd + 1, to: end) == end ? .target : .short
+  }
+
+  private mutating func skipEmptyLines(
+    _ bytes: Span<UInt8>, to end: Int, _ head: inout RequestHead
+  ) throws(WireError) -> Bool {
+    while progress.line < end, bytes[progress.line] == cr {
+      guard head.leading < 2 * Self.mostEmptyLines else { throw .malformedRequestLine }
+      guard progress.line + 1 < end else { return false }
+      guard bytes[progress.line + 1] == lf else { throw .bareCarriageReturn }
+      progress.line += 2
+      head.leading = progress.line
+    }
+    return progress.line < end
+  }
+
+  /// What can only be judged when the head is complete.
+  private func finish(_ head: inout RequestHead, _ bytes: Span<UInt8>) throws(WireError) {
+    try head.facts.checkFraming(head.version)
+    guard let host = head.first(.host)?.value else {
+      if head.version == .http11 { throw .missingHost }
+      return
+    }
+    head.authority = try Authority.parse(bytes, host)
+    head.host = host
+  }
+}
+
+/// Reads response heads as they arrive (RFC 9112 2, 4 and 5).
+///
+/// The outcome depends on the bytes alone, not on the pieces they arrive in.
+public struct ResponseHeadParser: Sendable {
+  private let limits: HeadLimits
+  private var progress = HeadProgress()
+
+  /// A parser that refuses heads beyond `limits`; `limits.requestLine` bounds the status line.
+  public init(limits: HeadLimits) {
+    self.limits = limits
+  }
+
+  /// Forgets the head that was begun.
+  public mutating func reset() {
+    progress = HeadProgress()
+  }
+
+  /// Reads a head from its beginning; `bytes` are all that has been received since the last message.
+  ///
+  /// Returns false when the head is not complete: call again with the same bytes and more behind them. When it is,
+  /// `head.length` bytes belong to it, and the parser is ready for the next one. After an error, call ``reset()``.
+  public mutating func parse(_ bytes: Span<UInt8>, into head: inout ResponseHead) throws(WireError) -> Bool {
+    let end = min(bytes.count, limits.bytes)
+    if !progress.isPastStartLine {
+      guard try parseStartLine(bytes, to: end, into: &head) else { return false }
+    } else if end < limits.bytes, !progress.mayContinue(bytes, to: end) {
+      return false
+    }
+    while true {
+      switch try FieldLine.scan(bytes, from: progress.line, to: end, takesBlanksBeforeColon: true) {
+      case .field(let line, let next):
+        guard head.fields.count < limits.fields else { throw .tooManyFields }
+        try head.facts.note(line, bytes)
+        head.fields.append(line)
+        progress.line = next
+      case .end(let next):
+        head.length = next
+        try head.checkFraming()
+        reset()
+        return true
+      case .incomplete:
+        guard end < limits.bytes else { throw .headTooLarge }
+        progress.suspendField(bytes, at: end)
+        return false
+      }
+    }
+  }
+
+  private mutating func parseStartLine(
+    _ bytes: Span<UInt8>, to end: Int, into head: inout ResponseHead
+  ) throws(WireError) -> Bool {
+    let limit = min(limits.bytes, limits.requestLine + 2)
+    let end = min(end, limit)
+    guard end == limit || progress.mayContinue(bytes, to: end) else { return false }
+    head.removeAll()
+    if let next = try head.scanStatusLine(bytes, to: end) {
+      progress.line = next
+      progress.isPastStartLine = true
+      return true
+    }
+    guard end < limit else { throw .statusLineTooLong }
+    // Behind the version, the status and the spaces comes the reason.
+    progress.suspend(bytes, at: end, in: end > 13 ? .text : .short)
+    return false
+  }
+}
