@@ -9,7 +9,14 @@ public enum IPAddress: Hashable, Sendable {
 
   /// The address in `text`, in which IPv6 has no brackets; nil where it is none.
   public init?(_ text: some StringProtocol) {
-    if text.contains(":") { self.init(v6: String(text)) } else { self.init(v4: text) }
+    let bytes = Array(text.utf8)
+    if bytes.contains(UInt8(ascii: ":")) {
+      guard let address = Self.v6(in: bytes.span, 0..<bytes.count) else { return nil }
+      self = .v6(address)
+    } else {
+      guard let address = Self.v4(in: bytes.span, 0..<bytes.count) else { return nil }
+      self = .v4(address)
+    }
   }
 
   /// The address in `text`, written as `host:port` or `[host]:port`; nil where it is none.
@@ -17,26 +24,6 @@ public enum IPAddress: Hashable, Sendable {
     guard let colon = text.lastIndex(of: ":") else { return nil }
     let host = text[..<colon]
     if host.hasPrefix("["), host.hasSuffix("]") { self.init(host.dropFirst().dropLast()) } else { self.init(host) }
-  }
-
-  private init?(v4 text: some StringProtocol) {
-    let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-    guard parts.count == 4 else { return nil }
-    var address: UInt32 = 0
-    for part in parts {
-      // UInt8's own parser takes "+1" and "007".
-      let isNumber = part.utf8.allSatisfy { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }
-      guard isNumber, part == "0" || !part.hasPrefix("0"), let octet = UInt8(part) else { return nil }
-      address = address << 8 | UInt32(octet)
-    }
-    self = .v4(address)
-  }
-
-  private init?(v6 text: String) {
-    guard !text.contains("\0") else { return nil }
-    var octets = [UInt8](repeating: 0, count: 16)
-    guard unsafe inet_pton(AF_INET6, text, &octets) == 1 else { return nil }
-    self = .v6(octets.reduce(0) { $0 << 8 | UInt128($1) })
   }
 
   /// The canonical text (RFC 5952 for IPv6), without brackets.
@@ -63,6 +50,144 @@ public enum IPAddress: Hashable, Sendable {
     switch unmapped {
     case .v4(let address): address >> 24 == 127
     case .v6(let address): address == 1
+    }
+  }
+}
+
+// MARK: - Parsing
+
+extension IPAddress {
+  /// The IPv4 address at `range`; nil where it is not four numbers up to 255 without leading zeros (RFC 3986 section 3.2.2).
+  public static func v4(in bytes: Span<UInt8>, _ range: Range<Int>) -> UInt32? {
+    var address: UInt32 = 0
+    var part: UInt32 = 0
+    var digits = 0
+    var dots = 0
+    for offset in range {
+      let byte = bytes[offset]
+      if byte == UInt8(ascii: ".") {
+        guard digits > 0, dots < 3 else { return nil }
+        address = address << 8 | part
+        part = 0
+        digits = 0
+        dots += 1
+        continue
+      }
+      guard byte &- UInt8(ascii: "0") < 10, digits == 0 || part > 0 else { return nil }
+      part = part * 10 + UInt32(byte & 0x0f)
+      digits += 1
+      guard part <= 255 else { return nil }
+    }
+    guard dots == 3, digits > 0 else { return nil }
+    return address << 8 | part
+  }
+
+  /// The IPv6 address at `range`, without brackets and zone; nil where it is none (RFC 3986 section 3.2.2).
+  public static func v6(in bytes: Span<UInt8>, _ range: Range<Int>) -> UInt128? {
+    let end = range.upperBound
+    var position = range.lowerBound
+    var address: UInt128 = 0
+    var groups = 0
+    var gap: Int?
+    if isGap(bytes, at: position, end) {
+      gap = 0
+      position += 2
+    }
+    while position < end {
+      let start = position
+      var group: UInt128 = 0
+      while position < end, position - start < 4, let digit = hexadecimal(bytes[position]) {
+        group = group << 4 | UInt128(digit)
+        position += 1
+      }
+      guard position > start else { return nil }
+      if position < end, bytes[position] == UInt8(ascii: ".") {
+        guard groups <= 6, let last = v4(in: bytes, start..<end) else { return nil }
+        address = address << 32 | UInt128(last)
+        groups += 2
+        break
+      }
+      address = address << 16 | group
+      groups += 1
+      guard groups <= 8 else { return nil }
+      if position == end { break }
+      if isGap(bytes, at: position, end) {
+        guard gap == nil else { return nil }
+        gap = groups
+        position += 2
+      } else {
+        guard bytes[position] == UInt8(ascii: ":"), position + 1 < end else { return nil }
+        position += 1
+      }
+    }
+    guard let gap else { return groups == 8 ? address : nil }
+    guard groups < 8 else { return nil }
+    let below = 16 * (groups - gap)
+    let high = address >> UInt128(below)
+    return high << UInt128(16 * (8 - gap)) | (address & ((1 << UInt128(below)) - 1))
+  }
+
+  private static func isGap(_ bytes: Span<UInt8>, at position: Int, _ end: Int) -> Bool {
+    position + 1 < end && bytes[position] == UInt8(ascii: ":") && bytes[position + 1] == UInt8(ascii: ":")
+  }
+
+  private static func hexadecimal(_ byte: UInt8) -> UInt8? {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+    default: nil
+    }
+  }
+}
+
+/// A range of addresses that begin with the same bits, in CIDR notation: `10.0.0.0/8`, `fd00::/8` (RFC 4632).
+public struct IPNetwork: Hashable, Sendable {
+  /// The first address of the range.
+  public let address: IPAddress
+  /// How many bits all addresses of the range have in common.
+  public let prefixLength: Int
+
+  /// The range around `address`, whose bits behind the prefix do not count. IPv4 mapped into IPv6 is taken as IPv4.
+  ///
+  /// Nil where the prefix is longer than the address.
+  public init?(_ address: IPAddress, prefixLength: Int) {
+    let mapped = address.unmapped
+    let isMapped = mapped != address && prefixLength >= 96
+    let length = isMapped ? prefixLength - 96 : prefixLength
+    switch isMapped ? mapped : address {
+    case .v4(let bits):
+      guard (0...32).contains(length) else { return nil }
+      self.address = .v4(length == 0 ? 0 : bits & (UInt32.max << UInt32(32 - length)))
+    case .v6(let bits):
+      guard (0...128).contains(length) else { return nil }
+      self.address = .v6(length == 0 ? 0 : bits & (UInt128.max << UInt128(128 - length)))
+    }
+    self.prefixLength = length
+  }
+
+  /// The range of `address` alone.
+  public init(_ address: IPAddress) {
+    self.address = address.unmapped
+    prefixLength = if case .v4 = self.address { 32 } else { 128 }
+  }
+
+  /// Whether `address` is in the range; IPv4 mapped into IPv6 is IPv4.
+  public func contains(_ address: IPAddress) -> Bool {
+    switch (self.address, address.unmapped) {
+    case (.v4(let first), .v4(let other)): prefixLength == 0 || (first ^ other) >> UInt32(32 - prefixLength) == 0
+    case (.v6(let first), .v6(let other)): prefixLength == 0 || (first ^ other) >> UInt128(128 - prefixLength) == 0
+    default: false
+    }
+  }
+}
+
+extension IPNetwork: CustomStringConvertible {
+  /// In CIDR notation; an address alone without its prefix.
+  public var description: String {
+    switch address {
+    case .v4: prefixLength == 32 ? address.text : "\(address.text)/\(prefixLength)"
+    case .v6: prefixLength == 128 ? address.text : "\(address.text)/\(prefixLength)"
     }
   }
 }

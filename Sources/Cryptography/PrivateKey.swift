@@ -1,4 +1,5 @@
 internal import COpenSSL
+public import Secrets
 
 // Sendable: OpenSSL allows any number of threads to use a key that nobody changes.
 /// A private key: RSA and P-256 for signatures, any kind that OpenSSL knows for TLS. OpenSSL wipes it when it is freed.
@@ -124,6 +125,66 @@ extension PrivateKey.Kind: CustomStringConvertible {
     case .rsa(let bits): "RSA with \(bits) bits"
     case .p256: "P-256"
     case .other(let name): name
+    }
+  }
+}
+
+extension PrivateKey {
+  /// The first private key in the file at `path`, which must not be encrypted.
+  ///
+  /// - Parameter isGuarded: Whether it is refused where others than root and this process's user could read or change the
+  ///   file, or put another one in its place; its group may read it.
+  public convenience init(file path: String, isGuarded: Bool = false) throws(PrivateKeyError) {
+    let key: Result<PrivateKey, PrivateKeyError>
+    do {
+      key = try SensitiveFile.read(path: path, limit: 64 * 1024) { bytes, file in
+        Result { () throws(PrivateKeyError) in
+          if isGuarded, let exposure = file.exposure { throw .exposed(exposure) }
+          return try PrivateKey(pem: bytes)
+        }
+      }
+    } catch {
+      throw .unreadable(error.complaint(limit: "64 KB"))
+    }
+    self.init(try key.get())
+  }
+}
+
+extension PrivateKey {
+  /// The key in PEM form (PKCS #8), not encrypted.
+  public func pem() throws(CryptographyError) -> Secret {
+    guard let file = unsafe BIO_new(BIO_s_mem()) else { throw CryptographyError("memory for a key") }
+    // OpenSSL wipes the memory behind it.
+    defer { unsafe BIO_free(file) }
+    guard unsafe PEM_write_bio_PKCS8PrivateKey(file, key, nil, nil, 0, nil, nil) == 1 else {
+      throw CryptographyError("writing a key")
+    }
+    return Secret(count: Int(unsafe BIO_ctrl_pending(file))) { bytes in
+      unsafe bytes.withUnsafeMutableBytes { _ = unsafe BIO_read(file, $0.baseAddress, Int32($0.count)) }
+    }
+  }
+}
+
+/// Why a file gives no private key.
+public enum PrivateKeyError: Error, Hashable, CustomStringConvertible {
+  /// The file cannot be read, for this reason.
+  case unreadable(String)
+  /// Others than this process's user could read or change the file, or put another one in its place: how.
+  case exposed(String)
+  /// The key is encrypted, and nobody is there to be asked for its password.
+  case encrypted
+  /// There is no private key in PEM form, or none that OpenSSL can read.
+  case notFound
+
+  /// What is wrong, to follow the name of the file.
+  public var description: String {
+    switch self {
+    case .unreadable(let complaint), .exposed(let complaint):
+      complaint
+    case .encrypted:
+      "holds an encrypted key; decrypt it (openssl pkey -in KEY -out PLAIN) and protect the file by its mode instead"
+    case .notFound:
+      "holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)"
     }
   }
 }

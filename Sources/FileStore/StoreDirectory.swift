@@ -221,3 +221,52 @@ struct StoreDirectory: Sendable {
     } catch { throw TokenStoreProblem(.unusable, "\(error)") }
   }
 }
+
+/// What the files of one token request, or of one account, are called: digests, from which nothing can be read.
+struct StoreName {
+  /// The 32 bytes that the names are made of.
+  let digest: [UInt8]
+
+  init(_ grant: TokenGrant) throws(TokenStoreProblem) {
+    let identity: [UInt8]
+    do { identity = try grant.key.identity() } catch { throw TokenStoreProblem(.unusable, "\(error)") }
+    try self.init(identity: identity)
+  }
+
+  init(_ account: TokenAccount) throws(TokenStoreProblem) { try self.init(identity: account.identity) }
+
+  private init(identity: [UInt8]) throws(TokenStoreProblem) {
+    do { digest = try SHA256.digest(of: identity.span) } catch { throw TokenStoreProblem(.unusable, "\(error)") }
+  }
+
+  var token: String { "\(hexadecimal).token" }
+  var spending: String { "\(hexadecimal).spending" }
+  var lock: String { "\(hexadecimal).lock" }
+
+  private var hexadecimal: String {
+    digest.map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
+  }
+}
+
+/// A lock on a file, which nobody else has until it ends. The kernel ends it with the process, however that ends.
+final class FileLock: TokenClaim {
+  private let descriptor: FileDescriptor
+
+  /// The lock on the open file `descriptor`, which it owns from then on; nil while somebody else has it.
+  init?(_ descriptor: FileDescriptor) throws(Errno) {
+    guard flock(descriptor.rawValue, LOCK_EX | LOCK_NB) == 0 else {
+      let failure = Errno(rawValue: errno)
+      try? descriptor.close()  // Nothing was written.
+      if failure == .wouldBlock { return nil }
+      throw failure
+    }
+    self.descriptor = descriptor
+  }
+
+  /// Gives it back at once: what the kernel does when the last reference to the open file goes would wait for ours.
+  func end() { _ = flock(descriptor.rawValue, LOCK_UN) }
+
+  func release() async { end() }
+
+  deinit { try? descriptor.close() }  // Nothing was written.
+}

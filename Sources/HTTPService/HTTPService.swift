@@ -1,4 +1,5 @@
 internal import Addresses
+public import HTTPWire
 public import Reactor
 public import SystemPackage
 
@@ -144,5 +145,56 @@ public final class HTTPService: @unchecked Sendable {
     guard case .address(let text) = peer else { return true }
     guard let address = IPAddress(ofEndpoint: text) else { return false }
     return address.isLoopback || address == IPAddress(ofEndpoint: SocketAddress.text(of: descriptor, peer: false))
+  }
+}
+
+/// What one client may ask of a service, and how long it may take.
+public struct ServiceLimits: Sendable {
+  /// The size of a request head.
+  public var head: HeadLimits
+  /// Bytes of content; more is answered with 413.
+  public var body: Int
+  /// Open connections. For one more, the connection that has been quiet longest is closed; while all are in use, the kernel
+  /// queues those beyond.
+  public var connections: Int
+  /// How many of those only clients on this machine may have.
+  public var reservedForLocal: Int
+  /// From the first byte of a request to the end of its head.
+  public var headTimeout: Duration
+  /// From a connection's beginning, or the end of its last answer, to the first byte of a request.
+  public var idleTimeout: Duration
+  /// Between two pieces of a body, received or sent.
+  public var bodyTimeout: Duration
+  /// The content of a request, and a response, each as a whole.
+  public var transferTimeout: Duration
+  /// How long a connection that is to be closed is read from, so that the answer is not lost to a reset.
+  public var lingerTimeout: Duration
+
+  /// The limits given, and for the rest what suits small listeners for few clients.
+  public init(
+    head: HeadLimits = HeadLimits(bytes: 32_768, requestLine: 8_192, fields: 100), body: Int = 1_048_576,
+    connections: Int = 256, reservedForLocal: Int = 0, headTimeout: Duration = .seconds(5),
+    idleTimeout: Duration = .seconds(75), bodyTimeout: Duration = .seconds(30),
+    transferTimeout: Duration = .seconds(600), lingerTimeout: Duration = .seconds(2)
+  ) {
+    self.head = head
+    self.body = body
+    self.connections = connections
+    self.reservedForLocal = reservedForLocal
+    self.headTimeout = headTimeout
+    self.idleTimeout = idleTimeout
+    self.bodyTimeout = bodyTimeout
+    self.transferTimeout = transferTimeout
+    self.lingerTimeout = lingerTimeout
+  }
+}
+
+// Sendable although its value may not be: it is made on the loop's thread and opened there only.
+/// Carries what belongs to a loop's thread into a task of that loop.
+struct Confined<Value>: @unchecked Sendable {
+  let value: Value
+
+  init(_ value: Value) {
+    self.value = value
   }
 }

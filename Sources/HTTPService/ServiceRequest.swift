@@ -1,3 +1,6 @@
+internal import Bytes
+internal import HTTPWire
+
 /// A request that arrived whole.
 public struct ServiceRequest: Sendable {
   /// The method as it was sent; methods are case-sensitive (RFC 9110 9.1).
@@ -35,5 +38,43 @@ public struct ServiceRequest: Sendable {
   public func values(of name: String) -> [String] {
     let wanted = name.lowercased()
     return fields.filter { $0.name.lowercased() == wanted }.map(\.value)
+  }
+}
+
+/// What becomes of requests that a browser sends for a page of another site.
+enum WebPageRule {
+  /// They are answered like any other.
+  case serve
+  /// They are rejected. On a loopback address so is a request that calls the service by a name that is not this machine's:
+  /// a browser sends one when DNS makes the name of a page lead here (DNS rebinding).
+  case refuseForeign(isLoopback: Bool)
+
+  /// The response that rejects the request; nil where it may be answered.
+  func refusal(of head: borrowing RequestHead, _ target: RequestTarget, _ bytes: Span<UInt8>) -> ServiceResponse? {
+    guard case .refuseForeign(let isLoopback) = self else { return nil }
+    switch head.foreignPageSign(bytes, target: target, isSecure: false) {
+    case nil: break
+    case .site(let value): return Self.page("Sec-Fetch-Site: \(Self.text(bytes, value))")
+    case .origin(let value): return Self.page("Origin: \(Self.text(bytes, value))")
+    }
+    guard isLoopback else { return nil }
+    // A target with a host of its own does not make up for a foreign Host, nor the other way round.
+    for authority in [target.authority, head.authority] {
+      guard let authority, !authority.isThisMachine(bytes) else { continue }
+      return .text(
+        403,
+        "This listener was called \(Self.text(bytes, authority.host)), which is not a name of this machine: DNS rebinding "
+          + "looks like that. Call it 127.0.0.1, [::1] or localhost.")
+    }
+    return nil
+  }
+
+  private static func page(_ sign: String) -> ServiceResponse {
+    .text(403, "A browser sent this request for a page of another site (\(sign)); this listener answers none of those.")
+  }
+
+  private static func text(_ bytes: Span<UInt8>, _ range: ByteRange) -> String {
+    let shown = ByteRange(Int(range.start)..<min(Int(range.end), Int(range.start) + 200))
+    return unsafe bytes.extracting(shown.range).withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
   }
 }

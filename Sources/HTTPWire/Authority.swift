@@ -1,3 +1,5 @@
+internal import Addresses
+
 /// A host and a port, as in a request target or a Host field (RFC 9110 7.2, RFC 3986 3.2).
 public struct Authority: Sendable, Equatable {
   /// What a host is.
@@ -49,7 +51,7 @@ extension Authority {
       position = start
       while position < end, bytes[position] != UInt8(ascii: "]") { position += 1 }
       let literal = ByteRange(start + 1..<max(start + 1, position))
-      guard position < end, let address = IPv6Address.parse(bytes, literal) else { throw fault(bytes, range) }
+      guard position < end, let address = IPAddress.v6(in: bytes, literal.range) else { throw fault(bytes, range) }
       position += 1
       authority = Authority(host: literal, kind: .ipv6(address))
     } else {
@@ -98,7 +100,7 @@ extension Authority {
     }
     guard end > label, end - label <= 63 else { throw .invalidHost }
     guard isNumber(bytes, from: label, to: end) else { return }
-    guard !hasTrailingDot, let address = IPv4Address.parse(bytes, host) else { throw .ambiguousAddress }
+    guard !hasTrailingDot, let address = IPAddress.v4(in: bytes, host.range) else { throw .ambiguousAddress }
     kind = .ipv4(address)
   }
 

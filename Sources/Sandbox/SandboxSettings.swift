@@ -36,3 +36,63 @@ public struct SandboxSettings: Sendable {
     self.failure = failure
   }
 }
+
+/// A machine-to-machine application as it is set up in Kinde (steps 1, 3 and 4 of the quick start).
+public struct Application: Sendable {
+  /// Which API an authorisation is for.
+  public enum API: Sendable, Hashable {
+    /// The management API, whatever its audience is.
+    case management
+    /// The registered API of this audience.
+    case registered(String)
+  }
+
+  /// What it calls itself.
+  public let clientID: String
+  /// What proves that it is the one.
+  public let clientSecret: String
+  /// The APIs it is authorised for, each with the scopes that are assigned to it there.
+  public let authorizations: [API: [String]]
+  /// The organisation it is confined to, which its tokens then name as `org_code`.
+  public let organization: String?
+
+  /// An application of these parts.
+  public init(
+    clientID: String, clientSecret: String, authorizations: [API: [String]], organization: String? = nil
+  ) {
+    self.clientID = clientID
+    self.clientSecret = clientSecret
+    self.authorizations = authorizations
+    self.organization = organization
+  }
+}
+
+/// An API as it is registered in Kinde (step 2 of the quick start), with the scopes that are defined on it (step 4).
+public struct RegisteredAPI: Sendable, Equatable {
+  /// The identifier: what tokens for it have as their audience. It need not be a URL.
+  public let audience: String
+  /// The scopes that are defined on it.
+  public let scopes: [String]
+
+  /// An API of these parts.
+  public init(audience: String, scopes: [String]) {
+    self.audience = audience
+    self.scopes = scopes
+  }
+}
+
+/// A failure that a sandbox gives for every token request, whatever the request deserves.
+public enum ForcedFailure: String, Sendable, CaseIterable {
+  /// 401: as if the secret had been rotated.
+  case invalidClient = "invalid_client"
+  /// 400: as if the application were not authorised for the API.
+  case unauthorizedClient = "unauthorized_client"
+  /// 400: as if the scope were not assigned.
+  case invalidScope = "invalid_scope"
+  /// 400: as if a parameter were missing.
+  case invalidRequest = "invalid_request"
+  /// 429 with `RateLimit-Reset`, and no `Retry-After`.
+  case rateLimited = "rate_limited"
+  /// 500 with a page for people.
+  case serverError = "server_error"
+}

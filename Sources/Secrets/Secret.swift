@@ -92,3 +92,132 @@ extension Secret: CustomStringConvertible, CustomDebugStringConvertible, CustomR
   /// A mirror without children: reflection shows nothing of the secret either.
   public var customMirror: Mirror { Mirror(self, children: [:]) }
 }
+
+/// Where a secret comes from; kept beside the secret, so that it can be read again after a rotation.
+public enum SecretSource: Sendable, Equatable {
+  /// A file, read whole; CRs and LFs at its end do not count.
+  case file(path: String)
+  /// An environment variable.
+  case environment(name: String)
+  /// The secret itself, as written in proxy.conf.
+  case inline(Secret)
+
+  /// The most bytes a secret may have.
+  public static let sizeLimit = 64 * 1024
+
+  /// Gets the secret: reads the file, or looks the variable up in `environment`.
+  public func read(environment: [String: String]) throws(SecretError) -> Secret {
+    switch self {
+    case .file(let path):
+      return try checked(readFile(path))
+    case .environment(let name):
+      guard let value = environment[name] else { throw failure(.notSet) }
+      return try checked(Secret(trimmingLineEnds: value.utf8Span.span))
+    case .inline(let secret):
+      return try checked(secret)
+    }
+  }
+
+  private func readFile(_ path: String) throws(SecretError) -> Secret {
+    do {
+      return try SensitiveFile.read(path: path, limit: Self.sizeLimit) { bytes, _ in Secret(trimmingLineEnds: bytes) }
+    } catch {
+      throw failure(SecretError.Reason(error, uid: geteuid()))
+    }
+  }
+
+  private func checked(_ secret: Secret) throws(SecretError) -> Secret {
+    guard !secret.isEmpty else { throw failure(.empty) }
+    guard secret.count <= Self.sizeLimit else { throw failure(.tooLarge) }
+    let control: UInt8? = secret.withBytes { bytes in
+      for index in bytes.indices where bytes[index] < 0x20 || bytes[index] == 0x7F { return bytes[index] }
+      return nil
+    }
+    if let control { throw failure(.controlByte(control)) }
+    return secret
+  }
+
+  private func failure(_ reason: SecretError.Reason) -> SecretError {
+    SecretError(source: description, reason: reason)
+  }
+}
+
+extension SecretSource: CustomStringConvertible {
+  /// The source in words: `file /run/secrets/x`, `environment variable X` or `written in proxy.conf`.
+  public var description: String {
+    switch self {
+    case .file(let path): "file \(path)"
+    case .environment(let name): "environment variable \(name)"
+    case .inline: "written in proxy.conf"
+    }
+  }
+
+  /// ``description``, and for a file that exists its mode as it is now: `file /run/secrets/x (mode 0400)`.
+  public var descriptionWithMode: String {
+    guard let mode = fileMode else { return description }
+    let octal = String(mode, radix: 8)
+    return "\(description) (mode \(String(repeating: "0", count: max(0, 4 - octal.count)))\(octal))"
+  }
+
+  /// The permission bits of the file as they are now; nil when there is no file, or it cannot be examined.
+  public var fileMode: UInt32? {
+    guard case .file(let path) = self else { return nil }
+    return SensitiveFile.mode(path: path)
+  }
+}
+
+/// Why a secret could not be had: where it was to come from and what is wrong there, never what it contains.
+public struct SecretError: Error, Equatable, CustomStringConvertible {
+  /// What went wrong.
+  public enum Reason: Sendable, Equatable {
+    /// The file cannot be opened or read; the text is the system's.
+    case unreadable(String)
+    /// A file was expected where a directory is.
+    case directory
+    /// A file was expected where a pipe, a socket or a device is.
+    case notRegular
+    /// There is more than ``SecretSource/sizeLimit`` bytes.
+    case tooLarge
+    /// The environment variable is not set.
+    case notSet
+    /// There is nothing, or nothing but line ends.
+    case empty
+    /// A control byte (0-31 or 127) stands inside: several lines, or no text at all.
+    case controlByte(UInt8)
+  }
+
+  /// The source in words, such as `file /run/secrets/x`.
+  public let source: String
+  /// What is wrong with it.
+  public let reason: Reason
+
+  /// One sentence, such as `file /run/secrets/x cannot be read: No such file or directory`.
+  public var description: String { "\(source) \(complaint)" }
+
+  /// What is wrong, to follow the name of the source: `cannot be read: No such file or directory`.
+  public var complaint: String {
+    switch reason {
+    case .unreadable(let text): "cannot be read: \(text)"
+    case .directory: "is a directory; name the file in it"
+    case .notRegular: "is not a regular file"
+    case .tooLarge: "holds more than \(SecretSource.sizeLimit / 1024) KB, which is no secret"
+    case .notSet: "is not set"
+    case .empty: "is empty"
+    case .controlByte(let byte) where byte == 10 || byte == 13: "holds more than one line; a secret is a single one"
+    case .controlByte(let byte): "holds the control byte \(byte), which cannot be part of a secret"
+    }
+  }
+}
+
+extension SecretError.Reason {
+  /// `failure`, met by a process of the user `uid`: who may not read a file asks first who it was that tried.
+  init(_ failure: SensitiveFile.Failure, uid: UInt32) {
+    switch failure {
+    case .unreadable(let reason, let permission):
+      self = .unreadable(permission ? "\(reason) (running as uid \(uid))" : reason)
+    case .directory: self = .directory
+    case .notRegular: self = .notRegular
+    case .tooLarge: self = .tooLarge
+    }
+  }
+}

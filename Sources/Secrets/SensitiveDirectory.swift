@@ -1,3 +1,4 @@
+package import CLinux
 package import Glibc
 package import SystemPackage
 
@@ -86,5 +87,105 @@ package enum SensitiveDirectory {
     } catch {
       return "does not exist, and neither does the directory it would be in"
     }
+  }
+}
+
+/// A directory that is open: what is done in it is done in the directory that was looked at, whatever its path leads to by
+/// then.
+package struct OpenDirectory: ~Copyable {
+  private let descriptor: Int32
+
+  /// The directory at `path`; links are followed.
+  package init(path: String) throws(Errno) {
+    try self.init(opening: path, in: AT_FDCWD)
+  }
+
+  private init(opening path: String, in directory: Int32) throws(Errno) {
+    // O_PATH: directories on the way may be searched, and not read.
+    descriptor = unsafe clinux_open_directory(directory, path)
+    guard descriptor >= 0 else { throw Errno(rawValue: errno) }
+  }
+
+  deinit { close(descriptor) }
+
+  /// The directory that this one is in; the root's is the root.
+  package func parent() throws(Errno) -> OpenDirectory { try OpenDirectory(opening: "..", in: descriptor) }
+
+  /// What the directory itself is.
+  package func status() throws(Errno) -> stat {
+    var status = stat()
+    guard unsafe fstat(descriptor, &status) == 0 else { throw Errno(rawValue: errno) }
+    return status
+  }
+
+  /// Whether nothing can be written there, through the mount by which it was reached.
+  package var isReadOnly: Bool { clinux_is_read_only(descriptor) != 0 }
+
+  /// Whether it has a list of users and groups beside its permission bits (acl(5)); true where that cannot be known.
+  package var hasAccessList: Bool { clinux_has_access_list(descriptor) != 0 }
+
+  /// Why this process has not all of `rights` there, such as `W_OK | X_OK`; nil when it has.
+  package func denial(of rights: Int32) -> Errno? {
+    unsafe faccessat(descriptor, ".", rights, AT_EACCESS) == 0 ? nil : Errno(rawValue: errno)
+  }
+
+  // MARK: What is in it
+
+  /// What the file `name` is; a link is not followed unless `followsLinks` says so.
+  package func status(of name: String, followsLinks: Bool = false) throws(Errno) -> stat {
+    var status = stat()
+    guard unsafe fstatat(descriptor, name, &status, followsLinks ? 0 : AT_SYMLINK_NOFOLLOW) == 0 else {
+      throw Errno(rawValue: errno)
+    }
+    return status
+  }
+
+  /// Opens the file `name`, which must be no link; one that is made has mode 0600.
+  package func open(_ name: String, _ flags: Int32) throws(Errno) -> FileDescriptor {
+    let opened = unsafe openat(descriptor, name, flags | O_NOFOLLOW | O_CLOEXEC, 0o600)
+    guard opened >= 0 else { throw Errno(rawValue: errno) }
+    return FileDescriptor(rawValue: opened)
+  }
+
+  /// Gives the file `name` the name `other`, which another file may have had.
+  package func rename(_ name: String, to other: String) throws(Errno) {
+    guard unsafe renameat(descriptor, name, descriptor, other) == 0 else { throw Errno(rawValue: errno) }
+  }
+
+  /// Gives the file `name` the name `other` as well, which no other file may have.
+  package func link(_ name: String, to other: String) throws(Errno) {
+    guard unsafe linkat(descriptor, name, descriptor, other, 0) == 0 else { throw Errno(rawValue: errno) }
+  }
+
+  /// Removes the file `name`, if it is there.
+  package func remove(_ name: String) { unsafe _ = unlinkat(descriptor, name, 0) }
+
+  /// The names of all files there.
+  package func names() throws(Errno) -> [String] {
+    let readable = unsafe openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+    guard readable >= 0 else { throw Errno(rawValue: errno) }
+    guard let stream = unsafe fdopendir(readable) else {
+      let failure = Errno(rawValue: errno)
+      close(readable)
+      throw failure
+    }
+    defer { unsafe closedir(stream) }
+    var names: [String] = []
+    while let entry = unsafe readdir(stream) {
+      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { name in
+        unsafe name.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+      }
+      if name != ".", name != ".." { names.append(name) }
+    }
+    return names
+  }
+
+  /// Gives the directory itself to `user`, with mode 0700.
+  package func give(to user: uid_t) throws(Errno) {
+    let readable = unsafe openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+    guard readable >= 0 else { throw Errno(rawValue: errno) }
+    defer { close(readable) }
+    if try status().st_uid != user, fchown(readable, user, gid_t.max) != 0 { throw Errno(rawValue: errno) }
+    guard fchmod(readable, 0o700) == 0 else { throw Errno(rawValue: errno) }
   }
 }

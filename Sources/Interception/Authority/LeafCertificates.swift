@@ -1,3 +1,4 @@
+public import Addresses
 public import Cryptography
 internal import Locks
 
@@ -122,5 +123,77 @@ public final class LeafCertificates: Sendable {
     state.uses += 1
     state.leaves[host]?.lastUse = state.uses
     return leaf.context
+  }
+}
+
+/// Why there is no certificate for a host.
+public enum LeafError: Error, Hashable, CustomStringConvertible {
+  /// What was asked for is neither a host name nor an address.
+  case noHost(String)
+  /// The constraints of the authority's certificate do not permit the host.
+  case outOfScope(String)
+  /// The authority's certificate is not valid any more, or not yet.
+  case authorityNotValid(until: String)
+  /// OpenSSL fails, for want of memory for example.
+  case failed(String)
+
+  /// One sentence without its full stop.
+  public var description: String {
+    switch self {
+    case .noHost(let host): "there can be no certificate for \"\(host)\", which is not the name of a host"
+    case .outOfScope(let host):
+      "the name constraints of the certificate authority do not permit \(host); \"m2m-proxy ca init --force\" makes one "
+        + "for the hosts that are in proxy.conf now"
+    case .authorityNotValid(let end):
+      "the certificate authority is not valid now (its last day: \(end)); \"m2m-proxy ca init --force\" makes a new one"
+    case .failed(let reason): reason
+    }
+  }
+}
+
+/// Whom a server's certificate is for (RFC 9525): a DNS name or an address.
+public enum CertifiedHost: Hashable, Sendable {
+  /// A host name in lower case without a dot at its end.
+  case name(String)
+  /// An address that stands in the URL itself.
+  case address(IPAddress)
+
+  /// The host in `text`, in which IPv6 has no brackets; nil for what can stand in no certificate.
+  public init?(_ text: String) {
+    if let address = IPAddress(text) {
+      self = .address(address)
+      return
+    }
+    let name = (text.hasSuffix(".") ? String(text.dropLast()) : text).lowercased()
+    let labels = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+    // What follows is written into the language of OpenSSL's configuration, in which commas and colons mean something.
+    guard name.utf8.count <= 253, labels.allSatisfy(Self.isLabel) else { return nil }
+    self = .name(name)
+  }
+
+  private static func isLabel(_ label: Substring.UTF8View) -> Bool {
+    (1...63).contains(label.count)
+      && label.allSatisfy { byte in
+        byte >= UInt8(ascii: "a") && byte <= UInt8(ascii: "z") || byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9")
+          || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
+      }
+  }
+
+  /// As an alternative name in the language of OpenSSL's configuration.
+  var alternativeName: String {
+    switch self {
+    case .name(let name): "DNS:\(name)"
+    case .address(let address): "IP:\(address.text)"
+    }
+  }
+}
+
+extension CertifiedHost: CustomStringConvertible {
+  /// The host, an IPv6 address without brackets.
+  public var description: String {
+    switch self {
+    case .name(let name): name
+    case .address(let address): address.text
+    }
   }
 }

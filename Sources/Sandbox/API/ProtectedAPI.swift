@@ -1,3 +1,4 @@
+internal import FoundationEssentials
 internal import HTTPService
 
 /// The API that wants a token, and says in RFC 6750's words what is wrong with the one it gets.
@@ -44,5 +45,82 @@ struct ProtectedAPI: Sendable {
       guard claims.aud.contains(audience) else { throw .invalid(.otherAudience(claims.aud, expected: audience)) }
       guard claims.scp.contains(scope) else { throw .insufficientScope(scope) }
     }
+  }
+}
+
+/// What the API received, for whoever wants to see what the proxy makes of a request.
+struct Echo: Encodable {
+  private struct Field: Encodable {
+    let name: String
+    let value: String
+  }
+
+  private struct Token: Encodable {
+    let valid: Bool
+    var aud: [String]?
+    var scope: String?
+    var expiresIn: Int?
+    var problem: String?
+
+    enum CodingKeys: String, CodingKey {
+      case valid, aud, scope, problem
+      case expiresIn = "expires_in"
+    }
+  }
+
+  private let method: String
+  private let target: String
+  private let fields: [Field]
+  private let bodyLength: Int
+  private let token: Token?
+
+  private enum CodingKeys: String, CodingKey {
+    case method, target, fields, token
+    case bodyLength = "body_length"
+  }
+
+  init(_ request: ServiceRequest, _ token: BearerToken) {
+    method = request.method
+    target = request.target
+    fields = request.fields.map { Field(name: $0.name, value: $0.value) }
+    bodyLength = request.body.count
+    self.token =
+      switch token {
+      case .missing: nil
+      case .repeated: Token(valid: false, problem: "there is more than one Authorization field")
+      case .invalid(let fault): Token(valid: false, problem: fault.description)
+      case .valid(let claims, let seconds):
+        Token(valid: true, aud: claims.aud, scope: claims.scope, expiresIn: seconds)
+      }
+  }
+}
+
+extension ServiceResponse {
+  /// A response with `value` as JSON.
+  static func json(_ status: Int, _ value: some Encodable, fields: [ServiceField] = []) -> ServiceResponse {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    do {
+      let body = Array(try encoder.encode(value)) + [UInt8(ascii: "\n")]
+      return ServiceResponse(status: status, type: "application/json", fields: fields, body: body)
+    } catch {
+      return .text(500, "The answer could not be encoded: \(error)")
+    }
+  }
+
+  /// A response with `error` and `error_description`, as OAuth has them.
+  static func error(
+    _ status: Int, _ code: String, _ description: String, fields: [ServiceField] = []
+  ) -> ServiceResponse {
+    struct Content: Encodable {
+      let error: String
+      let description: String
+
+      enum CodingKeys: String, CodingKey {
+        case error
+        case description = "error_description"
+      }
+    }
+    return .json(status, Content(error: code, description: description), fields: fields)
   }
 }

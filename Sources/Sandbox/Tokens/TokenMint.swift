@@ -58,3 +58,117 @@ struct TokenMint: Sendable {
     UUID().uuidString.lowercased()
   }
 }
+
+/// What a Kinde access token of an M2M application says.
+struct TokenClaims: Codable, Equatable {
+  /// The audiences; an array even of one.
+  let aud: [String]
+  /// The client id of the application.
+  let azp: String
+  /// When it ends, in seconds since 1970.
+  let exp: Int
+  /// The grants by which it was obtained.
+  let gty: [String]
+  /// When it was issued, in seconds since 1970.
+  let iat: Int
+  /// Who issued it.
+  let iss: String
+  /// What tells it from every other token.
+  let jti: String
+  /// The organisation of an application that is confined to one.
+  let organization: String?
+  /// The scopes, with spaces between.
+  let scope: String
+  /// The scopes, one by one.
+  let scp: [String]
+  /// The version of Kinde's token layout.
+  let v: String
+
+  private enum CodingKeys: String, CodingKey {
+    case aud, azp, exp, gty, iat, iss, jti, scope, scp, v
+    case organization = "org_code"
+  }
+}
+
+/// Why a token is not accepted.
+enum TokenFault: Error, Equatable {
+  /// It is not a JSON Web Token, or does not say what an access token says.
+  case malformed
+  /// Another key signed it, or another algorithm was used.
+  case otherKey
+  /// The signature does not belong to what it says.
+  case wrongSignature
+  /// It ended so many seconds ago.
+  case expired(secondsAgo: Int)
+  /// It is for another API.
+  case otherAudience([String], expected: String)
+
+  /// A sentence for `error_description`.
+  var description: String {
+    switch self {
+    case .malformed: "the token is malformed"
+    case .otherKey: "the token was not signed with this issuer's key"
+    case .wrongSignature: "the signature of the token is wrong"
+    case .expired(let seconds): "the token expired \(seconds) s ago"
+    case .otherAudience(let audience, let expected):
+      "the token is for the audience \(audience.joined(separator: ", ")), and this API is \(expected)"
+    }
+  }
+}
+
+/// An RSA key that signs with RS256 (RFC 7518 3.3), and checks what it signed.
+final class SigningKey: Sendable {
+  /// The thumbprint of the public key (RFC 7638), which tokens name as `kid`.
+  let identifier: String
+  /// The modulus, base64url.
+  let modulus: String
+  /// The public exponent, base64url.
+  let exponent: String
+
+  private let key: PrivateKey
+
+  /// Generates a key of 2,048 bits.
+  init() throws(SandboxError) {
+    do {
+      key = try PrivateKey.generateRSA()
+      guard let numbers = key.rsaNumbers else { throw SandboxError.cryptography("an RSA key without its numbers") }
+      modulus = Base64URL.encode(numbers.modulus)
+      exponent = Base64URL.encode(numbers.exponent)
+      // RFC 7638 3.2: the required members in the order of their names, without whitespace.
+      let members = Array(#"{"e":"\#(exponent)","kty":"RSA","n":"\#(modulus)"}"#.utf8)
+      identifier = Base64URL.encode(try SHA256.digest(of: members.span))
+    } catch let error as SandboxError {
+      throw error
+    } catch {
+      throw .cryptography("\(error)")
+    }
+  }
+
+  /// The signature of `message`.
+  func sign(_ message: [UInt8]) throws(SandboxError) -> [UInt8] {
+    do { return try key.signature(of: message, by: .rs256) } catch { throw .cryptography(error.description) }
+  }
+
+  /// Whether `signature` is this key's for `message`.
+  func verifies(_ signature: [UInt8], of message: [UInt8]) -> Bool {
+    key.verifies(signature, of: message, by: .rs256)
+  }
+}
+
+/// The public keys of the issuer (RFC 7517 5): exactly one.
+struct JSONWebKeySet: Encodable {
+  private struct Key: Encodable {
+    let alg = "RS256"
+    let e: String
+    let kid: String
+    let kty = "RSA"
+    let n: String
+    let use = "sig"
+  }
+
+  private let keys: [Key]
+
+  init(_ key: SigningKey) {
+    keys = [Key(e: key.exponent, kid: key.identifier, n: key.modulus)]
+  }
+}
