@@ -1,3 +1,4 @@
+internal import Encodings
 internal import Glibc
 
 /// An IP address, read from its text strictly: no octal, no hexadecimal, no shortened IPv4, no zone.
@@ -96,7 +97,7 @@ extension IPAddress {
     while position < end {
       let start = position
       var group: UInt128 = 0
-      while position < end, position - start < 4, let digit = hexadecimal(bytes[position]) {
+      while position < end, position - start < 4, let digit = bytes[position].hexValue {
         group = group << 4 | UInt128(digit)
         position += 1
       }
@@ -129,15 +130,6 @@ extension IPAddress {
 
   private static func isGap(_ bytes: Span<UInt8>, at position: Int, _ end: Int) -> Bool {
     position + 1 < end && bytes[position] == UInt8(ascii: ":") && bytes[position + 1] == UInt8(ascii: ":")
-  }
-
-  private static func hexadecimal(_ byte: UInt8) -> UInt8? {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-    default: nil
-    }
   }
 }
 

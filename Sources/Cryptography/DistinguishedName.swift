@@ -1,3 +1,5 @@
+internal import Encodings
+
 /// The name of a certificate's subject, as text (RFC 4514): `CN=erp,O=Example`, the most specific part first.
 ///
 /// Two names are equal when they have the same parts in the same order, however the text escapes them. Values are
@@ -94,8 +96,8 @@ public struct DistinguishedName: Sendable, Hashable {
     private mutating func escaped() -> UInt8? {
       guard let first = current else { return nil }
       index += 1
-      guard let high = first.hexadecimal else { return Self.specials.contains(first) ? first : nil }
-      guard let low = current?.hexadecimal else { return nil }
+      guard let high = first.hexValue else { return Self.specials.contains(first) ? first : nil }
+      guard let low = current?.hexValue else { return nil }
       index += 1
       return high << 4 | low
     }
@@ -105,17 +107,5 @@ public struct DistinguishedName: Sendable, Hashable {
     private mutating func skipSpaces() {
       while current == UInt8(ascii: " ") { index += 1 }
     }
-  }
-}
-
-extension UInt8 {
-  fileprivate var isLetter: Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self | 0x20) }
-  fileprivate var isDigit: Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) }
-
-  /// The value of a hexadecimal digit.
-  fileprivate var hexadecimal: UInt8? {
-    if isDigit { return self - UInt8(ascii: "0") }
-    let letter = self | 0x20
-    return (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(letter) ? letter - UInt8(ascii: "a") + 10 : nil
   }
 }

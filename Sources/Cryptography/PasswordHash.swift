@@ -1,4 +1,5 @@
 internal import COpenSSL
+internal import Encodings
 public import Secrets
 
 /// What one derivation with scrypt costs (RFC 7914): whoever guesses passwords pays it for every guess.
@@ -53,8 +54,8 @@ public struct PasswordHash: Sendable, Hashable {
   public init?(_ text: some StringProtocol) {
     let parts = text.split(separator: "$", omittingEmptySubsequences: false)
     guard parts.count == 5, parts[0].isEmpty, parts[1] == "scrypt", let cost = Self.cost(parts[2]),
-      let salt = Base64.decodeWithoutPadding(parts[3]), Self.saltCounts.contains(salt.count),
-      let derived = Base64.decodeWithoutPadding(parts[4]), Self.derivedCounts.contains(derived.count)
+      let salt = Base64.standard.decode(parts[3]), Self.saltCounts.contains(salt.count),
+      let derived = Base64.standard.decode(parts[4]), Self.derivedCounts.contains(derived.count)
     else { return nil }
     self.init(cost: cost, salt: salt, derived: derived)
   }
@@ -86,7 +87,7 @@ public struct PasswordHash: Sendable, Hashable {
 
   /// The hash in the PHC string format.
   public var text: String {
-    let encoded = [salt, derived].map(Base64.encodeWithoutPadding)
+    let encoded = [salt, derived].map { Base64.standard.encode($0) }
     return "$scrypt$ln=\(cost.logN),r=\(cost.r),p=\(cost.p)$\(encoded[0])$\(encoded[1])"
   }
 

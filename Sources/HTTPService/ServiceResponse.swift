@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Encodings
 internal import Glibc
 internal import HTTPWire
 

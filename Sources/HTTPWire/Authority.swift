@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Encodings
 
 /// A host and a port, as in a request target or a Host field (RFC 9110 7.2, RFC 3986 3.2).
 public struct Authority: Sendable, Equatable {
@@ -77,7 +78,7 @@ extension Authority {
     guard end - start <= 6 else { throw .invalidPort }
     var port: UInt32 = 0
     for offset in start + 1..<end {
-      guard ByteClass.isDigit(bytes[offset]) else { throw .invalidPort }
+      guard bytes[offset].isDigit else { throw .invalidPort }
       port = port * 10 + UInt32(bytes[offset] & 0x0f)
     }
     guard port > 0, let port = UInt16(exactly: port) else { throw .invalidPort }
@@ -106,11 +107,11 @@ extension Authority {
 
   /// Whether a label is all digits, or `0x` and hexadecimal digits: then programs take the host for an address.
   private func isNumber(_ bytes: Span<UInt8>, from start: Int, to end: Int) -> Bool {
-    guard ByteClass.isDigit(bytes[start]) else { return false }
+    guard bytes[start].isDigit else { return false }
     var position = start
-    var digits = ByteClass.isDigit
+    var digits: (UInt8) -> Bool = { $0.isDigit }
     if end - start >= 2, bytes[start] == UInt8(ascii: "0"), bytes[start + 1] | 0x20 == UInt8(ascii: "x") {
-      digits = { ByteClass.contains($0, ByteClass.hexDigit) }
+      digits = { $0.isHexDigit }
       position += 2
     }
     while position < end {

@@ -1,3 +1,5 @@
+internal import Encodings
+
 /// What the next byte of a chunked body is part of (RFC 9112 7.1).
 enum ChunkState: UInt8, Sendable {
   /// The first digit of a chunk size.
@@ -76,7 +78,7 @@ extension BodyDecoder {
 
   /// A byte of the chunk size: up to 16 digits, none of them missing, no whitespace but before an extension.
   private mutating func takeSize(_ byte: UInt8) throws(WireError) {
-    if let digit = ByteClass.hexValue(byte) {
+    if let digit = byte.hexValue {
       sizeDigits += 1
       guard sizeDigits <= 16, remaining <= UInt64(Int64.max) >> 4 else { throw .chunkSizeTooLarge }
       remaining = remaining << 4 | UInt64(digit)

@@ -1,3 +1,5 @@
+internal import Encodings
+
 /// What the fields of a head say about the message and its connection, gathered while they are parsed.
 struct FieldFacts: Sendable {
   /// The known names that occurred.
@@ -108,7 +110,7 @@ extension FieldFacts {
     var isTooLarge = false
     for offset in value.range {
       let byte = bytes[offset]
-      guard ByteClass.isDigit(byte) else { throw .malformedContentLength }
+      guard byte.isDigit else { throw .malformedContentLength }
       // Two steps of less than 2^63 cannot overflow; what has passed that stays too large.
       if length > (UInt64(Int64.max) - 9) / 10 { isTooLarge = true }
       length = isTooLarge ? 0 : length * 10 + UInt64(byte & 0x0f)

@@ -1,3 +1,5 @@
+internal import Encodings
+
 /// The version of a message. A minor version above 1 counts as 1.1 (RFC 9110 2.5); another major version is an error.
 public enum HTTPVersion: UInt8, Sendable {
   /// HTTP/1.0.
@@ -29,12 +31,12 @@ extension HTTPVersion {
     }
     guard position < end else { return nil }
     let major = bytes[position]
-    guard ByteClass.isDigit(major) else { throw .malformedVersion }
+    guard major.isDigit else { throw .malformedVersion }
     guard position + 1 < end else { return nil }
     guard bytes[position + 1] == UInt8(ascii: ".") else { throw .malformedVersion }
     guard position + 2 < end else { return nil }
     let minor = bytes[position + 2]
-    guard ByteClass.isDigit(minor) else { throw .malformedVersion }
+    guard minor.isDigit else { throw .malformedVersion }
     guard major == UInt8(ascii: "1") else { throw .unsupportedVersion }
     return minor == UInt8(ascii: "0") ? .http10 : .http11
   }

@@ -1,3 +1,5 @@
+internal import Encodings
+
 /// Where the references of an answer that lead to the upstream lead through the proxy: what `Location`,
 /// `Content-Location` and `Link` say for a client that knows the upstream by another name.
 public struct LinkMap: Sendable {
@@ -103,7 +105,7 @@ extension LinkMap {
     let name = authority.nameWithoutDot
     guard authority.kind == .name else { return true }
     guard name.count == upstream.host.count else { return false }
-    return zip(name.range, upstream.host).allSatisfy { Self.lowercased(bytes[$0]) == Self.lowercased($1) }
+    return zip(name.range, upstream.host).allSatisfy { bytes[$0].asciiLowercased == $1.asciiLowercased }
   }
 
   /// Where the base path ends; nil where the path is not at or below it.
@@ -151,8 +153,6 @@ extension LinkMap {
   private static func isSlash(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "/") || byte == UInt8(ascii: "\\") }
 
   private static func endsPath(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "?") || byte == UInt8(ascii: "#") }
-
-  private static func lowercased(_ byte: UInt8) -> UInt8 { byte &- UInt8(ascii: "A") < 26 ? byte | 0x20 : byte }
 }
 
 /// The URI references in the value of a field: the whole of `Location` and `Content-Location`; of `Link` (RFC 8288 3) the

@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Encodings
 
 /// The head of a request, as offsets into the bytes that it was parsed from.
 ///
@@ -169,7 +170,7 @@ extension RequestHead {
       guard found == nil, !line.value.isEmpty else { throw .malformedMaxForwards }
       var number: UInt64 = 0
       for offset in line.value.range {
-        guard ByteClass.isDigit(bytes[offset]) else { throw .malformedMaxForwards }
+        guard bytes[offset].isDigit else { throw .malformedMaxForwards }
         let (product, overflows) = number.multipliedReportingOverflow(by: 10)
         let (sum, overflowsAgain) = product.addingReportingOverflow(UInt64(bytes[offset] & 0x0f))
         number = overflows || overflowsAgain ? .max : sum

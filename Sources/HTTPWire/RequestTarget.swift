@@ -1,3 +1,5 @@
+internal import Encodings
+
 /// One request target (RFC 9112 3.2), taken apart into offsets.
 public struct RequestTarget: Sendable, Equatable {
   /// The four forms of a target.
@@ -142,8 +144,8 @@ extension RequestTarget {
   }
 
   private static func checkPercent(_ bytes: Span<UInt8>, at position: Int, _ end: Int) throws(WireError) {
-    guard position + 2 < end, let high = ByteClass.hexValue(bytes[position + 1]),
-      let low = ByteClass.hexValue(bytes[position + 2]), high | low != 0
+    guard position + 2 < end, let high = bytes[position + 1].hexValue,
+      let low = bytes[position + 2].hexValue, high | low != 0
     else { throw .invalidPercentEncoding }
   }
 }

@@ -1,3 +1,5 @@
+internal import Encodings
+
 /// The head of a response, as offsets into the bytes that it was parsed from.
 ///
 /// Made to be reused from message to message: it keeps the capacity of its arrays.
@@ -97,7 +99,7 @@ extension ResponseHead {
     var code = 0
     for position in 9..<12 {
       guard position < end else { return nil }
-      guard ByteClass.isDigit(bytes[position]) else { throw .malformedStatusLine }
+      guard bytes[position].isDigit else { throw .malformedStatusLine }
       code = code * 10 + Int(bytes[position] & 0x0f)
     }
     guard (100...599).contains(code) else { throw .invalidStatus }
@@ -154,7 +156,7 @@ extension ResponseHead {
     guard (1...9).contains(range.count) else { return nil }
     var seconds: UInt64 = 0
     for offset in range.range {
-      guard ByteClass.isDigit(bytes[offset]) else { return nil }
+      guard bytes[offset].isDigit else { return nil }
       seconds = seconds * 10 + UInt64(bytes[offset] & 0x0f)
     }
     return seconds

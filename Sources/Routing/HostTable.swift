@@ -1,3 +1,5 @@
+internal import Encodings
+
 /// Values by host name, found without making a string of the name in a request.
 public struct HostTable<Value: Sendable>: Sendable {
   private var hosts: [(name: [UInt8], value: Value)] = []
@@ -25,7 +27,7 @@ public struct HostTable<Value: Sendable>: Sendable {
       {
         found = hosts[position].value
       }
-      hash.add(Self.lowercased(host[start]))
+      hash.add(host[start].asciiLowercased)
     }
     return found
   }
@@ -50,20 +52,16 @@ public struct HostTable<Value: Sendable>: Sendable {
     return host.count - 1
   }
 
-  private static func lowercased(_ byte: UInt8) -> UInt8 {
-    byte &- UInt8(ascii: "A") < 26 ? byte | 0x20 : byte
-  }
-
   // From the last byte to the first.
   private static func hash(_ host: Span<UInt8>, _ name: Range<Int>) -> FNV1a {
     var hash = FNV1a()
-    for position in name.reversed() { hash.add(lowercased(host[position])) }
+    for position in name.reversed() { hash.add(host[position].asciiLowercased) }
     return hash
   }
 
   private static func equal(_ known: [UInt8], _ host: Span<UInt8>, _ name: Range<Int>) -> Bool {
     guard known.count == name.count else { return false }
-    for index in known.indices where known[index] != lowercased(host[name.lowerBound + index]) { return false }
+    for index in known.indices where known[index] != host[name.lowerBound + index].asciiLowercased { return false }
     return true
   }
 }

@@ -1,3 +1,5 @@
+internal import Encodings
+
 /// Follows all readings of one path at the same time, as states that walk a ``PathTree``.
 ///
 /// Each choice is made anew for each character, so combinations are covered that no list of known servers has. The work is
@@ -460,7 +462,7 @@ private struct State {
       narrow.trimmed = Int32(exact)
     }
     guard !children.isEmpty else { return }
-    let read = tree.ignoresCase ? PathCharacters.lowercased(byte) : byte
+    let read = tree.ignoresCase ? byte.asciiLowercased : byte
     children = tree.narrow(children, of: directory, to: read, at: length)
     // One value for all that have left the tree, so that they are alike.
     if children.isEmpty {

@@ -1,3 +1,5 @@
+internal import Encodings
+
 /// What a server may take for one character at one place of a path.
 struct PathCharacter: Equatable {
   enum Meaning: Equatable {
@@ -72,7 +74,7 @@ struct PathCharacters {
   /// Whether a character that begins with the `%` at `index` may be a dot. Sure if false.
   static func mayBeginDot(_ path: Span<UInt8>, at index: Int) -> Bool {
     guard index + 2 < path.count else { return false }
-    guard let high = hexadecimal(path[index + 1]), let low = hexadecimal(path[index + 2]) else {
+    guard let high = path[index + 1].hexValue, let low = path[index + 2].hexValue else {
       return path[index + 1] | 0x20 == UInt8(ascii: "u")
     }
     switch high << 4 | low {
@@ -176,30 +178,18 @@ struct PathCharacters {
     if bytes[index + 1] | 0x20 == UInt8(ascii: "u"), index + 5 < bytes.count {
       var value = 0
       for digit in bytes[index + 2...index + 5] {
-        guard let digit = hexadecimal(digit) else { return nil }
+        guard let digit = digit.hexValue else { return nil }
         value = value << 4 | Int(digit)
       }
       if (0xff01...0xff5e).contains(value) { value -= 0xfee0 }
       return value < 0x80 ? (UInt8(value), 6) : nil
     }
-    guard let high = hexadecimal(bytes[index + 1]), let low = hexadecimal(bytes[index + 2]) else { return nil }
+    guard let high = bytes[index + 1].hexValue, let low = bytes[index + 2].hexValue else { return nil }
     return (high << 4 | low, 3)
-  }
-
-  private static func hexadecimal(_ byte: UInt8) -> UInt8? {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-    default: nil
-    }
   }
 
   // Skips the bytes that begin before `offset`.
   private static func advance(_ level: inout Level, to offset: Int) {
     while level.next < level.bytes.count, level.starts[level.next] < offset { level.next += 1 }
   }
-
-  /// `byte` in lower case, if it is an ASCII letter.
-  static func lowercased(_ byte: UInt8) -> UInt8 { byte &- UInt8(ascii: "A") < 26 ? byte | 0x20 : byte }
 }

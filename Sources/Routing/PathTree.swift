@@ -1,3 +1,5 @@
+internal import Encodings
+
 /// The prefixes of paths that decide something, as a tree of segments: what ``PathReadings`` looks for in the readings
 /// of a path.
 ///
@@ -110,6 +112,6 @@ public final class PathTree: Sendable {
       if again == decoded { break }
       decoded = again
     }
-    return ignoresCase ? decoded.map(PathCharacters.lowercased) : decoded
+    return ignoresCase ? decoded.map(\.asciiLowercased) : decoded
   }
 }

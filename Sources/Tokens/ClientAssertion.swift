@@ -1,4 +1,5 @@
 public import Cryptography
+internal import Encodings
 import Secrets
 
 /// What the assertions of a client are made of (RFC 7523, 3; OpenID Connect Core, 9): a new one for each attempt.
@@ -36,11 +37,11 @@ public struct ClientAssertion: Hashable, Sendable {
       let header = #"{"alg":"\#(algorithm.rawValue)","typ":"JWT"\#(keyID)}"#
       let claims = """
         {"iss":\(client),"sub":\(client),"aud":\(JSONText.quoted(audience)),"iat":\(wallSeconds),\
-        "exp":\(wallSeconds + Self.lifetime),"jti":"\(Base64URL.encode(try RandomBytes.make(16)))"}
+        "exp":\(wallSeconds + Self.lifetime),"jti":"\(Base64.url.encode(try RandomBytes.make(16)))"}
         """
-      let signed = "\(Base64URL.encode(Array(header.utf8))).\(Base64URL.encode(Array(claims.utf8)))"
+      let signed = "\(Base64.url.encode(Array(header.utf8))).\(Base64.url.encode(Array(claims.utf8)))"
       let signature = try key.signature(of: Array(signed.utf8), by: algorithm)
-      return Secret("\(signed).\(Base64URL.encode(signature))")
+      return Secret("\(signed).\(Base64.url.encode(signature))")
     } catch {
       throw unusable("the client assertion cannot be made: \(error)")
     }
@@ -54,7 +55,7 @@ enum WebToken {
   /// The `exp` claim in seconds since 1970; nil when `token` is no JWT in compact form, or has no such claim.
   static func expiry(of token: Span<UInt8>) -> Double? {
     let dots = token.indices.filter { token[$0] == UInt8(ascii: ".") }
-    guard dots.count == 2, let payload = Base64.decodeURLSafe(token.extracting((dots[0] + 1)..<dots[1])) else {
+    guard dots.count == 2, let payload = Base64.url.decode(token.extracting((dots[0] + 1)..<dots[1])) else {
       return nil
     }
     do {

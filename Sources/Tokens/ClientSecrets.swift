@@ -1,3 +1,4 @@
+internal import Encodings
 import Glibc
 internal import Locks
 public import Secrets
@@ -121,7 +122,7 @@ public final class ClientSecrets: Sendable {
   }
 
   private mutating func append(formEncoding byte: UInt8) {
-    FormEncoding.encode(byte) { append($0) }
+    PercentEncoding.encodeForForm(byte) { append($0) }
   }
 
   /// What was written.

@@ -1,3 +1,4 @@
+internal import Encodings
 public import Secrets
 
 /// A client-credentials grant (RFC 6749, 4.4) as configured: what to ask for, with which secret.
@@ -79,8 +80,8 @@ extension TokenGrant {
     form += key.parameters.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
 
     let proof = try proof(wallSeconds: wallSeconds)
-    let plain = form.reduce(0) { $0 + 2 + FormEncoding.longest($1.0.utf8.count + $1.1.utf8.count) }
-    let last = proof.map { $0.name.utf8.count + FormEncoding.longest($0.value.count) } ?? 0
+    let plain = form.reduce(0) { $0 + 2 + PercentEncoding.longest($1.0.utf8.count + $1.1.utf8.count) }
+    let last = proof.map { $0.name.utf8.count + PercentEncoding.longest($0.value.count) } ?? 0
     var writer = SecretWriter(capacity: plain + last)
     for (position, (name, value)) in form.enumerated() {
       if position > 0 { writer.append("&") }
@@ -111,7 +112,7 @@ extension TokenGrant {
 
   /// The credentials of HTTP Basic, id and secret form-encoded before base64 as RFC 6749, 2.3.1 demands.
   func basicCredentials(prefix: String) -> Secret {
-    var pair = SecretWriter(capacity: FormEncoding.longest(key.clientID.utf8.count + clientSecret.count) + 1)
+    var pair = SecretWriter(capacity: PercentEncoding.longest(key.clientID.utf8.count + clientSecret.count) + 1)
     pair.append(formEncoding: key.clientID)
     pair.append(":")
     clientSecret.withBytes { pair.append(formEncoding: $0) }
@@ -119,13 +120,13 @@ extension TokenGrant {
 
     var writer = SecretWriter(capacity: prefix.utf8.count + Base64.encodedCount(plain.count))
     writer.append(prefix)
-    plain.withBytes { bytes in Base64.encode(bytes) { writer.append($0) } }
+    plain.withBytes { bytes in Base64.standard.encode(bytes, isPadded: true) { writer.append($0) } }
     return writer.secret()
   }
 
   /// The client secret as it appears in a form.
   func formEncodedSecret() -> Secret {
-    var writer = SecretWriter(capacity: FormEncoding.longest(clientSecret.count))
+    var writer = SecretWriter(capacity: PercentEncoding.longest(clientSecret.count))
     clientSecret.withBytes { writer.append(formEncoding: $0) }
     return writer.secret()
   }

@@ -1,3 +1,4 @@
+internal import Encodings
 import Secrets
 
 /// Reads a token endpoint's reply (RFC 6749, 5.1 and 5.2).
@@ -31,14 +32,18 @@ struct TokenReplyReader {
   private func serverAsksToWait(after cause: TokenFailure.Cause) -> Duration? {
     if let field = response.retryAfter {
       if let wait = Seconds.wait(field) { return wait }
-      if let date = HTTPDate.seconds(field) { return .seconds(max(0, date - reference)) }
+      if let date = date(field) { return .seconds(max(0, date - reference)) }
     }
     guard cause == .throttled else { return nil }
     return response.rateLimitReset.flatMap(Seconds.wait)
   }
 
   /// The moment of the reply by the server's own clock where it tells, so that a wrong clock here does no harm.
-  private var reference: Int64 { response.date.flatMap(HTTPDate.seconds) ?? sent.wallSeconds }
+  private var reference: Int64 { response.date.flatMap(date) ?? sent.wallSeconds }
+
+  private func date(_ field: String) -> Int64? {
+    HTTPDate.secondsSince1970(of: field.utf8, now: UInt64(max(0, sent.wallSeconds))).map { Int64($0) }
+  }
 
   private func token(in body: Span<UInt8>) throws(TokenFailure.Cause) -> AccessToken {
     let members = try object(in: body)

@@ -96,34 +96,3 @@ struct KeyedDigestTests {
     #expect(try Set([first, digest.digest(of: one.span)]).count == 1)
   }
 }
-
-@Suite("Base64")
-struct Base64Tests {
-  private func decoded(_ text: String) -> [UInt8]? {
-    let characters = Array(text.utf8)
-    return Base64.decodeSecret(characters.span)?.withBytes { bytes in bytes.indices.map { bytes[$0] } }
-  }
-
-  @Test(
-    "is read with its padding or without",
-    arguments: [
-      ("", ""), ("Zg==", "f"), ("Zg", "f"), ("Zm8=", "fo"), ("Zm8", "fo"), ("Zm9v", "foo"), ("Zm9vYg==", "foob"),
-      ("QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "Aladdin:open sesame"), ("dGVzdDoxMjPCow==", "test:123£"),
-    ])
-  func decoding(text: String, expected: String) {
-    #expect(decoded(text) == Array(expected.utf8))
-  }
-
-  @Test(
-    "is refused where it is anything else",
-    arguments: ["Z", "Zg=", "Zh==", "Zm8==", "Zm9v=", "Zm9v====", "Z-8=", "Zm 9v", "====", "=", "Zg==Zg=="])
-  func refusal(text: String) {
-    #expect(decoded(text) == nil)
-  }
-
-  @Test("is written without padding")
-  func encoding() {
-    #expect(Base64.encodeWithoutPadding([0xfb, 0xff]) == "+/8")
-    #expect(Base64URL.encode([0xfb, 0xff]) == "-_8")
-  }
-}

@@ -1,4 +1,5 @@
 import Cryptography
+import Encodings
 import Testing
 
 @Suite("Signatures")
@@ -12,7 +13,7 @@ struct SignatureTests {
   func rs256(pem: String) throws {
     let signature = try key(pem).signature(of: Array("eyJhbGciOiJSUzI1NiJ9.\(Self.payload)".utf8), by: .rs256)
     #expect(
-      Base64URL.encode(signature)
+      Base64.url.encode(signature)
         == "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdb"
         + "F9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383"
         + "LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWy"
@@ -24,7 +25,7 @@ struct SignatureTests {
   func es256(pem: String) throws {
     let message = Array("eyJhbGciOiJFUzI1NiJ9.\(Self.payload)".utf8)
     let signature = try #require(
-      Base64URL.decode("DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"))
+      Base64.url.decode("DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"))
     let key = try key(pem)
     #expect(key.verifies(signature, of: message, by: .es256))
     #expect(!key.verifies(signature, of: message + [0], by: .es256))

@@ -1,4 +1,5 @@
 import Cryptography
+import Encodings
 import HTTPService
 import Testing
 
@@ -32,7 +33,7 @@ struct ProtectedAPITests {
     let application = Application(clientID: "shop", clientSecret: "", authorizations: [:])
     let strange = try stranger.issue(
       to: application, audience: "api.sandbox", scopes: ["read:orders"], now: Fixture.now)
-    let unsigned = Base64URL.encode(Array(#"{"alg":"none","kid":"","typ":"JWT"}"#.utf8)) + "." + parts[1] + "."
+    let unsigned = Base64.url.encode(Array(#"{"alg":"none","kid":"","typ":"JWT"}"#.utf8)) + "." + parts[1] + "."
     let forgeries = [
       "x", "a.b.c", token + "A", token + ".x", "\(parts[0]).\(other[1]).\(parts[2])", parts[0] + "." + parts[1],
       strange, unsigned,

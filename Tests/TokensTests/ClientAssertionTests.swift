@@ -1,4 +1,5 @@
 import Cryptography
+import Encodings
 import Foundation
 import Testing
 import Tokens
@@ -42,7 +43,7 @@ struct ClientAssertionTests {
   }
 
   private func decoded(_ part: Substring) throws -> [String: Any] {
-    let bytes = try #require(Base64URL.decode(part))
+    let bytes = try #require(Base64.url.decode(part))
     return try #require(JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any])
   }
 
@@ -67,7 +68,7 @@ struct ClientAssertionTests {
       #expect(claims["iat"] as? Int == 1_800_000_000)
       #expect(claims["exp"] as? Int == 1_800_000_060)
       #expect((claims["jti"] as? String)?.count == 22)
-      let signature = try #require(Base64URL.decode(parts[2]))
+      let signature = try #require(Base64.url.decode(parts[2]))
       let key = try PrivateKey(pem: Self.key.utf8Span.span)
       #expect(key.verifies(signature, of: Array("\(parts[0]).\(parts[1])".utf8), by: .es256))
     }

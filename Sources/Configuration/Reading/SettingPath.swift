@@ -1,3 +1,5 @@
+internal import Encodings
+
 /// How settings are named in messages: `routes[1].timeouts.connect`.
 enum SettingPath {
   /// The setting `key` of the mapping `parent`.

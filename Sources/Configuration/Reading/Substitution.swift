@@ -1,3 +1,5 @@
+internal import Encodings
+
 /// The text of a setting, in which `${NAME}` and `${NAME:-default}` stand for environment variables, `$$` for a "$".
 struct Substitution: Equatable {
   /// A run of text, or a variable.

@@ -1,3 +1,4 @@
+internal import Encodings
 import Secrets
 
 extension ParentProxy {
@@ -60,7 +61,8 @@ extension Format<ParentProxy> {
       if rest.hasSuffix("/") { rest.removeLast() }
       var credentials: Secret?
       if let at = rest.lastIndex(of: "@") {
-        guard let decoded = percentDecoded(rest[..<at]), decoded.utf8.contains(UInt8(ascii: ":")),
+        guard let bytes = PercentEncoding.decode(rest[..<at].utf8),
+          let decoded = String(validating: bytes, as: UTF8.self), decoded.utf8.contains(UInt8(ascii: ":")),
           !decoded.utf8.contains(where: \.isControl), !decoded.hasPrefix(":")
         else { throw Refusal("before the @ stand user and password, with a colon between", hidesValue: true) }
         credentials = Secret(decoded)
@@ -74,24 +76,6 @@ extension Format<ParentProxy> {
       guard let port = authority.port else { throw Refusal("the port is missing", hidesValue: true) }
       return ParentProxy(host: authority.host.text, port: port, credentials: credentials)
     }
-  }
-
-  /// `text` with `%41` and the like decoded (RFC 3986 section 2.1); nil where that is malformed.
-  private static func percentDecoded(_ text: some StringProtocol) -> String? {
-    var bytes: [UInt8] = []
-    var rest = Array(text.utf8)[...]
-    while let byte = rest.popFirst() {
-      guard byte == UInt8(ascii: "%") else {
-        bytes.append(byte)
-        continue
-      }
-      guard rest.count >= 2, rest.prefix(2).allSatisfy(\.isHexDigit),
-        let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
-      else { return nil }
-      bytes.append(value)
-      rest = rest.dropFirst(2)
-    }
-    return String(validating: bytes, as: UTF8.self)
   }
 }
 

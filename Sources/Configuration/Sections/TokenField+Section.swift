@@ -1,3 +1,5 @@
+internal import Encodings
+
 extension TokenField {
   /// Reads the section `token` of a route.
   static func read(_ section: Section, hasToken: Bool) -> TokenField {

@@ -1,3 +1,4 @@
+internal import Encodings
 import Secrets
 
 extension TokenRequestAdditions {

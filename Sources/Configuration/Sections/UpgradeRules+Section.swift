@@ -1,3 +1,5 @@
+internal import Encodings
+
 extension UpgradeRules {
   /// Reads `upgrade` of a route.
   static func read(_ section: Section) -> UpgradeRules {

@@ -1,3 +1,5 @@
+internal import Encodings
+
 extension Format<ListenAddress> {
   /// A ``Format/tcpAddress``, `unix:/path`, `systemd` or `systemd:NAME`.
   static var listenAddress: Self {

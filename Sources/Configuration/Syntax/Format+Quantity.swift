@@ -1,3 +1,5 @@
+internal import Encodings
+
 extension Format<Duration> {
   /// The shortest time that can be set.
   private static var shortest: Duration { .milliseconds(1) }

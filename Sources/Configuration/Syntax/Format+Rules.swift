@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Encodings
 
 extension Format<IPNetwork> {
   /// `10.0.0.0/8`, `fd00::/8`, or one address.

@@ -1,3 +1,5 @@
+internal import Encodings
+
 extension Format<String> {
   /// The most bytes of a free text.
   private static var longest: Int { 2048 }

@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Encodings
 
 /// The host of a URL or a match, in the one form in which hosts are compared.
 struct HostName: Hashable {

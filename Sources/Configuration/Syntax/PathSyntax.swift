@@ -1,3 +1,5 @@
+internal import Encodings
+
 /// Checks on paths of URLs (RFC 3986 section 3.3), which requests are compared with byte by byte.
 enum PathSyntax {
   /// Refuses `path`, which must begin with "/", unless it means the same to every reader.

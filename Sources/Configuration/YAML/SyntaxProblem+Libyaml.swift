@@ -1,3 +1,5 @@
+internal import Encodings
+
 extension SyntaxProblem {
   /// What libyaml complains about, in words for somebody who knows proxy.conf and not YAML's grammar.
   ///

@@ -1,3 +1,5 @@
+internal import Encodings
+
 /// The JSON of an RFC 9457 problem.
 struct ProblemBody {
   private(set) var bytes: [UInt8] = Array("{".utf8)
@@ -19,15 +21,7 @@ struct ProblemBody {
   private mutating func add(_ name: String, _ value: String) {
     if bytes.count > 1 { bytes += Array(", ".utf8) }
     bytes += Array("\"\(name)\": \"".utf8)
-    for byte in value.utf8 {
-      switch byte {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
-      case ..<0x20, 0x7f:
-        let digits = String(byte, radix: 16)
-        bytes += Array("\\u\(String(repeating: "0", count: 4 - digits.count))\(digits)".utf8)
-      default: bytes.append(byte)
-      }
-    }
+    for byte in value.utf8 { JSONText.escape(byte) { bytes.append($0) } }
     bytes.append(UInt8(ascii: "\""))
   }
 }

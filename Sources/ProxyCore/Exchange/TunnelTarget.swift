@@ -1,3 +1,4 @@
+internal import Encodings
 internal import HTTPWire
 
 /// Where a client has asked for a tunnel to, whose requests are served here instead.
@@ -23,9 +24,7 @@ struct TunnelTarget {
     let name = authority.nameWithoutDot
     guard case .name = authority.kind, name.range.count == host.count else { return false }
     let start = Int(name.start)
-    for index in host.indices where host[index] != Self.lowercased(bytes[start + index]) { return false }
+    for index in host.indices where host[index] != bytes[start + index].asciiLowercased { return false }
     return true
   }
-
-  private static func lowercased(_ byte: UInt8) -> UInt8 { byte &- UInt8(ascii: "A") < 26 ? byte | 0x20 : byte }
 }

@@ -1,5 +1,5 @@
 internal import Bytes
-internal import Cryptography
+internal import Encodings
 internal import Secrets
 
 /// User and password as `Proxy-Authorization: Basic` has them (RFC 7617).
@@ -22,7 +22,7 @@ struct BasicCredentials {
       start += 1
     }
     while start < value.count, value[start] == UInt8(ascii: " ") { start += 1 }
-    guard let sent = Base64.decodeSecret(value.extracting(start..<value.count)), sent.count <= Self.mostBytes else {
+    guard let sent = Self.decoded(value.extracting(start..<value.count)), sent.count <= Self.mostBytes else {
       return nil
     }
     let pair = Self.inUTF8(sent)
@@ -31,6 +31,16 @@ struct BasicCredentials {
     }
     self.pair = pair
     self.colon = colon
+  }
+
+  /// What `text` stands for in base64, with its padding or without; nil where it stands for nothing.
+  private static func decoded(_ text: Span<UInt8>) -> Secret? {
+    guard let count = Base64.unpaddedCount(text), let length = Base64.decodedCount(count) else { return nil }
+    var isRight = false
+    let secret = Secret(count: length) { bytes in
+      isRight = Base64.standard.decode(text.extracting(first: count)) { bytes[$0] = $1 }
+    }
+    return isRight ? secret : nil
   }
 
   /// What was sent in UTF-8: clients that do not heed the charset of a challenge (Python's requests is one) send Latin-1,

@@ -1,3 +1,5 @@
+internal import Encodings
+
 /// What this process calls itself in Via (RFC 9110 section 7.6.3): a name that no other has, so that a request that
 /// comes back is told from one that another m2m-proxy sent on.
 struct ViaName: Sendable {
@@ -15,14 +17,10 @@ struct ViaName: Sendable {
     var index = 0
     while index + bytes.count <= value.count {
       var length = 0
-      while length < bytes.count, Self.lowercased(value[index + length]) == bytes[length] { length += 1 }
+      while length < bytes.count, value[index + length].asciiLowercased == bytes[length] { length += 1 }
       if length == bytes.count { return true }
       index += 1
     }
     return false
-  }
-
-  private static func lowercased(_ byte: UInt8) -> UInt8 {
-    byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z") ? byte | 0x20 : byte
   }
 }

@@ -1,5 +1,6 @@
 internal import Bytes
 internal import Configuration
+internal import Encodings
 internal import HTTPWire
 internal import Interception
 internal import Logging

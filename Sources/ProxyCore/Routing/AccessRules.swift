@@ -1,5 +1,6 @@
 internal import Addresses
 internal import Configuration
+internal import Encodings
 internal import Routing
 
 /// What a route serves of the requests that match it, as requests meet it.
@@ -60,13 +61,9 @@ final class AccessRules: Sendable {
       guard let methods else { return true }
       return methods.contains { known in
         guard known.count == value.count else { return false }
-        return known.indices.allSatisfy { Self.lowercased(known[$0]) == Self.lowercased(value[$0]) }
+        return known.indices.allSatisfy { known[$0].asciiLowercased == value[$0].asciiLowercased }
       }
     }
-  }
-
-  private static func lowercased(_ byte: UInt8) -> UInt8 {
-    byte &- UInt8(ascii: "A") < 26 ? byte | 0x20 : byte
   }
 
   /// What the rule for paths says of one.

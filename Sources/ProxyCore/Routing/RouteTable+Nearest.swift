@@ -1,9 +1,11 @@
+internal import Encodings
+
 extension RouteTable {
   /// The known host that is most like `host`, for the message about one that is not known, or not with that port; nil when none
   /// is similar, or when it would cost too much to find out.
   func nearest(to host: Span<UInt8>) -> String? {
     guard host.count <= Self.longestCompared else { return nil }
-    let wanted = (0..<host.count).map { Self.lowercased(host[$0]) }
+    let wanted = (0..<host.count).map { host[$0].asciiLowercased }
     var rows = Rows()
     var best: String?
     // The most that is still similar, and after that less than the best so far.
@@ -22,10 +24,6 @@ extension RouteTable {
 
   // However many hosts proxy.conf has, so many are compared.
   static var mostCompared: Int { 200 }
-
-  private static func lowercased(_ byte: UInt8) -> UInt8 {
-    byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z") ? byte | 0x20 : byte
-  }
 }
 
 /// The two rows of the table that is all that a comparison needs, for one after the other.

@@ -1,4 +1,5 @@
 internal import Cryptography
+internal import Encodings
 
 /// A token that is none: what an application gets that wants to fetch one itself. On its way the real one takes its place.
 ///
@@ -16,10 +17,10 @@ struct PlaceholderToken {
       {"iss":"m2m-proxy","sub":"placeholder","iat":\(now),"exp":\(now + Self.lifetime),\
       "note":"worthless: the proxy puts the real token in its place"}
       """
-    text = "\(Self.header).\(Base64URL.encode(Array(claims.utf8))).\(Self.signature)"
+    text = "\(Self.header).\(Base64.url.encode(Array(claims.utf8))).\(Self.signature)"
   }
 
   // A real algorithm: there are verifiers that believe "none".
-  private static let header = Base64URL.encode(Array(#"{"alg":"RS256","typ":"JWT","kid":"placeholder"}"#.utf8))
-  private static let signature = Base64URL.encode(Array("this is a placeholder and no signature".utf8))
+  private static let header = Base64.url.encode(Array(#"{"alg":"RS256","typ":"JWT","kid":"placeholder"}"#.utf8))
+  private static let signature = Base64.url.encode(Array("this is a placeholder and no signature".utf8))
 }

@@ -1,3 +1,5 @@
+internal import Encodings
+
 /// What matters of a token request that is answered with a placeholder: who asks, and with which secret, does not.
 struct TokenRequestForm {
   /// The grant that is asked for; nil where the form names none, or is none.
@@ -27,26 +29,6 @@ struct TokenRequestForm {
   }
 
   private static func decoded(_ text: ArraySlice<UInt8>) -> String {
-    var bytes: [UInt8] = []
-    var rest = text
-    while let byte = rest.popFirst() {
-      switch byte {
-      case UInt8(ascii: "+"): bytes.append(UInt8(ascii: " "))
-      case UInt8(ascii: "%"):
-        guard rest.count >= 2, let value = hexadecimal(rest.prefix(2)) else {
-          bytes.append(byte)
-          continue
-        }
-        bytes.append(value)
-        rest = rest.dropFirst(2)
-      default: bytes.append(byte)
-      }
-    }
-    return String(decoding: bytes, as: UTF8.self)
-  }
-
-  private static func hexadecimal(_ digits: ArraySlice<UInt8>) -> UInt8? {
-    let text = String(decoding: digits, as: UTF8.self)
-    return text.first == "+" || text.first == "-" ? nil : UInt8(text, radix: 16)
+    String(decoding: PercentEncoding.decode(text, plusIsSpace: true, malformed: .kept) ?? [], as: UTF8.self)
   }
 }

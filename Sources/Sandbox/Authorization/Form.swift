@@ -1,3 +1,5 @@
+internal import Encodings
+
 /// Parameters in the form `application/x-www-form-urlencoded` (the URL Standard, 5).
 struct Form: Equatable {
   /// Why a body is not such a form, or not one that a token request may have.
@@ -37,23 +39,9 @@ struct Form: Equatable {
 
   /// The text that `encoded` stands for.
   static func decode(_ encoded: some Sequence<UInt8>) throws(Fault) -> String {
-    var bytes: [UInt8] = []
-    var iterator = encoded.makeIterator()
-    while let byte = iterator.next() {
-      switch byte {
-      case UInt8(ascii: "+"): bytes.append(UInt8(ascii: " "))
-      case UInt8(ascii: "%"):
-        guard let high = digit(iterator.next()), let low = digit(iterator.next()) else { throw .malformed }
-        bytes.append(high << 4 | low)
-      default: bytes.append(byte)
-      }
-    }
-    guard let text = String(validating: bytes, as: UTF8.self) else { throw .malformed }
+    guard let bytes = PercentEncoding.decode(encoded, plusIsSpace: true),
+      let text = String(validating: bytes, as: UTF8.self)
+    else { throw .malformed }
     return text
-  }
-
-  private static func digit(_ byte: UInt8?) -> UInt8? {
-    guard let byte else { return nil }
-    return Character(Unicode.Scalar(byte)).hexDigitValue.map { UInt8($0) }
   }
 }

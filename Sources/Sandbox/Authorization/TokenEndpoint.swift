@@ -1,4 +1,5 @@
 internal import Cryptography
+internal import Encodings
 internal import HTTPService
 
 /// `POST /oauth2/token`: the client credentials grant (RFC 6749 4.4) as Kinde's documentation has it.
@@ -133,7 +134,7 @@ struct ClientCredentials: Equatable {
     guard parts.count == 2, parts[0].lowercased() == "basic" else { return nil }
     let encoded = parts[1].map { $0 == "+" ? "-" : $0 == "/" ? "_" : $0 }
     let unpadded = String(encoded).split(separator: "=", omittingEmptySubsequences: true)
-    guard unpadded.count == 1, let bytes = Base64URL.decode(unpadded[0]),
+    guard unpadded.count == 1, let bytes = Base64.url.decode(unpadded[0]),
       let colon = bytes.firstIndex(of: UInt8(ascii: ":"))
     else { return nil }
     do {

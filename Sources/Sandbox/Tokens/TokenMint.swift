@@ -1,4 +1,5 @@
 internal import Cryptography
+internal import Encodings
 internal import FoundationEssentials
 
 /// Makes and checks access tokens: JSON Web Tokens signed with RS256 (RFC 7515, RFC 7519).
@@ -25,14 +26,15 @@ struct TokenMint: Sendable {
       scope: scopes.joined(separator: " "), scp: scopes, v: "2")
     let header = Header(alg: "RS256", kid: key.identifier, typ: "JWT")
     let signed = try Self.part(header) + "." + Self.part(claims)
-    return signed + "." + Base64URL.encode(try key.sign(Array(signed.utf8)))
+    return signed + "." + Base64.url.encode(try key.sign(Array(signed.utf8)))
   }
 
   /// What `token` says, if this mint issued it and it is still valid.
   /// - Parameter now: seconds since 1970.
   func check(_ token: String, now: Int) throws(TokenFault) -> TokenClaims {
     let parts = token.split(separator: ".", omittingEmptySubsequences: false)
-    guard parts.count == 3, let header: Header = Self.value(parts[0]), let signature = Base64URL.decode(parts[2]) else {
+    guard parts.count == 3, let header: Header = Self.value(parts[0]), let signature = Base64.url.decode(parts[2])
+    else {
       throw .malformed
     }
     guard header.alg == "RS256", header.kid == key.identifier else { throw .otherKey }
@@ -45,12 +47,12 @@ struct TokenMint: Sendable {
   private static func part(_ value: some Encodable) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return Base64URL.encode(Array(try encoder.encode(value)))
+    return Base64.url.encode(Array(try encoder.encode(value)))
   }
 
   private static func value<Value: Decodable>(_ part: Substring) -> Value? {
     // Whatever is wrong with it, the token is malformed; what exactly would help nobody but a forger.
-    Base64URL.decode(part).flatMap { try? JSONDecoder().decode(Value.self, from: Data($0)) }
+    Base64.url.decode(part).flatMap { try? JSONDecoder().decode(Value.self, from: Data($0)) }
   }
 
   /// A random UUID (RFC 9562 5.4).
@@ -132,11 +134,11 @@ final class SigningKey: Sendable {
     do {
       key = try PrivateKey.generateRSA()
       guard let numbers = key.rsaNumbers else { throw SandboxError.cryptography("an RSA key without its numbers") }
-      modulus = Base64URL.encode(numbers.modulus)
-      exponent = Base64URL.encode(numbers.exponent)
+      modulus = Base64.url.encode(numbers.modulus)
+      exponent = Base64.url.encode(numbers.exponent)
       // RFC 7638 3.2: the required members in the order of their names, without whitespace.
       let members = Array(#"{"e":"\#(exponent)","kty":"RSA","n":"\#(modulus)"}"#.utf8)
-      identifier = Base64URL.encode(try SHA256.digest(of: members.span))
+      identifier = Base64.url.encode(try SHA256.digest(of: members.span))
     } catch let error as SandboxError {
       throw error
     } catch {

@@ -1,7 +1,7 @@
 /// The inside of JSON strings (RFC 8259, 7).
-enum JSONText {
+public enum JSONText {
   /// Hands the bytes that the checked string `text` stands for, in UTF-8, to `write`.
-  static func unescape(_ text: Span<UInt8>, _ write: (UInt8) -> Void) {
+  public static func unescape(_ text: Span<UInt8>, _ write: (UInt8) -> Void) {
     var position = 0
     while position < text.count {
       let byte = text[position]
@@ -34,15 +34,6 @@ enum JSONText {
     }
   }
 
-  static func hexadecimal(_ digit: UInt8) -> UInt32? {
-    switch digit {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(digit - UInt8(ascii: "0"))
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt32(digit - UInt8(ascii: "a") + 10)
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): UInt32(digit - UInt8(ascii: "A") + 10)
-    default: nil
-    }
-  }
-
   /// The scalar of a `\u` escape whose digits begin at `position`, or of a surrogate pair of them; U+FFFD for half a
   /// pair.
   private static func unescapeScalar(_ text: Span<UInt8>, _ position: inout Int) -> Unicode.Scalar {
@@ -60,32 +51,38 @@ enum JSONText {
 
   private static func unit(_ text: Span<UInt8>, at position: Int) -> UInt32 {
     var unit: UInt32 = 0
-    for offset in 0..<4 { unit = unit << 4 | (hexadecimal(text[position + offset]) ?? 0) }
+    for offset in 0..<4 { unit = unit << 4 | UInt32(text[position + offset].hexValue ?? 0) }
     return unit
   }
 }
 
 extension JSONText {
   /// `text` as a JSON string, quotes included.
-  static func quoted(_ text: String) -> String {
-    var quoted = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"", "\\":
-        quoted += "\\\(scalar)"
-      case "\u{0}"..."\u{1F}":
-        let digits = String(scalar.value, radix: 16)
-        quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default:
-        quoted.unicodeScalars.append(scalar)
-      }
+  public static func quoted(_ text: String) -> String {
+    var quoted: [UInt8] = [UInt8(ascii: "\"")]
+    for byte in text.utf8 { escape(byte) { quoted.append($0) } }
+    quoted.append(UInt8(ascii: "\""))
+    return String(decoding: quoted, as: UTF8.self)
+  }
+
+  /// Hands what stands for `byte` of a text in UTF-8 to `write`: control characters and what means something in a string
+  /// are escaped.
+  public static func escape(_ byte: UInt8, _ write: (UInt8) -> Void) {
+    switch byte {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+      write(UInt8(ascii: "\\"))
+      write(byte)
+    case _ where byte.isControl:
+      for unit in "\\u00".utf8 { write(unit) }
+      write((byte >> 4).hexDigit())
+      write(byte.hexDigit())
+    default: write(byte)
     }
-    return quoted + "\""
   }
 }
 
 /// Why bytes are not a JSON object that can be used.
-enum JSONProblem: Error, Hashable {
+public enum JSONProblem: Error, Hashable {
   /// They are not JSON (RFC 8259), or end early, or are nested too deeply.
   case notJSON
   /// They are JSON, but no object.
@@ -98,9 +95,9 @@ enum JSONProblem: Error, Hashable {
 ///
 /// A reader of our own, since a token is not to be copied to memory that nobody wipes, and since a repeated member has
 /// to be seen: decoders keep one of the two without a word.
-struct JSONObject {
+public struct JSONObject {
   /// A member's value.
-  enum Value: Hashable {
+  public enum Value: Hashable, Sendable {
     /// The bytes between the quotation marks, escapes included.
     case string(Range<Int>)
     /// The bytes of the number.
@@ -114,7 +111,7 @@ struct JSONObject {
   private var members: [String: Value] = [:]
 
   /// Reads `bytes`, which must hold one object and nothing else.
-  init(_ bytes: Span<UInt8>) throws(JSONProblem) {
+  public init(_ bytes: Span<UInt8>) throws(JSONProblem) {
     var scanner = JSONScanner(bytes)
     scanner.skipByteOrderMark()
     scanner.skipWhitespace()
@@ -138,7 +135,7 @@ struct JSONObject {
   }
 
   /// The member called `name`; a null counts as none.
-  subscript(name: String) -> Value? {
+  public subscript(name: String) -> Value? {
     let value = members[name]
     return value == .null ? nil : value
   }
@@ -245,7 +242,7 @@ struct JSONScanner: ~Escapable {
     switch kind {
     case UInt8(ascii: "u"):
       for _ in 0..<4 {
-        guard let digit = next, JSONText.hexadecimal(digit) != nil else { throw .notJSON }
+        guard let digit = next, digit.isHexDigit else { throw .notJSON }
         position += 1
       }
     default:
@@ -267,7 +264,7 @@ struct JSONScanner: ~Escapable {
 
   private mutating func scanDigits() throws(JSONProblem) {
     let start = position
-    while let byte = next, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) { position += 1 }
+    while let byte = next, byte.isDigit { position += 1 }
     guard position > start else { throw .notJSON }
   }
 

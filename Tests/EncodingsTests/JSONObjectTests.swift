@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Tokens
+@testable import Encodings
 
 @Suite("Reading JSON objects")
 struct JSONObjectTests {
