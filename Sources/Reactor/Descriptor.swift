@@ -1,4 +1,5 @@
 internal import Glibc
+public import SystemPackage
 
 /// A file descriptor with exactly one owner: closed when the owner lets go of it, and never twice.
 public struct Descriptor: ~Copyable {
@@ -28,5 +29,26 @@ public struct Descriptor: ~Copyable {
   deinit {
     // Linux frees the number whatever close answers, so there is nothing to retry and nothing to report.
     _ = close(number)
+  }
+}
+
+extension Errno {
+  /// The error of the last failed system call of this thread.
+  public static var last: Errno { Errno(rawValue: errno) }
+
+  /// `result`, unless it is negative: then the error that the call left behind.
+  public static func check(_ result: Int32) throws(Errno) -> Int32 {
+    guard result >= 0 else { throw last }
+    return result
+  }
+}
+
+extension Errno {
+  /// Whether the kernel has no descriptor, or no memory for what one stands for: the same may work a moment later.
+  public var isShortage: Bool {
+    switch self {
+    case .tooManyOpenFiles, .tooManyOpenFilesInSystem, .noMemory, .noBufferSpace: true
+    default: false
+    }
   }
 }

@@ -122,3 +122,33 @@ public enum InheritedSocketError: Error, Equatable {
   /// It is neither IP nor Unix.
   case unknownFamily
 }
+
+/// Addresses of sockets as text.
+public enum SocketAddress {
+  /// The address of one end of the socket `descriptor` as `host:port`, `[host]:port` for IPv6.
+  public static func text(of descriptor: Int32, peer: Bool) -> String {
+    unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(CLINUX_ADDRESS_TEXT)) { text in
+      unsafe text.initialize(repeating: 0)
+      guard unsafe clinux_socket_address(descriptor, peer ? 1 : 0, text.baseAddress) >= 0 else { return "unknown" }
+      return unsafe String(cString: text.baseAddress!)
+    }
+  }
+}
+
+/// Who is at the other end of an accepted connection, as the kernel says.
+public enum SocketPeer: Sendable, Hashable {
+  /// An IP address and port, as `host:port`.
+  case address(String)
+  /// A process of this user, by a Unix socket.
+  case user(UInt32)
+}
+
+extension SocketPeer: CustomStringConvertible {
+  /// `192.0.2.1:50000`, or `unix:uid=1000`.
+  public var description: String {
+    switch self {
+    case .address(let text): text
+    case .user(let id): "unix:uid=\(id)"
+    }
+  }
+}

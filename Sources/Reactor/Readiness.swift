@@ -23,3 +23,29 @@ public struct Readiness: OptionSet, Sendable {
   /// Never reported; asked for, it means that of several loops that wait for a descriptor one is woken.
   public static let exclusive = Readiness(rawValue: EPOLLEXCLUSIVE.rawValue)
 }
+
+/// Whoever is told that a ``ByteStream``'s readiness changed: a task's ``Wakeup``, or the keeper of idle connections.
+open class ReadinessObserver {
+  /// An observer that nothing reports to yet.
+  public init() {}
+
+  /// Called on the loop's thread after the stream has noted its news.
+  open func readinessChanged() {
+    preconditionFailure("a ReadinessObserver says what it does")
+  }
+}
+
+/// Something that wants to know when a descriptor is ready. Registered with an ``EventLoop``, on whose thread
+/// ``signal(_:)`` is called.
+open class Watch {
+  /// Where the event loop keeps this watch; nil while it is not registered.
+  var registration: EventLoop.Registration?
+
+  /// A watch that is not registered yet.
+  public init() {}
+
+  /// Called on the loop's thread when the kernel reports `readiness`.
+  open func signal(_ readiness: Readiness) {
+    preconditionFailure("a Watch says what its signal does")
+  }
+}

@@ -1,3 +1,5 @@
+internal import Encodings
+
 /// What is found wrong or doubtful while a file is read, and what the reading needs to know of the world.
 final class Findings {
   /// The file as it is named in messages.
@@ -39,5 +41,98 @@ final class Findings {
 
   private func finding(_ mark: Mark?, path: String, _ message: String) -> ConfigurationProblem {
     ConfigurationProblem(file: file, line: mark?.line ?? 0, column: mark?.column ?? 0, path: path, message: message)
+  }
+}
+
+/// Something in proxy.conf that is wrong, or deserves a second look: where, what, and how to mend it.
+public struct ConfigurationProblem: Error, Sendable, Hashable {
+  /// The file, as it was named to the proxy.
+  public var file: String
+  /// The line, from 1; 0 when the problem is with the file as a whole.
+  public var line: Int
+  /// The column in characters, from 1; 0 when the problem is with the file as a whole.
+  public var column: Int
+  /// The setting, such as `routes[1].timeouts.connect`; "" when the problem is with no setting.
+  public var path: String
+  /// The sentence to show; it names the setting itself, and never shows a secret.
+  public var message: String
+
+  /// A problem of these parts.
+  public init(file: String, line: Int = 0, column: Int = 0, path: String = "", message: String) {
+    self.file = file
+    self.line = line
+    self.column = column
+    self.path = path
+    self.message = message
+  }
+}
+
+extension ConfigurationProblem: CustomStringConvertible {
+  /// One line, in the form editors and compilers use: `proxy.conf:21:14: routes[2].timeouts.connect must be ...`.
+  public var description: String {
+    line > 0 ? "\(file):\(line):\(column): \(message)" : "\(file): \(message)"
+  }
+}
+
+/// Why a configuration was refused: all its problems, in the order of the file.
+public struct ConfigurationError: Error, Sendable, Hashable {
+  /// The problems; at least one.
+  public var problems: [ConfigurationProblem]
+
+  /// An error of these problems.
+  public init(problems: [ConfigurationProblem]) {
+    self.problems = problems
+  }
+
+  // More lines than this help nobody: whoever mends the first hundred starts again anyway.
+  private static let shown = 100
+}
+
+extension ConfigurationError: CustomStringConvertible {
+  /// A line for each problem (a hundred at most), and how many there are.
+  public var description: String {
+    var lines = problems.prefix(Self.shown).map(\.description)
+    if problems.count > Self.shown { lines.append("... and \(problems.count - Self.shown) more") }
+    lines.append("\(problems.count) \(problems.count == 1 ? "problem" : "problems"), nothing was started.")
+    return lines.joined(separator: "\n")
+  }
+}
+
+/// Where a setting stands in proxy.conf, for what is found wrong with its value after the file was read.
+public struct SettingPlace: Sendable, Hashable {
+  /// The file, as it was named to the proxy.
+  public var file: String
+  /// The line, from 1; 0 where it is not known.
+  public var line: Int
+  /// The column in characters, from 1; 0 where it is not known.
+  public var column: Int
+  /// The setting, such as `interception.ca_key`.
+  public var path: String
+
+  /// A place of these parts.
+  public init(file: String = "proxy.conf", line: Int = 0, column: Int = 0, path: String) {
+    self.file = file
+    self.line = line
+    self.column = column
+    self.path = path
+  }
+
+  /// The problem of this setting that `complaint` tells, as a sentence that goes on after the setting's name.
+  public func problem(_ complaint: String) -> ConfigurationProblem {
+    ConfigurationProblem(file: file, line: line, column: column, path: path, message: "\(path) \(complaint)")
+  }
+}
+
+/// How settings are named in messages: `routes[1].timeouts.connect`.
+enum SettingPath {
+  /// The setting `key` of the mapping `parent`.
+  static func join(_ parent: String, _ key: String) -> String {
+    let name = isWord(key) ? key : displayed(key)
+    return parent.isEmpty ? name : "\(parent).\(name)"
+  }
+
+  private static func isWord(_ key: String) -> Bool {
+    !key.isEmpty && key.utf8.count <= 64
+      && key.utf8.allSatisfy { $0.isLetter || $0.isDigit || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-") }
   }
 }

@@ -1,5 +1,140 @@
+internal import Encodings
+
 /// A reason to read a file no further; nil as its mark means the file as a whole.
 struct SyntaxProblem: Error, Hashable {
   let mark: Mark?
   let message: String
+}
+
+extension SyntaxProblem {
+  /// What libyaml complains about, in words for somebody who knows proxy.conf and not YAML's grammar.
+  ///
+  /// Nothing of the file is quoted but a single special character: what cannot be parsed may well be a secret.
+  /// - Parameters:
+  ///   - complaint: libyaml's problem.
+  ///   - mark: Where libyaml noticed it.
+  ///   - begin: Where what it was reading begins.
+  ///   - line: The text of the line of `mark`.
+  init(libyaml complaint: String, at mark: Mark, context: String, begunAt begin: Mark, line: String) {
+    let before = line.unicodeScalars.prefix(mark.column - 1)
+    let isIndentation = before.allSatisfy { $0 == " " }
+    switch complaint {
+    case _ where Self.holdsBareIPv6(line):
+      self.init(mark: mark, message: "an IPv6 address in brackets must be in quotes, such as \"[::1]:8080\"")
+    case "did not find expected alphabetic or numeric character" where context == "while scanning an alias":
+      self.init(mark: begin, message: "a value that begins with * must be in quotes, such as \"*.example.com\"")
+    case "did not find expected ',' or ']'", "did not find expected ',' or '}'":
+      let (opening, closing) = complaint.hasSuffix("]'") ? ("[", "]") : ("{", "}")
+      let message =
+        line.contains("${")
+        ? "inside [ ] and { }, put ${...} in quotes"
+        : "the \(opening) of line \(begin.line) is not closed; a \",\" or \"\(closing)\" is missing"
+      self.init(mark: mark, message: message)
+    case "could not find expected ':'":
+      self.init(
+        mark: begin, message: "a setting is written \"name: value\"; here the colon or the space behind it is missing")
+    case "mapping values are not allowed in this context":
+      self.init(
+        mark: mark,
+        message: "there is one colon too many; indent the line as the one above, or put a value with a colon in quotes")
+    case "did not find expected key", "did not find expected '-' indicator":
+      self.init(
+        mark: mark,
+        message: isIndentation
+          ? "the line is not indented as those above it"
+          : "the value ends before this; put the whole value in quotes, or separate the comment with \" #\"")
+    case "block sequence entries are not allowed in this context":
+      self.init(mark: mark, message: "a list begins on a line of its own")
+    case "found unexpected end of stream", "found unexpected document indicator":
+      self.init(mark: begin, message: "the quotation mark here is never closed")
+    case "found unknown escape character":
+      self.init(
+        mark: mark, message: "a backslash in double quotes begins an escape; write \\\\ for one, or use single quotes")
+    case "found character that cannot start any token", "mapping keys are not allowed in this context",
+      "did not find expected node content", "did not find expected alphabetic or numeric character":
+      let character = line.unicodeScalars.dropFirst(mark.column - 1).first.map { $0 == "\t" ? "a tab" : "\"\($0)\"" }
+      self.init(mark: mark, message: "\(character ?? "this") cannot stand here; put a value that contains it in quotes")
+    case "did not find expected <document start>":
+      self.init(mark: mark, message: Self.secondDocument)
+    default:
+      self.init(mark: mark, message: "this is not YAML: \(context.isEmpty ? "" : "\(context), ")\(complaint)")
+    }
+  }
+
+  /// What is said of a `---` or `...` with something behind it.
+  static let secondDocument = "proxy.conf is one document; remove the line above that consists of \"---\" or \"...\""
+
+  /// Whether an IPv6 address stands in brackets, without quotes: YAML takes the brackets for a list.
+  private static func holdsBareIPv6(_ line: String) -> Bool {
+    guard let open = line.firstIndex(of: "["), !line[..<open].contains(where: { "\"'#".contains($0) }) else {
+      return false
+    }
+    let address = line[open...].dropFirst().prefix { $0 == ":" || $0 == "." || $0.isHexDigit }
+    return address.count { $0 == ":" } >= 2 && line[address.endIndex...].hasPrefix("]")
+  }
+}
+
+/// What can be wrong with a file before it is read as YAML.
+enum SourceText {
+  /// The most bytes that proxy.conf may have.
+  static let sizeLimit = 1024 * 1024
+
+  /// Refuses what is no plain UTF-8 text with LF line ends: each would be read by somebody as something else.
+  static func check(_ bytes: [UInt8]) throws(SyntaxProblem) {
+    guard bytes.count <= sizeLimit else {
+      throw SyntaxProblem(mark: nil, message: "the file is larger than 1 MB, which is no configuration")
+    }
+    try checkByteOrderMark(bytes)
+    var iterator = bytes.makeIterator()
+    var decoder = UTF8()
+    var offset = 0
+    var mark = Mark.beginning
+    var indents = true
+    while true {
+      switch decoder.decode(&iterator) {
+      case .emptyInput:
+        return
+      case .error:
+        let byte = String(bytes[offset], radix: 16, uppercase: true)
+        throw SyntaxProblem(mark: mark, message: "the file is not UTF-8 text (byte 0x\(byte)); save it as UTF-8")
+      case .scalarValue(let scalar):
+        offset += UTF8.width(scalar)
+        if scalar == "\n" {
+          mark = Mark(line: mark.line + 1, column: 1)
+          indents = true
+          continue
+        }
+        if let message = complaint(about: scalar, indents: indents) {
+          throw SyntaxProblem(mark: mark, message: message)
+        }
+        if scalar != " " { indents = false }
+        mark.column += 1
+      }
+    }
+  }
+
+  private static func checkByteOrderMark(_ bytes: [UInt8]) throws(SyntaxProblem) {
+    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) {
+      throw SyntaxProblem(
+        mark: .beginning, message: "the file begins with a byte order mark; save it as UTF-8 without one")
+    }
+    if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
+      throw SyntaxProblem(mark: .beginning, message: "the file is UTF-16; save it as UTF-8")
+    }
+  }
+
+  private static func complaint(about scalar: Unicode.Scalar, indents: Bool) -> String? {
+    switch scalar.value {
+    case 0x09:
+      return indents ? "a tab indents this line; YAML indents with spaces only" : nil
+    case 0x0D:
+      return "the line ends with CR, as Windows writes it; save the file with LF line ends"
+    case 0x20...0x7E, 0xA0...0x2027, 0x202F...0x2065, 0x206A...0xD7FF, 0xE000...0xFEFE, 0xFF00...0xFFFD,
+      0x10000...0x10FFFF:
+      return nil
+    default:
+      // Control characters, other worlds' line ends, and characters that turn the direction of the text around them.
+      return "the character \(codePoint(scalar)) cannot be used here; remove it"
+    }
+  }
 }

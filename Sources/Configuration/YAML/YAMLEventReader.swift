@@ -1,5 +1,37 @@
 import CYAML
 
+/// One step through a YAML stream.
+struct YAMLEvent {
+  enum Kind {
+    case streamStart, streamEnd, documentStart, documentEnd
+    case alias
+    case scalar(String, isPlain: Bool)
+    case sequenceStart, sequenceEnd
+    case mappingStart, mappingEnd
+  }
+
+  let kind: Kind
+  let mark: Mark
+  /// Whether the node carries an anchor (`&name`).
+  var hasAnchor = false
+  /// Whether the node carries a tag (`!name`).
+  var hasTag = false
+  /// Whether it is a scalar without quotes that goes on in the next line.
+  var isContinued = false
+}
+
+/// A place in proxy.conf: line and column in characters, both from 1.
+struct Mark: Hashable, Comparable {
+  var line: Int
+  var column: Int
+
+  static let beginning = Mark(line: 1, column: 1)
+
+  static func < (one: Mark, other: Mark) -> Bool {
+    (one.line, one.column) < (other.line, other.column)
+  }
+}
+
 /// libyaml's event parser over bytes in memory.
 @safe final class YAMLEventReader {
   // Both are owned by this object: libyaml reads the copied input for as long as the parser lives.

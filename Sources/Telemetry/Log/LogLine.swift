@@ -1,3 +1,5 @@
+import Logging
+
 /// A log line that is being written, at the end of those that wait to be handed over.
 ///
 /// Fields follow in the order in which ``LogField`` declares them, each at most once. Both formats are written by the
@@ -134,5 +136,91 @@ extension LogLine {
     let (steps, decimals) = unit.rounded(nanoseconds: nanoseconds)
     buffer.append(decimal: steps, decimals: decimals)
     if format == .logfmt { buffer.append(unit.symbol) }
+  }
+}
+
+extension LogLine {
+  /// Writes a value of swift-log's metadata: numbers and truth values as such, a `Duration` in `unit`, an array as one
+  /// text with commas, a dictionary as a field for each of its keys, and everything else as it describes itself.
+  mutating func field(named name: String, _ value: Logger.MetadataValue, durationsIn unit: DurationUnit) {
+    switch value {
+    case .string(let text):
+      field(named: name, text.utf8.span)
+    case .stringConvertible(let duration as Duration):
+      field(named: name, nanoseconds: Self.nanoseconds(of: duration), in: unit)
+    case .stringConvertible(let number as any BinaryInteger):
+      field(named: name, verbatim: number.description)
+    case .stringConvertible(let number as Double) where number.isFinite:
+      field(named: name, verbatim: number.description)
+    case .stringConvertible(let truth as Bool):
+      field(named: name, verbatim: truth.description)
+    case .stringConvertible(let other):
+      field(named: name, other.description.utf8.span)
+    case .array(let values):
+      field(named: name, values.map(\.description).joined(separator: ",").utf8.span)
+    case .dictionary(let values):
+      for (key, value) in values.sorted(by: { $0.key < $1.key }) {
+        field(named: "\(name).\(Self.name(for: key))", value, durationsIn: unit)
+      }
+    }
+  }
+
+  /// `key` as the name of a field: a key is the program's own, but it must not break a line.
+  static func name(for key: String) -> String {
+    let bytes = key.utf8.map { byte in
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"):
+        byte
+      default: UInt8(ascii: "_")
+      }
+    }
+    return bytes.isEmpty ? "_" : String(decoding: bytes, as: UTF8.self)
+  }
+
+  // A duration that is negative, or longer than 584 years, is shown as the nearest that is not.
+  private static func nanoseconds(of duration: Duration) -> UInt64 {
+    let (seconds, attoseconds) = duration.components
+    guard seconds >= 0 && attoseconds >= 0 else { return 0 }
+    let (whole, overflows) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
+    return overflows ? .max : whole &+ UInt64(attoseconds / 1_000_000_000)
+  }
+}
+
+/// A unit in which log lines show durations: behind the number in logfmt, behind the key in JSON.
+enum DurationUnit {
+  case seconds
+  case milliseconds
+
+  /// What logfmt writes behind the number.
+  var symbol: StaticString {
+    switch self {
+    case .seconds: "s"
+    case .milliseconds: "ms"
+    }
+  }
+
+  /// `nanoseconds` as a whole number of steps, and how many decimals a step has: three significant digits, and in
+  /// milliseconds no more than those that a microsecond needs.
+  func rounded(nanoseconds: UInt64) -> (steps: UInt64, decimals: Int) {
+    switch self {
+    case .seconds: Self.rounded(nanoseconds, unit: 1_000_000_000)
+    case .milliseconds: Self.rounded(nanoseconds, unit: 1_000_000)
+    }
+  }
+
+  // Inlined, so that all divisors are constants, which cost no division.
+  @inline(__always)
+  private static func rounded(_ nanoseconds: UInt64, unit: UInt64) -> (steps: UInt64, decimals: Int) {
+    if nanoseconds < unit { return (rounded(nanoseconds, step: unit / 1000), 3) }
+    if nanoseconds < 10 * unit { return (rounded(nanoseconds, step: unit / 100), 2) }
+    if nanoseconds < 100 * unit { return (rounded(nanoseconds, step: unit / 10), 1) }
+    return (rounded(nanoseconds, step: unit), 0)
+  }
+
+  @inline(__always)
+  private static func rounded(_ nanoseconds: UInt64, step: UInt64) -> UInt64 {
+    let (steps, rest) = nanoseconds.quotientAndRemainder(dividingBy: step)
+    return rest >= step / 2 ? steps + 1 : steps
   }
 }

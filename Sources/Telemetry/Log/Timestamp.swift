@@ -1,3 +1,5 @@
+import Glibc
+
 /// Writes times of day as RFC 3339 in UTC with milliseconds: `2026-11-23T12:00:00.123Z`.
 ///
 /// What belongs to the second is computed once a second.
@@ -53,5 +55,16 @@ struct Timestamp: ~Copyable {
       line.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number / divisor % 10))
       divisor /= 10
     }
+  }
+}
+
+/// The time of day, for log lines.
+public enum WallClock {
+  /// Nanoseconds since 1970-01-01T00:00:00Z.
+  public static func now() -> UInt64 {
+    var time = timespec()
+    // Cannot fail: the clock always exists, and the address is valid.
+    unsafe clock_gettime(CLOCK_REALTIME, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
   }
 }

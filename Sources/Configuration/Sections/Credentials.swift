@@ -1,0 +1,290 @@
+public import Cryptography
+public import Secrets
+
+/// A client of an authorization server: what the proxy gets tokens as.
+public struct Credentials: Sendable {
+  /// The kind of authorization server.
+  public enum Provider: Sendable, Hashable {
+    /// Kinde, with its domain such as `acme.kinde.com`.
+    case kinde(domain: String)
+    /// Any server that knows the client credentials grant (RFC 6749 section 4.4).
+    case generic
+  }
+
+  /// The name routes refer to; letters, digits, `.`, `_` and `-`, at most 64.
+  public var name: String
+  /// The kind of authorization server.
+  public var provider: Provider
+  /// Where tokens are asked for.
+  public var tokenEndpoint: URLParts
+  /// The client id; printable ASCII.
+  public var clientID: String
+  /// The client secret, as it was when proxy.conf was loaded; nil when ``authentication`` needs none.
+  public var clientSecret: Secret?
+  /// Where the client secret came from.
+  public var clientSecretSource: SecretSource?
+  /// The secret that was in use before a rotation, and where it came from; nil when there is none.
+  public var previousClientSecret: (secret: Secret, source: SecretSource)?
+  /// How many tokens there may be; nil for as many as are needed.
+  public var budget: CredentialsBudget?
+  /// The longest that a token is waited for from the token endpoint, a second attempt included.
+  public var timeout = Duration.seconds(10)
+  /// How the client authenticates.
+  public var authentication: ClientAuthentication
+  /// What assertions are made of, for ``ClientAuthentication/privateKeyJWT``.
+  public var assertion: AssertionSettings?
+  /// The resources of routes that name none (RFC 8707).
+  public var resources: [String] = []
+  /// What token requests carry beyond that.
+  public var additions = TokenRequestAdditions()
+  /// The certificate that is shown to the token endpoint.
+  public var clientCertificate: ClientCertificate?
+  /// The proxy that the token endpoint is reached through; nil for none.
+  public var parentProxy: ParentProxy?
+  /// The audience of routes that name none; nil when there is no default.
+  public var audience: String?
+
+  /// Credentials of these parts; nothing is checked.
+  public init(
+    name: String, provider: Provider, tokenEndpoint: URLParts, clientID: String, clientSecret: Secret?,
+    clientSecretSource: SecretSource?, authentication: ClientAuthentication = .clientSecretPost, audience: String? = nil
+  ) {
+    self.name = name
+    self.provider = provider
+    self.tokenEndpoint = tokenEndpoint
+    self.clientID = clientID
+    self.clientSecret = clientSecret
+    self.clientSecretSource = clientSecretSource
+    self.authentication = authentication
+    self.audience = audience
+  }
+}
+
+extension Credentials {
+  private enum ProviderName: String, CaseIterable {
+    case kinde, generic
+  }
+
+  /// Reads one of the sections in `credentials`; nil after a problem was noted.
+  ///
+  /// - Parameter parentProxy: the one that all of proxy.conf goes through unless told otherwise.
+  static func read(name: String, _ section: Section, parentProxy: ParentProxy?) -> Credentials? {
+    let given = section["provider"]
+    let provider = given?.value(Format<ProviderName>.choice())
+    let domain = section["domain"]
+    let endpoint = section["token_endpoint"]
+    let clientID = section.required("client_id", .clientID)
+    let proof = readProof(section)
+    let budget = section.section("budget") { CredentialsBudget.read($0) }
+    let timeout = section.value("timeout", .duration)
+    let audience = section["audience"]
+    let audienceText = audience?.value(.audience)
+    let resources = section["resource"].map(Format<[String]>.resources)
+    var additions = TokenRequestAdditions()
+    additions.read(section)
+    let parentProxy = ParentProxy.read(section, inherited: parentProxy)
+    let domainName = domain?.value(.domain)
+    let endpointURL = endpoint?.value(.tokenEndpoint)
+    guard given == nil || provider != nil, audience == nil || audienceText != nil else { return nil }
+
+    let kind: Provider
+    // Only Kinde has a domain; a token endpoint alone says nothing about who answers there.
+    switch provider ?? (domain == nil && endpoint != nil ? .generic : .kinde) {
+    case .kinde:
+      if domain == nil {
+        let other = given == nil ? "; for a server other than Kinde set token_endpoint instead" : ""
+        section.missing("domain", "it must be \(Format<HostName>.domain.expected)\(other)")
+      }
+      guard let domainName else { return nil }
+      kind = .kinde(domain: domainName.text)
+    case .generic:
+      if endpoint == nil { section.missing("token_endpoint", "it must be \(Format<URLParts>.tokenEndpoint.expected)") }
+      domain?.complain("is for provider kinde only; token_endpoint says where tokens come from")
+      kind = .generic
+    }
+    guard let tokenEndpoint = endpoint == nil ? kind.tokenEndpoint : endpointURL, let clientID, let proof else {
+      return nil
+    }
+    if tokenEndpoint.origin.scheme == .http {
+      section["client_certificate"]?.complain("is for TLS, and the token endpoint is \(tokenEndpoint.origin)")
+    }
+    var credentials = Credentials(
+      name: name, provider: kind, tokenEndpoint: tokenEndpoint, clientID: clientID, clientSecret: proof.secret?.secret,
+      clientSecretSource: proof.secret?.source, authentication: proof.authentication, audience: audienceText)
+    credentials.previousClientSecret = proof.previousSecret
+    credentials.budget = budget
+    if let timeout { credentials.timeout = timeout }
+    credentials.assertion = proof.key.map { key in
+      AssertionSettings(
+        keyFile: key.file, keyID: key.id, algorithm: key.algorithm,
+        audience: key.audience ?? tokenEndpoint.description)
+    }
+    credentials.resources = (resources ?? []) ?? []
+    credentials.additions = additions
+    credentials.clientCertificate = proof.certificate
+    credentials.parentProxy = parentProxy
+    return credentials
+  }
+}
+
+extension Credentials.Provider {
+  /// Where tokens come from when proxy.conf does not say.
+  fileprivate var tokenEndpoint: URLParts? {
+    guard case .kinde(let domain) = self else { return nil }
+    return URLParts(origin: Origin(scheme: .https, host: domain), target: "/oauth2/token")
+  }
+}
+
+extension Format<String> {
+  /// An audience: whatever the API was registered as, often a URL.
+  static var audience: Self { .line("an audience such as https://orders.example.com") }
+}
+
+extension Credentials {
+  /// How a client authenticates, and what it needs for that.
+  struct Proof {
+    var authentication = ClientAuthentication.clientSecretPost
+    var secret: (secret: Secret, source: SecretSource)?
+    var previousSecret: (secret: Secret, source: SecretSource)?
+    var key: Key?
+    var certificate: ClientCertificate?
+
+    /// The settings of `private_key_jwt`.
+    struct Key {
+      let file: String
+      let id: String?
+      let algorithm: SignatureAlgorithm?
+      let audience: String?
+    }
+  }
+
+  private static let keySettings = ["private_key", "key_id", "signing_algorithm", "assertion_audience"]
+
+  /// Reads how the client authenticates; nil after a problem was noted.
+  static func readProof(_ section: Section) -> Proof? {
+    let given = section["authentication"]
+    let authentication = given?.value(Format<ClientAuthentication>.choice())
+    let secretSetting = section["client_secret"]
+    let previousSetting = section["client_secret_previous"]
+    let keySettings = keySettings.compactMap { section[$0] }
+    let certificateSetting = section["client_certificate"]
+    let certificate = certificateSetting.map(ClientCertificate.read)
+    guard given == nil || authentication != nil else { return nil }
+    var proof = Proof()
+    proof.authentication = authentication ?? .clientSecretPost
+    proof.certificate = certificate ?? nil
+    if proof.authentication != .privateKeyJWT {
+      for setting in keySettings { setting.complain("is for authentication: private_key_jwt") }
+    }
+    if proof.authentication.usesSecret {
+      guard let setting = section.required("client_secret", ClientSecretSetting.expected),
+        let secret = ClientSecretSetting.read(setting)
+      else { return nil }
+      proof.secret = secret
+      proof.previousSecret = previousSetting.flatMap { ClientSecretSetting.read($0) }
+    } else {
+      for setting in [secretSetting, previousSetting].compactMap(\.self) {
+        setting.complain("is not sent with authentication: \(proof.authentication.rawValue); take it out")
+      }
+    }
+    if proof.authentication == .tlsClientAuth, certificateSetting == nil {
+      section.missing("client_certificate", "it must be \(ClientCertificate.expected)")
+    }
+    if proof.authentication == .privateKeyJWT {
+      guard let key = readKey(section) else { return nil }
+      proof.key = key
+    }
+    return proof
+  }
+
+  private static func readKey(_ section: Section) -> Proof.Key? {
+    let id = section.value("key_id", .line("the key's name at the authorization server"))
+    let algorithmSetting = section["signing_algorithm"]
+    let algorithm = algorithmSetting?.value(Format<SignatureAlgorithm>.choice())
+    let audience = section.value("assertion_audience", .line("what the authorization server calls itself"))
+    guard let setting = section.required("private_key", "{ file: PATH } of a PEM file"),
+      let (key, file) = PrivateKeySetting.read(setting)
+    else { return nil }
+    guard let first = key.algorithms.first else {
+      let known = "RSA from 2048 bits and P-256 can be used"
+      setting.complain("is a key (\(key.kind)) that cannot sign assertions; \(known)")
+      return nil
+    }
+    if let algorithm, !key.algorithms.contains(algorithm) {
+      let fit = alternatives(key.algorithms.map(\.rawValue))
+      algorithmSetting?.complain("is \(algorithm.rawValue), but the key is \(key.kind), which signs with \(fit)")
+      return nil
+    }
+    return Proof.Key(file: file, id: id, algorithm: algorithm ?? first, audience: audience)
+  }
+}
+
+/// How a client proves to a token endpoint who it is: RFC 6749 section 2.3.1, RFC 7523, RFC 8705.
+public enum ClientAuthentication: String, Sendable, CaseIterable {
+  /// Id and secret as form fields of the body.
+  case clientSecretPost = "client_secret_post"
+  /// Id and secret, form-encoded, in an Authorization field of the Basic scheme.
+  case clientSecretBasic = "client_secret_basic"
+  /// An assertion that is signed with the client's private key.
+  case privateKeyJWT = "private_key_jwt"
+  /// The certificate of the TLS connection, beside the client id.
+  case tlsClientAuth = "tls_client_auth"
+
+  /// Whether a client secret is sent.
+  public var usesSecret: Bool { self == .clientSecretPost || self == .clientSecretBasic }
+}
+
+/// What the assertions of `private_key_jwt` are made of (RFC 7523 section 3).
+public struct AssertionSettings: Sendable, Hashable {
+  /// The PEM file of the private key.
+  public var keyFile: String
+  /// The name of the key at the server; nil when none is sent.
+  public var keyID: String?
+  /// The algorithm, one that the key is fit for; nil for the usual one of the key.
+  public var algorithm: SignatureAlgorithm?
+  /// Who the assertion is for.
+  public var audience: String
+
+  /// Settings of these parts; nothing is checked.
+  public init(keyFile: String, keyID: String? = nil, algorithm: SignatureAlgorithm? = nil, audience: String) {
+    self.keyFile = keyFile
+    self.keyID = keyID
+    self.algorithm = algorithm
+    self.audience = audience
+  }
+}
+
+/// How many tokens credentials may cost.
+public struct CredentialsBudget: Sendable, Hashable {
+  /// The stretch of the calendar (UTC) that a budget is for.
+  public enum Period: String, CaseIterable, Sendable {
+    case hour, day, month
+  }
+
+  /// What happens when the budget is spent.
+  public enum WhenSpent: String, CaseIterable, Sendable {
+    /// A line in the log.
+    case warn
+    /// No token is fetched until the next period; the current one is used as long as it lives.
+    case stop
+  }
+
+  /// How many tokens, from 1.
+  public var tokens: Int
+  /// In which period.
+  public var period: Period
+  /// What happens when they are spent.
+  public var whenSpent: WhenSpent
+}
+
+extension CredentialsBudget {
+  /// Reads the section `budget` of credentials; nil after a problem was noted.
+  static func read(_ section: Section) -> CredentialsBudget? {
+    let tokens = section.required("tokens", Format<Int>.count(1...1_000_000_000))
+    let period = section.required("per", Format<Period>.choice())
+    var whenSpent = WhenSpent.warn
+    section.read("when_spent", .choice(), into: &whenSpent)
+    guard let tokens, let period else { return nil }
+    return CredentialsBudget(tokens: tokens, period: period, whenSpent: whenSpent)
+  }
+}

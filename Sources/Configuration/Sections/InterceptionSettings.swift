@@ -1,0 +1,128 @@
+public import Cryptography
+
+/// The certificate authority with which TLS is ended on routes that say so.
+public struct InterceptionSettings: Sendable, Hashable {
+  /// The PEM file of its certificate, with intermediate ones behind it.
+  public var certificateFile: String
+  /// The PEM file of its private key.
+  public var keyFile: String
+  /// How long the certificates that it issues for hosts are good for.
+  public var leafLifetime = defaultLeafLifetime
+  /// Where proxy.conf names the certificate, or where the section begins that does not.
+  public var certificatePlace = SettingPlace(path: "interception.ca_certificate")
+  /// Where proxy.conf names the key, or where the section begins that does not.
+  public var keyPlace = SettingPlace(path: "interception.ca_key")
+
+  /// An authority in these files; nothing is checked.
+  public init(certificateFile: String = defaultCertificateFile, keyFile: String = defaultKeyFile) {
+    self.certificateFile = certificateFile
+    self.keyFile = keyFile
+  }
+
+  /// Where the certificate is when proxy.conf does not say: in a directory beside it.
+  public static let defaultCertificateFile = "ca/ca.pem"
+  /// Where the key is when proxy.conf does not say.
+  public static let defaultKeyFile = "ca/ca.key"
+  /// A week: only programs see these certificates, and new ones cost nothing.
+  public static let defaultLeafLifetime = CertificateLifetime.days(7)
+}
+
+extension InterceptionSettings {
+  /// Reads the section `interception`, without a look into the files: `m2m-proxy ca init` reads it before they are there.
+  /// Nil after a problem was noted.
+  static func read(_ section: Section) -> InterceptionSettings? {
+    let certificate = file("ca_certificate", default: defaultCertificateFile, section)
+    let key = file("ca_key", default: defaultKeyFile, section)
+    let lifetime = section.value("leaf_lifetime", .leafLifetime)
+    guard let certificate, let key else { return nil }
+    guard certificate.path != key.path else {
+      section.complain("has one file for certificate and key; everybody may read the one, and nobody the other")
+      return nil
+    }
+    var settings = InterceptionSettings(certificateFile: certificate.path, keyFile: key.path)
+    settings.certificatePlace = certificate.place
+    settings.keyPlace = key.place
+    if let lifetime { settings.leafLifetime = lifetime }
+    return settings
+  }
+
+  private static func file(
+    _ name: String, default path: String, _ section: Section
+  ) -> (path: String, place: SettingPlace)? {
+    let findings = section.findings
+    guard let setting = section[name] else {
+      let place = SettingPlace(
+        file: findings.file, line: section.mark.line, column: section.mark.column,
+        path: SettingPath.join(section.path, name))
+      return (findings.resolve(path: path), place)
+    }
+    let mark = setting.mark
+    let place = SettingPlace(file: findings.file, line: mark.line, column: mark.column, path: setting.path)
+    return setting.value(.line("the path of a PEM file")).map { (findings.resolve(path: $0), place) }
+  }
+
+  /// Says so if no route needs the authority.
+  func warnIfUnused(_ setting: Setting, by routes: [Route]) {
+    guard !routes.contains(where: { $0.tunnel == .intercept }) else { return }
+    setting.warn("is not used: no route says tunnel: intercept")
+  }
+}
+
+extension Format<CertificateLifetime> {
+  /// `7d`, `12h`.
+  static var leafLifetime: Self {
+    Format("a lifetime from 1h to 397d, such as 12h or 7d") { text throws(Refusal) in
+      guard let lifetime = CertificateLifetime(text, in: CertificateLifetime.ofLeaves) else { throw Refusal() }
+      return lifetime
+    }
+  }
+}
+
+/// How long a certificate is good for, in whole days or hours.
+public struct CertificateLifetime: Sendable, Hashable {
+  /// The time.
+  public let duration: Duration
+
+  /// So many days.
+  public static func days(_ days: Int) -> CertificateLifetime { CertificateLifetime(duration: .seconds(days * 86_400)) }
+
+  /// What may stand in proxy.conf for a host's certificate. Clients take no certificate for longer than 398 days.
+  public static let ofLeaves = CertificateLifetime(duration: .seconds(3600))...days(397)
+  /// What an authority may be good for.
+  public static let ofAuthorities = days(1)...days(36_500)
+
+  private init(duration: Duration) {
+    self.duration = duration
+  }
+
+  /// The lifetime in `text`, a number and `d` or `h`; nil where it is none, or not in `range`.
+  public init?(_ text: String, in range: ClosedRange<CertificateLifetime>) {
+    guard let unit = text.last, unit == "d" || unit == "h", let number = wholeNumber(text.dropLast()),
+      number <= Self.ofAuthorities.upperBound.hours
+    else { return nil }
+    duration = .seconds(number * (unit == "d" ? 86_400 : 3600))
+    guard range.contains(self) else { return nil }
+  }
+
+  private var hours: Int { Int(duration.components.seconds) / 3600 }
+}
+
+extension CertificateLifetime: Comparable, CustomStringConvertible {
+  /// Whether `one` is shorter.
+  public static func < (one: Self, other: Self) -> Bool { one.duration < other.duration }
+
+  /// As it is written: `7d`, `36h`.
+  public var description: String { hours.isMultiple(of: 24) ? "\(hours / 24)d" : "\(hours)h" }
+}
+
+/// What a client's certificate says of whom it is for.
+public enum CertificateName: Sendable, Hashable {
+  /// Its whole subject.
+  case subject(DistinguishedName)
+  /// One of its alternative names: a DNS name, in small letters.
+  case dns(String)
+  /// One of its alternative names: a URI, such as a SPIFFE id.
+  case uri(String)
+  /// One of its alternative names: an e-mail address.
+  case email(String)
+}

@@ -1,0 +1,152 @@
+public import Addresses
+
+/// An address to listen on, and who may use it.
+public struct ListenerSettings: Sendable, Hashable {
+  /// Where it is.
+  public let address: ListenAddress
+  /// The clients that are served; nil for everybody who reaches it.
+  public var allow: [IPNetwork]?
+  /// The callers that are served; nil for everybody, known or not.
+  public var callers: CallerRule?
+  /// What becomes of requests that a browser sends on behalf of a web page.
+  public let browserRequests: BrowserRequests
+  /// Who may use it, where it is a Unix socket.
+  public var permissions: SocketPermissions
+  /// Whose connections begin with a header of the PROXY protocol.
+  public var proxyProtocol: ProxyProtocolSenders
+  /// TLS, where it is what clients speak.
+  public var tls: ListenerTLS?
+
+  private let writtenBrowserRequests: BrowserRequests?
+
+  /// Settings of these parts. Requests of browsers are refused on loopback, unless `browserRequests` says otherwise;
+  /// no browser reaches a Unix socket by itself.
+  public init(
+    address: ListenAddress, allow: [IPNetwork]? = nil, browserRequests: BrowserRequests? = nil,
+    permissions: SocketPermissions = SocketPermissions(), proxyProtocol: ProxyProtocolSenders = .nobody,
+    tls: ListenerTLS? = nil
+  ) {
+    self.address = address
+    self.allow = allow
+    self.browserRequests = browserRequests ?? (address.tcp?.isLoopback == true ? .refuse : .allow)
+    self.permissions = permissions
+    self.proxyProtocol = proxyProtocol
+    self.tls = tls
+    writtenBrowserRequests = browserRequests
+  }
+
+  /// The same settings for `address`, which turned out to be what systemd passed.
+  public func at(_ address: ListenAddress) -> ListenerSettings {
+    var settings = ListenerSettings(
+      address: address, allow: allow, browserRequests: writtenBrowserRequests, permissions: permissions,
+      proxyProtocol: proxyProtocol, tls: tls)
+    settings.callers = callers
+    return settings
+  }
+
+  /// What is said of a listener that anybody may use who reaches its port; nil where that is not so.
+  public var warning: String? {
+    guard let tcp = address.tcp, !tcp.isLoopback, allow == nil, callers == nil else { return nil }
+    return """
+      is \(tcp): anybody who reaches this port can use the credentials; \
+      allow or callers say who may, and 127.0.0.1 is for this machine only
+      """
+  }
+}
+
+extension ListenerSettings {
+  /// Reads one item of `listen`: an address, or a mapping with an address and rules. Nil after a problem was noted.
+  static func read(
+    _ item: Setting, _ callers: CallersTable, _ claims: inout [ListenAddress: String]
+  ) -> ListenerSettings? {
+    guard case .mapping = item.node.content else {
+      guard let address = ListenAddress.read(item) else { return nil }
+      address.claim(item, &claims)
+      let settings = ListenerSettings(address: address)
+      if let warning = settings.warning { item.warn(warning) }
+      settings.warnOfPasswords(item, callers)
+      return settings
+    }
+    return item.section { section in
+      let setting = section.required("address", Format<ListenAddress>.listenAddress.expected)
+      let allow = section["allow"]?.distinct(.network)
+      let browserRequests = section.value("browser_requests", Format<BrowserRequests>.choice())
+      let rule = section["callers"].flatMap { CallerRule.read($0, callers) }
+      let permissions = SocketPermissions.read(section)
+      let proxyProtocol = section["proxy_protocol"].map(ProxyProtocolSenders.read) ?? .nobody
+      let tls = section["tls"]
+      let tlsSettings = tls.flatMap { ListenerTLS.read($0) }
+      guard let setting, let address = ListenAddress.read(setting) else { return nil }
+      address.claim(setting, &claims)
+      address.complainOfRulesForOthers(section, proxyProtocol)
+      guard tls == nil || tlsSettings != nil else { return nil }
+      var settings = ListenerSettings(
+        address: address, allow: allow, browserRequests: browserRequests, permissions: permissions,
+        proxyProtocol: proxyProtocol, tls: tlsSettings)
+      settings.callers = rule
+      if let warning = settings.warning { setting.warn(warning) }
+      settings.warnOfPasswords(setting, callers)
+      return settings
+    }
+  }
+
+  private func warnOfPasswords(_ setting: Setting, _ callers: CallersTable) {
+    guard callers.havePasswords, tls == nil, let tcp = address.tcp, !tcp.isLoopback else { return }
+    setting.warn("is \(tcp) without tls: passwords of callers travel there unencrypted")
+  }
+}
+
+extension ListenAddress {
+  /// Notes a problem for each rule that means nothing at an address of this kind.
+  fileprivate func complainOfRulesForOthers(_ section: Section, _ proxyProtocol: ProxyProtocolSenders) {
+    if let setting = section["proxy_protocol"] { proxyProtocol.complain(setting, at: self) }
+    if case .unix = self {
+      // With a load balancer in front there are addresses.
+      guard proxyProtocol == .nobody else { return }
+      section["allow"]?.complain(
+        "is for addresses, and clients of a Unix socket have none; mode, owner and group say who may use it")
+    } else {
+      let isPassed = if case .systemd = self { true } else { false }
+      for name in SocketPermissions.names {
+        section[name]?.complain(
+          isPassed
+            ? "is for a Unix socket that the proxy makes; SocketMode, SocketUser and SocketGroup of the .socket unit say it"
+            : "is for a Unix socket (address: unix:/path)")
+      }
+    }
+  }
+}
+
+/// Whose connections begin with a header of the PROXY protocol, which says whose connection each really is.
+public enum ProxyProtocolSenders: Sendable, Hashable {
+  /// Nobody's.
+  case nobody
+  /// Those of load balancers at these addresses.
+  case networks([IPNetwork])
+  /// Everybody's: on a Unix socket, which only a load balancer can use.
+  case everybody
+}
+
+extension ProxyProtocolSenders {
+  /// Reads `proxy_protocol`; nobody after a problem was noted.
+  static func read(_ setting: Setting) -> ProxyProtocolSenders {
+    if setting.written == "on" { return .everybody }
+    return setting.distinct(.network).map(ProxyProtocolSenders.networks) ?? .nobody
+  }
+
+  /// Notes what is wrong with it at `address`, where that can be told.
+  func complain(_ setting: Setting, at address: ListenAddress) {
+    switch (self, address) {
+    case (.everybody, .tcp):
+      setting.complain(
+        "must name the load balancers by their addresses, such as [10.0.0.5]; on is for a Unix socket: whoever may send "
+          + "a header can pretend to have any address")
+    case (.networks, .unix):
+      setting.complain(
+        "must be on for a Unix socket, where nobody has an address; mode, owner and group say who connects")
+    case (.networks(let networks), _) where networks.contains { $0.prefixLength == 0 }:
+      setting.warn("lets every client pretend to have any address; name the load balancers alone")
+    default: break
+    }
+  }
+}

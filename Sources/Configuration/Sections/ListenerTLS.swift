@@ -1,0 +1,116 @@
+import Cryptography
+
+/// TLS of a listener: what it shows its clients, and what they have to show.
+public struct ListenerTLS: Sendable, Hashable {
+  /// The certificate, and the intermediate ones behind it, as PEM.
+  public var certificateFile: String
+  /// Its private key, as PEM.
+  public var keyFile: String
+  /// The authorities whose certificates clients may show, as PEM; nil where none is asked for.
+  public var clientCAFile: String?
+  /// The revocation lists by which those are checked, as PEM; nil where none is.
+  public var clientCRLFile: String?
+  /// Whether there is no connection without one of those.
+  public var requiresClientCertificate: Bool
+
+  /// TLS with these files; nothing is checked.
+  public init(
+    certificateFile: String, keyFile: String, clientCAFile: String? = nil, clientCRLFile: String? = nil,
+    requiresClientCertificate: Bool = false
+  ) {
+    self.certificateFile = certificateFile
+    self.keyFile = keyFile
+    self.clientCAFile = clientCAFile
+    self.clientCRLFile = clientCRLFile
+    self.requiresClientCertificate = requiresClientCertificate
+  }
+}
+
+extension ListenerTLS {
+  private enum ClientCertificates: String, CaseIterable {
+    case required, optional
+  }
+
+  /// Reads the setting `tls` of a listener; nil after a problem was noted.
+  static func read(_ setting: Setting) -> ListenerTLS? {
+    setting.section(expected: "{ certificate: FILE, key: FILE } of PEM files") { section -> ListenerTLS? in
+      let shown = ClientCertificate.read(section)
+      let authorities = section["client_ca"]
+      let authoritiesFile = authorities.flatMap { TrustSettings.readAuthorities($0) }
+      let revocation = section["client_crl"]
+      let revocationFile = revocation.flatMap { readRevocationLists($0, of: authoritiesFile) }
+      let demand = section.value("client_certificates", Format<ClientCertificates>.choice())
+      if authorities == nil {
+        section["client_certificates"]?.complain(
+          "needs client_ca, the PEM file of the authorities to verify them against")
+        revocation?.complain("needs client_ca, the PEM file of the authorities whose lists they are")
+      }
+      guard let shown, authorities == nil || authoritiesFile != nil, revocation == nil || revocationFile != nil else {
+        return nil
+      }
+      return ListenerTLS(
+        certificateFile: shown.certificateFile, keyFile: shown.keyFile, clientCAFile: authoritiesFile,
+        clientCRLFile: revocationFile, requiresClientCertificate: authoritiesFile != nil && demand != .optional)
+    }
+  }
+
+  /// The path of a PEM file with revocation lists; nil after a problem was noted.
+  private static func readRevocationLists(_ setting: Setting, of authorities: String?) -> String? {
+    let format = Format<String>.line("the path of a PEM file")
+    guard let text = setting.text(format.expected), let written = setting.value(format) else { return nil }
+    let path = setting.findings.resolve(path: written)
+    do throws(RevocationListError) {
+      for warning in try RevocationLists(file: path, authorities: authorities).warnings { setting.warn(warning) }
+      return path
+    } catch {
+      setting.complain("names the file \(text.shownPath), which \(error.complaint)")
+      return nil
+    }
+  }
+}
+
+/// A client's certificate for TLS by its PEM files (RFC 8705).
+public struct ClientCertificate: Sendable, Hashable {
+  /// The certificate, and the intermediate ones behind it.
+  public var certificateFile: String
+  /// Its private key.
+  public var keyFile: String
+
+  /// The certificate in these files; nothing is checked.
+  public init(certificateFile: String, keyFile: String) {
+    self.certificateFile = certificateFile
+    self.keyFile = keyFile
+  }
+}
+
+extension ClientCertificate {
+  static let expected = "{ certificate: FILE, key: FILE } of PEM files"
+
+  /// Reads the setting `client_certificate`; nil after a problem was noted.
+  static func read(_ setting: Setting) -> ClientCertificate? {
+    setting.section(expected: expected) { read($0) }
+  }
+
+  /// Reads the settings `certificate` and `key` of `section`; nil after a problem was noted.
+  static func read(_ section: Section) -> ClientCertificate? {
+    let certificate = section.required("certificate", "the path of a PEM file")
+    let key = section.required("key", "the path of a PEM file")
+    guard let certificate, let certificateText = certificate.text("the path of a PEM file"), let key,
+      let (_, keyFile) = PrivateKeySetting.readFile(key)
+    else { return nil }
+    let certificateFile = certificate.findings.resolve(path: certificateText.value)
+    do throws(TLSIdentityError) {
+      let identity = try TLSIdentity(certificateFile: certificateFile, keyFile: keyFile)
+      if identity.hasExpired { certificate.warn("has expired") }
+      return ClientCertificate(certificateFile: certificateFile, keyFile: keyFile)
+    } catch {
+      switch error {
+      case .certificate(_, let complaint):
+        certificate.complain("names the file \(certificateText.shownPath), which \(complaint)")
+      case .key(_, let complaint):
+        key.complain(complaint)
+      }
+      return nil
+    }
+  }
+}

@@ -1,0 +1,75 @@
+/// Where the proxy itself answers token requests, with a placeholder.
+public enum LocalTokenEndpoint: Sendable, Hashable {
+  /// A path on the proxy, for clients that are given it as a base URL.
+  case path(String)
+  /// A path on another host, for clients that use the proxy as a proxy.
+  case host(Match)
+}
+
+extension LocalTokenEndpoint: CustomStringConvertible {
+  /// As written in proxy.conf: `/orders/oauth2/token` or `acme.kinde.com/oauth2/token`.
+  public var description: String {
+    switch self {
+    case .path(let path): path
+    case .host(let match): match.description
+    }
+  }
+}
+
+extension RouteReader {
+  /// Reads `token_endpoint` of a route. Where something is wrong with it there is a problem, and no configuration.
+  mutating func readTokenEndpoints(
+    _ section: Section, hasToken: Bool, _ tokenField: TokenField, isIntercepted: Bool
+  ) -> [LocalTokenEndpoint] {
+    guard let setting = section["token_endpoint"] else { return [] }
+    guard hasToken else {
+      setting.complain("is for a token, and credentials: none means without one")
+      return []
+    }
+    guard tokenField.isAuthorization else {
+      setting.complain(
+        "hands out placeholders, and with the token in \(tokenField.header) the application's Authorization goes on as it is"
+      )
+      return []
+    }
+    let format = Format<LocalTokenEndpoint>.localTokenEndpoint
+    return (setting.items(format.expected) ?? []).compactMap { item in
+      guard let endpoint = item.value(format), claim(endpoint, item) else { return nil }
+      // Where CONNECT leads to it, no blind tunnel may.
+      if isIntercepted, case .host(let match) = endpoint, !claimPort(of: match, isTunnel: false, item) { return nil }
+      return endpoint
+    }
+  }
+
+  private mutating func claim(_ endpoint: LocalTokenEndpoint, _ setting: Setting) -> Bool {
+    guard case .host(var match) = endpoint, match.port == nil else {
+      return claim(endpoint, in: \.tokenEndpoints, shown: "\(endpoint)", setting)
+    }
+    // Without a port it is that of http and that of https.
+    for port in [80, 443] as [UInt16] {
+      match.port = port
+      guard claim(.host(match), in: \.tokenEndpoints, shown: "\(endpoint)", setting) else { return false }
+    }
+    return true
+  }
+}
+
+extension Format<LocalTokenEndpoint> {
+  /// `/path`, or `host[:port]/path`.
+  static var localTokenEndpoint: Self {
+    Format("a path such as /orders/oauth2/token, or host and path such as acme.kinde.com/oauth2/token") {
+      text throws(Refusal) in
+      guard !text.contains("://") else {
+        throw Refusal("leave out the scheme; the URL of the authorization server belongs to credentials")
+      }
+      guard !text.hasPrefix("/") else {
+        try PathSyntax.check(text)
+        return .path(text)
+      }
+      let match = try Format<Match>.match.read(text)
+      guard !match.isWildcard else { throw Refusal("a wildcard can only stand in match; write the host out") }
+      guard !match.path.isEmpty else { throw Refusal("the path is missing") }
+      return .host(match)
+    }
+  }
+}

@@ -1,0 +1,187 @@
+internal import Encodings
+
+/// What becomes of requests that the API refuses because there are too many: the longest wait that is worth it, and how
+/// often.
+public struct Throttling: Sendable, Hashable {
+  /// The longest that the API may ask to wait.
+  public var wait: Duration = .seconds(10)
+  /// How often a request is sent again.
+  public var attempts = 1
+
+  /// Once, after ten seconds at most.
+  public init() {}
+}
+
+extension Throttling {
+  /// Reads the section `throttled` of a route.
+  static func read(_ section: Section) -> Throttling {
+    var throttling = Throttling()
+    section.read("wait", .duration, into: &throttling.wait)
+    section.read("attempts", .count(1...10), into: &throttling.attempts)
+    return throttling
+  }
+}
+
+/// How many requests of a route the API is sent at once, all event loops together.
+public struct Concurrency: Sendable, Hashable {
+  /// Requests under way.
+  public var requests: Int
+  /// Requests that may wait for their turn.
+  public var queue = 100
+  /// The longest a request waits for its turn.
+  public var wait: Duration = .seconds(30)
+  /// The part of them that one client may have; nil for all of them.
+  public var clientShare: ClientShare?
+
+  /// At most `requests` at once, with the default queue.
+  public init(requests: Int) {
+    self.requests = requests
+  }
+}
+
+extension Concurrency {
+  /// Reads `concurrency` of a route: a number, or a mapping that says more. Nil after a problem was
+  /// noted.
+  static func read(_ setting: Setting) -> Concurrency? {
+    let requests = Format<Int>.count(1...100_000)
+    if setting.written != nil { return setting.value(requests).map(Concurrency.init) }
+    return setting.section(expected: "\(requests.expected), or a mapping with requests, queue, wait and client_share") {
+      section in
+      let number = section.required("requests", requests)
+      var concurrency = Concurrency(requests: number ?? 1)
+      section.read("queue", .count(0...100_000), into: &concurrency.queue)
+      section.read("wait", .duration, into: &concurrency.wait)
+      section.read("client_share", .clientShare, into: &concurrency.clientShare)
+      return number == nil ? nil : concurrency
+    }
+  }
+}
+
+/// When a request is sent again although it was answered, and how much is kept for that.
+public struct ReplayRules: Sendable, Hashable {
+  /// Whether a request that got 401 is sent once more, with a new token.
+  public var unauthorized = true
+  /// When one that was throttled is; nil for never.
+  public var throttled: Throttling?
+  /// Bytes of a request's content that are kept for it; what is larger is sent once only. 0 for none.
+  public var buffer = 64 * 1024
+
+  /// The defaults.
+  public init() {}
+}
+
+extension ReplayRules {
+  /// Reads `replay_unauthorized`, `replay_buffer` and `throttled` of a route, over what is set for the whole proxy.
+  static func read(_ section: Section, limits: Limits, hasToken: Bool) -> ReplayRules {
+    var rules = ReplayRules()
+    rules.buffer = limits.replayBuffer
+    let unauthorized = section["replay_unauthorized"]
+    if hasToken, let value = unauthorized?.value(.onOff) { rules.unauthorized = value }
+    if !hasToken { unauthorized?.complain("is for a token, and credentials: none means without one") }
+    section.read("replay_buffer", .replayBuffer, into: &rules.buffer)
+    rules.throttled = section.section("throttled", Throttling.read)
+    return rules
+  }
+}
+
+extension Format<Int> {
+  /// What is kept of a request's content: one buffer of it at most.
+  static var replayBuffer: Self { .size(0...64 * 1024) }
+}
+
+/// To which protocols the connections of a route may change, when a request asks for that (Upgrade) and the upstream agrees.
+public enum UpgradeRules: Sendable, Equatable {
+  /// To none: requests go on without the question.
+  case off
+  /// To all but HTTP and TLS, which the proxy speaks with each side for itself.
+  case any
+  /// To these, in small letters; one without a version stands for every version.
+  case listed([String])
+
+  /// Whether that may be offered: a name, or a name and a version.
+  public func allows(_ name: String) -> Bool {
+    switch self {
+    case .off: return false
+    case .any: return true
+    case .listed(let names):
+      let name = name.lowercased()
+      return names.contains { $0 == name || (!$0.contains("/") && name.hasPrefix($0 + "/")) }
+    }
+  }
+}
+
+extension UpgradeRules {
+  /// Reads `upgrade` of a route.
+  static func read(_ section: Section) -> UpgradeRules {
+    guard let setting = section["upgrade"] else { return .any }
+    switch setting.written {
+    case "any": return .any
+    case "off": return .off
+    default: return .listed(setting.distinct(.upgradeProtocol) ?? [])
+    }
+  }
+}
+
+extension Format<String> {
+  /// A protocol that a connection may change to (RFC 9110 section 7.8), in small letters.
+  static var upgradeProtocol: Self {
+    Format("any, off, or a protocol such as websocket") { text throws(Refusal) in
+      guard text != "any", text != "off" else { throw Refusal("\(text) stands alone") }
+      let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+      guard text.utf8.count <= 64, parts.count <= 2, parts.allSatisfy(isToken) else { throw Refusal() }
+      let name = parts[0].lowercased()
+      if ["http", "h2c", "h2"].contains(name) { throw Refusal("the proxy speaks HTTP/1.1 with each side for itself") }
+      if name == "tls" { throw Refusal("whether there is TLS is up to the listener and to forward_to") }
+      return text.lowercased()
+    }
+  }
+
+  private static func isToken(_ text: Substring) -> Bool {
+    !text.isEmpty
+      && text.utf8.allSatisfy { $0.isLetter || $0.isDigit || "!#$%&'*+-.^_`|~".utf8.contains($0) }
+  }
+}
+
+/// What becomes of a route's requests while there is no token.
+public enum WithoutToken: String, Sendable, CaseIterable {
+  /// They are answered with an error that says why.
+  case refuse
+  /// They go on without one.
+  case forward
+}
+
+extension WithoutToken {
+  /// Reads `without_token` of a route.
+  static func read(_ section: Section, hasToken: Bool) -> WithoutToken {
+    guard let setting = section["without_token"] else { return .refuse }
+    if hasToken { return setting.value(.choice()) ?? .refuse }
+    setting.complain("is for a token, and credentials: none means without one")
+    return .refuse
+  }
+}
+
+/// What becomes of requests that a browser sends on behalf of a web page.
+public enum BrowserRequests: String, Sendable, CaseIterable {
+  /// They are served like any other.
+  case allow
+  /// They are refused: the page may be anybody's.
+  case refuse
+}
+
+/// In whose answers links to the upstream become links to the proxy.
+public enum LinkRewriting: String, Sendable, CaseIterable {
+  /// Those of clients that were given the proxy as a base URL. To others the upstream has the name that they use.
+  case auto
+  /// Everybody's.
+  case on
+  /// Nobody's.
+  case off
+}
+
+/// How a route serves CONNECT.
+public enum TunnelMode: String, Sendable, CaseIterable {
+  /// Bytes go both ways as they are; nothing is looked at, and nothing is added. Such a route serves nothing else.
+  case blind
+  /// TLS, or plain HTTP, ends at the proxy, and the requests inside are treated as all others.
+  case intercept
+}

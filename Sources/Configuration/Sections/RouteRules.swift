@@ -1,0 +1,96 @@
+public import Addresses
+internal import Encodings
+
+/// What a route serves of the requests that match it; nil for everything.
+public struct RouteRules: Sendable, Hashable {
+  /// The clients that may use it.
+  public var allow: [IPNetwork]?
+  /// The callers that may use it: indices into ``ProxyConfiguration/callers``.
+  public var callers: [Int]?
+  /// The methods that are forwarded, exactly as written.
+  public var methods: [String]?
+  /// What the paths that are forwarded begin with; each ends at a segment boundary, or with "/".
+  public var paths: [String]?
+
+  /// Rules that forbid nothing, unless `allow` names who may.
+  public init(allow: [IPNetwork]? = nil) {
+    self.allow = allow
+  }
+}
+
+extension Setting {
+  /// The value of a list in which nothing stands twice, or of one value that stands for a list of one; nil after a
+  /// problem was noted.
+  func distinct<Value: Hashable>(_ format: Format<Value>) -> [Value]? {
+    guard let items = items(format.expected) else { return nil }
+    var values: [Value] = []
+    for item in items {
+      guard let value = item.value(format) else { return nil }
+      if values.contains(value) { item.complain("is \(displayed("\(value)")), which is in the list already") }
+      values.append(value)
+    }
+    return values
+  }
+}
+
+extension RouteRules {
+  /// Reads `allow`, `callers`, `methods` and `paths` of a route. Where one is wrong there is a problem, and no configuration.
+  static func read(_ section: Section, callers: CallersTable) -> RouteRules {
+    var rules = RouteRules()
+    rules.allow = section["allow"]?.distinct(.network)
+    rules.callers = section["callers"].flatMap(callers.indices)
+    rules.methods = section["methods"]?.distinct(.method)
+    rules.paths = section["paths"]?.distinct(.pathPrefix)
+    return rules
+  }
+}
+
+extension Format<IPNetwork> {
+  /// `10.0.0.0/8`, `fd00::/8`, or one address.
+  static var network: Self {
+    Format("an address or a range of addresses such as 10.0.0.0/8") { text throws(Refusal) in
+      guard !text.contains("[") else { throw Refusal("leave out the brackets") }
+      guard let slash = text.firstIndex(of: "/") else { return IPNetwork(try address(text)) }
+      let address = try address(text[..<slash])
+      guard let length = wholeNumber(text[text.index(after: slash)...]),
+        let network = IPNetwork(address, prefixLength: length)
+      else { throw Refusal("behind the slash stands a number of bits, 32 at most, or 128 with IPv6") }
+      // The bits behind the prefix mean nothing: whoever wrote some meant another range, or one address.
+      guard network.address == address.unmapped || network.address == address else {
+        throw Refusal("that range is \(network), and the address alone \(address.text)")
+      }
+      return network
+    }
+  }
+
+  private static func address(_ text: some StringProtocol) throws(Refusal) -> IPAddress {
+    if let address = IPAddress(text) { return address }
+    throw Refusal(text.utf8.contains(where: \.isLetter) && !text.contains(":") ? "an IP address, not a name" : nil)
+  }
+}
+
+extension Format<String> {
+  /// A method of requests (RFC 9110 section 9.1).
+  static var method: Self {
+    Format("a method such as GET") { text throws(Refusal) in
+      let isToken = text.utf8.allSatisfy { $0.isLetter || $0.isDigit || "!#$%&'*+-.^_`|~".utf8.contains($0) }
+      guard !text.isEmpty, text.utf8.count <= 32, isToken else { throw Refusal() }
+      guard text != "CONNECT", text != "TRACE" else { throw Refusal("the proxy never forwards it") }
+      let capitals = text.uppercased()
+      guard !commonMethods.contains(capitals) || text == capitals else {
+        throw Refusal("methods tell capitals from small letters; this one is \(capitals)")
+      }
+      return text
+    }
+  }
+
+  private static var commonMethods: Set<String> { ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] }
+
+  /// What a path begins with.
+  static var pathPrefix: Self {
+    Format("a path such as /v1/") { text throws(Refusal) in
+      try PathSyntax.check(text)
+      return text
+    }
+  }
+}

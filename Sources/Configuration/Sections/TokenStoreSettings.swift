@@ -1,0 +1,46 @@
+public import Secrets
+
+/// Where tokens are kept so that they outlive the process.
+public struct TokenStoreSettings: Sendable {
+  /// The directory of their files.
+  public var directory: String
+  /// What the files are encrypted with; nil for keys derived from the clients' secrets.
+  public var key: Secret?
+}
+
+extension TokenStoreSettings {
+  // What `openssl rand -base64 24` gives: 192 bits.
+  private static let shortestKey = 32
+
+  /// Reads the section `token_store`; nil after a problem was noted.
+  static func read(_ section: Section) -> TokenStoreSettings? {
+    let format = Format<String>.line("the path of a directory")
+    var directory: String?
+    if let setting = section.required("directory", format.expected), let text = setting.text(format.expected),
+      let written = setting.value(format)
+    {
+      let path = setting.findings.resolve(path: written)
+      if let complaint = SensitiveDirectory.complaint(path: path, showsPaths: text.shownPath == path) {
+        setting.complain("names \(text.shownPath), which \(complaint)")
+      }
+      directory = path
+    }
+    let key = section["key"].flatMap { setting -> Secret? in
+      guard let secret = ClientSecretSetting.read(setting)?.secret else { return nil }
+      if secret.count < shortestKey {
+        setting.complain("is shorter than \(shortestKey) characters; openssl rand -base64 32 makes a good one")
+      }
+      return secret
+    }
+    guard let directory, section["key"] == nil || key != nil else { return nil }
+    return TokenStoreSettings(directory: directory, key: key)
+  }
+
+  /// Notes it as a problem of `setting` if one of `credentials` has no secret that a key could be derived from.
+  func complainOfMissingKey(_ setting: Setting, for credentials: [Credentials]) {
+    guard key == nil, let first = credentials.first(where: { $0.clientSecret == nil }) else { return }
+    setting.complain(
+      "needs a key: credentials.\(first.name) have no client_secret to derive one from; "
+        + "openssl rand -base64 32 makes a good one")
+  }
+}

@@ -1,0 +1,58 @@
+import Glibc
+import Secrets
+
+/// Whom the certificates of upstreams and token endpoints are verified against.
+public struct TrustSettings: Sendable, Hashable {
+  /// A PEM file of certificate authorities trusted instead of the system's; nil for the system's.
+  public var caFile: String?
+
+  /// Trust in what `caFile` contains, or in the system's authorities.
+  public init(caFile: String? = nil) {
+    self.caFile = caFile
+  }
+}
+
+extension TrustSettings {
+  // The system's own bundle has 220 KB.
+  private static let caFileLimit = 8 * 1024 * 1024
+
+  /// Reads the section `tls`.
+  mutating func read(_ section: Section) {
+    if let setting = section["ca_file"], let path = Self.readAuthorities(setting) { caFile = path }
+  }
+
+  /// The path of a PEM file with certificates of authorities; nil after a problem was noted.
+  static func readAuthorities(_ setting: Setting) -> String? {
+    let format = Format<String>.line("the path of a PEM file")
+    guard let text = setting.text(format.expected), let written = setting.value(format) else { return nil }
+    let path = setting.findings.resolve(path: written)
+    if let complaint = complaint(path: path) {
+      setting.complain("names the file \(text.shownPath), which \(complaint)")
+      return nil
+    }
+    return path
+  }
+
+  private static func complaint(path: String) -> String? {
+    do {
+      let holdsCertificate = try SensitiveFile.read(path: path, limit: caFileLimit) { bytes, _ in
+        bytes.contains("-----BEGIN CERTIFICATE-----") || bytes.contains("-----BEGIN TRUSTED CERTIFICATE-----")
+      }
+      return holdsCertificate ? nil : "holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)"
+    } catch {
+      return error.complaint(limit: "8 MB")
+    }
+  }
+}
+
+extension Span<UInt8> {
+  /// Whether `text` occurs in the bytes.
+  fileprivate func contains(_ text: StaticString) -> Bool {
+    let wanted = Array(text.description.utf8)
+    guard count >= wanted.count else { return false }
+    for start in 0...(count - wanted.count) where self[start] == wanted[0] {
+      if wanted.indices.allSatisfy({ self[start + $0] == wanted[$0] }) { return true }
+    }
+    return false
+  }
+}

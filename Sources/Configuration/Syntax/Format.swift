@@ -1,0 +1,115 @@
+internal import Encodings
+
+/// How the text of a setting is read as a value of a type.
+struct Format<Value> {
+  /// What is accepted, to follow "must be": `a duration such as 500ms or 10s`.
+  let expected: String
+  /// Reads a text; throws what is wrong with it.
+  let read: (String) throws(Refusal) -> Value
+
+  init(_ expected: String, read: @escaping (String) throws(Refusal) -> Value) {
+    self.expected = expected
+    self.read = read
+  }
+}
+
+extension Format {
+  /// One of the values of an enumeration, by its raw value.
+  static func choice() -> Self where Value: CaseIterable & RawRepresentable, Value.RawValue == String {
+    let words = Value.allCases.map(\.rawValue)
+    return Format(alternatives(words)) { text throws(Refusal) in
+      guard let value = Value(rawValue: text) else {
+        throw Refusal(suggestion(for: text, among: words).map { "did you mean \($0)?" })
+      }
+      return value
+    }
+  }
+}
+
+extension Format<Bool> {
+  /// `true` or `false`.
+  static var truth: Self {
+    Format("true or false") { text throws(Refusal) in
+      guard text == "true" || text == "false" else { throw Refusal() }
+      return text == "true"
+    }
+  }
+
+  /// `on` or `off`.
+  static var onOff: Self {
+    Format("on or off") { text throws(Refusal) in
+      guard text == "on" || text == "off" else { throw Refusal() }
+      return text == "on"
+    }
+  }
+}
+
+extension Format<String> {
+  /// The most bytes of a free text.
+  private static var longest: Int { 2048 }
+
+  /// A name that also serves as a metric label.
+  static var name: Self {
+    Format("a name of 1 to 64 letters, digits, \".\", \"_\" and \"-\"") { text throws(Refusal) in
+      guard isName(text) else { throw Refusal() }
+      return text
+    }
+  }
+
+  /// Text of one line; `expected` says of what.
+  static func line(_ expected: String) -> Self {
+    Format(expected) { text throws(Refusal) in
+      guard !text.isEmpty else { throw Refusal() }
+      guard text.utf8.count <= longest else { throw Refusal("it is longer than \(longest) bytes") }
+      guard !text.utf8.contains(where: \.isControl) else { throw Refusal("it must be a single line") }
+      return text
+    }
+  }
+
+  /// Printable ASCII, which is what a client id is made of (RFC 6749 appendix A.1).
+  static var clientID: Self {
+    Format("the client id, in printable ASCII") { text throws(Refusal) in
+      // Never shown: what stands here by mistake is likely to be the client secret.
+      guard !text.isEmpty else { throw Refusal("it is empty", hidesValue: true) }
+      guard text.utf8.count <= longest else { throw Refusal("it is longer than \(longest) bytes", hidesValue: true) }
+      guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 <= 0x7E }) else {
+        throw Refusal("it holds other characters", hidesValue: true)
+      }
+      return text
+    }
+  }
+
+  /// One scope (RFC 6749 section 3.3).
+  static var scope: Self {
+    Format("a scope such as read:orders") { text throws(Refusal) in
+      guard !text.contains(" ") else { throw Refusal("in a list each scope is an item of its own") }
+      let isScope = text.utf8.allSatisfy {
+        $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
+      }
+      guard !text.isEmpty, text.utf8.count <= 256, isScope else { throw Refusal() }
+      return text
+    }
+  }
+
+  static func isName(_ text: String) -> Bool {
+    !text.isEmpty && text.utf8.count <= 64
+      && text.utf8.allSatisfy { $0.isLetter || $0.isDigit || ".-_".utf8.contains($0) }
+  }
+}
+
+/// Why a value is not accepted.
+struct Refusal: Error, Equatable {
+  /// What would have been accepted, when that is narrower than what the format says in general.
+  var expected: String?
+  /// How to mend it.
+  var hint: String?
+
+  /// Whether the value may hold a password or secret, and is not to be shown.
+  var hidesValue: Bool
+
+  init(expected: String? = nil, _ hint: String? = nil, hidesValue: Bool = false) {
+    self.expected = expected
+    self.hint = hint
+    self.hidesValue = hidesValue
+  }
+}
