@@ -52,10 +52,26 @@ struct AccessRulesTests {
     for name in ["X-HTTP-Method-Override", "x-http-method", "X-METHOD-OVERRIDE", "X_Http-Method_override"] {
       #expect(part(name) == .method)
     }
-    for name in ["X-Original-URL", "x_rewrite_url"] { #expect(part(name) == .path) }
-    for name in ["X-HTTP-Method-Overrid", "X-HTTP-Method-Overrides", "HTTP-Method-Override", "X", "", "Y-HTTP-Method"] {
-      #expect(part(name) == nil)
+    for name in [
+      "X-Original-URL", "x_rewrite_url", "X-Original-Uri", "SCRIPT_NAME", "script-name", "X-Script-Name", "PATH_INFO",
+      "Path-Info", "path.info", "REQUEST_URI", "Request-Uri", "X_Forwarded_Uri", "X-HTTP-DestinationURL",
+      "X-Accel-Mapping",
+    ] { #expect(part(name) == .path, "\(name)") }
+    for name in ["X-Forwarded-Prefix", "X_FORWARDED_PREFIX"] { #expect(part(name) == .prefix) }
+    #expect(part("Destination") == .destination && part("destinatioN") == .destination)
+    for name in [
+      "x-ms-copy-source", "X-Amz-Copy-Source", "x_goog_copy_source", "x-ms-rename-source", "x-oss-copy-source",
+    ] {
+      #expect(part(name) == .source)
     }
+    #expect(part("X-Copy-From") == .accountSource)
+    for name in [
+      "X-HTTP-Method-Overrid", "X-HTTP-Method-Overrides", "HTTP-Method-Override", "X", "", "Y-HTTP-Method",
+      "Xcopy-source",
+      "Path-Inf", "Path-Infos", "Script-Nam", "X-Forwarded-For", "X-Forwarded-Host", "x-ms-copy-source-if-match",
+      "x-amz-copy-source-range", "Destinations", "Request-Id", "X-Request-ID", "User-Agent", "Accept-Encoding",
+      "X--------",
+    ] { #expect(part(name) == nil, "\(name)") }
   }
 
   @Test(
@@ -69,10 +85,11 @@ struct AccessRulesTests {
     let bytes = Array(value.utf8)
     let methods = rules { $0.methods = ["GET", "POST"] }
     #expect(methods.allows(.method, value: bytes.span) == isAllowed && methods.allows(.path, value: bytes.span))
-    #expect(methods.canBeOverridden && methods.limitsMethods)
+    #expect(methods.canBeOverridden && methods.allowsOne(.method) && !methods.allowsOne(.destination))
     let paths = rules { $0.paths = ["/v1/"] }
     #expect(paths.allows(.method, value: bytes.span) && !paths.allows(.path, value: bytes.span))
-    #expect(paths.canBeOverridden && !paths.limitsMethods && !rules().canBeOverridden)
+    #expect(
+      paths.canBeOverridden && !paths.allowsOne(.method) && paths.allowsOne(.destination) && !rules().canBeOverridden)
   }
 
   enum Ruling {

@@ -90,8 +90,8 @@ enum PolicyRefusal {
         status: 403, title: "The path can be read in two ways",
         detail: "As it was sent, \(path) is for the route \(route.name); \(conflict.text).",
         hint:
-          "Send the path that is meant, without percent-encoded letters, dots and slashes, and without \\, //, /./, "
-          + "/../ and ;parameters.",
+          "Send the path that is meant, without percent-encoded letters, dots and slashes, and without \\, //, ;parameters, "
+          + "and segments of dots and spaces such as /./, /../ and /.../.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "ambiguous path")
     case .overrides(.method, let field, let route):
       ErrorAnswer(
@@ -100,17 +100,33 @@ enum PolicyRefusal {
           "\(field) does not name one of \"methods\" of the route \(route.name): \(route.rules.allowedMethods).",
         hint: "Send the method that is meant in the request line, and the field once or not at all.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "method override")
-    case .overrides(.destination, _, let route):
+    case .overrides(.destination, let field, let route):
       ErrorAnswer(
         status: 403, title: "The request would write outside of its route",
-        detail: "Destination names a path that the route \(route.name) does not forward in every reading.",
-        hint: "Destination must be a URL of the API, with a path that a request to this route could have.",
+        detail: "\(field) names a path that the route \(route.name) does not forward in every reading.",
+        hint:
+          "Send one complete URL of the API, with a path that a request to this route could have. Behind a mount or a path "
+          + "in forward_to that is the API's own path, not the proxy's.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "destination")
+    case .overrides(.source, let field, let route), .overrides(.accountSource, let field, let route):
+      ErrorAnswer(
+        status: 403, title: "The request would read outside of its route",
+        detail: "\(field) names a path that the route \(route.name) does not forward in every reading.",
+        hint: "The source of a copy must have a path that a request to this route could have.",
+        proxyStatus: "http_request_denied", proxyStatusDetails: "copy source")
+    case .overrides(.prefix, let field, let route):
+      ErrorAnswer(
+        status: 403, title: "The request would change its path on the way",
+        detail:
+          "Some applications remove the value of \(field) from the path, or put it in front; then the route \(route.name) "
+          + "would not forward it.",
+        hint: "Leave the field out. If a proxy in front adds it, let that remove the field again.",
+        proxyStatus: "http_request_denied", proxyStatusDetails: "path prefix")
     case .overrides(.path, let field, let route):
       ErrorAnswer(
         status: 403, title: "The request would change its path on the way",
         detail:
-          "\(field) makes some servers ignore the path, and the path decides what the route \(route.name) may forward.",
+          "\(field) makes some servers use another path, and the path decides what the route \(route.name) may forward.",
         hint: "Send the path that is meant in the request line, and not this field.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "path override")
     }

@@ -1,6 +1,7 @@
 internal import Addresses
 internal import Bytes
 internal import HTTPWire
+internal import Routing
 
 extension Exchange {
   /// Refuses what the route's own rules do not allow: this client, caller, method or path, or a field that would make
@@ -56,37 +57,106 @@ extension Exchange {
   private func refuseOverrides(
     _ rules: AccessRules, _ route: ProxyRoute, _ bytes: Span<UInt8>
   ) throws(ExchangeError) {
-    var hasOverriddenMethod = false
+    var seen: UInt8 = 0
     for line in head.fields where line.known == .other {
       guard let part = OverrideField(bytes.extracting(line.name.range)) else { continue }
       let value = bytes.extracting(line.value.range)
-      guard rules.allows(part, value: value), part != .destination || mayWrite(to: value, route, bytes) else {
+      guard rules.allows(part, value: value), staysInRoute(part, value, route, bytes) else {
         throw .denied(.overrides(part, field: text(of: line.name), route))
       }
-      // Which of several is heeded depends on the framework.
-      if part == .method, rules.limitsMethods, hasOverriddenMethod {
+      // Which of several is obeyed depends on the framework.
+      guard seen & 1 << part.rawValue == 0 || !rules.allowsOne(part) else {
         throw .denied(.overrides(part, field: "The second \(text(of: line.name))", route))
       }
-      hasOverriddenMethod = part == .method || hasOverriddenMethod
+      seen |= 1 << part.rawValue
     }
   }
-  /// Whether COPY or MOVE to `destination` stays within what the route may forward. The upstream acts upon the path that
-  /// the field names, so that is taken for the path of a request; whose host it names decides nothing.
-  private func mayWrite(to destination: Span<UInt8>, _ route: ProxyRoute, _ bytes: Span<UInt8>) -> Bool {
-    let method = text(of: head.method).uppercased()
-    guard route.rules.dependsOnPath, method == "COPY" || method == "MOVE" else { return true }
-    var named: [UInt8] = []
-    for index in destination.indices { named.append(destination[index]) }
-    if let scheme = [Array("http://".utf8), Array("https://".utf8)].first(where: { scheme in
-      scheme.count <= named.count && zip(scheme, named).allSatisfy { $0 == $1 | 0x20 || $0 == $1 }
-    }) {
-      named = Array(named.dropFirst(scheme.count).drop { $0 != UInt8(ascii: "/") })
+}
+
+// MARK: Paths in fields
+
+extension Exchange {
+  /// Whether the upstream, when it obeys a field with `value`, acts upon a path that the route may forward.
+  private func staysInRoute(
+    _ part: OverrideField, _ value: Span<UInt8>, _ route: ProxyRoute, _ bytes: Span<UInt8>
+  ) -> Bool {
+    guard route.rules.dependsOnPath else { return true }
+    let named = value.indices.map { value[$0] }
+    switch part {
+    case .method, .path: return true
+    case .prefix: return mayBegin(with: named, route, bytes)
+    // Whatever the method: a field or a form may replace it by COPY or MOVE.
+    case .destination: return mayUse(named, needsSlash: true, isInAccount: true, route, bytes)
+    case .source: return mayUse(named, needsSlash: false, isInAccount: false, route, bytes)
+    case .accountSource: return mayUse(named, needsSlash: false, isInAccount: true, route, bytes)
     }
-    let base = route.basePath
-    guard named.first == UInt8(ascii: "/"), named.starts(with: base) else { return false }
-    var rest = Array(named.dropFirst(base.count).prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") })
+  }
+
+  /// Whether the path of `named`, a URL or a path, is one that the route may forward. Which host it names decides
+  /// nothing: an upstream has more names than the proxy knows.
+  ///
+  /// - Parameter isInAccount: whether a path without a host may be one below the account, which is the beginning of the
+  ///   request's path (OpenStack Swift: `/v1/ACCOUNT`).
+  private func mayUse(
+    _ named: [UInt8], needsSlash: Bool, isInAccount: Bool, _ route: ProxyRoute, _ bytes: Span<UInt8>
+  ) -> Bool {
+    var named = named
+    let scheme = [Array("http://".utf8), Array("https://".utf8)].first { scheme in
+      scheme.count <= named.count && zip(scheme, named).allSatisfy { $0 == $1 | 0x20 || $0 == $1 }
+    }
+    if let scheme {
+      named = Array(named.dropFirst(scheme.count).drop { $0 != UInt8(ascii: "/") })
+      guard !named.isEmpty else { return false }
+    } else if !needsSlash, named.first != UInt8(ascii: "/") {
+      named.insert(UInt8(ascii: "/"), at: 0)
+    }
+    guard named.first == UInt8(ascii: "/") else { return false }
+    // To some servers a path ends here and to others not, as with the encoded characters.
+    named = named.flatMap { byte in
+      switch byte {
+      case UInt8(ascii: "?"): Array("%3F".utf8)
+      case UInt8(ascii: "#"): Array("%23".utf8)
+      default: [byte]
+      }
+    }
+    guard mayForward(upstreamPath: named, route, bytes) else { return false }
+    guard isInAccount, scheme == nil else { return true }
+    let path = upstreamPath(route, bytes)
+    let ends = path.indices.dropFirst().filter { path[$0] == UInt8(ascii: "/") }.prefix(3)
+    return ends.allSatisfy { mayForward(upstreamPath: path[..<$0] + named, route, bytes) }
+  }
+
+  /// Whether the request stays within the route when the upstream removes `prefix` from its path, and when it puts that in
+  /// front. Applications do one or the other with X-Forwarded-Prefix, if it is more to them than a part of links.
+  private func mayBegin(with prefix: [UInt8], _ route: ProxyRoute, _ bytes: Span<UInt8>) -> Bool {
+    let slash = UInt8(ascii: "/")
+    let prefix = Array(prefix.prefix((prefix.lastIndex { $0 != slash } ?? -1) + 1))
+    guard !prefix.isEmpty else { return true }
+    let path = upstreamPath(route, bytes)
+    // A comma separates several, which some join.
+    guard prefix.first == slash, !prefix.contains(UInt8(ascii: ",")), !PathReadings.exist(of: prefix.span),
+      !PathReadings.exist(of: path.span), mayForward(upstreamPath: prefix + path, route, bytes)
+    else { return false }
+    guard path.starts(with: prefix) else { return true }
+    let rest = Array(path.dropFirst(prefix.count))
+    return mayForward(upstreamPath: rest.first == slash ? rest : [slash] + rest, route, bytes)
+  }
+
+  /// The path of this request as the upstream gets it.
+  private func upstreamPath(_ route: ProxyRoute, _ bytes: Span<UInt8>) -> [UInt8] {
+    var path = route.basePath
+    if let target {
+      for index in Int(target.path.start) + mountLength..<Int(target.path.end) { path.append(bytes[index]) }
+    }
+    return path.isEmpty ? [UInt8(ascii: "/")] : path
+  }
+
+  /// Whether a request that reaches the upstream with `path` could have come by the same route.
+  private func mayForward(upstreamPath path: [UInt8], _ route: ProxyRoute, _ bytes: Span<UInt8>) -> Bool {
+    guard path.starts(with: route.basePath), let target else { return false }
+    var rest = Array(path.dropFirst(route.basePath.count))
     if rest.isEmpty { rest = [UInt8(ascii: "/")] }
-    guard rest[0] == UInt8(ascii: "/"), let target else { return false }
+    guard rest[0] == UInt8(ascii: "/") else { return false }
     var path: [UInt8] = []
     for index in Int(target.path.start)..<Int(target.path.start) + mountLength { path.append(bytes[index]) }
     path += rest
@@ -99,9 +169,9 @@ extension Exchange {
     } else {
       finding = worker.table.route(mountedAt: path.span)
     }
-    guard case .route(let found, _) = finding, found === route, case .allowed = route.rules.rule(on: rest.span) else {
-      return false
-    }
+    guard case .route(let found, _) = finding, found.index == route.index,
+      case .allowed = route.rules.rule(on: rest.span)
+    else { return false }
     return true
   }
 }

@@ -17,8 +17,8 @@ final class AccessRules: Sendable {
   let allowedPaths: String
 
   /// - Parameter ignoresPathCase: whether the upstream ignores the case of paths.
-  /// - Parameter isChosenByPath: whether another path would lead to another route, or lies outside of what the route may
-  ///   forward.
+  /// - Parameter isChosenByPath: whether another path would lead to another route or to none, or lies outside of what the
+  ///   route may forward.
   init(_ rules: RouteRules, ignoresPathCase: Bool = false, isChosenByPath: Bool = false) {
     clients = rules.allow
     self.ignoresPathCase = ignoresPathCase
@@ -48,15 +48,16 @@ final class AccessRules: Sendable {
   var dependsOnPath: Bool { paths != nil || isChosenByPath }
   /// Whether a field of the request could turn it into what is not served: there is a rule for the method or the path.
   var canBeOverridden: Bool { methods != nil || dependsOnPath }
-  /// Whether there is a rule for the method.
-  var limitsMethods: Bool { methods != nil }
+  /// Whether only one field that replaces or names `part` may come: which of several is heeded depends on the framework.
+  func allowsOne(_ part: OverrideField) -> Bool { part == .method ? methods != nil : dependsOnPath }
 
   /// Whether a field that replaces `part` of the request may have this value. Case does not count in the name of a
   /// method there; a path cannot be compared with what a framework makes of it, and is refused where there is a rule.
   func allows(_ part: OverrideField, value: Span<UInt8>) -> Bool {
     switch part {
     case .path: return !dependsOnPath
-    case .destination: return true
+    // What these name is compared with the routes instead.
+    case .prefix, .destination, .source, .accountSource: return true
     case .method:
       guard let methods else { return true }
       return methods.contains { known in
@@ -83,7 +84,7 @@ final class AccessRules: Sendable {
     }
     guard ignoresPathCase || PathReadings.exist(of: path) else { return prefix == nil ? .denied : .allowed }
     let question = PathReadings.Question(prefix: prefix, isConfined: false, expected: prefix == nil ? nil : 1)
-    switch pathTrees.compare(path, question, ignoresCase: ignoresPathCase, outcome: { $0 }) {
+    switch pathTrees.compare(path, question, outcome: { $0 }) {
     case .same: return prefix == nil ? .denied : .allowed
     case _ where prefix?.isLeft(by: path) == true: return .denied
     case .tooMany: return .ambiguous(.tooMany)

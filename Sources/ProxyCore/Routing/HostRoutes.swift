@@ -13,6 +13,8 @@ struct HostRoutes: Sendable {
   /// Those with a port of their own first.
   private var paths = PathTable<[PortRoute]>()
   private var trees: PathTrees?
+  /// Whether some route leads to an upstream that ignores the case of paths: it takes part in every choice by path.
+  private(set) var ignoresCase = false
   private var ports: Set<UInt16> = []
   private var hasDefaultPorts = false
   /// Those that serve requests, in the order in which they were added.
@@ -47,6 +49,7 @@ struct HostRoutes: Sendable {
     let prefixes = paths.entries.enumerated().map { (prefix: $1.prefix, value: $0) }
     guard prefixes.contains(where: { $0.prefix.length > 0 }) else { return }
     trees = PathTrees(prefixes, ignoresCase: ignoresCase)
+    self.ignoresCase = ignoresCase
   }
 
   /// Whether the path of a request decides about its route.
@@ -54,9 +57,9 @@ struct HostRoutes: Sendable {
 
   /// Compares where the readings of `path`, which has a route on `port`, lead to.
   func compareReadings(
-    of path: Span<UInt8>, _ port: UInt16, _ question: PathReadings.Question, ignoresCase: Bool
+    of path: Span<UInt8>, _ port: UInt16, _ question: PathReadings.Question
   ) -> PathReadings.Verdict {
-    (trees ?? .all).compare(path, question, ignoresCase: ignoresCase) { position in
+    (trees ?? .all).compare(path, question) { position in
       trees == nil ? question.expected : paths.entries[position].value.first { $0.takes(port) }?.route
     }
   }

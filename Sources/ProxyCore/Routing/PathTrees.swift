@@ -3,7 +3,7 @@ internal import Routing
 /// The prefixes of paths that decide about requests, with case and, where an upstream ignores that, without.
 struct PathTrees: Sendable {
   /// Every path, with the value 0.
-  static let all = PathTrees([(PathPrefix(""), 0)], ignoresCase: true)
+  static let all = PathTrees([(PathPrefix(""), 0)], ignoresCase: false)
 
   private let exact: PathTree
   private let ignoringCase: PathTree?
@@ -13,12 +13,15 @@ struct PathTrees: Sendable {
     ignoringCase = ignoresCase ? PathTree(prefixes, ignoresCase: true) : nil
   }
 
-  /// Compares what the readings of `path` lead to, also those of a server that ignores case if `ignoresCase` says so.
+  /// Whether an upstream ignores case.
+  var ignoresCase: Bool { ignoringCase != nil }
+
+  /// Compares what the readings of `path` lead to, also those of a server that ignores case where there is one.
   func compare(
-    _ path: Span<UInt8>, _ question: PathReadings.Question, ignoresCase: Bool, outcome: (Int) -> Int?
+    _ path: Span<UInt8>, _ question: PathReadings.Question, outcome: (Int) -> Int?
   ) -> PathReadings.Verdict {
     let verdict = PathReadings.compare(path, in: exact, question, outcome: outcome)
-    guard verdict == .same, ignoresCase, let ignoringCase else { return verdict }
+    guard verdict == .same, let ignoringCase else { return verdict }
     return PathReadings.compare(path, in: ignoringCase, question, outcome: outcome)
   }
 }
@@ -38,5 +41,5 @@ final class PathConflict: Sendable {
     self.text = text
   }
 
-  static let tooMany = PathConflict(text: "it is encoded so often that its readings were not compared")
+  static let tooMany = PathConflict(text: "it has too many possible readings to compare them")
 }

@@ -35,8 +35,6 @@ final class ProxyRoute: Sendable {
   let timeouts: PhaseTimeouts
   /// What is served of the requests that match it.
   let rules: AccessRules
-  /// Whether its upstream ignores the case of paths.
-  let ignoresPathCase: Bool
   /// How it serves CONNECT, which for ``TunnelMode/blind`` is all that it serves; nil where it does not.
   let tunnel: TunnelMode?
   /// Whether requests to its hosts are served inside tunnels as well.
@@ -91,7 +89,6 @@ final class ProxyRoute: Sendable {
     hostLine = route.upstream.map(Self.hostLine) ?? []
     forwardsWithoutToken = route.withoutToken == .forward
     timeouts = PhaseTimeouts(route.timeouts)
-    ignoresPathCase = route.ignoresPathCase
     rules = AccessRules(
       route.rules, ignoresPathCase: route.ignoresPathCase, isChosenByPath: isChosenByPath || !basePath.isEmpty)
     bodyLimit = route.body.map { UInt64($0) } ?? .max
@@ -133,7 +130,6 @@ final class ProxyRoute: Sendable {
     basePath = route.basePath
     hostLine = Self.hostLine(origin)
     timeouts = route.timeouts
-    ignoresPathCase = route.ignoresPathCase
     rules = route.rules
     bodyLimit = route.bodyLimit
     replaysUnauthorized = route.replaysUnauthorized

@@ -88,9 +88,10 @@ final class RouteTable: Sendable {
     guard let position = position(of: host, port), let found = hosts[position].find(port, path) else { return .nothing }
     let route = routes[found.route]
     let dependsOnPath = hosts[position].dependsOnPath || !route.basePath.isEmpty
-    guard dependsOnPath, mayBeMisread(path, route) else { return .route(route, mountLength: 0) }
-    let question = Self.question(found.prefix, route)
-    let verdict = hosts[position].compareReadings(of: path, port, question, ignoresCase: route.ignoresPathCase)
+    guard dependsOnPath, mayBeMisread(path, ignoringCase: hosts[position].ignoresCase) else {
+      return .route(route, mountLength: 0)
+    }
+    let verdict = hosts[position].compareReadings(of: path, port, Self.question(found.prefix, route))
     return finding(verdict, route, found.prefix, path, mountLength: 0)
   }
 
@@ -127,20 +128,24 @@ final class RouteTable: Sendable {
   func route(mountedAt path: Span<UInt8>) -> Finding {
     guard let mount = mounts.entry(covering: path, where: { _ in true }) else { return .nothing }
     let route = routes[mount.value]
-    guard mayBeMisread(path, route) else { return .route(route, mountLength: mount.prefix.length) }
-    let verdict = mountTrees.compare(
-      path, Self.question(mount.prefix, route), ignoresCase: route.ignoresPathCase
-    ) { $0 }
+    guard mayBeMisread(path, ignoringCase: mountTrees.ignoresCase) else {
+      return .route(route, mountLength: mount.prefix.length)
+    }
+    let verdict = mountTrees.compare(path, Self.question(mount.prefix, route)) { $0 }
     return finding(verdict, route, mount.prefix, path, mountLength: mount.prefix.length)
   }
 
-  /// The positions of the routes between which only the path of a request decides: of one host and port, or mounted one
-  /// below the other.
+  /// The positions of the routes that serve only some paths of their hosts or of their upstream: those whose match has a
+  /// path, those that share a host and port with another route, and those mounted one below the other.
+  ///
+  /// A mount beside others serves every path of its upstream, since it is removed from the path before forwarding.
   static func chosenByPath(_ configurations: [Route]) -> Set<Int> {
+    var chosen: Set<Int> = []
     var byPlace: [Match: Set<Int>] = [:]
     var mounts: [(segments: [Substring], route: Int)] = []
     for (index, route) in configurations.enumerated() where route.tunnel != .blind {
       for match in route.matches {
+        if PathPrefix(match.path).length > 0 { chosen.insert(index) }
         for port in match.port.map({ [$0] }) ?? [80, 443] {
           let place = Match(host: match.host, port: port, isWildcard: match.isWildcard)
           byPlace[place, default: []].insert(index)
@@ -148,7 +153,7 @@ final class RouteTable: Sendable {
       }
       if let mount = route.mount { mounts.append((mount.split(separator: "/"), index)) }
     }
-    var chosen = byPlace.values.filter { $0.count > 1 }.reduce(into: Set<Int>()) { $0.formUnion($1) }
+    for routes in byPlace.values where routes.count > 1 { chosen.formUnion(routes) }
     // In this order what lies below a mount follows it.
     mounts.sort { $0.segments.lexicographicallyPrecedes($1.segments) }
     var above: [(segments: [Substring], route: Int)] = []
@@ -171,8 +176,8 @@ final class RouteTable: Sendable {
   /// The route for whose applications the proxy answers token requests at `path` of its own.
   func tokenEndpoint(at path: Span<UInt8>) -> ProxyRoute? { tokenEndpoints.route(at: path).map { routes[$0] } }
 
-  private func mayBeMisread(_ path: Span<UInt8>, _ route: ProxyRoute) -> Bool {
-    route.ignoresPathCase || PathReadings.exist(of: path)
+  private func mayBeMisread(_ path: Span<UInt8>, ignoringCase: Bool) -> Bool {
+    ignoringCase || PathReadings.exist(of: path)
   }
 
   // A route that takes every path and forwards it as it is cannot be left: above the root there is nothing.
