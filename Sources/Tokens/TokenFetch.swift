@@ -62,7 +62,8 @@ struct TokenFetch {
     case .failure(let error):
       report.outcome = .failure(FailedFetch(TokenFailure.Cause(error)))
     case .success(let response):
-      report.outcome = TokenReplyReader(response: response, grant: grant, sent: sent).outcome()
+      let reader = TokenReplyReader(response: response, grant: grant, sent: sent, received: clock.wallSeconds)
+      report.outcome = reader.outcome()
       if case .success(let token) = report.outcome, !token.isUsable(at: clock.moment) {
         report.outcome = .failure(FailedFetch(.malformed(.expiredToken)))
       }

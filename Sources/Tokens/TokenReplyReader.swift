@@ -7,6 +7,8 @@ struct TokenReplyReader {
   let grant: TokenGrant
   /// When the request was sent.
   let sent: TokenMoment
+  /// When the reply was there, in seconds since 1970.
+  let received: Int64
 
   func outcome() -> Result<AccessToken, FailedFetch> {
     do {
@@ -32,17 +34,21 @@ struct TokenReplyReader {
   private func serverAsksToWait(after cause: TokenFailure.Cause) -> Duration? {
     if let field = response.retryAfter {
       if let wait = Seconds.wait(field) { return wait }
-      if let date = date(field) { return .seconds(max(0, date - reference)) }
+      // A date is made when the reply is: what the server took to answer is no part of the wait.
+      if let date = date(field) { return .seconds(max(0, date - (dateOfReply ?? received))) }
     }
     guard cause == .throttled else { return nil }
     return response.rateLimitReset.flatMap(Seconds.wait)
   }
 
   /// The moment of the reply by the server's own clock where it tells, so that a wrong clock here does no harm.
-  private var reference: Int64 { response.date.flatMap(date) ?? sent.wallSeconds }
+  private var dateOfReply: Int64? { response.date.flatMap(date) }
+
+  /// What the end of a token's life is counted from: lifetimes begin when the request is sent.
+  private var reference: Int64 { dateOfReply ?? sent.wallSeconds }
 
   private func date(_ field: String) -> Int64? {
-    HTTPDate.secondsSince1970(of: field.utf8, now: UInt64(max(0, sent.wallSeconds))).map { Int64($0) }
+    HTTPDate.secondsSince1970(of: field.utf8, now: UInt64(max(0, received))).map { Int64($0) }
   }
 
   private func token(in body: Span<UInt8>) throws(TokenFailure.Cause) -> AccessToken {

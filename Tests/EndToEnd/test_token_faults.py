@@ -174,8 +174,7 @@ ROWS = {
     "500-html": failed(500, body=b"<html>Internal Server Error</html>"),
     "500-oauth": failed(500, JSON, body=b'{"error": "server_error"}'),
     "503-retry-after": failed(503, "Retry-After: 8", asked=1, retry_after=(8, 8)),
-    # One second more: a date has whole seconds, and what the proxy tells its clients is rounded up.
-    "503-retry-after-date": Row(until(120), 503, "token_server_error", "status 503", "asked again by itself", 1, (60, 121)),
+    "503-retry-after-date": Row(until(120), 503, "token_server_error", "status 503", "asked again by itself", 1, (60, 120)),
     "503-retry-after-0": failed(503, "Retry-After: 0"),
     "503-retry-after-nonsense": failed(503, "Retry-After: in a minute"),
     "503-ratelimit-reset": failed(503, "RateLimit-Reset: 8"),

@@ -75,4 +75,13 @@ struct TokenFetchTests {
     #expect(failure.cause == .tls(detail: "certificate expired"))
     #expect(failure.detail == "The TLS connection to acme.kinde.com failed: certificate expired.")
   }
+
+  @Test("a Retry-After date without a Date counts from the reply, not from the request")
+  func dateOfSlowReply() async throws {
+    // The clock begins at 08:00:00, and the server answers after 10 s that it wants 120 s.
+    let workshop = Workshop()
+    let reply = TokenHTTPResponse.json("", status: 503, retryAfter: "Fri, 15 Jan 2027 08:02:10 GMT")
+    workshop.endpoint.replies(reply) { workshop.clock.advance(by: .seconds(10)) }
+    #expect(await workshop.obtain()?.failure?.retryAfter == 120)
+  }
 }
