@@ -77,7 +77,7 @@ package struct Custody {
 
   private func complaint(_ directory: borrowing OpenDirectory, _ status: stat, path: String) -> String? {
     let name = "\(showsPaths ? "the" : "a") directory\(shown(path))"
-    if let complaint = complaint(owner: status.st_uid, path: path) { return "\(name), which \(complaint)" }
+    if status.st_uid != 0, status.st_uid != user { return "\(name), which \(isUnderAnother(status.st_uid))" }
     let mode = status.st_mode & 0o7777
     guard mode & 0o1000 == 0 else { return nil }
     let others: (name: String, change: String)
@@ -99,9 +99,18 @@ package struct Custody {
   private func belongsToAnother(_ owner: uid_t, path: String) -> String {
     let remedy = "\(command("chown \(Accounts.word(forUser: user))", path)) fixes that"
     // Root can be any user, and it may be as the other one wants it.
-    let runner = user == 0 ? "root" : Accounts.name(ofUser: user)
     let way = user == 0 ? ", or run m2m-proxy as \(Accounts.word(forUser: owner))" : ""
-    return "belongs to \(Accounts.name(ofUser: owner)), and m2m-proxy runs as \(runner); \(remedy)\(way)"
+    return "\(ownership(owner)); \(remedy)\(way)"
+  }
+
+  /// A directory above may be someone's home: to give that to another user would do harm.
+  private func isUnderAnother(_ owner: uid_t) -> String {
+    let way = user == 0 ? "run m2m-proxy as \(Accounts.word(forUser: owner)), or " : ""
+    return "\(ownership(owner)); \(way)move it to a directory of root or of the user that m2m-proxy runs as"
+  }
+
+  private func ownership(_ owner: uid_t) -> String {
+    "belongs to \(Accounts.name(ofUser: owner)), and m2m-proxy runs as \(user == 0 ? "root" : Accounts.name(ofUser: user))"
   }
 
   // MARK: Words

@@ -43,4 +43,52 @@ struct WarningTests {
         "5:69: routes[0].forward_to is http://a.example:8000: the token travels unencrypted",
       ])
   }
+
+  private func routeWarnings(_ routes: String...) throws -> [String] {
+    let rows = routes.map { "  - { credentials: none, \($0) }" }
+    return try warnings("routes:\n" + rows.joined(separator: "\n") + "\n")
+  }
+
+  @Test("is given for a match with a slash at its end, if another route takes the path without it")
+  func slash() throws {
+    let all = "name: all, match: h"
+    let expected = "3:42: routes[1].match is h/x/, and /x without the slash is for the route all; write h/x to take both"
+    #expect(try routeWarnings(all, "name: x, match: h/x/") == [expected])
+    #expect(try routeWarnings(all, "name: x, match: h/x") == [])
+    #expect(try routeWarnings(all, "name: x, match: [h/x/, h/x]") == [])
+    #expect(try routeWarnings(all, "name: x, match: h/x/", "name: y, match: h/x") == [])
+    #expect(try routeWarnings("name: all, match: i", "name: x, match: h/x/") == [])
+    #expect(try routeWarnings("name: all, match: 'h:81'", "name: x, match: h/x/") == [])
+    #expect(try routeWarnings("name: all, match: '*.h.test'", "name: x, match: a.h.test/x/") == [])
+    #expect(try routeWarnings("name: all, match: [h, h/x/]") == [])
+    #expect(try routeWarnings(all, "name: a, match: h/a/", "name: b, match: h/a/b/").count == 2)
+  }
+
+  @Test("is given for rules that differ by path, unless proxy.conf says whether case counts")
+  func caseOfPaths() throws {
+    let all = "name: all, match: h"
+    let admin = "name: admin, match: h/admin, methods: GET"
+    let expected =
+      "3:46: routes[1].match is h/admin, whose rules are not those of the route all, and the same path in other case is "
+      + "for the latter; write paths_ignore_case: true if the upstream ignores case, as Express, ASP.NET Core and IIS do, "
+      + "or else false"
+    #expect(try routeWarnings(all, admin) == [expected])
+    #expect(try routeWarnings(all, "\(admin), paths_ignore_case: false") == [])
+    #expect(try routeWarnings("\(all), paths_ignore_case: true", admin) == [])
+    #expect(try routeWarnings(all, "name: admin, match: h/admin") == [])
+    #expect(try routeWarnings("\(all), methods: GET", admin) == [])
+    #expect(try routeWarnings("name: all, match: i", admin) == [])
+    let mounts = try routeWarnings(
+      "name: all, mount: /a, forward_to: 'https://h'", "name: b, mount: /a/b, forward_to: 'https://h', methods: GET"
+    )
+    #expect(mounts.count == 1 && mounts[0].contains("routes[1].mount is /a/b, whose rules"))
+    #expect(
+      try routeWarnings(
+        "name: all, mount: /a, forward_to: 'https://h'", "name: b, mount: /b, forward_to: 'https://h', methods: GET"
+      )
+        == [])
+    let top =
+      "paths_ignore_case: false\nroutes:\n  - { credentials: none, \(all) }\n  - { credentials: none, \(admin) }\n"
+    #expect(try warnings(top) == [])
+  }
 }

@@ -154,7 +154,7 @@ def test_a_key_in_a_directory_of_another_user_is_refused(place, which, word):
         place.give(OTHER, directory)
         directory.chmod(mode)
         place.refused(f"is {word} the directory {directory}, which belongs to uid {OTHER}, and m2m-proxy runs as root; "
-                      f"chown root {directory} fixes that, or run m2m-proxy as {OTHER}")
+                      f"run m2m-proxy as {OTHER}, or move it to a directory of root or of the user that m2m-proxy runs as")
 
 
 @as_root

@@ -119,6 +119,40 @@ def test_suggestions_are_few_and_for_short_names_and_the_refusal_says_the_rest_w
     assert any("most similar" not in detail for detail in details)
 
 
+def test_a_host_with_routes_for_other_paths_is_refused_with_the_path(start_proxy, origin):
+    proxy = start_proxy({"match": ["enc.test/x/", "enc.test:81"], "forward_to": origin.url})
+    client = proxy.connect()
+
+    def refusal(target: str) -> dict:
+        problem = json.loads(client.exchange(get(target)).body)
+        assert problem["hop"] == "policy" and problem["title"] == "No route"
+        return problem
+
+    problem = refusal("http://enc.test/a/b?secret=1")
+    assert problem["detail"] == "No route in proxy.conf matches enc.test/a/b. The routes for enc.test are for other paths."
+    assert "takes this path" in problem["hint"]
+    assert "matches enc.test/. The" in refusal("http://enc.test")["detail"]
+    # As long as the path may be, the message is not.
+    assert len(refusal(f"http://enc.test/{'a' * 5000}")["detail"]) < 600
+    # On this port there is no route at all.
+    assert refusal("http://enc.test:82/a/b")["detail"].startswith("No route in proxy.conf matches enc.test:82. ")
+    assert origin.requests == []
+
+
+def test_a_base_url_with_a_slash_at_its_end_goes_on_as_it_is_or_is_told_so(start_proxy, origin):
+    """BASE/ and /v1 make //v1."""
+    route = {"forward_to": origin.url}
+    proxy = start_proxy(route, route | {"name": "v1", "match": None, "mount": "/only", "paths": ["/v1/"]},
+                        route | {"name": "strict", "match": None, "mount": "/api/admin"})
+    client = proxy.connect()
+    assert client.exchange(get("/api//v1/x")).status == 200
+    assert sent(origin)[0] == "//v1/x"
+    for target in ["/only//v1/x", "/api//admin"]:
+        problem = json.loads(client.exchange(get(target)).body)
+        assert problem["status"] == 403 and "base URL that ends in /" in problem["hint"]
+    assert len(origin.requests) == 1
+
+
 def test_a_route_without_credentials_leaves_the_applications_own_authorization_alone(start_proxy, origin, authlib):
     proxy = start_proxy({"forward_to": origin.url},
                         {"name": "open", "match": "open.internal", "mount": "/open", "forward_to": origin.url,

@@ -33,7 +33,8 @@ import Upstream
   static let all: [ExchangeError] =
     [
       .request(.missingHost), .requestTimeout, .clientGone, .headTooLarge,
-      .noRoute(target: "api.test:81", nearest: "api.test"), .notMounted(path: "/x"), .leavesRoute(route),
+      .noRoute(target: "api.test:81", path: nil, nearest: "api.test"),
+      .noRoute(target: "api.test", path: "/x", nearest: nil), .notMounted(path: "/x"), .leavesRoute(route),
       .connectMethod("connect"), .traceMethod,
       .denied(.listenerClient(address: "10.0.0.1", listener: "0.0.0.0:8080")),
       .denied(.loop), .denied(.browserRequest(sign: "Origin: null", listener: "127.0.0.1:8080")),
@@ -116,7 +117,7 @@ import Upstream
   func kinds(_ index: Int) {
     let kind = Self.all[index].kind
     #expect(kind.wholeMatch(of: /[a-z0-9_]{3,40}/) != nil, "\(kind)")
-    #expect(ExchangeError.noRoute(target: "other", nearest: nil).kind == "no_route")
+    #expect(ExchangeError.noRoute(target: "other", path: nil, nearest: nil).kind == "no_route")
     #expect(ExchangeError.request(.bareLineFeed).kind == ExchangeError.request(.missingHost).kind)
   }
 
@@ -203,7 +204,8 @@ import Upstream
     }
     #expect(head(.upstream(.exhausted, Self.route)).contains("\r\nRetry-After: 1\r\n"))
     #expect(head(.upstream(.clientShare, Self.route)).contains("\r\nRetry-After: 1\r\n"))
-    #expect(head(Self.all[16]).contains("\r\nRetry-After: 7\r\n"))
+    let throttled = TokenFailure(cause: .throttled, request: Self.request, secondsToNextAttempt: 7)
+    #expect(head(.token(throttled)).contains("\r\nRetry-After: 7\r\n"))
     #expect(!head(.requestTimeout).contains("Retry-After"))
     #expect(head(.traceMethod).contains("\r\nAllow: "))
   }

@@ -12,7 +12,7 @@ extension ProxyConfiguration {
       _ = top.section("limits") { configuration.limits.read($0) }
       let store = top["token_store"]
       configuration.tokenStore = store?.section { TokenStoreSettings.read($0) }
-      let ignoresPathCase = top.value("paths_ignore_case", .truth) ?? false
+      let ignoresPathCase = top.value("paths_ignore_case", .truth)
       let interception = top["interception"]
       configuration.interception = interception?.section { InterceptionSettings.read($0) }
       let parentProxy = ParentProxy.read(top, inherited: nil)

@@ -2,6 +2,8 @@ extension RouteReader {
   /// Which requests a route takes.
   struct Matching {
     var matches: [Match] = []
+    /// Where each of them is written, and the mount as a match without a host.
+    var claims: [(Match, Setting)] = []
     var mount: String?
   }
 
@@ -19,6 +21,7 @@ extension RouteReader {
     if let mount {
       if let path = mount.value(.mount) {
         matching.mount = path
+        matching.claims.append((Match(host: "", path: path), mount))
         if !claim(path, in: \.mounts, shown: path.isEmpty ? "/" : path, mount) { isRight = false }
       } else {
         isRight = false
@@ -35,6 +38,7 @@ extension RouteReader {
         claimPort(of: match, isTunnel: false, item)
       else { continue }
       matching.matches.append(match)
+      matching.claims.append((match, item))
     }
     return matching.matches.count == items.count
   }

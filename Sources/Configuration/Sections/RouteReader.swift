@@ -6,31 +6,35 @@ struct RouteReader {
   let limits: Limits
   let parentProxy: ParentProxy?
   let hasInterception: Bool
-  let ignoresPathCase: Bool
+  /// What the top level says; nil where it says nothing.
+  let ignoresPathCase: Bool?
   var names: [String: String] = [:]
   var matches: [Match: String] = [:]
   var mounts: [String: String] = [:]
   var tokenEndpoints: [LocalTokenEndpoint: String] = [:]
   var ports = ClaimedPorts()
+  var pathClaims: [PathClaim] = []
 
   /// The routes of the file that are right.
   static func read(
     _ top: Section, credentials: CredentialsTable, callers: CallersTable, timeouts: Timeouts, limits: Limits,
-    parentProxy: ParentProxy?, hasInterception: Bool, ignoresPathCase: Bool
+    parentProxy: ParentProxy?, hasInterception: Bool, ignoresPathCase: Bool?
   ) -> [Route] {
     let expected = "a list of routes, each with name, and match or mount"
     guard let setting = top.required("routes", expected), let items = setting.list(expected) else { return [] }
     var reader = RouteReader(
       table: credentials, callers: callers, timeouts: timeouts, limits: limits, parentProxy: parentProxy,
       hasInterception: hasInterception, ignoresPathCase: ignoresPathCase)
-    return items.compactMap { item in
+    let routes = items.compactMap { item in
       item.section(expected: "a route, which is a mapping of settings") { reader.route($0) }
     }
+    reader.warnOfPaths()
+    return routes
   }
 
   private init(
     table: CredentialsTable, callers: CallersTable, timeouts: Timeouts, limits: Limits, parentProxy: ParentProxy?,
-    hasInterception: Bool, ignoresPathCase: Bool
+    hasInterception: Bool, ignoresPathCase: Bool?
   ) {
     self.table = table
     self.callers = callers
@@ -74,6 +78,10 @@ struct RouteReader {
     let linkRewriting = section.value("rewrite_links", Format<LinkRewriting>.choice()) ?? .auto
     guard let name, let matching, let target, let token, isIntercepted != false else { return nil }
     warnIfUnreachable(section, matching, rules, token.credentials)
+    for (match, setting) in matching.claims {
+      pathClaims.append(
+        PathClaim(match: match, setting: setting, route: name, rules: rules, saysCase: ignoresPathCase != nil))
+    }
     var route = Route(
       name: name, matches: matching.matches, mount: matching.mount, upstream: target.origin,
       upstreamBasePath: target.basePath, credentials: token.credentials, audience: token.audience, scopes: token.scopes,
@@ -94,7 +102,7 @@ struct RouteReader {
     route.clientShare = clientShare
     route.upgrade = upgrade
     route.linkRewriting = linkRewriting
-    route.ignoresPathCase = ignoresPathCase
+    route.ignoresPathCase = ignoresPathCase ?? false
     return route
   }
 

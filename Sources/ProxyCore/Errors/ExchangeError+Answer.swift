@@ -40,7 +40,7 @@ extension ExchangeError {
         detail: "With the token added they do not fit into the proxy's buffer.",
         hint: "Send fewer or shorter fields; cookies are the usual cause.", proxyStatus: "http_request_error",
         proxyStatusDetails: "head too large")
-    case .noRoute(let target, let nearest): Self.noRoute(target, nearest)
+    case .noRoute(let target, let path, let nearest): Self.noRoute(target, path, nearest)
     case .notMounted(let path): Self.notMounted(path)
     case .leavesRoute(let route):
       ErrorAnswer(
@@ -152,12 +152,15 @@ extension ExchangeError {
     }
   }
 
-  private static func noRoute(_ target: String, _ nearest: String?) -> ErrorAnswer {
+  private static func noRoute(_ target: String, _ path: String?, _ nearest: String?) -> ErrorAnswer {
     let likely = nearest.map { " The most similar one known is \($0)." } ?? ""
+    let others = path == nil ? "" : " The routes for \(target) are for other paths."
     return ErrorAnswer(
       status: 403, title: "No route",
-      detail: "No route in proxy.conf matches \(target).\(likely)",
-      hint: "To allow it, add under routes: \"- name: …\", \"match: \(target)\" and \"credentials: …\".",
+      detail: "No route in proxy.conf matches \(target)\(path ?? "").\(others)\(likely)",
+      hint: path == nil
+        ? "To allow it, add under routes: \"- name: …\", \"match: \(target)\" and \"credentials: …\"."
+        : "To allow it, add a match to a route that begins with \(target) and takes this path, or ask for one that has a route.",
       proxyStatus: "http_request_denied", proxyStatusDetails: "no route")
   }
 

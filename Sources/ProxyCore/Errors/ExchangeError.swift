@@ -27,8 +27,9 @@ indirect enum ExchangeError: Error {
   case proxyHeader
 
   // The rules.
-  /// No route names this target: what the client asked for, and the known name most like it.
-  case noRoute(target: String, nearest: String?)
+  /// No route takes this target: the host and port that the client asked for, its path where the host has routes for other
+  /// paths, and the known name most like it.
+  case noRoute(target: String, path: String?, nearest: String?)
   /// No route is mounted where this path is.
   case notMounted(path: String)
   /// The path's dot segments lead out of what the route covers.

@@ -91,7 +91,7 @@ enum PolicyRefusal {
         detail: "As it was sent, \(path) is for the route \(route.name); \(conflict.text).",
         hint:
           "Send the path that is meant, without percent-encoded letters, dots and slashes, and without \\, //, ;parameters, "
-          + "and segments of dots and spaces such as /./, /../ and /.../.",
+          + "and segments of dots and spaces such as /./, /../ and /.../. A base URL that ends in / is the usual cause of //.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "ambiguous path")
     case .overrides(.method, let field, let route):
       ErrorAnswer(

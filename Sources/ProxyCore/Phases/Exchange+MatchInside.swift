@@ -35,8 +35,7 @@ extension Exchange {
       route = found
       throw .denied(.ambiguousPath(shownPath(target), conflict, found))
     case .nothing:
-      let path = text(of: target.path)
-      throw .noRoute(target: Self.shortened(tunnel.hostText + (path.isEmpty ? "/" : path)), nearest: nil)
+      throw .noRoute(target: tunnel.hostText, path: shownPath(target), nearest: nil)
     }
   }
 }

@@ -70,7 +70,16 @@ extension Exchange {
       return .notMounted(path: path.isEmpty ? "/" : path)
     }
     let port = authority.port.map { ":\($0)" } ?? ""
-    return .noRoute(target: name(of: authority) + port, nearest: nearest(to: authority))
+    let host = name(of: authority) + port
+    if servesOtherPaths(of: authority, target) { return .noRoute(target: host, path: shownPath(target), nearest: nil) }
+    return .noRoute(target: host, path: nil, nearest: nearest(to: authority))
+  }
+
+  /// Whether there are routes for the host and port, and so only the path has none.
+  private func servesOtherPaths(of authority: Authority, _ target: RequestTarget) -> Bool {
+    guard let input = connection.input else { return false }
+    let port = authority.port ?? (target.scheme ?? .http).defaultPort
+    return worker.table.serves(host: input.readableBytes.extracting(authority.host.range), port: port)
   }
 
   /// The known host most like this one; nil also when there have been many such questions just now.

@@ -83,6 +83,9 @@ final class RouteTable: Sendable {
   /// tunnel is somebody else's.
   func names(host: Span<UInt8>) -> Bool { byHost.value(for: host).map { hosts[$0].servesRequests } ?? false }
 
+  /// Whether there is a route for some path of `host` on `port`.
+  func serves(host: Span<UInt8>, port: UInt16) -> Bool { position(of: host, port) != nil }
+
   /// The route for a request whose target names a host (absolute form).
   func route(host: Span<UInt8>, port: UInt16, path: Span<UInt8>) -> Finding {
     guard let position = position(of: host, port), let found = hosts[position].find(port, path) else { return .nothing }
