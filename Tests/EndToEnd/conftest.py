@@ -91,8 +91,16 @@ def tls_context(authority) -> ssl.SSLContext:
 
 
 @pytest.fixture
+def refusing_port():
+    """A port that refuses connections during the test: it is taken, and nobody listens on it."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+@pytest.fixture
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A port to listen on. To be refused, use `refusing_port`: another program may take this one."""
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         return reserved.getsockname()[1]
 

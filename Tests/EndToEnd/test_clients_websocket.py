@@ -87,8 +87,8 @@ def test_websockets_with_a_proxy_asks_for_a_tunnel_and_has_its_token_inside(star
     assert all("error" not in line for line in lines)
 
 
-def test_websockets_hears_why_it_was_refused(start_proxy, free_port):
-    proxy = start_proxy({"forward_to": f"http://127.0.0.1:{free_port}"})
+def test_websockets_hears_why_it_was_refused(start_proxy, refusing_port):
+    proxy = start_proxy({"forward_to": f"http://127.0.0.1:{refusing_port}"})
     with pytest.raises(InvalidStatus) as refused:
         connect(proxy.url.replace("http:", "ws:") + "/api/chat")
     answer = refused.value.response

@@ -143,10 +143,10 @@ def test_a_request_that_fails_gives_its_place_back(start_proxy, origin, script):
     assert proxy.connect().exchange(get("http://api.internal/")).status == 200
 
 
-def test_what_the_proxy_answers_itself_gives_its_place_back(start_proxy, origin, authlib, free_port):
+def test_what_the_proxy_answers_itself_gives_its_place_back(start_proxy, origin, authlib, refusing_port):
     proxy = start_proxy(
         {"forward_to": origin.url, "concurrency": 1},
-        {"name": "down", "match": "down.internal", "mount": None, "forward_to": f"http://127.0.0.1:{free_port}",
+        {"name": "down", "match": "down.internal", "mount": None, "forward_to": f"http://127.0.0.1:{refusing_port}",
          "credentials": "none", "audience": None, "concurrency": 1})
     authlib.answer(500, "broken")
     client = proxy.connect()

@@ -25,7 +25,9 @@ def held(origin):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_running_request_is_finished_and_new_connections_are_refused(proxy, origin, held, number):
+def test_a_running_request_is_finished_and_new_connections_are_refused(start_proxy, origin, held, number):
+    # An address of its own: on that of the others, another program may get the port as soon as it is free.
+    proxy = start_proxy({"forward_to": origin.url}, listen=["127.0.7.2:0"])
     client = proxy.connect().send(get("http://api.internal/long"))
     origin.wait_for_requests(1)
     proxy.signal(number)

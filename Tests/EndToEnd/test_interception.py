@@ -272,8 +272,8 @@ def test_large_content_is_uploaded_whole_in_any_framing(proxy, origin, intercept
     assert [request.body == content for request in origin.requests] == [True, True]
 
 
-def test_an_error_of_the_proxy_is_read_inside_the_tunnel(start_proxy, interception, connect, free_port):
-    proxy = start_proxy({"tunnel": "intercept", "forward_to": f"http://127.0.0.1:{free_port}"},
+def test_an_error_of_the_proxy_is_read_inside_the_tunnel(start_proxy, interception, connect, refusing_port):
+    proxy = start_proxy({"tunnel": "intercept", "forward_to": f"http://127.0.0.1:{refusing_port}"},
                         interception=interception.settings)
     client = connect(proxy)
     for _ in range(2):

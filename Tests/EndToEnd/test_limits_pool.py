@@ -65,8 +65,8 @@ def test_the_figures_of_all_loops_are_one_series(start_proxy, origin, loops):
     assert proxy.metrics().count("m2m_proxy_upstream_connections{") == 1
 
 
-def test_an_upstream_that_cannot_be_reached_leaves_no_figures_behind(start_proxy, free_port):
-    upstream = f"http://127.0.0.1:{free_port}"
+def test_an_upstream_that_cannot_be_reached_leaves_no_figures_behind(start_proxy, refusing_port):
+    upstream = f"http://127.0.0.1:{refusing_port}"
     proxy = start_proxy({"forward_to": upstream}, loops=1)
     assert proxy.connect().exchange(get("http://api.internal/x")).status == 502
     assert figures(proxy, upstream) == (0, 0, 0)

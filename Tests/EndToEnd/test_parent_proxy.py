@@ -137,8 +137,8 @@ def test_a_wildcard_goes_through_a_proxy_on_a_private_address(start_proxy, autho
     shop.stop()
 
 
-def test_the_variables_of_the_environment_are_not_obeyed(start_proxy, origin, authlib, parent, free_port):
-    dead = f"http://127.0.0.1:{free_port}"
+def test_the_variables_of_the_environment_are_not_obeyed(start_proxy, origin, authlib, parent, refusing_port):
+    dead = f"http://127.0.0.1:{refusing_port}"
     variables = {name: dead for name in ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]}
     proxy = start_proxy({"forward_to": origin.url}, environment=variables)
     assert proxy.connect().exchange(get("http://api.internal/")).status == 200
@@ -190,13 +190,13 @@ def test_tinyproxys_own_refusals_are_told(start_proxy, origin, authlib, tinyprox
 
 
 def test_a_proxy_that_is_not_there_or_hangs_up_is_told_apart_from_the_upstream(
-        start_proxy, origin, authlib, parent, free_port):
+        start_proxy, origin, authlib, parent, refusing_port):
     def route(name: str, parent_proxy: str) -> dict:
         return {"name": name, "match": f"{name}.internal", "mount": f"/{name}", "forward_to": origin.url,
                 "parent_proxy": parent_proxy, "credentials": "none", "audience": None}
 
     parent.answer = b""
-    proxy = start_proxy(route("gone", f"http://127.0.0.1:{free_port}"), route("mute", parent.url),
+    proxy = start_proxy(route("gone", f"http://127.0.0.1:{refusing_port}"), route("mute", parent.url),
                         route("unknown", "http://proxy.invalid:3128"), {"forward_to": origin.url})
     for name in ["gone", "mute", "unknown"]:
         answer = proxy.connect().exchange(get(f"http://{name}.internal/"))

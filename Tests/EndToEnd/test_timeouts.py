@@ -20,12 +20,10 @@ def problem_of(proxy, status: int):
     return answer, problem
 
 
-def test_an_upstream_that_refuses_connections_is_a_502_naming_it(start_proxy):
-    with socket.create_server(("127.0.0.1", 0)) as reserved:
-        port = reserved.getsockname()[1]
-    answer, problem = problem_of(start_proxy({"forward_to": f"http://127.0.0.1:{port}"}), 502)
+def test_an_upstream_that_refuses_connections_is_a_502_naming_it(start_proxy, refusing_port):
+    answer, problem = problem_of(start_proxy({"forward_to": f"http://127.0.0.1:{refusing_port}"}), 502)
     assert b"error=connection_refused" in answer.value("proxy-status")
-    assert f"127.0.0.1:{port}" in problem["detail"]
+    assert f"127.0.0.1:{refusing_port}" in problem["detail"]
 
 
 def test_an_upstream_whose_name_does_not_resolve_is_a_502_naming_it(start_proxy):

@@ -170,10 +170,10 @@ def test_a_client_that_the_route_does_not_allow_has_no_tunnel(start, origin):
 
 
 @pytest.mark.parametrize("lead, error", [({}, "upstream_dns"), ({"tunnel_example": ["127.0.0.1"]}, "upstream_connect")])
-def test_what_cannot_be_reached_is_an_answer_and_not_a_tunnel(start, free_port, lead, error):
-    proxy = start(free_port, lead=lead)
-    problem = refused(proxy.connect(), connect(f"tunnel.example:{free_port}") + b"behind", 502)
-    assert f"tunnel.example:{free_port}" in problem["detail"] and "http://" not in problem["detail"]
+def test_what_cannot_be_reached_is_an_answer_and_not_a_tunnel(start, refusing_port, lead, error):
+    proxy = start(refusing_port, lead=lead)
+    problem = refused(proxy.connect(), connect(f"tunnel.example:{refusing_port}") + b"behind", 502)
+    assert f"tunnel.example:{refusing_port}" in problem["detail"] and "http://" not in problem["detail"]
     assert proxy.requests_logged(1)[0]["error"] == error
 
 

@@ -7,14 +7,15 @@ final class TestClient {
   private let socket: Int32
   private var received = ""
 
-  init(port: UInt16) throws {
+  /// Connects to `port` of an IPv4 address of this machine.
+  init(port: UInt16, host: String = "127.0.0.1") throws {
     socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var patience = timeval(tv_sec: 20, tv_usec: 0)
     unsafe setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = port.bigEndian
-    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    guard unsafe inet_pton(AF_INET, host, &address.sin_addr) == 1 else { throw Failure.refused }
     let status = unsafe withUnsafePointer(to: &address) {
       unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
         unsafe connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
@@ -24,6 +25,16 @@ final class TestClient {
   }
 
   deinit { close(socket) }
+
+  /// Whether connections to `port` are refused, at the latest after some thousand attempts: a process that another test
+  /// starts can hold a closed socket open until it runs its program.
+  static func isRefused(port: UInt16, host: String) -> Bool {
+    for _ in 0..<5_000 {
+      guard (try? TestClient(port: port, host: host)) != nil else { return true }
+      usleep(1_000)
+    }
+    return false
+  }
 
   func send(_ text: String) {
     var rest = Array(text.utf8)[...]

@@ -48,3 +48,31 @@ public final class RawListener: @unchecked Sendable {
     return listener.port
   }
 }
+
+/// A port of 127.0.0.1 that is taken and on which nobody listens: it refuses connections as long as this lives.
+public final class TakenPort {
+  /// The port.
+  public let port: UInt16
+
+  private let descriptor: Int32
+
+  /// Takes a free port.
+  public init() throws {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let status = unsafe withUnsafeMutablePointer(to: &address) {
+      unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+        let bound = unsafe bind(descriptor, generic, length)
+        return bound == 0 ? unsafe getsockname(descriptor, generic, &length) : bound
+      }
+    }
+    self.descriptor = descriptor
+    port = UInt16(bigEndian: address.sin_port)
+    guard status == 0 else { throw RawSocket.Silence(received: "no port: errno \(errno)") }
+  }
+
+  deinit { _ = Glibc.close(descriptor) }
+}

@@ -247,11 +247,13 @@ import Upstream
 
   @Test("nobody listens: connect")
   func refused() throws {
-    let port = try RawListener().port
-    let pool = try PoolOnLoop(port: port)
+    // Kept until the end: a port that is free may become another test's.
+    let taken = try TakenPort()
+    let pool = try PoolOnLoop(port: taken.port)
     guard case .failure(.connect(let detail)) = try pool.connect() else {
-      return #expect(Bool(false), "nobody listens on port \(port)")
+      return #expect(Bool(false), "nobody listens on port \(taken.port)")
     }
+    withExtendedLifetime(taken) {}
     #expect(!detail.isEmpty)
     #expect(try pool.figures() == [0, 0, 0])
   }
