@@ -52,7 +52,8 @@ struct WarningTests {
   @Test("is given for a match with a slash at its end, if another route takes the path without it")
   func slash() throws {
     let all = "name: all, match: h"
-    let expected = "3:42: routes[1].match is h/x/, and /x without the slash is for the route all; write h/x to take both"
+    let expected =
+      "3:42: routes[1].match is h/x/, and /x without the slash is for the route all; write h/x to take both"
     #expect(try routeWarnings(all, "name: x, match: h/x/") == [expected])
     #expect(try routeWarnings(all, "name: x, match: h/x") == [])
     #expect(try routeWarnings(all, "name: x, match: [h/x/, h/x]") == [])

@@ -11,17 +11,19 @@ final class TestClient {
   init(port: UInt16, host: String = "127.0.0.1") throws {
     socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var patience = timeval(tv_sec: 20, tv_usec: 0)
-    unsafe setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+    for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
+      unsafe setsockopt(socket, SOL_SOCKET, option, &patience, socklen_t(MemoryLayout<timeval>.size))
+    }
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = port.bigEndian
-    guard unsafe inet_pton(AF_INET, host, &address.sin_addr) == 1 else { throw Failure.refused }
+    guard unsafe inet_pton(AF_INET, host, &address.sin_addr) == 1 else { throw Failure.silence(afterReceiving: host) }
     let status = unsafe withUnsafePointer(to: &address) {
       unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
         unsafe connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
       }
     }
-    guard status == 0 else { throw Failure.refused }
+    guard status == 0 else { throw errno == ECONNREFUSED ? Failure.refused : .silence(afterReceiving: "") }
   }
 
   deinit { close(socket) }
@@ -30,8 +32,14 @@ final class TestClient {
   /// starts can hold a closed socket open until it runs its program.
   static func isRefused(port: UInt16, host: String) -> Bool {
     for _ in 0..<5_000 {
-      guard (try? TestClient(port: port, host: host)) != nil else { return true }
-      usleep(1_000)
+      do {
+        _ = try TestClient(port: port, host: host)
+        usleep(1_000)
+      } catch Failure.refused {
+        return true
+      } catch {
+        return false
+      }
     }
     return false
   }
