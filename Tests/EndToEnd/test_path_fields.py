@@ -85,6 +85,9 @@ SOURCES_OUTSIDE = [
     ("http://single.internal/api/a", "x-ms-copy-source: https://h/b"), ("/rules/public/a", "X_Copy_From: private/x"),
     ("http://swift.internal/v1/a/public/x", "X-Copy-From: private/y"),
     ("http://swift.internal/v1/a/public/x", "Destination: /private/y"),
+    ("http://api.internal/a", "x-amz-copy-source: arn:aws:s3:eu-west-1:1:accesspoint/x/object/y"),
+    ("http://api.internal/a", "x-goog-copy-source: gs://admin/x"), ("http://api.internal/a", "x-ms-copy-source: //h/admin/x"),
+    pytest.param("http://api.internal/a", f"x-ms-copy-source: https://h/{'b' * 4100}", id="long"),
 ]
 
 

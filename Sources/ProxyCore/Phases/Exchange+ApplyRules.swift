@@ -61,12 +61,15 @@ extension Exchange {
     for line in head.fields where line.known == .other {
       guard let part = OverrideField(bytes.extracting(line.name.range)) else { continue }
       let value = bytes.extracting(line.value.range)
-      guard rules.allows(part, value: value), staysInRoute(part, value, route, bytes) else {
+      guard rules.allows(part, value: value) else {
         throw .denied(.overrides(part, field: text(of: line.name), route))
       }
       // Which of several is obeyed depends on the framework.
       guard seen & 1 << part.rawValue == 0 || !rules.allowsOne(part) else {
         throw .denied(.overrides(part, field: "The second \(text(of: line.name))", route))
+      }
+      guard staysInRoute(part, value, route, bytes) else {
+        throw .denied(.overrides(part, field: text(of: line.name), route))
       }
       seen |= 1 << part.rawValue
     }
@@ -76,11 +79,15 @@ extension Exchange {
 // MARK: Paths in fields
 
 extension Exchange {
+  /// Longer values are refused: several readings of each are compared, and no honest URL comes near it.
+  private static var longestNamed: Int { 4_096 }
+
   /// Whether the upstream, when it obeys a field with `value`, acts upon a path that the route may forward.
   private func staysInRoute(
     _ part: OverrideField, _ value: Span<UInt8>, _ route: ProxyRoute, _ bytes: Span<UInt8>
   ) -> Bool {
     guard route.rules.dependsOnPath else { return true }
+    guard value.count <= Self.longestNamed else { return false }
     let named = value.indices.map { value[$0] }
     switch part {
     case .method, .path: return true
@@ -108,6 +115,8 @@ extension Exchange {
       named = Array(named.dropFirst(scheme.count).drop { $0 != UInt8(ascii: "/") })
       guard !named.isEmpty else { return false }
     } else if !needsSlash, named.first != UInt8(ascii: "/") {
+      // Another scheme, or a name such as an ARN, which is no path.
+      guard !named.prefix(while: { $0 != UInt8(ascii: "/") }).contains(UInt8(ascii: ":")) else { return false }
       named.insert(UInt8(ascii: "/"), at: 0)
     }
     guard named.first == UInt8(ascii: "/") else { return false }
