@@ -13,35 +13,46 @@ struct PathClaim {
     return Match.port(match.port, takes: port) && Match.port(other.match.port, takes: port)
   }
 
-  /// Whether `path` is at or below the path of this one.
-  fileprivate func covers(_ path: String) -> Bool {
-    let own = match.path
-    return own.isEmpty || path == own || path.hasPrefix(own.hasSuffix("/") ? own : own + "/")
-  }
+  /// The host, without port and path.
+  fileprivate var place: Match { Match(host: match.host, isWildcard: match.isWildcard) }
 }
 
 extension RouteReader {
   /// Warns of paths that do not protect what their author may believe they do.
   func warnOfPaths() {
-    let hosts = Dictionary(grouping: pathClaims) { Match(host: $0.match.host, isWildcard: $0.match.isWildcard) }
+    let paths = Dictionary(grouping: pathClaims) { claim in
+      Match(host: claim.match.host, path: claim.match.path, isWildcard: claim.match.isWildcard)
+    }
+    let saidCase = Set(pathClaims.lazy.filter(\.saysCase).map(\.place))
     for claim in pathClaims where claim.match.path.count > 1 {
-      let all = (hosts[Match(host: claim.match.host, isWildcard: claim.match.isWildcard)] ?? []).filter {
-        $0.sharesPort(with: claim)
+      // Those that would take the path if this one were not there, the longest first.
+      let above = Self.beginnings(of: claim.match.path).flatMap { path in
+        (paths[Match(host: claim.match.host, path: path, isWildcard: claim.match.isWildcard)] ?? []).filter {
+          $0.sharesPort(with: claim)
+        }
       }
-      warnOfSlash(claim, all)
-      warnOfCase(claim, all.filter { $0.route != claim.route })
+      warnOfSlash(claim, above)
+      if !saidCase.contains(claim.place) { warnOfCase(claim, above) }
     }
   }
 
+  /// The paths of matches that cover `path`, but for itself: `/a/b/` is covered by `/a/b`, `/a/`, `/a`, `/` and "".
+  private static func beginnings(of path: String) -> [String] {
+    var beginnings: [String] = []
+    var rest = Substring(path)
+    while !rest.isEmpty {
+      if rest.last == "/" { rest.removeLast() } else { while let last = rest.last, last != "/" { rest.removeLast() } }
+      beginnings.append(String(rest))
+    }
+    return beginnings
+  }
+
   /// A match with a slash at its end leaves the path without the slash to another route.
-  private func warnOfSlash(_ claim: PathClaim, _ all: [PathClaim]) {
-    guard claim.match.path.hasSuffix("/") else { return }
+  private func warnOfSlash(_ claim: PathClaim, _ above: [PathClaim]) {
+    guard claim.match.path.hasSuffix("/"), let other = above.first, other.route != claim.route else { return }
     let bare = String(claim.match.path.dropLast())
-    let covering = all.filter { $0.covers(bare) }
     // A match with exactly that path shows that its author has thought of it.
-    guard let other = covering.max(by: { $0.match.path.count < $1.match.path.count }), other.match.path != bare,
-      other.route != claim.route
-    else { return }
+    guard other.match.path != bare else { return }
     claim.setting.warn(
       """
       is \(claim.match), and \(bare) without the slash is for the route \(other.route); write \(withoutSlash(claim.match)) \
@@ -50,10 +61,8 @@ extension RouteReader {
   }
 
   /// Where rules differ by path, an upstream that ignores case lets another spelling past the stricter ones.
-  private func warnOfCase(_ claim: PathClaim, _ others: [PathClaim]) {
-    guard !claim.saysCase, !others.contains(where: \.saysCase),
-      let other = others.first(where: { $0.covers(claim.match.path) && $0.rules != claim.rules })
-    else { return }
+  private func warnOfCase(_ claim: PathClaim, _ above: [PathClaim]) {
+    guard let other = above.first(where: { $0.route != claim.route && $0.rules != claim.rules }) else { return }
     claim.setting.warn(
       """
       is \(claim.match), whose rules are not those of the route \(other.route), and the same path in other case is for the \
