@@ -2,30 +2,76 @@
 ///
 /// One pool belongs to one event loop. It keeps at most `keeping` free buffers, the most recently used first: work that
 /// gives its buffers back before it waits makes that work for all connections in the same few, which the processor's
-/// caches hold.
+/// caches hold. ``trim()`` gives what was not needed for a while back to the system.
+///
+/// When the pool's account is near its limit, new buffers are smaller, and only a few free ones are kept.
 public final class BufferPool {
-  /// The capacity of every buffer of this pool, in bytes.
+  /// The capacity of the buffers that ``lend()`` returns, in bytes.
   public let bufferCapacity: Int
+  /// The least capacity of the buffers that ``lendForHead()`` returns.
+  public let headCapacity: Int
+  /// The capacity of a buffer for content when the account is near its limit; less when it is tight.
+  public var thriftyCapacity: Int { account.isTight ? 4 * 1024 : 16 * 1024 }
+  /// Where the memory of the buffers counts.
+  public let account: MemoryAccount
   /// In the place of a buffer where there is nothing to hold; not lent, and given back to no avail.
   public let empty = ByteBuffer(capacity: 0)
+  /// Called when a buffer was taken from the system.
+  public var onGrowth: (() -> Void)?
 
-  private let keeping: Int
+  private let mostKept: Int
+  // How many are kept at the moment.
+  private var keeping: Int
   private var free: [ByteBuffer] = []
   private var freeSmall: [ByteBuffer] = []
+  // Whether a buffer was taken from the system since the last ``trim()``.
+  private var hasGrown = false
 
   // What is only waited with is mostly the head of a request, and most heads are smaller than this.
   private static let smallCapacity = 1024
   private static let smallKept = 1024
+  // How many free buffers are kept whatever happens, of each kind.
+  private static let fewKept = 4
+  private static let fewSmallKept = 64
 
   /// A pool of buffers of `bufferCapacity` bytes that keeps up to `keeping` of them for reuse.
-  public init(bufferCapacity: Int, keeping: Int) {
+  ///
+  /// - Parameter headCapacity: what a buffer for a message's head holds when the account is near its limit; without it,
+  ///   `bufferCapacity`.
+  public init(
+    bufferCapacity: Int, keeping: Int, headCapacity: Int? = nil, account: MemoryAccount = MemoryAccount(limit: nil)
+  ) {
     self.bufferCapacity = bufferCapacity
+    self.headCapacity = min(headCapacity ?? bufferCapacity, bufferCapacity)
+    self.account = account
+    mostKept = keeping
     self.keeping = keeping
   }
 
+  /// How many free buffers there are, the small ones included.
+  public var freeBuffers: Int { free.count + freeSmall.count }
+
   /// An empty buffer; give it back with ``giveBack(_:)``.
   public func lend() -> ByteBuffer {
-    free.popLast() ?? ByteBuffer(capacity: bufferCapacity)
+    free.popLast() ?? make(bufferCapacity)
+  }
+
+  /// An empty buffer for the head of a message and what comes with it; smaller when the account is near its limit.
+  public func lendForHead() -> ByteBuffer {
+    free.popLast() ?? make(account.isNear ? headCapacity : bufferCapacity)
+  }
+
+  /// An empty buffer for content, of which at least `count` bytes are there already; smaller when the account is near its limit.
+  public func lendForContent(atLeast count: Int = 0) -> ByteBuffer {
+    free.popLast() ?? make(account.isNear ? min(max(count, thriftyCapacity), bufferCapacity) : bufferCapacity)
+  }
+
+  private func make(_ capacity: Int) -> ByteBuffer {
+    let buffer = ByteBuffer(capacity: capacity, account: account)
+    hasGrown = true
+    if account.isNear { keepFew() }
+    onGrowth?()
+    return buffer
   }
 
   /// Takes `buffer` back for the next borrower; what is in it is dropped.
@@ -56,17 +102,17 @@ public final class BufferPool {
   /// Takes `buffer`, which is to be waited with, and returns what is in it in as small a buffer as that fits into.
   public func shrink(_ buffer: ByteBuffer) -> ByteBuffer {
     guard buffer.capacity > Self.smallCapacity, buffer.count <= Self.smallCapacity else { return buffer }
-    return move(buffer, to: freeSmall.popLast() ?? ByteBuffer(capacity: Self.smallCapacity))
+    return move(buffer, to: lendSmall())
   }
 
   /// An empty small buffer, for what may come slowly and is not needed before it is whole; see ``double(_:)``.
   public func lendSmall() -> ByteBuffer {
-    freeSmall.popLast() ?? ByteBuffer(capacity: Self.smallCapacity)
+    freeSmall.popLast() ?? make(Self.smallCapacity)
   }
 
   /// Takes `buffer`, and returns what is in it in one that is twice as large.
   public func double(_ buffer: ByteBuffer) -> ByteBuffer {
-    move(buffer, to: ByteBuffer(capacity: max(Self.smallCapacity, buffer.capacity * 2)))
+    move(buffer, to: make(max(Self.smallCapacity, buffer.capacity * 2)))
   }
 
   /// Takes `buffer`, which a wait begins with, and returns what is in it in a small buffer, or in one that is less than twice
@@ -75,17 +121,42 @@ public final class BufferPool {
     var capacity = Self.smallCapacity
     while capacity < buffer.count { capacity *= 2 }
     guard capacity < buffer.capacity else { return buffer }
-    return move(buffer, to: capacity == Self.smallCapacity ? lendSmall() : ByteBuffer(capacity: capacity))
+    return move(buffer, to: capacity == Self.smallCapacity ? lendSmall() : make(capacity))
   }
 
-  /// Takes `buffer`, which may have been shrunk, and returns what is in it in one that has room for more.
+  /// Takes `buffer`, which may have been shrunk, and returns what is in it in one that has room for a head.
   public func grow(_ buffer: ByteBuffer) -> ByteBuffer {
-    buffer.capacity < bufferCapacity ? move(buffer, to: lend()) : buffer
+    buffer.capacity < headCapacity ? move(buffer, to: lendForHead()) : buffer
   }
 
   private func move(_ buffer: ByteBuffer, to other: ByteBuffer) -> ByteBuffer {
     other.append(buffer.readableBytes)
     giveBack(buffer)
     return other
+  }
+
+  // MARK: Giving back to the system
+
+  /// Frees half of the free buffers if none was taken from the system since the last call, down to a few that are always kept;
+  /// all others at once when the account is near its limit. True while there are more to free.
+  public func trim() -> Bool {
+    let wasNeeded = hasGrown
+    hasGrown = false
+    if account.isNear {
+      keepFew()
+    } else {
+      keeping = mostKept
+      if !wasNeeded {
+        free.removeFirst(max(0, free.count - Self.fewKept + 1) / 2)
+        freeSmall.removeFirst(max(0, freeSmall.count - Self.fewSmallKept + 1) / 2)
+      }
+    }
+    return free.count > Self.fewKept || freeSmall.count > Self.fewSmallKept
+  }
+
+  private func keepFew() {
+    keeping = min(mostKept, Self.fewKept)
+    if free.count > keeping { free.removeFirst(free.count - keeping) }
+    if freeSmall.count > Self.fewSmallKept { freeSmall.removeFirst(freeSmall.count - Self.fewSmallKept) }
   }
 }

@@ -14,14 +14,22 @@
 
   // Owned by this object alone, and never handed out beyond a call.
   private let storage: UnsafeMutableRawPointer
+  private let account: MemoryAccount?
 
   /// Allocates room for `capacity` bytes, uninitialised: pages that are never written cost no memory.
-  public init(capacity: Int) {
+  ///
+  /// - Parameter account: where the capacity counts for as long as the buffer lives.
+  public init(capacity: Int, account: MemoryAccount? = nil) {
     self.capacity = capacity
+    self.account = account
     unsafe storage = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)
+    account?.charge(capacity)
   }
 
-  deinit { unsafe storage.deallocate() }
+  deinit {
+    unsafe storage.deallocate()
+    account?.release(capacity)
+  }
 
   /// The number of readable bytes.
   public var count: Int { end - start }

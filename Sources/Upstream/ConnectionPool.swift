@@ -130,6 +130,13 @@ struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
     return expired
   }
 
+  /// Takes out `count` of the connections that nobody uses, or all of them: those that were not used for longest.
+  mutating func takeLongestIdle(_ count: Int) -> [Connection] {
+    let taken = idle.prefix(count).map(\.connection)
+    for _ in taken { close(idle.removeFirst().place) }
+    return taken
+  }
+
   private mutating func nextWaiter() -> (waiter: Waiter, client: ClientKey)? {
     waiters.isEmpty ? nil : waiters.next(held: clients.counted())
   }

@@ -1,3 +1,4 @@
+internal import Bytes
 internal import CCurl
 internal import COpenSSL
 internal import Cryptography
@@ -26,10 +27,11 @@ internal import Reactor
   // Noted in the middle of a call of libcurl's, in which its handles must not be touched, and reported after it.
   private var failure: UpstreamError?
   private let timer = LoopTimer()
+  private var charge: MemoryCharge?
 
   init(
     url: String, loop: EventLoop, share: CurlShare, trust: TrustStore, destination: DestinationCheck,
-    options: ConnectionOptions
+    options: ConnectionOptions, account: MemoryAccount
   ) throws(UpstreamError) {
     identity = try options.clientCertificate.map { certificate throws(UpstreamError) in
       do {
@@ -50,6 +52,7 @@ internal import Reactor
     self.trust = trust
     self.destination = destination
     parentProxy = options.parentProxy
+    charge = MemoryCharge(MemoryCost.upstream + (url.hasPrefix("https:") ? MemoryCost.upstreamTLS : 0), to: account)
     unsafe errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
     unsafe errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
     timer.action = { [unowned self] in timeout() }
@@ -173,6 +176,7 @@ internal import Reactor
     unsafe curl_multi_remove_handle(multi, easy)
     unsafe curl_easy_cleanup(easy)
     unsafe curl_multi_cleanup(multi)
+    charge = nil
   }
 
   private func forgetSockets() {

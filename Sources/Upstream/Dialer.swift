@@ -1,3 +1,4 @@
+public import Bytes
 internal import CCurl
 internal import Glibc
 public import Reactor
@@ -8,12 +9,18 @@ public final class Dialer {
   let loop: EventLoop
   private let trust: TrustStore
   private let share: CurlShare
+  private let account: MemoryAccount
 
   /// Where this process serves clients, which no connection to an upstream may lead to.
   public var ownListeners = OwnListeners()
 
   /// A dialer of `loop` that verifies servers against `trust`.
-  public init(loop: EventLoop, trust: TrustStore) throws(UpstreamError) {
+  ///
+  /// - Parameter account: where the memory of its connections counts.
+  public init(
+    loop: EventLoop, trust: TrustStore, account: MemoryAccount = MemoryAccount(limit: nil)
+  ) throws(UpstreamError) {
+    self.account = account
     self.loop = loop
     self.trust = trust
     share = try CurlShare()
@@ -52,7 +59,9 @@ public final class Dialer {
   func transfer(
     url: String, _ destination: DestinationCheck, _ options: ConnectionOptions
   ) throws(UpstreamError) -> CurlTransfer {
-    try CurlTransfer(url: url, loop: loop, share: share, trust: trust, destination: destination, options: options)
+    try CurlTransfer(
+      url: url, loop: loop, share: share, trust: trust, destination: destination, options: options,
+      account: account)
   }
 
   private static func stream(

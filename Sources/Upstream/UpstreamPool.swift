@@ -193,6 +193,12 @@ public final class UpstreamPool {
     for connection in pool.expire(idleSince: .never) { close(idle: connection) }
   }
 
+  /// Closes `count` of the connections that nobody uses, those first that were not used for longest.
+  public func closeLongestIdle(_ count: Int) {
+    for connection in pool.takeLongestIdle(count) { close(idle: connection) }
+    noteIfEmpty()
+  }
+
   /// Ends the pool, which no request uses any more.
   public func close() {
     closeIdle()

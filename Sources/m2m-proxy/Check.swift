@@ -14,6 +14,7 @@ struct Check: ParsableCommand {
     let authority = try loaded.authority()
     print(RouteReport(loaded.configuration).text)
     if let authority { print(authority.line) }
+    print("memory   \(MemoryBound(loaded.configuration.limits.memory))")
     for warning in loaded.configuration.warnings + (authority?.warnings ?? []) { print("warning  \(warning)") }
     print("\(loaded.path) is valid.")
   }

@@ -18,6 +18,7 @@ struct Run: ParsableCommand {
 
   func run() throws {
     let started = ContinuousClock.now
+    Proxy.prepareMemory()
     // That nobody reads our output any more is no reason to end.
     signal(SIGPIPE, SIG_IGN)
     try holdUnusedSignals()

@@ -11,6 +11,7 @@ struct StartReport {
     var lines = ["m2m-proxy \(M2MProxy.version) · \(loaded.path) · \(loops)"]
     lines += proxy.listeners.map { "listen   \($0)" }
     if let admin = proxy.adminAddress { lines.append("admin    http://\(admin)   health, metrics") }
+    lines.append("memory   \(proxy.memoryBound)")
     if let store = configuration.tokenStore { lines.append("tokens   \(store.directory)   encrypted, shared") }
     if let authority { lines.append(authority.line) }
     lines.append(RouteReport(configuration).text)

@@ -56,6 +56,19 @@ import Testing
     }
   }
 
+  @Test("content arrives whole in buffers that are given back before each wait", arguments: combinations.indices)
+  func economy(_ index: Int) throws {
+    for capacity in [256, 4096] {
+      for window in [1, 2, 7, 31, Int.max] {
+        for piece in [1, 3, 16, Int.max] {
+          var (script, name) = Self.combinations[index]
+          (script.capacity, script.window, script.piece, script.economizes) = (capacity, window, piece, true)
+          try expectContent(script, "\(name), \(piece) bytes at a time, stopping after \(window)")
+        }
+      }
+    }
+  }
+
   @Test("buffers smaller than the content do", arguments: combinations.indices)
   func smallBuffers(_ index: Int) throws {
     for capacity in 40...64 {

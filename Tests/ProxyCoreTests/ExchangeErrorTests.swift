@@ -65,7 +65,7 @@ import Upstream
       .misdirected(.serverName("x.test", tunnel: "api.test:443")),
       .clientTLS(.distrusted(alert: "unknown_ca"), inside: "api.test"), .clientTLS(.closed, inside: "api.test"),
       .interception(.failed("out of memory")),
-      .proxyHeader,
+      .proxyHeader, .noMemory,
     ] + upstreamErrors.map { .upstream($0, route) } + PlaceRefusal.allCases.map { .noPlace(route, $0) }
 
   /// The number of the case: whoever adds one is told here to add it to `all`.
@@ -105,12 +105,13 @@ import Upstream
     case .proxyHeader: 31
     case .caller: 32
     case .tokenRequest: 33
+    case .noMemory: 34
     }
   }
 
   @Test("every kind of error is among those that are tested")
   func completeness() {
-    #expect(Set(Self.all.map(number)) == Set(0...33))
+    #expect(Set(Self.all.map(number)) == Set(0...34))
   }
 
   @Test("every error has a name for metrics that does not depend on what is in it", arguments: all.indices)

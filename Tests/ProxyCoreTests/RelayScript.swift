@@ -20,6 +20,8 @@ struct RelayScript {
   var window = Int.max
   var capacity = 256
   var isEnded = false
+  /// Whether memory is short, so that each wait begins with as little as possible.
+  var economizes = false
 
   struct Outcome: Equatable {
     var sent: String
@@ -44,6 +46,7 @@ struct RelayScript {
     var idleSteps = 0
     while !relay.isFinished {
       let progress = try relay.step(from: source, to: sink)
+      if economizes { relay.economize() }
       if !sink.isWritable {
         sink.window = window
         sink.signal(.writable)
@@ -52,7 +55,8 @@ struct RelayScript {
       precondition(idleSteps < 3, "the relay stands still")
     }
     // What was not needed any more: in the buffer, or not even received.
-    let rest = (0..<input.count).map { input.readableBytes[$0] } + source.pieces.flatMap(\.self)
+    let unread = relay.input
+    let rest = (0..<unread.count).map { unread.readableBytes[$0] } + source.pieces.flatMap(\.self)
     precondition(relay.bytesSent == UInt64(sink.sent.count), "what was sent is counted")
     return Outcome(
       sent: String(decoding: sink.sent, as: UTF8.self), rest: String(decoding: rest, as: UTF8.self),

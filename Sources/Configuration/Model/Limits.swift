@@ -28,6 +28,8 @@ public struct Limits: Sendable, Hashable {
   /// Bytes of a request's content; nil for no limit.
   public var body: Int?
 
+  /// What buffers and connections take in the whole process.
+  public var memory = MemoryLimit.automatic
   /// Bytes of a buffer: content on its way, in one direction of one request.
   public var buffer = 128 * 1024
   /// Bytes of a request's content that are kept so that it can be sent again.
@@ -38,6 +40,16 @@ public struct Limits: Sendable, Hashable {
 
   /// The defaults.
   public init() {}
+}
+
+/// How much memory buffers and connections may take.
+public enum MemoryLimit: Sendable, Hashable {
+  /// What the control group of the process allows for; no limit where it sets none.
+  case automatic
+  /// No limit.
+  case off
+  /// So many bytes.
+  case bytes(Int)
 }
 
 /// The part of something limited that one client may have.

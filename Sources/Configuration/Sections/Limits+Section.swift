@@ -5,6 +5,7 @@ extension Limits {
     section.read("request_line", .size(512...48 * 1024), into: &requestLine)
     section.read("fields", .count(1...1000), into: &fields)
     section.read("response_head", .size(1024...48 * 1024), into: &responseHead)
+    section.read("memory", .memoryLimit, into: &memory)
     section.read("buffer", .size(16 * 1024...1024 * 1024), into: &buffer)
     section.read("body", .bodySize, into: &body)
     section.read("min_rate", .rate, into: &minRate)

@@ -86,6 +86,17 @@ extension Format<Int?> {
   }
 }
 
+extension Format<MemoryLimit> {
+  /// A size, or `off` for no limit.
+  static var memoryLimit: Self {
+    Format("off, or a size from 16MB to 1024GB, such as 64MB or 1GB") { text throws(Refusal) in
+      if text == "off" { return .off }
+      guard let bytes = sizeInBytes(text), (16 << 20...1 << 40).contains(bytes) else { throw Refusal() }
+      return .bytes(bytes)
+    }
+  }
+}
+
 extension Format<ClientShare?> {
   /// A part from `1%` to `99%`, or `off` for no bound.
   static var clientShare: Self {

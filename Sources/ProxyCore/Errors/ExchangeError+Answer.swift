@@ -34,6 +34,14 @@ extension ExchangeError {
         hint: "Close connections that are not in use; limits.connections_per_client in proxy.conf sets the bound.",
         proxyStatus: "connection_limit_reached", retryAfter: 1)
     case .noPlace(let route, let refusal): refusal.answer(route)
+    case .noMemory:
+      ErrorAnswer(
+        status: 503, title: "The proxy has no memory left for this request",
+        detail: "The requests that are under way take as much memory as they may, and no room came in time.",
+        hint: """
+          Send it again later. limits.memory in proxy.conf sets the bound; clients that read slowly hold most of it, and           limits.min_rate and timeouts.body bound how slow they may be.
+          """,
+        proxyStatus: "connection_limit_reached", proxyStatusDetails: "memory", retryAfter: 1)
     case .headTooLarge:
       ErrorAnswer(
         status: 431, title: "The request's fields are too large",

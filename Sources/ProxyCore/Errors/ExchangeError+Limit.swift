@@ -10,6 +10,7 @@ extension ExchangeError {
     case .tooManyConnections: .connectionsPerClient
     case .headTooLarge: .head
     case .noPlace(_, let refusal): refusal.limit
+    case .noMemory: .memory
     case .tooManyHosts(_, let ofClient): ofClient ? .clientShare : .wildcardHosts
     case .upstream(.exhausted, _): .queue
     case .upstream(.clientShare, _): .clientShare

@@ -81,6 +81,8 @@ indirect enum ExchangeError: Error {
   case tooManyConnections
   /// As many requests of the route are under way as may be, or as many of this client.
   case noPlace(ProxyRoute, PlaceRefusal)
+  /// Buffers and connections take as much memory as they may.
+  case noMemory
   /// The request's fields do not fit into what is sent to an upstream.
   case headTooLarge
   /// The program ends before the request did.
@@ -107,7 +109,8 @@ extension ExchangeError {
     case .upstream, .upstreamBroken, .upstreamSpokeFirst, .upstreamTimeout, .response, .responseIncomplete,
       .tunnelBroken:
       .upstream
-    case .interception, .tooManyConnections, .tooManyHosts, .noPlace, .outOfTime, .tunnelIdle, .draining: .internal
+    case .interception, .tooManyConnections, .tooManyHosts, .noPlace, .noMemory, .outOfTime, .tunnelIdle, .draining:
+      .internal
     }
   }
 
@@ -145,6 +148,7 @@ extension ExchangeError {
     case .response: "malformed_response"
     case .responseIncomplete: "incomplete_response"
     case .noPlace(_, let refusal): refusal.kind
+    case .noMemory: "memory"
     case .headTooLarge: "head_too_large"
     case .outOfTime: "out_of_time"
     case .draining: "draining"

@@ -6,6 +6,9 @@ internal import Reactor
 ///
 /// At most one buffer of content is on the way: when the sink takes nothing, nothing is read from the source. One relay
 /// serves one message after the other.
+///
+/// The relay owns its buffers from ``begin(_:input:output:framing:passesTrailers:limit:kept:)`` on, and may replace them by
+/// smaller ones when memory is short; see ``economize()``.
 final class BodyRelay {
   /// Why the content cannot be moved on.
   enum Failure: Error {
@@ -83,7 +86,7 @@ final class BodyRelay {
     isEnded = false
   }
 
-  /// Lets go of the message; its buffers are for whoever has them.
+  /// Lets go of the message; the caller has given back or taken the buffers.
   func end() {
     guard isBegun else { return }
     if kept != nil {
@@ -163,6 +166,25 @@ final class BodyRelay {
     if input.isEmpty { buffers.takeBack(&input) }
   }
 
+  /// Before a wait while memory is short: gives back what is empty, and keeps the rest in a buffer that just fits. Content
+  /// that comes afterwards is received into a smaller buffer.
+  func economize() {
+    guard isBegun else { return }
+    giveBackEmptyOutput()
+    if input.isEmpty { buffers.takeBack(&input) } else { input = buffers.fit(input) }
+  }
+
+  /// Before a wait for the sink: what it was sent from is empty where content is sent directly.
+  func giveBackEmptyOutput() {
+    if output.isEmpty { giveBackOutput() }
+  }
+
+  /// Gives back both buffers, and what is in them up.
+  func giveBackBuffers() {
+    giveBackOutput()
+    buffers.takeBack(&input)
+  }
+
   /// Gives back the buffer for the sink.
   func giveBackOutput() {
     buffers.takeBack(&output)
@@ -191,6 +213,7 @@ final class BodyRelay {
   /// Consumes from `input`; returns how much, 0 when there is no room for more.
   private func take() throws(WireError) -> Int {
     let input = input
+    if output.capacity == 0, framing == .chunked || decoder.framing == .chunked { output = buffers.lendForContent() }
     let output = output
     if framing == .chunked {
       let consumed = try ChunkedEncoder.append(from: &decoder, input.readableBytes, to: output)
@@ -211,8 +234,15 @@ final class BodyRelay {
   /// Writes what ends the content in this framing; false while there is no room for it.
   private func end() -> Bool {
     guard framing == .chunked else { return true }
-    return passesTrailers
-      ? ChunkedEncoder.finish(trailersOf: decoder, to: output) : ChunkedEncoder.finish(to: output)
+    if writeEnd() { return true }
+    // Trailers may be as long as a head, and the buffer one for content alone.
+    guard output.capacity < buffers.headCapacity else { return false }
+    output = buffers.grow(output)
+    return writeEnd()
+  }
+
+  private func writeEnd() -> Bool {
+    passesTrailers ? ChunkedEncoder.finish(trailersOf: decoder, to: output) : ChunkedEncoder.finish(to: output)
   }
 
   private func send(to sink: ByteStream) throws(Failure) -> Bool {
@@ -236,6 +266,7 @@ final class BodyRelay {
     "\(StreamError.truncated), and the content has no length: it may have been cut off (tls_truncation)"
 
   private func receive(from source: ByteStream) throws(Failure) -> Bool {
+    if input.capacity == 0 { input = buffers.lendForContent() }
     switch source.receive(into: input) {
     case .transferred:
       return true

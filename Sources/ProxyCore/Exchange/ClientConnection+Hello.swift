@@ -60,6 +60,7 @@ extension ClientConnection {
 
   /// Takes a place among the handshakes that are under way at the same time, if need be later, but not after the deadline.
   func enterHandshakes(_ client: ClientAddress) async throws(TLSFailure) {
+    if worker.memory.isTight { try await waitForMemory(client) }
     let gate = worker.handshakes
     if !gate.enter(client) {
       worker.metrics.reached(.handshakes)
@@ -74,6 +75,27 @@ extension ClientConnection {
       await worker.loop.yield()
     }
     worker.lastHandshake = worker.loop.now
+  }
+
+  /// Waits until there is memory for a session of TLS, but not after the deadline.
+  private func waitForMemory(_ client: ClientAddress) async throws(TLSFailure) {
+    waitsForMemory = true
+    defer { waitsForMemory = false }
+    worker.easeMemory()
+    switch worker.memoryGate.arrive(client.key, at: wakeup, worker.loop.now) {
+    case .begins: return
+    case .isRefused: throw .crowded
+    case .waits(let waiter):
+      worker.metrics.reached(.memory)
+      worker.watchMemory()
+      while !waiter.isAdmitted {
+        guard !isOverdue, !isAborted, !isGone, !waiter.isDisplaced else {
+          worker.memoryGate.withdraw(waiter, of: client.key)
+          throw isGone ? .closed : .crowded
+        }
+        await wakeup.wait()
+      }
+    }
   }
 
   /// Receives behind what there is, into a buffer that grows with it.

@@ -6,6 +6,7 @@ internal import Interception
 internal import Reactor
 internal import Secrets
 internal import SystemPackage
+internal import Upstream
 
 // Sendable because its worker's thread is the only one that touches it.
 /// A client's connection: one request after the other, each an ``Exchange``.
@@ -56,10 +57,17 @@ final class ClientConnection: @unchecked Sendable {
   /// Whether the program ends now, whatever is under way.
   private(set) var isAborted = false
 
+  /// Whether its request waits for memory.
+  var waitsForMemory = false
+  /// What it takes beside buffers, about: the object, its task, its socket in the kernel, and the session of TLS.
+  private(set) var chargedBytes = MemoryCost.client
+
   private let timer = LoopTimer()
 
   /// When an idle connection ends, at rest or not.
   private var idleDeadline = Instant.never
+  /// Since when there has been no request; ``Instant/never`` before the first one could come.
+  private(set) var idleSince = Instant.never
 
   // A client that sends one request after the other finds the task still there; what others leave is memory for those who
   // are busy.
@@ -212,6 +220,7 @@ final class ClientConnection: @unchecked Sendable {
   /// From now on there is time for the first byte of the next request.
   private func beginIdleness() {
     let now = worker.loop.now
+    idleSince = now
     idleDeadline = now + (isAdmitted ? worker.timeouts.idle : worker.timeouts.head)
     setDeadline(min(idleDeadline, restingMoment(after: now)))
   }
@@ -266,7 +275,7 @@ final class ClientConnection: @unchecked Sendable {
 
   /// Reads behind what has been received, into a buffer that is lent only for bytes that are there.
   func receive() -> IOResult {
-    let buffer = input ?? worker.buffers.lend()
+    let buffer = input ?? worker.buffers.lendForHead()
     let result = stream.receive(into: buffer)
     if case .transferred = result {
       input = buffer
@@ -327,6 +336,8 @@ final class ClientConnection: @unchecked Sendable {
     try await enterHandshakes(client)
     defer { worker.handshakes.leave(client) }
     let encrypted = try takeOver(context())
+    chargedBytes += MemoryCost.clientTLS
+    worker.memory.charge(MemoryCost.clientTLS)
     encrypted.observer = wakeup
     stream = encrypted
     isSecure = true
@@ -362,6 +373,23 @@ final class ClientConnection: @unchecked Sendable {
     }
   }
 
+  // MARK: Memory
+
+  /// Whether it has been idle since `moment` at least, and may be closed for the benefit of others.
+  func isIdle(since moment: Instant) -> Bool { isIdle && idleSince <= moment && input == nil }
+
+  /// Closes the connection, which is idle, unless a request has come that the loop has not looked at yet.
+  func giveWay() {
+    if !stream.isReadable, !stream.hasUnexpectedInput() { abort() }
+  }
+
+  /// Whose its request is, as far as the connection knows.
+  var requestClient: ClientKey {
+    if worker.callers != nil, let caller = knownCredentials?.caller ?? callerOfPeer { return ClientKey(caller: caller) }
+    guard case .counted(let address) = standing else { return .anyone }
+    return address.key
+  }
+
   // MARK: Ending
 
   /// The program is about to end: an idle connection closes now, a busy one after its request, which may have something
@@ -390,7 +418,7 @@ final class ClientConnection: @unchecked Sendable {
   private func closeGently() async {
     stream.finishSending()
     setDeadline(worker.loop.now + Self.lingeringTime)
-    let buffer = worker.buffers.lend()
+    let buffer = worker.buffers.lendForContent()
     defer { worker.buffers.giveBack(buffer) }
     var reads = 0
     while !isOverdue, !isAborted {

@@ -1,3 +1,4 @@
+internal import Bytes
 internal import HTTPWire
 internal import Reactor
 
@@ -9,6 +10,7 @@ extension Exchange {
   @inline(__always) func waitForUpload(_ route: ProxyRoute) async throws(ExchangeError) {
     uploadPace.moved(total: upload.decoder.payloadBytes)
     try keepPace(uploadPace, route)
+    if !upload.isFinished, worker.memory.isNear { upload.economize() }
     let isClientsTurn = !upload.decoder.isFinished && !uploadIsRefused && !upload.waitsForSink
     let began = worker.loop.now
     try await wait(overdue: uploadTimeout(route))
@@ -19,7 +21,9 @@ extension Exchange {
   ///
   /// - Throws: as ``wait(overdue:)`` does, and `clientTooSlow`.
   func waitForDownload(_ route: ProxyRoute) async throws(ExchangeError) {
+    if worker.memory.isNear { download.economize() }
     guard download.waitsForSink else { return try await wait(overdue: downloadTimeout(route)) }
+    download.giveBackEmptyOutput()
     downloadPace.moved(total: delivered)
     try keepPace(downloadPace, route)
     let began = worker.loop.now

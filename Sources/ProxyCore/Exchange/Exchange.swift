@@ -55,9 +55,9 @@ final class Exchange {
   /// Whether the upstream takes no more of the request's content.
   var uploadIsRefused = false
   var answerHead = ResponseHead()
-  /// Bytes of the upstream's answer, from the first one on.
+  /// Bytes of the upstream's answer, from the first one on, until `download` has them.
   var answerInput: ByteBuffer?
-  /// What the client is sent before the answer's content.
+  /// What the client is sent before the answer's content, until `download` has it.
   var answerOutput: ByteBuffer?
   let download: BodyRelay
   /// The protocols that the upstream may change the connection to, as places in the request's head.
@@ -103,6 +103,7 @@ final class Exchange {
       try matchRoute()
       try applyRules()
       try applyLimits()
+      if worker.memory.isTight { try await waitForMemory() }
       if target?.form == .authority {
         if route?.isIntercepted == true {
           try await interceptTunnel()
@@ -170,7 +171,10 @@ final class Exchange {
     endUpload()
     worker.buffers.takeBack(&answerInput)
     worker.buffers.takeBack(&answerOutput)
-    download.end()
+    if download.isBegun {
+      download.giveBackBuffers()
+      download.end()
+    }
     if tunnel != nil {
       tunnel!.giveBack(to: worker.buffers)
       tunnel = nil
@@ -200,7 +204,7 @@ final class Exchange {
     if rest.isEmpty || connection.input != nil {
       worker.buffers.giveBack(rest)
     } else {
-      connection.input = rest
+      connection.input = worker.buffers.grow(rest)
     }
   }
 

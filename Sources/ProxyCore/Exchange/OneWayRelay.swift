@@ -87,7 +87,7 @@ struct OneWayRelay {
   private mutating func receive(
     from source: ByteStream, _ acceptsTruncation: Bool, _ pool: BufferPool
   ) throws(Failure) -> Bool {
-    let buffer = pool.lend()
+    let buffer = pool.lendForContent()
     switch source.receive(into: buffer) {
     case .transferred:
       waiting = buffer

@@ -17,6 +17,7 @@ enum Limit: String, CaseIterable {
   case concurrencyWait = "concurrency.wait"
   case concurrencyClientShare = "concurrency.client_share"
   case handshakes
+  case memory
   case wildcardHosts = "wildcard_hosts"
   /// Descriptors, or the memory for them.
   case descriptors

@@ -1,4 +1,5 @@
 internal import Admin
+internal import Bytes
 internal import CLinux
 public import Configuration
 internal import FileStore
@@ -26,6 +27,8 @@ public final class Proxy {
   public let warnings: [String]
   /// The address of the admin listener, if there is one.
   public var adminAddress: String? { admin?.address }
+  /// How much memory buffers and connections may take, and who says so.
+  public let memoryBound: MemoryBound
   /// How many event loops serve.
   public var loopCount: Int { loops.count }
 
@@ -54,11 +57,15 @@ public final class Proxy {
       throw StartError("the event loops cannot be made: \(error)")
     }
 
+    memoryBound = MemoryBound(configuration.limits.memory)
+    let memory = MemoryAccount(limit: memoryBound.bytes)
     let trust: TrustStore
     do { trust = try TrustStore(caFile: configuration.tls.caFile) } catch { throw StartError("\(error)") }
     let dialers: [Dialer]
     do {
-      dialers = try loops.map { loop throws(UpstreamError) in try Dialer(loop: loop, trust: trust) }
+      dialers = try loops.map { loop throws(UpstreamError) in
+        try Dialer(loop: loop, trust: trust, account: memory)
+      }
     } catch {
       throw StartError("\(error)")
     }
@@ -84,13 +91,14 @@ public final class Proxy {
         loop: loop, table: plan.table, pools: plan.makePools(configuration, loops: loopCount, dialer, loop, registry),
         requestedHosts: RoutePlan.makeRequestedHosts(configuration, loops: loopCount, dialer, loop, registry),
         configuration: configuration, connectionLimit: share(configuration.limits.connections, of: loopCount),
-        handshakeLimit: share(configuration.limits.handshakes, of: loopCount),
+        handshakeLimit: share(configuration.limits.handshakes, of: loopCount), memory: memory, loopCount: loopCount,
         clients: census, callers: callers, metrics: WorkerMetrics(registry, routes: plan.table.routes),
         accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger, viaName: viaName,
         leaves: leaves)
     }
     for route in plan.table.routes { route.concurrency?.register(registry, route: route.name) }
     registry.registerProcessMetrics()
+    registry.show(memory)
     registry.gauge("m2m_proxy_clients", help: "Client addresses that have connections.") { Double(census.clients) }
     if let leaves {
       registry.counter(
@@ -111,6 +119,11 @@ public final class Proxy {
       for worker in workers { worker.closeListeners() }
       throw error
     }
+  }
+
+  /// Makes freed memory go back to the system. Call it before anything else.
+  public static func prepareMemory() {
+    clinux_prepare_allocator()
   }
 
   /// Keeps signals that the proxy has no use for from ending the process before it serves. Call it before any thread is

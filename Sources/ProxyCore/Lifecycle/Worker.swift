@@ -23,6 +23,19 @@ final class Worker: @unchecked Sendable {
   /// The least that clients must move, in bytes per second; nil for no such bound.
   let minRate: Int?
   let buffers: BufferPool
+  /// What buffers and connections of all loops take.
+  let memory: MemoryAccount
+  /// Where requests wait for memory.
+  private(set) lazy var memoryGate = MemoryGate(memory, queueLimit: memoryQueue, loops: loopCount) { [unowned self] in
+    countRequests()
+  }
+  let memoryTimer = LoopTimer()
+  let trimTimer = LoopTimer()
+  var isTrimming = false
+  /// When idle connections were last closed for want of memory.
+  var lastEase = Instant(nanoseconds: 0)
+  private let memoryQueue: Int
+  private let loopCount: Int
   let pools: [UpstreamPool]
   let requestedHosts: RequestedHosts
   /// Who may be calling; nil where proxy.conf knows nobody by name.
@@ -45,13 +58,14 @@ final class Worker: @unchecked Sendable {
   let requestsServed = Atomic<UInt64>(0)
 
   private var listeners: [Listener] = []
-  private var connections: [ObjectIdentifier: ClientConnection] = [:]
+  private(set) var connections: [ObjectIdentifier: ClientConnection] = [:]
   private let connectionLimit: Int
   private let clients: ClientCensus
   private var refusals = 0
   /// What is left of the lines that clients may bring about in the log.
   var notices = WorkerNotices()
-  private var exchanges: [Exchange] = []
+  /// Those that no request uses, the one used last at the end.
+  var exchanges: [Exchange] = []
   private var drained: (@Sendable () -> Void)?
   private var date = (second: UInt64(0), text: [UInt8]())
 
@@ -67,8 +81,8 @@ final class Worker: @unchecked Sendable {
   init(
     loop: EventLoop, table: RouteTable, pools: [UpstreamPool], requestedHosts: RequestedHosts,
     configuration: ProxyConfiguration,
-    connectionLimit: Int, handshakeLimit: Int = 512, clients: ClientCensus, callers: CallerDirectory? = nil,
-    metrics: WorkerMetrics,
+    connectionLimit: Int, handshakeLimit: Int = 512, memory: MemoryAccount = MemoryAccount(limit: nil),
+    loopCount: Int = 1, clients: ClientCensus, callers: CallerDirectory? = nil, metrics: WorkerMetrics,
     accessLog: AccessLog?, logger: Logger, viaName: ViaName = ViaName(), leaves: LeafCertificates? = nil
   ) {
     self.loop = loop
@@ -89,17 +103,29 @@ final class Worker: @unchecked Sendable {
     timeouts = PhaseTimeouts(configuration.timeouts)
     let limits = configuration.limits
     let capacity = Self.bufferCapacity(limits)
-    buffers = BufferPool(bufferCapacity: capacity, keeping: Self.bytesKept / capacity)
+    self.memory = memory
+    self.loopCount = loopCount
+    memoryQueue = share(limits.queue, of: loopCount)
+    // Free buffers are of no use to other loops.
+    let kept = min(Self.bytesKept, (memory.limit ?? .max) / 16 / loopCount)
+    buffers = BufferPool(
+      bufferCapacity: capacity, keeping: kept / capacity, headCapacity: Self.headCapacity(limits), account: memory)
     headLimits = HeadLimits(
       bytes: limits.head, requestLine: min(limits.requestLine, limits.head), fields: limits.fields)
     responseHeadLimits = HeadLimits(
       bytes: limits.responseHead, requestLine: limits.responseHead, fields: limits.fields)
     if let accessLog { loop.onWaiting { accessLog.flush() } }
+    prepareMemory()
   }
 
   /// How many bytes a buffer holds: those of proxy.conf, but never so few that a head does not fit.
   static func bufferCapacity(_ limits: Limits) -> Int {
-    max(limits.buffer, max(limits.head, limits.responseHead) + roomBesideHead)
+    max(limits.buffer, headCapacity(limits))
+  }
+
+  /// The least that a buffer for a head holds.
+  static func headCapacity(_ limits: Limits) -> Int {
+    max(limits.head, limits.responseHead) + roomBesideHead
   }
 
   // MARK: Connections
@@ -134,6 +160,7 @@ final class Worker: @unchecked Sendable {
     metrics.accepted.increment()
     metrics.open.add()
     connections[ObjectIdentifier(connection)] = connection
+    memory.charge(connection.chargedBytes)
     if connections.count == connectionLimit {
       metrics.reached(.connections)
       for listener in listeners { listener.pause() }
@@ -163,6 +190,7 @@ final class Worker: @unchecked Sendable {
   func forget(_ connection: ClientConnection) {
     guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
     metrics.open.subtract()
+    memory.release(connection.chargedBytes)
     leave(connection.standing)
     if isDraining {
       // In the next round of the loop: by then the log line of the last request has been handed over.

@@ -32,11 +32,16 @@ extension Exchange {
 
   private func prepareUpload(_ route: ProxyRoute) throws(ExchangeError) {
     upload.begin(
-      head.framing, input: head.framing == .none ? worker.buffers.empty : worker.buffers.lend(),
-      output: worker.buffers.lend(), framing: head.framing,
+      head.framing, input: head.framing == .none ? worker.buffers.empty : bufferForContent(),
+      output: worker.buffers.lendForHead(), framing: head.framing,
       passesTrailers: passesTrailers(route), limit: route.bodyLimit, kept: keptContent(route))
     try writeRequestHead(route, to: upload.output)
     takeEarlyContent()
+  }
+
+  /// An empty buffer that what came with the head fits into.
+  func bufferForContent() -> ByteBuffer {
+    worker.buffers.lendForContent(atLeast: (connection.input?.count ?? 0) - head.length)
   }
 
   /// Moves what came with the head to where the rest of the content will come: the head itself is still needed.
@@ -229,8 +234,9 @@ extension Exchange {
 
   /// Whether the first bytes of an answer are there; nil while there is nothing.
   private func answerBegan(_ route: ProxyRoute) throws(ExchangeError) -> Bool? {
-    let buffer = worker.buffers.lend()
-    switch upstream!.stream.receive(into: buffer) {
+    let buffer = worker.buffers.lendForHead()
+    let most = buffer.capacity == worker.buffers.bufferCapacity ? Int.max : worker.buffers.thriftyCapacity
+    switch upstream!.stream.receive(into: buffer, limit: most) {
     case .transferred:
       guard upload.bytesSent > 0 else {
         worker.buffers.giveBack(buffer)

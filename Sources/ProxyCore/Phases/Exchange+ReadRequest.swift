@@ -40,15 +40,17 @@ extension Exchange {
   }
 
   private func receiveMore() async throws(ExchangeError) {
-    let input = connection.input!
-    if input.freeSpace == 0 { input.compact() }
     while true {
+      let input = worker.buffers.grow(connection.input!)
+      connection.input = input
+      if input.freeSpace == 0 { input.compact() }
       switch connection.stream.receive(into: input) {
       case .transferred:
         return
       case .wouldBlock:
         if connection.isAborted { throw .draining }
         if connection.isOverdue { throw .requestTimeout }
+        connection.fitInput()
         await connection.wakeup.wait()
       case .endOfStream, .failed:
         throw .clientGone

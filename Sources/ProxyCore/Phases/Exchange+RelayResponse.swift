@@ -8,7 +8,7 @@ extension Exchange {
   /// passed on as they come.
   func readAnswer() async throws(ExchangeError) {
     guard let route else { return }
-    let outbound = answerOutput ?? worker.buffers.lend()
+    let outbound = answerOutput ?? worker.buffers.lendForHead()
     answerOutput = outbound
     var interimAnswers = 0
     try await readAnswerHead(outbound, route)
@@ -131,6 +131,8 @@ extension Exchange {
     download.begin(
       received, input: input, output: outbound, framing: sent,
       passesTrailers: !answerHead.hasConnectionOptions)
+    answerInput = nil
+    answerOutput = nil
   }
 
   /// Whether the client's connection ends with this answer: it wants it so, the program is stopping, it has carried

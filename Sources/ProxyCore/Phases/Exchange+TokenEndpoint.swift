@@ -43,7 +43,7 @@ extension Exchange {
     let limit = UInt64(Self.longestTokenRequest)
     if case .length(let length) = head.framing, length > limit { throw .tokenRequest(.tooLarge, route) }
     upload.begin(
-      head.framing, input: worker.buffers.lend(), output: worker.buffers.lend(), framing: .untilClose,
+      head.framing, input: bufferForContent(), output: worker.buffers.empty, framing: .untilClose,
       passesTrailers: false, limit: limit)
     takeEarlyContent()
     if head.expectsContinue, upload.input.isEmpty, !upload.decoder.isFinished,

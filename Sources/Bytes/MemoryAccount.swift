@@ -1,0 +1,103 @@
+internal import Synchronization
+
+/// How much memory buffers, TLS sessions and connections take in the whole process, and how close that is to a limit.
+///
+/// It changes only when memory is taken from the system or given back to it, not when a pool lends what it has. Looking at it
+/// costs one load. What cannot be counted exactly, such as the memory of a TLS session, is charged as an estimate.
+public final class MemoryAccount: Sendable {
+  /// How close to the limit the account is.
+  public enum Level: Int, Sendable, CaseIterable {
+    /// There is no limit, or enough room.
+    case plenty
+    /// From three quarters of the limit on: buffers are smaller, and unused ones are freed.
+    case near
+    /// From seven eighths on: requests wait for room, and idle connections are closed.
+    case tight
+    /// At the limit: no request begins.
+    case full
+  }
+
+  /// The most bytes that are to be taken; nil for no limit.
+  public let limit: Int?
+
+  // `Int.max` where there is no limit: then each look is still one comparison.
+  private let nearMark: Int
+  private let tightMark: Int
+  private let fullMark: Int
+  private let total = Atomic<Int>(0)
+  // The most that was taken since the last ``hasFallen(by:)`` that was true.
+  private let peak = Atomic<Int>(0)
+
+  /// An account of nothing so far.
+  public init(limit: Int?) {
+    self.limit = limit
+    fullMark = limit ?? .max
+    nearMark = limit.map { $0 / 4 * 3 } ?? .max
+    tightMark = limit.map { $0 / 8 * 7 } ?? .max
+  }
+
+  /// How many bytes are taken. From any thread, like everything here.
+  public var taken: Int { total.load(ordering: .relaxed) }
+
+  /// How many bytes may still be taken.
+  public var room: Int { max(0, fullMark - taken) }
+
+  /// Whether the level is ``Level/near`` or above.
+  public var isNear: Bool { taken >= nearMark }
+  /// Whether the level is ``Level/tight`` or above.
+  public var isTight: Bool { taken >= tightMark }
+  /// Whether the level is ``Level/full``.
+  public var isFull: Bool { taken >= fullMark }
+
+  /// How close to the limit it is now.
+  public var level: Level {
+    let taken = taken
+    return taken >= fullMark ? .full : taken >= tightMark ? .tight : taken >= nearMark ? .near : .plenty
+  }
+
+  /// `bytes` were taken from the system.
+  public func charge(_ bytes: Int) {
+    let taken = total.wrappingAdd(bytes, ordering: .relaxed).newValue
+    if taken > peak.load(ordering: .relaxed) { _ = peak.max(taken, ordering: .relaxed) }
+  }
+
+  /// `bytes` were given back to the system.
+  public func release(_ bytes: Int) {
+    total.wrappingSubtract(bytes, ordering: .relaxed)
+  }
+
+  /// Whether `bytes` less are taken than at the highest point since this was true the last time.
+  public func hasFallen(by bytes: Int) -> Bool {
+    let (taken, highest) = (taken, peak.load(ordering: .relaxed))
+    guard taken + bytes <= highest else { return false }
+    // Of several threads one is told so.
+    return peak.compareExchange(expected: highest, desired: taken, ordering: .relaxed).exchanged
+  }
+}
+
+/// Something whose memory counts in an account for as long as this value lives.
+public final class MemoryCharge: Sendable {
+  private let account: MemoryAccount
+  private let bytes: Int
+
+  /// Charges `bytes`.
+  public init(_ bytes: Int, to account: MemoryAccount) {
+    self.account = account
+    self.bytes = bytes
+    account.charge(bytes)
+  }
+
+  deinit { account.release(bytes) }
+}
+
+/// What connections take beside buffers, in bytes, as estimates for a ``MemoryAccount``.
+public enum MemoryCost {
+  /// A client's connection.
+  public static let client = 6 * 1024
+  /// A client's session of TLS.
+  public static let clientTLS = 32 * 1024
+  /// A connection to an upstream.
+  public static let upstream = 24 * 1024
+  /// A session of TLS with an upstream.
+  public static let upstreamTLS = 64 * 1024
+}

@@ -1,0 +1,95 @@
+internal import Glibc
+
+/// The memory limit of the control group that the process is in.
+struct ControlGroupMemory: Hashable {
+  /// The limit in bytes.
+  var limit: Int
+  /// The file that says so.
+  var file: String
+
+  /// The least limit of this process's group and of those around it; nil where none has one.
+  static func ofThisProcess() -> ControlGroupMemory? {
+    least { path in
+      guard let file = unsafe fopen(path, "re") else { return nil }
+      defer { unsafe fclose(file) }
+      var bytes = [UInt8](repeating: 0, count: 1 << 20)
+      let count = unsafe fread(&bytes, 1, bytes.count, file)
+      return String(decoding: bytes.prefix(count), as: UTF8.self)
+    }
+  }
+
+  /// The least limit that the files say; `read` returns the content of one, or nil where there is none.
+  static func least(_ read: (String) -> String?) -> ControlGroupMemory? {
+    let mounts = (read("/proc/self/mountinfo") ?? "").split(separator: "\n").compactMap(Mount.init)
+    var found: ControlGroupMemory?
+    for line in (read("/proc/self/cgroup") ?? "").split(separator: "\n") {
+      // A number, controllers, and a path, which may contain colons (cgroups(7)). Version 2 has no controllers here.
+      let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+      guard fields.count == 3 else { continue }
+      let isVersion2 = fields[0] == "0" && fields[1].isEmpty
+      guard isVersion2 || fields[1].split(separator: ",").contains("memory") else { continue }
+      let name = isVersion2 ? "memory.max" : "memory.limit_in_bytes"
+      for mount in mounts where mount.isVersion2 == isVersion2 {
+        for directory in mount.directories(ofGroup: String(fields[2])) {
+          let file = "\(directory)/\(name)"
+          guard let limit = read(file).flatMap(Self.limit), limit < found?.limit ?? .max else { continue }
+          found = ControlGroupMemory(limit: limit, file: file)
+        }
+      }
+    }
+    return found
+  }
+
+  /// The number in a file; nil for "max", and for the number that stands for no limit in version 1, which is near 2^63.
+  private static func limit(_ text: String) -> Int? {
+    guard let number = Int(text.split(separator: "\n").first ?? ""), number > 0, number < 1 << 60 else { return nil }
+    return number
+  }
+
+  /// A mounted hierarchy of control groups, as a line of /proc/self/mountinfo (proc(5)).
+  private struct Mount {
+    let isVersion2: Bool
+    /// The group that is mounted: in a container often its own.
+    let root: String
+    let point: String
+
+    init?(_ line: Substring) {
+      let fields = line.split(separator: " ")
+      guard let separator = fields.firstIndex(of: "-"), separator >= 6, fields.count > separator + 3 else { return nil }
+      switch fields[separator + 1] {
+      case "cgroup2": isVersion2 = true
+      case "cgroup" where fields[separator + 3].split(separator: ",").contains("memory"): isVersion2 = false
+      default: return nil
+      }
+      root = Self.unescaped(fields[3])
+      point = Self.unescaped(fields[4])
+    }
+
+    /// The directory of `group` and those above it, up to where the hierarchy is mounted.
+    func directories(ofGroup group: String) -> [String] {
+      var below = group
+      if root != "/" {
+        // What is mounted does not show a group outside of it; its own limit holds for all that is inside.
+        below = group == root || group.hasPrefix(root + "/") ? String(group.dropFirst(root.count)) : ""
+      }
+      var parts = below.split(separator: "/").map(String.init)
+      if parts.contains("..") { parts = [] }
+      return (0...parts.count).map { count in ([point] + parts.prefix(count)).joined(separator: "/") }
+    }
+
+    /// `text` with `\040` and its like, which stand for spaces, tabs, line ends and backslashes, replaced.
+    private static func unescaped(_ text: Substring) -> String {
+      var bytes: [UInt8] = []
+      var rest = text.utf8[...]
+      while let byte = rest.popFirst() {
+        if byte == UInt8(ascii: "\\"), let code = UInt8(String(decoding: rest.prefix(3), as: UTF8.self), radix: 8) {
+          bytes.append(code)
+          rest = rest.dropFirst(3)
+        } else {
+          bytes.append(byte)
+        }
+      }
+      return String(decoding: bytes, as: UTF8.self)
+    }
+  }
+}

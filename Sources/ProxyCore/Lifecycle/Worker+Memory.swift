@@ -1,0 +1,76 @@
+internal import Bytes
+internal import CLinux
+internal import Reactor
+internal import Upstream
+
+extension Worker {
+  // How often those that wait for memory are looked at. Memory is given back on any loop, a buffer at a time: a look at one
+  // number costs less than waking other loops for each of them.
+  private static let lookInterval = Interval(.milliseconds(20))
+  // How often idle connections are closed while memory is tight.
+  private static let easeInterval = Interval(.milliseconds(100))
+  private static let leastIdleness = Interval(.seconds(1))
+  // How often free buffers are looked at after some were taken from the system, and how often when few are left.
+  private static let trimInterval = Interval(.seconds(1))
+  private static let restInterval = Interval(.seconds(10))
+  // The allocator is asked to give memory back when so much less is in the account than the last time.
+  private static let worthReturning = 1024 * 1024
+  // What is not worth another look.
+  private static let littleMemory = 4 * 1024 * 1024
+  private static let fewExchanges = 16
+
+  /// Begins to look at free buffers, and at those that wait for memory.
+  func prepareMemory() {
+    buffers.onGrowth = { [unowned self] in
+      guard !isTrimming else { return }
+      isTrimming = true
+      loop.set(trimTimer, to: loop.now + Self.trimInterval)
+    }
+    trimTimer.action = { [unowned self] in trimMemory() }
+    memoryTimer.action = { [unowned self] in
+      memoryGate.look(loop.now)
+      watchMemory()
+    }
+  }
+
+  /// Looks at those that wait for memory until none does.
+  func watchMemory() {
+    guard memoryGate.waiting > 0 else { return loop.set(memoryTimer, to: .never) }
+    loop.set(memoryTimer, to: loop.now + Self.lookInterval)
+    easeMemory()
+  }
+
+  /// The requests under way that do not wait for memory, by client.
+  func countRequests() -> [ClientKey: Int] {
+    var counts: [ClientKey: Int] = [:]
+    for connection in connections.values where !connection.isIdle && !connection.waitsForMemory {
+      counts[connection.requestClient, default: 0] += 1
+    }
+    return counts
+  }
+
+  /// Closes an eighth of the idle connections of each kind, those that have been idle longest, where memory is tight.
+  func easeMemory() {
+    guard memory.isTight, loop.now >= lastEase + Self.easeInterval else { return }
+    lastEase = loop.now
+    // One that has only just become idle, or been made, may have its next request on the way.
+    guard loop.now.nanoseconds > Self.leastIdleness.nanoseconds else { return }
+    let moment = Instant(nanoseconds: loop.now.nanoseconds - Self.leastIdleness.nanoseconds)
+    let idle = connections.values.filter { $0.isIdle(since: moment) }.sorted { $0.idleSince < $1.idleSince }
+    for connection in idle.prefix((idle.count + 7) / 8) { connection.giveWay() }
+    for pool in pools { pool.closeLongestIdle((pool.idleConnections + 7) / 8) }
+    requestedHosts.closeIdle()
+    exchanges.removeAll()
+  }
+
+  /// Gives free buffers and finished exchanges back, half of them at a time, and then asks the allocator for what it keeps.
+  private func trimMemory() {
+    let hasMore = buffers.trim()
+    exchanges.removeFirst(max(0, exchanges.count - Self.fewExchanges + 1) / 2)
+    if hasMore || exchanges.count > Self.fewExchanges { return loop.set(trimTimer, to: loop.now + Self.trimInterval) }
+    if memory.hasFallen(by: Self.worthReturning) { clinux_return_free_memory() }
+    // Connections take memory as well, and end long after the buffers are free.
+    isTrimming = memory.taken > Self.littleMemory
+    if isTrimming { loop.set(trimTimer, to: loop.now + Self.restInterval) }
+  }
+}

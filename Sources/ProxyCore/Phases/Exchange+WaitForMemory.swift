@@ -1,0 +1,40 @@
+internal import Bytes
+internal import Reactor
+internal import Upstream
+
+extension Exchange {
+  /// Waits until there is memory for the request, and lets idle connections go meanwhile.
+  ///
+  /// - Throws: as ``wait(overdue:)`` does, and `noMemory`.
+  func waitForMemory() async throws(ExchangeError) {
+    let (gate, client) = (worker.memoryGate, clientKey)
+    connection.waitsForMemory = true
+    defer { connection.waitsForMemory = false }
+    worker.easeMemory()
+    let waiter: MemoryGate.Waiter
+    switch gate.arrive(client, at: connection.wakeup, worker.loop.now) {
+    case .begins: return
+    case .isRefused: throw .noMemory
+    case .waits(let waiting): waiter = waiting
+    }
+    worker.metrics.reached(.memory)
+    worker.watchMemory()
+    let began = worker.loop.now
+    defer { clock.queued += worker.loop.now - began }
+    connection.fitInput()
+    connection.setDeadline(began + Self.longestWaitForMemory)
+    do throws(ExchangeError) {
+      while !waiter.isAdmitted {
+        if waiter.isDisplaced { throw .noMemory }
+        try await wait(overdue: .noMemory)
+      }
+    } catch {
+      if waiter.isAdmitted { return }
+      gate.withdraw(waiter, of: client)
+      throw error
+    }
+  }
+
+  // Long enough for buffers that are about to be free, short enough for a client that can come again later.
+  private static var longestWaitForMemory: Duration { .seconds(1) }
+}
