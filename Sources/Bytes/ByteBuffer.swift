@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// A fixed-capacity run of bytes with a read position and a write position.
 ///
 /// Readable bytes lie in `start..<end`, free space in `end..<capacity`. A buffer belongs to one thread at a time:
@@ -14,7 +16,12 @@
 
   // Owned by this object alone, and never handed out beyond a call.
   private let storage: UnsafeMutableRawPointer
+  private let isMapped: Bool
   private let account: MemoryAccount?
+
+  // Buffers of this size and more are mapped one by one: a freed one goes back to the kernel at once, whatever lies beside it.
+  // In the allocator's heaps a small block that lives on would keep the large ones around it.
+  private static let leastMapped = 12 * 1024
 
   /// Allocates room for `capacity` bytes, uninitialised: pages that are never written cost no memory.
   ///
@@ -22,13 +29,21 @@
   public init(capacity: Int, account: MemoryAccount? = nil) {
     self.capacity = capacity
     self.account = account
-    unsafe storage = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)
+    let mapping = unsafe capacity < Self.leastMapped ? nil : Self.map(capacity)
+    unsafe storage = mapping ?? UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)
+    unsafe isMapped = mapping != nil
     account?.charge(capacity)
   }
 
   deinit {
-    unsafe storage.deallocate()
+    if isMapped { unsafe _ = munmap(storage, capacity) } else { unsafe storage.deallocate() }
     account?.release(capacity)
+  }
+
+  /// Memory of its own from the kernel; nil where there are too many mappings already.
+  private static func map(_ count: Int) -> UnsafeMutableRawPointer? {
+    let memory = unsafe mmap(nil, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    return unsafe memory == MAP_FAILED ? nil : memory
   }
 
   /// The number of readable bytes.

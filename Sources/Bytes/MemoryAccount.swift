@@ -9,9 +9,9 @@ public final class MemoryAccount: Sendable {
   public enum Level: Int, Sendable, CaseIterable {
     /// There is no limit, or enough room.
     case plenty
-    /// From three quarters of the limit on: buffers are smaller, and unused ones are freed.
+    /// From half of the limit on: buffers are smaller, and unused ones are freed.
     case near
-    /// From seven eighths on: requests wait for room, and idle connections are closed.
+    /// From three quarters on: requests wait for room, and idle connections are closed.
     case tight
     /// At the limit: no request begins.
     case full
@@ -32,8 +32,8 @@ public final class MemoryAccount: Sendable {
   public init(limit: Int?) {
     self.limit = limit
     fullMark = limit ?? .max
-    nearMark = limit.map { $0 / 4 * 3 } ?? .max
-    tightMark = limit.map { $0 / 8 * 7 } ?? .max
+    nearMark = limit.map { $0 / 2 } ?? .max
+    tightMark = limit.map { $0 / 4 * 3 } ?? .max
   }
 
   /// How many bytes are taken. From any thread, like everything here.
@@ -90,14 +90,21 @@ public final class MemoryCharge: Sendable {
   deinit { account.release(bytes) }
 }
 
-/// What connections take beside buffers, in bytes, as estimates for a ``MemoryAccount``.
+/// What connections take beside buffers, in bytes, as estimates for a ``MemoryAccount``: measured with 400 of each
+/// (docs/decisions/0014-memory.md), and rounded up.
 public enum MemoryCost {
-  /// A client's connection.
+  /// A client's connection: 2 KB of ours, and the kernel's socket.
   public static let client = 6 * 1024
   /// A client's session of TLS.
-  public static let clientTLS = 32 * 1024
-  /// A connection to an upstream.
-  public static let upstream = 24 * 1024
-  /// A session of TLS with an upstream.
+  public static let clientTLS = 16 * 1024
+  /// The same during the handshake.
+  public static let handshake = 48 * 1024
+  /// A request under way: its task, and what is known of it.
+  public static let request = 8 * 1024
+  /// A connection to an upstream: 1 KB of ours, and the kernel's socket.
+  public static let upstream = 5 * 1024
+  /// The handles of libcurl: while it connects, and as long as there is TLS.
+  public static let transfer = 12 * 1024
+  /// A session of TLS with an upstream: libcurl makes a context for each.
   public static let upstreamTLS = 64 * 1024
 }

@@ -322,12 +322,6 @@ void clinux_release_clean_pages(void) {
   malloc_trim(0);
 }
 
-// Blocks of this size and more are mapped one by one: a freed buffer goes back to the kernel at once, whatever lies beside it.
-// glibc would raise its own threshold to the size of the first such block that is freed, and keep the later ones in its heaps.
-static const int mapped_block = 64 * 1024;
-
-void clinux_prepare_allocator(void) { mallopt(M_MMAP_THRESHOLD, mapped_block); }
-
 void clinux_return_free_memory(void) { malloc_trim(0); }
 
 void clinux_name_thread(const char *name) {

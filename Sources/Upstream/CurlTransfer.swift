@@ -52,7 +52,7 @@ internal import Reactor
     self.trust = trust
     self.destination = destination
     parentProxy = options.parentProxy
-    charge = MemoryCharge(MemoryCost.upstream + (url.hasPrefix("https:") ? MemoryCost.upstreamTLS : 0), to: account)
+    charge = MemoryCharge(MemoryCost.transfer + (url.hasPrefix("https:") ? MemoryCost.upstreamTLS : 0), to: account)
     unsafe errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
     unsafe errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
     timer.action = { [unowned self] in timeout() }

@@ -9,7 +9,7 @@ public final class Dialer {
   let loop: EventLoop
   private let trust: TrustStore
   private let share: CurlShare
-  private let account: MemoryAccount
+  let account: MemoryAccount
 
   /// Where this process serves clients, which no connection to an upstream may lead to.
   public var ownListeners = OwnListeners()

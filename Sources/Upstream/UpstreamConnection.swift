@@ -1,3 +1,4 @@
+internal import Bytes
 public import Reactor
 
 /// A connection to an upstream that serves one request at a time.
@@ -10,10 +11,15 @@ public final class UpstreamConnection: ReadinessObserver {
   public internal(set) var isPinned = false
   /// Where it counts in its pool.
   let place: Int
+  private let charge: MemoryCharge
   private let disturbed: (UpstreamConnection) -> Void
 
+  /// - Parameter account: where its memory counts.
   /// - Parameter disturbed: called when something happens while nobody uses it, which is when it observes its own stream.
-  init(_ stream: ByteStream, place: Int, disturbed: @escaping (UpstreamConnection) -> Void) {
+  init(
+    _ stream: ByteStream, place: Int, account: MemoryAccount, disturbed: @escaping (UpstreamConnection) -> Void
+  ) {
+    charge = MemoryCharge(MemoryCost.upstream, to: account)
     self.stream = stream
     self.place = place
     self.disturbed = disturbed

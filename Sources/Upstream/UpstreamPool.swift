@@ -213,7 +213,9 @@ public final class UpstreamPool {
         lease.attempt = nil
         switch result {
         case .success(let stream):
-          let connection = UpstreamConnection(stream, place: lease.place) { [unowned self] in inspect($0) }
+          let connection = UpstreamConnection(stream, place: lease.place, account: dialer.account) {
+            [unowned self] in inspect($0)
+          }
           lease.finish(.success(connection))
         case .failure(let error):
           handOver(pool.lost(place: lease.place))

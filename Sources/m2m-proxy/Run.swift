@@ -18,7 +18,6 @@ struct Run: ParsableCommand {
 
   func run() throws {
     let started = ContinuousClock.now
-    Proxy.prepareMemory()
     // That nobody reads our output any more is no reason to end.
     signal(SIGPIPE, SIG_IGN)
     try holdUnusedSignals()

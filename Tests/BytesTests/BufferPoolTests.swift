@@ -4,11 +4,11 @@ import Testing
 @Suite("A pool of buffers") struct BufferPoolTests {
   private static let kb = 1024
 
-  /// A pool of 128 KB buffers, whose account has room for 16 of them.
-  private static func pool(keeping: Int = 64) -> BufferPool {
+  /// A pool of 128 KB buffers, whose account has room for `limit` of them.
+  private static func pool(limit: Int? = 16) -> BufferPool {
     BufferPool(
-      bufferCapacity: 128 * kb, keeping: keeping, headCapacity: 48 * kb,
-      account: MemoryAccount(limit: 16 * 128 * kb))
+      bufferCapacity: 128 * kb, keeping: 64, headCapacity: 48 * kb,
+      account: MemoryAccount(limit: limit.map { $0 * 128 * kb }))
   }
 
   @Test("counts a buffer from when the system gives it until the system has it back, however often it is lent")
@@ -40,7 +40,7 @@ import Testing
 
   @Test("frees half of what was not needed each time, down to a few")
   func trimming() {
-    let pool = Self.pool()
+    let pool = Self.pool(limit: nil)
     var lent = (0..<11).map { _ in pool.lend() }
     while let buffer = lent.popLast() { pool.giveBack(buffer) }
     #expect(pool.freeBuffers == 11)
@@ -59,7 +59,7 @@ import Testing
   @Test("lends smaller buffers near the limit, still smaller ones when it is tight, and frees what it keeps")
   func levels() {
     let pool = Self.pool()
-    var lent = (0..<11).map { _ in pool.lend() }
+    var lent = (0..<7).map { _ in pool.lend() }
     #expect(pool.account.level == .plenty)
     #expect(pool.lendForContent().capacity == 128 * Self.kb)
     lent.append(pool.lend())
@@ -68,10 +68,10 @@ import Testing
     #expect(pool.lendForContent(atLeast: 20 * Self.kb).capacity == 20 * Self.kb)
     #expect(pool.lendForContent(atLeast: 500 * Self.kb).capacity == 128 * Self.kb)
     #expect(pool.lendForHead().capacity == 48 * Self.kb)
-    lent += (0..<2).map { _ in pool.lend() }
+    lent += (0..<4).map { _ in pool.lend() }
     #expect(pool.account.level == .tight)
     #expect(pool.lendForContent().capacity == 4 * Self.kb)
-    lent += (0..<2).map { _ in pool.lend() }
+    lent += (0..<4).map { _ in pool.lend() }
     #expect(pool.account.level == .full)
     for buffer in lent { pool.giveBack(buffer) }
     lent.removeAll()
@@ -96,7 +96,7 @@ import Testing
     let pool = BufferPool(bufferCapacity: 64 * Self.kb, keeping: 64, account: account)
     let lent = (0..<10).map { _ in pool.lend() }
     for buffer in lent { pool.giveBack(buffer) }
-    let other = MemoryCharge(300 * Self.kb, to: account)
+    let other = MemoryCharge(200 * Self.kb, to: account)
     #expect(account.isNear)
     _ = pool.trim()
     #expect(pool.freeBuffers == 4)
@@ -118,7 +118,7 @@ import Testing
   @Test(
     "has a level by how much of the limit is taken",
     arguments: [
-      (0, MemoryAccount.Level.plenty), (749, .plenty), (750, .near), (874, .near), (875, .tight), (999, .tight),
+      (0, MemoryAccount.Level.plenty), (499, .plenty), (500, .near), (749, .near), (750, .tight), (999, .tight),
       (1000, .full), (5000, .full),
     ])
   func levels(taken: Int, level: MemoryAccount.Level) {

@@ -77,6 +77,7 @@ struct ProxyConfExampleTests {
     let configuration = try withExample { try load(uncommented($0)) }
     #expect(configuration.warnings.map(\.description) == [])
     #expect(configuration.loops == 2)
+    #expect(configuration.limits.memory == .bytes(256 << 20))
     #expect(configuration.tls.caFile?.hasSuffix("/private-ca.pem") == true)
     #expect(configuration.tokenStore?.directory.hasSuffix("/m2m-proxy") == true)
     #expect(configuration.tokenStore?.key != nil)

@@ -46,7 +46,7 @@ import Upstream
 
   @Test("begin at once while memory is not tight")
   func plenty() throws {
-    let setting = try Setting(taken: 69)
+    let setting = try Setting(taken: 59)
     setting.counts = [Self.hog: 1000]
     #expect(setting.begins(Self.hog))
   }

@@ -97,9 +97,6 @@ int clinux_available_cores(void);
 // again is mapped again, from the kernel's cache.
 void clinux_release_clean_pages(void);
 
-// Makes the allocator give large blocks back to the system as soon as they are freed. Before any are allocated.
-void clinux_prepare_allocator(void);
-
 // Gives what the allocator keeps of freed small blocks back to the system.
 void clinux_return_free_memory(void);
 

@@ -5,7 +5,7 @@ internal import Upstream
 /// Lets requests of one loop begin only while there is memory for them; the others wait here.
 ///
 /// Below ``MemoryAccount/Level/tight`` every request begins. Above, a client may begin another one only while there is room for
-/// more requests than it has under way, so that the last eighth of the memory is for clients that have few. At the limit none
+/// more requests than it has under way, so that the last quarter of the memory is for clients that have few. At the limit none
 /// begins. Of the clients that wait, the one with the fewest requests under way is next. Used on the loop's thread only.
 final class MemoryGate {
   final class Waiter {

@@ -59,7 +59,7 @@ final class ClientConnection: @unchecked Sendable {
 
   /// Whether its request waits for memory.
   var waitsForMemory = false
-  /// What it takes beside buffers, about: the object, its task, its socket in the kernel, and the session of TLS.
+  /// What it takes beside buffers, about.
   private(set) var chargedBytes = MemoryCost.client
 
   private let timer = LoopTimer()
@@ -336,8 +336,8 @@ final class ClientConnection: @unchecked Sendable {
     try await enterHandshakes(client)
     defer { worker.handshakes.leave(client) }
     let encrypted = try takeOver(context())
-    chargedBytes += MemoryCost.clientTLS
-    worker.memory.charge(MemoryCost.clientTLS)
+    charge(MemoryCost.handshake)
+    defer { charge(MemoryCost.clientTLS - MemoryCost.handshake) }
     encrypted.observer = wakeup
     stream = encrypted
     isSecure = true
@@ -374,6 +374,12 @@ final class ClientConnection: @unchecked Sendable {
   }
 
   // MARK: Memory
+
+  /// It takes so many bytes more from now on; fewer, where the number is negative.
+  private func charge(_ bytes: Int) {
+    chargedBytes += bytes
+    worker.memory.charge(bytes)
+  }
 
   /// Whether it has been idle since `moment` at least, and may be closed for the benefit of others.
   func isIdle(since moment: Instant) -> Bool { isIdle && idleSince <= moment && input == nil }

@@ -21,6 +21,7 @@ final class Exchange {
   }
 
   let worker: Worker
+  private let charge: MemoryCharge
   var connection: ClientConnection!
 
   // What is being done.
@@ -89,6 +90,7 @@ final class Exchange {
 
   init(worker: Worker) {
     self.worker = worker
+    charge = MemoryCharge(MemoryCost.request, to: worker.memory)
     upload = BodyRelay(worker.buffers)
     download = BodyRelay(worker.buffers)
   }

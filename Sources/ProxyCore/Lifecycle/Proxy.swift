@@ -121,11 +121,6 @@ public final class Proxy {
     }
   }
 
-  /// Makes freed memory go back to the system. Call it before anything else.
-  public static func prepareMemory() {
-    clinux_prepare_allocator()
-  }
-
   /// Keeps signals that the proxy has no use for from ending the process before it serves. Call it before any thread is
   /// started.
   public static func holdUnusedSignals() throws(StartError) {

@@ -28,8 +28,9 @@ extension Exchange {
 
   /// Passes the upstream's answer on, framed for this client.
   func relayResponse() async throws(ExchangeError) {
-    guard let route, let answerOutput else { return }
-    try startDownload(answerOutput, route)
+    guard let route else { return }
+    // Nothing here may hold on to the buffers: the relay gives them back while it waits.
+    try startDownload(route)
     try await relayContent(route)
     ending = !closesAfterAnswer ? .keepsConnection : isClientsLast ? .endsConnection : .closesConnection
   }
@@ -105,8 +106,8 @@ extension Exchange {
     hasBegunAnswer = !outbound.isEmpty
   }
 
-  private func startDownload(_ outbound: ByteBuffer, _ route: ProxyRoute) throws(ExchangeError) {
-    guard let input = answerInput else { return }
+  private func startDownload(_ route: ProxyRoute) throws(ExchangeError) {
+    guard let input = answerInput, let outbound = answerOutput else { return }
     let received = answerHead.framing(answering: head.methodKind)
     var sent = received
     if received == .chunked || received == .untilClose { sent = head.version == .http11 ? .chunked : .untilClose }

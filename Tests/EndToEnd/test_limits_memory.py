@@ -1,0 +1,169 @@
+"""Clients that read slowly cannot fill the memory: buffers get smaller, requests wait, and then there is 503."""
+
+import selectors
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness.client import get
+from harness.control_group import limited_memory
+from harness.proxy import clean_environment
+from harness.waiting import poll
+
+MB = 1 << 20
+SLOW = "127.0.0.2"
+SMALL = "http://api.internal/echo/agent"
+# Their connections alone, and those to the upstream, take three quarters of 16 MB.
+CROWD = 700
+NONE = {"credentials": "none", "audience": None}
+
+
+@pytest.fixture
+def start(start_proxy, nginx):
+    def start(*, limits={}, **settings):
+        return start_proxy(
+            NONE | {"forward_to": nginx.url()}, timeouts={"body": "5m"}, loops=2, log={"access": False},
+            limits={"upstream_connections": 1000, "client_share": "off"} | limits, **settings)
+    return start
+
+
+class SlowReaders:
+    """Clients of one address that ask for much, and read no more than the beginning of what they get."""
+
+    def __init__(self, proxy, count: int):
+        self.statuses = []
+        self._sockets = []
+        with selectors.DefaultSelector() as selector:
+            for _ in range(count):
+                client = socket.socket()
+                self._sockets.append(client)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                client.settimeout(10)
+                client.bind((SLOW, 0))
+                client.connect(proxy.address)
+                client.sendall(get("http://api.internal/100000000.bin"))
+                selector.register(client, selectors.EVENT_READ)
+            while selector.get_map():
+                ready = selector.select(10)
+                assert ready, f"{len(selector.get_map())} clients were not answered: {self.statuses}"
+                for key, _ in ready:
+                    selector.unregister(key.fileobj)
+                    self._note(key.fileobj.recv(1024))
+
+    def _note(self, beginning: bytes) -> None:
+        assert beginning, "a connection was closed without an answer"
+        status = int(beginning[9:12])
+        if status == 503:
+            assert b"\r\nRetry-After: 1\r\n" in beginning, beginning
+        self.statuses.append(status)
+
+    def leave(self) -> None:
+        for client in self._sockets:
+            client.close()
+
+
+@pytest.fixture
+def slow_readers():
+    crowds = []
+
+    def come(proxy, count: int) -> SlowReaders:
+        crowds.append(SlowReaders(proxy, count))
+        return crowds[-1]
+
+    yield come
+    for crowd in crowds:
+        crowd.leave()
+
+
+def anonymous_memory(proxy) -> int:
+    lines = Path(f"/proc/{proxy.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:"))
+
+
+@pytest.fixture
+def group():
+    with limited_memory(32 * MB) as (group, reason):
+        if group is None:
+            pytest.skip(f"a control group with a memory limit cannot be made here: {reason}")
+        yield group
+
+
+def test_five_hundred_slow_readers_in_32_megabytes(group, start, slow_readers):
+    proxy = start(launcher=group.launcher)
+    assert proxy.sample("m2m_proxy_memory_limit_bytes") == 18 * MB
+    before = anonymous_memory(proxy)
+
+    readers = slow_readers(proxy, 500)
+    assert set(readers.statuses) <= {200, 503}
+    assert readers.statuses.count(200) > 100
+    assert proxy.process.poll() is None, "the kernel has killed the process"
+    # Another client, one connection after the other, and each with one request.
+    for _ in range(50):
+        client = proxy.connect()
+        answer = client.exchange(get(SMALL, "Connection: close"))
+        assert answer.status == 200 or (answer.status, answer.value("retry-after")) == (503, b"1"), answer
+        client.close()
+    if group.peak is not None:
+        assert group.peak < 32 * MB
+
+    readers.leave()
+    poll(lambda: proxy.sample("m2m_proxy_connections") == 0 and proxy.sample("m2m_proxy_memory_level") == 0,
+         "an account that says that they have left")
+    poll(lambda: anonymous_memory(proxy) < before + 8 * MB, "memory that is given back to the system", patience=40)
+
+
+def test_the_limit_of_a_control_group_is_what_check_and_the_start_say(group, start, binary, tmp_path):
+    expected = f"memory   18 MB for buffers and connections: three quarters of what {group.limit_file} leaves"
+    proxy = start(launcher=group.launcher)
+    assert expected in proxy.messages.text
+    checked = subprocess.run([*group.launcher, binary, "check", "--config", proxy.directory / "proxy.conf"],
+                             capture_output=True, text=True, check=True, env=clean_environment(CLIENT_SECRET="x"))
+    assert expected in checked.stdout
+    assert start(limits={"memory": "64MB"}, launcher=group.launcher).sample("m2m_proxy_memory_limit_bytes") == 64 * MB
+    off = start(limits={"memory": "off"}, launcher=group.launcher)
+    assert off.sample("m2m_proxy_memory_limit_bytes") == float("inf")
+
+
+def test_another_client_is_served_while_one_has_filled_the_memory(start, slow_readers):
+    proxy = start(limits={"memory": "16MB"})
+    readers = slow_readers(proxy, CROWD)
+    assert readers.statuses.count(503) > 0
+    assert proxy.sample("m2m_proxy_errors_total", kind="memory") == readers.statuses.count(503)
+    assert proxy.sample("m2m_proxy_limit_reached_total", limit="memory") > 0
+    ordinary = [proxy.connect().exchange(get(SMALL)).status for _ in range(20)]
+    assert ordinary == [200] * 20
+    readers.leave()
+    poll(lambda: proxy.sample("m2m_proxy_memory_level") == 0, "memory that is free again")
+    assert proxy.connect(source=SLOW).exchange(get(SMALL)).status == 200
+
+
+def test_connections_that_are_idle_for_longest_are_closed_when_memory_is_tight(start, slow_readers):
+    proxy = start(limits={"memory": "16MB"})
+    idle = proxy.connect()
+    assert idle.exchange(get(SMALL)).status == 200
+    readers = slow_readers(proxy, CROWD)
+    assert readers.statuses.count(503) > 0
+    # One that was used a moment ago is not closed, and nothing is done before a request needs memory.
+    idle.socket.setblocking(False)
+
+    def has_ended() -> bool:
+        proxy.connect(source=SLOW).exchange(get(SMALL, "Connection: close"))
+        try:
+            return idle.socket.recv(1) == b""
+        except BlockingIOError:
+            return False
+
+    poll(has_ended, "the end of the idle connection")
+
+
+def test_memory_goes_back_to_the_system_when_the_readers_have_left(start, slow_readers):
+    proxy = start(limits={"memory": "off"})
+    assert proxy.connect().exchange(get(SMALL)).status == 200
+    before = anonymous_memory(proxy)
+    readers = slow_readers(proxy, 400)
+    assert readers.statuses == [200] * 400
+    poll(lambda: anonymous_memory(proxy) > before + 30 * MB, "readers that take memory")
+    readers.leave()
+    poll(lambda: anonymous_memory(proxy) < before + 6 * MB, "memory that is given back to the system", patience=40)
