@@ -1,4 +1,4 @@
-package import CLinux
+internal import CLinux
 package import Glibc
 package import SystemPackage
 
@@ -181,7 +181,7 @@ package struct OpenDirectory: ~Copyable {
   }
 
   /// Gives the directory itself to `user`, with mode 0700.
-  package func give(to user: uid_t) throws(Errno) {
+  package func give(to user: UInt32) throws(Errno) {
     let readable = unsafe openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
     guard readable >= 0 else { throw Errno(rawValue: errno) }
     defer { close(readable) }

@@ -175,14 +175,14 @@ struct RequestedHostsTests {
     let (below, named) = (Origin(scheme: .https, host: "x.a.test", port: 8443), Origin(scheme: .https, host: "a.test"))
     let route = ProxyRoute(configured, index: 3, pool: nil, tokens: .none)
     let leading = route.leading(to: below)
-    #expect(leading.index == 3 && leading.name == "r" && leading.originName == "https://x.a.test:8443")
-    #expect(String(decoding: leading.hostLine, as: UTF8.self) == "Host: x.a.test:8443\r\n")
-    #expect(leading.origin == route.destination(below))
-    #expect(!route.destination(below).destinations.allowsPrivate)
-    #expect(route.destination(named).destinations.allowsPrivate)
+    #expect(leading.index == 3 && leading.name == "r" && leading.destination.name == "https://x.a.test:8443")
+    #expect(String(decoding: leading.destination.hostLine, as: UTF8.self) == "Host: x.a.test:8443\r\n")
+    #expect(leading.destination.origin == route.policy.destination(below))
+    #expect(!route.policy.destination(below).destinations.allowsPrivate)
+    #expect(route.policy.destination(named).destinations.allowsPrivate)
     var allowing = configured
     allowing.allowsPrivate = true
     #expect(
-      ProxyRoute(allowing, index: 0, pool: nil, tokens: .none).destination(below).destinations.allowsPrivate)
+      ProxyRoute(allowing, index: 0, pool: nil, tokens: .none).policy.destination(below).destinations.allowsPrivate)
   }
 }

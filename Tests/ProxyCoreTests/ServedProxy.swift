@@ -27,7 +27,7 @@ final class ServedProxy: Sendable {
     let routes = configuration.routes.enumerated().map { ProxyRoute($1, index: $0, pool: 0, tokens: .none) }
     let dialer = try Dialer(loop: loop, trust: TrustStore(caFile: nil))
     let pool = UpstreamPool(
-      origin: routes[0].origin!,
+      origin: routes[0].destination.origin!,
       limits: UpstreamPool.Limits(
         connections: configuration.limits.upstreamConnections, queue: configuration.limits.queue,
         idle: configuration.timeouts.upstreamIdle),

@@ -129,7 +129,7 @@ import Testing
         Issue.record("nothing was found")
         continue
       }
-      #expect(found.tunnel == .blind)
+      #expect(found.policy.tunnel == .blind)
     }
     let isTrusted = table.names(host: host.span)
     #expect(!isTrusted)

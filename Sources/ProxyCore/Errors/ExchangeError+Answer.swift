@@ -17,7 +17,7 @@ extension ExchangeError {
     case .contentTooLarge(let route):
       ErrorAnswer(
         status: 413, title: "The request's content is too large",
-        detail: "The route \(route.name) takes \(route.bodyLimit) bytes at most.",
+        detail: "The route \(route.name) takes \(route.policy.bodyLimit) bytes at most.",
         hint: "The route's body, or limits.body, in proxy.conf sets the bound.", proxyStatus: "http_request_error",
         proxyStatusDetails: "content too large")
     case .clientTooSlow:
@@ -108,19 +108,19 @@ extension ExchangeError {
     case .upstreamSpokeFirst(let route):
       ErrorAnswer(
         status: 502, title: "The upstream spoke before it was asked",
-        detail: "\(route.originName) sent bytes on a new connection before the request; they answer nothing.",
+        detail: "\(route.destination.name) sent bytes on a new connection before the request; they answer nothing.",
         hint: "Does it speak HTTP? Mail servers and databases greet whoever connects. The request was not sent.",
         proxyStatus: "http_protocol_error", proxyStatusDetails: "bytes before the request")
     case .upstreamTimeout(let route):
       ErrorAnswer(
         status: 504, title: "The upstream did not answer in time",
-        detail: "\(route.originName) accepted the connection, but no answer came.",
+        detail: "\(route.destination.name) accepted the connection, but no answer came.",
         hint: "timeouts.first_byte and timeouts.body of the route say how long the proxy waits.",
         proxyStatus: "http_response_timeout")
     case .response(let error, let route):
       ErrorAnswer(
         status: 502, title: "The upstream's answer is not valid HTTP",
-        detail: "\(route.originName): \(error.message)",
+        detail: "\(route.destination.name): \(error.message)",
         hint: "The answer cannot be passed on safely; the upstream has to be mended.",
         proxyStatus: "http_protocol_error")
     case .outOfTime(let route):
@@ -182,7 +182,7 @@ extension ExchangeError {
   private static func broken(_ reason: String, _ route: ProxyRoute) -> ErrorAnswer {
     ErrorAnswer(
       status: 502, title: "The connection to the upstream broke",
-      detail: "\(route.originName) closed the connection before it answered (\(reason)).",
+      detail: "\(route.destination.name) closed the connection before it answered (\(reason)).",
       hint: "The request may or may not have been processed, so it was not sent again.",
       proxyStatus: "connection_terminated")
   }

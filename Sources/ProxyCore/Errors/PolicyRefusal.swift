@@ -76,13 +76,13 @@ enum PolicyRefusal {
     case .method(let method, let route):
       ErrorAnswer(
         status: 405, title: "The route does not serve this method",
-        detail: "\(method) is not in \"methods\" of the route \(route.name): \(route.rules.allowedMethods).",
+        detail: "\(method) is not in \"methods\" of the route \(route.name): \(route.policy.rules.allowedMethods).",
         hint: "To allow it, add it to \"methods\" of that route in proxy.conf.",
-        proxyStatus: "http_request_denied", proxyStatusDetails: "method", allow: route.rules.allowedMethods)
+        proxyStatus: "http_request_denied", proxyStatusDetails: "method", allow: route.policy.rules.allowedMethods)
     case .path(let path, let route):
       ErrorAnswer(
         status: 403, title: "The route does not serve this path",
-        detail: "\(path) is not under \"paths\" of the route \(route.name): \(route.rules.allowedPaths).",
+        detail: "\(path) is not under \"paths\" of the route \(route.name): \(route.policy.rules.allowedPaths).",
         hint: "To allow it, add its beginning to \"paths\" of that route in proxy.conf.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "path")
     case .ambiguousPath(let path, let conflict, let route):
@@ -97,7 +97,7 @@ enum PolicyRefusal {
       ErrorAnswer(
         status: 403, title: "The request would change its method on the way",
         detail:
-          "\(field) does not name one of \"methods\" of the route \(route.name): \(route.rules.allowedMethods).",
+          "\(field) does not name one of \"methods\" of the route \(route.name): \(route.policy.rules.allowedMethods).",
         hint: "Send the method that is meant in the request line, and the field once or not at all.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "method override")
     case .overrides(.destination, let field, let route):

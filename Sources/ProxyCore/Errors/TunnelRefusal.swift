@@ -45,7 +45,7 @@ enum TunnelRefusal {
       ErrorAnswer(
         status: 403, title: "No tunnel to this port",
         detail: "\(target) is not one of the ports to which CONNECT may lead by the route \(route.name): "
-          + "\(route.tunnelPorts).",
+          + "\(route.policy.tunnelPorts).",
         hint: "To allow it, add \(target) to \"match\" of that route in proxy.conf.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "port")
     case .isTunnel(let host, let route):

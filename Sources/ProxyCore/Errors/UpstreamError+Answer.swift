@@ -3,7 +3,7 @@ internal import Upstream
 
 extension ExchangeError {
   static func answer(_ error: UpstreamError, _ route: ProxyRoute) -> ErrorAnswer {
-    let origin = route.originName
+    let origin = route.destination.name
     switch error {
     case .dns(let detail):
       return ErrorAnswer(
@@ -30,7 +30,7 @@ extension ExchangeError {
       return ErrorAnswer(
         status: 508, title: "The upstream is this proxy itself",
         detail: "\(origin): \(detail) is where the proxy listens.",
-        hint: route.tunnel != .blind
+        hint: route.policy.tunnel != .blind
           ? "Let forward_to of the route \(route.name) name the server that the requests are for."
           : "Ask this proxy for the request itself, without a tunnel to it.",
         proxyStatus: "proxy_loop_detected")

@@ -42,7 +42,8 @@ extension Exchange {
     let waitsForClient = download.waitsForSink
     deliveredAtDeadline = waitsForClient ? delivered : 0
     let mayBeQuiet = answerHead.isEventStream && !waitsForClient
-    connection.setDeadline(worker.loop.now + (mayBeQuiet ? route.timeouts.eventStream : route.timeouts.body))
+    connection.setDeadline(
+      worker.loop.now + (mayBeQuiet ? route.policy.timeouts.eventStream : route.policy.timeouts.body))
   }
 
   /// How much of the answer the client's side has acknowledged.
@@ -53,6 +54,6 @@ extension Exchange {
   }
 
   private func keepPace(_ pace: ClientPace, _ route: ProxyRoute) throws(ExchangeError) {
-    if pace.behind > route.timeouts.body.nanoseconds { throw .clientTooSlow(route) }
+    if pace.behind > route.policy.timeouts.body.nanoseconds { throw .clientTooSlow(route) }
   }
 }

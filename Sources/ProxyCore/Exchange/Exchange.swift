@@ -107,7 +107,7 @@ final class Exchange {
       try applyLimits()
       if worker.memory.isTight { try await waitForMemory() }
       if target?.form == .authority {
-        if route?.isIntercepted == true {
+        if route?.policy.isIntercepted == true {
           try await interceptTunnel()
         } else {
           try await openTunnel()
@@ -118,7 +118,7 @@ final class Exchange {
       } else if try goesNoFurther() {
         await answerOptions()
       } else {
-        if let limit = route?.concurrency { try await takePlace(limit) }
+        if let limit = route?.policy.concurrency { try await takePlace(limit) }
         if !attachToken() { try await waitForToken() }
         while true {
           try await forwardRequest()

@@ -96,7 +96,7 @@ public final class Proxy {
         accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger, viaName: viaName,
         leaves: leaves)
     }
-    for route in plan.table.routes { route.concurrency?.register(registry, route: route.name) }
+    for route in plan.table.routes { route.policy.concurrency?.register(registry, route: route.name) }
     registry.registerProcessMetrics()
     registry.show(memory)
     registry.gauge("m2m_proxy_clients", help: "Client addresses that have connections.") { Double(census.clients) }

@@ -19,7 +19,7 @@ struct RoutePlan {
     var sharedOrigins: Set<UpstreamOrigin> = []
     let chosenByPath = RouteTable.chosenByPath(configuration.routes)
     let routes = configuration.routes.enumerated().map { index, route in
-      let origin = ProxyRoute.origin(of: route)
+      let origin = Destination.origin(of: route)
       let pool = origin.map { pools[$0] ?? origins.count }
       let sources = RouteTokens(route.credentials, callers: configuration.callers.count) { number in
         tokens.source(for: clients[number].grant(for: route))

@@ -6,7 +6,7 @@ extension Exchange {
   /// the time for all of it.
   func applyLimits() throws(ExchangeError) {
     guard let route else { return }
-    if let total = route.timeouts.total { connection.finalDeadline = clock.start + total }
-    if case .length(let length) = head.framing, length > route.bodyLimit { throw .contentTooLarge(route) }
+    if let total = route.policy.timeouts.total { connection.finalDeadline = clock.start + total }
+    if case .length(let length) = head.framing, length > route.policy.bodyLimit { throw .contentTooLarge(route) }
   }
 }

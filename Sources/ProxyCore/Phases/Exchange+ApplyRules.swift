@@ -8,15 +8,15 @@ extension Exchange {
   /// another of one of them.
   func applyRules() throws(ExchangeError) {
     guard let route, let target, let input = connection.input else { return }
-    if target.form == .authority, route.isIntercepted {
+    if target.form == .authority, route.policy.isIntercepted {
       // Which of the host's routes counts is known with each request inside.
       if worker.callers != nil { try requireCallerOfTunnel(routesInside(target, input)) }
       return
     }
-    let rules = route.rules
+    let rules = route.policy.rules
     guard rules.admits(connection.address) else { throw .denied(.routeClient(address: clientAddress, route)) }
-    if let access = route.callerAccess { try requireCaller(access, .route(route)) }
-    tokens = route.tokens.source(for: caller)
+    if let access = route.policy.callerAccess { try requireCaller(access, .route(route)) }
+    tokens = route.policy.tokens.source(for: caller)
     // The other rules are about what is forwarded.
     guard !isTokenRequest else { return }
     let bytes = input.readableBytes
@@ -86,7 +86,7 @@ extension Exchange {
   private func staysInRoute(
     _ part: OverrideField, _ value: Span<UInt8>, _ route: ProxyRoute, _ bytes: Span<UInt8>
   ) -> Bool {
-    guard route.rules.dependsOnPath else { return true }
+    guard route.policy.rules.dependsOnPath else { return true }
     guard value.count <= Self.longestNamed else { return false }
     let named = value.indices.map { value[$0] }
     switch part {
@@ -153,7 +153,7 @@ extension Exchange {
 
   /// The path of this request as the upstream gets it.
   private func upstreamPath(_ route: ProxyRoute, _ bytes: Span<UInt8>) -> [UInt8] {
-    var path = route.basePath
+    var path = route.policy.basePath
     if let target {
       for index in Int(target.path.start) + mountLength..<Int(target.path.end) { path.append(bytes[index]) }
     }
@@ -162,8 +162,8 @@ extension Exchange {
 
   /// Whether a request that reaches the upstream with `path` could have come by the same route.
   private func mayForward(upstreamPath path: [UInt8], _ route: ProxyRoute, _ bytes: Span<UInt8>) -> Bool {
-    guard path.starts(with: route.basePath), let target else { return false }
-    var rest = Array(path.dropFirst(route.basePath.count))
+    guard path.starts(with: route.policy.basePath), let target else { return false }
+    var rest = Array(path.dropFirst(route.policy.basePath.count))
     if rest.isEmpty { rest = [UInt8(ascii: "/")] }
     guard rest[0] == UInt8(ascii: "/") else { return false }
     var path: [UInt8] = []
@@ -179,7 +179,7 @@ extension Exchange {
       finding = worker.table.route(mountedAt: path.span)
     }
     guard case .route(let found, _) = finding, found.index == route.index,
-      case .allowed = route.rules.rule(on: rest.span)
+      case .allowed = route.policy.rules.rule(on: rest.span)
     else { return false }
     return true
   }

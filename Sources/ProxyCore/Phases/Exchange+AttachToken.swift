@@ -16,7 +16,7 @@ extension Exchange {
     do throws(ExchangeError) {
       token = try await waitForToken(source, route)
     } catch {
-      guard route.forwardsWithoutToken, error.hop == .token else { throw error }
+      guard route.policy.forwardsWithoutToken, error.hop == .token else { throw error }
       missingToken = error.kind
       worker.metrics.routes[route.index].withoutToken.increment()
     }
@@ -39,7 +39,7 @@ extension Exchange {
     case .failed(let failure):
       throw .token(failure)
     case .pending(let waiter):
-      connection.setDeadline(began + route.timeouts.token)
+      connection.setDeadline(began + route.policy.timeouts.token)
       do throws(ExchangeError) {
         while delivery.value == nil {
           try await wait(overdue: .tokenTimeout(endpoint: source.grant.summary.endpointHost))

@@ -6,13 +6,13 @@ extension Exchange {
   /// those to that host. Returns the route as it leads there.
   func chooseUpstream() throws(ExchangeError) -> ProxyRoute? {
     guard let route else { return nil }
-    if let index = route.pool {
+    if let index = route.destination.pool {
       pool = worker.pools[index]
       return route
     }
     guard let origin = requestedOrigin else { return nil }
-    let (hosts, most) = (worker.requestedHosts, route.hostsPerClient)
-    guard let host = hosts.enter(route.destination(origin), for: clientKey, most: most) else {
+    let (hosts, most) = (worker.requestedHosts, route.policy.hostsPerClient)
+    guard let host = hosts.enter(route.policy.destination(origin), for: clientKey, most: most) else {
       throw .tooManyHosts(route, ofClient: hosts.isAtShare(clientKey, most: most))
     }
     requestedHost = host

@@ -12,7 +12,7 @@ extension Exchange {
     // What is sent again has its upstream, and its head, already.
     guard let route = !upload.isBegun ? try chooseUpstream() : route else { return }
     if !upload.isBegun {
-      if route.forwardsAuthorization, head.contains(.authorization) { noteConnectionCredentials() }
+      if route.policy.forwardsAuthorization, head.contains(.authorization) { noteConnectionCredentials() }
       offerUpgrade(route)
       try prepareUpload(route)
     }
@@ -34,7 +34,7 @@ extension Exchange {
     upload.begin(
       head.framing, input: head.framing == .none ? worker.buffers.empty : bufferForContent(),
       output: worker.buffers.lendForHead(), framing: head.framing,
-      passesTrailers: passesTrailers(route), limit: route.bodyLimit, kept: keptContent(route))
+      passesTrailers: passesTrailers(route), limit: route.policy.bodyLimit, kept: keptContent(route))
     try writeRequestHead(route, to: upload.output)
     takeEarlyContent()
   }
@@ -56,12 +56,12 @@ extension Exchange {
   /// Whether trailers go on: none that Connection may name, none that get round a rule, and none that could be taken for
   /// the token.
   private func passesTrailers(_ route: ProxyRoute) -> Bool {
-    !head.hasConnectionOptions && !route.rules.canBeOverridden && route.tokenHeader == nil
+    !head.hasConnectionOptions && !route.policy.rules.canBeOverridden && route.policy.tokenHeader == nil
   }
 
   /// Where the request's content is kept, if it is small enough to be sent again.
   private func keptContent(_ route: ProxyRoute) -> KeptContent? {
-    let limit = route.replayBuffer
+    let limit = route.policy.replayBuffer
     switch head.framing {
     case .length(let length) where length > 0 && length <= UInt64(limit): break
     case .chunked where limit > 0: break
@@ -83,9 +83,9 @@ extension Exchange {
     writer.beginRequest(method: bytes.extracting(head.method.range))
     writeTarget(&writer, bytes, route)
     writer.endRequestLine()
-    let hostLine = route.hostLine
+    let hostLine = route.destination.hostLine
     writer.lines(hostLine.span)
-    writer.forwardFields(of: head, bytes, dropping: droppedFields(route), alsoDropping: route.tokenHeader)
+    writer.forwardFields(of: head, bytes, dropping: droppedFields(route), alsoDropping: route.policy.tokenHeader)
     if head.framing == .chunked { writer.chunkedFraming() }
     if let remainingForwards { writer.field("Max-Forwards", remainingForwards) }
     if head.acceptsTrailers { writer.field("TE", "trailers" as StaticString) }
@@ -95,7 +95,7 @@ extension Exchange {
       writer.field("Connection", "TE" as StaticString)
     }
     if let token {
-      let prefix = route.tokenPrefix
+      let prefix = route.policy.tokenPrefix
       token.withToken { writer.line(prefix.span, $0) }
     }
     let viaName = worker.viaName.bytes
@@ -107,8 +107,8 @@ extension Exchange {
     guard let target else { return }
     // "OPTIONS *" asks about the server; a proxy in between is asked with the URL alone (RFC 9112 section 3.2.4).
     let asksAboutServer = target.form == .asterisk || (target.isWithoutPathAndQuery && head.methodKind == .options)
-    if asksAboutServer && route.basePath.isEmpty { return writer.target("*") }
-    let basePath = route.basePath
+    if asksAboutServer && route.policy.basePath.isEmpty { return writer.target("*") }
+    let basePath = route.policy.basePath
     writer.target(basePath.span)
     let path = Int(target.path.start) + mountLength..<Int(target.path.end)
     if path.isEmpty { writer.target("/") } else { writer.target(bytes.extracting(path)) }
@@ -117,14 +117,14 @@ extension Exchange {
 
   private func droppedFields(_ route: ProxyRoute) -> FieldNameSet {
     var dropped = FieldNameSet.notForwardedInRequests
-    if route.forwardsAuthorization { dropped.remove(.authorization) }
+    if route.policy.forwardsAuthorization { dropped.remove(.authorization) }
     // An HTTP/1.0 client cannot be sent the 100 that this would bring, and without content there is nothing that the
     // upstream could ask for (RFC 9110 section 10.1.1).
     // Nor is anything to be waited for when the request is sent again with its content.
     if !head.expectsContinue || !upload.input.isEmpty { dropped.insert(.expect) }
     if remainingForwards != nil { dropped.insert(.maxForwards) }
     // Trailers that get round a rule come when it has been applied already.
-    if route.rules.canBeOverridden || route.tokenHeader != nil { dropped.insert(.trailer) }
+    if route.policy.rules.canBeOverridden || route.policy.tokenHeader != nil { dropped.insert(.trailer) }
     return dropped
   }
 
@@ -134,7 +134,9 @@ extension Exchange {
   /// there is none.
   private func reuseUpstream(_ route: ProxyRoute) -> Bool {
     let pinned = connection.pin != nil ? takePin(route) : nil
-    guard let upstream = pinned ?? pool.reuse(for: clientKey, most: route.connectionsPerClient) else { return false }
+    guard let upstream = pinned ?? pool.reuse(for: clientKey, most: route.policy.connectionsPerClient) else {
+      return false
+    }
     isOnPinned = pinned != nil
     worker.metrics.routes[route.index].reused.increment()
     use(upstream)
@@ -147,15 +149,15 @@ extension Exchange {
     let metrics = worker.metrics.routes[route.index]
     let began = Instant.now
     let lease = UpstreamLease(
-      connectTimeout: route.timeouts.connect, client: clientKey, most: route.connectionsPerClient,
+      connectTimeout: route.policy.timeouts.connect, client: clientKey, most: route.policy.connectionsPerClient,
       wakeup: connection.wakeup)
     // libcurl keeps the time itself while it connects, and knows better what it waited for.
-    connection.setDeadline(began + route.timeouts.connect + .seconds(1))
+    connection.setDeadline(began + route.policy.timeouts.connect + .seconds(1))
     pool.request(lease, mustBeNew: isRepetition)
     // Neither made nor refused: it waits for one of those that are in use.
     if lease.outcome == nil, lease.attempt == nil {
       worker.metrics.reached(.upstreamConnections)
-      connection.setDeadline(began + route.timeouts.connect)
+      connection.setDeadline(began + route.policy.timeouts.connect)
       // The client must not wait for one that it has itself.
       if connection.pin?.pool === pool { connection.endPin() }
     }
@@ -228,7 +230,7 @@ extension Exchange {
   /// From now on there is time for the next piece of the request's content, or, when all of it is sent, for the answer.
   func renewDeadline(_ route: ProxyRoute) {
     let isSent = upload.isFinished || uploadIsRefused
-    let time = isSent ? route.timeouts.firstByte : route.timeouts.body
+    let time = isSent ? route.policy.timeouts.firstByte : route.policy.timeouts.body
     connection.setDeadline(worker.loop.now + time)
   }
 

@@ -73,9 +73,10 @@ extension Exchange {
 
   /// Refuses CONNECT where nothing inside the tunnel would be served: there it is too late to ask for user and password.
   func requireCallerOfTunnel(_ routes: [ProxyRoute]) throws(ExchangeError) {
-    guard let place = routes.first(where: { $0.callerAccess != nil }), let access = place.callerAccess else { return }
+    guard let place = routes.first(where: { $0.policy.callerAccess != nil }), let access = place.policy.callerAccess
+    else { return }
     let isServed = routes.contains { route in
-      guard let access = route.callerAccess else { return true }
+      guard let access = route.policy.callerAccess else { return true }
       return caller.map(access.admits) ?? access.admitsStrangers
     }
     // Who has sent a wrong password does not become one of the others.

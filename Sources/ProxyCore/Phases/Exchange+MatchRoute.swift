@@ -29,7 +29,7 @@ extension Exchange {
     }
     switch finding {
     case .route(let found, let length):
-      if found.tunnel == .blind, let authority = target.authority {
+      if found.policy.tunnel == .blind, let authority = target.authority {
         throw .tunnel(.isTunnel(host: name(of: authority), found))
       }
       route = found

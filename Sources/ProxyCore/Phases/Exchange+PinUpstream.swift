@@ -15,7 +15,7 @@ extension Exchange {
   ///
   /// A request whose Authorization is the proxy's is not made in the client's name, and goes out on a shared one.
   func takePin(_ route: ProxyRoute) -> UpstreamConnection? {
-    guard let pin = connection.pin, route.forwardsAuthorization, pin.pool === pool else { return nil }
+    guard let pin = connection.pin, route.policy.forwardsAuthorization, pin.pool === pool else { return nil }
     connection.pin = nil
     guard pin.caller == caller else {
       // Another caller uses the client's connection now.
@@ -28,7 +28,7 @@ extension Exchange {
   /// Keeps `upstream`, on which nothing of this request is left, for the client's next request.
   func keepPinned(_ upstream: UpstreamConnection, of pool: UpstreamPool) {
     let hasNews = upstream.stream.isReadable && upstream.stream.hasUnexpectedInput()
-    guard !hasNews, route?.forwardsAuthorization == true else { return pool.discard(upstream) }
+    guard !hasNews, route?.policy.forwardsAuthorization == true else { return pool.discard(upstream) }
     // One for each client: a client that alternates between two upstreams logs on again.
     connection.endPin()
     connection.pin = UpstreamPin(upstream, of: pool, requestedHost, caller: caller, for: connection)
@@ -44,7 +44,7 @@ extension Exchange {
 
   /// Whether a 401 is about who the client is to the upstream, and not about the proxy's token, where both go on.
   var concernsClientCredentials: Bool {
-    guard let route, route.forwardsAuthorization else { return false }
+    guard let route, route.policy.forwardsAuthorization else { return false }
     switch challenge {
     case .none: return false
     case .handshake: return true
@@ -56,7 +56,7 @@ extension Exchange {
   /// Whether the client has to be told that it can log on through this proxy (RFC 4559 section 6); without that, programs
   /// that follow the RFC do not try.
   var announcesPinning: Bool {
-    guard challenge != .none, status == 401, let route, route.forwardsAuthorization else { return false }
+    guard challenge != .none, status == 401, let route, route.policy.forwardsAuthorization else { return false }
     return target?.form == .absolute
   }
 }

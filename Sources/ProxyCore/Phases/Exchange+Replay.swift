@@ -12,10 +12,11 @@ extension Exchange {
   var mayReplay: Bool {
     switch answerHead.status {
     case 401:
-      token != nil && route!.replaysUnauthorized && !replayedAfter.contains(401) && upload.canRewind
+      token != nil && route!.policy.replaysUnauthorized && !replayedAfter.contains(401) && upload.canRewind
         && !authenticatesConnection && !concernsClientCredentials
     case 429, 503:
-      !authenticatesConnection && route!.throttling != nil && mayWaitOut(route!.throttling!) && upload.canRewind
+      !authenticatesConnection && route!.policy.throttling != nil && mayWaitOut(route!.policy.throttling!)
+        && upload.canRewind
     default: false
     }
   }
@@ -23,7 +24,8 @@ extension Exchange {
   /// Lets go of a token that the upstream did not accept, for this request and all others, whether or not this one can be
   /// sent again.
   func dropRefusedToken() {
-    guard answerHead.status == 401, let token, let route, route.replaysUnauthorized, !concernsClientCredentials else {
+    guard answerHead.status == 401, let token, let route, route.policy.replaysUnauthorized, !concernsClientCredentials
+    else {
       return
     }
     tokens?.invalidate(token)

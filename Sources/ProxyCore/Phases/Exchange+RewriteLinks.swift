@@ -5,7 +5,8 @@ internal import HTTPWire
 extension Exchange {
   /// What the references of the answer that lead to the upstream become; nil where all of them stay as they are.
   func linkMap(_ route: ProxyRoute) -> LinkMap? {
-    guard answerHead.hasLinks, isMounted || route.linkRewriting == .on, let upstream = route.links, let target,
+    guard answerHead.hasLinks, isMounted || route.policy.linkRewriting == .on, let upstream = route.destination.links,
+      let target,
       let input = connection.input
     else { return nil }
     let bytes = input.readableBytes

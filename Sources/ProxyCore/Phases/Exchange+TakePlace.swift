@@ -41,6 +41,6 @@ extension Exchange {
   func leavePlace() {
     guard holdsPlace else { return }
     holdsPlace = false
-    route?.concurrency?.leave(clientKey)
+    route?.policy.concurrency?.leave(clientKey)
   }
 }

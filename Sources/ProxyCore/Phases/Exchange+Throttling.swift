@@ -15,7 +15,7 @@ extension Exchange {
   /// Waits for as long as the answer asks to; false where it does not say that, or asks for more than the route allows,
   /// or the program begins to stop meanwhile.
   func waitOutThrottling(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
-    guard let throttling = route.throttling, let input = answerInput,
+    guard let throttling = route.policy.throttling, let input = answerInput,
       let seconds = answerHead.retryDelay(input.readableBytes, now: WallClock.now() / 1_000_000_000),
       .seconds(seconds) <= throttling.wait
     else { return false }

@@ -82,7 +82,7 @@ extension Exchange {
   }
 
   private func setTunnelDeadline(_ route: ProxyRoute) {
-    connection.setDeadline(worker.loop.now + route.timeouts.tunnel)
+    connection.setDeadline(worker.loop.now + route.policy.timeouts.tunnel)
   }
 
   /// - Parameter undelivered: how many bytes the kernel held for both sides when the deadline passed before, if nothing

@@ -11,9 +11,9 @@ extension Exchange {
   func offerUpgrade(_ route: ProxyRoute) {
     // Behind content nobody could tell what belongs to the new protocol; "close" says that there will be nothing behind.
     guard head.hasUpgrade, head.wantsKeepAlive, head.framing == .none || head.framing == .length(0),
-      route.upgrade != .off, let input = connection.input
+      route.policy.upgrade != .off, let input = connection.input
     else { return }
-    offeredProtocols = head.offeredProtocols(input.readableBytes).filter { route.upgrade.allows(text(of: $0)) }
+    offeredProtocols = head.offeredProtocols(input.readableBytes).filter { route.policy.upgrade.allows(text(of: $0)) }
   }
 
   /// Whether the client has sent something behind a request with Upgrade, ahead of its answer. Where the protocol does not

@@ -6,19 +6,90 @@ internal import Upstream
 
 /// A route as requests meet it: everything that can be decided before the first request has been decided.
 final class ProxyRoute: Sendable {
+  /// What proxy.conf says of its requests.
+  let policy: RoutePolicy
+  /// Where they go.
+  let destination: Destination
+
+  /// The route with `policy` whose requests go to `destination`.
+  init(_ policy: RoutePolicy, _ destination: Destination) {
+    (self.policy, self.destination) = (policy, destination)
+  }
+
+  /// The route of proxy.conf at position `index`.
+  ///
+  /// - Parameter pool: which pool of a worker leads to its upstream; nil where each request names a host of its own.
+  /// - Parameter isChosenByPath: whether only the path of a request decides between it and another route.
+  convenience init(
+    _ route: Route, index: Int, pool: Int?, tokens: RouteTokens, isChosenByPath: Bool = false,
+    connectionsPerClient: Int = .max, hostsPerClient: Int = .max
+  ) {
+    let policy = RoutePolicy(
+      route, index: index, tokens: tokens, isChosenByPath: isChosenByPath, connectionsPerClient: connectionsPerClient,
+      hostsPerClient: hostsPerClient)
+    self.init(policy, Destination(route, policy, pool: pool))
+  }
+
+  /// This route for the requests that go to `origin`, which names the host that they ask for.
+  func leading(to origin: Origin) -> ProxyRoute { ProxyRoute(policy, Destination(origin, policy)) }
+
   /// Its position in proxy.conf, and in the tables of every worker.
-  let index: Int
-  let name: String
-  /// Where its requests go; nil where each goes to the host that it names, and ``leading(to:)`` makes the route for that.
+  var index: Int { policy.index }
+  /// Its name in proxy.conf.
+  var name: String { policy.name }
+}
+
+/// Where the requests of a route go.
+struct Destination: Sendable {
+  /// Where connections lead; nil where each request goes to the host that it names, and ``ProxyRoute/leading(to:)`` makes
+  /// the route for that.
   let origin: UpstreamOrigin?
   /// The origin as people write it.
-  let originName: String
+  let name: String
   /// Which pool of a worker leads there; routes with the same origin share it. Nil where ``RequestedHosts`` have it.
   let pool: Int?
-  /// What comes before the path of every request: empty, or a path without its last slash.
-  let basePath: [UInt8]
   /// The complete Host field line.
   let hostLine: [UInt8]
+  /// What links in responses lead to; nil where they stay as they are.
+  let links: LinkMap.Upstream?
+
+  /// That of `route`, which `policy` is of.
+  ///
+  /// - Parameter pool: which pool of a worker leads there; nil where each request names a host of its own.
+  init(_ route: Route, _ policy: RoutePolicy, pool: Int?) {
+    self.pool = pool
+    origin = Self.origin(of: route)
+    name = route.upstream?.description ?? ""
+    hostLine = route.upstream.map(Self.hostLine) ?? []
+    links = policy.links(to: route.upstream)
+  }
+
+  /// That of a request which names `origin`.
+  fileprivate init(_ origin: Origin, _ policy: RoutePolicy) {
+    pool = nil
+    let destination = policy.destination(origin)
+    self.origin = destination
+    name = policy.tunnel != .blind ? origin.description : destination.authority
+    hostLine = Self.hostLine(origin)
+    links = policy.links(to: origin)
+  }
+
+  /// Where the requests of `route` go, and how connections there are made; nil where each names a host of its own.
+  static func origin(of route: Route) -> UpstreamOrigin? {
+    route.upstream.map { UpstreamOrigin($0, DestinationRules(), ConnectionOptions(route)) }
+  }
+
+  private static func hostLine(_ origin: Origin) -> [UInt8] { Array("Host: \(origin.authority)\r\n".utf8) }
+}
+
+/// What proxy.conf says of the requests of one route, wherever they go.
+struct RoutePolicy: Sendable {
+  /// The route's position in proxy.conf, and in the tables of every worker.
+  let index: Int
+  /// The route's name in proxy.conf.
+  let name: String
+  /// What comes before the path of every request: empty, or a path without its last slash.
+  let basePath: [UInt8]
   /// Where its tokens come from.
   let tokens: RouteTokens
   /// Which callers it serves; nil where it is the same to it who calls.
@@ -51,8 +122,6 @@ final class ProxyRoute: Sendable {
   let replayBuffer: Int
   /// In whose answers links to the upstream become links to the proxy.
   let linkRewriting: LinkRewriting
-  /// What those links lead to; nil where they stay as they are.
-  let links: LinkMap.Upstream?
   /// How many of its requests are under way at once; nil for no limit.
   let concurrency: ConcurrencyLimit?
   /// How many connections of a pool one client may use; `Int.max` for all.
@@ -71,11 +140,10 @@ final class ProxyRoute: Sendable {
 
   /// - Parameter isChosenByPath: whether only the path of a request decides between it and another route.
   init(
-    _ route: Route, index: Int, pool: Int?, tokens: RouteTokens, isChosenByPath: Bool = false,
+    _ route: Route, index: Int, tokens: RouteTokens, isChosenByPath: Bool = false,
     connectionsPerClient: Int = .max, hostsPerClient: Int = .max
   ) {
     self.index = index
-    self.pool = pool
     self.tokens = tokens
     callerAccess = CallerAccess(route)
     let field = route.tokenField
@@ -83,10 +151,7 @@ final class ProxyRoute: Sendable {
     tokenHeader = !tokens.exist || field.isAuthorization ? nil : Array(field.header.utf8)
     forwardsAuthorization = !tokens.exist || !field.isAuthorization
     name = route.name
-    origin = Self.origin(of: route)
-    originName = route.upstream?.description ?? ""
     basePath = Array(route.upstreamBasePath.utf8)
-    hostLine = route.upstream.map(Self.hostLine) ?? []
     forwardsWithoutToken = route.withoutToken == .forward
     timeouts = PhaseTimeouts(route.timeouts)
     rules = AccessRules(
@@ -100,7 +165,6 @@ final class ProxyRoute: Sendable {
     self.hostsPerClient = hostsPerClient
     upgrade = route.upgrade
     linkRewriting = route.linkRewriting
-    links = Self.linkUpstream(route.upstream, below: basePath, route.linkRewriting)
     allowsPrivate = route.allowsPrivate
     options = ConnectionOptions(route)
     tunnel = route.tunnel
@@ -111,49 +175,6 @@ final class ProxyRoute: Sendable {
     namedHosts = Set(route.tunnel != .blind ? hosts : hosts.filter { IPAddress($0) != nil })
   }
 
-  private init(_ route: ProxyRoute, leadingTo origin: Origin) {
-    index = route.index
-    pool = nil
-    tokens = route.tokens
-    callerAccess = route.callerAccess
-    tokenPrefix = route.tokenPrefix
-    tokenHeader = route.tokenHeader
-    forwardsAuthorization = route.forwardsAuthorization
-    forwardsWithoutToken = route.forwardsWithoutToken
-    name = route.name
-    tunnel = route.tunnel
-    isIntercepted = route.isIntercepted
-    tunnelPorts = route.tunnelPorts
-    let destination = route.destination(origin)
-    self.origin = destination
-    originName = route.tunnel != .blind ? origin.description : destination.authority
-    basePath = route.basePath
-    hostLine = Self.hostLine(origin)
-    timeouts = route.timeouts
-    rules = route.rules
-    bodyLimit = route.bodyLimit
-    replaysUnauthorized = route.replaysUnauthorized
-    throttling = route.throttling
-    replayBuffer = route.replayBuffer
-    concurrency = route.concurrency
-    connectionsPerClient = route.connectionsPerClient
-    hostsPerClient = route.hostsPerClient
-    upgrade = route.upgrade
-    linkRewriting = route.linkRewriting
-    links = Self.linkUpstream(origin, below: route.basePath, route.linkRewriting)
-    allowsPrivate = route.allowsPrivate
-    options = route.options
-    namedHosts = route.namedHosts
-  }
-
-  /// Where the requests of `route` go, and how connections there are made; nil where each names a host of its own.
-  static func origin(of route: Route) -> UpstreamOrigin? {
-    route.upstream.map { UpstreamOrigin($0, DestinationRules(), ConnectionOptions(route)) }
-  }
-
-  /// This route for the requests that go to `origin`, which names the host that they ask for.
-  func leading(to origin: Origin) -> ProxyRoute { ProxyRoute(self, leadingTo: origin) }
-
   /// Where connections to `origin` lead, and may lead: a host that only a wildcard takes was written by whoever sent the
   /// request.
   func destination(_ origin: Origin) -> UpstreamOrigin {
@@ -161,15 +182,12 @@ final class ProxyRoute: Sendable {
       origin, DestinationRules(allowsPrivate: allowsPrivate || namedHosts.contains(origin.host)), options)
   }
 
-  private static func linkUpstream(
-    _ origin: Origin?, below basePath: [UInt8], _ rewriting: LinkRewriting
-  ) -> LinkMap.Upstream? {
-    guard rewriting != .off, let origin else { return nil }
+  /// What links to `origin` become in responses; nil where they stay as they are.
+  fileprivate func links(to origin: Origin?) -> LinkMap.Upstream? {
+    guard linkRewriting != .off, let origin else { return nil }
     return LinkMap.Upstream(
       scheme: origin.scheme == .https ? .https : .http, host: origin.host, port: origin.port, basePath: basePath)
   }
-
-  private static func hostLine(_ origin: Origin) -> [UInt8] { Array("Host: \(origin.authority)\r\n".utf8) }
 }
 
 extension Match {

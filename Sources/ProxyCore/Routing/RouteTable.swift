@@ -90,7 +90,7 @@ final class RouteTable: Sendable {
   func route(host: Span<UInt8>, port: UInt16, path: Span<UInt8>) -> Finding {
     guard let position = position(of: host, port), let found = hosts[position].find(port, path) else { return .nothing }
     let route = routes[found.route]
-    let dependsOnPath = hosts[position].dependsOnPath || !route.basePath.isEmpty
+    let dependsOnPath = hosts[position].dependsOnPath || !route.policy.basePath.isEmpty
     guard dependsOnPath, mayBeMisread(path, ignoringCase: hosts[position].ignoresCase) else {
       return .route(route, mountLength: 0)
     }
@@ -186,7 +186,7 @@ final class RouteTable: Sendable {
   // A route that takes every path and forwards it as it is cannot be left: above the root there is nothing.
   private static func question(_ prefix: PathPrefix, _ route: ProxyRoute) -> PathReadings.Question {
     PathReadings.Question(
-      prefix: prefix, isConfined: prefix.length > 0 || !route.basePath.isEmpty, expected: route.index)
+      prefix: prefix, isConfined: prefix.length > 0 || !route.policy.basePath.isEmpty, expected: route.index)
   }
 
   private func finding(
@@ -194,7 +194,7 @@ final class RouteTable: Sendable {
   ) -> Finding {
     switch verdict {
     case .same: .route(route, mountLength: mountLength)
-    case _ where prefix.isLeft(by: path) && (prefix.length > 0 || !route.basePath.isEmpty): .leaves(route)
+    case _ where prefix.isLeft(by: path) && (prefix.length > 0 || !route.policy.basePath.isEmpty): .leaves(route)
     case .leaves(let reading): .ambiguous(route, PathConflict(reading, "leads out of the route"))
     case .differs(let other?, let reading):
       .ambiguous(route, PathConflict(reading, "is for the route \(routes[other].name)"))
