@@ -64,8 +64,8 @@ final class ServiceConnection: PlaceHolder {
 
   private func send(_ response: ServiceResponse, isHead: Bool, closing: Bool) async -> Bool {
     let limits = service.limits
-    return await stream.send(
-      response.bytes(isHead: isHead, closing: closing), pause: limits.bodyTimeout, total: limits.transferTimeout)
+    let (head, content) = response.message(isHead: isHead, closing: closing)
+    return await stream.send(head, then: content, pause: limits.bodyTimeout, total: limits.transferTimeout)
   }
 }
 

@@ -58,11 +58,15 @@ public struct ServiceResponse: Sendable, Equatable {
 }
 
 extension ServiceResponse {
-  /// The bytes of this response (RFC 9112 4).
+  // How much of the content is sent at a time.
+  private static let piece = 16 * 1024
+
+  /// The head of this response (RFC 9112 section 4), in a buffer with room for a piece of the content, and the content that
+  /// follows it.
   /// - Parameters:
   ///   - isHead: whether a HEAD request is answered: everything but the body is as for GET (RFC 9110 9.3.2).
   ///   - closing: whether the connection ends after it.
-  func bytes(isHead: Bool, closing: Bool) -> ByteBuffer {
+  func message(isHead: Bool, closing: Bool) -> (head: ByteBuffer, content: [UInt8]) {
     var head = "HTTP/1.1 \(status) \(ReasonPhrase.of(status))\r\n"
     for field in fields { head += "\(field.name): \(Self.oneLine(field.value))\r\n" }
     // RFC 9110 8.6: not with 204, and what HEAD leaves out is counted; 304 is never sent with content here.
@@ -71,10 +75,10 @@ extension ServiceResponse {
     if closing { head += "Connection: close\r\n" }
     head += "\r\n"
     let hasBody = !isHead && status != 204 && status != 304
-    let buffer = ByteBuffer(capacity: head.utf8.count + (hasBody ? body.count : 0))
+    let content = hasBody ? body : []
+    let buffer = ByteBuffer(capacity: head.utf8.count + min(content.count, Self.piece))
     buffer.append(head)
-    if hasBody { buffer.append(body.span) }
-    return buffer
+    return (buffer, content)
   }
 
   // A handler may put what it received into a field value; a line end in there would begin another field.

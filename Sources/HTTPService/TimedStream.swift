@@ -73,17 +73,24 @@ final class TimedStream {
     return .ended
   }
 
-  /// Sends all of `buffer`; whether that succeeded. The peer may pause for `pause` at most, and take `total` in all.
-  func send(_ buffer: ByteBuffer, pause: Duration, total: Duration) async -> Bool {
+  /// Sends all of `buffer` and then `content`; whether that succeeded. The peer may pause for `pause` at most, and take
+  /// `total` in all.
+  ///
+  /// The content goes through the buffer piece by piece: many slow readers of one long text hold it once.
+  func send(_ buffer: ByteBuffer, then content: [UInt8] = [], pause: Duration, total: Duration) async -> Bool {
     isSending = true
     defer { isSending = false }
+    var sent = Self.fill(buffer, from: content, 0)
     let begun = loop.now
     var moved = begun
     while !isClosed {
       if stream.isWritable {
         switch stream.send(from: buffer) {
         case .transferred:
-          if buffer.isEmpty { return true }
+          if buffer.isEmpty {
+            sent = Self.fill(buffer, from: content, sent)
+            if buffer.isEmpty { return true }
+          }
           moved = loop.now
           continue
         case .endOfStream, .failed: return false
@@ -98,6 +105,13 @@ final class TimedStream {
       await wait(until: deadline, as: .transferring(begun: begun, moved: moved))
     }
     return false
+  }
+
+  /// Appends as much of `content` from `offset` on as there is room for; returns the offset of the rest.
+  private static func fill(_ buffer: ByteBuffer, from content: [UInt8], _ offset: Int) -> Int {
+    let end = min(content.count, offset + buffer.freeSpace)
+    if offset < end { buffer.append(content.span.extracting(offset..<end)) }
+    return end
   }
 
   /// Lets the other tasks and sockets of the loop have their turn: a peer that is fast enough never makes this one wait.

@@ -13,6 +13,7 @@ import uuid
 import pytest
 from harness.client import RawClient
 from harness.output import run
+from harness.peak import Peak
 from harness.waiting import PATIENCE
 
 CROWDS = [64, 200, 1000]
@@ -91,6 +92,22 @@ def test_readers_that_do_not_read_give_way(start_proxy, origin, size):
         result = health(proxy, "--timeout", str(int(PATIENCE)))
         assert (result.returncode, result.stdout) == (0, "ok\n"), result.stderr
         assert "m2m_proxy_connections " in proxy.metrics()
+
+
+def test_slow_readers_of_long_metrics_share_them(start_proxy, origin):
+    routes = [{"forward_to": origin.url, "name": f"route-{number}", "match": f"h{number}.internal", "mount": f"/h{number}"}
+              for number in range(600)]
+    proxy = start_proxy(*routes, loops=1)
+    size = len(proxy.metrics())
+    assert size > 1_000_000
+    peak = Peak(proxy.pid)
+    with crowd(proxy.admin, 30, METRICS, receive_buffer=4096) as members:
+        # All of them have the beginning of theirs.
+        for member in members:
+            assert member.recv(12) == b"HTTP/1.1 200"
+        # Each of them held a copy: 31 times the size.
+        assert peak.growth < 8 * size
+    assert "m2m_proxy_connections " in proxy.metrics()
 
 
 def test_a_head_has_5_seconds_as_a_whole_and_its_client_is_told(start_proxy, origin):

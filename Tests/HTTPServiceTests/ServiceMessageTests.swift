@@ -25,8 +25,18 @@ struct ServiceMessageTests {
     #expect(request.values(of: "b").isEmpty)
   }
 
+  @Test("a response shares its content, and its buffer holds a piece of it")
+  func longContent() {
+    let body = [UInt8](repeating: UInt8(ascii: "x"), count: 1_000_000)
+    let (head, content) = ServiceResponse(status: 200, body: body).message(isHead: false, closing: false)
+    #expect(head.capacity < 40_000)
+    #expect(content == body)
+    #expect(ServiceResponse(status: 200, body: body).message(isHead: true, closing: false).content.isEmpty)
+  }
+
   private func text(_ response: ServiceResponse) -> String {
-    let buffer = response.bytes(isHead: false, closing: false)
-    return unsafe buffer.withUnsafeReadableBytes { unsafe String(decoding: $0, as: UTF8.self) }
+    let (head, content) = response.message(isHead: false, closing: false)
+    return unsafe head.withUnsafeReadableBytes { unsafe String(decoding: $0, as: UTF8.self) }
+      + String(decoding: content, as: UTF8.self)
   }
 }
