@@ -154,11 +154,6 @@ extension HeadWriter {
     literal("Connection: close\r\n")
   }
 
-  /// Writes `Connection: keep-alive`, for an HTTP/1.0 client.
-  public mutating func connectionKeepAlive() {
-    literal("Connection: keep-alive\r\n")
-  }
-
   /// Writes that a client may log on to the upstream through this proxy by NTLM or Negotiate (RFC 4559 section 6). It is
   /// for the next recipient alone, which another proxy in between is told.
   public mutating func sessionBasedAuthentication() {

@@ -48,15 +48,11 @@ public struct RequestHead: ~Copyable, Sendable {
 
   /// Whether the connection may serve another request after this one.
   ///
-  /// False for every HTTP/1.0 request: a proxy must not keep such a connection open (RFC 9112 9.3). A server that is no
-  /// proxy may do so when ``asksHTTP10KeepAlive``.
+  /// False for every HTTP/1.0 request: a proxy must not keep such a connection open (RFC 9112 9.3).
   public var wantsKeepAlive: Bool { version == .http11 && !facts.closes }
 
   /// Whether Connection names `close`: the client will send no further request.
   public var asksToClose: Bool { facts.closes }
-
-  /// Whether an HTTP/1.0 client asks with `Connection: keep-alive` for the connection to be kept.
-  public var asksHTTP10KeepAlive: Bool { version == .http10 && facts.keepsAlive && !facts.closes }
 
   /// Whether Connection names a field that would otherwise be forwarded.
   public var hasConnectionOptions: Bool { !facts.options.isEmpty }

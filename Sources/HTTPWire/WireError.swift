@@ -41,18 +41,6 @@ extension WireError {
     default: 400
     }
   }
-
-  /// Whether it is unknown where the message ends, so that nothing after it on the connection can be trusted.
-  ///
-  /// Only what ``RequestTarget/parse(_:target:method:)`` alone finds, in a head that is complete, leaves no such doubt.
-  public var isFramingDoubt: Bool {
-    switch self {
-    case .missingPort, .invalidTarget, .asteriskWithoutOptions, .unsupportedScheme, .fragment,
-      .invalidPathByte, .invalidPercentEncoding:
-      false
-    default: true
-    }
-  }
 }
 
 extension WireError {

@@ -151,19 +151,6 @@ extension SecretSource: CustomStringConvertible {
     case .inline: "written in proxy.conf"
     }
   }
-
-  /// ``description``, and for a file that exists its mode as it is now: `file /run/secrets/x (mode 0400)`.
-  public var descriptionWithMode: String {
-    guard let mode = fileMode else { return description }
-    let octal = String(mode, radix: 8)
-    return "\(description) (mode \(String(repeating: "0", count: max(0, 4 - octal.count)))\(octal))"
-  }
-
-  /// The permission bits of the file as they are now; nil when there is no file, or it cannot be examined.
-  public var fileMode: UInt32? {
-    guard case .file(let path) = self else { return nil }
-    return SensitiveFile.mode(path: path)
-  }
 }
 
 /// Why a secret could not be had: where it was to come from and what is wrong there, never what it contains.

@@ -45,13 +45,6 @@ package struct SensitiveFile {
     return Custody(showsPaths: showsPaths).complaint(file: status, path: path)
   }
 
-  /// The permission bits of the file at `path`, or nil when it cannot be examined.
-  package static func mode(path: String) -> UInt32? {
-    var status = stat()
-    guard unsafe stat(path, &status) == 0 else { return nil }
-    return status.st_mode & 0o7777
-  }
-
   private init(path: String) throws(Failure) {
     self.path = path
     do {

@@ -105,7 +105,7 @@ import Testing
       ("1.1", "Upgrade: websocket\r\nConnection: Upgrade\r\n", ["keeps", "upgrade"]),
       ("1.1", "Upgrade: websocket\r\n", ["keeps"]), ("1.1", "Connection: upgrade\r\n", ["keeps"]),
       ("1.0", "Upgrade: websocket\r\nConnection: Upgrade\r\n", []),
-      ("1.0", "", []), ("1.0", "Connection: keep-alive\r\n", ["asks 1.0 keep-alive"]),
+      ("1.0", "", []), ("1.0", "Connection: keep-alive\r\n", []),
       ("1.0", "Connection: keep-alive, close\r\n", []),
       ("1.1", "TE: trailers\r\n", ["keeps", "trailers"]),
       ("1.1", "TE: gzip;q=0.5 , Trailers\r\n", ["keeps", "trailers"]),

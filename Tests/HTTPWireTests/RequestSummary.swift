@@ -27,7 +27,6 @@ struct RequestSummary: Equatable, Sendable {
     port = head.authority?.port
     flags = []
     if head.wantsKeepAlive { flags.insert("keeps") }
-    if head.asksHTTP10KeepAlive { flags.insert("asks 1.0 keep-alive") }
     if head.expectsContinue { flags.insert("expects") }
     if head.hasUnknownExpectation { flags.insert("unknown expectation") }
     if head.hasConnectionOptions { flags.insert("options") }

@@ -20,13 +20,4 @@ import Testing
     #expect(WireError.unsupportedTransferCoding.status == 501)
     #expect(WireError.lengthAndTransferEncoding.status == 400)
   }
-
-  @Test("only what is wrong with a target leaves no doubt about where the message ends")
-  func doubt() {
-    #expect(
-      WireError.allCases.filter { !$0.isFramingDoubt } == [
-        .missingPort, .invalidTarget, .asteriskWithoutOptions, .unsupportedScheme, .fragment, .invalidPathByte,
-        .invalidPercentEncoding,
-      ])
-  }
 }

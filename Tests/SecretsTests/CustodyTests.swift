@@ -7,6 +7,12 @@ import Testing
 private let isRoot = geteuid() == 0
 private let needsRoot: Comment = "only root can give files away"
 
+/// The permission bits of the file at `path`; nil if there is none.
+private func mode(_ path: String) -> mode_t? {
+  var status = stat()
+  return unsafe stat(path, &status) == 0 ? status.st_mode & 0o7777 : nil
+}
+
 /// A file in the directory `low`, which is in the directory `high`, in the temporary one; all are this process's user's.
 private final class Place {
   let high: String
@@ -172,8 +178,6 @@ struct TakenDirectoryTests {
     }
   }
 
-  private func mode(_ path: String) -> mode_t? { SensitiveFile.mode(path: path) }
-
   @Test("by making it")
   func made() {
     let path = "\(place.low)/new"
@@ -225,7 +229,7 @@ struct SensitiveWriteTests {
     #expect(unsafe chmod(place.file, mode) == 0)
     #expect(throws: SensitiveFile.WriteFailure.exists) { try write(replaces: false) }
     try write(replaces: true)
-    #expect(SensitiveFile.mode(path: place.file) == 0o600)
+    #expect(mode(place.file) == 0o600)
     #expect(try String(contentsOfFile: place.file, encoding: .utf8) == "new")
     #expect(try FileManager.default.contentsOfDirectory(atPath: place.low) == ["file"], "nothing is left behind")
   }

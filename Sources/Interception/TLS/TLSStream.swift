@@ -124,7 +124,4 @@ public import SystemPackage
     guard let certificate = unsafe SSL_get0_peer_certificate(session) else { return nil }
     return unsafe PeerCertificate(reading: certificate)
   }
-
-  /// Whether the client has resumed an earlier session.
-  public var isResumed: Bool { unsafe SSL_session_reused(session) == 1 }
 }

@@ -1,4 +1,23 @@
+internal import Encodings
 internal import HTTPWire
+
+/// What a client is told when its request failed: the members of an RFC 9457 problem, and the fields beside it.
+struct ErrorAnswer {
+  var status: Int
+  var title: String
+  var detail: String
+  var hint: String
+  /// The error type of RFC 9209 section 2.3 for `Proxy-Status`.
+  var proxyStatus: String
+  /// The `details` of `Proxy-Status`; empty for none.
+  var proxyStatusDetails = ""
+  /// Seconds after which trying again may help; nil where nothing is known.
+  var retryAfter: Int?
+  /// The error code of RFC 6749 section 5.2, in an answer to a token request; nil for none.
+  var oauthError: String?
+  /// The methods that would be served, beside 405.
+  var allow = ErrorResponse.servedMethods
+}
 
 /// A complete HTTP/1.1 response that tells a client why its request failed.
 struct ErrorResponse {
@@ -40,5 +59,31 @@ struct ErrorResponse {
       quoted.unicodeScalars.append(scalar)
     }
     return quoted + "\""
+  }
+}
+
+/// The JSON of an RFC 9457 problem.
+struct ProblemBody {
+  private(set) var bytes: [UInt8] = Array("{".utf8)
+
+  init(_ answer: ErrorAnswer, hop: ExchangeError.Hop, route: String?) {
+    add("title", answer.title)
+    bytes += Array(", \"status\": \(answer.status)".utf8)
+    add("hop", hop.rawValue)
+    if let route { add("route", route) }
+    add("detail", answer.detail)
+    add("hint", answer.hint)
+    if let error = answer.oauthError {
+      add("error", error)
+      add("error_description", answer.detail)
+    }
+    bytes += Array("}\n".utf8)
+  }
+
+  private mutating func add(_ name: String, _ value: String) {
+    if bytes.count > 1 { bytes += Array(", ".utf8) }
+    bytes += Array("\"\(name)\": \"".utf8)
+    for byte in value.utf8 { JSONText.escape(byte) { bytes.append($0) } }
+    bytes.append(UInt8(ascii: "\""))
   }
 }

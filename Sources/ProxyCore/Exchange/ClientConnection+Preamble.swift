@@ -68,7 +68,7 @@ extension ClientConnection {
     let client: SocketPeer
     if let source = header.source, let destination = header.destination {
       client = .address(source.description)
-      belongs(to: client, destination: destination.description)
+      adoptPassedClient(client, destination: destination.description)
     } else {
       client = peerCredentials.uid.map(SocketPeer.user) ?? .address(peer)
     }

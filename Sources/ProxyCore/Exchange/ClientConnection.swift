@@ -102,7 +102,7 @@ final class ClientConnection: @unchecked Sendable {
   }
 
   /// It is the connection of somebody else than it seemed: of `client`, who connected to `destination`.
-  func belongs(to client: SocketPeer, destination: String) {
+  func adoptPassedClient(_ client: SocketPeer, destination: String) {
     peer = client.description
     if case .address(let endpoint) = client { address = IPAddress(ofEndpoint: endpoint) }
     isAdmitted = listener.allow.admits(address)

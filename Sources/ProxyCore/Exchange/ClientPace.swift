@@ -1,3 +1,7 @@
+internal import Bytes
+internal import HTTPWire
+internal import Reactor
+
 /// Whether a client moves enough: it may fall behind its least rate by some time, and whoever is slower than that rate
 /// for long falls behind further and further, however short the pauses are.
 struct ClientPace {
@@ -25,5 +29,61 @@ struct ClientPace {
     let earned = (total - moved).multipliedReportingOverflow(by: worth)
     moved = total
     behind -= earned.overflow ? behind : min(behind, earned.partialValue)
+  }
+}
+
+extension Exchange {
+  /// Waits while the request's content is sent on, and holds the client to its pace where more of it is due.
+  ///
+  /// - Throws: as ``wait(overdue:)`` does, and `clientTooSlow`.
+  // Inlined, as is all that a request does until it waits for its answer: it then fits into the first piece of a task's memory.
+  @inline(__always) func waitForUpload(_ route: ProxyRoute) async throws(ExchangeError) {
+    request.uploadPace.moved(total: upload.decoder.payloadBytes)
+    try keepPace(request.uploadPace, route)
+    if !upload.isFinished, worker.memory.isNear { upload.economize() }
+    let isClientsTurn = !upload.decoder.isFinished && !attempt.uploadIsRefused && !upload.waitsForSink
+    let began = worker.loop.now
+    try await wait(overdue: uploadTimeout(route))
+    if isClientsTurn { request.uploadPace.waited(nanoseconds: worker.loop.now - began) }
+  }
+
+  /// Waits while the answer is passed on, and holds the client to its pace where it is the one that must take it.
+  ///
+  /// - Throws: as ``wait(overdue:)`` does, and `clientTooSlow`.
+  func waitForDownload(_ route: ProxyRoute) async throws(ExchangeError) {
+    if worker.memory.isNear { download.economize() }
+    guard download.waitsForSink else { return try await wait(overdue: downloadTimeout(route)) }
+    download.giveBackEmptyOutput()
+    request.downloadPace.moved(total: delivered)
+    try keepPace(request.downloadPace, route)
+    let began = worker.loop.now
+    try check(overdue: downloadTimeout(route))
+    await connection.wakeup.wait()
+    request.downloadPace.waited(nanoseconds: worker.loop.now - began)
+    // The kernel reports room only when a good part of its buffer is empty; until then the buffer tells whether the
+    // client takes anything.
+    if connection.isOverdue, delivered > request.deliveredAtDeadline { setContentDeadline(route) }
+    try check(overdue: downloadTimeout(route))
+  }
+
+  /// From now on there is time for the next piece of the answer.
+  func setContentDeadline(_ route: ProxyRoute) {
+    // Asked only where it matters: this is on the way of every piece.
+    let waitsForClient = download.waitsForSink
+    request.deliveredAtDeadline = waitsForClient ? delivered : 0
+    let mayBeQuiet = answerHead.isEventStream && !waitsForClient
+    connection.setDeadline(
+      worker.loop.now + (mayBeQuiet ? route.policy.timeouts.eventStream : route.policy.timeouts.body))
+  }
+
+  /// How much of the answer the client's side has acknowledged.
+  private var delivered: UInt64 {
+    let sent = download.bytesSent
+    guard sent > 0 else { return 0 }
+    return sent - min(sent, UInt64(max(0, connection.stream.undeliveredBytes)))
+  }
+
+  private func keepPace(_ pace: ClientPace, _ route: ProxyRoute) throws(ExchangeError) {
+    if pace.behind > route.policy.timeouts.body.nanoseconds { throw .clientTooSlow(route) }
   }
 }

@@ -23,7 +23,7 @@ final class Delivery<Value: Sendable>: @unchecked Sendable {
   }
 
   /// Nobody waits any more.
-  func refuse() {
+  func cancel() {
     wakeup = nil
   }
 }

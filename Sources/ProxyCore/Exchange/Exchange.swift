@@ -21,76 +21,37 @@ final class Exchange {
   }
 
   let worker: Worker
-  private let charge: MemoryCharge
+  /// The client's connection, from ``begin(on:)`` to ``finish()``.
   var connection: ClientConnection!
 
-  // What is being done.
+  // Memory that is used again. What it holds is of this exchange only once the phase that fills it has run.
+  /// The request's head, valid while ``ReceivedRequest/hasHead`` is true.
   var head = RequestHead()
-  var target: RequestTarget?
-  var hasHead = false
-  /// Who sent the request, by number among the callers of proxy.conf; nil where nobody knows.
-  var caller: Int?
-  /// What became of its user and password, where they are not those of a caller.
-  var passwordVerdict: PasswordVerdict?
-  var route: ProxyRoute?
-  /// Whether the route was found by the path alone, with which the proxy is the server that the client knows.
-  var isMounted = false
-  var mountLength = 0
-  /// Whether it is a token request that the proxy answers itself.
-  var isTokenRequest = false
-  /// What is left of Max-Forwards, for a request that it means something to.
-  var remainingForwards: UInt64?
-  /// Whether it counts among the requests of the route that are under way.
-  var holdsPlace = false
-  /// Where its token comes from; nil where it needs none.
-  var tokens: TokenSource?
-  var token: AccessToken?
-  /// Why the request goes on without a token although the route has one.
-  var missingToken: String?
-  /// The connections to the upstream, once that is chosen.
-  var pool: UpstreamPool!
-  /// The host below a wildcard that the request goes to, where it goes to one.
-  var requestedHost: RequestedHosts.Host?
-  var upstream: UpstreamConnection?
+  /// The content that goes to the upstream.
   let upload: BodyRelay
-  /// Whether the upstream takes no more of the request's content.
-  var uploadIsRefused = false
-  var answerHead = ResponseHead()
-  /// Bytes of the upstream's answer, from the first one on, until `download` has them.
-  var answerInput: ByteBuffer?
-  /// What the client is sent before the answer's content, until `download` has it.
-  var answerOutput: ByteBuffer?
+  /// The content that goes to the client.
   let download: BodyRelay
   /// The protocols that the upstream may change the connection to, as places in the request's head.
   var offeredProtocols: [ByteRange] = []
-  /// What goes both ways, once CONNECT has been answered or the protocol has changed.
-  var tunnel: TunnelRelay?
-  /// What the log says of the request that the tunnel began with.
-  var tunnelRequest: TunnelRequest?
-  var isRepetition = false
-  /// Whether the client's own credentials go on that authenticate the connection they are sent on (NTLM, Negotiate).
-  var authenticatesConnection = false
-  /// Whether it went out on the connection that belonged to its client.
-  var isOnPinned = false
-  /// What the response says about schemes that authenticate connections.
-  var challenge = ConnectionChallenge.none
-  var uploadPace = ClientPace(rate: nil)
-  var downloadPace = ClientPace(rate: nil)
-  /// How much of the answer had been delivered when its deadline was set.
-  var deliveredAtDeadline: UInt64 = 0
+  /// Where responses are parsed; read as ``answerHead``.
+  var parsedAnswerHead = ResponseHead()
 
-  // What became of it.
-  /// The statuses after which it was sent again.
-  var replayedAfter: [Int] = []
-  var ending = Ending.closesConnection
-  var status = 0
-  var hasBegunAnswer = false
-  var failure: ExchangeError?
-  var clock = ExchangeClock()
+  // What is known and done, by lifetime. Each is reset as a whole, in ``reset()``.
+  /// What the request says, and who sent it.
+  var request = ReceivedRequest()
+  /// What was decided about the request; nil until ``matchRoute()`` has found its route.
+  var decision: Decision?
+  /// The token that goes on the request.
+  var bearer = Bearer()
+  /// What the exchange holds of what all share.
+  var holdings = Holdings()
+  /// The attempt at the upstream that is under way. A request that is sent again is another attempt.
+  var attempt = Attempt()
+  /// What became of it.
+  var outcome = Outcome()
 
   init(worker: Worker) {
     self.worker = worker
-    charge = MemoryCharge(MemoryCost.request, to: worker.memory)
     upload = BodyRelay(worker.buffers)
     download = BodyRelay(worker.buffers)
   }
@@ -102,64 +63,53 @@ final class Exchange {
       try await readRequest()
       try identifyClient()
       if let callers = worker.callers { try await identifyCaller(callers) }
-      try matchRoute()
-      try applyRules()
-      try applyLimits()
-      if worker.memory.isTight { try await waitForMemory() }
-      if target?.form == .authority {
-        if route?.policy.isIntercepted == true {
-          try await interceptTunnel()
-        } else {
-          try await openTunnel()
-          try await relayTunnel()
-        }
-      } else if isTokenRequest {
-        try await answerTokenRequest()
-      } else if try goesNoFurther() {
-        await answerOptions()
-      } else {
-        if let limit = route?.policy.concurrency { try await takePlace(limit) }
-        if !attachToken() { try await waitForToken() }
-        while true {
-          try await forwardRequest()
-          try await readAnswer()
-          dropRefusedToken()
-          guard mayReplay, try await prepareReplay() else { break }
-        }
-        if hasSwitched {
-          try await switchProtocols()
-          try await relayTunnel()
-        } else {
-          try await relayResponse()
-        }
+      let decision = try matchRoute()
+      try applyRules(decision)
+      try applyLimits(decision.route)
+      switch decision.plan {
+      case .forward:
+        if try goesNoFurther() { await answerOptions() } else { try await forward(decision.route) }
+      case .openTunnel:
+        try await relayTunnel(try await openTunnel(decision.route))
+      case .interceptTunnel:
+        try await interceptTunnel()
+      case .answerTokenRequest:
+        try await answerTokenRequest(decision.route)
       }
     } catch {
-      failure = error
+      outcome.failure = error
       await answer(error)
     }
     record()
     return finish()
   }
 
+  /// Forwards the request and relays the response, or what the connection becomes after it.
+  @inline(__always) private func forward(_ matched: ProxyRoute) async throws(ExchangeError) {
+    if let limit = matched.policy.concurrency { try await takePlace(limit, matched) }
+    if !attachToken() { try await waitForToken(matched) }
+    let route = try chooseUpstream(matched)
+    while true {
+      try await forwardRequest(route)
+      try await readAnswer(route)
+      dropRefusedToken(route)
+      guard mayReplay(route), try await prepareReplay(route) else { break }
+    }
+    if hasSwitched {
+      try await switchProtocols(route)
+      try await relayTunnel(route)
+    } else {
+      try await relayResponse(route)
+    }
+  }
+
   private func begin(on connection: ClientConnection) {
+    assert(
+      decision == nil && holdings.isEmpty && attempt.upstream == nil && outcome.status == 0, "an exchange begins clean")
     self.connection = connection
-    hasHead = false
-    target = nil
-    isMounted = false
-    isTokenRequest = false
-    remainingForwards = nil
-    isRepetition = false
-    authenticatesConnection = false
-    isOnPinned = false
-    if !replayedAfter.isEmpty { replayedAfter.removeAll(keepingCapacity: true) }
-    uploadIsRefused = false
-    if !offeredProtocols.isEmpty { offeredProtocols.removeAll(keepingCapacity: true) }
-    ending = .closesConnection
-    status = 0
-    hasBegunAnswer = false
-    clock = ExchangeClock(start: worker.loop.now)
-    uploadPace = ClientPace(rate: worker.minRate)
-    downloadPace = uploadPace
+    outcome.clock = ExchangeClock(start: worker.loop.now)
+    request.uploadPace = ClientPace(rate: worker.minRate)
+    request.downloadPace = request.uploadPace
   }
 
   /// Gives everything back that was borrowed, the upstream connection first.
@@ -167,37 +117,73 @@ final class Exchange {
     connection.finalDeadline = .never
     releaseUpstream()
     leavePlace()
-    if let requestedHost { worker.requestedHosts.leave(requestedHost) }
-    requestedHost = nil
-    pool = nil
+    if let host = holdings.requestedHost { worker.requestedHosts.leave(host) }
     endUpload()
-    worker.buffers.takeBack(&answerInput)
-    worker.buffers.takeBack(&answerOutput)
-    if download.isBegun {
-      download.giveBackBuffers()
-      download.end()
-    }
-    if tunnel != nil {
-      tunnel!.giveBack(to: worker.buffers)
-      tunnel = nil
-    }
-    if tunnelRequest != nil { tunnelRequest = nil }
-    route = nil
-    caller = nil
-    passwordVerdict = nil
-    tokens = nil
-    token = nil
-    if missingToken != nil { missingToken = nil }
-    if failure != nil { failure = nil }
-    connection = nil
+    worker.buffers.takeBack(&attempt.answerInput)
+    worker.buffers.takeBack(&holdings.answerOutput)
+    download.end()
+    if holdings.tunnel != nil { holdings.tunnel!.giveBack(to: worker.buffers) }
+    let ending = outcome.ending
+    reset()
     return ending
   }
+
+  /// Forgets everything about the request, so that the next one begins clean. The memory of heads and relays stays.
+  private func reset() {
+    request = ReceivedRequest()
+    decision = nil
+    bearer = Bearer()
+    holdings = Holdings()
+    attempt = Attempt()
+    outcome = Outcome()
+    if !offeredProtocols.isEmpty { offeredProtocols.removeAll(keepingCapacity: true) }
+    connection = nil
+    assert(!upload.isBegun && !download.isBegun, "relays end before the exchange does")
+  }
+
+  // MARK: What earlier phases have found
+
+  /// The buffer with the request's head. It is there from ``readRequest()`` until a tunnel takes it over or the exchange
+  /// ends.
+  @inline(__always) var requestInput: ByteBuffer {
+    guard let input = connection.input else { preconditionFailure("the request's head is still in its buffer") }
+    return input
+  }
+
+  /// The request's target, from ``readRequest()`` on.
+  @inline(__always) var receivedTarget: RequestTarget {
+    guard let target = request.target else { preconditionFailure("the request has been read") }
+    return target
+  }
+
+  /// What was decided about the request, from ``matchRoute()`` on.
+  @inline(__always) var decided: Decision {
+    guard let decision else { preconditionFailure("the request has a route") }
+    return decision
+  }
+
+  /// The connections to the upstream, from ``chooseUpstream(_:)`` on.
+  @inline(__always) var pool: UpstreamPool {
+    guard let pool = holdings.pool else { preconditionFailure("the upstream has been chosen") }
+    return pool
+  }
+
+  /// The head of the upstream's response, once ``readAnswer(_:)`` has read one.
+  var answerHead: ResponseHead {
+    @inline(__always) _read {
+      assert(attempt.hasAnswerHead, "there is no response yet")
+      yield parsedAnswerHead
+    }
+  }
+
+  /// The route, once it is known: for messages, the log and metrics. Phases get theirs as an argument.
+  var route: ProxyRoute? { decision?.route }
 
   /// The next request begins where this one ended.
   func endUpload() {
     // Read once: each reading of a variable of another object costs a reference count.
     let connection = self.connection!
-    if hasHead { connection.endHead(head.length) }
+    if request.hasHead { connection.endHead(head.length) }
     guard upload.isBegun else { return }
     upload.abandon()
     upload.giveBackOutput()
@@ -212,19 +198,19 @@ final class Exchange {
 
   private func releaseUpstream() {
     let isWhole = download.isFinished && download.decoder.framing != .untilClose && download.input.isEmpty
-    endUpstream(answerIsWhole: failure == nil && isWhole)
+    endUpstream(answerIsWhole: outcome.failure == nil && isWhole)
   }
 
   /// Ends the use of the upstream's connection, and keeps it for other requests, or for those of its client, if nothing is
   /// left on it of this one.
   func endUpstream(answerIsWhole: Bool) {
-    guard let upstream, let pool else { return }
+    guard let upstream = attempt.upstream, let pool = holdings.pool else { return }
     if answerIsWhole, answerHead.wantsKeepAlive, upload.isFinished {
       if upstream.isPinned { keepPinned(upstream, of: pool) } else { pool.release(upstream) }
     } else {
       pool.discard(upstream)
     }
-    self.upstream = nil
+    attempt.upstream = nil
   }
 
   // MARK: Waiting

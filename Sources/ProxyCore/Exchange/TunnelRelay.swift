@@ -1,5 +1,114 @@
 internal import Bytes
 internal import Reactor
+internal import SystemPackage
+
+/// Moves bytes as they are from one connection to the other, as fast as the slower of them allows, and the end of them as
+/// well.
+///
+/// At most one buffer is on the way, and none while there is nothing to move.
+struct OneWayRelay {
+  /// Why nothing more can be moved.
+  enum Failure: Error {
+    /// The source failed; its end, in order, is no failure.
+    case source(StreamError)
+    /// The sink takes no more.
+    case sink(StreamError)
+  }
+
+  /// How many bytes the sink's kernel has taken.
+  private(set) var bytesMoved: UInt64 = 0
+  /// Whether the end has been passed on.
+  private(set) var isFinished = false
+
+  // What was received and the sink has not taken; never empty.
+  private var waiting: ByteBuffer?
+  private var hasEnded = false
+
+  // After so many reads in a row somebody else's turn has come.
+  private static let readsInARow = 8
+
+  /// - Parameter waiting: what has been received already, if anything has.
+  init(waiting: ByteBuffer? = nil) {
+    self.waiting = waiting
+  }
+
+  /// Whether the sink is what is waited for, rather than the source.
+  var waitsForSink: Bool { waiting != nil }
+
+  /// Moves what can be moved without waiting.
+  ///
+  /// - Parameter acceptsTruncation: whether an end of TLS without close_notify is an end in order here.
+  mutating func step(
+    from source: ByteStream, to sink: ByteStream, acceptsTruncation: Bool = false, _ pool: BufferPool
+  ) throws(Failure) -> BodyRelay.Progress {
+    var progress = BodyRelay.Progress(hasMoved: false, hasMore: false)
+    guard !isFinished else { return progress }
+    for _ in 0..<Self.readsInARow {
+      guard try drain(to: sink, pool, &progress) else { return progress }
+      guard !hasEnded else {
+        sink.finishSending()
+        isFinished = true
+        progress.hasMoved = true
+        return progress
+      }
+      guard source.isReadable, try receive(from: source, acceptsTruncation, pool) else { return progress }
+      progress.hasMoved = true
+    }
+    progress.hasMore = true
+    return progress
+  }
+
+  /// Gives the buffer back, and what is in it up.
+  mutating func giveBack(to pool: BufferPool) {
+    pool.takeBack(&waiting)
+  }
+
+  /// Sends what waits; false when the sink does not take all of it now.
+  private mutating func drain(
+    to sink: ByteStream, _ pool: BufferPool, _ progress: inout BodyRelay.Progress
+  ) throws(Failure) -> Bool {
+    guard let buffer = waiting else { return true }
+    while !buffer.isEmpty {
+      guard sink.isWritable else { return false }
+      switch sink.send(from: buffer) {
+      case .transferred(let count):
+        bytesMoved += UInt64(count)
+        progress.hasMoved = true
+      case .wouldBlock: return false
+      case .endOfStream: throw .sink(.system(.brokenPipe))
+      case .failed(let error): throw .sink(error)
+      }
+    }
+    giveBack(to: pool)
+    return true
+  }
+
+  /// Receives what is there, or learns that it has ended; false when there is nothing.
+  private mutating func receive(
+    from source: ByteStream, _ acceptsTruncation: Bool, _ pool: BufferPool
+  ) throws(Failure) -> Bool {
+    let buffer = pool.lendForContent()
+    switch source.receive(into: buffer) {
+    case .transferred:
+      waiting = buffer
+      return true
+    case .wouldBlock:
+      pool.giveBack(buffer)
+      return false
+    case .endOfStream:
+      pool.giveBack(buffer)
+      hasEnded = true
+      return true
+    case .failed(.truncated) where acceptsTruncation:
+      pool.giveBack(buffer)
+      hasEnded = true
+      return true
+    case .failed(let error):
+      pool.giveBack(buffer)
+      throw .source(error)
+    }
+  }
+}
 
 /// Both directions of a tunnel. Each ends by itself: when one side has no more to send, the other side is told that, and may
 /// still send.

@@ -7,6 +7,18 @@ internal import Secrets
 internal import SystemPackage
 internal import Telemetry
 
+/// What is known about a user and a password.
+enum PasswordVerdict: Sendable, Hashable {
+  /// They are those of a caller.
+  case right(Int)
+  /// They are those of no caller.
+  case wrong
+  /// Nobody looked: the client has sent too many that were wrong, and may try again after so many seconds.
+  case tooManyGuesses(seconds: Int)
+  /// Nobody looked: too much is to be looked at already.
+  case busy
+}
+
 /// Tells whose password it is, on a thread of its own: looking at one takes about a tenth of a second, and memory, which is
 /// why only one is looked at at a time.
 ///
@@ -122,5 +134,44 @@ final class PasswordVerifier: @unchecked Sendable {
     // A user who does not exist may be a password that was put in the wrong place.
     if hashes[user] != nil { metadata["caller"] = "\(user)" } else { metadata["error"] = "unknown_user" }
     logger.warning("caller", metadata: metadata)
+  }
+}
+
+/// How often passwords were looked at, and what came of it.
+struct PasswordMetrics: Sendable {
+  private let right: Counter
+  private let wrong: Counter
+  private let limited: Counter
+  private let busy: Counter
+
+  init(_ registry: MetricsRegistry) {
+    func counter(_ result: String) -> Counter {
+      registry.counter(
+        "m2m_proxy_password_checks_total",
+        help: "Passwords of callers that were looked at (right, wrong), or not for their number (limited, busy).",
+        labels: ["result": result])
+    }
+    right = counter("right")
+    wrong = counter("wrong")
+    limited = counter("limited")
+    busy = counter("busy")
+  }
+
+  /// Counts a password that was looked at, or could not be.
+  func count(_ verdict: PasswordVerdict) {
+    switch verdict {
+    case .right: right.increment()
+    case .wrong: wrong.increment()
+    case .tooManyGuesses: limited.increment()
+    case .busy: busy.increment()
+    }
+  }
+
+  /// Counts one that was not looked at, unless it was known already.
+  func countUnlooked(_ verdict: PasswordVerdict) {
+    switch verdict {
+    case .right, .wrong: break
+    case .tooManyGuesses, .busy: count(verdict)
+    }
   }
 }

@@ -71,7 +71,7 @@ public final class Proxy {
     }
 
     let registry = MetricsRegistry()
-    let ways = TokenWays(configuration.credentials)
+    let ways = TokenConnectionOptions(configuration.credentials)
     let store = try Self.makeStore(configuration.tokenStore)
     let tokens = Self.makeTokens(loops[0], dialers[0], ways, store, registry, logger)
     let clients = configuration.credentials.map { TokenClient($0, way: ways.number(for: $0)) }
@@ -85,7 +85,7 @@ public final class Proxy {
       hasPasswords ? try PasswordVerifier(configuration.callers, registry: registry, logger: logger) : nil
     self.passwords = passwords
     let callers = configuration.callers.isEmpty ? nil : CallerDirectory(configuration.callers, passwords: passwords)
-    let leaves = try Self.makeLeaves(authority, configuration.interception)
+    let leafCertificates = try Self.makeLeaves(authority, configuration.interception)
     workers = zip(loops, dialers).map { loop, dialer in
       Worker(
         loop: loop, table: plan.table, pools: plan.makePools(configuration, loops: loopCount, dialer, loop, registry),
@@ -94,16 +94,16 @@ public final class Proxy {
         handshakeLimit: share(configuration.limits.handshakes, of: loopCount), memory: memory, loopCount: loopCount,
         clients: census, callers: callers, metrics: WorkerMetrics(registry, routes: plan.table.routes),
         accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger, viaName: viaName,
-        leaves: leaves)
+        leafCertificates: leafCertificates)
     }
     for route in plan.table.routes { route.policy.concurrency?.register(registry, route: route.name) }
     registry.registerProcessMetrics()
     registry.show(memory)
     registry.gauge("m2m_proxy_clients", help: "Client addresses that have connections.") { Double(census.clients) }
-    if let leaves {
+    if let leafCertificates {
       registry.counter(
         "m2m_proxy_certificates_issued_total", help: "Certificates of intercepted hosts that were made."
-      ) { Double(leaves.issued) }
+      ) { Double(leafCertificates.issued) }
     }
     registry.counter("m2m_proxy_log_lines_dropped_total", help: "Lines of output that nobody read in time.") {
       Double(droppedLines())
@@ -165,10 +165,11 @@ public final class Proxy {
   }
 
   private static func makeTokens(
-    _ loop: EventLoop, _ dialer: Dialer, _ ways: TokenWays, _ store: (any TokenStore)?, _ registry: MetricsRegistry,
+    _ loop: EventLoop, _ dialer: Dialer, _ ways: TokenConnectionOptions, _ store: (any TokenStore)?,
+    _ registry: MetricsRegistry,
     _ logger: Logger
   ) -> TokenSources {
-    let endpoint = TokenEndpoint(loop: loop, dialer: dialer, ways: ways.options)
+    let endpoint = TokenHTTPClient(loop: loop, dialer: dialer, ways: ways.options)
     let events = TokenEventLog(logger: logger, registry: registry)
     return TokenSources(
       environment: TokenEnvironment(

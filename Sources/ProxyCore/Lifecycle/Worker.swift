@@ -44,7 +44,7 @@ final class Worker: @unchecked Sendable {
   let accessLog: AccessLog?
   let viaName: ViaName
   /// The certificates that are shown inside tunnels; nil where no route is intercepted.
-  let leaves: LeafCertificates?
+  let leafCertificates: LeafCertificates?
   /// The TLS handshakes of clients.
   let handshakes: FairGate
   /// The round of the loop in which the last one of them began.
@@ -83,7 +83,7 @@ final class Worker: @unchecked Sendable {
     configuration: ProxyConfiguration,
     connectionLimit: Int, handshakeLimit: Int = 512, memory: MemoryAccount = MemoryAccount(limit: nil),
     loopCount: Int = 1, clients: ClientCensus, callers: CallerDirectory? = nil, metrics: WorkerMetrics,
-    accessLog: AccessLog?, logger: Logger, viaName: ViaName = ViaName(), leaves: LeafCertificates? = nil
+    accessLog: AccessLog?, logger: Logger, viaName: ViaName = ViaName(), leafCertificates: LeafCertificates? = nil
   ) {
     self.loop = loop
     self.table = table
@@ -99,7 +99,7 @@ final class Worker: @unchecked Sendable {
     self.accessLog = accessLog
     self.logger = logger
     self.viaName = viaName
-    self.leaves = leaves
+    self.leafCertificates = leafCertificates
     timeouts = PhaseTimeouts(configuration.timeouts)
     let limits = configuration.limits
     let capacity = Self.bufferCapacity(limits)

@@ -5,44 +5,45 @@ internal import Reactor
 extension Exchange {
   /// Tells the client why its request failed, unless it is gone or has part of an answer already.
   func answer(_ error: ExchangeError) async {
-    guard let answer = error.answer, !hasBegunAnswer else {
-      let isCutShort = tunnel != nil || endsWithConnection || error.isSlowness
-      ending = hasBegunAnswer && isCutShort ? .abortsConnection : .closesConnection
+    guard let answer = error.answer, !outcome.hasBegunAnswer else {
+      let isCutShort = holdings.tunnel != nil || endsWithConnection || error.isSlowness
+      outcome.ending = outcome.hasBegunAnswer && isCutShort ? .abortsConnection : .closesConnection
       return
     }
-    status = answer.status
+    outcome.status = answer.status
     connection.finalDeadline = .never
     let closes = error.endsConnection || closesAfterOwnAnswer
     let response = ErrorResponse(
       answer, hop: error.hop, route: route?.name, date: String(decoding: worker.httpDate, as: UTF8.self),
-      isHead: hasHead && head.methodKind == .head, closes: closes)
+      isHead: request.hasHead && head.methodKind == .head, closes: closes)
     let sent = await send(response.bytes)
-    ending = closes || !sent ? .closesConnection : .keepsConnection
+    outcome.ending = closes || !sent ? .closesConnection : .keepsConnection
   }
 
   /// Answers with an answer of the proxy's own that is no error.
   ///
   /// - Parameter fields: field lines, each with its CRLF.
   func answerHere(fields: String, content: String) async {
-    status = 200
+    outcome.status = 200
     let closes = closesAfterOwnAnswer
     var response = "HTTP/1.1 200 OK\r\nDate: \(String(decoding: worker.httpDate, as: UTF8.self))\r\n"
     response += "\(fields)Content-Length: \(content.utf8.count)\r\n"
     if closes { response += "Connection: close\r\n" }
     let sent = await send(Array((response + "\r\n" + content).utf8))
-    ending = closes || !sent ? .closesConnection : .keepsConnection
+    outcome.ending = closes || !sent ? .closesConnection : .keepsConnection
   }
 
   /// Whether the connection ends with an answer of the proxy's own: what comes behind it may not be a request.
   var closesAfterOwnAnswer: Bool {
-    !hasHead || !head.wantsKeepAlive || worker.isDraining || connection.isLastRequest || contentIsUnread
+    !request.hasHead || !head.wantsKeepAlive || worker.isDraining || connection.isLastRequest || contentIsUnread
       // What comes behind it may have been meant for the tunnel (RFC 9931).
       || head.methodKind == .connect || isAheadOfUpgrade
   }
 
   /// Whether the client finds the end of the answer only by the end of the connection.
   private var endsWithConnection: Bool {
-    head.version == .http10 && [.chunked, .untilClose].contains(answerHead.framing(answering: head.methodKind))
+    request.hasHead && attempt.hasAnswerHead && head.version == .http10
+      && [.chunked, .untilClose].contains(answerHead.framing(answering: head.methodKind))
   }
 
   private var contentIsUnread: Bool {
@@ -73,5 +74,26 @@ extension Exchange {
       }
     }
     return true
+  }
+}
+
+extension Exchange {
+  /// Whether the request has been forwarded as often as it may be, so that it is for the proxy itself (RFC 9110 section
+  /// 7.6.2); otherwise this counts one more time.
+  func goesNoFurther() throws(ExchangeError) -> Bool {
+    let input = requestInput
+    do throws(WireError) {
+      guard let forwards = try head.maxForwards(input.readableBytes) else { return false }
+      guard forwards > 0 else { return true }
+      request.remainingForwards = forwards - 1
+      return false
+    } catch {
+      throw .request(error)
+    }
+  }
+
+  /// Answers OPTIONS as the one whom it was meant for: with the methods that the proxy serves.
+  func answerOptions() async {
+    await answerHere(fields: "Allow: \(ErrorResponse.servedMethods)\r\n", content: "")
   }
 }

@@ -1,14 +1,24 @@
 internal import Addresses
 internal import Bytes
 internal import HTTPWire
+internal import Reactor
 internal import Routing
+
+extension Exchange {
+  /// Refuses what the route's limits rule out, before a token is fetched or an upstream hears of it, and begins to count
+  /// the time for all of it.
+  func applyLimits(_ route: ProxyRoute) throws(ExchangeError) {
+    if let total = route.policy.timeouts.total { connection.finalDeadline = outcome.clock.start + total }
+    if case .length(let length) = head.framing, length > route.policy.bodyLimit { throw .contentTooLarge(route) }
+  }
+}
 
 extension Exchange {
   /// Refuses what the route's own rules do not allow: this client, caller, method or path, or a field that would make
   /// another of one of them.
-  func applyRules() throws(ExchangeError) {
-    guard let route, let target, let input = connection.input else { return }
-    if target.form == .authority, route.policy.isIntercepted {
+  func applyRules(_ decision: Decision) throws(ExchangeError) {
+    let (route, target, input) = (decision.route, receivedTarget, requestInput)
+    if decision.plan == .interceptTunnel {
       // Which of the host's routes counts is known with each request inside.
       if worker.callers != nil { try requireCallerOfTunnel(routesInside(target, input)) }
       return
@@ -16,15 +26,15 @@ extension Exchange {
     let rules = route.policy.rules
     guard rules.admits(connection.address) else { throw .denied(.routeClient(address: clientAddress, route)) }
     if let access = route.policy.callerAccess { try requireCaller(access, .route(route)) }
-    tokens = route.policy.tokens.source(for: caller)
+    bearer.source = route.policy.tokens.source(for: request.caller)
     // The other rules are about what is forwarded.
-    guard !isTokenRequest else { return }
+    guard decision.plan != .answerTokenRequest else { return }
     let bytes = input.readableBytes
     guard rules.allows(method: bytes.extracting(head.method.range)) else {
       throw .denied(.method(text(of: head.method), route))
     }
     // The path as it goes on, without the one that forward_to puts in front of it.
-    let path = Int(target.path.start) + mountLength..<Int(target.path.end)
+    let path = Int(target.path.start) + decision.mountLength..<Int(target.path.end)
     let ruling: AccessRules.PathRuling
     if target.form == .asterisk {
       ruling = rules.rule(on: bytes.extracting(head.target.range))
@@ -50,7 +60,7 @@ extension Exchange {
 
   /// The routes of the requests inside the tunnel that `target` asks for.
   private func routesInside(_ target: RequestTarget, _ input: ByteBuffer) -> [ProxyRoute] {
-    guard let authority = target.authority, let port = authority.port else { return [] }
+    let (authority, port) = Self.connectTarget(target)
     return worker.table.routesInside(host: input.readableBytes.extracting(authority.nameWithoutDot.range), port: port)
   }
 
@@ -154,25 +164,25 @@ extension Exchange {
   /// The path of this request as the upstream gets it.
   private func upstreamPath(_ route: ProxyRoute, _ bytes: Span<UInt8>) -> [UInt8] {
     var path = route.policy.basePath
-    if let target {
-      for index in Int(target.path.start) + mountLength..<Int(target.path.end) { path.append(bytes[index]) }
-    }
+    let target = receivedTarget
+    for index in Int(target.path.start) + decided.mountLength..<Int(target.path.end) { path.append(bytes[index]) }
     return path.isEmpty ? [UInt8(ascii: "/")] : path
   }
 
   /// Whether a request that reaches the upstream with `path` could have come by the same route.
   private func mayForward(upstreamPath path: [UInt8], _ route: ProxyRoute, _ bytes: Span<UInt8>) -> Bool {
-    guard path.starts(with: route.policy.basePath), let target else { return false }
+    guard path.starts(with: route.policy.basePath) else { return false }
+    let (target, decision) = (receivedTarget, decided)
     var rest = Array(path.dropFirst(route.policy.basePath.count))
     if rest.isEmpty { rest = [UInt8(ascii: "/")] }
     guard rest[0] == UInt8(ascii: "/") else { return false }
     var path: [UInt8] = []
-    for index in Int(target.path.start)..<Int(target.path.start) + mountLength { path.append(bytes[index]) }
+    for index in Int(target.path.start)..<Int(target.path.start) + decision.mountLength { path.append(bytes[index]) }
     path += rest
     let finding: RouteTable.Finding
     if let tunnel = connection.tunnelTarget {
       finding = worker.table.route(host: tunnel.host.span, port: tunnel.port, path: path.span)
-    } else if !isMounted, let authority = target.authority {
+    } else if !decision.isMounted, let authority = target.authority {
       let port = authority.port ?? (target.scheme ?? .http).defaultPort
       finding = worker.table.route(host: bytes.extracting(authority.host.range), port: port, path: path.span)
     } else {

@@ -5,19 +5,19 @@ internal import Tokens
 extension Exchange {
   /// Puts on the request the token that there is; false if it needs one that there is not.
   func attachToken() -> Bool {
-    guard let tokens else { return true }
-    token = tokens.current()
-    return token != nil
+    guard let source = bearer.source else { return true }
+    bearer.token = source.current()
+    return bearer.token != nil
   }
 
   /// Gets the token after a bounded wait.
-  func waitForToken() async throws(ExchangeError) {
-    guard let route, let source = tokens else { return }
+  func waitForToken(_ route: ProxyRoute) async throws(ExchangeError) {
+    guard let source = bearer.source else { preconditionFailure("only a request that needs a token waits for one") }
     do throws(ExchangeError) {
-      token = try await waitForToken(source, route)
+      bearer.token = try await waitForToken(source, route)
     } catch {
       guard route.policy.forwardsWithoutToken, error.hop == .token else { throw error }
-      missingToken = error.kind
+      bearer.missing = error.kind
       worker.metrics.routes[route.index].withoutToken.increment()
     }
   }
@@ -29,7 +29,7 @@ extension Exchange {
     defer {
       metrics.waitingForToken.subtract()
       let waited = Instant.now - began
-      clock.token += waited
+      outcome.clock.token += waited
       metrics.tokenWait.observe(nanoseconds: waited)
     }
     let delivery = Delivery<Result<AccessToken, TokenFailure>>(loop: worker.loop, wakeup: connection.wakeup)
@@ -46,7 +46,7 @@ extension Exchange {
         }
       } catch {
         source.cancel(waiter)
-        delivery.refuse()
+        delivery.cancel()
         throw error
       }
     }

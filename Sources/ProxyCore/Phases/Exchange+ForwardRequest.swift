@@ -8,9 +8,8 @@ internal import Upstream
 extension Exchange {
   /// Sends the request to the upstream, and ends when the first bytes of an answer are there. The rest of the
   /// content, if there is any, goes on its way while the answer is relayed.
-  func forwardRequest() async throws(ExchangeError) {
-    // What is sent again has its upstream, and its head, already.
-    guard let route = !upload.isBegun ? try chooseUpstream() : route else { return }
+  func forwardRequest(_ route: ProxyRoute) async throws(ExchangeError) {
+    // What is sent again has its head already.
     if !upload.isBegun {
       if route.policy.forwardsAuthorization, head.contains(.authorization) { noteConnectionCredentials() }
       offerUpgrade(route)
@@ -19,11 +18,11 @@ extension Exchange {
     if !reuseUpstream(route) { try await connectUpstream(route) }
     while !(try await sendUntilAnswered(route)) {
       // Only a connection that served others before can turn out dead like this, and the next one is new.
-      isRepetition = true
+      attempt.isRepetition = true
       worker.metrics.routes[route.index].repeated.increment()
       if upload.bytesSent > 0 { try restartUpload(route) }
-      pool.discard(upstream!)
-      upstream = nil
+      pool.discard(attempt.upstream!)
+      attempt.upstream = nil
       try await connectUpstream(route)
     }
   }
@@ -77,7 +76,7 @@ extension Exchange {
   }
 
   func writeRequestHead(_ route: ProxyRoute, to outbound: ByteBuffer) throws(ExchangeError) {
-    guard let input = connection.input else { return }
+    let input = requestInput
     let bytes = input.readableBytes
     var writer = HeadWriter(outbound)
     writer.beginRequest(method: bytes.extracting(head.method.range))
@@ -87,14 +86,14 @@ extension Exchange {
     writer.lines(hostLine.span)
     writer.forwardFields(of: head, bytes, dropping: droppedFields(route), alsoDropping: route.policy.tokenHeader)
     if head.framing == .chunked { writer.chunkedFraming() }
-    if let remainingForwards { writer.field("Max-Forwards", remainingForwards) }
+    if let remainingForwards = request.remainingForwards { writer.field("Max-Forwards", remainingForwards) }
     if head.acceptsTrailers { writer.field("TE", "trailers" as StaticString) }
     if !offeredProtocols.isEmpty {
       writer.upgrade(to: offeredProtocols, bytes, besideTE: head.acceptsTrailers)
     } else if head.acceptsTrailers {
       writer.field("Connection", "TE" as StaticString)
     }
-    if let token {
+    if let token = bearer.token {
       let prefix = route.policy.tokenPrefix
       token.withToken { writer.line(prefix.span, $0) }
     }
@@ -104,7 +103,7 @@ extension Exchange {
   }
 
   private func writeTarget(_ writer: inout HeadWriter, _ bytes: Span<UInt8>, _ route: ProxyRoute) {
-    guard let target else { return }
+    let (target, mountLength) = (receivedTarget, decided.mountLength)
     // "OPTIONS *" asks about the server; a proxy in between is asked with the URL alone (RFC 9112 section 3.2.4).
     let asksAboutServer = target.form == .asterisk || (target.isWithoutPathAndQuery && head.methodKind == .options)
     if asksAboutServer && route.policy.basePath.isEmpty { return writer.target("*") }
@@ -122,72 +121,10 @@ extension Exchange {
     // upstream could ask for (RFC 9110 section 10.1.1).
     // Nor is anything to be waited for when the request is sent again with its content.
     if !head.expectsContinue || !upload.input.isEmpty { dropped.insert(.expect) }
-    if remainingForwards != nil { dropped.insert(.maxForwards) }
+    if request.remainingForwards != nil { dropped.insert(.maxForwards) }
     // Trailers that get round a rule come when it has been applied already.
     if route.policy.rules.canBeOverridden || route.policy.tokenHeader != nil { dropped.insert(.trailer) }
     return dropped
-  }
-
-  // MARK: Connecting
-
-  /// Takes an open connection to the upstream: the one that belongs to the client, or an idle one of the pool; false if
-  /// there is none.
-  private func reuseUpstream(_ route: ProxyRoute) -> Bool {
-    let pinned = connection.pin != nil ? takePin(route) : nil
-    guard let upstream = pinned ?? pool.reuse(for: clientKey, most: route.policy.connectionsPerClient) else {
-      return false
-    }
-    isOnPinned = pinned != nil
-    worker.metrics.routes[route.index].reused.increment()
-    use(upstream)
-    return true
-  }
-
-  /// Waits for a connection to the upstream, one that nobody has used where the request is sent again.
-  func connectUpstream(_ route: ProxyRoute) async throws(ExchangeError) {
-    let pool = pool!
-    let metrics = worker.metrics.routes[route.index]
-    let began = Instant.now
-    let lease = UpstreamLease(
-      connectTimeout: route.policy.timeouts.connect, client: clientKey, most: route.policy.connectionsPerClient,
-      wakeup: connection.wakeup)
-    // libcurl keeps the time itself while it connects, and knows better what it waited for.
-    connection.setDeadline(began + route.policy.timeouts.connect + .seconds(1))
-    pool.request(lease, mustBeNew: isRepetition)
-    // Neither made nor refused: it waits for one of those that are in use.
-    if lease.outcome == nil, lease.attempt == nil {
-      worker.metrics.reached(.upstreamConnections)
-      connection.setDeadline(began + route.policy.timeouts.connect)
-      // The client must not wait for one that it has itself.
-      if connection.pin?.pool === pool { connection.endPin() }
-    }
-    do throws(ExchangeError) {
-      while lease.outcome == nil { try await wait(overdue: connectTimeout(lease, route)) }
-    } catch {
-      pool.abandon(lease)
-      throw error
-    }
-    isOnPinned = false
-    clock.connect += Instant.now - began
-    metrics.connect.observe(nanoseconds: clock.connect)
-    switch lease.outcome! {
-    case .success(let connection):
-      if connection.earlierRequests == 0 { metrics.opened.increment() } else { metrics.reused.increment() }
-      use(connection)
-    case .failure(let error):
-      throw .upstream(error, route)
-    }
-  }
-
-  private func connectTimeout(_ lease: UpstreamLease, _ route: ProxyRoute) -> ExchangeError {
-    guard lease.attempt != nil else { return .upstream(pool.isAtShare(lease) ? .clientShare : .exhausted, route) }
-    return .upstream(.connectTimeout("most of the time was spent waiting for another connection to be free"), route)
-  }
-
-  private func use(_ upstream: UpstreamConnection) {
-    if authenticatesConnection { pool.pin(upstream) }
-    upstream.stream.observer = connection.wakeup
-    self.upstream = upstream
   }
 
   // MARK: Sending
@@ -196,14 +133,14 @@ extension Exchange {
   @inline(__always) private func sendUntilAnswered(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     renewDeadline(route)
     // What one that others have used has to say was asked when it was taken; what has come on a new one by now is no answer.
-    if upstream!.earlierRequests == 0 { upstream!.stream.isReadable = true }
+    if attempt.upstream!.earlierRequests == 0 { attempt.upstream!.stream.isReadable = true }
     while true {
       // Before more is written: to an upstream that has answered and closed, that would bring a reset, and the answer
       // would be lost with it.
-      if upstream!.stream.isReadable, let began = try answerBegan(route) { return began }
+      if attempt.upstream!.stream.isReadable, let began = try answerBegan(route) { return began }
       let progress: BodyRelay.Progress
       do throws(BodyRelay.Failure) {
-        progress = try upload.step(from: connection.stream, to: upstream!.stream)
+        progress = try upload.step(from: connection.stream, to: attempt.upstream!.stream)
       } catch {
         guard case .sink(let reason) = error else { throw uploadError(error) }
         // It may have answered before it closed.
@@ -229,7 +166,7 @@ extension Exchange {
 
   /// From now on there is time for the next piece of the request's content, or, when all of it is sent, for the answer.
   func renewDeadline(_ route: ProxyRoute) {
-    let isSent = upload.isFinished || uploadIsRefused
+    let isSent = upload.isFinished || attempt.uploadIsRefused
     let time = isSent ? route.policy.timeouts.firstByte : route.policy.timeouts.body
     connection.setDeadline(worker.loop.now + time)
   }
@@ -238,15 +175,15 @@ extension Exchange {
   private func answerBegan(_ route: ProxyRoute) throws(ExchangeError) -> Bool? {
     let buffer = worker.buffers.lendForHead()
     let most = buffer.capacity == worker.buffers.bufferCapacity ? Int.max : worker.buffers.thriftyCapacity
-    switch upstream!.stream.receive(into: buffer, limit: most) {
+    switch attempt.upstream!.stream.receive(into: buffer, limit: most) {
     case .transferred:
       guard upload.bytesSent > 0 else {
         worker.buffers.giveBack(buffer)
         guard mayRepeat else { throw .upstreamSpokeFirst(route) }
         return false
       }
-      clock.firstByte = worker.loop.now - clock.start
-      answerInput = buffer
+      outcome.clock.firstByte = worker.loop.now - outcome.clock.start
+      attempt.answerInput = buffer
       return true
     case .wouldBlock:
       worker.buffers.giveBack(buffer)
@@ -269,7 +206,9 @@ extension Exchange {
   /// Whether the request can be sent again on another connection: it was sent on one that may have been closed
   /// already, and either nothing of it has left, or doing it twice is the same as doing it once and it is still here.
   private var mayRepeat: Bool {
-    guard let upstream, upload.isBegun, upstream.earlierRequests > 0, !isRepetition else { return false }
+    guard let upstream = attempt.upstream, upload.isBegun, upstream.earlierRequests > 0, !attempt.isRepetition else {
+      return false
+    }
     return upload.bytesSent == 0 || (head.methodKind.isSafe && head.framing == .none)
   }
 
@@ -284,6 +223,6 @@ extension Exchange {
 
   /// What it means when no more of the request goes out, and no answer comes in, in time.
   func uploadTimeout(_ route: ProxyRoute) -> ExchangeError {
-    upload.isFinished || uploadIsRefused || upload.waitsForSink ? .upstreamTimeout(route) : .requestTimeout
+    upload.isFinished || attempt.uploadIsRefused || upload.waitsForSink ? .upstreamTimeout(route) : .requestTimeout
   }
 }

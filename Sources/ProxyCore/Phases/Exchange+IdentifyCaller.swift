@@ -19,23 +19,23 @@ extension Exchange {
   }
 
   private func findCaller(_ callers: CallerDirectory) async throws(ExchangeError) {
-    caller = connection.callerOfPeer
+    request.caller = connection.callerOfPeer
     // What stands in a request inside a tunnel was written for somebody else.
     guard connection.tunnelTarget == nil, let passwords = callers.passwords,
       let field = head.first(.proxyAuthorization)
     else { return }
     try await identify(by: field, passwords)
-    if head.methodKind == .connect { connection.callerOfPeer = caller }
+    if head.methodKind == .connect { connection.callerOfPeer = request.caller }
   }
 
   private func identify(by field: FieldLine, _ passwords: PasswordVerifier) async throws(ExchangeError) {
-    if let known = connection.knownCredentials, holds(known.field, field.value) { return caller = known.caller }
+    if let known = connection.knownCredentials, holds(known.field, field.value) { return request.caller = known.caller }
     let verdict = try await verdict(on: field, passwords)
     if case .right(let found) = verdict {
-      caller = found
+      request.caller = found
       connection.knownCredentials = (secret(field.value), found)
     } else {
-      passwordVerdict = verdict
+      request.passwordVerdict = verdict
     }
   }
 
@@ -53,7 +53,7 @@ extension Exchange {
     {
       return verdict
     }
-    defer { delivery.refuse() }
+    defer { delivery.cancel() }
     connection.setDeadline(worker.loop.now + Self.longestCheck)
     while true {
       if let verdict = delivery.value { return verdict }
@@ -63,9 +63,9 @@ extension Exchange {
 
   /// Refuses the request unless `access` admits who sent it: with a challenge where user and password might mend that.
   func requireCaller(_ access: CallerAccess, _ place: @autoclosure () -> CallerRefusal.Place) throws(ExchangeError) {
-    if let caller {
+    if let caller = request.caller {
       if access.admits(caller) { return }
-    } else if access.admitsStrangers, passwordVerdict == nil {
+    } else if access.admitsStrangers, request.passwordVerdict == nil {
       return
     }
     throw .caller(refusal(access, place()))
@@ -77,25 +77,28 @@ extension Exchange {
     else { return }
     let isServed = routes.contains { route in
       guard let access = route.policy.callerAccess else { return true }
-      return caller.map(access.admits) ?? access.admitsStrangers
+      return request.caller.map(access.admits) ?? access.admitsStrangers
     }
     // Who has sent a wrong password does not become one of the others.
-    if isServed, caller != nil || passwordVerdict == nil { return }
+    if isServed, request.caller != nil || request.passwordVerdict == nil { return }
     throw .caller(refusal(access, .route(place)))
   }
 
   private func refusal(_ access: CallerAccess, _ place: CallerRefusal.Place) -> CallerRefusal {
-    switch passwordVerdict {
+    switch request.passwordVerdict {
     case .tooManyGuesses(let seconds): return .tooManyGuesses(seconds: seconds)
     case .busy: return .busy
     case .wrong, .right, nil: break
     }
-    let isProxyRequest = target?.authority != nil && connection.tunnelTarget == nil
-    let isKnownByPassword = caller != nil && passwordVerdict == nil && head.contains(.proxyAuthorization)
+    let isProxyRequest = request.target?.authority != nil && connection.tunnelTarget == nil
+    let isKnownByPassword =
+      request.caller != nil && request.passwordVerdict == nil && head.contains(.proxyAuthorization)
     if isProxyRequest, !isKnownByPassword, worker.callers?.takesPasswords(access) == true {
-      return passwordVerdict == nil ? .passwordNeeded(place) : .passwordWrong(place)
+      return request.passwordVerdict == nil ? .passwordNeeded(place) : .passwordWrong(place)
     }
-    if let caller, let callers = worker.callers { return .notAdmitted(caller: callers.names[caller], place) }
+    if let caller = request.caller, let callers = worker.callers {
+      return .notAdmitted(caller: callers.names[caller], place)
+    }
     return .unknown(place, connection.tunnelTarget != nil ? .tunnel : isProxyRequest ? .proxy : .baseURL)
   }
 

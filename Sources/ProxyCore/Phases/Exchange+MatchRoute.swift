@@ -1,3 +1,4 @@
+internal import Addresses
 internal import Bytes
 internal import Configuration
 internal import HTTPWire
@@ -6,15 +7,13 @@ internal import Reactor
 extension Exchange {
   /// Finds the route: by the target's authority where it has one, by the mounted path where it has none, or only our own
   /// address. What Host says decides nothing, and inside a tunnel it must not say anything else.
-  func matchRoute() throws(ExchangeError) {
-    guard let target, let input = connection.input else { return }
+  func matchRoute() throws(ExchangeError) -> Decision {
+    let (target, input) = (receivedTarget, requestInput)
     let bytes = input.readableBytes
     if let tunnel = connection.tunnelTarget { return try matchInside(tunnel, target, bytes) }
     if target.form == .authority { return try matchTunnel(target, bytes) }
     if worker.table.hasTokenEndpoints, let found = tokenEndpointRoute(target, bytes) {
-      route = found
-      isTokenRequest = true
-      return
+      return decide(Decision(plan: .answerTokenRequest, route: found))
     }
     var finding = RouteTable.Finding.nothing
     if let authority = target.authority {
@@ -32,18 +31,22 @@ extension Exchange {
       if found.policy.tunnel == .blind, let authority = target.authority {
         throw .tunnel(.isTunnel(host: name(of: authority), found))
       }
-      route = found
-      isMounted = isOurs
-      mountLength = length
+      return decide(Decision(plan: .forward, route: found, isMounted: isOurs, mountLength: length))
     case .leaves(let found):
-      route = found
+      decide(Decision(plan: .forward, route: found))
       throw .leavesRoute(found)
     case .ambiguous(let found, let conflict):
-      route = found
+      decide(Decision(plan: .forward, route: found))
       throw .denied(.ambiguousPath(shownPath(target), conflict, found))
     case .nothing:
       throw noRoute(target, isOurs ? nil : target.authority)
     }
+  }
+
+  /// Notes what was decided, for later phases, and for the log where the request is refused.
+  @discardableResult func decide(_ decision: Decision) -> Decision {
+    self.decision = decision
+    return decision
   }
 
   // A target without a path asks for the root, and "OPTIONS *" for no path at all.
@@ -94,5 +97,108 @@ extension Exchange {
   func name(of authority: Authority) -> String {
     let host = text(of: authority.host)
     return authority.isIPv6Literal ? "[\(host)]" : host
+  }
+}
+
+extension Exchange {
+  /// Finds the route of a request inside a tunnel: by the host that CONNECT named, which the request must not contradict.
+  func matchInside(_ tunnel: TunnelTarget, _ target: RequestTarget, _ bytes: Span<UInt8>) throws(ExchangeError)
+    -> Decision
+  {
+    if let name = tunnel.otherServerName {
+      throw .misdirected(.serverName(Self.shortened(name), tunnel: tunnel.authority))
+    }
+    guard target.form != .authority else { throw .tunnel(.nested(text(of: head.target), inside: tunnel.authority)) }
+    if let scheme = target.scheme, (scheme == .https) != connection.isSecure {
+      throw .misdirected(.scheme(tunnel: tunnel.authority))
+    }
+    // Without either it is HTTP/1.0, and for whatever host it has been sent to.
+    if let authority = target.authority ?? head.authority, !tunnel.isNamed(by: authority, in: bytes) {
+      let port = authority.port.map { ":\($0)" } ?? ""
+      throw .misdirected(.host(Self.shortened(name(of: authority) + port), tunnel: tunnel.authority))
+    }
+    let path = path(of: target, in: bytes)
+    if worker.table.hasTokenEndpoints,
+      let found = worker.table.tokenEndpoint(host: tunnel.host.span, port: tunnel.port, path: path)
+    {
+      return decide(Decision(plan: .answerTokenRequest, route: found))
+    }
+    switch worker.table.route(host: tunnel.host.span, port: tunnel.port, path: path) {
+    case .route(let found, let length):
+      return decide(Decision(plan: .forward, route: found, mountLength: length))
+    case .leaves(let found):
+      decide(Decision(plan: .forward, route: found))
+      throw .leavesRoute(found)
+    case .ambiguous(let found, let conflict):
+      decide(Decision(plan: .forward, route: found))
+      throw .denied(.ambiguousPath(shownPath(target), conflict, found))
+    case .nothing:
+      throw .noRoute(target: tunnel.hostText, path: shownPath(target), nearest: nil)
+    }
+  }
+}
+
+extension Exchange {
+  /// Finds the route that says that CONNECT may lead where it asks to. Whatever else there is for that host, there is no
+  /// tunnel without one.
+  func matchTunnel(_ target: RequestTarget, _ bytes: Span<UInt8>) throws(ExchangeError) -> Decision {
+    let (authority, port) = Self.connectTarget(target)
+    let host = name(of: authority)
+    switch worker.table.tunnel(to: bytes.extracting(authority.host.range), port: port) {
+    case .tunnel(let found): return decide(Decision(plan: .openTunnel, route: found))
+    case .intercepted(let found): return decide(Decision(plan: .interceptTunnel, route: found))
+    case .hasRequests(let found):
+      throw .tunnel(.hasRequests(host: host, found))
+    case .otherPort(let found):
+      throw .tunnel(.otherPort(target: "\(host):\(port)", found))
+    case .nothing:
+      throw .tunnel(unknownHost(authority, port))
+    }
+  }
+
+  /// The host and port that CONNECT names; the parser has seen to it that both are there (RFC 9110 section 9.3.6).
+  static func connectTarget(_ target: RequestTarget) -> (authority: Authority, port: UInt16) {
+    guard let authority = target.authority, let port = authority.port else {
+      preconditionFailure("the target of CONNECT has a host and a port")
+    }
+    return (authority, port)
+  }
+
+  /// What to write into proxy.conf for such a tunnel.
+  private func unknownHost(_ authority: Authority, _ port: UInt16) -> TunnelRefusal {
+    let host = text(of: authority.nameWithoutDot).lowercased()
+    let name = String(host.map { $0 == ":" ? "-" : $0 }.prefix(64))
+    var match = authority.isIPv6Literal ? "[\(host)]" : host
+    if port != 443 { match += ":\(port)" }
+    // A bracket begins a list in YAML.
+    return .unknownHost(authority.isIPv6Literal ? "\"\(match)\"" : match, routeName: name)
+  }
+}
+
+extension Exchange {
+  /// Whether the target names the very listener that the request came to. Some clients write all of a base URL into the
+  /// target, and a server has to take that (RFC 9112 section 3.2.2): it says no more than the path alone.
+  ///
+  /// The address counts that the connection was made to, so this holds for a listener on all addresses too.
+  func isForThisListener(_ target: RequestTarget) -> Bool {
+    let scheme = connection.certificate == nil ? RequestTarget.Scheme.http : .https
+    guard target.scheme == scheme, let authority = target.authority else { return false }
+    // A Unix socket has no name that could stand in a URL: clients write the one that always means this machine.
+    if connection.peerCredentials.uid != nil { return authority.port == nil && isLocalhost(authority) }
+    let endpoint = connection.passedDestination ?? connection.stream.localAddress
+    guard let local = IPAddress(ofEndpoint: endpoint)?.unmapped,
+      endpoint.hasSuffix(":\(authority.port ?? scheme.defaultPort)")
+    else { return false }
+    switch authority.kind {
+    case .ipv4(let address): return IPAddress.v4(address) == local
+    case .ipv6(let address): return IPAddress.v6(address).unmapped == local
+    case .name: return local.isLoopback && isLocalhost(authority)
+    }
+  }
+
+  /// Whether a name is one of those that always mean this machine (RFC 6761 section 6.3).
+  func isLocalhost(_ authority: Authority) -> Bool {
+    let input = requestInput
+    return authority.isLocalhost(input.readableBytes)
   }
 }

@@ -9,10 +9,10 @@ extension Exchange {
     var parser = RequestHeadParser(limits: worker.headLimits)
     connection.setDeadline(worker.loop.now + worker.timeouts.head)
     while !(try parse(&parser)) { try await receiveMore() }
-    hasHead = true
+    request.hasHead = true
     let input = connection.input!
     do throws(WireError) {
-      target = try RequestTarget.parse(input.readableBytes, target: head.target, method: head.methodKind)
+      request.target = try RequestTarget.parse(input.readableBytes, target: head.target, method: head.methodKind)
     } catch {
       throw .request(error)
     }

@@ -8,46 +8,46 @@ internal import Upstream
 extension Exchange {
   /// Writes the one line and counts the one set of figures that every exchange leaves.
   func record() {
-    let total = Instant.now - clock.start
-    let received = tunnel?.fromClient.bytesMoved ?? upload.decoder.payloadBytes
-    let sent = tunnel?.fromUpstream.bytesMoved ?? (hasBegunAnswer ? download.decoder.payloadBytes : 0)
+    let total = Instant.now - outcome.clock.start
+    let received = holdings.tunnel?.fromClient.bytesMoved ?? upload.decoder.payloadBytes
+    let sent = holdings.tunnel?.fromUpstream.bytesMoved ?? (outcome.hasBegunAnswer ? download.decoder.payloadBytes : 0)
     let metrics = worker.metrics.metrics(of: route)
-    metrics.count(status: status)
+    metrics.count(status: outcome.status)
     // How long people talk over a WebSocket is no answer's duration.
-    metrics.duration.observe(nanoseconds: clock.switched ?? total)
-    if let caller { metrics.count(caller: caller, worker.callers) }
-    if let firstByte = clock.firstByte { metrics.firstByte.observe(nanoseconds: firstByte) }
+    metrics.duration.observe(nanoseconds: outcome.clock.switched ?? total)
+    if let caller = request.caller { metrics.count(caller: caller, worker.callers) }
+    if let firstByte = outcome.clock.firstByte { metrics.firstByte.observe(nanoseconds: firstByte) }
     if received > 0 { metrics.received.increment(by: received) }
     if sent > 0 { metrics.sent.increment(by: sent) }
-    if let failure {
+    if let failure = outcome.failure {
       metrics.count(failure)
       if let limit = failure.limit { worker.metrics.reached(limit) }
     }
 
     worker.accessLog?.write(at: WallClock.now()) { line in
       if let route { line.field(.route, route.name) }
-      if hasHead || tunnelRequest != nil { describeRequest(&line) }
-      line.field(.status, status)
+      if request.hasHead || outcome.tunnelRequest != nil { describeRequest(&line) }
+      line.field(.status, outcome.status)
       line.field(.sent, sent)
       line.field(.received, received)
-      if clock.queued > 0 { line.field(.queued, nanoseconds: clock.queued) }
-      line.field(.token, nanoseconds: clock.token)
-      if clock.throttled > 0 { line.field(.throttled, nanoseconds: clock.throttled) }
-      if let missingToken { line.field(.withoutToken, missingToken) }
-      line.field(.connect, nanoseconds: clock.connect)
-      if let firstByte = clock.firstByte { line.field(.firstByte, nanoseconds: firstByte) }
+      if outcome.clock.queued > 0 { line.field(.queued, nanoseconds: outcome.clock.queued) }
+      line.field(.token, nanoseconds: outcome.clock.token)
+      if outcome.clock.throttled > 0 { line.field(.throttled, nanoseconds: outcome.clock.throttled) }
+      if let missing = bearer.missing { line.field(.withoutToken, missing) }
+      line.field(.connect, nanoseconds: outcome.clock.connect)
+      if let firstByte = outcome.clock.firstByte { line.field(.firstByte, nanoseconds: firstByte) }
       line.field(.total, nanoseconds: total)
-      if let upstream {
-        let origin: StaticString = isOnPinned ? "pinned" : upstream.earlierRequests > 0 ? "reused" : "new"
+      if let upstream = attempt.upstream {
+        let origin: StaticString = attempt.isOnPinned ? "pinned" : upstream.earlierRequests > 0 ? "reused" : "new"
         line.field(.upstream, origin)
       }
-      if isTokenRequest { line.field(.endpoint, "token" as StaticString) }
-      if !replayedAfter.isEmpty {
-        line.field(.replayed, replayedAfter.map(String.init).joined(separator: ","))
+      if decision?.plan == .answerTokenRequest { line.field(.endpoint, "token" as StaticString) }
+      if !outcome.replayedAfter.isEmpty {
+        line.field(.replayed, outcome.replayedAfter.map(String.init).joined(separator: ","))
       }
       line.field(.client, connection.peer)
-      if let caller, let callers = worker.callers { line.field(.caller, callers.names[caller]) }
-      if let failure {
+      if let caller = request.caller, let callers = worker.callers { line.field(.caller, callers.names[caller]) }
+      if let failure = outcome.failure {
         line.field(.error, failure.kind)
         if let detail = failure.logDetail { line.field(.detail, detail) }
       }
@@ -55,7 +55,7 @@ extension Exchange {
   }
 
   private func describeRequest(_ line: inout LogLine) {
-    if let tunnelRequest {
+    if let tunnelRequest = outcome.tunnelRequest {
       line.field(.method, tunnelRequest.method)
       line.field(.host, tunnelRequest.host)
       if let path = tunnelRequest.path { line.field(.path, path) }
@@ -65,6 +65,7 @@ extension Exchange {
     guard let input = connection.input else { return }
     let bytes = input.readableBytes
     line.field(.method, bytes.extracting(head.method.range))
+    let target = request.target
     if let host = target?.authority?.host ?? head.host { line.field(.host, bytes.extracting(host.range)) }
     // The query is left out: applications put secrets there.
     if let target, target.form != .authority { line.field(.path, bytes.extracting(target.path.range)) }

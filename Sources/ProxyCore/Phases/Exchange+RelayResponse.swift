@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Configuration
 internal import HTTPWire
 internal import Reactor
 internal import Upstream
@@ -6,10 +7,9 @@ internal import Upstream
 extension Exchange {
   /// Reads the head of the upstream's answer, or of the 101 that ends what HTTP has to say; interim answers before it are
   /// passed on as they come.
-  func readAnswer() async throws(ExchangeError) {
-    guard let route else { return }
-    let outbound = answerOutput ?? worker.buffers.lendForHead()
-    answerOutput = outbound
+  func readAnswer(_ route: ProxyRoute) async throws(ExchangeError) {
+    let outbound = holdings.answerOutput ?? worker.buffers.lendForHead()
+    holdings.answerOutput = outbound
     var interimAnswers = 0
     try await readAnswerHead(outbound, route)
     while answerHead.isInterim {
@@ -20,19 +20,18 @@ extension Exchange {
       renewDeadline(route)
       try await readAnswerHead(outbound, route)
       // Of the answer, not of what came before it.
-      clock.firstByte = worker.loop.now - clock.start
+      outcome.clock.firstByte = worker.loop.now - outcome.clock.start
     }
-    challenge = .none
+    attempt.challenge = .none
     if answerHead.contains(.wwwAuthenticate) { noteChallenge() }
   }
 
   /// Passes the upstream's answer on, framed for this client.
-  func relayResponse() async throws(ExchangeError) {
-    guard let route else { return }
+  func relayResponse(_ route: ProxyRoute) async throws(ExchangeError) {
     // Nothing here may hold on to the buffers: the relay gives them back while it waits.
     try startDownload(route)
     try await relayContent(route)
-    ending = !closesAfterAnswer ? .keepsConnection : isClientsLast ? .endsConnection : .closesConnection
+    outcome.ending = !closesAfterAnswer ? .keepsConnection : isClientsLast ? .endsConnection : .closesConnection
   }
 
   /// Whether the client has sent all that it will ever send (RFC 9112 section 9.6).
@@ -44,11 +43,11 @@ extension Exchange {
 
   @inline(__always)
   private func readAnswerHead(_ outbound: ByteBuffer, _ route: ProxyRoute) async throws(ExchangeError) {
-    guard let input = answerInput else { return }
+    guard let input = attempt.answerInput else { return }
     var parser = ResponseHeadParser(limits: worker.responseHeadLimits)
     while true {
       do throws(WireError) {
-        if try parser.parse(input.readableBytes, into: &answerHead) { return }
+        if try parser.parse(input.readableBytes, into: &parsedAnswerHead) { return attempt.hasAnswerHead = true }
       } catch {
         throw .response(error, route)
       }
@@ -62,7 +61,7 @@ extension Exchange {
     into input: ByteBuffer, _ outbound: ByteBuffer, _ route: ProxyRoute
   ) async throws(ExchangeError) {
     while true {
-      switch upstream!.stream.receive(into: input) {
+      switch attempt.upstream!.stream.receive(into: input) {
       case .transferred:
         return
       case .wouldBlock:
@@ -84,7 +83,7 @@ extension Exchange {
 
   /// Puts an interim answer in front of what the client gets; an HTTP/1.0 client knows none.
   private func passOnInterim(_ outbound: ByteBuffer, _ route: ProxyRoute) throws(ExchangeError) {
-    guard let input = answerInput else { return }
+    guard let input = attempt.answerInput else { return }
     defer { input.consume(answerHead.length) }
     guard head.version == .http11 else { return }
     let bytes = input.readableBytes
@@ -103,19 +102,19 @@ extension Exchange {
       if case .failed = connection.stream.send(from: outbound) { throw .clientGone }
     }
     // Half an interim answer: nothing but the other half can follow it.
-    hasBegunAnswer = !outbound.isEmpty
+    outcome.hasBegunAnswer = !outbound.isEmpty
   }
 
   private func startDownload(_ route: ProxyRoute) throws(ExchangeError) {
-    guard let input = answerInput, let outbound = answerOutput else { return }
+    guard let input = attempt.answerInput, let outbound = holdings.answerOutput else { return }
     let received = answerHead.framing(answering: head.methodKind)
     var sent = received
     if received == .chunked || received == .untilClose { sent = head.version == .http11 ? .chunked : .untilClose }
-    status = answerHead.status
+    outcome.status = answerHead.status
 
     let bytes = input.readableBytes
     var writer = HeadWriter(outbound)
-    writer.statusLine(status, reason: bytes.extracting(answerHead.reason.range))
+    writer.statusLine(answerHead.status, reason: bytes.extracting(answerHead.reason.range))
     // Trailers are announced only where they can follow.
     let dropped = FieldNameSet.notForwardedInResponses
     writer.forwardFields(
@@ -132,8 +131,8 @@ extension Exchange {
     download.begin(
       received, input: input, output: outbound, framing: sent,
       passesTrailers: !answerHead.hasConnectionOptions)
-    answerInput = nil
-    answerOutput = nil
+    attempt.answerInput = nil
+    holdings.answerOutput = nil
   }
 
   /// Whether the client's connection ends with this answer: it wants it so, the program is stopping, it has carried
@@ -141,7 +140,7 @@ extension Exchange {
   private var closesAfterAnswer: Bool {
     if !head.wantsKeepAlive || worker.isDraining || connection.isLastRequest || isAheadOfUpgrade { return true }
     guard upload.isBegun, !upload.isFinished else { return false }
-    return status >= 400 || download.isBegun
+    return outcome.status >= 400 || download.isBegun
   }
 
   // MARK: The content
@@ -151,8 +150,8 @@ extension Exchange {
     while true {
       let progress: BodyRelay.Progress
       do throws(BodyRelay.Failure) {
-        defer { if download.bytesSent > 0 { hasBegunAnswer = true } }
-        progress = try download.step(from: upstream!.stream, to: connection.stream)
+        defer { if download.bytesSent > 0 { outcome.hasBegunAnswer = true } }
+        progress = try download.step(from: attempt.upstream!.stream, to: connection.stream)
       } catch {
         throw downloadError(error, route)
       }
@@ -171,12 +170,12 @@ extension Exchange {
   /// its answer.
   func continueUpload() throws(ExchangeError) -> BodyRelay.Progress {
     let nothing = BodyRelay.Progress(hasMoved: false, hasMore: false)
-    guard !uploadIsRefused, !upload.isFinished else { return nothing }
+    guard !attempt.uploadIsRefused, !upload.isFinished else { return nothing }
     do throws(BodyRelay.Failure) {
-      return try upload.step(from: connection.stream, to: upstream!.stream)
+      return try upload.step(from: connection.stream, to: attempt.upstream!.stream)
     } catch {
       guard case .sink = error else { throw uploadError(error) }
-      uploadIsRefused = true
+      attempt.uploadIsRefused = true
       return nothing
     }
   }
@@ -186,13 +185,33 @@ extension Exchange {
     // Answers have no limit.
     case .sink, .tooLarge: .clientGone
     case .source(let reason):
-      hasBegunAnswer ? .responseIncomplete(reason, route) : .upstreamBroken(reason, route)
+      outcome.hasBegunAnswer ? .responseIncomplete(reason, route) : .upstreamBroken(reason, route)
     case .framing(let error):
-      hasBegunAnswer ? .responseIncomplete(error.message, route) : .response(error, route)
+      outcome.hasBegunAnswer ? .responseIncomplete(error.message, route) : .response(error, route)
     }
   }
 
   func downloadTimeout(_ route: ProxyRoute) -> ExchangeError {
     download.waitsForSink ? .clientGone : .responseIncomplete("no more of it came in time", route)
+  }
+}
+
+extension Exchange {
+  /// What the references of the answer that lead to the upstream become; nil where all of them stay as they are.
+  func linkMap(_ route: ProxyRoute) -> LinkMap? {
+    guard answerHead.hasLinks, decided.isMounted || route.policy.linkRewriting == .on,
+      let upstream = route.destination.links
+    else { return nil }
+    let (target, input, mountLength) = (receivedTarget, requestInput, decided.mountLength)
+    let bytes = input.readableBytes
+    let mount = Int(target.path.start)..<Int(target.path.start) + mountLength
+    return LinkMap(
+      upstream, scheme: clientScheme(target), authority: target.authority ?? head.authority, bytes,
+      mount: bytes.extracting(mount))
+  }
+
+  /// The scheme of the URL by which the client asks.
+  private func clientScheme(_ target: RequestTarget) -> RequestTarget.Scheme {
+    target.scheme ?? (connection.isSecure ? .https : .http)
   }
 }

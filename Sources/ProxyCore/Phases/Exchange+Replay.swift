@@ -1,6 +1,8 @@
 internal import Bytes
+internal import Configuration
 internal import HTTPWire
 internal import Reactor
+internal import Telemetry
 internal import Tokens
 internal import Upstream
 
@@ -9,13 +11,14 @@ extension Exchange {
   ///
   /// What the client sends of a handshake means something once, and on one connection: such a request is the client's to
   /// repeat.
-  var mayReplay: Bool {
+  func mayReplay(_ route: ProxyRoute) -> Bool {
     switch answerHead.status {
     case 401:
-      token != nil && route!.policy.replaysUnauthorized && !replayedAfter.contains(401) && upload.canRewind
-        && !authenticatesConnection && !concernsClientCredentials
+      bearer.token != nil && route.policy.replaysUnauthorized && !outcome.replayedAfter.contains(401)
+        && upload.canRewind
+        && !request.authenticatesConnection && !concernsClientCredentials
     case 429, 503:
-      !authenticatesConnection && route!.policy.throttling != nil && mayWaitOut(route!.policy.throttling!)
+      !request.authenticatesConnection && route.policy.throttling != nil && mayWaitOut(route.policy.throttling!)
         && upload.canRewind
     default: false
     }
@@ -23,18 +26,18 @@ extension Exchange {
 
   /// Lets go of a token that the upstream did not accept, for this request and all others, whether or not this one can be
   /// sent again.
-  func dropRefusedToken() {
-    guard answerHead.status == 401, let token, let route, route.policy.replaysUnauthorized, !concernsClientCredentials
+  func dropRefusedToken(_ route: ProxyRoute) {
+    guard answerHead.status == 401, let token = bearer.token, route.policy.replaysUnauthorized,
+      !concernsClientCredentials
     else {
       return
     }
-    tokens?.invalidate(token)
+    bearer.source?.invalidate(token)
   }
 
   /// Gets what the request needs to be sent again; false if it cannot be had, and then the answer that is there is the
   /// one that the client gets. Until that is known, the answer's content stays unread.
-  func prepareReplay() async throws(ExchangeError) -> Bool {
-    guard let route else { return false }
+  func prepareReplay(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     do throws(ExchangeError) {
       let isReady = answerHead.status == 401 ? try await replaceToken(route) : try await waitOutThrottling(route)
       guard isReady else { return false }
@@ -44,7 +47,7 @@ extension Exchange {
       return false
     }
     worker.metrics.routes[route.index].replayed(after: answerHead.status)
-    replayedAfter.append(answerHead.status)
+    outcome.replayedAfter.append(answerHead.status)
     endRefusedAttempt()
     upload.rewind()
     try writeRequestHead(route, to: upload.output)
@@ -53,29 +56,28 @@ extension Exchange {
 
   /// Puts another token in the place of the one that the upstream did not accept; false if there is none.
   private func replaceToken(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
-    guard let source = tokens, let refused = token else { return false }
+    guard let source = bearer.source, let refused = bearer.token else { return false }
     guard let current = source.current() else {
       // Whoever of those that got 401 comes first has it fetched; the others wait with it.
-      token = try await waitForToken(source, route)
+      bearer.token = try await waitForToken(source, route)
       return true
     }
     // The source keeps a token that it does not find worth replacing.
     guard current !== refused else { return false }
-    token = current
+    bearer.token = current
     return true
   }
 
   /// Gives back the connection of an answer that nobody will see. It serves others if the rest of the answer is here.
   private func endRefusedAttempt() {
     endUpstream(answerIsWhole: answerIsHere())
-    worker.buffers.takeBack(&answerInput)
-    uploadIsRefused = false
-    isRepetition = false
+    worker.buffers.takeBack(&attempt.answerInput)
+    attempt = Attempt()
   }
 
   /// Whether the answer's content ends in what can be read without waiting, one buffer of it at most.
   private func answerIsHere() -> Bool {
-    guard let input = answerInput, let upstream else { return false }
+    guard let input = attempt.answerInput, let upstream = attempt.upstream else { return false }
     var decoder = BodyDecoder(answerHead.framing(answering: head.methodKind))
     input.consume(answerHead.length)
     do throws(WireError) {
@@ -89,5 +91,42 @@ extension Exchange {
     } catch {
       return false
     }
+  }
+}
+
+extension Exchange {
+  /// Whether a request that was throttled may be sent again at all. One that got 503 may have been begun, so that its
+  /// method has to allow for that.
+  func mayWaitOut(_ throttling: Throttling) -> Bool {
+    guard outcome.replayedAfter.count(where: { $0 != 401 }) < throttling.attempts else { return false }
+    return answerHead.status == 429 || head.methodKind.isIdempotent
+  }
+
+  /// Waits for as long as the answer asks to; false where it does not say that, or asks for more than the route allows,
+  /// or the program begins to stop meanwhile.
+  func waitOutThrottling(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
+    guard let throttling = route.policy.throttling, let input = attempt.answerInput,
+      let seconds = answerHead.retryDelay(input.readableBytes, now: WallClock.now() / 1_000_000_000),
+      .seconds(seconds) <= throttling.wait
+    else { return false }
+    let began = worker.loop.now
+    let end = began + .seconds(seconds)
+    guard end < connection.finalDeadline else { return false }
+    let metrics = worker.metrics.routes[route.index]
+    metrics.waitingForThrottling.add()
+    defer {
+      metrics.waitingForThrottling.subtract()
+      outcome.clock.throttled += worker.loop.now - began
+    }
+    connection.setDeadline(end)
+    while worker.loop.now < end {
+      if worker.isDraining { return false }
+      try check(overdue: .outOfTime(route))
+      await connection.wakeup.wait()
+    }
+    // That time is over was the point of waiting.
+    connection.setDeadline(.never)
+    try check(overdue: .outOfTime(route))
+    return true
   }
 }

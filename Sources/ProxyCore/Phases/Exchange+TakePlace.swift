@@ -5,23 +5,22 @@ internal import Upstream
 extension Exchange {
   /// Waits for its turn, since the route limits how many requests are under way. The place is given back at the end,
   /// however that comes.
-  func takePlace(_ limit: ConcurrencyLimit) async throws(ExchangeError) {
-    guard let route else { return }
-    holdsPlace = limit.enter(clientKey)
-    if !holdsPlace { try await waitForPlace(limit, route) }
+  func takePlace(_ limit: ConcurrencyLimit, _ route: ProxyRoute) async throws(ExchangeError) {
+    holdings.holdsPlace = limit.enter(clientKey)
+    if !holdings.holdsPlace { try await waitForPlace(limit, route) }
   }
 
   private func waitForPlace(_ limit: ConcurrencyLimit, _ route: ProxyRoute) async throws(ExchangeError) {
     let began = Instant.now
     let waiter = PlaceWaiter(client: clientKey, loop: worker.loop, wakeup: connection.wakeup)
     switch limit.arrive(waiter) {
-    case .goesOn: return holdsPlace = true
+    case .goesOn: return holdings.holdsPlace = true
     case .isRefused: throw .noPlace(route, limit.isAtShare(waiter.client) ? .clientShare : .queueFull)
     case .waits: worker.metrics.reached(.concurrency)
     }
     defer {
-      clock.queued = Instant.now - began
-      worker.metrics.routes[route.index].placeWait.observe(nanoseconds: clock.queued)
+      outcome.clock.queued = Instant.now - began
+      worker.metrics.routes[route.index].placeWait.observe(nanoseconds: outcome.clock.queued)
     }
     connection.setDeadline(began + limit.longestWait)
     do throws(ExchangeError) {
@@ -34,13 +33,13 @@ extension Exchange {
       waiter.forget()
       throw error
     }
-    holdsPlace = true
+    holdings.holdsPlace = true
   }
 
   /// Lets the next request have its turn.
   func leavePlace() {
-    guard holdsPlace else { return }
-    holdsPlace = false
+    guard holdings.holdsPlace else { return }
+    holdings.holdsPlace = false
     route?.policy.concurrency?.leave(clientKey)
   }
 }

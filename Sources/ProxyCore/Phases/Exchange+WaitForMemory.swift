@@ -20,7 +20,7 @@ extension Exchange {
     worker.metrics.reached(.memory)
     worker.watchMemory()
     let began = worker.loop.now
-    defer { clock.queued += worker.loop.now - began }
+    defer { outcome.clock.queued += worker.loop.now - began }
     connection.fitInput()
     connection.setDeadline(began + Self.longestWaitForMemory)
     do throws(ExchangeError) {

@@ -1,5 +1,6 @@
 internal import Configuration
 internal import Secrets
+internal import Telemetry
 internal import Tokens
 
 /// A client of an authorization server: what all of its grants have in common.
@@ -51,5 +52,49 @@ extension TokenBudget {
       case .month: .month
       }
     self.init(tokens: budget.tokens, period: period, stops: budget.whenSpent == .stop)
+  }
+}
+
+extension ClientAuthenticationMethod {
+  /// How the client of `credentials` authenticates.
+  init(_ credentials: Credentials) {
+    switch (credentials.authentication, credentials.assertion) {
+    case (.clientSecretBasic, _):
+      self = .clientSecretBasic
+    case (.privateKeyJWT, let assertion?):
+      self = .privateKeyJWT(
+        ClientAssertion(
+          keyFile: assertion.keyFile, keyID: assertion.keyID, algorithm: assertion.algorithm,
+          audience: assertion.audience))
+    case (.privateKeyJWT, nil):
+      preconditionFailure("private_key_jwt is configured with a key")
+    case (.tlsClientAuth, _):
+      self = .tlsClientAuth
+    case (.clientSecretPost, _):
+      self = .clientSecretPost
+    }
+  }
+}
+
+extension MetricsRegistry {
+  /// Shows what the tokens of `client` add up to.
+  func register(_ client: TokenClient) {
+    let spending = client.spending
+    counter(
+      "m2m_proxy_tokens_issued_total", help: "Tokens that token endpoints issued, of use or not.",
+      labels: ["credentials": client.name]
+    ) { Double(spending.sinceStart) }
+    for period in TokenPeriod.allCases {
+      gauge(
+        "m2m_proxy_tokens_issued", help: "Tokens issued in the running hour, day and month (UTC).",
+        labels: ["credentials": client.name, "period": period.rawValue]
+      ) { Double(spending.issued(in: period, atWallSeconds: TokenClock.system.wallSeconds)) }
+    }
+    if let budget = spending.budget {
+      gauge(
+        "m2m_proxy_token_budget", help: "Tokens that the budget allows in each period.",
+        labels: ["credentials": client.name, "period": budget.period.rawValue]
+      ) { Double(budget.tokens) }
+    }
   }
 }

@@ -33,7 +33,7 @@ extension Exchange {
   /// Refuses a 101 to what was not asked, or not completely sent.
   func checkSwitch(_ route: ProxyRoute) throws(ExchangeError) {
     guard !offeredProtocols.isEmpty, upload.isFinished, let request = connection.input,
-      let answer = answerInput
+      let answer = attempt.answerInput
     else { throw .response(.unaskedUpgrade, route) }
     let chosen = answerHead.chosenProtocols(answer.readableBytes)
     guard !chosen.isEmpty, chosen.allSatisfy({ wasOffered($0, answer, request) }) else {
@@ -46,20 +46,20 @@ extension Exchange {
   }
 
   /// Tells the client that the protocol has changed. What either side has sent behind its head belongs to the new one.
-  func switchProtocols() async throws(ExchangeError) {
-    guard let route, let input = answerInput, let outbound = answerOutput else { return }
+  func switchProtocols(_ route: ProxyRoute) async throws(ExchangeError) {
+    guard let input = attempt.answerInput, let outbound = holdings.answerOutput else { return }
     try writeSwitch(outbound, input, route)
-    clock.switched = worker.loop.now - clock.start
-    status = 101
-    hasBegunAnswer = true
+    outcome.clock.switched = worker.loop.now - outcome.clock.start
+    outcome.status = 101
+    outcome.hasBegunAnswer = true
     // It is no request under way any more, and may last for days.
     leavePlace()
     input.consume(answerHead.length)
-    tunnel = TunnelRelay(fromClient: takeTunnelBytes(), fromUpstream: input.isEmpty ? nil : input)
+    holdings.tunnel = TunnelRelay(fromClient: takeTunnelBytes(), fromUpstream: input.isEmpty ? nil : input)
     if input.isEmpty { worker.buffers.giveBack(input) }
-    answerInput = nil
+    attempt.answerInput = nil
     guard await send(outbound) else { throw .clientGone }
-    worker.buffers.takeBack(&answerOutput)
+    worker.buffers.takeBack(&holdings.answerOutput)
     endUpload()
   }
 
@@ -77,8 +77,8 @@ extension Exchange {
   }
 
   private func noteTunnelRequest(protocols: String) {
-    guard let target else { return }
-    tunnelRequest = TunnelRequest(
+    let target = receivedTarget
+    outcome.tunnelRequest = TunnelRequest(
       method: text(of: head.method), host: (target.authority?.host ?? head.host).map { text(of: $0) } ?? "",
       path: text(of: target.path), protocols: protocols)
   }

@@ -1,4 +1,6 @@
 internal import Bytes
+internal import Cryptography
+internal import Encodings
 internal import HTTPWire
 internal import Reactor
 internal import Telemetry
@@ -21,8 +23,7 @@ extension Exchange {
 
   /// Answers a token request with a placeholder, whoever asks: what it is good for is decided by the rules of the
   /// requests that it will be on, where the real token takes its place.
-  func answerTokenRequest() async throws(ExchangeError) {
-    guard let route else { return }
+  func answerTokenRequest(_ route: ProxyRoute) async throws(ExchangeError) {
     let form = TokenRequestForm(try await readTokenRequest(route))
     guard let grant = form.grantType else { throw .tokenRequest(.noGrantType, route) }
     guard !form.hasRepetition else { throw .tokenRequest(.repetition, route) }
@@ -77,5 +78,75 @@ extension Exchange {
       && text.utf8.allSatisfy {
         (0x20...0x7e).contains($0) && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
       }
+  }
+}
+
+/// What matters of a token request that is answered with a placeholder: who asks, and with which secret, does not.
+struct TokenRequestForm {
+  /// The grant that is asked for; nil where the form names none, or is none.
+  private(set) var grantType: String?
+  /// The scopes that are asked for.
+  private(set) var scope: String?
+  /// Whether one of both is there twice, which it must not be (RFC 6749 section 3.2).
+  private(set) var hasRepetition = false
+
+  /// Reads a form (`application/x-www-form-urlencoded`).
+  init(_ content: [UInt8]) {
+    for field in content.split(separator: UInt8(ascii: "&")) {
+      let parts = field.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+      guard parts.count == 2 else { continue }
+      switch Self.decoded(parts[0]) {
+      case "grant_type": grantType = taken(parts[1], after: grantType)
+      case "scope": scope = taken(parts[1], after: scope)
+      default: continue
+      }
+    }
+  }
+
+  private mutating func taken(_ value: ArraySlice<UInt8>, after earlier: String?) -> String? {
+    if earlier != nil { hasRepetition = true }
+    // A parameter without a value counts as left out.
+    return value.isEmpty ? earlier : Self.decoded(value)
+  }
+
+  private static func decoded(_ text: ArraySlice<UInt8>) -> String {
+    String(decoding: PercentEncoding.decode(text, plusIsSpace: true, malformed: .kept) ?? [], as: UTF8.self)
+  }
+}
+
+/// A token that is none: what an application gets that wants to fetch one itself. On its way the real one takes its place.
+///
+/// It has the shape of a JSON Web Token, since some libraries look into theirs for the time at which it ends. It is not
+/// signed, names no client, no audience and no scope, and is the same for everybody: docs/decisions/0009-placeholder-tokens.md.
+struct PlaceholderToken {
+  /// How many seconds it says that it is good for.
+  static let lifetime: UInt64 = 3600
+
+  /// What stands in a field.
+  let text: String
+
+  init(secondsSince1970 now: UInt64) {
+    let claims = """
+      {"iss":"m2m-proxy","sub":"placeholder","iat":\(now),"exp":\(now + Self.lifetime),\
+      "note":"worthless: the proxy puts the real token in its place"}
+      """
+    text = "\(Self.header).\(Base64.url.encode(Array(claims.utf8))).\(Self.signature)"
+  }
+
+  // A real algorithm: there are verifiers that believe "none".
+  private static let header = Base64.url.encode(Array(#"{"alg":"RS256","typ":"JWT","kid":"placeholder"}"#.utf8))
+  private static let signature = Base64.url.encode(Array("this is a placeholder and no signature".utf8))
+}
+
+/// Takes what is sent to it, for content that goes nowhere else.
+final class CollectedContent: ByteStream {
+  private(set) var bytes: [UInt8] = []
+
+  override func send(from buffer: ByteBuffer, limit: Int) -> IOResult {
+    let count = min(buffer.count, limit)
+    let sent = buffer.readableBytes.extracting(first: count)
+    for index in sent.indices { bytes.append(sent[index]) }
+    buffer.consume(count)
+    return .transferred(count)
   }
 }

@@ -7,17 +7,19 @@ extension Exchange {
   /// Answers CONNECT to a host whose requests are served here, and agrees on TLS with a client that begins with that; one that
   /// begins with something else speaks plain HTTP. The requests inside are exchanges of their own.
   func interceptTunnel() async throws(ExchangeError) {
-    guard let target, let authority = target.authority, let port = authority.port, let leaves = worker.leaves else {
-      return
+    let (authority, port) = Self.connectTarget(receivedTarget)
+    // Start-up makes it where a route is intercepted.
+    guard let leaves = worker.leafCertificates else {
+      preconditionFailure("an intercepted route has a certificate authority")
     }
     let host = text(of: authority.nameWithoutDot).lowercased()
     connection.setDeadline(worker.loop.now + worker.timeouts.handshake)
     let context = try await leafContext(for: host, leaves)
-    tunnelRequest = TunnelRequest(method: "CONNECT", host: text(of: authority.host))
-    status = 200
-    hasBegunAnswer = true
+    outcome.tunnelRequest = TunnelRequest(method: "CONNECT", host: text(of: authority.host))
+    outcome.status = 200
+    outcome.hasBegunAnswer = true
     connection.input = takeTunnelBytes()
-    hasHead = false
+    request.hasHead = false
     guard await confirmTunnel() else { throw .clientGone }
     var tunnel = TunnelTarget(host: Array(host.utf8), kind: authority.kind, port: port)
     tunnel.isSecure = try await beginsTLS()
@@ -25,7 +27,7 @@ extension Exchange {
       tunnel.otherServerName = try await startTLS(context, host, leaves)
     }
     connection.enterTunnel(tunnel)
-    ending = .keepsConnection
+    outcome.ending = .keepsConnection
   }
 
   /// What shows a certificate for `host`. One that has to be made first is made on another thread, since signing with a large
@@ -61,7 +63,7 @@ extension Exchange {
     do throws(ExchangeError) {
       while delivery.value == nil { try await wait(overdue: tookTooLong) }
     } catch {
-      delivery.refuse()
+      delivery.cancel()
       throw error
     }
     do throws(LeafError) {
@@ -79,7 +81,7 @@ extension Exchange {
       guard connection.receiveFirstBytes() else { throw .clientGone }
       guard connection.input == nil else { continue }
       if connection.isAborted { throw .draining }
-      if connection.isOverdue { throw .clientTLS(.timedOut, inside: tunnelRequest?.host ?? "") }
+      if connection.isOverdue { throw .clientTLS(.timedOut, inside: outcome.tunnelRequest?.host ?? "") }
       await connection.wakeup.wait()
     }
   }
@@ -108,7 +110,7 @@ extension Exchange {
 
   private func isIntercepted(_ name: String) -> Bool {
     let bytes = Array(name.utf8)
-    guard let port = target?.port, case .intercepted = worker.table.tunnel(to: bytes.span, port: port) else {
+    guard let port = request.target?.port, case .intercepted = worker.table.tunnel(to: bytes.span, port: port) else {
       return false
     }
     return true

@@ -7,14 +7,15 @@ internal import Upstream
 extension Exchange {
   /// Connects to where CONNECT asks to, and tells the client that it is so. What it sent behind its request stays where it
   /// is until then (RFC 9931).
-  func openTunnel() async throws(ExchangeError) {
-    guard let route = try chooseUpstream(), let target else { return }
+  func openTunnel(_ matched: ProxyRoute) async throws(ExchangeError) -> ProxyRoute {
+    let route = try chooseUpstream(matched)
     try await connectUpstream(route)
-    tunnelRequest = TunnelRequest(method: "CONNECT", host: text(of: target.host))
-    status = 200
-    hasBegunAnswer = true
-    tunnel = TunnelRelay(fromClient: takeTunnelBytes())
+    outcome.tunnelRequest = TunnelRequest(method: "CONNECT", host: text(of: receivedTarget.host))
+    outcome.status = 200
+    outcome.hasBegunAnswer = true
+    holdings.tunnel = TunnelRelay(fromClient: takeTunnelBytes())
     guard await confirmTunnel() else { throw .clientGone }
+    return route
   }
 
   /// Tells the client that its tunnel is there; whether it takes that.
@@ -26,8 +27,8 @@ extension Exchange {
 
   /// Passes on what comes, both ways, until both sides have ended. What ends otherwise ends with a reset, so that neither
   /// side takes what it has for the whole.
-  func relayTunnel() async throws(ExchangeError) {
-    guard let route, let upstream else { return }
+  func relayTunnel(_ route: ProxyRoute) async throws(ExchangeError) {
+    guard let upstream = attempt.upstream else { preconditionFailure("a tunnel has an upstream") }
     // No further request comes on the client's connection.
     connection.endPin()
     let open = worker.metrics.routes[route.index].tunnels
@@ -57,7 +58,7 @@ extension Exchange {
     while true {
       let progress: BodyRelay.Progress
       do throws(TunnelRelay.Failure) {
-        progress = try tunnel!.step(client: connection.stream, upstream: upstream, worker.buffers)
+        progress = try holdings.tunnel!.step(client: connection.stream, upstream: upstream, worker.buffers)
       } catch {
         switch error {
         case .client: throw .clientGone
@@ -65,7 +66,9 @@ extension Exchange {
         }
       }
       // A stream that is closed loses what waits for room in the kernel.
-      if tunnel!.isFinished, ![connection.stream, upstream].contains(where: { $0.hasUnsentBytes && !$0.hasFailed }) {
+      if holdings.tunnel!.isFinished,
+        ![connection.stream, upstream].contains(where: { $0.hasUnsentBytes && !$0.hasFailed })
+      {
         return
       }
       if progress.hasMoved {

@@ -1,0 +1,169 @@
+internal import Bytes
+internal import Configuration
+internal import HTTPWire
+internal import Reactor
+internal import Telemetry
+internal import Upstream
+
+extension Exchange {
+  /// Finds the connections to the upstream: those of the route, or, where each request goes to the host that it names,
+  /// those to that host. Returns the route as it leads there.
+  func chooseUpstream(_ route: ProxyRoute) throws(ExchangeError) -> ProxyRoute {
+    if let index = route.destination.pool {
+      holdings.pool = worker.pools[index]
+      return route
+    }
+    let origin = requestedOrigin
+    let (hosts, most) = (worker.requestedHosts, route.policy.hostsPerClient)
+    guard let host = hosts.enter(route.policy.destination(origin), for: clientKey, most: most) else {
+      throw .tooManyHosts(route, ofClient: hosts.isAtShare(clientKey, most: most))
+    }
+    holdings.requestedHost = host
+    holdings.pool = host.pool
+    let leading = host.route(route, to: origin)
+    decision!.route = leading
+    return leading
+  }
+
+  /// The server of the host that the target names, by https, or, for a tunnel, by TCP alone: in the one form in which hosts
+  /// are compared, so that there is one upstream for each.
+  private var requestedOrigin: Origin {
+    if let tunnel = connection.tunnelTarget {
+      return Origin(scheme: .https, host: tunnel.hostText, port: tunnel.port == 80 ? nil : tunnel.port)
+    }
+    let target = receivedTarget
+    // Only a request with a host in its target matches a wildcard.
+    guard let authority = target.authority else { preconditionFailure("a request below a wildcard names its host") }
+    let port = authority.port ?? (target.scheme ?? .http).defaultPort
+    let host = text(of: authority.nameWithoutDot).lowercased()
+    if target.form == .authority { return Origin(scheme: .http, host: host, port: port) }
+    // Port 80 is that of plain HTTP, as if none were named.
+    return Origin(scheme: .https, host: host, port: port == 80 ? nil : port)
+  }
+}
+
+// MARK: - Connecting
+
+extension Exchange {
+  /// Takes an open connection to the upstream: the one that belongs to the client, or an idle one of the pool; false if
+  /// there is none.
+  func reuseUpstream(_ route: ProxyRoute) -> Bool {
+    let pinned = connection.pin != nil ? takePin(route) : nil
+    guard let upstream = pinned ?? pool.reuse(for: clientKey, most: route.policy.connectionsPerClient) else {
+      return false
+    }
+    attempt.isOnPinned = pinned != nil
+    worker.metrics.routes[route.index].reused.increment()
+    use(upstream)
+    return true
+  }
+
+  /// Waits for a connection to the upstream, one that nobody has used where the request is sent again.
+  func connectUpstream(_ route: ProxyRoute) async throws(ExchangeError) {
+    let pool = pool
+    let metrics = worker.metrics.routes[route.index]
+    let began = Instant.now
+    let lease = UpstreamLease(
+      connectTimeout: route.policy.timeouts.connect, client: clientKey, most: route.policy.connectionsPerClient,
+      wakeup: connection.wakeup)
+    // libcurl keeps the time itself while it connects, and knows better what it waited for.
+    connection.setDeadline(began + route.policy.timeouts.connect + .seconds(1))
+    pool.request(lease, mustBeNew: attempt.isRepetition)
+    // Neither made nor refused: it waits for one of those that are in use.
+    if lease.outcome == nil, lease.attempt == nil {
+      worker.metrics.reached(.upstreamConnections)
+      connection.setDeadline(began + route.policy.timeouts.connect)
+      // The client must not wait for one that it has itself.
+      if connection.pin?.pool === pool { connection.endPin() }
+    }
+    do throws(ExchangeError) {
+      while lease.outcome == nil { try await wait(overdue: connectTimeout(lease, route)) }
+    } catch {
+      pool.abandon(lease)
+      throw error
+    }
+    attempt.isOnPinned = false
+    outcome.clock.connect += Instant.now - began
+    metrics.connect.observe(nanoseconds: outcome.clock.connect)
+    switch lease.outcome! {
+    case .success(let connection):
+      if connection.earlierRequests == 0 { metrics.opened.increment() } else { metrics.reused.increment() }
+      use(connection)
+    case .failure(let error):
+      throw .upstream(error, route)
+    }
+  }
+
+  private func connectTimeout(_ lease: UpstreamLease, _ route: ProxyRoute) -> ExchangeError {
+    guard lease.attempt != nil else { return .upstream(pool.isAtShare(lease) ? .clientShare : .exhausted, route) }
+    return .upstream(.connectTimeout("most of the time was spent waiting for another connection to be free"), route)
+  }
+
+  private func use(_ upstream: UpstreamConnection) {
+    if request.authenticatesConnection { pool.pin(upstream) }
+    upstream.stream.observer = connection.wakeup
+    attempt.upstream = upstream
+  }
+}
+
+// MARK: - Pins
+
+// Connections that an upstream authenticates (NTLM, Negotiate) belong to the client that logged on: see UpstreamPin.
+extension Exchange {
+  /// Notes whether the client's credentials are for the connection that they are sent on.
+  func noteConnectionCredentials() {
+    let input = requestInput
+    request.authenticatesConnection = head.authenticatesConnection(input.readableBytes)
+  }
+
+  /// The connection that belongs to this client, if it leads to where the request goes.
+  ///
+  /// A request whose Authorization is the proxy's is not made in the client's name, and goes out on a shared one.
+  func takePin(_ route: ProxyRoute) -> UpstreamConnection? {
+    guard let pin = connection.pin, route.policy.forwardsAuthorization, pin.pool === pool else { return nil }
+    connection.pin = nil
+    guard pin.caller == request.caller else {
+      // Another caller uses the client's connection now.
+      pin.end()
+      return nil
+    }
+    return pin.take()
+  }
+
+  /// Keeps `upstream`, on which nothing of this request is left, for the client's next request.
+  func keepPinned(_ upstream: UpstreamConnection, of pool: UpstreamPool) {
+    let hasNews = upstream.stream.isReadable && upstream.stream.hasUnexpectedInput()
+    guard !hasNews, route?.policy.forwardsAuthorization == true else { return pool.discard(upstream) }
+    // One for each client: a client that alternates between two upstreams logs on again.
+    connection.endPin()
+    connection.pin = UpstreamPin(upstream, of: pool, holdings.requestedHost, caller: request.caller, for: connection)
+  }
+
+  /// Reads what the response says about the authentication of connections. Where it continues a handshake, the upstream's
+  /// connection belongs to the client, whatever field of the request began that.
+  func noteChallenge() {
+    guard let upstream = attempt.upstream, let input = attempt.answerInput else { return }
+    attempt.challenge = answerHead.connectionChallenge(input.readableBytes)
+    if attempt.challenge == .handshake { pool.pin(upstream) }
+  }
+
+  /// Whether a 401 is about who the client is to the upstream, and not about the proxy's token, where both go on.
+  var concernsClientCredentials: Bool {
+    guard let route, route.policy.forwardsAuthorization else { return false }
+    switch attempt.challenge {
+    case .none: return false
+    case .handshake: return true
+    // Some servers add the offer to every 401. It is meant for a client that has not logged on.
+    case .offer: return request.authenticatesConnection || attempt.upstream?.isPinned != true
+    }
+  }
+
+  /// Whether the client has to be told that it can log on through this proxy (RFC 4559 section 6); without that, programs
+  /// that follow the RFC do not try.
+  var announcesPinning: Bool {
+    guard attempt.challenge != .none, outcome.status == 401, let route, route.policy.forwardsAuthorization else {
+      return false
+    }
+    return request.target?.form == .absolute
+  }
+}
