@@ -1,13 +1,16 @@
 """Clients that read slowly cannot fill the memory: buffers get smaller, requests wait, and then there is 503."""
 
+import re
 import selectors
 import socket
+import ssl
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from harness.client import get
+from harness import content
+from harness.client import RawClient, get
 from harness.control_group import limited_memory
 from harness.proxy import clean_environment
 from harness.waiting import poll
@@ -22,9 +25,9 @@ NONE = {"credentials": "none", "audience": None}
 
 @pytest.fixture
 def start(start_proxy, nginx):
-    def start(*, limits={}, **settings):
+    def start(*more, limits={}, **settings):
         return start_proxy(
-            NONE | {"forward_to": nginx.url()}, timeouts={"body": "5m"}, loops=2, log={"access": False},
+            NONE | {"forward_to": nginx.url()}, *more, timeouts={"body": "5m"}, loops=2, log={"access": False},
             limits={"upstream_connections": 1000, "client_share": "off"} | limits, **settings)
     return start
 
@@ -167,3 +170,44 @@ def test_memory_goes_back_to_the_system_when_the_readers_have_left(start, slow_r
     poll(lambda: anonymous_memory(proxy) > before + 30 * MB, "readers that take memory")
     readers.leave()
     poll(lambda: anonymous_memory(proxy) < before + 6 * MB, "memory that is given back to the system", patience=40)
+
+
+def test_content_arrives_whole_in_small_buffers(start, slow_readers, origin):
+    def echo(connection):
+        """Both ways in chunks, and with trailers."""
+        request = connection.request(sent)
+        assert request.target == b"/echo"
+        connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-End\r\n\r\n")
+        for piece in content.pieces(3 * MB):
+            connection.send(b"%x\r\n%s\r\n" % (len(piece), piece))
+        connection.send(b"0\r\nX-End: here\r\n\r\n")
+        connection.expect_close()
+
+    sent, got = content.Digest(), content.Digest()
+    origin.script(echo)
+    proxy = start(NONE | {"name": "echo", "match": "echo.internal", "mount": None, "forward_to": origin.url},
+                  limits={"memory": "16MB"})
+    slow_readers(proxy, 400)
+    assert proxy.sample("m2m_proxy_memory_level") >= 1
+    client = proxy.connect()
+    client.send(get("http://echo.internal/echo", "Transfer-Encoding: chunked", "TE: trailers", "Connection: TE",
+                    host="echo.internal", method="PUT"))
+    for piece in content.pieces(3 * MB):
+        client.send(b"%x\r\n%s\r\n" % (len(piece), piece))
+    answer = client.send(b"0\r\n\r\n").answer("PUT", sink=got)
+    assert (answer.status, got, sent) == (200, content.digest(3 * MB), content.digest(3 * MB))
+    client.close()
+
+
+def test_a_client_of_a_tls_listener_is_served_as_well(start, slow_readers, authority):
+    certificate = authority.issue("memory", "127.0.0.1", "localhost")
+    proxy = start(limits={"memory": "16MB"}, listen=["127.0.0.1:0", {
+        "address": "127.0.0.1:0", "tls": {"certificate": str(certificate.certificate), "key": str(certificate.key)}}])
+    readers = slow_readers(proxy, CROWD)
+    assert readers.statuses.count(503) > 0
+    port = int(re.search(r"listen +https://127\.0\.0\.1:(\d+)", proxy.messages.text)[1])
+    client = RawClient(("127.0.0.1", port))
+    client.socket = ssl.create_default_context(cafile=authority.file).wrap_socket(
+        client.socket, server_hostname="localhost")
+    assert client.exchange(get(SMALL)).status == 200
+    client.close()

@@ -21,13 +21,14 @@ extension Worker {
 
   /// Begins to look at free buffers, and at those that wait for memory.
   func prepareMemory() {
-    buffers.onGrowth = { [unowned self] in
-      guard !isTrimming else { return }
+    buffers.onGrowth = { [weak self] in
+      guard let self, !isTrimming else { return }
       isTrimming = true
       loop.set(trimTimer, to: loop.now + Self.trimInterval)
     }
-    trimTimer.action = { [unowned self] in trimMemory() }
-    memoryTimer.action = { [unowned self] in
+    trimTimer.action = { [weak self] in self?.trimMemory() }
+    memoryTimer.action = { [weak self] in
+      guard let self else { return }
       memoryGate.look(loop.now)
       watchMemory()
     }
