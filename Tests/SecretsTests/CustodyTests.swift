@@ -8,7 +8,7 @@ private let isRoot = geteuid() == 0
 private let needsRoot: Comment = "only root can give files away"
 
 /// The permission bits of the file at `path`; nil if there is none.
-private func mode(_ path: String) -> mode_t? {
+private func bits(of path: String) -> mode_t? {
   var status = stat()
   return unsafe stat(path, &status) == 0 ? status.st_mode & 0o7777 : nil
 }
@@ -189,12 +189,12 @@ struct TakenDirectoryTests {
   @Test("by closing it to others, if there is nothing of others in it", arguments: [0o755, 0o777, 0o750, 0o1777])
   func closed(mode: mode_t) throws {
     #expect(unsafe chmod(place.low, mode) == 0)
-    #expect(take(place.low) == (nil, mode) && self.mode(place.low) == 0o700)
+    #expect(take(place.low) == (nil, mode) && bits(of: place.low) == 0o700)
     #expect(take(place.low) == (nil, nil), "nothing is changed then")
     #expect(unsafe chmod(place.low, mode) == 0 && mkdir("\(place.low)/else", 0o700) == 0)
     let complaint = try #require(take(place.low).complaint)
     #expect(complaint.hasPrefix("is open to other users") && complaint.hasSuffix("other files in it, such as else"))
-    #expect(self.mode(place.low) == mode)
+    #expect(bits(of: place.low) == mode)
   }
 
   @Test("from another user, by root", .enabled(if: isRoot, needsRoot))
@@ -229,7 +229,7 @@ struct SensitiveWriteTests {
     #expect(unsafe chmod(place.file, mode) == 0)
     #expect(throws: SensitiveFile.WriteFailure.exists) { try write(replaces: false) }
     try write(replaces: true)
-    #expect(mode(place.file) == 0o600)
+    #expect(bits(of: place.file) == 0o600)
     #expect(try String(contentsOfFile: place.file, encoding: .utf8) == "new")
     #expect(try FileManager.default.contentsOfDirectory(atPath: place.low) == ["file"], "nothing is left behind")
   }
