@@ -16,16 +16,22 @@ int clinux_is_read_only(int directory) {
   return fstatvfs(directory, &system) == 0 && (system.f_flag & ST_RDONLY) != 0;
 }
 
+static int has_access_list(int file, const char *path) {
+  static const char name[] = "system.posix_acl_access";
+  ssize_t size = file >= 0 ? fgetxattr(file, name, NULL, 0) : getxattr(path, name, NULL, 0);
+  if (size >= 0) return 1;
+  return errno == ENODATA || errno == ENOTSUP ? 0 : -1;
+}
+
 int clinux_has_access_list(int directory) {
   // Attributes are not to be had of what was opened with O_PATH.
   int readable = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (readable < 0) return -1;
-  int result = fgetxattr(readable, "system.posix_acl_access", NULL, 0) >= 0;
+  int result = has_access_list(readable, NULL);
   int error = errno;
   close(readable);
-  if (result == 0 && error != ENODATA && error != ENOTSUP) {
-    errno = error;
-    return -1;
-  }
+  errno = error;
   return result;
 }
+
+int clinux_file_has_access_list(int file, const char *path) { return has_access_list(file, path); }

@@ -43,8 +43,18 @@ internal import Secrets
   /// Whether it names itself as its issuer, as roots do.
   public var isSelfIssued: Bool { unsafe X509_NAME_cmp(X509_get_subject_name(x509), X509_get_issuer_name(x509)) == 0 }
 
-  /// Whether `issuer` issued it, by names and key identifiers.
-  public func isIssued(by issuer: Certificate) -> Bool { unsafe X509_check_issued(issuer.x509, x509) == X509_V_OK }
+  /// Whether `issuer` issued it, by names, key identifiers and signature.
+  public func isIssued(by issuer: Certificate) -> Bool {
+    defer { ERR_clear_error() }
+    guard unsafe X509_check_issued(issuer.x509, x509) == X509_V_OK else { return false }
+    return unsafe X509_verify(x509, X509_get0_pubkey(issuer.x509)) == 1
+  }
+
+  /// The hosts that it may issue certificates for by its name constraints, for people to read; nil where that is every host.
+  public var permittedHosts: String? {
+    guard let text = unsafe copenssl_permitted_hosts(x509) else { return nil }
+    return unsafe Self.text(text)
+  }
 
   /// The subject as RFC 4514 writes it.
   public var subject: String { unsafe Self.text(copenssl_name_text(X509_get_subject_name(x509))) }

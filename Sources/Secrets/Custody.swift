@@ -3,33 +3,74 @@ import SystemPackage
 
 /// Whether a user other than root and this process's could change a file or directory, or put another one in its place.
 ///
-/// As with `StrictModes` of OpenSSH, all directories from the file up to the root count, once links are resolved. Three
-/// things will do in addition: a directory with the sticky bit, where only owners remove or rename anything; a directory on
-/// a read-only mount; and one that can be written by a group of which nobody but this process's user is a member.
+/// As with `StrictModes` of OpenSSH, all directories from the file up to the root count, once links are resolved, and those
+/// that the links are in. Three things will do in addition: a directory with the sticky bit, where only owners remove or
+/// rename anything; a directory on a read-only mount; and one that can be written by a group of which nobody but this
+/// process's user is a member.
 package struct Custody {
+  /// What others must not be able to do.
+  package enum Guard {
+    /// Neither write nor read, unless they are of the file's group: it holds a secret.
+    case secret
+    /// Write: the file says whom to trust, and may be read by everyone.
+    case trust
+  }
+
   /// Whose process this is.
   let user: uid_t
   /// Whether messages may show paths that are not written in proxy.conf: a variable with a secret may be part of one.
   let showsPaths: Bool
+  /// Another user whose files will do.
+  private let other: uid_t?
 
-  package init(user: uid_t = geteuid(), showsPaths: Bool = true) {
+  package init(user: uid_t = geteuid(), showsPaths: Bool = true, alsoTrusting other: uid_t? = nil) {
     self.user = user
     self.showsPaths = showsPaths
+    self.other = other
   }
 
-  /// What is wrong with a file that others must not change, and not read unless they are of its group; to follow its name.
-  func complaint(file status: stat, path: String) -> String? {
+  /// What is wrong with a file; to follow its name.
+  ///
+  /// - Parameter descriptor: The file, if it is open.
+  func complaint(file status: stat, path: String, descriptor: Int32? = nil, as kind: Guard = .secret) -> String? {
     if let complaint = complaint(owner: status.st_uid, path: path) { return complaint }
     let mode = status.st_mode & 0o7777
-    let remedy = "(mode \(octal(mode))); \(command("chmod 600", path)) fixes that"
-    if mode & 0o007 != 0 { return "is open to every user of this machine \(remedy)" }
-    if mode & 0o020 != 0 { return "can be written by its group \(remedy)" }
+    if let complaint = complaint(mode: mode, path: path, as: kind) { return complaint }
+    // With an access list the group's bits are the most that the list gives to anyone but the owner (acl(5)).
+    let hasAccessList = AccessList.isThere(descriptor: descriptor, path: path)
+    if mode & (kind == .secret ? 0o060 : 0o020) != 0, hasAccessList == true {
+      let right = mode & 0o020 != 0 ? "written" : "read"
+      return
+        "has an access list by which other users may be able to have it \(right) (mode \(octal(mode))); "
+        + "\(command("setfacl -b", path)) removes that"
+    }
+    if mode & 0o020 != 0,
+      kind == .secret || hasAccessList != false || !Accounts.isPrivate(group: status.st_gid, of: user)
+    {
+      let remedy = command(kind == .secret ? "chmod 600" : "chmod g-w", path)
+      return "can be written by its group (mode \(octal(mode))); \(remedy) fixes that"
+    }
     let real = resolved(path)
     let above = real.removingLastComponent()
     guard let name = real.lastComponent?.string, let directory = try? OpenDirectory(path: above.string),
       let now = try? directory.status(of: name), now.st_dev == status.st_dev, now.st_ino == status.st_ino
     else { return "was moved or replaced while it was read, or is in a directory that this process cannot search" }
-    return complaint(directory: directory, path: above)
+    return complaint(directory: directory, path: above) ?? complaint(linksOf: path)
+  }
+
+  /// What is wrong with the permission bits for every user; to follow the file's name.
+  func complaint(everyone status: stat, path: String, as kind: Guard) -> String? {
+    complaint(mode: status.st_mode & 0o7777, path: path, as: kind)
+  }
+
+  private func complaint(mode: mode_t, path: String, as kind: Guard) -> String? {
+    switch kind {
+    case .secret where mode & 0o007 != 0:
+      "is open to every user of this machine (mode \(octal(mode))); \(command("chmod 600", path)) fixes that"
+    case .trust where mode & 0o002 != 0:
+      "can be written by every user of this machine (mode \(octal(mode))); \(command("chmod go-w", path)) fixes that"
+    default: nil
+    }
   }
 
   /// What is wrong with a directory that only this process's user may enter; to follow its name.
@@ -41,19 +82,36 @@ package struct Custody {
 
   /// What is wrong with the directory at `path`, or with one above it, for what is made there; to follow the name of that.
   func complaint(directory: consuming OpenDirectory, path: String) -> String? {
-    complaint(directory: directory, path: resolved(path))
+    complaint(directory: directory, path: resolved(path)) ?? complaint(linksOf: path)
   }
 
   /// What is wrong with the directories above the one at `path`; to follow the name of that.
   func complaint(above directory: borrowing OpenDirectory, path: String) -> String? {
     do throws(Errno) {
       return complaint(directory: try directory.parent(), path: resolved(path).removingLastComponent())
+        ?? complaint(linksOf: path)
     } catch {
       return "is in a directory that cannot be examined: \(error)"
     }
   }
 
-  private func complaint(directory: consuming OpenDirectory, path: FilePath) -> String? {
+  /// What is wrong with the directories that the symbolic links on the way are in: a link that another user can replace
+  /// leads where that user wants.
+  private func complaint(linksOf path: String) -> String? {
+    do throws(Errno) {
+      for place in try LinkPlaces.all(on: path) {
+        let directory = try OpenDirectory(path: place.string)
+        if let complaint = complaint(directory: directory, path: place, way: "is reached by a link") {
+          return complaint
+        }
+      }
+      return nil
+    } catch {
+      return "is reached by a link that cannot be examined: \(error)"
+    }
+  }
+
+  private func complaint(directory: consuming OpenDirectory, path: FilePath, way: String = "is") -> String? {
     var path = path
     var word = "in"
     // Upwards by descriptor: nobody changes the way meanwhile.
@@ -61,14 +119,15 @@ package struct Custody {
       do throws(Errno) {
         let status = try directory.status()
         if !directory.isReadOnly, let complaint = complaint(directory, status, path: path.string) {
-          return "is \(word) \(complaint)"
+          return "\(way) \(word) \(complaint)"
         }
         let parent = try directory.parent()
         let above = try parent.status()
         if above.st_dev == status.st_dev, above.st_ino == status.st_ino { return nil }
         directory = parent
       } catch {
-        return "is \(word) the directory\(shown(path.string)), and that or one above it cannot be examined: \(error)"
+        return
+          "\(way) \(word) the directory\(shown(path.string)), and that or one above it cannot be examined: \(error)"
       }
       path.removeLastComponent()
       word = "below"
@@ -81,9 +140,12 @@ package struct Custody {
     let mode = status.st_mode & 0o7777
     guard mode & 0o1000 == 0 else { return nil }
     let others: (name: String, change: String)
+    let hasAccessList = mode & 0o022 == 0o020 ? directory.hasAccessList : false
     if mode & 0o002 != 0 {
       others = ("every user of this machine", "chmod go-w")
-    } else if mode & 0o020 != 0, directory.hasAccessList || !Accounts.isPrivate(group: status.st_gid, of: user) {
+    } else if mode & 0o020 != 0, hasAccessList == true {
+      others = ("a user or group of its access list", "setfacl -b")
+    } else if mode & 0o020 != 0, hasAccessList == nil || !Accounts.isPrivate(group: status.st_gid, of: user) {
       others = ("the group \(Accounts.name(ofGroup: status.st_gid))", "chmod g-w")
     } else {
       return nil
@@ -93,7 +155,7 @@ package struct Custody {
   }
 
   private func complaint(owner: uid_t, path: String) -> String? {
-    owner == 0 || owner == user ? nil : belongsToAnother(owner, path: path)
+    owner == 0 || owner == user || owner == other ? nil : belongsToAnother(owner, path: path)
   }
 
   private func belongsToAnother(_ owner: uid_t, path: String) -> String {
@@ -139,5 +201,51 @@ package struct Custody {
     guard let real = unsafe realpath(path, nil) else { return FilePath(path) }
     defer { unsafe free(real) }
     return unsafe FilePath(String(cString: real))
+  }
+}
+
+/// The symbolic links by which a path leads to a file.
+private enum LinkPlaces {
+  /// As many links as Linux follows.
+  private static let mostLinks = 40
+
+  /// The directories that the links on `path` are in, each once, by paths without links.
+  static func all(on path: String) throws(Errno) -> [FilePath] {
+    guard let start = unsafe realpath(".", nil) else { throw Errno(rawValue: errno) }
+    defer { unsafe free(start) }
+    let path = FilePath(path)
+    var here = path.isAbsolute ? FilePath("/") : unsafe FilePath(String(cString: start))
+    var rest = Array(path.components.reversed())
+    var places: [FilePath] = []
+    var links = 0
+    while let component = rest.popLast() {
+      switch component.kind {
+      case .currentDirectory: continue
+      case .parentDirectory:
+        here.removeLastComponent()
+        continue
+      case .regular: break
+      }
+      guard let target = try target(of: here.appending(component)) else {
+        here.append(component)
+        continue
+      }
+      links += 1
+      guard links <= mostLinks else { throw .tooManySymbolicLinkLevels }
+      if !places.contains(here) { places.append(here) }
+      if target.isAbsolute { here = FilePath("/") }
+      rest += target.components.reversed()
+    }
+    return places
+  }
+
+  /// Where the link at `path` leads; nil when there is no link, and nothing.
+  private static func target(of path: FilePath) throws(Errno) -> FilePath? {
+    var bytes = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+    let count = unsafe readlink(path.string, &bytes, bytes.count - 1)
+    if count >= 0 { return FilePath(String(decoding: bytes[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)) }
+    // EINVAL: no link.
+    guard errno == EINVAL || errno == ENOENT else { throw Errno(rawValue: errno) }
+    return nil
   }
 }

@@ -90,6 +90,15 @@ package enum SensitiveDirectory {
   }
 }
 
+/// The list of users and groups that a file may have beside its permission bits (acl(5)).
+enum AccessList {
+  /// Whether a file has one, by `descriptor` where it is open; nil where that cannot be known.
+  static func isThere(descriptor: Int32?, path: String) -> Bool? {
+    let answer = unsafe clinux_file_has_access_list(descriptor ?? -1, path)
+    return answer < 0 ? nil : answer != 0
+  }
+}
+
 /// A directory that is open: what is done in it is done in the directory that was looked at, whatever its path leads to by
 /// then.
 package struct OpenDirectory: ~Copyable {
@@ -121,8 +130,11 @@ package struct OpenDirectory: ~Copyable {
   /// Whether nothing can be written there, through the mount by which it was reached.
   package var isReadOnly: Bool { clinux_is_read_only(descriptor) != 0 }
 
-  /// Whether it has a list of users and groups beside its permission bits (acl(5)); true where that cannot be known.
-  package var hasAccessList: Bool { clinux_has_access_list(descriptor) != 0 }
+  /// Whether it has a list of users and groups beside its permission bits (acl(5)); nil where that cannot be known.
+  package var hasAccessList: Bool? {
+    let answer = clinux_has_access_list(descriptor)
+    return answer < 0 ? nil : answer != 0
+  }
 
   /// Why this process has not all of `rights` there, such as `W_OK | X_OK`; nil when it has.
   package func denial(of rights: Int32) -> Errno? {

@@ -36,13 +36,42 @@ package struct SensitiveFile {
   /// What other users could do to the file, or to what is in it; to follow its name. Nil when it is in good hands.
   ///
   /// It is the open file that is looked at, and the directories that it is in.
-  package var exposure: String? { Custody().complaint(file: status, path: path) }
+  package var exposure: String? {
+    Custody().complaint(file: status, path: path, descriptor: descriptor.rawValue)
+  }
+
+  /// Who else could change the file, or put another one in its place, which everyone may read; to follow its name. Nil when
+  /// it is in good hands.
+  ///
+  /// - Parameter trustsOwner: Whether its owner may do that, whoever that is.
+  package func tampering(trustsOwner: Bool = false) -> String? {
+    Custody(alsoTrusting: trustsOwner ? status.st_uid : nil)
+      .complaint(file: status, path: path, descriptor: descriptor.rawValue, as: .trust)
+  }
 
   /// The same of the file at `path`; nil also where there is none.
   package static func exposure(path: String, showsPaths: Bool) -> String? {
     var status = stat()
     guard unsafe stat(path, &status) == 0 else { return nil }
     return Custody(showsPaths: showsPaths).complaint(file: status, path: path)
+  }
+
+  /// How sure it is that others could change what a file says.
+  package enum Tampering {
+    /// Every user of this machine can write it.
+    case byEveryone(String)
+    /// Some other user could write it, or put another file in its place.
+    case possible(String)
+  }
+
+  /// Who could change the file at `path`, which everyone may read, or put another one in its place; to follow its name. Nil
+  /// when it is in good hands, and where there is none.
+  package static func tampering(path: String, showsPaths: Bool) -> Tampering? {
+    var status = stat()
+    guard unsafe stat(path, &status) == 0 else { return nil }
+    let custody = Custody(showsPaths: showsPaths)
+    if let complaint = custody.complaint(everyone: status, path: path, as: .trust) { return .byEveryone(complaint) }
+    return custody.complaint(file: status, path: path, as: .trust).map { .possible($0) }
   }
 
   private init(path: String) throws(Failure) {

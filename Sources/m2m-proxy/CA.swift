@@ -28,9 +28,10 @@ struct AuthorityOption: ParsableArguments {
   /// The certificate that applications have to trust, and its file, if there is no other in that; ends the program where
   /// there is none.
   func root() throws -> (certificate: Certificate, file: String?) {
-    let path = try certificate ?? LoadedConfiguration(file).interception().certificateFile
+    let settings = certificate == nil ? try LoadedConfiguration(file).interception() : nil
+    let path = certificate ?? settings?.certificateFile ?? ""
     let certificates: [Certificate]
-    do { certificates = try CertificateAuthority.certificates(file: path) } catch {
+    do { certificates = try CertificateAuthority.certificates(file: path, keyFile: settings?.keyFile) } catch {
       let hint = unsafe access(path, F_OK) != 0 ? "; \"m2m-proxy ca init\" makes one" : ""
       Terminal.say("m2m-proxy: \(error)\(hint)")
       throw ExitCode(EX_USAGE)
@@ -44,5 +45,12 @@ struct AuthorityOption: ParsableArguments {
       throw ExitCode(EX_USAGE)
     }
     return (root, certificates.count == 1 ? path : nil)
+  }
+}
+
+extension Certificate {
+  /// What trust in it means, to follow "for": the hosts that its name constraints permit.
+  var scope: String {
+    permittedHosts ?? "any host! Who has its key can pass for every server to those who trust it"
   }
 }

@@ -38,12 +38,17 @@ struct CABundle: ParsableCommand {
       throw ExitCode(EX_UNAVAILABLE)
     }
     let certificates: [Certificate]
+    let tampering: String?
     do {
-      certificates = try SensitiveFile.read(path: path, limit: 8 * 1024 * 1024) { bytes, _ in
-        Certificate.all(inPEM: bytes)
+      (certificates, tampering) = try SensitiveFile.read(path: path, limit: 8 * 1024 * 1024) { bytes, file in
+        (Certificate.all(inPEM: bytes), file.tampering(trustsOwner: true))
       }
     } catch {
       Terminal.say("m2m-proxy: file \(path) \(error.complaint(limit: "8 MB"))")
+      throw ExitCode(EX_NOINPUT)
+    }
+    if let tampering {
+      Terminal.say("m2m-proxy: file \(path) \(tampering)")
       throw ExitCode(EX_NOINPUT)
     }
     // It may be there already, from "ca trust --apply".
@@ -55,5 +60,6 @@ struct CABundle: ParsableCommand {
     let text = "# \(root.name)\n\(root.pem)" + others.map(\.pem).joined()
     try OutputFile.write(Array(text.utf8), to: out)
     if let out { Terminal.say("wrote \(root.name) and \(others.count) roots of \(path) to \(out)") }
+    Terminal.say("\(root.name) is for \(root.scope)")
   }
 }

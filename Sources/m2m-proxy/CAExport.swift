@@ -18,5 +18,7 @@ struct CAExport: ParsableCommand {
     let (root, _) = try authority.root()
     try OutputFile.write(der ? root.der : Array(root.pem.utf8), to: out)
     if let out { Terminal.say("wrote \(root.name) to \(out)") }
+    // On standard error: the certificate may go to standard output.
+    Terminal.say("\(root.name) is for \(root.scope)")
   }
 }

@@ -27,7 +27,7 @@ struct CATrust: ParsableCommand {
   func run() throws {
     let (root, file) = try authority.root()
     let keystore = javaKeystore.map { JavaKeystore(file: $0) } ?? JavaKeystore.ofJavaHome
-    print("\(root.name), until \(UTC.date(root.notAfter))\nSHA-256 \(root.fingerprint)\n")
+    print("\(root.name), until \(UTC.date(root.notAfter))\nSHA-256 \(root.fingerprint)\nfor \(root.scope)\n")
     if apply {
       try TrustInstallation(root: root, keystore: keystore, isKeystoreNamed: javaKeystore != nil).run()
     } else {

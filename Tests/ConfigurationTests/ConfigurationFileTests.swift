@@ -72,8 +72,14 @@ final class ConfigurationFileTests {
     file("client_secret", "s3cret\n", mode: 0o400)
     try FileManager.default.setAttributes([.posixPermissions: 0o777], ofItemAtPath: directory.path)
     let found = try warnings()
-    #expect(
-      found.count == 1 && found[0].hasPrefix("\(subject) is in the directory \(directory.path), where every user"))
+    // The authorities of tls.ca_file are there too.
+    let words = "is in the directory \(directory.path), where every user"
+    #expect(found.count == 2 && found.contains { $0.hasPrefix("\(subject) \(words)") })
+    #expect(found.contains { $0.contains("tls.ca_file names the file") && $0.contains("ca.pem, which \(words)") })
+    file("ca.pem", "-----BEGIN CERTIFICATE-----\n", mode: 0o666)
+    let error = try #require(throws: ConfigurationError.self) { try warnings() }
+    let complaint = "which can be written by every user of this machine (mode 0666); chmod go-w"
+    #expect(error.problems.count == 1 && "\(error)".contains(complaint))
   }
 
   @Test("warns when the secret is another user's", .enabled(if: geteuid() == 0, "only root can give files away"))

@@ -285,6 +285,132 @@ def test_an_authority_below_a_root_of_ones_own_will_do(command, tmp_path):
     assert result.returncode == 64 and "which is not a root" in result.stderr
 
 
+# Whose root it is that others are to trust
+
+
+COMMANDS = [["export"], ["bundle"], ["trust"]]
+
+
+def pem(certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def mallory(directory, made):
+    """A root of somebody else's, and a certificate by which it vouches for the key of our authority."""
+    root, key = own_authority(directory / "mallory", name="mallory")
+    ours = certificates(made)[0]
+    now = datetime.datetime.now(datetime.timezone.utc)
+    vouching = (
+        x509.CertificateBuilder(root.subject, ours.subject, ours.public_key()).serial_number(1)
+        .not_valid_before(now - DAY).not_valid_after(now + DAY).add_extension(x509.BasicConstraints(True, None), True)
+        .sign(key, hashes.SHA256()))
+    return vouching, root
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_no_root_is_handed_out_that_is_not_the_authoritys(command, made, tmp_path, two_roots, arguments):
+    vouching, root = mallory(tmp_path, made)
+    own = (made / "ca.pem").read_bytes()
+    (made / "ca.pem").write_bytes(own + pem(root))
+    result = command("ca", *arguments)
+    said = "holds the certificate CN=mallory, which did not issue the one before it"
+    assert (result.returncode, result.stdout) == (64, "") and said in result.stderr, result
+    # The chain of another key.
+    other, key = own_authority(tmp_path / "other", name="other", issuer=None)
+    (made / "ca.pem").write_bytes(pem(other))
+    result = command("ca", *arguments)
+    said = "file ca/ca.key holds a key that does not belong to the certificate in ca/ca.pem"
+    assert (result.returncode, result.stdout) == (64, "") and said in result.stderr, result
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_a_certificate_that_others_can_change_is_trusted_by_nobody(command, made, tmp_path, two_roots, arguments):
+    # A chain with nothing wrong in it, which whoever can write the file can make.
+    vouching, root = mallory(tmp_path, made)
+    certificate = made / "ca.pem"
+    certificate.write_bytes(pem(vouching) + pem(root))
+    certificate.chmod(0o666)
+    said = "file ca/ca.pem can be written by every user of this machine (mode 0666); chmod go-w ca/ca.pem fixes that"
+    for more in [], ["--certificate", "ca/ca.pem"]:
+        result = command("ca", *arguments, *more)
+        assert (result.returncode, result.stdout) == (64, "") and said in result.stderr, result
+    assert "interception.ca_certificate names the file ca/ca.pem, which can be written by every user" in refusal(command)
+    certificate.chmod(0o644)
+    directory = tmp_path / "elsewhere"
+    directory.mkdir()
+    shutil.copy(certificate, directory / "ca.pem")
+    directory.chmod(0o777)
+    conf = CONF.replace("{}", "{ ca_certificate: elsewhere/ca.pem, ca_key: ca/ca.key }")
+    result = command("ca", *arguments, conf=conf)
+    said = f"is in the directory {directory}, where every user of this machine could put another one in its place"
+    assert (result.returncode, result.stdout) == (64, "") and said in result.stderr, result
+    assert f"interception.ca_certificate names the file elsewhere/ca.pem, which {said}" in refusal(command, conf=conf)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_root_may_hand_out_what_belongs_to_the_user_of_the_service(command, made):
+    for path in [made, *made.iterdir()]:
+        os.chown(path, 64001, 64001)
+    assert command("ca", "export").returncode == 0
+    assert "which belongs to uid 64001" in refusal(command)
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_it_is_said_for_which_hosts_it_is(command, made, two_roots, arguments):
+    result = command("ca", *arguments)
+    said = "for orders.example.com and below it, shops.example.com and below it, 127.0.0.1\n"
+    assert result.returncode == 0 and said in result.stdout + result.stderr, result
+    assert command("ca", "init", "--force", "--unconstrained").returncode == 0
+    result = command("ca", *arguments)
+    assert result.returncode == 0 and "for any host!" in result.stdout + result.stderr, result
+
+
+def test_bundle_takes_no_roots_from_a_file_that_others_can_write(command, made, two_roots):
+    two_roots.chmod(0o666)
+    result = command("ca", "bundle", "--roots", str(two_roots))
+    assert (result.returncode, result.stdout) == (66, "") and "can be written by every user" in result.stderr
+
+
+# A new authority is there as a whole, or the old one
+
+
+def files(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir() if path.is_file()}
+
+
+def test_a_certificate_that_cannot_be_placed_leaves_the_old_key(command, made):
+    before = files(made)
+    (made / "ca.pem").unlink()
+    (made / "ca.pem").mkdir()
+    result = command("ca", "init", "--force")
+    assert result.returncode == 73 and "ca/ca.pem cannot be written: Is a directory" in result.stderr
+    assert "Key and certificate are as they were before." in result.stderr
+    assert files(made) == {"ca.key": before["ca.key"]}, "and nothing else is left behind"
+    assert stat.S_IMODE((made / "ca.key").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["an old one", "the first one"])
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="it takes root and unshare to mount")
+def test_a_full_disk_leaves_the_old_key_or_none(command, tmp_path, there):
+    keys, full = tmp_path / "keys", tmp_path / "full"
+    full.mkdir()
+    conf = CONF.replace("{}", "{ ca_certificate: full/ca.pem, ca_key: keys/ca.key }")
+    if there:
+        assert command("ca", "init", conf=conf).returncode == 0
+    before = files(keys) if there else {}
+    script = f'mount -t tmpfs -o size=4k tmpfs {full}; yes > {full}/x 2>/dev/null || true; "$@"'
+    result = command("ca", "init", "--force", conf=conf, wrapper=["unshare", "--mount", "sh", "-c", script, "sh"])
+    assert result.returncode == 73 and "full/ca.pem cannot be written: No space left on device" in result.stderr
+    assert files(keys) == before
+
+
+def test_a_first_authority_without_a_directory_for_its_certificate_has_no_key(command, tmp_path):
+    conf = CONF.replace("{}", "{ ca_certificate: no/where/ca.pem, ca_key: keys/ca.key }")
+    result = command("ca", "init", conf=conf)
+    assert result.returncode == 73 and "no/where/ca.pem cannot be written: No such file" in result.stderr
+    assert files(tmp_path / "keys") == {}
+
+
 # ca export, ca bundle
 
 

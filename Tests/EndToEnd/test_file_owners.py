@@ -183,10 +183,54 @@ def test_a_list_of_users_beside_the_mode_is_seen(place, other_user):
     except OSError as error:
         pytest.skip(f"no access lists here: {error}")
     assert stat.S_IMODE(place.ca.stat().st_mode) == 0o770
-    place.refused(f"is in the directory {place.ca}, where the group", user=USER)
+    place.refused(f"is in the directory {place.ca}, where a user or group of its access list could put another one in its "
+                  f"place (mode 0770); setfacl -b {place.ca} fixes that", user=USER)
 
 
-def test_links_are_followed_and_what_counts_is_where_they_lead(place):
+def access_list(path: Path, rights: int, group: int = 0) -> None:
+    """Lets another user have `rights` (4: read, 2: write) by a list; the mode shows them as those of the group."""
+    # acl(5): a version, and for each entry tag, permissions and number.
+    entries = [(0x01, 6, -1), (0x02, rights, OTHER), (0x04, group, -1), (0x10, rights | group, -1), (0x20, 0, -1)]
+    try:
+        os.setxattr(path, "system.posix_acl_access", struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *each) for each in entries))
+    except OSError as error:
+        pytest.skip(f"no access lists here: {error}")
+
+
+def test_a_list_that_lets_another_user_read_or_write_the_key_is_refused(place):
+    access_list(place.key, 4)
+    assert stat.S_IMODE(place.key.stat().st_mode) == 0o640, "which a key may have without a list"
+    words = "has an access list by which other users may be able to have it"
+    place.refused(f"{words} read (mode 0640); setfacl -b ca/ca.key removes that")
+    access_list(place.key, 6)
+    place.refused(f"{words} written (mode 0660); setfacl -b ca/ca.key removes that")
+    os.removexattr(place.key, "system.posix_acl_access")
+    place.key.chmod(0o640)
+    place.accepted()
+    access_list(place.ca / "ca.pem", 4)
+    place.accepted()
+    access_list(place.ca / "ca.pem", 6)
+    result = place.run("check")
+    assert result.returncode == 64 and f"ca/ca.pem, which {words} written (mode 0660); setfacl -b ca/ca.pem" in result.stderr
+
+
+def test_a_list_that_lets_another_user_read_a_secret_is_a_warning(place):
+    access_list(place.directory / "client_secret", 4)
+    assert [warning for warning in place.warnings() if "setfacl -b client_secret removes that" in warning]
+
+
+def test_links_are_followed_and_what_counts_is_where_they_are_and_where_they_lead(place):
+    ways = place.directory / "ways"
+    ways.mkdir(mode=0o755)
+    (place.directory / "proxy.conf").write_text(CONF.replace("{}", "{ ca_key: ways/ca.key, ca_certificate: ways/ca.pem }"))
+    for name in ["ca.key", "ca.pem"]:
+        (ways / name).symlink_to(f"../ca/{name}")
+    place.accepted()
+    ways.chmod(0o777)
+    result = place.run("check")
+    said = f"ways/ca.key, which is reached by a link in the directory {ways}, where every user of this machine could put another one"
+    assert result.returncode == 64 and said in result.stderr, result.stderr
+    (place.directory / "proxy.conf").write_text(CONF)
     place.ca.rename(place.directory / "real")
     place.ca.symlink_to("real")
     place.accepted()

@@ -30,10 +30,12 @@ private final class Place {
   deinit { try? FileManager.default.removeItem(atPath: high) }
 
   /// What is wrong with the file, with the paths of the directories shortened.
-  func complaint(_ custody: Custody = Custody(), path: String? = nil) throws -> String? {
+  func complaint(
+    _ custody: Custody = Custody(), path: String? = nil, as kind: Custody.Guard = .secret
+  ) throws -> String? {
     var status = stat()
     #expect(unsafe stat(path ?? file, &status) == 0)
-    return custody.complaint(file: status, path: path ?? file)?.replacing(high, with: "HIGH")
+    return custody.complaint(file: status, path: path ?? file, as: kind)?.replacing(high, with: "HIGH")
   }
 }
 
@@ -59,6 +61,35 @@ struct CustodyTests {
   func badModes(mode: mode_t, complaint: String) throws {
     #expect(unsafe chmod(place.file, mode) == 0)
     #expect(try place.complaint() == complaint)
+  }
+
+  @Test("that only says whom to trust when others can read it, and not write it")
+  func trust() throws {
+    for mode in [mode_t(0o644), 0o444, 0o755] {
+      #expect(unsafe chmod(place.file, mode) == 0)
+      #expect(try place.complaint(as: .trust) == nil)
+    }
+    #expect(unsafe chmod(place.file, 0o666) == 0)
+    let complaint = "can be written by every user of this machine (mode 0666); chmod go-w HIGH/low/file fixes that"
+    #expect(try place.complaint(as: .trust) == complaint)
+    guard case .byEveryone? = SensitiveFile.tampering(path: place.file, showsPaths: true) else {
+      Issue.record("what everyone can write is no mere possibility")
+      return
+    }
+    #expect(unsafe chmod(place.file, 0o644) == 0 && chmod(place.low, 0o777) == 0)
+    #expect(try place.complaint(as: .trust)?.hasPrefix("is in the directory HIGH/low, where every user") == true)
+    guard case .possible? = SensitiveFile.tampering(path: place.file, showsPaths: true) else {
+      Issue.record("a file that can be replaced is worth a warning")
+      return
+    }
+  }
+
+  @Test("and not when a group can write it that has other members", .enabled(if: isRoot, needsRoot))
+  func trustedGroups() throws {
+    #expect(unsafe chmod(place.file, 0o664) == 0)
+    #expect(
+      try place.complaint(as: .trust)
+        == "can be written by its group (mode 0664); chmod g-w HIGH/low/file fixes that")
   }
 
   @Test("when others can remove nothing from the directories that it is in", arguments: [0o755, 0o711, 0o1777, 0o3777])
@@ -121,12 +152,18 @@ struct CustodyTests {
         == "belongs to uid 65533, and m2m-proxy runs as uid 65531; chown 65531 HIGH/low/file fixes that")
   }
 
-  @Test("where links lead to, not where they are")
+  @Test("where links lead to, and where they are")
   func links() throws {
     let other = try Place()
     #expect(unsafe symlink(place.low, "\(other.low)/link") == 0)
-    #expect(unsafe chmod(other.low, 0o777) == 0)
-    #expect(try place.complaint(path: "\(other.low)/link/file") == nil)
+    #expect(unsafe symlink("low/../low/link", "\(other.high)/second") == 0)
+    for path in ["\(other.low)/link/file", "\(other.high)/second/file"] {
+      #expect(unsafe chmod(other.low, 0o755) == 0)
+      #expect(try place.complaint(path: path) == nil)
+      #expect(unsafe chmod(other.low, 0o777) == 0)
+      let complaint = try place.complaint(path: path)
+      #expect(complaint?.hasPrefix("is reached by a link in the directory \(other.low), where every user") == true)
+    }
     #expect(unsafe chmod(other.low, 0o755) == 0 && chmod(place.low, 0o777) == 0)
     #expect(try place.complaint(path: "\(other.low)/link/file")?.hasPrefix("is in the directory HIGH/low") == true)
   }

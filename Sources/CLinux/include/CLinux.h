@@ -43,6 +43,9 @@ int clinux_is_read_only(int directory);
 // Whether a directory has a list of users and groups beside its permission bits (acl(5)): 1 or 0, or -1 with errno set.
 int clinux_has_access_list(int directory);
 
+// The same of a file: of the open one, or, where `file` is negative, of the one that `path` leads to.
+int clinux_file_has_access_list(int file, const char *path);
+
 // The path that a Unix socket is bound to, "" if it has none, or -1 with errno set.
 int clinux_unix_path(int socket, char text[CLINUX_PATH_TEXT]);
 

@@ -12,4 +12,8 @@ int copenssl_add_extension(X509 *certificate, X509 *issuer, int nid, const char 
 // What becomes of a signed certificate under the name constraints of `authority`: X509_V_OK, or why it is refused.
 int copenssl_check_constraints(X509 *authority, X509 *certificate);
 
+// The hosts that the name constraints of an authority permit, to be freed with copenssl_free_text; NULL where every name is
+// permitted, and where they cannot be read.
+char *copenssl_permitted_hosts(X509 *certificate);
+
 #endif

@@ -61,7 +61,7 @@ extension ListenerTLS {
     let path = setting.findings.resolve(path: written)
     do throws(RevocationListError) {
       for warning in try RevocationLists(file: path, authorities: authorities).warnings { setting.warn(warning) }
-      return path
+      return setting.isGuarded(path: path, shownPath: text.shownPath) ? path : nil
     } catch {
       setting.complain("names the file \(text.shownPath), which \(error.complaint)")
       return nil
@@ -102,6 +102,7 @@ extension ClientCertificate {
     do throws(TLSIdentityError) {
       let identity = try TLSIdentity(certificateFile: certificateFile, keyFile: keyFile)
       if identity.hasExpired { certificate.warn("has expired") }
+      guard certificate.isGuarded(path: certificateFile, shownPath: certificateText.shownPath) else { return nil }
       return ClientCertificate(certificateFile: certificateFile, keyFile: keyFile)
     } catch {
       switch error {

@@ -30,7 +30,7 @@ extension TrustSettings {
       setting.complain("names the file \(text.shownPath), which \(complaint)")
       return nil
     }
-    return path
+    return setting.isGuarded(path: path, shownPath: text.shownPath) ? path : nil
   }
 
   private static func complaint(path: String) -> String? {

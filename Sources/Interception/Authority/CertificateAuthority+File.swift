@@ -13,12 +13,7 @@ extension CertificateAuthority {
   public static func load(
     certificateFile: String, keyFile: String, now: Int64?
   ) throws(AuthorityError) -> CertificateAuthority {
-    let certificates = try certificates(file: certificateFile)
-    for index in certificates.indices {
-      if let complaint = complaint(about: index, of: certificates) {
-        throw .certificate(file: certificateFile, complaint)
-      }
-    }
+    let (certificates, tampering) = try chain(file: certificateFile, trustsOwner: false)
     if let now { try checkDates(of: certificates, now, file: certificateFile) }
     let key: PrivateKey
     do { key = try PrivateKey(file: keyFile, isGuarded: true) } catch { throw .key(file: keyFile, "\(error)") }
@@ -28,23 +23,42 @@ extension CertificateAuthority {
     guard isFit(key) else {
       throw .key(file: keyFile, "holds a key of the kind \(key.kind); P-256, P-384 and RSA from 2048 bits will do")
     }
+    // Last, because the key is usually in the same directory, and matters more.
+    if let tampering { throw .certificate(file: certificateFile, tampering) }
     return CertificateAuthority(certificates: certificates, key: key)
   }
 
-  /// The certificates of an authority alone, its own first, whatever state it is in.
-  public static func certificates(file: String) throws(AuthorityError) -> [Certificate] {
-    let certificates: [Certificate]
+  /// The certificates of an authority alone, its own first, each issued by the next, whether or not they are valid now. The
+  /// file belongs to whom it may, but no other user may be able to change it.
+  ///
+  /// - Parameter keyFile: Where the authority's key is, which must fit if it can be read; nil where that is not known.
+  public static func certificates(file: String, keyFile: String?) throws(AuthorityError) -> [Certificate] {
+    let (certificates, tampering) = try chain(file: file, trustsOwner: true)
+    if let tampering { throw .certificate(file: file, tampering) }
+    if let keyFile, let key = try? PrivateKey(file: keyFile), !certificates[0].belongs(to: key) {
+      throw .key(file: keyFile, "holds a key that does not belong to the certificate in \(file)")
+    }
+    return certificates
+  }
+
+  private static func chain(
+    file: String, trustsOwner: Bool
+  ) throws(AuthorityError) -> (certificates: [Certificate], tampering: String?) {
+    let result: (certificates: [Certificate], tampering: String?)
     do {
-      certificates = try SensitiveFile.read(path: file, limit: 1024 * 1024) { bytes, _ in
-        Certificate.all(inPEM: bytes)
+      result = try SensitiveFile.read(path: file, limit: 1024 * 1024) { bytes, opened in
+        (Certificate.all(inPEM: bytes), opened.tampering(trustsOwner: trustsOwner))
       }
     } catch {
       throw .certificate(file: file, error.complaint(limit: "1 MB"))
     }
-    guard !certificates.isEmpty else {
+    guard !result.certificates.isEmpty else {
       throw .certificate(file: file, "holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")
     }
-    return certificates
+    for index in result.certificates.indices {
+      if let complaint = complaint(about: index, of: result.certificates) { throw .certificate(file: file, complaint) }
+    }
+    return result
   }
 
   private static func complaint(about index: Int, of certificates: [Certificate]) -> String? {
@@ -61,6 +75,9 @@ extension CertificateAuthority {
     }
     guard index == 0 || certificates[index - 1].isIssued(by: certificate) else {
       return "\(which) did not issue the one before it; the order is: the authority's own, then upwards"
+    }
+    guard index < certificates.count - 1 || !certificate.isSelfIssued || certificate.isIssued(by: certificate) else {
+      return "\(which) names itself as its issuer, and has another one's signature"
     }
     return nil
   }

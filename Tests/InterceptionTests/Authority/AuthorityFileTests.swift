@@ -13,22 +13,27 @@ struct AuthorityFileTests {
   }
 
   /// The authority in files with these texts, at noon; the names of the files are `cert` and `key`.
-  private func load(_ certificate: String?, _ key: String?, mode: Int = 0o600) throws -> CertificateAuthority {
+  private func load(_ certificate: String?, _ key: String?, mode: Int = 0o600, certificateMode: Int? = nil) throws
+    -> CertificateAuthority
+  {
     let directory = FileManager.default.temporaryDirectory.appendingPathComponent("authority-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: directory) }
     let files = ["cert", "key"].map { directory.appendingPathComponent($0).path }
     for (path, text) in zip(files, [certificate, key]) {
       guard let text else { continue }
+      let mode = path == files[0] ? certificateMode ?? mode : mode
       #expect(
         FileManager.default.createFile(atPath: path, contents: Data(text.utf8), attributes: [.posixPermissions: mode]))
     }
     return try CertificateAuthority.load(certificateFile: files[0], keyFile: files[1], now: noon)
   }
 
-  private func complaint(_ certificate: String?, _ key: String?, mode: Int = 0o600) -> String {
+  private func complaint(_ certificate: String?, _ key: String?, mode: Int = 0o600, certificateMode: Int? = nil)
+    -> String
+  {
     do {
-      _ = try load(certificate, key, mode: mode)
+      _ = try load(certificate, key, mode: mode, certificateMode: certificateMode)
       return ""
     } catch {
       return "\(error)".replacing(#/\/\S*\/(cert|key)/#) { "\($0.1)" }
@@ -111,6 +116,52 @@ struct AuthorityFileTests {
       self.complaint(try certificate("x", key).pem + other.pem, try pem(key))
         == "file cert holds the certificate CN=other, which did not issue the one before it; "
         + "the order is: the authority's own, then upwards")
+  }
+
+  @Test("whose certificates have been signed by other keys than it looks are refused")
+  func signatures() throws {
+    let (rootKey, otherKey, key) = (
+      try PrivateKey.generateP256(), try PrivateKey.generateP256(), try PrivateKey.generateP256()
+    )
+    let root = try certificate("r", rootKey)
+    // Names and key identifiers fit: it says that the root issued it.
+    let low = try certificate("low", key, issuer: (root, otherKey))
+    #expect(
+      complaint(low.pem + root.pem, try pem(key))
+        .hasPrefix("file cert holds the certificate CN=r, which did not issue the one before it"))
+    #expect(complaint(try certificate("low", key, issuer: (root, rootKey)).pem + root.pem, try pem(key)) == "")
+    let forged = try certificate("r", otherKey, issuer: (root, rootKey))
+    #expect(
+      complaint(forged.pem, try pem(otherKey))
+        == "file cert holds the certificate CN=r, which names itself as its issuer, and has another one's signature")
+  }
+
+  @Test("that others could change are refused, whoever may read them", arguments: [0o666, 0o646, 0o602])
+  func writable(mode: Int) throws {
+    let key = try PrivateKey.generateP256()
+    let (own, text) = (try certificate("x", key).pem, try pem(key))
+    let octal = "0\(String(mode, radix: 8))"
+    #expect(
+      complaint(own, text, mode: 0o600, certificateMode: mode)
+        == "file cert can be written by every user of this machine (mode \(octal)); chmod go-w cert fixes that")
+    #expect(complaint(own, text, certificateMode: 0o644) == "")
+  }
+
+  @Test("say for which hosts they are")
+  func scopes() throws {
+    func hosts(_ constraints: String?) throws -> String? {
+      let extensions =
+        [(NID_basic_constraints, "critical,CA:TRUE")] + (constraints.map { [(NID_name_constraints, $0)] } ?? [])
+      return try certificate("x", .generateP256(), extensions: extensions).permittedHosts
+    }
+    #expect(try hosts(nil) == nil)
+    #expect(try hosts("critical,permitted;DNS:a.example") == "a.example and below it")
+    #expect(
+      try hosts("permitted;DNS:a.example,permitted;IP:10.0.0.1/255.255.255.255,permitted;IP:10.1.0.0/255.255.0.0")
+        == "a.example and below it, 10.0.0.1, 10.1.0.0/255.255.0.0")
+    // Of names nothing is said, so that all are permitted.
+    #expect(try hosts("permitted;IP:10.0.0.1/255.255.255.255") == nil)
+    #expect(try hosts("excluded;DNS:b.example") == nil)
   }
 
   @Test("with a certificate whose time is over, or has not come, are refused")
