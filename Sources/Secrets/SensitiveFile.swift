@@ -167,14 +167,36 @@ extension SensitiveFile {
     _ bytes: Span<UInt8>, to name: String, in directory: borrowing OpenDirectory, mode: UInt32, replaces: Bool,
     keepsOwner: Bool
   ) throws(WriteFailure) {
+    let staged = try StagedFile(
+      bytes, for: name, in: directory, mode: mode, replaces: replaces, keepsOwner: keepsOwner)
+    do throws(WriteFailure) { try staged.place(in: directory) } catch {
+      staged.discard(in: directory)
+      throw error
+    }
+  }
+}
+
+/// A file that is on the disk as a whole, under another name than the one that it is to have.
+package struct StagedFile {
+  private let name: String
+  private let new: String
+  private let replaces: Bool
+
+  /// Writes `bytes` for the file `name` of `directory`; the parameters are those of ``SensitiveFile/write``.
+  package init(
+    _ bytes: Span<UInt8>, for name: String, in directory: borrowing OpenDirectory, mode: UInt32, replaces: Bool,
+    keepsOwner: Bool
+  ) throws(SensitiveFile.WriteFailure) {
+    self.name = name
+    self.replaces = replaces
+    new = "\(name).new-\(getpid())"
     let old: stat?
     do throws(Errno) { old = try directory.status(of: name, followsLinks: keepsOwner) } catch .noSuchFileOrDirectory {
       old = nil
     } catch {
-      throw WriteFailure(error)
+      throw SensitiveFile.WriteFailure(error)
     }
     guard old == nil || replaces else { throw .exists }
-    let new = "\(name).new-\(getpid())"
     do {
       let file = try directory.open(new, O_WRONLY | O_CREAT | O_EXCL)
       try file.closeAfter {
@@ -189,21 +211,32 @@ extension SensitiveFile {
         var made = stat()
         guard unsafe fstat(file.rawValue, &made) == 0 else { throw Errno(rawValue: errno) }
         guard keepsOwner || made.st_mode & 0o7777 == mode && made.st_uid == geteuid() else {
-          throw WriteFailure.failed("the file system there keeps no modes or owners of files")
+          throw SensitiveFile.WriteFailure.failed("the file system there keeps no modes or owners of files")
         }
         _ = try unsafe bytes.withUnsafeBytes { try unsafe file.writeAll($0) }
         guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
       }
-      // A link, unlike a new name, never takes the place of a file that has come meanwhile.
-      if replaces { try directory.rename(new, to: name) } else { try directory.link(new, to: name) }
     } catch {
-      directory.remove(new)
-      if let failure = error as? WriteFailure { throw failure }
-      let errno = error as? Errno ?? .ioError
-      throw errno == .fileExists && !replaces ? .exists : WriteFailure(errno)
+      discard(in: directory)
+      if let failure = error as? SensitiveFile.WriteFailure { throw failure }
+      throw SensitiveFile.WriteFailure(error as? Errno ?? .ioError)
     }
-    if !replaces { directory.remove(new) }
   }
+
+  /// Gives the file the name that it is to have.
+  package func place(in directory: borrowing OpenDirectory) throws(SensitiveFile.WriteFailure) {
+    do throws(Errno) {
+      if replaces { return try directory.rename(new, to: name) }
+      // A link, unlike a new name, never takes the place of a file that has come meanwhile.
+      try directory.link(new, to: name)
+    } catch {
+      throw error == .fileExists && !replaces ? .exists : SensitiveFile.WriteFailure(error)
+    }
+    directory.remove(new)
+  }
+
+  /// Removes the file, if it has not been placed.
+  package func discard(in directory: borrowing OpenDirectory) { directory.remove(new) }
 }
 
 extension SensitiveFile.WriteFailure {

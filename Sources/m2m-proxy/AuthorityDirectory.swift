@@ -14,7 +14,7 @@ enum AuthorityDirectory {
     do throws(SensitiveDirectory.Failure) {
       return try SensitiveDirectory.take(path: key.directory) { name in
         // What a program that was killed left behind counts as well.
-        names.contains { name == $0 || name.hasPrefix("\($0).new-") }
+        names.contains { name == $0 || name.hasPrefix("\($0).new-") || name.hasPrefix("\($0).old-") }
       } onChange: { before in
         Terminal.say(
           "\(key.directory) is closed to other users now; its mode was 0\(String(before.st_mode & 0o7777, radix: 8)), and it "

@@ -74,30 +74,52 @@ struct CAInit: ParsableCommand {
     return "\(isKnown ? String(host.prefix(28)) : "unknown host"), \(UTC.date(now))"
   }
 
-  /// Writes both files; the result is the user, other than root, whom the key belonged to before.
+  /// Writes both files, or neither; the result is the user, other than root, whom the key belonged to before.
   private func write(_ authority: CertificateAuthority, _ settings: InterceptionSettings) throws -> uid_t? {
     let files = [settings.keyFile, settings.certificateFile]
     if !force, let file = files.first(where: { unsafe access($0, F_OK) == 0 }) { throw Self.explained(.exists, file) }
     let key = FilePath(settings.keyFile)
     let certificate = FilePath(settings.certificateFile)
     let keys = try AuthorityDirectory.take(key, beside: certificate)
+    let certificates = try AuthorityDirectory.make(certificate)
     let former = try? keys.status(of: key.name).st_uid
-    // The key first: a certificate without its key would look like an authority.
-    try write(try authority.keyPEM(), to: key, in: keys, mode: 0o600)
-    if certificate.directory == key.directory {
-      try write(Secret(authority.pem), to: certificate, in: keys, mode: 0o644)
-    } else {
-      try write(Secret(authority.pem), to: certificate, in: AuthorityDirectory.make(certificate), mode: 0o644)
+    // Both are on the disk before one of the old ones goes: the disk may be full.
+    let newKey = try stage(try authority.keyPEM(), for: key, in: keys, mode: 0o600)
+    defer { newKey.discard(in: keys) }
+    let newCertificate = try stage(Secret(authority.pem), for: certificate, in: certificates, mode: 0o644)
+    defer { newCertificate.discard(in: certificates) }
+    let oldKey = "\(key.name).old-\(getpid())"
+    do throws(Errno) { if force, former != nil { try keys.link(key.name, to: oldKey) } } catch {
+      throw Self.explained(SensitiveFile.WriteFailure(error), key.string)
     }
+    // The key first: a certificate without its key would look like an authority.
+    do throws(SensitiveFile.WriteFailure) { try newKey.place(in: keys) } catch {
+      keys.remove(oldKey)
+      throw Self.explained(error, key.string)
+    }
+    do throws(SensitiveFile.WriteFailure) { try newCertificate.place(in: certificates) } catch {
+      try restore(former == nil ? nil : oldKey, key, in: keys)
+      throw Self.explained(error, certificate.string)
+    }
+    keys.remove(oldKey)
     return former == geteuid() ? nil : former
   }
 
-  private func write(_ content: Secret, to file: FilePath, in directory: borrowing OpenDirectory, mode: UInt32) throws {
+  /// Puts the old key back, which was kept under another name, or removes the new one where there was none.
+  private func restore(_ old: String?, _ key: FilePath, in directory: borrowing OpenDirectory) throws {
+    guard let old else { return directory.remove(key.name) }
+    do throws(Errno) { try directory.rename(old, to: key.name) } catch {
+      Terminal.say("m2m-proxy: the old key could not be put back: \(error). It is in \(key.directory)/\(old).")
+    }
+  }
+
+  private func stage(
+    _ content: Secret, for file: FilePath, in directory: borrowing OpenDirectory, mode: UInt32
+  ) throws -> StagedFile {
     do throws(SensitiveFile.WriteFailure) {
-      try content.withBytes { bytes throws(SensitiveFile.WriteFailure) in
+      return try content.withBytes { bytes throws(SensitiveFile.WriteFailure) in
         // Those that could read or write the file before are not those that may read or write the new one.
-        try SensitiveFile.write(
-          bytes, to: file.name, in: directory, mode: mode, replaces: force, keepsOwner: false)
+        try StagedFile(bytes, for: file.name, in: directory, mode: mode, replaces: force, keepsOwner: false)
       }
     } catch { throw Self.explained(error, file.string) }
   }
@@ -106,6 +128,8 @@ struct CAInit: ParsableCommand {
     let code = OutputFile.explained(failure, file)
     if failure == .exists {
       Terminal.say("--force replaces the authority; applications then have to trust the new one (m2m-proxy ca trust).")
+    } else {
+      Terminal.say("Key and certificate are as they were before.")
     }
     return code
   }
