@@ -1,5 +1,8 @@
 // NTLM and its relatives break a rule of HTTP: they authenticate the connection, and every later request on it is made in
 // the name of the user who logged on (RFC 4559 section 6). A proxy must not share such a connection between clients.
+//
+// Servers know more of these schemes, and more names for them, than any list has. So the list here is that of the schemes
+// which are known to be about one request; whatever else a client sends is taken for one of the others.
 
 /// What a response says about a scheme that authenticates connections.
 public enum ConnectionChallenge: Sendable {
@@ -12,55 +15,143 @@ public enum ConnectionChallenge: Sendable {
 }
 
 extension RequestHead {
-  /// Whether the client sends credentials that authenticate the connection: an `Authorization` field that names NTLM,
-  /// Negotiate or another such scheme.
+  /// Whether the client sends credentials that may authenticate the connection: an `Authorization` field with any scheme that
+  /// is not known to be about one request.
   ///
   /// Fields that are repeated or joined with commas count, since servers differ in which of them they read.
   public func authenticatesConnection(_ bytes: Span<UInt8>) -> Bool {
     for line in fields where line.known == .authorization {
       var elements = ListElements(line.value)
+      var quotes = QuotedStrings(line.value)
+      var isFirst = true
+      var isUncertain = false
       while let element = elements.next(bytes) {
-        if bytes.connectionScheme(element) != nil { return true }
+        if element.isEmpty { continue }
+        defer { isFirst = false }
+        let scheme = bytes.scheme(element)
+        // What begins the field is a scheme, whatever it looks like.
+        if bytes.isAboutRequest(scheme, to: Int(element.end)) { continue }
+        if isFirst || bytes.authenticatesConnections(scheme) { return true }
+        // Other elements are parameters of that scheme, or pieces of them: a comma inside a quoted string ends one as well.
+        guard !bytes.isParameter(after: Int(scheme.end), to: Int(element.end)) else { continue }
+        if !quotes.isOpen(at: Int(element.start), bytes) { return true }
+        isUncertain = true
       }
+      // A string that never ends was none.
+      if isUncertain, quotes.isOpen(at: Int(line.value.end), bytes) { return true }
     }
     return false
   }
 }
 
 extension ResponseHead {
-  /// What the `WWW-Authenticate` fields say about schemes that authenticate connections.
+  /// What the `WWW-Authenticate` fields say about schemes that authenticate connections. Data that follows the name of any
+  /// scheme that is not known to be about one request is taken for the server's part of a handshake.
   public func connectionChallenge(_ bytes: Span<UInt8>) -> ConnectionChallenge {
     var found = ConnectionChallenge.none
     for line in fields where line.known == .wwwAuthenticate {
       var elements = ListElements(line.value)
+      var quotes = QuotedStrings(line.value)
       while let element = elements.next(bytes) {
-        guard let scheme = bytes.connectionScheme(element) else { continue }
-        if bytes.isToken68(after: scheme, to: Int(element.end)) { return .handshake }
-        found = .offer
+        if element.isEmpty { continue }
+        let scheme = bytes.scheme(element)
+        let isNamed = bytes.authenticatesConnections(scheme)
+        if bytes.isToken68(after: Int(scheme.end), to: Int(element.end)),
+          isNamed || !bytes.isAboutRequest(scheme, to: Int(element.end)),
+          isNamed || !quotes.isOpen(at: Int(element.start), bytes)
+        {
+          return .handshake
+        }
+        if isNamed { found = .offer }
       }
     }
     return found
   }
 }
 
-extension Span<UInt8> {
-  /// Where the name of a scheme that authenticates connections ends, if `element` begins with one; nil otherwise.
-  ///
-  /// Commas inside quoted strings split elements too. A realm that looks like a scheme then costs its connection the pool,
-  /// and nothing else.
-  fileprivate func connectionScheme(_ element: ByteRange) -> Int? {
-    let end = firstNotToken(from: Int(element.start), to: Int(element.end))
-    let name = ByteRange(Int(element.start)..<end)
-    let isFound =
-      switch name.count {
-      case 4: equals("ntlm", ignoringCaseAt: name)
-      case 5: equals("nego2", ignoringCaseAt: name)
-      case 7: equals("credssp", ignoringCaseAt: name)
-      case 8: equals("kerberos", ignoringCaseAt: name)
-      case 9: equals("negotiate", ignoringCaseAt: name)
-      default: false
+/// Where the quoted strings of a field's value are.
+private struct QuotedStrings {
+  private var position: Int
+  private let start: Int
+  private var isInside = false
+
+  init(_ value: ByteRange) {
+    start = Int(value.start)
+    position = start
+  }
+
+  /// Whether `offset`, which is none before the last one asked for, is inside of one. Only what follows "=" begins one.
+  mutating func isOpen(at offset: Int, _ bytes: Span<UInt8>) -> Bool {
+    while position < offset {
+      let byte = bytes[position]
+      if isInside, byte == UInt8(ascii: "\\") {
+        position += 1
+      } else if byte == UInt8(ascii: "\""), isInside || position > start && bytes[position - 1] == UInt8(ascii: "=") {
+        isInside.toggle()
       }
-    return isFound ? end : nil
+      position += 1
+    }
+    return isInside
+  }
+}
+
+/// Schemes by which a client authenticates one request: those that IANA has registered, and those of widely used services.
+/// Lower case; Basic, Bearer and Digest come first, elsewhere.
+private let schemesOfRequests: [StaticString] = [
+  // IANA HTTP Authentication Scheme Registry, without Negotiate.
+  "concealed", "dpop", "gnap", "hoba", "mutual", "oauth", "privatetoken", "scram-sha-1", "scram-sha-256", "vapid",
+  // Signatures of requests.
+  "aws", "aws3", "aws3-https", "aws4-hmac-sha256", "aws4-ecdsa-p256-sha256", "goog1", "goog4-hmac-sha256",
+  "goog4-rsa-sha256", "acs3-hmac-sha256", "oss4-hmac-sha256", "tc3-hmac-sha256", "sdk-hmac-sha256", "hmac-sha256",
+  "hmac",
+  "eddsa", "hawk", "mac", "signature", "sharedkey", "sharedkeylite", "sharedaccesssignature", "wsse",
+  // Keys and tokens.
+  "apikey", "api-key", "bot", "client-id", "geniekey", "googlelogin", "jwt", "key", "snowflake", "splunk", "ssws",
+  "token",
+  "zoho-oauthtoken",
+]
+
+extension Span<UInt8> {
+  /// The name of the scheme with which `element` begins; empty where it begins with none.
+  fileprivate func scheme(_ element: ByteRange) -> ByteRange {
+    let start = Int(element.start)
+    return ByteRange(start..<firstNotToken(from: start, to: Int(element.end)))
+  }
+
+  /// Whether `scheme`, in an element that ends at `end`, is known to be about one request.
+  fileprivate func isAboutRequest(_ scheme: ByteRange, to end: Int) -> Bool {
+    let next = Int(scheme.end)
+    // Something else behind the name makes it another one, to who does not look closely.
+    guard next == end || self[next] == space || self[next] == tab else { return false }
+    switch scheme.count {
+    case 5 where equals("basic", ignoringCaseAt: scheme): return true
+    case 6 where equals("bearer", ignoringCaseAt: scheme) || equals("digest", ignoringCaseAt: scheme): return true
+    default: return schemesOfRequests.contains { equals($0, ignoringCaseAt: scheme) }
+    }
+  }
+
+  /// Whether `scheme` is one of those that are known to authenticate connections.
+  ///
+  /// In requests and challenges these count inside of quoted strings too. A realm that looks like one then costs its
+  /// connection the pool, and nothing else.
+  fileprivate func authenticatesConnections(_ scheme: ByteRange) -> Bool {
+    switch scheme.count {
+    case 4: equals("ntlm", ignoringCaseAt: scheme)
+    case 5: equals("nego2", ignoringCaseAt: scheme) || equals("pku2u", ignoringCaseAt: scheme)
+    case 6: equals("spnego", ignoringCaseAt: scheme) || equals("negoex", ignoringCaseAt: scheme)
+    case 7: equals("credssp", ignoringCaseAt: scheme) || equals("livessp", ignoringCaseAt: scheme)
+    case 8: equals("kerberos", ignoringCaseAt: scheme)
+    case 9: equals("negotiate", ignoringCaseAt: scheme)
+    case 10: equals("kerberosv5", ignoringCaseAt: scheme)
+    case 13: equals("gss-negotiate", ignoringCaseAt: scheme)
+    default: false
+    }
+  }
+
+  /// Whether "=" follows a name, so that the name is that of a parameter.
+  fileprivate func isParameter(after start: Int, to end: Int) -> Bool {
+    let first = firstNotBlank(from: start, to: end)
+    return first < end && self[first] == UInt8(ascii: "=")
   }
 
   /// Whether what follows the scheme's name is data (token68, RFC 9110 11.2) rather than nothing, or parameters.

@@ -60,7 +60,7 @@ def connection_of(origin, request) -> int:
 
 @pytest.mark.parametrize("through_tls", [False, True], ids=["plain", "TLS"])
 @pytest.mark.parametrize("route", ROUTES)
-@pytest.mark.parametrize("scheme", ["NTLM", "Negotiate", "Kerberos", "ntlm"])
+@pytest.mark.parametrize("scheme", ["NTLM", "Negotiate", "Kerberos", "ntlm", "GSS-Negotiate", "SPNEGO", "Passport"])
 def test_a_client_that_logs_on_is_itself_and_others_are_not(start, origin, tls_origin, route, through_tls, scheme):
     upstream = tls_origin if through_tls else origin
     upstream.otherwise = ConnectionAuthentication(scheme)
@@ -131,7 +131,7 @@ def test_curl_logs_on_through_an_intercepted_tunnel(start, tls_origin, intercept
 
 @pytest.mark.parametrize("more", [
     ["Authorization: Basic YTpi"], ["Authorization: Bearer abc"], ["Authorization: Digest username=\"a\", realm=\"ntlm\""],
-    ["Authorization: ntlmish x"], ["X-Authorization: NTLM x"], [],
+    ["Authorization: AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host;date, Signature=c"], ["Authorization: Token a"], ["X-Authorization: NTLM x"], [],
 ], ids=str)
 @pytest.mark.parametrize("route", ROUTES)
 def test_credentials_of_single_requests_share_connections_as_ever(start, origin, route, more):
@@ -148,8 +148,9 @@ def test_credentials_of_single_requests_share_connections_as_ever(start, origin,
 @pytest.mark.parametrize("fields", [
     ["Authorization: Basic YTpi", field(authenticate("alice"))],
     [f"Authorization: Basic YTpi, {field(authenticate('alice')).removeprefix('Authorization: ')}"],
-    ["authorization:\tNTLM"], ["Connection: authorization", field(negotiate())],
-], ids=["two fields", "a list", "alone", "named by Connection"])
+    ["authorization:\tNTLM"], ["Authorization: ntlmish x"], ["Authorization: \xa0NTLM x"], ["Authorization: \x85NTLM x"], ["Connection: authorization", field(negotiate())],
+], ids=["two fields", "a list", "alone", "an unknown scheme", "a blank of ISO 8859-1", "a control of ISO 8859-1",
+      "named by Connection"])
 def test_however_it_is_written_it_is_recognised(start, origin, fields):
     origin.otherwise = answer_everything
     proxy = start()

@@ -95,19 +95,22 @@ private func checkOffer(_ head: borrowing RequestHead, _ input: [UInt8]) throws(
   }
 }
 
-/// Credentials for a connection are found wherever an Authorization field begins with them, and nowhere else than in one.
+/// Credentials may be for a connection, unless all schemes are known to be about one request.
 private func checkConnectionCredentials(
   _ head: borrowing RequestHead, _ fields: [ReadField], _ input: [UInt8]
 ) throws(Violation) {
   let credentials = fields.filter { $0.key == "authorization" }.map(\.value)
   // Byte by byte: characters of Unicode have other ideas of what is the same.
   let values = credentials.map { $0.utf8.map { (65...90).contains($0) ? $0 | 0x20 : $0 } }
-  let schemes = ["ntlm", "negotiate", "kerberos", "nego2", "credssp"].map { Array($0.utf8) }
+  let schemes = ["ntlm", "negotiate", "kerberos", "nego2", "credssp", "gss-negotiate", "x"].map { Array($0.utf8) }
   let isFound = head.authenticatesConnection(input.span)
   let isFirst = values.contains { value in schemes.contains { value == $0 || value.starts(with: $0 + [0x20]) } }
   try require(isFound || !isFirst, "not recognised: \(credentials)")
-  let isNamed = values.contains { value in schemes.contains { value.firstRange(of: $0) != nil } }
-  try require(isNamed || !isFound, "recognised: \(credentials)")
+  let plain = ["basic ", "bearer "].map { Array($0.utf8) }
+  let isPlain = values.allSatisfy { value in
+    value.isEmpty || !value.contains(0x2C) && plain.contains { value.starts(with: $0) }
+  }
+  try require(!isPlain || !isFound, "taken for a connection's: \(credentials)")
 }
 
 /// Sends a request on as the proxy does.
