@@ -109,6 +109,11 @@ public final class UpstreamPool {
     lease.most < pool.limit && !pool.mayUse(key(lease.client), most: lease.most)
   }
 
+  /// Whether `lease` would get a connection at once, or one that is made at once.
+  public func hasRoom(for lease: UpstreamLease) -> Bool {
+    (pool.open < pool.limit || !pool.idle.isEmpty) && pool.mayUse(key(lease.client), most: lease.most)
+  }
+
   /// Asks for a connection on behalf of `lease`, whose outcome is set now or later.
   ///
   /// - Parameter mustBeNew: whether a connection that served others before will not do.

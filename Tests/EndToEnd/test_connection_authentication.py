@@ -380,9 +380,10 @@ def test_the_place_is_free_again_after_a_hundred_clients(start, origin):
     poll(lambda: figures(proxy) == (1, 0), "one connection")
 
 
-def test_a_client_does_not_wait_for_the_connection_that_it_has_itself(start, origin):
+@pytest.mark.parametrize("queue", [256, 0])
+def test_a_client_does_not_wait_for_the_connection_that_it_has_itself_nor_is_it_refused(start, origin, queue):
     proxy = start(NONE, None, {"name": "same", "match": "same.internal", "mount": None, "forward_to": origin.url},
-                  limits={"upstream_connections": 1})
+                  limits={"upstream_connections": 1, "queue": queue})
     alice = proxy.connect()
     assert log_on(alice, "alice").status == 200
     # This one carries the proxy's token, and is not Alice's.

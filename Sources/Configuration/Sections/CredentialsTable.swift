@@ -47,21 +47,6 @@ struct CredentialsTable {
       findings.warning(mark, about: "credentials.\(credentials.name)", "is used by no route")
     }
   }
-
-  /// Whether the file at `path`, which says whom or what to trust, may be used: a problem is noted where every user of this
-  /// machine can write it, and a warning is given where others could change or replace it.
-  func isGuarded(path: String, shownPath: String) -> Bool {
-    switch SensitiveFile.tampering(path: path, showsPaths: shownPath == path) {
-    case nil: return true
-    case .possible(let complaint):
-      // Files that Docker and Compose mount keep their owner from the host.
-      warn("names the file \(shownPath), which \(complaint)")
-      return true
-    case .byEveryone(let complaint):
-      self.complain("names the file \(shownPath), which \(complaint)")
-      return false
-    }
-  }
 }
 
 /// Which credentials a route gets its tokens with: indices into ``ProxyConfiguration/credentials``.
@@ -167,6 +152,21 @@ extension Setting {
   func warnOfExposure(path: String, shownPath: String) {
     guard let exposure = SensitiveFile.exposure(path: path, showsPaths: shownPath == path) else { return }
     warn(exposure)
+  }
+
+  /// Whether the file at `path`, which says whom or what to trust, may be used: a problem is noted where every user of this
+  /// machine can write it, and a warning is given where others could change or replace it.
+  func isGuarded(path: String, shownPath: String) -> Bool {
+    switch SensitiveFile.tampering(path: path, showsPaths: shownPath == path) {
+    case nil: return true
+    case .possible(let complaint):
+      // Files that Docker and Compose mount keep their owner from the host.
+      warn("names the file \(shownPath), which \(complaint)")
+      return true
+    case .byEveryone(let complaint):
+      self.complain("names the file \(shownPath), which \(complaint)")
+      return false
+    }
   }
 }
 

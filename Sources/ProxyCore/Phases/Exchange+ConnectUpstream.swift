@@ -68,13 +68,13 @@ extension Exchange {
       wakeup: connection.wakeup)
     // libcurl keeps the time itself while it connects, and knows better what it waited for.
     connection.setDeadline(began + route.policy.timeouts.connect + .seconds(1))
+    // The client must not wait for a connection that it has itself, nor be refused because of it.
+    if let pin = connection.pin, pin.pool === pool, !pool.hasRoom(for: lease) { connection.endPin() }
     pool.request(lease, mustBeNew: attempt.isRepetition)
     // Neither made nor refused: it waits for one of those that are in use.
     if lease.outcome == nil, lease.attempt == nil {
       worker.metrics.reached(.upstreamConnections)
       connection.setDeadline(began + route.policy.timeouts.connect)
-      // The client must not wait for one that it has itself.
-      if connection.pin?.pool === pool { connection.endPin() }
     }
     do throws(ExchangeError) {
       while lease.outcome == nil { try await wait(overdue: connectTimeout(lease, route)) }
