@@ -25,7 +25,8 @@ public final class HTTPService: @unchecked Sendable {
   public var onExhaustion: (Errno) -> Void = { _ in }
 
   let limits: ServiceLimits
-  let pages: WebPageRule
+  private let refusesForeignPages: Bool
+  private let isLoopback: Bool
   let loop: EventLoop
   private(set) var isClosing = false
 
@@ -49,7 +50,7 @@ public final class HTTPService: @unchecked Sendable {
   /// Binds `host` (a numeric address) and `port` (0: any free one); accepts nothing before ``start(_:)``.
   ///
   /// - Parameter refusesForeignPages: whether requests are rejected that a browser sends for a page of another site. On a
-  ///   loopback address a request that calls the service by another name than this machine's is one of those.
+  ///   connection to a loopback address a request that calls the service by another name than this machine's is one of those.
   /// - Throws: why the address cannot be bound.
   public init(
     host: String, port: UInt16, limits: ServiceLimits = ServiceLimits(), refusesForeignPages: Bool, on loop: EventLoop
@@ -64,8 +65,8 @@ public final class HTTPService: @unchecked Sendable {
     self.port = listener.port
     self.limits = limits
     places = ConnectionPlaces(limit: limits.connections, reserved: limits.reservedForLocal)
-    let isLoopback = IPAddress(ofEndpoint: listener.address)?.isLoopback ?? false
-    pages = refusesForeignPages ? .refuseForeign(isLoopback: isLoopback) : .serve
+    isLoopback = IPAddress(ofEndpoint: listener.address)?.isLoopback ?? false
+    self.refusesForeignPages = refusesForeignPages
     self.loop = loop
     self.arrivals = arrivals
     arrivals.service = self
@@ -111,10 +112,11 @@ public final class HTTPService: @unchecked Sendable {
       }
       return
     }
+    let pages = pages(at: socket.number)
     do {
       let stream = try TimedStream(socket, on: loop)
       stream.waits = { [unowned self] in if isPaused { updateListener() } }
-      let connection = ServiceConnection(stream, isLocal: isLocal, of: self, handler: handler)
+      let connection = ServiceConnection(stream, isLocal: isLocal, pages: pages, of: self, handler: handler)
       places.add(connection)
       // The loop's thread is where this runs and where the task will: nothing leaves it.
       let confined = Confined(connection)
@@ -123,6 +125,15 @@ public final class HTTPService: @unchecked Sendable {
       // The socket is closed; the kernel has no room to watch it.
       onExhaustion(error)
     }
+  }
+
+  /// What becomes of requests for pages of other sites on the connection `descriptor`. A listener on all addresses has
+  /// connections to loopback ones as well.
+  private func pages(at descriptor: Int32) -> WebPageRule {
+    guard refusesForeignPages else { return .serve }
+    if isLoopback { return .refuseForeign(isLoopback: true) }
+    let address = IPAddress(ofEndpoint: SocketAddress.text(of: descriptor, peer: false))
+    return .refuseForeign(isLoopback: address?.unmapped.isLoopback ?? false)
   }
 
   /// Accepts while there is a place, if only that of another connection.

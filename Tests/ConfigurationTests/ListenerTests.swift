@@ -50,7 +50,7 @@ struct ListenerTests {
     let loopback = settings.at(ListenAddress(host: "127.0.0.1", port: 80))
     #expect(loopback.browserRequests == .refuse && loopback.warning == nil)
     let open = settings.at(ListenAddress(host: "0.0.0.0", port: 80))
-    #expect(open.browserRequests == .allow)
+    #expect(open.browserRequests == nil, "it depends on the connection")
     #expect(open.warning?.hasPrefix("is 0.0.0.0:80: anybody who reaches this port") == true)
     let written = try listen("{ address: systemd, browser_requests: allow, allow: 10.0.0.0/8 }")[0]
     #expect(written.at(ListenAddress(host: "127.0.0.1", port: 80)).browserRequests == .allow)

@@ -32,7 +32,9 @@ struct RuleTests {
     #expect(alone.first?.allow?.map(\.description) == ["127.0.0.2"])
   }
 
-  @Test("refuse browsers on loopback and allow them elsewhere, unless the listener says otherwise")
+  @Test(
+    "refuse browsers on loopback, also on connections to it, and allow them elsewhere, unless the listener says otherwise"
+  )
   func browsers() throws {
     let written = """
       listen:
@@ -42,7 +44,7 @@ struct RuleTests {
         - { address: 10.0.0.1:8084, browser_requests: refuse }
       """
     #expect(
-      try configuration(faultless + written).listen.map(\.browserRequests) == [.refuse, .allow, .allow, .refuse])
+      try configuration(faultless + written).listen.map(\.browserRequests) == [.refuse, nil, .allow, .refuse])
     #expect(
       problems(faultless + "listen: { address: 1, browser_requests: off }") == [
         #"5:41: listen.browser_requests must be allow or refuse, not "off""#

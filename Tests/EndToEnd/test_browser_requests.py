@@ -7,6 +7,7 @@ import pytest
 
 from harness.client import RawClient, get
 from harness.output import run
+from harness.own_network import own_network
 from harness.proxy import clean_environment
 
 LISTEN = {"address": "127.0.0.1:0"}
@@ -87,18 +88,41 @@ def test_proxy_conf_can_allow_them(start_proxy, origin):
         assert client.exchange(get("/api/x", *fields, host="evil.example")).status == 200
 
 
-def test_elsewhere_than_on_loopback_they_are_refused_only_when_proxy_conf_says_so(start_proxy, origin):
-    signs = ["Sec-Fetch-Site: cross-site", "Origin: http://evil.example"]
-    rules = {"address": "0.0.0.0:0", "allow": ["127.0.0.0/8"]}
-    open_to_pages = start_proxy({"forward_to": origin.url}, listen=[rules])
-    open_to_pages.address = ("127.0.0.1", open_to_pages.address[1])
-    assert open_to_pages.connect().exchange(get("/api/x", *signs)).status == 200
+@pytest.fixture
+def network(tmp_path_factory):
+    """A network with every address there is, all of them on this machine; `origin` and the proxy are started in it."""
+    with own_network(tmp_path_factory.mktemp("own-network") / "hosts") as network:
+        yield network
+
+
+SIGNS = ["Sec-Fetch-Site: cross-site", "Origin: http://evil.example"]
+
+
+def at(proxy, address: str):
+    proxy.address = (address, proxy.address[1])
+    return proxy
+
+
+def test_on_all_addresses_it_depends_on_where_the_connection_leads(network, start_proxy, origin):
+    rules = {"address": "0.0.0.0:0", "allow": ["0.0.0.0/0"]}
+    proxy = start_proxy({"forward_to": origin.url}, listen=[rules])
+    network.expect(proxy.process.pid)
+    # DNS rebinding leads to 127.0.0.1.
+    for fields, host in [(SIGNS[:1], "localhost"), (SIGNS[1:], "localhost"), ([], "evil.example")]:
+        refused(at(proxy, "127.0.0.1"), get("/api/x", *fields, host=host))
+        refused(at(proxy, "127.9.9.9"), get("/api/x", *fields, host=host))
+    connection = at(proxy, "127.0.0.1").connect()
+    for _ in range(2):
+        assert connection.exchange(get("/api/x", host="localhost")).status == 200
+    # Elsewhere it has names that are not known.
+    assert at(proxy, "10.1.2.3").connect().exchange(get("/api/x", *SIGNS, host="proxy.corp.example")).status == 200
+    allowing = start_proxy({"forward_to": origin.url}, listen=[rules | {"browser_requests": "allow"}])
+    assert at(allowing, "127.0.0.1").connect().exchange(get("/api/x", *SIGNS, host="evil.example")).status == 200
     closed = start_proxy({"forward_to": origin.url}, listen=[rules | {"browser_requests": "refuse"}])
-    closed.address = ("127.0.0.1", closed.address[1])
-    for sign in signs:
-        refused(closed, get("/api/x", sign))
-    # Which names lead there is not known.
+    for sign in SIGNS:
+        refused(at(closed, "10.1.2.3"), get("/api/x", sign))
     assert closed.connect().exchange(get("/api/x", host="proxy.corp.example")).status == 200
+    refused(at(closed, "127.0.0.1"), get("/api/x", host="proxy.corp.example"))
 
 
 # The admin listener.
@@ -118,13 +142,22 @@ def test_a_web_page_learns_nothing_from_the_admin_listener(proxy, target, host, 
     assert RawClient(proxy.admin).exchange(own).status == 200
 
 
-def test_an_admin_listener_on_the_network_is_called_by_any_name_but_not_by_pages(start_proxy, origin):
-    proxy = start_proxy({"forward_to": origin.url}, admin="0.0.0.0:0")
-    admin = ("127.0.0.1", proxy.admin[1])
+@pytest.mark.parametrize("listen, elsewhere, loopback", [
+    ("0.0.0.0:0", "10.42.0.7", "127.0.0.1"), ("[::]:0", "2001:db8::7", "::1")])
+def test_an_admin_listener_on_the_network_is_called_by_any_name_but_not_by_pages(
+        network, start_proxy, origin, listen, elsewhere, loopback):
+    proxy = start_proxy({"forward_to": origin.url}, admin=listen)
+    network.expect(proxy.process.pid)
+    admin = (elsewhere, proxy.admin[1])
     assert RawClient(admin).exchange(get("/healthz", host="10.42.0.7:9901")).status == 200
     assert RawClient(admin).exchange(get("/metrics", host="m2m-proxy.monitoring.svc")).status == 200
     assert RawClient(admin).exchange(get("/metrics", "Sec-Fetch-Site: cross-site", host="10.42.0.7")).status == 403
     assert RawClient(admin).exchange(get("/metrics", "Origin: http://evil.example", host="10.42.0.7")).status == 403
+    # On loopback it has loopback's names: others were made to lead there.
+    local = (loopback, proxy.admin[1])
+    answer = RawClient(local).exchange(get("/metrics", host="evil.example"))
+    assert answer.status == 403 and b"m2m_proxy_" not in answer.body
+    assert RawClient(local).exchange(get("/metrics", host="localhost:9901")).status == 200
 
 
 @pytest.mark.parametrize("address, asked", [

@@ -72,10 +72,12 @@ struct ForeignPageTests {
     #expect(try status(request) == "200")
   }
 
-  @Test("elsewhere than on loopback answers to any name: kubelet and Prometheus have their own for it")
-  func otherAddresses() throws {
-    #expect(try status(get(host: "10.1.2.3:9901"), host: "0.0.0.0") == "200")
-    #expect(try status(get(host: "proxy.monitoring.svc"), host: "0.0.0.0") == "200")
+  @Test("on all addresses answers on loopback to this machine's names: what counts is where a connection leads")
+  func allAddresses() throws {
+    #expect(try status(get(host: "localhost:9901"), host: "0.0.0.0") == "200")
+    #expect(try status(get(host: "10.1.2.3:9901"), host: "0.0.0.0") == "403")
+    #expect(try status(get(host: "evil.example"), host: "0.0.0.0") == "403")
+    #expect(try status(get(host: "evil.example"), host: "0.0.0.0", refusesForeignPages: false) == "200")
   }
 
   @Test("answers HTTP/1.0 without Host: no browser sends that")

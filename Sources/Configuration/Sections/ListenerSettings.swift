@@ -8,8 +8,9 @@ public struct ListenerSettings: Sendable, Hashable {
   public var allow: [IPNetwork]?
   /// The callers that are served; nil for everybody, known or not.
   public var callers: CallerRule?
-  /// What becomes of requests that a browser sends on behalf of a web page.
-  public let browserRequests: BrowserRequests
+  /// What becomes of requests that a browser sends on behalf of a web page; nil where they are rejected on connections to a
+  /// loopback address, and on no others.
+  public let browserRequests: BrowserRequests?
   /// Who may use it, where it is a Unix socket.
   public var permissions: SocketPermissions
   /// Whose connections begin with a header of the PROXY protocol.
@@ -19,8 +20,8 @@ public struct ListenerSettings: Sendable, Hashable {
 
   private let writtenBrowserRequests: BrowserRequests?
 
-  /// Settings of these parts. Requests of browsers are refused on loopback, unless `browserRequests` says otherwise;
-  /// no browser reaches a Unix socket by itself.
+  /// Settings of these parts. Requests of browsers are rejected on loopback, unless `browserRequests` says otherwise; no
+  /// browser reaches a Unix socket by itself.
   public init(
     address: ListenAddress, allow: [IPNetwork]? = nil, browserRequests: BrowserRequests? = nil,
     permissions: SocketPermissions = SocketPermissions(), proxyProtocol: ProxyProtocolSenders = .nobody,
@@ -28,7 +29,8 @@ public struct ListenerSettings: Sendable, Hashable {
   ) {
     self.address = address
     self.allow = allow
-    self.browserRequests = browserRequests ?? (address.tcp?.isLoopback == true ? .refuse : .allow)
+    let usual: BrowserRequests? = address.tcp.map { $0.isLoopback ? .refuse : nil } ?? .allow
+    self.browserRequests = browserRequests ?? usual
     self.permissions = permissions
     self.proxyProtocol = proxyProtocol
     self.tls = tls

@@ -32,6 +32,9 @@ final class ClientConnection: @unchecked Sendable {
   private(set) var address: IPAddress?
   /// The end that the client connected to, where a load balancer says so.
   private(set) var passedDestination: String?
+  /// Whether the client connected to a loopback address, which a listener on all addresses has too.
+  private(set) lazy var isAtLoopback =
+    IPAddress(ofEndpoint: passedDestination ?? stream.localAddress)?.unmapped.isLoopback ?? false
   /// Whether the client may have this connection beside its others; otherwise it is only told that it may not.
   var standing: ClientStanding
   let worker: Worker

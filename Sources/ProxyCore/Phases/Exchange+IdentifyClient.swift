@@ -12,7 +12,11 @@ extension Exchange {
       throw .denied(.listenerClient(address: clientAddress, listener: "\(connection.listener.address)"))
     }
     if head.contains(.via), hasBeenHere { throw .denied(.loop) }
-    if connection.listener.browserRequests == .refuse { try refuseBrowserRequest() }
+    switch connection.listener.browserRequests {
+    case .refuse: try refuseBrowserRequest()
+    case .allow: break
+    case nil: if connection.isAtLoopback { try refuseBrowserRequest() }
+    }
   }
 
   /// Whether this process is among those that the request has passed through.
@@ -54,8 +58,8 @@ extension Exchange {
     }
     // In the absolute form, and inside a tunnel, the target chooses a route by its name, which is the operator's, or is our
     // own address.
-    guard connection.listener.address.isLocal, connection.tunnelTarget == nil, request.target?.authority == nil,
-      let host = head.authority
+    guard connection.listener.address.isLocal || connection.isAtLoopback, connection.tunnelTarget == nil,
+      request.target?.authority == nil, let host = head.authority
     else { return }
     // The names that the operator wrote in proxy.conf lead here on purpose.
     let isKnown = host.kind == .name && worker.table.names(host: bytes.extracting(host.host.range))

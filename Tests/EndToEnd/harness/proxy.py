@@ -55,6 +55,9 @@ class Proxy:
             self.messages.wait_for("^ready in")
             self.address = self._address("listen")
             self.admin = self._address("admin")
+            # All addresses are none by which a listener is called.
+            if self.admin:
+                self.admin = ({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.admin[0], self.admin[0]), self.admin[1])
         except AssertionError:
             self.kill()
             raise
