@@ -102,6 +102,7 @@ public struct SpecialAddresses: Sendable {
     // are the others, as the clouds and cloud-init document them (2026-11).
     Self("169.254.169.254/32", .cloudMetadata, "Amazon, Azure, Google and others", "cloud-init"),
     Self("100.100.100.200/32", .cloudMetadata, "Alibaba Cloud", "cloud-init"),
+    Self("100.96.0.96/32", .cloudMetadata, "Volcengine and BytePlus", "Volcengine"),
     Self("168.63.129.16/32", .cloudMetadata, "Azure WireServer", "Azure"),
     Self("192.0.0.192/32", .cloudMetadata, "Oracle Cloud", "Oracle"),
     Self("fd00:ec2::/32", .cloudMetadata, "Amazon EC2", "Amazon"),
