@@ -8,6 +8,7 @@ public struct RevocationLists: Sendable {
   public let warnings: [String]
 
   private let lists: [RevocationList]
+  private let unlisted: Set<String>
 
   /// The lists in `file`; nothing else may be wrong with it.
   ///
@@ -19,7 +20,9 @@ public struct RevocationLists: Sendable {
     } catch {
       throw RevocationListError(file: file, error.complaint(limit: "\(Self.limit >> 20) MB"))
     }
-    guard !read.isDamaged else { throw RevocationListError(file: file, "holds a damaged revocation list") }
+    guard !read.isDamaged else {
+      throw RevocationListError(file: file, "holds a damaged revocation list; was it cut off while it was written?")
+    }
     guard !read.lists.isEmpty else {
       throw RevocationListError(file: file, "holds no revocation list in PEM form (-----BEGIN X509 CRL-----)")
     }
@@ -44,10 +47,21 @@ public struct RevocationLists: Sendable {
     }
     let unlisted = issuers.filter { issuer in !lists.contains { $0.names(issuer) && $0.isSigned(by: issuer) } }
     self.lists = lists
+    self.unlisted = Set(unlisted.map(\.subject))
     warnings =
       lists.compactMap(\.warning)
       + unlisted.map {
         "holds no revocation list of \($0.subject): no client certificate of that authority is accepted"
+      }
+  }
+
+  /// What an operator should know of lists that take the place of `earlier` ones: also which authorities have none any more.
+  public func warnings(replacing earlier: RevocationLists) -> [String] {
+    let issuers = Set(lists.map(\.issuer))
+    let gone = Set(earlier.lists.map(\.issuer)).subtracting(issuers).subtracting(unlisted)
+    return warnings
+      + gone.sorted().map {
+        "no longer holds a revocation list of \($0): no client certificate of that authority is accepted"
       }
   }
 
@@ -80,7 +94,7 @@ public struct RevocationLists: Sendable {
       while let crl = unsafe copenssl_read_revocation_list(file, &isDamaged) {
         lists.append(unsafe RevocationList(owning: crl))
       }
-      return (lists, isDamaged != 0)
+      return (lists, isDamaged != 0 || pem.hasBrokenBoundary)
     }
   }
 
@@ -109,6 +123,31 @@ public struct RevocationLists: Sendable {
     guard unsafe X509_cmp_current_time(X509_CRL_get0_lastUpdate(crl)) > 0 else { return nil }
     return
       "holds a revocation list of \(issuer) that is not valid yet: no client certificate of that authority is accepted"
+  }
+}
+
+extension Span<UInt8> {
+  /// Whether a line is the beginning of a PEM boundary and not all of one: OpenSSL takes such a line for text between the
+  /// blocks, and a file that was cut off there for a whole one.
+  fileprivate var hasBrokenBoundary: Bool {
+    let wanted = Array("-----BEGIN ".utf8)
+    var start = 0
+    while start < count {
+      var end = start
+      while end < count, self[end] != UInt8(ascii: "\n") { end += 1 }
+      let isLast = end == count
+      var last = end
+      while last > start, self[last - 1] <= UInt8(ascii: " ") { last -= 1 }
+      // Without its end, the last line may be any part of it.
+      let compared = isLast ? Swift.min(last - start, wanted.count) : wanted.count
+      if compared > 0, last - start >= compared, (0..<compared).allSatisfy({ self[start + $0] == wanted[$0] }) {
+        let dashes = (last - 5)..<last
+        let isWhole = last - start > wanted.count + 5 && dashes.allSatisfy { self[$0] == UInt8(ascii: "-") }
+        if !isWhole { return true }
+      }
+      start = end + 1
+    }
+    return false
   }
 }
 

@@ -183,7 +183,7 @@ def test_a_listener_may_require_callers_for_everything(start_proxy, origin, call
     for target in [URL, "http://unknown.internal/"]:
         answer = client.exchange(get(target))
         assert (answer.status, "route" in problem(answer)) == (407, False)
-        assert "127.0.0.1:0" in problem(answer)["detail"]
+        assert "127.0.0.1:%d" % proxy.address[1] in problem(answer)["detail"]
     assert client.exchange(get(URL, basic("erp", passwords["erp"]))).status == 200
     answer = client.exchange(get("http://unknown.internal/", basic("erp", passwords["erp"])))
     assert (answer.status, problem(answer)["title"]) == (403, "No route")

@@ -178,6 +178,35 @@ def test_a_list_that_cannot_be_used_leaves_the_old_one_in_use(listener, authorit
     poll(lambda: is_served(proxy, authority, clients.erp), "the next list")
 
 
+def test_a_file_that_was_cut_off_in_the_line_before_a_list_leaves_the_old_one_in_use(listener, authority, clients):
+    both = [clients.root.revocation_list(clients.erp), clients.issuing.revocation_list()]
+    clients.publish(*both)
+    proxy = listener()
+    assert not is_served(proxy, authority, clients.erp) and is_served(proxy, authority, clients.below)
+    second = both[1][:both[1].index(b"X509")]
+    assert second == b"-----BEGIN "
+    for count, piece in enumerate([b"-", b"-----BEG", second, b"-----BEGIN X509 CRL----", b"-----BEGIN X509 CRL----\n"], 1):
+        clients.publish(both[0], piece)
+        poll(lambda: is_served(proxy, authority, clients.below) and proxy.log.text.count("certificate=kept") == count, "the warning")
+        assert "was it cut off" in proxy.log.text
+    # What is between lists is text, and may be anything else.
+    clients.publish(both[0], b"\n- 2026\n-- of the root\n", both[1])
+    poll(lambda: is_served(proxy, authority, clients.below) and "certificate=reloaded" in proxy.log.text, "the next lists")
+
+
+def test_a_list_that_is_there_no_longer_is_a_warning(listener, authority, clients):
+    # The listener knows the root alone: clients show the authority below it.
+    both = [clients.root.revocation_list(), clients.issuing.revocation_list()]
+    clients.publish(*both)
+    proxy = listener()
+    assert is_served(proxy, authority, clients.below)
+    clients.publish(both[0])
+    poll(lambda: not is_served(proxy, authority, clients.below), "the shorter file")
+    line = proxy.log.wait_for("no longer holds a revocation list of CN=issuing")
+    assert "level=warning" in line and "hint=" in line
+    assert is_served(proxy, authority, clients.erp)
+
+
 class Resuming:
     """`openssl s_client` with a certificate, which keeps its session and offers it again."""
 

@@ -269,7 +269,7 @@ def test_a_renewed_certificate_is_shown_without_a_restart(tls_proxy, authority, 
     open_before = TLSClient(proxy, authority)
     replace(files, authority.issue("renewed", "localhost", "127.0.0.1"))
     poll(lambda: shown(proxy, authority) != first, "the new certificate")
-    proxy.log.wait_for("event=tls certificate=reloaded listener=127.0.0.1:0")
+    proxy.log.wait_for("event=tls certificate=reloaded listener=127.0.0.1:%d" % proxy.address[1])
     assert open_before.exchange(get("/api/x")).status == 200
 
 

@@ -44,11 +44,13 @@ struct ListenerBinding {
   private mutating func bind(_ address: TCPAddress, _ listener: ServedListener) throws(StartError) {
     do throws(Errno) {
       var port = address.port
+      var listener = listener
       // Loops share a port, and the kernel would let another m2m-proxy of the same user share it too.
       if workers.count > 1, port != 0 { try Listener.checkAvailability(host: address.host, port: port) }
       for worker in workers {
         let socket = try ListeningSocket(host: address.host, port: port, sharesPort: workers.count > 1)
         // With port 0 the first one decides for all.
+        if port != socket.port { listener = listener.at(Self.address(of: socket)) }
         if port != socket.port || worker === workers[0] { note(socket, listener) }
         port = socket.port
         try worker.listen(on: listener, socket)

@@ -27,13 +27,15 @@ final class ListenerCertificate: Sendable {
   }
 
   private struct State {
+    // What messages call it.
+    var listener: String
     var context: TLSServerContext
+    var lists: RevocationLists?
     var stamps: [Stamp]
     var nextLook: Instant
   }
 
   private let settings: ListenerTLS
-  private let listener: String
   private let logger: Logger
   private let state: Monitor<State>
 
@@ -43,17 +45,22 @@ final class ListenerCertificate: Sendable {
   /// - Throws: why they cannot be used.
   init(_ settings: ListenerTLS, listener: String, logger: Logger) throws(StartError) {
     self.settings = settings
-    self.listener = listener
     self.logger = logger
     let stamps = Self.stamps(of: settings)
     do throws(Unusable) {
       // The reader of proxy.conf has given the warnings that are due now.
-      let context = try Self.load(settings).context
-      state = Monitor(State(context: context, stamps: stamps, nextLook: .now + Self.interval))
+      let loaded = try Self.load(settings)
+      state = Monitor(
+        State(
+          listener: listener, context: loaded.context, lists: loaded.lists, stamps: stamps,
+          nextLook: .now + Self.interval))
     } catch {
       throw StartError("TLS of \(listener) cannot be served: \(error.description).")
     }
   }
+
+  /// The listener has the address that `listener` names: it is known only now.
+  func isServed(at listener: String) { state.withLock { $0.listener = listener } }
 
   /// What a handshake that begins at `now` needs.
   func context(at now: Instant) -> TLSServerContext {
@@ -65,13 +72,15 @@ final class ListenerCertificate: Sendable {
       state.stamps = stamps
       do throws(Unusable) {
         let loaded = try Self.load(settings)
-        state.context = loaded.context
-        logger.notice("tls", metadata: ["listener": "\(listener)", "certificate": "reloaded"])
-        for warning in loaded.warnings {
+        let earlier = state.lists
+        (state.context, state.lists) = (loaded.context, loaded.lists)
+        logger.notice("tls", metadata: ["listener": "\(state.listener)", "certificate": "reloaded"])
+        let warnings = earlier.flatMap { loaded.lists?.warnings(replacing: $0) } ?? loaded.lists?.warnings ?? []
+        for warning in warnings {
           logger.warning(
             "tls",
             metadata: [
-              "listener": "\(listener)", "certificate": "reloaded",
+              "listener": "\(state.listener)", "certificate": "reloaded",
               "error": "the file \(settings.clientCRLFile ?? "") \(warning)",
               "hint": "put a current list of each authority into client_crl; it is read again when it changes",
             ])
@@ -80,7 +89,7 @@ final class ListenerCertificate: Sendable {
         logger.warning(
           "tls",
           metadata: [
-            "listener": "\(listener)", "certificate": "kept", "error": "\(error.description)",
+            "listener": "\(state.listener)", "certificate": "kept", "error": "\(error.description)",
             "hint": "what was read before is still in use; the files are read again when they change",
           ])
       }
@@ -100,14 +109,14 @@ final class ListenerCertificate: Sendable {
 
   private static func load(
     _ settings: ListenerTLS
-  ) throws(Unusable) -> (context: TLSServerContext, warnings: [String]) {
+  ) throws(Unusable) -> (context: TLSServerContext, lists: RevocationLists?) {
     do {
       let identity = try TLSIdentity(certificateFile: settings.certificateFile, keyFile: settings.keyFile)
       let lists = try settings.clientCRLFile.map { try RevocationLists(file: $0, authorities: settings.clientCAFile) }
       let clients = settings.clientCAFile.map {
         ClientVerification(caFile: $0, isRequired: settings.requiresClientCertificate, revocationLists: lists)
       }
-      return (try TLSServerContext(identity, clients: clients), lists?.warnings ?? [])
+      return (try TLSServerContext(identity, clients: clients), lists)
     } catch let error as TLSIdentityError {
       throw Unusable(description: "the \(error)")
     } catch let error as RevocationListError {

@@ -14,6 +14,7 @@ struct ServedListener: Sendable {
 
   /// The same for an address that is known only now.
   func at(_ address: ListenAddress) -> ServedListener {
-    ServedListener(settings.at(address), certificate: certificate)
+    certificate?.isServed(at: "\(address)")
+    return ServedListener(settings.at(address), certificate: certificate)
   }
 }
