@@ -90,7 +90,7 @@ struct CredentialsProblemTests {
       ),
       Case(
         "{ domain: a.kinde.com, client_id: '${NO}', client_secret: { env: SECRET } }",
-        "2:44: credentials.kinde.client_id: the environment variable NO is not set"),
+        "2:44: credentials.kinde.client_id: environment variable NO is not set"),
       Case(
         "{ domain: a.kinde.com, authentication: basic, \(good) }",
         #"2:49: credentials.kinde.authentication must be client_secret_post, client_secret_basic, private_key_jwt or tls_client_auth, not "basic""#
@@ -205,7 +205,7 @@ struct CredentialsProblemTests {
       Case(
         "{ file: '${SECRET}' }",
         "2:71: credentials.kinde.client_secret.file: file ${SECRET} cannot be read: No such file or directory"),
-      Case("{ file: '${NO}' }", "2:71: credentials.kinde.client_secret.file: the environment variable NO is not set"),
+      Case("{ file: '${NO}' }", "2:71: credentials.kinde.client_secret.file: environment variable NO is not set"),
       Case("{ env: NO }", "2:70: credentials.kinde.client_secret.env: environment variable NO is not set"),
       Case("{ env: EMPTY }", "2:70: credentials.kinde.client_secret.env: environment variable EMPTY is empty"),
       Case(

@@ -163,7 +163,7 @@ struct SettingProblemTests {
       Case(
         "loops: 1\n\"loops\": 1\nloops: 3", #"6:1: "loops" is set twice; the first is in line 5"#,
         #"7:1: "loops" is set twice; the first is in line 5"#),
-      Case("loops: ${NOWHERE}", "5:8: loops: the environment variable NOWHERE is not set"),
+      Case("loops: ${NOWHERE}", "5:8: loops: environment variable NOWHERE is not set"),
       Case(
         "loops: ${}",
         #"5:8: loops: "${...}" must hold the name of an environment variable; write $$ for a "$" that means itself"#),

@@ -1,11 +1,14 @@
 """Which route a request takes, and what the upstream is asked for."""
 
 import json
+import re
 
 import pytest
 
 from harness.client import get
 from harness.origin import RawOrigin
+from harness.output import run
+from harness.proxy import clean_environment
 
 
 @pytest.fixture
@@ -96,6 +99,19 @@ def test_a_host_that_no_route_names_is_refused_naming_it_and_the_nearest_route(p
     assert origin.requests == [] and authlib.fetches == []
 
 
+@pytest.mark.parametrize("host", ["other.internal", "OTHER.internal:8081", "10.1.2.3", "[2001:db8::1]:9", "a" * 63 + ".example.com", "localhost:1"])
+def test_the_hint_for_an_unknown_host_is_a_route_that_check_accepts(proxy, binary, host):
+    problem = json.loads(proxy.connect().exchange(get(f"http://{host}/v1", host=host)).body)
+    line = re.search(r"- \{.*? \}", problem["hint"])[0]
+    written = proxy.directory / "proxy.conf"
+    before = written.read_text()
+    written.write_text(before.replace("routes:\n", f"routes:\n  {line}\n"))
+    assert written.read_text() != before
+    result = run([binary, "check", "--config", written], env=clean_environment(CLIENT_SECRET="from-a-test"))
+    assert result.returncode == 0, (line, result.stderr)
+    assert host.lower() in result.stdout
+
+
 def test_suggestions_are_few_and_for_short_names_and_the_refusal_says_the_rest_without(start_proxy, origin):
     host = "orders.of-the-company.internal"
     hosts = [host] + [f"service-{number:03}.of-the-company.internal" for number in range(200)]
@@ -106,7 +122,7 @@ def test_suggestions_are_few_and_for_short_names_and_the_refusal_says_the_rest_w
         answer = client.exchange(get(f"http://{name}/", host=name))
         problem = json.loads(answer.body)
         assert (answer.status, problem["hop"]) == (403, "policy")
-        assert f"No route in proxy.conf matches {name}." in problem["detail"] and f"match: {name}" in problem["hint"]
+        assert f"No route in proxy.conf matches {name}." in problem["detail"] and f'match: "{name}"' in problem["hint"]
         return problem
 
     # Too long, although it is as near.

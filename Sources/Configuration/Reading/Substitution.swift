@@ -57,7 +57,7 @@ struct Substitution: Equatable {
       case .variable(let name, let fallback):
         // As in a shell: ":-" applies to an empty variable too.
         let value = environment[name].flatMap { $0.isEmpty && fallback != nil ? nil : $0 }
-        guard let value = value ?? fallback else { throw Refusal("the environment variable \(name) is not set") }
+        guard let value = value ?? fallback else { throw Refusal("environment variable \(name) is not set") }
         text += value
       }
     }

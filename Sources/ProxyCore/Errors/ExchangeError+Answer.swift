@@ -167,9 +167,27 @@ extension ExchangeError {
       status: 403, title: "No route",
       detail: "No route in proxy.conf matches \(target)\(path ?? "").\(others)\(likely)",
       hint: path == nil
-        ? "To allow it, add under routes: \"- name: …\", \"match: \(target)\" and \"credentials: …\"."
+        ? "To allow it, add this line under routes, with the API's own identifier as audience: \(routeLine(target)) "
+          + "With several credentials, add \"credentials: NAME\"; where the API is at another address, \"forward_to: URL\"."
         : "To allow it, add a match to a route that begins with \(target) and takes this path, or ask for one that has a route.",
       proxyStatus: "http_request_denied", proxyStatusDetails: "no route")
+  }
+
+  /// A route for `target`, a host with its port and path if it has them, as a line of proxy.conf.
+  private static func routeLine(_ target: String) -> String {
+    let isInside = target.contains("/")
+    let allowed = target.utf8.map { byte in
+      let isPlain =
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F: true;
+        default: false
+        }
+      return isPlain ? byte : 0x2D
+    }
+    let name = String(decoding: allowed.prefix(64), as: UTF8.self)
+    let host = target.prefix { $0 != "/" }
+    let tunnel = isInside ? ", tunnel: intercept" : ""
+    return "- { name: \"\(name)\", match: \"\(target)\", audience: \"https://\(host)\"\(tunnel) }"
   }
 
   private static func notMounted(_ path: String) -> ErrorAnswer {
