@@ -386,9 +386,22 @@ def test_a_client_does_not_wait_for_the_connection_that_it_has_itself_nor_is_it_
                   limits={"upstream_connections": 1, "queue": queue})
     alice = proxy.connect()
     assert log_on(alice, "alice").status == 200
+    if queue == 0:
+        assert proxy.connect().exchange(get(URL)).status == 503, "nobody waits"
     # This one carries the proxy's token, and is not Alice's.
     assert alice.exchange(get("http://same.internal/x")).status == 401
     assert figures(proxy) == (1, 0)
+
+
+def test_a_client_is_not_refused_for_a_full_queue_while_it_has_a_connection_to_give(start, origin):
+    proxy = start(NONE, None, {"name": "same", "match": "same.internal", "mount": None, "forward_to": origin.url},
+                  limits={"upstream_connections": 1, "queue": 1})
+    alice = proxy.connect()
+    assert log_on(alice, "alice").status == 200
+    mallory = proxy.connect().send(get(URL))
+    poll(lambda: proxy.sample("m2m_proxy_upstream_requests_waiting") == 1, "one that waits")
+    assert alice.exchange(get("http://same.internal/x")).status == 401
+    assert mallory.answer().status == 401 and pinned(proxy) == 0
 
 
 def test_requests_with_the_proxys_token_do_not_go_out_in_the_clients_name(start, origin):

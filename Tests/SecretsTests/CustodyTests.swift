@@ -218,7 +218,7 @@ struct TakenDirectoryTests {
   @Test("by making it")
   func made() {
     let path = "\(place.low)/new"
-    #expect(take(path) == (nil, nil) && mode(path) == 0o700)
+    #expect(take(path) == (nil, nil) && bits(of: path) == 0o700)
     #expect(take("\(place.low)/no/where").complaint == "No such file or directory")
     #expect(take(place.file).complaint == "Not a directory")
   }

@@ -168,7 +168,8 @@ extension ExchangeError {
       detail: "No route in proxy.conf matches \(target)\(path ?? "").\(others)\(likely)",
       hint: path == nil
         ? "To allow it, add this line under routes, with the API's own identifier as audience: \(routeLine(target)) "
-          + "With several credentials, add \"credentials: NAME\"; where the API is at another address, \"forward_to: URL\"."
+          + "With several credentials, add \"credentials: NAME\"; with none, write \"credentials: none\" in place of the "
+          + "audience; where the API is at another address, \"forward_to: URL\"."
         : "To allow it, add a match to a route that begins with \(target) and takes this path, or ask for one that has a route.",
       proxyStatus: "http_request_denied", proxyStatusDetails: "no route")
   }

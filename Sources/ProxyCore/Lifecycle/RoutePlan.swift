@@ -74,8 +74,10 @@ struct RoutePlan {
   }
 
   private static func poolLimits(_ configuration: ProxyConfiguration, loops: Int) -> UpstreamPool.Limits {
-    UpstreamPool.Limits(
+    // A share is at least 1, and no queue is none for every loop.
+    let queue = configuration.limits.queue
+    return UpstreamPool.Limits(
       connections: share(configuration.limits.upstreamConnections, of: loops),
-      queue: share(configuration.limits.queue, of: loops), idle: configuration.timeouts.upstreamIdle)
+      queue: queue == 0 ? 0 : share(queue, of: loops), idle: configuration.timeouts.upstreamIdle)
   }
 }
