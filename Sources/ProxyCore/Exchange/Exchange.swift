@@ -24,6 +24,8 @@ final class Exchange {
   /// The client's connection, from ``begin(on:)`` to ``finish()``.
   var connection: ClientConnection!
 
+  private let charge: MemoryCharge
+
   // Memory that is used again. What it holds is of this exchange only once the phase that fills it has run.
   /// The request's head, valid while ``ReceivedRequest/hasHead`` is true.
   var head = RequestHead()
@@ -52,6 +54,7 @@ final class Exchange {
 
   init(worker: Worker) {
     self.worker = worker
+    charge = MemoryCharge(MemoryCost.request, to: worker.memory)
     upload = BodyRelay(worker.buffers)
     download = BodyRelay(worker.buffers)
   }
@@ -66,6 +69,7 @@ final class Exchange {
       let decision = try matchRoute()
       try applyRules(decision)
       try applyLimits(decision.route)
+      if worker.memory.isTight { try await waitForMemory() }
       switch decision.plan {
       case .forward:
         if try goesNoFurther() { await answerOptions() } else { try await forward(decision.route) }
@@ -121,7 +125,10 @@ final class Exchange {
     endUpload()
     worker.buffers.takeBack(&attempt.answerInput)
     worker.buffers.takeBack(&holdings.answerOutput)
-    download.end()
+    if download.isBegun {
+      download.giveBackBuffers()
+      download.end()
+    }
     if holdings.tunnel != nil { holdings.tunnel!.giveBack(to: worker.buffers) }
     let ending = outcome.ending
     reset()

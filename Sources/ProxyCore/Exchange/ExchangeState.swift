@@ -67,7 +67,7 @@ struct Holdings {
   var pool: UpstreamPool?
   /// The host below a wildcard that the request goes to, where it goes to one.
   var requestedHost: RequestedHosts.Host?
-  /// What the client is sent before the response's content.
+  /// What the client is sent before the response's content, until ``Exchange/download`` has it.
   var answerOutput: ByteBuffer?
   /// What goes both ways, once CONNECT has been answered or the protocol has changed.
   var tunnel: TunnelRelay?
@@ -87,7 +87,7 @@ struct Attempt {
   var isRepetition = false
   /// Whether the upstream takes no more of the request's content.
   var uploadIsRefused = false
-  /// Bytes of the upstream's response, from the first one on.
+  /// Bytes of the upstream's response, from the first one on, until ``Exchange/download`` has them.
   var answerInput: ByteBuffer?
   /// Whether ``Exchange/answerHead`` is that of this attempt.
   var hasAnswerHead = false
