@@ -27,48 +27,91 @@ struct PathCharacters {
     var next = 0
     /// Up to which byte valid UTF-8 has been seen.
     var validEnd = 0
+    /// Where the last character begins that the level below has in an encoded form. Behind it both are the same.
+    var lastEscape = Int.max
   }
 
   /// How often a path may be decoded until nothing is left to decode. No program encodes more than twice.
   private static var mostLevels: Int { 8 }
 
   private var levels: [Level]
-  /// Whether the path is encoded more often than is looked at.
+  /// How many of them may have something else than the one below at the offset that is looked at, and behind it.
+  private var live: Int
+  /// Whether letters that some servers take for the same in another case are read as ASCII, or as one another.
+  private let ignoresCase: Bool
+  /// Whether the path cannot be looked at as a whole: it is encoded too often, or has an escape that comes about only when
+  /// something in the middle of it is decoded or left out.
   let isTooDeep: Bool
 
-  init(_ path: Span<UInt8>) {
+  init(_ path: Span<UInt8>, ignoresCase: Bool) {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(path.count)
     for index in path.indices { bytes.append(path[index]) }
     var level = Level(bytes: bytes, starts: Array(0...bytes.count))
     levels = [level]
+    self.ignoresCase = ignoresCase
     while levels.count < Self.mostLevels {
       guard let decoded = Self.decode(level) else { break }
       level = decoded
       levels.append(level)
     }
-    isTooDeep = levels.count == Self.mostLevels && Self.decode(level) != nil
+    live = levels.count
+    isTooDeep =
+      levels.count == Self.mostLevels && Self.decode(level) != nil || levels.contains { Self.hasHiddenEscape($0.bytes) }
   }
 
   /// Calls `visit` with each character that may begin at `offset`. Offsets must not decrease from call to call.
-  mutating func visit(at offset: Int, _ visit: (PathCharacter) -> Void) {
+  ///
+  /// Returns how many levels were looked at.
+  mutating func visit(at offset: Int, _ visit: (PathCharacter) -> Void) -> Int {
+    while live > 1, levels[live - 1].lastEscape < offset { live -= 1 }
     var seen: (byte: UInt8, end: Int)?
-    for index in levels.indices {
+    for index in 0..<live {
       Self.advance(&levels[index], to: offset)
-      let level = levels[index]
-      guard level.next < level.bytes.count, level.starts[level.next] == offset else { continue }
-      let byte = level.bytes[level.next]
-      let end = level.starts[level.next + 1]
+      let next = levels[index].next
+      guard next < levels[index].bytes.count, levels[index].starts[next] == offset else { continue }
+      let byte = levels[index].bytes[next]
+      let end = levels[index].starts[next + 1]
       if seen?.byte != byte || seen?.end != end {
         visit(PathCharacter(meaning: .byte(byte), isEncoded: index > 0, end: end))
         // Parsers of URLs leave out tabs and line ends.
-        if byte == 0x09 || byte == 0x0a || byte == 0x0d {
-          visit(PathCharacter(meaning: .nothing, isEncoded: true, end: end))
-        }
+        if Self.isLeftOut(byte) { visit(PathCharacter(meaning: .nothing, isEncoded: true, end: end)) }
       }
       seen = (byte, end)
-      if byte >= 0x80 { Self.visitSequence(&levels[index], visit) }
+      if byte >= 0x80 { Self.visitSequence(&levels[index], ignoresCase: ignoresCase, visit) }
     }
+    return live
+  }
+
+  private static func isLeftOut(_ byte: UInt8) -> Bool { byte == 0x09 || byte == 0x0a || byte == 0x0d }
+
+  /// Whether `bytes` have an escape that decoding them does not see: with something in the middle that other decoders leave
+  /// out, or with characters that are written in another form. No program writes such a thing.
+  private static func hasHiddenEscape(_ bytes: [UInt8]) -> Bool {
+    guard bytes.contains(where: { $0 >= 0x80 || isLeftOut($0) }) else { return false }
+    /// The character at `index` or behind what may be left out there, whether it is plain, and where the next one begins.
+    func character(_ index: Int) -> (byte: UInt8, isPlain: Bool, end: Int)? {
+      var index = index
+      var isPlain = true
+      while index < bytes.count {
+        if bytes[index] < 0x80, !isLeftOut(bytes[index]) { return (bytes[index], isPlain, index + 1) }
+        if let (byte, count) = asASCII(bytes, index) { return (byte, false, index + count) }
+        guard isLeftOut(bytes[index]) || validLength(bytes, index) == nil else { return nil }
+        index += 1
+        isPlain = false
+      }
+      return nil
+    }
+    var index = 0
+    while index < bytes.count {
+      defer { index += 1 }
+      guard bytes[index] == UInt8(ascii: "%") || bytes[index] >= 0x80, let percent = character(index),
+        percent.byte == UInt8(ascii: "%"), let high = character(percent.end), high.byte.isHexDigit,
+        let low = character(high.end), low.byte.isHexDigit
+      else { continue }
+      if !(percent.isPlain && high.isPlain && low.isPlain) { return true }
+    }
+    return false
   }
 
   /// Whether a character that begins with the `%` at `index` may be a dot. Sure if false.
@@ -86,15 +129,19 @@ struct PathCharacters {
 
   // MARK: UTF-8
 
-  private static func visitSequence(_ level: inout Level, _ visit: (PathCharacter) -> Void) {
+  private static func visitSequence(
+    _ level: inout Level, ignoresCase: Bool, _ visit: (PathCharacter) -> Void
+  ) {
     let first = level.next
-    let bytes = level.bytes
-    if let (character, count) = asASCII(bytes, first) {
+    if let (character, count) = asASCII(level.bytes, first) {
       visit(PathCharacter(meaning: .byte(character), isEncoded: true, end: level.starts[first + count]))
     }
     guard first >= level.validEnd else { return }
-    if let count = validLength(bytes, first) {
+    if let count = validLength(level.bytes, first) {
       level.validEnd = first + count
+      if ignoresCase, let folded = caseFolded(level.bytes, first, count) {
+        visit(PathCharacter(meaning: .byte(folded), isEncoded: true, end: level.starts[first + count]))
+      }
     } else {
       visit(PathCharacter(meaning: .nothing, isEncoded: true, end: level.starts[first + 1]))
     }
@@ -145,22 +192,63 @@ struct PathCharacters {
     }
   }
 
+  // MARK: Case
+
+  /// What stands for any character of a script with upper and lower case.
+  private static let anyLetter: UInt8 = 0x80
+
+  /// What a valid character of `count` bytes is where case is ignored: the ASCII letter that some servers take it for (`ı`
+  /// and `İ` for `i`, `ſ` for `s`, the Kelvin sign for `k`), or one byte for all characters of scripts with case; nil for
+  /// others.
+  private static func caseFolded(_ bytes: [UInt8], _ first: Int, _ count: Int) -> UInt8? {
+    switch (bytes[first], bytes[first + 1]) {
+    case (0xc4, 0xb0), (0xc4, 0xb1): UInt8(ascii: "i")
+    case (0xc5, 0xbf): UInt8(ascii: "s")
+    case (0xe2, 0x84) where bytes[first + 2] == 0xaa: UInt8(ascii: "k")
+    // Latin, Greek, Cyrillic, Armenian; Georgian, Cherokee and extensions; the scripts beyond the first plane.
+    case (0xc2...0xd6, _), (0xe1...0xe2, _), (0xea, _), (0xf0, _): anyLetter
+    default: nil
+    }
+  }
+
+  /// `label` in the form in which readings are compared with it where case is ignored.
+  static func caseFolded(_ label: [UInt8]) -> [UInt8] {
+    var folded: [UInt8] = []
+    var index = 0
+    while index < label.count {
+      let count = label[index] < 0x80 ? nil : validLength(label, index)
+      if let count, let letter = caseFolded(label, index, count) {
+        folded.append(letter)
+        index += count
+      } else {
+        folded.append(label[index].asciiLowercased)
+        index += 1
+      }
+    }
+    return folded
+  }
+
   // MARK: Percent-decoding
 
-  /// `bytes`, percent-decoded once.
-  static func decoded(_ bytes: [UInt8]) -> [UInt8] {
-    decode(Level(bytes: bytes, starts: Array(0...bytes.count)))?.bytes ?? bytes
+  /// `bytes`, percent-decoded until nothing is left to decode.
+  static func whollyDecoded(_ bytes: [UInt8]) -> [UInt8] {
+    var level = Level(bytes: bytes, starts: Array(0...bytes.count))
+    while let decoded = decode(level) { level = decoded }
+    return level.bytes
   }
 
   /// The level above; nil where nothing is left to decode.
   private static func decode(_ level: Level) -> Level? {
     guard level.bytes.contains(UInt8(ascii: "%")) else { return nil }
-    var decoded = Level(bytes: [], starts: [])
+    var decoded = Level(bytes: [], starts: [], lastEscape: -1)
+    decoded.bytes.reserveCapacity(level.bytes.count)
+    decoded.starts.reserveCapacity(level.bytes.count + 1)
     var index = 0
     while index < level.bytes.count {
       decoded.starts.append(level.starts[index])
       if let (byte, count) = character(level.bytes, index) {
         decoded.bytes.append(byte)
+        decoded.lastEscape = level.starts[index]
         index += count
       } else {
         decoded.bytes.append(level.bytes[index])

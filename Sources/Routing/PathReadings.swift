@@ -34,7 +34,8 @@ public enum PathReadings {
     }
   }
 
-  /// Whether servers may read `path` in more than one way. False for nearly all paths, and quick.
+  /// Whether servers may read `path` in more than one way. False for nearly all paths, and quick. Those need no comparison
+  /// with a tree unless ``PathTree/concernsPlainPaths`` says so.
   public static func exist(of path: Span<UInt8>) -> Bool {
     guard !isPlain(path) else { return false }
     var previous: UInt8 = 0

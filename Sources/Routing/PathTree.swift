@@ -16,6 +16,8 @@ public final class PathTree: Sendable {
     var atName: [Int] = []
     /// The values of prefixes that end with a slash, such as `/api/`.
     var inside: [Int] = []
+    /// The nearest directory above that has values; the root where there is none.
+    var above = 0
   }
 
   private struct Edge: Hashable {
@@ -26,41 +28,51 @@ public final class PathTree: Sendable {
   let nodes: [Node]
   /// Whether labels are in lower case and compared with readings in lower case.
   let ignoresCase: Bool
-  /// Whether some label has a space, for which forms have `+`.
-  let hasSpaces: Bool
-  private let nodeOfPrefix: [PathPrefix: Int]
+  /// Whether paths without encodings have to be compared, too: case is ignored, or a prefix has an encoding, which servers
+  /// read as what it stands for.
+  public let concernsPlainPaths: Bool
+  private let nodesOfPrefix: [PathPrefix: [Int]]
 
   /// The tree of `prefixes`, each with a value that the caller chooses.
   public init(_ prefixes: [(prefix: PathPrefix, value: Int)], ignoresCase: Bool = false) {
     self.ignoresCase = ignoresCase
     var nodes = [Node(label: [], parent: 0)]
-    var nodeOfPrefix: [PathPrefix: Int] = [:]
+    var nodesOfPrefix: [PathPrefix: [Int]] = [:]
     var known: [Edge: Int] = [:]
     for (prefix, value) in prefixes {
-      let read = Self.asRead(prefix.bytes, ignoresCase)
-      var node = 0
-      for label in read.split(separator: UInt8(ascii: "/")) {
-        let edge = Edge(parent: node, label: Array(label))
-        node = known[edge] ?? nodes.count
-        guard node == nodes.count else { continue }
-        known[edge] = node
-        nodes.append(Node(label: edge.label, parent: edge.parent))
-        nodes[edge.parent].children.append(node)
+      for labels in Self.readings(of: prefix.bytes, ignoresCase) {
+        var node = 0
+        for label in labels {
+          let edge = Edge(parent: node, label: label)
+          node = known[edge] ?? nodes.count
+          guard node == nodes.count else { continue }
+          known[edge] = node
+          nodes.append(Node(label: edge.label, parent: edge.parent))
+          nodes[edge.parent].children.append(node)
+        }
+        if prefix.bytes.last == UInt8(ascii: "/") {
+          nodes[node].inside.append(value)
+        } else {
+          nodes[node].atName.append(value)
+        }
+        nodesOfPrefix[prefix, default: []].append(node)
       }
-      if read.last == UInt8(ascii: "/") { nodes[node].inside.append(value) } else { nodes[node].atName.append(value) }
-      nodeOfPrefix[prefix] = node
     }
     for index in nodes.indices {
       let children = nodes[index].children
       nodes[index].children = children.sorted { nodes[$0].label.lexicographicallyPrecedes(nodes[$1].label) }
+      // Parents stand before their children.
+      let parent = nodes[index].parent
+      nodes[index].above = nodes[parent].hasValues ? parent : nodes[parent].above
     }
     self.nodes = nodes
-    hasSpaces = nodes.contains { $0.label.contains(UInt8(ascii: " ")) }
-    self.nodeOfPrefix = nodeOfPrefix
+    self.nodesOfPrefix = nodesOfPrefix
+    concernsPlainPaths = ignoresCase || prefixes.contains { PathReadings.exist(of: $0.prefix.bytes.span) }
   }
 
-  /// The directory of `prefix`, one of those that the tree was made of; the root where `prefix` is nil.
-  func node(of prefix: PathPrefix?) -> Int { prefix.flatMap { nodeOfPrefix[$0] } ?? 0 }
+  /// The directories of `prefix`, one of those that the tree was made of: one for each way to read it. The root where
+  /// `prefix` is nil.
+  func nodes(of prefix: PathPrefix?) -> [Int] { prefix.flatMap { nodesOfPrefix[$0] } ?? [0] }
 
   /// Calls `visit` with the values of the prefixes that cover a path, the longest first, until it returns true.
   ///
@@ -72,7 +84,7 @@ public final class PathTree: Sendable {
       if !isName, !nodes[node].inside.isEmpty, visit(nodes[node].inside) { return }
       if !nodes[node].atName.isEmpty, visit(nodes[node].atName) { return }
       guard node != 0 else { return }
-      (node, isName) = (nodes[node].parent, false)
+      (node, isName) = (nodes[node].above, false)
     }
   }
 
@@ -105,13 +117,29 @@ public final class PathTree: Sendable {
     return low
   }
 
-  private static func asRead(_ bytes: [UInt8], _ ignoresCase: Bool) -> [UInt8] {
-    var decoded = bytes
-    while true {
-      let again = PathCharacters.decoded(decoded)
-      if again == decoded { break }
-      decoded = again
+  /// The segments of a prefix as servers read them: decoded before or after the path is split, and with `+` as it is or
+  /// as a space.
+  private static func readings(of bytes: [UInt8], _ ignoresCase: Bool) -> [[[UInt8]]] {
+    let (slash, backslash) = (UInt8(ascii: "/"), UInt8(ascii: "\\"))
+    var readings = [bytes.split(separator: slash).map { PathCharacters.whollyDecoded(Array($0)) }]
+    let decoded = PathCharacters.whollyDecoded(bytes)
+    // The content of a path whose name is a slash, as a vhost of RabbitMQ may have, is not that of its parent.
+    let split = decoded.split(omittingEmptySubsequences: false) { $0 == slash || $0 == backslash }.map { Array($0) }
+    if split.dropFirst().dropLast(decoded.last == slash ? 1 : 0).allSatisfy({ !$0.isEmpty }) {
+      readings.append(split.filter { !$0.isEmpty })
     }
-    return ignoresCase ? decoded.map(\.asciiLowercased) : decoded
+    if bytes.contains(UInt8(ascii: "+")) {
+      readings += readings.map { $0.map { $0.map { $0 == UInt8(ascii: "+") ? UInt8(ascii: " ") : $0 } } }
+    }
+    var distinct: [[[UInt8]]] = []
+    for reading in readings {
+      let reading = ignoresCase ? reading.map(PathCharacters.caseFolded) : reading
+      if !distinct.contains(reading) { distinct.append(reading) }
+    }
+    return distinct
   }
+}
+
+extension PathTree.Node {
+  fileprivate var hasValues: Bool { !inside.isEmpty || !atName.isEmpty }
 }

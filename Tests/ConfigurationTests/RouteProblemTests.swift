@@ -116,6 +116,21 @@ struct RouteProblemTests {
         "[{ name: a, match: a//b, audience: x }]",
         #"4:22: routes[0].match must be \#(host), not "a//b"; leave out the double slash"#),
       Case(
+        "[{ name: a, match: a/b;v=1/c, audience: x }]",
+        #"4:22: routes[0].match must be \#(host), not "a/b;v=1/c"; leave out ; and what follows it, which many servers take for parameters and no part of the path"#
+      ),
+      Case(
+        "[{ name: a, match: a/b./c, audience: x }]",
+        #"4:22: routes[0].match must be \#(host), not "a/b./c"; leave out the dots and spaces at the edge of "b.", as some servers do"#
+      ),
+      Case(
+        "[{ name: a, match: a/%20b, audience: x }]",
+        #"4:22: routes[0].match must be \#(host), not "a/%20b"; leave out the dots and spaces at the edge of "%20b", as some servers do"#
+      ),
+      Case(
+        "[{ name: a, match: a/%61dmin, audience: x }]",
+        #"4:22: routes[0].match must be \#(host), not "a/%61dmin"; write a instead of %61, which means the same"#),
+      Case(
         "[{ name: a, match: a/%zz, audience: x }]",
         #"4:22: routes[0].match must be \#(host), not "a/%zz"; a % must be followed by two hexadecimal digits"#),
       Case(

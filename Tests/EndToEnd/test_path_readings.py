@@ -274,6 +274,23 @@ def test_the_log_names_the_kind_and_two_readings(start_proxy, origin):
     assert len(origin.requests) == 2
 
 
+def test_a_prefix_with_encodings_is_guarded_however_it_is_written(start_proxy, origin):
+    strict = {"mount": None, "forward_to": origin.url, **STRICT}
+    proxy = start_proxy(
+        {"match": "api.test", "mount": None, "forward_to": origin.url, "paths_ignore_case": True},
+        {"name": "user", "match": "api.test/u%40x", **strict}, {"name": "slash", "match": "api.test/a%2Fb", **strict},
+        {"name": "admin", "match": "api.test/admin", **strict},
+        {"name": "paths", "match": "paths.test", "mount": None, "forward_to": origin.url, "paths": ["/projects/g%2Fa"]})
+    client = proxy.connect()
+    refused = ["api.test/u@x", "api.test/a/b/x", "api.test/adm%c4%b1n", "api.test/x/.%25%0a2e/admin", "api.test/admin+",
+               "paths.test/projects/g%2Fa/../a/x", "paths.test/projects/a/x"]
+    for path in refused:
+        assert client.exchange(get("http://" + path)).status == 403, path
+    for path in ["api.test/u@y", "api.test/a/c", "api.test/c++", "paths.test/projects/g%2Fa/x"]:
+        assert client.exchange(get("http://" + path)).status == 200, path
+    assert len(origin.requests) == 4
+
+
 def test_a_long_path_that_is_refused_takes_no_memory(start_proxy, origin):
     proxy = start_proxy({"match": "api.test", "mount": None, "forward_to": origin.url},
                         {"name": "admin", "match": "api.test/admin", "mount": None, "forward_to": origin.url},

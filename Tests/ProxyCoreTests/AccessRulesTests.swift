@@ -118,6 +118,20 @@ struct AccessRulesTests {
     }
   }
 
+  @Test(
+    "with an encoded slash are not left by dot segments that some servers count otherwise",
+    arguments: [
+      ("/projects/g%2Fa/x", true), ("/projects/g%2Fa", true), ("/projects/g%2Fa/x/../y", true),
+      ("/projects/g%2Fa/../a/x", false), ("/projects/g%2Fa/x/../../b/x", false), ("/projects/a/x", false),
+      ("/projects/g/a/x", false), ("/api/queues/%2F/orders", true), ("/api/queues/%2F/../queues/secret", false),
+      ("/api/queues/vh/secret", false),
+    ])
+  func encodedSlashes(path: String, isAllowed: Bool) {
+    let rules = rules { $0.paths = ["/projects/g%2Fa", "/projects/g%2Fb", "/api/queues/%2F/", "/api/overview"] }
+    let bytes = Array(path.utf8)
+    if case .allowed = rules.rule(on: bytes.span) { #expect(isAllowed) } else { #expect(!isAllowed) }
+  }
+
   @Test("heed the case of paths unless the upstream does not")
   func caseOfPaths() {
     var allow = RouteRules()

@@ -59,6 +59,11 @@ struct PathReadingsTests {
     "///evil/admin",
     "////evil//admin", "/%2fevil/admin", "/%5c%5cevil/admin", "//evil%2fadmin", "//evil%5cadmin", "/.//evil/admin",
     "/x/..//evil/admin",
+    // A host behind something that is left out, and two of them.
+    "/;/host/admin", "/;x/host/admin", "/.;/host/admin", "/%3b/host/admin", "/::$DATA/host/admin", "/x/../;/host/admin",
+    "/(S(x))/host/admin", "//x;%2f../h//admin",
+    // A plus sign that is a space at the edge of a name.
+    "/admin+", "/+admin", "/x/..+/admin",
     // Several at once.
     "/x;y/%2e%2e%5c%2561dmin%20;z", "//x/..%c0%af.%2fadmin.%23",
   ]
@@ -128,8 +133,62 @@ struct PathReadingsTests {
     #expect(conflict(path, ["", "/d", "/d/admin"]) != "", "\(path)")
   }
 
+  @Test(
+    "an escape that comes about only when something is decoded or left out is not looked into",
+    arguments: [
+      "/%25%0a61dmin", "/x/.%25%0a2e/admin", "/x/.%25%092e/admin", "/%25%ff61dmin", "/%c0%a561dmin",
+      "/x/%c0%a52e%c0%a52e/admin", "/%ef%bc%8561dmin", "/%256%0a1dmin", "/%25%ef%bc%961dmin",
+    ])
+  func hiddenEscapes(_ path: String) {
+    #expect(conflict(path, ["", "/admin"]) == "too many")
+    #expect(conflict("/base" + path, ["/base", "/base/x"]) == "too many")
+  }
+
+  @Test("a percent sign and other characters without such an escape are served")
+  func harmlessPercentSigns() {
+    for path in ["/100%25%0A", "/a%25%E4%BD%A0", "/%25%0d%0azz", "/%EF%BC%85", "/%e9%25", "/%E4%BD%A0%25zz"] {
+      #expect(conflict(path, ["", "/admin"]) == "", "\(path)")
+    }
+  }
+
+  @Test("a prefix has the readings of its own encodings")
+  func readingsOfPrefixes() {
+    // Decoded after the path is split, %2F leads no deeper.
+    for path in ["/projects/g%2Fa/../a/x", "/projects/g%2Fa/x/../../b/x", "/projects/g%2Fa/.."] {
+      #expect(conflict(path, ["/projects/g%2Fa"]).hasPrefix("out: "), "\(path)")
+      #expect(conflict(path, ["/projects/g%2Fa", "/projects/g%2Fb"]).hasPrefix("out: "), "\(path)")
+    }
+    #expect(conflict("/projects/g%2Fa/x", ["/projects/g%2Fa", "/projects/g%2Fb"]) == "")
+    for path in ["/u@x", "/u%40x/y", "/%75@x"] {
+      #expect(conflict(path, ["", "/u%40x"]) == (path == "/u%40x/y" ? "" : "/u%40x: /u@x"))
+    }
+    for path in ["/a/b/x", "/a%2fb", "/a%5cb"] { #expect(conflict(path, ["", "/a%2Fb"]) != "", "\(path)") }
+    // The vhost of RabbitMQ that is a slash is not all of them.
+    for path in ["/api/queues/vh/q%20x", "/api/queues/vh%20x/q", "/api/queues/%2F/q%20x"] {
+      #expect(conflict(path, ["/api/queues", "/api/queues/%2F"]) == "", "\(path)")
+    }
+    func concerns(_ prefix: String) -> Bool { PathTree([(PathPrefix(prefix), 0)]).concernsPlainPaths }
+    #expect(concerns("/u%40x") && concerns("/a+b") && !concerns("/admin/x-1.2_y~z") && !concerns(""))
+  }
+
+  @Test("where case is ignored, letters beyond ASCII are what some runtimes take them for")
+  func foldedLetters() {
+    for path in ["/adm%c4%b1n/x", "/ADM%C4%B0N/", "/adm%C4%B0n", "/%41DM%c4%b1N"] {
+      #expect(conflict(path, ["", "/admin"], ignoresCase: true).hasPrefix("/admin: "), "\(path)")
+      #expect(conflict(path, ["", "/admin"]) == "", "\(path)")
+    }
+    #expect(conflict("/ta%c5%bfks", ["", "/tasks"], ignoresCase: true) != "")
+    #expect(conflict("/%e2%84%aaeys", ["", "/keys"], ignoresCase: true) != "")
+    #expect(conflict("/caf%C3%89", ["", "/caf%C3%A9"], ignoresCase: true) != "")
+    #expect(conflict("/%D0%9C%D0%B8%D1%80/x", ["", "/%D0%BC%D0%B8%D1%80"], ignoresCase: true) != "")
+    #expect(conflict("/%E6%97%A5%E6%9C%AC", ["", "/%E4%B8%AD%E5%9B%BD"], ignoresCase: true) == "")
+    // Of two that differ in case alone neither has a path to itself.
+    #expect(conflict("/admin", ["/Admin", "/admin"], ignoresCase: true) != "")
+  }
+
   @Test("where a prefix has a space, a plus sign stands for it, too")
   func plus() {
+    #expect(conflict("/a%20b/x", ["", "/a+b"]) != "")
     #expect(conflict("/a+b/x", ["", "/a%20b"]) == "/a%20b: /a%20b/x")
     #expect(conflict("/a%2Bb/x", ["", "/a%20b"]) != "")
     #expect(conflict("/a+b/x", ["", "/ab"]) == "")
@@ -199,7 +258,7 @@ struct PathReadingsTests {
     let up = String(repeating: "/..", count: 30)
     let found = conflict("/m" + path + up, ["/m/", "/m/admin"])
     #expect(found.hasPrefix("out: ") || found.hasPrefix("/m/admin: ") || found == "too many", "\(found.prefix(80))")
-    #expect(count > 2_000 || found != "too many")
+    #expect(count > 1_000 || found != "too many")
   }
 
   @Test("no server reaches a stricter prefix through a laxer one: random paths and tables against random servers")

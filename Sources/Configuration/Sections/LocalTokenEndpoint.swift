@@ -63,7 +63,7 @@ extension Format<LocalTokenEndpoint> {
         throw Refusal("leave out the scheme; the URL of the authorization server belongs to credentials")
       }
       guard !text.hasPrefix("/") else {
-        try PathSyntax.check(text)
+        try PathSyntax.checkPrefix(text)
         return .path(text)
       }
       let match = try Format<Match>.match.read(text)

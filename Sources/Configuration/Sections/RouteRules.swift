@@ -89,7 +89,7 @@ extension Format<String> {
   /// What a path begins with.
   static var pathPrefix: Self {
     Format("a path such as /v1/") { text throws(Refusal) in
-      try PathSyntax.check(text)
+      try PathSyntax.checkPrefix(text)
       return text
     }
   }

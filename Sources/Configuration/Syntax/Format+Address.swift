@@ -63,7 +63,7 @@ extension Format<Match> {
       let isWildcard = written.contains("*") && !written.contains("@")
       let authority = isWildcard ? try domain(of: written) : try Authority(written)
       let path = String(text[pathStart...])
-      if !path.isEmpty { try PathSyntax.check(path) }
+      if !path.isEmpty { try PathSyntax.checkPrefix(path) }
       return Match(
         host: authority.host.text, port: authority.port, path: path == "/" ? "" : path, isWildcard: isWildcard)
     }
@@ -89,7 +89,7 @@ extension Format<String> {
   static var mount: Self {
     Format("a path such as /orders") { text throws(Refusal) in
       guard text != "/" else { return "" }
-      try PathSyntax.check(text)
+      try PathSyntax.checkPrefix(text)
       return text.hasSuffix("/") ? String(text.dropLast()) : text
     }
   }

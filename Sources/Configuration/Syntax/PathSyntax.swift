@@ -13,6 +13,29 @@ enum PathSyntax {
     guard !segments.dropLast().contains("") else { throw Refusal("leave out the double slash") }
   }
 
+  /// Refuses `path`, by which routes or what they serve are chosen, also where servers take it for another one.
+  static func checkPrefix(_ path: String) throws(Refusal) {
+    try check(path)
+    guard !path.contains(";") else {
+      throw Refusal("leave out ; and what follows it, which many servers take for parameters and no part of the path")
+    }
+    for segment in path.split(separator: "/") {
+      let plain = segment.replacing("%20", with: " ").replacing("%2E", with: ".").replacing("%2e", with: ".")
+      guard !plain.hasSuffix("."), !plain.hasSuffix(" "), !plain.hasPrefix(" ") else {
+        throw Refusal("leave out the dots and spaces at the edge of \"\(segment)\", as some servers do")
+      }
+    }
+    let bytes = Array(path.utf8)
+    for index in bytes.indices where bytes[index] == UInt8(ascii: "%") {
+      guard let high = bytes[index + 1].hexValue, let low = bytes[index + 2].hexValue else { continue }
+      let byte = high << 4 | low
+      if byte.isLetter || byte.isDigit || "-._~".utf8.contains(byte) {
+        let written = String(decoding: bytes[index...index + 2], as: UTF8.self)
+        throw Refusal("write \(Character(Unicode.Scalar(byte))) instead of \(written), which means the same")
+      }
+    }
+  }
+
   /// Refuses bytes that do not belong in a URL as they are.
   static func checkBytes(_ bytes: [UInt8]) throws(Refusal) {
     for (index, byte) in bytes.enumerated() {

@@ -9,7 +9,6 @@ final class AccessRules: Sendable {
   private let methods: [[UInt8]]?
   private let paths: [PathPrefix]?
   private let pathTrees: PathTrees?
-  private let ignoresPathCase: Bool
   private let isChosenByPath: Bool
   /// The methods that are served, as Allow lists them; "" where no rule names any.
   let allowedMethods: String
@@ -21,7 +20,6 @@ final class AccessRules: Sendable {
   ///   route may forward.
   init(_ rules: RouteRules, ignoresPathCase: Bool = false, isChosenByPath: Bool = false) {
     clients = rules.allow
-    self.ignoresPathCase = ignoresPathCase
     self.isChosenByPath = isChosenByPath
     pathTrees = rules.paths.map { paths in
       PathTrees(paths.map { (PathPrefix($0), 1) }, ignoresCase: ignoresPathCase)
@@ -82,7 +80,7 @@ final class AccessRules: Sendable {
     for candidate in paths where candidate.covers(path) && candidate.length >= prefix?.length ?? 0 {
       prefix = candidate
     }
-    guard ignoresPathCase || PathReadings.exist(of: path) else { return prefix == nil ? .denied : .allowed }
+    guard pathTrees.concern(path) else { return prefix == nil ? .denied : .allowed }
     let question = PathReadings.Question(prefix: prefix, isConfined: false, expected: prefix == nil ? nil : 1)
     switch pathTrees.compare(path, question, outcome: { $0 }) {
     case .same: return prefix == nil ? .denied : .allowed

@@ -13,8 +13,6 @@ struct HostRoutes: Sendable {
   /// Those with a port of their own first.
   private var paths = PathTable<[PortRoute]>()
   private var trees: PathTrees?
-  /// Whether some route leads to an upstream that ignores the case of paths: it takes part in every choice by path.
-  private(set) var ignoresCase = false
   private var ports: Set<UInt16> = []
   private var hasDefaultPorts = false
   /// Those that serve requests, in the order in which they were added.
@@ -49,11 +47,13 @@ struct HostRoutes: Sendable {
     let prefixes = paths.entries.enumerated().map { (prefix: $1.prefix, value: $0) }
     guard prefixes.contains(where: { $0.prefix.length > 0 }) else { return }
     trees = PathTrees(prefixes, ignoresCase: ignoresCase)
-    self.ignoresCase = ignoresCase
   }
 
   /// Whether the path of a request decides about its route.
   var dependsOnPath: Bool { trees != nil }
+
+  /// Whether the readings of `path` have to be compared.
+  func concernsReadings(of path: Span<UInt8>) -> Bool { trees?.concern(path) ?? PathReadings.exist(of: path) }
 
   /// Compares where the readings of `path`, which has a route on `port`, lead to.
   func compareReadings(

@@ -13,8 +13,10 @@ struct PathTrees: Sendable {
     ignoringCase = ignoresCase ? PathTree(prefixes, ignoresCase: true) : nil
   }
 
-  /// Whether an upstream ignores case.
-  var ignoresCase: Bool { ignoringCase != nil }
+  /// Whether the readings of `path` have to be compared.
+  func concern(_ path: Span<UInt8>) -> Bool {
+    ignoringCase != nil || exact.concernsPlainPaths || PathReadings.exist(of: path)
+  }
 
   /// Compares what the readings of `path` lead to, also those of a server that ignores case where there is one.
   func compare(

@@ -91,7 +91,7 @@ final class RouteTable: Sendable {
     guard let position = position(of: host, port), let found = hosts[position].find(port, path) else { return .nothing }
     let route = routes[found.route]
     let dependsOnPath = hosts[position].dependsOnPath || !route.policy.basePath.isEmpty
-    guard dependsOnPath, mayBeMisread(path, ignoringCase: hosts[position].ignoresCase) else {
+    guard dependsOnPath, hosts[position].concernsReadings(of: path) else {
       return .route(route, mountLength: 0)
     }
     let verdict = hosts[position].compareReadings(of: path, port, Self.question(found.prefix, route))
@@ -131,7 +131,7 @@ final class RouteTable: Sendable {
   func route(mountedAt path: Span<UInt8>) -> Finding {
     guard let mount = mounts.entry(covering: path, where: { _ in true }) else { return .nothing }
     let route = routes[mount.value]
-    guard mayBeMisread(path, ignoringCase: mountTrees.ignoresCase) else {
+    guard mountTrees.concern(path) else {
       return .route(route, mountLength: mount.prefix.length)
     }
     let verdict = mountTrees.compare(path, Self.question(mount.prefix, route)) { $0 }
@@ -178,10 +178,6 @@ final class RouteTable: Sendable {
 
   /// The route for whose applications the proxy answers token requests at `path` of its own.
   func tokenEndpoint(at path: Span<UInt8>) -> ProxyRoute? { tokenEndpoints.route(at: path).map { routes[$0] } }
-
-  private func mayBeMisread(_ path: Span<UInt8>, ignoringCase: Bool) -> Bool {
-    ignoringCase || PathReadings.exist(of: path)
-  }
 
   // A route that takes every path and forwards it as it is cannot be left: above the root there is nothing.
   private static func question(_ prefix: PathPrefix, _ route: ProxyRoute) -> PathReadings.Question {
