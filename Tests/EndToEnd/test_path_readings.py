@@ -277,7 +277,7 @@ def test_the_log_names_the_kind_and_two_readings(start_proxy, origin):
 def test_a_prefix_with_encodings_is_guarded_however_it_is_written(start_proxy, origin):
     strict = {"mount": None, "forward_to": origin.url, **STRICT}
     proxy = start_proxy(
-        {"match": "api.test", "mount": None, "forward_to": origin.url, "paths_ignore_case": True},
+        {"match": "api.test", "mount": None, "forward_to": origin.url, "paths_ignore_case": "true"},
         {"name": "user", "match": "api.test/u%40x", **strict}, {"name": "slash", "match": "api.test/a%2Fb", **strict},
         {"name": "admin", "match": "api.test/admin", **strict},
         {"name": "paths", "match": "paths.test", "mount": None, "forward_to": origin.url, "paths": ["/projects/g%2Fa"]})
