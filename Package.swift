@@ -89,6 +89,7 @@ let package = Package(
         "Addresses", "Bytes", "COpenSSL", "CLinux", "Cryptography", "Locks", "Reactor", "Secrets", "SecureStreams",
         systemPackage,
       ]),
+    module("TrustSetup", ["Cryptography", "Secrets"]),
     module("HTTPService", ["Addresses", "Bytes", "Encodings", "HTTPWire", "Reactor", systemPackage]),
     module("Admin", ["HTTPService", "Reactor", systemPackage]),
     module("Sandbox", ["Cryptography", "Encodings", "HTTPService", "Locks", "Reactor", systemPackage]),
@@ -103,7 +104,8 @@ let package = Package(
     .executableTarget(
       name: "m2m-proxy",
       dependencies: [
-        "Configuration", "Cryptography", "Interception", "ProxyCore", "Secrets", "Telemetry", argumentParser, logging,
+        "Configuration", "Cryptography", "Interception", "ProxyCore", "Secrets", "Telemetry", "TrustSetup",
+        argumentParser, logging,
         systemPackage,
       ],
       swiftSettings: strict, linkerSettings: bound),

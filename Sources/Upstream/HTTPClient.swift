@@ -84,3 +84,121 @@ public final class HTTPClient {
     unsafe bytes.deallocate()
   }
 }
+
+/// A small request that libcurl makes as a whole: for token endpoints, not for what is proxied.
+public struct ClientRequest {
+  /// An http or https URL.
+  public var url: String
+  /// The complete field lines, without line ends. `Content-Length` is libcurl's affair.
+  public var fieldLines: [String]
+  /// The content of the POST request.
+  public var body: [UInt8]
+  /// From the first look at DNS to the last byte of the answer.
+  public var timeout: Duration
+  /// How much of the answer's content is kept, in bytes.
+  public var responseLimit: Int
+  /// How the connection is made.
+  public var options: ConnectionOptions
+
+  /// A request of these parts.
+  public init(
+    url: String, fieldLines: [String], body: [UInt8], timeout: Duration, responseLimit: Int,
+    options: ConnectionOptions = ConnectionOptions()
+  ) {
+    self.url = url
+    self.fieldLines = fieldLines
+    self.body = body
+    self.timeout = timeout
+    self.responseLimit = responseLimit
+    self.options = options
+  }
+}
+
+/// The answer to a ``ClientRequest``.
+public struct ClientResponse: Sendable {
+  /// The status code.
+  public var status: Int
+  /// The fields as received, in their order; names in lower case.
+  public var fields: [(name: String, value: String)]
+  /// The content, up to the request's limit.
+  public var body: [UInt8]
+  /// Whether there was more content than the limit.
+  public var isCut: Bool
+
+  /// The value of the first field called `name`, in lower case.
+  public func value(of name: String) -> String? {
+    fields.first { $0.name == name }?.value
+  }
+}
+
+/// Field lines for libcurl, in memory that is wiped afterwards: they may hold credentials.
+@safe final class FieldLines {
+  private(set) var list: UnsafeMutablePointer<curl_slist>?
+
+  init(_ lines: [String]) {
+    for line in lines { unsafe list = curl_slist_append(list, line) }
+  }
+
+  deinit {
+    var line = unsafe list
+    while let current = unsafe line {
+      unsafe explicit_bzero(current.pointee.data, strlen(current.pointee.data))
+      unsafe line = current.pointee.next
+    }
+    unsafe curl_slist_free_all(list)
+  }
+}
+
+/// Gathers what libcurl hands over of an answer, within bounds.
+final class ResponseCollector {
+  /// Whether there was more than is kept.
+  private(set) var isCut = false
+
+  private let limit: Int
+  private var body: [UInt8] = []
+  private var fields: [(name: String, value: String)] = []
+  private var fieldBytes = 0
+
+  private static let fieldLimit = 64 * 1024
+
+  init(limit: Int) {
+    self.limit = limit
+  }
+
+  /// Takes a piece of the content; anything but its size tells libcurl to stop.
+  func add(body piece: UnsafeRawBufferPointer) -> Int {
+    let room = limit - body.count
+    unsafe body.append(contentsOf: piece.prefix(room))
+    guard piece.count <= room else {
+      isCut = true
+      return 0
+    }
+    return piece.count
+  }
+
+  /// Takes a line of the head.
+  func add(line: UnsafeRawBufferPointer) -> Int {
+    fieldBytes += line.count
+    guard fieldBytes <= Self.fieldLimit else { return 0 }
+    let text = unsafe String(decoding: line, as: UTF8.self)
+    if text.hasPrefix("HTTP/") {
+      // The head of an interim answer came before: only the last one counts.
+      fields.removeAll()
+    } else if let colon = text.firstIndex(of: ":") {
+      let value = text[text.index(after: colon)...]
+      fields.append((text[..<colon].lowercased(), Self.trimmed(value)))
+    }
+    return line.count
+  }
+
+  func response(status: Int) -> ClientResponse {
+    ClientResponse(status: status, fields: fields, body: body, isCut: isCut)
+  }
+
+  private static func trimmed(_ value: Substring) -> String {
+    var value = value
+    while let first = value.first, first.isWhitespace { value.removeFirst() }
+    while let last = value.last, last.isWhitespace { value.removeLast() }
+    return String(value)
+  }
+}

@@ -1,3 +1,8 @@
+internal import CCurl
+internal import Glibc
+internal import Reactor
+internal import SystemPackage
+
 /// Why there is no connection to an upstream or a token endpoint, or none any more.
 public enum UpstreamError: Error, Equatable, Sendable {
   /// The name could not be resolved.
@@ -48,5 +53,37 @@ extension UpstreamError: CustomStringConvertible {
     case .clientShare: "this client has as many requests under way as one client may"
     case .noDescriptors: "no file descriptor is left for another connection"
     }
+  }
+}
+
+extension UpstreamError {
+  /// The error for a transfer that ended with `code`; `detail` is what libcurl wrote about it, if it did.
+  init(_ code: CURLcode, detail: String) {
+    let text = detail.isEmpty ? unsafe String(cString: curl_easy_strerror(code)) : detail
+    self =
+      switch code {
+      case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: .dns(text)
+      case CURLE_COULDNT_CONNECT: .connect(text)
+      case CURLE_OPERATION_TIMEDOUT: .connectTimeout(text)
+      case CURLE_PEER_FAILED_VERIFICATION: .certificate(text)
+      case CURLE_SSL_CONNECT_ERROR, CURLE_SSL_CIPHER, CURLE_SSL_CERTPROBLEM, CURLE_SSL_ISSUER_ERROR,
+        CURLE_USE_SSL_FAILED, CURLE_SSL_ENGINE_INITFAILED, CURLE_SSL_CACERT_BADFILE:
+        .tls(text)
+      case CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_GOT_NOTHING, CURLE_PARTIAL_FILE: .broken(text)
+      default: .other(text)
+      }
+  }
+}
+
+/// Whether a connection failed for want of descriptors, which libcurl reports as one failure or another.
+enum DescriptorShortage {
+  /// Whether there is no descriptor for a new socket at this moment.
+  static var isPresent: Bool {
+    let number = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    guard number < 0 else {
+      _ = Descriptor(owning: number)
+      return false
+    }
+    return Errno.last.isShortage
   }
 }

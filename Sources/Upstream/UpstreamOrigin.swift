@@ -1,3 +1,7 @@
+internal import COpenSSL
+internal import Glibc
+public import Secrets
+
 /// Where a connection goes (RFC 9110 section 4.3.1): scheme, host and port.
 public struct UpstreamOrigin: Hashable, Sendable {
   /// Whether TLS is spoken.
@@ -30,4 +34,92 @@ public struct UpstreamOrigin: Hashable, Sendable {
   public var authority: String { "\(host.contains(":") ? "[\(host)]" : host):\(port)" }
 
   var url: String { name + "/" }
+}
+
+/// What a connection needs beyond the address it leads to.
+public struct ConnectionOptions: Hashable, Sendable {
+  /// The certificate that is shown to a server that asks for one, over TLS.
+  public var clientCertificate: ClientCertificate?
+  /// The proxy that the connection is made through.
+  public var parentProxy: ParentProxy?
+  /// Whether a server that ends a TLS connection without close_notify is taken to have sent everything.
+  public var acceptsTruncation: Bool
+
+  /// Options of these parts; without any the connection is a direct one, from nobody in particular.
+  public init(
+    clientCertificate: ClientCertificate? = nil, parentProxy: ParentProxy? = nil, acceptsTruncation: Bool = false
+  ) {
+    self.clientCertificate = clientCertificate
+    self.parentProxy = parentProxy
+    self.acceptsTruncation = acceptsTruncation
+  }
+}
+
+/// A client's certificate by its PEM files. They are read for each connection: renewed ones need no restart.
+public struct ClientCertificate: Hashable, Sendable {
+  /// The certificate, and the intermediate ones behind it.
+  public let certificateFile: String
+  /// Its private key.
+  public let keyFile: String
+
+  /// The certificate in these files.
+  public init(certificateFile: String, keyFile: String) {
+    self.certificateFile = certificateFile
+    self.keyFile = keyFile
+  }
+}
+
+/// An HTTP proxy that makes connections for others (CONNECT, RFC 9110 section 9.3.6).
+public struct ParentProxy: Hashable, Sendable {
+  /// A name, or an IP address without brackets.
+  public let host: String
+  /// The port.
+  public let port: UInt16
+  /// User and password with a colon between, for HTTP Basic; nil where the proxy asks for none.
+  public let credentials: Secret?
+
+  /// The proxy of these parts.
+  public init(host: String, port: UInt16, credentials: Secret? = nil) {
+    self.host = host
+    self.port = port
+    self.credentials = credentials
+  }
+
+  /// Host and port, as messages name the proxy.
+  var name: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}
+
+extension ParentProxy {
+  /// The Proxy-Authorization line of CONNECT requests (RFC 7617), if the proxy asks for credentials.
+  ///
+  /// libcurl could make it, but takes percent signs in passwords for an encoding, in some of its versions.
+  var fieldLine: String? {
+    credentials?.withBytes { bytes in
+      var encoded = [UInt8](repeating: 0, count: (bytes.count + 2) / 3 * 4 + 1)
+      defer { unsafe explicit_bzero(&encoded, encoded.count) }
+      let count = unsafe bytes.withUnsafeBufferPointer {
+        unsafe EVP_EncodeBlock(&encoded, $0.baseAddress, Int32(clamping: $0.count))
+      }
+      return "Proxy-Authorization: Basic \(String(decoding: encoded.prefix(Int(count)), as: UTF8.self))"
+    }
+  }
+
+  /// The error of a transfer through the proxy, given what libcurl made of it and the status of the answer to CONNECT,
+  /// which is 0 when there was none.
+  func explain(_ error: UpstreamError, connectStatus status: Int) -> UpstreamError {
+    if status != 0, !(200...299).contains(status) {
+      return .parentProxyRefusal("the parent proxy \(name) answered \(status)", status: status)
+    }
+    // Once the tunnel is there, what fails is a matter of its other end.
+    guard status == 0 else { return error }
+    switch error {
+    case .connectTimeout(let detail):
+      return .connectTimeout("through the parent proxy \(name): \(detail)")
+    case .dns, .connect, .prohibited, .privateAddress, .ownListener, .broken, .other, .tls:
+      return .parentProxy("the parent proxy \(name) cannot be used: \(error)")
+    case .certificate, .clientCertificate, .exhausted, .clientShare, .noDescriptors, .parentProxy,
+      .parentProxyRefusal:
+      return error
+    }
+  }
 }

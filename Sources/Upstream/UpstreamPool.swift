@@ -1,4 +1,5 @@
 public import Reactor
+internal import Synchronization
 
 /// The connections of one event loop to one origin: kept alive between requests, limited in number, thrown away when
 /// they grow old or when something arrives that nobody asked for.
@@ -265,4 +266,32 @@ public final class UpstreamPool {
     if let oldest = pool.idle.first { loop.set(expiry, to: oldest.since + idleTime) }
     noteIfEmpty()
   }
+}
+
+/// How many connections one or several pools have, for whoever wants to show it; read and written from any thread.
+public final class PoolFigures: Sendable {
+  private let openCount = Atomic<Int>(0)
+  private let idleCount = Atomic<Int>(0)
+  private let waitingCount = Atomic<Int>(0)
+  private let pinnedCount = Atomic<Int>(0)
+
+  /// All 0.
+  public init() {}
+
+  /// Connections that are open or being made, idle ones included.
+  public var open: Int { openCount.load(ordering: .relaxed) }
+  /// Connections that nobody uses.
+  public var idle: Int { idleCount.load(ordering: .relaxed) }
+  /// Requests that wait for a connection.
+  public var waiting: Int { waitingCount.load(ordering: .relaxed) }
+  /// Connections that belong to one client.
+  public var pinned: Int { pinnedCount.load(ordering: .relaxed) }
+
+  func add(open: Int, idle: Int, waiting: Int) {
+    if open != 0 { openCount.wrappingAdd(open, ordering: .relaxed) }
+    if idle != 0 { idleCount.wrappingAdd(idle, ordering: .relaxed) }
+    if waiting != 0 { waitingCount.wrappingAdd(waiting, ordering: .relaxed) }
+  }
+
+  func add(pinned: Int) { pinnedCount.wrappingAdd(pinned, ordering: .relaxed) }
 }

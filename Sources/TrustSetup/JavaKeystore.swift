@@ -1,8 +1,12 @@
 internal import Glibc
 
 /// A file of authorities that a Java runtime trusts.
-struct JavaKeystore {
-  let file: String
+public struct JavaKeystore {
+  /// Its path.
+  public let file: String
+
+  /// The one at the path `file`.
+  public init(file: String) { self.file = file }
 
   /// What the certificate is called in it.
   static let alias = "m2m-proxy"
@@ -13,7 +17,7 @@ struct JavaKeystore {
   ]
 
   /// That of JAVA_HOME; nil without one.
-  static var ofJavaHome: JavaKeystore? {
+  public static var ofJavaHome: JavaKeystore? {
     guard let home = unsafe getenv("JAVA_HOME").map({ unsafe String(cString: $0) }) else { return nil }
     let files = ["\(home)/lib/security/cacerts", "\(home)/jre/lib/security/cacerts"]
     return files.first { unsafe access($0, F_OK) == 0 }.map { JavaKeystore(file: $0) }
@@ -45,7 +49,7 @@ struct JavaKeystore {
   }
 
   /// The variable that holds the password where it is not the one that keystores of authorities are delivered with.
-  static let passwordVariable = "JAVA_KEYSTORE_PASSWORD"
+  public static let passwordVariable = "JAVA_KEYSTORE_PASSWORD"
 
   private var password: (option: String, value: String) {
     unsafe getenv(Self.passwordVariable) == nil

@@ -1,4 +1,6 @@
+internal import Addresses
 internal import Bytes
+internal import Configuration
 internal import HTTPWire
 internal import Interception
 internal import ProxyProtocol
@@ -120,5 +122,26 @@ extension ClientConnection {
   private var firstByte: UInt8? {
     guard let input, !input.isEmpty else { return nil }
     return input.readableBytes[0]
+  }
+}
+
+/// What a connection says by itself about who is at its other end.
+struct PeerCredentials {
+  /// The user of the process that connected to a Unix socket; nil for other sockets.
+  var uid: UInt32?
+  /// The certificate that the client has shown, verified; nil without one.
+  var certificate: PeerCertificate?
+}
+
+extension ProxyProtocolSenders {
+  /// Whether a connection of `peer` begins with a header.
+  func includes(_ peer: SocketPeer) -> Bool {
+    switch self {
+    case .nobody: return false
+    case .everybody: return true
+    case .networks(let networks):
+      guard case .address(let endpoint) = peer, let address = IPAddress(ofEndpoint: endpoint) else { return false }
+      return networks.contains { $0.contains(address) }
+    }
   }
 }

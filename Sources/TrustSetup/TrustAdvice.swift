@@ -1,11 +1,12 @@
 /// What to do so that programs trust an authority, for each kind of them.
-struct TrustAdvice {
-  let text: String
+public struct TrustAdvice {
+  /// Lines for a terminal.
+  public let text: String
 
   private static let exported = "/etc/ssl/m2m-proxy-ca.pem"
 
   /// For the authority whose certificate is in `file`, a path from the root; nil where it has none of its own.
-  init(file: String?, keystore: JavaKeystore?) {
+  public init(file: String?, keystore: JavaKeystore?) {
     let path = Subprogram(file ?? Self.exported).text
     let cacerts = keystore.map { "-keystore \(Subprogram($0.file).text)" } ?? "-cacerts"
     let bundle = "/etc/ssl/m2m-proxy-bundle.pem"

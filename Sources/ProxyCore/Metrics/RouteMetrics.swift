@@ -1,4 +1,5 @@
 internal import Telemetry
+internal import Upstream
 
 /// The figures of one route on one event loop. Registered at start; what a request counts is found without a look-up.
 final class RouteMetrics {
@@ -113,4 +114,82 @@ final class RouteMetrics {
     replays[status] = counter
     counter.increment()
   }
+}
+
+/// The figures of one event loop: those of its routes, and those that belong to none.
+struct WorkerMetrics {
+  let accepted: Counter
+  let open: Gauge
+  let routes: [RouteMetrics]
+  /// For requests that no route matched, or that could not be read.
+  let unrouted: RouteMetrics
+  private let limits: [Limit: Counter]
+
+  init(_ registry: MetricsRegistry, routes: [ProxyRoute]) {
+    accepted = registry.counter("m2m_proxy_connections_accepted_total", help: "Client connections accepted.")
+    open = registry.gauge("m2m_proxy_connections", help: "Client connections that are open.")
+    self.routes = routes.map { RouteMetrics(registry, route: $0.name) }
+    unrouted = RouteMetrics(registry, route: "")
+    limits = Dictionary(
+      uniqueKeysWithValues: Limit.allCases.map { limit in
+        let counter = registry.counter(
+          "m2m_proxy_limit_reached_total", help: "How often something was refused, ended or put off by a limit.",
+          labels: ["limit": limit.rawValue])
+        return (limit, counter)
+      })
+  }
+
+  /// Counts that `limit` made itself felt.
+  func reached(_ limit: Limit) {
+    limits[limit]?.increment()
+  }
+
+  func metrics(of route: ProxyRoute?) -> RouteMetrics {
+    route.map { routes[$0.index] } ?? unrouted
+  }
+}
+
+extension MetricsRegistry {
+  /// Shows the figures of one loop's pool; `upstream` is its origin, of which there are as many as proxy.conf names.
+  func show(_ figures: PoolFigures, upstream: String) {
+    let label: KeyValuePairs = ["upstream": upstream]
+    gauge("m2m_proxy_upstream_connections", help: "Upstream connections that are open or being made.", labels: label) {
+      Double(figures.open)
+    }
+    gauge("m2m_proxy_upstream_connections_idle", help: "Upstream connections that no request uses.", labels: label) {
+      Double(figures.idle)
+    }
+    gauge(
+      "m2m_proxy_upstream_connections_pinned",
+      help: "Upstream connections that belong to one client (NTLM, Negotiate).",
+      labels: label
+    ) { Double(figures.pinned) }
+    gauge("m2m_proxy_upstream_requests_waiting", help: "Requests that wait for an upstream connection.", labels: label)
+    { Double(figures.waiting) }
+  }
+}
+
+/// The limits of proxy.conf, as the metrics call them, and the system's.
+enum Limit: String, CaseIterable {
+  case connections
+  case connectionsPerClient = "connections_per_client"
+  case requestsPerConnection = "requests_per_connection"
+  case head
+  case requestLine = "request_line"
+  case fields
+  case responseHead = "response_head"
+  case body
+  case minRate = "min_rate"
+  case upstreamConnections = "upstream_connections"
+  case queue
+  case clientShare = "client_share"
+  case concurrency
+  case concurrencyQueue = "concurrency.queue"
+  case concurrencyWait = "concurrency.wait"
+  case concurrencyClientShare = "concurrency.client_share"
+  case handshakes
+  case memory
+  case wildcardHosts = "wildcard_hosts"
+  /// Descriptors, or the memory for them.
+  case descriptors
 }

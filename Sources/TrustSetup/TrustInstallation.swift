@@ -1,0 +1,99 @@
+public import Cryptography
+internal import Glibc
+internal import Secrets
+
+/// Has this machine trust an authority, and says on standard output what was done.
+public struct TrustInstallation {
+  /// Why something could not be done.
+  public struct Failure: Error {
+    /// What to tell the person at the terminal.
+    public let message: String
+    /// The exit code of the program (sysexits.h).
+    public let exitCode: Int32
+  }
+
+  private let root: Certificate
+  private let keystore: JavaKeystore?
+  private let isKeystoreNamed: Bool
+
+  /// - Parameter keystore: the Java keystore that is to trust the authority, too; nil for none.
+  /// - Parameter isKeystoreNamed: whether it is one that was asked for, not one that was found.
+  public init(root: Certificate, keystore: JavaKeystore?, isKeystoreNamed: Bool) {
+    (self.root, self.keystore, self.isKeystoreNamed) = (root, keystore, isKeystoreNamed)
+  }
+
+  /// Does it. What was done before a failure has been told.
+  public func run() throws(Failure) {
+    try installInSystem()
+    try installInKeystore()
+  }
+
+  private func installInSystem() throws(Failure) {
+    guard let (trust, program) = SystemTrust.here else {
+      // Whoever names a keystore may want nothing else.
+      if isKeystoreNamed { return }
+      throw Failure(
+        message: """
+          there is neither update-ca-certificates nor update-ca-trust on this machine.
+          Install ca-certificates, or do without --apply what "m2m-proxy ca trust" says.
+          """, exitCode: EX_UNAVAILABLE)
+    }
+    guard geteuid() == 0 else {
+      if isKeystoreNamed {
+        print("The system's authorities stay as they are: changing them takes root.")
+        return
+      }
+      throw Failure(
+        message: "--apply changes the authorities of the whole machine: run it as root (sudo)", exitCode: EX_NOPERM)
+    }
+    try write(root.pem, to: trust.file)
+    print("wrote  \(trust.file)")
+    try run(Subprogram(program))
+    for command in trust.undo { print("undo   \(command)") }
+    print()
+  }
+
+  private func installInKeystore() throws(Failure) {
+    guard let keystore else { return }
+    if keystore.followsSystem {
+      print("\(keystore.file) is filled from the system's authorities: nothing to do")
+      return
+    }
+    let home = unsafe getenv("JAVA_HOME").map { ["\(unsafe String(cString: $0))/bin"] } ?? []
+    guard let keytool = Subprogram.find("keytool", in: home) else {
+      throw Failure(
+        message: "\(keystore.file) needs keytool, which is not in PATH and not in JAVA_HOME", exitCode: EX_UNAVAILABLE)
+    }
+    if keystore.holdsOurs(keytool: keytool) { try run(keystore.removing(keytool: keytool)) }
+    var name = Array("/tmp/m2m-proxy-ca-XXXXXX".utf8CString)
+    let descriptor = unsafe mkstemp(&name)
+    let path = String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    guard descriptor >= 0 else {
+      let reason = unsafe String(cString: strerror(errno))
+      throw Failure(message: "no temporary file can be made in /tmp: \(reason)", exitCode: EX_CANTCREAT)
+    }
+    close(descriptor)
+    defer { unsafe _ = unlink(path) }
+    try write(root.pem, to: path)
+    try run(keystore.importing(path, keytool: keytool))
+    print("undo   \(keystore.removing(keytool: keytool).text)")
+  }
+
+  private func write(_ text: String, to path: String) throws(Failure) {
+    do throws(SensitiveFile.WriteFailure) {
+      try SensitiveFile.write(Array(text.utf8).span, path: path, mode: 0o644, replaces: true)
+    } catch {
+      let reason = if case .failed(let reason) = error { reason } else { "it is there already" }
+      throw Failure(message: "\(path) cannot be written: \(reason)", exitCode: EX_CANTCREAT)
+    }
+  }
+
+  private func run(_ program: Subprogram) throws(Failure) {
+    print("ran    \(program.text)")
+    // What the program says comes after what we say about it.
+    fflush(nil)
+    if let failure = program.run() {
+      throw Failure(message: "\(program.words[0]) \(failure.reason)", exitCode: EX_OSERR)
+    }
+  }
+}
