@@ -118,6 +118,9 @@ let package = Package(
       name: "LoopbackTesting", dependencies: ["CLinux", "Reactor"], path: "Tests/LoopbackTesting",
       swiftSettings: strict),
 
+    // Random numbers that are the same in every run.
+    .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: strict),
+
     // What must hold for any input, for libFuzzer (scripts/fuzz) and for the tests that replay Tests/Corpus.
     .target(
       name: "FuzzTargets",
@@ -129,19 +132,20 @@ let package = Package(
 
     tests("AddressesTests", ["Addresses"]),
     tests("BytesTests", ["Bytes"]),
-    tests("EncodingsTests", ["Encodings"]),
+    tests("EncodingsTests", ["Encodings", "SeededRandom"]),
     tests("LocksTests", ["Locks"]),
     tests("SecretsTests", ["Locks", "Secrets", systemPackage]),
     tests("CryptographyTests", ["Cryptography", "Encodings", "Secrets"]),
     tests("HTTPWireTests", ["Bytes", "HTTPWire"]),
     tests("ProxyProtocolTests", ["Addresses", "ProxyProtocol"]),
-    tests("RoutingTests", ["FuzzTargets", "Routing"]),
-    tests("ConfigurationTests", ["Addresses", "Configuration", "Cryptography", "Secrets"]),
-    tests("TelemetryTests", ["Bytes", "Locks", "Telemetry", logging]),
-    tests("TokensTests", ["Cryptography", "Encodings", "Locks", "Tokens", "Secrets"]),
+    tests("RoutingTests", ["FuzzTargets", "Routing", "SeededRandom"]),
+    tests("ConfigurationTests", ["Addresses", "Configuration", "Cryptography", "Secrets", "SeededRandom"]),
+    tests("TelemetryTests", ["Bytes", "Locks", "Telemetry", logging, "SeededRandom"]),
+    tests("TokensTests", ["Cryptography", "Encodings", "Locks", "Tokens", "Secrets", "SeededRandom"]),
     tests("FileStoreTests", ["FileStore", "Locks", "Reactor", "Secrets", "Tokens"]),
     tests("ReactorTests", ["Bytes", "CLinux", "LoopbackTesting", "Reactor", systemPackage]),
-    tests("UpstreamTests", ["Addresses", "Bytes", "LoopbackTesting", "Reactor", "Secrets", "Upstream"]),
+    tests(
+      "UpstreamTests", ["Addresses", "Bytes", "LoopbackTesting", "Reactor", "Secrets", "Upstream", "SeededRandom"]),
     tests(
       "InterceptionTests",
       [

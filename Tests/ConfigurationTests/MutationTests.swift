@@ -1,19 +1,7 @@
 import Configuration
 import Foundation
+import SeededRandom
 import Testing
-
-/// A generator that gives the same numbers in every run (SplitMix64).
-private struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
-  }
-}
 
 @Suite("A damaged proxy.conf.example")
 struct MutationTests {
@@ -69,7 +57,7 @@ struct MutationTests {
 
   @Test("loads or has a problem, whatever is changed in it", arguments: 1...8)
   func mutated(seed: UInt64) throws {
-    var generator = SeededGenerator(state: seed)
+    var generator = SplitMix(state: seed)
     var loaded = 0
     try withExample { original in
       for _ in 0..<100 {
@@ -82,7 +70,7 @@ struct MutationTests {
     #expect((5...95).contains(loaded))
   }
 
-  private func mutate(_ bytes: inout [UInt8], _ generator: inout SeededGenerator) {
+  private func mutate(_ bytes: inout [UInt8], _ generator: inout SplitMix) {
     guard !bytes.isEmpty else { return }
     let index = Int.random(in: 0..<bytes.count, using: &generator)
     let run = index..<min(bytes.count, index + Int.random(in: 1...40, using: &generator))

@@ -1,4 +1,5 @@
 import Foundation
+import SeededRandom
 import Testing
 
 @testable import Encodings
@@ -96,18 +97,5 @@ struct JSONObjectTests {
     let text = Array(#"a\"\\\/\b\f\n\r\t\u00e9\u20ac\ud83d\ude00\ud800x\udc00\ud83d\u0041"#.utf8)
     JSONText.unescape(text.span) { bytes.append($0) }
     #expect(String(decoding: bytes, as: UTF8.self) == "a\"\\/\u{8}\u{c}\n\r\té€😀\u{FFFD}x\u{FFFD}\u{FFFD}A")
-  }
-}
-
-/// Random numbers that are the same in every run.
-private struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var value = state
-    value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-    return value ^ (value >> 31)
   }
 }

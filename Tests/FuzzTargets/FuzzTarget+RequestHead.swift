@@ -22,23 +22,12 @@ private struct ReadRequest: Equatable {
   }
 }
 
-private enum Outcome: Equatable {
-  case complete(ReadRequest)
-  case incomplete
-  case refused(WireError)
-}
-
-/// Parses what has arrived at each look, each time from a copy, so that reading further is reading out of bounds.
-private func parse(_ input: [UInt8], at looks: [Int], _ limits: HeadLimits, _ head: inout RequestHead) -> Outcome {
+private func parse(
+  _ input: [UInt8], at looks: [Int], _ limits: HeadLimits, _ head: inout RequestHead
+) -> ReadOutcome<ReadRequest> {
   var parser = RequestHeadParser(limits: limits)
-  do throws(WireError) {
-    for look in looks {
-      let arrived = Array(input[..<look])
-      if try parser.parse(arrived.span, into: &head) { return .complete(ReadRequest(head, arrived)) }
-    }
-    return .incomplete
-  } catch {
-    return .refused(error)
+  return readHead(input, at: looks) { arrived throws(WireError) in
+    try parser.parse(arrived.span, into: &head) ? ReadRequest(head, arrived) : nil
   }
 }
 
@@ -46,14 +35,8 @@ private func parse(_ input: [UInt8], at looks: [Int], _ limits: HeadLimits, _ he
 /// the framing that was read.
 func checkRequestHead(_ input: [UInt8]) throws(Violation) {
   var head = RequestHead()
-  for limits in [HeadLimits(bytes: 300, requestLine: 100, fields: 6), HeadLimits()] {
-    let whole = parse(input, at: [input.count], limits, &head)
-    for way in deliveries(of: input) {
-      let inPieces = parse(input, at: way, limits, &head)
-      try require(inPieces == whole, "in pieces \(way): \(inPieces), whole: \(whole)")
-    }
-  }
-  guard case .complete(let before) = parse(input, at: [input.count], HeadLimits(), &head) else { return }
+  let read = try checkDeliveries(of: input) { parse(input, at: $0, $1, &head) }
+  guard let before = read else { return }
   try require(before.length <= input.count, "the head is longer than what was given")
   for field in before.fields {
     try require(field.value.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0 != "\u{7f}" || $0 == "\t" }, "\(field)")

@@ -22,36 +22,20 @@ private struct ReadResponse: Equatable {
   }
 }
 
-private enum Outcome: Equatable {
-  case complete(ReadResponse)
-  case incomplete
-  case refused(WireError)
-}
-
-private func parse(_ input: [UInt8], at looks: [Int], _ limits: HeadLimits, _ head: inout ResponseHead) -> Outcome {
+private func parse(
+  _ input: [UInt8], at looks: [Int], _ limits: HeadLimits, _ head: inout ResponseHead
+) -> ReadOutcome<ReadResponse> {
   var parser = ResponseHeadParser(limits: limits)
-  do throws(WireError) {
-    for look in looks {
-      let arrived = Array(input[..<look])
-      if try parser.parse(arrived.span, into: &head) { return .complete(ReadResponse(head, arrived)) }
-    }
-    return .incomplete
-  } catch {
-    return .refused(error)
+  return readHead(input, at: looks) { arrived throws(WireError) in
+    try parser.parse(arrived.span, into: &head) ? ReadResponse(head, arrived) : nil
   }
 }
 
 /// A response head means the same however it arrives, and what is accepted leaves with the framing that was read.
 func checkResponseHead(_ input: [UInt8]) throws(Violation) {
   var head = ResponseHead()
-  for limits in [HeadLimits(bytes: 300, requestLine: 100, fields: 6), HeadLimits()] {
-    let whole = parse(input, at: [input.count], limits, &head)
-    for way in deliveries(of: input) {
-      let inPieces = parse(input, at: way, limits, &head)
-      try require(inPieces == whole, "in pieces \(way): \(inPieces), whole: \(whole)")
-    }
-  }
-  guard case .complete(let before) = parse(input, at: [input.count], HeadLimits(), &head) else { return }
+  let read = try checkDeliveries(of: input) { parse(input, at: $0, $1, &head) }
+  guard let before = read else { return }
   try require((100...599).contains(before.status), "the status is \(before.status)")
   try require(before.length <= input.count, "the head is longer than what was given")
   if head.connectionChallenge(input.span) != .none {

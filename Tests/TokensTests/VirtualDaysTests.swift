@@ -1,20 +1,10 @@
 import Locks
+import SeededRandom
 import Testing
 import Tokens
 
 @Suite("Days of traffic in the time of a manual clock")
 struct VirtualDaysTests {
-  /// Random, but the same in every run.
-  private struct Chance: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-      state &+= 0x9e37_79b9_7f4a_7c15
-      var mixed = (state ^ (state >> 30)) &* 0xbf58_476d_1ce4_e5b9
-      mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-      return mixed ^ (mixed >> 31)
-    }
-  }
 
   private enum Fault: CaseIterable {
     case refusesConnections, timesOut, fails, isEmpty, isPage, isTruncated, throttles
@@ -56,7 +46,7 @@ struct VirtualDaysTests {
 
   /// - Parameter outages: the longest outage of the token endpoint, in seconds; there are some each day.
   private func live(days: Int, lifetime: Int, outages: Int, seed: UInt64) async -> Figures {
-    var chance = Chance(state: seed)
+    var chance = SplitMix(state: seed)
     var figures = Figures()
     let workshop = Workshop(random: 0.5)
     let clock = workshop.clock
