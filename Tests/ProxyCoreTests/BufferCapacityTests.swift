@@ -12,6 +12,6 @@ import Testing
     limits.buffer = buffer * 1024
     limits.head = head * 1024
     limits.responseHead = responseHead * 1024
-    #expect(Worker.bufferCapacity(limits) == expected * 1024)
+    #expect(LoopLimits(limits, loops: 1).bufferCapacity == expected * 1024)
   }
 }

@@ -24,21 +24,12 @@ final class ServedProxy: Sendable {
       ])
     change(&configuration)
     for index in configuration.routes.indices { configuration.routes[index].timeouts = configuration.timeouts }
-    let routes = configuration.routes.enumerated().map { ProxyRoute($1, index: $0, pool: 0, tokens: .none) }
     let dialer = try Dialer(loop: loop, trust: TrustStore(caFile: nil))
-    let pool = UpstreamPool(
-      origin: routes[0].destination.origin!,
-      limits: UpstreamPool.Limits(
-        connections: configuration.limits.upstreamConnections, queue: configuration.limits.queue,
-        idle: configuration.timeouts.upstreamIdle),
-      dialer: dialer, loop: loop)
-    let registry = MetricsRegistry()
+    let generation = Generation(configuration, loops: 1) { _, _ in preconditionFailure("no route has a token") }
+    let shared = SharedResources(
+      clients: ClientCensus(limit: configuration.limits.connectionsPerClient), registry: MetricsRegistry())
     let worker = Worker(
-      loop: loop, table: RouteTable(routes, configurations: configuration.routes), pools: [pool],
-      requestedHosts: RoutePlan.makeRequestedHosts(configuration, loops: 1, dialer, loop, registry),
-      configuration: configuration, connectionLimit: configuration.limits.connections,
-      clients: ClientCensus(limit: configuration.limits.connectionsPerClient),
-      metrics: WorkerMetrics(registry, routes: routes), accessLog: nil,
+      loop: loop, dialer: dialer, generation: generation, shared: shared, accessLog: nil,
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     self.worker = worker
     port = try running.run {

@@ -68,7 +68,7 @@ extension ClientConnection {
         throw isGone ? .closed : .crowded
       }
       // The time that it had to wait for others was not its own.
-      setDeadline(worker.loop.now + worker.timeouts.handshake)
+      setDeadline(worker.loop.now + worker.generation.timeouts.handshake)
     }
     // A handshake takes the loop for as long as the signature does: others have their turn after each of them.
     while worker.lastHandshake == worker.loop.now {

@@ -18,7 +18,7 @@ extension ClientConnection {
   func isReady() async -> Bool {
     if case .unknown = standing {
       guard await readProxyHeader() else { return false }
-      setDeadline(worker.loop.now + worker.timeouts.handshake)
+      setDeadline(worker.loop.now + worker.generation.timeouts.handshake)
     }
     if case .refused = standing {
       // To say it in TLS would cost what the limit is to save.
@@ -31,7 +31,7 @@ extension ClientConnection {
 
   /// Reads the header of the PROXY protocol that the connection must begin with; false when it does not.
   private func readProxyHeader() async -> Bool {
-    setDeadline(worker.loop.now + worker.timeouts.head)
+    setDeadline(worker.loop.now + worker.generation.timeouts.head)
     while true {
       do throws(ProxyHeaderError) {
         if let header = try parseProxyHeader() { return take(header) }

@@ -40,7 +40,7 @@ final class ClientConnection: @unchecked Sendable {
   let worker: Worker
   /// Which of the callers is at the other end, by what the connection itself says, or by what CONNECT said, which holds
   /// for all that comes through it; nil where nobody knows. Looked up with the first request that wants to know.
-  lazy var callerOfPeer = worker.callers?.caller(of: peerCredentials)
+  lazy var callerOfPeer = worker.generation.callers?.caller(of: peerCredentials)
   /// The field with user and password that was right last time, and whose they are.
   var knownCredentials: (field: Secret, caller: Int)?
   /// Where the task of this connection waits, for whatever it waits for; at rest, what begins the next one.
@@ -131,7 +131,7 @@ final class ClientConnection: @unchecked Sendable {
       return rest()
     }
     if case .counted = standing {
-      setDeadline(worker.loop.now + worker.timeouts.handshake)
+      setDeadline(worker.loop.now + worker.generation.timeouts.handshake)
       return restUntilHello()
     }
     beginPreamble()
@@ -180,7 +180,7 @@ final class ClientConnection: @unchecked Sendable {
   }
 
   /// Whether the connection ends after the request that is being served, however that ends.
-  var isLastRequest: Bool { requests >= worker.requestsPerConnection }
+  var isLastRequest: Bool { requests >= worker.generation.requestsPerConnection }
 
   /// From now on the client's requests come inside a tunnel to `target`, and are counted anew.
   func enterTunnel(_ target: TunnelTarget) {
@@ -224,7 +224,7 @@ final class ClientConnection: @unchecked Sendable {
   private func beginIdleness() {
     let now = worker.loop.now
     idleSince = now
-    idleDeadline = now + (isAdmitted ? worker.timeouts.idle : worker.timeouts.head)
+    idleDeadline = now + (isAdmitted ? worker.generation.timeouts.idle : worker.generation.timeouts.head)
     setDeadline(min(idleDeadline, restingMoment(after: now)))
   }
 
@@ -394,7 +394,9 @@ final class ClientConnection: @unchecked Sendable {
 
   /// Whose its request is, as far as the connection knows.
   var requestClient: ClientKey {
-    if worker.callers != nil, let caller = knownCredentials?.caller ?? callerOfPeer { return ClientKey(caller: caller) }
+    if worker.generation.callers != nil, let caller = knownCredentials?.caller ?? callerOfPeer {
+      return ClientKey(caller: caller)
+    }
     guard case .counted(let address) = standing else { return .anyone }
     return address.key
   }

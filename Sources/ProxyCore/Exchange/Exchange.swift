@@ -24,6 +24,9 @@ final class Exchange {
   /// The client's connection, from ``begin(on:)`` to ``finish()``.
   var connection: ClientConnection!
 
+  /// What proxy.conf says to it. Constant, so that reading it costs no reference count: a worker with another generation
+  /// makes new exchanges.
+  let generation: Generation
   private let charge: MemoryCharge
 
   // Memory that is used again. What it holds is of this exchange only once the phase that fills it has run.
@@ -54,6 +57,7 @@ final class Exchange {
 
   init(worker: Worker) {
     self.worker = worker
+    generation = worker.generation
     charge = MemoryCharge(MemoryCost.request, to: worker.memory)
     upload = BodyRelay(worker.buffers)
     download = BodyRelay(worker.buffers)
@@ -65,7 +69,7 @@ final class Exchange {
     do throws(ExchangeError) {
       try await readRequest()
       try identifyClient()
-      if let callers = worker.callers { try await identifyCaller(callers) }
+      if let callers = generation.callers { try await identifyCaller(callers) }
       let decision = try matchRoute()
       try applyRules(decision)
       try applyLimits(decision.route)
@@ -112,7 +116,7 @@ final class Exchange {
       decision == nil && holdings.isEmpty && attempt.upstream == nil && outcome.status == 0, "an exchange begins clean")
     self.connection = connection
     outcome.clock = ExchangeClock(start: worker.loop.now)
-    request.uploadPace = ClientPace(rate: worker.minRate)
+    request.uploadPace = ClientPace(rate: generation.minRate)
     request.downloadPace = request.uploadPace
   }
 

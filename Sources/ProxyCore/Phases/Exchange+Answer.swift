@@ -61,7 +61,7 @@ extension Exchange {
 
   /// Sends all that is in `buffer`; false when the client does not take it.
   func send(_ buffer: ByteBuffer) async -> Bool {
-    connection.setDeadline(worker.loop.now + worker.timeouts.body)
+    connection.setDeadline(worker.loop.now + generation.timeouts.body)
     while !buffer.isEmpty {
       switch connection.stream.send(from: buffer) {
       case .transferred:

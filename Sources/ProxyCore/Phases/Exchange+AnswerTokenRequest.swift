@@ -15,10 +15,10 @@ extension Exchange {
     if let authority = target.authority {
       let port = authority.port ?? (target.scheme ?? .http).defaultPort
       let host = bytes.extracting(authority.host.range)
-      if let found = worker.table.tokenEndpoint(host: host, port: port, path: path) { return found }
+      if let found = generation.table.tokenEndpoint(host: host, port: port, path: path) { return found }
       guard isForThisListener(target) else { return nil }
     }
-    return worker.table.tokenEndpoint(at: path)
+    return generation.table.tokenEndpoint(at: path)
   }
 
   /// Answers a token request with a placeholder, whoever asks: what it is good for is decided by the rules of the

@@ -20,7 +20,7 @@ extension Exchange {
     let (route, target, input) = (decision.route, receivedTarget, requestInput)
     if decision.plan == .interceptTunnel {
       // Which of the host's routes counts is known with each request inside.
-      if worker.callers != nil { try requireCallerOfTunnel(routesInside(target, input)) }
+      if generation.callers != nil { try requireCallerOfTunnel(routesInside(target, input)) }
       return
     }
     let rules = route.policy.rules
@@ -61,7 +61,8 @@ extension Exchange {
   /// The routes of the requests inside the tunnel that `target` asks for.
   private func routesInside(_ target: RequestTarget, _ input: ByteBuffer) -> [ProxyRoute] {
     let (authority, port) = Self.connectTarget(target)
-    return worker.table.routesInside(host: input.readableBytes.extracting(authority.nameWithoutDot.range), port: port)
+    return generation.table.routesInside(
+      host: input.readableBytes.extracting(authority.nameWithoutDot.range), port: port)
   }
 
   private func refuseOverrides(
@@ -181,12 +182,12 @@ extension Exchange {
     path += rest
     let finding: RouteTable.Finding
     if let tunnel = connection.tunnelTarget {
-      finding = worker.table.route(host: tunnel.host.span, port: tunnel.port, path: path.span)
+      finding = generation.table.route(host: tunnel.host.span, port: tunnel.port, path: path.span)
     } else if !decision.isMounted, let authority = target.authority {
       let port = authority.port ?? (target.scheme ?? .http).defaultPort
-      finding = worker.table.route(host: bytes.extracting(authority.host.range), port: port, path: path.span)
+      finding = generation.table.route(host: bytes.extracting(authority.host.range), port: port, path: path.span)
     } else {
-      finding = worker.table.route(mountedAt: path.span)
+      finding = generation.table.route(mountedAt: path.span)
     }
     guard case .route(let found, _) = finding, found.index == route.index,
       case .allowed = route.policy.rules.rule(on: rest.span)

@@ -93,10 +93,10 @@ extension Exchange {
     let isProxyRequest = request.target?.authority != nil && connection.tunnelTarget == nil
     let isKnownByPassword =
       request.caller != nil && request.passwordVerdict == nil && head.contains(.proxyAuthorization)
-    if isProxyRequest, !isKnownByPassword, worker.callers?.takesPasswords(access) == true {
+    if isProxyRequest, !isKnownByPassword, generation.callers?.takesPasswords(access) == true {
       return request.passwordVerdict == nil ? .passwordNeeded(place) : .passwordWrong(place)
     }
-    if let caller = request.caller, let callers = worker.callers {
+    if let caller = request.caller, let callers = generation.callers {
       return .notAdmitted(caller: callers.names[caller], place)
     }
     return .unknown(place, connection.tunnelTarget != nil ? .tunnel : isProxyRequest ? .proxy : .baseURL)

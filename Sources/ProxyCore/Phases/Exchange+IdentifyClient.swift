@@ -62,7 +62,7 @@ extension Exchange {
       request.target?.authority == nil, let host = head.authority
     else { return }
     // The names that the operator wrote in proxy.conf lead here on purpose.
-    let isKnown = host.kind == .name && worker.table.names(host: bytes.extracting(host.host.range))
+    let isKnown = host.kind == .name && generation.table.names(host: bytes.extracting(host.host.range))
     guard isKnown || host.isThisMachine(bytes) else {
       throw .denied(.foreignHost(Self.shortened(text(of: host.host)), listener: "\(connection.listener.address)"))
     }

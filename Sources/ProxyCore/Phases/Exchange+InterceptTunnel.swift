@@ -9,11 +9,11 @@ extension Exchange {
   func interceptTunnel() async throws(ExchangeError) {
     let (authority, port) = Self.connectTarget(receivedTarget)
     // Start-up makes it where a route is intercepted.
-    guard let leaves = worker.leafCertificates else {
+    guard let leaves = generation.leafCertificates else {
       preconditionFailure("an intercepted route has a certificate authority")
     }
     let host = text(of: authority.nameWithoutDot).lowercased()
-    connection.setDeadline(worker.loop.now + worker.timeouts.handshake)
+    connection.setDeadline(worker.loop.now + generation.timeouts.handshake)
     let context = try await leafContext(for: host, leaves)
     outcome.tunnelRequest = TunnelRequest(method: "CONNECT", host: text(of: authority.host))
     outcome.status = 200
@@ -75,7 +75,7 @@ extension Exchange {
 
   /// Waits for the first byte inside the tunnel; whether it is that of a TLS handshake (RFC 8446 section 5.1).
   private func beginsTLS() async throws(ExchangeError) -> Bool {
-    connection.setDeadline(worker.loop.now + worker.timeouts.handshake)
+    connection.setDeadline(worker.loop.now + generation.timeouts.handshake)
     while true {
       if let input = connection.input { return input.readableBytes[0] == Self.handshakeRecord }
       guard connection.receiveFirstBytes() else { throw .clientGone }
@@ -110,7 +110,8 @@ extension Exchange {
 
   private func isIntercepted(_ name: String) -> Bool {
     let bytes = Array(name.utf8)
-    guard let port = request.target?.port, case .intercepted = worker.table.tunnel(to: bytes.span, port: port) else {
+    guard let port = request.target?.port, case .intercepted = generation.table.tunnel(to: bytes.span, port: port)
+    else {
       return false
     }
     return true

@@ -12,19 +12,19 @@ extension Exchange {
     let bytes = input.readableBytes
     if let tunnel = connection.tunnelTarget { return try matchInside(tunnel, target, bytes) }
     if target.form == .authority { return try matchTunnel(target, bytes) }
-    if worker.table.hasTokenEndpoints, let found = tokenEndpointRoute(target, bytes) {
+    if generation.table.hasTokenEndpoints, let found = tokenEndpointRoute(target, bytes) {
       return decide(Decision(plan: .answerTokenRequest, route: found))
     }
     var finding = RouteTable.Finding.nothing
     if let authority = target.authority {
       let port = authority.port ?? (target.scheme ?? .http).defaultPort
-      finding = worker.table.route(
+      finding = generation.table.route(
         host: bytes.extracting(authority.host.range), port: port, path: path(of: target, in: bytes))
     }
     var isOurs = target.authority == nil
     if case .nothing = finding, isOurs || isForThisListener(target) {
       isOurs = true
-      finding = worker.table.route(mountedAt: path(of: target, in: bytes))
+      finding = generation.table.route(mountedAt: path(of: target, in: bytes))
     }
     switch finding {
     case .route(let found, let length):
@@ -82,7 +82,7 @@ extension Exchange {
   private func servesOtherPaths(of authority: Authority, _ target: RequestTarget) -> Bool {
     guard let input = connection.input else { return false }
     let port = authority.port ?? (target.scheme ?? .http).defaultPort
-    return worker.table.serves(host: input.readableBytes.extracting(authority.host.range), port: port)
+    return generation.table.serves(host: input.readableBytes.extracting(authority.host.range), port: port)
   }
 
   /// The known host most like this one; nil also when there have been many such questions just now.
@@ -90,7 +90,7 @@ extension Exchange {
     guard authority.host.range.count <= RouteTable.longestCompared, let input = connection.input,
       worker.notices.suggestion.spend(at: worker.loop.now)
     else { return nil }
-    return worker.table.nearest(to: input.readableBytes.extracting(authority.host.range))
+    return generation.table.nearest(to: input.readableBytes.extracting(authority.host.range))
   }
 
   /// The host as it stands in a URL.
@@ -118,12 +118,12 @@ extension Exchange {
       throw .misdirected(.host(Self.shortened(name(of: authority) + port), tunnel: tunnel.authority))
     }
     let path = path(of: target, in: bytes)
-    if worker.table.hasTokenEndpoints,
-      let found = worker.table.tokenEndpoint(host: tunnel.host.span, port: tunnel.port, path: path)
+    if generation.table.hasTokenEndpoints,
+      let found = generation.table.tokenEndpoint(host: tunnel.host.span, port: tunnel.port, path: path)
     {
       return decide(Decision(plan: .answerTokenRequest, route: found))
     }
-    switch worker.table.route(host: tunnel.host.span, port: tunnel.port, path: path) {
+    switch generation.table.route(host: tunnel.host.span, port: tunnel.port, path: path) {
     case .route(let found, let length):
       return decide(Decision(plan: .forward, route: found, mountLength: length))
     case .leaves(let found):
@@ -144,7 +144,7 @@ extension Exchange {
   func matchTunnel(_ target: RequestTarget, _ bytes: Span<UInt8>) throws(ExchangeError) -> Decision {
     let (authority, port) = Self.connectTarget(target)
     let host = name(of: authority)
-    switch worker.table.tunnel(to: bytes.extracting(authority.host.range), port: port) {
+    switch generation.table.tunnel(to: bytes.extracting(authority.host.range), port: port) {
     case .tunnel(let found): return decide(Decision(plan: .openTunnel, route: found))
     case .intercepted(let found): return decide(Decision(plan: .interceptTunnel, route: found))
     case .hasRequests(let found):

@@ -6,8 +6,8 @@ internal import Reactor
 extension Exchange {
   /// Reads the request's head, within its limits and its time, and takes the target apart.
   @inline(__always) func readRequest() async throws(ExchangeError) {
-    var parser = RequestHeadParser(limits: worker.headLimits)
-    connection.setDeadline(worker.loop.now + worker.timeouts.head)
+    var parser = RequestHeadParser(limits: generation.headLimits)
+    connection.setDeadline(worker.loop.now + generation.timeouts.head)
     while !(try parse(&parser)) { try await receiveMore() }
     request.hasHead = true
     let input = connection.input!

@@ -15,7 +15,7 @@ extension Exchange {
     metrics.count(status: outcome.status)
     // How long people talk over a WebSocket is no answer's duration.
     metrics.duration.observe(nanoseconds: outcome.clock.switched ?? total)
-    if let caller = request.caller { metrics.count(caller: caller, worker.callers) }
+    if let caller = request.caller { metrics.count(caller: caller, generation.callers) }
     if let firstByte = outcome.clock.firstByte { metrics.firstByte.observe(nanoseconds: firstByte) }
     if received > 0 { metrics.received.increment(by: received) }
     if sent > 0 { metrics.sent.increment(by: sent) }
@@ -46,7 +46,7 @@ extension Exchange {
         line.field(.replayed, outcome.replayedAfter.map(String.init).joined(separator: ","))
       }
       line.field(.client, connection.peer)
-      if let caller = request.caller, let callers = worker.callers { line.field(.caller, callers.names[caller]) }
+      if let caller = request.caller, let callers = generation.callers { line.field(.caller, callers.names[caller]) }
       if let failure = outcome.failure {
         line.field(.error, failure.kind)
         if let detail = failure.logDetail { line.field(.detail, detail) }

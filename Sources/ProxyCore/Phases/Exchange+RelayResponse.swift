@@ -44,7 +44,7 @@ extension Exchange {
   @inline(__always)
   private func readAnswerHead(_ outbound: ByteBuffer, _ route: ProxyRoute) async throws(ExchangeError) {
     guard let input = attempt.answerInput else { return }
-    var parser = ResponseHeadParser(limits: worker.responseHeadLimits)
+    var parser = ResponseHeadParser(limits: generation.responseHeadLimits)
     while true {
       do throws(WireError) {
         if try parser.parse(input.readableBytes, into: &parsedAnswerHead) { return attempt.hasAnswerHead = true }

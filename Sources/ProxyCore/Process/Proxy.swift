@@ -76,30 +76,28 @@ public final class Proxy {
     let tokens = Self.makeTokens(loops[0], dialers[0], ways, store, registry, logger)
     let clients = configuration.credentials.map { TokenClient($0, way: ways.number(for: $0)) }
     for client in clients { registry.register(client) }
-    let loopCount = loops.count
-    let plan = RoutePlan(configuration, loops: loopCount, tokens: tokens, clients: clients)
-    let census = ClientCensus(limit: configuration.limits.connectionsPerClient)
-    let viaName = ViaName()
+    let shared = SharedResources(
+      memory: memory, clients: ClientCensus(limit: configuration.limits.connectionsPerClient), registry: registry)
     let hasPasswords = configuration.callers.contains { $0.password != nil }
     let passwords =
       hasPasswords ? try PasswordVerifier(configuration.callers, registry: registry, logger: logger) : nil
     self.passwords = passwords
     let callers = configuration.callers.isEmpty ? nil : CallerDirectory(configuration.callers, passwords: passwords)
     let leafCertificates = try Self.makeLeaves(authority, configuration.interception)
+    let generation = Generation(
+      configuration, loops: loops.count, callers: callers, leafCertificates: leafCertificates
+    ) { number, route in tokens.source(for: clients[number].grant(for: route)) }
     workers = zip(loops, dialers).map { loop, dialer in
       Worker(
-        loop: loop, table: plan.table, pools: plan.makePools(configuration, loops: loopCount, dialer, loop, registry),
-        requestedHosts: RoutePlan.makeRequestedHosts(configuration, loops: loopCount, dialer, loop, registry),
-        configuration: configuration, connectionLimit: share(configuration.limits.connections, of: loopCount),
-        handshakeLimit: share(configuration.limits.handshakes, of: loopCount), memory: memory, loopCount: loopCount,
-        clients: census, callers: callers, metrics: WorkerMetrics(registry, routes: plan.table.routes),
-        accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger, viaName: viaName,
-        leafCertificates: leafCertificates)
+        loop: loop, dialer: dialer, generation: generation, shared: shared,
+        accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger)
     }
-    for route in plan.table.routes { route.policy.concurrency?.register(registry, route: route.name) }
+    for route in generation.table.routes { route.policy.concurrency?.register(registry, route: route.name) }
     registry.registerProcessMetrics()
     registry.show(memory)
-    registry.gauge("m2m_proxy_clients", help: "Client addresses that have connections.") { Double(census.clients) }
+    registry.gauge("m2m_proxy_clients", help: "Client addresses that have connections.") {
+      Double(shared.clients.clients)
+    }
     if let leafCertificates {
       registry.counter(
         "m2m_proxy_certificates_issued_total", help: "Certificates of intercepted hosts that were made."

@@ -12,8 +12,13 @@ struct RoutePlan {
   private let origins: [UpstreamOrigin]
   /// Those for which a route sets a share for each client.
   private let sharedOrigins: Set<UpstreamOrigin>
+  private let poolLimits: UpstreamPool.Limits
+  private let hostLimit: Int
+  private let hasWildcards: Bool
+  private let sharesWildcards: Bool
 
-  init(_ configuration: ProxyConfiguration, loops: Int, tokens: TokenSources, clients: [TokenClient]) {
+  /// - Parameter source: makes the source of a route's tokens, given the number of the credentials.
+  init(_ configuration: ProxyConfiguration, loops: Int, source: (Int, Route) -> TokenSource) {
     var origins: [UpstreamOrigin] = []
     var pools: [UpstreamOrigin: Int] = [:]
     var sharedOrigins: Set<UpstreamOrigin> = []
@@ -22,7 +27,7 @@ struct RoutePlan {
       let origin = Destination.origin(of: route)
       let pool = origin.map { pools[$0] ?? origins.count }
       let sources = RouteTokens(route.credentials, callers: configuration.callers.count) { number in
-        tokens.source(for: clients[number].grant(for: route))
+        source(number, route)
       }
       if let origin, pool == origins.count {
         origins.append(origin)
@@ -37,6 +42,11 @@ struct RoutePlan {
     table = RouteTable(routes, configurations: configuration.routes)
     self.origins = origins
     self.sharedOrigins = sharedOrigins
+    poolLimits = Self.poolLimits(configuration, loops: loops)
+    hostLimit = share(configuration.limits.wildcardHosts, of: loops)
+    let wildcards = configuration.routes.filter { $0.upstream == nil }
+    hasWildcards = !wildcards.isEmpty
+    sharesWildcards = wildcards.contains { $0.clientShare != nil }
   }
 
   /// How many of `total` one client may have in one loop. That all loops together have enough for others is no help to a
@@ -46,31 +56,27 @@ struct RoutePlan {
   }
 
   /// The connection pools of one loop, in the order in which routes refer to them.
-  func makePools(
-    _ configuration: ProxyConfiguration, loops: Int, _ dialer: Dialer, _ loop: EventLoop, _ registry: MetricsRegistry
-  ) -> [UpstreamPool] {
-    let limits = Self.poolLimits(configuration, loops: loops)
-    return origins.map { origin in
+  func makePools(_ dialer: Dialer, _ loop: EventLoop, _ registry: MetricsRegistry) -> [UpstreamPool] {
+    origins.map { origin in
       let figures = PoolFigures()
       registry.show(figures, upstream: origin.name)
-      var limits = limits
+      var limits = poolLimits
       limits.tellsClientsApart = sharedOrigins.contains(origin)
       return UpstreamPool(origin: origin, limits: limits, figures: figures, dialer: dialer, loop: loop)
     }
   }
 
   /// The hosts below wildcards that requests of one loop will name.
-  static func makeRequestedHosts(
-    _ configuration: ProxyConfiguration, loops: Int, _ dialer: Dialer, _ loop: EventLoop, _ registry: MetricsRegistry
-  ) -> RequestedHosts {
-    var limits = poolLimits(configuration, loops: loops)
-    limits.tellsClientsApart = configuration.routes.contains { $0.upstream == nil && $0.clientShare != nil }
+  func makeRequestedHosts(_ dialer: Dialer, _ loop: EventLoop, _ registry: MetricsRegistry) -> RequestedHosts {
+    var limits = poolLimits
+    limits.tellsClientsApart = sharesWildcards
     // One series for all of them: clients choose their names, and must not choose how many series there are.
     let figures = PoolFigures()
-    if configuration.routes.contains(where: { $0.upstream == nil }) { registry.show(figures, upstream: "*") }
-    return RequestedHosts(
-      limit: share(configuration.limits.wildcardHosts, of: loops), idleLimit: limits.connections
-    ) { UpstreamPool(origin: $0, limits: limits, figures: figures, dialer: dialer, loop: loop) }
+    if hasWildcards { registry.show(figures, upstream: "*") }
+    let most = limits
+    return RequestedHosts(limit: hostLimit, idleLimit: limits.connections) {
+      UpstreamPool(origin: $0, limits: most, figures: figures, dialer: dialer, loop: loop)
+    }
   }
 
   private static func poolLimits(_ configuration: ProxyConfiguration, loops: Int) -> UpstreamPool.Limits {

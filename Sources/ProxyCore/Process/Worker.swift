@@ -14,19 +14,15 @@ internal import Upstream
 // Sendable because its loop's thread is the only one that touches it once the loop runs.
 final class Worker: @unchecked Sendable {
   let loop: EventLoop
-  let table: RouteTable
-  let timeouts: PhaseTimeouts
-  let headLimits: HeadLimits
-  let responseHeadLimits: HeadLimits
-  /// How many requests a client connection may carry.
-  let requestsPerConnection: Int
-  /// The least that clients must move, in bytes per second; nil for no such bound.
-  let minRate: Int?
+  /// What proxy.conf says, for the requests that begin now.
+  let generation: Generation
   let buffers: BufferPool
   /// What buffers and connections of all loops take.
   let memory: MemoryAccount
   /// Where requests wait for memory.
-  private(set) lazy var memoryGate = MemoryGate(memory, queueLimit: memoryQueue, loops: loopCount) { [unowned self] in
+  private(set) lazy var memoryGate = MemoryGate(
+    memory, queueLimit: generation.loopLimits.memoryQueue, loops: generation.loopLimits.loops
+  ) { [unowned self] in
     countRequests()
   }
   let memoryTimer = LoopTimer()
@@ -34,17 +30,11 @@ final class Worker: @unchecked Sendable {
   var isTrimming = false
   /// When idle connections were last closed for want of memory.
   var lastEase = Instant(nanoseconds: 0)
-  private let memoryQueue: Int
-  private let loopCount: Int
   let pools: [UpstreamPool]
   let requestedHosts: RequestedHosts
-  /// Who may be calling; nil where proxy.conf knows nobody by name.
-  let callers: CallerDirectory?
   let metrics: WorkerMetrics
   let accessLog: AccessLog?
   let viaName: ViaName
-  /// The certificates that are shown inside tunnels; nil where no route is intercepted.
-  let leafCertificates: LeafCertificates?
   /// The TLS handshakes of clients.
   let handshakes: FairGate
   /// The round of the loop in which the last one of them began.
@@ -59,7 +49,6 @@ final class Worker: @unchecked Sendable {
 
   private var listeners: [Listener] = []
   private(set) var connections: [ObjectIdentifier: ClientConnection] = [:]
-  private let connectionLimit: Int
   private let clients: ClientCensus
   private var refusals = 0
   /// What is left of the lines that clients may bring about in the log.
@@ -69,8 +58,6 @@ final class Worker: @unchecked Sendable {
   private var drained: (@Sendable () -> Void)?
   private var date = (second: UInt64(0), text: [UInt8]())
 
-  // What a buffer holds beside the largest head: the token and what else is added to it, or the content behind it.
-  private static let roomBesideHead = 16 * 1024
   // So much memory is kept in free buffers.
   private static let bytesKept = 8 * 1024 * 1024
   // As many as are likely to be under way at once are kept for the next requests.
@@ -79,53 +66,26 @@ final class Worker: @unchecked Sendable {
   private static let mostRefusals = 64
 
   init(
-    loop: EventLoop, table: RouteTable, pools: [UpstreamPool], requestedHosts: RequestedHosts,
-    configuration: ProxyConfiguration,
-    connectionLimit: Int, handshakeLimit: Int = 512, memory: MemoryAccount = MemoryAccount(limit: nil),
-    loopCount: Int = 1, clients: ClientCensus, callers: CallerDirectory? = nil, metrics: WorkerMetrics,
-    accessLog: AccessLog?, logger: Logger, viaName: ViaName = ViaName(), leafCertificates: LeafCertificates? = nil
+    loop: EventLoop, dialer: Dialer, generation: Generation, shared: SharedResources, accessLog: AccessLog?,
+    logger: Logger
   ) {
     self.loop = loop
-    self.table = table
-    self.pools = pools
-    self.requestedHosts = requestedHosts
-    self.connectionLimit = connectionLimit
-    self.clients = clients
-    handshakes = FairGate(places: handshakeLimit)
-    self.callers = callers
-    requestsPerConnection = configuration.limits.requestsPerConnection
-    minRate = configuration.limits.minRate
-    self.metrics = metrics
+    self.generation = generation
     self.accessLog = accessLog
     self.logger = logger
-    self.viaName = viaName
-    self.leafCertificates = leafCertificates
-    timeouts = PhaseTimeouts(configuration.timeouts)
-    let limits = configuration.limits
-    let capacity = Self.bufferCapacity(limits)
-    self.memory = memory
-    self.loopCount = loopCount
-    memoryQueue = share(limits.queue, of: loopCount)
+    (memory, clients, viaName) = (shared.memory, shared.clients, shared.viaName)
+    pools = generation.makePools(dialer, loop, shared.registry)
+    requestedHosts = generation.makeRequestedHosts(dialer, loop, shared.registry)
+    metrics = WorkerMetrics(shared.registry, routes: generation.table.routes)
+    let limits = generation.loopLimits
+    handshakes = FairGate(places: limits.handshakes)
     // Free buffers are of no use to other loops.
-    let kept = min(Self.bytesKept, (memory.limit ?? .max) / 16 / loopCount)
+    let kept = min(Self.bytesKept, (shared.memory.limit ?? .max) / 16 / limits.loops)
     buffers = BufferPool(
-      bufferCapacity: capacity, keeping: kept / capacity, headCapacity: Self.headCapacity(limits), account: memory)
-    headLimits = HeadLimits(
-      bytes: limits.head, requestLine: min(limits.requestLine, limits.head), fields: limits.fields)
-    responseHeadLimits = HeadLimits(
-      bytes: limits.responseHead, requestLine: limits.responseHead, fields: limits.fields)
+      bufferCapacity: limits.bufferCapacity, keeping: kept / limits.bufferCapacity, headCapacity: limits.headCapacity,
+      account: shared.memory)
     if let accessLog { loop.onWaiting { accessLog.flush() } }
     prepareMemory()
-  }
-
-  /// How many bytes a buffer holds: those of proxy.conf, but never so few that a head does not fit.
-  static func bufferCapacity(_ limits: Limits) -> Int {
-    max(limits.buffer, headCapacity(limits))
-  }
-
-  /// The least that a buffer for a head holds.
-  static func headCapacity(_ limits: Limits) -> Int {
-    max(limits.head, limits.responseHead) + roomBesideHead
   }
 
   // MARK: Connections
@@ -161,7 +121,7 @@ final class Worker: @unchecked Sendable {
     metrics.open.add()
     connections[ObjectIdentifier(connection)] = connection
     memory.charge(connection.chargedBytes)
-    if connections.count == connectionLimit {
+    if connections.count == generation.loopLimits.connections {
       metrics.reached(.connections)
       for listener in listeners { listener.pause() }
     }
@@ -195,7 +155,7 @@ final class Worker: @unchecked Sendable {
     if isDraining {
       // In the next round of the loop: by then the log line of the last request has been handed over.
       if connections.isEmpty, let drained { loop.perform(drained) }
-    } else if connections.count == connectionLimit - 1 {
+    } else if connections.count == generation.loopLimits.connections - 1 {
       for listener in listeners { listener.resume() }
     }
   }

@@ -1,0 +1,101 @@
+internal import Bytes
+internal import Configuration
+internal import HTTPWire
+internal import Interception
+internal import Reactor
+internal import Telemetry
+internal import Tokens
+internal import Upstream
+
+/// Everything that one reading of proxy.conf decides about requests, made once and never changed.
+///
+/// A worker holds the current generation. An exchange takes it when it begins, and is served by it to its end: no request
+/// meets half of two configurations.
+final class Generation: Sendable {
+  /// Which route a request has.
+  let table: RouteTable
+  /// Who may be calling; nil where proxy.conf knows no callers.
+  let callers: CallerDirectory?
+  /// The certificates that are shown inside tunnels; nil where no route is intercepted.
+  let leafCertificates: LeafCertificates?
+  /// How long the phases may take before the route is known.
+  let timeouts: PhaseTimeouts
+  let headLimits: HeadLimits
+  let responseHeadLimits: HeadLimits
+  /// How many requests a client connection may carry.
+  let requestsPerConnection: Int
+  /// The least that clients must move, in bytes per second; nil for no such bound.
+  let minRate: Int?
+  /// What the limits of the configuration leave to one loop.
+  let loopLimits: LoopLimits
+
+  private let plan: RoutePlan
+
+  /// - Parameter loops: how many event loops share its limits.
+  /// - Parameter source: makes the source of a route's tokens, given the number of the credentials.
+  init(
+    _ configuration: ProxyConfiguration, loops: Int, callers: CallerDirectory? = nil,
+    leafCertificates: LeafCertificates? = nil, source: (Int, Route) -> TokenSource
+  ) {
+    plan = RoutePlan(configuration, loops: loops, source: source)
+    table = plan.table
+    self.callers = callers
+    self.leafCertificates = leafCertificates
+    timeouts = PhaseTimeouts(configuration.timeouts)
+    let limits = configuration.limits
+    headLimits = HeadLimits(
+      bytes: limits.head, requestLine: min(limits.requestLine, limits.head), fields: limits.fields)
+    responseHeadLimits = HeadLimits(
+      bytes: limits.responseHead, requestLine: limits.responseHead, fields: limits.fields)
+    requestsPerConnection = limits.requestsPerConnection
+    minRate = limits.minRate
+    loopLimits = LoopLimits(limits, loops: loops)
+  }
+
+  /// The connections of one loop to the upstreams of routes, in the order in which routes refer to them.
+  func makePools(_ dialer: Dialer, _ loop: EventLoop, _ registry: MetricsRegistry) -> [UpstreamPool] {
+    plan.makePools(dialer, loop, registry)
+  }
+
+  /// The connections of one loop to the hosts below wildcards that requests will name.
+  func makeRequestedHosts(_ dialer: Dialer, _ loop: EventLoop, _ registry: MetricsRegistry) -> RequestedHosts {
+    plan.makeRequestedHosts(dialer, loop, registry)
+  }
+}
+
+/// One loop's part of the limits of proxy.conf.
+struct LoopLimits: Sendable {
+  /// How many loops there are.
+  let loops: Int
+  /// How many connections clients may have.
+  let connections: Int
+  /// How many TLS handshakes of clients may be under way.
+  let handshakes: Int
+  /// How many requests may wait for memory.
+  let memoryQueue: Int
+  /// How many bytes a buffer of content holds: those of proxy.conf, but never so few that a head does not fit.
+  let bufferCapacity: Int
+  /// The least that a buffer for a head holds.
+  let headCapacity: Int
+
+  // What a buffer holds beside the largest head: the token and what else is added to it, or the content behind it.
+  private static let roomBesideHead = 16 * 1024
+
+  init(_ limits: Limits, loops: Int) {
+    self.loops = loops
+    connections = share(limits.connections, of: loops)
+    handshakes = share(limits.handshakes, of: loops)
+    memoryQueue = share(limits.queue, of: loops)
+    headCapacity = max(limits.head, limits.responseHead) + Self.roomBesideHead
+    bufferCapacity = max(limits.buffer, headCapacity)
+  }
+}
+
+/// What all loops and all generations share.
+struct SharedResources: Sendable {
+  var memory = MemoryAccount(limit: nil)
+  /// How many connections each client has.
+  let clients: ClientCensus
+  let registry: MetricsRegistry
+  var viaName = ViaName()
+}
