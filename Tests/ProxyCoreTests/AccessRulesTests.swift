@@ -49,28 +49,38 @@ struct AccessRulesTests {
       let bytes = Array(name.utf8)
       return OverrideField(bytes.span)
     }
-    for name in ["X-HTTP-Method-Override", "x-http-method", "X-METHOD-OVERRIDE", "X_Http-Method_override"] {
-      #expect(part(name) == .method)
-    }
     for name in [
-      "X-Original-URL", "x_rewrite_url", "X-Original-Uri", "SCRIPT_NAME", "script-name", "X-Script-Name", "PATH_INFO",
-      "Path-Info", "path.info", "REQUEST_URI", "Request-Uri", "X_Forwarded_Uri", "X-HTTP-DestinationURL",
-      "X-Accel-Mapping",
+      "X-HTTP-Method-Override", "x-http-method", "X-METHOD-OVERRIDE", "X_Http-Method_override", "X-Original-Method",
+      "X_FORWARDED_METHOD",
+    ] { #expect(part(name) == .method) }
+    for name in [
+      "SCRIPT_NAME", "script-name", "X-Script-Name", "PATH_INFO", "Path-Info", "path.info", "REQUEST_URI",
+      "Request-Uri",
+      "X-HTTP-DestinationURL", "X-Accel-Mapping", "Destination-Account", "X-Copy-From-Account",
+      "x_symlink_target_account", "X-Object-Manifest",
     ] { #expect(part(name) == .path, "\(name)") }
-    for name in ["X-Forwarded-Prefix", "X_FORWARDED_PREFIX"] { #expect(part(name) == .prefix) }
+    for name in ["X-Original-URL", "x_rewrite_url", "X-Original-Uri", "X_Forwarded_Uri", "x-envoy-original-path"] {
+      #expect(part(name) == .original, "\(name)")
+    }
+    #expect(part("X-Forwarded-Path") == .forwardedPath)
+    for name in [
+      "X-Forwarded-Prefix", "X_FORWARDED_PREFIX", "X-Ingress-Path", "X-ProxyContextPath", "x-forwarded-context",
+    ] { #expect(part(name) == .prefix) }
     #expect(part("Destination") == .destination && part("destinatioN") == .destination)
     for name in [
       "x-ms-copy-source", "X-Amz-Copy-Source", "x_goog_copy_source", "x-ms-rename-source", "x-oss-copy-source",
     ] {
       #expect(part(name) == .source)
     }
-    #expect(part("X-Copy-From") == .accountSource)
+    for name in [
+      "X-Copy-From", "X-Symlink-Target", "x-oss-symlink-target", "X-Versions-Location", "X_History_Location",
+    ] { #expect(part(name) == .accountSource) }
     for name in [
       "X-HTTP-Method-Overrid", "X-HTTP-Method-Overrides", "HTTP-Method-Override", "X", "", "Y-HTTP-Method",
       "Xcopy-source",
       "Path-Inf", "Path-Infos", "Script-Nam", "X-Forwarded-For", "X-Forwarded-Host", "x-ms-copy-source-if-match",
       "x-amz-copy-source-range", "Destinations", "Request-Id", "X-Request-ID", "User-Agent", "Accept-Encoding",
-      "X--------",
+      "X--------", "Destination-Accounts", "X-Forwarded-Paths", "X-Copy-From-Accoun",
     ] { #expect(part(name) == nil, "\(name)") }
   }
 

@@ -103,7 +103,8 @@ enum PolicyRefusal {
     case .overrides(.destination, let field, let route):
       ErrorAnswer(
         status: 403, title: "The request would write outside of its route",
-        detail: "\(field) names a path that the route \(route.name) does not forward in every reading.",
+        detail:
+          "\(field) names a path that the route \(route.name) does not forward in every reading, or one too long to compare.",
         hint:
           "Send one complete URL of the API, with a path that a request to this route could have. Behind a mount or a path "
           + "in forward_to that is the API's own path, not the proxy's.",
@@ -111,15 +112,17 @@ enum PolicyRefusal {
     case .overrides(.source, let field, let route), .overrides(.accountSource, let field, let route):
       ErrorAnswer(
         status: 403, title: "The request would read outside of its route",
-        detail: "\(field) names a path that the route \(route.name) does not forward in every reading.",
-        hint: "The source of a copy must have a path that a request to this route could have.",
+        detail:
+          "\(field) names a path that the route \(route.name) does not forward in every reading, or one too long to compare.",
+        hint:
+          "A copy or a link may only name a path that a request to this route could have, as it would stand in a request.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "copy source")
     case .overrides(.prefix, let field, let route):
       ErrorAnswer(
         status: 403, title: "The request would change its path on the way",
         detail:
           "Some applications remove the value of \(field) from the path, or put it in front; then the route \(route.name) "
-          + "would not forward it.",
+          + "would not forward it, or the path is too long to compare.",
         hint: "Leave the field out. If a proxy in front adds it, let that remove the field again.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "path prefix")
     case .overrides(.path, let field, let route):
@@ -128,6 +131,14 @@ enum PolicyRefusal {
         detail:
           "\(field) makes some servers use another path, and the path decides what the route \(route.name) may forward.",
         hint: "Send the path that is meant in the request line, and not this field.",
+        proxyStatus: "http_request_denied", proxyStatusDetails: "path override")
+    case .overrides(.original, let field, let route), .overrides(.forwardedPath, let field, let route):
+      ErrorAnswer(
+        status: 403, title: "The request would change its path on the way",
+        detail:
+          "\(field) makes some servers use another path, and the path decides what the route \(route.name) may forward.",
+        hint:
+          "Send the path that is meant in the request line. If a proxy in front adds this field, let that remove it again.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "path override")
     }
   }

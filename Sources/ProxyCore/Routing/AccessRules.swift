@@ -47,7 +47,14 @@ final class AccessRules: Sendable {
   /// Whether a field of the request could turn it into what is not served: there is a rule for the method or the path.
   var canBeOverridden: Bool { methods != nil || dependsOnPath }
   /// Whether only one field that replaces or names `part` may come: which of several is heeded depends on the framework.
-  func allowsOne(_ part: OverrideField) -> Bool { part == .method ? methods != nil : dependsOnPath }
+  func allowsOne(_ part: OverrideField) -> Bool {
+    switch part {
+    case .method: methods != nil
+    // All of them name this request's own path.
+    case .original: false
+    case .path, .forwardedPath, .prefix, .destination, .source, .accountSource: dependsOnPath
+    }
+  }
 
   /// Whether a field that replaces `part` of the request may have this value. Case does not count in the name of a
   /// method there; a path cannot be compared with what a framework makes of it, and is refused where there is a rule.
@@ -55,7 +62,7 @@ final class AccessRules: Sendable {
     switch part {
     case .path: return !dependsOnPath
     // What these name is compared with the routes instead.
-    case .prefix, .destination, .source, .accountSource: return true
+    case .original, .forwardedPath, .prefix, .destination, .source, .accountSource: return true
     case .method:
       guard let methods else { return true }
       return methods.contains { known in

@@ -1,0 +1,177 @@
+internal import Bytes
+internal import HTTPWire
+internal import Routing
+
+// Fields that carry a method or a path.
+extension Exchange {
+  /// Refuses fields in which the upstream may find another method or path than the route serves.
+  func refuseOverrides(_ rules: AccessRules, _ route: ProxyRoute, _ bytes: Span<UInt8>) throws(ExchangeError) {
+    var seen: UInt8 = 0
+    var prefixes: [FieldLine] = []
+    var budget = Self.mostCompared
+    for line in head.fields where line.known == .other {
+      guard let part = OverrideField(bytes.extracting(line.name.range)) else { continue }
+      let value = bytes.extracting(line.value.range)
+      guard rules.allows(part, value: value) else {
+        throw .denied(.overrides(part, field: text(of: line.name), route))
+      }
+      // Proxies send one prefix by several names.
+      if part == .prefix, repeats(line, prefixes, bytes) {
+        prefixes.append(line)
+        continue
+      }
+      // Which of several is obeyed depends on the framework.
+      guard seen & 1 << part.rawValue == 0 || !rules.allowsOne(part) else {
+        throw .denied(.overrides(part, field: "The second \(text(of: line.name))", route))
+      }
+      guard staysInRoute(part, value, route, bytes, &budget) else {
+        throw .denied(.overrides(part, field: text(of: line.name), route))
+      }
+      seen |= 1 << part.rawValue
+      if part == .prefix { prefixes.append(line) }
+    }
+  }
+
+  /// Whether `line` has the same value as all of `others`, and a name that none of them has.
+  private func repeats(_ line: FieldLine, _ others: [FieldLine], _ bytes: Span<UInt8>) -> Bool {
+    let value = line.value.range
+    for other in others {
+      let same = other.value.range
+      guard same.count == value.count,
+        !OverrideField.equal(bytes.extracting(other.name.range), bytes.extracting(line.name.range)),
+        zip(same, value).allSatisfy({ bytes[$0] == bytes[$1] })
+      else { return false }
+    }
+    return !others.isEmpty
+  }
+}
+
+extension Exchange {
+  /// Longer values are refused: several readings of each are compared, and no honest URL comes near it.
+  private static var longestNamed: Int { 4_096 }
+
+  /// How many bytes are compared for the fields of one request; a byte of a path with one reading costs a quarter. What
+  /// is beyond this is refused. Within it, comparing takes a few milliseconds at most.
+  private static var mostCompared: Int { 8_192 }
+
+  /// Whether the upstream, when it obeys a field with `value`, acts upon a path that the route may forward.
+  private func staysInRoute(
+    _ part: OverrideField, _ value: Span<UInt8>, _ route: ProxyRoute, _ bytes: Span<UInt8>, _ budget: inout Int
+  ) -> Bool {
+    guard route.policy.rules.dependsOnPath else { return true }
+    guard value.count <= Self.longestNamed else { return false }
+    switch part {
+    case .method, .path: return true
+    case .original: return isOwnPath(value, route, bytes, &budget)
+    case .forwardedPath:
+      if isOwnPath(value, route, bytes, &budget) { return true }
+      guard let named = NamedPath(value, needsSlash: true), !named.hasHost else { return false }
+      return mayForward(upstreamPath: named.path, route, bytes, &budget)
+        && mayForward(upstreamPath: named.path + upstreamPath(route, bytes), route, bytes, &budget)
+    case .prefix: return mayBegin(with: value, route, bytes, &budget)
+    // Whatever the method: a field or a form may replace it by COPY or MOVE.
+    case .destination:
+      guard let named = NamedPath(value, needsSlash: true) else { return false }
+      return mayUse(named, isInAccount: true, route, bytes, &budget)
+    case .source, .accountSource:
+      guard let named = NamedPath(value, needsSlash: false) else { return false }
+      return mayUse(named, isInAccount: part == .accountSource, route, bytes, &budget)
+    }
+  }
+
+  /// Whether the path of `named` is one that the route may forward. Which host it names decides nothing: an upstream has
+  /// more names than the proxy knows.
+  ///
+  /// - Parameter isInAccount: whether a path without a host may be one below the account, which is the beginning of the
+  ///   request's path (OpenStack Swift: `/v1/ACCOUNT`).
+  private func mayUse(
+    _ named: NamedPath, isInAccount: Bool, _ route: ProxyRoute, _ bytes: Span<UInt8>, _ budget: inout Int
+  ) -> Bool {
+    guard mayForward(upstreamPath: named.path, route, bytes, &budget) else { return false }
+    guard isInAccount, !named.hasHost else { return true }
+    let path = upstreamPath(route, bytes)
+    for end in path.indices.dropFirst().filter({ path[$0] == UInt8(ascii: "/") }).prefix(3) {
+      guard mayForward(upstreamPath: path[..<end] + named.path, route, bytes, &budget) else { return false }
+    }
+    return true
+  }
+
+  /// Whether the request stays within the route when the upstream removes the prefix `value` from its path, and when it puts
+  /// that in front. Applications do one or the other, if it is more to them than a part of links.
+  private func mayBegin(
+    with value: Span<UInt8>, _ route: ProxyRoute, _ bytes: Span<UInt8>, _ budget: inout Int
+  ) -> Bool {
+    guard let prefix = NamedPath.prefix(value) else { return false }
+    guard !prefix.isEmpty else { return true }
+    let path = upstreamPath(route, bytes)
+    guard mayForward(upstreamPath: prefix + path, route, bytes, &budget), spend(path, &budget) else {
+      return false
+    }
+    switch NamedPath.remove(prefix, from: path) {
+    case .nothing: return true
+    case .unclear: return false
+    case .rest(let rest):
+      let slash = UInt8(ascii: "/")
+      return mayForward(upstreamPath: rest.first == slash ? rest : [slash] + rest, route, bytes, &budget)
+    }
+  }
+
+  /// Whether `value` is the path of this request as the upstream gets it, with its query or without: obeying that changes
+  /// nothing.
+  private func isOwnPath(
+    _ value: Span<UInt8>, _ route: ProxyRoute, _ bytes: Span<UInt8>, _ budget: inout Int
+  ) -> Bool {
+    var own = upstreamPath(route, bytes)
+    let length = own.count
+    if value.count > length, let query = receivedTarget.query {
+      own.append(UInt8(ascii: "?"))
+      for index in query.range { own.append(bytes[index]) }
+    }
+    guard value.count == own.count, value.indices.allSatisfy({ value[$0] == own[$0] }) else { return false }
+    guard own.count > length else { return true }
+    // A server may take all of it for a path, where "/b?/../admin" is another one.
+    guard let named = NamedPath(value, needsSlash: true) else { return false }
+    return mayForward(upstreamPath: named.path, route, bytes, &budget)
+  }
+
+  /// The path of this request as the upstream gets it.
+  private func upstreamPath(_ route: ProxyRoute, _ bytes: Span<UInt8>) -> [UInt8] {
+    var path = route.policy.basePath
+    let target = receivedTarget
+    for index in Int(target.path.start) + decided.mountLength..<Int(target.path.end) { path.append(bytes[index]) }
+    return path.isEmpty ? [UInt8(ascii: "/")] : path
+  }
+
+  /// Takes what it costs to compare `path` from the budget of the request; false where too little is left.
+  private func spend(_ path: [UInt8], _ budget: inout Int) -> Bool {
+    budget -= PathReadings.exist(of: path.span) ? path.count : path.count / 4
+    return budget >= 0
+  }
+
+  /// Whether a request that reaches the upstream with `path` could have come by the same route.
+  private func mayForward(
+    upstreamPath path: [UInt8], _ route: ProxyRoute, _ bytes: Span<UInt8>, _ budget: inout Int
+  ) -> Bool {
+    guard spend(path, &budget), path.starts(with: route.policy.basePath) else { return false }
+    let (target, decision) = (receivedTarget, decided)
+    var rest = Array(path.dropFirst(route.policy.basePath.count))
+    if rest.isEmpty { rest = [UInt8(ascii: "/")] }
+    guard rest[0] == UInt8(ascii: "/") else { return false }
+    var path: [UInt8] = []
+    for index in Int(target.path.start)..<Int(target.path.start) + decision.mountLength { path.append(bytes[index]) }
+    path += rest
+    let finding: RouteTable.Finding
+    if let tunnel = connection.tunnelTarget {
+      finding = generation.table.route(host: tunnel.host.span, port: tunnel.port, path: path.span)
+    } else if !decision.isMounted, let authority = target.authority {
+      let port = authority.port ?? (target.scheme ?? .http).defaultPort
+      finding = generation.table.route(host: bytes.extracting(authority.host.range), port: port, path: path.span)
+    } else {
+      finding = generation.table.route(mountedAt: path.span)
+    }
+    guard case .route(let found, _) = finding, found.index == route.index,
+      case .allowed = route.policy.rules.rule(on: rest.span)
+    else { return false }
+    return true
+  }
+}

@@ -1,0 +1,136 @@
+internal import Encodings
+internal import HTTPWire
+internal import Routing
+
+/// The path in a field such as `Destination`, which an upstream takes for the path of a request.
+///
+/// It passes only if it could stand in a request line. Parsers of URLs repair what cannot: browsers and Node.js remove
+/// tabs, and end the host at `\`.
+struct NamedPath {
+  /// The path, with the query as its last part: to some servers a path ends at `?` and to others it does not, as with the
+  /// encoded character.
+  let path: [UInt8]
+  /// Whether it came in a URL with a host.
+  let hasHost: Bool
+
+  /// The path that `value` names; nil where it names none, or one that no request could have.
+  ///
+  /// - Parameter needsSlash: whether it must be a URL, or a path that begins with a slash.
+  init?(_ value: Span<UInt8>, needsSlash: Bool) {
+    var bytes = value.indices.map { value[$0] }
+    let slash = UInt8(ascii: "/")
+    hasHost = Self.isURL(bytes)
+    if !hasHost, bytes.first != slash {
+      // Another scheme, or a name such as an ARN, which is no path.
+      guard !needsSlash, !bytes.isEmpty, !bytes.prefix(while: { $0 != slash }).contains(UInt8(ascii: ":")) else {
+        return nil
+      }
+      bytes.insert(slash, at: 0)
+    }
+    guard let target = Self.target(bytes), !target.path.isEmpty else { return nil }
+    let query = target.query.map { Array("%3F".utf8) + bytes[$0.range] } ?? []
+    path = bytes[target.path.range] + query
+  }
+
+  /// The prefix that `value` names, without slashes at its end; nil where it is none that a path could begin with, and where
+  /// servers may read it in several ways.
+  static func prefix(_ value: Span<UInt8>) -> [UInt8]? {
+    var bytes = value.indices.map { value[$0] }
+    while bytes.last == UInt8(ascii: "/") { bytes.removeLast() }
+    guard !bytes.isEmpty else { return [] }
+    // A comma separates several, which some applications join.
+    guard bytes[0] == UInt8(ascii: "/"), !bytes.contains(UInt8(ascii: ",")), !PathReadings.exist(of: bytes.span),
+      let target = target(bytes), target.query == nil
+    else { return nil }
+    return bytes
+  }
+
+  private static func isURL(_ bytes: [UInt8]) -> Bool {
+    func begins(with scheme: String) -> Bool { bytes.prefix(scheme.utf8.count).elementsEqual(scheme.utf8, by: isSame) }
+    return begins(with: "http://") || begins(with: "https://")
+  }
+
+  /// Whether two bytes are the same when ASCII letters lose their case.
+  private static func isSame(_ byte: UInt8, _ other: UInt8) -> Bool { byte.asciiLowercased == other.asciiLowercased }
+
+  private static func target(_ bytes: [UInt8]) -> RequestTarget? {
+    do throws(WireError) {
+      return try RequestTarget.parse(bytes.span, target: ByteRange(bytes.indices), method: .get)
+    } catch {
+      // Which rule it breaks does not matter.
+      return nil
+    }
+  }
+}
+
+extension NamedPath {
+  /// What removing a prefix makes of a path.
+  enum Removal {
+    /// The path does not begin with the prefix in any reading.
+    case nothing
+    /// All readings of the path begin with the prefix, and this follows.
+    case rest([UInt8])
+    /// Readings differ about it.
+    case unclear
+  }
+
+  /// What remains of `path` when an application removes `prefix`, also within a segment and whatever the case of letters.
+  ///
+  /// The path may have several readings, provided that none of them changes the part which the prefix is compared with.
+  static func remove(_ prefix: [UInt8], from path: [UInt8]) -> Removal {
+    let same = zip(prefix, path).prefix(while: isSame).count
+    let begins = same == prefix.count
+    if PathReadings.exist(of: path.span) {
+      // Up to the end of the segment in which they differ.
+      var end = same
+      while end < path.count, path[end] != UInt8(ascii: "/") { end += 1 }
+      guard isSteady(path[..<end], after: begins ? same - 1 : same) else { return .unclear }
+      let head = PathPrefix(String(decoding: path[..<end], as: UTF8.self))
+      let question = PathReadings.Question(prefix: head, isConfined: true, expected: 1)
+      guard PathTrees([(head, 1)], ignoresCase: false).compare(path.span, question, outcome: { $0 }) == .same else {
+        return .unclear
+      }
+    }
+    return begins ? .rest(Array(path[prefix.count...])) : .nothing
+  }
+
+  /// Whether all servers see the same segments in `head`, and the same bytes up to `differing`. Behind that, characters
+  /// may be encoded that are no part of a dot or a separator in any encoding.
+  private static func isSteady(_ head: ArraySlice<UInt8>, after differing: Int) -> Bool {
+    var previous: UInt8 = 0
+    var index = head.startIndex
+    while index < head.endIndex {
+      let byte = head[index]
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "~"),
+        UInt8(ascii: "@"), UInt8(ascii: "="), UInt8(ascii: "&"), UInt8(ascii: ","), UInt8(ascii: "!"):
+        break
+      case UInt8(ascii: "/"):
+        guard previous != byte, previous != UInt8(ascii: ".") else { return false }
+      case UInt8(ascii: "."):
+        guard previous != UInt8(ascii: "/") else { return false }
+      case UInt8(ascii: "+"):
+        guard index > differing else { return false }
+      case UInt8(ascii: "%"):
+        guard index > differing, index + 2 < head.endIndex, let high = head[index + 1].hexValue,
+          let low = head[index + 2].hexValue, isHarmless(high << 4 | low)
+        else { return false }
+        index += 2
+      default: return false
+      }
+      previous = byte
+      index += 1
+    }
+    return previous != UInt8(ascii: ".") && previous != UInt8(ascii: "/")
+  }
+
+  /// Whether an encoded `byte` is a space, or a part of a letter in UTF-8: not of an overlong form, and not of the signs and
+  /// fullwidth forms that some servers take for dots and separators.
+  private static func isHarmless(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: " "), 0x80...0xbf, 0xc3...0xdf, 0xe1, 0xe3...0xed: true
+    default: false
+    }
+  }
+}
