@@ -66,6 +66,7 @@ ORIGINAL = ["X-Original-URL", "X-Rewrite-URL", "X-Original-URI", "X-Forwarded-Ur
     ("http://api.internal/a%20b?c=d", "/a%20b?c=d", True), ("http://api.internal/a%20b?c=d", "/a%20b", True),
     ("/api/a?", "/a?", True), ("http://api.internal/", "/", True), ("http://api.internal", "/", True),
     ("http://api.internal?q", "/?q", True), ("/based/x?y", "/base/x?y", True), ("/rules/public/x", "/public/x", True),
+    ("/api/a?b", "/api/a?b", True), ("/rules/public/x", "/rules/public/x", False), ("/based/x", "/based/x", False),
     ("http://api.internal/b?/../admin", "/b?/../admin", False), ("http://api.internal/a", "/A%2f..%2fadmin", False),
     ("http://api.internal/a", "/admin", False), ("http://api.internal/a?b", "/admin?b", False),
     ("http://api.internal/a", "http://api.internal/a", False), ("http://api.internal/a", "", False)])

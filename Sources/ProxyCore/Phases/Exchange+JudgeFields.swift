@@ -116,21 +116,23 @@ extension Exchange {
     }
   }
 
-  /// Whether `value` is the path of this request as the upstream gets it, with its query or without: obeying that changes
-  /// nothing.
+  /// Whether `value` is the path of this request as the upstream gets it: obeying that changes nothing. With a query, or as
+  /// the target that the client sent, which a mount may change, it must be a path that the route may forward.
   private func isOwnPath(
     _ value: Span<UInt8>, _ route: ProxyRoute, _ bytes: Span<UInt8>, _ budget: inout Int
   ) -> Bool {
-    var own = upstreamPath(route, bytes)
-    let length = own.count
-    if value.count > length, let query = receivedTarget.query {
-      own.append(UInt8(ascii: "?"))
-      for index in query.range { own.append(bytes[index]) }
+    func isValue(_ own: some Collection<UInt8>) -> Bool {
+      own.count == value.count && zip(own, value.indices).allSatisfy { $0 == value[$1] }
     }
-    guard value.count == own.count, value.indices.allSatisfy({ value[$0] == own[$0] }) else { return false }
-    guard own.count > length else { return true }
-    // A server may take all of it for a path, where "/b?/../admin" is another one.
-    guard let named = NamedPath(value, needsSlash: true) else { return false }
+    let own = upstreamPath(route, bytes)
+    if isValue(own) { return true }
+    let query = receivedTarget.query.map { $0.range.map { bytes[$0] } }
+    guard
+      query.map({ isValue(own + [UInt8(ascii: "?")] + $0) }) == true
+        || isValue(head.target.range.map { bytes[$0] }) && value[0] == UInt8(ascii: "/"),
+      // A server may take all of it for a path, where "/b?/../admin" is another one.
+      let named = NamedPath(value, needsSlash: true)
+    else { return false }
     return mayForward(upstreamPath: named.path, route, bytes, &budget)
   }
 
