@@ -5,6 +5,7 @@ public struct SplitMix: RandomNumberGenerator {
   /// The numbers that follow from `state`.
   public init(state: UInt64) { self.state = state }
 
+  /// The next one.
   public mutating func next() -> UInt64 {
     state &+= 0x9e37_79b9_7f4a_7c15
     var mixed = state
