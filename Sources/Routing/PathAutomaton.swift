@@ -28,6 +28,7 @@ struct PathAutomaton {
   private var steps: [Step] = []
   /// The first state at each offset; negative where there is none.
   private var first: [Int32] = []
+  private var hasTickets = false
   private var work = 0
   private var verdict = PathReadings.Verdict.same
 
@@ -50,6 +51,7 @@ struct PathAutomaton {
     guard !staysInside(path, from: begins) else { return .same }
     var characters = PathCharacters(path, ignoresCase: tree.ignoresCase)
     guard !characters.isTooDeep else { return .tooMany }
+    hasTickets = characters.hasParenthesis
     first = Array(repeating: -1, count: path.count + 1)
     for start in starts {
       add(State(directory: start, children: tree.nodes[start].children.indices), .began, from: -1, at: begins)
@@ -146,7 +148,7 @@ struct PathAutomaton {
       if Self.endsPath(byte), character.isEncoded { finish(index, path) }
       // A path that was split before it was decoded has an encoded slash in a segment.
       if byte != UInt8(ascii: "/") || character.isEncoded { add(state, .skipped, from: index, at: character.end) }
-    case .stream, .streamType, .ticket, .ticketLetter, .ticketValue, .ticketValueEnd, .ticketEnd:
+    case .stream, .streamType, .ticketSlash, .ticket, .ticketLetter, .ticketValue, .ticketValueEnd, .ticketEnd:
       guard let skipping = state.skipping.next(byte) else { return }
       add(state.skipping(skipping), .skipped, from: index, at: character.end)
       if skipping == .ticketEnd { add(state.skipping(.nothing), .skipped, from: index, at: character.end) }
@@ -159,6 +161,8 @@ struct PathAutomaton {
     switch byte {
     case UInt8(ascii: "/"), UInt8(ascii: "\\"):
       endSegment(index, at: character.end, path)
+      // Some versions of ASP.NET leave out a ticket with the slash before it.
+      if hasTickets { skip(.ticketSlash) }
       // A path that was split before it was decoded has it in a segment.
       guard byte == UInt8(ascii: "\\") || character.isEncoded else { return }
     case UInt8(ascii: ";"):
@@ -377,6 +381,8 @@ private enum Skipping {
   case parameters
   /// The name of a stream of an NTFS file or directory, such as `::$DATA` or `:$i30:$INDEX_ALLOCATION`.
   case stream, streamType
+  /// The slash before a ticket.
+  case ticketSlash
   /// A ticket of an ASP.NET application without cookies, such as `(S(abc))` or `(X(1)F(abc))`.
   case ticket, ticketLetter, ticketValue, ticketValueEnd
   /// The slash behind a ticket.
@@ -391,6 +397,7 @@ private enum Skipping {
     switch (self, byte) {
     case (.stream, UInt8(ascii: ":")): return .streamType
     case (.stream, UInt8(ascii: "$")), (.streamType, UInt8(ascii: "$")): return .parameters
+    case (.ticketSlash, UInt8(ascii: "(")): return .ticket
     case (.ticket, _) where isLetter, (.ticketValueEnd, _) where isLetter: return .ticketLetter
     case (.ticketLetter, UInt8(ascii: "(")): return .ticketValue
     case (.ticketValue, UInt8(ascii: ")")): return .ticketValueEnd

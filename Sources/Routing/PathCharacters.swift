@@ -39,6 +39,8 @@ struct PathCharacters {
   private var live: Int
   /// Whether letters that some servers take for the same in another case are read as ASCII, or as one another.
   private let ignoresCase: Bool
+  /// Whether there is a parenthesis, with which a ticket of ASP.NET begins.
+  let hasParenthesis: Bool
   /// Whether the path cannot be looked at as a whole: it is encoded too often, or has an escape that comes about only when
   /// something in the middle of it is decoded or left out.
   let isTooDeep: Bool
@@ -56,6 +58,7 @@ struct PathCharacters {
       levels.append(level)
     }
     live = levels.count
+    hasParenthesis = level.bytes.contains(UInt8(ascii: "("))
     isTooDeep =
       levels.count == Self.mostLevels && Self.decode(level) != nil || levels.contains { Self.hasHiddenEscape($0.bytes) }
   }
@@ -89,27 +92,43 @@ struct PathCharacters {
   /// out, or with characters that are written in another form. No program writes such a thing.
   private static func hasHiddenEscape(_ bytes: [UInt8]) -> Bool {
     guard bytes.contains(where: { $0 >= 0x80 || isLeftOut($0) }) else { return false }
-    /// The character at `index` or behind what may be left out there, whether it is plain, and where the next one begins.
-    func character(_ index: Int) -> (byte: UInt8, isPlain: Bool, end: Int)? {
-      var index = index
-      var isPlain = true
-      while index < bytes.count {
-        if bytes[index] < 0x80, !isLeftOut(bytes[index]) { return (bytes[index], isPlain, index + 1) }
-        if let (byte, count) = asASCII(bytes, index) { return (byte, false, index + count) }
-        guard isLeftOut(bytes[index]) || validLength(bytes, index) == nil else { return nil }
-        index += 1
-        isPlain = false
-      }
-      return nil
-    }
+    // From the end, so that each byte is looked at once: what the two characters behind it are, if something is left out.
+    var next: (byte: UInt8, isPlain: Bool)?
+    var afterNext: (byte: UInt8, isPlain: Bool)?
+    // Where continuation bytes of valid characters are is known from the beginning alone.
+    var isInside = [Bool](repeating: false, count: bytes.count)
     var index = 0
     while index < bytes.count {
-      defer { index += 1 }
-      guard bytes[index] == UInt8(ascii: "%") || bytes[index] >= 0x80, let percent = character(index),
-        percent.byte == UInt8(ascii: "%"), let high = character(percent.end), high.byte.isHexDigit,
-        let low = character(high.end), low.byte.isHexDigit
-      else { continue }
-      if !(percent.isPlain && high.isPlain && low.isPlain) { return true }
+      let count = bytes[index] < 0x80 ? 1 : validLength(bytes, index) ?? 1
+      for inside in index + 1..<max(index + count, index + 1) { isInside[inside] = true }
+      index += count
+    }
+    // Of what begins where a character in another form ends.
+    var behind: [(next: (byte: UInt8, isPlain: Bool)?, afterNext: (byte: UInt8, isPlain: Bool)?)] = []
+    behind = Array(repeating: (nil, nil), count: bytes.count + 1)
+    for index in bytes.indices.reversed() {
+      var here: (byte: UInt8, isPlain: Bool)?
+      var end = index + 1
+      if bytes[index] < 0x80, !isLeftOut(bytes[index]) {
+        here = (bytes[index], true)
+      } else if let (byte, count) = asASCII(bytes, index) {
+        here = (byte, false)
+        end = index + count
+      }
+      if let here {
+        (next, afterNext) = behind[end]
+        if here.byte == UInt8(ascii: "%"), let high = next, high.byte.isHexDigit, let low = afterNext,
+          low.byte.isHexDigit,
+          !(here.isPlain && high.isPlain && low.isPlain)
+        {
+          return true
+        }
+        behind[index] = (here, next)
+      } else if !isInside[index], isLeftOut(bytes[index]) || validLength(bytes, index) == nil {
+        // Left out: what is behind it counts, and is not plain any more.
+        let (next, afterNext) = behind[index + 1]
+        behind[index] = (next.map { ($0.byte, false) }, afterNext)
+      }
     }
     return false
   }

@@ -136,7 +136,9 @@ package struct Custody {
 
   private func complaint(_ directory: borrowing OpenDirectory, _ status: stat, path: String) -> String? {
     let name = "\(showsPaths ? "the" : "a") directory\(shown(path))"
-    if status.st_uid != 0, status.st_uid != user { return "\(name), which \(isUnderAnother(status.st_uid))" }
+    if status.st_uid != 0, status.st_uid != user, status.st_uid != other {
+      return "\(name), which \(isUnderAnother(status.st_uid))"
+    }
     let mode = status.st_mode & 0o7777
     guard mode & 0o1000 == 0 else { return nil }
     let others: (name: String, change: String)

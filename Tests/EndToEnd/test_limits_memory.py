@@ -142,6 +142,28 @@ def test_another_client_is_served_while_one_has_filled_the_memory(start, slow_re
     assert proxy.connect(source=SLOW).exchange(get(SMALL)).status == 200
 
 
+def test_heads_that_come_in_part_are_bounded_as_well(start):
+    proxy = start(limits={"memory": "16MB"})
+    crowd = []
+    try:
+        for _ in range(1000):
+            client = socket.socket()
+            crowd.append(client)
+            client.bind((SLOW, 0))
+            client.connect(proxy.address)
+            client.sendall(b"GET http://api.internal/x HTTP/1.1\r\nHost: api.internal\r\nX: " + b"y" * 30_000)
+        poll(lambda: proxy.sample("m2m_proxy_connections_accepted_total") >= 1000, "all connections")
+        poll(lambda: proxy.sample("m2m_proxy_errors_total", kind="memory") > 0, "heads that are refused")
+        # It was 47 MB.
+        assert proxy.sample("m2m_proxy_memory_bytes") < 24 * MB
+        assert proxy.connect().exchange(get(SMALL)).status in (200, 503)
+    finally:
+        for client in crowd:
+            client.close()
+    poll(lambda: proxy.sample("m2m_proxy_memory_level") == 0, "memory that is free again")
+    assert proxy.connect().exchange(get(SMALL)).status == 200
+
+
 def test_connections_that_are_idle_for_longest_are_closed_when_memory_is_tight(start, slow_readers):
     proxy = start(limits={"memory": "16MB"})
     idle = proxy.connect()

@@ -62,7 +62,7 @@ struct PathReadingsTests {
     "/x/..//evil/admin",
     // A host behind something that is left out, and two of them.
     "/;/host/admin", "/;x/host/admin", "/.;/host/admin", "/%3b/host/admin", "/::$DATA/host/admin", "/x/../;/host/admin",
-    "/(S(x))/host/admin", "//x;%2f../h//admin",
+    "/(S(x))/host/admin", "/ad/(S(X))min", "/(S(X))/ad/(S(X))min/x", "//x;%2f../h//admin",
     // A plus sign that is a space at the edge of a name.
     "/admin+", "/+admin", "/x/..+/admin",
     // Several at once.

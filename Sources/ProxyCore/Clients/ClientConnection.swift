@@ -429,8 +429,9 @@ final class ClientConnection: @unchecked Sendable {
   private func closeGently() async {
     stream.finishSending()
     setDeadline(worker.loop.now + Self.lingeringTime)
-    let buffer = worker.buffers.lendForContent()
-    defer { worker.buffers.giveBack(buffer) }
+    // Nothing of what has come or comes is looked at, so that many that end take no memory for it.
+    worker.buffers.takeBack(&input)
+    let buffer = worker.discarded
     var reads = 0
     while !isOverdue, !isAborted {
       buffer.removeAll()

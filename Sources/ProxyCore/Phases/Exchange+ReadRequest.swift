@@ -50,6 +50,7 @@ extension Exchange {
       case .wouldBlock:
         if connection.isAborted { throw .draining }
         if connection.isOverdue { throw .requestTimeout }
+        if mustNotWait(input.count) { throw .noMemory }
         connection.fitInput()
         await connection.wakeup.wait()
       case .endOfStream, .failed:
@@ -57,6 +58,15 @@ extension Exchange {
       }
     }
   }
+
+  /// Whether there is no memory for a head that is here in part: a long one when memory is tight, any at the limit. The gate
+  /// is only for complete ones.
+  private func mustNotWait(_ received: Int) -> Bool {
+    worker.memory.isTight && (received > Self.longestWhenTight || worker.memory.isFull)
+  }
+
+  // Most heads are shorter, and come in one piece.
+  private static var longestWhenTight: Int { 4096 }
 
   /// A part of the request's head as text, for messages.
   func text(of range: ByteRange) -> String {

@@ -30,6 +30,8 @@ final class Worker: @unchecked Sendable {
   var isTrimming = false
   /// When idle connections were last closed for want of memory.
   var lastEase = Instant(nanoseconds: 0)
+  /// What connections that end receive and throw away, before anything else happens on the loop.
+  let discarded = ByteBuffer(capacity: 8 * 1024)
   let pools: [UpstreamPool]
   let requestedHosts: RequestedHosts
   let metrics: WorkerMetrics
