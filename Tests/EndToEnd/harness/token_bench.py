@@ -50,6 +50,8 @@ class TokenBench:
         routes = [{"name": case, "mount": f"/{case}", "forward_to": self.api.url, "credentials": case,
                    "audience": "https://api.example"} for case in cases]
         settings = {"listen": ["127.0.0.1:0"], "admin": "127.0.0.1:0", "loops": 2, "log": {"level": "debug"},
+                    # The API's side gives up a connection that says nothing for 20 s, which a slow run of many cases takes.
+                    "timeouts": {"upstream_idle": "5s"},
                     "credentials": credentials, "routes": routes} | settings
         self.proxy = Proxy(binary, directory, transcript)
         self.proxy.start(proxy_conf(settings), environment | {"CLIENT_SECRET": self.authlib.client.secret})
