@@ -12,8 +12,7 @@ from harness.waiting import poll
 MB = 1 << 20
 LARGE = [pytest.mark.large, pytest.mark.timeout(900)]
 SIZES = [pytest.param(1 << 30, id="1GB"), pytest.param(5 << 30, id="5GB", marks=LARGE)]
-# Pages of the program that are needed for the first time count, too: of a debug build up to 11 MB.
-ALLOWED_GROWTH = 16 * MB
+ALLOWED_GROWTH = 8 * MB
 
 
 @pytest.fixture

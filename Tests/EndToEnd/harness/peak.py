@@ -2,11 +2,13 @@
 
 
 class Peak:
-    """The growth of a process's resident memory, from the kernel's high-water mark."""
+    """The growth of a process's resident memory, from the kernel's high-water mark, without the pages of its program, which
+    the start gives back and the first requests read again."""
 
     def __init__(self, pid: int):
         self._pid = pid
         self.before = self._read("VmRSS")
+        self._program_before = self._read("RssFile")
         with open(f"/proc/{pid}/clear_refs", "w") as file:
             file.write("5")  # Begin the high-water mark anew.
 
@@ -16,4 +18,4 @@ class Peak:
 
     @property
     def growth(self) -> int:
-        return self._read("VmHWM") - self.before
+        return self._read("VmHWM") - self.before - max(0, self._read("RssFile") - self._program_before)
