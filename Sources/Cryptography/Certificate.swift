@@ -1,7 +1,7 @@
 internal import COpenSSL
 internal import Secrets
 
-// Sendable: nobody changes the certificate, and OpenSSL counts references to it atomically.
+// Sendable: the certificate is never changed, and OpenSSL counts references to it atomically.
 /// An X.509 certificate.
 @safe public final class Certificate: @unchecked Sendable {
   // Owned by this object.

@@ -1,7 +1,7 @@
 internal import COpenSSL
 public import Secrets
 
-// Sendable: OpenSSL allows any number of threads to use a key that nobody changes.
+// Sendable: OpenSSL allows any number of threads to use a key that is never changed.
 /// A private key: RSA and P-256 for signatures, any kind that OpenSSL knows for TLS. OpenSSL wipes it when it is freed.
 @safe public final class PrivateKey: @unchecked Sendable {
   /// What a key is for.

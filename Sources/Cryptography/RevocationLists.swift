@@ -76,7 +76,7 @@ public struct RevocationLists: Sendable {
   }
 }
 
-// Sendable: nobody changes the list, and OpenSSL counts references to it atomically.
+// Sendable: the list is never changed, and OpenSSL counts references to it atomically.
 @safe private final class RevocationList: @unchecked Sendable {
   // Owned by this object.
   let crl: OpaquePointer

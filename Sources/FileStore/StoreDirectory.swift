@@ -93,7 +93,7 @@ struct StoreDirectory: Sendable {
 
   // MARK: Locks
 
-  /// The lock `name`; nil while somebody else has it.
+  /// The lock `name`; nil while another process has it.
   func lock(_ name: String) throws(TokenStoreProblem) -> FileLock? {
     let directory = try open("\(path)/\(name) cannot be locked")
     let file: FileDescriptor
@@ -252,7 +252,7 @@ struct StoreName {
 final class FileLock: TokenClaim {
   private let descriptor: FileDescriptor
 
-  /// The lock on the open file `descriptor`, which it owns from then on; nil while somebody else has it.
+  /// The lock on the open file `descriptor`, which it owns from then on; nil while another process has it.
   init?(_ descriptor: FileDescriptor) throws(Errno) {
     guard flock(descriptor.rawValue, LOCK_EX | LOCK_NB) == 0 else {
       let failure = Errno(rawValue: errno)

@@ -10,7 +10,7 @@ public final class Wakeup: ReadinessObserver, SerialExecutor, @unchecked Sendabl
   private var waiting: UnownedJob?
   private var begin: (() -> Void)?
 
-  /// A wake-up that nobody waits for yet, for tasks of `loop`.
+  /// A wake-up that no request waits for yet, for tasks of `loop`.
   public init(on loop: EventLoop) {
     self.loop = loop
     super.init()

@@ -1,6 +1,6 @@
 /// How long the token endpoint is left alone after failures: 1 s doubling to 60 s, with full jitter.
 ///
-/// Refusals that only a change of the configuration or at the server mends reach 5 min, and so does what the server
+/// Refusals that only a change of the configuration or at the server fixes reach 5 min, and so does what the server
 /// itself asks for. While there is a token that can be used, attempts come sooner and sooner towards its end, so that
 /// an outage that is over before that is not noticed.
 struct TokenBackoff {

@@ -1,5 +1,5 @@
 extension TokenFailure {
-  /// What mends it: for Kinde the step of the dashboard, otherwise the same in plain words.
+  /// How to fix it: for Kinde the step of the dashboard, otherwise the same in plain words.
   public var hint: String {
     switch cause.root {
     case .refused(let refusal) where refusal.code == .invalidClient && clientHint != nil:

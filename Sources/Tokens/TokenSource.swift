@@ -3,7 +3,7 @@ import Locks
 /// The one place in the process where the token for one request comes from, shared by all event loops.
 ///
 /// At most one fetch is under way, whoever asks; it runs to its end even when those who waited have gone. A token that
-/// is in use is renewed before it expires, and nobody waits for that.
+/// is in use is renewed before it expires, and no request waits for that.
 public final class TokenSource: Sendable, CustomReflectable {
   /// What is fetched.
   public let grant: TokenGrant

@@ -2,7 +2,7 @@
 struct TokenState {
   /// What a request that needs a token is to do.
   enum Decision {
-    /// Go on with this token; where a reason is given, start a fetch that nobody waits for.
+    /// Go on with this token; where a reason is given, start a fetch that no request waits for.
     case use(AccessToken, renewal: TokenEvent.Reason?)
     /// Wait for the fetch that is under way.
     case wait
@@ -32,7 +32,7 @@ struct TokenState {
   init(request: TokenRequestSummary) { self.request = request }
 
   /// A request needs a token: one that can be used, if there is one, and if it is time for its renewal, why to start a
-  /// fetch that nobody waits for.
+  /// fetch that no request waits for.
   mutating func use(at now: TokenMoment) -> (token: AccessToken, renewal: TokenEvent.Reason?)? {
     lastUse = now.instant
     return usableToken(at: now).map { ($0, startRenewal(at: now.instant)) }

@@ -14,7 +14,7 @@ public protocol TokenStore: Sendable {
   /// Removes `token`, unless another one has taken its place.
   func drop(_ token: StoredToken, for grant: TokenGrant) async throws(TokenStoreProblem)
 
-  /// The right to fetch a token for `grant`; nil while somebody else has it. It ends when it is released or its holder
+  /// The right to fetch a token for `grant`; nil while another process has it. It ends when it is released or its holder
   /// dies: at once where the store notices that, otherwise after `duration`.
   func claim(_ grant: TokenGrant, for duration: Duration) async throws(TokenStoreProblem) -> (any TokenClaim)?
 
@@ -104,7 +104,7 @@ public struct TokenStoreProblem: Error, Hashable, Sendable {
     self.detail = detail
   }
 
-  /// What it costs, and what mends it.
+  /// What it costs, and how to fix it.
   public var hint: String {
     switch kind {
     case .damaged:

@@ -25,7 +25,7 @@ struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
     case none
   }
 
-  /// A connection that nobody uses.
+  /// A connection that is not in use.
   struct Idle {
     let connection: Connection
     let place: Int
@@ -130,7 +130,7 @@ struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
     return expired
   }
 
-  /// Takes out `count` of the connections that nobody uses, or all of them: those that were not used for longest.
+  /// Takes out `count` of the connections that are not in use, or all of them: those that were not used for longest.
   mutating func takeLongestIdle(_ count: Int) -> [Connection] {
     let taken = idle.prefix(count).map(\.connection)
     for _ in taken { close(idle.removeFirst().place) }

@@ -26,7 +26,7 @@ public final class UpstreamConnection: ReadinessObserver {
     super.init()
   }
 
-  /// The stream has news although nobody waits for any.
+  /// The stream has news although no request waits for any.
   public override func readinessChanged() {
     disturbed(self)
   }

@@ -38,7 +38,7 @@ public final class UpstreamPool {
   private var published = (open: 0, idle: 0, waiting: 0)
   private let expiry = LoopTimer()
 
-  /// Called when the last connection has ended by itself, and nobody waits for one.
+  /// Called when the last connection has ended by itself, and no request waits for one.
   public var becameEmpty: (() -> Void)?
 
   /// An empty pool.
@@ -71,7 +71,7 @@ public final class UpstreamPool {
 
   /// Connections that are open or being made.
   public var openConnections: Int { pool.open }
-  /// Connections that nobody uses.
+  /// Connections that are not in use.
   public var idleConnections: Int { pool.idle.count }
   /// Requests that wait for a connection.
   public var waitingRequests: Int { pool.waiting }
@@ -194,12 +194,12 @@ public final class UpstreamPool {
     handOver(pool.lost(place: connection.place))
   }
 
-  /// Closes the connections that nobody uses.
+  /// Closes the connections that are not in use.
   public func closeIdle() {
     for connection in pool.expire(idleSince: .never) { close(idle: connection) }
   }
 
-  /// Closes `count` of the connections that nobody uses, those first that were not used for longest.
+  /// Closes `count` of the connections that are not in use, those first that were not used for longest.
   public func closeLongestIdle(_ count: Int) {
     for connection in pool.takeLongestIdle(count) { close(idle: connection) }
     noteIfEmpty()
@@ -280,7 +280,7 @@ public final class PoolFigures: Sendable {
 
   /// Connections that are open or being made, idle ones included.
   public var open: Int { openCount.load(ordering: .relaxed) }
-  /// Connections that nobody uses.
+  /// Connections that are not in use.
   public var idle: Int { idleCount.load(ordering: .relaxed) }
   /// Requests that wait for a connection.
   public var waiting: Int { waitingCount.load(ordering: .relaxed) }

@@ -44,7 +44,7 @@ final class Findings {
   }
 }
 
-/// Something in proxy.conf that is wrong, or deserves a second look: where, what, and how to mend it.
+/// Something in proxy.conf that is wrong, or deserves a second look: where, what, and how to fix it.
 public struct ConfigurationProblem: Error, Sendable, Hashable {
   /// The file, as it was named to the proxy.
   public var file: String
@@ -84,7 +84,7 @@ public struct ConfigurationError: Error, Sendable, Hashable {
     self.problems = problems
   }
 
-  // More lines than this help nobody: whoever mends the first hundred starts again anyway.
+  // More lines than this help nobody: whoever fixes the first hundred starts again anyway.
   private static let shown = 100
 }
 

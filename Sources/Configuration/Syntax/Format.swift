@@ -101,7 +101,7 @@ extension Format<String> {
 struct Refusal: Error, Equatable {
   /// What would have been accepted, when that is narrower than what the format says in general.
   var expected: String?
-  /// How to mend it.
+  /// How to fix it.
   var hint: String?
 
   /// Whether the value may hold a password or secret, and is not to be shown.

@@ -39,7 +39,7 @@ final class ClientConnection: @unchecked Sendable {
   var standing: ClientStanding
   let worker: Worker
   /// Which of the callers is at the other end, by what the connection itself says, or by what CONNECT said, which holds
-  /// for all that comes through it; nil where nobody knows. Looked up with the first request that wants to know.
+  /// for all that comes through it; nil if that is not known. Looked up with the first request that wants to know.
   lazy var callerOfPeer = worker.generation.callers?.caller(of: peerCredentials)
   /// The field with user and password that was right last time, and whose they are.
   var knownCredentials: (field: Secret, caller: Int)?
@@ -79,7 +79,7 @@ final class ClientConnection: @unchecked Sendable {
   private static let restingMoments = Interval(.milliseconds(40))
   // How long is read and thrown away after an answer that ends the connection.
   private static let lingeringTime = Duration.seconds(2)
-  // After so many reads in a row somebody else's turn has come.
+  // After so many reads in a row it is another task's turn.
   private static let readsInARow = 8
 
   init(

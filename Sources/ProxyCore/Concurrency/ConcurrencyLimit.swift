@@ -93,7 +93,7 @@ final class PlaceWaiter: @unchecked Sendable {
     loop.perform { [self] in wakeup?.wake() }
   }
 
-  /// Nobody waits any more.
+  /// There is no waiter any more.
   func forget() {
     wakeup = nil
   }

@@ -58,7 +58,7 @@ indirect enum ExchangeError: Error {
   case upstream(UpstreamError, ProxyRoute)
   /// The connection broke before an answer began.
   case upstreamBroken(String, ProxyRoute)
-  /// It sent something before it was asked: nobody knows what that, and all behind it, answers.
+  /// It sent something before it was asked: it is unknown what that, and all behind it, answers.
   case upstreamSpokeFirst(ProxyRoute)
   /// It did not begin to answer in time, or stopped taking the request.
   case upstreamTimeout(ProxyRoute)
@@ -75,7 +75,7 @@ indirect enum ExchangeError: Error {
   case interception(LeafError)
   /// Nothing has moved through the tunnel for as long as it may be so.
   case tunnelIdle(ProxyRoute)
-  /// The exchange took longer than the route allows, whoever was slow.
+  /// The exchange took longer than the route allows, whichever side was slow.
   case outOfTime(ProxyRoute)
   /// The client's address has as many connections as it may.
   case tooManyConnections
@@ -160,7 +160,7 @@ extension ExchangeError {
     if case .clientTooSlow = self { true } else { false }
   }
 
-  /// Whether the connection to the client cannot be used again: nobody knows where its next request begins, or
+  /// Whether the connection to the client cannot be used again: it is unknown where its next request begins, or
   /// whether it is there at all. Behind a CONNECT, refused or not, may come what is meant for the tunnel (RFC 9931).
   var endsConnection: Bool {
     switch self {

@@ -1,7 +1,7 @@
 internal import Interception
 
 extension TLSFailure {
-  /// What mends it, for the log, on a listener that is TLS itself.
+  /// How to fix it, for the log, on a listener that is TLS itself.
   var hint: String {
     switch self {
     case .distrusted:

@@ -1,7 +1,7 @@
 internal import Configuration
 internal import Upstream
 
-/// What mends it when a parent proxy answers CONNECT with an error.
+/// How to fix it when a parent proxy answers CONNECT with an error.
 enum ParentProxyRefusal {
   /// One sentence about `status`.
   static func hint(for status: Int) -> String {

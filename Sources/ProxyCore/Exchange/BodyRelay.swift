@@ -52,7 +52,7 @@ final class BodyRelay {
 
   // Content that fits behind the head, or behind what waits anyway, goes out with it.
   private static let copiedAtMost = 16 * 1024
-  // After so many reads in a row somebody else's turn has come.
+  // After so many reads in a row it is another task's turn.
   private static let readsInARow = 8
 
   /// A relay that has no message yet, and takes and gives back `buffers`.

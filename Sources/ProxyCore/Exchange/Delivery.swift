@@ -22,7 +22,7 @@ final class Delivery<Value: Sendable>: @unchecked Sendable {
     }
   }
 
-  /// Nobody waits any more.
+  /// There is no waiter any more.
   func cancel() {
     wakeup = nil
   }

@@ -24,7 +24,7 @@ struct OneWayRelay {
   private var waiting: ByteBuffer?
   private var hasEnded = false
 
-  // After so many reads in a row somebody else's turn has come.
+  // After so many reads in a row it is another task's turn.
   private static let readsInARow = 8
 
   /// - Parameter waiting: what has been received already, if anything has.

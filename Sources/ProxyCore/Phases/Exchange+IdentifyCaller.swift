@@ -61,7 +61,7 @@ extension Exchange {
     }
   }
 
-  /// Refuses the request unless `access` admits who sent it: with a challenge where user and password might mend that.
+  /// Refuses the request unless `access` admits who sent it: with a challenge where user and password might fix that.
   func requireCaller(_ access: CallerAccess, _ place: @autoclosure () -> CallerRefusal.Place) throws(ExchangeError) {
     if let caller = request.caller {
       if access.admits(caller) { return }

@@ -85,7 +85,7 @@ extension ExchangeError {
 }
 
 extension TLSFailure {
-  /// What happened, and what mends it where that is known.
+  /// What happened, and how to fix it where that is known.
   fileprivate func logDetail(_ host: String) -> String {
     switch self {
     case .distrusted:

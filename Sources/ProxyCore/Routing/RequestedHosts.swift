@@ -88,7 +88,7 @@ final class RequestedHosts {
     if idle > idleLimit { closeOldest() }
   }
 
-  /// Closes the connections that nobody uses.
+  /// Closes the connections that are not in use.
   func closeIdle() {
     for host in hosts.values { closeIdle(host) }
   }

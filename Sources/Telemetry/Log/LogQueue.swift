@@ -16,7 +16,7 @@ final class LogQueue: Sendable {
     var isIdle = false
     /// No more lines are accepted.
     var isClosed = false
-    /// The writer has ended, or nobody waits for it any more: what is left will not be written.
+    /// The writer has ended, or no request waits for it any more: what is left will not be written.
     var isOver = false
     /// Everything that was accepted has been written.
     var isComplete = true
