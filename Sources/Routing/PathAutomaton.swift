@@ -8,10 +8,10 @@ internal import Encodings
 struct PathAutomaton {
   /// A state, and how it came about.
   private struct Step {
-    var state: State
+    var state: ReadingState
     /// The position of the state that it came from; negative for the first one.
     var from: Int32
-    var event: Event
+    var event: ReadingEvent
     /// Up to where the path was read.
     let offset: Int32
     /// The next state at the same offset; negative for the last one.
@@ -54,7 +54,7 @@ struct PathAutomaton {
     hasTickets = characters.hasParenthesis
     first = Array(repeating: -1, count: path.count + 1)
     for start in starts {
-      add(State(directory: start, children: tree.nodes[start].children.indices), .began, from: -1, at: begins)
+      add(ReadingState(directory: start, children: tree.nodes[start].children.indices), .began, from: -1, at: begins)
     }
     var found: [PathCharacter] = []
     var offset = begins
@@ -157,7 +157,7 @@ struct PathAutomaton {
 
   private mutating func readName(_ byte: UInt8, _ character: PathCharacter, _ index: Int32, _ path: Span<UInt8>) {
     let state = steps[Int(index)].state
-    func skip(_ skipping: Skipping) { add(state.skipping(skipping), .skipped, from: index, at: character.end) }
+    func skip(_ skipping: ReadingSkip) { add(state.skipping(skipping), .skipped, from: index, at: character.end) }
     switch byte {
     case UInt8(ascii: "/"), UInt8(ascii: "\\"):
       endSegment(index, at: character.end, path)
@@ -193,7 +193,7 @@ struct PathAutomaton {
     add(state, .appended(byte), from: index, at: offset)
   }
 
-  private mutating func add(_ state: State, _ event: Event, from: Int32, at offset: Int) {
+  private mutating func add(_ state: ReadingState, _ event: ReadingEvent, from: Int32, at offset: Int) {
     var index = first[offset]
     while index >= 0 {
       let known = steps[Int(index)]
@@ -217,7 +217,7 @@ struct PathAutomaton {
   private mutating func endSegment(_ index: Int32, at offset: Int, _ path: Span<UInt8>) {
     visitEndings(index, path) { automaton, ending in
       let children = ending.below == 0 ? automaton.tree.nodes[ending.directory].children.indices : 0..<0
-      var next = State(directory: ending.directory, children: children)
+      var next = ReadingState(directory: ending.directory, children: children)
       (next.below, next.most) = (ending.below, ending.most)
       automaton.add(next, .ended(ending.segment), from: index, at: offset)
       // At the beginning, which is here where a mount is taken off, two slashes introduce a host to parsers of URLs
@@ -241,11 +241,11 @@ struct PathAutomaton {
 
   /// Calls `visit` with everything that the segment which ends here may be to some server.
   private mutating func visitEndings(
-    _ index: Int32, _ path: Span<UInt8>, _ visit: (inout PathAutomaton, Ending) -> Void
+    _ index: Int32, _ path: Span<UInt8>, _ visit: (inout PathAutomaton, ReadingEnding) -> Void
   ) {
     let state = steps[Int(index)].state
     guard state.skipping.mayEnd else { return }
-    let here = Ending(directory: state.directory, below: state.below, most: state.most, segment: .dropped)
+    let here = ReadingEnding(directory: state.directory, below: state.below, most: state.most, segment: .dropped)
     if state.shape.mayBeLeftOut { visit(&self, here) }
     if state.shape.mayLeadUp {
       var up = here
@@ -265,18 +265,18 @@ struct PathAutomaton {
       }
     }
     let exact = tree.exact(state.children, of: state.directory, length: state.length)
-    if let exact { visit(&self, Ending(directory: exact, below: 0, most: 0, isName: true, segment: .kept)) }
+    if let exact { visit(&self, ReadingEnding(directory: exact, below: 0, most: 0, isName: true, segment: .kept)) }
     if let trimmed = state.trimmed, trimmed != exact {
-      visit(&self, Ending(directory: trimmed, below: 0, most: 0, isName: true, segment: .trimmed))
+      visit(&self, ReadingEnding(directory: trimmed, below: 0, most: 0, isName: true, segment: .trimmed))
     }
     if exact == nil {
       let (below, most) = (state.below + 1, state.most + 1)
-      visit(&self, Ending(directory: state.directory, below: below, most: most, segment: .kept))
+      visit(&self, ReadingEnding(directory: state.directory, below: below, most: most, segment: .kept))
     }
   }
 
   private mutating func conclude(
-    _ directory: Int, isName: Bool, _ index: Int32, _ path: Span<UInt8>, ending: Segment?
+    _ directory: Int, isName: Bool, _ index: Int32, _ path: Span<UInt8>, ending: ReadingSegment?
   ) {
     guard verdict == .same else { return }
     work += 1
@@ -306,7 +306,8 @@ struct PathAutomaton {
   ///
   /// - Parameter ending: what the segment that ends there is.
   /// - Parameter isLast: whether the path ends with that segment, without a slash.
-  private func text(_ index: Int32, _ path: Span<UInt8>, ending: Segment? = nil, isLast: Bool = false) -> String {
+  private func text(_ index: Int32, _ path: Span<UInt8>, ending: ReadingSegment? = nil, isLast: Bool = false) -> String
+  {
     var indices: [Int32] = []
     var index = index
     while index >= 0 {
@@ -330,210 +331,4 @@ struct PathAutomaton {
     if let ending { text.end(ending, isLast: isLast) }
     return text.description
   }
-}
-
-// MARK: - State
-
-/// What becomes of a segment in a reading.
-private enum Segment {
-  /// Kept; without the spaces, tabs and dots at its end; left out; left out with the segment before it.
-  case kept, trimmed, dropped, parent
-}
-
-/// How a state came from the one before.
-private enum Event {
-  case began, skipped
-  case appended(UInt8)
-  /// Some plain bytes were read, which change nothing.
-  case ran
-  case ended(Segment)
-}
-
-/// Where a reading is behind a segment.
-private struct Ending {
-  var directory: Int
-  var below: Int
-  var most: Int
-  /// Whether the segment is the name of ``directory``.
-  var isName = false
-  var segment: Segment
-}
-
-/// What a segment consists of so far.
-private enum Shape {
-  case empty, dot, dotDot
-  /// Spaces, tabs and dots, which Windows takes off the end of a name.
-  case padding
-  /// Two dots and more of those.
-  case paddedDotDot
-  case name
-
-  /// Whether some server treats such a segment as if it were not there.
-  var mayBeLeftOut: Bool { self != .name && self != .dotDot }
-  /// Whether some server takes such a segment for the parent directory.
-  var mayLeadUp: Bool { self == .dotDot || self == .paddedDotDot }
-}
-
-/// What counts for nothing in a reading.
-private enum Skipping {
-  case nothing
-  /// What follows up to the next slash, as parameters do, and the host behind `//`.
-  case parameters
-  /// The name of a stream of an NTFS file or directory, such as `::$DATA` or `:$i30:$INDEX_ALLOCATION`.
-  case stream, streamType
-  /// The slash before a ticket.
-  case ticketSlash
-  /// A ticket of an ASP.NET application without cookies, such as `(S(abc))` or `(X(1)F(abc))`.
-  case ticket, ticketLetter, ticketValue, ticketValueEnd
-  /// The slash behind a ticket.
-  case ticketEnd
-
-  /// Whether a segment may end here.
-  var mayEnd: Bool { self == .nothing || self == .parameters }
-
-  /// What is skipped behind `byte`; nil where it does not belong to what is skipped.
-  func next(_ byte: UInt8) -> Skipping? {
-    let isLetter = (byte | 0x20) &- UInt8(ascii: "a") < 26
-    switch (self, byte) {
-    case (.stream, UInt8(ascii: ":")): return .streamType
-    case (.stream, UInt8(ascii: "$")), (.streamType, UInt8(ascii: "$")): return .parameters
-    case (.ticketSlash, UInt8(ascii: "(")): return .ticket
-    case (.ticket, _) where isLetter, (.ticketValueEnd, _) where isLetter: return .ticketLetter
-    case (.ticketLetter, UInt8(ascii: "(")): return .ticketValue
-    case (.ticketValue, UInt8(ascii: ")")): return .ticketValueEnd
-    case (.ticketValue, _) where byte != UInt8(ascii: "/"): return .ticketValue
-    case (.ticketValueEnd, UInt8(ascii: ")")): return .ticketEnd
-    case (.ticketEnd, UInt8(ascii: "/")): return .nothing
-    default: return nil
-    }
-  }
-}
-
-/// One way to read a path up to some offset.
-private struct State {
-  private var narrow:
-    (directory: Int32, low: Int32, high: Int32, length: Int32, trimmed: Int32, below: Int32, most: Int32)
-  var shape = Shape.empty
-  var skipping = Skipping.nothing
-
-  init(directory: Int, children: Range<Int>) {
-    narrow = (Int32(directory), Int32(children.lowerBound), Int32(children.upperBound), 0, -1, 0, 0)
-  }
-
-  /// The deepest directory of the tree that the reading is in.
-  var directory: Int { Int(narrow.directory) }
-
-  /// How many segments below that it is, at least. Only a literal slash adds one in every reading.
-  var below: Int {
-    get { Int(narrow.below) }
-    set { narrow.below = Int32(newValue) }
-  }
-
-  /// How many segments below that it is, at most.
-  var most: Int {
-    get { Int(narrow.most) }
-    set { narrow.most = Int32(newValue) }
-  }
-
-  /// The children of ``directory`` whose names begin with the segment so far; empty below the tree.
-  private(set) var children: Range<Int> {
-    get { Int(narrow.low)..<Int(narrow.high) }
-    set { (narrow.low, narrow.high) = (Int32(newValue.lowerBound), Int32(newValue.upperBound)) }
-  }
-
-  /// How many bytes of those names were read.
-  var length: Int { Int(narrow.length) }
-
-  /// The child whose name the segment is without the spaces, tabs and dots at its end.
-  var trimmed: Int? { narrow.trimmed < 0 ? nil : Int(narrow.trimmed) }
-
-  /// Whether plain bytes change nothing.
-  var isSettled: Bool {
-    switch skipping {
-    case .parameters, .ticketValue: true
-    case .nothing: shape == .name && children.isEmpty && narrow.trimmed < 0
-    default: false
-    }
-  }
-
-  /// Whether the same may become of both, but for what depth decides if `mergesDepths` is true.
-  func isLike(_ other: State, _ mergesDepths: Bool) -> Bool {
-    let (mine, its) = (narrow, other.narrow)
-    guard mine.directory == its.directory, mine.low == its.low, mine.high == its.high, mine.length == its.length,
-      mine.trimmed == its.trimmed, shape == other.shape, skipping == other.skipping
-    else { return false }
-    return mergesDepths ? (mine.below > 0) == (its.below > 0) : mine.below == its.below
-  }
-
-  func skipping(_ skipping: Skipping) -> State {
-    var state = self
-    state.skipping = skipping
-    return state
-  }
-
-  mutating func append(_ byte: UInt8, in tree: PathTree) {
-    let isDot = byte == UInt8(ascii: ".")
-    let isPadding = isDot || byte <= 0x20
-    switch shape {
-    case .empty: shape = isDot ? .dot : isPadding ? .padding : .name
-    case .dot: shape = isDot ? .dotDot : isPadding ? .padding : .name
-    case .dotDot, .paddedDotDot: shape = isPadding ? .paddedDotDot : .name
-    case .padding: shape = isPadding ? .padding : .name
-    case .name: break
-    }
-    if !isPadding {
-      narrow.trimmed = -1
-    } else if narrow.trimmed < 0, let exact = tree.exact(children, of: directory, length: length) {
-      narrow.trimmed = Int32(exact)
-    }
-    guard !children.isEmpty else { return }
-    let read = tree.ignoresCase ? byte.asciiLowercased : byte
-    children = tree.narrow(children, of: directory, to: read, at: length)
-    // One value for all that have left the tree, so that they are alike.
-    if children.isEmpty {
-      children = 0..<0
-      narrow.length = 0
-    } else {
-      narrow.length += 1
-    }
-  }
-}
-
-/// The text of a reading, for the message of a refusal.
-private struct ReadingText: CustomStringConvertible {
-  private var text: [UInt8] = []
-  private var segmentStart = 0
-
-  /// Takes over the path up to where readings begin.
-  mutating func begin(_ path: Span<UInt8>, upTo end: Int) {
-    for index in 0..<end { text.append(path[index]) }
-    segmentStart = end
-  }
-
-  mutating func append(_ byte: UInt8) {
-    if byte > 0x20, byte < 0x7f, byte != UInt8(ascii: "/") {
-      text.append(byte)
-    } else {
-      text += Array("%\(byte < 16 ? "0" : "")\(String(byte, radix: 16, uppercase: true))".utf8)
-    }
-  }
-
-  mutating func end(_ segment: Segment, isLast: Bool) {
-    switch segment {
-    case .kept: break
-    case .trimmed:
-      while let padding = ["%20", "%09", "."].first(where: { text.suffix($0.utf8.count).elementsEqual($0.utf8) }) {
-        text.removeLast(padding.utf8.count)
-      }
-    case .dropped, .parent: text.removeSubrange(segmentStart...)
-    }
-    if segment == .parent, text.count > 1 {
-      text.removeLast()
-      while let last = text.last, last != UInt8(ascii: "/") { text.removeLast() }
-    }
-    if segment == .kept || segment == .trimmed, !isLast { text.append(UInt8(ascii: "/")) }
-    segmentStart = text.count
-  }
-
-  var description: String { String(decoding: text, as: UTF8.self) }
 }

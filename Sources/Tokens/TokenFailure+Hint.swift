@@ -32,7 +32,7 @@ extension TokenFailure {
       "Check \(addressSettings), and the clock of this machine. If \(host) has a certificate of a private authority, "
         + "name that in tls.ca_file; one that has expired, or is not for this host, has to be renewed there."
     case .unusable:
-      "Mend the file, as a whole and in one step; it is read again with each attempt."
+      "Fix the file, as a whole and in one step; it is read again with each attempt."
     case .budgetSpent:
       "Raise \(settings).budget, or find out what the tokens were needed for: the reason is in each event=token line "
         + "of the log."

@@ -121,7 +121,7 @@ extension ExchangeError {
       ErrorAnswer(
         status: 502, title: "The upstream's answer is not valid HTTP",
         detail: "\(route.destination.name): \(error.message)",
-        hint: "The answer cannot be passed on safely; the upstream has to be mended.",
+        hint: "The answer cannot be passed on safely; fix the upstream.",
         proxyStatus: "http_protocol_error")
     case .outOfTime(let route):
       ErrorAnswer(

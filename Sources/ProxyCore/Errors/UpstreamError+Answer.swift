@@ -64,7 +64,7 @@ extension ExchangeError {
       return ErrorAnswer(
         status: 502, title: "The client certificate for the upstream cannot be used", detail: "\(origin): \(detail).",
         hint: """
-          Mend client_certificate of the route \(route.name), or its files; they are read again for each connection.
+          Fix client_certificate of the route \(route.name), or its files; they are read again for each connection.
           """,
         proxyStatus: "proxy_configuration_error")
     case .parentProxy(let detail):

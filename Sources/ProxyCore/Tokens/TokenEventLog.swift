@@ -50,7 +50,7 @@ final class TokenEventLog: Sendable {
         "secret",
         metadata: [
           "credentials": "\(event.request.credentials)", "error": "secret_unreadable", "detail": "\(problem)",
-          "hint": "The secret that was read before is used; mend the file before the proxy is started again.",
+          "hint": "The secret that was read before is used; fix the file before the proxy is started again.",
         ])
     }
     if event.secret == .previous, result == "ok" {
