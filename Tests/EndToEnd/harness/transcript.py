@@ -1,6 +1,7 @@
 """Everything that any proxy of the session printed or published, and everything that must not be in it."""
 
 import base64
+import threading
 import urllib.parse
 from dataclasses import dataclass, field
 
@@ -25,31 +26,39 @@ def variants(secret: str) -> set[str]:
 
 @dataclass
 class Transcript:
+    """Token servers add to it from threads of their own, at any time: a proxy that is still running renews its tokens."""
+
     texts: list[tuple[str, str]] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, source: str, text: str) -> None:
-        self.texts.append((source, text))
+        with self._lock:
+            self.texts.append((source, text))
 
     def keep_secret(self, value: str) -> str:
-        self.secrets.add(value)
+        with self._lock:
+            self.secrets.add(value)
         return value
 
     def keep_token_secret(self, token: str) -> str:
-        """A JWT's header is the same for everybody; its payload and signature are not."""
-        self.secrets.add(token)
-        if token.count(".") == 2:
-            self.secrets.update(token.split(".")[1:])
+        """A JWT's header is the same in every token; its payload and signature are not."""
+        with self._lock:
+            self.secrets.add(token)
+            if token.count(".") == 2:
+                self.secrets.update(token.split(".")[1:])
         return token
 
     def leaks(self, since: int = 0) -> list[str]:
         """Where a secret appears in the texts from number `since` on, without repeating it."""
+        with self._lock:
+            secrets, texts = set(self.secrets), self.texts[since:]
         by_beginning: dict[str, set[str]] = {}
-        for secret in self.secrets:
+        for secret in secrets:
             for form in variants(secret):
                 by_beginning.setdefault(form[:SHORTEST], set()).add(form)
         found = []
-        for source, text in self.texts[since:]:
+        for source, text in texts:
             for at in range(len(text) - SHORTEST + 1):
                 forms = by_beginning.get(text[at : at + SHORTEST])
                 if forms and any(text.startswith(form, at) for form in forms):
