@@ -61,6 +61,11 @@ public final class BufferPool {
     free.popLast() ?? make(account.isNear ? headCapacity : bufferCapacity)
   }
 
+  /// An empty buffer for what a client begins a request with; smaller when the account is near its limit, see ``extend(_:)``.
+  public func lendForInput() -> ByteBuffer {
+    free.popLast() ?? make(account.isNear ? min(thriftyCapacity, headCapacity) : bufferCapacity)
+  }
+
   /// An empty buffer for content, of which at least `count` bytes are there already; smaller when the account is near its limit.
   public func lendForContent(atLeast count: Int = 0) -> ByteBuffer {
     free.popLast() ?? make(account.isNear ? min(max(count, thriftyCapacity), bufferCapacity) : bufferCapacity)
@@ -127,6 +132,14 @@ public final class BufferPool {
   /// Takes `buffer`, which may have been shrunk, and returns what is in it in one that has room for a head.
   public func grow(_ buffer: ByteBuffer) -> ByteBuffer {
     buffer.capacity < headCapacity ? move(buffer, to: lendForHead()) : buffer
+  }
+
+  /// Takes `buffer`, in which a head is received, and returns what is in it in one that has room for more: near the account's
+  /// limit for as much again, otherwise for a whole head.
+  public func extend(_ buffer: ByteBuffer) -> ByteBuffer {
+    guard account.isNear else { return grow(buffer) }
+    guard buffer.capacity < headCapacity, buffer.count >= buffer.capacity / 2 else { return buffer }
+    return move(buffer, to: make(min(max(buffer.capacity * 2, Self.smallCapacity), headCapacity)))
   }
 
   private func move(_ buffer: ByteBuffer, to other: ByteBuffer) -> ByteBuffer {

@@ -9,13 +9,29 @@ import Upstream
   func limit() {
     let census = ClientCensus(limit: 2)
     let client = ClientAddress("192.0.2.1:1000")
-    #expect(census.admit(client))
-    #expect(census.admit(ClientAddress("192.0.2.1:1001")))
-    #expect(!census.admit(client))
-    #expect(census.admit(ClientAddress("192.0.2.2:1000")))
+    #expect(census.admits(client))
+    #expect(census.admits(ClientAddress("192.0.2.1:1001")))
+    #expect(!census.admits(client))
+    #expect(census.admits(ClientAddress("192.0.2.2:1000")))
     census.leave(client)
-    #expect(census.admit(client))
-    #expect(!census.admit(client))
+    #expect(census.admits(client))
+    #expect(!census.admits(client))
+  }
+
+  @Test("no more are admitted than there is memory for")
+  func memory() {
+    let census = ClientCensus(limit: 3)
+    let client = ClientAddress("192.0.2.1:1000")
+    #expect(census.admits(client) && census.admits(client))
+    guard case .refused(.noMemory) = census.admit(client, most: 2) else {
+      Issue.record("a third one is admitted, or refused for another reason")
+      return
+    }
+    #expect(census.admits(client))
+    guard case .refused(.tooManyConnections) = census.admit(client, most: 2) else {
+      Issue.record("a fourth one is admitted, or refused for another reason")
+      return
+    }
   }
 
   @Test("a client without connections is forgotten")
@@ -54,5 +70,11 @@ import Upstream
     #expect(ClientAddress("127.0.0.2:9").key == keys[1])
     #expect(ClientAddress("[::ffff:127.0.0.2]:9").key == keys[1])
     #expect(ClientAddress("[2001:db8:0:1:2::]:9").key == keys[4])
+  }
+}
+
+extension ClientCensus {
+  fileprivate func admits(_ client: ClientAddress) -> Bool {
+    if case .counted = admit(client) { true } else { false }
   }
 }

@@ -26,14 +26,16 @@ import Upstream
       gate = MemoryGate(account, queueLimit: queueLimit, loops: loops) { [unowned self] in counts }
     }
 
-    func arrive(_ client: ClientKey) -> MemoryGate.Arrival { gate.arrive(client, at: wakeup, now) }
+    func arrive(_ client: ClientKey, bytes: Int = 0) -> MemoryGate.Arrival {
+      gate.arrive(client, at: wakeup, bytes: bytes, now)
+    }
 
     func begins(_ client: ClientKey) -> Bool {
       if case .begins = arrive(client) { true } else { false }
     }
 
-    func waits(_ client: ClientKey) throws -> MemoryGate.Waiter {
-      guard case .waits(let waiter) = arrive(client) else { throw Unexpected() }
+    func waits(_ client: ClientKey, bytes: Int = 0) throws -> MemoryGate.Waiter {
+      guard case .waits(let waiter) = arrive(client, bytes: bytes) else { throw Unexpected() }
       return waiter
     }
 
@@ -114,6 +116,25 @@ import Upstream
     _ = try setting.waits(Self.other)
     #expect(waiters.map(\.isDisplaced) == [false, false, true])
     #expect(setting.gate.waiting == 3)
+  }
+
+  @Test("give way as well when those that wait take an eighth of the limit")
+  func waitingBytes() throws {
+    // An eighth is ten.
+    let setting = try Setting(taken: 80, queueLimit: 100)
+    let waiters = try (0..<3).map { _ in try setting.waits(Self.hog, bytes: 3 * Self.need) }
+    if case .isRefused = setting.arrive(Self.hog, bytes: 2 * Self.need) {} else { Issue.record("was not refused") }
+    _ = try setting.waits(Self.other, bytes: 2 * Self.need)
+    #expect(waiters.map(\.isDisplaced) == [false, false, true])
+    setting.gate.withdraw(waiters[0], of: Self.hog)
+    _ = try setting.waits(Self.hog, bytes: 5 * Self.need)
+    if case .isRefused = setting.arrive(Self.hog, bytes: 1) {} else { Issue.record("was not refused") }
+  }
+
+  @Test("wait even when one alone takes more than that")
+  func largeWaiter() throws {
+    let setting = try Setting(taken: 80)
+    _ = try setting.waits(Self.other, bytes: 20 * Self.need)
   }
 
   @Test("are forgotten when they wait no more")

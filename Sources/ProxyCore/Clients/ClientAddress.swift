@@ -73,6 +73,12 @@ extension ClientKey {
 /// The kernel spreads a client's connections over the loops by chance, so a share of the limit for each loop would
 /// refuse some clients long before others. The lock is taken once when a connection comes and once when it goes.
 final class ClientCensus: Sendable {
+  enum Admission {
+    case counted
+    /// It is not counted.
+    case refused(ExchangeError)
+  }
+
   private let limit: Int
   private let counts = Monitor<[ClientAddress: Int]>([:])
 
@@ -81,13 +87,16 @@ final class ClientCensus: Sendable {
     self.limit = limit
   }
 
-  /// Counts a connection of `client`; false, and not counted, where it has as many as it may.
-  func admit(_ client: ClientAddress) -> Bool {
+  /// Counts a connection of `client`, unless the client has as many as it may.
+  ///
+  /// - Parameter most: how many connections there is memory for, if that is less than the limit.
+  func admit(_ client: ClientAddress, most: Int = .max) -> Admission {
     counts.withLock { counts in
       let count = counts[client, default: 0]
-      guard count < limit else { return false }
+      guard count < limit else { return .refused(.tooManyConnections) }
+      guard count < most else { return .refused(.noMemory) }
       counts[client] = count + 1
-      return true
+      return .counted
     }
   }
 
@@ -109,6 +118,6 @@ enum ClientStanding {
   case unknown
   /// It is one of those that the client may have.
   case counted(ClientAddress)
-  /// It is one too many; the client is told so.
-  case refused
+  /// It is one too many; the client is told why.
+  case refused(ExchangeError)
 }

@@ -82,7 +82,7 @@ extension ClientConnection {
     waitsForMemory = true
     defer { waitsForMemory = false }
     worker.easeMemory()
-    switch worker.memoryGate.arrive(client.key, at: wakeup, worker.loop.now) {
+    switch worker.memoryGate.arrive(client.key, at: wakeup, bytes: input?.capacity ?? 0, worker.loop.now) {
     case .begins: return
     case .isRefused: throw .crowded
     case .waits(let waiter):

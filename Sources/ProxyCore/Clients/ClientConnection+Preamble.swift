@@ -20,9 +20,9 @@ extension ClientConnection {
       guard await readProxyHeader() else { return false }
       setDeadline(worker.loop.now + worker.generation.timeouts.handshake)
     }
-    if case .refused = standing {
+    if case .refused(let error) = standing {
       // To say it in TLS would cost what the limit is to save.
-      if certificate == nil { await refuse(.tooManyConnections) }
+      if certificate == nil { await refuse(error) }
       return false
     }
     guard let certificate else { return true }

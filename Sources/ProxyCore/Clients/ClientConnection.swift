@@ -278,7 +278,7 @@ final class ClientConnection: @unchecked Sendable {
 
   /// Reads behind what has been received, into a buffer that is lent only for bytes that are there.
   func receive() -> IOResult {
-    let buffer = input ?? worker.buffers.lendForHead()
+    let buffer = input ?? worker.buffers.lendForInput()
     let result = stream.receive(into: buffer)
     if case .transferred = result {
       input = buffer
@@ -302,7 +302,7 @@ final class ClientConnection: @unchecked Sendable {
     if input.isEmpty {
       worker.buffers.takeBack(&self.input)
     } else {
-      self.input = worker.buffers.grow(input)
+      self.input = worker.buffers.extend(input)
     }
   }
 

@@ -94,6 +94,7 @@ final class Exchange {
 
   /// Forwards the request and relays the response, or what the connection becomes after it.
   @inline(__always) private func forward(_ matched: ProxyRoute) async throws(ExchangeError) {
+    expectMemory()
     if let limit = matched.policy.concurrency { try await takePlace(limit, matched) }
     if !attachToken() { try await waitForToken(matched) }
     let route = try chooseUpstream(matched)
@@ -125,6 +126,7 @@ final class Exchange {
     connection.finalDeadline = .never
     releaseUpstream()
     leavePlace()
+    endExpectingMemory()
     if let host = holdings.requestedHost { worker.requestedHosts.leave(host) }
     endUpload()
     worker.buffers.takeBack(&attempt.answerInput)
@@ -203,7 +205,7 @@ final class Exchange {
     if rest.isEmpty || connection.input != nil {
       worker.buffers.giveBack(rest)
     } else {
-      connection.input = worker.buffers.grow(rest)
+      connection.input = worker.buffers.extend(rest)
     }
   }
 

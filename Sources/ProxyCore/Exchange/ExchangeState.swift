@@ -63,6 +63,8 @@ struct Bearer {
 struct Holdings {
   /// Whether it counts among the requests of the route that are under way.
   var holdsPlace = false
+  /// Whether memory for the response is counted as taken already.
+  var expectsMemory = false
   /// The connections to the upstream, once that is chosen.
   var pool: UpstreamPool?
   /// The host below a wildcard that the request goes to, where it goes to one.
@@ -74,7 +76,7 @@ struct Holdings {
 
   /// Whether it holds nothing.
   var isEmpty: Bool {
-    !holdsPlace && pool == nil && requestedHost == nil && answerOutput == nil && tunnel == nil
+    !holdsPlace && !expectsMemory && pool == nil && requestedHost == nil && answerOutput == nil && tunnel == nil
   }
 }
 

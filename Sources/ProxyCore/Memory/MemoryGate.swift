@@ -2,26 +2,77 @@ internal import Bytes
 internal import Reactor
 internal import Upstream
 
+/// The memory that requests of one loop are going to take: each gets a buffer for its response, which may come much later. It
+/// counts as taken from the beginning, so that a burst of requests does not begin with room for a few of them.
+///
+/// Does nothing where memory has no limit.
+struct ExpectedMemory {
+  private let account: MemoryAccount
+  private let isBounded: Bool
+  private var requests = 0
+  // The requests that the account knows of. It is shared by all loops, so it is not told about each.
+  private var charged = 0
+
+  // What a buffer for content takes when memory is short, and the steps in which the account is told.
+  private static let bytesPerRequest = 16 * 1024
+  private static let step = 16
+
+  init(_ account: MemoryAccount) {
+    self.account = account
+    isBounded = account.limit != nil
+  }
+
+  /// A request begins that is to have a response.
+  mutating func begin() {
+    guard isBounded else { return }
+    requests += 1
+    if requests >= charged + Self.step { tell() }
+  }
+
+  /// The response is there, with its buffer, or will not come.
+  mutating func end() {
+    guard isBounded else { return }
+    requests -= 1
+    assert(requests >= 0)
+    if requests == 0 || requests <= charged - Self.step { tell() }
+  }
+
+  private mutating func tell() {
+    let more = requests - charged
+    guard more != 0 else { return }
+    charged = requests
+    account.charge(more * Self.bytesPerRequest)
+  }
+}
+
 /// Lets requests of one loop begin only while there is memory for them; the others wait here.
 ///
 /// Below ``MemoryAccount/Level/tight`` every request begins. Above, a client may begin another one only while there is room for
 /// more requests than it has under way, so that the last quarter of the memory is for clients that have few. At the limit none
-/// begins. Of the clients that wait, the one with the fewest requests under way is next. Used on the loop's thread only.
+/// begins. Of the clients that wait, the one with the fewest requests under way is next.
+///
+/// Requests that wait take memory as well. They are bounded by number and by bytes, so that room is left for those that begin.
+/// Used on the loop's thread only.
 final class MemoryGate {
   final class Waiter {
     fileprivate(set) var isAdmitted = false
     /// Whether it gave way to a request of another client.
     fileprivate(set) var isDisplaced = false
     fileprivate let wakeup: Wakeup
+    /// The memory that it takes while it waits.
+    fileprivate let bytes: Int
 
-    init(_ wakeup: Wakeup) { self.wakeup = wakeup }
+    init(_ wakeup: Wakeup, bytes: Int) {
+      self.wakeup = wakeup
+      self.bytes = bytes
+    }
   }
 
   /// What a request has to do.
   enum Arrival {
     case begins
     case waits(Waiter)
-    /// As many wait as may.
+    /// The queue is full, and no client in it has more waiting than this one.
     case isRefused
   }
 
@@ -30,14 +81,19 @@ final class MemoryGate {
 
   let account: MemoryAccount
   private let queueLimit: Int
+  private let mostWaitingBytes: Int
   private let loops: Int
   /// Counts the requests that are under way, by client.
   private let count: () -> [ClientKey: Int]
   private var waiters = ClientLines<Waiter>()
+  private var waitingBytes = 0
   private var held: [ClientKey: Int] = [:]
   private var counted: Instant?
   // Requests that began since they were counted, whose memory may not be in the account yet.
   private var begun = 0
+
+  // Requests that wait may take this part of the limit: half of what is left when memory is tight.
+  private static let waitingPart = 8
 
   // Counting looks at every connection.
   private static let countingInterval = Interval(.milliseconds(100))
@@ -47,6 +103,7 @@ final class MemoryGate {
   init(_ account: MemoryAccount, queueLimit: Int, loops: Int = 1, count: @escaping () -> [ClientKey: Int]) {
     self.account = account
     self.queueLimit = queueLimit
+    mostWaitingBytes = (account.limit ?? .max) / Self.waitingPart / loops
     self.loops = loops
     self.count = count
   }
@@ -54,16 +111,18 @@ final class MemoryGate {
   /// How many requests wait.
   var waiting: Int { waiters.count }
 
-  /// A request of `client` comes, at `now`; it waits at `wakeup` if need be.
-  func arrive(_ client: ClientKey, at wakeup: Wakeup, _ now: Instant) -> Arrival {
+  /// A request of `client` comes, at `now`; if it cannot begin, it waits at `wakeup`, and takes `bytes` of memory meanwhile.
+  func arrive(_ client: ClientKey, at wakeup: Wakeup, bytes: Int, _ now: Instant) -> Arrival {
     if mayBegin(client, now) { return .begins }
-    if waiters.count >= queueLimit {
+    while waiters.count >= queueLimit || !waiters.isEmpty && waitingBytes + bytes > mostWaitingBytes {
       guard let displaced = waiters.displace(for: client, held: held) else { return .isRefused }
+      waitingBytes -= displaced.bytes
       displaced.isDisplaced = true
       displaced.wakeup.wake()
     }
-    let waiter = Waiter(wakeup)
+    let waiter = Waiter(wakeup, bytes: bytes)
     waiters.append(waiter, of: client, most: .max)
+    waitingBytes += bytes
     return .waits(waiter)
   }
 
@@ -77,6 +136,7 @@ final class MemoryGate {
       // A client that has as many under way as could begin does not get the next place.
       let counts = account.isTight ? held.mapValues { $0 < places ? $0 : .max } : held
       guard let next = waiters.next(held: counts) else { return }
+      waitingBytes -= next.waiter.bytes
       begin(next.client)
       next.waiter.isAdmitted = true
       next.waiter.wakeup.wake()
@@ -85,7 +145,7 @@ final class MemoryGate {
 
   /// `waiter` of `client` waits no more.
   func withdraw(_ waiter: Waiter, of client: ClientKey) {
-    _ = waiters.remove(waiter, of: client, most: .max)
+    if waiters.remove(waiter, of: client, most: .max) { waitingBytes -= waiter.bytes }
   }
 
   private func mayBegin(_ client: ClientKey, _ now: Instant) -> Bool {

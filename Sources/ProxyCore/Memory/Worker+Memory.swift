@@ -18,6 +18,9 @@ extension Worker {
   // What is not worth another look.
   private static let littleMemory = 4 * 1024 * 1024
   private static let fewExchanges = 16
+  // When an eighth of the memory is left, the connections of one client may take this part of the limit.
+  private static let connectionsPart = 16
+  private static let fewConnections = 4
 
   /// Begins to look at free buffers, and at those that wait for memory.
   func prepareMemory() {
@@ -48,6 +51,14 @@ extension Worker {
       counts[connection.requestClient, default: 0] += 1
     }
     return counts
+  }
+
+  /// How many connections one client may have for the memory that there is. A connection costs little, but thousands of them
+  /// take what the requests of other clients need.
+  var mostConnectionsPerClient: Int {
+    guard memory.isTight, let limit = memory.limit, memory.room < limit / 8 else { return .max }
+    guard !memory.isFull else { return Self.fewConnections }
+    return max(Self.fewConnections, limit / Self.connectionsPart / MemoryCost.client)
   }
 
   /// Closes an eighth of the idle connections of each kind, those that have been idle longest, where memory is tight.

@@ -41,7 +41,7 @@ extension Exchange {
 
   private func receiveMore() async throws(ExchangeError) {
     while true {
-      let input = worker.buffers.grow(connection.input!)
+      let input = worker.buffers.extend(connection.input!)
       connection.input = input
       if input.freeSpace == 0 { input.compact() }
       switch connection.stream.receive(into: input) {

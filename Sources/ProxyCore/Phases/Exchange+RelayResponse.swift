@@ -133,6 +133,7 @@ extension Exchange {
       passesTrailers: !answerHead.hasConnectionOptions)
     attempt.answerInput = nil
     holdings.answerOutput = nil
+    endExpectingMemory()
   }
 
   /// Whether the client's connection ends with this answer: it wants it so, the program is stopping, it has carried

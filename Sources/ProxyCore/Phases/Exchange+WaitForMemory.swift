@@ -12,7 +12,10 @@ extension Exchange {
     defer { connection.waitsForMemory = false }
     worker.easeMemory()
     let waiter: MemoryGate.Waiter
-    switch gate.arrive(client, at: connection.wakeup, worker.loop.now) {
+    // It may begin at once, but when memory is tight a smaller buffer is worth a copy in any case.
+    connection.fitInput()
+    let bytes = MemoryCost.request + (connection.input?.capacity ?? 0)
+    switch gate.arrive(client, at: connection.wakeup, bytes: bytes, worker.loop.now) {
     case .begins: return
     case .isRefused: throw .noMemory
     case .waits(let waiting): waiter = waiting
@@ -21,7 +24,6 @@ extension Exchange {
     worker.watchMemory()
     let began = worker.loop.now
     defer { outcome.clock.queued += worker.loop.now - began }
-    connection.fitInput()
     connection.setDeadline(began + Self.longestWaitForMemory)
     do throws(ExchangeError) {
       while !waiter.isAdmitted {
@@ -33,6 +35,19 @@ extension Exchange {
       gate.withdraw(waiter, of: client)
       throw error
     }
+  }
+
+  /// Counts memory for the response from now on.
+  @inline(__always) func expectMemory() {
+    worker.expectedMemory.begin()
+    holdings.expectsMemory = true
+  }
+
+  /// The response has its memory, or needs none.
+  @inline(__always) func endExpectingMemory() {
+    guard holdings.expectsMemory else { return }
+    holdings.expectsMemory = false
+    worker.expectedMemory.end()
   }
 
   // Long enough for buffers that are about to be free, short enough for a client that can come again later.

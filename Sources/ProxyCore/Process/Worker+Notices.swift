@@ -20,13 +20,14 @@ struct WorkerNotices {
 
 // What goes wrong before there is a request, which then has a line of its own.
 extension Worker {
-  /// A client has too many connections.
-  func noteRefusal(of peer: SocketPeer) {
-    metrics.reached(.connectionsPerClient)
-    metrics.unrouted.count(ExchangeError.tooManyConnections)
+  /// A client has too many connections, or too many for the memory that is left.
+  func noteRefusal(of peer: SocketPeer, _ error: ExchangeError) {
+    guard let limit = error.limit else { preconditionFailure("a connection is refused for a limit") }
+    metrics.reached(limit)
+    metrics.unrouted.count(error)
     guard notices.refusal.spend(at: loop.now) else { return }
     logger.warning(
-      "refused", metadata: ["client": "\(peer)", "error": "too many connections", "limit": "connections_per_client"])
+      "refused", metadata: ["client": "\(peer)", "error": "too many connections", "limit": "\(limit.rawValue)"])
   }
 
   /// Connections cannot be accepted.

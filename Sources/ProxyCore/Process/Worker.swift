@@ -25,6 +25,8 @@ final class Worker: @unchecked Sendable {
   ) { [unowned self] in
     countRequests()
   }
+  /// What requests under way are going to take.
+  var expectedMemory: ExpectedMemory
   let memoryTimer = LoopTimer()
   let trimTimer = LoopTimer()
   var isTrimming = false
@@ -76,6 +78,7 @@ final class Worker: @unchecked Sendable {
     self.accessLog = accessLog
     self.logger = logger
     (memory, clients, viaName) = (shared.memory, shared.clients, shared.viaName)
+    expectedMemory = ExpectedMemory(shared.memory)
     pools = generation.makePools(dialer, loop, shared.registry)
     requestedHosts = generation.makeRequestedHosts(dialer, loop, shared.registry)
     metrics = WorkerMetrics(shared.registry, routes: generation.table.routes)
@@ -133,11 +136,12 @@ final class Worker: @unchecked Sendable {
   /// Counts another connection of the client at `peer`; nil where there is none, and too many are being told so already.
   func admit(_ peer: SocketPeer) -> ClientStanding? {
     let client = ClientAddress(peer)
-    if clients.admit(client) { return .counted(client) }
-    noteRefusal(of: peer)
+    let admission = clients.admit(client, most: mostConnectionsPerClient)
+    guard case .refused(let error) = admission else { return .counted(client) }
+    noteRefusal(of: peer, error)
     guard refusals < Self.mostRefusals else { return nil }
     refusals += 1
-    return .refused
+    return .refused(error)
   }
 
   private func leave(_ standing: ClientStanding) {
