@@ -183,3 +183,12 @@ extension IPNetwork: CustomStringConvertible {
     }
   }
 }
+
+extension [IPNetwork]? {
+  /// Whether `address` is in one of the ranges. Without a list every address is; an unknown address is in no range.
+  public func admits(_ address: IPAddress?) -> Bool {
+    guard let networks = self else { return true }
+    guard let address else { return false }
+    return networks.contains { $0.contains(address) }
+  }
+}

@@ -20,7 +20,7 @@ public enum PathReadings {
 
   /// Where the readings of a path begin, and what is expected of them.
   public struct Question {
-    /// The prefix that covers the path as it was sent, which its author wrote and nobody reads in another way; nil where
+    /// The prefix that covers the path as it was sent, which its author wrote and which has one reading only; nil where
     /// none does.
     public var prefix: PathPrefix?
     /// Whether no reading may lead out of ``prefix``.
@@ -105,4 +105,22 @@ public enum PathReadings {
 
   /// The longest path whose readings are followed one by one, in bytes.
   private static var mostExact: Int { 1024 }
+}
+
+/// Why a path is refused that servers read in different ways.
+public final class PathConflict: Sendable {
+  /// What is said behind the path as it was sent.
+  public let text: String
+
+  /// A path that some servers read as `reading`, of which `consequence` is true.
+  init(_ reading: String, _ consequence: String) {
+    let shown = reading.utf8.count > 200 ? "\(reading.prefix(200))…" : reading
+    text = "some servers read it as \(shown), which \(consequence)"
+  }
+
+  private init(text: String) {
+    self.text = text
+  }
+
+  static let tooMany = PathConflict(text: "it has too many possible readings to compare them")
 }

@@ -143,3 +143,31 @@ public final class PathTree: Sendable {
 extension PathTree.Node {
   fileprivate var hasValues: Bool { !inside.isEmpty || !atName.isEmpty }
 }
+
+/// The prefixes of paths that decide about requests, with case and, where an upstream ignores that, without.
+struct PathTrees: Sendable {
+  /// Every path, with the value 0.
+  static let all = PathTrees([(PathPrefix(""), 0)], ignoresCase: false)
+
+  private let exact: PathTree
+  private let ignoringCase: PathTree?
+
+  init(_ prefixes: [(prefix: PathPrefix, value: Int)], ignoresCase: Bool) {
+    exact = PathTree(prefixes)
+    ignoringCase = ignoresCase ? PathTree(prefixes, ignoresCase: true) : nil
+  }
+
+  /// Whether the readings of `path` have to be compared.
+  func concern(_ path: Span<UInt8>) -> Bool {
+    ignoringCase != nil || exact.concernsPlainPaths || PathReadings.exist(of: path)
+  }
+
+  /// Compares what the readings of `path` lead to, also those of a server that ignores case where there is one.
+  func compare(
+    _ path: Span<UInt8>, _ question: PathReadings.Question, outcome: (Int) -> Int?
+  ) -> PathReadings.Verdict {
+    let verdict = PathReadings.compare(path, in: exact, question, outcome: outcome)
+    guard verdict == .same, let ignoringCase else { return verdict }
+    return PathReadings.compare(path, in: ignoringCase, question, outcome: outcome)
+  }
+}

@@ -2,6 +2,7 @@ import Configuration
 import Foundation
 import HTTPWire
 import Interception
+import Routing
 import Secrets
 import Testing
 import Tokens

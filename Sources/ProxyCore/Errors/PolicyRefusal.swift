@@ -1,3 +1,5 @@
+internal import Routing
+
 /// Which rule of proxy.conf refused a request.
 enum PolicyRefusal {
   /// The client's address is not in `allow` of the listener.

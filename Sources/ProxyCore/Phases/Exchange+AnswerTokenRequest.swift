@@ -3,6 +3,7 @@ internal import Cryptography
 internal import Encodings
 internal import HTTPWire
 internal import Reactor
+internal import Routing
 internal import Telemetry
 
 extension Exchange {
@@ -15,14 +16,16 @@ extension Exchange {
     if let authority = target.authority {
       let port = authority.port ?? (target.scheme ?? .http).defaultPort
       let host = bytes.extracting(authority.host.range)
-      if let found = generation.table.tokenEndpoint(host: host, port: port, path: path) { return found }
+      if let found = generation.table.tokenEndpoint(host: host, port: port, path: path) {
+        return generation.routes[found]
+      }
       guard isForThisListener(target) else { return nil }
     }
-    return generation.table.tokenEndpoint(at: path)
+    return generation.table.tokenEndpoint(at: path).map { generation.routes[$0] }
   }
 
-  /// Answers a token request with a placeholder, whoever asks: what it is good for is decided by the rules of the
-  /// requests that it will be on, where the real token takes its place.
+  /// Answers a token request of any client with a placeholder. What it is good for is decided by the rules for the requests
+  /// that carry it, where the real token takes its place.
   func answerTokenRequest(_ route: ProxyRoute) async throws(ExchangeError) {
     let form = TokenRequestForm(try await readTokenRequest(route))
     guard let grant = form.grantType else { throw .tokenRequest(.noGrantType, route) }

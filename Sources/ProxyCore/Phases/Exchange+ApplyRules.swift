@@ -61,7 +61,8 @@ extension Exchange {
   /// The routes of the requests inside the tunnel that `target` asks for.
   private func routesInside(_ target: RequestTarget, _ input: ByteBuffer) -> [ProxyRoute] {
     let (authority, port) = Self.connectTarget(target)
-    return generation.table.routesInside(
+    let found = generation.table.routesInside(
       host: input.readableBytes.extracting(authority.nameWithoutDot.range), port: port)
+    return found.map { generation.routes[$0] }
   }
 }

@@ -1,6 +1,7 @@
 internal import Bytes
 internal import HTTPWire
 internal import Reactor
+internal import Routing
 internal import Telemetry
 internal import Tokens
 internal import Upstream

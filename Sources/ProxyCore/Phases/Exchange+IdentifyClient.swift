@@ -2,6 +2,7 @@ internal import Addresses
 internal import Bytes
 internal import Configuration
 internal import HTTPWire
+internal import Routing
 internal import Upstream
 
 extension Exchange {

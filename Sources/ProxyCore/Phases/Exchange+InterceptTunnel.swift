@@ -2,6 +2,7 @@ internal import Bytes
 internal import HTTPWire
 internal import Interception
 internal import Reactor
+internal import Routing
 
 extension Exchange {
   /// Answers CONNECT to a host whose requests are served here, and agrees on TLS with a client that begins with that; one that

@@ -171,7 +171,7 @@ extension Exchange {
     } else {
       finding = generation.table.route(mountedAt: path.span)
     }
-    guard case .route(let found, _) = finding, found.index == route.index,
+    guard case .route(let found, _) = finding, found == route.index,
       case .allowed = route.policy.rules.rule(on: rest.span)
     else { return false }
     return true

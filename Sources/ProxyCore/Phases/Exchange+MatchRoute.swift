@@ -3,6 +3,7 @@ internal import Bytes
 internal import Configuration
 internal import HTTPWire
 internal import Reactor
+internal import Routing
 
 extension Exchange {
   /// Finds the route: by the target's authority where it has one, by the mounted path where it has none, or only our own
@@ -28,19 +29,28 @@ extension Exchange {
     }
     switch finding {
     case .route(let found, let length):
-      if found.policy.tunnel == .blind, let authority = target.authority {
-        throw .tunnel(.isTunnel(host: name(of: authority), found))
+      let route = generation.routes[found]
+      if route.policy.tunnel == .blind, let authority = target.authority {
+        throw .tunnel(.isTunnel(host: name(of: authority), route))
       }
-      return decide(Decision(plan: .forward, route: found, isMounted: isOurs, mountLength: length))
+      return decide(Decision(plan: .forward, route: route, isMounted: isOurs, mountLength: length))
     case .leaves(let found):
-      decide(Decision(plan: .forward, route: found))
-      throw .leavesRoute(found)
+      throw leaves(generation.routes[found])
     case .ambiguous(let found, let conflict):
-      decide(Decision(plan: .forward, route: found))
-      throw .denied(.ambiguousPath(shownPath(target), conflict, found))
+      throw ambiguous(target, conflict, generation.routes[found])
     case .nothing:
       throw noRoute(target, isOurs ? nil : target.authority)
     }
+  }
+
+  private func leaves(_ route: ProxyRoute) -> ExchangeError {
+    decide(Decision(plan: .forward, route: route))
+    return .leavesRoute(route)
+  }
+
+  private func ambiguous(_ target: RequestTarget, _ conflict: PathConflict, _ route: ProxyRoute) -> ExchangeError {
+    decide(Decision(plan: .forward, route: route))
+    return .denied(.ambiguousPath(shownPath(target), conflict, route))
   }
 
   /// Notes what was decided, for later phases, and for the log where the request is refused.
@@ -121,17 +131,15 @@ extension Exchange {
     if generation.table.hasTokenEndpoints,
       let found = generation.table.tokenEndpoint(host: tunnel.host.span, port: tunnel.port, path: path)
     {
-      return decide(Decision(plan: .answerTokenRequest, route: found))
+      return decide(Decision(plan: .answerTokenRequest, route: generation.routes[found]))
     }
     switch generation.table.route(host: tunnel.host.span, port: tunnel.port, path: path) {
     case .route(let found, let length):
-      return decide(Decision(plan: .forward, route: found, mountLength: length))
+      return decide(Decision(plan: .forward, route: generation.routes[found], mountLength: length))
     case .leaves(let found):
-      decide(Decision(plan: .forward, route: found))
-      throw .leavesRoute(found)
+      throw leaves(generation.routes[found])
     case .ambiguous(let found, let conflict):
-      decide(Decision(plan: .forward, route: found))
-      throw .denied(.ambiguousPath(shownPath(target), conflict, found))
+      throw ambiguous(target, conflict, generation.routes[found])
     case .nothing:
       throw .noRoute(target: tunnel.hostText, path: shownPath(target), nearest: nil)
     }
@@ -145,12 +153,12 @@ extension Exchange {
     let (authority, port) = Self.connectTarget(target)
     let host = name(of: authority)
     switch generation.table.tunnel(to: bytes.extracting(authority.host.range), port: port) {
-    case .tunnel(let found): return decide(Decision(plan: .openTunnel, route: found))
-    case .intercepted(let found): return decide(Decision(plan: .interceptTunnel, route: found))
+    case .tunnel(let found): return decide(Decision(plan: .openTunnel, route: generation.routes[found]))
+    case .intercepted(let found): return decide(Decision(plan: .interceptTunnel, route: generation.routes[found]))
     case .hasRequests(let found):
-      throw .tunnel(.hasRequests(host: host, found))
+      throw .tunnel(.hasRequests(host: host, generation.routes[found]))
     case .otherPort(let found):
-      throw .tunnel(.otherPort(target: "\(host):\(port)", found))
+      throw .tunnel(.otherPort(target: "\(host):\(port)", generation.routes[found]))
     case .nothing:
       throw .tunnel(unknownHost(authority, port))
     }

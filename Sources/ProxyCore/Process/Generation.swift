@@ -3,6 +3,7 @@ internal import Configuration
 internal import HTTPWire
 internal import Interception
 internal import Reactor
+internal import Routing
 internal import Telemetry
 internal import Tokens
 internal import Upstream
@@ -12,9 +13,10 @@ internal import Upstream
 /// A worker holds the current generation. An exchange takes it when it begins, and is served by it to its end: no request
 /// meets half of two configurations.
 final class Generation: Sendable {
-  /// Which route a request has.
+  /// Which route a request has, as a position in ``routes``.
   let table: RouteTable
-  /// Who may be calling; nil where proxy.conf knows no callers.
+  let routes: [ProxyRoute]
+  /// The callers; nil where proxy.conf has none.
   let callers: CallerDirectory?
   /// The certificates that are shown inside tunnels; nil where no route is intercepted.
   let leafCertificates: LeafCertificates?
@@ -39,6 +41,7 @@ final class Generation: Sendable {
   ) {
     plan = RoutePlan(configuration, loops: loops, source: source)
     table = plan.table
+    routes = plan.routes
     self.callers = callers
     self.leafCertificates = leafCertificates
     timeouts = PhaseTimeouts(configuration.timeouts)

@@ -92,7 +92,7 @@ public final class Proxy {
         loop: loop, dialer: dialer, generation: generation, shared: shared,
         accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger)
     }
-    for route in generation.table.routes { route.policy.concurrency?.register(registry, route: route.name) }
+    for route in generation.routes { route.policy.concurrency?.register(registry, route: route.name) }
     registry.registerProcessMetrics()
     registry.show(memory)
     registry.gauge("m2m_proxy_clients", help: "Client addresses that have connections.") {

@@ -1,5 +1,6 @@
 internal import Configuration
 internal import Reactor
+internal import Routing
 internal import Telemetry
 internal import Tokens
 internal import Upstream
@@ -8,6 +9,8 @@ internal import Upstream
 /// an upstream.
 struct RoutePlan {
   let table: RouteTable
+  /// The routes, by their positions in proxy.conf, which is what the table has of them.
+  let routes: [ProxyRoute]
   /// Where each pool leads.
   private let origins: [UpstreamOrigin]
   /// Those for which a route sets a share for each client.
@@ -23,7 +26,7 @@ struct RoutePlan {
     var pools: [UpstreamOrigin: Int] = [:]
     var sharedOrigins: Set<UpstreamOrigin> = []
     let chosenByPath = RouteTable.chosenByPath(configuration.routes)
-    let routes = configuration.routes.enumerated().map { index, route in
+    routes = configuration.routes.enumerated().map { index, route in
       let origin = Destination.origin(of: route)
       let pool = origin.map { pools[$0] ?? origins.count }
       let sources = RouteTokens(route.credentials, callers: configuration.callers.count) { number in
@@ -39,7 +42,7 @@ struct RoutePlan {
         connectionsPerClient: Self.clientPart(route, of: configuration.limits.upstreamConnections, loops: loops),
         hostsPerClient: Self.clientPart(route, of: configuration.limits.wildcardHosts, loops: loops))
     }
-    table = RouteTable(routes, configurations: configuration.routes)
+    table = RouteTable(configuration.routes)
     self.origins = origins
     self.sharedOrigins = sharedOrigins
     poolLimits = Self.poolLimits(configuration, loops: loops)

@@ -81,7 +81,7 @@ final class Worker: @unchecked Sendable {
     expectedMemory = ExpectedMemory(shared.memory)
     pools = generation.makePools(dialer, loop, shared.registry)
     requestedHosts = generation.makeRequestedHosts(dialer, loop, shared.registry)
-    metrics = WorkerMetrics(shared.registry, routes: generation.table.routes)
+    metrics = WorkerMetrics(shared.registry, routes: generation.routes)
     let limits = generation.loopLimits
     handshakes = FairGate(places: limits.handshakes)
     // Free buffers are of no use to other loops.

@@ -1,6 +1,7 @@
 internal import Addresses
 internal import Configuration
 internal import HTTPWire
+internal import Routing
 internal import Tokens
 internal import Upstream
 
@@ -92,7 +93,7 @@ struct RoutePolicy: Sendable {
   let basePath: [UInt8]
   /// Where its tokens come from.
   let tokens: RouteTokens
-  /// Which callers it serves; nil where it is the same to it who calls.
+  /// Which callers it serves; nil where the caller makes no difference.
   let callerAccess: CallerAccess?
   /// What stands before the token on its line, from the field's name on.
   let tokenPrefix: [UInt8]
@@ -126,13 +127,13 @@ struct RoutePolicy: Sendable {
   let concurrency: ConcurrencyLimit?
   /// How many connections of a pool one client may use; `Int.max` for all.
   let connectionsPerClient: Int
-  /// How many hosts below wildcards one client may use that nobody else does; `Int.max` for all.
+  /// How many hosts below wildcards one client may use that no other client uses; `Int.max` for all.
   let hostsPerClient: Int
   /// To which protocols its connections may change.
   let upgrade: UpgradeRules
   /// Whether the hosts that a wildcard takes may be on private networks, or on this machine.
   private let allowsPrivate: Bool
-  /// The hosts that the operator wrote out, which may be anywhere; of a tunnel, whose other end nobody verifies, only
+  /// The hosts that the operator wrote out, which may be anywhere; of a tunnel, whose other end is not verified, only
   /// addresses.
   private let namedHosts: Set<String>
   /// How connections are made.
@@ -175,8 +176,8 @@ struct RoutePolicy: Sendable {
     namedHosts = Set(route.tunnel != .blind ? hosts : hosts.filter { IPAddress($0) != nil })
   }
 
-  /// Where connections to `origin` lead, and may lead: a host that only a wildcard takes was written by whoever sent the
-  /// request.
+  /// Where connections to `origin` lead, and may lead: a host that only a wildcard takes was chosen by the client that sent
+  /// the request.
   func destination(_ origin: Origin) -> UpstreamOrigin {
     UpstreamOrigin(
       origin, DestinationRules(allowsPrivate: allowsPrivate || namedHosts.contains(origin.host)), options)

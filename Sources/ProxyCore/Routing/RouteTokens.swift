@@ -32,8 +32,8 @@ struct RouteTokens: Sendable {
     }
   }
 
-  /// The source for a request of `caller`, or of somebody whom nobody knows; nil where the route serves no such request,
-  /// or has no token.
+  /// The source for a request of `caller`, or of an unknown client where that is nil. There is none where the route serves
+  /// no such request, or has no token.
   func source(for caller: Int?) -> TokenSource? {
     guard let caller, !byCaller.isEmpty else { return usual }
     return byCaller[caller]

@@ -1,7 +1,7 @@
 import Configuration
 import Testing
 
-@testable import ProxyCore
+@testable import Routing
 
 @Suite("Where the proxy answers token requests") struct TokenEndpointTableTests {
   private let table: TokenEndpointTable = {

@@ -1,36 +1,43 @@
-internal import Configuration
-internal import Routing
+public import Configuration
 
 /// The one table in which every request finds its route, whatever form its target has. Immutable once made.
-final class RouteTable: Sendable {
+///
+/// A route is its position in proxy.conf here. What else belongs to it is the caller's: the table needs no more than what
+/// decides which route a request has.
+public final class RouteTable: Sendable {
   /// What a look-up found.
-  enum Finding {
+  public enum Finding {
     /// The route, and how many bytes of the path are the mount that is taken off before forwarding.
-    case route(ProxyRoute, mountLength: Int)
+    case route(Int, mountLength: Int)
     /// A route whose path prefix the request's dot segments would leave.
-    case leaves(ProxyRoute)
+    case leaves(Int)
     /// A route for the path as it was sent, which servers may read as a path of another.
-    case ambiguous(ProxyRoute, PathConflict)
+    case ambiguous(Int, PathConflict)
+    /// No route.
     case nothing
   }
 
   /// What a look-up for CONNECT found.
-  enum TunnelFinding {
+  public enum TunnelFinding {
     /// The route through which the tunnel may lead.
-    case tunnel(ProxyRoute)
+    case tunnel(Int)
     /// A route for requests to that host, which are served inside the tunnel.
-    case intercepted(ProxyRoute)
+    case intercepted(Int)
     /// A route for requests to that host, which a tunnel would carry past it.
-    case hasRequests(ProxyRoute)
+    case hasRequests(Int)
     /// A route for tunnels to that host, on other ports.
-    case otherPort(ProxyRoute)
+    case otherPort(Int)
+    /// No route.
     case nothing
   }
 
-  let routes: [ProxyRoute]
-  /// The hosts that routes match, and how they are written with their ports: as many as are compared with one that is not
-  /// known.
+  /// The names of the routes, for messages.
+  let names: [String]
+  /// The hosts that routes match, and how they are written with their ports: the first ``mostCompared``, which an unknown
+  /// host is compared with.
   let hostNames: [(host: [UInt8], shown: String)]
+  /// Whether a route puts something in front of every path.
+  private let haveBasePath: [Bool]
   /// Positions in `hosts`.
   private let byHost: HostTable<Int>
   /// Positions in `hosts`, by what stands behind the `*.` of a wildcard.
@@ -40,10 +47,11 @@ final class RouteTable: Sendable {
   private let mountTrees: PathTrees
   private let tokenEndpoints: TokenEndpointTable
 
-  /// The table of `routes`, which stand in the same order as their `configurations`.
-  init(_ routes: [ProxyRoute], configurations: [Route]) {
-    self.routes = routes
-    hostNames = configurations.lazy.flatMap(\.matches).prefix(Self.mostCompared).map { match in
+  /// The table of the routes of proxy.conf.
+  public init(_ routes: [Route]) {
+    names = routes.map(\.name)
+    haveBasePath = routes.map { !$0.upstreamBasePath.isEmpty }
+    hostNames = routes.lazy.flatMap(\.matches).prefix(Self.mostCompared).map { match in
       (
         Array((match.isWildcard ? "*.\(match.host)" : match.host).utf8),
         Match(host: match.host, port: match.port, isWildcard: match.isWildcard).description
@@ -51,8 +59,8 @@ final class RouteTable: Sendable {
     }
     var (byHost, byDomain, hosts) = (HostTable<Int>(), HostTable<Int>(), [HostRoutes]())
     var (mounts, tokenEndpoints) = (PathTable<Int>(), TokenEndpointTable())
-    for (index, configuration) in configurations.enumerated() {
-      for match in configuration.matches {
+    for (index, route) in routes.enumerated() {
+      for match in route.matches {
         var position = hosts.count
         if match.isWildcard {
           byDomain.update(match.host, default: position) { position = $0 }
@@ -60,42 +68,41 @@ final class RouteTable: Sendable {
           byHost.update(match.host, default: position) { position = $0 }
         }
         if position == hosts.count { hosts.append(HostRoutes()) }
-        hosts[position].add(match, route: index, tunnel: configuration.tunnel)
+        hosts[position].add(match, route: index, tunnel: route.tunnel)
       }
-      for endpoint in configuration.tokenEndpoints {
-        tokenEndpoints.add(endpoint, route: index, tunnel: configuration.tunnel)
+      for endpoint in route.tokenEndpoints {
+        tokenEndpoints.add(endpoint, route: index, tunnel: route.tunnel)
       }
-      if let mount = configuration.mount {
+      if let mount = route.mount {
         mounts.update(PathPrefix(mount == "/" ? "" : mount), default: index) { $0 = index }
       }
     }
     for position in hosts.indices {
-      hosts[position].complete(ignoresCase: hosts[position].routes.contains { configurations[$0].ignoresPathCase })
+      hosts[position].complete(ignoresCase: hosts[position].routes.contains { routes[$0].ignoresPathCase })
     }
     mountTrees = PathTrees(
       mounts.entries.map { ($0.prefix, $0.value) },
-      ignoresCase: configurations.contains { $0.mount != nil && $0.ignoresPathCase })
+      ignoresCase: routes.contains { $0.mount != nil && $0.ignoresPathCase })
     (self.byHost, self.byDomain, self.hosts) = (byHost, byDomain, hosts)
     (self.mounts, self.tokenEndpoints) = (mounts, tokenEndpoints)
   }
 
-  /// Whether a match for requests names `host` itself, on whatever port and path; a wildcard names none, and the host of a
-  /// tunnel is somebody else's.
-  func names(host: Span<UInt8>) -> Bool { byHost.value(for: host).map { hosts[$0].servesRequests } ?? false }
+  /// Whether a match for requests names `host` itself, on any port and path. A wildcard names no host, and the host of a
+  /// tunnel does not count: the proxy does not serve its requests.
+  public func names(host: Span<UInt8>) -> Bool { byHost.value(for: host).map { hosts[$0].servesRequests } ?? false }
 
   /// Whether there is a route for some path of `host` on `port`.
-  func serves(host: Span<UInt8>, port: UInt16) -> Bool { position(of: host, port) != nil }
+  public func serves(host: Span<UInt8>, port: UInt16) -> Bool { position(of: host, port) != nil }
 
   /// The route for a request whose target names a host (absolute form).
-  func route(host: Span<UInt8>, port: UInt16, path: Span<UInt8>) -> Finding {
+  public func route(host: Span<UInt8>, port: UInt16, path: Span<UInt8>) -> Finding {
     guard let position = position(of: host, port), let found = hosts[position].find(port, path) else { return .nothing }
-    let route = routes[found.route]
-    let dependsOnPath = hosts[position].dependsOnPath || !route.policy.basePath.isEmpty
+    let dependsOnPath = hosts[position].dependsOnPath || haveBasePath[found.route]
     guard dependsOnPath, hosts[position].concernsReadings(of: path) else {
-      return .route(route, mountLength: 0)
+      return .route(found.route, mountLength: 0)
     }
-    let verdict = hosts[position].compareReadings(of: path, port, Self.question(found.prefix, route))
-    return finding(verdict, route, found.prefix, path, mountLength: 0)
+    let verdict = hosts[position].compareReadings(of: path, port, question(found.prefix, found.route))
+    return finding(verdict, found.route, found.prefix, path, mountLength: 0)
   }
 
   /// What decides about `host` on `port`: the name itself, or else the longest wildcard above it. A path that this has no
@@ -107,42 +114,41 @@ final class RouteTable: Sendable {
 
   /// What becomes of CONNECT to `host` and `port`. The name itself decides, or else the longest wildcard above it that
   /// says something about it; where one of them has routes for requests, no shorter wildcard makes a tunnel of it.
-  func tunnel(to host: Span<UInt8>, port: UInt16) -> TunnelFinding {
-    if let route = tokenEndpoints.interceptions(of: host, port: port).first { return .intercepted(routes[route]) }
+  public func tunnel(to host: Span<UInt8>, port: UInt16) -> TunnelFinding {
+    if let route = tokenEndpoints.interceptions(of: host, port: port).first { return .intercepted(route) }
     let exact = byHost.value(for: host)
     let position =
       exact.flatMap { hosts[$0].decidesAboutTunnel(to: port) ? $0 : nil }
       ?? byDomain.value(above: host) { hosts[$0].decidesAboutTunnel(to: port) }
-    if let position, let route = hosts[position].interception(of: port) { return .intercepted(routes[route]) }
-    if let position, let route = hosts[position].tunnel(to: port) { return .tunnel(routes[route]) }
-    if let position, let route = hosts[position].someInterception { return .otherPort(routes[route]) }
-    if let position, let route = hosts[position].requests(like: port) { return .hasRequests(routes[route]) }
+    if let position, let route = hosts[position].interception(of: port) { return .intercepted(route) }
+    if let position, let route = hosts[position].tunnel(to: port) { return .tunnel(route) }
+    if let position, let route = hosts[position].someInterception { return .otherPort(route) }
+    if let position, let route = hosts[position].requests(like: port) { return .hasRequests(route) }
     let known = exact ?? byDomain.value(above: host) { hosts[$0].someTunnel != nil }
-    return known.flatMap { hosts[$0].someTunnel }.map { .otherPort(routes[$0]) } ?? .nothing
+    return known.flatMap { hosts[$0].someTunnel }.map { .otherPort($0) } ?? .nothing
   }
 
   /// The routes of the requests inside a tunnel to `host` and `port` that is intercepted.
-  func routesInside(host: Span<UInt8>, port: UInt16) -> [ProxyRoute] {
+  public func routesInside(host: Span<UInt8>, port: UInt16) -> [Int] {
     let requests = position(of: host, port).map { hosts[$0].interceptions(of: port) } ?? []
-    return (requests + tokenEndpoints.interceptions(of: host, port: port)).map { routes[$0] }
+    return requests + tokenEndpoints.interceptions(of: host, port: port)
   }
 
   /// The route for a request whose target is a path (origin form).
-  func route(mountedAt path: Span<UInt8>) -> Finding {
+  public func route(mountedAt path: Span<UInt8>) -> Finding {
     guard let mount = mounts.entry(covering: path, where: { _ in true }) else { return .nothing }
-    let route = routes[mount.value]
     guard mountTrees.concern(path) else {
-      return .route(route, mountLength: mount.prefix.length)
+      return .route(mount.value, mountLength: mount.prefix.length)
     }
-    let verdict = mountTrees.compare(path, Self.question(mount.prefix, route)) { $0 }
-    return finding(verdict, route, mount.prefix, path, mountLength: mount.prefix.length)
+    let verdict = mountTrees.compare(path, question(mount.prefix, mount.value)) { $0 }
+    return finding(verdict, mount.value, mount.prefix, path, mountLength: mount.prefix.length)
   }
 
   /// The positions of the routes that serve only some paths of their hosts or of their upstream: those whose match has a
   /// path, those that share a host and port with another route, and those mounted one below the other.
   ///
   /// A mount beside others serves every path of its upstream, since it is removed from the path before forwarding.
-  static func chosenByPath(_ configurations: [Route]) -> Set<Int> {
+  public static func chosenByPath(_ configurations: [Route]) -> Set<Int> {
     var chosen: Set<Int> = []
     var byPlace: [Match: Set<Int>] = [:]
     var mounts: [(segments: [Substring], route: Int)] = []
@@ -169,31 +175,32 @@ final class RouteTable: Sendable {
   }
 
   /// Whether there are places where the proxy itself answers token requests.
-  var hasTokenEndpoints: Bool { !tokenEndpoints.isEmpty }
+  public var hasTokenEndpoints: Bool { !tokenEndpoints.isEmpty }
 
   /// The route for whose applications the proxy answers token requests at `path` of another host.
-  func tokenEndpoint(host: Span<UInt8>, port: UInt16, path: Span<UInt8>) -> ProxyRoute? {
-    tokenEndpoints.route(host: host, port: port, path: path).map { routes[$0] }
+  public func tokenEndpoint(host: Span<UInt8>, port: UInt16, path: Span<UInt8>) -> Int? {
+    tokenEndpoints.route(host: host, port: port, path: path)
   }
 
   /// The route for whose applications the proxy answers token requests at `path` of its own.
-  func tokenEndpoint(at path: Span<UInt8>) -> ProxyRoute? { tokenEndpoints.route(at: path).map { routes[$0] } }
+  public func tokenEndpoint(at path: Span<UInt8>) -> Int? { tokenEndpoints.route(at: path) }
 
   // A route that takes every path and forwards it as it is cannot be left: above the root there is nothing.
-  private static func question(_ prefix: PathPrefix, _ route: ProxyRoute) -> PathReadings.Question {
-    PathReadings.Question(
-      prefix: prefix, isConfined: prefix.length > 0 || !route.policy.basePath.isEmpty, expected: route.index)
+  private func isConfined(_ prefix: PathPrefix, _ route: Int) -> Bool { prefix.length > 0 || haveBasePath[route] }
+
+  private func question(_ prefix: PathPrefix, _ route: Int) -> PathReadings.Question {
+    PathReadings.Question(prefix: prefix, isConfined: isConfined(prefix, route), expected: route)
   }
 
   private func finding(
-    _ verdict: PathReadings.Verdict, _ route: ProxyRoute, _ prefix: PathPrefix, _ path: Span<UInt8>, mountLength: Int
+    _ verdict: PathReadings.Verdict, _ route: Int, _ prefix: PathPrefix, _ path: Span<UInt8>, mountLength: Int
   ) -> Finding {
     switch verdict {
     case .same: .route(route, mountLength: mountLength)
-    case _ where prefix.isLeft(by: path) && (prefix.length > 0 || !route.policy.basePath.isEmpty): .leaves(route)
+    case _ where prefix.isLeft(by: path) && isConfined(prefix, route): .leaves(route)
     case .leaves(let reading): .ambiguous(route, PathConflict(reading, "leads out of the route"))
     case .differs(let other?, let reading):
-      .ambiguous(route, PathConflict(reading, "is for the route \(routes[other].name)"))
+      .ambiguous(route, PathConflict(reading, "is for the route \(names[other])"))
     case .differs(nil, let reading): .ambiguous(route, PathConflict(reading, "is for no route"))
     case .tooMany: .ambiguous(route, .tooMany)
     }

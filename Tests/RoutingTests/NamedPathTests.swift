@@ -1,6 +1,6 @@
 import Testing
 
-@testable import ProxyCore
+@testable import Routing
 
 @Suite("Paths in fields")
 struct NamedPathTests {

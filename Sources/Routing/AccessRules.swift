@@ -1,24 +1,25 @@
-internal import Addresses
-internal import Configuration
+public import Addresses
+public import Configuration
 internal import Encodings
-internal import Routing
 
 /// What a route serves of the requests that match it, as requests meet it.
-final class AccessRules: Sendable {
+public final class AccessRules: Sendable {
   private let clients: [IPNetwork]?
   private let methods: [[UInt8]]?
   private let paths: [PathPrefix]?
   private let pathTrees: PathTrees?
   private let isChosenByPath: Bool
   /// The methods that are served, as Allow lists them; "" where no rule names any.
-  let allowedMethods: String
+  public let allowedMethods: String
   /// The beginnings of paths that are served, for a message.
-  let allowedPaths: String
+  public let allowedPaths: String
 
+  /// The rules of one route of proxy.conf.
+  ///
   /// - Parameter ignoresPathCase: whether the upstream ignores the case of paths.
   /// - Parameter isChosenByPath: whether another path would lead to another route or to none, or lies outside of what the
   ///   route may forward.
-  init(_ rules: RouteRules, ignoresPathCase: Bool = false, isChosenByPath: Bool = false) {
+  public init(_ rules: RouteRules, ignoresPathCase: Bool = false, isChosenByPath: Bool = false) {
     clients = rules.allow
     self.isChosenByPath = isChosenByPath
     pathTrees = rules.paths.map { paths in
@@ -31,10 +32,10 @@ final class AccessRules: Sendable {
   }
 
   /// Whether a client at `address` may use the route.
-  func admits(_ address: IPAddress?) -> Bool { clients.admits(address) }
+  public func admits(_ address: IPAddress?) -> Bool { clients.admits(address) }
 
   /// Whether the method is served; methods are compared byte by byte (RFC 9110 section 9.1).
-  func allows(method: Span<UInt8>) -> Bool {
+  public func allows(method: Span<UInt8>) -> Bool {
     guard let methods else { return true }
     return methods.contains { known in
       guard known.count == method.count else { return false }
@@ -43,11 +44,11 @@ final class AccessRules: Sendable {
   }
 
   /// Whether the path of a request decides what may become of it.
-  var dependsOnPath: Bool { paths != nil || isChosenByPath }
+  public var dependsOnPath: Bool { paths != nil || isChosenByPath }
   /// Whether a field of the request could turn it into what is not served: there is a rule for the method or the path.
-  var canBeOverridden: Bool { methods != nil || dependsOnPath }
-  /// Whether only one field that replaces or names `part` may come: which of several is heeded depends on the framework.
-  func allowsOne(_ part: OverrideField) -> Bool {
+  public var canBeOverridden: Bool { methods != nil || dependsOnPath }
+  /// Whether only one field that replaces or names `part` may come: which of several is obeyed depends on the framework.
+  public func allowsOne(_ part: OverrideField) -> Bool {
     switch part {
     case .method: methods != nil
     // All of them name this request's own path.
@@ -58,7 +59,7 @@ final class AccessRules: Sendable {
 
   /// Whether a field that replaces `part` of the request may have this value. Case does not count in the name of a
   /// method there; a path cannot be compared with what a framework makes of it, and is refused where there is a rule.
-  func allows(_ part: OverrideField, value: Span<UInt8>) -> Bool {
+  public func allows(_ part: OverrideField, value: Span<UInt8>) -> Bool {
     switch part {
     case .path: return !dependsOnPath
     // What these name is compared with the routes instead.
@@ -73,14 +74,17 @@ final class AccessRules: Sendable {
   }
 
   /// What the rule for paths says of one.
-  enum PathRuling {
-    case allowed, denied
+  public enum PathRuling {
+    /// It is served.
+    case allowed
+    /// It is not served.
+    case denied
     /// Some servers would serve another path, about which the rule says something else.
     case ambiguous(PathConflict)
   }
 
   /// Whether the path is served: in every reading it is at or below one of the prefixes.
-  func rule(on path: Span<UInt8>) -> PathRuling {
+  public func rule(on path: Span<UInt8>) -> PathRuling {
     guard let paths, let pathTrees else { return .allowed }
     // A loop: closures cannot have a span.
     var prefix: PathPrefix?
@@ -97,14 +101,5 @@ final class AccessRules: Sendable {
       return .ambiguous(PathConflict(reading, "is not under \"paths\""))
     case .differs(_, let reading): return .ambiguous(PathConflict(reading, "is under \"paths\" while it is not"))
     }
-  }
-}
-
-extension [IPNetwork]? {
-  /// Whether `address` is in one of the ranges; every address is where there is no list.
-  func admits(_ address: IPAddress?) -> Bool {
-    guard let networks = self else { return true }
-    guard let address else { return false }
-    return networks.contains { $0.contains(address) }
   }
 }

@@ -1,14 +1,9 @@
 import Configuration
 import Testing
 
-@testable import ProxyCore
+@testable import Routing
 
 @Suite struct RouteTableTests {
-  private func makeTable(_ routes: [Route]) -> RouteTable {
-    let made = routes.enumerated().map { ProxyRoute($1, index: $0, pool: 0, tokens: .none) }
-    return RouteTable(made, configurations: routes)
-  }
-
   private func route(
     _ name: String, _ matches: [Match] = [], mount: String? = nil, basePath: String = ""
   ) -> Route {
@@ -18,28 +13,28 @@ import Testing
   }
 
   /// The route's name and what is taken off the path, "leaves" and the route's name, or nil.
-  private func show(_ finding: RouteTable.Finding) -> String? {
+  private func show(_ finding: RouteTable.Finding, in table: RouteTable) -> String? {
     switch finding {
-    case .route(let route, let length): length > 0 ? "\(route.name) -\(length)" : route.name
-    case .leaves(let route): "leaves \(route.name)"
-    case .ambiguous(let route, let conflict): "\(route.name), but \(conflict.text)"
+    case .route(let route, let length): length > 0 ? "\(table.names[route]) -\(length)" : table.names[route]
+    case .leaves(let route): "leaves \(table.names[route])"
+    case .ambiguous(let route, let conflict): "\(table.names[route]), but \(conflict.text)"
     case .nothing: nil
     }
   }
 
   private func find(_ table: RouteTable, _ host: String, _ path: String, port: UInt16 = 80) -> String? {
     let (host, path) = (Array(host.utf8), Array(path.utf8))
-    return show(table.route(host: host.span, port: port, path: path.span))
+    return show(table.route(host: host.span, port: port, path: path.span), in: table)
   }
 
   private func find(_ table: RouteTable, mountedAt path: String) -> String? {
     let path = Array(path.utf8)
-    return show(table.route(mountedAt: path.span))
+    return show(table.route(mountedAt: path.span), in: table)
   }
 
   @Test("a host matches in any case and with the dot of an absolute name, and nothing else does")
   func hosts() {
-    let table = makeTable([route("a", [Match(host: "api.test")]), route("six", [Match(host: "::1")])])
+    let table = RouteTable([route("a", [Match(host: "api.test")]), route("six", [Match(host: "::1")])])
     for host in ["api.test", "API.Test", "api.test."] { #expect(find(table, host, "/") == "a") }
     for host in ["api.tes", "api.test.x", "xapi.test", "api.test..", "", "api_test", "api\u{4e}test"] {
       #expect(find(table, host, "/") == nil)
@@ -54,7 +49,7 @@ import Testing
       route("orders", [Match(host: "api.test", path: "/v1/orders/")]),
     ]
     for order in [routes, routes.reversed(), [routes[1], routes[2], routes[0]]] {
-      let table = makeTable(order)
+      let table = RouteTable(order)
       #expect(find(table, "api.test", "/v1/orders/7") == "orders")
       #expect(find(table, "api.test", "/v1/orders") == "v1")
       #expect(find(table, "api.test", "/v1") == "v1")
@@ -65,7 +60,7 @@ import Testing
 
   @Test("a match without a port is for the ports of http and https, one with a port for that alone")
   func ports() {
-    let table = makeTable([
+    let table = RouteTable([
       route("any", [Match(host: "api.test")]), route("special", [Match(host: "api.test", port: 8443)]),
       route("plain", [Match(host: "api.test", port: 80)]),
     ])
@@ -77,7 +72,7 @@ import Testing
 
   @Test("a mount is taken off the path at a segment's end, and the longest wins")
   func mounts() {
-    let table = makeTable([
+    let table = RouteTable([
       route("orders", mount: "/orders"), route("archive", mount: "/orders/archive"), route("hosts", [Match(host: "h")]),
     ])
     #expect(find(table, mountedAt: "/orders") == "orders -7")
@@ -91,7 +86,7 @@ import Testing
 
   @Test("a mount at the root takes every path that no other mount does, and the asterisk")
   func rootMount() {
-    let table = makeTable([route("root", mount: ""), route("orders", mount: "/orders")])
+    let table = RouteTable([route("root", mount: ""), route("orders", mount: "/orders")])
     #expect(find(table, mountedAt: "/orders/1") == "orders -7")
     for path in ["/", "/x", "*"] { #expect(find(table, mountedAt: path) == "root") }
   }
@@ -113,7 +108,7 @@ import Testing
   @Test("dot segments that lead out of a route are refused, however they are written", arguments: escapes)
   func escapeIsRefused(_ escape: (path: String, isAmbiguous: Bool)) {
     let path = escape.path
-    let table = makeTable([
+    let table = RouteTable([
       route("api", [Match(host: "h", path: "/api")], mount: "/api"), route("slash", [Match(host: "s", path: "/api/")]),
       route("based", [Match(host: "b")], basePath: "/base"), route("other", [Match(host: "h"), Match(host: "s")]),
     ])
@@ -140,19 +135,19 @@ import Testing
 
   @Test("paths that stay inside pass, dots or not", arguments: insides)
   func insideIsServed(_ path: String) {
-    let table = makeTable([route("api", [Match(host: "h", path: "/api")], mount: "/api")])
+    let table = RouteTable([route("api", [Match(host: "h", path: "/api")], mount: "/api")])
     #expect(find(table, "h", path) == "api")
     #expect(find(table, mountedAt: path) == "api -4")
   }
 
   @Test("a route that takes everything and adds nothing cannot be left")
   func nothingAbove() {
-    #expect(find(makeTable([route("all", [Match(host: "h")])]), "h", "/../x") == "all")
+    #expect(find(RouteTable([route("all", [Match(host: "h")])]), "h", "/../x") == "all")
   }
 
   @Test("a path that servers may read as one of another route is for neither")
   func otherRoutes() {
-    let table = makeTable([
+    let table = RouteTable([
       route("all", [Match(host: "h"), Match(host: "p", port: 81)], mount: ""),
       route("admin", [Match(host: "h", path: "/admin"), Match(host: "p", port: 82, path: "/admin")], mount: "/admin"),
     ])
@@ -174,9 +169,9 @@ import Testing
   func ignoredCase() {
     var all = route("all", [Match(host: "h")])
     let admin = route("admin", [Match(host: "h", path: "/Admin")])
-    #expect(find(makeTable([all, admin]), "h", "/ADMIN") == "all")
+    #expect(find(RouteTable([all, admin]), "h", "/ADMIN") == "all")
     all.ignoresPathCase = true
-    let table = makeTable([all, admin])
+    let table = RouteTable([all, admin])
     #expect(find(table, "h", "/ADMIN/x") == "all, but some servers read it as /ADMIN/x, which is for the route admin")
     #expect(find(table, "h", "/Admin/x") == "admin")
     #expect(find(table, "h", "/x/ADMIN") == "all")
@@ -188,7 +183,7 @@ import Testing
     var admin = route("admin", [Match(host: "h", path: "/admin")], mount: "/admin")
     let other = route("other", [Match(host: "i", path: "/admin")])
     admin.ignoresPathCase = true
-    let table = makeTable([all, admin, other])
+    let table = RouteTable([all, admin, other])
     let expected = "all, but some servers read it as /ADMIN/x, which is for the route admin"
     #expect(find(table, "h", "/ADMIN/x") == expected)
     #expect(find(table, mountedAt: "/ADMIN/x") == expected)
@@ -212,15 +207,15 @@ import Testing
 
   @Test("the name most like the one asked for is suggested, if there is one that is like it")
   func nearest() {
-    let table = makeTable([
+    let table = RouteTable([
       route("a", [Match(host: "orders.internal"), Match(host: "acme.kinde.com", port: 8443)]), route("b", mount: "/b"),
     ])
     #expect(nearest(table, "order.internal") == "orders.internal")
     #expect(nearest(table, "ORDERS.INTERNAL") == "orders.internal")
     #expect(nearest(table, "acme.kinde.com") == "acme.kinde.com:8443")
     #expect(nearest(table, "www.example.org") == nil)
-    #expect(nearest(makeTable([]), "x") == nil)
-    let wildcard = makeTable([route("c", [Match(host: "example.com", port: 81, isWildcard: true)])])
+    #expect(nearest(RouteTable([]), "x") == nil)
+    let wildcard = RouteTable([route("c", [Match(host: "example.com", port: 81, isWildcard: true)])])
     for host in ["example.com", "a.example.co", "shop.exmple.com"] {
       #expect(nearest(wildcard, host) == "*.example.com:81")
     }
@@ -234,10 +229,10 @@ import Testing
   @Test("a name that is longer than a name gets no suggestion, and of many hosts the first ones are compared")
   func bounds() {
     let long = String(repeating: "a", count: RouteTable.longestCompared)
-    let table = makeTable([route("a", [Match(host: long)])])
+    let table = RouteTable([route("a", [Match(host: long)])])
     #expect(nearest(table, String(long.dropLast()) + "b") == long)
     #expect(nearest(table, long + "a") == nil)
-    let many = makeTable(
+    let many = RouteTable(
       (0...RouteTable.mostCompared).map { route("\($0)", [Match(host: "host-number-\($0).internal")]) })
     #expect(
       nearest(many, "host-numbr-\(RouteTable.mostCompared - 1).internal")
@@ -258,7 +253,7 @@ import Testing
     for _ in 0..<300 {
       let hosts = (0..<1 + random(5)).map { _ in name() }
       let wanted = name()
-      let table = makeTable(hosts.enumerated().map { route("\($0)", [Match(host: $1)]) })
+      let table = RouteTable(hosts.enumerated().map { route("\($0)", [Match(host: $1)]) })
       let distances = hosts.map { distance(Array(wanted.utf8), Array($0.utf8)) }
       let least = distances.min() ?? 0
       let expected = least <= max(2, wanted.utf8.count / 3) ? hosts[distances.firstIndex(of: least) ?? 0] : nil
@@ -287,9 +282,7 @@ struct WildcardRouteTests {
     let configurations = routes.map { name, matches in
       Route(name: name, matches: matches.map(Self.match), upstream: Origin(scheme: .https, host: "upstream.test"))
     }
-    return RouteTable(
-      configurations.enumerated().map { ProxyRoute($1, index: $0, pool: 0, tokens: .none) },
-      configurations: configurations)
+    return RouteTable(configurations)
   }
 
   /// `host[:port][/path]`, with or without `*.` in front.
@@ -305,9 +298,9 @@ struct WildcardRouteTests {
   private func find(_ table: RouteTable, _ host: String, _ path: String = "/", port: UInt16 = 80) -> String? {
     let (host, path) = (Array(host.utf8), Array(path.utf8))
     return switch table.route(host: host.span, port: port, path: path.span) {
-    case .route(let route, _): route.name
-    case .leaves(let route): "leaves \(route.name)"
-    case .ambiguous(let route, let conflict): "\(route.name), but \(conflict.text)"
+    case .route(let route, _): table.names[route]
+    case .leaves(let route): "leaves \(table.names[route])"
+    case .ambiguous(let route, let conflict): "\(table.names[route]), but \(conflict.text)"
     case .nothing: nil
     }
   }

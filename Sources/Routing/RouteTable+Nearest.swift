@@ -1,9 +1,9 @@
 internal import Encodings
 
 extension RouteTable {
-  /// The known host that is most like `host`, for the message about one that is not known, or not with that port; nil when none
-  /// is similar, or when it would cost too much to find out.
-  func nearest(to host: Span<UInt8>) -> String? {
+  /// The known host that is most like `host`, for the message about one that is not known, or not with that port; nil when
+  /// none is similar, or when it would cost too much to find out.
+  public func nearest(to host: Span<UInt8>) -> String? {
     guard host.count <= Self.longestCompared else { return nil }
     let wanted = (0..<host.count).map { host[$0].asciiLowercased }
     var rows = Rows()
@@ -19,10 +19,11 @@ extension RouteTable {
     return best
   }
 
-  /// Nobody mistypes a longer name, and the work is the product of both lengths.
-  static var longestCompared: Int { 64 }
+  /// The longest host that is compared, in bytes: the work is the product of both lengths, and typing errors are not what
+  /// is wrong with a longer name.
+  public static var longestCompared: Int { 64 }
 
-  // However many hosts proxy.conf has, so many are compared.
+  // How many hosts are compared at most, however many proxy.conf has.
   static var mostCompared: Int { 200 }
 }
 

@@ -1,5 +1,5 @@
 /// What a field of a request replaces or names in the eyes of some servers and frameworks.
-enum OverrideField: UInt8 {
+public enum OverrideField: UInt8, Sendable {
   /// The method.
   case method
   /// The path, or a part of it.
@@ -57,7 +57,7 @@ enum OverrideField: UInt8 {
   /// `_` for it, and for other characters too.
   ///
   /// This runs for the fields that the proxy does not know itself, on routes with a rule that they could break.
-  init?(_ name: Span<UInt8>) {
+  public init?(_ name: Span<UInt8>) {
     guard name.count >= 9 else { return nil }
     switch name[0] | 0x20 {
     case UInt8(ascii: "x"):
@@ -91,7 +91,7 @@ enum OverrideField: UInt8 {
   }
 
   /// Whether two names are the same to servers that fold them as this does.
-  static func equal(_ name: Span<UInt8>, _ other: Span<UInt8>) -> Bool {
+  public static func equal(_ name: Span<UInt8>, _ other: Span<UInt8>) -> Bool {
     guard name.count == other.count else { return false }
     for index in name.indices where folded(name[index]) != folded(other[index]) { return false }
     return true

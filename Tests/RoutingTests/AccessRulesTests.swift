@@ -2,7 +2,7 @@ import Addresses
 import Configuration
 import Testing
 
-@testable import ProxyCore
+@testable import Routing
 
 @Suite("The rules of a route")
 struct AccessRulesTests {
@@ -24,7 +24,7 @@ struct AccessRulesTests {
     #expect(rules().allows(method: method.span) && isAllowed(rules(), path))
   }
 
-  @Test("admit the addresses of the list, and nobody whose address is unknown")
+  @Test("admit the addresses of the list, and no client whose address is unknown")
   func clients() throws {
     let address = try #require(IPAddress("10.0.0.0"))
     let network = try #require(IPNetwork(address, prefixLength: 8))

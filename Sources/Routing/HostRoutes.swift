@@ -1,5 +1,4 @@
 internal import Configuration
-internal import Routing
 
 /// The routes of one host, or of one wildcard, by port and path.
 struct HostRoutes: Sendable {
@@ -24,8 +23,8 @@ struct HostRoutes: Sendable {
 
   /// Adds what `match` takes.
   ///
-  /// - Parameter tunnel: how the route serves CONNECT. One that serves nothing else is found for requests as well, which it
-  ///   refuses.
+  /// - Parameter tunnel: how the route serves CONNECT. A route that serves nothing else is found for requests as well: they
+  ///   are refused.
   mutating func add(_ match: Match, route: Int, tunnel: TunnelMode? = nil) {
     if tunnel != .blind {
       requests.append(PortRoute(port: match.port, route: route))
@@ -73,8 +72,8 @@ struct HostRoutes: Sendable {
   /// Whether there is a route for requests.
   var servesRequests: Bool { !requests.isEmpty }
 
-  /// Whether it says what becomes of CONNECT to `port`. A host with routes for requests decides about all of its ports:
-  /// requests that one of them is for must not pass by.
+  /// Whether it says what becomes of CONNECT to `port`. A host with routes for requests decides about all of its ports: a
+  /// tunnel must not carry requests past the route that they are for.
   func decidesAboutTunnel(to port: UInt16) -> Bool { tunnels[port] != nil || servesRequests }
 
   /// The route whose host's requests are served inside tunnels to `port`, if there is one.
@@ -101,5 +100,43 @@ struct HostRoutes: Sendable {
       return nil
     }
     return entry.value.first { $0.takes(port) }.map { (entry.prefix, $0.route) }
+  }
+}
+
+/// Where the proxy itself answers token requests, and for which route; found by the whole path.
+struct TokenEndpointTable: Sendable {
+  private var own = PathTable<Int>()
+  private var hosts = HostTable<HostRoutes>()
+  /// Whether there is none.
+  private(set) var isEmpty = true
+
+  /// Adds one of the route at position `route`, which serves CONNECT as `tunnel` says.
+  mutating func add(_ endpoint: LocalTokenEndpoint, route: Int, tunnel: TunnelMode? = nil) {
+    isEmpty = false
+    switch endpoint {
+    case .path(let path): own.update(PathPrefix(path), default: route) { $0 = route }
+    case .host(let match):
+      hosts.update(match.host, default: HostRoutes()) { $0.add(match, route: route, tunnel: tunnel) }
+    }
+  }
+
+  /// The route of the one at `path` of the proxy itself.
+  func route(at path: Span<UInt8>) -> Int? {
+    // The longest prefix that covers a path is the path itself, if that is one.
+    guard let found = own.entry(covering: path, where: { _ in true }), found.prefix.length == path.count else {
+      return nil
+    }
+    return found.value
+  }
+
+  /// The route of the one at `path` of another host.
+  func route(host: Span<UInt8>, port: UInt16, path: Span<UInt8>) -> Int? {
+    guard let found = hosts.value(for: host)?.find(port, path), found.prefix.length == path.count else { return nil }
+    return found.route
+  }
+
+  /// The routes whose token requests are served inside tunnels to `port` of a host.
+  func interceptions(of host: Span<UInt8>, port: UInt16) -> [Int] {
+    hosts.value(for: host)?.interceptions(of: port) ?? []
   }
 }

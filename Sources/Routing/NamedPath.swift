@@ -1,22 +1,21 @@
 internal import Encodings
 internal import HTTPWire
-internal import Routing
 
 /// The path in a field such as `Destination`, which an upstream takes for the path of a request.
 ///
 /// It passes only if it could stand in a request line. Parsers of URLs repair what cannot: browsers and Node.js remove
 /// tabs, and end the host at `\`.
-struct NamedPath {
+public struct NamedPath {
   /// The path, with the query as its last part: to some servers a path ends at `?` and to others it does not, as with the
   /// encoded character.
-  let path: [UInt8]
+  public let path: [UInt8]
   /// Whether it came in a URL with a host.
-  let hasHost: Bool
+  public let hasHost: Bool
 
   /// The path that `value` names; nil where it names none, or one that no request could have.
   ///
   /// - Parameter needsSlash: whether it must be a URL, or a path that begins with a slash.
-  init?(_ value: Span<UInt8>, needsSlash: Bool) {
+  public init?(_ value: Span<UInt8>, needsSlash: Bool) {
     var bytes = value.indices.map { value[$0] }
     let slash = UInt8(ascii: "/")
     hasHost = Self.isURL(bytes)
@@ -34,7 +33,7 @@ struct NamedPath {
 
   /// The prefix that `value` names, without slashes at its end; nil where it is none that a path could begin with, and where
   /// servers may read it in several ways.
-  static func prefix(_ value: Span<UInt8>) -> [UInt8]? {
+  public static func prefix(_ value: Span<UInt8>) -> [UInt8]? {
     var bytes = value.indices.map { value[$0] }
     while bytes.last == UInt8(ascii: "/") { bytes.removeLast() }
     guard !bytes.isEmpty else { return [] }
@@ -65,7 +64,7 @@ struct NamedPath {
 
 extension NamedPath {
   /// What removing a prefix makes of a path.
-  enum Removal {
+  public enum Removal {
     /// The path does not begin with the prefix in any reading.
     case nothing
     /// All readings of the path begin with the prefix, and this follows.
@@ -77,7 +76,7 @@ extension NamedPath {
   /// What remains of `path` when an application removes `prefix`, also within a segment and whatever the case of letters.
   ///
   /// The path may have several readings, provided that none of them changes the part which the prefix is compared with.
-  static func remove(_ prefix: [UInt8], from path: [UInt8]) -> Removal {
+  public static func remove(_ prefix: [UInt8], from path: [UInt8]) -> Removal {
     let same = zip(prefix, path).prefix(while: isSame).count
     let begins = same == prefix.count
     if PathReadings.exist(of: path.span) {
