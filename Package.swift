@@ -89,6 +89,12 @@ let package = Package(
         "Addresses", "Bytes", "COpenSSL", "CLinux", "Cryptography", "Locks", "Reactor", "Secrets", "SecureStreams",
         systemPackage,
       ]),
+    module(
+      "Callers",
+      [
+        "Configuration", "Cryptography", "Encodings", "Locks", "Reactor", "Secrets", "Telemetry", deque, logging,
+        systemPackage,
+      ]),
     module("TrustSetup", ["Cryptography", "Secrets"]),
     module("HTTPService", ["Addresses", "Bytes", "Encodings", "HTTPWire", "Reactor", systemPackage]),
     module("Admin", ["HTTPService", "Reactor", systemPackage]),
@@ -96,9 +102,9 @@ let package = Package(
     module(
       "ProxyCore",
       [
-        "Addresses", "Admin", "Bytes", "CLinux", "Configuration", "Cryptography", "Encodings", "FileStore", "HTTPWire",
-        "Interception", "Locks", "ProxyProtocol", "Reactor", "Routing", "Secrets", "Telemetry", "Tokens", "Upstream",
-        deque, logging, systemPackage,
+        "Addresses", "Admin", "Bytes", "Callers", "CLinux", "Configuration", "Cryptography", "Encodings", "FileStore",
+        "HTTPWire", "Interception", "Locks", "ProxyProtocol", "Reactor", "Routing", "Secrets", "Telemetry", "Tokens",
+        "Upstream", deque, logging, systemPackage,
       ]),
 
     .executableTarget(
@@ -140,6 +146,9 @@ let package = Package(
     tests("ProxyProtocolTests", ["Addresses", "ProxyProtocol"]),
     tests("RoutingTests", ["Addresses", "Configuration", "FuzzTargets", "Routing", "SeededRandom"]),
     tests("ConfigurationTests", ["Addresses", "Configuration", "Cryptography", "Secrets", "SeededRandom"]),
+    tests(
+      "CallersTests",
+      ["Callers", "Configuration", "Cryptography", "Locks", "Reactor", "Secrets", "Telemetry", logging]),
     tests("TelemetryTests", ["Bytes", "Locks", "Telemetry", logging, "SeededRandom"]),
     tests("TokensTests", ["Cryptography", "Encodings", "Locks", "Tokens", "Secrets", "SeededRandom"]),
     tests("FileStoreTests", ["FileStore", "Locks", "Reactor", "Secrets", "Tokens"]),
@@ -159,8 +168,9 @@ let package = Package(
     tests(
       "ProxyCoreTests",
       [
-        "Addresses", "Bytes", "Configuration", "Cryptography", "HTTPWire", "Interception", "Locks", "LoopbackTesting",
-        "ProxyCore", "Reactor", "Routing", "Secrets", "Telemetry", "Tokens", "Upstream", logging, systemPackage,
+        "Addresses", "Bytes", "Callers", "Configuration", "Cryptography", "HTTPWire", "Interception", "Locks",
+        "LoopbackTesting", "ProxyCore", "Reactor", "Routing", "Secrets", "Telemetry", "Tokens", "Upstream", logging,
+        systemPackage,
       ]),
   ],
   swiftLanguageModes: [.v6]

@@ -1,3 +1,6 @@
+import Callers
+import Configuration
+import Interception
 import Reactor
 import Testing
 import Upstream
@@ -46,22 +49,6 @@ import Upstream
     #expect(census.clients == 0)
   }
 
-  @Test(
-    "is one IPv4 address, whatever the port and however it is written",
-    arguments: ["192.0.2.1:9", "[::ffff:192.0.2.1]:9", "[::ffff:c000:201]:9"])
-  func ipv4(peer: String) {
-    #expect(ClientAddress(peer) == ClientAddress("192.0.2.1:1000"))
-    #expect(ClientAddress(peer) != ClientAddress("192.0.2.2:9"))
-  }
-
-  @Test(
-    "is one IPv6 network of 64 bits",
-    arguments: ["[2001:db8:0:1::7]:1", "[2001:db8:0:1:ffff:ffff:ffff:ffff]:1", "[2001:db8:0:1::1%eth0]:1"])
-  func ipv6(peer: String) {
-    #expect(ClientAddress(peer) == ClientAddress("[2001:db8:0:1::1]:1000"))
-    #expect(ClientAddress(peer) != ClientAddress("[2001:db8:0:2::1]:1000"))
-  }
-
   @Test("shares connections under one key: of its address, its user, or its caller")
   func keys() {
     let peers = ["127.0.0.1:1", "127.0.0.2:1", "[::1]:1", "0.0.0.1:1", "[2001:db8:0:1::1]:1"].map(SocketPeer.address)
@@ -76,5 +63,21 @@ import Upstream
 extension ClientCensus {
   fileprivate func admits(_ client: ClientAddress) -> Bool {
     if case .counted = admit(client) { true } else { false }
+  }
+}
+
+@Suite("The caller at the other end of a connection") struct PeerCredentialsTests {
+  @Test("is known by its certificate first, then by its user")
+  func caller() {
+    let directory = CallerDirectory(
+      [Caller(name: "cron", uid: 1001), Caller(name: "dns", certificate: .dns("erp.internal"))], passwords: nil)
+    let certificate = PeerCertificate(subject: "CN=x", dnsNames: ["erp.internal"])
+    let other = PeerCertificate(subject: "CN=y", dnsNames: ["other.internal"])
+    func caller(_ uid: UInt32?, _ certificate: PeerCertificate? = nil) -> Int? {
+      directory.caller(of: PeerCredentials(uid: uid, certificate: certificate))
+    }
+    #expect(caller(1001) == 0 && caller(0) == nil && caller(nil) == nil)
+    #expect(caller(nil, certificate) == 1 && caller(nil, other) == nil)
+    #expect(caller(1001, certificate) == 1 && caller(1001, other) == 0)
   }
 }

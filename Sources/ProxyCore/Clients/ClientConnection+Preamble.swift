@@ -1,5 +1,6 @@
 internal import Addresses
 internal import Bytes
+internal import Callers
 internal import Configuration
 internal import HTTPWire
 internal import Interception
@@ -131,6 +132,20 @@ struct PeerCredentials {
   var uid: UInt32?
   /// The certificate that the client has shown, verified; nil without one.
   var certificate: PeerCertificate?
+}
+
+extension CallerDirectory {
+  /// The caller who has shown this certificate, or else runs as this user.
+  func caller(of peer: PeerCredentials) -> Int? {
+    if let certificate = peer.certificate,
+      let caller = caller(
+        subject: certificate.subject, dnsNames: certificate.dnsNames, uris: certificate.uris,
+        emails: certificate.emails)
+    {
+      return caller
+    }
+    return peer.uid.flatMap { caller(uid: $0) }
+  }
 }
 
 extension ProxyProtocolSenders {

@@ -1,5 +1,6 @@
 internal import Addresses
 internal import Bytes
+internal import Callers
 internal import Configuration
 internal import HTTPWire
 internal import Interception

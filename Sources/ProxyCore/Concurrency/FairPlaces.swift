@@ -1,3 +1,4 @@
+internal import Callers
 internal import DequeModule
 internal import Reactor
 

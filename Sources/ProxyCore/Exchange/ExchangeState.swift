@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Callers
 internal import HTTPWire
 internal import Reactor
 internal import Tokens

@@ -1,3 +1,4 @@
+internal import Callers
 internal import Telemetry
 internal import Upstream
 

@@ -1,6 +1,7 @@
 internal import Admin
 internal import Bytes
 internal import CLinux
+internal import Callers
 public import Configuration
 internal import FileStore
 public import Interception
@@ -79,8 +80,12 @@ public final class Proxy {
     let shared = SharedResources(
       memory: memory, clients: ClientCensus(limit: configuration.limits.connectionsPerClient), registry: registry)
     let hasPasswords = configuration.callers.contains { $0.password != nil }
-    let passwords =
-      hasPasswords ? try PasswordVerifier(configuration.callers, registry: registry, logger: logger) : nil
+    let passwords: PasswordVerifier?
+    do {
+      passwords = hasPasswords ? try PasswordVerifier(configuration.callers, registry: registry, logger: logger) : nil
+    } catch {
+      throw StartError("the passwords of callers cannot be prepared: \(error)")
+    }
     self.passwords = passwords
     let callers = configuration.callers.isEmpty ? nil : CallerDirectory(configuration.callers, passwords: passwords)
     let leafCertificates = try Self.makeLeaves(authority, configuration.interception)

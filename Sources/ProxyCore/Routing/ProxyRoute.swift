@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Callers
 internal import Configuration
 internal import HTTPWire
 internal import Routing

@@ -1,8 +1,8 @@
 internal import Cryptography
 internal import Secrets
 
-/// Pairs of user and password that wait to be looked at: the clients take turns, and the users of each client. Who sends many
-/// waits longer, and loses a place to who has few when there are no more.
+/// Pairs of user and password that wait to be looked at: the clients take turns, and the users of each client. A client that
+/// sends many waits longer, and when no place is free it loses one to a client that has few.
 struct PasswordQueue {
   /// A pair that waits.
   struct Entry {
@@ -10,7 +10,7 @@ struct PasswordQueue {
     let guesser: Guesser
     let user: String
     let password: Secret
-    /// Whence it came, for the log.
+    /// The address it came from, for the log.
     let peer: String
     /// Whether it was refused a moment ago, and is sent again.
     var cameBefore = false

@@ -2,7 +2,7 @@ import Cryptography
 import Secrets
 import Testing
 
-@testable import ProxyCore
+@testable import Callers
 
 @Suite("Passwords that wait")
 struct PasswordQueueTests {

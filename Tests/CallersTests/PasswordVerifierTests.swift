@@ -5,7 +5,7 @@ import Secrets
 import Telemetry
 import Testing
 
-@testable import ProxyCore
+@testable import Callers
 
 @Suite("Looking at passwords")
 struct PasswordVerifierTests {

@@ -3,8 +3,8 @@ internal import Encodings
 internal import Secrets
 
 /// User and password as `Proxy-Authorization: Basic` has them (RFC 7617).
-struct BasicCredentials {
-  // Longer ones belong to nobody: hash-password takes 1024 bytes at most, and a name has 64.
+public struct BasicCredentials: Sendable {
+  // No caller has longer ones: hash-password takes 1024 bytes at most, and a name has 64.
   private static let mostBytes = 1200
 
   /// User, colon and password.
@@ -13,7 +13,7 @@ struct BasicCredentials {
   private let colon: Int
 
   /// The credentials in a field's value; nil where it is of another scheme, or not what the scheme asks for.
-  init?(_ value: Span<UInt8>) {
+  public init?(_ value: Span<UInt8>) {
     let scheme = "basic "
     guard value.count > scheme.utf8.count, value.count <= 2 * Self.mostBytes else { return nil }
     var start = 0
@@ -43,8 +43,8 @@ struct BasicCredentials {
     return isRight ? secret : nil
   }
 
-  /// What was sent in UTF-8: clients that do not heed the charset of a challenge (Python's requests is one) send Latin-1,
-  /// and what is not UTF-8 is no password that somebody made a hash of.
+  /// What was sent, in UTF-8: clients that ignore the charset of a challenge (Python's requests is one) send Latin-1, and
+  /// hash-password takes UTF-8 only.
   private static func inUTF8(_ sent: Secret) -> Secret {
     sent.withBytes { bytes in
       guard (try? UTF8Span(validating: bytes)) == nil else { return sent }

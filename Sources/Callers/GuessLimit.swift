@@ -1,7 +1,7 @@
 internal import Cryptography
 internal import Reactor
 
-/// Who sends passwords, and for which user: what the limits and the queue of passwords keep apart.
+/// A client that sends passwords, and the user that they are for: what the limits and the queue of passwords keep apart.
 struct Guesser: Hashable {
   /// The client's address, for this purpose.
   let client: ClientAddress
@@ -14,7 +14,7 @@ struct Guesser: Hashable {
   }
 }
 
-/// How many wrong passwords each sender has: a burst, and then one now and again.
+/// How many wrong passwords each sender may send: a burst, and then one after each interval.
 ///
 /// What is kept of a sender is the moment at which it has its whole burst again, and only until then.
 struct GuessLimit<Sender: Hashable> {

@@ -2,7 +2,7 @@ import Cryptography
 import Reactor
 import Testing
 
-@testable import ProxyCore
+@testable import Callers
 
 @Suite("The limit of wrong passwords")
 struct GuessLimitTests {

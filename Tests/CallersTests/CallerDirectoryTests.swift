@@ -3,7 +3,7 @@ import Cryptography
 import Secrets
 import Testing
 
-@testable import ProxyCore
+@testable import Callers
 
 @Suite("User and password in a field")
 struct BasicCredentialsTests {
@@ -39,7 +39,7 @@ struct BasicCredentialsTests {
   }
 }
 
-@Suite("Who may call")
+@Suite("The callers that a route admits")
 struct CallerAccessTests {
   private func access(_ callers: [Int]?, _ credentials: CredentialsChoice) -> CallerAccess? {
     var route = Route(name: "a", upstream: nil, credentials: credentials)
@@ -47,12 +47,12 @@ struct CallerAccessTests {
     return CallerAccess(route)
   }
 
-  @Test("is everybody where neither rule nor credentials ask")
-  func everybody() {
+  @Test("are not looked at where neither rule nor credentials depend on the caller")
+  func indifferent() {
     #expect(access(nil, .noToken) == nil && access(nil, .same(0)) == nil)
   }
 
-  @Test("is whom the rule names, or who has credentials, or anybody where there are some for others")
+  @Test("are those that the rule names, or that have credentials, or all where there are credentials for others")
   func certain() throws {
     let rule = try #require(access([1], .same(0)))
     #expect(rule.admits(1) && !rule.admits(0) && !rule.admitsStrangers)
@@ -66,7 +66,7 @@ struct CallerAccessTests {
     #expect(CallerAccess(.oneOf([1])).admits(1) && !CallerAccess(.oneOf([1])).admits(0))
   }
 
-  @Test("is known by the user of a socket, and by any name of a certificate")
+  @Test("are known by the user of a socket, and by any name of a certificate")
   func directory() throws {
     let subject = try #require(DistinguishedName("CN=erp,O=Example"))
     let directory = CallerDirectory(
@@ -78,9 +78,7 @@ struct CallerAccessTests {
     func caller(_ subject: String, dns: [String] = [], uris: [String] = [], emails: [String] = []) -> Int? {
       directory.caller(subject: subject, dnsNames: dns, uris: uris, emails: emails)
     }
-    #expect(
-      directory.caller(of: PeerCredentials(uid: 1001)) == 0 && directory.caller(of: PeerCredentials(uid: 0)) == nil)
-    #expect(directory.caller(of: PeerCredentials()) == nil)
+    #expect(directory.caller(uid: 1001) == 0 && directory.caller(uid: 0) == nil)
     #expect(caller("CN=erp,O=Example", dns: ["erp.internal"]) == 1)
     #expect(caller("CN=x", dns: ["other", "ERP.internal"]) == 2 && caller("", uris: ["spiffe://x/y"]) == 3)
     #expect(caller("CN=x", emails: ["a@b.example"]) == 4)

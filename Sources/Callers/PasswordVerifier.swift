@@ -1,31 +1,32 @@
-internal import Configuration
+public import Configuration
 internal import Cryptography
 internal import Locks
-internal import Logging
-internal import Reactor
+public import Logging
+public import Reactor
 internal import Secrets
-internal import SystemPackage
-internal import Telemetry
+public import SystemPackage
+public import Telemetry
 
 /// What is known about a user and a password.
-enum PasswordVerdict: Sendable, Hashable {
+public enum PasswordVerdict: Sendable, Hashable {
   /// They are those of a caller.
   case right(Int)
   /// They are those of no caller.
   case wrong
-  /// Nobody looked: the client has sent too many that were wrong, and may try again after so many seconds.
+  /// They were not checked: the client has sent too many that were wrong, and may try again after so many seconds.
   case tooManyGuesses(seconds: Int)
-  /// Nobody looked: too much is to be looked at already.
+  /// They were not checked: too many are waiting already.
   case busy
 }
 
-/// Tells whose password it is, on a thread of its own: looking at one takes about a tenth of a second, and memory, which is
-/// why only one is looked at at a time.
+/// Checks user and password on a thread of its own. One check takes about a tenth of a second, and memory, so there is one
+/// at a time.
 ///
-/// Nobody learns from an answer, nor from how long it takes, whether a user exists: for one who does not, a hash of
-/// nobody's is looked at.
-// Sendable although it has a timer: only the thread of its own loop touches that, once it runs.
-final class PasswordVerifier: @unchecked Sendable {
+/// Neither the answer nor the time that it takes says whether a user exists: for an unknown user the password is compared
+/// with the hash of a random one.
+public final class PasswordVerifier: @unchecked Sendable {
+  // Sendable although it has a timer: only the thread of its own loop touches that, once it runs.
+
   private let hashes: [String: (caller: Int, hash: PasswordHash)]
   private let decoys: [PasswordHash]
   private let digest: KeyedDigest
@@ -35,38 +36,36 @@ final class PasswordVerifier: @unchecked Sendable {
   private let logger: Logger
   private let metrics: PasswordMetrics
 
-  /// - Precondition: one of `callers` has a password.
-  init(_ callers: [Caller], registry: MetricsRegistry, logger: Logger) throws(StartError) {
+  /// Makes what is needed to check the passwords of `callers`, one of which has one at least.
+  ///
+  /// Throws where there is no memory, randomness or descriptor for it.
+  public init(_ callers: [Caller], registry: MetricsRegistry, logger: Logger) throws {
     var hashes: [String: (caller: Int, hash: PasswordHash)] = [:]
     for (index, caller) in callers.enumerated() {
       if let hash = caller.password { hashes[caller.name] = (index, hash) }
     }
     self.hashes = hashes
-    do {
-      // One for each caller, so that users who do not exist cost what those who do cost.
-      var decoys: [PasswordHash] = []
-      for caller in callers { if let cost = caller.password?.cost { decoys.append(try .ofNobody(cost: cost)) } }
-      self.decoys = decoys
-      digest = try KeyedDigest()
-      loop = try EventLoop()
-    } catch {
-      throw StartError("the passwords of callers cannot be prepared: \(error)")
-    }
+    // One for each caller, so that unknown users cost the same as known ones.
+    var decoys: [PasswordHash] = []
+    for caller in callers { if let cost = caller.password?.cost { decoys.append(try .ofNobody(cost: cost)) } }
+    self.decoys = decoys
+    digest = try KeyedDigest()
+    loop = try EventLoop()
     self.logger = logger
     metrics = PasswordMetrics(registry)
   }
 
-  /// Begins to look at passwords.
-  func start() throws(Errno) -> LoopThread {
+  /// Begins to check passwords.
+  public func start() throws(Errno) -> LoopThread {
     rest.action = { [unowned self] in work() }
     return try loop.startThread(named: "passwords")
   }
 
-  /// Ends the thread, after the pair that it is looking at.
-  func stop() { loop.stop() }
+  /// Ends the thread, after the pair that it is checking.
+  public func stop() { loop.stop() }
 
-  /// Whose `credentials` these are, if that is known; otherwise `deliver` will be told, on another thread.
-  func check(
+  /// The verdict on `credentials`, if it is known already; otherwise `deliver` will be told, on another thread.
+  public func check(
     _ credentials: BasicCredentials, from client: ClientAddress, at peer: String,
     _ deliver: @escaping @Sendable (PasswordVerdict) -> Void
   ) -> PasswordVerdict? {
@@ -121,8 +120,8 @@ final class PasswordVerifier: @unchecked Sendable {
     }
   }
 
-  /// The hash that a password of `user` is compared with, and which caller that is; nobody's, and always the same one, for a
-  /// user who does not exist.
+  /// The hash that a password of `user` is compared with, and which caller that is. For an unknown user it is that of a
+  /// random password, always the same one.
   func hash(of user: String) -> (hash: PasswordHash, caller: Int?) {
     if let known = hashes[user] { return (known.hash, known.caller) }
     let number = user.utf8.reduce(0) { $0 &* 31 &+ UInt($1) } % UInt(decoys.count)
@@ -131,7 +130,7 @@ final class PasswordVerifier: @unchecked Sendable {
 
   private func noteWrong(_ user: String, _ peer: String) {
     var metadata: Logger.Metadata = ["client": "\(peer)", "error": "wrong_password"]
-    // A user who does not exist may be a password that was put in the wrong place.
+    // An unknown user may be a password that was put in the wrong place.
     if hashes[user] != nil { metadata["caller"] = "\(user)" } else { metadata["error"] = "unknown_user" }
     logger.warning("caller", metadata: metadata)
   }

@@ -1,18 +1,18 @@
-internal import Configuration
+public import Configuration
 internal import Cryptography
-internal import Interception
 
 /// The callers of proxy.conf, and what tells one from another.
-final class CallerDirectory: Sendable {
+public final class CallerDirectory: Sendable {
   /// Their names, by number.
-  let names: [String]
-  /// Whose password it is; nil where nobody has one.
-  let passwords: PasswordVerifier?
+  public let names: [String]
+  /// Checks passwords; nil where no caller has one.
+  public let passwords: PasswordVerifier?
   private let hasPassword: [Bool]
   private let uids: [UInt32: Int]
   private let certificates: [CertificateName: Int]
 
-  init(_ callers: [Caller], passwords: PasswordVerifier?) {
+  /// The directory of `callers`, whose passwords `passwords` checks.
+  public init(_ callers: [Caller], passwords: PasswordVerifier?) {
     names = callers.map(\.name)
     self.passwords = passwords
     hasPassword = callers.map { $0.password != nil }
@@ -26,25 +26,16 @@ final class CallerDirectory: Sendable {
     self.certificates = certificates
   }
 
-  /// Whether a password could let somebody in.
-  func takesPasswords(_ access: CallerAccess) -> Bool {
+  /// Whether one of the callers that `access` admits has a password.
+  public func takesPasswords(_ access: CallerAccess) -> Bool {
     access.admitted.map { $0.contains { hasPassword[$0] } } ?? hasPassword.contains(true)
   }
 
-  /// Who has shown this certificate, or else comes to a Unix socket as this user.
-  func caller(of peer: PeerCredentials) -> Int? {
-    if let certificate = peer.certificate,
-      let caller = caller(
-        subject: certificate.subject, dnsNames: certificate.dnsNames, uris: certificate.uris,
-        emails: certificate.emails)
-    {
-      return caller
-    }
-    return peer.uid.flatMap { uids[$0] }
-  }
+  /// The caller that runs as this user, of a Unix socket.
+  public func caller(uid: UInt32) -> Int? { uids[uid] }
 
-  /// Whose certificate has one of these names: the subject first, then the others in their order.
-  func caller(subject: String, dnsNames: [String], uris: [String], emails: [String]) -> Int? {
+  /// The caller whose certificate has one of these names: the subject first, then the others in their order.
+  public func caller(subject: String, dnsNames: [String], uris: [String], emails: [String]) -> Int? {
     guard !certificates.isEmpty else { return nil }
     if let subject = DistinguishedName(subject), let caller = certificates[.subject(subject)] { return caller }
     for name in dnsNames { if let caller = certificates[.dns(name.lowercased())] { return caller } }
@@ -55,20 +46,20 @@ final class CallerDirectory: Sendable {
 }
 
 /// Which callers a route or a listener serves, as requests meet it.
-struct CallerAccess: Sendable {
-  /// The callers, by their numbers; nil for all that are known.
+public struct CallerAccess: Sendable {
+  /// The callers, by their numbers; nil for all callers of proxy.conf.
   let admitted: [Int]?
-  /// Whether requests are served of which nobody knows who sent them.
-  let admitsStrangers: Bool
+  /// Whether requests of unknown clients are served.
+  public let admitsStrangers: Bool
 
   /// What a listener says.
-  init(_ rule: CallerRule) {
+  public init(_ rule: CallerRule) {
     admitted = if case .oneOf(let callers) = rule { callers } else { nil }
     admitsStrangers = false
   }
 
-  /// What `route` says; nil where it is the same to it who calls.
-  init?(_ route: Route) {
+  /// What `route` says; nil where the caller makes no difference.
+  public init?(_ route: Route) {
     switch (route.rules.callers, route.credentials) {
     case (nil, .noToken), (nil, .same): return nil
     case (let callers?, _):
@@ -81,5 +72,5 @@ struct CallerAccess: Sendable {
   }
 
   /// Whether this caller is served.
-  func admits(_ caller: Int) -> Bool { admitted?.contains(caller) ?? true }
+  public func admits(_ caller: Int) -> Bool { admitted?.contains(caller) ?? true }
 }

@@ -5,15 +5,15 @@ internal import Reactor
 /// Which users and passwords were looked at, and which are being looked at: each pair once, however many requests have
 /// it. Pairs are known by a digest; what they are is kept only while they wait.
 struct PasswordChecks {
-  /// Who wants to know.
+  /// What is told the verdict on a pair.
   typealias Waiter = @Sendable (PasswordVerdict) -> Void
 
-  /// What becomes of a pair that somebody sent.
+  /// What becomes of a pair that has come.
   enum Arrival {
     /// It is known.
     case isKnown(PasswordVerdict)
-    /// The waiter will be told. Those who have lost their place to it have to be told so now, and somebody has to begin to look
-    /// at pairs if that is said.
+    /// The waiter will be told. Those that have lost their place to it have to be told so now. Where `begins` is true, the
+    /// thread that looks at pairs has nothing to do and has to be woken.
     case waits(displaced: [Waiter], begins: Bool)
   }
 
@@ -43,7 +43,7 @@ struct PasswordChecks {
   private var pending: [KeyedDigest.Value: Pending] = [:]
   private var queue = PasswordQueue()
   private var byClient = GuessLimit<ClientAddress>(burst: guesses, interval: guessInterval)
-  // Who shares an address with one that guesses has a turn nevertheless, if it does not share the user too.
+  // A client that shares an address with one that guesses still has a turn, unless it shares the user as well.
   private var byUser = GuessLimit<Guesser>(burst: 2, interval: guessInterval)
   private var refused = RefusedPairs()
   private var isBusy = false

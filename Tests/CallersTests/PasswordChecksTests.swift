@@ -3,7 +3,7 @@ import Locks
 import Reactor
 import Testing
 
-@testable import ProxyCore
+@testable import Callers
 
 @Suite("Passwords that are looked at")
 struct PasswordChecksTests {

@@ -1,0 +1,58 @@
+internal import Glibc
+public import Reactor
+
+/// What counts as one client: an IPv4 address, or the first 64 bits of an IPv6 address, of which a machine usually has
+/// all that follow; a user, on a Unix socket.
+public struct ClientAddress: Hashable, Sendable {
+  /// `AF_INET`, `AF_INET6` or `AF_UNIX`.
+  public let family: Int32
+  /// The IPv4 address, the first half of the IPv6 address, or the number of the user.
+  public let network: UInt64
+
+  /// The client at the other end of a connection.
+  public init(_ peer: SocketPeer) {
+    switch peer {
+    case .address(let endpoint): self.init(endpoint)
+    case .user(let id): self.init(user: id)
+    }
+  }
+
+  private init(user: UInt32) {
+    family = AF_UNIX
+    network = UInt64(user)
+  }
+
+  /// The client at `peer`, an address with a port as the listener writes it; an IPv4 address mapped into IPv6 is the
+  /// IPv4 address. What is no address (that of a peer that is gone already) is one client called 0.0.0.0.
+  public init(_ peer: String) {
+    let host = peer[..<(peer.lastIndex(of: ":") ?? peer.endIndex)]
+    guard host.hasPrefix("[") else {
+      family = AF_INET
+      network = Self.number(Self.bytes(of: String(host), AF_INET, count: 4)[...])
+      return
+    }
+    // An interface scope is not part of the address.
+    let address = Self.bytes(of: String(host.dropFirst().prefix { $0 != "]" && $0 != "%" }), AF_INET6, count: 16)
+    let isMapped = address.prefix(10).allSatisfy { $0 == 0 } && address[10] == 0xff && address[11] == 0xff
+    family = isMapped ? AF_INET : AF_INET6
+    network = Self.number(isMapped ? address[12...] : address[..<8])
+  }
+
+  /// The client for which wrong passwords are counted: this machine is one, whatever loopback address it uses. A process on
+  /// it can use all sixteen million addresses of 127.0.0.0/8.
+  var asGuesser: ClientAddress {
+    // Of an IPv6 address the first half is kept; that of ::1 is zero.
+    let isLoopback = family == AF_INET && network >> 24 == 127 || family == AF_INET6 && network == 0
+    return isLoopback ? ClientAddress("127.0.0.1:0") : self
+  }
+
+  private static func bytes(of text: String, _ family: Int32, count: Int) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    unsafe _ = inet_pton(family, text, &bytes)
+    return bytes
+  }
+
+  private static func number(_ bytes: ArraySlice<UInt8>) -> UInt64 {
+    bytes.reduce(0) { $0 << 8 | UInt64($1) }
+  }
+}
