@@ -69,7 +69,8 @@ let package = Package(
     module("Cryptography", ["COpenSSL", "Encodings", "Secrets"]),
     module("HTTPWire", ["Addresses", "Bytes", "Encodings"]),
     module("ProxyProtocol", ["Addresses"]),
-    module("Configuration", ["Addresses", "CYAML", "Cryptography", "Encodings", "Secrets"]),
+    module("Outbound", ["Secrets"]),
+    module("Configuration", ["Addresses", "CYAML", "Cryptography", "Encodings", "Outbound", "Secrets"]),
     module("Routing", ["Addresses", "Configuration", "Encodings", "HTTPWire"]),
     module("Telemetry", ["Bytes", "Encodings", "Locks", logging]),
     module("Tokens", ["Cryptography", "Encodings", "Locks", "Secrets"]),
@@ -80,8 +81,8 @@ let package = Package(
     module(
       "Upstream",
       [
-        "Addresses", "Bytes", "CCurl", "CLinux", "COpenSSL", "Cryptography", "Reactor", "Secrets", "SecureStreams",
-        deque, systemPackage,
+        "Addresses", "Bytes", "CCurl", "CLinux", "COpenSSL", "Cryptography", "Outbound", "Reactor", "Secrets",
+        "SecureStreams", deque, systemPackage,
       ]),
     module(
       "Interception",
@@ -103,14 +104,14 @@ let package = Package(
       "ProxyCore",
       [
         "Addresses", "Admin", "Bytes", "Callers", "CLinux", "Configuration", "Cryptography", "Encodings", "FileStore",
-        "HTTPWire", "Interception", "Locks", "ProxyProtocol", "Reactor", "Routing", "Secrets", "Telemetry", "Tokens",
-        "Upstream", deque, logging, systemPackage,
+        "HTTPWire", "Interception", "Locks", "Outbound", "ProxyProtocol", "Reactor", "Routing", "Secrets", "Telemetry",
+        "Tokens", "Upstream", deque, logging, systemPackage,
       ]),
 
     .executableTarget(
       name: "m2m-proxy",
       dependencies: [
-        "Configuration", "Cryptography", "Interception", "ProxyCore", "Secrets", "Telemetry", "TrustSetup",
+        "Configuration", "Cryptography", "Interception", "Outbound", "ProxyCore", "Secrets", "Telemetry", "TrustSetup",
         argumentParser, logging,
         systemPackage,
       ],
@@ -145,7 +146,8 @@ let package = Package(
     tests("HTTPWireTests", ["Bytes", "HTTPWire"]),
     tests("ProxyProtocolTests", ["Addresses", "ProxyProtocol"]),
     tests("RoutingTests", ["Addresses", "Configuration", "FuzzTargets", "Routing", "SeededRandom"]),
-    tests("ConfigurationTests", ["Addresses", "Configuration", "Cryptography", "Secrets", "SeededRandom"]),
+    tests(
+      "ConfigurationTests", ["Addresses", "Configuration", "Cryptography", "Outbound", "Secrets", "SeededRandom"]),
     tests(
       "CallersTests",
       ["Callers", "Configuration", "Cryptography", "Locks", "Reactor", "Secrets", "Telemetry", logging]),
@@ -154,7 +156,8 @@ let package = Package(
     tests("FileStoreTests", ["FileStore", "Locks", "Reactor", "Secrets", "Tokens"]),
     tests("ReactorTests", ["Bytes", "CLinux", "LoopbackTesting", "Reactor", systemPackage]),
     tests(
-      "UpstreamTests", ["Addresses", "Bytes", "LoopbackTesting", "Reactor", "Secrets", "Upstream", "SeededRandom"]),
+      "UpstreamTests",
+      ["Addresses", "Bytes", "LoopbackTesting", "Outbound", "Reactor", "Secrets", "Upstream", "SeededRandom"]),
     tests(
       "InterceptionTests",
       [

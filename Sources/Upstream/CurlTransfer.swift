@@ -2,6 +2,7 @@ internal import Bytes
 internal import CCurl
 internal import COpenSSL
 internal import Cryptography
+internal import Outbound
 internal import Reactor
 
 // The handles belong to this object, and are freed once, by close().
@@ -126,7 +127,7 @@ internal import Reactor
 
   private func setParentProxy() throws(UpstreamError) {
     // Whatever http_proxy and no_proxy say is meant for the applications, and may name this very process.
-    try set(CURLOPT_PROXY, parentProxy.map { "http://\($0.name)" } ?? "")
+    try set(CURLOPT_PROXY, parentProxy.map { "http://\($0)" } ?? "")
     try set(CURLOPT_NOPROXY, "")
     guard let parentProxy else { return }
     // A tunnel for plain HTTP too: what is said to the other end is none of the proxy's business.

@@ -1,6 +1,7 @@
 public import Bytes
 internal import CCurl
 internal import Glibc
+internal import Outbound
 public import Reactor
 internal import SystemPackage
 

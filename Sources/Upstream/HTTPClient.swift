@@ -1,5 +1,6 @@
 internal import CCurl
 internal import Glibc
+public import Outbound
 internal import Reactor
 
 /// A client for the few and small requests that the proxy makes on its own behalf, by libcurl's own HTTP.

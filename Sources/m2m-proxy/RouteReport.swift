@@ -1,4 +1,5 @@
 internal import Configuration
+internal import Outbound
 
 /// The routes as requests will be matched, one line each.
 struct RouteReport {

@@ -1,4 +1,5 @@
 import Configuration
+import Outbound
 import Testing
 
 @Suite("A route with a tunnel") struct TunnelTests {

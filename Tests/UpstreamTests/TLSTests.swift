@@ -1,5 +1,6 @@
 import Foundation
 import LoopbackTesting
+import Outbound
 import Reactor
 import Testing
 import Upstream

@@ -1,3 +1,5 @@
+public import Outbound
+
 /// Which requests are forwarded, where, and with which token.
 public struct Route: Sendable {
   /// The name, unique; letters, digits, `.`, `_` and `-`, at most 64.
@@ -30,7 +32,7 @@ public struct Route: Sendable {
   /// The timeouts of proxy.conf with the route's own put over them.
   public var timeouts: Timeouts
   /// The certificate that is shown to the upstream.
-  public var clientCertificate: ClientCertificate?
+  public var clientCertificate: CertificateFiles?
   /// The proxy that the upstream is reached through; nil for none.
   public var parentProxy: ParentProxy?
   /// What an end of the upstream's TLS connection without close_notify means.

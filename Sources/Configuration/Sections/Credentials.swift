@@ -1,4 +1,5 @@
 public import Cryptography
+public import Outbound
 public import Secrets
 
 /// A client of an authorization server: what the proxy gets tokens as.
@@ -38,7 +39,7 @@ public struct Credentials: Sendable {
   /// What token requests carry beyond that.
   public var additions = TokenRequestAdditions()
   /// The certificate that is shown to the token endpoint.
-  public var clientCertificate: ClientCertificate?
+  public var clientCertificate: CertificateFiles?
   /// The proxy that the token endpoint is reached through; nil for none.
   public var parentProxy: ParentProxy?
   /// The audience of routes that name none; nil when there is no default.
@@ -147,7 +148,7 @@ extension Credentials {
     var secret: (secret: Secret, source: SecretSource)?
     var previousSecret: (secret: Secret, source: SecretSource)?
     var key: Key?
-    var certificate: ClientCertificate?
+    var certificate: CertificateFiles?
 
     /// The settings of `private_key_jwt`.
     struct Key {
@@ -168,7 +169,7 @@ extension Credentials {
     let previousSetting = section["client_secret_previous"]
     let keySettings = keySettings.compactMap { section[$0] }
     let certificateSetting = section["client_certificate"]
-    let certificate = certificateSetting.map(ClientCertificate.read)
+    let certificate = certificateSetting.map(CertificateFiles.read)
     guard given == nil || authentication != nil else { return nil }
     var proof = Proof()
     proof.authentication = authentication ?? .clientSecretPost
@@ -188,7 +189,7 @@ extension Credentials {
       }
     }
     if proof.authentication == .tlsClientAuth, certificateSetting == nil {
-      section.missing("client_certificate", "it must be \(ClientCertificate.expected)")
+      section.missing("client_certificate", "it must be \(CertificateFiles.expected)")
     }
     if proof.authentication == .privateKeyJWT {
       guard let key = readKey(section) else { return nil }

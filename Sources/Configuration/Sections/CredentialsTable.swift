@@ -1,4 +1,5 @@
 import Cryptography
+internal import Outbound
 import Secrets
 
 /// The section `credentials` as routes refer to it.

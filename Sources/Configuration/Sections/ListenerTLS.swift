@@ -1,4 +1,5 @@
 import Cryptography
+internal import Outbound
 
 /// TLS of a listener: what it shows its clients, and what they have to show.
 public struct ListenerTLS: Sendable, Hashable {
@@ -34,7 +35,7 @@ extension ListenerTLS {
   /// Reads the setting `tls` of a listener; nil after a problem was noted.
   static func read(_ setting: Setting) -> ListenerTLS? {
     setting.section(expected: "{ certificate: FILE, key: FILE } of PEM files") { section -> ListenerTLS? in
-      let shown = ClientCertificate.read(section)
+      let shown = CertificateFiles.read(section)
       let authorities = section["client_ca"]
       let authoritiesFile = authorities.flatMap { TrustSettings.readAuthorities($0) }
       let revocation = section["client_crl"]
@@ -69,30 +70,16 @@ extension ListenerTLS {
   }
 }
 
-/// A client's certificate for TLS by its PEM files (RFC 8705).
-public struct ClientCertificate: Sendable, Hashable {
-  /// The certificate, and the intermediate ones behind it.
-  public var certificateFile: String
-  /// Its private key.
-  public var keyFile: String
-
-  /// The certificate in these files; nothing is checked.
-  public init(certificateFile: String, keyFile: String) {
-    self.certificateFile = certificateFile
-    self.keyFile = keyFile
-  }
-}
-
-extension ClientCertificate {
+extension CertificateFiles {
   static let expected = "{ certificate: FILE, key: FILE } of PEM files"
 
-  /// Reads the setting `client_certificate`; nil after a problem was noted.
-  static func read(_ setting: Setting) -> ClientCertificate? {
+  /// Reads the setting `client_certificate` (RFC 8705); nil after a problem was noted.
+  static func read(_ setting: Setting) -> CertificateFiles? {
     setting.section(expected: expected) { read($0) }
   }
 
   /// Reads the settings `certificate` and `key` of `section`; nil after a problem was noted.
-  static func read(_ section: Section) -> ClientCertificate? {
+  static func read(_ section: Section) -> CertificateFiles? {
     let certificate = section.required("certificate", "the path of a PEM file")
     let key = section.required("key", "the path of a PEM file")
     guard let certificate, let certificateText = certificate.text("the path of a PEM file"), let key,
@@ -103,7 +90,7 @@ extension ClientCertificate {
       let identity = try TLSIdentity(certificateFile: certificateFile, keyFile: keyFile)
       if identity.hasExpired { certificate.warn("has expired") }
       guard certificate.isGuarded(path: certificateFile, shownPath: certificateText.shownPath) else { return nil }
-      return ClientCertificate(certificateFile: certificateFile, keyFile: keyFile)
+      return CertificateFiles(certificateFile: certificateFile, keyFile: keyFile)
     } catch {
       switch error {
       case .certificate(_, let complaint):

@@ -1,3 +1,5 @@
+internal import Outbound
+
 extension ProxyConfiguration {
   /// Reads the whole file; nil after a problem with its form was noted.
   static func read(_ root: Setting) -> ProxyConfiguration? {

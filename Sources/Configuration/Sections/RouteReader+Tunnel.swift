@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Outbound
 
 extension RouteReader {
   /// What is said of a setting that has no meaning where nothing is looked at.

@@ -1,3 +1,5 @@
+internal import Outbound
+
 /// Reads the routes one after the other, and keeps what two of them must not claim.
 struct RouteReader {
   let table: CredentialsTable
@@ -61,7 +63,7 @@ struct RouteReader {
     section.read("body", .bodySize, into: &body)
     _ = section.section("timeouts") { timeouts.readRoute($0) }
     let certificate = section["client_certificate"]
-    let clientCertificate = certificate.flatMap(ClientCertificate.read)
+    let clientCertificate = certificate.flatMap(CertificateFiles.read)
     let truncation = section["tls_truncation"]
     let tlsTruncation = truncation.flatMap(readTruncation)
     let parentProxy = ParentProxy.read(section, inherited: parentProxy)

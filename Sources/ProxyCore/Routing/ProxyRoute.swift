@@ -2,6 +2,7 @@ internal import Addresses
 internal import Callers
 internal import Configuration
 internal import HTTPWire
+internal import Outbound
 internal import Routing
 internal import Tokens
 internal import Upstream

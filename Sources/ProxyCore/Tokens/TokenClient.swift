@@ -1,4 +1,5 @@
 internal import Configuration
+internal import Outbound
 internal import Secrets
 internal import Telemetry
 internal import Tokens

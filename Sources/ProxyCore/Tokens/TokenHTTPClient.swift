@@ -1,4 +1,5 @@
 internal import Configuration
+internal import Outbound
 internal import Reactor
 internal import Secrets
 internal import Tokens
@@ -104,27 +105,13 @@ struct TokenConnectionOptions {
 extension ConnectionOptions {
   /// How connections to the token endpoint of `credentials` are made.
   init(_ credentials: Credentials) {
-    self.init(
-      clientCertificate: credentials.clientCertificate.map(Upstream.ClientCertificate.init),
-      parentProxy: credentials.parentProxy.map(Upstream.ParentProxy.init))
+    self.init(clientCertificate: credentials.clientCertificate, parentProxy: credentials.parentProxy)
   }
 
   /// How connections to the upstream of `route` are made.
   init(_ route: Route) {
     self.init(
-      clientCertificate: route.clientCertificate.map(Upstream.ClientCertificate.init),
-      parentProxy: route.parentProxy.map(Upstream.ParentProxy.init), acceptsTruncation: route.tlsTruncation == .accept)
-  }
-}
-
-extension Upstream.ClientCertificate {
-  fileprivate init(_ files: Configuration.ClientCertificate) {
-    self.init(certificateFile: files.certificateFile, keyFile: files.keyFile)
-  }
-}
-
-extension Upstream.ParentProxy {
-  fileprivate init(_ proxy: Configuration.ParentProxy) {
-    self.init(host: proxy.host, port: proxy.port, credentials: proxy.credentials)
+      clientCertificate: route.clientCertificate, parentProxy: route.parentProxy,
+      acceptsTruncation: route.tlsTruncation == .accept)
   }
 }

@@ -1,0 +1,56 @@
+public import Secrets
+
+/// What a connection needs beyond the address it leads to.
+public struct ConnectionOptions: Hashable, Sendable {
+  /// The certificate that is shown to a server that asks for one, over TLS.
+  public var clientCertificate: CertificateFiles?
+  /// The proxy that the connection is made through.
+  public var parentProxy: ParentProxy?
+  /// Whether a server that ends a TLS connection without close_notify is taken to have sent everything.
+  public var acceptsTruncation: Bool
+
+  /// Options of these parts; without any the connection is direct, and shows no certificate.
+  public init(
+    clientCertificate: CertificateFiles? = nil, parentProxy: ParentProxy? = nil, acceptsTruncation: Bool = false
+  ) {
+    self.clientCertificate = clientCertificate
+    self.parentProxy = parentProxy
+    self.acceptsTruncation = acceptsTruncation
+  }
+}
+
+/// A certificate and its private key by their PEM files. They are read for each connection: renewed ones need no restart.
+public struct CertificateFiles: Hashable, Sendable {
+  /// The certificate, and the intermediate ones behind it.
+  public var certificateFile: String
+  /// Its private key.
+  public var keyFile: String
+
+  /// The certificate in these files; nothing is checked.
+  public init(certificateFile: String, keyFile: String) {
+    self.certificateFile = certificateFile
+    self.keyFile = keyFile
+  }
+}
+
+/// An HTTP proxy that connections are made through (CONNECT, RFC 9110 section 9.3.6).
+public struct ParentProxy: Hashable, Sendable {
+  /// A name, or an IP address; IPv6 without brackets.
+  public var host: String
+  /// The port.
+  public var port: UInt16
+  /// User and password with a colon between, for HTTP Basic; nil where the proxy asks for none.
+  public var credentials: Secret?
+
+  /// The proxy of these parts; nothing is checked.
+  public init(host: String, port: UInt16, credentials: Secret? = nil) {
+    self.host = host
+    self.port = port
+    self.credentials = credentials
+  }
+}
+
+extension ParentProxy: CustomStringConvertible {
+  /// Host and port: `proxy.example:3128`, `[::1]:3128`.
+  public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}
