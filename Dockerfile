@@ -46,7 +46,7 @@ LABEL org.opencontainers.image.title="m2m-proxy" \
 # In numbers, so that Kubernetes can see that it is not root. No file of the image belongs to it; any other user will do.
 USER 65532:65532
 
-# Where proxy.conf should listen: 0.0.0.0:8080. Inside a container 127.0.0.1 is reached by nobody else.
+# Where proxy.conf should listen: 0.0.0.0:8080. Inside a container, only the container itself can reach 127.0.0.1.
 EXPOSE 8080
 
 # Running requests get time to finish (timeouts.drain, 30 s): give the container more than that to stop.

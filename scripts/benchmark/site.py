@@ -26,7 +26,7 @@ SCOPES = ["read:orders", "read:the-orders-of-every-department-of-the-company"]
 
 @dataclass
 class Tokens:
-    """A sandbox that gives out tokens; the peers that cannot ask for one are given one."""
+    """A sandbox that gives out tokens; peers that cannot fetch one are given one."""
 
     process: Process
     endpoint: str
@@ -72,7 +72,7 @@ class Site:
 
     @property
     def user(self) -> str:
-        """A line for nginx, whose worker would else be nobody and could not read its directory."""
+        """A line for nginx, whose worker would otherwise run as the user nobody, which cannot read its directory."""
         return "user root;\n" if os.geteuid() == 0 else ""
 
     def start_tokens(self, directory: Path, lifetime: int) -> Tokens:

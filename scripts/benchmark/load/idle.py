@@ -19,7 +19,7 @@ def connections(site: Site, port: int, request: bytes, count: int, tls: bool = F
     """With `connect_to` they are tunnels to that authority; with `tls` they speak TLS, inside."""
     context = ssl.create_default_context()
     context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # It is the authority of whoever intercepts; trust is not what is measured.
+    context.verify_mode = ssl.CERT_NONE  # The intercepting proxy has its own authority; trust is not measured.
     with contextlib.ExitStack() as stack:
         for _ in range(count):
             connection = stack.enter_context(contextlib.closing(socket.create_connection(("127.0.0.1", port), _PATIENCE)))

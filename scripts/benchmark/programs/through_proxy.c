@@ -1,5 +1,5 @@
-// Loaded before the C library, it makes a client that knows no proxies speak through one: whoever connects to
-// 127.0.0.1:BENCH_TARGET_PORT is connected to 127.0.0.1:BENCH_PROXY_PORT, where CONNECT has been answered with 200.
+// Loaded before the C library, it makes a client that knows no proxies speak through one: a connection to
+// 127.0.0.1:BENCH_TARGET_PORT goes to 127.0.0.1:BENCH_PROXY_PORT instead, after CONNECT was answered with 200.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <dlfcn.h>
