@@ -26,7 +26,7 @@ public struct SpecialAddresses: Sendable {
   ///
   /// What the registries call globally reachable is `global` here, what they do not is `specialPurpose` unless there is a
   /// kind of its own for it. Both registries are complete as of their update of 2025-10-09, but for `::ffff:0:0/96`: an
-  /// IPv4-mapped address is read as the IPv4 address that it stands for, and connected to as that.
+  /// IPv4-mapped address is treated as the IPv4 address that it contains.
   public static let all: [SpecialAddresses] = [
     // IANA IPv4 Special-Purpose Address Registry (RFC 6890, RFC 8190).
     Self("0.0.0.0/8", .unspecified, "This network", "RFC 791"),
@@ -127,7 +127,7 @@ extension IPAddress {
     case specialPurpose
     /// This machine, or none at all: `0.0.0.0` and `::`.
     case unspecified
-    /// Something on the same link that nobody configured (RFC 3927, RFC 4291 section 2.5.6).
+    /// An address on the same link, assigned without configuration (RFC 3927, RFC 4291 section 2.5.6).
     case linkLocal
     /// The service of a cloud provider that gives a machine its credentials.
     case cloudMetadata

@@ -82,7 +82,7 @@ int clinux_listen(const char *host, uint16_t port, int backlog, int reuse_port) 
   if (setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0) return close_keeping_errno(listener);
   if (reuse_port && setsockopt(listener, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0)
     return close_keeping_errno(listener);
-  // "::" means IPv6 only: whoever wants both families lists both.
+  // "::" means IPv6 only: configure both addresses to listen on both families.
   if (address.ss_family == AF_INET6 && setsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0)
     return close_keeping_errno(listener);
   // Connections inherit it when they are made.

@@ -58,7 +58,7 @@ void copenssl_require_alternative_names(SSL_CTX *context) {
   SSL_CTX_set_cert_verify_callback(context, verify_server, NULL);
 }
 
-// Without a callback of its own OpenSSL would ask for the password at the terminal, and wait for it.
+// Without this callback, OpenSSL prompts for the password at the terminal and waits.
 static int note_password(char *buffer, int size, int writing, void *wanted) {
   (void)buffer, (void)size, (void)writing;
   *(int *)wanted = 1;

@@ -351,8 +351,8 @@ static int offer_ciphers(SSL_CTX *context) {
   return length > 0 ? SSL_CTX_set_cipher_list(context, list) : SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
 }
 
-// OpenSSL asks for a certificate after it has chosen a cipher of TLS 1.3, and before it chooses one of TLS 1.2: so the order
-// above counts in TLS 1.2, and that of the client, who knows what its processor is good at, in TLS 1.3.
+// OpenSSL looks up a certificate after it has chosen a cipher of TLS 1.3, and before it chooses one of TLS 1.2: so the
+// order above counts in TLS 1.2, and in TLS 1.3 the client's, which knows what its processor does well.
 static int prefer_served_order(SSL *session, void *context) {
   (void)context;
   SSL_set_options(session, SSL_OP_CIPHER_SERVER_PREFERENCE);

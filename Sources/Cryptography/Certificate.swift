@@ -12,7 +12,7 @@ internal import Secrets
 
   deinit { unsafe X509_free(x509) }
 
-  /// Every certificate in `pem`, in the order in which they stand there.
+  /// Every certificate in `pem`, in the order of the file.
   public static func all(inPEM pem: Span<UInt8>) -> [Certificate] {
     unsafe pem.withUnsafeBytes { bytes in
       let file = unsafe BIO_new_mem_buf(bytes.baseAddress, Int32(clamping: bytes.count))

@@ -81,7 +81,7 @@ public struct KeyedDigest: Sendable, CustomReflectable {
   public var customMirror: Mirror { Mirror(self, children: [:]) }
 }
 
-/// Random numbers fit for keys, nonces and identifiers that nobody may guess.
+/// Random numbers fit for keys, nonces and identifiers that must not be guessed.
 public enum RandomBytes {
   /// `count` bytes.
   public static func make(_ count: Int) throws(CryptographyError) -> [UInt8] {

@@ -2,7 +2,7 @@ internal import COpenSSL
 internal import Encodings
 public import Secrets
 
-/// What one derivation with scrypt costs (RFC 7914): whoever guesses passwords pays it for every guess.
+/// What one derivation with scrypt costs (RFC 7914): an attacker who guesses passwords pays it for every guess.
 public struct ScryptCost: Sendable, Hashable {
   /// The cost that is usual: 32 MB, and about a tenth of a second.
   public static let usual = ScryptCost(logN: 15, r: 8, p: 1)!
@@ -14,7 +14,8 @@ public struct ScryptCost: Sendable, Hashable {
   /// How many times it is done.
   public let p: Int
 
-  /// The most memory that a derivation may take: whoever writes proxy.conf could make the proxy allocate all there is.
+  /// The most memory that a derivation may take: without a limit, a mistake in proxy.conf could take all the memory
+  /// there is.
   public static let mostMemory = 128 << 20
 
   // Below it a password of eight letters is found in an afternoon.
@@ -37,8 +38,8 @@ public struct ScryptCost: Sendable, Hashable {
 
 /// What is kept of a password in place of it: a salt, and what scrypt (RFC 7914) makes of both.
 ///
-/// Its text is that of the PHC string format, `$scrypt$ln=15,r=8,p=1$SALT$HASH`. It prints as `<redacted>`: whoever has
-/// the hash can try passwords without anybody's noticing.
+/// Its text is that of the PHC string format, `$scrypt$ln=15,r=8,p=1$SALT$HASH`. It prints as `<redacted>`: an attacker
+/// with the hash can try passwords unnoticed.
 public struct PasswordHash: Sendable, Hashable {
   /// What it costs to try a password.
   public let cost: ScryptCost
@@ -50,7 +51,7 @@ public struct PasswordHash: Sendable, Hashable {
   private static let saltCounts = 8...64
   private static let derivedCounts = 16...64
 
-  /// The hash that stands in `text`; nil where none does, or one whose cost is out of bounds.
+  /// The hash in `text`; nil where there is none, or where its cost is out of bounds.
   public init?(_ text: some StringProtocol) {
     let parts = text.split(separator: "$", omittingEmptySubsequences: false)
     guard parts.count == 5, parts[0].isEmpty, parts[1] == "scrypt", let cost = Self.cost(parts[2]),

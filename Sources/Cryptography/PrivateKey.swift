@@ -84,7 +84,7 @@ public import Secrets
     return (modulus, exponent)
   }
 
-  /// RFC 7518 3.3 asks for so many.
+  /// The minimum of RFC 7518, section 3.3.
   static let fewestBits = 2048
 
   private static func kind(of key: OpaquePointer) -> Kind {
@@ -171,7 +171,7 @@ public enum PrivateKeyError: Error, Hashable, CustomStringConvertible {
   case unreadable(String)
   /// Others than this process's user could read or change the file, or put another one in its place: how.
   case exposed(String)
-  /// The key is encrypted, and nobody is there to be asked for its password.
+  /// The key is encrypted, and a service cannot ask for its password.
   case encrypted
   /// There is no private key in PEM form, or none that OpenSSL can read.
   case notFound

@@ -39,7 +39,7 @@ public struct Base64: Sendable {
 
   // MARK: Decoding
 
-  /// How many bytes `count` characters without padding stand for; nil where no bytes have so many.
+  /// How many bytes `count` characters without padding encode; nil where no bytes have so many.
   public static func decodedCount(_ count: Int) -> Int? { count % 4 == 1 ? nil : count * 6 / 8 }
 
   /// How many characters of `text` stand before its padding, which it may lack; nil where the padding is wrong.
@@ -49,7 +49,7 @@ public struct Base64: Sendable {
     return count == text.count || text.count.isMultiple(of: 4) ? count : nil
   }
 
-  /// Calls `body` with each of the bytes that `text` stands for, which has no padding, and its position. False for any
+  /// Calls `body` with each of the bytes that `text`, without padding, encodes, and its position. False for any
   /// other character, and where bits are left over that are not zero: one value has one text.
   public func decode(_ text: Span<UInt8>, _ body: (Int, UInt8) -> Void) -> Bool {
     var bits = 0
@@ -69,10 +69,10 @@ public struct Base64: Sendable {
     return count < 6 && bits == 0
   }
 
-  /// The bytes that `text` stands for, which has no padding; nil where it stands for none.
+  /// The bytes that `text`, without padding, encodes; nil where it is not valid.
   public func decode(_ text: some StringProtocol) -> [UInt8]? { decode(Array(text.utf8).span) }
 
-  /// The bytes that `text` stands for, which has no padding; nil where it stands for none.
+  /// The bytes that `text`, without padding, encodes; nil where it is not valid.
   public func decode(_ text: Span<UInt8>) -> [UInt8]? {
     guard let count = Self.decodedCount(text.count) else { return nil }
     var bytes: [UInt8] = []

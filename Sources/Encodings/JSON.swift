@@ -1,6 +1,6 @@
 /// The inside of JSON strings (RFC 8259, 7).
 public enum JSONText {
-  /// Hands the bytes that the checked string `text` stands for, in UTF-8, to `write`.
+  /// Passes the bytes of the checked string `text`, unescaped and in UTF-8, to `write`.
   public static func unescape(_ text: Span<UInt8>, _ write: (UInt8) -> Void) {
     var position = 0
     while position < text.count {
@@ -21,7 +21,7 @@ public enum JSONText {
     }
   }
 
-  /// What a backslash and `kind` stand for, but for `\u`.
+  /// The character that a backslash and `kind` mean, except for `\u`.
   static func escaped(_ kind: UInt8) -> UInt8? {
     switch kind {
     case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): kind
@@ -65,8 +65,8 @@ extension JSONText {
     return String(decoding: quoted, as: UTF8.self)
   }
 
-  /// Hands what stands for `byte` of a text in UTF-8 to `write`: control characters and what means something in a string
-  /// are escaped.
+  /// Passes the escaped form of `byte`, of a text in UTF-8, to `write`: control characters and what means something in
+  /// a string are escaped.
   public static func escape(_ byte: UInt8, _ write: (UInt8) -> Void) {
     switch byte {
     case UInt8(ascii: "\""), UInt8(ascii: "\\"):
@@ -91,9 +91,9 @@ public enum JSONProblem: Error, Hashable {
   case repeatedMember
 }
 
-/// The members of a JSON object (RFC 8259), by where they stand in the bytes they were read from.
+/// The members of a JSON object (RFC 8259), as positions in the bytes that they were read from.
 ///
-/// A reader of our own, since a token is not to be copied to memory that nobody wipes, and since a repeated member has
+/// A reader of our own, since a token must not be copied to memory that is not wiped, and since a repeated member has
 /// to be seen: decoders keep one of the two without a word.
 public struct JSONObject {
   /// A member's value.

@@ -2,13 +2,13 @@
 public enum PercentEncoding {
   /// What becomes of a `%` that begins no two hexadecimal digits.
   public enum Malformed: Sendable {
-    /// It stands for itself.
+    /// It is kept as it is.
     case kept
     /// Nothing is decoded.
     case refused
   }
 
-  /// The bytes that `text` stands for; nil where it is malformed and that is refused.
+  /// The decoded bytes of `text`; nil where it is malformed and that is rejected.
   ///
   /// - Parameter plusIsSpace: whether `+` is a space, as in a form.
   public static func decode(

@@ -19,7 +19,7 @@ struct StoreDirectory: Sendable {
   private static let lockAttempts = 100
   private static let lockPause: useconds_t = 5000
 
-  /// The directory at `path`, which is made if only it is missing. Nobody else may have access to it.
+  /// The directory at `path`, which is created if its parent exists. Other users must not have access to it.
   init(path: String) throws(TokenStoreProblem) {
     self.path = path
     if unsafe mkdir(path, 0o700) != 0, errno != EEXIST {
@@ -53,7 +53,7 @@ struct StoreDirectory: Sendable {
     throw setAside(name, directory, number: found.number, because: "is damaged, or was encrypted with another key")
   }
 
-  /// Puts `content` in the place of the file `name`: whoever reads it gets the old content or the new one.
+  /// Replaces the file `name` with `content`: a reader gets either the old content or the new one.
   func write(_ content: [UInt8], to name: String) throws(TokenStoreProblem) {
     let directory = try open("\(path)/\(name) cannot be written")
     let new = try temporaryName(for: name)
@@ -84,7 +84,8 @@ struct StoreDirectory: Sendable {
     } catch {
       throw TokenStoreProblem(.unusable, "\(path)/\(name) cannot be removed: \(error)")
     }
-    // Between looking and moving, somebody may have put another one there: it goes back, unless there is one again.
+    // Between the check and the move, another process may have put a new file there: move it back, unless there is one
+    // again.
     if let taken = try? content(moved, directory), try !condition(taken.content) {
       try? directory.link(moved, to: name)
     }
@@ -112,7 +113,7 @@ struct StoreDirectory: Sendable {
     }
   }
 
-  /// The lock `name`, which nobody holds for long.
+  /// The lock `name`, which no process holds for long.
   func lockSoon(_ name: String) throws(TokenStoreProblem) -> FileLock {
     for _ in 0..<Self.lockAttempts {
       if let lock = try lock(name) { return lock }
@@ -160,7 +161,7 @@ struct StoreDirectory: Sendable {
   ) throws(Unreadable) -> (content: [UInt8], number: ino_t) {
     let file: FileDescriptor
     do {
-      // Non-blocking: opening a pipe that nobody writes to would wait for ever.
+      // Non-blocking: opening a pipe without a writer would wait forever.
       file = try directory.open(name, O_RDONLY | O_NONBLOCK)
     } catch {
       switch error {
@@ -248,7 +249,7 @@ struct StoreName {
   }
 }
 
-/// A lock on a file, which nobody else has until it ends. The kernel ends it with the process, however that ends.
+/// An exclusive lock on a file. The kernel releases it when the process ends, however that happens.
 final class FileLock: TokenClaim {
   private let descriptor: FileDescriptor
 

@@ -93,7 +93,7 @@ final class RequestReader {
     }
     if target.form == .authority { throw .refused(.text(501, "This is a server, not a proxy: CONNECT leads nowhere.")) }
     if let refusal = pages.refusal(of: head, target, buffer.readableBytes) { throw .refused(refusal) }
-    if head.hasUnknownExpectation { throw .refused(.text(417, "Expect asks for more than 100-continue.")) }
+    if head.hasUnknownExpectation { throw .refused(.text(417, "Expect is not 100-continue alone.")) }
     let path = target.form == .asterisk ? "*" : target.path.isEmpty ? "/" : text(target.path)
     return ServiceRequest(
       method: text(head.method), target: text(head.target), path: path, query: target.query.map(text),

@@ -28,7 +28,7 @@ public struct Authority: Sendable, Equatable {
     ByteRange(start: host.start, end: hasTrailingDot ? host.end - 1 : host.end)
   }
 
-  /// Whether the host is an IPv6 address, which stands in brackets wherever a port may follow.
+  /// Whether the host is an IPv6 address, which needs brackets where a port may follow.
   public var isIPv6Literal: Bool {
     if case .ipv6 = kind { return true }
     return false

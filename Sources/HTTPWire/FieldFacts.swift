@@ -16,7 +16,7 @@ struct FieldFacts: Sendable {
   var connectionUpgrade = false
   /// Expect is `100-continue`.
   var expectsContinue = false
-  /// Expect asks for something else, or more than once.
+  /// Expect has another value, or occurs more than once.
   var hasUnknownExpectation = false
   /// Content-Type is `text/event-stream`.
   var isEventStream = false

@@ -26,13 +26,14 @@ public struct LinkMap: Sendable {
   }
 
   let upstream: Upstream
-  /// Scheme and authority by which the client asks for it; empty where the client named none.
+  /// Scheme and authority that the client uses for it; empty where the client named none.
   let origin: [UInt8]
   /// What the client puts before every path there: empty, or a path without a slash at its end.
   let mount: [UInt8]
 
-  /// - Parameter scheme: that of the URLs by which the client calls the proxy.
-  /// - Parameter authority: whom it asks for, within `bytes`; nil where it does not say, and then references become paths.
+  /// - Parameter scheme: that of the URLs that the client uses for the proxy.
+  /// - Parameter authority: the authority that it requests, within `bytes`; nil where it names none, and then
+  ///   references become paths.
   public init(
     _ upstream: Upstream, scheme: RequestTarget.Scheme, authority: Authority?, _ bytes: Span<UInt8>, mount: Span<UInt8>
   ) {
@@ -52,7 +53,7 @@ public struct LinkMap: Sendable {
 }
 
 extension LinkMap {
-  /// What stands in the place of the beginning of a reference.
+  /// What replaces the beginning of a reference.
   struct Replacement {
     /// Whether that is scheme and authority as well, rather than a path alone.
     var namesOrigin: Bool

@@ -4,7 +4,7 @@ public enum Method: UInt8, Sendable, CaseIterable {
   /// The methods that a proxy treats in a way of their own, and every other one.
   case get, head, post, put, delete, options, trace, connect, patch, other
 
-  /// Whether the method asks for nothing but information (RFC 9110 9.2.1).
+  /// Whether the method is safe: it only retrieves information (RFC 9110 section 9.2.1).
   public var isSafe: Bool {
     switch self {
     case .get, .head, .options, .trace: true

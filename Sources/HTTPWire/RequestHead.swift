@@ -43,7 +43,7 @@ public struct RequestHead: ~Copyable, Sendable {
     return framing != .none && framing != .length(0)
   }
 
-  /// Whether Expect asks for something other than `100-continue` once, which may be answered with 417.
+  /// Whether Expect is anything but a single `100-continue`, which may be answered with 417.
   public var hasUnknownExpectation: Bool { facts.hasUnknownExpectation }
 
   /// Whether the connection may serve another request after this one.

@@ -83,7 +83,7 @@ extension WireError {
     case .malformedConnection: "The Connection field is malformed; expected field names with commas between them."
     case .tooManyConnectionOptions: "The Connection field has more options than the limit."
     case .malformedMaxForwards: "Max-Forwards is malformed; expected one number in decimal digits."
-    case .unknownExpectation: "Expect asks for something other than 100-continue; expected that, once."
+    case .unknownExpectation: "Expect has a value other than 100-continue; expected that, once."
     case .malformedContentLength: "Content-Length is malformed; expected one number in decimal digits."
     case .contentLengthTooLarge: "Content-Length is too large for any body."
     case .repeatedContentLength: "There is more than one Content-Length; expected it once."

@@ -17,7 +17,7 @@ internal import Glibc
     self.value = value
     var attributes = pthread_condattr_t()
     unsafe pthread_condattr_init(&attributes)
-    // A wait must not end early or late because somebody sets the time of day.
+    // A wait must not end early or late because the time of day is set.
     unsafe pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
     unsafe pthread_cond_init(condition, &attributes)
     unsafe pthread_condattr_destroy(&attributes)
@@ -64,7 +64,7 @@ internal import Glibc
     return body(&value)
   }
 
-  /// Lets everybody who waits look again.
+  /// Wakes all waiting threads, so that they check again.
   public func wakeAll() {
     unsafe pthread_cond_broadcast(condition)
   }

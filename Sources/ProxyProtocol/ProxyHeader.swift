@@ -1,6 +1,6 @@
 public import Addresses
 
-/// What stands in front of a connection that a load balancer passes on: whose connection it really is. Version 1 is a line
+/// The header in front of a connection that a load balancer passes on: it names the real client. Version 1 is a line
 /// of text, version 2 binary (the PROXY protocol, haproxy.org/download/2.9/doc/proxy-protocol.txt).
 public struct ProxyHeader: Equatable, Sendable {
   /// One end of a connection.

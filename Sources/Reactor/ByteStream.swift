@@ -15,7 +15,7 @@ open class ByteStream: Watch {
   /// Told whenever one of the above changes. One that refers to this stream has to be taken back before the stream can go away.
   public final var observer: ReadinessObserver?
 
-  /// Notes what the kernel reports and wakes whoever waits.
+  /// Notes what the kernel reports and wakes the task that waits.
   open override func signal(_ readiness: Readiness) {
     if !readiness.isDisjoint(with: [.readable, .peerClosed, .hangUp, .error]) { isReadable = true }
     if !readiness.isDisjoint(with: [.writable, .hangUp, .error]) { isWritable = true }
@@ -49,7 +49,8 @@ open class ByteStream: Watch {
   /// The address and the port of this end, as `host:port`; empty where that is not known.
   open var localAddress: String { "" }
 
-  /// Whether bytes, or the end of the stream, wait to be read: what must not be so of a connection nobody uses.
+  /// Whether bytes, or the end of the stream, wait to be read, which must not happen on a connection that is not in
+  /// use.
   open func hasUnexpectedInput() -> Bool {
     preconditionFailure("a ByteStream says what it has")
   }

@@ -6,7 +6,7 @@ public struct Descriptor: ~Copyable {
   /// The number the kernel knows it by; valid as long as this value lives.
   public let number: Int32
 
-  /// Takes over `number`, which nobody else may close from now on.
+  /// Takes ownership of `number`: no other code may close it from now on.
   public init(owning number: Int32) {
     self.number = number
   }
@@ -44,7 +44,7 @@ extension Errno {
 }
 
 extension Errno {
-  /// Whether the kernel has no descriptor, or no memory for what one stands for: the same may work a moment later.
+  /// Whether the kernel has no descriptor, or no memory for its object: the same call may work a moment later.
   public var isShortage: Bool {
     switch self {
     case .tooManyOpenFiles, .tooManyOpenFilesInSystem, .noMemory, .noBufferSpace: true

@@ -17,7 +17,7 @@ public import SystemPackage
     let descriptor: Int32
     let number: UInt32
 
-    // An event of the same round for a descriptor that was closed and given to somebody else meanwhile carries the
+    // An event of the same round for a descriptor that was closed and reused meanwhile carries the
     // old number, and is dropped.
     var token: UInt64 { UInt64(number) << 32 | UInt64(UInt32(bitPattern: descriptor)) }
   }
@@ -89,7 +89,7 @@ public import SystemPackage
     }
   }
 
-  /// Lets everybody else have their turn, sockets included, before the calling task goes on.
+  /// Lets all other tasks run, and handles sockets, before the calling task goes on.
   public func yield() async {
     await nextRound.wait()
   }
@@ -265,7 +265,7 @@ public import SystemPackage
 }
 
 // Sendable because it is used on its loop's thread only.
-/// Tasks of a loop that let everybody else have their turn first.
+/// Tasks of a loop that let all others run first.
 final class NextRound: SerialExecutor, @unchecked Sendable {
   /// What they have become, in their order.
   var jobs: [UnownedJob] = []
@@ -275,7 +275,7 @@ final class NextRound: SerialExecutor, @unchecked Sendable {
     unsafe halt.executor = asUnownedSerialExecutor()
   }
 
-  /// Suspends the calling task until somebody runs its job.
+  /// Suspends the calling task until its job is run.
   func wait() async {
     await halt.pass()
   }

@@ -71,7 +71,7 @@ public final class Listener: Watch {
       accepted: accepted)
   }
 
-  /// Throws what binding `host` and `port` says when nobody else may share them; leaves nothing behind.
+  /// Throws the error of binding `host` and `port` without sharing them; keeps nothing bound.
   public static func checkAvailability(host: String, port: UInt16) throws(Errno) {
     let number = unsafe try Errno.check(clinux_listen(host, port, 1, 0))
     _ = Descriptor(owning: number)
@@ -154,7 +154,7 @@ public final class Listener: Watch {
     }
   }
 
-  /// Who has connected to a Unix socket; nil where the kernel does not say, and then nobody is served.
+  /// Who has connected to a Unix socket; nil where the kernel does not say, and then the client is rejected.
   private func user(of connection: Int32) -> SocketPeer? {
     var user: UInt32 = 0
     return unsafe clinux_peer_user(connection, &user) == 0 ? .user(user) : nil

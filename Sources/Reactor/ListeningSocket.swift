@@ -44,8 +44,8 @@ public struct ListeningSocket: ~Copyable {
     self.init(tcp: Descriptor(owning: number))
   }
 
-  /// Makes a Unix socket at `path`, in place of one that nobody listens on any more. Its permissions are never wider
-  /// than `mode`. The file is removed with the socket.
+  /// Makes a Unix socket at `path`, in place of one that no process listens on any more. Its permissions are never
+  /// wider than `mode`. The file is removed with the socket.
   public init(path: String, mode: UInt32, owner: UInt32?, group: UInt32?) throws(SocketFileError) {
     let lock = try SocketFile.lockDirectory(of: path)
     try SocketFile.removeStale(path)

@@ -55,7 +55,7 @@ extension EventLoop {
   }
 }
 
-/// Where a task of a loop becomes a job that somebody keeps, which is what suspends it.
+/// Where a task of a loop becomes a job that is kept for later, which suspends it.
 ///
 /// Tasks that come here are handed to an executor that is in no hurry to run them. A continuation would suspend them as
 /// well, but the runtime keeps books about who waits for one, which takes as long again: docs/decisions/0012-waiting.md.
@@ -68,7 +68,7 @@ extension EventLoop {
 
   /// Returns when the job is run.
   @inline(never) func pass() {
-    // Something has to be done here, or the compiler sees that nobody needs to come here.
+    // Without a side effect here, the compiler would remove the call.
     passed &+= 1
   }
 }

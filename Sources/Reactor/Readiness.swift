@@ -5,7 +5,7 @@ public struct Readiness: OptionSet, Sendable {
   /// The bits as epoll has them.
   public let rawValue: UInt32
 
-  /// The readiness that epoll's bits stand for.
+  /// The readiness that epoll's bits mean.
   public init(rawValue: UInt32) {
     self.rawValue = rawValue
   }
@@ -24,7 +24,7 @@ public struct Readiness: OptionSet, Sendable {
   public static let exclusive = Readiness(rawValue: EPOLLEXCLUSIVE.rawValue)
 }
 
-/// Whoever is told that a ``ByteStream``'s readiness changed: a task's ``Wakeup``, or the keeper of idle connections.
+/// Receives changes of a ``ByteStream``'s readiness: a task's ``Wakeup``, or the keeper of idle connections.
 open class ReadinessObserver {
   /// An observer that nothing reports to yet.
   public init() {}

@@ -43,7 +43,7 @@ public struct SocketFile: ~Copyable {
     var status = stat()
     guard unsafe fstat(descriptor.number, &status) == 0 else { throw SocketFileError(.last) }
     let identity = Identity(status)
-    // Somebody who may write to the directory may have put something else there meanwhile.
+    // A user who may write to the directory may have put something else there meanwhile.
     guard identity.isSocket else { throw .notASocket }
     let file = SocketFile(path: path, identity: identity)
     guard clinux_set_permissions(descriptor.number, owner ?? .max, group ?? .max, mode) == 0 else {
@@ -54,11 +54,11 @@ public struct SocketFile: ~Copyable {
 
   deinit {
     guard Identity(path: path) == identity else { return }
-    // The directory may not be ours to write to any more; then whoever binds next finds that nobody listens.
+    // The directory may not be ours to write to any more; then the next process that binds it finds a stale socket.
     unsafe _ = unlink(path)
   }
 
-  /// Removes what a process that is gone has left at `path`. Only a socket that nobody listens on is removed.
+  /// Removes what a process that has ended left at `path`: only a socket that no process listens on.
   static func removeStale(_ path: String) throws(SocketFileError) {
     guard let found = Identity(path: path) else { return }
     guard found.isSocket else { throw .notASocket }
@@ -85,9 +85,9 @@ public struct SocketFile: ~Copyable {
 
 /// Why there is no Unix socket at a path.
 public enum SocketFileError: Error, Equatable {
-  /// Somebody listens there.
+  /// A process listens there.
   case inUse
-  /// Somebody else is about to.
+  /// Another process is about to.
   case beingReplaced
   /// What is there is no socket, and not ours to remove.
   case notASocket

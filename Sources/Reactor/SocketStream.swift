@@ -65,7 +65,8 @@ public final class SocketStream: ByteStream {
     close()
   }
 
-  /// Gives the socket to somebody else, who registers it anew; this stream is of no use any more. Nil when it is closed.
+  /// Gives the socket to another owner, which registers it again; this stream cannot be used afterwards. Nil when
+  /// closed.
   public func handOver() -> Descriptor? {
     guard socket != nil else { return nil }
     loop.remove(self)

@@ -17,7 +17,7 @@ struct PathCharacter: Equatable {
 }
 
 /// The characters of a path under every decoding that servers are known to apply: not at all, once, and again; with
-/// overlong and otherwise invalid UTF-8 read as the character that it seems to stand for.
+/// overlong and otherwise invalid UTF-8 read as the character that it seems to encode.
 struct PathCharacters {
   /// A path that was decoded some number of times: its bytes, and where each begins in the path as it was sent.
   private struct Level {
@@ -213,7 +213,7 @@ struct PathCharacters {
 
   // MARK: Case
 
-  /// What stands for any character of a script with upper and lower case.
+  /// Represents any character of a script with upper and lower case.
   private static let anyLetter: UInt8 = 0x80
 
   /// What a valid character of `count` bytes is where case is ignored: the ASCII letter that some servers take it for (`ı`
@@ -279,7 +279,8 @@ struct PathCharacters {
     return decoded
   }
 
-  /// What `%xx` at `index` stands for, and how long that is; also `%uxxxx`, which IIS decodes, of an ASCII character.
+  /// The character that `%xx` at `index` encodes, and its length; also `%uxxxx`, which IIS decodes, of an ASCII
+  /// character.
   private static func character(_ bytes: [UInt8], _ index: Int) -> (UInt8, count: Int)? {
     guard bytes[index] == UInt8(ascii: "%"), index + 2 < bytes.count else { return nil }
     if bytes[index + 1] | 0x20 == UInt8(ascii: "u"), index + 5 < bytes.count {

@@ -12,7 +12,7 @@ public enum PathReadings {
     case same
     /// One leads out of the directory that they are confined to.
     case leaves(reading: String)
-    /// One leads to another outcome; nil stands for none at all.
+    /// One leads to another outcome; nil means none.
     case differs(Int?, reading: String)
     /// There are more than are looked at.
     case tooMany
@@ -20,8 +20,8 @@ public enum PathReadings {
 
   /// Where the readings of a path begin, and what is expected of them.
   public struct Question {
-    /// The prefix that covers the path as it was sent, which its author wrote and which has one reading only; nil where
-    /// none does.
+    /// The prefix that covers the path as it was sent, which the operator wrote and which has a single reading; nil
+    /// where none does.
     public var prefix: PathPrefix?
     /// Whether no reading may lead out of ``prefix``.
     public var isConfined: Bool

@@ -29,7 +29,7 @@ public final class PathTree: Sendable {
   /// Whether labels are in lower case and compared with readings in lower case.
   let ignoresCase: Bool
   /// Whether paths without encodings have to be compared, too: case is ignored, or a prefix has an encoding, which servers
-  /// read as what it stands for.
+  /// decode.
   public let concernsPlainPaths: Bool
   private let nodesOfPrefix: [PathPrefix: [Int]]
 

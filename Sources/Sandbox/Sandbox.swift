@@ -19,7 +19,7 @@ public final class Sandbox: Sendable {
   private let authorization: AuthorizationServer
   private let api: ProtectedAPI
 
-  // Whoever uploads through the proxy wants to see it arrive.
+  // Large enough for tests of uploads through the proxy.
   private static let apiLimits = ServiceLimits(body: 64 << 20, connections: 4_096)
 
   /// Makes a key and binds both addresses; answers nothing before ``start()``.

@@ -14,7 +14,8 @@ package enum Accounts {
   /// What `chown` takes for the user.
   package static func word(forUser user: uid_t) -> String { name(user) ?? String(user) }
 
-  /// Whether nobody but `user`, as far as this machine knows, is in the group, which must be one of this process's.
+  /// Whether `user` is, as far as this machine knows, the only member of the group, which must be one of this
+  /// process's.
   ///
   /// So are the groups that systems make for each user, with the user's name, and those of containers, which have a number
   /// and nothing else. The group 0 is not: platforms for containers give it to all users that they make up.

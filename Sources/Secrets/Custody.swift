@@ -5,7 +5,7 @@ import SystemPackage
 ///
 /// As with `StrictModes` of OpenSSH, all directories from the file up to the root count, once links are resolved, and those
 /// that the links are in. Three things will do in addition: a directory with the sticky bit, where only owners remove or
-/// rename anything; a directory on a read-only mount; and one that can be written by a group of which nobody but this
+/// rename anything; a directory on a read-only mount; and one that can be written by a group of which only this
 /// process's user is a member.
 package struct Custody {
   /// What others must not be able to do.
@@ -114,7 +114,7 @@ package struct Custody {
   private func complaint(directory: consuming OpenDirectory, path: FilePath, way: String = "is") -> String? {
     var path = path
     var word = "in"
-    // Upwards by descriptor: nobody changes the way meanwhile.
+    // Upwards by descriptor: the path cannot be changed meanwhile.
     while true {
       do throws(Errno) {
         let status = try directory.status()

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Bytes that nobody is to see: a client secret, a password, a key.
+/// Bytes that must not be shown: a client secret, a password, a key.
 ///
 /// They live in memory of their own that is wiped when the last reference goes. Printing, interpolating, dumping or
 /// reflecting a secret gives `<redacted>`; the bytes are only reached through ``withBytes(_:)``.

@@ -2,7 +2,7 @@ internal import CLinux
 package import Glibc
 package import SystemPackage
 
-/// A directory that nobody but this process's user is to reach.
+/// A directory that only this process's user may access.
 package enum SensitiveDirectory {
   /// Why it was not opened.
   package enum Failure: Error {

@@ -43,7 +43,7 @@ package struct SensitiveFile {
   /// Who else could change the file, or put another one in its place, which everyone may read; to follow its name. Nil when
   /// it is in good hands.
   ///
-  /// - Parameter trustsOwner: Whether its owner may do that, whoever that is.
+  /// - Parameter trustsOwner: Whether its owner may do that, regardless of who that is.
   package func tampering(trustsOwner: Bool = false) -> String? {
     Custody(alsoTrusting: trustsOwner ? status.st_uid : nil)
       .complaint(file: status, path: path, descriptor: descriptor.rawValue, as: .trust)
@@ -77,7 +77,7 @@ package struct SensitiveFile {
   private init(path: String) throws(Failure) {
     self.path = path
     do {
-      // Non-blocking: opening a pipe that nobody writes to would wait for ever.
+      // Non-blocking: opening a pipe without a writer would wait forever.
       descriptor = try FileDescriptor.open(FilePath(path), .readOnly, options: [.nonBlocking, .closeOnExec])
     } catch {
       throw Failure(error as? Errno ?? .ioError)
@@ -135,7 +135,7 @@ extension SensitiveFile.Failure {
 extension SensitiveFile {
   /// Why a file was not written.
   package enum WriteFailure: Error, Equatable {
-    /// There is a file, and nobody said that it may be replaced.
+    /// The file exists, and the caller did not allow replacing it.
     case exists
     /// A system call refused, for this reason.
     case failed(String)

@@ -43,7 +43,7 @@ public enum OAuthErrorCode: String, Hashable, Sendable, CaseIterable {
   /// A code not listed here, or none.
   case other
 
-  /// Whether the same request will be refused until somebody changes something.
+  /// Whether the same request will be rejected until the configuration or the server changes.
   var needsMending: Bool {
     switch self {
     case .serverError, .temporarilyUnavailable, .other: false

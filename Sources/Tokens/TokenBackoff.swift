@@ -1,8 +1,8 @@
 /// How long the token endpoint is left alone after failures: 1 s doubling to 60 s, with full jitter.
 ///
-/// Refusals that only a change of the configuration or at the server fixes reach 5 min, and so does what the server
-/// itself asks for. While there is a token that can be used, attempts come sooner and sooner towards its end, so that
-/// an outage that is over before that is not noticed.
+/// For rejections that only a change of the configuration or of the server fixes, waits reach 5 min, and so does a wait
+/// that the server asks for. While there is a token that can be used, attempts come sooner and sooner towards its end,
+/// so that an outage that is over before that is not noticed.
 struct TokenBackoff {
   private static let shortest: Duration = .milliseconds(100)
   private static let longest: Duration = .seconds(60)

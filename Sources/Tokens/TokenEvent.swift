@@ -48,7 +48,7 @@ public struct TokenEvent: Sendable {
   public let secretProblems: [SecretError]
   /// Tokens issued to this client since midnight (UTC), those of this fetch included.
   public let fetchedToday: Int
-  /// Set when with this fetch so much of the client's budget is used that somebody should know.
+  /// Set when this fetch uses so much of the client's budget that the operator should know.
   public let alarm: TokenBudget.Alarm?
 
   init(

@@ -18,10 +18,10 @@ extension TokenFailure {
       "Check \(addressSettings): it must be the token endpoint itself."
     case .serverError:
       request.provider == .kinde
-        ? "It is asked again by itself. If this lasts, see Kinde's status page."
-        : "It is asked again by itself. If this lasts, the log of \(host) knows more."
+        ? "The proxy retries by itself. If this lasts, see Kinde's status page."
+        : "The proxy retries by itself. If this lasts, see the log of \(host)."
     case .throttled:
-      "It is asked again by itself. If this happens often, something else asks for tokens with the same client: "
+      "The proxy retries by itself. If this happens often, another program requests tokens with the same client: "
         + "give m2m-proxy a client of its own."
     case .nameNotResolved:
       "Check \(addressSettings) for a typing error, and the name server of the machine that m2m-proxy runs on."
@@ -82,7 +82,7 @@ extension TokenFailure {
     case .invalidGrant, .unsupportedGrantType:
       return "In Kinde, check that \(settings).client_id belongs to an application of the type Machine to Machine."
     case .serverError, .temporarilyUnavailable:
-      return "It is asked again by itself. If this lasts, see Kinde's status page."
+      return "The proxy retries by itself. If this lasts, see Kinde's status page."
     case .other:
       return hintForStatus(refusal.status)
     }
@@ -116,7 +116,7 @@ extension TokenFailure {
     case .invalidGrant, .unsupportedGrantType:
       "Let the client use the client credentials grant at \(host)."
     case .serverError, .temporarilyUnavailable:
-      "It is asked again by itself. If this lasts, the log of \(host) knows more."
+      "The proxy retries by itself. If this lasts, see the log of \(host)."
     case .other:
       hintForStatus(refusal.status)
     }

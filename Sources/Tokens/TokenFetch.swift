@@ -113,7 +113,7 @@ struct FailedFetch: Error, Hashable {
 
 /// Sends one request to a token endpoint and waits for the whole reply, or for `request.timeout`, whatever is sooner.
 ///
-/// It always returns: a fetch that never ends would leave everybody waiting.
+/// It always returns: a fetch that never ends would block all waiting requests.
 public typealias TokenTransport =
   @Sendable (_ request: TokenHTTPRequest) async -> Result<TokenHTTPResponse, TokenTransportError>
 

@@ -1,7 +1,7 @@
 internal import Encodings
 public import Secrets
 
-/// A client-credentials grant (RFC 6749, 4.4) as configured: what to ask for, with which secret.
+/// A client-credentials grant (RFC 6749, 4.4) as configured: what to request, and with which secret.
 public struct TokenGrant: Sendable {
   /// Everything that is sent but for the secret.
   public let key: TokenRequestKey

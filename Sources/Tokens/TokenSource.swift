@@ -2,8 +2,8 @@ import Locks
 
 /// The one place in the process where the token for one request comes from, shared by all event loops.
 ///
-/// At most one fetch is under way, whoever asks; it runs to its end even when those who waited have gone. A token that
-/// is in use is renewed before it expires, and no request waits for that.
+/// At most one fetch is under way, however many requests wait; it runs to its end even when they have gone. A token
+/// that is in use is renewed before it expires, and no request waits for that.
 public final class TokenSource: Sendable, CustomReflectable {
   /// What is fetched.
   public let grant: TokenGrant
@@ -31,7 +31,7 @@ public final class TokenSource: Sendable, CustomReflectable {
       }
     }
 
-    /// Those who wait, in the order in which they came; nobody does afterwards.
+    /// Removes and returns all waiters, in the order in which they came.
     mutating func removeWaiters() -> [@Sendable (Result<AccessToken, TokenFailure>) -> Void] {
       defer { waiters = [:] }
       return waiters.sorted { $0.key < $1.key }.map(\.value)
@@ -46,7 +46,7 @@ public final class TokenSource: Sendable, CustomReflectable {
     }
   }
 
-  /// A source of tokens for `grant`; nothing is fetched until somebody asks.
+  /// A source of tokens for `grant`; nothing is fetched until a token is needed.
   public init(grant: TokenGrant, environment: TokenEnvironment) {
     self.grant = grant
     self.environment = environment
@@ -92,7 +92,7 @@ public final class TokenSource: Sendable, CustomReflectable {
     return generation.map { secrets.read().generation != $0 } ?? false
   }
 
-  /// Gives up a place: whoever waited has gone, or has waited long enough. True when it was still waiting; false when
+  /// Gives up a place: the waiter has gone, or has waited long enough. True when it was still waiting; false when
   /// its `notify` has been called or is about to be.
   @discardableResult public func cancel(_ waiter: TokenWaiter) -> Bool {
     shared.withLock { $0.waiters.removeValue(forKey: waiter.number) } != nil
@@ -122,7 +122,7 @@ public final class TokenSource: Sendable, CustomReflectable {
 }
 
 extension TokenSource {
-  // Longer than any fetch takes: whoever has the right to fetch has got a token by then, or has failed.
+  // Longer than any fetch takes: the holder of the claim has got a token by then, or has failed.
   private static let longestClaim = TokenHTTPRequest.longestWait + .seconds(1)
   // Between two looks into the store while another process fetches.
   private static let pause: Duration = .milliseconds(50)
@@ -133,13 +133,13 @@ extension TokenSource {
     case unavailable
   }
 
-  /// Gets a token, from the store or from the server. With a store, it waits until nobody else fetches; `began` is
+  /// Gets a token, from the store or from the server. With a store, it waits until no other process fetches; `began` is
   /// when that wait began.
   func obtain(_ reason: TokenEvent.Reason, began: TokenInstant? = nil) async {
     guard let store = environment.store else { return await fetch(reason) }
     let isFirstLook = began == nil
     let began = began ?? environment.clock.now
-    // First the claim, then the look: in between, whoever had it may have brought a token.
+    // Take the claim, then read the store: the last holder may have stored a token in between.
     let claim = await claim(in: store)
     if await adopt(from: store, reason, began: began, tellsProblems: isFirstLook) {
       await release(claim)
@@ -232,7 +232,7 @@ extension TokenSource {
     }
   }
 
-  /// The fetch is over: everybody who waits gets what came of it, and the next renewal is put down.
+  /// The fetch is over: all waiters get its result, and the next renewal is scheduled.
   private func end(with outcome: Result<AccessToken, FailedFetch>, random: Double) -> TokenEvent.Outcome {
     let now = environment.clock.moment
     let (result, waiters, renewal) = shared.withLock { shared in

@@ -45,7 +45,7 @@ public struct TokenWaiter: Hashable, Sendable {
   let number: UInt64
 }
 
-/// What token sources need from outside: time, HTTP, somewhere to work, somebody to tell.
+/// What token sources need from outside: time, HTTP, an executor, and a listener for events.
 public struct TokenEnvironment: Sendable {
   let clock: TokenClock
   let transport: TokenTransport

@@ -16,7 +16,7 @@ public struct TokenBudget: Hashable, Sendable {
     self.stops = stops
   }
 
-  /// A budget of which so much is used that somebody should know.
+  /// A budget of which so much is used that the operator should know.
   public struct Alarm: Hashable, Sendable {
     /// The budget.
     public let budget: TokenBudget
@@ -195,7 +195,7 @@ public final class TokenSpending: Sendable {
     do {
       let sums = try await store.count(issued, for: account, knowing: known, atWallSeconds: seconds)
       tally.withLock { $0.sums.merge(sums, atWallSeconds: seconds) }
-      // By the store's own sums, of which everybody gets others: who reaches a mark is one, and nobody else.
+      // By the store's own sums, which differ for each process: exactly one process reaches a mark.
       return (alarm(after: issued, sums, seconds), nil)
     } catch {
       return tally.withLock { tally in

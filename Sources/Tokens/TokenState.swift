@@ -52,8 +52,8 @@ struct TokenState {
     }
   }
 
-  /// The fetch ended; `random`, in 0...1, spreads the next attempt or the renewal. The result is what everybody who
-  /// waited gets.
+  /// The fetch ended; `random`, in 0...1, spreads the next attempt or the renewal. The result is what all waiters
+  /// get.
   mutating func fetched(
     _ outcome: Result<AccessToken, FailedFetch>, at now: TokenMoment, random: Double
   ) -> Result<AccessToken, TokenFailure> {
@@ -119,8 +119,8 @@ struct TokenState {
     }
   }
 
-  /// The time for renewal may have come: why to start a fetch; nil when there is nothing to renew yet, or nobody would
-  /// miss the token. A token that is needed again before it expires is renewed then.
+  /// The time for renewal may have come: why to start a fetch; nil when there is nothing to renew yet, or no request
+  /// would miss the token. A token that is needed again before it expires is renewed then.
   mutating func renewIfInUse(at now: TokenMoment) -> TokenEvent.Reason? {
     guard let token = usableToken(at: now), lastUse.duration(to: now.instant) <= token.lifetime / 4 else { return nil }
     return startRenewal(at: now.instant)

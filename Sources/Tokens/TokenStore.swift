@@ -2,7 +2,7 @@ public import Secrets
 
 /// Where tokens outlive the process, and where processes share them and agree on who fetches the next one.
 ///
-/// A store is a convenience: whoever asks it goes on without it when it fails, at the cost of one token. Nothing may
+/// A store is a convenience: when it fails, the caller goes on without it, at the cost of one token. Nothing may
 /// wait for long, and no thread that serves requests may be held up; that is why everything is asynchronous.
 public protocol TokenStore: Sendable {
   /// The token that is kept for `grant`; nil when there is none.
@@ -25,7 +25,7 @@ public protocol TokenStore: Sendable {
   ) async throws(TokenStoreProblem) -> TokenSums
 }
 
-/// The right to fetch a token, which nobody else has meanwhile.
+/// The exclusive right to fetch a token.
 public protocol TokenClaim: Sendable {
   /// Gives it back.
   func release() async
@@ -73,7 +73,7 @@ extension AccessToken {
     StoredToken(token: token, requestedAt: requestedAt.wallSeconds, lifetime: lifetime)
   }
 
-  /// Whether `other` is the same token, whoever brought it.
+  /// Whether `other` is the same token, whichever process fetched it.
   func isSame(as other: AccessToken) -> Bool {
     self === other || token == other.token
   }
@@ -87,7 +87,7 @@ public struct TokenStoreProblem: Error, Hashable, Sendable {
     case damaged = "token_store_damaged"
     /// What was kept is from the future, or valid for longer than any token.
     case distrusted = "token_store_distrusted"
-    /// Somebody else had the right to fetch for longer than any fetch takes.
+    /// Another process held the right to fetch for longer than any fetch takes.
     case locked = "token_store_locked"
     /// Nothing can be read or written.
     case unusable = "token_store_unusable"

@@ -30,7 +30,7 @@ public struct TrustInstallation {
 
   private func installInSystem() throws(Failure) {
     guard let (trust, program) = SystemTrust.here else {
-      // Whoever names a keystore may want nothing else.
+      // If a keystore is named, it may be all that is wanted.
       if isKeystoreNamed { return }
       throw Failure(
         message: """

@@ -36,10 +36,10 @@ public struct ClientLines<Waiter: AnyObject> {
   /// How many wait.
   public private(set) var count = 0
 
-  /// Nobody waits.
+  /// Creates empty lines.
   public init() {}
 
-  /// Whether nobody waits.
+  /// Whether no client waits.
   public var isEmpty: Bool { count == 0 }
 
   /// Puts `waiter` at the end of its client's line.

@@ -119,7 +119,7 @@ struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
     _ = waiters.remove(waiter, of: client, most: most)
   }
 
-  /// Takes out the connections that nobody has used since `moment`.
+  /// Takes out the connections that have been idle since `moment`.
   mutating func expire(idleSince moment: Instant) -> [Connection] {
     var expired: [Connection] = []
     while let oldest = idle.first, oldest.since <= moment {

@@ -155,13 +155,13 @@ internal import Reactor
     self.completion = completion
     let code = unsafe curl_multi_add_handle(multi, easy)
     guard code == CURLM_OK else {
-      // The completion refers to whoever made this transfer, and would keep both alive.
+      // The completion refers to the owner of this transfer, and would keep both alive.
       self.completion = nil
       throw .other(unsafe String(cString: curl_multi_strerror(code)))
     }
   }
 
-  /// Stops following the sockets, and leaves the connection to whoever goes on with it.
+  /// Stops following the sockets, and leaves the connection to its next owner.
   func handOver() {
     forgetSockets()
     loop.set(timer, to: .never)
@@ -185,7 +185,7 @@ internal import Reactor
     sockets.removeAll()
   }
 
-  // MARK: What libcurl asks for
+  // MARK: Requests of libcurl
 
   private func follow(_ socket: Int32, _ what: Int32) {
     guard !isClosed, what != CURL_POLL_REMOVE else {

@@ -15,7 +15,7 @@ public final class UpstreamConnection: ReadinessObserver {
   private let disturbed: (UpstreamConnection) -> Void
 
   /// - Parameter account: where its memory counts.
-  /// - Parameter disturbed: called when something happens while nobody uses it, which is when it observes its own stream.
+  /// - Parameter disturbed: called when something happens while it is not in use; only then it observes its own stream.
   init(
     _ stream: ByteStream, place: Int, account: MemoryAccount, disturbed: @escaping (UpstreamConnection) -> Void
   ) {

@@ -7,7 +7,7 @@ internal import SystemPackage
 public enum UpstreamError: Error, Equatable, Sendable {
   /// The name could not be resolved.
   case dns(String)
-  /// Nobody accepts connections there, or there is no way to it.
+  /// No process accepts connections there, or there is no route to it.
   case connect(String)
   /// The name leads to addresses only that no connection may be made to.
   case prohibited(String)

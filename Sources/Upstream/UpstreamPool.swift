@@ -2,7 +2,7 @@ public import Reactor
 internal import Synchronization
 
 /// The connections of one event loop to one origin: kept alive between requests, limited in number, thrown away when
-/// they grow old or when something arrives that nobody asked for.
+/// they grow old or when unsolicited bytes arrive.
 public final class UpstreamPool {
   /// The limits of a pool.
   public struct Limits: Sendable {
@@ -115,7 +115,7 @@ public final class UpstreamPool {
     (pool.open < pool.limit || !pool.idle.isEmpty) && pool.mayUse(key(lease.client), most: lease.most)
   }
 
-  /// Asks for a connection on behalf of `lease`, whose outcome is set now or later.
+  /// Requests a connection for `lease`, whose outcome is set now or later.
   ///
   /// - Parameter mustBeNew: whether a connection that served others before will not do.
   public func request(_ lease: UpstreamLease, mustBeNew: Bool = false) {
@@ -268,7 +268,7 @@ public final class UpstreamPool {
   }
 }
 
-/// How many connections one or several pools have, for whoever wants to show it; read and written from any thread.
+/// How many connections one or several pools have, to show in metrics; read and written from any thread.
 public final class PoolFigures: Sendable {
   private let openCount = Atomic<Int>(0)
   private let idleCount = Atomic<Int>(0)

@@ -13,8 +13,8 @@ struct CAInit: ParsableCommand {
     abstract: "Makes a certificate authority for the hosts whose routes say \"tunnel: intercept\".",
     discussion: """
       An ECDSA P-256 key (mode 0600, in a directory with mode 0700), its certificate, and a root above that, whose key is \
-      thrown away. Name constraints permit those hosts, and what is below them, and nothing else: whoever steals the key \
-      can pass for no other host. Files that are there stay as they are unless --force is given.
+      thrown away. Name constraints permit those hosts, and what is below them, and nothing else: an attacker with \
+      the key can pass for no other host. Files that are there stay as they are unless --force is given.
       """)
 
   @OptionGroup var file: ConfigurationOption
@@ -143,7 +143,7 @@ struct CAInit: ParsableCommand {
       "key          \(settings.keyFile)   P-256; of the issuer below the root, whose own key is gone",
       "SHA-256      \(root.fingerprint)",
       unconstrained
-        ? "for          any host: whoever steals the key can pass for all of them where the root is trusted"
+        ? "for          any host: an attacker with the key can pass for all of them where the root is trusted"
         : "for          \(scope)",
       "",
       "Next: \"m2m-proxy ca trust\" says how applications come to trust it.",

@@ -42,7 +42,7 @@ struct Health: ParsableCommand {
     }
     let loaded = try LoadedConfiguration(file)
     guard let admin = loaded.configuration.admin else {
-      Terminal.say("m2m-proxy: \(loaded.path) says admin: off; without that listener nobody can be asked.")
+      Terminal.say("m2m-proxy: \(loaded.path) says admin: off; without that listener there is no health check.")
       throw ExitCode(1)
     }
     return admin

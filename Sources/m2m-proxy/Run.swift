@@ -18,7 +18,7 @@ struct Run: ParsableCommand {
 
   func run() throws {
     let started = ContinuousClock.now
-    // That nobody reads our output any more is no reason to end.
+    // A closed output must not end the process.
     signal(SIGPIPE, SIG_IGN)
     try holdUnusedSignals()
     try Terminal.holdStandardDescriptors()

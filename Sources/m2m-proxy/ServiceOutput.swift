@@ -36,7 +36,7 @@ struct ServiceOutput {
     let started = ContinuousClock.now
     log.finish(within: Self.patience - Self.patienceForLastLine)
     let lost = droppedLines
-    say(lost == 0 ? lastLine : "\(lastLine); \(lost) \(lost == 1 ? "line" : "lines") of output lost: they were not read in time")
+    say(lost == 0 ? lastLine : "\(lastLine); \(lost) \(lost == 1 ? "line" : "lines") of output lost: not read in time")
     messages.finish(within: Self.patience - (ContinuousClock.now - started))
   }
 

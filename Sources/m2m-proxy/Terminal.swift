@@ -23,7 +23,7 @@ enum Terminal {
     var line = Array(text.utf8)
     while !line.isEmpty {
       let written = unsafe Glibc.write(STDERR_FILENO, line, line.count)
-      // Nobody listens: there is nobody to tell either.
+      // Output is closed, so the failure cannot be reported either.
       guard written > 0 else { return }
       line.removeFirst(written)
     }

@@ -115,8 +115,8 @@ struct SandboxCommand: ParsableCommand {
       failure: fail)
   }
 
-  // Whoever started this may be waiting for the lines, so they go out at once; if nobody reads them, that is no reason
-  // to stop.
+  // The program that started this may wait for the lines, so they go out at once; if they are not read, that is no
+  // reason to stop.
   private func say(_ output: FileDescriptor, _ text: String) {
     _ = try? output.writeAll((text + "\n").utf8)
   }

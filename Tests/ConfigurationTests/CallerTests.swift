@@ -194,7 +194,7 @@ struct CallerTests {
     }
     #expect(
       try found("8080") == [
-        "4:3: callers.erp is never known: no listener asks for certificates (tls with client_ca)",
+        "4:3: callers.erp is never known: no listener requests client certificates (tls with client_ca)",
         "5:3: callers.cron is never known: no listener is a Unix socket",
       ])
     #expect(try found("[8080, 'unix:/run/x']").map { $0.contains("callers.erp") } == [true])

@@ -143,7 +143,7 @@ struct CredentialsProblemTests {
       ("https://a/b c", "; percent-encode what is not a letter, a digit or one of -._~!$&'()*+,;=:@/"),
       ("https://a/ä", "; percent-encode what is not a letter, a digit or one of -._~!$&'()*+,;=:@/"),
       ("https://a%2eb/t", "; a host must not be percent-encoded"),
-      ("https://*.a/t", "; a wildcard can only stand in match; write the host out"),
+      ("https://*.a/t", "; a wildcard is only allowed in match; write the host out"),
       ("https://::1/t", "; an IPv6 address must be in brackets, such as [::1]"),
     ])
   func endpoint(value: String, hint: String) {

@@ -143,7 +143,7 @@ struct ListenerTests {
       ),
       ("{ address: 8080, proxy_protocol: on }", "must name the load balancers by their addresses"),
       ("{ address: 8080, proxy_protocol: off }", "must be an address or a range of addresses"),
-      ("{ address: 'unix:/x', proxy_protocol: 10.0.0.1 }", "must be on for a Unix socket, where nobody has an address"),
+      ("{ address: 'unix:/x', proxy_protocol: 10.0.0.1 }", "must be on for a Unix socket, where clients have no"),
       ("{ address: 8080, mode: 0660 }", "listen.mode is for a Unix socket (address: unix:/path)"),
       ("{ address: 8080, owner: root }", "listen.owner is for a Unix socket"),
       ("{ address: systemd, group: root }", "SocketGroup of the .socket unit"),
@@ -151,7 +151,7 @@ struct ListenerTests {
       ("{ address: 'unix:/x', mode: rw }", "must be permissions in octal such as 0660"),
       ("{ address: 'unix:/x', mode: 66 }", "must be permissions in octal such as 0660"),
       ("{ address: 'unix:/x', mode: 4660 }", "three digits, for the owner, the group and all others"),
-      ("{ address: 'unix:/x', mode: 0444 }", "whoever connects needs the permission to write"),
+      ("{ address: 'unix:/x', mode: 0444 }", "clients need permission to write"),
       (
         "{ address: 'unix:/x', owner: nobody-at-all }",
         #"listen.owner names the user "nobody-at-all", which this machine does not know"#

@@ -33,7 +33,7 @@ import Testing
       ("https://acme.kinde.com/t", "leave out the scheme; the URL of the authorization server belongs to credentials"),
       ("acme.kinde.com", "the path is missing"), ("acme.kinde.com/", "the path is missing"),
       ("/t?x", "leave out the query (?)"), ("/a/../t", "leave out . and .. segments"),
-      ("'*.kinde.com/t'", "a wildcard can only stand in match; write the host out"),
+      ("'*.kinde.com/t'", "a wildcard is only allowed in match; write the host out"),
     ])
   func wrong(value: String, hint: String) {
     let shown = value.replacing("'", with: "")

@@ -123,6 +123,6 @@ struct WildcardTests {
   func elsewhere() {
     let found = problems(route("match: a, forward_to: 'https://*.example.com'"))
     #expect(found.count == 1)
-    #expect(found.allSatisfy { $0.hasSuffix("; a wildcard can only stand in match; write the host out") }, "\(found)")
+    #expect(found.allSatisfy { $0.hasSuffix("; a wildcard is only allowed in match; write the host out") }, "\(found)")
   }
 }

@@ -96,7 +96,7 @@ def test_the_lines_that_are_lost_are_counted(start_proxy, origin):
     proxy.signal(signal.SIGTERM)
     assert proxy.wait() == 0
     # One line of the token, and those of the requests: all but what may be cut in the middle.
-    assert "done: 50 requests, 0 dropped; 51 lines of output lost: they were not read in time" in proxy.messages.text
+    assert "done: 50 requests, 0 dropped; 51 lines of output lost: not read in time" in proxy.messages.text
 
 
 def test_lines_that_are_dropped_are_counted_in_a_metric_whatever_is_logged(start_proxy, origin):

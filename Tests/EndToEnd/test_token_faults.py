@@ -72,7 +72,7 @@ def redirected(status: int) -> Row:
 
 
 def failed(status: int, *fields: str, asked: int = 2, retry_after=SOON, body=b"in trouble") -> Row:
-    return Row(says(status, body, *fields), 503, "token_server_error", f"status {status}", "asked again by itself",
+    return Row(says(status, body, *fields), 503, "token_server_error", f"status {status}", "retries by itself",
                asked, retry_after)
 
 
@@ -146,7 +146,7 @@ ROWS = {
     "invalid_scope": refused(400, "invalid_scope", "scopes"),
     "invalid_target": refused(400, "invalid_target", "knows the audience https://api.example"),
     "access_denied": refused(403, "access_denied", "client credentials grant"),
-    "temporarily_unavailable": refused(400, "temporarily_unavailable", "asked again by itself"),
+    "temporarily_unavailable": refused(400, "temporarily_unavailable", "retries by itself"),
     "an-error-of-its-own": refused(400, "quota_exceeded", "against what"),
     "error-with-200": refused(200, "invalid_client", "Compare client_id and client_secret"),
     "error-with-more": refused(400, "invalid_scope", "scopes", error_uri="https://x.example", extra={"a": [1]}),
@@ -174,12 +174,12 @@ ROWS = {
     "500-html": failed(500, body=b"<html>Internal Server Error</html>"),
     "500-oauth": failed(500, JSON, body=b'{"error": "server_error"}'),
     "503-retry-after": failed(503, "Retry-After: 8", asked=1, retry_after=(8, 8)),
-    "503-retry-after-date": Row(until(120), 503, "token_server_error", "status 503", "asked again by itself", 1, (60, 120)),
+    "503-retry-after-date": Row(until(120), 503, "token_server_error", "status 503", "retries by itself", 1, (60, 120)),
     "503-retry-after-0": failed(503, "Retry-After: 0"),
     "503-retry-after-nonsense": failed(503, "Retry-After: in a minute"),
     "503-ratelimit-reset": failed(503, "RateLimit-Reset: 8"),
     "500-endless": Row(endless(lambda reply: start(reply, b"").replace(b"200 OK", b"500 Oh"), b"x" * 4096), 503,
-                       "token_server_error", "status 500", "asked again by itself", 2, SOON),
+                       "token_server_error", "status 500", "retries by itself", 2, SOON),
 
     # 429 is never answered with another request.
     "429": throttled(),

@@ -20,8 +20,9 @@ int clinux_listen(const char *host, uint16_t port, int backlog, int reuse_port);
 // Room for the path of a Unix socket and the NUL.
 #define CLINUX_PATH_TEXT 109
 
-// A new non-blocking Unix stream socket whose file, made at path, nobody may use: its permission bits are 0 from the
-// beginning. It does not listen yet. -1 with errno set (ENAMETOOLONG: longer than 107 bytes; EADDRINUSE: path exists).
+// A new non-blocking Unix stream socket. No other user can use its file, made at path: its permission bits are 0 from
+// the beginning. It does not listen yet. -1 with errno set (ENAMETOOLONG: longer than 107 bytes; EADDRINUSE: path
+// exists).
 int clinux_bind_unix(const char *path);
 
 // Whether something listens on the Unix socket at path: 1 or 0, or -1 with errno set.
@@ -72,7 +73,7 @@ int clinux_accept(int listener, int has_delay, char text[CLINUX_ADDRESS_TEXT]);
 int clinux_socket_address(int socket, int peer, char text[CLINUX_ADDRESS_TEXT]);
 
 // recv and send without flags, but that no signal is raised; -1 with errno set. The C library's own are points at which a thread
-// may be cancelled, which costs as much as a part of the call, and nobody cancels threads here.
+// may be cancelled, which costs a good part of the call, and this program never cancels threads.
 ssize_t clinux_receive(int socket, void *bytes, size_t count);
 ssize_t clinux_send(int socket, const void *bytes, size_t count);
 

@@ -84,7 +84,7 @@ public struct ConfigurationError: Error, Sendable, Hashable {
     self.problems = problems
   }
 
-  // More lines than this help nobody: whoever fixes the first hundred starts again anyway.
+  // More lines do not help: after fixing the first hundred, one runs the check again anyway.
   private static let shown = 100
 }
 
@@ -98,7 +98,7 @@ extension ConfigurationError: CustomStringConvertible {
   }
 }
 
-/// Where a setting stands in proxy.conf, for what is found wrong with its value after the file was read.
+/// The position of a setting in proxy.conf, for problems that are found after the file was read.
 public struct SettingPlace: Sendable, Hashable {
   /// The file, as it was named to the proxy.
   public var file: String

@@ -4,7 +4,7 @@ final class Section {
   let path: String
   let findings: Findings
 
-  /// Set when what stands in the place of a name may be a secret, as in `client_secret: {s3cret}`.
+  /// Set when the text in the place of a name may be a secret, as in `client_secret: {s3cret}`.
   var hidesNames = false
 
   private let entries: [Node.Entry]
@@ -62,7 +62,7 @@ final class Section {
     self[name]?.section(body)
   }
 
-  /// Says of the settings `names`, when somebody puts them here, that they belong to `place`.
+  /// Notes a problem if the settings `names` are here: it says that they belong to `place`.
   func belong(_ names: [String], to place: String) {
     for name in names { elsewhere[name] = place }
   }
@@ -72,7 +72,7 @@ final class Section {
     findings.problem(mark, about: path, complaint)
   }
 
-  /// Notes a problem for every setting that nobody asked for.
+  /// Notes a problem for every setting that was not read.
   func refuseUnknown() {
     let known = Set(self.known)
     for entry in entries where !known.contains(entry.key) {
@@ -122,14 +122,14 @@ struct Setting {
     return nodes.enumerated().map { Setting(node: $1, path: "\(path)[\($0)]", findings: findings) }
   }
 
-  /// The values of a list with something in it, or the one value that stands for a list of one; nil after a problem was
+  /// The values of a list with something in it, or a single value, read as a list of one; nil after a problem was
   /// noted.
   func items(_ expected: String) -> [Setting]? {
     written == nil ? list("\(expected), or a list of those") : [self]
   }
 
-  /// The settings of a mapping, read by `body`, after which those it did not ask for are problems; nil after a problem
-  /// with the mapping itself was noted.
+  /// The settings of a mapping, read by `body`, after which those that it did not read are problems; nil after a
+  /// problem with the mapping itself was noted.
   func section<Value>(expected: String = "a mapping of settings", _ body: (Section) -> Value?) -> Value? {
     guard case .mapping(let entries) = node.content else { return mismatch(expected) }
     let section = Section(entries, mark: mark, path: path, findings: findings)

@@ -105,7 +105,7 @@ enum SecretVariables {
     }
   }
 
-  /// The setting for a secret that stands in `text`, if there is one: a quote or an indentation that is wrong makes the
+  /// The setting for a secret that `text` contains, if any: a quote or an indentation that is wrong makes the
   /// lines that follow part of a text, which no message may show then.
   static func setting(namedIn text: String) -> String? {
     settings.first { text.contains("\($0):") }

@@ -1,6 +1,6 @@
 /// The one of `candidates` that was probably meant by `word`, if any is near enough.
 func suggestion(for word: String, among candidates: [String]) -> String? {
-  // Nobody mistypes so long a word, and the effort is the product of the lengths.
+  // A word this long is no typing mistake, and the cost is the product of the lengths.
   guard word.utf8.count <= 64 else { return nil }
   let word = comparable(word)
   let near = candidates.map { (name: $0, distance: editDistance(word, comparable($0))) }

@@ -46,7 +46,7 @@ extension CallerRule {
 
 /// The section `callers` as routes and listeners refer to it.
 struct CallersTable {
-  /// What stands in the place of a caller's name and means something else.
+  /// Words that can be in the place of a caller's name but mean something else.
   static let reserved: Set = ["default", "none", "required"]
 
   /// Every name that is defined, whether or not the rest of it is right.
@@ -150,7 +150,7 @@ struct CallersTable {
         caller.uid == nil || !hasUsers
       else { continue }
       let missing = [
-        caller.certificate == nil ? nil : "no listener asks for certificates (tls with client_ca)",
+        caller.certificate == nil ? nil : "no listener requests client certificates (tls with client_ca)",
         caller.uid == nil ? nil : "no listener is a Unix socket",
       ]
       findings.warning(
@@ -184,7 +184,7 @@ struct CallersTable {
 
 /// The setting `password` of a caller, which is a hash. None of its messages shows what it holds: it may be a password.
 enum PasswordSetting {
-  // Below it, whoever has proxy.conf tries thousands of passwords a second.
+  // Below it, an attacker with proxy.conf can try thousands of passwords a second.
   private static let leastLogN = 14
 
   /// The hash; nil after a problem was noted.

@@ -54,10 +54,10 @@ struct CredentialsTable {
 public enum CredentialsChoice: Sendable, Hashable {
   /// None: its requests go without a token.
   case noToken
-  /// The same for everybody.
+  /// The same for all requests.
   case same(Int)
-  /// Those of the caller, by its index in ``ProxyConfiguration/callers``; `others` for everybody else, and nil where
-  /// nobody else is served.
+  /// Those of the caller, by its index in ``ProxyConfiguration/callers``; `others` for all other requests, or nil where
+  /// they are rejected.
   case byCaller([Int: Int], others: Int?)
 
   /// All that may be used, each once, in the order of the file.
@@ -79,7 +79,7 @@ enum ClientSecretSetting {
 
   /// The secret and where it came from; nil after a problem was noted.
   ///
-  /// - Parameter warnsOfText: whether a value that stands in proxy.conf itself is worth a warning.
+  /// - Parameter warnsOfText: whether a value that is in proxy.conf itself is worth a warning.
   static func read(_ setting: Setting, warnsOfText: Bool = true) -> (secret: Secret, source: SecretSource)? {
     guard setting.written == nil else { return readText(setting, warnsOfText) }
     return setting.section(expected: expected) { section in
@@ -109,7 +109,7 @@ enum ClientSecretSetting {
       if warnsOfText { setting.warn("is written in proxy.conf; a file or an environment variable is safer") }
       return resolve(.inline(Secret(trimmingLineEnds: text.utf8Span.span)), setting, shownAs: "the secret")
     } catch {
-      // What stands in braces inside a longer text may be part of a secret that happens to look like that.
+      // Braces inside a longer text may be part of a secret that happens to contain them.
       let hint = isMixed ? "a variable in it is not set; write $$ for a \"$\" that means itself" : error.hint ?? ""
       setting.findings.problem(setting.mark, path: setting.path, hint)
       return nil

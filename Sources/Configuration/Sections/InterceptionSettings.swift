@@ -36,7 +36,7 @@ extension InterceptionSettings {
     let lifetime = section.value("leaf_lifetime", .leafLifetime)
     guard let certificate, let key else { return nil }
     guard certificate.path != key.path else {
-      section.complain("has one file for certificate and key; everybody may read the one, and nobody the other")
+      section.complain("has one file for certificate and key; use two: the certificate is public, the key is secret")
       return nil
     }
     var settings = InterceptionSettings(certificateFile: certificate.path, keyFile: key.path)
@@ -86,7 +86,7 @@ public struct CertificateLifetime: Sendable, Hashable {
   /// So many days.
   public static func days(_ days: Int) -> CertificateLifetime { CertificateLifetime(duration: .seconds(days * 86_400)) }
 
-  /// What may stand in proxy.conf for a host's certificate. Clients take no certificate for longer than 398 days.
+  /// What proxy.conf may set for a host's certificate. Clients accept no certificate for longer than 398 days.
   public static let ofLeaves = CertificateLifetime(duration: .seconds(3600))...days(397)
   /// What an authority may be good for.
   public static let ofAuthorities = days(1)...days(36_500)

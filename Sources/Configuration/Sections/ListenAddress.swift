@@ -141,7 +141,7 @@ extension Format<ListenAddress> {
   }
 }
 
-/// Who may use a Unix socket: whoever may write to its file.
+/// Who may use a Unix socket: the users who may write to its file.
 public struct SocketPermissions: Sendable, Hashable {
   /// The permission bits of the file.
   public var mode: UInt32
@@ -201,7 +201,7 @@ extension Format<UInt32> {
       let isOctal = text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "7")).contains($0) }
       guard isOctal, (3...4).contains(text.utf8.count), let mode = UInt32(text, radix: 8) else { throw Refusal() }
       guard mode <= 0o777 else { throw Refusal("three digits, for the owner, the group and all others") }
-      guard mode & 0o222 != 0 else { throw Refusal("whoever connects needs the permission to write (2)") }
+      guard mode & 0o222 != 0 else { throw Refusal("clients need permission to write (2) to connect") }
       return mode
     }
   }

@@ -4,9 +4,9 @@ public import Addresses
 public struct ListenerSettings: Sendable, Hashable {
   /// Where it is.
   public let address: ListenAddress
-  /// The clients that are served; nil for everybody who reaches it.
+  /// The clients that are served; nil for all that can reach it.
   public var allow: [IPNetwork]?
-  /// The callers that are served; nil for everybody, known or not.
+  /// The callers that are served; nil for all clients, known callers or not.
   public var callers: CallerRule?
   /// What becomes of requests that a browser sends on behalf of a web page; nil where they are rejected on connections to a
   /// loopback address, and on no others.
@@ -121,16 +121,16 @@ extension ListenAddress {
 
 /// Whose connections begin with a header of the PROXY protocol, which says whose connection each really is.
 public enum ProxyProtocolSenders: Sendable, Hashable {
-  /// Nobody's.
+  /// No headers.
   case nobody
   /// Those of load balancers at these addresses.
   case networks([IPNetwork])
-  /// Everybody's: on a Unix socket, which only a load balancer can use.
+  /// Those of all clients: on a Unix socket, which only a load balancer can use.
   case everybody
 }
 
 extension ProxyProtocolSenders {
-  /// Reads `proxy_protocol`; nobody after a problem was noted.
+  /// Reads `proxy_protocol`; ``nobody`` after a problem was noted.
   static func read(_ setting: Setting) -> ProxyProtocolSenders {
     if setting.written == "on" { return .everybody }
     return setting.distinct(.network).map(ProxyProtocolSenders.networks) ?? .nobody
@@ -141,11 +141,11 @@ extension ProxyProtocolSenders {
     switch (self, address) {
     case (.everybody, .tcp):
       setting.complain(
-        "must name the load balancers by their addresses, such as [10.0.0.5]; on is for a Unix socket: whoever may send "
-          + "a header can pretend to have any address")
+        "must name the load balancers by their addresses, such as [10.0.0.5]; on is for a Unix socket: a client that "
+          + "may send a header can claim any address")
     case (.networks, .unix):
       setting.complain(
-        "must be on for a Unix socket, where nobody has an address; mode, owner and group say who connects")
+        "must be on for a Unix socket, where clients have no address; mode, owner and group say who connects")
     case (.networks(let networks), _) where networks.contains { $0.prefixLength == 0 }:
       setting.warn("lets every client pretend to have any address; name the load balancers alone")
     default: break

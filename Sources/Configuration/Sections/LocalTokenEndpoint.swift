@@ -67,7 +67,7 @@ extension Format<LocalTokenEndpoint> {
         return .path(text)
       }
       let match = try Format<Match>.match.read(text)
-      guard !match.isWildcard else { throw Refusal("a wildcard can only stand in match; write the host out") }
+      guard !match.isWildcard else { throw Refusal("a wildcard is only allowed in match; write the host out") }
       guard !match.path.isEmpty else { throw Refusal("the path is missing") }
       return .host(match)
     }

@@ -89,13 +89,13 @@ extension Format<Int> {
   static var replayBuffer: Self { .size(0...64 * 1024) }
 }
 
-/// To which protocols the connections of a route may change, when a request asks for that (Upgrade) and the upstream agrees.
+/// The protocols that connections of a route may change to, when a request has Upgrade and the upstream agrees.
 public enum UpgradeRules: Sendable, Equatable {
   /// To none: requests go on without the question.
   case off
   /// To all but HTTP and TLS, which the proxy speaks with each side for itself.
   case any
-  /// To these, in small letters; one without a version stands for every version.
+  /// To these, in small letters; one without a version matches every version.
   case listed([String])
 
   /// Whether that may be offered: a name, or a name and a version.
@@ -172,9 +172,9 @@ public enum BrowserRequests: String, Sendable, CaseIterable {
 public enum LinkRewriting: String, Sendable, CaseIterable {
   /// Those of clients that were given the proxy as a base URL. To others the upstream has the name that they use.
   case auto
-  /// Everybody's.
+  /// Those of all responses.
   case on
-  /// Nobody's.
+  /// None.
   case off
 }
 

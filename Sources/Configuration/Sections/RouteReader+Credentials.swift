@@ -62,7 +62,7 @@ extension RouteReader {
 
   private func isUsable(_ name: String, _ setting: Setting) -> Bool {
     guard name != CredentialsTable.none else {
-      setting.complain("must name credentials: a route has a token for everybody, or for nobody")
+      setting.complain("must name credentials: a route adds a token to all its requests, or to none")
       return false
     }
     return isDefined(name, setting)

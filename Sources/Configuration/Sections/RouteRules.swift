@@ -19,7 +19,7 @@ public struct RouteRules: Sendable, Hashable {
 }
 
 extension Setting {
-  /// The value of a list in which nothing stands twice, or of one value that stands for a list of one; nil after a
+  /// The values of a list without duplicates, or a single value, read as a list of one; nil after a
   /// problem was noted.
   func distinct<Value: Hashable>(_ format: Format<Value>) -> [Value]? {
     guard let items = items(format.expected) else { return nil }
@@ -54,8 +54,8 @@ extension Format<IPNetwork> {
       let address = try address(text[..<slash])
       guard let length = wholeNumber(text[text.index(after: slash)...]),
         let network = IPNetwork(address, prefixLength: length)
-      else { throw Refusal("behind the slash stands a number of bits, 32 at most, or 128 with IPv6") }
-      // The bits behind the prefix mean nothing: whoever wrote some meant another range, or one address.
+      else { throw Refusal("after the slash comes a number of bits, at most 32, or 128 with IPv6") }
+      // Bits after the prefix mean nothing: where some are set, another range or a single address was meant.
       guard network.address == address.unmapped || network.address == address else {
         throw Refusal("that range is \(network), and the address alone \(address.text)")
       }

@@ -1,7 +1,7 @@
 internal import Encodings
 public import Secrets
 
-/// What a token request carries beyond what the standard asks for.
+/// What a token request carries beyond what the standard requires.
 public struct TokenRequestAdditions: Sendable {
   /// Form fields by name.
   public var parameters: [String: String] = [:]

@@ -45,7 +45,7 @@ struct HostName: Hashable {
       throw Refusal("write an international name in its ASCII form, which begins with xn--")
     }
     guard !written.contains("%") else { throw Refusal("a host must not be percent-encoded") }
-    guard !written.contains("*") else { throw Refusal("a wildcard can only stand in match; write the host out") }
+    guard !written.contains("*") else { throw Refusal("a wildcard is only allowed in match; write the host out") }
     let name = (written.hasSuffix(".") ? String(written.dropLast()) : String(written)).lowercased()
     let labels = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
     guard name.utf8.count <= 253, labels.allSatisfy(Self.isLabel) else {
@@ -68,7 +68,7 @@ struct HostName: Hashable {
   var isLoopback: Bool { address?.isLoopback ?? (text == "localhost") }
 }
 
-/// `host` as it stands in front of a port: IPv6 addresses get brackets.
+/// `host` as it is written in front of a port: IPv6 addresses get brackets.
 func bracketed(_ host: String) -> String {
   host.contains(":") ? "[\(host)]" : host
 }

@@ -7,9 +7,9 @@ struct SyntaxProblem: Error, Hashable {
 }
 
 extension SyntaxProblem {
-  /// What libyaml complains about, in words for somebody who knows proxy.conf and not YAML's grammar.
+  /// What libyaml complains about, in words for readers who know proxy.conf but not YAML's grammar.
   ///
-  /// Nothing of the file is quoted but a single special character: what cannot be parsed may well be a secret.
+  /// Quotes nothing from the file except a single special character: text that cannot be parsed may be a secret.
   /// - Parameters:
   ///   - complaint: libyaml's problem.
   ///   - mark: Where libyaml noticed it.
@@ -64,7 +64,7 @@ extension SyntaxProblem {
   /// What is said of a `---` or `...` with something behind it.
   static let secondDocument = "proxy.conf is one document; remove the line above that consists of \"---\" or \"...\""
 
-  /// Whether an IPv6 address stands in brackets, without quotes: YAML takes the brackets for a list.
+  /// Whether an IPv6 address is in brackets, without quotes: YAML takes the brackets for a list.
   private static func holdsBareIPv6(_ line: String) -> Bool {
     guard let open = line.firstIndex(of: "["), !line[..<open].contains(where: { "\"'#".contains($0) }) else {
       return false
@@ -79,7 +79,7 @@ enum SourceText {
   /// The most bytes that proxy.conf may have.
   static let sizeLimit = 1024 * 1024
 
-  /// Refuses what is no plain UTF-8 text with LF line ends: each would be read by somebody as something else.
+  /// Rejects all but plain UTF-8 text with LF line ends: programs read anything else in different ways.
   static func check(_ bytes: [UInt8]) throws(SyntaxProblem) {
     guard bytes.count <= sizeLimit else {
       throw SyntaxProblem(mark: nil, message: "the file is larger than 1 MB, which is no configuration")

@@ -37,7 +37,7 @@ struct Mark: Hashable, Comparable {
   // Both are owned by this object: libyaml reads the copied input for as long as the parser lives.
   private let parser: UnsafeMutablePointer<yaml_parser_t>
   private let input: UnsafeMutableBufferPointer<UInt8>
-  // libyaml ends every file with a line end of its own, and then points at a line that nobody sees.
+  // libyaml adds a line end to every file, and then points at a line that is not in the file.
   private let end: Mark
 
   /// A reader of `bytes`, which must have passed ``SourceText/check(_:)``.

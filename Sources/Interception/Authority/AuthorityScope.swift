@@ -24,7 +24,7 @@ public struct AuthorityScope: Hashable, Sendable {
   /// Whether it has no host at all.
   public var isEmpty: Bool { names.isEmpty && addresses.isEmpty }
 
-  /// A domain below which nobody has a host (RFC 6761): what is permitted where no name is, since a kind of name of which
+  /// A domain without hosts (RFC 6761). It is what is permitted where no name is, because a kind of name of which
   /// nothing is said is not constrained at all, and not every verifier knows the empty name.
   static let noName = "invalid"
 

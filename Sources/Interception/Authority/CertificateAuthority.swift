@@ -2,7 +2,7 @@ internal import COpenSSL
 public import Cryptography
 public import Secrets
 
-/// Whoever signs the certificates that are shown to clients in place of those of the servers that they ask for.
+/// Signs the certificates that clients are shown in place of those of the servers that they request.
 public final class CertificateAuthority: Sendable {
   /// Its certificate, then those between it and a root, and the root if that is there.
   public let certificates: [Certificate]
@@ -24,7 +24,7 @@ public final class CertificateAuthority: Sendable {
   /// All of its certificates in PEM form, its own first.
   public var pem: String { certificates.map(\.pem).joined() }
 
-  /// What a server shows behind its own certificate: everything up to the root, which whoever trusts it has.
+  /// What a server shows behind its own certificate: everything up to the root, which clients that trust it have.
   var intermediates: [Certificate] { certificates.filter { !$0.isSelfIssued } }
 
   /// The root that clients have to trust; nil where it is elsewhere.
@@ -40,10 +40,10 @@ public final class CertificateAuthority: Sendable {
   /// Clients that heed the rules of browsers take no certificate for longer than 398 days.
   private static let longestLeaf: Int64 = 397 * 86_400
 
-  /// A new authority with a key of its own, and the root above it, whose key nobody has any more.
+  /// A new authority with a key of its own, and the root above it, whose key no longer exists.
   ///
-  /// Clients take the name constraints of a root for theirs to choose, and Java's do not heed them: only those of a
-  /// certificate below it bind everybody.
+  /// Clients may ignore the name constraints of a root, and Java's do. Only those of a
+  /// certificate below it bind all clients.
   ///
   /// - Parameters:
   ///   - name: What its certificates are called after, such as `web1, 2026-11-27`; at most 40 characters count.

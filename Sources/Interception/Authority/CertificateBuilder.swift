@@ -4,7 +4,7 @@ internal import Glibc
 
 /// A certificate that is being written, up to its signature.
 struct CertificateBuilder: ~Copyable {
-  // Nobody else has it before it is signed.
+  // No other code refers to it before it is signed.
   private let certificate: Certificate
 
   /// A certificate for `key` that is valid from `notBefore` to `notAfter`, in seconds since 1970, with a random serial number.

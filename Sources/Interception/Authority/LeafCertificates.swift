@@ -4,8 +4,8 @@ internal import Locks
 
 /// The certificates that are shown for hosts, each made when its host is first asked for, kept in memory and made anew in time.
 ///
-/// All have one key, which is made with this object and never leaves the process: a key for each of them would be reached
-/// by whoever reaches this one, and would cost every first handshake the time for making it.
+/// All have one key, which is made with this object and never leaves the process: an attacker who reaches this one
+/// would reach a key for each of them as well, and making it would cost time in every first handshake.
 public final class LeafCertificates: Sendable {
   private struct Leaf {
     let context: TLSServerContext
@@ -85,7 +85,7 @@ public final class LeafCertificates: Sendable {
     let leaf = try make(host, authority, now)
     state.withLock { state in
       state.issued += 1
-      // Somebody may have put another authority in its place meanwhile.
+      // Another authority may have replaced it meanwhile.
       guard state.authority === authority else { return }
       state.uses += 1
       state.leaves[host] = leaf
@@ -155,10 +155,10 @@ public enum LeafError: Error, Hashable, CustomStringConvertible {
 public enum CertifiedHost: Hashable, Sendable {
   /// A host name in lower case without a dot at its end.
   case name(String)
-  /// An address that stands in the URL itself.
+  /// An address that is in the URL itself.
   case address(IPAddress)
 
-  /// The host in `text`, in which IPv6 has no brackets; nil for what can stand in no certificate.
+  /// The host in `text`, in which IPv6 has no brackets; nil for what cannot be in a certificate.
   public init?(_ text: String) {
     if let address = IPAddress(text) {
       self = .address(address)

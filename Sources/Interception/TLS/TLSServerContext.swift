@@ -12,7 +12,7 @@ internal import SecureStreams
   ///
   /// - Parameter clients: whether clients have to show certificates, and whose.
   /// - Parameter pausesAtHello: whether handshakes end once with ``TLSStream/HandshakeStep/hello``, so that another context can
-  ///   be chosen by the name that the client asks for.
+  ///   be chosen by the name that the client sends (SNI).
   public init(
     _ identity: TLSIdentity, clients: ClientVerification? = nil, pausesAtHello: Bool = false
   ) throws(TLSContextError) {

@@ -13,7 +13,7 @@ public import SystemPackage
     case done
     /// Nothing can be done before the next ``Readiness``.
     case wouldBlock
-    /// The client's first message is there, and the context may be changed; only where the context asks for it, and once.
+    /// The client's first message is there, and the context may be changed; once, and only if the context wants it.
     case hello
     /// It failed, and the client has been sent an alert.
     case failed(TLSFailure)

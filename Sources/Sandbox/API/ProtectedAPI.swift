@@ -48,7 +48,7 @@ struct ProtectedAPI: Sendable {
   }
 }
 
-/// What the API received, for whoever wants to see what the proxy makes of a request.
+/// What the API received, to show what the proxy makes of a request.
 struct Echo: Encodable {
   private struct Field: Encodable {
     let name: String

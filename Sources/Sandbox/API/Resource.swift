@@ -5,7 +5,7 @@ internal import Locks
 struct Resource {
   /// The audience that tokens for it must have.
   let audience: String
-  /// The scope that each method asks for.
+  /// The scope that each method requires.
   let scopes: [String: String]
   /// What is answered to those who may.
   let answer: (ServiceRequest) -> ServiceResponse
@@ -60,7 +60,7 @@ struct Resource {
   }
 }
 
-/// What was asked of a sandbox, for whoever wants to know afterwards.
+/// The requests that a sandbox received, to check afterwards.
 final class Journal: Sendable {
   /// The counters of `GET /sandbox/stats`.
   struct Counters: Encodable, Equatable {

@@ -37,7 +37,7 @@ struct Form: Equatable {
     values[name].flatMap { $0.isEmpty ? nil : $0 }
   }
 
-  /// The text that `encoded` stands for.
+  /// The decoded text of `encoded`.
   static func decode(_ encoded: some Sequence<UInt8>) throws(Fault) -> String {
     guard let bytes = PercentEncoding.decode(encoded, plusIsSpace: true),
       let text = String(validating: bytes, as: UTF8.self)

@@ -74,7 +74,7 @@ struct TokenEndpoint: Sendable {
   }
 
   private func answer(to refusal: TokenRefusal, usedBasic: Bool) -> ServiceResponse {
-    // RFC 6749 5.2: whoever tried with the Authorization field is told how that is done.
+    // RFC 6749 section 5.2: a client that used the Authorization field gets a challenge.
     let challenge = [ServiceField("WWW-Authenticate", #"Basic realm="sandbox", charset="UTF-8""#)]
     let isChallenged = refusal.code == .invalidClient && usedBasic
     return .error(
@@ -128,7 +128,7 @@ struct ClientCredentials: Equatable {
     }
   }
 
-  /// Name and password of RFC 7617, each in the form encoding that RFC 6749 asks for.
+  /// Name and password of RFC 7617, each in the form encoding that RFC 6749 requires.
   private static func basic(_ value: String) -> (String, String)? {
     let parts = value.split(separator: " ", maxSplits: 1)
     guard parts.count == 2, parts[0].lowercased() == "basic" else { return nil }

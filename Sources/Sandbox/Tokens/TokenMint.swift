@@ -51,7 +51,7 @@ struct TokenMint: Sendable {
   }
 
   private static func value<Value: Decodable>(_ part: Substring) -> Value? {
-    // Whatever is wrong with it, the token is malformed; what exactly would help nobody but a forger.
+    // Whatever is wrong with it, the token is malformed; details would only help a forger.
     Base64.url.decode(part).flatMap { try? JSONDecoder().decode(Value.self, from: Data($0)) }
   }
 

@@ -88,7 +88,7 @@ struct MetricFamily: Sendable {
     case histogram(upperBounds: [Double])
   }
 
-  /// One part of a series: what somebody registered.
+  /// One part of a series, as registered by one component.
   enum Shard: Sendable {
     case counter(Counter)
     case gauge(Gauge)
@@ -102,7 +102,7 @@ struct MetricFamily: Sendable {
   /// The shards of every series, by the series' labels as they are exposed, without braces.
   var series: [String: [Shard]] = [:]
 
-  /// Adds a shard to the series with these labels. Whoever registers a name again has to say the same of it.
+  /// Adds a shard to the series with these labels. Registering a name again requires the same kind and help.
   mutating func add(_ shard: Shard, to identity: String, kind: Kind, help: String) {
     precondition(self.kind == kind && self.help == help, "\(name) is registered as something else already")
     series[identity, default: []].append(shard)
