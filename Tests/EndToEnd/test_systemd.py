@@ -122,7 +122,7 @@ def test_what_is_wrong_is_said(binary, tmp_path, listen, sockets, environment, m
 
 def test_allow_is_not_for_unix_sockets(binary, tmp_path):
     listen = '{ address: "systemd", allow: 127.0.0.1 }'
-    assert "systemd: app, which systemd passed, is a Unix socket, where nobody has an address" in refusal(
+    assert "systemd: app, which systemd passed, is a Unix socket, where clients have no address" in refusal(
         binary, tmp_path, listen, f"app=stream={tmp_path}/app.sock")
 
 

@@ -51,7 +51,7 @@ extension ClientConnection {
         fitInput()
         await wakeup.wait()
       case .endOfStream, .failed:
-        // Whoever only looks whether somebody listens sends nothing at all.
+        // A client that only checks whether the port is open sends nothing.
         if input != nil { worker.noteProxyHeader(of: peer, "the connection ended in the middle of the header") }
         return false
       }
@@ -97,8 +97,8 @@ extension ClientConnection {
     }
   }
 
-  /// Waits for the first byte. Whoever sends none for as long as a handshake may take, or connects only to see whether
-  /// somebody listens, makes no mistake.
+  /// Waits for the first byte. It is no error if a client sends none for as long as a handshake may take, or connects
+  /// only to check whether the port is open.
   private func hasBegun() async -> Bool {
     while input == nil {
       switch receiveLittle() {

@@ -7,7 +7,7 @@ internal import Upstream
 /// How many requests of a route are under way at once: one queue for the whole process, since the limit is the API's.
 ///
 /// The pools of upstream connections cannot do this: each event loop has its own share of them, idle connections count
-/// there, and whoever waits does so on one loop while another has room. The lock is held for a few instructions.
+/// there, and a request would wait on one loop while another has room. The lock is held for a few instructions.
 final class ConcurrencyLimit: Sendable {
   /// The longest that a request waits.
   let longestWait: Duration
@@ -102,9 +102,9 @@ final class PlaceWaiter: @unchecked Sendable {
 /// A number of places, who waits for one, and who is next. A value, without lock or clock.
 ///
 /// Where clients are told apart, one may take a part of the places only, and the next free one goes to the client that has
-/// fewest; otherwise it goes to whoever has waited longest.
+/// fewest; otherwise it goes to the request that has waited longest.
 struct PlaceQueue<Waiter: AnyObject> {
-  /// What whoever comes has to do.
+  /// What a new request has to do.
   enum Arrival {
     case goesOn
     /// It waits. Where as many waited as may, another one gave way to it, and waits no more.
@@ -165,7 +165,7 @@ struct PlaceQueue<Waiter: AnyObject> {
 
   /// A request of `client` leaves its place: it goes to the waiter that is returned, or is free again.
   mutating func leave(_ client: ClientKey = .anyone) -> Waiter? {
-    precondition(taken > 0, "nobody leaves a place that nobody has")
+    precondition(taken > 0, "a place that is not taken cannot be left")
     note(client, -1)
     if let next = lines.next(held: held) {
       note(next.client, 1)

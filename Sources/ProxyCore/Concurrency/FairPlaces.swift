@@ -36,8 +36,8 @@ struct FairPlaces<Client: Hashable, Waiter: AnyObject> {
     self.places = places
   }
 
-  /// Takes a place for `client`; false where it has to wait. Nobody who waits is overtaken: a client that waits for another
-  /// place does not get one this way either.
+  /// Takes a place for `client`; false where it has to wait. A waiting client is never overtaken: a client that waits
+  /// for another place does not get one this way either.
   mutating func enter(_ client: Client) -> Bool {
     var party = known(client)
     guard mayEnter(party) else { return false }
@@ -64,8 +64,8 @@ struct FairPlaces<Client: Hashable, Waiter: AnyObject> {
     keep(party, of: client)
   }
 
-  /// Takes a place for one who waits, and returns it; nil where nobody may have one. To be repeated until then, after each
-  /// ``leave(_:)``.
+  /// Takes a place for a waiter, and returns the waiter; nil where none may have one. To be repeated until then, after
+  /// each ``leave(_:)``.
   mutating func next() -> Waiter? {
     guard waiting > 0 else { return nil }
     // As many comparisons as there are clients that wait or have a place: far less work than what the places are for.

@@ -38,9 +38,9 @@ enum CallerRefusal {
 
   /// It came without user and password, and with them it might be served.
   case passwordNeeded(Place)
-  /// Its user and password are those of nobody.
+  /// Its user and password match no caller.
   case passwordWrong(Place)
-  /// Nobody knows who sent it, and the client cannot be asked, or could not say.
+  /// The caller is unknown, and the client cannot be challenged, or could not answer.
   case unknown(Place, Way)
   /// It is known who sent it, and that is not one who is served.
   case notAdmitted(caller: String, Place)

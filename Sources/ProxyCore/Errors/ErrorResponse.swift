@@ -21,7 +21,7 @@ struct ErrorAnswer {
 
 /// A complete HTTP/1.1 response that tells a client why its request failed.
 struct ErrorResponse {
-  /// The value of Allow: what is served of the methods that everybody knows.
+  /// The value of Allow: the standard methods that are served.
   static let servedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
   // RFC 7617, section 2.1: user and password are UTF-8.

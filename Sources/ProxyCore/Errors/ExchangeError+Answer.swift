@@ -3,7 +3,7 @@ internal import Tokens
 internal import Upstream
 
 extension ExchangeError {
-  /// The answer for the client; nil when there is nobody to answer, or an answer has begun already.
+  /// The response for the client; nil when the client is gone, or a response has begun already.
   var answer: ErrorAnswer? {
     switch self {
     case .clientGone, .clientTLS, .proxyHeader, .responseIncomplete, .tunnelBroken, .tunnelIdle: nil
@@ -54,7 +54,7 @@ extension ExchangeError {
       ErrorAnswer(
         status: 403, title: "The path leads out of the route",
         detail: "Its dot segments leave what the route \(route.name) covers.",
-        hint: "Ask for the path without \"..\".", proxyStatus: "http_request_denied",
+        hint: "Request the path without \"..\".", proxyStatus: "http_request_denied",
         proxyStatusDetails: "dot segments leave the route")
     case .connectMethod(let method):
       ErrorAnswer(
@@ -109,7 +109,7 @@ extension ExchangeError {
       ErrorAnswer(
         status: 502, title: "The upstream spoke before it was asked",
         detail: "\(route.destination.name) sent bytes on a new connection before the request; they answer nothing.",
-        hint: "Does it speak HTTP? Mail servers and databases greet whoever connects. The request was not sent.",
+        hint: "Does it speak HTTP? Mail servers and databases send first. The request was not sent.",
         proxyStatus: "http_protocol_error", proxyStatusDetails: "bytes before the request")
     case .upstreamTimeout(let route):
       ErrorAnswer(
@@ -170,7 +170,7 @@ extension ExchangeError {
         ? "To allow it, add this line under routes, with the API's own identifier as audience: \(routeLine(target)) "
           + "With several credentials, add \"credentials: NAME\"; with none, write \"credentials: none\" in place of the "
           + "audience; where the API is at another address, \"forward_to: URL\"."
-        : "To allow it, add a match to a route that begins with \(target) and takes this path, or ask for one that has a route.",
+        : "To allow it, add a match to a route that begins with \(target) and takes this path, or use a path with a route.",
       proxyStatus: "http_request_denied", proxyStatusDetails: "no route")
   }
 

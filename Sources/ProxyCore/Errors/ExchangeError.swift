@@ -38,7 +38,7 @@ indirect enum ExchangeError: Error {
   case connectMethod(String)
   /// There is no tunnel where one was asked for, or only a tunnel where something else was.
   case tunnel(TunnelRefusal)
-  /// TRACE would show the token to whoever asked for it.
+  /// TRACE would show the token to the client.
   case traceMethod
   /// proxy.conf says who may use what, and not this client, or not this.
   case denied(PolicyRefusal)

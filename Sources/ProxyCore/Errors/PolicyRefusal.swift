@@ -117,7 +117,7 @@ enum PolicyRefusal {
         detail:
           "\(field) names a path that the route \(route.name) does not forward in every reading, or one too long to compare.",
         hint:
-          "A copy or a link may only name a path that a request to this route could have, as it would stand in a request.",
+          "A copy or a link may only name a path that a request to this route could have, written as in a request.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "copy source")
     case .overrides(.prefix, let field, let route):
       ErrorAnswer(

@@ -8,7 +8,7 @@ enum TokenRequestRefusal {
   case noGrantType
   /// A parameter is there twice.
   case repetition
-  /// It asks for another grant than that of client credentials.
+  /// It requests a grant other than client credentials.
   case grantType(String)
 
   /// Its name in the log and in metrics.
@@ -54,14 +54,14 @@ enum TokenRequestRefusal {
       ErrorAnswer(
         status: 400, title: "The proxy knows one grant only",
         detail:
-          "The request asks for \(Self.shown(grant)), and the proxy hands out placeholders for client_credentials.",
+          "The request uses \(Self.shown(grant)), but the proxy issues placeholders for client_credentials only.",
         hint: "Let the application use the client credentials grant; the proxy has the real credentials.",
         proxyStatus: "http_request_error", proxyStatusDetails: "token endpoint: unsupported_grant_type",
         oauthError: "unsupported_grant_type")
     }
   }
 
-  // What stands there may be anything, a password in the wrong place too.
+  // The value may be anything, including a password in the wrong place.
   private static func shown(_ grant: String) -> String {
     let known = ["authorization_code", "password", "refresh_token", "implicit"]
     return known.contains(grant) || grant.hasPrefix("urn:ietf:params:oauth:grant-type:") && isName(grant)

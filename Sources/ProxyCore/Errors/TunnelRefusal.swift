@@ -26,7 +26,7 @@ enum Misdirection {
 
 /// Why there is no tunnel for a CONNECT, or nothing but a tunnel for a request.
 enum TunnelRefusal {
-  /// No route names the host that CONNECT names: as it stands in a `match`, and a name for a route of its own.
+  /// No route names the host that CONNECT names: as it is written in a `match`, and a name for a route of its own.
   case unknownHost(String, routeName: String)
   /// The host has a route for requests, which a tunnel would carry past it.
   case hasRequests(host: String, ProxyRoute)

@@ -32,7 +32,7 @@ final class BodyRelay {
 
   /// What has been received and not been moved on; what remains in it at the end belongs to the next message.
   private(set) var input: ByteBuffer
-  /// Framed bytes that wait for the sink; whoever begins the relay has put the message's head there.
+  /// Framed bytes that wait for the sink; the caller that begins the relay has put the message's head there.
   private(set) var output: ByteBuffer
   private(set) var decoder = BodyDecoder(.none)
   /// Whether there is a message.

@@ -2,8 +2,8 @@ internal import Bytes
 internal import HTTPWire
 internal import Reactor
 
-/// Whether a client moves enough: it may fall behind its least rate by some time, and whoever is slower than that rate
-/// for long falls behind further and further, however short the pauses are.
+/// Whether a client is fast enough: it may fall behind its least rate by some time, and a client that is slower than
+/// that rate for long falls behind further and further, however short the pauses are.
 struct ClientPace {
   /// For how many nanoseconds longer the client was waited for than its bytes are worth.
   private(set) var behind: UInt64 = 0

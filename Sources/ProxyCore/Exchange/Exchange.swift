@@ -228,16 +228,16 @@ final class Exchange {
 
   // MARK: Waiting
 
-  /// Waits for news of either connection, for a decision of somebody else's, or for the deadline.
+  /// Waits for news of either connection, for a decision of another task, or for the deadline.
   ///
-  /// - Throws: `clientGone` when there is nobody left to serve, `overdue` when the deadline has passed.
+  /// - Throws: `clientGone` when the client has left, `overdue` when the deadline has passed.
   @inline(__always) func wait(overdue: @autoclosure () -> ExchangeError) async throws(ExchangeError) {
     try check(overdue: overdue())
     await connection.wakeup.wait()
     try check(overdue: overdue())
   }
 
-  /// Lets everybody else have their turn in the middle of something that can go on.
+  /// Lets other tasks run in the middle of work that could continue.
   ///
   /// - Throws: as ``wait(overdue:)`` does.
   func takeTurns(overdue: @autoclosure () -> ExchangeError) async throws(ExchangeError) {

@@ -140,6 +140,6 @@ struct TunnelRequest {
   var host: String
   /// Nil for CONNECT, whose target has none.
   var path: String?
-  /// What is spoken now; nil for CONNECT, with which nobody says that.
+  /// The protocol that is spoken now; nil for CONNECT, which does not name one.
   var protocols: String?
 }

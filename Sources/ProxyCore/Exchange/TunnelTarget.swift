@@ -14,7 +14,7 @@ struct TunnelTarget {
 
   var hostText: String { String(decoding: host, as: UTF8.self) }
 
-  /// As it stands in a request target or a Host field.
+  /// As it is written in a request target or a Host field.
   var authority: String { host.contains(UInt8(ascii: ":")) ? "[\(hostText)]:\(port)" : "\(hostText):\(port)" }
 
   /// Whether `authority`, which lies in `bytes`, is the same host and port; a port that is not named is the tunnel's.

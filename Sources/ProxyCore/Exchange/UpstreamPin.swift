@@ -3,9 +3,9 @@ internal import Upstream
 
 /// An upstream connection that waits for the next request of the one client that it belongs to.
 ///
-/// With NTLM, Negotiate and their like the upstream authenticates the connection. So what the client asks for next, on its
-/// own connection, must go out on the same one, and no other client's requests may. The pin ends with the client's
-/// connection, or when the upstream closes, or says something unasked.
+/// With NTLM, Negotiate and their like the upstream authenticates the connection. So the client's next requests, on its
+/// own connection, must be forwarded on the same one, and no other client's requests may. The pin ends with the
+/// client's connection, or when the upstream closes, or says something unasked.
 final class UpstreamPin: ReadinessObserver {
   /// The connections to the same upstream, among which it counts as one in use.
   let pool: UpstreamPool

@@ -12,7 +12,7 @@ struct ViaName: Sendable {
     bytes = Array(("m2m-proxy-" + String(repeating: "0", count: 8 - number.count) + number).utf8)
   }
 
-  /// Whether the name stands in `value`, in whatever case. As bytes: a client can send as much of it as a head has room for.
+  /// Whether the name occurs in `value`, in any case. As bytes: a client can send as much of it as a head has room for.
   func occurs(in value: Span<UInt8>) -> Bool {
     var index = 0
     while index + bytes.count <= value.count {

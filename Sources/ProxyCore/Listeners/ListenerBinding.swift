@@ -27,7 +27,7 @@ struct ListenerBinding {
       case .tcp(let address): try bind(address, listener)
       case .unix(let path): try bind(path, listener)
       case .systemd(let name?): try adopt(passed.take(named: name), listener)
-      // Those that have a name here are not for this one, wherever it stands in the list.
+      // Sockets that another listener names are not for this one, wherever it is in the list.
       case .systemd(nil): rest.append(listener)
       }
     }
@@ -94,10 +94,10 @@ struct ListenerBinding {
   /// Why the rules in proxy.conf do not fit the kind of socket that was passed.
   private static func misfit(_ settings: ListenerSettings, isUnix: Bool) -> String? {
     switch settings.proxyProtocol {
-    case .networks where isUnix: "a Unix socket, where nobody has an address: proxy_protocol must be on"
+    case .networks where isUnix: "a Unix socket, where clients have no address: proxy_protocol must be on"
     case .everybody where !isUnix: "a TCP socket: proxy_protocol must name the load balancers by their addresses"
     case .nobody where isUnix && settings.allow != nil:
-      "a Unix socket, where nobody has an address that allow could name; SocketMode, SocketUser and SocketGroup of the "
+      "a Unix socket, where clients have no address for allow to name; SocketMode, SocketUser and SocketGroup of the "
         + ".socket unit say who may use it"
     default: nil
     }

@@ -9,16 +9,16 @@ struct PassedSockets {
     let number: Int32
   }
 
-  /// Those that nobody has taken yet.
+  /// Those that no listener has taken yet.
   private(set) var sockets: [Socket]
-  /// Why there are none, for whoever expects some.
+  /// Why there are none, for the error if one is expected.
   private let absence: String
 
   private static let first: Int32 = 3
   private static let most = 1024
   private static let variables = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"]
 
-  /// What this process was given. The variables are taken out of its environment: they are for nobody else.
+  /// What this process was given. The variables are taken out of its environment: they are not for child processes.
   ///
   /// To be called before any descriptor is opened that could get one of these numbers.
   static func ofThisProcess() throws(StartError) -> PassedSockets {
@@ -78,7 +78,7 @@ struct PassedSockets {
     return sockets
   }
 
-  /// - Throws: that there are sockets which no listener uses: whoever connects there would wait for ever.
+  /// - Throws: if there are sockets that no listener uses: clients that connect there would wait forever.
   func checkAllAreTaken() throws(StartError) {
     guard !sockets.isEmpty else { return }
     throw StartError(

@@ -24,8 +24,8 @@ extension Exchange {
     return generation.table.tokenEndpoint(at: path).map { generation.routes[$0] }
   }
 
-  /// Answers a token request of any client with a placeholder. What it is good for is decided by the rules for the requests
-  /// that carry it, where the real token takes its place.
+  /// Answers a token request with a placeholder, for any client: what the placeholder can be used for is decided by the
+  /// rules of the requests that it will be on, where the real token takes its place.
   func answerTokenRequest(_ route: ProxyRoute) async throws(ExchangeError) {
     let form = TokenRequestForm(try await readTokenRequest(route))
     guard let grant = form.grantType else { throw .tokenRequest(.noGrantType, route) }
@@ -120,12 +120,13 @@ struct TokenRequestForm {
 /// A token that is none: what an application gets that wants to fetch one itself. On its way the real one takes its place.
 ///
 /// It has the shape of a JSON Web Token, since some libraries look into theirs for the time at which it ends. It is not
-/// signed, names no client, no audience and no scope, and is the same for everybody: docs/decisions/0009-placeholder-tokens.md.
+/// signed, names no client, no audience and no scope, and is the same for all clients:
+/// docs/decisions/0009-placeholder-tokens.md.
 struct PlaceholderToken {
   /// How many seconds it says that it is good for.
   static let lifetime: UInt64 = 3600
 
-  /// What stands in a field.
+  /// The placeholder, as in a field.
   let text: String
 
   init(secondsSince1970 now: UInt64) {

@@ -59,7 +59,7 @@ extension Exchange {
     return shown.isEmpty ? "/" : Self.shortened(shown)
   }
 
-  /// The routes of the requests inside the tunnel that `target` asks for.
+  /// The routes of the requests inside the tunnel that `target` requests.
   private func routesInside(_ target: RequestTarget, _ input: ByteBuffer) -> [ProxyRoute] {
     let (authority, port) = Self.connectTarget(target)
     let found = generation.table.routesInside(

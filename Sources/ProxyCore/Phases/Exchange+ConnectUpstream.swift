@@ -58,7 +58,7 @@ extension Exchange {
     return true
   }
 
-  /// Waits for a connection to the upstream, one that nobody has used where the request is sent again.
+  /// Waits for a connection to the upstream, a new one where the request is sent again.
   func connectUpstream(_ route: ProxyRoute) async throws(ExchangeError) {
     let pool = pool
     let metrics = worker.metrics.routes[route.index]

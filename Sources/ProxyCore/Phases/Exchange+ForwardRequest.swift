@@ -119,7 +119,7 @@ extension Exchange {
     var dropped = FieldNameSet.notForwardedInRequests
     if route.policy.forwardsAuthorization { dropped.remove(.authorization) }
     // An HTTP/1.0 client cannot be sent the 100 that this would bring, and without content there is nothing that the
-    // upstream could ask for (RFC 9110 section 10.1.1).
+    // upstream could request (RFC 9110 section 10.1.1).
     // Nor is anything to be waited for when the request is sent again with its content.
     if !head.expectsContinue || !upload.input.isEmpty { dropped.insert(.expect) }
     if request.remainingForwards != nil { dropped.insert(.maxForwards) }

@@ -21,7 +21,7 @@ extension Exchange {
 
   private func findCaller(_ callers: CallerDirectory) async throws(ExchangeError) {
     request.caller = connection.callerOfPeer
-    // What stands in a request inside a tunnel was written for somebody else.
+    // The fields of a request inside a tunnel are meant for the upstream.
     guard connection.tunnelTarget == nil, let passwords = callers.passwords,
       let field = head.first(.proxyAuthorization)
     else { return }
@@ -46,7 +46,7 @@ extension Exchange {
     guard head.fields.count(where: { $0.known == .proxyAuthorization }) == 1,
       let credentials = credentials(in: field.value)
     else { return .wrong }
-    // Nobody else has a request.
+    // A connection with a request is always counted.
     guard case .counted(let client) = connection.standing else { return .busy }
     let delivery = Delivery<PasswordVerdict>(loop: worker.loop, wakeup: connection.wakeup)
     if let verdict = passwords.check(
@@ -72,7 +72,8 @@ extension Exchange {
     throw .caller(refusal(access, place()))
   }
 
-  /// Refuses CONNECT where nothing inside the tunnel would be served: there it is too late to ask for user and password.
+  /// Refuses CONNECT where nothing inside the tunnel would be served: there it is too late to request user and
+  /// password.
   func requireCallerOfTunnel(_ routes: [ProxyRoute]) throws(ExchangeError) {
     guard let place = routes.first(where: { $0.policy.callerAccess != nil }), let access = place.policy.callerAccess
     else { return }

@@ -31,9 +31,9 @@ extension Exchange {
     outcome.ending = .keepsConnection
   }
 
-  /// What shows a certificate for `host`. One that has to be made first is made on another thread, since signing with a large
-  /// key takes milliseconds: one at a time for each loop, so that a client that asks for many hosts takes no more than that, and
-  /// others have their turn in between.
+  /// The TLS context that shows a certificate for `host`. One that has to be made first is made on another thread,
+  /// since signing with a large key takes milliseconds: one at a time for each loop, so that a client that requests
+  /// many hosts takes no more than that, and others have their turn in between.
   private func leafContext(
     for host: String, _ leaves: LeafCertificates
   ) async throws(ExchangeError) -> TLSServerContext {

@@ -59,7 +59,7 @@ extension Exchange {
     return decision
   }
 
-  // A target without a path asks for the root, and "OPTIONS *" for no path at all.
+  // A target without a path means the root, and "OPTIONS *" has no path at all.
   @_lifetime(copy bytes)
   func path(of target: RequestTarget, in bytes: Span<UInt8>) -> Span<UInt8> {
     switch target.form {
@@ -103,7 +103,7 @@ extension Exchange {
     return generation.table.nearest(to: input.readableBytes.extracting(authority.host.range))
   }
 
-  /// The host as it stands in a URL.
+  /// The host as it is written in a URL.
   func name(of authority: Authority) -> String {
     let host = text(of: authority.host)
     return authority.isIPv6Literal ? "[\(host)]" : host
@@ -191,7 +191,7 @@ extension Exchange {
   func isForThisListener(_ target: RequestTarget) -> Bool {
     let scheme = connection.certificate == nil ? RequestTarget.Scheme.http : .https
     guard target.scheme == scheme, let authority = target.authority else { return false }
-    // A Unix socket has no name that could stand in a URL: clients write the one that always means this machine.
+    // A Unix socket has no name that a URL could contain: clients write the one that always means this machine.
     if connection.peerCredentials.uid != nil { return authority.port == nil && isLocalhost(authority) }
     let endpoint = connection.passedDestination ?? connection.stream.localAddress
     guard let local = IPAddress(ofEndpoint: endpoint)?.unmapped,

@@ -22,7 +22,7 @@ extension Exchange {
     if head.methodKind == .trace { throw .traceMethod }
   }
 
-  /// Refuses what is not exactly CONNECT, and content, which nobody could tell from what is meant for the tunnel.
+  /// Rejects any method but CONNECT, and content, which could not be told from data for the tunnel.
   private func checkConnect() throws(ExchangeError) {
     let method = text(of: head.method)
     guard method == "CONNECT" else { throw .connectMethod(method) }

@@ -58,7 +58,7 @@ extension Exchange {
   private func replaceToken(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     guard let source = bearer.source, let refused = bearer.token else { return false }
     guard let current = source.current() else {
-      // Whoever of those that got 401 comes first has it fetched; the others wait with it.
+      // The first of the requests that got 401 starts the fetch; the others wait for it.
       bearer.token = try await waitForToken(source, route)
       return true
     }
@@ -68,7 +68,8 @@ extension Exchange {
     return true
   }
 
-  /// Gives back the connection of an answer that nobody will see. It serves others if the rest of the answer is here.
+  /// Gives back the connection of a response that is not forwarded. It is reused if the rest of the response has
+  /// arrived.
   private func endRefusedAttempt() {
     endUpstream(answerIsWhole: answerIsHere())
     worker.buffers.takeBack(&attempt.answerInput)
@@ -102,7 +103,7 @@ extension Exchange {
     return answerHead.status == 429 || head.methodKind.isIdempotent
   }
 
-  /// Waits for as long as the answer asks to; false where it does not say that, or asks for more than the route allows,
+  /// Waits for as long as the response says; false where it says nothing, or a longer time than the route allows,
   /// or the program begins to stop meanwhile.
   func waitOutThrottling(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     guard let throttling = route.policy.throttling, let input = attempt.answerInput,

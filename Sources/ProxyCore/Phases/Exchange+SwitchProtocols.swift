@@ -9,7 +9,8 @@ extension Exchange {
   /// Notes to which protocols the upstream may change the connection: of those that the client offers, those that the
   /// route lets through. Without any, the request goes on as an ordinary one (RFC 9110 section 7.8).
   func offerUpgrade(_ route: ProxyRoute) {
-    // Behind content nobody could tell what belongs to the new protocol; "close" says that there will be nothing behind.
+    // After content, the beginning of the new protocol could not be told; "close" says that there will be nothing
+    // behind.
     guard head.hasUpgrade, head.wantsKeepAlive, head.framing == .none || head.framing == .length(0),
       route.policy.upgrade != .off, let input = connection.input
     else { return }

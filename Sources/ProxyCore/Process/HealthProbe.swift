@@ -66,7 +66,7 @@ public enum HealthProbe {
     return .finished(line.hasPrefix("HTTP/1.1 200 ") ? .healthy : .unhealthy("it answered \(line)"))
   }
 
-  /// At least 1: no limit at all is what 0 stands for.
+  /// At least 1: 0 means no limit.
   private static func milliseconds(until deadline: Instant) -> Int32 {
     max(1, Int32(clamping: (deadline - .now) / 1_000_000))
   }

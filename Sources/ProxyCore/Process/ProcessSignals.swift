@@ -67,7 +67,8 @@ final class ProcessSignals: @unchecked Sendable {
 
   private var hasLostTerminal: Bool { hadTerminal && !Self.hasTerminal }
 
-  /// Whether the process has a controlling terminal: when that hangs up, the kernel takes it from everybody who had it.
+  /// Whether the process has a controlling terminal: when that hangs up, the kernel takes it from all processes that
+  /// had it.
   private static var hasTerminal: Bool {
     // Without O_NONBLOCK a serial line would be waited for.
     let terminal = unsafe open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
@@ -76,7 +77,7 @@ final class ProcessSignals: @unchecked Sendable {
   }
 }
 
-/// What systemd is told by a service of Type=notify (sd_notify(3)); nobody is, where nobody asked.
+/// Notifies systemd for a service of Type=notify (sd_notify(3)); does nothing where that is not requested.
 public struct ServiceManager: Sendable {
   private let path: String?
 
@@ -93,7 +94,7 @@ public struct ServiceManager: Sendable {
   public func stopping() { tell("STOPPING=1", milliseconds: 0) }
 
   private func tell(_ news: String, milliseconds: Int32) {
-    // A manager that cannot be told goes by its own timeouts; there is nothing that the proxy could do about it.
+    // A manager that cannot be told uses its own timeouts; the proxy can do nothing about it.
     if let path { unsafe _ = clinux_send_datagram(path, news, milliseconds) }
   }
 }

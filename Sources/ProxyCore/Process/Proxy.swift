@@ -108,7 +108,7 @@ public final class Proxy {
         "m2m_proxy_certificates_issued_total", help: "Certificates of intercepted hosts that were made."
       ) { Double(leafCertificates.issued) }
     }
-    registry.counter("m2m_proxy_log_lines_dropped_total", help: "Lines of output that nobody read in time.") {
+    registry.counter("m2m_proxy_log_lines_dropped_total", help: "Lines of output dropped: not read in time.") {
       Double(droppedLines())
     }
     do throws(StartError) {

@@ -7,7 +7,7 @@ internal import Telemetry
 
 /// How many lines of each kind a worker's clients may still bring about in the log, and how many suggestions.
 struct WorkerNotices {
-  /// Names of hosts that are like one that is not known: each is up to a millisecond of work, in which the loop serves nobody.
+  /// Known hosts similar to an unknown one: each search is up to a millisecond of work, which blocks the loop.
   var suggestion = NoticeBudget(lines: 4, per: .seconds(1))
   fileprivate var refusal = NoticeBudget(lines: 1, per: interval)
   fileprivate var exhaustion = NoticeBudget(lines: 1, per: interval)
