@@ -47,8 +47,8 @@ struct CallerAccessTests {
     return CallerAccess(route)
   }
 
-  @Test("are not looked at where neither rule nor credentials depend on the caller")
-  func indifferent() {
+  @Test("can be any client where neither rule nor credentials need one")
+  func everybody() {
     #expect(access(nil, .noToken) == nil && access(nil, .same(0)) == nil)
   }
 

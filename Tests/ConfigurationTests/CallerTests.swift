@@ -168,7 +168,7 @@ struct CallerTests {
       } == [true])
   }
 
-  @Test("are warned of where nobody names them, or nobody can be them")
+  @Test("that no rule names, or that no client can be, are warned of")
   func warned() throws {
     func found(_ callers: String, _ route: String, _ listen: String = "8080") throws -> [String] {
       try warnings(file(callers, route: route, listen: listen)).filter {

@@ -44,7 +44,7 @@ final class ConfigurationFileTests {
     #expect(loaded.warnings.isEmpty)
   }
 
-  @Test("warns when everybody can read the secret", arguments: [0o604, 0o404, 0o644])
+  @Test("warns when all users can read the secret", arguments: [0o604, 0o404, 0o644])
   func readable(mode: Int) throws {
     file("client_secret", "s3cret\n", mode: mode)
     file("ca.pem", "-----BEGIN CERTIFICATE-----\n")

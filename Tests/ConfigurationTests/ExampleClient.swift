@@ -1,4 +1,4 @@
-/// A key that is known to everybody (RFC 7515, A.3), and a certificate for it, of its own, that is valid until 2125.
+/// A public test key (RFC 7515, A.3), and a self-signed certificate for it that is valid until 2125.
 enum ExampleClient {
   static let key = """
     -----BEGIN PRIVATE KEY-----

@@ -68,7 +68,7 @@ struct InterceptionTests {
         == ["3:73: routes[0].tunnel is intercept, and there is no match: CONNECT names a host, which a mount has not"])
   }
 
-  @Test("nobody needs it where no route says intercept")
+  @Test("is not needed where no route says intercept")
   func unused() throws {
     #expect(
       try warnings(text("match: a.example, audience: x")) == [

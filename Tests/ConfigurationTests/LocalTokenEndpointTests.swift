@@ -86,7 +86,7 @@ import Testing
       ])
   }
 
-  @Test("of a route that intercepts is intercepted as well, and nobody's blind tunnel")
+  @Test("of a route that intercepts is intercepted as well, and never a blind tunnel")
   func intercepted() throws {
     func text(_ tunnel: String) -> String {
       """

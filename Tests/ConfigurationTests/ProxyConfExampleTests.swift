@@ -93,7 +93,7 @@ struct ProxyConfExampleTests {
 
   @Test("names every setting there is, and so does docs/configuration.md")
   func complete() throws {
-    // What a section knows is told to whoever writes something it does not know.
+    // The message about an unknown setting lists the settings that a section knows.
     let probe = """
       zzzzzzzz: 1
       log: { zzzzzzzz: 1 }

@@ -33,7 +33,7 @@ struct TokenStoreProblemTests {
     #expect(present.tokenStore?.key == Secret(key))
   }
 
-  @Test("a directory that others can enter, or that cannot be used, is a problem that says what mends it")
+  @Test("a directory that others can enter, or that cannot be used, is a problem that says how to fix it")
   func unfit() throws {
     try make(directory, mode: 0o755)
     defer { try? FileManager.default.removeItem(atPath: directory) }

@@ -25,7 +25,7 @@ struct WarningTests {
     #expect(try warnings(faultless + example.text + "\n") == example.expected)
   }
 
-  @Test("is given for a secret in the file, for a token sent in the clear and for credentials that nobody uses")
+  @Test("is given for a secret in the file, for a token sent in the clear and for credentials that no route uses")
   func others() throws {
     let text = """
       credentials:

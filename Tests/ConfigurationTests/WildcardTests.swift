@@ -119,7 +119,7 @@ struct WildcardTests {
     #expect(problems(route(settings)) == [expected])
   }
 
-  @Test("stands in match only")
+  @Test("is allowed in match only")
   func elsewhere() {
     let found = problems(route("match: a, forward_to: 'https://*.example.com'"))
     #expect(found.count == 1)

@@ -1,4 +1,4 @@
-/// Private keys in PEM form, known to everybody: for tests alone.
+/// Private keys in PEM form. They are public: for tests only.
 enum ExampleKey {
   /// The key of RFC 7515, appendix A.2, as PKCS #8.
   static let rsa = """

@@ -34,7 +34,7 @@ struct PasswordHashTests {
     #expect(try PasswordHash.make(of: Secret("x")).cost == .usual)
   }
 
-  @Test("of nobody match nothing")
+  @Test("for unknown users match nothing")
   func nobody() throws {
     let cost = try #require(ScryptCost(logN: 10, r: 8, p: 1))
     let hash = try PasswordHash.ofNobody(cost: cost)

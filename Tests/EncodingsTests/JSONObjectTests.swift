@@ -91,7 +91,7 @@ struct JSONObjectTests {
     #expect(object["missing"] == nil)
   }
 
-  @Test("escapes become the bytes they stand for")
+  @Test("escapes are decoded")
   func escapes() {
     var bytes: [UInt8] = []
     let text = Array(#"a\"\\\/\b\f\n\r\t\u00e9\u20ac\ud83d\ude00\ud800x\udc00\ud83d\u0041"#.utf8)

@@ -92,7 +92,7 @@ def tls_context(authority) -> ssl.SSLContext:
 
 @pytest.fixture
 def refusing_port():
-    """A port that refuses connections during the test: it is taken, and nobody listens on it."""
+    """A port that refuses connections during the test: it is bound, but has no listener."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]

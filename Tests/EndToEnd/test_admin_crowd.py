@@ -83,7 +83,7 @@ def test_heads_that_do_not_end_give_way(start_proxy, origin, size):
 
 @pytest.mark.parametrize("size", CROWDS)
 def test_readers_that_do_not_read_give_way(start_proxy, origin, size):
-    """Each asks for the metrics of many routes over and over, and takes nothing of them."""
+    """Each requests the metrics of many routes over and over, and reads nothing of them."""
     routes = [{"forward_to": origin.url, "name": f"route-{number}", "match": f"h{number}.internal", "mount": f"/h{number}"}
               for number in range(100)]
     proxy = start_proxy(*routes, loops=1)

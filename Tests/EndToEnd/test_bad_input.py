@@ -10,7 +10,7 @@ from harness.wire import Incomplete
 
 
 def refused(proxy, origin, request: bytes, *statuses: int):
-    """The problem body of the answer, after which the connection has to end: nobody knows what comes next on it."""
+    """The problem body of the response, after which the connection must end: what follows on it is unknown."""
     client = proxy.connect()
     client.send(request)
     answer = client.answer()
@@ -169,4 +169,4 @@ def test_a_refused_request_with_a_body_does_not_confuse_the_next(proxy):
         if not client.reader.at_end():
             assert client.answer().status == 200
     except (BrokenPipeError, ConnectionResetError):
-        pass  # Closing instead of reading what nobody wants is as good.
+        pass  # Closing instead of reading unwanted bytes is as good.

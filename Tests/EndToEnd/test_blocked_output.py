@@ -1,4 +1,4 @@
-"""Output that nobody reads: requests go on, and the end of the program does not wait for it."""
+"""Output that is not read: requests go on, and the end of the program does not wait for it."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def held(origin):
 
 @pytest.fixture(params=KINDS, ids=lambda kind: f"{kind[0]}, {' and '.join(kind[1])} full")
 def blocked(request, start_proxy, origin):
-    """A proxy with output that nobody reads. It has one loop, which does everything."""
+    """A proxy whose output is not read. It has one loop, which does everything."""
     kind, stopped = request.param
     proxy = start_proxy({"forward_to": origin.url}, output=kind, loops=1)
     for name in stopped:
@@ -47,7 +47,7 @@ def blocked(request, start_proxy, origin):
 
 
 def begin_to_stop(proxy) -> None:
-    """SIGTERM, until it is seen to be heeded: not in the output, which nobody reads."""
+    """SIGTERM, until its effect is seen: not in the output, which is not read."""
     proxy.signal(signal.SIGTERM)
 
     def drains():
@@ -74,7 +74,7 @@ def test_requests_are_served_and_the_drain_ends(blocked, origin, held):
     assert waiting.send(b"\r\n").answer().status == 200
     held.set()
     assert long.answer().body == b"finished"
-    # Within 2 s after that; nobody waits for the timeout of the drain, which is 30 s.
+    # Within 2 s after that, not after the timeout of the drain, which is 30 s.
     assert blocked.wait() == 0
 
 

@@ -243,7 +243,7 @@ def test_each_caller_has_its_own_tokens(start_proxy, origin, callers, passwords,
         assert bearer(origin) == b"Bearer " + authlib.tokens[0].encode()
         assert client.exchange(get(URL, basic("erp", passwords["erp"]))).status == 200
         assert bearer(origin) == b"Bearer " + second_authlib.tokens[0].encode()
-    # Without others nobody else is served.
+    # Without `default`, no other client is served.
     assert client.exchange(get(URL)).status == 407
     assert client.exchange(get("/api/x")).status == 403
     assert (len(authlib.tokens), len(second_authlib.tokens)) == (1, 1)
@@ -457,7 +457,7 @@ def test_a_host_may_have_routes_for_callers_and_others(start_proxy, origin, call
     result = curl("--proxy", proxy.url, "--proxy-user", f"billing:{passwords['billing']}", "--cacert",
                   str(interception.file), "https://api.internal/free/x", SECURE_URL)
     assert result.stdout == "ok 200ok 200", result.stderr
-    # A password in a request inside is for somebody else.
+    # A password in a request inside is for the upstream.
     result = curl("--proxy", proxy.url, "--cacert", str(interception.file), "-H",
                   basic("billing", passwords["billing"]), SECURE_URL)
     assert result.stdout.endswith(" 403"), result.stderr
@@ -485,7 +485,7 @@ def test_java_gives_its_password_to_connect_only_where_that_is_turned_on(
 
 @pytest.fixture
 def certified(start_proxy, origin, callers, authority, tmp_path):
-    """A proxy that speaks TLS, and the clients that it asks for certificates: `certified(**callers)` gives both."""
+    """A proxy that speaks TLS and requests client certificates, and clients: `certified(**callers)` gives both."""
     clients = CertificateAuthority(tmp_path)
     own = authority.issue("listener-for-callers", "127.0.0.1")
 

@@ -77,7 +77,7 @@ def refusal(command, verb: str = "check", **options) -> str:
 
 
 def own_authority(directory, *, name="own CA", days=100, ca=True, key=None, issuer=None):
-    """An authority of somebody's own in the files that proxy.conf names; `issuer` is a certificate and its key."""
+    """The operator's own authority in the files that proxy.conf names; `issuer` is a certificate and its key."""
     key = key or ec.generate_private_key(ec.SECP256R1())
     now = datetime.datetime.now(datetime.timezone.utc)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -296,7 +296,7 @@ def pem(certificate) -> bytes:
 
 
 def mallory(directory, made):
-    """A root of somebody else's, and a certificate by which it vouches for the key of our authority."""
+    """A foreign root, and a certificate by which it vouches for the key of our authority."""
     root, key = own_authority(directory / "mallory", name="mallory")
     ours = certificates(made)[0]
     now = datetime.datetime.now(datetime.timezone.utc)
@@ -325,7 +325,7 @@ def test_no_root_is_handed_out_that_is_not_the_authoritys(command, made, tmp_pat
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_a_certificate_that_others_can_change_is_trusted_by_nobody(command, made, tmp_path, two_roots, arguments):
-    # A chain with nothing wrong in it, which whoever can write the file can make.
+    # A valid chain, which a user who can write the file can make.
     vouching, root = mallory(tmp_path, made)
     certificate = made / "ca.pem"
     certificate.write_bytes(pem(vouching) + pem(root))
@@ -567,7 +567,7 @@ def test_java_accepts_it_with_the_root_in_its_keystore(intercepting, tmp_path):
 
 
 def server_context(directory, host) -> ssl.SSLContext:
-    """What shows a certificate for `host` that whoever has the key of the authority made by himself."""
+    """A server with a certificate for `host` that an attacker with the key of the authority made."""
     issuer = certificates(directory)[0]
     authority_key = serialization.load_pem_private_key((directory / "ca.key").read_bytes(), None)
     key = ec.generate_private_key(ec.SECP256R1())

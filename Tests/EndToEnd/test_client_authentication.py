@@ -26,7 +26,7 @@ def public_pem(key) -> str:
 
 @pytest.fixture
 def key_file(tmp_path):
-    """Writes a private key, in one step and for nobody else to read."""
+    """Writes a private key, in one step and unreadable for other users."""
     def write(key, encryption=serialization.NoEncryption()):
         new, path = tmp_path / "client.key.new", tmp_path / "client.key"
         new.write_text(pem(key, encryption))

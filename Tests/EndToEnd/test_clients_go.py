@@ -15,7 +15,7 @@ CACHE = Path(__file__).parents[2] / ".build/go"
 @pytest.fixture(scope="session")
 def program(tmp_path_factory):
     binary = tmp_path_factory.mktemp("go") / "fetch"
-    # Without cgo, which asks for gcc; that is compiled once, and kept.
+    # Without cgo, which needs gcc; that is compiled once, and kept.
     build = clean_environment(CGO_ENABLED="0", GOCACHE=str(CACHE), GOFLAGS="-mod=mod", GOPROXY="off", GO111MODULE="on")
     result = run(["go", "build", "-o", str(binary), str(SOURCE)], env=build)
     assert result.returncode == 0, result.stderr

@@ -33,7 +33,7 @@ def test_node_with_an_agent_for_proxies(recipe, node, variables, way):
     output = recipe.run(*node(way, *BOTH), **variables)
     recipe.expect_output(output, *EXCHANGES)
     tunnels = [line for line in recipe.proxy.requests_logged(4) if line["method"] == "CONNECT"]
-    # fetch asks for one for http URLs too.
+    # fetch requests one for http URLs too.
     assert len(tunnels) >= {"agent": 1, "fetch": 2}[way]
 
 

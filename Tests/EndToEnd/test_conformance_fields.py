@@ -118,9 +118,9 @@ for name, sent, has, keeps in [
     add(name, "Upgrade is written anew, without HTTP and TLS, or left out (RFC 9110 section 7.8). What comes behind such a "
         "request before its answer is no request (RFC 9931; see test_upgrade.py).", fields(*sent),
         Forwarded(has=tuple(has), lacks=() if has else (b"upgrade",), keeps=keeps))
-add("Upgrade with content", "Nobody could tell where the content ends and the new protocol begins: Upgrade is left out.",
+add("Upgrade with content", "The end of the content could not be told from the new protocol: Upgrade is left out.",
     post(*ASKED, b"Content-Length: 3", body=b"abc"), posted(b"abc", "length", lacks=(b"upgrade",), keeps=None), "POST")
-add("Upgrade with chunks", "Nobody could tell where the content ends and the new protocol begins: Upgrade is left out.",
+add("Upgrade with chunks", "The end of the content could not be told from the new protocol: Upgrade is left out.",
     chunked(b"3\r\nabc\r\n0\r\n\r\n", *ASKED), posted(b"abc", "chunked", lacks=(b"upgrade",), keeps=None), "POST")
 add("Upgrade and close", "Behind the answer there will be nothing: Upgrade is left out.",
     fields(*ASKED, b"Connection: close"), Forwarded(lacks=(b"upgrade",), keeps=False))

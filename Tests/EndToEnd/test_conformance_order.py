@@ -1,4 +1,4 @@
-"""Who gets which answer: early and late answers, answers that nobody asked for, and requests that never end."""
+"""Which client gets which response: early, late and unsolicited responses, and requests that never end."""
 
 import threading
 
@@ -139,7 +139,7 @@ def test_a_request_that_is_cut_off_never_reaches_the_upstream_whole(edge, part):
 
 
 def test_a_client_that_leaves_takes_its_answer_along(edge):
-    """The answer to a request whose client has gone is nobody else's."""
+    """The response to a request whose client has gone reaches no other client."""
     gone, ended = threading.Event(), threading.Event()
 
     def slow(connection):

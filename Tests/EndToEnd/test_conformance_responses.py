@@ -1,5 +1,5 @@
 """Answers of an upstream that may be hostile or broken: the client gets a correct message, a clear 502, or a connection
-that breaks; never what can be read in two ways, and never what belongs to somebody else.
+that breaks; never what can be read in two ways, and never what belongs to another client.
 
 The upstream reads a request and then says the bytes of the case. Two more clients ask afterwards: each gets its own
 answer.
@@ -273,14 +273,14 @@ for name, lines in {"no framing": [], "a length": [b"Content-Length: 4"],
     "chunks": [b"Transfer-Encoding: chunked"]}.items():
     add(f"HEAD with {name}", "The answer to HEAD ends with its head (RFC 9110 section 9.3.2).", ok(*lines),
         Passed(), method="HEAD")
-    add(f"HEAD with {name} and an answer behind it", "What comes behind it is nobody's answer (RFC 9112 section 9.2).",
+    add(f"HEAD with {name} and an answer behind it", "What follows it belongs to no request (RFC 9112 section 9.2).",
         ok(*lines) + EVIL, Passed(reused=False), method="HEAD")
 add("HEAD with conflicting lengths", "What is invalid is invalid for HEAD too.",
     ok(b"Content-Length: 4", b"Content-Length: 5"), BadGateway(), method="HEAD")
 add("204 with conflicting lengths", "What is invalid is invalid for 204 too.",
     ok(b"Content-Length: 4", b"Content-Length: 5", status=b"204 No Content"), BadGateway())
 
-# Bytes that nobody asked for
+# Unsolicited bytes
 
 for name, extra in {"an answer": EVIL, "a byte": b"x", "a line end": b"\r\n",
     "an interim answer": b"HTTP/1.1 100 Continue\r\n\r\n",
@@ -312,12 +312,12 @@ add("several interim answers", "Interim answers are passed on in their order (RF
     Passed(body=b"ok", interim=(103, 103, 103), reused=True))
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
 for name, answer in {
-    "101 that nobody asked for": SWITCH,
+    "unsolicited 101": SWITCH,
     "101 with an answer behind it": SWITCH + EVIL,
 }.items():
     add(name, "101 answers Upgrade only (RFC 9110 section 15.2.2).", answer, BadGateway(says="asked for no other"))
     for method in ["POST", "PUT"]:
-        add(f"{name}, to a {method} with content", "Upgrade is not sent on with content, so that nobody may answer it.",
+        add(f"{name}, to a {method} with content", "Upgrade is not forwarded with content, so no server may accept it.",
             answer, BadGateway(says="asked for no other"), method=method, request=("Connection: Upgrade", "Upgrade: x"))
     add(f"{name}, with another Upgrade in the request", "A server chooses one that was offered (RFC 9110 section 7.8).",
         answer, BadGateway(says="was not offered"), request=("Connection: Upgrade", "Upgrade: y"))

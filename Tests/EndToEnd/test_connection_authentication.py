@@ -387,7 +387,7 @@ def test_a_client_does_not_wait_for_the_connection_that_it_has_itself_nor_is_it_
     alice = proxy.connect()
     assert log_on(alice, "alice").status == 200
     if queue == 0:
-        assert proxy.connect().exchange(get(URL)).status == 503, "nobody waits"
+        assert proxy.connect().exchange(get(URL)).status == 503, "no request waits"
     # This one carries the proxy's token, and is not Alice's.
     assert alice.exchange(get("http://same.internal/x")).status == 401
     assert figures(proxy) == (1, 0)

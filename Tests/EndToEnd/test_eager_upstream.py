@@ -1,4 +1,4 @@
-"""Upstreams that speak on a new connection before they are asked: what they say is nobody's answer."""
+"""Upstreams that send on a new connection before a request: no client gets what they sent as a response."""
 
 import json
 import shutil

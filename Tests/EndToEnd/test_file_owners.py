@@ -141,7 +141,7 @@ def test_a_key_in_a_directory_that_everybody_can_write_is_refused(place, which, 
     directory.chmod(mode)
     place.refused(f"is {word} the directory {directory}, where every user of this machine could put another one in its place "
                   f"(mode {mode:04o}); chmod go-w {directory} fixes that")
-    # Nobody but the owner of a file removes it from such a directory.
+    # Only the owner of a file can remove it from such a directory.
     directory.chmod(mode | stat.S_ISVTX)
     place.accepted()
 

@@ -1,4 +1,4 @@
-"""Guessing passwords: what it costs who guesses, and that it costs nobody else anything."""
+"""Guessing passwords: what it costs the attacker, and that it costs other clients nothing."""
 
 import itertools
 import os
@@ -143,7 +143,7 @@ def header(address: str) -> bytes:
 
 def test_an_application_at_another_address_has_its_turn_at_once(start, passwords):
     proxy = start(12, listen=[{"address": "127.0.0.1:0", "proxy_protocol": "127.0.0.0/8"}])
-    # So many addresses that their own limits hold nobody up, and so few that each sends several.
+    # So many addresses that their own limits delay none of them, and so few that each sends several.
     attackers = lambda number: header(f"198.51.100.{number % 20 + 1}")
     with Guessing(proxy, lambda number: f"user-{number}", attackers, clients=64) as guessing:
         # As many wait as may.

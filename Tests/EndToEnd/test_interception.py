@@ -106,7 +106,7 @@ def test_plain_http_inside_a_tunnel_is_http(proxy, origin, authlib, port):
         assert client.confirmation.status == 200
         for number in range(2):
             assert client.exchange(get(f"/{number}", host=f"{HOST}:{port}")).body == b"ok"
-        # In whatever form, as from whoever talks to a server.
+        # In either form, as from clients that talk to a server.
         assert client.exchange(get(f"http://{HOST}:{port}/abs")).body == b"ok"
     assert [request.target for request in origin.requests] == [b"/0", b"/1", b"/abs"]
     assert origin.requests[0].value("authorization") == b"Bearer " + authlib.tokens[0].encode()

@@ -66,7 +66,7 @@ def test_accepting_stops_without_spinning_and_resumes_by_itself(proxy):
     used = (processor_ticks(proxy) - ticks) / os.sysconf("SC_CLK_TCK")
     assert used < 0.5, f"{used} s of processor time for ten tries, which take a second"
 
-    # As those that were served leave, the others come in, whoever they are.
+    # When served clients leave, the others are served, whichever they are.
     waiting = clients[:]
     first = waiting.pop(0)
     first.close()

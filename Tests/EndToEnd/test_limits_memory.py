@@ -35,7 +35,7 @@ def start(start_proxy, nginx):
 
 
 class SlowReaders:
-    """Clients of one address that ask for much, and read no more than the beginning of what they get."""
+    """Clients of one address that request much, and read only the beginning of each response."""
 
     def __init__(self, proxy, count: int):
         self.statuses = []

@@ -1,4 +1,4 @@
-"""timeouts.total: the time for all of an exchange, whoever is slow."""
+"""timeouts.total: the time for a whole exchange, whichever side is slow."""
 
 import json
 

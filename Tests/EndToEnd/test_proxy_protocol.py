@@ -34,7 +34,7 @@ NOBODY = [b"PROXY UNKNOWN\r\n", binary(0x20, 0x00, b""), binary(0x20, 0x11, V4),
 
 @pytest.fixture
 def passed_on(start_proxy, origin):
-    """A proxy to which everybody on loopback is a load balancer."""
+    """A proxy that takes every client on loopback for a load balancer."""
     def start(route: dict = {}, **settings):
         listen = [{"address": "127.0.0.1:0", "proxy_protocol": ["127.0.0.0/8"]} | settings.pop("listener", {})]
         return start_proxy({"forward_to": origin.url} | route, listen=listen, **settings)
@@ -59,7 +59,7 @@ def own_port(client: RawClient) -> int:
 
 
 def ended(client: RawClient) -> bool:
-    """Whether the connection ends without an answer: with a reset where there are bytes that nobody read."""
+    """Whether the connection ends without an answer: with a reset where there are unread bytes."""
     try:
         return client.reader.at_end()
     except ConnectionResetError:
@@ -133,7 +133,7 @@ def test_a_unix_socket_behind_a_load_balancer(start_proxy, origin, in_front, tmp
     client.close()
     stranger = proxy.connect(path).exchange(b"PROXY TCP4 192.0.2.1 192.0.2.2 50000 80\r\n" + get("/api/x"))
     assert stranger.status == 403
-    # Nobody is named: it is the user, who has no address.
+    # No client is named: it is the user, who has no address.
     assert proxy.connect(path).exchange(b"PROXY UNKNOWN\r\n" + get("/api/x")).status == 403
 
 

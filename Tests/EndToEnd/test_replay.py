@@ -302,7 +302,7 @@ def test_a_token_that_came_meanwhile_is_used_without_a_fetch(start_proxy, origin
     def script(connection):
         connection.request()
         held.append(connection)
-        assert poll(lambda: len(authlib.fetches) == 2, "a fetch for somebody else")
+        assert poll(lambda: len(authlib.fetches) == 2, "a fetch for another request")
         poll(lambda: origin.requests[-1].target == b"/done", "the other request's end")
         refuse(connection)
         connection.request()
@@ -334,7 +334,7 @@ def test_a_client_that_leaves_while_the_token_is_fetched_is_forgotten(warm, prox
     warm.send(get("http://api.internal/orders"))
     poll(lambda: proxy.sample("m2m_proxy_token_waiting", route="api") == 1, "a request that waits for a token")
     warm.close()
-    poll(lambda: proxy.sample("m2m_proxy_token_waiting", route="api") == 0, "nobody that waits")
+    poll(lambda: proxy.sample("m2m_proxy_token_waiting", route="api") == 0, "no waiting request")
     assert proxy.requests_logged(2)[1]["error"] == "client_gone"
     authlib.release()
     assert proxy.connect().exchange(get("http://api.internal/")).status == 200

@@ -1,4 +1,4 @@
-"""The Sandbox as real clients see it: Authlib asks for tokens, PyJWT checks them by the published keys."""
+"""The Sandbox as real clients see it: Authlib requests tokens, PyJWT checks them with the published keys."""
 
 import signal
 import socket

@@ -1,5 +1,5 @@
 """Half an hour with short-lived tokens, a token endpoint that fails in every way, and an API that revokes tokens: no client
-is told of anything that could have been mended, and hardly a token too many is paid for."""
+sees an error that the proxy could have hidden, and hardly a token too many is fetched."""
 
 import asyncio
 import os

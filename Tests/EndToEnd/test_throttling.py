@@ -111,7 +111,7 @@ def test_a_client_that_leaves_is_not_waited_for(start_proxy, origin):
     client = proxy.connect().send(get("http://api.internal/"))
     wait_for_one(proxy)
     client.close()
-    poll(lambda: proxy.sample(WAITING, route="api") == 0, "nobody that waits")
+    poll(lambda: proxy.sample(WAITING, route="api") == 0, "no waiting request")
     assert proxy.requests_logged(1)[0]["error"] == "client_gone"
     assert len(origin.requests) == 1
 

@@ -1,4 +1,4 @@
-"""Which ciphers clients are served with: forward secrecy always, AEAD first. `openssl s_client` asks for them."""
+"""Which ciphers clients are served with: forward secrecy always, AEAD first. Tested with `openssl s_client`."""
 
 import re
 import subprocess

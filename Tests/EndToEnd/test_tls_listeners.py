@@ -254,7 +254,7 @@ def shown(proxy, authority) -> int:
 
 
 def replace(target, source) -> None:
-    """As whoever renews certificates does: by renaming."""
+    """As programs that renew certificates do: by renaming."""
     for name, path in [("certificate.pem", source.certificate), ("key.pem", source.key)]:
         shutil.copy(path, target / "new")
         os.replace(target / "new", target / name)

@@ -1,4 +1,4 @@
-"""What an application is told when there is no token: which hop failed, and the step that mends it."""
+"""What an application is told when there is no token: which hop failed, and the step that fixes it."""
 
 import json
 import re
@@ -57,7 +57,7 @@ def test_a_mended_refusal_is_noticed_without_a_restart(proxy, origin, authlib):
     failure(proxy, 502)
     authlib.client.refused_audiences = set()
     client = proxy.connect()
-    poll(lambda: client.exchange(get("http://api.internal/")).status == 200, "a token after the refusal was mended")
+    poll(lambda: client.exchange(get("http://api.internal/")).status == 200, "a token after the refusal was fixed")
 
 
 def test_a_token_endpoint_that_is_down_is_a_503_with_retry_after(start_proxy, origin, authlib):

@@ -23,7 +23,7 @@ from harness.waiting import poll
 CLIENTS = 50
 JSON = "Content-Type: application/json"
 SOON = (1, 2)
-"Retry-After where nobody says how long: the first back-off lasts a second at most."
+"Retry-After where the server gives no time: the first back-off lasts a second at most."
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Row:
     says: str
     """In the problem body and the log: what happened."""
     hint: str
-    """And what mends it."""
+    """And how to fix it."""
     asked: int = 1
     """How often the token endpoint is asked while the fifty wait: 2 where the table has an inline retry."""
     retry_after: tuple[int, int] | None = None

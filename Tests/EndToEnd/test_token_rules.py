@@ -1,4 +1,4 @@
-"""What a client of OAuth servers must do, with short-lived tokens and a clock that nobody turns: what makes two requests
+"""What a client of OAuth servers must do, with short-lived tokens and the real clock: what makes two requests
 for a token the same, renewal before anybody waits, no fetch too many, and never an expired token."""
 
 import itertools
@@ -88,7 +88,7 @@ def test_a_token_in_use_is_renewed_while_everybody_goes_on_with_the_old_one(star
         return len(authlib.fetches) == 2
 
     poll(renewing, "the renewal")
-    # It is under way, and takes its time; nobody else asks, and nobody waits.
+    # It is under way, and takes its time; there is no second fetch, and no request waits.
     for client in clients * 5:
         assert client.exchange(get("http://api.internal/")).body == first
     assert len(authlib.fetches) == 2
@@ -170,7 +170,7 @@ def test_failures_are_remembered_whoever_asks(start_proxy, origin, authlib, stat
         got = proxy.connect().exchange(get("http://api.internal/"))
         assert got.status == 503 and 50 <= int(got.value("retry-after")) <= 60
     assert len(authlib.fetches) == 1 and origin.requests == []
-    poll(lambda: proxy.sample("m2m_proxy_errors_total", kind="token_backing_off") == 49, "49 that asked nobody")
+    poll(lambda: proxy.sample("m2m_proxy_errors_total", kind="token_backing_off") == 49, "49 without a token request")
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n", "\r\n\r\n"])

@@ -56,7 +56,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_disguised_authorization_is_refused(edge, name):
-    """RFC 9112 section 5: what some servers would read as Authorization and others not reaches nobody."""
+    """RFC 9112 section 5: what only some servers would read as Authorization is not forwarded."""
     seen = edge.send(get("http://api.internal/case", REFUSED[name]))
     assert seen.statuses == [400] and seen.reached_nobody
 

@@ -163,7 +163,7 @@ def test_a_directory_that_is_opened_to_others_later_is_a_warning_and_no_failed_r
 
 def test_a_full_disk_is_a_warning_and_no_failed_request(start, authlib, directory):
     proxy = start()
-    # No file may grow, which is what a full disk means to whoever writes.
+    # No file may grow, which is how a full disk looks to a writer.
     resource.prlimit(proxy.pid, resource.RLIMIT_FSIZE, (0, 0))
     assert ask(proxy) == 200
     line = proxy.log.wait_for(r"event=token_store\b.*error=token_store_unusable")

@@ -260,7 +260,7 @@ def test_a_reset_of_the_server_reaches_the_client_as_one(start, origin):
 
 
 def test_a_client_that_goes_while_the_proxy_connects_counts_as_gone(start, origin):
-    # Nobody answers at a port whose queue is full.
+    # A port whose queue is full does not respond.
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         port = full.getsockname()[1]
         queued = []

@@ -122,7 +122,7 @@ def test_host_decides_nothing(mixed, origin):
 
 @pytest.mark.parametrize("addresses", [["127.0.0.1"], ["10.1.2.3"], ["::1"], ["::ffff:127.0.0.1"], ["64:ff9b::a00:1"]])
 def test_a_name_that_leads_to_a_private_address_is_refused_unless_the_route_allows_it(start, origin, addresses):
-    # The name is written out in proxy.conf, but what it leads to is not, and nobody verifies a certificate.
+    # The name is written out in proxy.conf, but what it leads to is not, and no certificate is verified.
     proxy = start(origin.port, lead={"tunnel_example": addresses}, allow_private=None)
     problem = refused(proxy.connect(), connect(f"tunnel.example:{origin.port}"), 502)
     assert '"allow_private: true" for the route api' in problem["hint"] and addresses[0] in problem["detail"]

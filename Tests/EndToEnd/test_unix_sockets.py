@@ -86,7 +86,7 @@ def test_connections_are_counted_by_user(start_proxy, origin, path):
     first = proxy.connect(path)
     assert first.exchange(get("/api/x")).status == 200
     assert proxy.connect(path).answer().status == 503
-    # Somebody else, as far as anybody knows.
+    # Another user, as far as the proxy can tell.
     assert proxy.connect().exchange(get("/api/x")).status == 200
     assert first.exchange(get("/api/x")).status == 200
 

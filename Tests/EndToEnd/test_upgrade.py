@@ -1,4 +1,4 @@
-"""Upgrade: a request that asks for another protocol goes on with its token, and behind a 101 the connection is a tunnel."""
+"""Upgrade: a request for another protocol is forwarded with its token, and after a 101 the connection is a tunnel."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""Wildcards without forward_to: whoever sends a request chooses the host, so the address it leads to decides."""
+"""Wildcards without forward_to: the client chooses the host, so the address it leads to decides."""
 
 import json
 import subprocess
@@ -139,7 +139,7 @@ def test_a_name_that_is_bound_anew_does_not_lead_to_this_machine(start, wild, an
 
 
 def test_a_name_with_two_faces_does_not_lead_to_this_machine(start_with_names, wild, authority):
-    # Nobody listens at the public address, so that the other one is next.
+    # Nothing listens at the public address, so the other one is next.
     proxy = start_with_names(
         {"match": f"*.wild.example:{wild.port}", "mount": None}, lead={"a_wild_example": [PUBLIC, "127.0.0.1"]},
         network={PUBLIC: "127.0.0.2"}, tls={"ca_file": str(authority.file)})
@@ -180,7 +180,7 @@ def test_hosts_give_way_to_others_and_more_than_there_may_be_are_refused(start, 
 
     wild.script(answer_when_told)
     assert first.exchange(ask["a"]).status == 200
-    # Nobody uses a.wild.example now: its connection gives way.
+    # a.wild.example is not in use now: its connection gives way.
     assert second.exchange(ask["c"]).status == 200
     wild.wait_for_finished(1)
     line = next(line for line in proxy.requests_logged(3) if line["host"] == "b.wild.example")

@@ -9,7 +9,7 @@ import Tokens
 struct FileTokenStoreTests {
   private let files = Files()
 
-  @Test("what was saved is loaded by another process, and by nobody without the key")
+  @Test("what was saved is loaded by another process, but never without the key")
   func roundTrip() async throws {
     try await files.store().save(.example(), for: .example())
     let loaded = try #require(try await files.store().load(.example()))
@@ -19,7 +19,7 @@ struct FileTokenStoreTests {
     #expect(await problem { () async throws(TokenStoreProblem) in try await files.load(secret: "other") } == .damaged)
   }
 
-  @Test("neither token nor secret is in the directory, and nobody else can read it")
+  @Test("neither token nor secret is in the directory, and no other user can read it")
   func secrecy() async throws {
     let store = try files.store(key: "a-key-of-more-than-32-characters-in-all")
     try await store.save(.example(), for: .example())

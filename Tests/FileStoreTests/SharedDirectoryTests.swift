@@ -99,7 +99,7 @@ struct SharedDirectoryTests {
     try loop.startThread(named: "store-test")
     let kind = await withCheckedContinuation { continuation in
       loop.start {
-        // Behind the work in the loop's queue: if that waited for the lock here, nobody would give the lock back.
+        // Behind the work in the loop's queue: if that work waited for the lock here, the lock would never be released.
         loop.perform { lock.end() }
         let kind = await problem { () async throws(TokenStoreProblem) in
           try await store.count(1, for: .example, knowing: TokenSums(), atWallSeconds: 1_800_000_000)

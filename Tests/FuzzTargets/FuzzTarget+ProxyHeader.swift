@@ -15,7 +15,7 @@ func checkProxyHeader(_ input: [UInt8]) throws(Violation) {
   case .failure(let error):
     // What is wrong stays wrong.
     guard case .failure(error) = read(input + Array("GET / HTTP/1.1\r\n".utf8)) else {
-      throw Violation(description: "\(error) was mended by what follows")
+      throw Violation(description: "\(error) went away with the bytes that follow")
     }
   case .success(nil):
     try require(input.count < ProxyHeader.mostBytes, "\(input.count) bytes, and no end")

@@ -12,7 +12,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
   case configuration
   /// A token endpoint's reply: a status and fields, an empty line, a body.
   case tokenReply = "token-reply"
-  /// What stands in front of a connection that a load balancer passes on.
+  /// The header in front of a connection that a load balancer passes on.
   case proxyHeader = "proxy-header"
   /// What a TLS connection begins with.
   case clientHello = "client-hello"

@@ -7,7 +7,7 @@ enum Outcome<Value: Equatable & Sendable>: Equatable, Sendable {
   case refused(WireError)
 }
 
-/// The bytes that `text` stands for: one for each scalar up to U+00FF.
+/// The bytes of `text` in Latin-1: one for each scalar up to U+00FF.
 func bytes(_ text: String) -> [UInt8] {
   text.unicodeScalars.map { UInt8($0.value) }
 }

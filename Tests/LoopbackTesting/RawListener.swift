@@ -9,7 +9,7 @@ public final class RawListener: @unchecked Sendable {
 
   private let descriptor: Int32
 
-  /// Listens; connections that nobody accepts are made by the kernel nevertheless.
+  /// Listens; the kernel also establishes connections that are not accepted.
   public init() throws {
     let descriptor = unsafe clinux_listen("127.0.0.1", 0, 16, 0)
     guard descriptor >= 0 else { throw RawSocket.Silence(received: "no port: errno \(errno)") }
@@ -29,7 +29,7 @@ public final class RawListener: @unchecked Sendable {
   /// The next connection.
   public func accept() throws -> RawSocket {
     let accepted = Glibc.accept(descriptor, nil, nil)
-    guard accepted >= 0 else { throw RawSocket.Silence(received: "nobody connected: errno \(errno)") }
+    guard accepted >= 0 else { throw RawSocket.Silence(received: "no connection came: errno \(errno)") }
     return RawSocket(owning: accepted)
   }
 
@@ -49,7 +49,7 @@ public final class RawListener: @unchecked Sendable {
   }
 }
 
-/// A port of 127.0.0.1 that is taken and on which nobody listens: it refuses connections as long as this lives.
+/// A port of 127.0.0.1 that is bound, but without a listener: it refuses connections as long as this object lives.
 public final class TakenPort {
   /// The port.
   public let port: UInt16

@@ -35,7 +35,7 @@ import Testing
     #expect(pace.behind == 5 * Self.second)
   }
 
-  @Test("without a rate nobody is ever behind")
+  @Test("without a rate no client is ever behind")
   func off() {
     var pace = ClientPace(rate: nil)
     pace.waited(nanoseconds: .max)

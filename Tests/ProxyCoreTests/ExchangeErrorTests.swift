@@ -70,7 +70,7 @@ import Upstream
       .proxyHeader, .noMemory,
     ] + upstreamErrors.map { .upstream($0, route) } + PlaceRefusal.allCases.map { .noPlace(route, $0) }
 
-  /// The number of the case: whoever adds one is told here to add it to `all`.
+  /// The number of the case. A new case does not compile here until it has one: add it to `all` too.
   private func number(_ error: ExchangeError) -> Int {
     switch error {
     case .request: 0
@@ -213,7 +213,7 @@ import Upstream
     #expect(head(.traceMethod).contains("\r\nAllow: "))
   }
 
-  @Test("the connection ends where nobody knows where the next request begins")
+  @Test("the connection ends where the beginning of the next request is unknown")
   func endings() {
     let ending = Self.all.filter(\.endsConnection).map(number)
     #expect(Set(ending) == [0, 1, 2, 6, 14, 16, 17, 18, 20, 21, 26, 27, 28, 31])

@@ -152,7 +152,7 @@ import Testing
     #expect(seen.withLock { $0.filter { $0 == "POST" }.count } == 1)
   }
 
-  @Test("an idle connection on which something arrives is not used again, and its bytes reach nobody")
+  @Test("an idle connection on which something arrives is not used again, and its bytes reach no client")
   func unasked() throws {
     let connections = Monitor(0)
     let sent = Answer<Bool>()

@@ -73,7 +73,7 @@ import Upstream
     _ = try setting.waits(Self.hog)
   }
 
-  @Test("of nobody begin at the limit")
+  @Test("of unknown clients begin at the limit")
   func full() throws {
     let setting = try Setting(taken: 80)
     let waiter = try setting.waits(Self.other)

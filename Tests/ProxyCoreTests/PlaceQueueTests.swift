@@ -10,7 +10,7 @@ import Upstream
 @Suite("Places and the queue before them") struct PlaceQueueTests {
   private final class Guest {}
 
-  /// What a guest can be seen to be by whoever watches from outside.
+  /// The state of a guest as an observer sees it.
   private enum Status: Equatable { case outside, inside, waiting }
 
   /// Everything that can happen, `depth` times in a row, from what `queue` is now; guests are numbered.
@@ -21,7 +21,7 @@ import Upstream
     let inside = status.count { $0 == .inside }
     #expect(queue.taken == inside && inside <= queue.places)
     #expect(queue.waiting == order.count && order.count <= queue.queueLimit)
-    #expect(order.isEmpty || inside == queue.places, "nobody waits while a place is free")
+    #expect(order.isEmpty || inside == queue.places, "no guest waits while a place is free")
     guard depth > 0 else { return }
     for (number, guest) in guests.enumerated() {
       var (queue, status, order) = (queue, status, order)
@@ -29,7 +29,7 @@ import Upstream
       case .outside:
         switch queue.arrive(guest) {
         case .goesOn:
-          #expect(inside < queue.places && order.isEmpty, "nobody overtakes those who wait")
+          #expect(inside < queue.places && order.isEmpty, "no guest overtakes those who wait")
           status[number] = .inside
         case .waits:
           status[number] = .waiting
@@ -50,7 +50,7 @@ import Upstream
         #expect(!hadWaited)
       case .waiting:
         let (once, twice) = (queue.withdraw(guest), queue.withdraw(guest))
-        #expect(once && !twice, "nobody gives up twice")
+        #expect(once && !twice, "no guest gives up twice")
         status[number] = .outside
         order.removeAll { $0 == number }
       }
@@ -87,7 +87,7 @@ import Upstream
     }
     #expect(queue.taken == inside && queue.waiting == order.count && order.count <= queue.queueLimit)
     for number in 0...3 { #expect(places(client(number), status) <= most) }
-    #expect(!order.contains { mayEnter($0, status) }, "nobody waits who may have a place")
+    #expect(!order.contains { mayEnter($0, status) }, "no guest waits that may have a place")
     guard depth > 0 else { return }
     for (number, guest) in guests.enumerated() {
       var (queue, status, order) = (queue, status, order)
@@ -140,7 +140,7 @@ import Upstream
     }
   }
 
-  @Test("whoever only looks for a free place takes one, and never waits")
+  @Test("a guest that only looks for a free place takes one, and never waits")
   func entering() {
     var queue = PlaceQueue<Guest>(places: 1, queueLimit: 1)
     let (first, second) = (queue.enter(), queue.enter())
@@ -159,7 +159,7 @@ import Upstream
     return ConcurrencyLimit(concurrency)
   }
 
-  @Test("a place that is given to somebody who gives up in this moment goes to the next one")
+  @Test("a place that is given to a guest who gives up at this moment goes to the next one")
   func lostPlace() throws {
     let limit = limit(1, queue: 2)
     let running = try RunningLoop()

@@ -51,7 +51,7 @@ struct RequestedHostsTests {
     hosts.leave(host)
   }
 
-  @Test("one without connections is gone when nobody uses it")
+  @Test("one without connections is gone when it is not in use")
   func gone() throws {
     let counts = try withHosts { hosts, _ in
       let first = try #require(hosts.enter(origin(1)))
@@ -91,7 +91,7 @@ struct RequestedHostsTests {
     #expect(try listener.accept().readToEnd().end == .closed)
   }
 
-  @Test("the one not used for longest gives way when there are as many as may be, one in use does not")
+  @Test("the one not used for longest gives way when the limit is reached, one in use does not")
   func limit() throws {
     let listeners = try (0..<3).map { _ in try RawListener() }
     let found = try withHosts(limit: 2) { hosts, loop in
@@ -126,7 +126,7 @@ struct RequestedHostsTests {
       var outcomes = taken.map { $0 != nil } + [enter(4, greedy) != nil, hosts.isAtShare(greedy, most: 3)]
       let others = [enter(4, modest), enter(4, greedy), enter(1, modest)]
       outcomes += others.map { $0 != nil } + [enter(5, modest) != nil, hosts.isAtShare(modest, most: 3)]
-      // It counts for the client that began to use it, until nobody does.
+      // It counts for the client that began to use it, until it is not in use.
       hosts.leave(try #require(taken[0]))
       outcomes.append(hosts.isAtShare(greedy, most: 3))
       hosts.leave(try #require(others[2]))

@@ -117,7 +117,7 @@ import Testing
       gone.pieces = [bytes("last words")]
       gone.failure = .system(.connectionReset)
       gone.signal([.readable, .hangUp, .error])
-      // Nobody reads what would go there.
+      // Data that would go there is not read.
       other.pieces = [bytes("unheard")]
       other.signal(.readable)
       gone.refuses = true

@@ -46,7 +46,7 @@ import Testing
   }
 
   @Test(
-    "that names nobody leaves the connection as it is",
+    "that names no client leaves the connection as it is",
     arguments: [
       Array("PROXY UNKNOWN\r\n".utf8), Array("PROXY UNKNOWN what ever\r\n".utf8),
       binary(0x20, 0x00, []), binary(0x20, 0x11, v4), binary(0x20, 0xFF, [1]), binary(0x21, 0x00, []),

@@ -13,7 +13,7 @@ import Testing
     running = try RunningLoop()
   }
 
-  @Test("a task is on the loop's thread at its beginning and after every suspension, whoever resumed it")
+  @Test("a task is on the loop's thread at its beginning and after every suspension, whichever thread resumed it")
   func confinement() throws {
     let loop = loop
     let places = try running.run { () -> [Bool] in
@@ -88,7 +88,7 @@ import Testing
     #expect(rounds == 100)
   }
 
-  @Test("waking when nobody waits does nothing")
+  @Test("waking does nothing when no task waits")
   func idleWakeup() throws {
     let woken = try running.run { () -> Bool in
       let wakeup = Wakeup(on: loop)
@@ -103,7 +103,7 @@ import Testing
     #expect(woken)
   }
 
-  @Test("a wake-up that nobody waits for does what was asked of it instead, once")
+  @Test("a wake-up without a waiter does instead what was set, once")
   func wakeupWithoutTask() throws {
     let calls = try running.run { () -> [Int] in
       let wakeup = Wakeup(on: self.loop)
@@ -116,7 +116,7 @@ import Testing
       seen.append(calls)
       wakeup.wait {
         calls += 1
-        // Whoever is called may wait again.
+        // The function that is called may wait again.
         wakeup.wait { calls += 1 }
       }
       wakeup.wake()
@@ -247,7 +247,7 @@ import Testing
   func staleEvents() throws {
     let loop = loop
     let (late, early) = try running.run { () -> ([Readiness], Int) in
-      // Two pipes are ready in the same round; whoever hears first closes the other and gives its number to a third.
+      // Two pipes are ready in the same round; the first to be called closes the other and gives its number to a third.
       let pipes = [Pipe(), Pipe()]
       let successor = Pipe()
       let late = RecordingWatch()

@@ -65,7 +65,7 @@ import Testing
     #expect(exists)
   }
 
-  @Test("takes the place of one that nobody listens on any more")
+  @Test("replaces one that no process listens on any more")
   func stale() throws {
     let left = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
     var address = sockaddr_un()
@@ -84,7 +84,7 @@ import Testing
     _ = consume socket
   }
 
-  @Test("is not taken from somebody who listens there")
+  @Test("is not taken from a process that listens there")
   func inUse() throws {
     let socket = try make()
     #expect(failure() == .inUse)
@@ -121,7 +121,7 @@ import Testing
     #expect(failure(long) == .system(.fileNameTooLong))
   }
 
-  @Test("is not made while somebody else is about to make one in the same directory")
+  @Test("is not made while another process is about to make one in the same directory")
   func locked() throws {
     let other = unsafe open(directory.path, O_RDONLY | O_DIRECTORY)
     defer { _ = Glibc.close(other) }

@@ -155,7 +155,7 @@ import Testing
     #expect(try closedClient.readToEnd().end == .closed)
   }
 
-  @Test("input that nobody asked for is noticed, and looking takes nothing away")
+  @Test("unexpected input is noticed, and the check does not consume it")
   func unexpectedInput() throws {
     let (client, stream) = try connection()
     let isThereAtFirst = try running.run { stream.hasUnexpectedInput() }
@@ -226,7 +226,7 @@ import Testing
     #expect(first == again)
   }
 
-  @Test("an address that others share is not available, one that nobody has is")
+  @Test("an address that others share is not available, an unused one is")
   func availability() throws {
     let loop = loop
     let (shared, free) = try running.run { () -> (Errno?, Errno?) in

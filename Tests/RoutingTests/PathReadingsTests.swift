@@ -187,7 +187,7 @@ struct PathReadingsTests {
     #expect(conflict("/admin", ["/Admin", "/admin"], ignoresCase: true) != "")
   }
 
-  @Test("where a prefix has a space, a plus sign stands for it, too")
+  @Test("where a prefix has a space, a plus sign also matches it")
   func plus() {
     #expect(conflict("/a%20b/x", ["", "/a+b"]) != "")
     #expect(conflict("/a+b/x", ["", "/a%20b"]) == "/a%20b: /a%20b/x")

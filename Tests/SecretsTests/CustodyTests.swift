@@ -45,7 +45,7 @@ struct CustodyTests {
 
   init() throws { place = try Place() }
 
-  @Test("when only its owner can write it, and nobody but its group read it", arguments: [0o600, 0o400, 0o640, 0o440])
+  @Test("when only its owner can write it, and only its group read it", arguments: [0o600, 0o400, 0o640, 0o440])
   func goodModes(mode: mode_t) throws {
     #expect(unsafe chmod(place.file, mode) == 0)
     #expect(try place.complaint() == nil)
@@ -141,7 +141,7 @@ struct CustodyTests {
     #expect(try complaint(giving: place.high) == "is below the directory HIGH, \(end)")
   }
 
-  @Test("when it is root's or this user's, whoever that is", .enabled(if: isRoot, needsRoot))
+  @Test("when it is root's or this user's, for any user", .enabled(if: isRoot, needsRoot))
   func users() throws {
     let user = Custody(user: 65533)
     #expect(try place.complaint(user) == nil)

@@ -67,7 +67,7 @@ final class SecretSourceTests {
     #expect(error(.file(path: ""))?.description == "file  cannot be read: No such file or directory")
   }
 
-  @Test("does not wait for somebody to write to a pipe")
+  @Test("does not wait for a writer of a pipe")
   func pipe() {
     let path = directory.appendingPathComponent("pipe").path
     #expect(unsafe mkfifo(path, 0o600) == 0)

@@ -1,6 +1,6 @@
 import Locks
 
-/// Holds up everybody who comes until a test opens it.
+/// Blocks all that enter until a test opens it.
 final class Gate: Sendable {
   private struct State {
     var isOpen = false

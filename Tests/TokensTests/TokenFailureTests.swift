@@ -40,7 +40,7 @@ struct TokenFailureTests {
         || failure.detail.contains("acme.kinde.com"))
   }
 
-  @Test("the sketch of a refusal: who answered what for which audience, and the step in Kinde that mends it")
+  @Test("the sketch of a refusal: who answered what for which audience, and the step in Kinde that fixes it")
   func sketch() {
     let failure = Self.failure(Self.refused(.unauthorizedClient, description: "not for you"))
     #expect(failure.title == "The token endpoint refused")
@@ -65,7 +65,7 @@ struct TokenFailureTests {
   }
 
   @Test(
-    "Kinde's refusals name the step that mends them",
+    "Kinde's refusals name the step that fixes them",
     arguments: [
       (.invalidClient, "credentials.kinde"), (.invalidScope, "define the scopes read:orders on the API"),
       (.invalidRequest, "register an API with the identifier https://orders.example.com"),

@@ -6,7 +6,7 @@ struct TokenFetchTests {
   typealias Reply = ScriptedTokenEndpoint.Reply
 
   @Test(
-    "what may be passing is tried once more at once, and nobody notices",
+    "a failure that may pass is retried once at once, and no request fails",
     arguments: [
       .failure(.unreachable(detail: "connection reset")), .failure(.nameNotResolved(detail: "try again")),
       .success(.json("", status: 503)), .success(.json("")), .success(.json("<html>")), .success(.json("{}")),
@@ -32,7 +32,7 @@ struct TokenFetchTests {
   }
 
   @Test(
-    "what is meant, costs a token, or asks for a pause is not tried again at once",
+    "a deliberate answer, one that costs a token, or one that asks for a pause is not retried at once",
     arguments: [
       .success(.refusal("invalid_client", status: 401)), .success(.json("", status: 307)),
       .success(.json("", status: 429)), .success(.json("", status: 503, retryAfter: "3")),

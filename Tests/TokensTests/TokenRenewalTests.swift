@@ -1,7 +1,7 @@
 import Testing
 import Tokens
 
-@Suite("Renewal: nobody waits for it, and nobody pays for a token that nobody uses")
+@Suite("Renewal: no request waits for it, and no token is fetched that is not used")
 struct TokenRenewalTests {
   /// A workshop whose source has a token of `lifetime` seconds.
   private func workshop(lifetime: Int, random: Double = 0) async throws -> Workshop {
@@ -49,15 +49,15 @@ struct TokenRenewalTests {
     #expect(workshop.endpoint.requests.count == 2)
   }
 
-  @Test("during a renewal everybody goes on with the token there is, and only one fetch is under way")
+  @Test("during a renewal all requests go on with the current token, and only one fetch is under way")
   func renewalKeepsNobody() async throws {
     let workshop = try await workshop(lifetime: 3600)
     let one = try #require(workshop.source.current())
     workshop.clock.advance(by: .seconds(3310))
     for _ in 0..<100 {
       #expect(workshop.source.current() === one)
-      guard case .available(let token) = workshop.source.request({ _ in Issue.record("nobody waits") }) else {
-        Issue.record("nobody has to wait")
+      guard case .available(let token) = workshop.source.request({ _ in Issue.record("no request waits") }) else {
+        Issue.record("no request has to wait")
         continue
       }
       #expect(token === one)
@@ -68,7 +68,7 @@ struct TokenRenewalTests {
     #expect(workshop.source.current()?.text == "two")
   }
 
-  @Test("a token that was not used for a quarter of its lifetime is not renewed, until somebody comes")
+  @Test("a token that was not used for a quarter of its lifetime is not renewed until a request needs it")
   func unused() async throws {
     let workshop = try await workshop(lifetime: 3600)
     await workshop.pass(.seconds(2399))

@@ -1,9 +1,9 @@
 import Testing
 import Tokens
 
-@Suite("One source for everybody")
+@Suite("One source for all requests")
 struct TokenSourceTests {
-  @Test("nothing is fetched until somebody asks, and the token is then reused until it expires")
+  @Test("nothing is fetched until a request needs a token, which is then reused until it expires")
   func reuse() async throws {
     let workshop = Workshop()
     #expect(workshop.source.current() == nil)
@@ -53,7 +53,7 @@ struct TokenSourceTests {
     #expect(endpoint.mostUnderWay == 1)
   }
 
-  @Test("everybody who waited gets the same failure, in the order in which they came")
+  @Test("all waiting requests get the same failure, in the order in which they came")
   func sharedFailure() async throws {
     let workshop = Workshop()
     workshop.endpoint.replies(.refusal("unauthorized_client", status: 403))

@@ -45,7 +45,7 @@ struct TokenStateTests {
     #expect(state.request(at: expiry).failure?.cause == .backingOff(after: unreachable))
   }
 
-  @Test("failures are remembered: nobody asks the failing server before the pause is over")
+  @Test("failures are remembered: the failing server gets no request before the pause is over")
   func backsOff() throws {
     var state = newState()
     _ = state.request(at: start)
@@ -68,7 +68,7 @@ struct TokenStateTests {
     #expect(pauses(2, after: unreachable, &state, &now) == [1, 2])
   }
 
-  @Test("after refusals that only a person can mend, pauses grow to 5 min")
+  @Test("after refusals that only a person can fix, pauses grow to 5 min")
   func refusalsBackOffLonger() {
     var state = newState()
     var now = start
@@ -93,7 +93,7 @@ struct TokenStateTests {
   }
 
   @Test(
-    "what the server asks for is obeyed, up to 5 min",
+    "a pause that the server asks for is kept, up to 5 min",
     arguments: [(0, 1), (30, 30), (300, 300), (86_400, 300), (Int64.max, 300)] as [(Int64, Int)])
   func serverAsks(seconds: Int64, expected: Int) {
     var state = newState()

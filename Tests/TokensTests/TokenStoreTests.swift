@@ -43,7 +43,7 @@ struct TokenStoreTests {
     store.keep(stored("one", age: 3000))
     let workshop = process()
     #expect(await text(workshop) == "one")
-    // 600 s are left, less the 10 s in which it is not used, and the second that nobody knows of.
+    // 600 s are left, less the 10 s in which it is not used, and one second of uncertainty.
     clock.advance(by: .seconds(588))
     #expect(workshop.source.current() != nil)
     clock.advance(by: .seconds(1))
@@ -71,7 +71,7 @@ struct TokenStoreTests {
     #expect(await text(late) == "two")
   }
 
-  @Test("a token that is due for renewal is used all the same until there is a new one: nobody waits for that")
+  @Test("a token that is due for renewal is used until there is a new one: no request waits for that")
   func meanwhile() async throws {
     store.keep(stored("old", age: 3400))
     let gate = Gate()
@@ -255,7 +255,7 @@ struct TokenStoreTests {
   @Test("everything that tells token requests from each other is part of their identity")
   func identity() throws {
     let key = TokenGrant.example().key
-    // Whoever adds a property has to add it to `identity` too, and a case below.
+    // If you add a property, add it to `identity` too, and a case below.
     #expect(Mirror(reflecting: key).children.count == 10)
     let others: [TokenGrant] = [
       .example(endpoint: "https://other.kinde.com/oauth2/token"), .example(clientID: "client-2"),

@@ -86,7 +86,7 @@ struct VirtualDaysTests {
       } else {
         await workshop.runFetches()
       }
-      // Whoever comes while the endpoint is being left alone after an outage is told so.
+      // A request during the back-off after an outage gets an error that says so.
       if fault.value != nil { pauseEnd = clock.now.advanced(by: .seconds(60)) }
       if let token, !token.isUsable(at: clock.moment) { figures.expired += 1 }
     }
@@ -105,7 +105,7 @@ struct VirtualDaysTests {
   }
 
   @Test(
-    "five days with faults of every kind that are shorter than what is left of a token: nobody notices",
+    "five days with faults of every kind that are shorter than what is left of a token: no request fails",
     arguments: 1...2)
   func faults(seed: UInt64) async {
     let figures = await live(days: 5, lifetime: 3600, outages: 240, seed: seed)

@@ -10,7 +10,7 @@ import Testing
   private var pool = ConnectionPool<Item, Item>(limit: 2, queueLimit: 2)
   private let start = Instant(nanoseconds: 1_000)
 
-  /// Asks for a connection; the place of the one that is to be made.
+  /// Requests a connection; the place of the one that is to be made.
   private mutating func dial(
     _ waiter: Item = Item(), of client: ClientKey = .anyone, most: Int = .max,
     sourceLocation: SourceLocation = #_sourceLocation
@@ -20,7 +20,7 @@ import Testing
     return -1
   }
 
-  /// Asks for a connection in vain: whether it waits.
+  /// Requests a connection where none is free: whether it waits.
   private mutating func waits(_ waiter: Item = Item(), of client: ClientKey = .anyone, most: Int = .max) -> Bool {
     if case .wait(nil) = pool.lease(for: waiter, of: client, most: most) { true } else { false }
   }
@@ -70,7 +70,7 @@ import Testing
     #expect(pool.open == 2)
   }
 
-  @Test("the room of a lost connection goes to whoever waits, and is free otherwise")
+  @Test("the room of a lost connection goes to a waiting request, and is free otherwise")
   mutating func loss() {
     let waiter = Item()
     let places = [dial(), dial()]
@@ -191,7 +191,7 @@ import Testing
     #expect(next === waiters[0])
     guard case .refuse = pool.lease(for: Item(), of: modest, most: .max),
       case .refuse = pool.lease(for: Item(), of: greedy, most: .max)
-    else { return #expect(Bool(false), "nobody gives way") }
+    else { return #expect(Bool(false), "no connection gives way") }
     #expect(pool.release(Item(), place: places[0], at: start) === waiters[2])
   }
 

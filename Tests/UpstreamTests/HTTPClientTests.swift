@@ -65,7 +65,7 @@ import Upstream
     #expect(whole.body.count == 10)
   }
 
-  @Test("redirects are not followed: nobody else is given the content")
+  @Test("redirects are not followed: no other server gets the content")
   func redirect() throws {
     let elsewhere = try RawListener()
     let response = try post(
@@ -100,7 +100,7 @@ import Upstream
   func timeout() throws {
     let silent = try RawListener()
     guard case .failure(.connectTimeout) = try post(silent.port, timeout: .milliseconds(20)) else {
-      return #expect(Bool(false), "nobody answered")
+      return #expect(Bool(false), "there was no response")
     }
   }
 }

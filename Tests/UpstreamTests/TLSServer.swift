@@ -70,7 +70,7 @@ final class TLSServer {
 
   deinit {
     end()
-    // What is left behind in the temporary directory harms nobody.
+    // Files left in the temporary directory do no harm.
     try? FileManager.default.removeItem(at: directory)
   }
 

@@ -23,7 +23,7 @@ import Upstream
     #expect(try pool.figures() == [0, 0, 0])
   }
 
-  @Test("a connection on which something arrives while nobody uses it is closed", arguments: ["x", ""])
+  @Test("a connection on which something arrives while it is idle is closed", arguments: ["x", ""])
   func disturbed(bytes: String) throws {
     let listener = try RawListener()
     let pool = try PoolOnLoop(port: listener.port)
@@ -53,7 +53,7 @@ import Upstream
     #expect(try pool.figures() == [0, 0, 0])
   }
 
-  @Test("a connection that came back since the loop last looked is not used with bytes on it that nobody asked for")
+  @Test("a connection that came back since the loop last looked is not used with unsolicited bytes on it")
   func talkingReuse() throws {
     let listener = try RawListener()
     let pool = try PoolOnLoop(port: listener.port)
@@ -68,7 +68,7 @@ import Upstream
     #expect(reused == nil)
   }
 
-  @Test("a connection is not handed to a waiting request with bytes on it that nobody asked for")
+  @Test("a connection is not handed to a waiting request with unsolicited bytes on it")
   func talkingHandover() throws {
     let listener = try RawListener()
     let pool = try PoolOnLoop(port: listener.port, connections: 1)
@@ -153,7 +153,7 @@ import Upstream
     #expect(figures == [[1, 0, 1], [1, 0, 0], [0, 0, 0], [1, 1, 0]])
   }
 
-  @Test("a request that asks for a new connection gets one, and the old idle ones are closed")
+  @Test("a request that needs a new connection gets one, and the old idle ones are closed")
   func mustBeNew() throws {
     let listener = try RawListener()
     let pool = try PoolOnLoop(port: listener.port)
@@ -164,7 +164,7 @@ import Upstream
     #expect(try peer.readToEnd().end == .closed)
   }
 
-  @Test("connections that nobody uses for long are closed")
+  @Test("connections that are idle for long are closed")
   func expiry() throws {
     let listener = try RawListener()
     let pool = try PoolOnLoop(port: listener.port, idle: .milliseconds(1))
@@ -245,13 +245,13 @@ import Upstream
 
   // MARK: Failures
 
-  @Test("nobody listens: connect")
+  @Test("no listener: connect")
   func refused() throws {
     // Kept until the end: a port that is free may become another test's.
     let taken = try TakenPort()
     let pool = try PoolOnLoop(port: taken.port)
     guard case .failure(.connect(let detail)) = try pool.connect() else {
-      return #expect(Bool(false), "nobody listens on port \(taken.port)")
+      return #expect(Bool(false), "no process listens on port \(taken.port)")
     }
     withExtendedLifetime(taken) {}
     #expect(!detail.isEmpty)
@@ -267,11 +267,11 @@ import Upstream
 
   @Test("a handshake that does not come to an end: connectTimeout")
   func connectTimeout() throws {
-    // The kernel makes the connection; nobody answers the first message of TLS.
+    // The kernel makes the connection; the first message of TLS gets no response.
     let listener = try RawListener()
     let pool = try PoolOnLoop(UpstreamOrigin(isSecure: true, host: "127.0.0.1", port: listener.port))
     guard case .failure(.connectTimeout) = try pool.connect(timeout: .milliseconds(20)) else {
-      return #expect(Bool(false), "nobody shook hands")
+      return #expect(Bool(false), "no handshake took place")
     }
     #expect(try pool.figures() == [0, 0, 0])
   }

@@ -170,7 +170,8 @@ extension ExchangeError {
         ? "To allow it, add this line under routes, with the API's own identifier as audience: \(routeLine(target)) "
           + "With several credentials, add \"credentials: NAME\"; with none, write \"credentials: none\" in place of the "
           + "audience; where the API is at another address, \"forward_to: URL\"."
-        : "To allow it, add a match to a route that begins with \(target) and takes this path, or use a path with a route.",
+        : "To allow it, add a match to a route that begins with \(target) and takes this path, or request a path "
+          + "that has a route.",
       proxyStatus: "http_request_denied", proxyStatusDetails: "no route")
   }
 

@@ -33,7 +33,7 @@ class Notices:
 
 
 def activated(*sockets: str) -> list[str]:
-    """What stands in front of a program that is given these sockets."""
+    """The command in front of a program that is given these sockets."""
     return [sys.executable, "-m", "harness.activation", *sockets, "--"]
 
 

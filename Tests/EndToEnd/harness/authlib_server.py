@@ -92,7 +92,7 @@ class _Assertions(JWTBearerClientAssertion):
         return kind.import_key(client.public_key)
 
     def process_assertion_claims(self, assertion, key):
-        # As inherited, but for PS256, which Authlib takes only from those who ask for it.
+        # As inherited, but for PS256, which Authlib accepts only if it is enabled.
         try:
             token = joserfc.jwt.decode(assertion, key, algorithms=["RS256", "PS256", "ES256"])
         except JoseError as error:
@@ -156,7 +156,7 @@ class AuthlibServer:
         @app.post("/oauth2/token")
         def token():
             self._note()
-            assert self._open.wait(PATIENCE), "nobody released the token endpoint"
+            assert self._open.wait(PATIENCE), "the token endpoint was not released"
             if self.fault:
                 return self.fault()
             response = oauth.create_token_response()

@@ -300,7 +300,7 @@ class Chaos:
     def _check(self, exchange: Exchange, answer: wire.Answer) -> None:
         expected = b"" if exchange.form == "empty" else exchange.content
         if exchange.form == "close" and exchange.fault == "cut":
-            # The end of the connection is the end of the body: nobody can tell that there was to be more.
+            # The end of the connection is the end of the body: the client cannot tell that more was to come.
             expected = expected[: len(answer.body)]
         whole = answer.framing != "close" and answer.body == expected
         if not whole or answer.value("x-number") != b"%d" % exchange.number:
@@ -347,7 +347,7 @@ def every_position() -> list[Exchange]:
 
 
 def byte_by_byte() -> list[Exchange]:
-    """Each form of message, slowly; and with an answer behind it that nobody asked for."""
+    """Each form of message, slowly; and with an unsolicited response behind it."""
     exchanges = [Exchange(500 + number, fault="trickle", form=form) for number, form in enumerate(FORMS)]
     exchanges += [Exchange(600 + number, fault="client trickle", body=body) for number, body in enumerate(BODIES)]
     return exchanges + [Exchange(700 + number, fault="extra", form=form)

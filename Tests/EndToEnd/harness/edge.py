@@ -1,5 +1,5 @@
 """The proxy between raw clients and recording origins, for many cases in a row: what a client sent, what came back to
-it, what reached the origins, and whether somebody else was affected."""
+it, what reached the origins, and whether other clients were affected."""
 
 import itertools
 import re

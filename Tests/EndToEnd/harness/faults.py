@@ -46,7 +46,7 @@ int socket(int domain, int type, int protocol) {
   return -1;
 }
 
-// A server on that port speaks first: whoever connects goes on when its bytes are there.
+// A server on that port speaks first: the client goes on when its bytes are there.
 int connect(int number, const struct sockaddr *address, socklen_t length) {
   int (*real)(int, const struct sockaddr *, socklen_t) = dlsym(RTLD_NEXT, "connect");
   int result = real(number, address, length), error = errno;

@@ -26,7 +26,7 @@ class InterceptionAuthority:
         return {"ca_certificate": str(self.file), "ca_key": str(self.key)}
 
     def context(self) -> ssl.SSLContext:
-        """A client that trusts it, and nobody else."""
+        """A client that trusts it alone."""
         return ssl.create_default_context(cafile=str(self.file))
 
 

@@ -1,4 +1,4 @@
-"""A real nginx that asks for client certificates: in front of the token endpoint, and as upstream."""
+"""A real nginx that requests client certificates: in front of the token endpoint, and as upstream."""
 
 import os
 import socket

@@ -16,8 +16,8 @@ _SOURCE = r"""
 #include <string.h>
 #include <sys/socket.h>
 
-// NETWORK="address=address;address=address": whoever connects to the first reaches the second. Nothing else leads anywhere
-// but to this machine, so that a proxy that connects where it must not troubles nobody.
+// NETWORK="address=address;address=address": connections to the first go to the second. Nothing else leads anywhere
+// but to this machine, so that a proxy that connects where it must not does no harm.
 static int is_here(const struct sockaddr_in *address) {
   unsigned number = ntohl(address->sin_addr.s_addr);
   return number >> 24 == 127 || number == 0;

@@ -35,7 +35,7 @@ _TLS = """
 
 
 def program() -> str:
-    """Debian has it in /usr/sbin, which is not on everybody's PATH."""
+    """Debian has it in /usr/sbin, which is not on the PATH of all users."""
     program = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
     assert program, "nginx is not installed: scripts/test installs it"
     return program

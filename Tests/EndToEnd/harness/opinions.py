@@ -16,7 +16,7 @@ class Refused(Exception):
 
 @dataclass
 class Reading:
-    """A message as somebody read it: names in lower case, in their order."""
+    """A message as one program read it: names in lower case, in their order."""
 
     method: bytes = b""
     target: bytes = b""

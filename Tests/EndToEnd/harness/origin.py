@@ -119,7 +119,7 @@ class OriginConnection:
 
     def hold(self, event: threading.Event) -> None:
         """Does nothing until the test lets it go on."""
-        assert event.wait(PATIENCE), "nobody ended the hold"
+        assert event.wait(PATIENCE), "the hold was not ended"
 
 
 def answer_everything(connection: OriginConnection) -> None:

@@ -74,7 +74,7 @@ class FaultLayer:
                 request = connection.request()
                 path = request.target.decode()
                 self.asked[path] += 1
-                assert self._open.wait(PATIENCE), "nobody released the token endpoint"
+                assert self._open.wait(PATIENCE), "the token endpoint was not released"
                 fault = self.faults.get(path, pass_on)
                 fault(connection, lambda: self._ask(request))
         except (wire.Incomplete, BrokenPipeError, ConnectionResetError):

@@ -31,7 +31,7 @@ class Changes:
 
 
 def poll(predicate: Callable[[], object], what: str, patience: float = PATIENCE):
-    """For conditions that nobody signals, such as the state of another process."""
+    """For conditions without a signal, such as the state of another process."""
     deadline = time.monotonic() + patience
     while True:
         result = predicate()

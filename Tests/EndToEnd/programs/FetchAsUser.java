@@ -5,7 +5,7 @@ import java.net.HttpURLConnection;
 import java.net.PasswordAuthentication;
 import java.net.URL;
 
-/** Sends GET url twice and POST url once, and gives user and password to the proxy that asks for them. */
+/** Sends GET url twice and POST url once, and gives user and password to the proxy when it gets a 407. */
 public class FetchAsUser {
   public static void main(String[] arguments) throws Exception {
     URL url = new URL(arguments[0]);

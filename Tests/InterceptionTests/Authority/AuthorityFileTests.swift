@@ -136,7 +136,7 @@ struct AuthorityFileTests {
         == "file cert holds the certificate CN=r, which names itself as its issuer, and has another one's signature")
   }
 
-  @Test("that others could change are refused, whoever may read them", arguments: [0o666, 0o646, 0o602])
+  @Test("that others could change are rejected, with any permissions to read", arguments: [0o666, 0o646, 0o602])
   func writable(mode: Int) throws {
     let key = try PrivateKey.generateP256()
     let (own, text) = (try certificate("x", key).pem, try pem(key))

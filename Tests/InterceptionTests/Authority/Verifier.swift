@@ -5,7 +5,7 @@ import Cryptography
 
 /// What OpenSSL, as a client, says of certificates.
 enum Verifier {
-  /// The result for the certificate that `context` shows to a client that asks for `host` and trusts `root`: `X509_V_OK`,
+  /// The result for the certificate that `context` shows to a client that wants `host` and trusts `root`: `X509_V_OK`,
   /// or why not.
   static func result(_ context: TLSServerContext, for host: String, trusting root: Certificate, at now: Int64) -> Int32
   {

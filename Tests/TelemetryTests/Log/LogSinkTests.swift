@@ -52,7 +52,7 @@ import Testing
     }
   }
 
-  @Test("when nobody reads, whole lines are dropped and counted, and the others arrive when somebody does")
+  @Test("without a reader, whole lines are dropped and counted, and the others arrive when there is one")
   func slowReader() throws {
     let (reading, writing) = try pipe()
     let sink = LogSink(descriptor: writing, pendingLimit: 100_000)
@@ -100,7 +100,7 @@ import Testing
     #expect(isComplete)
   }
 
-  @Test("finishing does not wait for a reader for ever, and what nobody read counts as dropped")
+  @Test("finishing does not wait forever for a reader, and what was not read counts as dropped")
   func noReader() throws {
     let (reading, writing) = try pipe()
     let sink = LogSink(descriptor: writing, pendingLimit: 10_000_000)
@@ -149,7 +149,7 @@ import Testing
     close(writing)
   }
 
-  @Test("a sink that is let go without finishing still writes what it took, and ends its thread")
+  @Test("a sink that is released without finishing still writes what it took, and ends its thread")
   func letGo() throws {
     let (reading, writing) = try pipe()
     var sink: LogSink? = LogSink(descriptor: writing)

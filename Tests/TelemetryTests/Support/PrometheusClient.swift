@@ -1,6 +1,6 @@
 import Foundation
 
-/// The parser of the Python package prometheus_client: a reader of the exposition that nobody here wrote.
+/// The parser of the Python package prometheus_client: an independent reader of the exposition.
 ///
 /// Used is the interpreter that `PROMETHEUS_CLIENT_PYTHON` names, the `python3` of the path if it has the package, or
 /// a virtual environment in the build folder into which it can be installed.
