@@ -48,7 +48,7 @@ struct CallerAccessTests {
   }
 
   @Test("can be any client where neither rule nor credentials need one")
-  func everybody() {
+  func anyClient() {
     #expect(access(nil, .noToken) == nil && access(nil, .same(0)) == nil)
   }
 

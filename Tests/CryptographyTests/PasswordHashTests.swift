@@ -35,7 +35,7 @@ struct PasswordHashTests {
   }
 
   @Test("for unknown users match nothing")
-  func nobody() throws {
+  func unknownUser() throws {
     let cost = try #require(ScryptCost(logN: 10, r: 8, p: 1))
     let hash = try PasswordHash.ofNobody(cost: cost)
     #expect(try !hash.matches(Secret("")))

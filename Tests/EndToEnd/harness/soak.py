@@ -66,7 +66,7 @@ class Record:
         return is_missing and any(last - MARGIN < at <= ended for at, _ in self.faults)
 
     def least_fetches(self, began: float, ended: float) -> int:
-        """How many tokens are needed with the same faults by a client that knows their times: each serves until half its
+        """How many tokens are needed with the same faults by a client knowing their times: each serves until half its
         lifetime is over, when the rule wants the next, or until it is revoked; in an outage the next comes at its end."""
         # Those that there were, and should there be need of more, the mean.
         lifetimes = iter([delivery.lifetime for delivery in self.deliveries if delivery.at >= began])
