@@ -36,7 +36,7 @@ def _idle(site: Site, peer: Peer) -> Values:
 
 
 SCENARIOS = [
-    Scenario("intercept-keepalive", "https:// clients, 64 keep-alive connections, answers of 1 KB, TLS 1.3 upstream: "
+    Scenario("intercept-keepalive", "https:// clients, 64 keep-alive connections, responses of 1 KB, TLS 1.3 upstream: "
              "m2m-proxy intercepts, nginx is the server",
              against_peers(["m2m-proxy", "nginx"], lambda site, peer: _under_load(site, peer, 64)), COLUMNS, "cpu"),
     Scenario("intercept-new", "https:// clients, a full handshake for each request (with CONNECT before it where it is "

@@ -48,7 +48,7 @@ def _kept(connections: int, tls: bool) -> Scenario:
     upstream = "TLS 1.3" if tls else "plain"
     plural = "s" if connections > 1 else ""
     return _scenario(f"keepalive-{connections}{'-tls' if tls else ''}",
-                     f"{connections} keep-alive connection{plural}, answers of 1 KB, {upstream} upstream", connections,
+                     f"{connections} keep-alive connection{plural}, responses of 1 KB, {upstream} upstream", connections,
                      _small, tls, is_quick=connections > 1 and (connections, tls) != (512, True))
 
 
@@ -58,7 +58,7 @@ SCENARIOS = [
               lambda site: request(site, "/orders/small", "Connection: close")),
     _scenario("post-10k", "POST with 10 KB of content, 64 keep-alive connections, plain upstream", 64,
               lambda site: request(site, "/orders/content", method="POST", content=b"x" * 10_000)),
-    _scenario("chunked", "POST with 10 KB of content in chunks of 1 KB, answers of 1 KB in chunks, 64 keep-alive "
+    _scenario("chunked", "POST with 10 KB of content in chunks of 1 KB, responses of 1 KB in chunks, 64 keep-alive "
               "connections, plain upstream", 64,
               lambda site: request(site, "/orders/chunked", method="POST", content=b"x" * 10_000, chunk=1_000)),
 ]
