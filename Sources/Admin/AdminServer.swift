@@ -81,7 +81,7 @@ struct AdminPages: Sendable {
   }
 
   private func health() -> ServiceResponse {
-    // A cached answer would hide that the proxy is going away.
+    // A cached response would hide that the proxy is going away.
     let fields = [ServiceField("Cache-Control", "no-store")]
     return isDraining() ? .text(503, "draining", fields: fields) : .text(200, "ok", fields: fields)
   }

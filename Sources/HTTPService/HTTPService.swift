@@ -4,7 +4,7 @@ public import Reactor
 public import SystemPackage
 
 // Sendable although it has mutable state: after it was started, all of that is confined to the loop's thread.
-/// A small HTTP/1.1 server for listeners of our own (RFC 9110, RFC 9112): requests and answers that fit memory, few
+/// A small HTTP/1.1 server for listeners of our own (RFC 9110, RFC 9112): requests and responses that fit memory, few
 /// clients, strict in what it accepts.
 ///
 /// It is not on the way of any request that is proxied. Everything but the initialiser belongs to the loop's thread,
@@ -172,13 +172,13 @@ public struct ServiceLimits: Sendable {
   public var reservedForLocal: Int
   /// From the first byte of a request to the end of its head.
   public var headTimeout: Duration
-  /// From a connection's beginning, or the end of its last answer, to the first byte of a request.
+  /// From a connection's beginning, or the end of its last response, to the first byte of a request.
   public var idleTimeout: Duration
   /// Between two pieces of a body, received or sent.
   public var bodyTimeout: Duration
   /// The content of a request, and a response, each as a whole.
   public var transferTimeout: Duration
-  /// How long a connection that is to be closed is read from, so that the answer is not lost to a reset.
+  /// How long a connection that is to be closed is read from, so that the response is not lost to a reset.
   public var lingerTimeout: Duration
 
   /// The limits given, and for the rest what suits small listeners for few clients.

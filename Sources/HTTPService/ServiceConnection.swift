@@ -31,7 +31,7 @@ final class ServiceConnection: PlaceHolder {
     stream.abort()
   }
 
-  /// Ends the connection if it is between two requests, else after the answer.
+  /// Ends the connection if it is between two requests, else after the response.
   func interrupt() {
     stream.interrupt()
   }
@@ -60,7 +60,7 @@ final class ServiceConnection: PlaceHolder {
     } catch {
       guard case .refused(let response) = error, await send(response, isHead: false, closing: true) else { return }
     }
-    // Closing with unread bytes would reset the connection, and the client might lose the answer (RFC 9112 9.6).
+    // Closing with unread bytes would reset the connection, and the client might lose the response (RFC 9112 9.6).
     stream.finishSending()
     await reader.discard(until: service.loop.now + service.limits.lingerTimeout)
   }

@@ -1,6 +1,6 @@
 internal import Encodings
 
-/// Where the references of an answer that lead to the upstream lead through the proxy: what `Location`,
+/// Where the references of a response that lead to the upstream lead through the proxy: what `Location`,
 /// `Content-Location` and `Link` say for a client that knows the upstream by another name.
 public struct LinkMap: Sendable {
   /// A part of a server, as references name it.

@@ -1,4 +1,4 @@
-/// Why there is no token, with everything that the answer to the client and the log line need.
+/// Why there is no token, with everything that the response to the client and the log line need.
 public struct TokenFailure: Error, Hashable, Sendable {
   /// What went wrong.
   public enum Cause: Error, Hashable, Sendable {
@@ -42,7 +42,7 @@ public struct TokenFailure: Error, Hashable, Sendable {
     self.secondsToNextAttempt = secondsToNextAttempt
   }
 
-  /// The status of the answer: 502 the server refused or answered nonsense, 503 it cannot be reached or asked now,
+  /// The status of the response: 502 the server refused or answered nonsense, 503 it cannot be reached or asked now,
   /// 504 it did not answer in time.
   public var status: Int {
     switch cause {
@@ -52,7 +52,7 @@ public struct TokenFailure: Error, Hashable, Sendable {
     }
   }
 
-  /// The value of Retry-After, in seconds, for the answers that carry one (503).
+  /// The value of Retry-After, in seconds, for the responses that carry one (503).
   public var retryAfter: Int? { status == 503 ? secondsToNextAttempt : nil }
 
   /// The error type for Proxy-Status (RFC 9209, 2.3): the next hop is never asked when there is no token, and the
@@ -118,7 +118,7 @@ extension TokenFailure.Cause {
     if case .budgetSpent = root { true } else { false }
   }
 
-  /// Whether one more attempt at once, in place of an answer to the client, is worth it.
+  /// Whether one more attempt at once, in place of a response to the client, is worth it.
   var mayBePassing: Bool {
     switch self {
     case .nameNotResolved, .unreachable, .serverError: true

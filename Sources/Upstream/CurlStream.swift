@@ -7,9 +7,9 @@ internal import SystemPackage
 
 /// A TLS connection that libcurl made, and verified, and will close.
 ///
-/// Up to the first answer its bytes go through `curl_easy_recv` and `curl_easy_send`: with that answer come the session tickets,
-/// which libcurl keeps for the next connection only when it reads them itself. From then on the session is used without
-/// libcurl: docs/decisions/0010-tls-upstream.md.
+/// Up to the first response its bytes go through `curl_easy_recv` and `curl_easy_send`: with that response come the
+/// session tickets, which libcurl keeps for the next connection only when it reads them itself. From then on the
+/// session is used without libcurl: docs/decisions/0010-tls-upstream.md.
 final class CurlStream: SecureStream {
   private let transfer: CurlTransfer
   private var isTakenOver = false

@@ -14,7 +14,7 @@ public final class HTTPClient {
     self.dialer = dialer
   }
 
-  /// Sends `request` as a POST and collects the answer. On the loop's thread.
+  /// Sends `request` as a POST and collects the response. On the loop's thread.
   public func post(_ request: ClientRequest) async -> Result<ClientResponse, UpstreamError> {
     do {
       let transfer = try dialer.transfer(
@@ -94,9 +94,9 @@ public struct ClientRequest {
   public var fieldLines: [String]
   /// The content of the POST request.
   public var body: [UInt8]
-  /// From the first look at DNS to the last byte of the answer.
+  /// From the first look at DNS to the last byte of the response.
   public var timeout: Duration
-  /// How much of the answer's content is kept, in bytes.
+  /// How much of the response's content is kept, in bytes.
   public var responseLimit: Int
   /// How the connection is made.
   public var options: ConnectionOptions
@@ -115,7 +115,7 @@ public struct ClientRequest {
   }
 }
 
-/// The answer to a ``ClientRequest``.
+/// The response to a ``ClientRequest``.
 public struct ClientResponse: Sendable {
   /// The status code.
   public var status: Int
@@ -150,7 +150,7 @@ public struct ClientResponse: Sendable {
   }
 }
 
-/// Gathers what libcurl hands over of an answer, within bounds.
+/// Gathers what libcurl hands over of a response, within bounds.
 final class ResponseCollector {
   /// Whether there was more than is kept.
   private(set) var isCut = false
@@ -183,7 +183,7 @@ final class ResponseCollector {
     guard fieldBytes <= Self.fieldLimit else { return 0 }
     let text = unsafe String(decoding: line, as: UTF8.self)
     if text.hasPrefix("HTTP/") {
-      // The head of an interim answer came before: only the last one counts.
+      // The head of an interim response came before: only the last one counts.
       fields.removeAll()
     } else if let colon = text.firstIndex(of: ":") {
       let value = text[text.index(after: colon)...]

@@ -92,8 +92,8 @@ public final class UpstreamPool {
   @inline(__always) private func isUsable(_ idle: ConnectionPool<UpstreamConnection, UpstreamLease>.Idle) -> Bool {
     let connection = idle.connection
     connection.stream.observer = nil
-    // What came in meanwhile would be taken for the answer. Where the loop has looked at everything since, the stream knows:
-    // docs/decisions/0011-idle-upstream.md.
+    // What came in meanwhile would be taken for the response. Where the loop has looked at everything since, the stream
+    // knows: docs/decisions/0011-idle-upstream.md.
     let isUpToDate = loop.hasReported(since: idle.since)
     guard !isUpToDate || connection.stream.isReadable, connection.stream.hasUnexpectedInput() else {
       connection.earlierRequests += 1

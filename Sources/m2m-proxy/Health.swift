@@ -13,7 +13,7 @@ struct Health: ParsableCommand {
   @Option(help: "The admin listener's address, such as 127.0.0.1:9901, in place of what the configuration says.")
   var address: String?
 
-  @Option(help: "The longest that the answer may take, in seconds.")
+  @Option(help: "The longest that the response may take, in seconds.")
   var timeout = 3
 
   func validate() throws {

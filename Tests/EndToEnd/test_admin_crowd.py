@@ -122,7 +122,7 @@ def test_health_says_what_is_wrong_with_a_listener_that_says_nothing(binary):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = "127.0.0.1:%d" % silent.getsockname()[1]
         result = run([str(binary), "health", "--address", address, "--timeout", "1"])
-        assert (result.returncode, result.stderr) == (1, f"m2m-proxy: {address}: no answer in 1 s\n")
+        assert (result.returncode, result.stderr) == (1, f"m2m-proxy: {address}: no response in 1 s\n")
         result = run([str(binary), "health", "--address", address, "--timeout", "0"])
         assert result.returncode == 64 and "from 1 to 3600" in result.stderr
 

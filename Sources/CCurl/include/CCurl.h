@@ -29,7 +29,7 @@ curl_socket_t ccurl_active_socket(CURL *easy);
 // The SSL * of a connection on which something was sent or received; NULL where there is none.
 void *ccurl_tls(CURL *easy);
 long ccurl_response_status(CURL *easy);
-// The status of the last answer to CONNECT; 0 when there was none.
+// The status of the last response to CONNECT; 0 when there was none.
 long ccurl_connect_status(CURL *easy);
 // What became of the verification of the server's certificate (X509_V_OK, X509_V_ERR_...).
 long ccurl_verify_result(CURL *easy);

@@ -2,7 +2,7 @@
 public struct Limits: Sendable, Hashable {
   /// Bytes of a request line and its fields together.
   public var head = 32 * 1024
-  /// Field lines of a request, or of an answer.
+  /// Field lines of a request, or of a response.
   public var fields = 100
   /// Client connections in all.
   public var connections = 10_000
@@ -23,7 +23,7 @@ public struct Limits: Sendable, Hashable {
 
   /// Bytes of a request line.
   public var requestLine = 16 * 1024
-  /// Bytes of an answer's status line and fields together.
+  /// Bytes of a response's status line and fields together.
   public var responseHead = 32 * 1024
   /// Bytes of a request's content; nil for no limit.
   public var body: Int?
@@ -35,7 +35,7 @@ public struct Limits: Sendable, Hashable {
   /// Bytes of a request's content that are kept so that it can be sent again.
   public var replayBuffer = 64 * 1024
 
-  /// Bytes per second that a client must send of its content, or take of its answer; nil for no such bound.
+  /// Bytes per second that a client must send of its content, or take of its response; nil for no such bound.
   public var minRate: Int? = 100
 
   /// The defaults.

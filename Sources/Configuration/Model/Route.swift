@@ -43,7 +43,7 @@ public struct Route: Sendable {
   public var body: Int?
   /// When its requests are sent again.
   public var replay = ReplayRules()
-  /// In whose answers links to the upstream become links to the proxy.
+  /// In whose responses links to the upstream become links to the proxy.
   public var linkRewriting = LinkRewriting.auto
   /// How many of its requests are under way at once; nil for no limit.
   public var concurrency: Concurrency?

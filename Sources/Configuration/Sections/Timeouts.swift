@@ -12,9 +12,9 @@ public struct Timeouts: Sendable, Hashable {
   public var token: Duration = .seconds(15)
   /// For name resolution, TCP and TLS to the upstream together.
   public var connect: Duration = .seconds(10)
-  /// From the request being sent until the answer begins.
+  /// From the request being sent until the response begins.
   public var firstByte: Duration = .seconds(60)
-  /// For an exchange as a whole, from the first byte of the request to the last of the answer; nil for no limit.
+  /// For an exchange as a whole, from the first byte of the request to the last of the response; nil for no limit.
   public var total: Duration?
   /// A tunnel through which nothing moves, in either direction, is kept this long, and so is a connection that has changed
   /// its protocol, and a stream of events in which none comes.

@@ -13,7 +13,7 @@ struct ErrorAnswer {
   var proxyStatusDetails = ""
   /// Seconds after which trying again may help; nil where nothing is known.
   var retryAfter: Int?
-  /// The error code of RFC 6749 section 5.2, in an answer to a token request; nil for none.
+  /// The error code of RFC 6749 section 5.2, in a response to a token request; nil for none.
   var oauthError: String?
   /// The methods that would be served, beside 405.
   var allow = ErrorResponse.servedMethods
@@ -29,8 +29,8 @@ struct ErrorResponse {
 
   let bytes: [UInt8]
 
-  /// - Parameter isHead: whether the request was HEAD, whose answer has fields but no content.
-  /// - Parameter closes: whether the connection ends after this answer.
+  /// - Parameter isHead: whether the request was HEAD, whose response has fields but no content.
+  /// - Parameter closes: whether the connection ends after this response.
   init(
     _ answer: ErrorAnswer, hop: ExchangeError.Hop, route: String?, date: String, isHead: Bool, closes: Bool
   ) {

@@ -72,7 +72,7 @@ extension ExchangeError {
     case .traceMethod:
       ErrorAnswer(
         status: 405, title: "TRACE is not forwarded",
-        detail: "The answer to TRACE would show the token that the proxy adds.",
+        detail: "The response to TRACE would show the token that the proxy adds.",
         hint: "Use another method; the access log shows what was forwarded.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "TRACE")
     case .denied(let refusal): refusal.answer
@@ -114,14 +114,14 @@ extension ExchangeError {
     case .upstreamTimeout(let route):
       ErrorAnswer(
         status: 504, title: "The upstream did not answer in time",
-        detail: "\(route.destination.name) accepted the connection, but no answer came.",
+        detail: "\(route.destination.name) accepted the connection, but no response came.",
         hint: "timeouts.first_byte and timeouts.body of the route say how long the proxy waits.",
         proxyStatus: "http_response_timeout")
     case .response(let error, let route):
       ErrorAnswer(
-        status: 502, title: "The upstream's answer is not valid HTTP",
+        status: 502, title: "The upstream's response is not valid HTTP",
         detail: "\(route.destination.name): \(error.message)",
-        hint: "The answer cannot be passed on safely; fix the upstream.",
+        hint: "The response cannot be passed on safely; fix the upstream.",
         proxyStatus: "http_protocol_error")
     case .outOfTime(let route):
       ErrorAnswer(

@@ -3,7 +3,7 @@ internal import Interception
 internal import Tokens
 internal import Upstream
 
-/// Why an exchange did not end with the upstream's answer. Every one of them becomes an answer, a log line and a
+/// Why an exchange did not end with the upstream's response. Every one of them becomes a response, a log line and a
 /// counter in one place each.
 indirect enum ExchangeError: Error {
   // The client.
@@ -13,7 +13,7 @@ indirect enum ExchangeError: Error {
   case contentTooLarge(ProxyRoute)
   /// Its request head, or the next piece of the content, took too long.
   case requestTimeout
-  /// It sends its content, or takes its answer, more slowly than anybody may.
+  /// It sends its content, or takes its response, more slowly than anybody may.
   case clientTooSlow(ProxyRoute)
   /// It asks the proxy itself for a token, and not as that is done.
   case tokenRequest(TokenRequestRefusal, ProxyRoute)
@@ -56,7 +56,7 @@ indirect enum ExchangeError: Error {
   case tooManyHosts(ProxyRoute, ofClient: Bool)
   /// There is no connection to it.
   case upstream(UpstreamError, ProxyRoute)
-  /// The connection broke before an answer began.
+  /// The connection broke before a response began.
   case upstreamBroken(String, ProxyRoute)
   /// It sent something before it was asked: it is unknown what that, and all behind it, answers.
   case upstreamSpokeFirst(ProxyRoute)

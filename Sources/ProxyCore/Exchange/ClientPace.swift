@@ -36,7 +36,8 @@ extension Exchange {
   /// Waits while the request's content is sent on, and holds the client to its pace where more of it is due.
   ///
   /// - Throws: as ``wait(overdue:)`` does, and `clientTooSlow`.
-  // Inlined, as is all that a request does until it waits for its answer: it then fits into the first piece of a task's memory.
+  // Inlined, as is all that a request does until it waits for its response: it then fits into the first piece of a
+  // task's memory.
   @inline(__always) func waitForUpload(_ route: ProxyRoute) async throws(ExchangeError) {
     request.uploadPace.moved(total: upload.decoder.payloadBytes)
     try keepPace(request.uploadPace, route)
@@ -47,7 +48,7 @@ extension Exchange {
     if isClientsTurn { request.uploadPace.waited(nanoseconds: worker.loop.now - began) }
   }
 
-  /// Waits while the answer is passed on, and holds the client to its pace where it is the one that must take it.
+  /// Waits while the response is passed on, and holds the client to its pace where it is the one that must take it.
   ///
   /// - Throws: as ``wait(overdue:)`` does, and `clientTooSlow`.
   func waitForDownload(_ route: ProxyRoute) async throws(ExchangeError) {
@@ -66,7 +67,7 @@ extension Exchange {
     try check(overdue: downloadTimeout(route))
   }
 
-  /// From now on there is time for the next piece of the answer.
+  /// From now on there is time for the next piece of the response.
   func setContentDeadline(_ route: ProxyRoute) {
     // Asked only where it matters: this is on the way of every piece.
     let waitsForClient = download.waitsForSink
@@ -76,7 +77,7 @@ extension Exchange {
       worker.loop.now + (mayBeQuiet ? route.policy.timeouts.eventStream : route.policy.timeouts.body))
   }
 
-  /// How much of the answer the client's side has acknowledged.
+  /// How much of the response the client's side has acknowledged.
   private var delivered: UInt64 {
     let sent = download.bytesSent
     guard sent > 0 else { return 0 }

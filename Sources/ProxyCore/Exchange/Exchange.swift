@@ -4,7 +4,7 @@ internal import Reactor
 internal import Tokens
 internal import Upstream
 
-/// One request and its answer, from the first byte that the client sends to the line in the log.
+/// One request and its response, from the first byte that the client sends to the line in the log.
 ///
 /// Exchanges are lent by the worker and used again: their arrays and heads keep their memory.
 final class Exchange {
@@ -12,11 +12,11 @@ final class Exchange {
   enum Ending {
     /// It may carry another request.
     case keepsConnection
-    /// It ends, after the client has had time to read the answer.
+    /// It ends, after the client has had time to read the response.
     case closesConnection
     /// It ends as the client wanted, who has said that nothing more will come.
     case endsConnection
-    /// It ends with a reset: what the client has is not the whole answer.
+    /// It ends with a reset: what the client has is not the whole response.
     case abortsConnection
   }
 

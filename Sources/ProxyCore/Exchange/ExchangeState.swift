@@ -124,7 +124,7 @@ struct ExchangeClock {
   var throttled: UInt64 = 0
   /// How long it waited for a connection.
   var connect: UInt64 = 0
-  /// From the start to the first byte of the upstream's answer; nil when there was none.
+  /// From the start to the first byte of the upstream's response; nil when there was none.
   var firstByte: UInt64?
   /// From the start to the change of the connection's protocol; nil when there was none.
   var switched: UInt64?

@@ -15,7 +15,7 @@ struct PhaseTimeouts: Sendable {
   let token: Interval
   /// For a connection to the upstream.
   let connect: Duration
-  /// From the request being sent to the beginning of the answer.
+  /// From the request being sent to the beginning of the response.
   let firstByte: Interval
   /// Between two pieces of a stream of events, which may be quiet for as long as a tunnel.
   let eventStream: Interval

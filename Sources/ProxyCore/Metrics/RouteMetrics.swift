@@ -53,9 +53,9 @@ final class RouteMetrics {
       "m2m_proxy_received_bytes_total", help: "Bytes of content received from clients.", labels: label)
     sent = registry.counter("m2m_proxy_sent_bytes_total", help: "Bytes of content sent to clients.", labels: label)
     duration = histogram(
-      "m2m_proxy_request_duration_seconds", "From the first byte of a request to the last byte of its answer.")
+      "m2m_proxy_request_duration_seconds", "From the first byte of a request to the last byte of its response.")
     firstByte = histogram(
-      "m2m_proxy_upstream_first_byte_seconds", "From the first byte of a request to the first byte of the answer.")
+      "m2m_proxy_upstream_first_byte_seconds", "From the first byte of a request to the first byte of the response.")
     tokenWait = histogram("m2m_proxy_token_wait_seconds", "How long requests that had to wait for a token did.")
     waitingForToken = registry.gauge(
       "m2m_proxy_token_waiting", help: "Requests that wait for a token now.", labels: label)
@@ -75,7 +75,7 @@ final class RouteMetrics {
     }
   }
 
-  /// Counts an answer with `status`; 0, where no answer was begun, counts nowhere but among the errors.
+  /// Counts a response with `status`; 0, where no response was begun, counts nowhere but among the errors.
   func count(status: Int) {
     guard (100..<600).contains(status) else { return }
     statuses[status / 100 - 1].increment()

@@ -3,7 +3,7 @@ internal import HTTPWire
 internal import Reactor
 
 extension Exchange {
-  /// Tells the client why its request failed, unless it is gone or has part of an answer already.
+  /// Tells the client why its request failed, unless it is gone or has part of a response already.
   func answer(_ error: ExchangeError) async {
     guard let answer = error.answer, !outcome.hasBegunAnswer else {
       let isCutShort = holdings.tunnel != nil || endsWithConnection || error.isSlowness
@@ -20,7 +20,7 @@ extension Exchange {
     outcome.ending = closes || !sent ? .closesConnection : .keepsConnection
   }
 
-  /// Answers with an answer of the proxy's own that is no error.
+  /// Answers with a response of the proxy's own that is no error.
   ///
   /// - Parameter fields: field lines, each with its CRLF.
   func answerHere(fields: String, content: String) async {
@@ -33,14 +33,14 @@ extension Exchange {
     outcome.ending = closes || !sent ? .closesConnection : .keepsConnection
   }
 
-  /// Whether the connection ends with an answer of the proxy's own: what comes behind it may not be a request.
+  /// Whether the connection ends with a response of the proxy's own: what comes behind it may not be a request.
   var closesAfterOwnAnswer: Bool {
     !request.hasHead || !head.wantsKeepAlive || worker.isDraining || connection.isLastRequest || contentIsUnread
       // What comes behind it may have been meant for the tunnel (RFC 9931).
       || head.methodKind == .connect || isAheadOfUpgrade
   }
 
-  /// Whether the client finds the end of the answer only by the end of the connection.
+  /// Whether the client finds the end of the response only by the end of the connection.
   private var endsWithConnection: Bool {
     request.hasHead && attempt.hasAnswerHead && head.version == .http10
       && [.chunked, .untilClose].contains(answerHead.framing(answering: head.methodKind))

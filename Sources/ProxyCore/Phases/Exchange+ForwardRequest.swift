@@ -7,8 +7,8 @@ internal import Tokens
 internal import Upstream
 
 extension Exchange {
-  /// Sends the request to the upstream, and ends when the first bytes of an answer are there. The rest of the
-  /// content, if there is any, goes on its way while the answer is relayed.
+  /// Sends the request to the upstream, and ends when the first bytes of a response are there. The rest of the
+  /// content, if there is any, goes on its way while the response is relayed.
   func forwardRequest(_ route: ProxyRoute) async throws(ExchangeError) {
     // What is sent again has its head already.
     if !upload.isBegun {
@@ -133,10 +133,11 @@ extension Exchange {
   /// Returns false when the connection was dead and nothing of the request can have been acted upon.
   @inline(__always) private func sendUntilAnswered(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     renewDeadline(route)
-    // What one that others have used has to say was asked when it was taken; what has come on a new one by now is no answer.
+    // What one that others have used has to say was asked when it was taken; what has come on a new one by now is no
+    // response.
     if attempt.upstream!.earlierRequests == 0 { attempt.upstream!.stream.isReadable = true }
     while true {
-      // Before more is written: to an upstream that has answered and closed, that would bring a reset, and the answer
+      // Before more is written: to an upstream that has answered and closed, that would bring a reset, and the response
       // would be lost with it.
       if attempt.upstream!.stream.isReadable, let began = try answerBegan(route) { return began }
       let progress: BodyRelay.Progress
@@ -158,21 +159,22 @@ extension Exchange {
     }
   }
 
-  /// Lets go of memory that the wait for the answer needs none of, when all of the request is on its way.
+  /// Lets go of memory that the wait for the response needs none of, when all of the request is on its way.
   private func settle() {
     guard upload.isFinished else { return }
     upload.settle()
     connection.shrinkInput()
   }
 
-  /// From now on there is time for the next piece of the request's content, or, when all of it is sent, for the answer.
+  /// From now on there is time for the next piece of the request's content, or, when all of it is sent, for the
+  /// response.
   func renewDeadline(_ route: ProxyRoute) {
     let isSent = upload.isFinished || attempt.uploadIsRefused
     let time = isSent ? route.policy.timeouts.firstByte : route.policy.timeouts.body
     connection.setDeadline(worker.loop.now + time)
   }
 
-  /// Whether the first bytes of an answer are there; nil while there is nothing.
+  /// Whether the first bytes of a response are there; nil while there is nothing.
   private func answerBegan(_ route: ProxyRoute) throws(ExchangeError) -> Bool? {
     let buffer = worker.buffers.lendForHead()
     let most = buffer.capacity == worker.buffers.bufferCapacity ? Int.max : worker.buffers.thriftyCapacity
@@ -191,7 +193,7 @@ extension Exchange {
       return nil
     case .endOfStream, .failed(.truncated):
       worker.buffers.giveBack(buffer)
-      return try lost("closed without an answer", route)
+      return try lost("closed without a response", route)
     case .failed(let error):
       worker.buffers.giveBack(buffer)
       return try lost(error.description, route)
@@ -222,7 +224,7 @@ extension Exchange {
     }
   }
 
-  /// What it means when no more of the request goes out, and no answer comes in, in time.
+  /// What it means when no more of the request goes out, and no response comes in, in time.
   func uploadTimeout(_ route: ProxyRoute) -> ExchangeError {
     upload.isFinished || attempt.uploadIsRefused || upload.waitsForSink ? .upstreamTimeout(route) : .requestTimeout
   }

@@ -14,7 +14,7 @@ extension Exchange {
     let sent = holdings.tunnel?.fromUpstream.bytesMoved ?? (outcome.hasBegunAnswer ? download.decoder.payloadBytes : 0)
     let metrics = worker.metrics.metrics(of: route)
     metrics.count(status: outcome.status)
-    // How long people talk over a WebSocket is no answer's duration.
+    // How long people talk over a WebSocket is no response's duration.
     metrics.duration.observe(nanoseconds: outcome.clock.switched ?? total)
     if let caller = request.caller { metrics.count(caller: caller, generation.callers) }
     if let firstByte = outcome.clock.firstByte { metrics.firstByte.observe(nanoseconds: firstByte) }

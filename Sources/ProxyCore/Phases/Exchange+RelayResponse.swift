@@ -5,8 +5,8 @@ internal import Reactor
 internal import Upstream
 
 extension Exchange {
-  /// Reads the head of the upstream's answer, or of the 101 that ends what HTTP has to say; interim answers before it are
-  /// passed on as they come.
+  /// Reads the head of the upstream's response, or of the 101 that ends what HTTP has to say; interim responses before
+  /// it are passed on as they come.
   func readAnswer(_ route: ProxyRoute) async throws(ExchangeError) {
     let outbound = holdings.answerOutput ?? worker.buffers.lendForHead()
     holdings.answerOutput = outbound
@@ -19,14 +19,14 @@ extension Exchange {
       try passOnInterim(outbound, route)
       renewDeadline(route)
       try await readAnswerHead(outbound, route)
-      // Of the answer, not of what came before it.
+      // Of the response, not of what came before it.
       outcome.clock.firstByte = worker.loop.now - outcome.clock.start
     }
     attempt.challenge = .none
     if answerHead.contains(.wwwAuthenticate) { noteChallenge() }
   }
 
-  /// Passes the upstream's answer on, framed for this client.
+  /// Passes the upstream's response on, framed for this client.
   func relayResponse(_ route: ProxyRoute) async throws(ExchangeError) {
     // Nothing here may hold on to the buffers: the relay gives them back while it waits.
     try startDownload(route)
@@ -56,7 +56,7 @@ extension Exchange {
     }
   }
 
-  /// Waits for more of the head; meanwhile the request's content and interim answers go on their ways.
+  /// Waits for more of the head; meanwhile the request's content and interim responses go on their ways.
   private func receiveAnswer(
     into input: ByteBuffer, _ outbound: ByteBuffer, _ route: ProxyRoute
   ) async throws(ExchangeError) {
@@ -74,14 +74,14 @@ extension Exchange {
           try await waitForUpload(route)
         }
       case .endOfStream, .failed(.truncated):
-        throw .upstreamBroken("closed in the middle of the head of its answer", route)
+        throw .upstreamBroken("closed in the middle of the head of its response", route)
       case .failed(let error):
         throw .upstreamBroken(error.description, route)
       }
     }
   }
 
-  /// Puts an interim answer in front of what the client gets; an HTTP/1.0 client knows none.
+  /// Puts an interim response in front of what the client gets; an HTTP/1.0 client knows none.
   private func passOnInterim(_ outbound: ByteBuffer, _ route: ProxyRoute) throws(ExchangeError) {
     guard let input = attempt.answerInput else { return }
     defer { input.consume(answerHead.length) }
@@ -96,12 +96,12 @@ extension Exchange {
     try flush(outbound)
   }
 
-  /// Sends what there is of interim answers; what does not go out now goes out later, or in front of the next head.
+  /// Sends what there is of interim responses; what does not go out now goes out later, or in front of the next head.
   private func flush(_ outbound: ByteBuffer) throws(ExchangeError) {
     while !outbound.isEmpty, connection.stream.isWritable {
       if case .failed = connection.stream.send(from: outbound) { throw .clientGone }
     }
-    // Half an interim answer: nothing but the other half can follow it.
+    // Half an interim response: nothing but the other half can follow it.
     outcome.hasBegunAnswer = !outbound.isEmpty
   }
 
@@ -136,7 +136,7 @@ extension Exchange {
     endExpectingMemory()
   }
 
-  /// Whether the client's connection ends with this answer: it wants it so, the program is stopping, it has carried
+  /// Whether the client's connection ends with this response: it wants it so, the program is stopping, it has carried
   /// as many requests as it may, or the request's content will not be read to its end.
   private var closesAfterAnswer: Bool {
     if !head.wantsKeepAlive || worker.isDraining || connection.isLastRequest || isAheadOfUpgrade { return true }
@@ -168,7 +168,7 @@ extension Exchange {
   }
 
   /// Moves the rest of the request's content on. An upstream that takes no more of it has its reasons, and says them in
-  /// its answer.
+  /// its response.
   func continueUpload() throws(ExchangeError) -> BodyRelay.Progress {
     let nothing = BodyRelay.Progress(hasMoved: false, hasMore: false)
     guard !attempt.uploadIsRefused, !upload.isFinished else { return nothing }
@@ -198,7 +198,7 @@ extension Exchange {
 }
 
 extension Exchange {
-  /// What the references of the answer that lead to the upstream become; nil where all of them stay as they are.
+  /// What the references of the response that lead to the upstream become; nil where all of them stay as they are.
   func linkMap(_ route: ProxyRoute) -> LinkMap? {
     guard answerHead.hasLinks, decided.isMounted || route.policy.linkRewriting == .on,
       let upstream = route.destination.links

@@ -7,7 +7,7 @@ internal import Tokens
 internal import Upstream
 
 extension Exchange {
-  /// Whether the answer is one after which sending the request again may help, and all of the request is still here.
+  /// Whether the response is one after which sending the request again may help, and all of the request is still here.
   ///
   /// What the client sends of a handshake means something once, and on one connection: such a request is the client's to
   /// repeat.
@@ -35,15 +35,15 @@ extension Exchange {
     bearer.source?.invalidate(token)
   }
 
-  /// Gets what the request needs to be sent again; false if it cannot be had, and then the answer that is there is the
-  /// one that the client gets. Until that is known, the answer's content stays unread.
+  /// Gets what the request needs to be sent again; false if it cannot be had, and then the response that is there is
+  /// the one that the client gets. Until that is known, the response's content stays unread.
   func prepareReplay(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     do throws(ExchangeError) {
       let isReady = answerHead.status == 401 ? try await replaceToken(route) : try await waitOutThrottling(route)
       guard isReady else { return false }
     } catch {
       if case .clientGone = error { throw error }
-      // Whatever else went wrong, the answer of the upstream itself is worth more than one of the proxy's.
+      // Whatever else went wrong, the response of the upstream itself is worth more than one of the proxy's.
       return false
     }
     worker.metrics.routes[route.index].replayed(after: answerHead.status)
@@ -76,7 +76,7 @@ extension Exchange {
     attempt = Attempt()
   }
 
-  /// Whether the answer's content ends in what can be read without waiting, one buffer of it at most.
+  /// Whether the response's content ends in what can be read without waiting, one buffer of it at most.
   private func answerIsHere() -> Bool {
     guard let input = attempt.answerInput, let upstream = attempt.upstream else { return false }
     var decoder = BodyDecoder(answerHead.framing(answering: head.methodKind))

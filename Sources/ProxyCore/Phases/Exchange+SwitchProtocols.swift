@@ -17,8 +17,8 @@ extension Exchange {
     offeredProtocols = head.offeredProtocols(input.readableBytes).filter { route.policy.upgrade.allows(text(of: $0)) }
   }
 
-  /// Whether the client has sent something behind a request with Upgrade, ahead of its answer. Where the protocol does not
-  /// change, that may have been meant for the other one, and is never read as a request (RFC 9931).
+  /// Whether the client has sent something behind a request with Upgrade, ahead of its response. Where the protocol
+  /// does not change, that may have been meant for the other one, and is never read as a request (RFC 9931).
   var isAheadOfUpgrade: Bool {
     guard head.hasUpgrade else { return false }
     if let input = connection.input, input.count > head.length { return true }
@@ -28,7 +28,7 @@ extension Exchange {
 
   // MARK: The switch
 
-  /// Whether the upstream's answer is that it speaks another protocol from here on.
+  /// Whether the upstream's response is that it speaks another protocol from here on.
   var hasSwitched: Bool { answerHead.status == 101 }
 
   /// Refuses a 101 to what was not asked, or not completely sent.

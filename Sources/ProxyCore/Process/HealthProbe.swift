@@ -31,13 +31,13 @@ public enum HealthProbe {
     while Instant.now < deadline {
       switch attempt(host, port, until: deadline) {
       case .finished(let outcome): return outcome
-      case .tooLate: return .unhealthy("no answer in \(seconds) s")
+      case .tooLate: return .unhealthy("no response in \(seconds) s")
       case .cutShort: attempts += 1
       }
       usleep(pause)
     }
     return .unhealthy(
-      "it closed each of \(attempts) connections without an answer in \(seconds) s; is this the admin listener?")
+      "it closed each of \(attempts) connections without a response in \(seconds) s; is this the admin listener?")
   }
 
   private static func attempt(_ host: String, _ port: UInt16, until deadline: Instant) -> Attempt {

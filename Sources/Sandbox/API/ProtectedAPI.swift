@@ -104,7 +104,7 @@ extension ServiceResponse {
       let body = Array(try encoder.encode(value)) + [UInt8(ascii: "\n")]
       return ServiceResponse(status: status, type: "application/json", fields: fields, body: body)
     } catch {
-      return .text(500, "The answer could not be encoded: \(error)")
+      return .text(500, "The response could not be encoded: \(error)")
     }
   }
 

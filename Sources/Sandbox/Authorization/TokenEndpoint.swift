@@ -9,7 +9,7 @@ struct TokenEndpoint: Sendable {
   /// How every request ends, if not by what it deserves.
   let failure: ForcedFailure?
 
-  /// The answer of 200 (RFC 6749 5.1).
+  /// The response of 200 (RFC 6749 5.1).
   private struct Grant: Encodable {
     let accessToken: String
     let expiresIn: Int
@@ -160,7 +160,7 @@ struct TokenRefusal: Error, Equatable {
     /// The sandbox itself failed; no code of OAuth's.
     case serverError = "server_error"
 
-    /// The status of the answer.
+    /// The status of the response.
     var status: Int {
       switch self {
       case .invalidClient: 401
