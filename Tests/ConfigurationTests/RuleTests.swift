@@ -65,7 +65,7 @@ struct RuleTests {
     "that are wrong are problems, each with what would be right",
     arguments: [
       ("allow: 10.0.0.1/8", "not \"10.0.0.1/8\"; that range is 10.0.0.0/8, and the address alone 10.0.0.1"),
-      ("allow: 10.0.0.0/33", "a number of bits, 32 at most"), ("allow: '::/129'", "or 128 with IPv6"),
+      ("allow: 10.0.0.0/33", "a number of bits, at most 32"), ("allow: '::/129'", "or 128 with IPv6"),
       ("allow: 10.0.0.0/08", "a number of bits"), ("allow: 10.0.0.0/", "a number of bits"),
       ("allow: 10.0.0", "must be an address or a range of addresses such as 10.0.0.0/8, not \"10.0.0\""),
       ("allow: localhost", "an IP address, not a name"), ("allow: '[::1]'", "leave out the brackets"),
