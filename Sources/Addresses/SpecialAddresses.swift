@@ -78,7 +78,7 @@ public struct SpecialAddresses: Sendable {
     Self("2001:20::/28", .global, "ORCHIDv2", "RFC 7343"),
     Self("2001:30::/28", .global, "Drone Remote ID Protocol Entity Tags", "RFC 9374"),
     Self("2001:db8::/32", .specialPurpose, "Documentation", "RFC 3849"),
-    // Not applicable, says the registry of its reach: it is that of the IPv4 address inside, which is looked at as well.
+    // The registry says "not applicable" for its reach: the IPv4 address inside decides, and is checked as well.
     Self("2002::/16", .global, "6to4", "RFC 3056"),
     Self("2620:4f:8000::/48", .global, "Direct Delegation AS112 Service", "RFC 7534"),
     Self("3fff::/20", .specialPurpose, "Documentation", "RFC 9637"),

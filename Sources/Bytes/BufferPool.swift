@@ -104,7 +104,7 @@ public final class BufferPool {
     if let buffer = place.take() { giveBack(buffer) }
   }
 
-  /// Takes `buffer`, which is to be waited with, and returns what is in it in as small a buffer as that fits into.
+  /// Takes `buffer` before a wait, and returns its content in the smallest buffer that it fits into.
   public func shrink(_ buffer: ByteBuffer) -> ByteBuffer {
     guard buffer.capacity > Self.smallCapacity, buffer.count <= Self.smallCapacity else { return buffer }
     return move(buffer, to: lendSmall())

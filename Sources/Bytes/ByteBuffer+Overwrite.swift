@@ -1,5 +1,5 @@
 extension ByteBuffer {
-  /// Appends `count` bytes that are to be overwritten, as `0`; there must be room.
+  /// Appends `count` bytes `0`, to be overwritten later; there must be room.
   public func appendZeros(_ count: Int) {
     precondition(count <= freeSpace, "the buffer is too small for what is appended")
     unsafe withUnsafeFreeSpace { free in

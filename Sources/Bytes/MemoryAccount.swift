@@ -17,7 +17,7 @@ public final class MemoryAccount: Sendable {
     case full
   }
 
-  /// The most bytes that are to be taken; nil for no limit.
+  /// The most bytes that may be taken; nil for no limit.
   public let limit: Int?
 
   // `Int.max` where there is no limit: then each look is still one comparison.

@@ -24,7 +24,7 @@ static int has_access_list(int file, const char *path) {
 }
 
 int clinux_has_access_list(int directory) {
-  // Attributes are not to be had of what was opened with O_PATH.
+  // A file opened with O_PATH has no readable attributes.
   int readable = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (readable < 0) return -1;
   int result = has_access_list(readable, NULL);

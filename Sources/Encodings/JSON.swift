@@ -141,7 +141,7 @@ public struct JSONObject {
   }
 }
 
-/// Walks over JSON text, checks all of it, and reports the members of the objects it is asked to.
+/// Walks over JSON text, checks all of it, and reports the members of the requested objects.
 struct JSONScanner: ~Escapable {
   private static let deepest = 32
 

@@ -188,7 +188,7 @@ struct StoreDirectory: Sendable {
     } catch { throw .failed(error as? Errno ?? .ioError) }
   }
 
-  /// Renames a file that is of no use, so that it is not looked at again: one for each name is kept. A file other than
+  /// Renames a file that cannot be used, so that it is not read again: one for each name is kept. A file other than
   /// number `number`, which has taken its place meanwhile, stays.
   private func setAside(
     _ name: String, _ directory: borrowing OpenDirectory, number: ino_t?, because reason: String

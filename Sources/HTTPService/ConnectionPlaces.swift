@@ -6,7 +6,7 @@ enum Activity {
   case working
   /// No whole head of a request has arrived. The first byte of a head counts as a beginning, the bytes after it do not.
   case idle(since: Instant)
-  /// Content or a response is on its way, or about to be. `moved` is when the peer last sent or took any of it.
+  /// Content or a response is in transit, or about to be. `moved` is when the peer last sent or took any of it.
   case transferring(begun: Instant, moved: Instant)
 
   // A crowd that says nothing must not cut off a transfer that keeps its pace; a crowd of transfers is another matter.

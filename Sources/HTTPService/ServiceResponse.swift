@@ -5,7 +5,7 @@ internal import HTTPWire
 
 /// One field line of a request or a response, as text.
 public struct ServiceField: Sendable, Equatable {
-  /// The name, in the case that was received or is to be sent.
+  /// The name, in the case that was received or will be sent.
   public let name: String
   /// The value, without the whitespace around it.
   public let value: String

@@ -2,7 +2,7 @@ internal import Bytes
 internal import Reactor
 internal import SystemPackage
 
-/// A connection as one task uses it: reading and writing wait for the peer, but not for ever.
+/// A connection as one task uses it: reading and writing wait for the peer, but not forever.
 final class TimedStream {
   /// How an attempt to read ended.
   enum Reading {
@@ -114,7 +114,7 @@ final class TimedStream {
     return end
   }
 
-  /// Lets the other tasks and sockets of the loop have their turn: a peer that is fast enough never makes this one wait.
+  /// Lets other tasks and sockets of the loop run: with a fast peer this connection would never wait.
   func pass() async {
     activity = .transferring(begun: loop.now, moved: loop.now)
     waits()

@@ -77,7 +77,7 @@ public struct BodyDecoder: Sendable {
     restart(framing)
   }
 
-  /// Begins another body, as a new decoder would; what is costly to let go of is only where there is some.
+  /// Begins another body, as a new decoder would; releases costly state only if there is any.
   public mutating func restart(_ framing: BodyFraming) {
     guard trailers.isEmpty, trailerBytes.isEmpty else {
       self = BodyDecoder(framing, limits: limits)

@@ -164,7 +164,7 @@ extension Span<UInt8> {
   /// As above for `count` bytes at `start`; `count` is the length of the literal, a constant at every call.
   @inline(__always)
   func equals(_ literal: StaticString, count: Int, at start: Int) -> Bool {
-    // Safe: a literal lives for ever, and `count` is its length.
+    // Safe: a literal lives forever, and `count` is its length.
     let wanted = unsafe UnsafeRawPointer(literal.utf8Start)
     if count >= 8 {
       var offset = 0

@@ -253,7 +253,7 @@ extension Span<UInt8> {
   /// Whether the bytes are `text`, in this very case.
   fileprivate func isText(_ text: StaticString) -> Bool {
     guard count == text.utf8CodeUnitCount else { return false }
-    // Safe: a literal lives for ever, and is as long as it says.
+    // Safe: a literal lives forever, and is as long as it says.
     return (0..<count).allSatisfy { unsafe self[$0] == text.utf8Start[$0] }
   }
 }

@@ -31,7 +31,7 @@ public struct RequestTarget: Sendable, Equatable {
   public internal(set) var scheme: Scheme?
   /// Host and port of the absolute and the authority form.
   public internal(set) var authority: Authority?
-  /// The path. Empty in the authority form, and in an absolute form like `http://host?query`, where `/` is to be sent.
+  /// The path. Empty in the authority form, and in an absolute form like `http://host?query`, where `/` must be sent.
   public internal(set) var path = ByteRange.empty
   /// What follows the first `?`, without it; nil if there is none.
   public internal(set) var query: ByteRange?

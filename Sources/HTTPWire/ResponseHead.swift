@@ -41,7 +41,7 @@ public struct ResponseHead: ~Copyable, Sendable {
 
   /// Whether the connection may carry another response after this one.
   ///
-  /// False too for a 204 that announces a body: whether one follows is anybody's guess.
+  /// False too for a 204 that announces a body: whether one follows is unknown.
   public var wantsKeepAlive: Bool {
     if facts.closes { return false }
     if status == 204, facts.isChunked || (facts.contentLength ?? 0) > 0 { return false }

@@ -40,7 +40,7 @@ internal import Glibc
 
   /// Waits, for `milliseconds` at most if that is given, while `isUnchanged` holds, and then calls `body`.
   ///
-  /// `isUnchanged` is asked again at every ``wakeAll()``.
+  /// `isUnchanged` is called again at every ``wakeAll()``.
   public func wait<R>(
     while isUnchanged: (inout sending Value) -> Bool, milliseconds: Int? = nil,
     then body: (inout sending Value) -> sending R

@@ -72,7 +72,7 @@ extension ProxyHeader {
     let family = bytes[start + 1]
     let length = start + 4 + Int(bytes.number16(at: start + 2))
     guard length <= mostBytes else { throw .tooLong }
-    // LOCAL: whatever follows is to be skipped, of whichever family it is said to be.
+    // LOCAL: what follows must be skipped, whatever its family.
     let size = command == 0 ? 0 : try addressSize(family)
     let first = start + 4
     guard first + 2 * size <= length else { throw .tooShort }

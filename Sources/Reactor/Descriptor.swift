@@ -1,7 +1,7 @@
 internal import Glibc
 public import SystemPackage
 
-/// A file descriptor with exactly one owner: closed when the owner lets go of it, and never twice.
+/// A file descriptor with exactly one owner: closed when the owner releases it, and never twice.
 public struct Descriptor: ~Copyable {
   /// The number the kernel knows it by; valid as long as this value lives.
   public let number: Int32

@@ -8,7 +8,7 @@ public import SystemPackage
 // goes through `inbox`.
 /// One thread that waits for descriptors and timers and runs the tasks that belong to them.
 ///
-/// Tasks started with ``start(_:)`` run on this thread from beginning to end, wherever they are resumed from, so what
+/// Tasks started with ``start(_:)`` run on this thread from beginning to end, from wherever they are resumed, so what
 /// they share needs no lock. Everything but ``enqueue(_:)``, ``perform(_:)``, ``start(_:)`` and ``stop()`` is for the
 /// loop's own thread.
 @safe public final class EventLoop: TaskExecutor, @unchecked Sendable {
@@ -186,7 +186,7 @@ public import SystemPackage
     timers.set(timer, to: deadline)
   }
 
-  /// Stops `timer` for good and lets go of its action.
+  /// Stops `timer` permanently and releases its action.
   public func retire(_ timer: LoopTimer) {
     timers.retire(timer)
   }

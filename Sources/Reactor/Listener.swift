@@ -34,7 +34,7 @@ public final class Listener: Watch {
   /// Accepts from `socket` on the thread of `loop`, once it is started.
   ///
   /// - Parameter sharesQueue: whether other loops accept from the same queue.
-  /// - Parameter acceptsInARow: after how many connections those that are open have their turn.
+  /// - Parameter acceptsInARow: after how many connections the open ones are served.
   /// - Parameter accepted: takes each connection, non-blocking, and who made it.
   public init(
     _ socket: consuming ListeningSocket, sharesQueue: Bool = false, acceptsInARow: Int = 32, on loop: EventLoop,
@@ -60,7 +60,7 @@ public final class Listener: Watch {
   /// started.
   ///
   /// - Parameter sharesPort: whether several listeners may bind the same port.
-  /// - Parameter acceptsInARow: after how many connections those that are open have their turn.
+  /// - Parameter acceptsInARow: after how many connections the open ones are served.
   /// - Parameter accepted: takes each connection, non-blocking, and who made it.
   public convenience init(
     host: String, port: UInt16, sharesPort: Bool, acceptsInARow: Int = 32, on loop: EventLoop,

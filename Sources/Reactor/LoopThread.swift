@@ -60,7 +60,7 @@ extension EventLoop {
 /// Tasks that come here are handed to an executor that is in no hurry to run them. A continuation would suspend them as
 /// well, but the runtime keeps books about who waits for one, which takes as long again: docs/decisions/0012-waiting.md.
 @safe actor Halt {
-  // Set once, before anybody comes by.
+  // Set once, before the first task uses it.
   nonisolated(unsafe) var executor: UnownedSerialExecutor!
   private var passed = 0
 

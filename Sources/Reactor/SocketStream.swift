@@ -34,7 +34,7 @@ public final class SocketStream: ByteStream {
     }
     guard count > 0 else { return count == 0 ? .endOfStream : ended { isReadable = false } }
     buffer.commit(count)
-    // Less than was asked for: the kernel has no more, unless the end is waiting behind it.
+    // A short read: the kernel has no more, unless the end of the stream follows.
     if count < wanted, !peerClosed { isReadable = false }
     return .transferred(count)
   }

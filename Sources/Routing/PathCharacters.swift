@@ -23,7 +23,7 @@ struct PathCharacters {
   private struct Level {
     var bytes: [UInt8]
     var starts: [Int]
-    /// The next byte to be looked at.
+    /// The next byte to examine.
     var next = 0
     /// Up to which byte valid UTF-8 has been seen.
     var validEnd = 0
@@ -41,8 +41,8 @@ struct PathCharacters {
   private let ignoresCase: Bool
   /// Whether there is a parenthesis, with which a ticket of ASP.NET begins.
   let hasParenthesis: Bool
-  /// Whether the path cannot be looked at as a whole: it is encoded too often, or has an escape that comes about only when
-  /// something in the middle of it is decoded or left out.
+  /// Whether the path cannot be examined as a whole: it is encoded too often, or has an escape that comes about only
+  /// when something in the middle of it is decoded or left out.
   let isTooDeep: Bool
 
   init(_ path: Span<UInt8>, ignoresCase: Bool) {
@@ -65,7 +65,7 @@ struct PathCharacters {
 
   /// Calls `visit` with each character that may begin at `offset`. Offsets must not decrease from call to call.
   ///
-  /// Returns how many levels were looked at.
+  /// Returns how many levels were examined.
   mutating func visit(at offset: Int, _ visit: (PathCharacter) -> Void) -> Int {
     while live > 1, levels[live - 1].lastEscape < offset { live -= 1 }
     var seen: (byte: UInt8, end: Int)?
@@ -92,7 +92,8 @@ struct PathCharacters {
   /// out, or with characters that are written in another form. No program writes such a thing.
   private static func hasHiddenEscape(_ bytes: [UInt8]) -> Bool {
     guard bytes.contains(where: { $0 >= 0x80 || isLeftOut($0) }) else { return false }
-    // From the end, so that each byte is looked at once: what the two characters behind it are, if something is left out.
+    // From the end, so that each byte is examined once: what the two characters behind it are, if something is left
+    // out.
     var next: (byte: UInt8, isPlain: Bool)?
     var afterNext: (byte: UInt8, isPlain: Bool)?
     // Where continuation bytes of valid characters are is known from the beginning alone.

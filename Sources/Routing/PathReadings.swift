@@ -14,7 +14,7 @@ public enum PathReadings {
     case leaves(reading: String)
     /// One leads to another outcome; nil means none.
     case differs(Int?, reading: String)
-    /// There are more than are looked at.
+    /// There are more than are examined.
     case tooMany
   }
 

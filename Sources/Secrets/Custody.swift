@@ -4,7 +4,7 @@ import SystemPackage
 /// Whether a user other than root and this process's could change a file or directory, or put another one in its place.
 ///
 /// As with `StrictModes` of OpenSSH, all directories from the file up to the root count, once links are resolved, and those
-/// that the links are in. Three things will do in addition: a directory with the sticky bit, where only owners remove or
+/// that the links are in. Three kinds are also accepted: a directory with the sticky bit, where only owners remove or
 /// rename anything; a directory on a read-only mount; and one that can be written by a group of which only this
 /// process's user is a member.
 package struct Custody {
@@ -12,7 +12,7 @@ package struct Custody {
   package enum Guard {
     /// Neither write nor read, unless they are of the file's group: it holds a secret.
     case secret
-    /// Write: the file says whom to trust, and may be read by everyone.
+    /// Write: the file says what to trust, and may be read by everyone.
     case trust
   }
 
@@ -20,7 +20,7 @@ package struct Custody {
   let user: uid_t
   /// Whether messages may show paths that are not written in proxy.conf: a variable with a secret may be part of one.
   let showsPaths: Bool
-  /// Another user whose files will do.
+  /// Another user whose files are accepted.
   private let other: uid_t?
 
   package init(user: uid_t = geteuid(), showsPaths: Bool = true, alsoTrusting other: uid_t? = nil) {

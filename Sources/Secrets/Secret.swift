@@ -153,7 +153,7 @@ extension SecretSource: CustomStringConvertible {
   }
 }
 
-/// Why a secret could not be had: where it was to come from and what is wrong there, never what it contains.
+/// Why a secret is not available: its source and what is wrong there, never its content.
 public struct SecretError: Error, Equatable, CustomStringConvertible {
   /// What went wrong.
   public enum Reason: Sendable, Equatable {

@@ -99,7 +99,7 @@ enum AccessList {
   }
 }
 
-/// A directory that is open: what is done in it is done in the directory that was looked at, whatever its path leads to by
+/// A directory that is open: all operations apply to the directory that was checked, whatever its path leads to by
 /// then.
 package struct OpenDirectory: ~Copyable {
   private let descriptor: Int32

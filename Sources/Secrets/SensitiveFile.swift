@@ -33,15 +33,15 @@ package struct SensitiveFile {
     return try file.content(limit: limit) { body($0, file) }
   }
 
-  /// What other users could do to the file, or to what is in it; to follow its name. Nil when it is in good hands.
+  /// What other users could do to the file, or to what is in it; to follow its name. Nil when it is safe.
   ///
-  /// It is the open file that is looked at, and the directories that it is in.
+  /// The open file is checked, and the directories that it is in.
   package var exposure: String? {
     Custody().complaint(file: status, path: path, descriptor: descriptor.rawValue)
   }
 
   /// Who else could change the file, or put another one in its place, which everyone may read; to follow its name. Nil when
-  /// it is in good hands.
+  /// it is safe.
   ///
   /// - Parameter trustsOwner: Whether its owner may do that, regardless of who that is.
   package func tampering(trustsOwner: Bool = false) -> String? {
@@ -65,7 +65,7 @@ package struct SensitiveFile {
   }
 
   /// Who could change the file at `path`, which everyone may read, or put another one in its place; to follow its name. Nil
-  /// when it is in good hands, and where there is none.
+  /// when it is safe, and where there is none.
   package static func tampering(path: String, showsPaths: Bool) -> Tampering? {
     var status = stat()
     guard unsafe stat(path, &status) == 0 else { return nil }

@@ -30,19 +30,19 @@ public struct TokenEvent: Sendable {
     case failed(TokenFailure)
   }
 
-  /// What was asked for.
+  /// What was requested.
   public let request: TokenRequestSummary
   /// Why.
   public let reason: Reason
   /// How it went.
   public let outcome: Outcome
-  /// Who was asked.
+  /// The server.
   public let source: Source
   /// The time from the first attempt's beginning to the end.
   public let took: Duration
-  /// How often the token endpoint was asked: 1 in most cases, more when an attempt was worth repeating.
+  /// The number of token requests: 1 in most cases, more when an attempt was repeated.
   public let attempts: Int
-  /// Which of the client's secrets was used last; nil when it has no secret, or the server was not asked.
+  /// Which of the client's secrets was used last; nil when it has no secret, or no request was sent.
   public let secret: ClientSecrets.Place?
   /// Secrets that could not be read anew, so that the ones that were there before were used.
   public let secretProblems: [SecretError]

@@ -10,7 +10,7 @@ public struct TokenFailure: Error, Hashable, Sendable {
     case redirected(status: Int)
     /// The server answered with a status of 500 or more.
     case serverError(status: Int)
-    /// The server limits how often it is asked (429).
+    /// The server limits the rate of requests (429).
     case throttled
     /// The host's name could not be resolved.
     case nameNotResolved(detail: String)
@@ -20,19 +20,19 @@ public struct TokenFailure: Error, Hashable, Sendable {
     case tls(detail: String)
     /// No complete reply in time.
     case timedOut(detail: String)
-    /// Not asked at all: the client's own key or certificate cannot be used.
+    /// No request was sent: the client's own key or certificate cannot be used.
     case unusable(detail: String)
-    /// Not asked at all: the client has had as many tokens as it may.
+    /// No request was sent: the client has had as many tokens as it may.
     case budgetSpent(TokenBudget)
-    /// Not asked at all: the last attempt failed with this cause, and it is too soon for the next.
+    /// No request was sent: the last attempt failed with this cause, and it is too soon for the next.
     indirect case backingOff(after: Cause)
   }
 
   /// What went wrong.
   public let cause: Cause
-  /// What was asked for.
+  /// What was requested.
   public let request: TokenRequestSummary
-  /// Seconds until the token endpoint is asked again, at least 1.
+  /// Seconds until the next token request, at least 1.
   public let secondsToNextAttempt: Int
 
   /// A failure made of its parts.

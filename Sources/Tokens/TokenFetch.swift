@@ -118,7 +118,7 @@ public typealias TokenTransport =
   @Sendable (_ request: TokenHTTPRequest) async -> Result<TokenHTTPResponse, TokenTransportError>
 
 /// Why there is no reply from a token endpoint. The details are for people and must hold no secret; they are
-/// shortened and stripped of unprintable bytes before anybody sees them.
+/// shortened and stripped of unprintable bytes before they are shown.
 public enum TokenTransportError: Error, Hashable, Sendable {
   /// The host's name could not be resolved.
   case nameNotResolved(detail: String)

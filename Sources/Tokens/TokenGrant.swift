@@ -158,7 +158,7 @@ public struct TokenRequestSummary: Hashable, Sendable {
   public let audience: String?
   /// The resources that the token is for (RFC 8707), in ascending order.
   public let resources: [String]
-  /// The scopes asked for, in ascending order.
+  /// The requested scopes, in ascending order.
   public let scopes: [String]
 
   /// The parts of `key` that may be told, with the names that a person knows them by.

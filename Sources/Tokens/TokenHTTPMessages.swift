@@ -16,7 +16,7 @@ public struct TokenHTTPRequest: Sendable {
   public let body: Secret
   /// The time within which the whole reply must be there: name resolution, connection and TLS included.
   public let timeout: Duration
-  /// Which of the ways to connect that the transport knows is to be taken.
+  /// Which of the transport's ways to connect to use.
   public let way: Int
 
   /// A request made of its parts.

@@ -109,7 +109,7 @@ struct TokenState {
 
   // MARK: Renewal
 
-  /// When ``renewIfInUse(at:)`` is to be called; nil when there is no token to renew, or a fetch is under way.
+  /// When to call ``renewIfInUse(at:)``; nil when there is no token to renew, or a fetch is under way.
   var nextRenewal: TokenInstant? {
     guard let token else { return nil }
     switch phase {

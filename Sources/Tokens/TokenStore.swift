@@ -35,7 +35,7 @@ public protocol TokenClaim: Sendable {
 public struct StoredToken: Sendable, CustomReflectable {
   /// The token itself.
   public let token: Secret
-  /// When it was asked for, in seconds since 1970.
+  /// When it was requested, in seconds since 1970.
   public let requestedAt: Int64
   /// How long it is valid from then on.
   public let lifetime: Duration
@@ -110,7 +110,7 @@ public struct TokenStoreProblem: Error, Hashable, Sendable {
     case .damaged:
       "It is not used again. If client secret and token_store.key are as before, look at the disk."
     case .distrusted: "A token is fetched in its place. Look at this machine's clock."
-    case .locked: "A token is fetched all the same. Look for another m2m-proxy that is stopped or hangs."
+    case .locked: "A token is still fetched. Look for another m2m-proxy that is stopped or hangs."
     case .unusable: "Tokens are kept in memory meanwhile. The directory of token_store must be writable, and not full."
     }
   }

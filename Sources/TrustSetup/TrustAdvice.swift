@@ -10,7 +10,7 @@ public struct TrustAdvice {
     let path = Subprogram(file ?? Self.exported).text
     let cacerts = keystore.map { "-keystore \(Subprogram($0.file).text)" } ?? "-cacerts"
     let bundle = "/etc/ssl/m2m-proxy-bundle.pem"
-    var lines = file == nil ? ["The root alone, for what follows", "  m2m-proxy ca export --out \(path)", ""] : []
+    var lines = file == nil ? ["Only the root, for the commands below", "  m2m-proxy ca export --out \(path)", ""] : []
     for trust in SystemTrust.allCases {
       lines += ["\(trust.name): all programs that use the system's authorities", "  m2m-proxy ca trust --apply, or:"]
       lines += ["  m2m-proxy ca export --out \(trust.file) && \(trust.program)", ""]

@@ -17,7 +17,7 @@ public struct TrustInstallation {
   private let isKeystoreNamed: Bool
 
   /// - Parameter keystore: the Java keystore that is to trust the authority, too; nil for none.
-  /// - Parameter isKeystoreNamed: whether it is one that was asked for, not one that was found.
+  /// - Parameter isKeystoreNamed: whether the user named it; otherwise it was found.
   public init(root: Certificate, keystore: JavaKeystore?, isKeystoreNamed: Bool) {
     (self.root, self.keystore, self.isKeystoreNamed) = (root, keystore, isKeystoreNamed)
   }

@@ -3,8 +3,8 @@ internal import CCurl
 
 /// Which addresses a connection may be made to, whatever names lead there.
 public struct DestinationRules: Hashable, Sendable {
-  /// Whether addresses of private networks, of this machine, and others that are not of the internet will do, as they do
-  /// for a host that the operator wrote out.
+  /// Whether addresses of private networks, of this machine, and others that are not of the internet are allowed, as
+  /// they do for a host that the operator wrote out.
   public var allowsPrivate: Bool
 
   /// Rules for a host that the operator wrote out, unless told otherwise.
@@ -24,7 +24,7 @@ public struct DestinationRules: Hashable, Sendable {
 
 /// Lets one transfer connect where it may, and remembers why it did not.
 ///
-/// It is asked for every address just before a connection to it would be made: no name, however it is resolved, gets
+/// It is called for every address just before the connection is made: no name, however it is resolved, gets
 /// past it.
 final class DestinationCheck {
   private let rules: DestinationRules
@@ -94,7 +94,7 @@ public struct OwnListeners: Sendable {
 
   /// Whether a connection to `address` and `port` ends at one of the listeners.
   ///
-  /// - Parameter isLocal: whether the address is one of this machine's; asked only where a listener has them all.
+  /// - Parameter isLocal: whether the address is one of this machine's; called only where a listener has them all.
   func contains(_ address: IPAddress, _ port: UInt16, isLocal: () -> Bool) -> Bool {
     let address = address.unmapped
     return endpoints.contains { own in

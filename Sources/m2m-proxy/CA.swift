@@ -51,7 +51,7 @@ struct AuthorityOption: ParsableArguments {
 extension Certificate {
   /// What trust in it means, to follow "for": the hosts that its name constraints permit.
   var scope: String {
-    permittedHosts ?? "any host! Who has its key can pass for every server to those who trust it"
+    permittedHosts ?? "any host! An attacker with its key can pass for every server to clients that trust it"
   }
 }
 

@@ -74,7 +74,7 @@ struct CAInit: ParsableCommand {
     return "\(isKnown ? String(host.prefix(28)) : "unknown host"), \(UTC.date(now))"
   }
 
-  /// Writes both files, or neither; the result is the user, other than root, whom the key belonged to before.
+  /// Writes both files, or neither; the result is the previous owner of the key, if that is not root.
   private func write(_ authority: CertificateAuthority, _ settings: InterceptionSettings) throws -> uid_t? {
     let files = [settings.keyFile, settings.certificateFile]
     if !force, let file = files.first(where: { unsafe access($0, F_OK) == 0 }) { throw Self.explained(.exists, file) }
@@ -148,7 +148,7 @@ struct CAInit: ParsableCommand {
       "",
       "Next: \"m2m-proxy ca trust\" says how applications come to trust it.",
     ]
-    if force { lines.append("A proxy that runs goes on with the authority that it was started with: restart it.") }
+    if force { lines.append("A running proxy keeps the authority that it was started with: restart it.") }
     let directory = FilePath(settings.keyFile).directory
     let files = "\(directory) \(settings.keyFile) \(settings.certificateFile)"
     if let former {

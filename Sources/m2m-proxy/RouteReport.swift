@@ -30,7 +30,7 @@ struct RouteReport {
     return words
   }
 
-  /// What a token is asked for.
+  /// What a token is requested for.
   private static func token(_ route: Route) -> [String] {
     guard route.credentials.hasToken else { return ["no token"] }
     var words = route.audience.map { ["audience \($0)"] } ?? []
@@ -55,7 +55,7 @@ struct RouteReport {
   private static func target(of route: Route) -> String {
     if let upstream = route.upstream { return "\(upstream)\(route.upstreamBasePath)" }
     let addresses = route.allowsPrivate ? "public or private" : "public addresses only"
-    return route.tunnel != .blind ? "https on the host asked for, \(addresses)" : "blind tunnel, \(addresses)"
+    return route.tunnel != .blind ? "https on the requested host, \(addresses)" : "blind tunnel, \(addresses)"
   }
 }
 

@@ -22,7 +22,7 @@ import Testing
       ])
     #expect(
       problems("routes: [{ name: a, match: a, tunnel: blind, rewrite_links: on }]") == [
-        "1:61: routes[0].rewrite_links is for requests, and what goes through a blind tunnel is not looked at"
+        "1:61: routes[0].rewrite_links is for requests, and the proxy does not read what a blind tunnel carries"
       ])
   }
 }

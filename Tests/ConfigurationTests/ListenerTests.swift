@@ -51,7 +51,7 @@ struct ListenerTests {
     #expect(loopback.browserRequests == .refuse && loopback.warning == nil)
     let open = settings.at(ListenAddress(host: "0.0.0.0", port: 80))
     #expect(open.browserRequests == nil, "it depends on the connection")
-    #expect(open.warning?.hasPrefix("is 0.0.0.0:80: anybody who reaches this port") == true)
+    #expect(open.warning?.hasPrefix("is 0.0.0.0:80: any client that reaches this port") == true)
     let written = try listen("{ address: systemd, browser_requests: allow, allow: 10.0.0.0/8 }")[0]
     #expect(written.at(ListenAddress(host: "127.0.0.1", port: 80)).browserRequests == .allow)
     #expect(written.at(ListenAddress(host: "0.0.0.0", port: 80)).warning == nil)
@@ -69,7 +69,7 @@ struct ListenerTests {
     #expect(try listen("{ address: 'unix:/x', proxy_protocol: on, allow: 10.0.0.0/8 }")[0].proxyProtocol == .everybody)
     #expect(
       try warnings("\(faultless)listen: { address: 8081, proxy_protocol: [10.0.0.1, 0.0.0.0/0] }\n") == [
-        "5:42: listen.proxy_protocol lets every client pretend to have any address; name the load balancers alone"
+        "5:42: listen.proxy_protocol lets every client claim any address; name only the load balancers"
       ])
   }
 

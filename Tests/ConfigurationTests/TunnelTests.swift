@@ -54,7 +54,7 @@ import Testing
   @Test("is told what it cannot have, and why")
   func foreign() {
     let token = "is for a token, and nothing can be put into a blind tunnel"
-    let requests = "is for requests, and what goes through a blind tunnel is not looked at"
+    let requests = "is for requests, and the proxy does not read what a blind tunnel carries"
     for (setting, complaint) in [
       ("mount: /x", "mount is a path, and CONNECT names a host and a port"),
       (

@@ -55,7 +55,7 @@ import Testing
   func tunnel() {
     #expect(
       problems("routes: [{ name: a, match: a, tunnel: blind, upgrade: any }]") == [
-        "1:55: routes[0].upgrade is for requests, and what goes through a blind tunnel is not looked at"
+        "1:55: routes[0].upgrade is for requests, and the proxy does not read what a blind tunnel carries"
       ])
   }
 

@@ -7,15 +7,15 @@ struct WarningTests {
     arguments: [
       Case(
         "listen: 0.0.0.0:8080",
-        "5:9: listen is 0.0.0.0:8080: anybody who reaches this port can use the credentials; allow or callers say who may, and 127.0.0.1 is for this machine only"
+        "5:9: listen is 0.0.0.0:8080: any client that reaches this port can use the credentials; allow or callers say who may, and 127.0.0.1 is for this machine only"
       ),
       Case(
         "listen: [8080, '[::]:0']",
-        "5:16: listen[1] is [::]:0: anybody who reaches this port can use the credentials; allow or callers say who may, and 127.0.0.1 is for this machine only"
+        "5:16: listen[1] is [::]:0: any client that reaches this port can use the credentials; allow or callers say who may, and 127.0.0.1 is for this machine only"
       ),
       Case(
         "listen:\n- address: 0.0.0.0:8080",
-        "6:12: listen[0].address is 0.0.0.0:8080: anybody who reaches this port can use the credentials; allow or callers say who may, and 127.0.0.1 is for this machine only"
+        "6:12: listen[0].address is 0.0.0.0:8080: any client that reaches this port can use the credentials; allow or callers say who may, and 127.0.0.1 is for this machine only"
       ),
       Case("listen: { address: 0.0.0.0:8080, allow: [10.0.0.0/8] }"),
       Case("listen: [127.9.9.9:80, 'localhost:81', '[::1]:82']\nadmin: 0.0.0.0:9901"),

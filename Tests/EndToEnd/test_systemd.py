@@ -74,7 +74,7 @@ def test_what_is_passed_is_passed_to_nobody_else(start_activated, free_port):
 def test_a_socket_for_everybody_without_a_rule_is_a_warning(start_activated, free_port):
     proxy = start_activated(f"web=stream=:::{free_port}", "safe=stream=127.0.0.1:0")
     assert proxy.messages.text.count("\nwarning ") == 1
-    proxy.messages.wait_for(rf"^warning  the socket web of systemd is \[::\]:{free_port}: anybody who reaches this port")
+    proxy.messages.wait_for(rf"^warning  the socket web of systemd is \[::\]:{free_port}: any client that reaches this")
     # It takes IPv4 connections too, and is known to be ours by those as well.
     assert proxy.connect(("127.0.0.1", free_port)).exchange(get("/api/x")).status == 200
 

@@ -222,6 +222,6 @@ routes:
 """)
     checked = subprocess.run([binary, "check"], cwd=tmp_path, env=clean_environment(), capture_output=True, text=True)
     assert [" ".join(line.split()) for line in checked.stdout.splitlines() if not line.startswith("memory ")] == [
-        "route public *.a.example → https on the host asked for, public addresses only no token",
-        "route private *.b.example:8443/x, b.example → https on the host asked for, public or private no token",
+        "route public *.a.example → https on the requested host, public addresses only no token",
+        "route private *.b.example:8443/x, b.example → https on the requested host, public or private no token",
         "proxy.conf is valid."]

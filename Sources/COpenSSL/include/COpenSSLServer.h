@@ -57,7 +57,7 @@ int copenssl_transport_error(const copenssl_transport *transport);
 // that as an end too, and reads no further once close_notify has come.
 int copenssl_is_at_end(const copenssl_transport *transport);
 
-// The name that the client asked for, from its first message on; "" for none.
+// The name that the client requested (SNI), from its first message on; "" for none.
 const char *copenssl_server_name(const copenssl_transport *transport);
 
 // Whether the client offered protocols by ALPN, and http/1.1 was not among them.

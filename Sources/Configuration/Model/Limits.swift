@@ -30,7 +30,7 @@ public struct Limits: Sendable, Hashable {
 
   /// What buffers and connections take in the whole process.
   public var memory = MemoryLimit.automatic
-  /// Bytes of a buffer: content on its way, in one direction of one request.
+  /// Bytes of a buffer: content in transit, in one direction of one request.
   public var buffer = 128 * 1024
   /// Bytes of a request's content that are kept so that it can be sent again.
   public var replayBuffer = 64 * 1024

@@ -67,7 +67,7 @@ public struct TCPAddress: Sendable, Hashable {
   public init(host: String, port: UInt16) {
     self.host = host
     self.port = port
-    // Worked out once: it is asked for with every request.
+    // Computed once: every request needs it.
     isLoopback = HostName(host)?.isLoopback ?? false
   }
 

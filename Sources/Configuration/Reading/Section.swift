@@ -1,4 +1,4 @@
-/// The settings of one mapping. It learns which there are from being asked for them.
+/// The settings of one mapping. It learns the known names when they are read.
 final class Section {
   let mark: Mark
   let path: String

@@ -82,7 +82,8 @@ struct Substitution: Equatable {
   }
 }
 
-/// Finds the environment variables that hold secrets, so that no message shows them wherever else they are used.
+/// Finds the environment variables that hold secrets, so that no message shows them, also where they are used for
+/// something else.
 enum SecretVariables {
   private static let settings: Set = ["client_secret", "client_secret_previous", "headers", "parent_proxy", "password"]
   // Settings with names that mean something else elsewhere, by the section they are in.

@@ -16,7 +16,7 @@ public struct Credentials: Sendable {
   public var name: String
   /// The kind of authorization server.
   public var provider: Provider
-  /// Where tokens are asked for.
+  /// Where tokens are requested.
   public var tokenEndpoint: URLParts
   /// The client id; printable ASCII.
   public var clientID: String

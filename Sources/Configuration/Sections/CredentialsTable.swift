@@ -155,7 +155,7 @@ extension Setting {
     warn(exposure)
   }
 
-  /// Whether the file at `path`, which says whom or what to trust, may be used: a problem is noted where every user of this
+  /// Whether the file at `path`, which says what to trust, may be used: a problem is noted where every user of this
   /// machine can write it, and a warning is given where others could change or replace it.
   func isGuarded(path: String, shownPath: String) -> Bool {
     switch SensitiveFile.tampering(path: path, showsPaths: shownPath == path) {

@@ -115,7 +115,7 @@ extension CertificateLifetime: Comparable, CustomStringConvertible {
   public var description: String { hours.isMultiple(of: 24) ? "\(hours / 24)d" : "\(hours)h" }
 }
 
-/// What a client's certificate says of whom it is for.
+/// The subject of a client's certificate.
 public enum CertificateName: Sendable, Hashable {
   /// Its whole subject.
   case subject(DistinguishedName)

@@ -124,7 +124,7 @@ extension Format<ListenAddress> {
   private static func path(_ text: Substring) throws(Refusal) -> String {
     guard !text.isEmpty, !text.hasSuffix("/") else { throw Refusal("the path of the socket is missing") }
     guard !text.hasPrefix("@"), !text.utf8.contains(0) else {
-      throw Refusal("a socket without a file has no permissions: anybody could use it")
+      throw Refusal("a socket without a file has no permissions: any user could use it")
     }
     guard !text.hasPrefix("//") else { throw Refusal("one slash is enough: unix:/path") }
     guard !text.utf8.contains(where: \.isControl) else { throw Refusal("it must be a single line") }

@@ -46,11 +46,11 @@ public struct ListenerSettings: Sendable, Hashable {
     return settings
   }
 
-  /// What is said of a listener that anybody may use who reaches its port; nil where that is not so.
+  /// The warning about a listener that every client that reaches its port may use; nil for others.
   public var warning: String? {
     guard let tcp = address.tcp, !tcp.isLoopback, allow == nil, callers == nil else { return nil }
     return """
-      is \(tcp): anybody who reaches this port can use the credentials; \
+      is \(tcp): any client that reaches this port can use the credentials; \
       allow or callers say who may, and 127.0.0.1 is for this machine only
       """
   }
@@ -147,7 +147,7 @@ extension ProxyProtocolSenders {
       setting.complain(
         "must be on for a Unix socket, where clients have no address; mode, owner and group say who connects")
     case (.networks(let networks), _) where networks.contains { $0.prefixLength == 0 }:
-      setting.warn("lets every client pretend to have any address; name the load balancers alone")
+      setting.warn("lets every client claim any address; name only the load balancers")
     default: break
     }
   }

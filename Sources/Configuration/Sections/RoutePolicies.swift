@@ -164,7 +164,7 @@ extension WithoutToken {
 public enum BrowserRequests: String, Sendable, CaseIterable {
   /// They are served like any other.
   case allow
-  /// They are refused: the page may be anybody's.
+  /// They are rejected: the page may come from any site.
   case refuse
 }
 
@@ -180,7 +180,8 @@ public enum LinkRewriting: String, Sendable, CaseIterable {
 
 /// How a route serves CONNECT.
 public enum TunnelMode: String, Sendable, CaseIterable {
-  /// Bytes go both ways as they are; nothing is looked at, and nothing is added. Such a route serves nothing else.
+  /// Bytes are forwarded unchanged in both directions; the proxy reads and adds nothing. Such a route serves nothing
+  /// else.
   case blind
   /// TLS, or plain HTTP, ends at the proxy, and the requests inside are treated as all others.
   case intercept

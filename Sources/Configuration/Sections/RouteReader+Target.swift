@@ -45,7 +45,7 @@ extension RouteReader {
     return Target(origin: origin)
   }
 
-  /// Each host that is asked for, where there is a wildcard.
+  /// Each requested host, where there is a wildcard.
   private func requestedHosts(_ section: Section, _ matching: Matching, _ permission: Setting?) -> Target? {
     for match in matching.matches where !match.isWildcard {
       guard let complaint = complaint(about: match.httpsOrigin) else { continue }
@@ -63,7 +63,7 @@ extension RouteReader {
     "is for wildcards without forward_to, and says nothing here"
   }
 
-  /// What is wrong with an address that no connection is ever made to. Names are looked at when they are resolved.
+  /// What is wrong with an address that the proxy never connects to. Names are checked when they are resolved.
   private func complaint(about origin: Origin) -> String? {
     guard let kind = IPAddress(origin.host)?.kind, kind.isNeverConnectedTo else { return nil }
     return "leads to \(origin.host), which is \(kind.name): the proxy never connects there"

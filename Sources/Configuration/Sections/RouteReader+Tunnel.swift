@@ -2,8 +2,8 @@ internal import Addresses
 internal import Outbound
 
 extension RouteReader {
-  /// What is said of a setting that has no meaning where nothing is looked at.
-  static var isForRequests: String { "is for requests, and what goes through a blind tunnel is not looked at" }
+  /// The problem of a setting that has no meaning for a blind tunnel.
+  static var isForRequests: String { "is for requests, and the proxy does not read what a blind tunnel carries" }
 
   private static var isForTokens: String { "is for a token, and nothing can be put into a blind tunnel" }
 

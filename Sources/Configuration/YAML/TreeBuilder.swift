@@ -22,7 +22,7 @@ struct Node {
   let content: Content
 }
 
-/// Makes a tree of nodes from the events of a file, and refuses the parts of YAML that proxy.conf does without.
+/// Makes a tree of nodes from the events of a file, and rejects the parts of YAML that proxy.conf does not use.
 struct TreeBuilder {
   /// The most levels of lists and mappings inside each other.
   static let depthLimit = 16

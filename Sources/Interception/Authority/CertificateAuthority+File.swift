@@ -21,7 +21,7 @@ extension CertificateAuthority {
       throw .key(file: keyFile, "holds a key that does not belong to the certificate in \(certificateFile)")
     }
     guard isFit(key) else {
-      throw .key(file: keyFile, "holds a key of the kind \(key.kind); P-256, P-384 and RSA from 2048 bits will do")
+      throw .key(file: keyFile, "holds a key of the kind \(key.kind); use P-256, P-384 or RSA from 2048 bits")
     }
     // Last, because the key is usually in the same directory, and matters more.
     if let tampering { throw .certificate(file: certificateFile, tampering) }
@@ -29,7 +29,7 @@ extension CertificateAuthority {
   }
 
   /// The certificates of an authority alone, its own first, each issued by the next, whether or not they are valid now. The
-  /// file belongs to whom it may, but no other user may be able to change it.
+  /// file may belong to any user, but no other user may be able to change it.
   ///
   /// - Parameter keyFile: Where the authority's key is, which must fit if it can be read; nil where that is not known.
   public static func certificates(file: String, keyFile: String?) throws(AuthorityError) -> [Certificate] {

@@ -37,7 +37,7 @@ public final class CertificateAuthority: Sendable {
 
   /// Clocks of clients may be behind by so many seconds.
   private static let clockSkew: Int64 = 6 * 3600
-  /// Clients that heed the rules of browsers take no certificate for longer than 398 days.
+  /// Clients that follow the rules of browsers accept no certificate for longer than 398 days.
   private static let longestLeaf: Int64 = 397 * 86_400
 
   /// A new authority with a key of its own, and the root above it, whose key no longer exists.

@@ -2,7 +2,8 @@ public import Addresses
 public import Cryptography
 internal import Locks
 
-/// The certificates that are shown for hosts, each made when its host is first asked for, kept in memory and made anew in time.
+/// The certificates that are shown for hosts, each made when its host is first requested, kept in memory and replaced
+/// in time.
 ///
 /// All have one key, which is made with this object and never leaves the process: an attacker who reaches this one
 /// would reach a key for each of them as well, and making it would cost time in every first handshake.
@@ -12,7 +13,7 @@ public final class LeafCertificates: Sendable {
     let notBefore: Int64
     /// From when on it is not used any more, though it could be.
     let renewal: Int64
-    /// When it was last asked for, as a number of requests.
+    /// When it was last requested, as a number of requests.
     var lastUse: UInt64 = 0
   }
 
@@ -128,7 +129,7 @@ public final class LeafCertificates: Sendable {
 
 /// Why there is no certificate for a host.
 public enum LeafError: Error, Hashable, CustomStringConvertible {
-  /// What was asked for is neither a host name nor an address.
+  /// The requested name is neither a host name nor an address.
   case noHost(String)
   /// The constraints of the authority's certificate do not permit the host.
   case outOfScope(String)

@@ -113,7 +113,8 @@ public import SystemPackage
     unsafe _ = SSL_set_SSL_CTX(session, context.context)
   }
 
-  /// The name that the client asked for (SNI, RFC 6066 section 3), from ``HandshakeStep/hello`` on; nil if it named none.
+  /// The name that the client requested (SNI, RFC 6066 section 3), from ``HandshakeStep/hello`` on; nil if it named
+  /// none.
   public var serverName: String? {
     let name = unsafe String(cString: copenssl_server_name(transport))
     return name.isEmpty ? nil : name

@@ -71,7 +71,7 @@ extension ClientConnection {
       // The time that it had to wait for others was not its own.
       setDeadline(worker.loop.now + worker.generation.timeouts.handshake)
     }
-    // A handshake takes the loop for as long as the signature does: others have their turn after each of them.
+    // A handshake takes the loop for as long as the signature does: others run after each of them.
     while worker.lastHandshake == worker.loop.now {
       await worker.loop.yield()
     }

@@ -118,7 +118,7 @@ struct PlaceQueue<Waiter: AnyObject> {
   let queueLimit: Int
   /// How many places one client may take; nil where clients are not told apart.
   let most: Int?
-  /// Places that are taken; all of them while anybody waits whose client may have another one.
+  /// Places that are taken; all of them while a request waits whose client may have another one.
   private(set) var taken = 0
 
   private var lines = ClientLines<Waiter>()

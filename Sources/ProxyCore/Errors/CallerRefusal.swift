@@ -46,7 +46,7 @@ enum CallerRefusal {
   case notAdmitted(caller: String, Place)
   /// The client has sent too many wrong passwords.
   case tooManyGuesses(seconds: Int)
-  /// Too many passwords are being looked at.
+  /// Too many passwords are being checked.
   case busy
 
   /// Its name in the log and in metrics.
@@ -84,22 +84,22 @@ enum CallerRefusal {
       ErrorAnswer(
         status: 403, title: "This caller is not served here",
         detail: "\(caller) is not one of the callers that \(place.name) serves.",
-        hint: "To let it in, add it to \"callers\", or to \"credentials\" by caller, there in proxy.conf.",
+        hint: "To allow it, add it to \"callers\", or to \"credentials\" by caller, there in proxy.conf.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "caller")
     case .tooManyGuesses(let seconds):
       ErrorAnswer(
         status: 429, title: "Too many wrong passwords",
-        detail: "Your address has sent so many that no more are looked at for the moment.",
+        detail: "Your address has sent so many that no more are checked for now.",
         hint: "Set the right user and password in the application. If they are right, send the request again after the "
-          + "time in Retry-After: a password that comes again has its turn before new ones.",
+          + "time in Retry-After: a repeated password is checked before new ones.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "wrong passwords", retryAfter: seconds)
     case .busy:
       ErrorAnswer(
         status: 503, title: "Too many passwords at once",
-        detail: "As many wait to be looked at as may, or this one took too long.",
+        detail: "Too many passwords wait for their check, or this one waited too long.",
         hint:
-          "Send the request again: a password that comes again goes before new ones, and one that was right once is "
-          + "looked at no more.",
+          "Send the request again: a repeated password is checked before new ones, and one that was right once is not "
+          + "checked again.",
         proxyStatus: "proxy_internal_error", proxyStatusDetails: "passwords", retryAfter: 1)
     }
   }

@@ -107,7 +107,7 @@ extension ExchangeError {
     case .upstreamBroken(let reason, let route): Self.broken(reason, route)
     case .upstreamSpokeFirst(let route):
       ErrorAnswer(
-        status: 502, title: "The upstream spoke before it was asked",
+        status: 502, title: "The upstream sent bytes before the request",
         detail: "\(route.destination.name) sent bytes on a new connection before the request; they answer nothing.",
         hint: "Does it speak HTTP? Mail servers and databases send first. The request was not sent.",
         proxyStatus: "http_protocol_error", proxyStatusDetails: "bytes before the request")
@@ -132,7 +132,7 @@ extension ExchangeError {
     case .draining:
       ErrorAnswer(
         status: 503, title: "The proxy is stopping",
-        detail: "It was told to end, and the request did not finish in the time that was left.",
+        detail: "It received a signal to stop, and the request did not finish in time.",
         hint: "Send the request again.", proxyStatus: "proxy_internal_error", proxyStatusDetails: "draining",
         retryAfter: 1)
     }

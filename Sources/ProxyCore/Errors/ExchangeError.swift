@@ -13,7 +13,7 @@ indirect enum ExchangeError: Error {
   case contentTooLarge(ProxyRoute)
   /// Its request head, or the next piece of the content, took too long.
   case requestTimeout
-  /// It sends its content, or takes its response, more slowly than anybody may.
+  /// It sends its content, or takes its response, more slowly than `limits.min_rate` allows.
   case clientTooSlow(ProxyRoute)
   /// It asks the proxy itself for a token, and not as that is done.
   case tokenRequest(TokenRequestRefusal, ProxyRoute)
@@ -27,8 +27,8 @@ indirect enum ExchangeError: Error {
   case proxyHeader
 
   // The rules.
-  /// No route takes this target: the host and port that the client asked for, its path where the host has routes for other
-  /// paths, and the known name most like it.
+  /// No route takes this target: the host and port that the client requested, its path where the host has routes for
+  /// other paths, and the known name most like it.
   case noRoute(target: String, path: String?, nearest: String?)
   /// No route is mounted where this path is.
   case notMounted(path: String)
@@ -36,7 +36,7 @@ indirect enum ExchangeError: Error {
   case leavesRoute(ProxyRoute)
   /// A method that others may take for CONNECT.
   case connectMethod(String)
-  /// There is no tunnel where one was asked for, or only a tunnel where something else was.
+  /// There is no tunnel where one was requested, or only a tunnel where something else was.
   case tunnel(TunnelRefusal)
   /// TRACE would show the token to the client.
   case traceMethod
@@ -58,7 +58,7 @@ indirect enum ExchangeError: Error {
   case upstream(UpstreamError, ProxyRoute)
   /// The connection broke before a response began.
   case upstreamBroken(String, ProxyRoute)
-  /// It sent something before it was asked: it is unknown what that, and all behind it, answers.
+  /// It sent bytes before the request: it is unknown what they, and all bytes after them, respond to.
   case upstreamSpokeFirst(ProxyRoute)
   /// It did not begin to answer in time, or stopped taking the request.
   case upstreamTimeout(ProxyRoute)

@@ -47,7 +47,7 @@ enum PolicyRefusal {
       ErrorAnswer(
         status: 403, title: "This client may not use the proxy",
         detail: "\(address) is not in the allow list of the listener \(listener).",
-        hint: "To let it in, add its address or network to \"allow\" of that listener in proxy.conf.",
+        hint: "To allow it, add its address or network to \"allow\" of that listener in proxy.conf.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "client address")
     case .loop:
       ErrorAnswer(
@@ -65,7 +65,7 @@ enum PolicyRefusal {
     case .foreignHost(let host, let listener):
       ErrorAnswer(
         status: 403, title: "This is not a name of the proxy",
-        detail: "The listener \(listener) was asked for as \(host), which is how DNS rebinding looks.",
+        detail: "The request names the listener \(listener) as \(host), as in DNS rebinding.",
         hint:
           "Call it 127.0.0.1 or localhost, or write \"browser_requests: allow\" for that listener in proxy.conf.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "foreign host")
@@ -73,7 +73,7 @@ enum PolicyRefusal {
       ErrorAnswer(
         status: 403, title: "This client may not use the route",
         detail: "\(address) is not in the allow list of the route \(route.name).",
-        hint: "To let it in, add its address or network to \"allow\" of that route in proxy.conf.",
+        hint: "To allow it, add its address or network to \"allow\" of that route in proxy.conf.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "client address")
     case .method(let method, let route):
       ErrorAnswer(
@@ -92,7 +92,7 @@ enum PolicyRefusal {
         status: 403, title: "The path can be read in two ways",
         detail: "As it was sent, \(path) is for the route \(route.name); \(conflict.text).",
         hint:
-          "Send the path that is meant, without percent-encoded letters, dots and slashes, and without \\, //, ;parameters, "
+          "Send the intended path, without percent-encoded letters, dots and slashes, and without \\, //, ;parameters, "
           + "and segments of dots and spaces such as /./, /../ and /.../. A base URL that ends in / is the usual cause of //.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "ambiguous path")
     case .overrides(.method, let field, let route):
@@ -100,7 +100,7 @@ enum PolicyRefusal {
         status: 403, title: "The request would change its method on the way",
         detail:
           "\(field) does not name one of \"methods\" of the route \(route.name): \(route.policy.rules.allowedMethods).",
-        hint: "Send the method that is meant in the request line, and the field once or not at all.",
+        hint: "Send the intended method in the request line, and the field once or not at all.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "method override")
     case .overrides(.destination, let field, let route):
       ErrorAnswer(
@@ -132,7 +132,7 @@ enum PolicyRefusal {
         status: 403, title: "The request would change its path on the way",
         detail:
           "\(field) makes some servers use another path, and the path decides what the route \(route.name) may forward.",
-        hint: "Send the path that is meant in the request line, and not this field.",
+        hint: "Send the intended path in the request line, and not this field.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "path override")
     case .overrides(.original, let field, let route), .overrides(.forwardedPath, let field, let route):
       ErrorAnswer(
@@ -140,7 +140,7 @@ enum PolicyRefusal {
         detail:
           "\(field) makes some servers use another path, and the path decides what the route \(route.name) may forward.",
         hint:
-          "Send the path that is meant in the request line. If a proxy in front adds this field, let that remove it again.",
+          "Send the intended path in the request line. If a proxy in front adds this field, configure it not to.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "path override")
     }
   }

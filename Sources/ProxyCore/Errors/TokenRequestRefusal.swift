@@ -25,9 +25,9 @@ enum TokenRequestRefusal {
     switch self {
     case .method(let method):
       ErrorAnswer(
-        status: 405, title: "Tokens are asked for with POST",
+        status: 405, title: "Token requests must use POST",
         detail:
-          "This is a token endpoint of the proxy's own, for the route \(route.name), and was asked with \(method).",
+          "This is a token endpoint of the proxy's own, for the route \(route.name), and the method was \(method).",
         hint: "\"token_endpoint\" of that route in proxy.conf says which paths these are.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "token endpoint", allow: "POST")
     case .tooLarge:
@@ -47,7 +47,7 @@ enum TokenRequestRefusal {
       ErrorAnswer(
         status: 400, title: "The token request is not valid",
         detail: "It has grant_type or scope twice.",
-        hint: "Each parameter may be there once.",
+        hint: "Send each parameter once.",
         proxyStatus: "http_request_error", proxyStatusDetails: "token endpoint: invalid_request",
         oauthError: "invalid_request")
     case .grantType(let grant):

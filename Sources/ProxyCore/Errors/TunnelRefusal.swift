@@ -1,6 +1,6 @@
 /// Why a request inside a tunnel is not for the host that the tunnel is for (RFC 9110 section 15.5.20).
 enum Misdirection {
-  /// In TLS the client asked for another server than in CONNECT.
+  /// In TLS the client named another server than in CONNECT.
   case serverName(String, tunnel: String)
   /// The request names another host, or another port.
   case host(String, tunnel: String)
@@ -55,7 +55,7 @@ enum TunnelRefusal {
         status: 403, title: "No route for this tunnel",
         detail: "No route in proxy.conf says that CONNECT may lead to \(match).",
         // In the layout of proxy.conf, to be copied.
-        hint: "To let it pass untouched, add under routes in proxy.conf:\n"
+        hint: "To tunnel it unchanged, add under routes in proxy.conf:\n"
           + "  - name: \(name)\n    match: \(match)\n    tunnel: blind\n"
           + "For a token, give the host a route with \"tunnel: intercept\", or let the application use http://.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "no route")
@@ -65,7 +65,7 @@ enum TunnelRefusal {
         detail: "The route \(route.name) is for requests to \(host); a blind tunnel would carry them past it.",
         hint:
           "Write \"tunnel: intercept\" for that route in proxy.conf, and let the application trust the proxy's certificate "
-          + "authority (m2m-proxy ca trust); or let it use http://\(host)/...: the proxy itself speaks https to the upstream.",
+          + "authority (m2m-proxy ca trust); or let it use http://\(host)/...: the proxy uses https to the upstream.",
         proxyStatus: "http_request_denied", proxyStatusDetails: "tunnel past a route")
     case .otherPort(let target, let route):
       ErrorAnswer(

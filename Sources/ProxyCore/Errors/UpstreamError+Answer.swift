@@ -70,7 +70,7 @@ extension ExchangeError {
     case .parentProxy(let detail):
       return ErrorAnswer(
         status: 502, title: "The parent proxy cannot be reached", detail: "\(origin): \(detail).",
-        hint: "Is it running, and is parent_proxy right? parent_proxy: none in the route does without it.",
+        hint: "Is it running, and is parent_proxy right? parent_proxy: none in the route connects directly.",
         proxyStatus: "destination_unavailable", proxyStatusDetails: "parent proxy")
     case .parentProxyRefusal(let detail, let status):
       return ErrorAnswer(

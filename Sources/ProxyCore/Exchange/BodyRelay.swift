@@ -26,7 +26,7 @@ final class BodyRelay {
   struct Progress {
     /// Whether anything was received or sent.
     var hasMoved: Bool
-    /// Whether it stopped only to let others have their turn.
+    /// Whether it stopped only to let other tasks run.
     var hasMore: Bool
   }
 
@@ -39,7 +39,7 @@ final class BodyRelay {
   private(set) var isBegun = false
   /// How much of the content has reached the sink's kernel, the head and the framing included.
   private(set) var bytesSent: UInt64 = 0
-  /// What it takes to move the content once more; nil where that is not asked for.
+  /// What is needed to send the content again; nil where that is not wanted.
   private(set) var kept: KeptContent?
 
   private let buffers: BufferPool
@@ -159,7 +159,7 @@ final class BodyRelay {
     isEnded = false
   }
 
-  /// Gives back the buffers that nothing is left to be done with, when all is on its way.
+  /// Gives back the buffers that are no longer needed, when all content has been sent.
   func settle() {
     guard isFinished else { return }
     giveBackOutput()

@@ -136,7 +136,7 @@ struct TunnelRelay {
   mutating func step(
     client: ByteStream, upstream: ByteStream, _ pool: BufferPool
   ) throws(Failure) -> BodyRelay.Progress {
-    // What the upstream sent before its connection was reset goes on; of what the client sent there is nothing to be had.
+    // What the upstream sent before its connection was reset is still forwarded; what the client sent cannot be.
     let down = try stepFromUpstream(upstream, client, pool)
     if wasReset(upstream, isTold: fromClient.isFinished) {
       guard !fromUpstream.isFinished else { throw .upstream("the connection was reset") }

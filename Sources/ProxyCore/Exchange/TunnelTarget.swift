@@ -1,7 +1,7 @@
 internal import Encodings
 internal import HTTPWire
 
-/// Where a client has asked for a tunnel to, whose requests are served here instead.
+/// The target of a tunnel that a client requested, whose requests are served here instead.
 struct TunnelTarget {
   /// The host as it was written, without brackets and without the dot that may end a name, in lower case.
   let host: [UInt8]
@@ -9,7 +9,7 @@ struct TunnelTarget {
   let port: UInt16
   /// Whether TLS is spoken inside.
   var isSecure = false
-  /// The name that the client asked for in TLS where that is another one.
+  /// The name that the client requested in TLS, if it differs.
   var otherServerName: String?
 
   var hostText: String { String(decoding: host, as: UTF8.self) }

@@ -92,7 +92,7 @@ extension Exchange {
     }
   }
 
-  /// Answers OPTIONS as the one whom it was meant for: with the methods that the proxy serves.
+  /// Answers OPTIONS as its final recipient: with the methods that the proxy serves.
   func answerOptions() async {
     await answerHere(fields: "Allow: \(ErrorResponse.servedMethods)\r\n", content: "")
   }

@@ -32,7 +32,7 @@ extension Exchange {
     guard !form.hasRepetition else { throw .tokenRequest(.repetition, route) }
     guard grant == "client_credentials" else { throw .tokenRequest(.grantType(grant), route) }
     let token = PlaceholderToken(secondsSince1970: WallClock.now() / 1_000_000_000)
-    // Said back, so that libraries that compare find what they asked for.
+    // Echoed, for libraries that compare it with what they requested.
     let scope = form.scope.flatMap { Self.isScope($0) ? #","scope":"\#($0)""# : nil } ?? ""
     let content =
       #"{"access_token":"\#(token.text)","token_type":"Bearer","expires_in":\#(PlaceholderToken.lifetime)\#(scope)}"#
@@ -86,9 +86,9 @@ extension Exchange {
 
 /// What matters of a token request that is answered with a placeholder: who asks, and with which secret, does not.
 struct TokenRequestForm {
-  /// The grant that is asked for; nil where the form names none, or is none.
+  /// The requested grant; nil where the form names none, or is none.
   private(set) var grantType: String?
-  /// The scopes that are asked for.
+  /// The requested scopes.
   private(set) var scope: String?
   /// Whether one of both is there twice, which it must not be (RFC 6749 section 3.2).
   private(set) var hasRepetition = false

@@ -8,7 +8,7 @@ internal import Upstream
 
 extension Exchange {
   /// Sends the request to the upstream, and ends when the first bytes of a response are there. The rest of the
-  /// content, if there is any, goes on its way while the response is relayed.
+  /// content, if there is any, is sent while the response is relayed.
   func forwardRequest(_ route: ProxyRoute) async throws(ExchangeError) {
     // What is sent again has its head already.
     if !upload.isBegun {
@@ -105,7 +105,7 @@ extension Exchange {
 
   private func writeTarget(_ writer: inout HeadWriter, _ bytes: Span<UInt8>, _ route: ProxyRoute) {
     let (target, mountLength) = (receivedTarget, decided.mountLength)
-    // "OPTIONS *" asks about the server; a proxy in between is asked with the URL alone (RFC 9112 section 3.2.4).
+    // "OPTIONS *" is about the server; a proxy in between gets it as the URL alone (RFC 9112 section 3.2.4).
     let asksAboutServer = target.form == .asterisk || (target.isWithoutPathAndQuery && head.methodKind == .options)
     if asksAboutServer && route.policy.basePath.isEmpty { return writer.target("*") }
     let basePath = route.policy.basePath
@@ -159,7 +159,7 @@ extension Exchange {
     }
   }
 
-  /// Lets go of memory that the wait for the response needs none of, when all of the request is on its way.
+  /// Releases memory that the wait for the response does not need, when the whole request has been sent.
   private func settle() {
     guard upload.isFinished else { return }
     upload.settle()

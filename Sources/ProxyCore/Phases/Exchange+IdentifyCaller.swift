@@ -7,7 +7,7 @@ internal import Reactor
 internal import Secrets
 
 extension Exchange {
-  // The longest that a request waits for its password to be looked at.
+  // The longest that a request waits for the check of its password.
   private static let longestCheck = Duration.seconds(10)
 
   /// Finds out which of the callers of proxy.conf sent the request: by user and password where it has them, else by what

@@ -30,7 +30,7 @@ extension Exchange {
     return false
   }
 
-  /// Which client it counts for, where clients share something: its caller, wherever that calls from, or else its address.
+  /// Which client it counts for, where clients share something: its caller, from any address, or else its address.
   var clientKey: ClientKey {
     if let caller = request.caller { return ClientKey(caller: caller) }
     // Others have no requests, but in tests.
@@ -44,7 +44,7 @@ extension Exchange {
 
 extension Exchange {
   /// Rejects what a browser sends for a web page of another site. A page can make the browser send requests to any address
-  /// that the browser reaches, this machine's own among them, and the listener cannot tell who asked.
+  /// that the browser reaches, this machine's own among them, and the listener cannot tell them apart.
   ///
   /// Three signs: the browser says so (Sec-Fetch-Site), the page's origin is another (Origin), or the browser believes
   /// that this is a host of another name, which leads here now (DNS rebinding). A client that is not a browser sends none

@@ -33,7 +33,7 @@ extension Exchange {
 
   /// The TLS context that shows a certificate for `host`. One that has to be made first is made on another thread,
   /// since signing with a large key takes milliseconds: one at a time for each loop, so that a client that requests
-  /// many hosts takes no more than that, and others have their turn in between.
+  /// many hosts takes no more than that, and others are served in between.
   private func leafContext(
     for host: String, _ leaves: LeafCertificates
   ) async throws(ExchangeError) -> TLSServerContext {
@@ -87,8 +87,9 @@ extension Exchange {
     }
   }
 
-  /// Returns the name that the client asked for if it is not `host`. Where that is a host that is intercepted too, the client
-  /// is shown the certificate for it, so that it can read the response that says what is wrong; otherwise that for `host`.
+  /// Returns the name that the client requested if it is not `host`. Where that is a host that is intercepted too, the
+  /// client is shown the certificate for it, so that it can read the response that says what is wrong; otherwise that
+  /// for `host`.
   private func startTLS(
     _ context: TLSServerContext, _ host: String, _ leaves: LeafCertificates
   ) async throws(ExchangeError) -> String? {

@@ -31,7 +31,7 @@ extension Exchange {
   /// Whether the upstream's response is that it speaks another protocol from here on.
   var hasSwitched: Bool { answerHead.status == 101 }
 
-  /// Refuses a 101 to what was not asked, or not completely sent.
+  /// Rejects a 101 that was not requested, or came before the request was sent completely.
   func checkSwitch(_ route: ProxyRoute) throws(ExchangeError) {
     guard !offeredProtocols.isEmpty, upload.isFinished, let request = connection.input,
       let answer = attempt.answerInput

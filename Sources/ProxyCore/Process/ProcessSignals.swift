@@ -4,10 +4,10 @@ internal import Logging
 internal import Reactor
 internal import SystemPackage
 
-/// What the proxy does when it is sent a signal, on a thread of its own: a signal to stop is heeded whatever the other loops
-/// are doing.
+/// What the proxy does when it is sent a signal, on a thread of its own: a signal to stop takes effect whatever the
+/// other loops are doing.
 // Sendable because all of it is touched on the thread of its loop only, once that runs. It is never freed: the watch keeps it,
-// and signals are heeded to the very end of the process.
+// and signals take effect until the very end of the process.
 final class ProcessSignals: @unchecked Sendable {
   /// What other servers read their files again or rotate their logs by: a rule that was copied from there is no reason to end.
   static let unused = [SIGUSR1, SIGUSR2, SIGHUP]
@@ -27,7 +27,7 @@ final class ProcessSignals: @unchecked Sendable {
     self.logger = logger
     loop = try EventLoop()
     hadTerminal = Self.hasTerminal
-    // One that was ignored when the program was started (nohup) stays so; blocked, it would be read all the same.
+    // One that was ignored when the program was started (nohup) stays so; blocked, it would still be read.
     let signals = [SIGTERM, SIGINT] + Self.unused.filter { $0 != SIGHUP || !SignalWatch.isIgnored(SIGHUP) }
     watch = try SignalWatch(signals) { [self] in receive($0) }
     secondLook.action = { [self] in if hasLostTerminal { hangUp() } }

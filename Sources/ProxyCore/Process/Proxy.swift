@@ -40,7 +40,7 @@ public final class Proxy {
   /// - Parameter droppedLines: how many lines for the log and for standard error have been dropped.
   /// - Parameter notice: is given a line for the person at the terminal when the proxy begins to stop. It is called on an event
   ///   loop, and must not wait for anything.
-  /// - Throws: what could not be had, as a sentence.
+  /// - Throws: what was not available, as a sentence.
   public init(
     _ configuration: ProxyConfiguration, authority: CertificateAuthority?, logger: Logger,
     accessLog: (sink: LogSink, format: LogFormat)?, droppedLines: @escaping @Sendable () -> UInt64,

@@ -29,7 +29,7 @@ public struct StartError: Error, CustomStringConvertible {
     case .beingReplaced:
       StartError("unix:\(path) cannot be made: another program holds a lock on its directory; start one at a time.")
     case .notASocket:
-      StartError("\(path) exists and is no socket, so it is left alone. Remove it, or choose another path.")
+      StartError("\(path) exists and is not a socket, so it is not replaced. Remove it, or choose another path.")
     case .directory(let directory, .noSuchFileOrDirectory):
       StartError(
         "unix:\(path) cannot be made: there is no directory \(directory). Make it; with systemd, RuntimeDirectory= "

@@ -71,7 +71,7 @@ final class TokenEventLog: Sendable {
     let consequence =
       budget.stops
       ? "No token is fetched until the next \(budget.period.rawValue) once the budget is spent."
-      : "Tokens are fetched all the same; when_spent: stop would end that."
+      : "Tokens are still fetched; when_spent: stop would prevent that."
     let metadata: Logger.Metadata = [
       "credentials": "\(credentials)", "detail": "\(detail)", "hint": "\(consequence)",
       "error": alarm.isSpent ? "token_budget_spent" : "token_budget_nearly_spent",

@@ -40,7 +40,7 @@ public final class MetricsRegistry: Sendable {
     return histogram
   }
 
-  /// A counter whose value is asked for at every exposition, on the thread that exposes.
+  /// A counter whose value is read at every exposition, on the thread that exposes.
   public func counter(
     _ name: String, help: String, labels: KeyValuePairs<String, String> = [:],
     read: @escaping @Sendable () -> Double
@@ -48,7 +48,7 @@ public final class MetricsRegistry: Sendable {
     add(.read(read), .counter, name, help, labels)
   }
 
-  /// A gauge whose value is asked for at every exposition, on the thread that exposes.
+  /// A gauge whose value is read at every exposition, on the thread that exposes.
   public func gauge(
     _ name: String, help: String, labels: KeyValuePairs<String, String> = [:],
     read: @escaping @Sendable () -> Double
