@@ -140,7 +140,7 @@ public struct IPNetwork: Hashable, Sendable {
   /// How many bits all addresses of the range have in common.
   public let prefixLength: Int
 
-  /// The range around `address`, whose bits behind the prefix do not count. IPv4 mapped into IPv6 is taken as IPv4.
+  /// The range around `address`, whose bits after the prefix do not count. IPv4 mapped into IPv6 is taken as IPv4.
   ///
   /// Nil where the prefix is longer than the address.
   public init?(_ address: IPAddress, prefixLength: Int) {

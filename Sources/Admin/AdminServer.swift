@@ -126,7 +126,7 @@ final class MetricsPace: @unchecked Sendable {
     let end = clock()
     next = end + .nanoseconds(Int64(clamping: (end - begun) * 9))
     last = (text, begun)
-    // From then on they are written anew.
+    // From then on they are written again.
     loop.set(timer, to: next)
     return text
   }

@@ -48,7 +48,7 @@ internal import Glibc
 
   /// The number of readable bytes.
   public var count: Int { end - start }
-  /// The number of bytes that can still be written behind the readable ones.
+  /// The number of bytes that can still be written after the readable ones.
   public var freeSpace: Int { capacity - end }
   /// Whether there is nothing to read.
   public var isEmpty: Bool { start == end }
@@ -81,7 +81,7 @@ internal import Glibc
     try unsafe body(UnsafeMutableRawBufferPointer(start: storage + end, count: freeSpace))
   }
 
-  /// Copies `bytes` behind the readable ones; there must be room.
+  /// Copies `bytes` after the readable ones; there must be room.
   func copyIn(_ bytes: UnsafeRawBufferPointer) {
     precondition(bytes.count <= freeSpace, "the buffer is too small for what is appended")
     guard let source = bytes.baseAddress else { return }

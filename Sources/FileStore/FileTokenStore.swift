@@ -50,7 +50,7 @@ public final class FileTokenStore: TokenStore, CustomReflectable {
     }
   }
 
-  /// `duration` is of no use here: the kernel gives a lock back when its holder ends.
+  /// `duration` is not needed here: the kernel releases a lock when its holder ends.
   public func claim(
     _ grant: TokenGrant, for duration: Duration
   ) async throws(TokenStoreProblem) -> (any TokenClaim)? {

@@ -7,7 +7,7 @@ internal import Tokens
 /// A directory of small files that are replaced as a whole, and of the locks that go with them. Its calls wait for the
 /// disk.
 ///
-/// Each call opens the directory anew, since the operator may replace it, and works in the one that it opened, if that
+/// Each call opens the directory again, since the operator may replace it, and works in the one that it opened, if that
 /// belongs to this process's user and is closed to others.
 struct StoreDirectory: Sendable {
   let path: String

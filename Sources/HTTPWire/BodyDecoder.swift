@@ -31,7 +31,7 @@ public struct BodyLimits: Sendable, Equatable {
 ///       // pass on the payload; drop `consumed` bytes from the front of `bytes`
 ///     }
 ///
-/// The outcome depends on the bytes alone, not on the pieces they arrive in. After an error the decoder is of no use.
+/// The outcome depends on the bytes alone, not on the pieces they arrive in. After an error the decoder cannot be used.
 public struct BodyDecoder: Sendable {
   /// What a step came upon.
   public enum Event: Sendable, Equatable {

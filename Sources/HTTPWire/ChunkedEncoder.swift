@@ -64,7 +64,7 @@ public enum ChunkedEncoder {
   /// Where the head's ``RequestHead/hasConnectionOptions`` is set, leave the trailers out: Connection may name one of
   /// them (RFC 9110 7.6.1), and dropping trailers is always allowed.
   public static func finish(trailersOf decoder: BodyDecoder, to output: ByteBuffer) -> Bool {
-    // A trailer is written with at most one byte more than it was received with: the space behind the colon.
+    // A trailer is written with at most one byte more than it was received with: the space after the colon.
     guard output.freeSpace >= 5 + decoder.trailerBytes.count + decoder.trailers.count else { return false }
     output.append("0\r\n" as StaticString)
     let bytes = decoder.trailerBytes.span

@@ -121,7 +121,7 @@ extension Span<UInt8> {
   /// Whether `scheme`, in an element that ends at `end`, is known to be about one request.
   fileprivate func isAboutRequest(_ scheme: ByteRange, to end: Int) -> Bool {
     let next = Int(scheme.end)
-    // Something else behind the name makes it another one, to who does not look closely.
+    // Something else after the name makes it another one, for a careless parser.
     guard next == end || self[next] == space || self[next] == tab else { return false }
     switch scheme.count {
     case 5 where equals("basic", ignoringCaseAt: scheme): return true

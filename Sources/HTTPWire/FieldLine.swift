@@ -42,7 +42,7 @@ extension FieldLine {
     return try scanValue(bytes, of: name, behind: position, to: end)
   }
 
-  /// Reads on behind the colon.
+  /// Reads on after the colon.
   @inline(__always)
   private static func scanValue(
     _ bytes: Span<UInt8>, of name: ByteRange, behind colon: Int, to end: Int

@@ -184,7 +184,7 @@ extension FieldNameSet {
     .http2Settings,
   ]
 
-  /// What a forwarded request does not take over: hop-by-hop fields, and those that are written anew: Host and
+  /// What a forwarded request does not take over: hop-by-hop fields, and those that are written again: Host and
   /// Authorization. Content-Length stays in its place, as the number it was read as. `Trailer` is kept; drop it too
   /// where the body does not stay chunked.
   public static let notForwardedInRequests = hopByHop.union([.host, .authorization, .proxyStatus])
@@ -195,7 +195,7 @@ extension FieldNameSet {
   /// Fields of a response that consist of references, or contain some.
   static let links: FieldNameSet = [.location, .contentLocation, .link]
 
-  /// What a Connection field has no say in: names that are dropped or written anew anyway, and Via, without which a
+  /// What a Connection field has no say in: names that are dropped or written again anyway, and Via, without which a
   /// loop would go unseen.
   static let connectionCannotRemove = hopByHop.union([.host, .contentLength, .authorization, .via])
 

@@ -4,7 +4,7 @@ extension HeadWriter {
   /// Writes the fields of `head` in their order, names and values as received, but for the names in `dropping` and
   /// those that Connection names.
   ///
-  /// Connection has no say in framing, Host, Authorization and Via: those are written anew or kept. `name` is dropped
+  /// Connection has no say in framing, Host, Authorization and Via: those are written again or kept. `name` is dropped
   /// as well, and what reads like it to software that takes `_` for `-` (CGI, WSGI).
   public mutating func forwardFields(
     of head: borrowing RequestHead, _ bytes: Span<UInt8>, dropping: FieldNameSet = .notForwardedInRequests,

@@ -204,7 +204,7 @@ struct LinkReferences {
     return nil
   }
 
-  /// What stands between `<` and `>`, behind empty elements of the list.
+  /// The text between `<` and `>`, after empty elements of the list.
   private mutating func target(_ bytes: Span<UInt8>) -> ByteRange? {
     while position < end, [space, tab, UInt8(ascii: ",")].contains(bytes[position]) { position += 1 }
     guard position < end, bytes[position] == UInt8(ascii: "<") else { return stop() }

@@ -43,7 +43,7 @@ extension ProxyHeader {
 }
 
 extension Span<UInt8> {
-  /// What stands between single spaces; two in a row have an empty word between them.
+  /// The words between single spaces; two in a row have an empty word between them.
   fileprivate func words(from start: Int, to end: Int) -> [String] {
     var words: [String] = []
     var word: [UInt8] = []

@@ -10,7 +10,7 @@ public final class LoopThread {
 
   init(_ thread: pthread_t) { self.thread = thread }
 
-  /// Waits until the loop, which has been told to stop, has stopped, and its thread is gone.
+  /// Waits until the loop, which has been asked to stop, has stopped, and its thread is gone.
   public func join() {
     guard !isJoined else { return }
     isJoined = true

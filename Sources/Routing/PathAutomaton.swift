@@ -2,9 +2,9 @@ internal import Encodings
 
 /// Follows all readings of one path at the same time, as states that walk a ``PathTree``.
 ///
-/// Each choice is made anew for each character, so combinations are covered that no list of known servers has. The work is
-/// linear in the path's length and bounded. Every state knows the one that it came from, so that the text of a reading is
-/// put together only for the message of a refusal.
+/// Each choice is made again for each character, so combinations are covered that no list of known servers has. The
+/// work is linear in the path's length and bounded. Every state knows the one that it came from, so that the text of a
+/// reading is put together only for the message of a refusal.
 struct PathAutomaton {
   /// A state, and how it came about.
   private struct Step {
@@ -44,7 +44,7 @@ struct PathAutomaton {
   }
 
   mutating func run(_ path: Span<UInt8>) -> PathReadings.Verdict {
-    // Behind the slash that ends the prefix, or begins the path.
+    // After the slash that ends the prefix, or begins the path.
     let length = question.prefix?.length ?? 0
     let begins = length > 0 && path[length - 1] == UInt8(ascii: "/") ? length : length + 1
     guard begins <= path.count else { return atPrefixItself(path) }

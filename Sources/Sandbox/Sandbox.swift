@@ -5,7 +5,7 @@ internal import SystemPackage
 
 /// An authorization server and an API that behave like Kinde's, on two listeners: for the demo and for tests.
 ///
-/// Real HTTP and real signed tokens, but nothing to trust: the key is made anew with every start.
+/// Real HTTP and real signed tokens, but nothing to trust: the key is made again with every start.
 public final class Sandbox: Sendable {
   /// The URL of the authorization server, without a path; the `iss` of its tokens.
   public let issuer: String

@@ -169,7 +169,7 @@ public struct SecretError: Error, Equatable, CustomStringConvertible {
     case notSet
     /// There is nothing, or nothing but line ends.
     case empty
-    /// A control byte (0-31 or 127) stands inside: several lines, or no text at all.
+    /// A control byte (0-31 or 127) is inside: several lines, or no text at all.
     case controlByte(UInt8)
   }
 

@@ -49,7 +49,7 @@ public import SystemPackage
     preconditionFailure("a SecureStream says how its socket is freed")
   }
 
-  /// Leaves the socket to another stream: this one is of no use any more. False when it is closed.
+  /// Leaves the socket to another stream: this one cannot be used afterwards. False when it is closed.
   public final func detach() -> Bool {
     guard isOpen else { return false }
     isOpen = false

@@ -3,8 +3,8 @@ import Glibc
 internal import Locks
 public import Secrets
 
-/// The secrets of a client; files are read anew for every fetch, so that a secret that was rotated takes effect without
-/// a restart.
+/// The secrets of a client; files are read again for every fetch, so that a secret that was rotated takes effect
+/// without a restart.
 ///
 /// Two can be named during a rotation; ``TokenFetch`` uses the one that works.
 public final class ClientSecrets: Sendable {

@@ -18,7 +18,7 @@ public struct TokenEvent: Sendable {
   public enum Source: String, Hashable, Sendable {
     /// The token endpoint.
     case server
-    /// The store: another process has fetched it, or this one before it was started anew. Nothing was issued.
+    /// The store: another process has fetched it, or this one before it was started again. Nothing was issued.
     case store
   }
 
@@ -44,7 +44,7 @@ public struct TokenEvent: Sendable {
   public let attempts: Int
   /// Which of the client's secrets was used last; nil when it has no secret, or no request was sent.
   public let secret: ClientSecrets.Place?
-  /// Secrets that could not be read anew, so that the ones that were there before were used.
+  /// Secrets that could not be read again, so that the ones that were there before were used.
   public let secretProblems: [SecretError]
   /// Tokens issued to this client since midnight (UTC), those of this fetch included.
   public let fetchedToday: Int

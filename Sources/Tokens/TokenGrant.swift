@@ -7,13 +7,13 @@ public struct TokenGrant: Sendable {
   public let key: TokenRequestKey
   /// The client secret: the one that the next request is made with; empty for a client that proves itself without one.
   public private(set) var clientSecret: Secret
-  /// Where the secret is read anew before each fetch; nil for a secret that never changes.
+  /// Where the secret is read again before each fetch; nil for a secret that never changes.
   public let secrets: ClientSecrets?
   /// What all tokens of this client add up to.
   public let spending: TokenSpending
   /// The longest that a token is waited for, a second attempt included.
   public let timeout: Duration
-  /// What may be told about this grant.
+  /// What may be shown of this grant.
   public let summary: TokenRequestSummary
 
   /// A grant for `key`, authenticated by `clientSecret`; `credentialsName` and `provider` serve messages only.
@@ -144,7 +144,7 @@ public enum ClientAuthenticationMethod: Hashable, Sendable {
   case tlsClientAuth
 }
 
-/// What may be told about a token request: for log lines, problem bodies and hints. Never a secret.
+/// What may be shown of a token request: for log lines, problem bodies and hints. Never a secret.
 public struct TokenRequestSummary: Hashable, Sendable {
   /// The name of the credentials in proxy.conf.
   public let credentials: String
@@ -161,7 +161,7 @@ public struct TokenRequestSummary: Hashable, Sendable {
   /// The requested scopes, in ascending order.
   public let scopes: [String]
 
-  /// The parts of `key` that may be told, with the names that a person knows them by.
+  /// The parts of `key` that may be shown, under their usual names.
   public init(credentials: String, provider: TokenProvider, key: TokenRequestKey) {
     self.credentials = credentials
     self.provider = provider

@@ -2,7 +2,7 @@ public import Secrets
 
 /// A POST to a token endpoint, for a ``TokenTransport`` to send.
 ///
-/// The transport verifies the server's certificate, follows no redirect, and sends nothing but what stands here and
+/// The transport verifies the server's certificate, follows no redirect, and sends nothing but these members and
 /// what HTTP itself needs (Host, Content-Length).
 public struct TokenHTTPRequest: Sendable {
   /// The longest that a token is waited for, the retry included, where a grant says nothing else.

@@ -281,7 +281,7 @@ extension TokenSource {
     return alarm
   }
 
-  /// What `work` gives; nil after a problem with the store was told.
+  /// What `work` gives; nil after a problem with the store was reported.
   @discardableResult private func reporting<R>(_ work: () async throws(TokenStoreProblem) -> R) async -> R? {
     do { return try await work() } catch {
       report(error)

@@ -60,9 +60,9 @@ public struct TokenEnvironment: Sendable {
   /// - `launch` starts a fetch and returns at once; what it is given must run to its end.
   /// - `schedule` makes a call after a delay, on any thread. With a store it has to be made; without one, a call that is
   ///   never made costs a wait, nothing else.
-  /// - `onEvent` is told of every fetch that ended, on the thread that the fetch ran on.
+  /// - `onEvent` is called for every fetch that ended, on the thread that the fetch ran on.
   /// - `store` keeps tokens beyond this process; nil for memory alone.
-  /// - `onStoreProblem` is told when the store was of no help, and with which request.
+  /// - `onStoreProblem` is called when the store failed, with the request.
   /// - `random` gives numbers in 0...1, to spread attempts.
   public init(
     clock: TokenClock = .system, transport: @escaping TokenTransport,

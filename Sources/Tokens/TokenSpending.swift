@@ -6,7 +6,7 @@ public struct TokenBudget: Hashable, Sendable {
   public let tokens: Int
   /// In which period.
   public let period: TokenPeriod
-  /// Whether no token is fetched any more once they are spent; otherwise that is only told.
+  /// Whether no token is fetched any more once they are spent; otherwise that is only reported.
   public let stops: Bool
 
   /// A budget of `tokens`, at least 1, in each `period`.

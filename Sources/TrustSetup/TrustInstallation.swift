@@ -22,7 +22,7 @@ public struct TrustInstallation {
     (self.root, self.keystore, self.isKeystoreNamed) = (root, keystore, isKeystoreNamed)
   }
 
-  /// Does it. What was done before a failure has been told.
+  /// Does it. Steps before a failure have been reported.
   public func run() throws(Failure) {
     try installInSystem()
     try installInKeystore()

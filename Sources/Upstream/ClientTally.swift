@@ -12,8 +12,8 @@ struct ClientTally {
   /// Right while `isCounting`.
   private var counts: [ClientKey: Int] = [:]
   private var isCounting = false
-  /// Below this number in use counting ends: half of those at which it began, so that counting anew costs little for each of
-  /// the requests in between.
+  /// Below this number in use counting ends: half of those at which it began, so that counting again costs little for
+  /// each of the requests in between.
   private var enough = 0
 
   /// A place for a connection that is made for `client`.

@@ -2,7 +2,7 @@ internal import CCurl
 internal import COpenSSL
 internal import Glibc
 
-// libcurl would parse its CA bundle anew for every connection, which takes 20 ms and 0.8 MB each; so it is given none,
+// libcurl would parse its CA bundle again for every connection, which takes 20 ms and 0.8 MB each; so it is given none,
 // and each connection's TLS context refers to this store. OpenSSL's stores are reference-counted and locked inside,
 // hence Sendable; the pointer never leaves this module.
 /// The certificate authorities that upstreams and token endpoints are verified against: parsed once, and shared by

@@ -94,7 +94,7 @@ enum PasswordInput {
     return try buffer.withBytes { bytes throws(Failure) in try checked(bytes.extracting(first: count)) }
   }
 
-  // One byte at a time: what comes behind the line is not ours.
+  // One byte at a time: what comes after the line is not ours.
   private static func readLine(into bytes: inout MutableSpan<UInt8>) throws(Failure) -> Int {
     var count = 0
     var byte: UInt8 = 0

@@ -50,7 +50,7 @@ struct RouteProblemTests {
         #"4:22: routes[0].match must be \#(host), not "http://a"; leave out the scheme (http://)"#),
       Case(
         "[{ name: a, match: /a, audience: x }]",
-        #"4:22: routes[0].match must be \#(host), not "/a"; a path alone is what mount is for"#),
+        #"4:22: routes[0].match must be \#(host), not "/a"; for a path without a host use mount"#),
       Case(
         "[{ name: a, match: 'a:', audience: x }]",
         #"4:22: routes[0].match must be \#(host), not "a:"; a port is a number from 1 to 65535"#),
@@ -265,7 +265,7 @@ struct RouteProblemTests {
       Case(
         "[{ name: ' ', match: '/', mount: x, forward_to: y, credentials: z, audience: '', scopes: [ä], timeouts: [] }]",
         #"4:12: routes[0].name must be \#(name), not " ""#,
-        #"4:24: routes[0].match must be \#(host), not "/"; a path alone is what mount is for"#,
+        #"4:24: routes[0].match must be \#(host), not "/"; for a path without a host use mount"#,
         #"4:36: routes[0].mount must be a path such as /orders, not "x"; a path begins with /"#,
         #"4:51: routes[0].forward_to must be a URL such as https://orders.example.com, not "y""#,
         #"4:67: routes[0].credentials names "z", which is not defined; defined: kinde"#,

@@ -55,7 +55,7 @@ struct SettingProblemTests {
   @Test("that is no duration is shown, with what would be one", arguments: durations, noDurations)
   func duration(name: String, value: (text: String, complaint: String)) {
     let text = "\(faultless)timeouts:\n  \(name): \(value.text)\n"
-    // Nothing begins right behind the colon.
+    // Nothing begins right after the colon.
     let column = name.count + (value.text.isEmpty ? 4 : 5)
     #expect(problems(text) == ["6:\(column): timeouts.\(name) \(value.complaint)"])
   }

@@ -35,7 +35,7 @@ import Testing
     #expect(problem("[]") == ["1:59: routes[0].upgrade must be \(expected), or a list of those, not an empty list"])
     #expect(
       problem("[websocket, off]") == [
-        #"1:71: routes[0].upgrade[1] must be \#(expected), not "off"; off stands alone"#
+        #"1:71: routes[0].upgrade[1] must be \#(expected), not "off"; off cannot be in a list"#
       ])
     #expect(
       problem("[websocket, WebSocket]") == [

@@ -48,7 +48,7 @@ NOT_FORWARDED = {b"connection", b"keep-alive", b"te", b"transfer-encoding", b"up
 
 
 def fields(reading: Reading) -> list[tuple[bytes, bytes]]:
-    """Those that go on, by their meaning: what belongs to the connection, or is written anew, left out."""
+    """Those that go on, by their meaning: what belongs to the connection, or is written again, left out."""
     named = {name.strip(b" \t").lower() for value in reading.values(b"connection") for name in value.split(b",")}
     return [(name, value) for name, value in reading.fields
             if name not in NOT_FORWARDED | named and not name.startswith(b"proxy-") and name != b"date"]

@@ -209,7 +209,7 @@ def test_a_head_that_is_cut_off_is_a_502(start, tls_origin, sent, how, setting):
     assert proxy.requests_logged(1)[0]["error"] == "upstream_broken"
 
 
-# Behind a 101.
+# After a 101.
 
 
 def switching(how: str):

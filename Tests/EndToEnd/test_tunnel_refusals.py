@@ -14,7 +14,7 @@ PUBLIC = "192.31.196.1"
 
 
 def refused(client, message: bytes, status: int) -> dict:
-    """The problem of a refusal, after which the connection ends: what comes behind it is no request (RFC 9931)."""
+    """The problem of a refusal, after which the connection ends: what comes after it is no request (RFC 9931)."""
     client.send(message + get("http://api.internal/behind"))
     answer = client.answer()
     assert answer.status == status and answer.value("connection") == b"close", answer

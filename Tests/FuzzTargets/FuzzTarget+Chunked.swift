@@ -34,7 +34,7 @@ private struct ReadBody: Equatable {
   }
 }
 
-/// A chunked body means the same however it arrives, also when it is written anew; and what is written is read.
+/// A chunked body means the same however it arrives, also when it is written again; and what is written is read.
 func checkChunked(_ input: [UInt8]) throws(Violation) {
   let whole = ReadBody(input, at: [input.count])
   for way in deliveries(of: input) {

@@ -35,7 +35,7 @@ func checkTarget(_ input: [UInt8]) throws(Violation) {
   guard let authority = target.authority else { return }
   try checkAuthority(authority, bytes)
   guard let scheme = target.scheme else { return }
-  // Written anew, it is the same place.
+  // Written again, it is the same place.
   let host = text(bytes[authority.host.range])
   let written =
     "\(scheme == .http ? "http" : "https")://" + (authority.isIPv6Literal ? "[\(host)]" : host)

@@ -21,7 +21,7 @@ struct ReadField: Equatable {
   }
 }
 
-/// Names that mean something on one connection alone, but for those that are written anew.
+/// Names that mean something on one connection alone, but for those that are written again.
 let connectionNames: Set<String> = ["keep-alive", "te", "upgrade", "proxy-connection", "http2-settings"]
 
 /// Checks the fields of a message that is sent on: nothing that means something on one connection only, one framing at

@@ -54,7 +54,7 @@ import Testing
     ] as [(String, WireError)])
   func fieldLine(lines: String, error: WireError) {
     #expect(parseRequest("GET / HTTP/1.1\r\nHost: a\r\n\(lines)\r\n") == .refused(error))
-    // The same right behind the request line.
+    // The same right after the request line.
     #expect(parseRequest("GET / HTTP/1.1\r\n\(lines)\r\n") == .refused(error))
   }
 

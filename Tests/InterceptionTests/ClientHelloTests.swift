@@ -4,7 +4,7 @@ import Testing
 @Suite("The end of a ClientHello") struct ClientHelloTests {
   private func scan(_ bytes: [UInt8]) -> ClientHello { ClientHello.scan(bytes.span) }
 
-  /// A message of `length` bytes behind its header, in records of `size` bytes.
+  /// A message of `length` bytes after its header, in records of `size` bytes.
   private func hello(_ length: Int, type: UInt8 = 1, records size: Int = 16_000) -> [UInt8] {
     let header = [type, UInt8(length >> 16), UInt8(length >> 8 & 0xFF), UInt8(length & 0xFF)]
     let message = header + Array(repeating: 7, count: length)

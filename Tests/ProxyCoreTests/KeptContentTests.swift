@@ -53,7 +53,7 @@ import Testing
 @Suite("A relay that begins anew") struct RelayRewindTests {
   private let pool = BufferPool(bufferCapacity: 128, keeping: 8)
 
-  /// Moves `received` through a sink of `window` bytes, begins anew after `stop` steps, and moves all of it.
+  /// Moves `received` through a sink of `window` bytes, begins again after `stop` steps, and moves all of it.
   private func twice(
     _ received: String, _ framing: BodyFraming, window: Int, stop: Int, piece: Int, limit: Int = 128
   ) throws -> (sent: String, rest: String)? {

@@ -2,7 +2,7 @@ public import Cryptography
 
 /// The certificate authority with which TLS is ended on routes that say so.
 public struct InterceptionSettings: Sendable, Hashable {
-  /// The PEM file of its certificate, with intermediate ones behind it.
+  /// The PEM file of its certificate, with intermediate ones after it.
   public var certificateFile: String
   /// The PEM file of its private key.
   public var keyFile: String

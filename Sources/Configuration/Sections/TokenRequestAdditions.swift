@@ -108,7 +108,7 @@ extension Format<String> {
 public struct TokenField: Sendable, Hashable {
   /// The field's name.
   public var header = "Authorization"
-  /// What stands before the token, with a space between; "" for the token alone.
+  /// The word before the token, with a space between; "" for the token alone.
   public var scheme = "Bearer"
 
   /// `Authorization: Bearer`, as RFC 6750 has it.
@@ -149,7 +149,7 @@ extension Format<String> {
     }
   }
 
-  /// What stands before a token (RFC 9110 section 11.1).
+  /// The scheme before a token (RFC 9110 section 11.1).
   static var tokenScheme: Self {
     Format(#"a scheme such as Bearer, or "" for none"#) { text throws(Refusal) in
       guard text.isEmpty || isToken(text) else { throw Refusal() }

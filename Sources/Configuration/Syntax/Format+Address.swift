@@ -57,7 +57,7 @@ extension Format<Match> {
   static var match: Self {
     Format("a host such as orders.internal or orders.internal:8443/api/") { text throws(Refusal) in
       guard !text.contains("://") else { throw Refusal("leave out the scheme (http://)") }
-      guard !text.hasPrefix("/") else { throw Refusal("a path alone is what mount is for") }
+      guard !text.hasPrefix("/") else { throw Refusal("for a path without a host use mount") }
       let pathStart = text.firstIndex { "/?#".contains($0) } ?? text.endIndex
       let written = text[..<pathStart]
       let isWildcard = written.contains("*") && !written.contains("@")
@@ -69,7 +69,7 @@ extension Format<Match> {
     }
   }
 
-  /// What stands behind the `*.` of a wildcard.
+  /// The domain after the `*.` of a wildcard.
   private static func domain(of wildcard: Substring) throws(Refusal) -> Authority {
     let rest = wildcard.dropFirst(2)
     guard wildcard.hasPrefix("*."), !rest.contains("*") else {

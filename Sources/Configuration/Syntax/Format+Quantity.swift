@@ -7,7 +7,7 @@ extension Format<Duration> {
   private static var longest: Duration { .seconds(24 * 3600) }
 
   private static var units: [(suffix: String, length: Duration)] {
-    // "ms" stands before "m" and "s": the first that fits counts.
+    // "ms" is before "m" and "s": the first match counts.
     [("ms", .milliseconds(1)), ("s", .seconds(1)), ("m", .seconds(60)), ("h", .seconds(3600))]
   }
 

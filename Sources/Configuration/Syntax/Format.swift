@@ -69,7 +69,7 @@ extension Format<String> {
   /// Printable ASCII, which is what a client id is made of (RFC 6749 appendix A.1).
   static var clientID: Self {
     Format("the client id, in printable ASCII") { text throws(Refusal) in
-      // Never shown: what stands here by mistake is likely to be the client secret.
+      // Never shown: a wrong value here is likely to be the client secret.
       guard !text.isEmpty else { throw Refusal("it is empty", hidesValue: true) }
       guard text.utf8.count <= longest else { throw Refusal("it is longer than \(longest) bytes", hidesValue: true) }
       guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 <= 0x7E }) else {

@@ -24,7 +24,7 @@ public final class CertificateAuthority: Sendable {
   /// All of its certificates in PEM form, its own first.
   public var pem: String { certificates.map(\.pem).joined() }
 
-  /// What a server shows behind its own certificate: everything up to the root, which clients that trust it have.
+  /// What a server shows after its own certificate: everything up to the root, which clients that trust it have.
   var intermediates: [Certificate] { certificates.filter { !$0.isSelfIssued } }
 
   /// The root that clients have to trust; nil where it is elsewhere.

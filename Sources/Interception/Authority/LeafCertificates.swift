@@ -36,7 +36,7 @@ public final class LeafCertificates: Sendable {
   ///
   /// - Parameters:
   ///   - lifetime: For how long each is good.
-  ///   - capacity: How many are kept; that which was not used for longest gives way.
+  ///   - capacity: How many are kept; the least recently used one is dropped.
   ///   - now: The time in seconds since 1970.
   public init(
     _ authority: CertificateAuthority, lifetime: Duration, capacity: Int = 1000,
@@ -57,7 +57,7 @@ public final class LeafCertificates: Sendable {
     }
   }
 
-  /// What shows a certificate for `host`, if there is one that need not be made anew.
+  /// What shows a certificate for `host`, if there is one that need not be made again.
   public func cached(for host: String) -> TLSServerContext? {
     guard let host = CertifiedHost(host) else { return nil }
     let now = now()

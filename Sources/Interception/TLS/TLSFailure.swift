@@ -26,7 +26,7 @@ public enum TLSFailure: Error, Hashable, Sendable {
   case certificateRefused(String)
   /// This certificate of the client's chain has been revoked.
   case certificateRevoked(String)
-  /// Whether the client's certificate has been revoked cannot be told; OpenSSL's words, and whose revocation list it takes.
+  /// It is unknown whether the client's certificate was revoked; OpenSSL's words, and whose revocation list it takes.
   case revocationUnknown(String, issuer: String)
   /// Something else that TLS does not allow; OpenSSL's words.
   case broken(String)
@@ -65,7 +65,7 @@ public enum TLSFailure: Error, Hashable, Sendable {
     case .certificateRevoked(let certificate):
       "The client's certificate is not accepted: \(certificate) has been revoked."
     case .revocationUnknown(let reason, let issuer):
-      "The client's certificate is not accepted: whether \(issuer) has revoked it cannot be told (\(reason))."
+      "The client's certificate is not accepted: it is unknown whether \(issuer) has revoked it (\(reason))."
     case .broken(let reason): "The handshake failed: \(reason)."
     case .system(let errno): "The connection failed in the middle of the handshake: \(errno)."
     }

@@ -81,7 +81,7 @@ public import SystemPackage
     ERR_clear_error()
     let result = unsafe SSL_do_handshake(session)
     if result == 1 {
-      // What came behind the client's last message was read with it, maybe before the kernel had announced either.
+      // What came after the client's last message was read with it, maybe before the kernel had announced either.
       isReadable = true
       return .done
     }

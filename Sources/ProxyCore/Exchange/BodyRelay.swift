@@ -2,7 +2,7 @@ internal import Bytes
 internal import HTTPWire
 internal import Reactor
 
-/// Moves a message's content from one connection to the other, framed anew, as fast as the slower of them allows.
+/// Moves a message's content from one connection to the other, framed again, as fast as the slower of them allows.
 ///
 /// At most one buffer of content is on the way: when the sink takes nothing, nothing is read from the source. One relay
 /// serves one message after the other.
@@ -50,7 +50,7 @@ final class BodyRelay {
   private var direct = 0
   private var isEnded = false
 
-  // Content that fits behind the head, or behind what waits anyway, goes out with it.
+  // Content that fits after the head, or behind what waits anyway, goes out with it.
   private static let copiedAtMost = 16 * 1024
   // After so many reads in a row it is another task's turn.
   private static let readsInARow = 8
@@ -142,7 +142,7 @@ final class BodyRelay {
     return kept.isWhole && kept.count + input.count - direct <= kept.capacity
   }
 
-  /// Begins the content anew, if ``canRewind``: with what came of it, and what came behind it, in front. What waits for
+  /// Begins the content again, if ``canRewind``: with what came of it, and what came after it, in front. What waits for
   /// the sink is dropped.
   func rewind() {
     abandon()

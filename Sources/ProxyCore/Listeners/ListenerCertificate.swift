@@ -10,7 +10,7 @@ internal import Reactor
 /// changed, which is looked for once a second at most, when a connection comes. Where one of them cannot be used, all that was
 /// read before stays in use.
 final class ListenerCertificate: Sendable {
-  /// What tells a file that was written anew from the one before.
+  /// What tells a file that was written again from the one before.
   private struct Stamp: Equatable {
     private var device: UInt = 0
     private var number: UInt = 0

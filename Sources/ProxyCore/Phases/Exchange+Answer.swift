@@ -33,10 +33,10 @@ extension Exchange {
     outcome.ending = closes || !sent ? .closesConnection : .keepsConnection
   }
 
-  /// Whether the connection ends with a response of the proxy's own: what comes behind it may not be a request.
+  /// Whether the connection ends with a response of the proxy's own: what comes after it may not be a request.
   var closesAfterOwnAnswer: Bool {
     !request.hasHead || !head.wantsKeepAlive || worker.isDraining || connection.isLastRequest || contentIsUnread
-      // What comes behind it may have been meant for the tunnel (RFC 9931).
+      // What comes after it may have been meant for the tunnel (RFC 9931).
       || head.methodKind == .connect || isAheadOfUpgrade
   }
 

@@ -70,7 +70,7 @@ extension Exchange {
     return KeptContent(worker.buffers, limit: limit)
   }
 
-  /// Begins anew a request without content.
+  /// Begins a request without content again.
   private func restartUpload(_ route: ProxyRoute) throws(ExchangeError) {
     upload.rewind()
     try writeRequestHead(route, to: upload.output)

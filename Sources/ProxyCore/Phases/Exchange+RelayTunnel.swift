@@ -5,8 +5,8 @@ internal import Telemetry
 internal import Upstream
 
 extension Exchange {
-  /// Connects to where CONNECT asks to, and tells the client that it is so. What it sent behind its request stays where it
-  /// is until then (RFC 9931).
+  /// Connects to where CONNECT asks to, and tells the client that it is so. What it sent after its request stays where
+  /// it is until then (RFC 9931).
   func openTunnel(_ matched: ProxyRoute) async throws(ExchangeError) -> ProxyRoute {
     let route = try chooseUpstream(matched)
     try await connectUpstream(route)
@@ -42,7 +42,7 @@ extension Exchange {
     }
   }
 
-  /// What the client has sent behind the head, in the buffer in which it is; the head is not needed any more.
+  /// What the client has sent after the head, in the buffer in which it is; the head is not needed any more.
   func takeTunnelBytes() -> ByteBuffer? {
     guard let input = connection.input else { return nil }
     connection.input = nil

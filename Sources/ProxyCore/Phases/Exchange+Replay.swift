@@ -125,7 +125,7 @@ extension Exchange {
       try check(overdue: .outOfTime(route))
       await connection.wakeup.wait()
     }
-    // That time is over was the point of waiting.
+    // A deadline that passes is the normal end of this wait.
     connection.setDeadline(.never)
     try check(overdue: .outOfTime(route))
     return true

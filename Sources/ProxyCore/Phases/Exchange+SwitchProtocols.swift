@@ -17,7 +17,7 @@ extension Exchange {
     offeredProtocols = head.offeredProtocols(input.readableBytes).filter { route.policy.upgrade.allows(text(of: $0)) }
   }
 
-  /// Whether the client has sent something behind a request with Upgrade, ahead of its response. Where the protocol
+  /// Whether the client has sent something after a request with Upgrade, ahead of its response. Where the protocol
   /// does not change, that may have been meant for the other one, and is never read as a request (RFC 9931).
   var isAheadOfUpgrade: Bool {
     guard head.hasUpgrade else { return false }
@@ -46,7 +46,7 @@ extension Exchange {
     offeredProtocols.contains { answer.readableBytes.isSameProtocol(chosen, as: $0, in: request.readableBytes) }
   }
 
-  /// Tells the client that the protocol has changed. What either side has sent behind its head belongs to the new one.
+  /// Tells the client that the protocol has changed. What either side has sent after its head belongs to the new one.
   func switchProtocols(_ route: ProxyRoute) async throws(ExchangeError) {
     guard let input = attempt.answerInput, let outbound = holdings.answerOutput else { return }
     try writeSwitch(outbound, input, route)

@@ -15,7 +15,7 @@ public enum HealthProbe {
 
   private enum Attempt {
     case finished(Outcome)
-    /// The connection ended before a response, as one does that gives way to others.
+    /// The connection ended before a response, as when the listener closes it for another client.
     case cutShort
     case tooLate
   }

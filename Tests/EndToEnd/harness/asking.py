@@ -57,6 +57,6 @@ def _send(client: RawClient, data: bytes) -> None:
 
 
 def _is_last(answer: wire.Answer) -> bool:
-    """Whether the connection ends behind a response."""
+    """Whether the connection ends after a response."""
     return answer.version == b"1.0" or answer.framing == "close" or any(
         b"close" in value.lower() for value in answer.values("connection"))

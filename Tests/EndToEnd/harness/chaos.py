@@ -347,7 +347,7 @@ def every_position() -> list[Exchange]:
 
 
 def byte_by_byte() -> list[Exchange]:
-    """Each form of message, slowly; and with an unsolicited response behind it."""
+    """Each form of message, slowly; and with an unsolicited response after it."""
     exchanges = [Exchange(500 + number, fault="trickle", form=form) for number, form in enumerate(FORMS)]
     exchanges += [Exchange(600 + number, fault="client trickle", body=body) for number, body in enumerate(BODIES)]
     return exchanges + [Exchange(700 + number, fault="extra", form=form)

@@ -70,7 +70,7 @@ _NAMES = [
     "ไทย", "ქართული", "Tiếng Việt", "ﬁ", "ＡＢＣ", "½", "naïve–dash—long", "“quoted”", "…", "a\u00a0b",
 ]
 
-# Behind the slash.
+# After the slash.
 ORDINARY = [
     "", "orders", "orders/", "orders/42", "orders/7f3c1b0e-8d1a-4c53-9b7e-0d1f3a5c7e9b", "users/ann@mail.example",
     "users/ann%40mail.example", "users/ann+news@mail.example", "files/report%20v1.2%20(final).pdf",
