@@ -20,7 +20,7 @@ public struct TrustAdvice {
       "  keytool -importcert -noprompt \(cacerts) -storepass changeit -alias \(JavaKeystore.alias) -file \(path)", "",
       "Node.js: its own authorities, and this one",
       "  NODE_EXTRA_CA_CERTS=\(path)", "",
-      "Others take one file in place of all authorities. With the system's in it, they go on trusting those:",
+      "Others take one file in place of all authorities. With the system's in it, they still trust those:",
       "  m2m-proxy ca bundle --out \(bundle)", "",
       "Python's requests (certifi otherwise)",
       "  REQUESTS_CA_BUNDLE=\(bundle)", "",

@@ -78,7 +78,7 @@ extension Format<String> {
       guard text != "CONNECT", text != "TRACE" else { throw Refusal("the proxy never forwards it") }
       let capitals = text.uppercased()
       guard !commonMethods.contains(capitals) || text == capitals else {
-        throw Refusal("methods tell capitals from small letters; this one is \(capitals)")
+        throw Refusal("methods are case-sensitive; this one is \(capitals)")
       }
       return text
     }

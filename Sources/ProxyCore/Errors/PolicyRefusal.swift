@@ -51,9 +51,9 @@ enum PolicyRefusal {
         proxyStatus: "http_request_denied", proxyStatusDetails: "client address")
     case .loop:
       ErrorAnswer(
-        status: 508, title: "The request goes round in circles",
+        status: 508, title: "The request is in a forwarding loop",
         detail: "Its Via field says that this proxy has forwarded it before.",
-        hint: "forward_to of a route in proxy.conf leads, directly or by way of others, back to the proxy.",
+        hint: "forward_to of a route in proxy.conf leads, directly or through others, back to the proxy.",
         proxyStatus: "proxy_loop_detected")
     case .browserRequest(let sign, let listener):
       ErrorAnswer(

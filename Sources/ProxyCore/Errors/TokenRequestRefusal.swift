@@ -39,7 +39,7 @@ enum TokenRequestRefusal {
     case .noGrantType:
       ErrorAnswer(
         status: 400, title: "The token request is not valid",
-        detail: "Its content is no form (application/x-www-form-urlencoded) with a grant_type.",
+        detail: "Its content is not a form (application/x-www-form-urlencoded) with a grant_type.",
         hint: "Send grant_type=client_credentials; client_id and client_secret may be anything.",
         proxyStatus: "http_request_error", proxyStatusDetails: "token endpoint: invalid_request",
         oauthError: "invalid_request")
@@ -52,7 +52,7 @@ enum TokenRequestRefusal {
         oauthError: "invalid_request")
     case .grantType(let grant):
       ErrorAnswer(
-        status: 400, title: "The proxy knows one grant only",
+        status: 400, title: "The proxy supports one grant only",
         detail:
           "The request uses \(Self.shown(grant)), but the proxy issues placeholders for client_credentials only.",
         hint: "Let the application use the client credentials grant; the proxy has the real credentials.",

@@ -28,8 +28,8 @@ extension ExchangeError {
         hint: "Is it running, and is the port of the route \(route.name) right?", proxyStatus: "connection_refused")
     case .prohibited(let detail):
       return ErrorAnswer(
-        status: 502, title: "The upstream's address is not one to connect to", detail: "\(origin): \(detail).",
-        hint: "Look at what DNS says about the host of the route \(route.name); no connection was made.",
+        status: 502, title: "The upstream's address is forbidden", detail: "\(origin): \(detail).",
+        hint: "Check the DNS entry of the host of the route \(route.name); no connection was made.",
         proxyStatus: "destination_ip_prohibited")
     case .privateAddress(let detail):
       return ErrorAnswer(

@@ -30,7 +30,7 @@ struct PassedSockets {
     for socket in passed.sockets {
       var status = stat()
       guard unsafe fstat(socket.number, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else {
-        throw StartError("systemd announced a socket \"\(socket.name)\", but descriptor \(socket.number) is none.")
+        throw StartError("systemd announced a socket \"\(socket.name)\", but descriptor \(socket.number) is not one.")
       }
     }
     return passed
@@ -50,7 +50,7 @@ struct PassedSockets {
       return
     }
     guard let count = Int32(variable("LISTEN_FDS") ?? ""), (0...Int32(Self.most)).contains(count) else {
-      throw StartError("LISTEN_FDS, which systemd sets, is no number of sockets.")
+      throw StartError("LISTEN_FDS, which systemd sets, is not a number of sockets.")
     }
     absence = "LISTEN_FDS is 0"
     let names = variable("LISTEN_FDNAMES")?.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
