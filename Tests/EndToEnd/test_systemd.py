@@ -108,7 +108,7 @@ routes: [{{ name: a, match: a.internal, credentials: none, forward_to: "http://1
     ("systemd", ["web=stream=127.0.0.1:0"], {"LISTEN_FDS": "x"}, "LISTEN_FDS, which systemd sets, is no number"),
     ("systemd", ["web=stream=127.0.0.1:0"], {"LISTEN_FDS": "2"}, "has 1 names for 2 sockets"),
     ("systemd", ["web=stream=127.0.0.1:0"], {"LISTEN_FDS": "2", "LISTEN_FDNAMES": "web:other"},
-     'announced a socket "other", but descriptor 4 is none'),
+     'announced a socket "other", but descriptor 4 is not one'),
     ("systemd:web", ["app=stream=127.0.0.1:0"], {}, "there is no socket of that name; those that were passed: app."),
     ("systemd:web", ["web=stream=127.0.0.1:0", "app=stream=127.0.0.1:0"], {},
      "systemd passed sockets that proxy.conf does not listen on: app;"),
