@@ -127,6 +127,7 @@ let package = Package(
 
     // Random numbers that are the same in every run.
     .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: strict),
+    .target(name: "GeneratedDocuments", path: "Tests/GeneratedDocuments", swiftSettings: strict),
 
     // What must hold for any input, for libFuzzer (scripts/fuzz) and for the tests that replay Tests/Corpus.
     .target(
@@ -147,7 +148,11 @@ let package = Package(
     tests("ProxyProtocolTests", ["Addresses", "ProxyProtocol"]),
     tests("RoutingTests", ["Addresses", "Configuration", "FuzzTargets", "Routing", "SeededRandom"]),
     tests(
-      "ConfigurationTests", ["Addresses", "Configuration", "Cryptography", "Outbound", "Secrets", "SeededRandom"]),
+      "ConfigurationTests",
+      [
+        "Addresses", "Configuration", "Cryptography", "GeneratedDocuments", "Outbound", "Secrets",
+        "SeededRandom",
+      ]),
     tests(
       "CallersTests",
       ["Callers", "Configuration", "Cryptography", "Locks", "Reactor", "Secrets", "Telemetry", logging]),
@@ -171,8 +176,9 @@ let package = Package(
     tests(
       "ProxyCoreTests",
       [
-        "Addresses", "Bytes", "Callers", "Configuration", "Cryptography", "HTTPWire", "Interception", "Locks",
-        "LoopbackTesting", "ProxyCore", "Reactor", "Routing", "Secrets", "Telemetry", "Tokens", "Upstream", logging,
+        "Addresses", "Bytes", "Callers", "Configuration", "Cryptography", "GeneratedDocuments", "HTTPWire",
+        "Interception", "Locks", "LoopbackTesting", "ProxyCore", "Reactor", "Routing", "Secrets", "Telemetry", "Tokens",
+        "Upstream", logging,
         systemPackage,
       ]),
   ],
