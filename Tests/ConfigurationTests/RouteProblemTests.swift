@@ -256,8 +256,8 @@ struct RouteProblemTests {
         #"4:38: routes[0]: unknown setting "forward-to"; did you mean "forward_to"?"#),
       Case(
         "[{ name: a, match: a, audience: x, host: a }]",
-        #"4:38: routes[0]: unknown setting "host"; known: name, tunnel, match, mount, forward_to, allow_private, allow, callers, methods, paths, resource, credentials, audience, scopes, body, timeouts, client_certificate, tls_truncation, parent_proxy, "#
-          + "token, token_endpoint, without_token, replay_unauthorized, replay_buffer, throttled, concurrency, client_share, upgrade, paths_ignore_case, rewrite_links"
+        #"4:38: routes[0]: unknown setting "host"; known: name, match, mount, tunnel, forward_to, allow_private, credentials, audience, resource, scopes, token, token_endpoint, without_token, replay_unauthorized, "#
+          + "allow, callers, methods, paths, paths_ignore_case, body, replay_buffer, throttled, client_share, concurrency, upgrade, rewrite_links, timeouts, client_certificate, tls_truncation, parent_proxy"
       ),
       Case(
         "[{ name: a, match: a, match: b, audience: x }]",

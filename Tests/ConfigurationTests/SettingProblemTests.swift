@@ -108,7 +108,7 @@ struct SettingProblemTests {
       Case("log: { level: loud }", #"5:15: log.level must be debug, info, notice, warning or error, not "loud""#),
       Case("log: { format: jsno }", #"5:16: log.format must be auto, logfmt or json, not "jsno"; did you mean json?"#),
       Case("log: { format: xml }", #"5:16: log.format must be auto, logfmt or json, not "xml""#),
-      Case("log: { access: true }", #"5:16: log.access must be on or off, not "true""#),
+      Case("log: { access: yes }", #"5:16: log.access must be on or off, not "yes""#),
       Case("log: { access: yes }", #"5:16: log.access must be on or off, not "yes""#),
       Case("log: { access: On }", #"5:16: log.access must be on or off, not "On""#),
       Case("log: { acess: on }", #"5:8: log: unknown setting "acess"; did you mean "access"?"#),
@@ -223,7 +223,7 @@ struct SettingProblemTests {
         "listen: []", "5:9: listen must be an address such as 127.0.0.1:8080, or a list of those, not an empty list"),
       Case(
         "listen: { port: 1 }", "5:9: listen.address is missing; it must be an address such as 127.0.0.1:8080",
-        #"5:11: listen: unknown setting "port"; known: address, allow, browser_requests, callers, mode, owner, group, proxy_protocol, tls"#
+        #"5:11: listen: unknown setting "port"; known: address, allow, callers, browser_requests, proxy_protocol, tls, mode, owner, group"#
       ),
       Case("listen: off", #"5:9: listen must be an address such as 127.0.0.1:8080, not "off"; the port is missing"#),
       Case(

@@ -1,5 +1,7 @@
-/// The settings of one mapping. It learns the known names when they are read.
+/// The settings that are written in one mapping, of those that are declared for it.
 final class Section {
+  /// The settings that may be there; nil where the user chooses the names.
+  let group: SettingGroup?
   let mark: Mark
   let path: String
   let findings: Findings
@@ -8,61 +10,74 @@ final class Section {
   var hidesNames = false
 
   private let entries: [Node.Entry]
-  private var known: [String] = []
   private var elsewhere: [String: String] = [:]
 
-  init(_ entries: [Node.Entry], mark: Mark, path: String, findings: Findings) {
+  init(_ entries: [Node.Entry], of group: SettingGroup?, mark: Mark, path: String, findings: Findings) {
     self.entries = entries
+    self.group = group
     self.mark = mark
     self.path = path
     self.findings = findings
   }
 
-  /// Every setting under its name, for mappings whose names are the user's to choose.
+  /// Every setting under its name, for mappings whose names the user chooses.
   var all: [(name: String, keyMark: Mark, setting: Setting)] {
-    known = entries.map(\.key)
+    assert(group == nil, "the names are declared")
     return entries.map { ($0.key, $0.keyMark, setting($0)) }
   }
 
-  /// The setting `name`, if it is there.
-  subscript(name: String) -> Setting? {
-    if !known.contains(name) { known.append(name) }
-    return entries.first { $0.key == name }.map(setting)
+  /// The setting that is declared so, if it is there.
+  subscript(declaration: SettingDeclaration) -> Setting? {
+    assert(group?.known.contains(declaration.name) == true, "\(declaration.name) is not declared for \(path)")
+    return entries.first { $0.key == declaration.name }.map(setting)
   }
 
-  /// The setting `name`; nil after the problem that it is missing was noted.
-  func required(_ name: String, _ expected: String) -> Setting? {
-    if let setting = self[name] { return setting }
-    missing(name, "it must be \(expected)")
+  /// The setting that is declared so, if it is there.
+  subscript<Value: Sendable>(declared: Declared<Value>) -> Setting? { self[declared.declaration] }
+
+  /// The setting that is declared so; nil after the problem that it is missing was noted.
+  func required(_ declaration: SettingDeclaration, _ expected: String) -> Setting? {
+    if let setting = self[declaration] { return setting }
+    missing(declaration, "it must be \(expected)")
     return nil
   }
 
-  /// Notes that the setting `name` is missing, with an `explanation`.
-  func missing(_ name: String, _ explanation: String) {
-    findings.problem(mark, about: SettingPath.join(path, name), "is missing; \(explanation)")
+  /// Notes that a setting is missing, with an `explanation`.
+  func missing(_ declaration: SettingDeclaration, _ explanation: String) {
+    findings.problem(mark, about: SettingPath.join(path, declaration.name), "is missing; \(explanation)")
   }
 
-  /// The value of the setting `name`; nil when it is not there, or after a problem was noted.
-  func value<Value>(_ name: String, _ format: Format<Value>) -> Value? {
-    self[name]?.value(format)
+  /// Notes that a setting is missing, with an `explanation`.
+  func missing<Value: Sendable>(_ declared: Declared<Value>, _ explanation: String) {
+    missing(declared.declaration, explanation)
   }
 
-  /// The value of the setting `name`; nil after a problem was noted.
-  func required<Value>(_ name: String, _ format: Format<Value>) -> Value? {
-    required(name, format.expected)?.value(format)
+  /// The value of the setting; nil when it is not there, or after a problem was noted.
+  func value<Value: Sendable>(_ declared: Declared<Value>) -> Value? {
+    self[declared]?.value(declared.format)
   }
 
-  /// Puts the value of the setting `name` into `target`, if it is there and right.
-  func read<Value>(_ name: String, _ format: Format<Value>, into target: inout Value) {
-    if let value = value(name, format) { target = value }
+  /// The setting itself; nil after the problem that it is missing was noted.
+  func requiredSetting<Value: Sendable>(_ declared: Declared<Value>) -> Setting? {
+    required(declared.declaration, declared.format.expected)
   }
 
-  /// Reads the section `name`, if it is there.
-  func section<Value>(_ name: String, _ body: (Section) -> Value?) -> Value? {
-    self[name]?.section(body)
+  /// The value of the setting; nil after a problem was noted.
+  func required<Value: Sendable>(_ declared: Declared<Value>) -> Value? {
+    requiredSetting(declared)?.value(declared.format)
   }
 
-  /// Notes a problem if the settings `names` are here: it says that they belong to `place`.
+  /// Puts the values of `fields` that are there and right into `model`.
+  func read<Model>(_ fields: [Field<Model>], into model: inout Model) {
+    for field in fields { field.read(self, &model) }
+  }
+
+  /// Reads the section that is declared so, if it is there.
+  func section<Value>(_ declaration: SettingDeclaration, _ body: (Section) -> Value?) -> Value? {
+    self[declaration]?.section(of: declaration.type.groups.first, body)
+  }
+
+  /// Says of the settings `names`, which do not belong here, where they belong.
   func belong(_ names: [String], to place: String) {
     for name in names { elsewhere[name] = place }
   }
@@ -72,15 +87,15 @@ final class Section {
     findings.problem(mark, about: path, complaint)
   }
 
-  /// Notes a problem for every setting that was not read.
+  /// Notes a problem for every setting that is not declared.
   func refuseUnknown() {
-    let known = Set(self.known)
-    for entry in entries where !known.contains(entry.key) {
-      findings.problem(entry.keyMark, path: path, complaint(about: entry.key))
+    guard let group else { return }
+    for entry in entries where !group.known.contains(entry.key) {
+      findings.problem(entry.keyMark, path: path, complaint(about: entry.key, group.names))
     }
   }
 
-  private func complaint(about name: String) -> String {
+  private func complaint(about name: String, _ known: [String]) -> String {
     if let place = elsewhere[name] { return "\(displayed(name)) belongs to \(place)" }
     let unknown = hidesNames ? "unknown setting" : "unknown setting \(displayed(name))"
     if let meant = suggestion(for: name, among: known) { return "\(unknown); did you mean \"\(meant)\"?" }
@@ -102,7 +117,7 @@ struct Setting {
   var mark: Mark { node.mark }
 
   /// The value, read as `format` says; nil after a problem was noted.
-  func value<Value>(_ format: Format<Value>) -> Value? {
+  func value<Value: Sendable>(_ format: Format<Value>) -> Value? {
     guard let text = text(format.expected) else { return nil }
     do {
       return try format.read(text.value)
@@ -128,11 +143,13 @@ struct Setting {
     written == nil ? list("\(expected), or a list of those") : [self]
   }
 
-  /// The settings of a mapping, read by `body`, after which those that it did not read are problems; nil after a
-  /// problem with the mapping itself was noted.
-  func section<Value>(expected: String = "a mapping of settings", _ body: (Section) -> Value?) -> Value? {
+  /// The settings of `group`, read by `body`, after which those that are not declared are problems; nil after a problem
+  /// with the mapping itself was noted. Without a group the user chooses the names.
+  func section<Value>(
+    of group: SettingGroup?, expected: String = "a mapping of settings", _ body: (Section) -> Value?
+  ) -> Value? {
     guard case .mapping(let entries) = node.content else { return mismatch(expected) }
-    let section = Section(entries, mark: mark, path: path, findings: findings)
+    let section = Section(entries, of: group, mark: mark, path: path, findings: findings)
     let value = body(section)
     section.refuseUnknown()
     return value

@@ -58,17 +58,27 @@ struct CallersTable {
   private var certificates: [CertificateName: String] = [:]
   private var uids: [UInt32: String] = [:]
 
+  /// What a mapping in `callers` may have.
+  static let group = SettingGroup(
+    "caller", "An application that is known by any one of these.",
+    [password, certificate.declaration, uid.declaration])
+
+  private static let password = SettingDeclaration(
+    "password", SecretForm.type, "a hash of the password, as `m2m-proxy hash-password` prints it")
+  private static let certificate = Declared(
+    "certificate", .certificateName, "what the certificate says that the client has shown on a TLS listener")
+  private static let uid = Declared("uid", .uid, "the user of the process that has connected to a Unix socket")
+
   /// Reads the section `callers` of the file.
   static func read(_ top: Section) -> CallersTable {
-    top.section("callers") { section in
+    top[TopSettings.callers]?.section(of: nil) { section in
       var table = CallersTable()
       for (name, mark, setting) in section.all {
         guard let complaint = complaint(about: name) else {
           table.names.append(name)
           table.marks[name] = mark
-          if let caller = setting.section(
-            expected: "a caller, which is a mapping of settings", { table.read(name, $0) })
-          {
+          let expected = "a caller, which is a mapping of settings"
+          if let caller = setting.section(of: group, expected: expected, { table.read(name, $0) }) {
             table.callers.append(caller)
           }
           continue
@@ -86,15 +96,16 @@ struct CallersTable {
   }
 
   private mutating func read(_ name: String, _ section: Section) -> Caller? {
-    let (password, certificate, uid) = (section["password"], section["certificate"], section["uid"])
+    let (password, certificate) = (section[Self.password], section[Self.certificate])
+    let uid = section[Self.uid]
     if password == nil, certificate == nil, uid == nil {
       section.complain("has nothing that identifies it; it needs password, certificate or uid")
       return nil
     }
     var caller = Caller(name: name)
     caller.password = password.flatMap(PasswordSetting.read)
-    caller.certificate = certificate?.value(.certificateName)
-    caller.uid = uid?.value(.uid)
+    caller.certificate = section.value(Self.certificate)
+    caller.uid = section.value(Self.uid)
     if let name = caller.certificate { claim(name, in: \.certificates, certificate) }
     if let number = caller.uid { claim(number, in: \.uids, uid) }
     return caller
@@ -206,7 +217,10 @@ enum PasswordSetting {
 extension Format<CertificateName> {
   /// A subject, or one of the alternative names of a certificate.
   static var certificateName: Self {
-    Format("a subject such as \"CN=erp,O=Example\", or dns:NAME, uri:URI or email:ADDRESS") { text throws(Refusal) in
+    Format(
+      "a subject such as \"CN=erp,O=Example\", or dns:NAME, uri:URI or email:ADDRESS",
+      .text("subject, `dns:NAME`, `uri:URI` or `email:ADDRESS`")
+    ) { text throws(Refusal) in
       for (prefix, name) in kinds where text.hasPrefix(prefix) {
         return try name(String(text.dropFirst(prefix.count)))
       }
@@ -248,7 +262,7 @@ extension Format<CertificateName> {
 extension Format<UInt32> {
   /// The id of a user, or the name of one who exists on this machine.
   static var uid: Self {
-    Format("a user id such as 1001, or the name of a user") { text throws(Refusal) in
+    Format("a user id such as 1001, or the name of a user", .text("number or name of a user")) { text throws(Refusal) in
       // The last number means "no user" to the kernel.
       if let number = wholeNumber(text) {
         guard number < Int(UInt32.max) else { throw Refusal() }

@@ -62,7 +62,7 @@ public struct Credentials: Sendable {
 }
 
 extension Credentials {
-  private enum ProviderName: String, CaseIterable {
+  enum ProviderName: String, CaseIterable {
     case kinde, generic
   }
 
@@ -70,22 +70,23 @@ extension Credentials {
   ///
   /// - Parameter parentProxy: the one that all of proxy.conf goes through unless told otherwise.
   static func read(name: String, _ section: Section, parentProxy: ParentProxy?) -> Credentials? {
-    let given = section["provider"]
-    let provider = given?.value(Format<ProviderName>.choice())
-    let domain = section["domain"]
-    let endpoint = section["token_endpoint"]
-    let clientID = section.required("client_id", .clientID)
+    typealias Settings = CredentialsSettings
+    let given = section[Settings.provider]
+    let provider = section.value(Settings.provider)
+    let domain = section[Settings.domain]
+    let endpoint = section[Settings.tokenEndpoint]
+    let clientID = section.required(Settings.clientID)
     let proof = readProof(section)
-    let budget = section.section("budget") { CredentialsBudget.read($0) }
-    let timeout = section.value("timeout", .duration)
-    let audience = section["audience"]
-    let audienceText = audience?.value(.audience)
-    let resources = section["resource"].map(Format<[String]>.resources)
+    let budget = section.section(Settings.budget) { CredentialsBudget.read($0) }
+    let timeout = section.value(Settings.timeout)
+    let audience = section[Settings.audience]
+    let audienceText = section.value(Settings.audience)
+    let resources = section[Settings.resource].map(Format<[String]>.resources)
     var additions = TokenRequestAdditions()
     additions.read(section)
-    let parentProxy = ParentProxy.read(section, inherited: parentProxy)
-    let domainName = domain?.value(.domain)
-    let endpointURL = endpoint?.value(.tokenEndpoint)
+    let parentProxy = ParentProxy.read(section[Settings.parentProxy], inherited: parentProxy)
+    let domainName = section.value(Settings.domain)
+    let endpointURL = section.value(Settings.tokenEndpoint)
     guard given == nil || provider != nil, audience == nil || audienceText != nil else { return nil }
 
     let kind: Provider
@@ -94,12 +95,14 @@ extension Credentials {
     case .kinde:
       if domain == nil {
         let other = given == nil ? "; for a server other than Kinde set token_endpoint instead" : ""
-        section.missing("domain", "it must be \(Format<HostName>.domain.expected)\(other)")
+        section.missing(Settings.domain, "it must be \(Settings.domain.format.expected)\(other)")
       }
       guard let domainName else { return nil }
       kind = .kinde(domain: domainName.text)
     case .generic:
-      if endpoint == nil { section.missing("token_endpoint", "it must be \(Format<URLParts>.tokenEndpoint.expected)") }
+      if endpoint == nil {
+        section.missing(Settings.tokenEndpoint, "it must be \(Settings.tokenEndpoint.format.expected)")
+      }
       domain?.complain("is for provider kinde only; token_endpoint says where tokens come from")
       kind = .generic
     }
@@ -107,7 +110,7 @@ extension Credentials {
       return nil
     }
     if tokenEndpoint.origin.scheme == .http {
-      section["client_certificate"]?.complain("is for TLS, and the token endpoint is \(tokenEndpoint.origin)")
+      section[Settings.clientCertificate]?.complain("is for TLS, and the token endpoint is \(tokenEndpoint.origin)")
     }
     var credentials = Credentials(
       name: name, provider: kind, tokenEndpoint: tokenEndpoint, clientID: clientID, clientSecret: proof.secret?.secret,
@@ -159,16 +162,15 @@ extension Credentials {
     }
   }
 
-  private static let keySettings = ["private_key", "key_id", "signing_algorithm", "assertion_audience"]
-
   /// Reads how the client authenticates; nil after a problem was noted.
   static func readProof(_ section: Section) -> Proof? {
-    let given = section["authentication"]
-    let authentication = given?.value(Format<ClientAuthentication>.choice())
-    let secretSetting = section["client_secret"]
-    let previousSetting = section["client_secret_previous"]
-    let keySettings = keySettings.compactMap { section[$0] }
-    let certificateSetting = section["client_certificate"]
+    typealias Settings = CredentialsSettings
+    let given = section[Settings.authentication]
+    let authentication = section.value(Settings.authentication)
+    let secretSetting = section[Settings.clientSecret]
+    let previousSetting = section[Settings.previousClientSecret]
+    let keySettings = Settings.keySettings.compactMap { section[$0] }
+    let certificateSetting = section[Settings.clientCertificate]
     let certificate = certificateSetting.map(CertificateFiles.read)
     guard given == nil || authentication != nil else { return nil }
     var proof = Proof()
@@ -178,7 +180,7 @@ extension Credentials {
       for setting in keySettings { setting.complain("is for authentication: private_key_jwt") }
     }
     if proof.authentication.usesSecret {
-      guard let setting = section.required("client_secret", ClientSecretSetting.expected),
+      guard let setting = section.required(Settings.clientSecret, ClientSecretSetting.expected),
         let secret = ClientSecretSetting.read(setting)
       else { return nil }
       proof.secret = secret
@@ -189,7 +191,7 @@ extension Credentials {
       }
     }
     if proof.authentication == .tlsClientAuth, certificateSetting == nil {
-      section.missing("client_certificate", "it must be \(CertificateFiles.expected)")
+      section.missing(Settings.clientCertificate, "it must be \(CertificateFiles.expected)")
     }
     if proof.authentication == .privateKeyJWT {
       guard let key = readKey(section) else { return nil }
@@ -199,11 +201,12 @@ extension Credentials {
   }
 
   private static func readKey(_ section: Section) -> Proof.Key? {
-    let id = section.value("key_id", .line("the key's name at the authorization server"))
-    let algorithmSetting = section["signing_algorithm"]
-    let algorithm = algorithmSetting?.value(Format<SignatureAlgorithm>.choice())
-    let audience = section.value("assertion_audience", .line("what the authorization server calls itself"))
-    guard let setting = section.required("private_key", "{ file: PATH } of a PEM file"),
+    typealias Settings = CredentialsSettings
+    let id = section.value(Settings.keyID)
+    let algorithmSetting = section[Settings.signingAlgorithm]
+    let algorithm = section.value(Settings.signingAlgorithm)
+    let audience = section.value(Settings.assertionAudience)
+    guard let setting = section.required(Settings.privateKey, "{ file: PATH } of a PEM file"),
       let (key, file) = PrivateKeySetting.read(setting)
     else { return nil }
     guard let first = key.algorithms.first else {
@@ -279,12 +282,23 @@ public struct CredentialsBudget: Sendable, Hashable {
 }
 
 extension CredentialsBudget {
+  /// The section `budget` of credentials.
+  static let group = SettingGroup(
+    "budget", "How many tokens there may be.", [limit.declaration, per.declaration, atTheEnd.declaration])
+
+  private static let limit = Declared(
+    "tokens", .count(1...1_000_000_000), default: .required, "how many tokens the token endpoint may issue")
+  private static let per = Declared(
+    "per", Format<Period>.choice(), default: .required, "the period, of the calendar in UTC")
+  private static let atTheEnd = Declared(
+    "when_spent", Format<WhenSpent>.choice(), default: .value("warn"),
+    "`stop`: no more are fetched until the next period")
+
   /// Reads the section `budget` of credentials; nil after a problem was noted.
   static func read(_ section: Section) -> CredentialsBudget? {
-    let tokens = section.required("tokens", Format<Int>.count(1...1_000_000_000))
-    let period = section.required("per", Format<Period>.choice())
-    var whenSpent = WhenSpent.warn
-    section.read("when_spent", .choice(), into: &whenSpent)
+    let tokens = section.required(limit)
+    let period = section.required(per)
+    let whenSpent = section.value(atTheEnd) ?? .warn
     guard let tokens, let period else { return nil }
     return CredentialsBudget(tokens: tokens, period: period, whenSpent: whenSpent)
   }

@@ -16,7 +16,7 @@ struct CredentialsTable {
 
   /// Reads the section `credentials` of the file.
   static func read(_ top: Section, parentProxy: ParentProxy?) -> CredentialsTable {
-    top.section("credentials") { section in
+    top[TopSettings.credentials]?.section(of: nil) { section in
       var table = CredentialsTable()
       for (name, mark, setting) in section.all {
         guard Format<String>.isName(name), name != none else {
@@ -27,7 +27,9 @@ struct CredentialsTable {
         }
         table.names.append(name)
         table.marks[name] = mark
-        if let credentials = setting.section({ Credentials.read(name: name, $0, parentProxy: parentProxy) }) {
+        if let credentials = setting.section(
+          of: CredentialsSettings.group, { Credentials.read(name: name, $0, parentProxy: parentProxy) })
+        {
           table.credentials.append(credentials)
         }
       }
@@ -82,10 +84,10 @@ enum ClientSecretSetting {
   /// - Parameter warnsOfText: whether a value that is in proxy.conf itself is worth a warning.
   static func read(_ setting: Setting, warnsOfText: Bool = true) -> (secret: Secret, source: SecretSource)? {
     guard setting.written == nil else { return readText(setting, warnsOfText) }
-    return setting.section(expected: expected) { section in
+    return setting.section(of: SecretForm.group, expected: expected) { section in
       section.hidesNames = true
-      let file = section["file"]
-      let variable = section["env"]
+      let file = section[SecretForm.file]
+      let variable = section[SecretForm.env]
       guard (file == nil) != (variable == nil) else {
         section.complain(file == nil ? "needs file or env" : "has both file and env; one of them is enough")
         return nil
@@ -175,9 +177,9 @@ extension Setting {
 enum PrivateKeySetting {
   /// The key and the path of its file; nil after a problem was noted.
   static func read(_ setting: Setting) -> (key: PrivateKey, file: String)? {
-    setting.section(expected: "{ file: PATH } of a PEM file") { section in
+    setting.section(of: SecretForm.fileGroup, expected: "{ file: PATH } of a PEM file") { section in
       section.hidesNames = true
-      return section.required("file", "the path of a PEM file").flatMap(readFile)
+      return section.required(SecretForm.file.declaration, "the path of a PEM file").flatMap(readFile)
     }
   }
 

@@ -28,12 +28,27 @@ public struct InterceptionSettings: Sendable, Hashable {
 }
 
 extension InterceptionSettings {
+  /// The section `interception`.
+  static let group = SettingGroup(
+    "interception", prefix: "interception.", "The certificate authority with which TLS is ended on routes that say so.",
+    [certificate.declaration, key.declaration, lifetime.declaration])
+
+  private static let certificate = Declared(
+    "ca_certificate", .line("the path of a PEM file", .text("path")), default: .value(defaultCertificateFile),
+    "PEM; `m2m-proxy ca init` makes it; other users must not be able to write it")
+  private static let key = Declared(
+    "ca_key", .line("the path of a PEM file", .text("path")), default: .value(defaultKeyFile),
+    "PEM, not encrypted: P-256, P-384, or RSA from 2048 bits; other users must not be able to read it")
+  private static let lifetime = Declared(
+    "leaf_lifetime", .leafLifetime, default: .value("\(defaultLeafLifetime)"),
+    "how long the certificates for hosts are good for")
+
   /// Reads the section `interception`, without a look into the files: `m2m-proxy ca init` reads it before they are there.
   /// Nil after a problem was noted.
   static func read(_ section: Section) -> InterceptionSettings? {
-    let certificate = file("ca_certificate", default: defaultCertificateFile, section)
-    let key = file("ca_key", default: defaultKeyFile, section)
-    let lifetime = section.value("leaf_lifetime", .leafLifetime)
+    let certificate = file(certificate, default: defaultCertificateFile, section)
+    let key = file(key, default: defaultKeyFile, section)
+    let lifetime = section.value(lifetime)
     guard let certificate, let key else { return nil }
     guard certificate.path != key.path else {
       section.complain("has one file for certificate and key; use two: the certificate is public, the key is secret")
@@ -47,18 +62,18 @@ extension InterceptionSettings {
   }
 
   private static func file(
-    _ name: String, default path: String, _ section: Section
+    _ declared: Declared<String>, default path: String, _ section: Section
   ) -> (path: String, place: SettingPlace)? {
     let findings = section.findings
-    guard let setting = section[name] else {
+    guard let setting = section[declared] else {
       let place = SettingPlace(
         file: findings.file, line: section.mark.line, column: section.mark.column,
-        path: SettingPath.join(section.path, name))
+        path: SettingPath.join(section.path, declared.declaration.name))
       return (findings.resolve(path: path), place)
     }
     let mark = setting.mark
     let place = SettingPlace(file: findings.file, line: mark.line, column: mark.column, path: setting.path)
-    return setting.value(.line("the path of a PEM file")).map { (findings.resolve(path: $0), place) }
+    return setting.value(declared.format).map { (findings.resolve(path: $0), place) }
   }
 
   /// Says so if no route needs the authority.
@@ -71,7 +86,8 @@ extension InterceptionSettings {
 extension Format<CertificateLifetime> {
   /// `7d`, `12h`.
   static var leafLifetime: Self {
-    Format("a lifetime from 1h to 397d, such as 12h or 7d") { text throws(Refusal) in
+    Format("a lifetime from 1h to 397d, such as 12h or 7d", .text("1h to 397d", pattern: "[0-9]+[hd]")) {
+      text throws(Refusal) in
       guard let lifetime = CertificateLifetime(text, in: CertificateLifetime.ofLeaves) else { throw Refusal() }
       return lifetime
     }

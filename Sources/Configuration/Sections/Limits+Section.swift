@@ -1,22 +1,50 @@
 extension Limits {
-  /// Reads the section `limits`.
-  mutating func read(_ section: Section) {
-    section.read("head", .size(1024...48 * 1024), into: &head)
-    section.read("request_line", .size(512...48 * 1024), into: &requestLine)
-    section.read("fields", .count(1...1000), into: &fields)
-    section.read("response_head", .size(1024...48 * 1024), into: &responseHead)
-    section.read("memory", .memoryLimit, into: &memory)
-    section.read("buffer", .size(16 * 1024...1024 * 1024), into: &buffer)
-    section.read("body", .bodySize, into: &body)
-    section.read("min_rate", .rate, into: &minRate)
-    section.read("replay_buffer", .replayBuffer, into: &replayBuffer)
-    section.read("connections", .count(1...1_000_000), into: &connections)
-    section.read("connections_per_client", .count(1...1_000_000), into: &connectionsPerClient)
-    section.read("handshakes", .count(1...100_000), into: &handshakes)
-    section.read("requests_per_connection", .count(1...1_000_000_000), into: &requestsPerConnection)
-    section.read("upstream_connections", .count(1...65_535), into: &upstreamConnections)
-    section.read("queue", .count(0...1_000_000), into: &queue)
-    section.read("client_share", .clientShare, into: &clientShare)
-    section.read("wildcard_hosts", .count(1...10_000), into: &wildcardHosts)
+  /// The section `limits`.
+  static let group = SettingGroup(
+    "limits", prefix: "limits.", "How much of everything there may be.", fields.map(\.declaration))
+
+  static let fields: [Field<Limits>] = [
+    field("head", \.head, .size(1024...48 * 1024), "request line and fields together; more: 431"),
+    field("request_line", \.requestLine, .size(512...48 * 1024), "the request line alone; more: 414"),
+    field("fields", \.fields, .count(1...1000), "field lines of a request (431), or of a response (502)"),
+    field("response_head", \.responseHead, .size(1024...48 * 1024), "status line and fields of a response; more: 502"),
+    field(
+      "memory", \.memory, .memoryLimit, default: .described("from the control group, else `off`"),
+      "memory of buffers, connections and TLS sessions in the whole process; see [memory](#memory)"),
+    field(
+      "buffer", \.buffer, .size(16 * 1024...1024 * 1024), "a buffer of content; two at most per request and direction"),
+    field("body", \.body, .bodySize, "content of a request, without its framing; more: 413; `body` of a route"),
+    field(
+      "min_rate", \.minRate, .rate,
+      "the least that a client must send of its content, or take of its response; else 408"),
+    field(
+      "replay_buffer", \.replayBuffer, .replayBuffer,
+      "content of a request that is kept to send it again; `replay_buffer` of a route"),
+    field(
+      "connections", \.connections, .count(1...1_000_000), "client connections in all; further ones wait in the kernel"),
+    field(
+      "connections_per_client", \.connectionsPerClient, .count(1...1_000_000),
+      "client connections of one IPv4 address or IPv6 /64; more: 503"),
+    field("handshakes", \.handshakes, .count(1...100_000), "TLS handshakes of clients under way; further ones wait"),
+    field(
+      "requests_per_connection", \.requestsPerConnection, .count(1...1_000_000_000),
+      "requests of a client connection; the last response says `Connection: close`"),
+    field(
+      "upstream_connections", \.upstreamConnections, .count(1...65_535),
+      "connections per upstream, all loops together; as many tunnels to one host and port"),
+    field("queue", \.queue, .count(0...1_000_000), "requests per upstream that wait for a connection; more: 503"),
+    field(
+      "client_share", \.clientShare, .clientShare,
+      "the part of these that one client may use; see [one client among others](#one-client-among-others)"),
+    field(
+      "wildcard_hosts", \.wildcardHosts, .count(1...10_000),
+      "hosts below wildcards, and of tunnels, in use at the same time; more: 503"),
+  ]
+
+  private static func field<Value: Sendable>(
+    _ name: String, _ property: any WritableKeyPath<Limits, Value> & Sendable, _ format: Format<Value>,
+    default fallback: SettingDeclaration.Default? = nil, _ summary: String
+  ) -> Field<Limits> {
+    Field(name, property, format, in: Limits(), default: fallback, summary)
   }
 }

@@ -51,10 +51,11 @@ extension ListenAddress {
   /// Reads `listen` and `admin`.
   static func read(_ top: Section, callers: CallersTable) -> (listen: [ListenerSettings], admin: TCPAddress?) {
     var claims: [ListenAddress: String] = [:]
-    let listen = top["listen"].map { readListen($0, callers, &claims) } ?? [ListenerSettings(address: .defaultListen)]
+    let listen =
+      top[TopSettings.listen].map { readListen($0, callers, &claims) } ?? [ListenerSettings(address: .defaultListen)]
     if listen.map(\.address) == [.defaultListen] { claims[.defaultListen] = "listen" }
-    guard let setting = top["admin"] else {
-      if let path = claims[.tcp(.defaultAdmin)], let clash = top["listen"] {
+    guard let setting = top[TopSettings.admin] else {
+      if let path = claims[.tcp(.defaultAdmin)], let clash = top[TopSettings.listen] {
         clash.findings.problem(
           clash.mark, about: path, "is \(TCPAddress.defaultAdmin), where admin is unless it is set to another or off")
       }
@@ -106,7 +107,7 @@ extension Format<ListenAddress> {
   /// A ``Format/tcpAddress``, `unix:/path`, `systemd` or `systemd:NAME`.
   static var listenAddress: Self {
     let tcp = Format<TCPAddress>.tcpAddress
-    return Format(tcp.expected) { text throws(Refusal) in
+    return Format(tcp.expected, .text("listen address")) { text throws(Refusal) in
       if text.hasPrefix("unix:") { return .unix(path: try path(text.dropFirst("unix:".count))) }
       if text == "systemd" { return .systemd(name: nil) }
       if text.hasPrefix("systemd:") { return .systemd(name: try name(text.dropFirst("systemd:".count))) }
@@ -160,20 +161,32 @@ public struct SocketPermissions: Sendable, Hashable {
 
 extension SocketPermissions {
   /// The settings that are about the file of a Unix socket.
-  static let names = ["mode", "owner", "group"]
+  static let declarations = [modeSetting.declaration, ownerSetting.declaration, groupSetting.declaration]
+
+  private static let modeSetting = Declared(
+    "mode", .fileMode, default: .value("0600"),
+    "*Unix socket*: its permissions; to connect takes the permission to write")
+  private static let ownerSetting = Declared(
+    "owner", .line("the name or number of a user", .text("name or number")), default: .described("the proxy's own"),
+    "*Unix socket*: the user that the file belongs to")
+  private static let groupSetting = Declared(
+    "group", .line("the name or number of a group", .text("name or number")), default: .described("the proxy's own"),
+    "*Unix socket*: the group that the file belongs to")
 
   /// Reads them from the section of a listener.
   static func read(_ section: Section) -> SocketPermissions {
     var permissions = SocketPermissions()
-    section.read("mode", .fileMode, into: &permissions.mode)
-    permissions.owner = section["owner"].flatMap { identifier($0, "user", of: user) }
-    permissions.group = section["group"].flatMap { identifier($0, "group", of: group) }
+    if let mode = section.value(modeSetting) { permissions.mode = mode }
+    permissions.owner = section[ownerSetting].flatMap { identifier($0, ownerSetting.format, "user", of: user) }
+    permissions.group = section[groupSetting].flatMap { identifier($0, groupSetting.format, "group", of: group) }
     return permissions
   }
 
   /// The number of the user or group that `setting` names; nil after a problem was noted.
-  private static func identifier(_ setting: Setting, _ kind: String, of name: (String) -> UInt32?) -> UInt32? {
-    guard let text = setting.value(Format<String>.line("the name or number of a \(kind)")) else { return nil }
+  private static func identifier(
+    _ setting: Setting, _ format: Format<String>, _ kind: String, of name: (String) -> UInt32?
+  ) -> UInt32? {
+    guard let text = setting.value(format) else { return nil }
     // The highest number means "leave it as it is" to chown.
     if let number = wholeNumber(text), let id = UInt32(exactly: number), id != .max { return id }
     guard let id = name(text) else {
@@ -197,7 +210,10 @@ extension SocketPermissions {
 extension Format<UInt32> {
   /// Permission bits of a socket as chmod takes them: `0660`.
   static var fileMode: Self {
-    Format("permissions in octal such as 0660") { text throws(Refusal) in
+    Format(
+      "permissions in octal such as 0660", .text("octal", pattern: "[0-7]{3,4}"),
+      written: { "0" + String($0, radix: 8) }
+    ) { text throws(Refusal) in
       let isOctal = text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "7")).contains($0) }
       guard isOctal, (3...4).contains(text.utf8.count), let mode = UInt32(text, radix: 8) else { throw Refusal() }
       guard mode <= 0o777 else { throw Refusal("three digits, for the owner, the group and all others") }

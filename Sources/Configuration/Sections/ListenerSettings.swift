@@ -56,6 +56,33 @@ public struct ListenerSettings: Sendable, Hashable {
   }
 }
 
+/// What an item of `listen` may have.
+enum ListenerDeclarations {
+  static let address = Declared("address", .listenAddress, default: .required, "where clients connect to")
+  static let allow = SettingDeclaration(
+    "allow", .list(Format<IPNetwork>.network.type), default: .described("everyone who reaches it"),
+    "the clients that are served; others get 403, and the connection ends; not with a Unix socket")
+  static let callers = SettingDeclaration(
+    "callers", .either([.word("required"), .list(.text("name"))]), default: .described("everyone, known or not"),
+    "the [callers](#callers) that are served: `required` for any of them; others get 407 or 403")
+  static let browserRequests = Declared(
+    "browser_requests", Format<BrowserRequests>.choice(), default: .described("`refuse` on loopback, else `allow`"),
+    "what a browser sends on behalf of a web page; see [browsers](#browsers)")
+  static let proxyProtocol = SettingDeclaration(
+    "proxy_protocol", .either([.list(Format<IPNetwork>.network.type), .word("on")]),
+    "load balancers whose connections begin with a PROXY header; `on` for a Unix socket")
+  static let tls = SettingDeclaration(
+    "tls", .section(ListenerTLS.group), default: .described("plain HTTP"), "clients speak TLS 1.2 or 1.3 here")
+
+  static let group = SettingGroup(
+    "listener", "An address to listen on, and who may use it.",
+    [address.declaration, allow, callers, browserRequests.declaration, proxyProtocol, tls]
+      + SocketPermissions.declarations)
+
+  /// An item, or a list of them among plain addresses.
+  static let type = SettingType.list(.either([.text("listen address"), .section(group)]))
+}
+
 extension ListenerSettings {
   /// Reads one item of `listen`: an address, or a mapping with an address and rules. Nil after a problem was noted.
   static func read(
@@ -69,14 +96,15 @@ extension ListenerSettings {
       settings.warnOfPasswords(item, callers)
       return settings
     }
-    return item.section { section in
-      let setting = section.required("address", Format<ListenAddress>.listenAddress.expected)
-      let allow = section["allow"]?.distinct(.network)
-      let browserRequests = section.value("browser_requests", Format<BrowserRequests>.choice())
-      let rule = section["callers"].flatMap { CallerRule.read($0, callers) }
+    typealias Settings = ListenerDeclarations
+    return item.section(of: Settings.group) { section in
+      let setting = section.requiredSetting(Settings.address)
+      let allow = section[Settings.allow]?.distinct(.network)
+      let browserRequests = section.value(Settings.browserRequests)
+      let rule = section[Settings.callers].flatMap { CallerRule.read($0, callers) }
       let permissions = SocketPermissions.read(section)
-      let proxyProtocol = section["proxy_protocol"].map(ProxyProtocolSenders.read) ?? .nobody
-      let tls = section["tls"]
+      let proxyProtocol = section[Settings.proxyProtocol].map(ProxyProtocolSenders.read) ?? .nobody
+      let tls = section[Settings.tls]
       let tlsSettings = tls.flatMap { ListenerTLS.read($0) }
       guard let setting, let address = ListenAddress.read(setting) else { return nil }
       address.claim(setting, &claims)
@@ -101,16 +129,16 @@ extension ListenerSettings {
 extension ListenAddress {
   /// Notes a problem for each rule that means nothing at an address of this kind.
   fileprivate func complainOfRulesForOthers(_ section: Section, _ proxyProtocol: ProxyProtocolSenders) {
-    if let setting = section["proxy_protocol"] { proxyProtocol.complain(setting, at: self) }
+    if let setting = section[ListenerDeclarations.proxyProtocol] { proxyProtocol.complain(setting, at: self) }
     if case .unix = self {
       // With a load balancer in front there are addresses.
       guard proxyProtocol == .nobody else { return }
-      section["allow"]?.complain(
+      section[ListenerDeclarations.allow]?.complain(
         "is for addresses, and clients of a Unix socket have none; mode, owner and group say who may use it")
     } else {
       let isPassed = if case .systemd = self { true } else { false }
-      for name in SocketPermissions.names {
-        section[name]?.complain(
+      for declaration in SocketPermissions.declarations {
+        section[declaration]?.complain(
           isPassed
             ? "is for a Unix socket that the proxy makes; SocketMode, SocketUser and SocketGroup of the .socket unit say it"
             : "is for a Unix socket (address: unix:/path)")

@@ -32,17 +32,31 @@ extension ListenerTLS {
     case required, optional
   }
 
+  /// The mapping `tls` of a listener.
+  static let group = SettingGroup(
+    "listener_tls", "TLS of a listener.",
+    CertificateFiles.group.settings + [clientCA.declaration, clientCRL.declaration, demand.declaration])
+
+  private static let pemFile = Format<String>.line("the path of a PEM file", .text("path"))
+  private static let clientCA = Declared(
+    "client_ca", pemFile, "PEM: the authorities whose certificates clients may show; without it none is requested")
+  private static let clientCRL = Declared(
+    "client_crl", pemFile, "PEM: the revocation lists (CRLs) of those authorities")
+  private static let demand = Declared(
+    "client_certificates", Format<ClientCertificates>.choice(), default: .described("`required` with `client_ca`"),
+    "whether there is no connection without one; one that is shown must be good in any case")
+
   /// Reads the setting `tls` of a listener; nil after a problem was noted.
   static func read(_ setting: Setting) -> ListenerTLS? {
-    setting.section(expected: "{ certificate: FILE, key: FILE } of PEM files") { section -> ListenerTLS? in
+    setting.section(of: group, expected: "{ certificate: FILE, key: FILE } of PEM files") { section -> ListenerTLS? in
       let shown = CertificateFiles.read(section)
-      let authorities = section["client_ca"]
+      let authorities = section[clientCA]
       let authoritiesFile = authorities.flatMap { TrustSettings.readAuthorities($0) }
-      let revocation = section["client_crl"]
+      let revocation = section[clientCRL]
       let revocationFile = revocation.flatMap { readRevocationLists($0, of: authoritiesFile) }
-      let demand = section.value("client_certificates", Format<ClientCertificates>.choice())
+      let demanded = section.value(demand)
       if authorities == nil {
-        section["client_certificates"]?.complain(
+        section[demand]?.complain(
           "needs client_ca, the PEM file of the authorities to verify them against")
         revocation?.complain("needs client_ca, the PEM file of the authorities whose lists they are")
       }
@@ -51,13 +65,13 @@ extension ListenerTLS {
       }
       return ListenerTLS(
         certificateFile: shown.certificateFile, keyFile: shown.keyFile, clientCAFile: authoritiesFile,
-        clientCRLFile: revocationFile, requiresClientCertificate: authoritiesFile != nil && demand != .optional)
+        clientCRLFile: revocationFile, requiresClientCertificate: authoritiesFile != nil && demanded != .optional)
     }
   }
 
   /// The path of a PEM file with revocation lists; nil after a problem was noted.
   private static func readRevocationLists(_ setting: Setting, of authorities: String?) -> String? {
-    let format = Format<String>.line("the path of a PEM file")
+    let format = pemFile
     guard let text = setting.text(format.expected), let written = setting.value(format) else { return nil }
     let path = setting.findings.resolve(path: written)
     do throws(RevocationListError) {
@@ -73,15 +87,23 @@ extension ListenerTLS {
 extension CertificateFiles {
   static let expected = "{ certificate: FILE, key: FILE } of PEM files"
 
+  /// The two files.
+  static let group = SettingGroup("certificate", "A certificate and its private key.", [certificate, key])
+
+  private static let certificate = SettingDeclaration(
+    "certificate", .text("path"), default: .required, "PEM: the certificate, then the intermediate ones")
+  private static let key = SettingDeclaration(
+    "key", .text("path"), default: .required, "PEM: the private key of the certificate, not encrypted")
+
   /// Reads the setting `client_certificate` (RFC 8705); nil after a problem was noted.
   static func read(_ setting: Setting) -> CertificateFiles? {
-    setting.section(expected: expected) { read($0) }
+    setting.section(of: group, expected: expected) { read($0) }
   }
 
   /// Reads the settings `certificate` and `key` of `section`; nil after a problem was noted.
   static func read(_ section: Section) -> CertificateFiles? {
-    let certificate = section.required("certificate", "the path of a PEM file")
-    let key = section.required("key", "the path of a PEM file")
+    let certificate = section.required(certificate, "the path of a PEM file")
+    let key = section.required(key, "the path of a PEM file")
     guard let certificate, let certificateText = certificate.text("the path of a PEM file"), let key,
       let (_, keyFile) = PrivateKeySetting.readFile(key)
     else { return nil }

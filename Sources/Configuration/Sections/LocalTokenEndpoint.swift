@@ -21,7 +21,7 @@ extension RouteReader {
   mutating func readTokenEndpoints(
     _ section: Section, hasToken: Bool, _ tokenField: TokenField, isIntercepted: Bool
   ) -> [LocalTokenEndpoint] {
-    guard let setting = section["token_endpoint"] else { return [] }
+    guard let setting = section[RouteSettings.tokenEndpoint] else { return [] }
     guard hasToken else {
       setting.complain("is for a token, and credentials: none means without one")
       return []
@@ -57,7 +57,10 @@ extension RouteReader {
 extension Format<LocalTokenEndpoint> {
   /// `/path`, or `host[:port]/path`.
   static var localTokenEndpoint: Self {
-    Format("a path such as /orders/oauth2/token, or host and path such as acme.kinde.com/oauth2/token") {
+    Format(
+      "a path such as /orders/oauth2/token, or host and path such as acme.kinde.com/oauth2/token",
+      .text("path, or host and path")
+    ) {
       text throws(Refusal) in
       guard !text.contains("://") else {
         throw Refusal("leave out the scheme; the URL of the authorization server belongs to credentials")

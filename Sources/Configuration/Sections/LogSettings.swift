@@ -1,7 +1,7 @@
 /// What is logged, and how.
 public struct LogSettings: Sendable, Hashable {
   /// The form of a line.
-  public enum Format: String, Sendable, CaseIterable {
+  public enum Form: String, Sendable, CaseIterable {
     /// The proxy chooses; that is logfmt.
     case auto
     /// `key=value` pairs.
@@ -17,14 +17,14 @@ public struct LogSettings: Sendable, Hashable {
   }
 
   /// The form of a line.
-  public var format: Format
+  public var format: Form
   /// The least important lines that are still written.
   public var level: Level
   /// Whether every request gets a line.
   public var access: Bool
 
   /// Settings of these parts.
-  public init(format: Format = .auto, level: Level = .info, access: Bool = true) {
+  public init(format: Form = .auto, level: Level = .info, access: Bool = true) {
     self.format = format
     self.level = level
     self.access = access
@@ -32,10 +32,12 @@ public struct LogSettings: Sendable, Hashable {
 }
 
 extension LogSettings {
-  /// Reads the section `log`.
-  mutating func read(_ section: Section) {
-    section.read("format", .choice(), into: &format)
-    section.read("level", .choice(), into: &level)
-    section.read("access", .onOff, into: &access)
-  }
+  /// The section `log`.
+  static let group = SettingGroup("log", prefix: "log.", "What is logged, and how.", fields.map(\.declaration))
+
+  static let fields: [Field<LogSettings>] = [
+    Field("format", \.format, .choice(), in: LogSettings(), "the form of a line; `auto` is logfmt"),
+    Field("level", \.level, .choice(), in: LogSettings(), "the least important lines that are written"),
+    Field("access", \.access, .onOff, in: LogSettings(), "a line for each request"),
+  ]
 }

@@ -2,13 +2,27 @@ internal import Encodings
 internal import Outbound
 internal import Secrets
 
+/// The settings of `parent_proxy` as a mapping.
+enum ParentProxySettings {
+  static let url = Declared(
+    "url", .parentProxy("a URL such as http://proxy.example:3128"), default: .required, "`http://host:port`")
+  static let user = Declared("user", .proxyUser, "the user's name at the proxy")
+  static let password = SettingDeclaration("password", SecretForm.type, "the user's password; read at start")
+
+  static let group = SettingGroup(
+    "parent_proxy", "An HTTP proxy that connections are made through.", [url.declaration, user.declaration, password])
+  static let type = SettingType.either([url.format.type, .word("none"), .section(group)])
+}
+
 extension ParentProxy {
   static let expected = "a proxy such as http://proxy.example:3128, { url, user, password }, or none"
 
-  /// Reads the setting `parent_proxy` of `section`, which `inherited` stands for where it is not there.
-  static func read(_ section: Section, inherited: ParentProxy?) -> ParentProxy? {
-    guard let setting = section["parent_proxy"] else { return inherited }
-    guard let written = setting.written else { return setting.section(expected: expected, readParts) }
+  /// Reads the setting `parent_proxy`; `inherited` holds where it is not there.
+  static func read(_ setting: Setting?, inherited: ParentProxy?) -> ParentProxy? {
+    guard let setting else { return inherited }
+    guard let written = setting.written else {
+      return setting.section(of: ParentProxySettings.group, expected: expected, readParts)
+    }
     guard written != "none" else { return nil }
     guard let url = setting.value(.parentProxy(expected)) else { return nil }
     let isLiteral = (try? Substitution(written))?.names.isEmpty ?? true
@@ -19,11 +33,12 @@ extension ParentProxy {
   }
 
   private static func readParts(_ section: Section) -> ParentProxy? {
-    let url = section["url"]
-    let proxy = section.required("url", .parentProxy("a URL such as http://proxy.example:3128"))
-    let user = section["user"]
-    let password = section["password"]
-    let userText = user?.value(.proxyUser)
+    typealias Settings = ParentProxySettings
+    let url = section[Settings.url]
+    let proxy = section.required(Settings.url)
+    let user = section[Settings.user]
+    let password = section[Settings.password]
+    let userText = section.value(Settings.user)
     let secret = password.flatMap { ClientSecretSetting.read($0) }
     guard (user == nil) == (password == nil) else {
       section.complain(user == nil ? "has a password, but no user" : "has a user, but no password")
@@ -50,7 +65,7 @@ extension ParentProxy {
 extension Format<ParentProxy> {
   /// `http://host:port`, with `user:password@` before the host or not.
   static func parentProxy(_ expected: String) -> Self {
-    Format(expected) { text throws(Refusal) in
+    Format(expected, .text("URL", pattern: "[Hh][Tt][Tt][Pp]://.+")) { text throws(Refusal) in
       // Anything may be a password here, so nothing is shown.
       guard let separator = text.firstRange(of: "://") else {
         throw Refusal("it begins with http://", hidesValue: true)
@@ -84,7 +99,7 @@ extension Format<String> {
   /// The user of a proxy, in which a colon would end (RFC 7617 section 2).
   static var proxyUser: Self {
     let line = Format.line("the user's name at the proxy")
-    return Format(line.expected) { text throws(Refusal) in
+    return Format(line.expected, line.type) { text throws(Refusal) in
       guard !text.contains(":") else { throw Refusal("without a colon") }
       return try line.read(text)
     }

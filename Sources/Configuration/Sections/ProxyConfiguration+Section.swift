@@ -3,21 +3,21 @@ internal import Outbound
 extension ProxyConfiguration {
   /// Reads the whole file; nil after a problem with its form was noted.
   static func read(_ root: Setting) -> ProxyConfiguration? {
-    root.section(expected: "a mapping of settings (name: value)") { top in
+    root.section(of: TopSettings.group, expected: "a mapping of settings (name: value)") { top in
       var configuration = ProxyConfiguration()
       let callers = CallersTable.read(top)
       (configuration.listen, configuration.admin) = ListenAddress.read(top, callers: callers)
-      configuration.loops = top.value("loops", .count(1...256))
-      _ = top.section("log") { configuration.log.read($0) }
-      _ = top.section("tls") { configuration.tls.read($0) }
-      _ = top.section("timeouts") { configuration.timeouts.read($0) }
-      _ = top.section("limits") { configuration.limits.read($0) }
-      let store = top["token_store"]
-      configuration.tokenStore = store?.section { TokenStoreSettings.read($0) }
-      let ignoresPathCase = top.value("paths_ignore_case", .truth)
-      let interception = top["interception"]
-      configuration.interception = interception?.section { InterceptionSettings.read($0) }
-      let parentProxy = ParentProxy.read(top, inherited: nil)
+      configuration.loops = top.value(TopSettings.loops)
+      _ = top.section(TopSettings.log) { $0.read(LogSettings.fields, into: &configuration.log) }
+      _ = top.section(TopSettings.tls) { configuration.tls.read($0) }
+      _ = top.section(TopSettings.timeouts) { $0.read(Timeouts.all, into: &configuration.timeouts) }
+      _ = top.section(TopSettings.limits) { $0.read(Limits.fields, into: &configuration.limits) }
+      let store = top[TopSettings.tokenStore]
+      configuration.tokenStore = top.section(TopSettings.tokenStore, TokenStoreSettings.read)
+      let ignoresPathCase = top.value(TopSettings.pathsIgnoreCase)
+      let interception = top[TopSettings.interception]
+      configuration.interception = top.section(TopSettings.interception, InterceptionSettings.read)
+      let parentProxy = ParentProxy.read(top[TopSettings.parentProxy], inherited: nil)
       let table = CredentialsTable.read(top, parentProxy: parentProxy)
       let routes = RouteReader.read(
         top, credentials: table, callers: callers, timeouts: configuration.timeouts, limits: configuration.limits,

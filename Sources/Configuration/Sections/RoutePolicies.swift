@@ -13,11 +13,19 @@ public struct Throttling: Sendable, Hashable {
 }
 
 extension Throttling {
+  /// The section `throttled` of a route.
+  static let group = SettingGroup(
+    "throttled", "Requests that the upstream throttles wait and are sent again.", fields.map(\.declaration))
+
+  private static let fields: [Field<Throttling>] = [
+    Field("wait", \.wait, .duration, in: Throttling(), "the longest wait that the upstream may ask for"),
+    Field("attempts", \.attempts, .count(1...10), in: Throttling(), "how often a request is sent again"),
+  ]
+
   /// Reads the section `throttled` of a route.
   static func read(_ section: Section) -> Throttling {
     var throttling = Throttling()
-    section.read("wait", .duration, into: &throttling.wait)
-    section.read("attempts", .count(1...10), into: &throttling.attempts)
+    section.read(fields, into: &throttling)
     return throttling
   }
 }
@@ -40,18 +48,37 @@ public struct Concurrency: Sendable, Hashable {
 }
 
 extension Concurrency {
+  /// The mapping `concurrency` of a route.
+  static let group = SettingGroup(
+    "concurrency", "Requests of the route that are under way at once.",
+    [requests.declaration] + fields.map(\.declaration))
+
+  private static let requests = Declared(
+    "requests", .count(1...100_000), default: .required,
+    "requests under way, from before the wait for a token to the last byte of the response")
+  private static let fields: [Field<Concurrency>] = [
+    field("queue", \.queue, .count(0...100_000), "requests that may wait; more: 503"),
+    field("wait", \.wait, .duration, "the longest that a request waits; then 503"),
+    field("client_share", \.clientShare, .clientShare, "the part of `requests` that one client may have under way"),
+  ]
+
+  private static func field<Value: Sendable>(
+    _ name: String, _ property: any WritableKeyPath<Concurrency, Value> & Sendable, _ format: Format<Value>,
+    _ summary: String
+  ) -> Field<Concurrency> {
+    Field(name, property, format, in: Concurrency(requests: 1), summary)
+  }
+
   /// Reads `concurrency` of a route: a number, or a mapping that says more. Nil after a problem was
   /// noted.
   static func read(_ setting: Setting) -> Concurrency? {
-    let requests = Format<Int>.count(1...100_000)
-    if setting.written != nil { return setting.value(requests).map(Concurrency.init) }
-    return setting.section(expected: "\(requests.expected), or a mapping with requests, queue, wait and client_share") {
-      section in
-      let number = section.required("requests", requests)
+    let format = requests.format
+    if setting.written != nil { return setting.value(format).map(Concurrency.init) }
+    let expected = "\(format.expected), or a mapping with requests, queue, wait and client_share"
+    return setting.section(of: group, expected: expected) { section in
+      let number = section.required(requests)
       var concurrency = Concurrency(requests: number ?? 1)
-      section.read("queue", .count(0...100_000), into: &concurrency.queue)
-      section.read("wait", .duration, into: &concurrency.wait)
-      section.read("client_share", .clientShare, into: &concurrency.clientShare)
+      section.read(fields, into: &concurrency)
       return number == nil ? nil : concurrency
     }
   }
@@ -75,11 +102,11 @@ extension ReplayRules {
   static func read(_ section: Section, limits: Limits, hasToken: Bool) -> ReplayRules {
     var rules = ReplayRules()
     rules.buffer = limits.replayBuffer
-    let unauthorized = section["replay_unauthorized"]
+    let unauthorized = section[RouteSettings.replayUnauthorized]
     if hasToken, let value = unauthorized?.value(.onOff) { rules.unauthorized = value }
     if !hasToken { unauthorized?.complain("is for a token, and credentials: none means without one") }
-    section.read("replay_buffer", .replayBuffer, into: &rules.buffer)
-    rules.throttled = section.section("throttled", Throttling.read)
+    if let buffer = section.value(RouteSettings.replayBuffer) { rules.buffer = buffer }
+    rules.throttled = section.section(RouteSettings.throttled, Throttling.read)
     return rules
   }
 }
@@ -113,7 +140,7 @@ public enum UpgradeRules: Sendable, Equatable {
 extension UpgradeRules {
   /// Reads `upgrade` of a route.
   static func read(_ section: Section) -> UpgradeRules {
-    guard let setting = section["upgrade"] else { return .any }
+    guard let setting = section[RouteSettings.upgrade] else { return .any }
     switch setting.written {
     case "any": return .any
     case "off": return .off
@@ -125,7 +152,7 @@ extension UpgradeRules {
 extension Format<String> {
   /// A protocol that a connection may change to (RFC 9110 section 7.8), in small letters.
   static var upgradeProtocol: Self {
-    Format("any, off, or a protocol such as websocket") { text throws(Refusal) in
+    Format("any, off, or a protocol such as websocket", .text("protocol")) { text throws(Refusal) in
       guard text != "any", text != "off" else { throw Refusal("\(text) cannot be in a list") }
       let parts = text.split(separator: "/", omittingEmptySubsequences: false)
       guard text.utf8.count <= 64, parts.count <= 2, parts.allSatisfy(isToken) else { throw Refusal() }
@@ -153,7 +180,7 @@ public enum WithoutToken: String, Sendable, CaseIterable {
 extension WithoutToken {
   /// Reads `without_token` of a route.
   static func read(_ section: Section, hasToken: Bool) -> WithoutToken {
-    guard let setting = section["without_token"] else { return .refuse }
+    guard let setting = section[RouteSettings.withoutToken] else { return .refuse }
     if hasToken { return setting.value(.choice()) ?? .refuse }
     setting.complain("is for a token, and credentials: none means without one")
     return .refuse

@@ -5,13 +5,13 @@ extension RouteReader {
   func readCredentials(_ setting: Setting?, _ section: Section, _ rules: RouteRules) -> CredentialsChoice? {
     guard let setting else { return onlyCredentials(section) }
     guard case .mapping = setting.node.content else { return readName(setting) }
-    return setting.section { readByCaller($0, setting, rules) }
+    return setting.section(of: nil) { readByCaller($0, setting, rules) }
   }
 
   private func onlyCredentials(_ section: Section) -> CredentialsChoice? {
     guard table.names.count != 1 else { return table.index(of: table.names[0]).map { .same($0) } }
     let choice = table.names.isEmpty ? "none are defined" : "defined: \(table.names.joined(separator: ", "))"
-    section.missing("credentials", "\(choice); none forwards without a token")
+    section.missing(RouteSettings.credentials, "\(choice); none forwards without a token")
     return nil
   }
 
@@ -76,7 +76,7 @@ extension RouteReader {
     var admitted = rules.callers
     if case .byCaller(let table, others: nil) = credentials { admitted = admitted ?? table.keys.sorted() }
     guard let admitted, callers.haveOnlyPasswords(admitted),
-      let setting = section["callers"] ?? section["credentials"]
+      let setting = section[RouteSettings.callers] ?? section[RouteSettings.credentials]
     else { return }
     setting.warn(
       """

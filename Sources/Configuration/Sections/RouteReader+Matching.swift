@@ -9,8 +9,8 @@ extension RouteReader {
 
   /// Reads `match` and `mount`; nil after a problem was noted.
   mutating func readMatching(_ section: Section) -> Matching? {
-    let match = section["match"]
-    let mount = section["mount"]
+    let match = section[RouteSettings.match]
+    let mount = section[RouteSettings.mount]
     if match == nil, mount == nil {
       section.complain("needs match (a host, for http_proxy clients) or mount (a path, for base-URL clients)")
       return nil

@@ -14,7 +14,7 @@ extension RouteReader {
   /// Reads `forward_to`, or takes the place of it from what is matched; nil after a problem was noted.
   func readTarget(_ section: Section, _ matching: Matching?) -> Target? {
     let example = "https://orders.example.com"
-    let (setting, permission) = (section["forward_to"], section["allow_private"])
+    let (setting, permission) = (section[RouteSettings.forwardTo], section[RouteSettings.allowPrivate])
     if let setting {
       guard let url = setting.value(.baseURL(example)) else { return nil }
       if let complaint = complaint(about: url.origin) {
@@ -34,7 +34,7 @@ extension RouteReader {
     guard let origin = origins.first, origins.count == 1, !hasWildcard else {
       let isAmbiguous = origins.count > 1 && !hasWildcard
       let reason = isAmbiguous ? "match names several hosts or ports" : "a mount names no host"
-      section.missing("forward_to", "\(reason); it must be a URL such as \(example)")
+      section.missing(RouteSettings.forwardTo, "\(reason); it must be a URL such as \(example)")
       return nil
     }
     if let complaint = complaint(about: origin) {

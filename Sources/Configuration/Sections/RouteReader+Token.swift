@@ -14,7 +14,7 @@ extension RouteReader {
 
   /// Reads `credentials`, `audience`, `resource` and `scopes`; nil after a problem was noted.
   func readToken(_ section: Section, _ matching: Matching?, _ target: Target?, _ rules: RouteRules) -> Token? {
-    let resource = section["resource"]
+    let resource = section[RouteSettings.resource]
     let resources = resource.map(Format<[String]>.resources)
     guard var token = readTokenWithoutResource(section, matching, target, rules) else { return nil }
     guard token.credentials.hasToken else {
@@ -23,7 +23,8 @@ extension RouteReader {
     }
     let usual = Set(token.credentials.all.map { table.credentials[$0].resources })
     guard resource != nil || usual.count == 1 else {
-      section.missing("resource", "the credentials of its callers have different ones, and a route has one for all")
+      section.missing(
+        RouteSettings.resource, "the credentials of its callers have different ones, and a route has one for all")
       return nil
     }
     token.resources = (resources ?? usual.first) ?? []
@@ -33,9 +34,9 @@ extension RouteReader {
   private func readTokenWithoutResource(
     _ section: Section, _ matching: Matching?, _ target: Target?, _ rules: RouteRules
   ) -> Token? {
-    let named = section["credentials"]
-    let audience = section["audience"]
-    let scopes = section["scopes"]
+    let named = section[RouteSettings.credentials]
+    let audience = section[RouteSettings.audience]
+    let scopes = section[RouteSettings.scopes]
     let value = audience?.value(.audience)
     let scopeList = scopes.map(readScopes) ?? []
     guard let choice = readCredentials(named, section, rules) else { return nil }
@@ -56,7 +57,8 @@ extension RouteReader {
       usual.insert(audience.value)
     }
     guard let first = usual.first, usual.count == 1 else {
-      section.missing("audience", "the credentials of its callers have different ones, and a route has one for all")
+      section.missing(
+        RouteSettings.audience, "the credentials of its callers have different ones, and a route has one for all")
       return nil
     }
     return Token(credentials: choice, audience: first, scopes: scopeList)
@@ -70,7 +72,7 @@ extension RouteReader {
     guard case .kinde(let domain) = credentials.provider else { return UsualAudience(value: nil) }
     guard let matching, let target else { return nil }
     guard let audience = managementAudience(domain: domain, matching, target) else {
-      section.missing("audience", Self.explanation(domain: domain, target))
+      section.missing(RouteSettings.audience, Self.explanation(domain: domain, target))
       return nil
     }
     return UsualAudience(value: audience)
@@ -114,7 +116,8 @@ extension RouteReader {
 extension Format<[String]> {
   /// Scopes with spaces between them (RFC 6749 section 3.3).
   static var scopes: Self {
-    Format<[String]>("scopes such as read:orders, in a list or with spaces between") { text throws(Refusal) in
+    Format("scopes such as read:orders, in a list or with spaces between", .text("scopes with spaces between")) {
+      text throws(Refusal) in
       var scopes: [String] = []
       for scope in text.split(separator: " ").map(String.init) {
         guard !scopes.contains(scope) else { throw Refusal("\(displayed(scope)) is there twice") }

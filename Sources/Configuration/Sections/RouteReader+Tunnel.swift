@@ -8,30 +8,38 @@ extension RouteReader {
   private static var isForTokens: String { "is for a token, and nothing can be put into a blind tunnel" }
 
   // Everything else that a route can have, and why a tunnel cannot.
-  private static var foreign: [(names: [String], complaint: String)] {
-    [
-      (["mount"], "is a path, and CONNECT names a host and a port"),
-      (["forward_to"], "is for requests, and a blind tunnel leads to the host that CONNECT names"),
+  private static let foreign: [(settings: [SettingDeclaration], complaint: String)] = {
+    typealias Settings = RouteSettings
+    return [
+      ([Settings.mount.declaration], "is a path, and CONNECT names a host and a port"),
+      (
+        [Settings.forwardTo.declaration],
+        "is for requests, and a blind tunnel leads to the host that CONNECT names"
+      ),
       (
         [
-          "credentials", "audience", "resource", "scopes", "token", "token_endpoint", "without_token",
-          "replay_unauthorized",
+          Settings.credentials, Settings.audience.declaration, Settings.resource, Settings.scopes, Settings.token,
+          Settings.tokenEndpoint, Settings.withoutToken.declaration, Settings.replayUnauthorized.declaration,
         ], isForTokens
       ),
-      (["client_certificate", "tls_truncation"], "is for TLS, which goes through a blind tunnel from end to end"),
+      (
+        [Settings.clientCertificate, Settings.tlsTruncation.declaration],
+        "is for TLS, which goes through a blind tunnel from end to end"
+      ),
       (
         [
-          "methods", "paths", "body", "replay_buffer", "throttled", "concurrency", "upgrade", "rewrite_links",
-          "paths_ignore_case",
+          Settings.methods, Settings.paths, Settings.body.declaration, Settings.replayBuffer.declaration,
+          Settings.throttled, Settings.concurrency, Settings.upgrade, Settings.rewriteLinks.declaration,
+          Settings.pathsIgnoreCase.declaration,
         ],
         isForRequests
       ),
     ]
-  }
+  }()
 
   /// Whether a route of requests that says `tunnel: intercept` can; otherwise a problem with `setting` is noted.
   func mayIntercept(_ section: Section, _ setting: Setting) -> Bool {
-    guard section["match"] != nil else {
+    guard section[RouteSettings.match] != nil else {
       setting.complain("is intercept, and there is no match: CONNECT names a host, which a mount has not")
       return false
     }
@@ -47,17 +55,17 @@ extension RouteReader {
   /// A route that serves CONNECT and nothing else, and a mistake for those whose mode is none.
   mutating func blindTunnelRoute(_ section: Section, _ setting: Setting, name: String?) -> Route? {
     let mode = setting.value(Format<TunnelMode>.choice())
-    let matches = section.required("match", Format<Match>.match.expected).flatMap { readTunnelMatches($0) }
+    let matches = section.required(RouteSettings.match, Format<Match>.match.expected).flatMap { readTunnelMatches($0) }
     var timeouts = timeouts
-    _ = section.section("timeouts") { timeouts.readTunnel($0) }
-    var rules = RouteRules(allow: section["allow"]?.distinct(.network))
-    rules.callers = section["callers"].flatMap(callers.indices)
-    let allowsPrivate = section.value("allow_private", .truth)
-    let parentProxy = ParentProxy.read(section, inherited: parentProxy)
+    _ = section.section(RouteSettings.timeouts) { timeouts.readTunnel($0) }
+    var rules = RouteRules(allow: section[RouteSettings.allow]?.distinct(.network))
+    rules.callers = section[RouteSettings.callers].flatMap(callers.indices)
+    let allowsPrivate = section.value(RouteSettings.allowPrivate)
+    let parentProxy = ParentProxy.read(section[RouteSettings.parentProxy], inherited: parentProxy)
     let clientShare = readClientShare(section)
-    for (names, complaint) in Self.foreign {
-      for name in names {
-        let setting = section[name]
+    for (declarations, complaint) in Self.foreign {
+      for declaration in declarations {
+        let setting = section[declaration]
         // Where the mode is a mistake, they may be right.
         if mode != nil { setting?.complain(complaint) }
       }

@@ -23,12 +23,14 @@ struct RouteReader {
     parentProxy: ParentProxy?, hasInterception: Bool, ignoresPathCase: Bool?
   ) -> [Route] {
     let expected = "a list of routes, each with name, and match or mount"
-    guard let setting = top.required("routes", expected), let items = setting.list(expected) else { return [] }
+    guard let setting = top.required(TopSettings.routes, expected), let items = setting.list(expected) else {
+      return []
+    }
     var reader = RouteReader(
       table: credentials, callers: callers, timeouts: timeouts, limits: limits, parentProxy: parentProxy,
       hasInterception: hasInterception, ignoresPathCase: ignoresPathCase)
     let routes = items.compactMap { item in
-      item.section(expected: "a route, which is a mapping of settings") { reader.route($0) }
+      item.section(of: RouteSettings.group, expected: "a route, which is a mapping of settings") { reader.route($0) }
     }
     reader.warnOfPaths()
     return routes
@@ -49,7 +51,7 @@ struct RouteReader {
 
   private mutating func route(_ section: Section) -> Route? {
     let name = readName(section)
-    let tunnel = section["tunnel"]
+    let tunnel = section[RouteSettings.tunnel]
     if let tunnel, tunnel.written != TunnelMode.intercept.rawValue {
       return blindTunnelRoute(section, tunnel, name: name)
     }
@@ -60,24 +62,24 @@ struct RouteReader {
     let token = readToken(section, matching, target, rules)
     var timeouts = timeouts
     var body = limits.body
-    section.read("body", .bodySize, into: &body)
-    _ = section.section("timeouts") { timeouts.readRoute($0) }
-    let certificate = section["client_certificate"]
+    if let limit = section.value(RouteSettings.body) { body = limit }
+    _ = section.section(RouteSettings.timeouts) { timeouts.readRoute($0) }
+    let certificate = section[RouteSettings.clientCertificate]
     let clientCertificate = certificate.flatMap(CertificateFiles.read)
-    let truncation = section["tls_truncation"]
+    let truncation = section[RouteSettings.tlsTruncation]
     let tlsTruncation = truncation.flatMap(readTruncation)
-    let parentProxy = ParentProxy.read(section, inherited: parentProxy)
+    let parentProxy = ParentProxy.read(section[RouteSettings.parentProxy], inherited: parentProxy)
     let hasToken = token?.credentials.hasToken ?? true
     let tokenField = TokenField.read(section, hasToken: hasToken)
     let tokenEndpoints = readTokenEndpoints(
       section, hasToken: hasToken, tokenField, isIntercepted: tunnel != nil)
     let withoutToken = WithoutToken.read(section, hasToken: hasToken)
     let replay = ReplayRules.read(section, limits: limits, hasToken: hasToken)
-    let concurrency = section["concurrency"].flatMap(Concurrency.read)
+    let concurrency = section[RouteSettings.concurrency].flatMap(Concurrency.read)
     let clientShare = readClientShare(section)
     let upgrade = UpgradeRules.read(section)
-    let ignoresPathCase = section.value("paths_ignore_case", .truth) ?? ignoresPathCase
-    let linkRewriting = section.value("rewrite_links", Format<LinkRewriting>.choice()) ?? .auto
+    let ignoresPathCase = section.value(RouteSettings.pathsIgnoreCase) ?? ignoresPathCase
+    let linkRewriting = section.value(RouteSettings.rewriteLinks) ?? .auto
     guard let name, let matching, let target, let token, isIntercepted != false else { return nil }
     warnIfUnreachable(section, matching, rules, token.credentials)
     for (match, setting) in matching.claims {
@@ -109,13 +111,11 @@ struct RouteReader {
   }
 
   func readClientShare(_ section: Section) -> ClientShare? {
-    var share = limits.clientShare
-    section.read("client_share", .clientShare, into: &share)
-    return share
+    section.value(RouteSettings.clientShare) ?? limits.clientShare
   }
 
   private func readTruncation(_ setting: Setting) -> TLSTruncation? {
-    let truncation = setting.value(Format<TLSTruncation>.choice())
+    let truncation = setting.value(RouteSettings.tlsTruncation.format)
     if truncation == .accept {
       setting.warn(
         """
@@ -127,9 +127,7 @@ struct RouteReader {
   }
 
   private mutating func readName(_ section: Section) -> String? {
-    guard let setting = section.required("name", Format<String>.name.expected), let name = setting.value(.name) else {
-      return nil
-    }
+    guard let setting = section.requiredSetting(RouteSettings.name), let name = setting.value(.name) else { return nil }
     return claim(name, in: \.names, shown: displayed(name), setting) ? name : nil
   }
 

@@ -37,10 +37,10 @@ extension RouteRules {
   /// Reads `allow`, `callers`, `methods` and `paths` of a route. Where one is wrong there is a problem, and no configuration.
   static func read(_ section: Section, callers: CallersTable) -> RouteRules {
     var rules = RouteRules()
-    rules.allow = section["allow"]?.distinct(.network)
-    rules.callers = section["callers"].flatMap(callers.indices)
-    rules.methods = section["methods"]?.distinct(.method)
-    rules.paths = section["paths"]?.distinct(.pathPrefix)
+    rules.allow = section[RouteSettings.allow]?.distinct(.network)
+    rules.callers = section[RouteSettings.callers].flatMap(callers.indices)
+    rules.methods = section[RouteSettings.methods]?.distinct(.method)
+    rules.paths = section[RouteSettings.paths]?.distinct(.pathPrefix)
     return rules
   }
 }
@@ -48,7 +48,7 @@ extension RouteRules {
 extension Format<IPNetwork> {
   /// `10.0.0.0/8`, `fd00::/8`, or one address.
   static var network: Self {
-    Format("an address or a range of addresses such as 10.0.0.0/8") { text throws(Refusal) in
+    Format("an address or a range of addresses such as 10.0.0.0/8", .text("range")) { text throws(Refusal) in
       guard !text.contains("[") else { throw Refusal("leave out the brackets") }
       guard let slash = text.firstIndex(of: "/") else { return IPNetwork(try address(text)) }
       let address = try address(text[..<slash])
@@ -72,7 +72,8 @@ extension Format<IPNetwork> {
 extension Format<String> {
   /// A method of requests (RFC 9110 section 9.1).
   static var method: Self {
-    Format("a method such as GET") { text throws(Refusal) in
+    Format("a method such as GET", .text("method", pattern: "[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}")) {
+      text throws(Refusal) in
       let isToken = text.utf8.allSatisfy { $0.isLetter || $0.isDigit || "!#$%&'*+-.^_`|~".utf8.contains($0) }
       guard !text.isEmpty, text.utf8.count <= 32, isToken else { throw Refusal() }
       guard text != "CONNECT", text != "TRACE" else { throw Refusal("the proxy never forwards it") }
@@ -88,7 +89,7 @@ extension Format<String> {
 
   /// What a path begins with.
   static var pathPrefix: Self {
-    Format("a path such as /v1/") { text throws(Refusal) in
+    Format("a path such as /v1/", .text("path", pattern: "/.*")) { text throws(Refusal) in
       try PathSyntax.checkPrefix(text)
       return text
     }

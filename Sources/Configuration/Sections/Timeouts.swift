@@ -29,39 +29,62 @@ public struct Timeouts: Sendable, Hashable {
 }
 
 extension Timeouts {
-  /// Reads the section of the whole proxy.
-  mutating func read(_ section: Section) {
-    section.read("head", .duration, into: &head)
-    section.read("handshake", .duration, into: &handshake)
-    section.read("idle", .duration, into: &idle)
-    readForRoute(section)
-    section.read("upstream_idle", .duration, into: &upstreamIdle)
-    section.read("drain", .duration, into: &drain)
+  /// The section `timeouts` of the whole proxy.
+  static let group = SettingGroup(
+    "timeouts", prefix: "timeouts.", "How long things may take.", all.map(\.declaration))
+
+  /// The section `timeouts` of a route.
+  static let groupOfRoute = SettingGroup(
+    "route_timeouts", "How long things may take for requests of the route.", ofRoute.map(\.declaration))
+
+  static let all = [head, handshake, idle] + ofRoute + [upstreamIdle, drain]
+  private static let ofRoute = [body, token, connect, firstByte, total, tunnel]
+  private static let ofTunnel = [tunnel, connect, total]
+
+  private static let head = field("head", \.head, .duration, "for a complete request head, from its first byte")
+  private static let handshake = field(
+    "handshake", \.handshake, .duration, "for TLS with a client, from the beginning of the connection, or of the tunnel"
+  )
+  private static let idle = field("idle", \.idle, .duration, "a client connection between two requests")
+  private static let body = field(
+    "body", \.body, .duration, "the longest pause between two pieces of content, in either direction")
+  private static let token = field("token", \.token, .duration, "the longest that a request waits for a token")
+  private static let connect = field(
+    "connect", \.connect, .duration,
+    "for name resolution, TCP and TLS to the upstream together, and for a free connection to it")
+  private static let firstByte = field(
+    "first_byte", \.firstByte, .duration, "from the end of the request until the response begins")
+  private static let total = field(
+    "total", \.total, .durationOrOff,
+    "for an exchange as a whole, from the first byte of the request to the last of the response")
+  private static let tunnel = field(
+    "tunnel", \.tunnel, .duration, "a tunnel, an upgraded connection or a stream of events in which nothing moves")
+  private static let upstreamIdle = field(
+    "upstream_idle", \.upstreamIdle, .duration, "an upstream connection that is not used")
+  private static let drain = field("drain", \.drain, .duration, "for requests under way at SIGTERM")
+
+  private static func field<Value: Sendable>(
+    _ name: String, _ property: any WritableKeyPath<Timeouts, Value> & Sendable, _ format: Format<Value>,
+    _ summary: String
+  ) -> Field<Timeouts> {
+    Field(name, property, format, in: Timeouts(), summary)
   }
 
   /// Reads the section of a route, over what is set for the whole proxy.
   mutating func readRoute(_ section: Section) {
-    readForRoute(section)
-    section.belong(Self.ofTheProxy, to: "the timeouts of the whole proxy")
+    section.read(Self.ofRoute, into: &self)
+    section.belong(Self.ofTheProxy, to: Self.wholeProxy)
   }
 
   /// Reads the section of a route that serves tunnels.
   mutating func readTunnel(_ section: Section) {
-    section.read("tunnel", .duration, into: &tunnel)
-    section.read("connect", .duration, into: &connect)
-    section.read("total", .durationOrOff, into: &total)
-    for name in ["body", "token", "first_byte"] { section[name]?.complain(RouteReader.isForRequests) }
-    section.belong(Self.ofTheProxy, to: "the timeouts of the whole proxy")
+    section.read(Self.ofTunnel, into: &self)
+    for field in [Self.body, Self.token, Self.firstByte] {
+      section[field.declaration]?.complain(RouteReader.isForRequests)
+    }
+    section.belong(Self.ofTheProxy, to: Self.wholeProxy)
   }
 
-  private static var ofTheProxy: [String] { ["head", "handshake", "idle", "upstream_idle", "drain"] }
-
-  private mutating func readForRoute(_ section: Section) {
-    section.read("body", .duration, into: &body)
-    section.read("token", .duration, into: &token)
-    section.read("connect", .duration, into: &connect)
-    section.read("first_byte", .duration, into: &firstByte)
-    section.read("total", .durationOrOff, into: &total)
-    section.read("tunnel", .duration, into: &tunnel)
-  }
+  private static let ofTheProxy = [head, handshake, idle, upstreamIdle, drain].map(\.declaration.name)
+  private static let wholeProxy = "the timeouts of the whole proxy"
 }

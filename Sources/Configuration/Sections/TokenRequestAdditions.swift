@@ -15,8 +15,8 @@ public struct TokenRequestAdditions: Sendable {
 extension TokenRequestAdditions {
   /// Reads `parameters` and `headers` of credentials.
   mutating func read(_ section: Section) {
-    _ = section.section("parameters") { readParameters($0) }
-    _ = section.section("headers") { readHeaders($0) }
+    _ = section[CredentialsSettings.parameters]?.section(of: nil) { readParameters($0) }
+    _ = section[CredentialsSettings.headers]?.section(of: nil) { readHeaders($0) }
   }
 
   private mutating func readParameters(_ section: Section) {
@@ -92,7 +92,7 @@ extension Format<[String]> {
 extension Format<String> {
   /// An absolute URI without a fragment (RFC 8707 section 2).
   static var resource: Self {
-    Format("an absolute URI such as https://orders.example.com/") { text throws(Refusal) in
+    Format("an absolute URI such as https://orders.example.com/", .text("URI")) { text throws(Refusal) in
       guard !text.contains("#") else { throw Refusal("leave out the fragment (#)") }
       guard let colon = text.utf8.firstIndex(of: UInt8(ascii: ":")), colon != text.startIndex,
         text.utf8.first?.isLetter == true, text.utf8.count <= 2048,
@@ -119,18 +119,24 @@ public struct TokenField: Sendable, Hashable {
 }
 
 extension TokenField {
+  /// The mapping `token` of a route.
+  static let group = SettingGroup("token", "Where the token goes.", fields.map(\.declaration))
+
+  private static let fields: [Field<TokenField>] = [
+    Field(
+      "header", \.header, .tokenHeader, in: TokenField(), "the field; the client's own field of that name is removed"),
+    Field("scheme", \.scheme, .tokenScheme, in: TokenField(), "the word before the token; `\"\"` for the token alone"),
+  ]
+
   /// Reads the section `token` of a route.
   static func read(_ section: Section, hasToken: Bool) -> TokenField {
     var field = TokenField()
-    guard let setting = section["token"] else { return field }
+    guard let setting = section[RouteSettings.token] else { return field }
     guard hasToken else {
       setting.complain("is for a token, and credentials: none means without one")
       return field
     }
-    _ = setting.section { section in
-      section.read("header", .tokenHeader, into: &field.header)
-      section.read("scheme", .tokenScheme, into: &field.scheme)
-    }
+    _ = setting.section(of: group) { $0.read(fields, into: &field) }
     return field
   }
 }
@@ -138,7 +144,8 @@ extension TokenField {
 extension Format<String> {
   /// The name of a field that a token can go in: none that means something to the way there.
   static var tokenHeader: Self {
-    Format("the name of a field such as Authorization or X-Api-Token") { text throws(Refusal) in
+    Format("the name of a field such as Authorization or X-Api-Token", .text("name of a field")) {
+      text throws(Refusal) in
       guard isToken(text) else { throw Refusal() }
       // Servers that hand fields to programs as CGI does take one for the other.
       let name = text.lowercased().replacing("_", with: "-")
@@ -151,7 +158,7 @@ extension Format<String> {
 
   /// The scheme before a token (RFC 9110 section 11.1).
   static var tokenScheme: Self {
-    Format(#"a scheme such as Bearer, or "" for none"#) { text throws(Refusal) in
+    Format(#"a scheme such as Bearer, or "" for none"#, .text("word, or `\"\"`")) { text throws(Refusal) in
       guard text.isEmpty || isToken(text) else { throw Refusal() }
       return text
     }

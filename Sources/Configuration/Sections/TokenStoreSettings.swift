@@ -12,11 +12,23 @@ extension TokenStoreSettings {
   // What `openssl rand -base64 24` gives: 192 bits.
   private static let shortestKey = 32
 
+  /// The section `token_store`.
+  static let group = SettingGroup(
+    "token_store", prefix: "token_store.", "Where tokens are kept so that they outlive the process.",
+    [place.declaration, encryptionKey])
+
+  private static let place = Declared(
+    "directory", .line("the path of a directory", .text("path")), default: .required,
+    "a directory of the proxy's own user with mode 0700, on a local disk; made if only it is missing")
+  private static let encryptionKey = SettingDeclaration(
+    "key", SecretForm.type, default: .described("derived from the client secret"),
+    "what the files are encrypted with, at least 32 characters; as `client_secret`")
+
   /// Reads the section `token_store`; nil after a problem was noted.
   static func read(_ section: Section) -> TokenStoreSettings? {
-    let format = Format<String>.line("the path of a directory")
+    let format = place.format
     var directory: String?
-    if let setting = section.required("directory", format.expected), let text = setting.text(format.expected),
+    if let setting = section.requiredSetting(place), let text = setting.text(format.expected),
       let written = setting.value(format)
     {
       let path = setting.findings.resolve(path: written)
@@ -25,14 +37,14 @@ extension TokenStoreSettings {
       }
       directory = path
     }
-    let key = section["key"].flatMap { setting -> Secret? in
+    let key = section[encryptionKey].flatMap { setting -> Secret? in
       guard let secret = ClientSecretSetting.read(setting)?.secret else { return nil }
       if secret.count < shortestKey {
         setting.complain("is shorter than \(shortestKey) characters; openssl rand -base64 32 makes a good one")
       }
       return secret
     }
-    guard let directory, section["key"] == nil || key != nil else { return nil }
+    guard let directory, section[encryptionKey] == nil || key != nil else { return nil }
     return TokenStoreSettings(directory: directory, key: key)
   }
 

@@ -16,14 +16,24 @@ extension TrustSettings {
   // The system's own bundle has 220 KB.
   private static let caFileLimit = 8 * 1024 * 1024
 
+  /// The section `tls`.
+  static let group = SettingGroup(
+    "tls", prefix: "tls.", "Whom the certificates of upstreams and token endpoints are verified against.",
+    [authorities.declaration])
+
+  private static let pemFile = Format<String>.line("the path of a PEM file", .text("path"))
+  private static let authorities = Declared(
+    "ca_file", pemFile, default: .described("the system's roots"),
+    "PEM: the authorities that are trusted for upstreams and token endpoints, instead of the system's")
+
   /// Reads the section `tls`.
   mutating func read(_ section: Section) {
-    if let setting = section["ca_file"], let path = Self.readAuthorities(setting) { caFile = path }
+    if let setting = section[Self.authorities], let path = Self.readAuthorities(setting) { caFile = path }
   }
 
   /// The path of a PEM file with certificates of authorities; nil after a problem was noted.
   static func readAuthorities(_ setting: Setting) -> String? {
-    let format = Format<String>.line("the path of a PEM file")
+    let format = pemFile
     guard let text = setting.text(format.expected), let written = setting.value(format) else { return nil }
     let path = setting.findings.resolve(path: written)
     if let complaint = complaint(path: path) {

@@ -13,7 +13,7 @@ extension Format<Duration> {
 
   /// `500ms`, `10s`, `2m`, `1h`.
   static var duration: Self {
-    Format("a duration such as 500ms or 10s") { text throws(Refusal) in
+    Format("a duration such as 500ms or 10s", .duration, written: durationText) { text throws(Refusal) in
       guard let unit = units.first(where: { text.hasSuffix($0.suffix) }) else {
         throw Refusal(wholeNumber(text) == nil ? nil : "add the unit: ms, s, m or h")
       }
@@ -31,7 +31,8 @@ extension Format<Duration?> {
   /// A duration, or `off` for none.
   static var durationOrOff: Self {
     let duration = Format<Duration>.duration
-    return Format("off, or \(duration.expected)") { text throws(Refusal) in
+    return Format("off, or \(duration.expected)", .orOff(.duration), written: { $0.map(duration.written) ?? "off" }) {
+      text throws(Refusal) in
       text == "off" ? nil : try duration.read(text)
     }
   }
@@ -40,7 +41,7 @@ extension Format<Duration?> {
 extension Format<Int> {
   /// A whole number within `range`.
   static func count(_ range: ClosedRange<Int>) -> Self {
-    Format("a number from \(range.lowerBound) to \(range.upperBound)") { text throws(Refusal) in
+    Format("a number from \(range.lowerBound) to \(range.upperBound)", .number(range)) { text throws(Refusal) in
       guard let number = wholeNumber(text), range.contains(number) else { throw Refusal() }
       return number
     }
@@ -49,24 +50,20 @@ extension Format<Int> {
   /// A number of bytes within `range`: `512`, `8KB`, `1MB`.
   static func size(_ range: ClosedRange<Int>) -> Self {
     let expected = "a size from \(sizeText(range.lowerBound)) to \(sizeText(range.upperBound)), such as 512, 8KB or 1MB"
-    return Format(expected) { text throws(Refusal) in
+    return Format(expected, .size(range), written: sizeText) { text throws(Refusal) in
       guard let bytes = sizeInBytes(text), range.contains(bytes) else { throw Refusal() }
       return bytes
     }
   }
 
-  private static func sizeText(_ bytes: Int) -> String {
-    if bytes >= 1 << 30, bytes.isMultiple(of: 1 << 30) { return "\(bytes >> 30)GB" }
-    if bytes >= 1024 * 1024, bytes.isMultiple(of: 1024 * 1024) { return "\(bytes / 1024 / 1024)MB" }
-    return bytes >= 1024 && bytes.isMultiple(of: 1024) ? "\(bytes / 1024)KB" : "\(bytes)"
-  }
 }
 
 extension Format<Int?> {
   /// The size of a body, or `off` for no limit.
   static var bodySize: Self {
     let expected = "off, or a size up to 1024GB, such as 512KB, 10MB or 2GB"
-    return Format(expected) { text throws(Refusal) in
+    return Format(expected, .orOff(.size(0...1 << 40)), written: { $0.map(sizeText) ?? "off" }) {
+      text throws(Refusal) in
       if text == "off" { return nil }
       guard let bytes = sizeInBytes(text), bytes <= 1 << 40 else { throw Refusal() }
       return bytes
@@ -78,7 +75,8 @@ extension Format<Int?> {
   /// Bytes per second, or `off` for no bound.
   static var rate: Self {
     let expected = "off, or bytes per second from 1 to 1MB, such as 100 or 8KB"
-    return Format(expected) { text throws(Refusal) in
+    return Format(expected, .orOff(.rate(1...1 << 20)), written: { $0.map(sizeText) ?? "off" }) {
+      text throws(Refusal) in
       if text == "off" { return nil }
       guard let bytes = sizeInBytes(text), (1...1 << 20).contains(bytes) else { throw Refusal() }
       return bytes
@@ -89,7 +87,8 @@ extension Format<Int?> {
 extension Format<MemoryLimit> {
   /// A size, or `off` for no limit.
   static var memoryLimit: Self {
-    Format("off, or a size from 16MB to 1024GB, such as 64MB or 1GB") { text throws(Refusal) in
+    Format("off, or a size from 16MB to 1024GB, such as 64MB or 1GB", .orOff(.size(16 << 20...1 << 40))) {
+      text throws(Refusal) in
       if text == "off" { return .off }
       guard let bytes = sizeInBytes(text), (16 << 20...1 << 40).contains(bytes) else { throw Refusal() }
       return .bytes(bytes)
@@ -100,13 +99,31 @@ extension Format<MemoryLimit> {
 extension Format<ClientShare?> {
   /// A part from `1%` to `99%`, or `off` for no bound.
   static var clientShare: Self {
-    Format("off, or a share from 1% to 99%") { text throws(Refusal) in
+    Format("off, or a share from 1% to 99%", .orOff(.share), written: { $0.map { "\($0.percent)%" } ?? "off" }) {
+      text throws(Refusal) in
       if text == "off" { return nil }
       guard text.hasSuffix("%") else { throw Refusal(wholeNumber(text) == nil ? nil : "add the unit: %") }
       guard let percent = wholeNumber(text.dropLast()), (1...99).contains(percent) else { throw Refusal() }
       return ClientShare(percent: percent)
     }
   }
+}
+
+/// `duration` as it is written: `500ms`, `10s`, `10m`.
+func durationText(_ duration: Duration) -> String {
+  let (seconds, attoseconds) = duration.components
+  let milliseconds = attoseconds / 1_000_000_000_000_000
+  if milliseconds != 0 || seconds == 0 { return "\(seconds * 1000 + milliseconds)ms" }
+  if seconds.isMultiple(of: 3600) { return "\(seconds / 3600)h" }
+  // 75s and 60s are what people write; 10m is what they write for 600.
+  return seconds > 120 && seconds.isMultiple(of: 60) ? "\(seconds / 60)m" : "\(seconds)s"
+}
+
+/// A number of bytes as it is written: `512`, `8KB`, `1MB`.
+func sizeText(_ bytes: Int) -> String {
+  if bytes >= 1 << 30, bytes.isMultiple(of: 1 << 30) { return "\(bytes >> 30)GB" }
+  if bytes >= 1024 * 1024, bytes.isMultiple(of: 1024 * 1024) { return "\(bytes / 1024 / 1024)MB" }
+  return bytes >= 1024 && bytes.isMultiple(of: 1024) ? "\(bytes / 1024)KB" : "\(bytes)"
 }
 
 private func sizeInBytes(_ text: String) -> Int? {

@@ -1,14 +1,23 @@
 internal import Encodings
 
 /// How the text of a setting is read as a value of a type.
-struct Format<Value> {
+struct Format<Value: Sendable>: Sendable {
   /// What is accepted, to follow "must be": `a duration such as 500ms or 10s`.
   let expected: String
+  /// What the reference and the schema say of it.
+  let type: SettingType
   /// Reads a text; throws what is wrong with it.
-  let read: (String) throws(Refusal) -> Value
+  let read: @Sendable (String) throws(Refusal) -> Value
+  /// The text that ``read`` makes a value from, for defaults.
+  let written: @Sendable (Value) -> String
 
-  init(_ expected: String, read: @escaping (String) throws(Refusal) -> Value) {
+  init(
+    _ expected: String, _ type: SettingType, written: @escaping @Sendable (Value) -> String = { "\($0)" },
+    read: @escaping @Sendable (String) throws(Refusal) -> Value
+  ) {
     self.expected = expected
+    self.type = type
+    self.written = written
     self.read = read
   }
 }
@@ -17,7 +26,7 @@ extension Format {
   /// One of the values of an enumeration, by its raw value.
   static func choice() -> Self where Value: CaseIterable & RawRepresentable, Value.RawValue == String {
     let words = Value.allCases.map(\.rawValue)
-    return Format(alternatives(words)) { text throws(Refusal) in
+    return Format(alternatives(words), .choice(words), written: { $0.rawValue }) { text throws(Refusal) in
       guard let value = Value(rawValue: text) else {
         throw Refusal(suggestion(for: text, among: words).map { "did you mean \($0)?" })
       }
@@ -29,7 +38,7 @@ extension Format {
 extension Format<Bool> {
   /// `true` or `false`.
   static var truth: Self {
-    Format("true or false") { text throws(Refusal) in
+    Format("true or false", .truth) { text throws(Refusal) in
       guard text == "true" || text == "false" else { throw Refusal() }
       return text == "true"
     }
@@ -37,9 +46,13 @@ extension Format<Bool> {
 
   /// `on` or `off`.
   static var onOff: Self {
-    Format("on or off") { text throws(Refusal) in
-      guard text == "on" || text == "off" else { throw Refusal() }
-      return text == "on"
+    Format("on or off", .onOff, written: { $0 ? "on" : "off" }) { text throws(Refusal) in
+      // Programs that write YAML for older readers turn one into the other.
+      switch text {
+      case "on", "true": return true
+      case "off", "false": return false
+      default: throw Refusal()
+      }
     }
   }
 }
@@ -50,15 +63,16 @@ extension Format<String> {
 
   /// A name that also serves as a metric label.
   static var name: Self {
-    Format("a name of 1 to 64 letters, digits, \".\", \"_\" and \"-\"") { text throws(Refusal) in
+    Format("a name of 1 to 64 letters, digits, \".\", \"_\" and \"-\"", .text("name", pattern: "[A-Za-z0-9._-]{1,64}"))
+    { text throws(Refusal) in
       guard isName(text) else { throw Refusal() }
       return text
     }
   }
 
   /// Text of one line; `expected` says of what.
-  static func line(_ expected: String) -> Self {
-    Format(expected) { text throws(Refusal) in
+  static func line(_ expected: String, _ type: SettingType = .text("text")) -> Self {
+    Format(expected, type) { text throws(Refusal) in
       guard !text.isEmpty else { throw Refusal() }
       guard text.utf8.count <= longest else { throw Refusal("it is longer than \(longest) bytes") }
       guard !text.utf8.contains(where: \.isControl) else { throw Refusal("it must be a single line") }
@@ -68,7 +82,7 @@ extension Format<String> {
 
   /// Printable ASCII, which is what a client id is made of (RFC 6749 appendix A.1).
   static var clientID: Self {
-    Format("the client id, in printable ASCII") { text throws(Refusal) in
+    Format("the client id, in printable ASCII", .text("text")) { text throws(Refusal) in
       // Never shown: a wrong value here is likely to be the client secret.
       guard !text.isEmpty else { throw Refusal("it is empty", hidesValue: true) }
       guard text.utf8.count <= longest else { throw Refusal("it is longer than \(longest) bytes", hidesValue: true) }
@@ -81,7 +95,7 @@ extension Format<String> {
 
   /// One scope (RFC 6749 section 3.3).
   static var scope: Self {
-    Format("a scope such as read:orders") { text throws(Refusal) in
+    Format("a scope such as read:orders", .text("scope")) { text throws(Refusal) in
       guard !text.contains(" ") else { throw Refusal("in a list each scope is an item of its own") }
       let isScope = text.utf8.allSatisfy {
         $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")

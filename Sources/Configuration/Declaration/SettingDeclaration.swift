@@ -1,0 +1,194 @@
+internal import Encodings
+
+/// All that is known of a setting of proxy.conf but its value: declared once, next to what it is read into. The reader, the
+/// tables of docs/configuration.md, the JSON Schema and `m2m-proxy check --settings` come from it.
+public struct SettingDeclaration: Sendable {
+  /// What holds where the setting is not written.
+  public enum Default: Sendable {
+    /// It has to be written.
+    case required
+    /// Nothing.
+    case none
+    /// This value.
+    case value(String)
+    /// What this says, in Markdown.
+    case described(String)
+  }
+
+  /// When a changed value takes effect.
+  public enum Change: Sendable {
+    /// When proxy.conf is loaded again.
+    case reload
+    /// When the process starts again.
+    case restart
+  }
+
+  /// Its name.
+  public let name: String
+  /// How its value is written.
+  public let type: SettingType
+  /// What holds without it.
+  public let fallback: Default
+  /// What it is for, in Markdown: one sentence of at most 120 characters, without a full stop.
+  public let summary: String
+  /// When a change takes effect.
+  public let change: Change
+
+  init(
+    _ name: String, _ type: SettingType, default fallback: Default = .none, _ summary: String, change: Change = .reload
+  ) {
+    self.name = name
+    self.type = type
+    self.fallback = fallback
+    self.summary = summary
+    self.change = change
+  }
+
+  /// The default as the reference shows it, in Markdown.
+  public var documentedDefault: String {
+    switch fallback {
+    case .required: "required"
+    case .none: "none"
+    case .value(let text): "`\(text)`"
+    case .described(let text): text
+    }
+  }
+}
+
+/// A setting that is one text, with the format in which it is read.
+struct Declared<Value: Sendable>: Sendable {
+  let declaration: SettingDeclaration
+  let format: Format<Value>
+
+  init(
+    _ name: String, _ format: Format<Value>, default fallback: SettingDeclaration.Default = .none, _ summary: String
+  ) {
+    declaration = SettingDeclaration(name, format.type, default: fallback, summary)
+    self.format = format
+  }
+
+  init(_ declaration: SettingDeclaration, _ format: Format<Value>) {
+    self.declaration = declaration
+    self.format = format
+  }
+}
+
+/// A setting that goes into a property of `Model` as it is, and whose default is that of the property.
+struct Field<Model>: Sendable {
+  let declaration: SettingDeclaration
+  let read: @Sendable (Section, inout Model) -> Void
+
+  init<Value: Sendable>(
+    _ name: String, _ property: any WritableKeyPath<Model, Value> & Sendable, _ format: Format<Value>, in model: Model,
+    default fallback: SettingDeclaration.Default? = nil, _ summary: String
+  ) {
+    let value = SettingDeclaration.Default.value(format.written(model[keyPath: property]))
+    let declared = Declared(name, format, default: fallback ?? value, summary)
+    declaration = declared.declaration
+    read = { section, model in
+      if let value = section.value(declared) { model[keyPath: property] = value }
+    }
+  }
+}
+
+/// The settings that may stand in one mapping.
+public struct SettingGroup: Sendable {
+  /// The name of the mapping in the schema and in `check --settings`: `route`, `limits`.
+  public let name: String
+  /// Before the name of each setting where the reference names it: `limits.`, or "".
+  public let prefix: String
+  /// What the mapping is, for the schema.
+  public let summary: String
+  /// The settings, in the order of the reference.
+  public let settings: [SettingDeclaration]
+
+  let names: [String]
+  let known: Set<String>
+
+  init(_ name: String, prefix: String = "", _ summary: String, _ settings: [SettingDeclaration]) {
+    self.name = name
+    self.prefix = prefix
+    self.summary = summary
+    self.settings = settings
+    names = settings.map(\.name)
+    known = Set(names)
+    assert(known.count == names.count, "a setting is declared twice")
+  }
+
+  /// This group, and those of the sections in it, each once.
+  public var all: [SettingGroup] {
+    var found: [SettingGroup] = []
+    collect(into: &found)
+    return found
+  }
+
+  private func collect(into found: inout [SettingGroup]) {
+    guard !found.contains(where: { $0.name == name }) else { return }
+    found.append(self)
+    for setting in settings { for group in setting.type.groups { group.collect(into: &found) } }
+  }
+}
+
+// MARK: The schema
+
+extension SettingGroup {
+  /// How other parts of the schema refer to this one.
+  var reference: JSONValue { .object([("$ref", .string("#/$defs/\(name)"))]) }
+
+  private func definition() -> [(name: String, value: JSONValue)] {
+    let properties = settings.map { setting in
+      var schema = setting.type.schema()
+      let description = ("description", JSONValue.string(setting.summary))
+      // A reference beside a description is two schemas of which both hold.
+      if case .object(let members) = schema { schema = .object([description] + members) }
+      return (name: setting.name, value: schema)
+    }
+    let required = settings.compactMap { setting -> JSONValue? in
+      if case .required = setting.fallback { .string(setting.name) } else { nil }
+    }
+    var members: [(name: String, value: JSONValue)] = [("description", .string(summary)), ("type", "object")]
+    if !required.isEmpty { members.append(("required", .array(required))) }
+    members += [("properties", .object(properties)), ("additionalProperties", .truth(false))]
+    return members
+  }
+
+  /// The JSON Schema of a file with these settings at the top level.
+  public func schema(id: String, title: String) -> JSONValue {
+    let definitions = all.dropFirst().map { (name: $0.name, value: JSONValue.object($0.definition())) }
+    return .object(
+      [
+        ("$schema", "https://json-schema.org/draft/2020-12/schema"), ("$id", .string(id)), ("title", .string(title)),
+      ] + definition() + [("$defs", .object(definitions))])
+  }
+}
+
+extension JSONValue: CustomStringConvertible {
+  /// The value over several lines, each level indented by two spaces.
+  public var description: String { text(indentedBy: "") }
+
+  private func text(indentedBy indentation: String) -> String {
+    let inner = indentation + "  "
+    switch self {
+    case .string(let text): return JSONText.quoted(text)
+    case .number(let number): return String(number)
+    case .truth(let truth): return truth ? "true" : "false"
+    case .array(let values):
+      let isFlat = values.allSatisfy { if case .object = $0 { false } else { true } }
+      if isFlat { return "[\(values.map { $0.text(indentedBy: "") }.joined(separator: ", "))]" }
+      return "[\n\(values.map { inner + $0.text(indentedBy: inner) }.joined(separator: ",\n"))\n\(indentation)]"
+    case .object(let members):
+      if members.isEmpty { return "{}" }
+      let isFlat = members.allSatisfy { member in
+        switch member.value {
+        case .string, .number, .truth: true
+        case .array(let values): values.allSatisfy { if case .object = $0 { false } else { true } }
+        case .object: false
+        }
+      }
+      let flat = members.map { "\(JSONText.quoted($0.name)): \($0.value.text(indentedBy: ""))" }.joined(separator: ", ")
+      if isFlat, flat.count <= 100 { return "{ \(flat) }" }
+      let lines = members.map { "\(inner)\(JSONText.quoted($0.name)): \($0.value.text(indentedBy: inner))" }
+      return "{\n\(lines.joined(separator: ",\n"))\n\(indentation)}"
+    }
+  }
+}

@@ -1,0 +1,156 @@
+/// How the value of a setting is written: what the reference says of it, and what the JSON Schema accepts.
+///
+/// A ``Format`` reads values; it is stricter where a rule cannot be said in a few words.
+public indirect enum SettingType: Sendable {
+  /// This word.
+  case word(String)
+  /// One of these words.
+  case choice([String])
+  /// `true` or `false`.
+  case truth
+  /// `on` or `off`.
+  case onOff
+  /// A whole number.
+  case number(ClosedRange<Int>)
+  /// A number of bytes: `512`, `8KB`.
+  case size(ClosedRange<Int>)
+  /// A number of bytes per second.
+  case rate(ClosedRange<Int>)
+  /// `500ms`, `10s`.
+  case duration
+  /// A part of something: `90%`.
+  case share
+  /// A text of the kind that the word names; `pattern` is a regular expression for the whole of it.
+  case text(String, pattern: String? = nil)
+  /// A value, or a list with at least one.
+  case list(SettingType)
+  /// A list with at least one value.
+  case listOnly(SettingType)
+  /// A list, which may be empty.
+  case anyList(SettingType)
+  /// A mapping with these settings.
+  case section(SettingGroup)
+  /// A mapping from names of the user's choice to sections.
+  case sections(SettingGroup)
+  /// A mapping from names of the user's choice to values.
+  case values(SettingType)
+  /// Any of these.
+  case either([SettingType])
+
+  /// `type`, or the word `off`.
+  public static func orOff(_ type: SettingType) -> SettingType { .either([type, .word("off")]) }
+
+  /// What the reference says: `size, 1KB to 48KB`, in Markdown.
+  public var documented: String {
+    switch self {
+    case .word(let word): "`\(word)`"
+    case .choice(let words): words.map { "`\($0)`" }.joined(separator: ", ")
+    case .truth: "`true`, `false`"
+    case .onOff: "`on`, `off`"
+    case .number(let range):
+      range.upperBound == .max ? "from \(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
+    case .size(let range): "size, \(sizeText(range.lowerBound)) to \(sizeText(range.upperBound))"
+    case .rate(let range): "bytes per second, \(sizeText(range.lowerBound)) to \(sizeText(range.upperBound))"
+    case .duration: "duration"
+    case .share: "`1%` to `99%`"
+    case .text(let kind, _): kind
+    case .list(let type): "\(type.documented), or a list"
+    case .listOnly(let type), .anyList(let type): "a list: \(type.documented)"
+    case .section: "section"
+    case .sections: "sections by name"
+    case .values: "mapping"
+    case .either(let types): types.map(\.documented).joined(separator: ", or ")
+    }
+  }
+
+  /// The sections that can be written there.
+  var groups: [SettingGroup] {
+    switch self {
+    case .section(let group), .sections(let group): [group]
+    case .list(let type), .listOnly(let type), .anyList(let type), .values(let type): type.groups
+    case .either(let types): types.flatMap(\.groups)
+    default: []
+    }
+  }
+}
+
+extension SettingType {
+  // A value may be, or contain, an environment variable anywhere.
+  private static let variable = JSONValue.object([("type", "string"), ("pattern", #"\$\{"#)])
+
+  /// The JSON Schema (draft 2020-12) of a value, as YAML's core schema reads it: `8080` is a number.
+  func schema() -> JSONValue {
+    switch self {
+    case .section(let group): group.reference
+    case .sections(let group):
+      .object([("type", "object"), ("additionalProperties", group.reference)])
+    case .values(let type): .object([("type", "object"), ("additionalProperties", type.schema())])
+    case .listOnly(let type): .object([("type", "array"), ("minItems", 1), ("items", type.schema())])
+    case .anyList(let type): .object([("type", "array"), ("items", type.schema())])
+    case .list(let type): .anyOf([type.schema(), SettingType.listOnly(type).schema()])
+    case .either(let types): .anyOf(types.flatMap { $0.schema().alternatives })
+    default: .anyOf(scalar + [Self.variable])
+    }
+  }
+
+  private var scalar: [JSONValue] {
+    switch self {
+    case .word(let word): [.object([("const", .string(word))])]
+    case .choice(let words): [.object([("enum", .array(words.map(JSONValue.string)))])]
+    case .truth: [.object([("enum", .array([.truth(true), .truth(false), "true", "false"]))])]
+    case .onOff: [.object([("enum", .array(["on", "off", .truth(true), .truth(false)]))])]
+    case .number(let range): Self.wholeNumbers(range) + [.matching("[0-9]+")]
+    case .size(let range): Self.wholeNumbers(range) + [.matching("[0-9]+(KB|MB|GB)?")]
+    case .rate(let range): Self.wholeNumbers(range) + [.matching("[0-9]+(KB|MB)?")]
+    case .duration: [.matching("[0-9]+(ms|s|m|h)")]
+    case .share: [.matching("[1-9][0-9]?%")]
+    case .text(_, let pattern?):
+      // What looks like a number is one to YAML.
+      ["660", "7"].contains { $0.wholeMatches(pattern) }
+        ? [.matching(pattern), .object([("type", "integer")])] : [.matching(pattern)]
+    case .text: [.object([("type", .array(["string", "number"]))])]
+    case .list, .listOnly, .anyList, .section, .sections, .values, .either: []
+    }
+  }
+
+  private static func wholeNumbers(_ range: ClosedRange<Int>) -> [JSONValue] {
+    [.object([("type", "integer"), ("minimum", .number(range.lowerBound)), ("maximum", .number(range.upperBound))])]
+  }
+}
+
+extension String {
+  fileprivate func wholeMatches(_ pattern: String) -> Bool {
+    guard let expression = try? Regex(pattern) else { preconditionFailure("\(pattern) is no regular expression") }
+    return wholeMatch(of: expression) != nil
+  }
+}
+
+/// A JSON value whose members keep their order.
+public indirect enum JSONValue: Sendable, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral {
+  case string(String)
+  case number(Int)
+  case truth(Bool)
+  case array([JSONValue])
+  case object([(name: String, value: JSONValue)])
+
+  public init(stringLiteral text: String) { self = .string(text) }
+  public init(integerLiteral number: Int) { self = .number(number) }
+
+  /// A text that `pattern` describes as a whole.
+  static func matching(_ pattern: String) -> JSONValue {
+    .object([("type", "string"), ("pattern", .string("^(\(pattern))$"))])
+  }
+
+  /// What one of `schemas` accepts.
+  static func anyOf(_ schemas: [JSONValue]) -> JSONValue {
+    schemas.count == 1 ? schemas[0] : .object([("anyOf", .array(schemas))])
+  }
+
+  /// The schemas of which one has to accept a value.
+  var alternatives: [JSONValue] {
+    guard case .object(let members) = self, members.count == 1, members[0].name == "anyOf",
+      case .array(let schemas) = members[0].value
+    else { return [self] }
+    return schemas
+  }
+}
