@@ -105,7 +105,7 @@ routes: [{{ name: a, match: a.internal, credentials: none, forward_to: "http://1
     ("systemd", [], {}, "systemd: no socket was passed: LISTEN_PID is not set; start the .socket unit"),
     ("systemd:web", [], {}, "systemd:web: there is no socket of that name; none was passed: LISTEN_PID is not set"),
     ("systemd", ["web=stream=127.0.0.1:0"], {"LISTEN_PID": "1"}, "they were passed to process 1, and this is "),
-    ("systemd", ["web=stream=127.0.0.1:0"], {"LISTEN_FDS": "x"}, "LISTEN_FDS, which systemd sets, is no number"),
+    ("systemd", ["web=stream=127.0.0.1:0"], {"LISTEN_FDS": "x"}, "LISTEN_FDS, which systemd sets, is not a number"),
     ("systemd", ["web=stream=127.0.0.1:0"], {"LISTEN_FDS": "2"}, "has 1 names for 2 sockets"),
     ("systemd", ["web=stream=127.0.0.1:0"], {"LISTEN_FDS": "2", "LISTEN_FDNAMES": "web:other"},
      'announced a socket "other", but descriptor 4 is not one'),

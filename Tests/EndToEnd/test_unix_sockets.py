@@ -140,7 +140,7 @@ def test_a_socket_in_use_stays_with_who_has_it(start_proxy, origin, path, binary
 
 def test_other_files_are_never_replaced(binary, path, tmp_path):
     path.write_text("precious")
-    assert "exists and is no socket" in fails_to_start(binary, tmp_path, f"listen: unix:{path}")
+    assert "exists and is not a socket" in fails_to_start(binary, tmp_path, f"listen: unix:{path}")
     assert path.read_text() == "precious"
 
 
