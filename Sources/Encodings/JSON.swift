@@ -56,31 +56,6 @@ public enum JSONText {
   }
 }
 
-extension JSONText {
-  /// `text` as a JSON string, quotes included.
-  public static func quoted(_ text: String) -> String {
-    var quoted: [UInt8] = [UInt8(ascii: "\"")]
-    for byte in text.utf8 { escape(byte) { quoted.append($0) } }
-    quoted.append(UInt8(ascii: "\""))
-    return String(decoding: quoted, as: UTF8.self)
-  }
-
-  /// Passes the escaped form of `byte`, of a text in UTF-8, to `write`: control characters and what means something in
-  /// a string are escaped.
-  public static func escape(_ byte: UInt8, _ write: (UInt8) -> Void) {
-    switch byte {
-    case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-      write(UInt8(ascii: "\\"))
-      write(byte)
-    case _ where byte.isControl:
-      for unit in "\\u00".utf8 { write(unit) }
-      write((byte >> 4).hexDigit())
-      write(byte.hexDigit())
-    default: write(byte)
-    }
-  }
-}
-
 /// Why bytes are not a JSON object that can be used.
 public enum JSONProblem: Error, Hashable {
   /// They are not JSON (RFC 8259), or end early, or are nested too deeply.

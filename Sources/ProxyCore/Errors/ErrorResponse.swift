@@ -83,7 +83,7 @@ struct ProblemBody {
   private mutating func add(_ name: String, _ value: String) {
     if bytes.count > 1 { bytes += Array(", ".utf8) }
     bytes += Array("\"\(name)\": \"".utf8)
-    for byte in value.utf8 { JSONText.escape(byte) { bytes.append($0) } }
+    JSONText.escape(value.utf8.span) { bytes.append($0) }
     bytes.append(UInt8(ascii: "\""))
   }
 }

@@ -1,3 +1,5 @@
+internal import Encodings
+
 /// Bytes of log lines, in memory that grows and is kept.
 @safe struct LineBuffer: ~Copyable {
   /// How many bytes have been appended.
@@ -139,103 +141,15 @@ extension LineBuffer {
   }
 
   /// Appends the first `limit` bytes of `value` as a JSON string in printable characters, an ellipsis for the rest.
-  ///
-  /// Control characters, line separators and what changes the direction of text are written as `\u....`, so that no
-  /// value can end a line, or look as if it did. A byte that is not part of valid UTF-8 is written as the four
-  /// characters `\xHH`, with the backslash escaped: JSON has nothing for it.
   mutating func append(quoted value: Span<UInt8>, limit: Int) {
     append(UInt8(ascii: "\""))
     let shown = value.count <= limit ? value : value.extracting(first: value.boundary(before: limit))
-    if shown.isClean {
+    if JSONText.isClean(shown) {
       append(shown)
     } else {
-      append(escaping: shown)
+      JSONText.escape(shown) { append($0) }
     }
     if shown.count < value.count { append("…") }
     append(UInt8(ascii: "\""))
   }
-
-  private mutating func append(escaping value: Span<UInt8>) {
-    var index = 0
-    while index < value.count {
-      guard let (scalar, length) = value.scalar(at: index) else {
-        append("\\\\x")
-        append(hexadecimal: UInt32(value[index]), digits: 2)
-        index += 1
-        continue
-      }
-      switch scalar {
-      case 0x22: append("\\\"")
-      case 0x5C: append("\\\\")
-      case 0x0A: append("\\n")
-      case 0x0D: append("\\r")
-      case 0x09: append("\\t")
-      case _ where Self.isShownAsItIs(scalar): append(value.extracting(index..<(index + length)))
-      default:
-        append("\\u")
-        append(hexadecimal: scalar, digits: 4)
-      }
-      index += length
-    }
-  }
-
-  // C0, DEL and C1 drive terminals; U+2028 and U+2029 end lines for some readers; the others reorder what is shown.
-  private static func isShownAsItIs(_ scalar: UInt32) -> Bool {
-    switch scalar {
-    case ..<0x20, 0x7F...0x9F, 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069, 0xFEFF: false
-    default: true
-    }
-  }
-
-  private mutating func append(hexadecimal number: UInt32, digits: Int) {
-    for position in stride(from: digits - 1, through: 0, by: -1) {
-      let digit = UInt8(truncatingIfNeeded: (number >> (4 * UInt32(position))) & 0xF)
-      append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
-    }
-  }
-}
-
-/// Eight bytes that are judged at once.
-///
-/// Each byte is added to without its highest bit, so that no sum carries into the next byte.
-struct EightBytes {
-  private let word: UInt64
-
-  private static let highBits: UInt64 = 0x8080_8080_8080_8080
-
-  /// The bytes of `word`, in any order.
-  @inline(__always)
-  init(_ word: UInt64) { self.word = word }
-
-  /// Whether all are printable ASCII other than quotation marks and backslashes.
-  @inline(__always)
-  var areClean: Bool { areAll(areAtLeast(0x20) & areNot(UInt8(ascii: "\"")) & areNot(UInt8(ascii: "\\"))) }
-
-  /// Whether all are clean, and neither spaces nor equals signs.
-  @inline(__always)
-  var areBare: Bool {
-    areAll(
-      areAtLeast(0x21) & areNot(UInt8(ascii: "\"")) & areNot(UInt8(ascii: "\\")) & areNot(UInt8(ascii: "=")))
-  }
-
-  // Bit 7 of each byte is the answer for that byte; what else is set means nothing.
-
-  @inline(__always)
-  private func areAll(_ answers: UInt64) -> Bool {
-    let arePrintable = ~word & ~((word & ~Self.highBits) &+ Self.repeated(1))
-    return answers & arePrintable & Self.highBits == Self.highBits
-  }
-
-  @inline(__always)
-  private func areAtLeast(_ byte: UInt8) -> UInt64 {
-    (word & ~Self.highBits) &+ Self.repeated(0x80 - byte)
-  }
-
-  @inline(__always)
-  private func areNot(_ byte: UInt8) -> UInt64 {
-    ((word & ~Self.highBits) ^ Self.repeated(byte)) &+ Self.repeated(0x7F)
-  }
-
-  @inline(__always)
-  private static func repeated(_ byte: UInt8) -> UInt64 { UInt64(byte) &* 0x0101_0101_0101_0101 }
 }
