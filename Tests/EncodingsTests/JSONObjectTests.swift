@@ -99,3 +99,39 @@ struct JSONObjectTests {
     #expect(String(decoding: bytes, as: UTF8.self) == "a\"\\/\u{8}\u{c}\n\r\té€😀\u{FFFD}x\u{FFFD}\u{FFFD}A")
   }
 }
+
+@Suite("Writing JSON strings")
+struct JSONEscapingTests {
+  @Test("reads back as the same text, and shows no character that ends a line or reorders text")
+  func quoted() throws {
+    let scalars = (0...0x2100).compactMap { Unicode.Scalar($0) } + ["\u{D7FF}", "\u{E000}", "\u{FEFF}", "\u{10FFFF}"]
+    for scalar in scalars {
+      let text = "a\(scalar)b"
+      let quoted = JSONText.quoted(text)
+      let read = try JSONSerialization.jsonObject(with: Data(quoted.utf8), options: .fragmentsAllowed) as? String
+      #expect(read.map { $0.unicodeScalars.elementsEqual(text.unicodeScalars) } == true, "\(quoted)")
+      let isShown = quoted.unicodeScalars.allSatisfy { scalar in
+        switch scalar.properties.generalCategory {
+        case .control, .lineSeparator, .paragraphSeparator: false
+        default: !scalar.properties.isBidiControl
+        }
+      }
+      #expect(isShown, "\(quoted.debugDescription)")
+    }
+  }
+
+  @Test("clean is exactly what is written as it is and is ASCII, whatever the length and the place")
+  func clean() {
+    for byte in UInt8.min...UInt8.max {
+      for length in 1...17 {
+        for place in [0, length / 2, length - 1] {
+          var text = [UInt8](repeating: UInt8(ascii: "a"), count: length)
+          text[place] = byte
+          var written: [UInt8] = []
+          JSONText.escape(text.span) { written.append($0) }
+          #expect(JSONText.isClean(text.span) == (written == text && byte < 0x80))
+        }
+      }
+    }
+  }
+}
