@@ -9,10 +9,10 @@ internal import Secrets
 internal import SystemPackage
 internal import Upstream
 
-// Sendable because its worker's thread is the only one that touches it.
 /// A client's connection: one request after the other, each an ``Exchange``.
 ///
 /// Between requests it holds no buffer, and, when none comes soon, no task.
+// Sendable because its worker's thread is the only one that touches it.
 final class ClientConnection: @unchecked Sendable {
   private(set) var stream: ByteStream
   /// Where the tunnel leads inside which the client sends its requests; nil where it sends them to the proxy itself.
@@ -51,15 +51,15 @@ final class ClientConnection: @unchecked Sendable {
   /// Bytes that were received and belong to no finished request.
   var input: ByteBuffer?
   /// Whether no request has begun.
-  private(set) var isIdle = true
+  var isIdle = true
   /// How many requests it has carried.
   private(set) var requests = 0
   /// Whether the deadline has passed.
   private(set) var isOverdue = false
-  /// No deadline is later than this one, which whoever sets it takes back.
+  /// No deadline is later than this one. The request that sets it resets it.
   var finalDeadline = Instant.never
   /// Whether the program ends now, whatever is under way.
-  private(set) var isAborted = false
+  var isAborted = false
 
   /// Whether its request waits for memory.
   var waitsForMemory = false
@@ -69,19 +69,9 @@ final class ClientConnection: @unchecked Sendable {
   private let timer = LoopTimer()
 
   /// When an idle connection ends, at rest or not.
-  private var idleDeadline = Instant.never
+  var idleDeadline = Instant.never
   /// Since when there has been no request; ``Instant/never`` before the first one could come.
-  private(set) var idleSince = Instant.never
-
-  // A client that sends one request after the other finds the task still there; what others leave is memory for those who
-  // are busy.
-  private static let timeToRest = Interval(.milliseconds(20))
-  // Multiples of this are the moments at which connections go to rest.
-  private static let restingMoments = Interval(.milliseconds(40))
-  // How long is read and thrown away after an answer that ends the connection.
-  private static let lingeringTime = Duration.seconds(2)
-  // After so many reads in a row it is another task's turn.
-  private static let readsInARow = 8
+  var idleSince = Instant.never
 
   init(
     _ stream: ByteStream, peer: SocketPeer, listener: ServedListener, standing: ClientStanding, worker: Worker
@@ -105,7 +95,7 @@ final class ClientConnection: @unchecked Sendable {
     }
   }
 
-  /// It is the connection of somebody else than it seemed: of `client`, who connected to `destination`.
+  /// The connection is that of `client`, who connected to `destination`: a load balancer passes it on.
   func adoptPassedClient(_ client: SocketPeer, destination: String) {
     peer = client.description
     if case .address(let endpoint) = client { address = IPAddress(ofEndpoint: endpoint) }
@@ -113,16 +103,6 @@ final class ClientConnection: @unchecked Sendable {
     passedDestination = destination
     // That was the load balancer's.
     peerCredentials.uid = nil
-  }
-
-  /// What an idle connection comes to.
-  private enum Idleness {
-    /// The first byte of a request has come.
-    case request
-    /// None comes soon.
-    case rest
-    /// There will be none.
-    case end
   }
 
   /// Begins to serve.
@@ -148,7 +128,7 @@ final class ClientConnection: @unchecked Sendable {
   }
 
   /// Serves requests until none comes soon, or the connection ends.
-  private func serve() async {
+  func serve() async {
     serving: while true {
       switch await idle() {
       case .request: break
@@ -164,7 +144,7 @@ final class ClientConnection: @unchecked Sendable {
       if ending != .keepsConnection { endPin() }
       switch ending {
       case .keepsConnection:
-        // Requests that are answered without waiting for anything must not keep the loop from everybody else.
+        // Requests that are answered without waiting for anything must not keep the loop from other connections.
         if input != nil || stream.isReadable { await worker.loop.yield() }
         beginIdleness()
         continue
@@ -191,20 +171,6 @@ final class ClientConnection: @unchecked Sendable {
     requests = 0
   }
 
-  /// Says why there will be no request, without waiting for one, in plain HTTP.
-  func refuse(_ error: ExchangeError) async {
-    guard let answer = error.answer else { return }
-    let response = ErrorResponse(
-      answer, hop: error.hop, route: nil, date: String(decoding: worker.httpDate, as: UTF8.self), isHead: false,
-      closes: true)
-    let buffer = worker.buffers.lend()
-    buffer.append(response.bytes.span)
-    // A new socket has room for it.
-    let result = stream.send(from: buffer)
-    worker.buffers.giveBack(buffer)
-    if case .transferred = result { await closeGently() }
-  }
-
   private func end() {
     endPin()
     worker.loop.retire(timer)
@@ -212,61 +178,6 @@ final class ClientConnection: @unchecked Sendable {
     stream.close()
     worker.buffers.takeBack(&input)
     worker.forget(self)
-  }
-
-  /// Closes the upstream connection that waits for this client, if there is one.
-  func endPin() {
-    guard let pin else { return }
-    self.pin = nil
-    pin.end()
-  }
-
-  /// From now on there is time for the first byte of the next request.
-  private func beginIdleness() {
-    let now = worker.loop.now
-    idleSince = now
-    idleDeadline = now + (isAdmitted ? worker.generation.timeouts.idle : worker.generation.timeouts.head)
-    setDeadline(min(idleDeadline, restingMoment(after: now)))
-  }
-
-  /// When a connection that is idle from `now` on goes to rest: not before the time for that, and when others do as well,
-  /// so that the loop wakes up once for all of them.
-  private func restingMoment(after now: Instant) -> Instant {
-    (now + Self.timeToRest).roundedUp(to: Self.restingMoments)
-  }
-
-  /// Waits for the first byte of a request.
-  private func idle() async -> Idleness {
-    while input == nil {
-      if isAborted { return .end }
-      if worker.isDraining, requests > 0 || !stream.isReadable {
-        // A request that comes too late must not take the answer before it along.
-        if stream.isReadable { await closeGently() }
-        return .end
-      }
-      guard stream.isReadable else {
-        if isOverdue { return worker.loop.now < idleDeadline ? .rest : .end }
-        await wakeup.wait()
-        continue
-      }
-      guard receiveFirstBytes() else { return .end }
-    }
-    isIdle = false
-    return .request
-  }
-
-  /// Waits on without a task.
-  private func rest() {
-    setDeadline(idleDeadline)
-    wakeup.wait { [unowned self] in
-      // The kernel reports the room in a new socket as well.
-      guard stream.isReadable || isOverdue || isAborted || worker.isDraining else { return rest() }
-      worker.loop.start { [self] in
-        // News of other things than a request leave the time that is left.
-        if !isOverdue { setDeadline(min(idleDeadline, restingMoment(after: worker.loop.now))) }
-        await serve()
-      }
-    }
   }
 
   /// Reads into a buffer that is lent only for bytes that are there; false when the connection has ended.
@@ -321,76 +232,19 @@ final class ClientConnection: @unchecked Sendable {
     worker.loop.set(timer, to: min(deadline, finalDeadline))
   }
 
-  // MARK: TLS
-
-  /// Shakes hands with a client that speaks TLS from here on, and has until the deadline for that: the bytes that it has sent
-  /// are the first of them. From then on ``stream`` is the encrypted one, and ``peerCredentials`` have the client's
-  /// certificate, if it has shown one.
-  ///
-  /// There is no TLS session before the ClientHello is whole, and a place among `limits.handshakes` free.
-  ///
-  /// - Parameter choose: is given the name that the client asks for, if it names one, and may return another context; called
-  ///   where `context` pauses at that moment.
-  /// - Throws: why there was no agreement; the client has been told, and nothing else can be said on the connection.
-  func startTLS(
-    _ context: @autoclosure () -> TLSServerContext, choose: (String?) async -> TLSServerContext? = { _ in nil }
-  ) async throws(TLSFailure) {
-    try await receiveHello()
-    let client = clientAddress
-    try await enterHandshakes(client)
-    defer { worker.handshakes.leave(client) }
-    let encrypted = try takeOver(context())
-    charge(MemoryCost.handshake)
-    defer { charge(MemoryCost.clientTLS - MemoryCost.handshake) }
+  /// From now on the client's bytes come and go through `encrypted`, a session of TLS on the stream that there was.
+  func continueIn(_ encrypted: TLSStream) {
     encrypted.observer = wakeup
     stream = encrypted
     isSecure = true
-    while true {
-      switch encrypted.handshake() {
-      case .done:
-        // Inside a tunnel nobody is asked for another one.
-        if let certificate = encrypted.peerCertificate { peerCredentials.certificate = certificate }
-        return
-      case .hello:
-        if let chosen = await choose(encrypted.serverName) { encrypted.use(chosen) }
-      case .wouldBlock:
-        if isOverdue || isAborted { throw .timedOut }
-        await wakeup.wait()
-      case .failed(let failure):
-        throw failure
-      }
-    }
-  }
-
-  private func takeOver(_ context: TLSServerContext) throws(TLSFailure) -> TLSStream {
-    let received = input
-    input = nil
-    defer { if let received { worker.buffers.giveBack(received) } }
-    do throws(Errno) {
-      if let carrier = stream as? TLSStream {
-        return try TLSStream(inside: carrier, received: received, context, on: worker.loop)
-      }
-      guard let socket = (stream as? SocketStream)?.handOver() else { throw .badFileDescriptor }
-      return try TLSStream(socket, received: received, context, on: worker.loop)
-    } catch {
-      throw .system(error)
-    }
   }
 
   // MARK: Memory
 
   /// It takes so many bytes more from now on; fewer, where the number is negative.
-  private func charge(_ bytes: Int) {
+  func charge(_ bytes: Int) {
     chargedBytes += bytes
     worker.memory.charge(bytes)
-  }
-
-  /// Whether it has been idle since `moment` at least, and may be closed for the benefit of others.
-  func isIdle(since moment: Instant) -> Bool { isIdle && idleSince <= moment && input == nil }
-
-  /// Closes the connection, which is idle, unless a request has come that the loop has not looked at yet.
-  func giveWay() {
-    if !stream.isReadable, !stream.hasUnexpectedInput() { abort() }
   }
 
   /// Whose its request is, as far as the connection knows.
@@ -400,49 +254,5 @@ final class ClientConnection: @unchecked Sendable {
     }
     guard case .counted(let address) = standing else { return .anyone }
     return address.key
-  }
-
-  // MARK: Ending
-
-  /// The program is about to end: an idle connection closes now, a busy one after its request, which may have something
-  /// to cut short.
-  func drain() {
-    wakeup.wake()
-  }
-
-  /// The program ends.
-  func abort() {
-    isAborted = true
-    wakeup.wake()
-  }
-
-  /// Whether closing loses nothing: all that the client has sent was read, and all that it is sent is with the kernel. In TLS
-  /// the end has been told then.
-  private func mayClose() -> Bool {
-    guard input == nil, !stream.hasUnexpectedInput() else { return false }
-    if !(stream is SocketStream) { stream.finishSending() }
-    return !stream.hasUnsentBytes
-  }
-
-  /// Closes so that the client can read the answer although it may still be sending: a plain close would make the
-  /// kernel reset the connection, and the answer would be lost on the way (RFC 9112 section 9.6). Bounded by time, not
-  /// by bytes: many clients look for an answer only when all has been sent.
-  private func closeGently() async {
-    stream.finishSending()
-    setDeadline(worker.loop.now + Self.lingeringTime)
-    // Nothing of what has come or comes is looked at, so that many that end take no memory for it.
-    worker.buffers.takeBack(&input)
-    let buffer = worker.discarded
-    var reads = 0
-    while !isOverdue, !isAborted {
-      buffer.removeAll()
-      switch stream.receive(into: buffer) {
-      case .transferred:
-        reads += 1
-        if reads % Self.readsInARow == 0 { await worker.loop.yield() }
-      case .wouldBlock: await wakeup.wait()
-      case .endOfStream, .failed: return
-      }
-    }
   }
 }

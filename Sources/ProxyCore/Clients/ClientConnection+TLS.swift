@@ -2,6 +2,61 @@ internal import Bytes
 internal import Callers
 internal import Interception
 internal import Reactor
+internal import SystemPackage
+
+extension ClientConnection {
+  /// Shakes hands with a client that speaks TLS from here on, and has until the deadline for that: the bytes that it has sent
+  /// are the first of them. From then on ``stream`` is the encrypted one, and ``peerCredentials`` have the client's
+  /// certificate, if it has shown one.
+  ///
+  /// There is no TLS session before the ClientHello is whole, and a place among `limits.handshakes` free.
+  ///
+  /// - Parameter choose: is given the name that the client asks for, if it names one, and may return another context; called
+  ///   where `context` pauses at that moment.
+  /// - Throws: why there was no agreement; the client has been told, and nothing else can be said on the connection.
+  func startTLS(
+    _ context: @autoclosure () -> TLSServerContext, choose: (String?) async -> TLSServerContext? = { _ in nil }
+  ) async throws(TLSFailure) {
+    try await receiveHello()
+    let client = clientAddress
+    try await enterHandshakes(client)
+    defer { worker.handshakes.leave(client) }
+    let encrypted = try takeOver(context())
+    charge(MemoryCost.handshake)
+    defer { charge(MemoryCost.clientTLS - MemoryCost.handshake) }
+    continueIn(encrypted)
+    while true {
+      switch encrypted.handshake() {
+      case .done:
+        // Inside a tunnel no client is asked for another one.
+        if let certificate = encrypted.peerCertificate { peerCredentials.certificate = certificate }
+        return
+      case .hello:
+        if let chosen = await choose(encrypted.serverName) { encrypted.use(chosen) }
+      case .wouldBlock:
+        if isOverdue || isAborted { throw .timedOut }
+        await wakeup.wait()
+      case .failed(let failure):
+        throw failure
+      }
+    }
+  }
+
+  private func takeOver(_ context: TLSServerContext) throws(TLSFailure) -> TLSStream {
+    let received = input
+    input = nil
+    defer { if let received { worker.buffers.giveBack(received) } }
+    do throws(Errno) {
+      if let carrier = stream as? TLSStream {
+        return try TLSStream(inside: carrier, received: received, context, on: worker.loop)
+      }
+      guard let socket = (stream as? SocketStream)?.handOver() else { throw .badFileDescriptor }
+      return try TLSStream(socket, received: received, context, on: worker.loop)
+    } catch {
+      throw .system(error)
+    }
+  }
+}
 
 // What comes before a TLS session: a connection that has sent a part of its ClientHello costs little more than an idle one.
 extension ClientConnection {
