@@ -64,8 +64,32 @@ struct HeadProgress: Sendable {
     searched = end > line && bytes[end - 1] == cr ? end - 1 : end
   }
 
+  /// Reads field lines up to the empty line that ends the head. Returns where that ends; nil when the head is incomplete.
+  ///
+  /// It is a part of both parsers, so that neither pays for what only the other one needs.
+  @inline(__always)
+  mutating func readFields(
+    _ bytes: Span<UInt8>, to end: Int, _ limits: HeadLimits, takesBlanksBeforeColon: Bool,
+    into fields: inout [FieldLine], _ facts: inout FieldFacts
+  ) throws(WireError) -> Int? {
+    while true {
+      switch try FieldLine.scan(bytes, from: line, to: end, takesBlanksBeforeColon: takesBlanksBeforeColon) {
+      case .field(let field, let next):
+        guard fields.count < limits.fields else { throw .tooManyFields }
+        try facts.note(field, bytes)
+        fields.append(field)
+        line = next
+      case .end(let next): return next
+      case .incomplete:
+        guard end < limits.bytes else { throw .headTooLarge }
+        suspendField(bytes, at: end)
+        return nil
+      }
+    }
+  }
+
   /// Remembers that the field line that is being read is incomplete at `end`.
-  mutating func suspendField(_ bytes: Span<UInt8>, at end: Int) {
+  private mutating func suspendField(_ bytes: Span<UInt8>, at end: Int) {
     let nameEnd = bytes.firstNotToken(from: line, to: end)
     if nameEnd == end { return suspend(bytes, at: end, in: .token) }
     suspend(bytes, at: end, in: bytes.firstNotBlank(from: nameEnd, to: end) == end ? .blanks : .text)
@@ -104,24 +128,14 @@ public struct RequestHeadParser: Sendable {
     } else if end < limits.bytes, !progress.mayContinue(bytes, to: end) {
       return false
     }
-    while true {
-      switch try FieldLine.scan(bytes, from: progress.line, to: end) {
-      case .field(let line, let next):
-        guard head.fields.count < limits.fields else { throw .tooManyFields }
-        try head.facts.note(line, bytes)
-        head.fields.append(line)
-        progress.line = next
-      case .end(let next):
-        head.length = next
-        try finish(&head, bytes)
-        reset()
-        return true
-      case .incomplete:
-        guard end < limits.bytes else { throw .headTooLarge }
-        progress.suspendField(bytes, at: end)
-        return false
-      }
-    }
+    guard
+      let length = try progress.readFields(
+        bytes, to: end, limits, takesBlanksBeforeColon: false, into: &head.fields, &head.facts)
+    else { return false }
+    head.length = length
+    try finish(&head, bytes)
+    reset()
+    return true
   }
 
   private mutating func parseStartLine(
@@ -200,24 +214,14 @@ public struct ResponseHeadParser: Sendable {
     } else if end < limits.bytes, !progress.mayContinue(bytes, to: end) {
       return false
     }
-    while true {
-      switch try FieldLine.scan(bytes, from: progress.line, to: end, takesBlanksBeforeColon: true) {
-      case .field(let line, let next):
-        guard head.fields.count < limits.fields else { throw .tooManyFields }
-        try head.facts.note(line, bytes)
-        head.fields.append(line)
-        progress.line = next
-      case .end(let next):
-        head.length = next
-        try head.checkFraming()
-        reset()
-        return true
-      case .incomplete:
-        guard end < limits.bytes else { throw .headTooLarge }
-        progress.suspendField(bytes, at: end)
-        return false
-      }
-    }
+    guard
+      let length = try progress.readFields(
+        bytes, to: end, limits, takesBlanksBeforeColon: true, into: &head.fields, &head.facts)
+    else { return false }
+    head.length = length
+    try head.checkFraming()
+    reset()
+    return true
   }
 
   private mutating func parseStartLine(
