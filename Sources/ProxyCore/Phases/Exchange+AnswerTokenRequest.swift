@@ -117,7 +117,7 @@ struct TokenRequestForm {
   }
 }
 
-/// A token that is none: what an application gets that wants to fetch one itself. On its way the real one takes its place.
+/// A placeholder for a token: what an application gets that fetches a token itself. The proxy puts the real one in its place.
 ///
 /// It has the shape of a JSON Web Token, since some libraries look into theirs for the time at which it ends. It is not
 /// signed, names no client, no audience and no scope, and is the same for all clients:

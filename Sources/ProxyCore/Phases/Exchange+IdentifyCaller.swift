@@ -11,7 +11,7 @@ extension Exchange {
   private static let longestCheck = Duration.seconds(10)
 
   /// Finds out which of the callers of proxy.conf sent the request: by user and password where it has them, else by what
-  /// is known of its connection; and whether this listener is for that caller. The route may want to know it too.
+  /// is known of its connection; and whether this listener is for that caller. The route may need it, too.
   func identifyCaller(_ callers: CallerDirectory) async throws(ExchangeError) {
     try await findCaller(callers)
     if let rule = connection.listener.callers {

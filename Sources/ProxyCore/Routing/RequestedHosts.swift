@@ -11,7 +11,7 @@ final class RequestedHosts {
   final class Host {
     let pool: UpstreamPool
     fileprivate var users = 0
-    /// The client that began to use it; it counts for that client until nobody uses it.
+    /// The client that began to use it; it counts for that client until it is not in use.
     fileprivate var client = ClientKey.anyone
     fileprivate var lastUse = 0
     /// How many connections were idle when it was left last.
@@ -50,10 +50,10 @@ final class RequestedHosts {
   /// How many there are.
   var count: Int { hosts.count }
 
-  /// The host at `origin`, for a request of `client` that ``leave(_:)`` must be called for; nil where as many are in use as
-  /// may be, or as many of this client.
+  /// The host at `origin`, for a request of `client` that ``leave(_:)`` must be called for; nil where the
+  /// limit of hosts in use is reached, or the limit of this client.
   ///
-  /// - Parameter most: how many hosts that nobody else uses `client` may begin to use.
+  /// - Parameter most: how many hosts that no other client uses `client` may begin to use.
   func enter(_ origin: UpstreamOrigin, for client: ClientKey = .anyone, most: Int = .max) -> Host? {
     let known = hosts[origin]
     if known == nil || known?.users == 0, isAtShare(client, most: most) { return nil }
@@ -65,7 +65,7 @@ final class RequestedHosts {
     return host
   }
 
-  /// Whether as many of the hosts that are in use as may be, which is not all, count for `client`.
+  /// Whether `client` has reached its limit of the hosts that are in use, where that is not the limit of all.
   ///
   /// It looks at each host only where there are so many that one client may have too many of them.
   func isAtShare(_ client: ClientKey, most: Int) -> Bool {
