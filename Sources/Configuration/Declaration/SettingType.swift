@@ -133,7 +133,9 @@ public indirect enum JSONValue: Sendable, ExpressibleByStringLiteral, Expressibl
   case array([JSONValue])
   case object([(name: String, value: JSONValue)])
 
+  /// The text.
   public init(stringLiteral text: String) { self = .string(text) }
+  /// The number.
   public init(integerLiteral number: Int) { self = .number(number) }
 
   /// A text that `pattern` describes as a whole.
