@@ -39,4 +39,7 @@ public enum TopSettings {
       callers, listen, admin.declaration, loops.declaration, log, tls, timeouts, limits, tokenStore,
       pathsIgnoreCase.declaration, interception, parentProxy, credentials, routes,
     ])
+
+  /// The JSON Schema of proxy.conf (draft 2020-12), for editors.
+  public static var schema: JSONValue { group.schema(id: "proxy.schema.json", title: "proxy.conf of kinde-m2m-proxy") }
 }
