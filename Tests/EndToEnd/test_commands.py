@@ -69,6 +69,23 @@ def test_an_unknown_command_is_a_usage_error(command):
     assert result.returncode == 64 and "runn" in result.stderr
 
 
+def test_check_lists_every_setting_without_a_file(command):
+    listed = command("check", "--settings", conf=None)
+    assert (listed.returncode, listed.stderr) == (0, "")
+    lines = listed.stdout.splitlines()
+    assert "  limits.head                       request line and fields together; more: 431  " \
+           "(size, 1KB to 48KB; default 32KB)" in lines
+    assert [line for line in lines if line.startswith("  loops ") and line.endswith("; a change takes a restart)")]
+    assert len([line for line in lines if line.startswith("  ")]) > 120
+    assert "`" not in listed.stdout and "](" not in listed.stdout
+
+
+def test_check_prints_one_thing_at_a_time(command):
+    refused = command("check", "--settings", "--schema")
+    assert refused.returncode == 64
+    assert "exclude each other" in refused.stderr
+
+
 def test_check_prints_the_routes_of_a_good_file(command):
     result = command("check")
     output = result.stdout + result.stderr
