@@ -65,7 +65,7 @@ struct Substitution: Equatable {
   }
 
   private static func variable(_ written: Substring) throws(Refusal) -> Piece {
-    let separator = written.firstRange(of: ":-")
+    let separator = written.place(of: ":-")
     let name = separator.map { written[..<$0.lowerBound] } ?? written
     guard isName(name) else {
       throw Refusal("\"${...}\" must hold the name of an environment variable; write $$ for a \"$\" that means itself")
@@ -80,6 +80,23 @@ struct Substitution: Equatable {
     guard let first = text.utf8.first, !first.isDigit else { return false }
     return text.utf8.allSatisfy { $0.isLetter || $0.isDigit || $0 == UInt8(ascii: "_") }
   }
+}
+
+extension StringProtocol {
+  /// Where `part` is in the text for the first time, byte by byte; nil where it is not. The standard library's search prepares
+  /// more than such short texts are worth.
+  func place(of part: String) -> Range<Index>? {
+    let text = utf8
+    var begin = text.startIndex
+    while begin != text.endIndex {
+      if text[begin...].starts(with: part.utf8) { return begin..<text.index(begin, offsetBy: part.utf8.count) }
+      begin = text.index(after: begin)
+    }
+    return nil
+  }
+
+  /// Whether `part` is in the text, byte by byte.
+  func includes(_ part: String) -> Bool { place(of: part) != nil }
 }
 
 /// Finds the environment variables that hold secrets, so that no message shows them, also where they are used for
@@ -109,7 +126,8 @@ enum SecretVariables {
   /// The setting for a secret that `text` contains, if any: a quote or an indentation that is wrong makes the
   /// lines that follow part of a text, which no message may show then.
   static func setting(namedIn text: String) -> String? {
-    settings.first { text.contains("\($0):") }
+    guard text.utf8.contains(UInt8(ascii: ":")) else { return nil }
+    return settings.first { text.includes("\($0):") }
   }
 
   /// The names in every text of `node`: in `${NAME}`, and as `env` has it.

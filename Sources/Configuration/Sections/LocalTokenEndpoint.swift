@@ -62,7 +62,7 @@ extension Format<LocalTokenEndpoint> {
       .text("path, or host and path")
     ) {
       text throws(Refusal) in
-      guard !text.contains("://") else {
+      guard !text.includes("://") else {
         throw Refusal("leave out the scheme; the URL of the authorization server belongs to credentials")
       }
       guard !text.hasPrefix("/") else {

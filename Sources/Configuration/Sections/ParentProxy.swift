@@ -67,7 +67,7 @@ extension Format<ParentProxy> {
   static func parentProxy(_ expected: String) -> Self {
     Format(expected, .text("URL", pattern: "[Hh][Tt][Tt][Pp]://.+")) { text throws(Refusal) in
       // Anything may be a password here, so nothing is shown.
-      guard let separator = text.firstRange(of: "://") else {
+      guard let separator = text.place(of: "://") else {
         throw Refusal("it begins with http://", hidesValue: true)
       }
       guard text[..<separator.lowerBound].lowercased() == "http" else {

@@ -5,7 +5,7 @@ extension Format<TCPAddress> {
   static var tcpAddress: Self {
     Format("an address such as 127.0.0.1:8080", .text("address")) { text throws(Refusal) in
       if let port = wholeNumber(text) { return TCPAddress(host: "127.0.0.1", port: try listenPort(port)) }
-      guard !text.contains("://") else { throw Refusal("leave out http://") }
+      guard !text.includes("://") else { throw Refusal("leave out http://") }
       guard let colon = text.lastIndex(of: ":"), !text.hasSuffix("]") else { throw Refusal("the port is missing") }
       let host = text[..<colon]
       guard !host.isEmpty, host != "*" else {
@@ -44,7 +44,7 @@ extension Format<HostName> {
   /// The domain of a Kinde tenant.
   static var domain: Self {
     Format("a domain such as acme.kinde.com", .text("host")) { text throws(Refusal) in
-      guard !text.contains("://") else { throw Refusal("leave out https://") }
+      guard !text.includes("://") else { throw Refusal("leave out https://") }
       guard !text.contains("/") else { throw Refusal("leave out the path") }
       let authority = try Authority(text)
       guard authority.port == nil, authority.host.address == nil else { throw Refusal() }
@@ -58,7 +58,7 @@ extension Format<Match> {
   static var match: Self {
     Format("a host such as orders.internal or orders.internal:8443/api/", .text("`host[:port][/path]`")) {
       text throws(Refusal) in
-      guard !text.contains("://") else { throw Refusal("leave out the scheme (http://)") }
+      guard !text.includes("://") else { throw Refusal("leave out the scheme (http://)") }
       guard !text.hasPrefix("/") else { throw Refusal("for a path without a host use mount") }
       let pathStart = text.firstIndex { "/?#".contains($0) } ?? text.endIndex
       let written = text[..<pathStart]
@@ -123,7 +123,7 @@ extension Format<URLParts> {
 extension URLParts {
   /// Reads `text`; a URL without a path has the path "/".
   init(_ text: String) throws(Refusal) {
-    guard let separator = text.firstRange(of: "://") else {
+    guard let separator = text.place(of: "://") else {
       throw Refusal(text.contains("/") || text.contains(":") || text.contains(".") ? "it begins with https://" : nil)
     }
     guard let scheme = Origin.Scheme(rawValue: text[..<separator.lowerBound].lowercased()) else {

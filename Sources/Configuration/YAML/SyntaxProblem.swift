@@ -26,7 +26,7 @@ extension SyntaxProblem {
     case "did not find expected ',' or ']'", "did not find expected ',' or '}'":
       let (opening, closing) = complaint.hasSuffix("]'") ? ("[", "]") : ("{", "}")
       let message =
-        line.contains("${")
+        line.includes("${")
         ? "inside [ ] and { }, put ${...} in quotes"
         : "the \(opening) of line \(begin.line) is not closed; a \",\" or \"\(closing)\" is missing"
       self.init(mark: mark, message: message)
