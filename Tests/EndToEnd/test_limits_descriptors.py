@@ -57,8 +57,10 @@ def test_accepting_stops_without_spinning_and_resumes_by_itself(proxy):
     for client in clients:
         client.send(get("http://api.internal/x"))
     poll(lambda: descriptors(proxy) >= before + 2 and admin.shortages() >= 1, "the end of the descriptors")
-    served = clients[0].answer()
-    assert served.status == 200
+    # Two are accepted; the connection to the upstream is for whichever the loop serves first, and none is left for the other.
+    answers = [clients.pop(0), clients.pop(0)]
+    statuses = sorted(client.answer().status for client in answers)
+    assert statuses in ([200, 200], [200, 503])
 
     # A loop that spins tries thousands of times as often, and uses all of a processor between two tries.
     tries, ticks = admin.shortages(), processor_ticks(proxy)
@@ -68,8 +70,8 @@ def test_accepting_stops_without_spinning_and_resumes_by_itself(proxy):
 
     # When served clients leave, the others are served, whichever they are.
     waiting = clients[:]
-    first = waiting.pop(0)
-    first.close()
+    for client in answers:
+        client.close()
     while waiting:
         client = waiting.pop(0)
         # Two at a time may need a second connection to the upstream, for which there may be no descriptor.
