@@ -1,4 +1,4 @@
-/// Why there is no token, with everything that the response to the client and the log line need.
+/// Why there is no token: what happened, without advice on how to fix it.
 public struct TokenFailure: Error, Hashable, Sendable {
   /// What went wrong.
   public enum Cause: Error, Hashable, Sendable {
@@ -41,34 +41,11 @@ public struct TokenFailure: Error, Hashable, Sendable {
     self.request = request
     self.secondsToNextAttempt = secondsToNextAttempt
   }
-
-  /// The status of the response: 502 the server refused or answered nonsense, 503 it cannot be reached or asked now,
-  /// 504 it did not answer in time.
-  public var status: Int {
-    switch cause {
-    case .refused, .malformed, .redirected: 502
-    case .serverError, .throttled, .nameNotResolved, .unreachable, .tls, .unusable, .budgetSpent, .backingOff: 503
-    case .timedOut: 504
-    }
-  }
-
-  /// The value of Retry-After, in seconds, for the responses that carry one (503).
-  public var retryAfter: Int? { status == 503 ? secondsToNextAttempt : nil }
-
-  /// The error type for Proxy-Status (RFC 9209, 2.3): the next hop is never asked when there is no token, and the
-  /// other types speak of that hop. ``proxyStatusDetails`` says what it was.
-  public var proxyStatusError: String { "proxy_internal_response" }
-
-  /// The `details` of Proxy-Status: plain ASCII without quotes.
-  public var proxyStatusDetails: String { "token endpoint: \(cause.label)" }
-
-  /// One of a bounded set of names, for metrics and the error field of the access log.
-  public var metricLabel: String { cause.metricLabel }
 }
 
 extension TokenFailure.Cause {
-  /// The cause in one or few words; of a refusal, its code.
-  var label: String {
+  /// The cause in one or few words, in plain ASCII without quotes; of a refusal, its code.
+  public var label: String {
     switch self {
     case .refused(let refusal) where refusal.code == .other: "refused with status \(refusal.status)"
     case .refused(let refusal): refusal.code.rawValue
@@ -86,25 +63,8 @@ extension TokenFailure.Cause {
     }
   }
 
-  var metricLabel: String {
-    switch self {
-    case .refused: "token_refused"
-    case .malformed: "token_malformed"
-    case .redirected: "token_redirected"
-    case .serverError: "token_server_error"
-    case .throttled: "token_throttled"
-    case .nameNotResolved: "token_name_not_resolved"
-    case .unreachable: "token_unreachable"
-    case .tls: "token_tls"
-    case .timedOut: "token_timed_out"
-    case .unusable: "token_unusable_credentials"
-    case .budgetSpent: "token_budget_spent"
-    case .backingOff: "token_backing_off"
-    }
-  }
-
   /// The cause behind a back-off, or this one.
-  var root: TokenFailure.Cause {
+  public var root: TokenFailure.Cause {
     if case .backingOff(let cause) = self { cause.root } else { self }
   }
 
@@ -129,23 +89,6 @@ extension TokenFailure.Cause {
 }
 
 extension TokenFailure {
-  /// What happened, in a few words: the title of a problem body (RFC 9457).
-  public var title: String {
-    switch cause.root {
-    case .refused: "The token endpoint refused"
-    case .malformed: "The token endpoint's answer is not a token"
-    case .redirected: "The token endpoint redirects"
-    case .serverError: "The token endpoint failed"
-    case .throttled: "The token endpoint limits how often it is asked"
-    case .nameNotResolved, .unreachable: "The token endpoint cannot be reached"
-    case .tls: "No secure connection to the token endpoint"
-    case .timedOut: "The token endpoint did not answer in time"
-    case .unusable: "The client's key or certificate cannot be used"
-    case .budgetSpent: "The token budget is spent"
-    case .backingOff: preconditionFailure("the root of a cause is no back-off")
-    }
-  }
-
   /// What happened exactly, in one or two sentences.
   public var detail: String {
     guard case .backingOff(let cause) = cause, !cause.isOwnDecision else { return Self.sentence(for: cause, request) }

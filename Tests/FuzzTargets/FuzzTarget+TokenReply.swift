@@ -73,9 +73,8 @@ private func check(_ token: AccessToken) throws(Violation) {
 }
 
 private func check(_ failure: TokenFailure, _ input: [UInt8]) throws(Violation) {
-  try require([502, 503, 504].contains(failure.status), "status \(failure.status)")
   try require(failure.secondsToNextAttempt >= 1, "asked again after \(failure.secondsToNextAttempt) s")
-  let words = [failure.title, failure.detail, failure.hint, failure.proxyStatusDetails, failure.metricLabel]
+  let words = [failure.detail, failure.cause.label]
   for word in words {
     try require(word.unicodeScalars.allSatisfy { (0x20...0x7e).contains($0.value) }, "unprintable: \(word)")
     try require(word.utf8.count < 2_000, "\(word.utf8.count) bytes long: \(word)")

@@ -2,13 +2,14 @@ import Configuration
 import Foundation
 import HTTPWire
 import Interception
-import Routing
 import Secrets
+import SystemPackage
 import Testing
 import Tokens
 import Upstream
 
 @testable import ProxyCore
+@testable import Routing
 
 @Suite struct ExchangeErrorTests {
   private static let route = ProxyRoute(
@@ -31,97 +32,68 @@ import Upstream
     .tls("handshake"), .exhausted, .clientShare, .noDescriptors, .broken("reset"), .other("else"),
   ]
 
+  private static let tlsFailures: [TLSFailure] = [
+    .distrusted(alert: "unknown_ca"), .closed, .timedOut, .crowded, .plainHTTP, .notTLS, .incompatible("no cipher"),
+    .withoutHTTP11, .certificateMissing, .certificateRefused("expired"), .certificateRevoked("CN=erp"),
+    .revocationUnknown("CRL has expired", issuer: "CN=CA"), .broken("bad record mac"), .system(.timedOut),
+  ]
+
   static let all: [ExchangeError] =
     [
       .request(.missingHost), .requestTimeout, .clientGone, .headTooLarge,
       .noRoute(target: "api.test:81", path: nil, nearest: "api.test"),
       .noRoute(target: "api.test", path: "/x", nearest: nil), .notMounted(path: "/x"), .leavesRoute(route),
-      .connectMethod("connect"), .traceMethod,
-      .denied(.listenerClient(address: "10.0.0.1", listener: "0.0.0.0:8080")),
-      .denied(.loop), .denied(.browserRequest(sign: "Origin: null", listener: "127.0.0.1:8080")),
-      .denied(.foreignHost("evil.test", listener: "127.0.0.1:8080")),
-      .denied(.routeClient(address: "10.0.0.1", route)), .denied(.method("PUT", route)), .denied(.path("/x", route)),
-      .token(TokenFailure(cause: .throttled, request: request, secondsToNextAttempt: 7)),
+      .connectMethod("connect"), .traceMethod, .listenerClient(address: "10.0.0.1", listener: "0.0.0.0:8080"),
+      .forwardingLoop, .browserRequest(sign: "Origin: null", listener: "127.0.0.1:8080"),
+      .foreignHost("evil.test", listener: "127.0.0.1:8080"), .routeClient(address: "10.0.0.1", route),
+      .methodNotAllowed("PUT", route), .pathNotAllowed("/x", route),
+      .ambiguousPath("/%61", .tooMany, route),
       .tokenTimeout(endpoint: "acme.kinde.com"), .upstreamBroken("reset", route), .upstreamTimeout(route),
-      .response(.malformedStatusLine, route), .responseIncomplete("cut", route), .draining,
-      .tooManyConnections, .tooManyHosts(route, ofClient: false), .tooManyHosts(route, ofClient: true),
-      .contentTooLarge(route), .outOfTime(route), .clientTooSlow(route),
-      .denied(.overrides(.method, field: "X-HTTP-Method-Override", route)),
-      .upstreamSpokeFirst(route),
-      .denied(.overrides(.path, field: "SCRIPT_NAME", route)),
-      .denied(.overrides(.original, field: "X-Original-URL", route)),
-      .denied(.overrides(.prefix, field: "X-Forwarded-Prefix", route)),
-      .denied(.overrides(.destination, field: "Destination", route)),
-      .denied(.overrides(.source, field: "x-ms-copy-source", route)),
-      .tunnelBroken("reset", route), .tunnelIdle(route),
-      .tunnel(.unknownHost("api.test", routeName: "api.test")), .tunnel(.hasRequests(host: "api.test", route)),
-      .tunnel(.otherPort(target: "api.test:22", route)), .tunnel(.isTunnel(host: "api.test", route)),
-      .caller(.passwordNeeded(.route(route))), .caller(.passwordWrong(.listener("127.0.0.1:8080"))),
-      .caller(.unknown(.route(route), .baseURL)), .caller(.unknown(.route(route), .proxy)),
-      .caller(.unknown(.route(route), .tunnel)),
-      .caller(.notAdmitted(caller: "erp", .route(route))), .caller(.tooManyGuesses(seconds: 6)), .caller(.busy),
-      .tokenRequest(.method("GET"), route), .tokenRequest(.tooLarge, route), .tokenRequest(.noGrantType, route),
-      .tokenRequest(.repetition, route), .tokenRequest(.grantType("password"), route),
-      .tunnel(.nested("x.test:443", inside: "api.test:443")),
-      .misdirected(.host("x.test", tunnel: "api.test:443")), .misdirected(.scheme(tunnel: "api.test:443")),
-      .misdirected(.serverName("x.test", tunnel: "api.test:443")),
-      .clientTLS(.distrusted(alert: "unknown_ca"), inside: "api.test"), .clientTLS(.closed, inside: "api.test"),
-      .interception(.failed("out of memory")),
-      .proxyHeader, .noMemory,
-    ] + upstreamErrors.map { .upstream($0, route) } + PlaceRefusal.allCases.map { .noPlace(route, $0) }
+      .response(.malformedStatusLine, route), .responseIncomplete("cut"), .draining, .tooManyConnections,
+      .tooManyHosts(route, ofClient: false), .tooManyHosts(route, ofClient: true), .contentTooLarge(route),
+      .outOfTime(route), .clientTooSlow, .upstreamSpokeFirst(route), .tunnelBroken("reset"), .tunnelIdle,
+      .noTunnel(to: "api.test", routeName: "api.test"), .tunnelPastRoute(host: "api.test", route),
+      .tunnelPort("api.test:22", route), .tunnelOnly(host: "api.test", route),
+      .nestedTunnel("x.test:443", inside: "api.test:443"), .passwordNeeded(.route(route)),
+      .passwordWrong(.listener("127.0.0.1:8080")), .callerUnknown(.route(route), .baseURL),
+      .callerUnknown(.route(route), .proxy), .callerUnknown(.route(route), .tunnel),
+      .callerNotAdmitted("erp", .route(route)), .tooManyGuesses(seconds: 6), .passwordsBusy,
+      .tokenRequest(method: "GET", route), .tokenRequestTooLarge(route), .tokenRequestWithoutGrant,
+      .tokenRequestWithRepetition, .tokenRequest(grant: "password"),
+      .misdirected(host: "x.test", tunnel: "api.test:443"), .misdirected(schemeInside: "api.test:443"),
+      .misdirected(serverName: "x.test", tunnel: "api.test:443"), .interception(.failed("out of memory")),
+      .certificateTimeout, .proxyHeader, .noMemory, .concurrencyQueue(route), .concurrencyWait(route),
+      .concurrencyClientShare(route),
+    ]
+    + [OverrideField.method, .path, .original, .forwardedPath, .prefix, .destination, .source, .accountSource]
+    .map { .overrides($0, field: "X-Field", route) }
+    + upstreamErrors.map { .upstream($0, route) }
+    + tlsFailures.flatMap { [.clientTLS($0, inside: "api.test"), .clientTLS($0, inside: "")] }
+    + TokenErrorTests.causes.map { .token(TokenFailure(cause: $0, request: request, secondsToNextAttempt: 7)) }
 
-  /// The number of the case. A new case does not compile here until it has one: add it to `all` too.
-  private func number(_ error: ExchangeError) -> Int {
-    switch error {
-    case .request: 0
-    case .requestTimeout: 1
-    case .clientGone: 2
-    case .noRoute: 3
-    case .notMounted: 4
-    case .leavesRoute: 5
-    case .connectMethod: 6
-    case .traceMethod: 7
-    case .token: 8
-    case .tokenTimeout: 9
-    case .upstream: 10
-    case .upstreamBroken: 11
-    case .upstreamTimeout: 12
-    case .response: 13
-    case .responseIncomplete: 14
-    case .headTooLarge: 15
-    case .draining: 16
-    case .tooManyConnections: 17
-    case .contentTooLarge: 18
-    case .outOfTime: 19
-    case .denied: 20
-    case .clientTooSlow: 21
-    case .upstreamSpokeFirst: 22
-    case .tooManyHosts: 23
-    case .noPlace: 24
-    case .tunnel: 25
-    case .tunnelBroken: 26
-    case .tunnelIdle: 27
-    case .clientTLS: 28
-    case .misdirected: 29
-    case .interception: 30
-    case .proxyHeader: 31
-    case .caller: 32
-    case .tokenRequest: 33
-    case .noMemory: 34
-    }
+  @Test("every kind that is declared is among those that are tested", arguments: ErrorKind.all)
+  func completeness(_ kind: ErrorKind) {
+    #expect(Self.all.contains { $0.kind == kind }, "add an error of the kind \(kind.name) to ExchangeErrorTests.all")
   }
 
-  @Test("every kind of error is among those that are tested")
-  func completeness() {
-    #expect(Set(Self.all.map(number)) == Set(0...34))
+  @Test("every kind has a name of its own for the log and for metrics, and every hop has kinds")
+  func names() {
+    for kind in ErrorKind.all { #expect(kind.name.wholeMatch(of: /[a-z0-9_]{3,40}/) != nil, "\(kind.name)") }
+    #expect(Set(ErrorKind.all.map(\.name)).count == ErrorKind.all.count)
+    #expect(Set(ErrorKind.all.map(\.declaration.hop)) == Set(ErrorKind.Hop.allCases))
   }
 
-  @Test("every error has a name for metrics that does not depend on what is in it", arguments: all.indices)
-  func kinds(_ index: Int) {
-    let kind = Self.all[index].kind
-    #expect(kind.wholeMatch(of: /[a-z0-9_]{3,40}/) != nil, "\(kind)")
-    #expect(ExchangeError.noRoute(target: "other", path: nil, nearest: nil).kind == "no_route")
-    #expect(ExchangeError.request(.bareLineFeed).kind == ExchangeError.request(.missingHost).kind)
+  @Test("the status of an error is one that its kind declares", arguments: all.indices)
+  func declaredStatuses(_ index: Int) {
+    let (error, declaration) = (Self.all[index], Self.all[index].kind.declaration)
+    #expect(error.status == declaration.status || error.status.map(declaration.otherStatuses.contains) == true)
+  }
+
+  @Test("what a request can be rejected for has a status that is declared")
+  func requestStatuses() {
+    let declaration = ErrorKind.client(.malformedRequest).declaration
+    let statuses = WireError.allCases.compactMap { ExchangeError.request($0).status }
+    #expect(Set(statuses) == Set(declaration.otherStatuses + [400]))
   }
 
   // RFC 9209 section 2.3.
@@ -137,32 +109,32 @@ import Upstream
   @Test("every error is answered with a status, a title, what happened and what helps", arguments: all.indices)
   func answers(_ index: Int) throws {
     let error = Self.all[index]
-    guard let answer = error.answer else {
-      switch error {
-      case .clientGone, .clientTLS, .proxyHeader, .responseIncomplete, .tunnelBroken, .tunnelIdle: return
-      default: return #expect(Bool(false), "\(error.kind) has no answer")
-      }
+    guard let status = error.status else {
+      return #expect(
+        ["client_gone", "proxy_header", "incomplete_response", "tunnel_broken", "tunnel_idle"].contains(error.kind.name)
+          || error.kind.name.hasPrefix("tls_"), "\(error.kind.name) has no response")
     }
-    #expect((400...508).contains(answer.status))
-    for text in [answer.title, answer.detail, answer.hint] { #expect(text.count > 5, "\(error.kind): \(text)") }
-    #expect(answer.detail.hasSuffix("."), "\(answer.detail)")
-    #expect([".", "?", "\""].contains(answer.hint.suffix(1)), "\(answer.hint)")
-    #expect(Self.proxyStatusErrors.contains(answer.proxyStatus), "\(answer.proxyStatus)")
-    #expect(
-      (error.hop == .client || error.hop == .policy) == (answer.status < 500 || [501, 508].contains(answer.status)))
+    #expect((400...508).contains(status))
+    for text in [error.title, error.detail, error.hint] { #expect(text.count > 5, "\(error.kind.name): \(text)") }
+    #expect(error.detail.hasSuffix("."), "\(error.detail)")
+    #expect([".", "?", "\""].contains(error.hint.suffix(1)), "\(error.hint)")
+    // Neither is Markdown: what is said in a document has words of its own.
+    #expect(!"\(error.title)\(error.detail)\(error.hint)".contains { "`]".contains($0) }, "\(error.kind.name)")
+    #expect(Self.proxyStatusErrors.contains(error.proxyStatus), "\(error.proxyStatus)")
+    #expect((error.hop == .client || error.hop == .policy) == (status < 500 || [501, 508].contains(status)))
   }
 
   @Test("every answer is a complete HTTP response with a problem that can be read", arguments: all.indices)
   func responses(_ index: Int) throws {
     let error = Self.all[index]
-    guard let answer = error.answer else { return }
+    guard let status = error.status else { return }
     for (isHead, closes) in [(false, false), (true, false), (false, true)] {
       let response = ErrorResponse(
-        answer, hop: error.hop, route: "orders", date: "Mon, 23 Nov 2026 12:00:00 GMT", isHead: isHead, closes: closes)
+        error, status: status, route: "orders", date: "Mon, 23 Nov 2026 12:00:00 GMT", isHead: isHead, closes: closes)
       var head = ResponseHead()
       var parser = ResponseHeadParser(limits: HeadLimits())
       #expect(try parser.parse(response.bytes.span, into: &head))
-      #expect(head.status == answer.status)
+      #expect(head.status == status)
       #expect(head.wantsKeepAlive == !closes)
       let body = response.bytes[head.length...]
       if isHead {
@@ -171,10 +143,10 @@ import Upstream
       }
       #expect(head.contentLength == UInt64(body.count))
       let problem = try #require(JSONSerialization.jsonObject(with: Data(body)) as? [String: Any])
-      #expect(problem["status"] as? Int == answer.status)
-      #expect(problem["title"] as? String == answer.title)
-      #expect(problem["detail"] as? String == answer.detail)
-      #expect(problem["hint"] as? String == answer.hint)
+      #expect(problem["status"] as? Int == status)
+      #expect(problem["title"] as? String == error.title)
+      #expect(problem["detail"] as? String == error.detail)
+      #expect(problem["hint"] as? String == error.hint)
       #expect(problem["hop"] as? String == error.hop.rawValue)
       #expect(problem["route"] as? String == "orders")
     }
@@ -183,10 +155,10 @@ import Upstream
   @Test("what a client or an upstream said cannot break out of the answer")
   func escaping() throws {
     let evil = "a\"b\\c\r\nX-Evil: 1\u{0}\u{1b}\u{7f} ü 漢"
-    let answer = ErrorAnswer(
-      status: 502, title: evil, detail: evil, hint: evil, proxyStatus: "dns_error", proxyStatusDetails: evil)
+    let error = ExchangeError(
+      .upstream(.dns), title: evil, detail: evil, hint: evil, proxyStatusDetails: evil)
     let response = ErrorResponse(
-      answer, hop: .upstream, route: evil, date: "Mon, 23 Nov 2026 12:00:00 GMT", isHead: false, closes: false)
+      error, status: 502, route: evil, date: "Mon, 23 Nov 2026 12:00:00 GMT", isHead: false, closes: false)
     var head = ResponseHead()
     var parser = ResponseHeadParser(limits: HeadLimits())
     #expect(try parser.parse(response.bytes.span, into: &head))
@@ -201,8 +173,8 @@ import Upstream
   @Test("Retry-After is there when something is known, and Allow beside 405")
   func fields() {
     func head(_ error: ExchangeError) -> String {
-      guard let answer = error.answer else { return "" }
-      let response = ErrorResponse(answer, hop: error.hop, route: nil, date: "-", isHead: true, closes: false)
+      guard let status = error.status else { return "" }
+      let response = ErrorResponse(error, status: status, route: nil, date: "-", isHead: true, closes: false)
       return String(decoding: response.bytes, as: UTF8.self)
     }
     #expect(head(.upstream(.exhausted, Self.route)).contains("\r\nRetry-After: 1\r\n"))
@@ -215,7 +187,21 @@ import Upstream
 
   @Test("the connection ends where the beginning of the next request is unknown")
   func endings() {
-    let ending = Self.all.filter(\.endsConnection).map(number)
-    #expect(Set(ending) == [0, 1, 2, 6, 14, 16, 17, 18, 20, 21, 26, 27, 28, 31])
+    let ending = Set(ErrorKind.all.filter(\.declaration.endsConnection).map(\.name)).filter { !$0.hasPrefix("tls_") }
+    #expect(
+      ending == [
+        "malformed_request", "request_timeout", "client_gone", "connect_method", "incomplete_response", "draining",
+        "too_many_connections", "content_too_large", "client_address", "client_too_slow", "tunnel_broken",
+        "tunnel_idle", "proxy_header",
+      ])
+    #expect(Self.tlsFailures.allSatisfy { ExchangeError.clientTLS($0, inside: "").endsConnection })
+  }
+
+  @Test("the log has a detail, but for a client that went away and for what the kind says already")
+  func logDetails() {
+    #expect(
+      Set(Self.all.filter { $0.logDetail == nil }.map(\.kind.name)) == ["client_gone", "tunnel_idle", "proxy_header"])
+    #expect(ExchangeError.responseIncomplete("cut").logDetail == "cut")
+    #expect(ExchangeError.clientTLS(.closed, inside: "api.test").logDetail?.contains("api.test is intercepted") == true)
   }
 }

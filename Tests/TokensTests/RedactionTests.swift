@@ -69,7 +69,7 @@ struct RedactionTests {
         for _ in 0..<2 { workshop.endpoint.replies(.json(body, status: status)) }
         let failure = try #require(await workshop.obtain()?.failure)
         expectNothingShown(of: failure)
-        expectNothingShown(of: [failure.title, failure.detail, failure.hint, failure.proxyStatusDetails])
+        expectNothingShown(of: [failure.detail, failure.cause.label])
         expectNothingShown(of: workshop.events.all)
       }
     }

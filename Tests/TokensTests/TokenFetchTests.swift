@@ -82,6 +82,6 @@ struct TokenFetchTests {
     let workshop = Workshop()
     let reply = TokenHTTPResponse.json("", status: 503, retryAfter: "Fri, 15 Jan 2027 08:02:10 GMT")
     workshop.endpoint.replies(reply) { workshop.clock.advance(by: .seconds(10)) }
-    #expect(await workshop.obtain()?.failure?.retryAfter == 120)
+    #expect(await workshop.obtain()?.failure?.secondsToNextAttempt == 120)
   }
 }

@@ -73,7 +73,6 @@ struct TokenLifetimeTests {
     workshop.endpoint.replies(.token(webToken(#"{"exp":\#(Self.now - 5)}"#)))
     let failure = try #require(await workshop.obtain()?.failure)
     #expect(failure.cause == .malformed(.expiredToken))
-    #expect(failure.hint.contains("clock"))
     #expect(workshop.endpoint.requests.count == 1)
     #expect(await workshop.obtain()?.failure?.cause == .backingOff(after: .malformed(.expiredToken)))
     #expect(workshop.endpoint.requests.count == 1)

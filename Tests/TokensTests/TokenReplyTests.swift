@@ -63,7 +63,6 @@ struct TokenReplyTests {
   func refuses(body: String, reason: MalformedReply) async throws {
     let failure = try #require(await Self.outcome(of: .json(body), .json(body))?.failure)
     #expect(failure.cause == .malformed(reason))
-    #expect(failure.status == 502)
   }
 
   @Test("a token of the greatest length is accepted")
@@ -96,7 +95,6 @@ struct TokenReplyTests {
   func redirect(status: Int) async throws {
     let failure = try #require(await Self.outcome(of: .json(#"{"access_token":"abc"}"#, status: status))?.failure)
     #expect(failure.cause == .redirected(status: status))
-    #expect(failure.status == 502)
     #expect(failure.detail.contains("\(status), which is not followed"))
   }
 
@@ -105,6 +103,5 @@ struct TokenReplyTests {
     let reply = TokenHTTPResponse.json("{}", status: status)
     let failure = try #require(await Self.outcome(of: reply, reply)?.failure)
     #expect(failure.cause == .serverError(status: status))
-    #expect(failure.status == 503)
   }
 }

@@ -68,7 +68,7 @@ struct TokenSourceTests {
     await workshop.runFetches()
     #expect(results.all.map(\.0) == Array(0..<50))
     #expect(Set(results.all.map(\.1)).count == 1)
-    #expect(results.all.first?.1?.proxyStatusDetails == "token endpoint: unauthorized_client")
+    #expect(results.all.first?.1?.cause.label == "unauthorized_client")
   }
 
   @Test("who gives up is not told any more; the fetch goes on for the others, and for the next")
@@ -109,7 +109,7 @@ struct TokenSourceTests {
     let workshop = Workshop()
     workshop.endpoint.replies(.json("", status: 429, rateLimitReset: "20"))
     workshop.endpoint.replies(.token())
-    #expect(await workshop.obtain()?.failure?.retryAfter == 20)
+    #expect(await workshop.obtain()?.failure?.secondsToNextAttempt == 20)
     for _ in 0..<100 { #expect(await workshop.obtain()?.failure?.cause == .backingOff(after: .throttled)) }
     workshop.clock.advance(by: .seconds(20))
     #expect(await workshop.obtain()?.success != nil)

@@ -51,7 +51,7 @@ struct TokenStateTests {
     _ = state.request(at: start)
     let told = state.fetched(.failure(FailedFetch(unreachable)), at: start, random: 0.5)
     #expect(told.failure?.cause == unreachable)
-    #expect(told.failure?.retryAfter == 1)
+    #expect(told.failure?.secondsToNextAttempt == 1)
     #expect(state.request(at: after(.milliseconds(499))).failure?.cause == .backingOff(after: unreachable))
     #expect(state.request(at: after(.milliseconds(500))).isFetch(.first))
     #expect(state.request(at: after(.milliseconds(500))).isWait)
@@ -89,7 +89,7 @@ struct TokenStateTests {
     _ = pauses(6, after: unreachable, &state, &now)
     _ = state.request(at: now)
     let told = state.fetched(.failure(FailedFetch(unreachable)), at: now, random: random)
-    #expect(told.failure?.retryAfter == seconds)
+    #expect(told.failure?.secondsToNextAttempt == seconds)
   }
 
   @Test(
@@ -99,7 +99,7 @@ struct TokenStateTests {
     var state = newState()
     _ = state.request(at: start)
     let failed = FailedFetch(.throttled, serverAsksToWait: .seconds(seconds))
-    #expect(state.fetched(.failure(failed), at: start, random: 1).failure?.retryAfter == expected)
+    #expect(state.fetched(.failure(failed), at: start, random: 1).failure?.secondsToNextAttempt == expected)
     #expect(state.request(at: after(.seconds(expected) - .nanoseconds(1))).failure != nil)
     #expect(state.request(at: after(.seconds(expected))).isFetch(.first))
   }
@@ -110,8 +110,8 @@ struct TokenStateTests {
     _ = state.request(at: start)
     _ = state.fetched(
       .failure(FailedFetch(.throttled, serverAsksToWait: .seconds(30))), at: start, random: 1)
-    #expect(state.request(at: after(.milliseconds(100))).failure?.retryAfter == 30)
-    #expect(state.request(at: after(.milliseconds(29_001))).failure?.retryAfter == 1)
+    #expect(state.request(at: after(.milliseconds(100))).failure?.secondsToNextAttempt == 30)
+    #expect(state.request(at: after(.milliseconds(29_001))).failure?.secondsToNextAttempt == 1)
   }
 
   @Test("a token that the API refused is dropped, and the next fetch says why")

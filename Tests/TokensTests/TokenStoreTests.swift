@@ -319,7 +319,7 @@ struct StoredSpendingTests {
       #expect(await process(budget).obtain()?.success != nil)
       clock.advance(by: .seconds(3600))
     }
-    #expect(await process(budget).obtain()?.failure?.metricLabel == "token_budget_spent")
+    #expect(await process(budget).obtain()?.failure?.cause == .budgetSpent(budget))
     #expect(endpoint.requests.count == 2)
   }
 

@@ -33,22 +33,6 @@ public enum TLSFailure: Error, Hashable, Sendable {
   /// The connection failed.
   case system(Errno)
 
-  /// Its name in the log and in metrics: one of a bounded number.
-  public var kind: String {
-    switch self {
-    case .distrusted: "tls_distrusted"
-    case .closed: "tls_closed"
-    case .timedOut: "tls_timeout"
-    case .crowded: "tls_crowded"
-    case .plainHTTP, .notTLS: "tls_expected"
-    case .incompatible, .withoutHTTP11: "tls_incompatible"
-    case .certificateMissing, .certificateRefused: "tls_client_certificate"
-    case .certificateRevoked: "tls_client_revoked"
-    case .revocationUnknown: "tls_client_crl"
-    case .broken, .system: "tls_broken"
-    }
-  }
-
   /// What happened, as a sentence.
   public var detail: String {
     switch self {

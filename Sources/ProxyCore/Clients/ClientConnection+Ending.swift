@@ -11,9 +11,9 @@ extension ClientConnection {
 
   /// Says why there will be no request, without waiting for one, in plain HTTP.
   func refuse(_ error: ExchangeError) async {
-    guard let answer = error.answer else { return }
+    guard let status = error.status else { return }
     let response = ErrorResponse(
-      answer, hop: error.hop, route: nil, date: String(decoding: worker.httpDate, as: UTF8.self), isHead: false,
+      error, status: status, route: nil, date: String(decoding: worker.httpDate, as: UTF8.self), isHead: false,
       closes: true)
     let buffer = worker.buffers.lend()
     buffer.append(response.bytes.span)

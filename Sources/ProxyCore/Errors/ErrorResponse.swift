@@ -1,24 +1,6 @@
 internal import Encodings
 internal import HTTPWire
 
-/// What a client is told when its request failed: the members of an RFC 9457 problem, and the fields beside it.
-struct ErrorAnswer {
-  var status: Int
-  var title: String
-  var detail: String
-  var hint: String
-  /// The error type of RFC 9209 section 2.3 for `Proxy-Status`.
-  var proxyStatus: String
-  /// The `details` of `Proxy-Status`; empty for none.
-  var proxyStatusDetails = ""
-  /// Seconds after which trying again may help; nil where nothing is known.
-  var retryAfter: Int?
-  /// The error code of RFC 6749 section 5.2, in a response to a token request; nil for none.
-  var oauthError: String?
-  /// The methods that would be served, beside 405.
-  var allow = ErrorResponse.servedMethods
-}
-
 /// A complete HTTP/1.1 response that tells a client why its request failed.
 struct ErrorResponse {
   /// The value of Allow: the standard methods that are served.
@@ -29,23 +11,23 @@ struct ErrorResponse {
 
   let bytes: [UInt8]
 
+  /// The response for `error`, whose status is `status`.
+  ///
   /// - Parameter isHead: whether the request was HEAD, whose response has fields but no content.
   /// - Parameter closes: whether the connection ends after this response.
-  init(
-    _ answer: ErrorAnswer, hop: ExchangeError.Hop, route: String?, date: String, isHead: Bool, closes: Bool
-  ) {
-    let body = ProblemBody(answer, hop: hop, route: route).bytes
-    var head = "HTTP/1.1 \(answer.status) \(ReasonPhrase.of(answer.status))\r\n"
+  init(_ error: ExchangeError, status: Int, route: String?, date: String, isHead: Bool, closes: Bool) {
+    let body = ProblemBody(error, status: status, route: route).bytes
+    var head = "HTTP/1.1 \(status) \(ReasonPhrase.of(status))\r\n"
     head += "Date: \(date)\r\n"
-    let type = answer.oauthError == nil ? "application/problem+json" : "application/json"
+    let type = error.oauthError == nil ? "application/problem+json" : "application/json"
     head += "Content-Type: \(type)\r\nContent-Length: \(body.count)\r\n"
     head += "Cache-Control: no-store\r\n"
-    head += "Proxy-Status: m2m-proxy; error=\(answer.proxyStatus)"
-    if !answer.proxyStatusDetails.isEmpty { head += "; details=\(Self.quoted(answer.proxyStatusDetails))" }
+    head += "Proxy-Status: m2m-proxy; error=\(error.proxyStatus)"
+    if !error.proxyStatusDetails.isEmpty { head += "; details=\(Self.quoted(error.proxyStatusDetails))" }
     head += "\r\n"
-    if let seconds = answer.retryAfter { head += "Retry-After: \(seconds)\r\n" }
-    if answer.status == 407 { head += "Proxy-Authenticate: \(Self.challenge)\r\n" }
-    if answer.status == 405 { head += "Allow: \(answer.allow)\r\n" }
+    if let seconds = error.retryAfter { head += "Retry-After: \(seconds)\r\n" }
+    if status == 407 { head += "Proxy-Authenticate: \(Self.challenge)\r\n" }
+    if status == 405 { head += "Allow: \(error.allow)\r\n" }
     if closes { head += "Connection: close\r\n" }
     head += "\r\n"
     bytes = Array(head.utf8) + (isHead ? [] : body)
@@ -66,16 +48,16 @@ struct ErrorResponse {
 struct ProblemBody {
   private(set) var bytes: [UInt8] = Array("{".utf8)
 
-  init(_ answer: ErrorAnswer, hop: ExchangeError.Hop, route: String?) {
-    add("title", answer.title)
-    bytes += Array(", \"status\": \(answer.status)".utf8)
-    add("hop", hop.rawValue)
+  init(_ error: ExchangeError, status: Int, route: String?) {
+    add("title", error.title)
+    bytes += Array(", \"status\": \(status)".utf8)
+    add("hop", error.hop.rawValue)
     if let route { add("route", route) }
-    add("detail", answer.detail)
-    add("hint", answer.hint)
-    if let error = answer.oauthError {
-      add("error", error)
-      add("error_description", answer.detail)
+    add("detail", error.detail)
+    add("hint", error.hint)
+    if let code = error.oauthError {
+      add("error", code)
+      add("error_description", error.detail)
     }
     bytes += Array("}\n".utf8)
   }

@@ -85,6 +85,6 @@ extension Exchange {
   }
 
   private func keepPace(_ pace: ClientPace, _ route: ProxyRoute) throws(ExchangeError) {
-    if pace.behind > route.policy.timeouts.body.nanoseconds { throw .clientTooSlow(route) }
+    if pace.behind > route.policy.timeouts.body.nanoseconds { throw .clientTooSlow }
   }
 }

@@ -16,7 +16,7 @@ final class RouteMetrics {
   let repeated: Counter
   private let statuses: [Counter]
   // By kind; registered when it first happens, so that what never happens does not fill the page.
-  private var errors: [String: Counter] = [:]
+  private var errors: [ErrorKind: Counter] = [:]
   /// How long requests waited for their turn; registered when the first one did.
   private(set) lazy var placeWait = registry.histogram(
     "m2m_proxy_concurrency_wait_seconds", help: "How long requests that had to wait for their turn did.",
@@ -87,7 +87,7 @@ final class RouteMetrics {
       errors[error.kind]
       ?? registry.counter(
         "m2m_proxy_errors_total", help: "Exchanges that the proxy ended, by the part of the way that failed.",
-        labels: ["route": route, "hop": error.hop.rawValue, "kind": error.kind])
+        labels: ["route": route, "hop": error.hop.rawValue, "kind": error.kind.name])
     errors[error.kind] = counter
     counter.increment()
   }

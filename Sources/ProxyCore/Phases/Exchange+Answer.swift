@@ -5,16 +5,17 @@ internal import Reactor
 extension Exchange {
   /// Tells the client why its request failed, unless it is gone or has part of a response already.
   func answer(_ error: ExchangeError) async {
-    guard let answer = error.answer, !outcome.hasBegunAnswer else {
-      let isCutShort = holdings.tunnel != nil || endsWithConnection || error.isSlowness
+    guard let status = error.status, !outcome.hasBegunAnswer else {
+      // What the kernel still holds for a client that takes so little is not worth keeping.
+      let isCutShort = holdings.tunnel != nil || endsWithConnection || error.kind == .client(.tooSlow)
       outcome.ending = outcome.hasBegunAnswer && isCutShort ? .abortsConnection : .closesConnection
       return
     }
-    outcome.status = answer.status
+    outcome.status = status
     connection.finalDeadline = .never
     let closes = error.endsConnection || closesAfterOwnAnswer
     let response = ErrorResponse(
-      answer, hop: error.hop, route: route?.name, date: String(decoding: worker.httpDate, as: UTF8.self),
+      error, status: status, route: route?.name, date: String(decoding: worker.httpDate, as: UTF8.self),
       isHead: request.hasHead && head.methodKind == .head, closes: closes)
     let sent = await send(response.bytes)
     outcome.ending = closes || !sent ? .closesConnection : .keepsConnection

@@ -28,9 +28,9 @@ extension Exchange {
   /// rules of the requests that it will be on, where the real token takes its place.
   func answerTokenRequest(_ route: ProxyRoute) async throws(ExchangeError) {
     let form = TokenRequestForm(try await readTokenRequest(route))
-    guard let grant = form.grantType else { throw .tokenRequest(.noGrantType, route) }
-    guard !form.hasRepetition else { throw .tokenRequest(.repetition, route) }
-    guard grant == "client_credentials" else { throw .tokenRequest(.grantType(grant), route) }
+    guard let grant = form.grantType else { throw .tokenRequestWithoutGrant }
+    guard !form.hasRepetition else { throw .tokenRequestWithRepetition }
+    guard grant == "client_credentials" else { throw .tokenRequest(grant: grant) }
     let token = PlaceholderToken(secondsSince1970: WallClock.now() / 1_000_000_000)
     // Echoed, for libraries that compare it with what they requested.
     let scope = form.scope.flatMap { Self.isScope($0) ? #","scope":"\#($0)""# : nil } ?? ""
@@ -43,9 +43,9 @@ extension Exchange {
 
   /// The content of a token request, which nothing else is done with.
   private func readTokenRequest(_ route: ProxyRoute) async throws(ExchangeError) -> [UInt8] {
-    guard head.methodKind == .post else { throw .tokenRequest(.method(text(of: head.method)), route) }
+    guard head.methodKind == .post else { throw .tokenRequest(method: text(of: head.method), route) }
     let limit = UInt64(Self.longestTokenRequest)
-    if case .length(let length) = head.framing, length > limit { throw .tokenRequest(.tooLarge, route) }
+    if case .length(let length) = head.framing, length > limit { throw .tokenRequestTooLarge(route) }
     upload.begin(
       head.framing, input: bufferForContent(), output: worker.buffers.empty, framing: .untilClose,
       passesTrailers: false, limit: limit)
@@ -62,7 +62,7 @@ extension Exchange {
       do throws(BodyRelay.Failure) {
         progress = try upload.step(from: connection.stream, to: content)
       } catch {
-        if case .tooLarge = error { throw .tokenRequest(.tooLarge, route) }
+        if case .tooLarge = error { throw .tokenRequestTooLarge(route) }
         throw uploadError(error)
       }
       if upload.isFinished { return content.bytes }

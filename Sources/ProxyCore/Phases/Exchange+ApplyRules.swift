@@ -25,14 +25,14 @@ extension Exchange {
       return
     }
     let rules = route.policy.rules
-    guard rules.admits(connection.address) else { throw .denied(.routeClient(address: clientAddress, route)) }
+    guard rules.admits(connection.address) else { throw .routeClient(address: clientAddress, route) }
     if let access = route.policy.callerAccess { try requireCaller(access, .route(route)) }
     bearer.source = route.policy.tokens.source(for: request.caller)
     // The other rules are about what is forwarded.
     guard decision.plan != .answerTokenRequest else { return }
     let bytes = input.readableBytes
     guard rules.allows(method: bytes.extracting(head.method.range)) else {
-      throw .denied(.method(text(of: head.method), route))
+      throw .methodNotAllowed(text(of: head.method), route)
     }
     // The path as it goes on, without the one that forward_to puts in front of it.
     let path = Int(target.path.start) + decision.mountLength..<Int(target.path.end)
@@ -47,8 +47,8 @@ extension Exchange {
     }
     switch ruling {
     case .allowed: break
-    case .denied: throw .denied(.path(shownPath(target), route))
-    case .ambiguous(let conflict): throw .denied(.ambiguousPath(shownPath(target), conflict, route))
+    case .denied: throw .pathNotAllowed(shownPath(target), route)
+    case .ambiguous(let conflict): throw .ambiguousPath(shownPath(target), conflict, route)
     }
     if rules.canBeOverridden { try refuseOverrides(rules, route, bytes) }
   }

@@ -17,7 +17,7 @@ extension Exchange {
       bearer.token = try await waitForToken(source, route)
     } catch {
       guard route.policy.forwardsWithoutToken, error.hop == .token else { throw error }
-      bearer.missing = error.kind
+      bearer.missing = error.kind.name
       worker.metrics.routes[route.index].withoutToken.increment()
     }
   }

@@ -58,18 +58,18 @@ extension Exchange {
     connection.setDeadline(worker.loop.now + Self.longestCheck)
     while true {
       if let verdict = delivery.value { return verdict }
-      try await wait(overdue: .caller(.busy))
+      try await wait(overdue: .passwordsBusy)
     }
   }
 
   /// Refuses the request unless `access` admits who sent it: with a challenge where user and password might fix that.
-  func requireCaller(_ access: CallerAccess, _ place: @autoclosure () -> CallerRefusal.Place) throws(ExchangeError) {
+  func requireCaller(_ access: CallerAccess, _ place: @autoclosure () -> CallerPlace) throws(ExchangeError) {
     if let caller = request.caller {
       if access.admits(caller) { return }
     } else if access.admitsStrangers, request.passwordVerdict == nil {
       return
     }
-    throw .caller(refusal(access, place()))
+    throw refusal(access, place())
   }
 
   /// Refuses CONNECT where nothing inside the tunnel would be served: there it is too late to request user and
@@ -83,13 +83,13 @@ extension Exchange {
     }
     // Who has sent a wrong password does not become one of the others.
     if isServed, request.caller != nil || request.passwordVerdict == nil { return }
-    throw .caller(refusal(access, .route(place)))
+    throw refusal(access, .route(place))
   }
 
-  private func refusal(_ access: CallerAccess, _ place: CallerRefusal.Place) -> CallerRefusal {
+  private func refusal(_ access: CallerAccess, _ place: CallerPlace) -> ExchangeError {
     switch request.passwordVerdict {
     case .tooManyGuesses(let seconds): return .tooManyGuesses(seconds: seconds)
-    case .busy: return .busy
+    case .busy: return .passwordsBusy
     case .wrong, .right, nil: break
     }
     let isProxyRequest = request.target?.authority != nil && connection.tunnelTarget == nil
@@ -99,9 +99,9 @@ extension Exchange {
       return request.passwordVerdict == nil ? .passwordNeeded(place) : .passwordWrong(place)
     }
     if let caller = request.caller, let callers = generation.callers {
-      return .notAdmitted(caller: callers.names[caller], place)
+      return .callerNotAdmitted(callers.names[caller], place)
     }
-    return .unknown(place, connection.tunnelTarget != nil ? .tunnel : isProxyRequest ? .proxy : .baseURL)
+    return .callerUnknown(place, connection.tunnelTarget != nil ? .tunnel : isProxyRequest ? .proxy : .baseURL)
   }
 
   // MARK: The field

@@ -10,9 +10,9 @@ extension Exchange {
   /// proxy.
   func identifyClient() throws(ExchangeError) {
     guard connection.isAdmitted else {
-      throw .denied(.listenerClient(address: clientAddress, listener: "\(connection.listener.address)"))
+      throw .listenerClient(address: clientAddress, listener: "\(connection.listener.address)")
     }
-    if head.contains(.via), hasBeenHere { throw .denied(.loop) }
+    if head.contains(.via), hasBeenHere { throw .forwardingLoop }
     switch connection.listener.browserRequests {
     case .refuse: try refuseBrowserRequest()
     case .allow: break
@@ -65,12 +65,12 @@ extension Exchange {
     // The names that the operator wrote in proxy.conf lead here on purpose.
     let isKnown = host.kind == .name && generation.table.names(host: bytes.extracting(host.host.range))
     guard isKnown || host.isThisMachine(bytes) else {
-      throw .denied(.foreignHost(Self.shortened(text(of: host.host)), listener: "\(connection.listener.address)"))
+      throw .foreignHost(Self.shortened(text(of: host.host)), listener: "\(connection.listener.address)")
     }
   }
 
   private func browser(_ sign: String) -> ExchangeError {
-    .denied(.browserRequest(sign: Self.shortened(sign), listener: "\(connection.listener.address)"))
+    .browserRequest(sign: Self.shortened(sign), listener: "\(connection.listener.address)")
   }
 
   /// As much of a field's value as a message shows, and a little more: a client can send as much as a head has room for.

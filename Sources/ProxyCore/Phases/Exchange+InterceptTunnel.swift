@@ -38,16 +38,15 @@ extension Exchange {
     for host: String, _ leaves: LeafCertificates
   ) async throws(ExchangeError) -> TLSServerContext {
     if let context = leaves.cached(for: host) { return context }
-    let tookTooLong = ExchangeError.interception(.failed("making a certificate took too long"))
     let (worker, client) = (self.worker, connection.clientAddress)
     if !worker.minting.enter(client) {
       let isMine = await worker.minting.wait(for: client, at: connection.wakeup) {
-        do throws(ExchangeError) { try check(overdue: tookTooLong) } catch { return false }
+        do throws(ExchangeError) { try check(overdue: .certificateTimeout) } catch { return false }
         return true
       }
       guard isMine else {
-        try check(overdue: tookTooLong)
-        throw tookTooLong
+        try check(overdue: .certificateTimeout)
+        throw .certificateTimeout
       }
       // Another connection may have been waiting for the same one.
       if let context = leaves.cached(for: host) {
@@ -62,7 +61,7 @@ extension Exchange {
       worker.loop.perform { worker.minting.leave(client) }
     }
     do throws(ExchangeError) {
-      while delivery.value == nil { try await wait(overdue: tookTooLong) }
+      while delivery.value == nil { try await wait(overdue: .certificateTimeout) }
     } catch {
       delivery.cancel()
       throw error

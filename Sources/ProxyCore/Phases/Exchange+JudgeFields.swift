@@ -13,7 +13,7 @@ extension Exchange {
       guard let part = OverrideField(bytes.extracting(line.name.range)) else { continue }
       let value = bytes.extracting(line.value.range)
       guard rules.allows(part, value: value) else {
-        throw .denied(.overrides(part, field: text(of: line.name), route))
+        throw .overrides(part, field: text(of: line.name), route)
       }
       // Proxies send one prefix by several names.
       if part == .prefix, repeats(line, prefixes, bytes) {
@@ -22,10 +22,10 @@ extension Exchange {
       }
       // Which of several is obeyed depends on the framework.
       guard seen & 1 << part.rawValue == 0 || !rules.allowsOne(part) else {
-        throw .denied(.overrides(part, field: "The second \(text(of: line.name))", route))
+        throw .overrides(part, field: "The second \(text(of: line.name))", route)
       }
       guard staysInRoute(part, value, route, bytes, &budget) else {
-        throw .denied(.overrides(part, field: text(of: line.name), route))
+        throw .overrides(part, field: text(of: line.name), route)
       }
       seen |= 1 << part.rawValue
       if part == .prefix { prefixes.append(line) }

@@ -31,7 +31,7 @@ extension Exchange {
     case .route(let found, let length):
       let route = generation.routes[found]
       if route.policy.tunnel == .blind, let authority = target.authority {
-        throw .tunnel(.isTunnel(host: name(of: authority), route))
+        throw .tunnelOnly(host: name(of: authority), route)
       }
       return decide(Decision(plan: .forward, route: route, isMounted: isOurs, mountLength: length))
     case .leaves(let found):
@@ -50,7 +50,7 @@ extension Exchange {
 
   private func ambiguous(_ target: RequestTarget, _ conflict: PathConflict, _ route: ProxyRoute) -> ExchangeError {
     decide(Decision(plan: .forward, route: route))
-    return .denied(.ambiguousPath(shownPath(target), conflict, route))
+    return .ambiguousPath(shownPath(target), conflict, route)
   }
 
   /// Notes what was decided, for later phases, and for the log where the request is refused.
@@ -116,16 +116,16 @@ extension Exchange {
     -> Decision
   {
     if let name = tunnel.otherServerName {
-      throw .misdirected(.serverName(Self.shortened(name), tunnel: tunnel.authority))
+      throw .misdirected(serverName: Self.shortened(name), tunnel: tunnel.authority)
     }
-    guard target.form != .authority else { throw .tunnel(.nested(text(of: head.target), inside: tunnel.authority)) }
+    guard target.form != .authority else { throw .nestedTunnel(text(of: head.target), inside: tunnel.authority) }
     if let scheme = target.scheme, (scheme == .https) != connection.isSecure {
-      throw .misdirected(.scheme(tunnel: tunnel.authority))
+      throw .misdirected(schemeInside: tunnel.authority)
     }
     // Without either it is HTTP/1.0, and for whatever host it has been sent to.
     if let authority = target.authority ?? head.authority, !tunnel.isNamed(by: authority, in: bytes) {
       let port = authority.port.map { ":\($0)" } ?? ""
-      throw .misdirected(.host(Self.shortened(name(of: authority) + port), tunnel: tunnel.authority))
+      throw .misdirected(host: Self.shortened(name(of: authority) + port), tunnel: tunnel.authority)
     }
     let path = path(of: target, in: bytes)
     if generation.table.hasTokenEndpoints,
@@ -156,11 +156,11 @@ extension Exchange {
     case .tunnel(let found): return decide(Decision(plan: .openTunnel, route: generation.routes[found]))
     case .intercepted(let found): return decide(Decision(plan: .interceptTunnel, route: generation.routes[found]))
     case .hasRequests(let found):
-      throw .tunnel(.hasRequests(host: host, generation.routes[found]))
+      throw .tunnelPastRoute(host: host, generation.routes[found])
     case .otherPort(let found):
-      throw .tunnel(.otherPort(target: "\(host):\(port)", generation.routes[found]))
+      throw .tunnelPort("\(host):\(port)", generation.routes[found])
     case .nothing:
-      throw .tunnel(unknownHost(authority, port))
+      throw noTunnel(authority, port)
     }
   }
 
@@ -172,14 +172,13 @@ extension Exchange {
     return (authority, port)
   }
 
-  /// What to write into proxy.conf for such a tunnel.
-  private func unknownHost(_ authority: Authority, _ port: UInt16) -> TunnelRefusal {
+  private func noTunnel(_ authority: Authority, _ port: UInt16) -> ExchangeError {
     let host = text(of: authority.nameWithoutDot).lowercased()
     let name = String(host.map { $0 == ":" ? "-" : $0 }.prefix(64))
     var match = authority.isIPv6Literal ? "[\(host)]" : host
     if port != 443 { match += ":\(port)" }
     // A bracket begins a list in YAML.
-    return .unknownHost(authority.isIPv6Literal ? "\"\(match)\"" : match, routeName: name)
+    return .noTunnel(to: authority.isIPv6Literal ? "\"\(match)\"" : match, routeName: name)
   }
 }
 

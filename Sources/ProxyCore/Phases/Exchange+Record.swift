@@ -49,7 +49,7 @@ extension Exchange {
       line.field(.client, connection.peer)
       if let caller = request.caller, let callers = generation.callers { line.field(.caller, callers.names[caller]) }
       if let failure = outcome.failure {
-        line.field(.error, failure.kind)
+        line.field(.error, failure.kind.name)
         if let detail = failure.logDetail { line.field(.detail, detail) }
       }
     }
@@ -70,32 +70,5 @@ extension Exchange {
     if let host = target?.authority?.host ?? head.host { line.field(.host, bytes.extracting(host.range)) }
     // The query is left out: applications put secrets there.
     if let target, target.form != .authority { line.field(.path, bytes.extracting(target.path.range)) }
-  }
-}
-
-extension ExchangeError {
-  /// What the log says beside the kind.
-  var logDetail: String? {
-    switch self {
-    case .clientGone: nil
-    case .clientTLS(let failure, let host): failure.logDetail(host)
-    case .responseIncomplete(let reason, _), .tunnelBroken(let reason, _): reason
-    default: answer?.detail
-    }
-  }
-}
-
-extension TLSFailure {
-  /// What happened, and how to fix it where that is known.
-  fileprivate func logDetail(_ host: String) -> String {
-    switch self {
-    case .distrusted:
-      "\(detail) \(host) is intercepted: let the application trust the proxy's certificate authority; "
-        + "m2m-proxy ca trust says how."
-    case .closed:
-      "\(detail) \(host) is intercepted: if it is always so, the application does not trust the proxy's certificate "
-        + "authority; m2m-proxy ca trust says how it can."
-    default: detail
-    }
   }
 }

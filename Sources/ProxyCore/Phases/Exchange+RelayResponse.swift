@@ -186,14 +186,14 @@ extension Exchange {
     // Answers have no limit.
     case .sink, .tooLarge: .clientGone
     case .source(let reason):
-      outcome.hasBegunAnswer ? .responseIncomplete(reason, route) : .upstreamBroken(reason, route)
+      outcome.hasBegunAnswer ? .responseIncomplete(reason) : .upstreamBroken(reason, route)
     case .framing(let error):
-      outcome.hasBegunAnswer ? .responseIncomplete(error.message, route) : .response(error, route)
+      outcome.hasBegunAnswer ? .responseIncomplete(error.message) : .response(error, route)
     }
   }
 
   func downloadTimeout(_ route: ProxyRoute) -> ExchangeError {
-    download.waitsForSink ? .clientGone : .responseIncomplete("no more of it came in time", route)
+    download.waitsForSink ? .clientGone : .responseIncomplete("no more of it came in time")
   }
 }
 

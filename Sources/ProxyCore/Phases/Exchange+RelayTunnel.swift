@@ -62,7 +62,7 @@ extension Exchange {
       } catch {
         switch error {
         case .client: throw .clientGone
-        case .upstream(let reason): throw .tunnelBroken(reason, route)
+        case .upstream(let reason): throw .tunnelBroken(reason)
         }
       }
       // A stream that is closed loses what waits for room in the kernel.
@@ -100,7 +100,7 @@ extension Exchange {
     // The kernel reports room only when a good part of its buffer is empty; until then the buffer tells whether anybody
     // takes anything.
     let held = connection.stream.undeliveredBytes + upstream.undeliveredBytes
-    guard held > 0, held < undelivered else { throw .tunnelIdle(route) }
+    guard held > 0, held < undelivered else { throw .tunnelIdle }
     undelivered = held
     setTunnelDeadline(route)
   }

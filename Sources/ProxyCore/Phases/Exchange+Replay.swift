@@ -42,7 +42,7 @@ extension Exchange {
       let isReady = answerHead.status == 401 ? try await replaceToken(route) : try await waitOutThrottling(route)
       guard isReady else { return false }
     } catch {
-      if case .clientGone = error { throw error }
+      if error.kind == .client(.gone) { throw error }
       // Whatever else went wrong, the response of the upstream itself is worth more than one of the proxy's.
       return false
     }

@@ -15,7 +15,7 @@ extension Exchange {
     let waiter = PlaceWaiter(client: clientKey, loop: worker.loop, wakeup: connection.wakeup)
     switch limit.arrive(waiter) {
     case .goesOn: return holdings.holdsPlace = true
-    case .isRefused: throw .noPlace(route, limit.isAtShare(waiter.client) ? .clientShare : .queueFull)
+    case .isRefused: throw limit.isAtShare(waiter.client) ? .concurrencyClientShare(route) : .concurrencyQueue(route)
     case .waits: worker.metrics.reached(.concurrency)
     }
     defer {
@@ -25,8 +25,9 @@ extension Exchange {
     connection.setDeadline(began + limit.longestWait)
     do throws(ExchangeError) {
       while !waiter.isAdmitted {
-        if limit.hasDisplaced(waiter) { throw .noPlace(route, .clientShare) }
-        try await wait(overdue: .noPlace(route, limit.isAtShare(waiter.client) ? .clientShare : .waited))
+        if limit.hasDisplaced(waiter) { throw .concurrencyClientShare(route) }
+        try await wait(
+          overdue: limit.isAtShare(waiter.client) ? .concurrencyClientShare(route) : .concurrencyWait(route))
       }
     } catch {
       limit.withdraw(waiter)

@@ -53,7 +53,7 @@ extension Worker {
 
   /// A load balancer's connection does not begin with what it must begin with.
   func noteProxyHeader(of peer: String, _ fault: String) {
-    metrics.unrouted.count(ExchangeError.proxyHeader)
+    metrics.unrouted.count(.proxyHeader)
     guard notices.header.spend(at: loop.now) else { return }
     logger.warning(
       "proxy_protocol",
@@ -65,13 +65,14 @@ extension Worker {
 
   /// A client and a listener did not agree on TLS.
   func noteHandshake(of peer: String, _ failure: TLSFailure, _ listener: ListenerSettings) {
-    metrics.unrouted.count(ExchangeError.clientTLS(failure, inside: ""))
+    let error = ExchangeError.clientTLS(failure, inside: "")
+    metrics.unrouted.count(error)
     guard notices.handshake.spend(at: loop.now) else { return }
     logger.warning(
       "tls",
       metadata: [
-        "client": "\(peer)", "listener": "\(listener.address)", "error": "\(failure.kind)",
-        "detail": "\(failure.detail)", "hint": "\(failure.hint)",
+        "client": "\(peer)", "listener": "\(listener.address)", "error": "\(error.kind.name)",
+        "detail": "\(error.detail)", "hint": "\(error.hint)",
       ])
   }
 }

@@ -34,9 +34,9 @@ final class TokenEventLog: Sendable {
       metadata["lifetime"] = .stringConvertible(lifetime)
       logger.info("token", metadata: metadata)
     case .failed(let failure):
-      result = failure.metricLabel
+      result = failure.kind.rawValue
       metadata["result"] = "failed"
-      metadata["error"] = "\(failure.metricLabel)"
+      metadata["error"] = "\(result)"
       metadata["detail"] = "\(failure.detail)"
       metadata["hint"] = "\(failure.hint)"
       logger.warning("token", metadata: metadata)
@@ -74,7 +74,7 @@ final class TokenEventLog: Sendable {
       : "Tokens are still fetched; when_spent: stop would prevent that."
     let metadata: Logger.Metadata = [
       "credentials": "\(credentials)", "detail": "\(detail)", "hint": "\(consequence)",
-      "error": alarm.isSpent ? "token_budget_spent" : "token_budget_nearly_spent",
+      "error": alarm.isSpent ? "\(ErrorKind.Token.budgetSpent.rawValue)" : "token_budget_nearly_spent",
     ]
     logger.warning("token_budget", metadata: metadata)
   }

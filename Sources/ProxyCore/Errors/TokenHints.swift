@@ -1,6 +1,8 @@
+internal import Tokens
+
 extension TokenFailure {
-  /// How to fix it: for Kinde the step of the dashboard, otherwise the same in plain words.
-  public var hint: String {
+  /// How to fix it: for Kinde the step in its dashboard, for other servers the same in general terms.
+  var hint: String {
     switch cause.root {
     case .refused(let refusal) where refusal.code == .invalidClient && clientHint != nil:
       clientHint ?? ""

@@ -1,0 +1,130 @@
+extension ErrorKind {
+  /// Who sent the request: `callers` and `credentials` by caller in proxy.conf.
+  enum Caller: String, ErrorKindGroup {
+    case passwordNeeded = "password_needed"
+    case passwordWrong = "password_wrong"
+    case unknown = "caller_unknown"
+    case notAdmitted = "caller_not_admitted"
+    case tooManyGuesses = "too_many_guesses"
+    case busy = "passwords_busy"
+
+    var declaration: ErrorDeclaration {
+      switch self {
+      case .passwordNeeded:
+        ErrorDeclaration(
+          .policy, status: 407, title: "Who is calling?", proxyStatus: "http_request_denied", details: "caller",
+          meaning: "The request came without user and password where `callers` need them.",
+          remedy: "Give the application the proxy as http://USER:PASSWORD@HOST:PORT.")
+      case .passwordWrong:
+        ErrorDeclaration(
+          .policy, status: 407, title: "User or password is wrong", proxyStatus: "http_request_denied",
+          details: "caller", meaning: "User and password of the request match no caller in proxy.conf.",
+          remedy: "Set them again, in the application or in proxy.conf (`m2m-proxy hash-password`).")
+      case .unknown:
+        ErrorDeclaration(
+          .policy, status: 403, title: "This client is not known", proxyStatus: "http_request_denied",
+          details: "caller",
+          meaning: "Nothing says which caller sent the request, and the client cannot be asked for a password.",
+          remedy: "Use the address as `http_proxy` with a password, or give the caller a certificate or a uid.")
+      case .notAdmitted:
+        ErrorDeclaration(
+          .policy, status: 403, title: "This caller is not served here", proxyStatus: "http_request_denied",
+          details: "caller", meaning: "The caller is known, and the listener or route does not serve it.",
+          remedy: "If it should be allowed, add it to `callers`, or to `credentials` by caller, there.")
+      case .tooManyGuesses:
+        ErrorDeclaration(
+          .policy, status: 429, title: "Too many wrong passwords", proxyStatus: "http_request_denied",
+          details: "wrong passwords",
+          meaning: "The client has sent so many wrong passwords that no more are checked for now.",
+          remedy: "Set the right password in the application; `event=caller` lines say which client it is.")
+      case .busy:
+        ErrorDeclaration(
+          .internal, status: 503, title: "Too many passwords at once", proxyStatus: "proxy_internal_error",
+          details: "passwords", meaning: "Too many passwords wait for their check, or this one waited too long.",
+          remedy: "Find out which clients send many different passwords; one that was right once is not checked again.")
+      }
+    }
+  }
+}
+
+/// What serves certain callers only.
+enum CallerPlace {
+  case listener(String)
+  case route(ProxyRoute)
+
+  fileprivate var name: String {
+    switch self {
+    case .listener(let address): "the listener \(address)"
+    case .route(let route): "the route \(route.name)"
+    }
+  }
+}
+
+/// How a request of an unknown caller came.
+enum CallerApproach {
+  /// To a proxy.
+  case proxy
+  /// To the server of a base URL.
+  case baseURL
+  /// Through a tunnel.
+  case tunnel
+
+  /// How its client can say who it is.
+  fileprivate var hint: String {
+    switch self {
+    case .proxy: "Callers in proxy.conf are known by password, by certificate, or by their user on a Unix socket."
+    case .baseURL:
+      "A base-URL client cannot send a proxy's password: let it use this address as HTTP proxy (http_proxy), or give "
+        + "the caller a certificate or a uid in proxy.conf."
+    case .tunnel:
+      "User and password come with CONNECT: give the application the proxy as http://USER:PASSWORD@HOST:PORT."
+    }
+  }
+}
+
+extension ExchangeError {
+  /// The request came without user and password, and with them it might be served.
+  static func passwordNeeded(_ place: CallerPlace) -> ExchangeError {
+    ExchangeError(
+      .caller(.passwordNeeded),
+      detail: "The request came without user and password, and \(place.name) serves callers that it knows.",
+      hint: "Give the application the proxy as http://USER:PASSWORD@HOST:PORT; callers in proxy.conf are the users.")
+  }
+
+  /// User and password match no caller.
+  static func passwordWrong(_ place: CallerPlace) -> ExchangeError {
+    ExchangeError(
+      .caller(.passwordWrong),
+      detail: "No caller in proxy.conf has both, and \(place.name) serves callers that it knows.",
+      hint: "Set them again, in the application or in proxy.conf; m2m-proxy hash-password makes the hash for there.")
+  }
+
+  /// The caller is unknown, and the client cannot be challenged, or could not answer.
+  static func callerUnknown(_ place: CallerPlace, _ approach: CallerApproach) -> ExchangeError {
+    ExchangeError(
+      .caller(.unknown), detail: "Nothing says who sent the request, and \(place.name) serves callers that it knows.",
+      hint: approach.hint)
+  }
+
+  /// It is known who sent the request, and the place does not serve that caller.
+  static func callerNotAdmitted(_ caller: String, _ place: CallerPlace) -> ExchangeError {
+    ExchangeError(
+      .caller(.notAdmitted), detail: "\(caller) is not one of the callers that \(place.name) serves.",
+      hint: "To allow it, add it to \"callers\", or to \"credentials\" by caller, there in proxy.conf.")
+  }
+
+  /// The client has sent too many wrong passwords.
+  static func tooManyGuesses(seconds: Int) -> ExchangeError {
+    ExchangeError(
+      .caller(.tooManyGuesses), detail: "Your address has sent so many that no more are checked for now.",
+      hint: "Set the right user and password in the application. If they are right, send the request again after the "
+        + "time in Retry-After: a repeated password is checked before new ones.",
+      retryAfter: seconds)
+  }
+
+  /// Too many passwords are being checked.
+  static let passwordsBusy = ExchangeError(
+    .caller(.busy),
+    hint: "Send the request again: a repeated password is checked before new ones, and one that was right once is not "
+      + "checked again.")
+}

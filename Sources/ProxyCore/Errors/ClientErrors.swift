@@ -1,0 +1,138 @@
+internal import HTTPWire
+
+extension ErrorKind {
+  /// What a client sends, or fails to send.
+  enum Client: String, ErrorKindGroup {
+    case malformedRequest = "malformed_request"
+    case headTooLarge = "head_too_large"
+    case contentTooLarge = "content_too_large"
+    case requestTimeout = "request_timeout"
+    case tooSlow = "client_too_slow"
+    case gone = "client_gone"
+    case misdirected
+    case proxyHeader = "proxy_header"
+
+    var declaration: ErrorDeclaration {
+      switch self {
+      case .malformedRequest:
+        ErrorDeclaration(
+          .client, status: 400, otherStatuses: [413, 414, 417, 431, 501, 505], title: "The request is not valid",
+          proxyStatus: "http_request_error", endsConnection: true,
+          meaning: "The request is not HTTP/1.1, can be read in two ways, or is larger than `limits` allow.",
+          remedy: "Fix the client; `detail` says what is wrong with the request.")
+      case .headTooLarge:
+        ErrorDeclaration(
+          .client, status: 431, title: "The request's fields are too large", proxyStatus: "http_request_error",
+          details: "head too large", limit: .head,
+          meaning: "With the token added, the fields of the request do not fit into the proxy's buffer.",
+          remedy: "Send fewer or shorter fields; cookies are the usual cause.")
+      case .contentTooLarge:
+        ErrorDeclaration(
+          .client, status: 413, title: "The request's content is too large", proxyStatus: "http_request_error",
+          details: "content too large", endsConnection: true, limit: .body,
+          meaning: "The content of the request is larger than the route allows.",
+          remedy: "The route's body, or limits.body, in proxy.conf sets the bound.")
+      case .requestTimeout:
+        ErrorDeclaration(
+          .client, status: 408, title: "The request did not come in time", proxyStatus: "http_request_error",
+          details: "request timeout", endsConnection: true,
+          meaning: "The proxy waited for the rest of the request, and closes the connection now.",
+          remedy: "timeouts.head and timeouts.body in proxy.conf say how long it waits.")
+      case .tooSlow:
+        ErrorDeclaration(
+          .client, status: 408, title: "The request's content comes too slowly", proxyStatus: "http_request_error",
+          details: "too slow", endsConnection: true, limit: .minRate,
+          meaning: "The client sends its content, or takes the response, more slowly than `limits.min_rate`.",
+          remedy: "Check the client and its network, or lower `limits.min_rate`, or raise `timeouts.body`.")
+      case .gone:
+        ErrorDeclaration(
+          withoutResponse: .client, meaning: "The client closed the connection before the end of the response.",
+          remedy: "Often nothing; if it happens a lot, compare the client's timeout with `total`.")
+      case .misdirected:
+        ErrorDeclaration(
+          .client, status: 421, title: "The request is for another host than its tunnel",
+          proxyStatus: "http_request_error", details: "misdirected",
+          meaning: "The request in a tunnel, or TLS there, names another host, port or scheme than CONNECT.",
+          remedy: "Open a tunnel (CONNECT) for each host, and name the same host there, in TLS and in Host.")
+      case .proxyHeader:
+        ErrorDeclaration(
+          withoutResponse: .client, meaning: "A load balancer's connection did not begin with a PROXY protocol header.",
+          remedy: "Have the load balancer send the header, or take its address out of `proxy_protocol`.")
+      }
+    }
+  }
+}
+
+extension ExchangeError {
+  /// What the client sent is not a request that can be served.
+  static func request(_ error: WireError) -> ExchangeError {
+    ExchangeError(
+      .client(.malformedRequest), status: error.status, detail: error.message, hint: requestHint(error),
+      limit: requestLimit(error))
+  }
+
+  private static func requestHint(_ error: WireError) -> String {
+    switch error {
+    case .requestLineTooLong, .methodTooLong, .headTooLarge:
+      "Send a shorter one, or raise limits.head in proxy.conf; cookies and long queries are the usual cause."
+    case .tooManyFields: "Send fewer, or raise limits.fields in proxy.conf."
+    case .tlsHandshake:
+      "Write http:// where the application names the proxy: http_proxy=http://…, or a base URL http://…."
+    case .plainHTTP:
+      "Write https:// where the application names the proxy: a base URL https://…, or http_proxy=https://… if it can do that."
+    case .proxyHeader:
+      "Name the sender's address under proxy_protocol of this listener, or let it send the bare connection."
+    case .unsupportedVersion: "Let the client speak HTTP/1.1 here; HTTP/2 is not served."
+    default: "The proxy passes on nothing that two programs could read in two ways."
+    }
+  }
+
+  private static func requestLimit(_ error: WireError) -> Limit? {
+    switch error {
+    case .requestLineTooLong, .methodTooLong: .requestLine
+    case .headTooLarge: .head
+    case .tooManyFields: .fields
+    default: nil
+    }
+  }
+
+  /// The request's fields do not fit into what is sent to an upstream.
+  static let headTooLarge = ExchangeError(.client(.headTooLarge))
+
+  /// The request's content is larger than the route allows.
+  static func contentTooLarge(_ route: ProxyRoute) -> ExchangeError {
+    ExchangeError(
+      .client(.contentTooLarge), detail: "The route \(route.name) takes \(route.policy.bodyLimit) bytes at most.")
+  }
+
+  /// The head of the request, or the next piece of its content, took too long.
+  static let requestTimeout = ExchangeError(.client(.requestTimeout))
+
+  /// The client sends its content, or takes its response, more slowly than `limits.min_rate` allows.
+  static let clientTooSlow = ExchangeError(
+    .client(.tooSlow), detail: "It came more slowly than any client may send, for longer than a pause may be.",
+    hint: "limits.min_rate in proxy.conf is the least rate, and timeouts.body how far a client may fall behind.")
+
+  /// The client went away.
+  static let clientGone = ExchangeError(.client(.gone))
+
+  /// In TLS the client named another server than in CONNECT.
+  static func misdirected(serverName: String, tunnel: String) -> ExchangeError {
+    ExchangeError(.client(.misdirected), detail: "CONNECT named \(tunnel), and TLS (SNI) \(serverName).")
+  }
+
+  /// The request names another host, or another port, than the tunnel that it came in.
+  static func misdirected(host: String, tunnel: String) -> ExchangeError {
+    ExchangeError(.client(.misdirected), detail: "CONNECT named \(tunnel), and the request inside \(host).")
+  }
+
+  /// The request's target says http inside TLS, or https where there is none.
+  static func misdirected(schemeInside tunnel: String) -> ExchangeError {
+    ExchangeError(
+      .client(.misdirected),
+      detail: "The request's target has another scheme than what is spoken inside the tunnel to \(tunnel).")
+  }
+
+  /// A load balancer's connection does not say whose it is.
+  static let proxyHeader = ExchangeError(.client(.proxyHeader))
+}

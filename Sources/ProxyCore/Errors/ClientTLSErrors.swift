@@ -1,0 +1,137 @@
+internal import Interception
+
+extension ErrorKind {
+  /// Handshakes of clients: with a listener that is TLS itself, or inside an intercepted tunnel.
+  enum ClientTLS: String, ErrorKindGroup {
+    case distrusted = "tls_distrusted"
+    case closed = "tls_closed"
+    case timedOut = "tls_timeout"
+    case crowded = "tls_crowded"
+    case expected = "tls_expected"
+    case incompatible = "tls_incompatible"
+    case certificate = "tls_client_certificate"
+    case certificateRevoked = "tls_client_revoked"
+    case revocationUnknown = "tls_client_crl"
+    case broken = "tls_broken"
+
+    var declaration: ErrorDeclaration {
+      let (meaning, remedy) = texts
+      return ErrorDeclaration(withoutResponse: .client, meaning: meaning, remedy: remedy)
+    }
+
+    private var texts: (meaning: String, remedy: String) {
+      switch self {
+      case .distrusted:
+        (
+          "The client does not accept the certificate that it was shown: its authority, its names or its dates.",
+          "Let the client trust the authority; for interception `m2m-proxy ca trust` says how."
+        )
+      case .closed:
+        (
+          "The client closed the connection during the handshake.",
+          "If it always does, see `tls_distrusted`: some clients send no alert."
+        )
+      case .timedOut:
+        (
+          "The client did not finish the handshake within `timeouts.handshake`.",
+          "Check the client and its network, or raise `timeouts.handshake`."
+        )
+      case .crowded:
+        (
+          "Too many handshakes were under way, or the client had half of them, or `limits.memory` was reached.",
+          "Find out which clients do not finish their handshakes (`tls_timeout`), or raise `limits.handshakes`."
+        )
+      case .expected:
+        (
+          "The client sent plain HTTP, or something else, where TLS was expected.",
+          "Use `https://` in the client's URL of the proxy, or a listener without `tls`."
+        )
+      case .incompatible:
+        (
+          "The client offers nothing newer than TLS 1.1, no cipher with ECDHE, or only HTTP/2.",
+          "Update the client, or configure it for TLS 1.2 or later and HTTP/1.1."
+        )
+      case .certificate:
+        (
+          "The client showed no certificate, or one that `client_ca` of the listener does not accept.",
+          "Give the client a certificate of that authority; `detail` says what is wrong with this one."
+        )
+      case .certificateRevoked:
+        (
+          "The client's certificate, or an authority of it, is in a list of `client_crl`; `detail` names it.",
+          "Give the client a new certificate."
+        )
+      case .revocationUnknown:
+        (
+          "`client_crl` has no current list of an authority of the client's chain; `detail` says of which.",
+          "Put a current list of each authority, the root included, into the file of `client_crl`."
+        )
+      case .broken:
+        ("The handshake failed in another way; `detail` says how.", "See the log of the client.")
+      }
+    }
+  }
+}
+
+extension ExchangeError {
+  /// There was no agreement on TLS inside the tunnel to `host`; or, where that is "", with the listener.
+  static func clientTLS(_ failure: TLSFailure, inside host: String) -> ExchangeError {
+    ExchangeError(
+      .clientTLS(failure.kind), detail: host.isEmpty ? failure.detail : failure.detail(inside: host),
+      hint: failure.hint)
+  }
+}
+
+extension TLSFailure {
+  fileprivate var kind: ErrorKind.ClientTLS {
+    switch self {
+    case .distrusted: .distrusted
+    case .closed: .closed
+    case .timedOut: .timedOut
+    case .crowded: .crowded
+    case .plainHTTP, .notTLS: .expected
+    case .incompatible, .withoutHTTP11: .incompatible
+    case .certificateMissing, .certificateRefused: .certificate
+    case .certificateRevoked: .certificateRevoked
+    case .revocationUnknown: .revocationUnknown
+    case .broken, .system: .broken
+    }
+  }
+
+  /// How to fix it, for the log, on a listener that is TLS itself.
+  fileprivate var hint: String {
+    switch self {
+    case .distrusted:
+      "give the client the authority of the listener's certificate, and a name or an address that is in it"
+    case .closed:
+      "if it is always so, the client does not trust the listener's certificate, or expects another name in it"
+    case .timedOut: "timeouts.handshake in proxy.conf says how long a handshake may take"
+    case .crowded: "raise limits.handshakes, or find out which clients begin handshakes and do not finish them"
+    case .plainHTTP, .notTLS: "write https:// where the client names the proxy, or let it use a listener without tls"
+    case .incompatible: "TLS 1.3 is needed, or TLS 1.2 with ECDHE and AES or ChaCha20"
+    case .withoutHTTP11: "let the client speak HTTP/1.1 here"
+    case .certificateMissing:
+      "client_certificates of the listener is required: give the client a certificate and its key"
+    case .certificateRefused: "client_ca of the listener must hold the authority of the client's certificate"
+    case .certificateRevoked:
+      "give the client a new certificate; client_crl of the listener says which ones are revoked"
+    case .revocationUnknown:
+      "client_crl of the listener must hold a current list of each authority of the chain, the root included; it is "
+        + "read again when it changes"
+    case .broken, .system: "the client's own log may say more"
+    }
+  }
+
+  /// What happened in the tunnel to `host`, and how to fix it where that is known.
+  fileprivate func detail(inside host: String) -> String {
+    switch self {
+    case .distrusted:
+      "\(detail) \(host) is intercepted: let the application trust the proxy's certificate authority; "
+        + "m2m-proxy ca trust says how."
+    case .closed:
+      "\(detail) \(host) is intercepted: if it is always so, the application does not trust the proxy's certificate "
+        + "authority; m2m-proxy ca trust says how it can."
+    default: detail
+    }
+  }
+}

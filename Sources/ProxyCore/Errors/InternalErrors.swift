@@ -1,0 +1,182 @@
+internal import Interception
+
+extension ErrorKind {
+  /// Limits of the proxy, its own time, and its own work.
+  enum Internal: String, ErrorKindGroup {
+    case tooManyConnections = "too_many_connections"
+    case tooManyHosts = "too_many_hosts"
+    case clientShare = "client_share"
+    case concurrencyQueue = "concurrency_queue"
+    case concurrencyWait = "concurrency_wait"
+    case concurrencyClientShare = "concurrency_client_share"
+    case memory
+    case interception
+    case outOfTime = "out_of_time"
+    case tunnelIdle = "tunnel_idle"
+    case draining
+
+    var declaration: ErrorDeclaration {
+      switch self {
+      case .tooManyConnections:
+        ErrorDeclaration(
+          .internal, status: 503, title: "Too many connections", proxyStatus: "connection_limit_reached",
+          endsConnection: true, limit: .connectionsPerClient,
+          meaning: "The address of the client has `limits.connections_per_client` connections.",
+          remedy: "Close connections that are not in use; limits.connections_per_client in proxy.conf sets the bound.")
+      case .tooManyHosts:
+        ErrorDeclaration(
+          .internal, status: 503, title: "Too many hosts at the same time", proxyStatus: "connection_limit_reached",
+          details: "hosts", limit: .wildcardHosts,
+          meaning: "As many hosts below wildcards as there may be at the same time are in use.",
+          remedy: "limits.wildcard_hosts in proxy.conf sets the bound.")
+      case .clientShare:
+        ErrorDeclaration(
+          .internal, status: 503, title: "Too many requests of this client at once",
+          proxyStatus: "connection_limit_reached", details: "connections of this client", limit: .clientShare,
+          meaning: "One client has as many connections to an upstream, or hosts below wildcards, as it may.",
+          remedy: "Raise `limits.client_share`, or `client_share` of the route; write `off` if all have one address.")
+      case .concurrencyQueue:
+        Self.concurrency(
+          .concurrencyQueue, "As many requests of the route as may wait for their turn (`concurrency.queue`) wait.")
+      case .concurrencyWait:
+        Self.concurrency(
+          .concurrencyWait, "The request waited for its turn as long as it may (`concurrency.wait`).")
+      case .concurrencyClientShare:
+        ErrorDeclaration(
+          .internal, status: 503, title: "Too many requests of this client at once",
+          proxyStatus: "connection_limit_reached", details: "concurrency of this client",
+          limit: .concurrencyClientShare,
+          meaning: "The client has as many requests of the route under way, or waiting, as one client may.",
+          remedy: "Send fewer at a time, or raise `client_share` in `concurrency` of the route.")
+      case .memory:
+        ErrorDeclaration(
+          .internal, status: 503, title: "The proxy has no memory left for this request",
+          proxyStatus: "connection_limit_reached", details: "memory", limit: .memory,
+          meaning: "The requests under way take `limits.memory`, and no room came in time.",
+          remedy: "See [limits and time](#limits-and-time).")
+      case .interception:
+        ErrorDeclaration(
+          .internal, status: 500, title: "There is no certificate for this host",
+          proxyStatus: "proxy_configuration_error", details: "certificate",
+          meaning: "The proxy cannot make a certificate for the host of an intercepted tunnel.",
+          remedy: "m2m-proxy check says whether the certificate authority and the routes fit together.")
+      case .outOfTime:
+        ErrorDeclaration(
+          .internal, status: 504, title: "The request took too long", proxyStatus: "http_response_timeout",
+          details: "total time", meaning: "The request did not end within `timeouts.total`, whichever side was slow.",
+          remedy: "timeouts.total of the route says how long that is; the log says where the time went.")
+      case .tunnelIdle:
+        ErrorDeclaration(
+          withoutResponse: .internal,
+          meaning: "Nothing has moved through a tunnel or a WebSocket for as long as that is allowed.",
+          remedy: "Raise `timeouts.tunnel`, or let the application send something now and then.")
+      case .draining:
+        ErrorDeclaration(
+          .internal, status: 503, title: "The proxy is stopping", proxyStatus: "proxy_internal_error",
+          details: "draining", endsConnection: true,
+          meaning: "The proxy received a signal to stop, and the request did not finish in time.",
+          remedy: "Send the request again.")
+      }
+    }
+
+    private static func concurrency(_ limit: Limit, _ meaning: String) -> ErrorDeclaration {
+      ErrorDeclaration(
+        .internal, status: 503, title: "Too many requests at once", proxyStatus: "connection_limit_reached",
+        details: "concurrency", limit: limit, meaning: meaning,
+        remedy: "Send fewer at a time, or raise `concurrency` of the route if its API can serve more.")
+    }
+  }
+}
+
+extension ExchangeError {
+  /// The client's address has as many connections as it may.
+  static let tooManyConnections = ExchangeError(
+    .internal(.tooManyConnections),
+    detail: "Your address has as many connections to the proxy as one address may.")
+
+  /// As many hosts below wildcards as there may be are in use, or as many of this client.
+  static func tooManyHosts(_ route: ProxyRoute, ofClient: Bool) -> ExchangeError {
+    guard ofClient else {
+      return ExchangeError(
+        .internal(.tooManyHosts),
+        detail: "The route \(route.name) would need one more, and as many hosts below wildcards as may be are in use.")
+    }
+    return ExchangeError(
+      .internal(.clientShare), title: "Too many hosts of this client at the same time",
+      detail: "The route \(route.name) would need one more, and this client uses as many hosts as one client may.",
+      hint: """
+        Use fewer at a time, or raise limits.client_share (client_share for this route alone) or limits.wildcard_hosts in \
+        proxy.conf; where all requests come from one address, write client_share: off.
+        """,
+      proxyStatusDetails: "hosts of this client")
+  }
+
+  /// The client has as many requests to the upstream under way, or waiting, as one client may.
+  static func clientShare(of route: ProxyRoute) -> ExchangeError {
+    ExchangeError(
+      .internal(.clientShare),
+      detail:
+        "This client has as many requests to \(route.destination.name) under way, or waiting, as one client may.",
+      hint: """
+        Send fewer at a time, or raise limits.client_share (client_share for the route \(route.name) alone) in proxy.conf; \
+        where all requests come from one address, write off.
+        """)
+  }
+
+  /// As many requests of the route wait for their turn as may wait.
+  static func concurrencyQueue(_ route: ProxyRoute) -> ExchangeError {
+    concurrency(.concurrencyQueue, route, "and as many wait already as may wait.")
+  }
+
+  /// The request waited for its turn as long as it may.
+  static func concurrencyWait(_ route: ProxyRoute) -> ExchangeError {
+    concurrency(.concurrencyWait, route, "and none of them ended in time.")
+  }
+
+  private static func concurrency(_ kind: ErrorKind.Internal, _ route: ProxyRoute, _ reason: String) -> ExchangeError {
+    ExchangeError(
+      .internal(kind), detail: "The route \(route.name) has as many requests under way as it may, \(reason)",
+      hint: "concurrency of the route in proxy.conf sets how many go on (requests), how many wait (queue), and how "
+        + "long (wait).")
+  }
+
+  /// The client has as many requests of the route under way as one client may, or most of those that wait.
+  static func concurrencyClientShare(_ route: ProxyRoute) -> ExchangeError {
+    ExchangeError(
+      .internal(.concurrencyClientShare),
+      detail: "This client has as many requests of the route \(route.name) under way, or waiting, as one client may.",
+      hint: """
+        Send fewer at a time, or raise client_share in concurrency of the route in proxy.conf; without it a client may \
+        have all of them.
+        """)
+  }
+
+  /// Buffers and connections take as much memory as they may.
+  static let noMemory = ExchangeError(
+    .internal(.memory),
+    detail: "The requests that are under way take as much memory as they may, and no room came in time.",
+    hint: """
+      Send it again later. limits.memory in proxy.conf sets the bound; clients that read slowly hold most of it, and \
+      limits.min_rate and timeouts.body bound how slow they may be.
+      """)
+
+  /// There is no certificate to be shown for the host of a tunnel.
+  static func interception(_ error: LeafError) -> ExchangeError {
+    ExchangeError(.internal(.interception), detail: "\(error).")
+  }
+
+  /// Making that certificate took too long.
+  static let certificateTimeout = interception(.failed("making a certificate took too long"))
+
+  /// The exchange took longer than the route allows, whichever side was slow.
+  static func outOfTime(_ route: ProxyRoute) -> ExchangeError {
+    ExchangeError(
+      .internal(.outOfTime), detail: "It was not finished in the time that the route \(route.name) has for all of it.")
+  }
+
+  /// Nothing has moved through the tunnel for as long as it may be so.
+  static let tunnelIdle = ExchangeError(.internal(.tunnelIdle))
+
+  /// The program ends before the request did.
+  static let draining = ExchangeError(.internal(.draining))
+}

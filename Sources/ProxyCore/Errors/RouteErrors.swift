@@ -1,0 +1,144 @@
+extension ErrorKind {
+  /// What no route in proxy.conf provides for, tunnels included.
+  enum Route: String, ErrorKindGroup {
+    case none = "no_route"
+    case notMounted = "not_mounted"
+    case left = "leaves_route"
+    case tunnelPastRoute = "tunnel_past_route"
+    case tunnelPort = "tunnel_port"
+    case tunnelOnly = "tunnel_only"
+    case nestedTunnel = "tunnel_nested"
+
+    var declaration: ErrorDeclaration {
+      switch self {
+      case .none:
+        ErrorDeclaration(
+          .policy, status: 403, title: "No route", proxyStatus: "http_request_denied", details: "no route",
+          meaning: "No route matches the host, the port or the path, or no route allows CONNECT to the host.",
+          remedy: "If it should be allowed, add the route that the hint of the response shows.")
+      case .notMounted:
+        ErrorDeclaration(
+          .policy, status: 403, title: "No route", proxyStatus: "http_request_denied", details: "no mount",
+          meaning: "The client used the proxy as the server of a base URL, and no route is mounted at the path.",
+          remedy: "Set the proxy as `http_proxy` in the client, or give a route a `mount`.")
+      case .left:
+        ErrorDeclaration(
+          .policy, status: 403, title: "The path leads out of the route", proxyStatus: "http_request_denied",
+          details: "dot segments leave the route",
+          meaning: "The dot segments of the path lead out of what the route covers.",
+          remedy: "Request the path without \"..\".")
+      case .tunnelPastRoute:
+        ErrorDeclaration(
+          .policy, status: 403, title: "This host is not for tunnels", proxyStatus: "http_request_denied",
+          details: "tunnel past a route",
+          meaning: "CONNECT to a host with a route for requests, which a blind tunnel would bypass.",
+          remedy: "Write `tunnel: intercept` for that route, or let the application use `http://`.")
+      case .tunnelPort:
+        ErrorDeclaration(
+          .policy, status: 403, title: "No tunnel to this port", proxyStatus: "http_request_denied", details: "port",
+          meaning: "CONNECT to a host that has tunnels, but not to this port.",
+          remedy: "If it should be allowed, add host and port to `match` of the route.")
+      case .tunnelOnly:
+        ErrorDeclaration(
+          .policy, status: 403, title: "This host is for tunnels only", proxyStatus: "http_request_denied",
+          details: "tunnel only", meaning: "A request without CONNECT for a host whose route has `tunnel: blind`.",
+          remedy: "Use `https://` in the client, or give the host a route without `tunnel`.")
+      case .nestedTunnel:
+        ErrorDeclaration(
+          .policy, status: 403, title: "No tunnel inside a tunnel", proxyStatus: "http_request_denied",
+          details: "nested tunnel", meaning: "CONNECT inside an intercepted tunnel.",
+          remedy: "Let the application send CONNECT to the proxy on a connection of its own.")
+      }
+    }
+  }
+}
+
+extension ExchangeError {
+  /// No route takes this target: the host and port that the client requested, its path where the host has routes for
+  /// other paths, and the known name most like it.
+  static func noRoute(target: String, path: String?, nearest: String?) -> ExchangeError {
+    let likely = nearest.map { " The most similar one known is \($0)." } ?? ""
+    let others = path == nil ? "" : " The routes for \(target) are for other paths."
+    return ExchangeError(
+      .route(.none), detail: "No route in proxy.conf matches \(target)\(path ?? "").\(others)\(likely)",
+      hint: path == nil
+        ? "To allow it, add this line under routes, with the API's own identifier as audience: \(routeLine(target)) "
+          + "With several credentials, add \"credentials: NAME\"; with none, write \"credentials: none\" in place of the "
+          + "audience; where the API is at another address, \"forward_to: URL\"."
+        : "To allow it, add a match to a route that begins with \(target) and takes this path, or request a path "
+          + "that has a route.")
+  }
+
+  /// A route for `target`, a host with its port and path if it has them, as a line of proxy.conf.
+  private static func routeLine(_ target: String) -> String {
+    let isInside = target.contains("/")
+    let allowed = target.utf8.map { byte in
+      let isPlain =
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F: true;
+        default: false
+        }
+      return isPlain ? byte : 0x2D
+    }
+    let name = String(decoding: allowed.prefix(64), as: UTF8.self)
+    let host = target.prefix { $0 != "/" }
+    let tunnel = isInside ? ", tunnel: intercept" : ""
+    return "- { name: \"\(name)\", match: \"\(target)\", audience: \"https://\(host)\"\(tunnel) }"
+  }
+
+  /// No route is mounted where this path is.
+  static func notMounted(path: String) -> ExchangeError {
+    ExchangeError(
+      .route(.notMounted), detail: "No route in proxy.conf is mounted at \(path).",
+      hint: "Use this address as an HTTP proxy (http_proxy), or give a route \"mount: /…\" and use that as base URL.")
+  }
+
+  /// The path's dot segments lead out of what the route covers.
+  static func leavesRoute(_ route: ProxyRoute) -> ExchangeError {
+    ExchangeError(.route(.left), detail: "Its dot segments leave what the route \(route.name) covers.")
+  }
+
+  /// No route names the host that CONNECT names: as it is written in a `match`, and a name for a route of its own.
+  static func noTunnel(to match: String, routeName: String) -> ExchangeError {
+    ExchangeError(
+      .route(.none), title: "No route for this tunnel",
+      detail: "No route in proxy.conf says that CONNECT may lead to \(match).",
+      // In the layout of proxy.conf, to be copied.
+      hint: "To tunnel it unchanged, add under routes in proxy.conf:\n"
+        + "  - name: \(routeName)\n    match: \(match)\n    tunnel: blind\n"
+        + "For a token, give the host a route with \"tunnel: intercept\", or let the application use http://.")
+  }
+
+  /// The host has a route for requests, which a tunnel would carry past it.
+  static func tunnelPastRoute(host: String, _ route: ProxyRoute) -> ExchangeError {
+    ExchangeError(
+      .route(.tunnelPastRoute),
+      detail: "The route \(route.name) is for requests to \(host); a blind tunnel would carry them past it.",
+      hint:
+        "Write \"tunnel: intercept\" for that route in proxy.conf, and let the application trust the proxy's certificate "
+        + "authority (m2m-proxy ca trust); or let it use http://\(host)/...: the proxy uses https to the upstream.")
+  }
+
+  /// The host has tunnels, and none to this port.
+  static func tunnelPort(_ target: String, _ route: ProxyRoute) -> ExchangeError {
+    ExchangeError(
+      .route(.tunnelPort),
+      detail: "\(target) is not one of the ports to which CONNECT may lead by the route \(route.name): "
+        + "\(route.policy.tunnelPorts).",
+      hint: "To allow it, add \(target) to \"match\" of that route in proxy.conf.")
+  }
+
+  /// A request for a host that only tunnels lead to.
+  static func tunnelOnly(host: String, _ route: ProxyRoute) -> ExchangeError {
+    ExchangeError(
+      .route(.tunnelOnly), detail: "The route \(route.name) serves CONNECT, and this is a request for \(host).",
+      hint: "Use https://\(host)/... with this proxy, or give the host a route without \"tunnel\" in proxy.conf.")
+  }
+
+  /// CONNECT inside a tunnel whose requests are served here.
+  static func nestedTunnel(_ target: String, inside tunnel: String) -> ExchangeError {
+    ExchangeError(
+      .route(.nestedTunnel),
+      detail: "CONNECT to \(target) came inside the tunnel to \(tunnel), whose requests the proxy serves itself.")
+  }
+}
