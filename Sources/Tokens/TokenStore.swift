@@ -103,15 +103,4 @@ public struct TokenStoreProblem: Error, Hashable, Sendable {
     self.kind = kind
     self.detail = detail
   }
-
-  /// What it costs, and how to fix it.
-  public var hint: String {
-    switch kind {
-    case .damaged:
-      "It is not used again. If client secret and token_store.key are as before, look at the disk."
-    case .distrusted: "A token is fetched in its place. Look at this machine's clock."
-    case .locked: "A token is still fetched. Look for another m2m-proxy that is stopped or hangs."
-    case .unusable: "Tokens are kept in memory meanwhile. The directory of token_store must be writable, and not full."
-    }
-  }
 }

@@ -80,6 +80,7 @@ import Upstream
   func names() {
     for kind in ErrorKind.all { #expect(kind.name.wholeMatch(of: /[a-z0-9_]{3,40}/) != nil, "\(kind.name)") }
     #expect(Set(ErrorKind.all.map(\.name)).count == ErrorKind.all.count)
+    #expect(Set(Self.all.map(\.kind)).isSubset(of: ErrorKind.all), "a group of kinds is not in ErrorKind.all")
     #expect(Set(ErrorKind.all.map(\.declaration.hop)) == Set(ErrorKind.Hop.allCases))
   }
 
