@@ -22,10 +22,15 @@ public struct GeneratedDocument {
   public static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
 
+  // Suites run in parallel, and may write parts of one document.
+  private static let turn = NSLock()
+
   private static let updates = ProcessInfo.processInfo.environment["UPDATE_DOCUMENTS"] == "1"
 
   /// Compares what is between `<!-- generated: NAME -->` and `<!-- end -->` with `text`, or writes it.
   public func checkPart(_ name: String, is text: String) throws {
+    Self.turn.lock()
+    defer { Self.turn.unlock() }
     let document = try String(contentsOf: url, encoding: .utf8)
     let begin = "<!-- generated: \(name) -->\n"
     let end = "<!-- end -->"
@@ -37,6 +42,8 @@ public struct GeneratedDocument {
 
   /// Compares the whole document with `text`, or writes it.
   public func check(is text: String) throws {
+    Self.turn.lock()
+    defer { Self.turn.unlock() }
     let document = (try? String(contentsOf: url, encoding: .utf8)) ?? ""
     try check(document, document.startIndex..<document.endIndex, text, "it")
   }
