@@ -93,8 +93,7 @@ let package = Package(
     module(
       "Callers",
       [
-        "Configuration", "Cryptography", "Encodings", "Locks", "Reactor", "Secrets", "Telemetry", deque, logging,
-        systemPackage,
+        "Configuration", "Cryptography", "Encodings", "Locks", "Reactor", "Secrets", "Telemetry", deque, systemPackage,
       ]),
     module("TrustSetup", ["Cryptography", "Secrets"]),
     module("HTTPService", ["Addresses", "Bytes", "Encodings", "HTTPWire", "Reactor", systemPackage]),
@@ -105,7 +104,7 @@ let package = Package(
       [
         "Addresses", "Admin", "Bytes", "Callers", "CLinux", "Configuration", "Cryptography", "Encodings", "FileStore",
         "HTTPWire", "Interception", "Locks", "Outbound", "ProxyProtocol", "Reactor", "Routing", "Secrets", "Telemetry",
-        "Tokens", "Upstream", deque, logging, systemPackage,
+        "Tokens", "Upstream", deque, systemPackage,
       ]),
 
     .executableTarget(
@@ -156,7 +155,7 @@ let package = Package(
     tests(
       "CallersTests",
       ["Callers", "Configuration", "Cryptography", "Locks", "Reactor", "Secrets", "Telemetry", logging]),
-    tests("TelemetryTests", ["Bytes", "Locks", "Telemetry", logging, "SeededRandom"]),
+    tests("TelemetryTests", ["Bytes", "GeneratedDocuments", "Locks", "Telemetry", logging, "SeededRandom"]),
     tests("TokensTests", ["Cryptography", "Encodings", "Locks", "Tokens", "Secrets", "SeededRandom"]),
     tests("FileStoreTests", ["FileStore", "Locks", "Reactor", "Secrets", "Tokens"]),
     tests("ReactorTests", ["Bytes", "CLinux", "LoopbackTesting", "Reactor", systemPackage]),

@@ -1,7 +1,6 @@
 public import Configuration
 internal import Cryptography
 internal import Locks
-public import Logging
 public import Reactor
 internal import Secrets
 public import SystemPackage
@@ -33,13 +32,13 @@ public final class PasswordVerifier: @unchecked Sendable {
   private let checks = Monitor(PasswordChecks())
   private let loop: EventLoop
   private let rest = LoopTimer()
-  private let logger: Logger
+  private let logger: EventLog
   private let metrics: PasswordMetrics
 
   /// Makes what is needed to check the passwords of `callers`, one of which has one at least.
   ///
   /// Throws where there is no memory, randomness or descriptor for it.
-  public init(_ callers: [Caller], registry: MetricsRegistry, logger: Logger) throws {
+  public init(_ callers: [Caller], registry: MetricsRegistry, logger: EventLog) throws {
     var hashes: [String: (caller: Int, hash: PasswordHash)] = [:]
     for (index, caller) in callers.enumerated() {
       if let hash = caller.password { hashes[caller.name] = (index, hash) }
@@ -115,7 +114,7 @@ public final class PasswordVerifier: @unchecked Sendable {
       if let caller, isRight { return .right(caller) }
       return .wrong
     } catch {
-      logger.error("caller", metadata: ["error": "password", "detail": "\(error)"])
+      logger.error(.caller, [.error: "password", .detail: "\(error)"])
       return .busy
     }
   }
@@ -129,10 +128,10 @@ public final class PasswordVerifier: @unchecked Sendable {
   }
 
   private func noteWrong(_ user: String, _ peer: String) {
-    var metadata: Logger.Metadata = ["client": "\(peer)", "error": "wrong_password"]
+    var fields: EventLog.Fields = [.client: "\(peer)", .error: "wrong_password"]
     // An unknown user may be a password that was put in the wrong place.
-    if hashes[user] != nil { metadata["caller"] = "\(user)" } else { metadata["error"] = "unknown_user" }
-    logger.warning("caller", metadata: metadata)
+    if hashes[user] != nil { fields[.caller] = "\(user)" } else { fields[.error] = "unknown_user" }
+    logger.warning(.caller, fields)
   }
 }
 
@@ -144,12 +143,7 @@ struct PasswordMetrics: Sendable {
   private let busy: Counter
 
   init(_ registry: MetricsRegistry) {
-    func counter(_ result: String) -> Counter {
-      registry.counter(
-        "m2m_proxy_password_checks_total",
-        help: "Passwords of callers that were looked at (right, wrong), or not for their number (limited, busy).",
-        labels: ["result": result])
-    }
+    func counter(_ result: String) -> Counter { registry.counter(.passwordChecks, [.result: result]) }
     right = counter("right")
     wrong = counter("wrong")
     limited = counter("limited")

@@ -30,7 +30,8 @@ struct Run: ParsableCommand {
     let format: LogFormat = settings.format == .json ? .json : .logfmt
     let output = ServiceOutput()
     let level = Logger.Level(rawValue: settings.level.rawValue) ?? .info
-    let logger = Logger(label: "m2m-proxy") { _ in EventLogHandler(sink: output.log, format: format, level: level) }
+    let logger = EventLog(
+      Logger(label: "m2m-proxy") { _ in EventLogHandler(sink: output.log, format: format, level: level) })
 
     do {
       let proxy = try Proxy(

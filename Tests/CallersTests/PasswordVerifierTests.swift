@@ -19,7 +19,7 @@ struct PasswordVerifierTests {
     }
     verifier = try PasswordVerifier(
       [Caller(name: "without", uid: 1)] + callers, registry: MetricsRegistry(),
-      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+      logger: EventLog(Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))
   }
 
   @Test("compares with the hash of the caller")

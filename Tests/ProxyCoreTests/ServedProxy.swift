@@ -30,7 +30,7 @@ final class ServedProxy: Sendable {
       clients: ClientCensus(limit: configuration.limits.connectionsPerClient), registry: MetricsRegistry())
     let worker = Worker(
       loop: loop, dialer: dialer, generation: generation, shared: shared, accessLog: nil,
-      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+      logger: EventLog(Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))
     self.worker = worker
     port = try running.run {
       let settings = ListenerSettings(

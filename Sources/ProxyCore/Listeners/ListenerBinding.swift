@@ -1,7 +1,7 @@
 internal import Configuration
-internal import Logging
 internal import Reactor
 internal import SystemPackage
+internal import Telemetry
 internal import Upstream
 
 /// Binds every address that proxy.conf lists, for all loops.
@@ -16,7 +16,7 @@ struct ListenerBinding {
   private let workers: [Worker]
 
   init(
-    _ listeners: [ListenerSettings], _ workers: [Worker], _ passed: PassedSockets, logger: Logger
+    _ listeners: [ListenerSettings], _ workers: [Worker], _ passed: PassedSockets, logger: EventLog
   ) throws(StartError) {
     self.workers = workers
     var passed = passed
@@ -35,7 +35,7 @@ struct ListenerBinding {
     try passed.checkAllAreTaken()
   }
 
-  private static func served(_ settings: ListenerSettings, _ logger: Logger) throws(StartError) -> ServedListener {
+  private static func served(_ settings: ListenerSettings, _ logger: EventLog) throws(StartError) -> ServedListener {
     guard let tls = settings.tls else { return ServedListener(settings) }
     let certificate = try ListenerCertificate(tls, listener: "\(settings.address)", logger: logger)
     return ServedListener(settings, certificate: certificate)

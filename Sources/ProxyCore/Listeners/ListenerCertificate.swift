@@ -3,8 +3,8 @@ internal import Cryptography
 internal import Glibc
 internal import Interception
 internal import Locks
-internal import Logging
 internal import Reactor
+internal import Telemetry
 
 /// The certificate of a listener, and what it verifies those of clients by, for all loops: read again when the files have
 /// changed, which is looked for once a second at most, when a connection comes. Where one of them cannot be used, all that was
@@ -36,14 +36,14 @@ final class ListenerCertificate: Sendable {
   }
 
   private let settings: ListenerTLS
-  private let logger: Logger
+  private let logger: EventLog
   private let state: Monitor<State>
 
   private static let interval = Duration.seconds(1)
 
   /// The certificate in the files that `settings` name.
   /// - Throws: why they cannot be used.
-  init(_ settings: ListenerTLS, listener: String, logger: Logger) throws(StartError) {
+  init(_ settings: ListenerTLS, listener: String, logger: EventLog) throws(StartError) {
     self.settings = settings
     self.logger = logger
     let stamps = Self.stamps(of: settings)
@@ -74,23 +74,23 @@ final class ListenerCertificate: Sendable {
         let loaded = try Self.load(settings)
         let earlier = state.lists
         (state.context, state.lists) = (loaded.context, loaded.lists)
-        logger.notice("tls", metadata: ["listener": "\(state.listener)", "certificate": "reloaded"])
+        logger.notice(.tls, [.listener: "\(state.listener)", .certificate: "reloaded"])
         let warnings = earlier.flatMap { loaded.lists?.warnings(replacing: $0) } ?? loaded.lists?.warnings ?? []
         for warning in warnings {
           logger.warning(
-            "tls",
-            metadata: [
-              "listener": "\(state.listener)", "certificate": "reloaded",
-              "error": "the file \(settings.clientCRLFile ?? "") \(warning)",
-              "hint": "put a current list of each authority into client_crl; it is read again when it changes",
+            .tls,
+            [
+              .listener: "\(state.listener)", .certificate: "reloaded",
+              .error: "the file \(settings.clientCRLFile ?? "") \(warning)",
+              .hint: "put a current list of each authority into client_crl; it is read again when it changes",
             ])
         }
       } catch {
         logger.warning(
-          "tls",
-          metadata: [
-            "listener": "\(state.listener)", "certificate": "kept", "error": "\(error.description)",
-            "hint": "what was read before is still in use; the files are read again when they change",
+          .tls,
+          [
+            .listener: "\(state.listener)", .certificate: "kept", .error: "\(error.description)",
+            .hint: "what was read before is still in use; the files are read again when they change",
           ])
       }
       return state.context

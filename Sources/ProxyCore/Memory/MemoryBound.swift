@@ -52,13 +52,9 @@ public struct MemoryBound: Sendable, CustomStringConvertible {
 extension MetricsRegistry {
   /// Shows what is taken of the memory.
   func show(_ account: MemoryAccount) {
-    gauge("m2m_proxy_memory_bytes", help: "Memory that buffers and connections take.") { Double(account.taken) }
-    gauge("m2m_proxy_memory_limit_bytes", help: "Memory that buffers and connections may take; +Inf for no limit.") {
-      account.limit.map(Double.init) ?? .infinity
-    }
-    gauge("m2m_proxy_memory_level", help: "How close that is: 0 plenty of room, 1 near the limit, 2 tight, 3 full.") {
-      Double(account.level.rawValue)
-    }
+    read(.memory) { Double(account.taken) }
+    read(.memoryLimit) { account.limit.map(Double.init) ?? .infinity }
+    read(.memoryLevel) { Double(account.level.rawValue) }
   }
 }
 

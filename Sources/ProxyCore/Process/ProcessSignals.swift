@@ -1,8 +1,8 @@
 internal import CLinux
 internal import Glibc
-internal import Logging
 internal import Reactor
 internal import SystemPackage
+internal import Telemetry
 
 /// What the proxy does when it is sent a signal, on a thread of its own: a signal to stop takes effect whatever the
 /// other loops are doing.
@@ -13,7 +13,7 @@ final class ProcessSignals: @unchecked Sendable {
   static let unused = [SIGUSR1, SIGUSR2, SIGHUP]
 
   private let drain: Drain
-  private let logger: Logger
+  private let logger: EventLog
   private let loop: EventLoop
   private var watch: SignalWatch?
   private let hadTerminal: Bool
@@ -22,7 +22,7 @@ final class ProcessSignals: @unchecked Sendable {
   private var notices: [Int32: NoticeBudget] = [:]
 
   /// Blocks the signals on this thread and those it starts later: make it before any thread is started.
-  init(drain: Drain, logger: Logger) throws(Errno) {
+  init(drain: Drain, logger: EventLog) throws(Errno) {
     self.drain = drain
     self.logger = logger
     loop = try EventLoop()
@@ -53,14 +53,14 @@ final class ProcessSignals: @unchecked Sendable {
 
   private func hangUp() {
     guard !drain.hasBegun else { return }
-    logger.notice("signal", metadata: ["signal": "SIGHUP", "detail": "the terminal has hung up; draining"])
+    logger.notice(.signal, [.signal: "SIGHUP", .detail: "the terminal has hung up; draining"])
     drain.begin()
   }
 
   private func noteUnused(_ signal: Int32) {
     guard notices[signal, default: NoticeBudget(lines: 1, per: .seconds(10))].spend(at: loop.now) else { return }
     let name = [SIGUSR1: "SIGUSR1", SIGUSR2: "SIGUSR2"][signal] ?? "SIGHUP"
-    logger.notice("signal", metadata: ["signal": "\(name)", "detail": "\(name) is not used; ignored"])
+    logger.notice(.signal, [.signal: "\(name)", .detail: "\(name) is not used; ignored"])
   }
 
   // MARK: The terminal

@@ -5,7 +5,6 @@ internal import Callers
 public import Configuration
 internal import FileStore
 public import Interception
-public import Logging
 internal import Reactor
 internal import Synchronization
 internal import SystemPackage
@@ -42,7 +41,7 @@ public final class Proxy {
   ///   loop, and must not wait for anything.
   /// - Throws: what was not available, as a sentence.
   public init(
-    _ configuration: ProxyConfiguration, authority: CertificateAuthority?, logger: Logger,
+    _ configuration: ProxyConfiguration, authority: CertificateAuthority?, logger: EventLog,
     accessLog: (sink: LogSink, format: LogFormat)?, droppedLines: @escaping @Sendable () -> UInt64,
     notice: @escaping @Sendable (String) -> Void
   ) throws(StartError) {
@@ -100,17 +99,9 @@ public final class Proxy {
     for route in generation.routes { route.policy.concurrency?.register(registry, route: route.name) }
     registry.registerProcessMetrics()
     registry.show(memory)
-    registry.gauge("m2m_proxy_clients", help: "Client addresses that have connections.") {
-      Double(shared.clients.clients)
-    }
-    if let leafCertificates {
-      registry.counter(
-        "m2m_proxy_certificates_issued_total", help: "Certificates of intercepted hosts that were made."
-      ) { Double(leafCertificates.issued) }
-    }
-    registry.counter("m2m_proxy_log_lines_dropped_total", help: "Lines of output dropped: not read in time.") {
-      Double(droppedLines())
-    }
+    registry.read(.clients) { Double(shared.clients.clients) }
+    if let leafCertificates { registry.read(.certificatesIssued) { Double(leafCertificates.issued) } }
+    registry.read(.logLinesDropped) { Double(droppedLines()) }
     do throws(StartError) {
       let binding = try ListenerBinding(configuration.listen, workers, passed, logger: logger)
       admin = try Self.makeAdmin(configuration, loops[0], registry, drain)
@@ -170,7 +161,7 @@ public final class Proxy {
   private static func makeTokens(
     _ loop: EventLoop, _ dialer: Dialer, _ ways: TokenConnectionOptions, _ store: (any TokenStore)?,
     _ registry: MetricsRegistry,
-    _ logger: Logger
+    _ logger: EventLog
   ) -> TokenSources {
     let endpoint = TokenHTTPClient(loop: loop, dialer: dialer, ways: ways.options)
     let events = TokenEventLog(logger: logger, registry: registry)

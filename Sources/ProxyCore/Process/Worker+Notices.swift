@@ -1,6 +1,5 @@
 internal import Configuration
 internal import Interception
-internal import Logging
 internal import Reactor
 internal import SystemPackage
 internal import Telemetry
@@ -27,7 +26,7 @@ extension Worker {
     metrics.unrouted.count(error)
     guard notices.refusal.spend(at: loop.now) else { return }
     logger.warning(
-      "refused", metadata: ["client": "\(peer)", "error": "too many connections", "limit": "\(limit.rawValue)"])
+      .refused, [.client: "\(peer)", .error: "too many connections", .limit: "\(limit.rawValue)"])
   }
 
   /// Connections cannot be accepted.
@@ -35,7 +34,7 @@ extension Worker {
     if errno.isShortage { metrics.reached(.descriptors) }
     guard notices.exhaustion.spend(at: loop.now) else { return }
     let hint = errno.isShortage ? "raise the limit of open files (ulimit -n)" : "connections wait in the kernel's queue"
-    logger.warning("accept", metadata: ["error": "\(errno)", "hint": "\(hint)"])
+    logger.warning(.accept, [.error: "\(errno)", .hint: "\(hint)"])
   }
 
   /// A client has agreed on TLS inside a tunnel, and has left without a request: some, Node.js among them, look at the
@@ -43,10 +42,10 @@ extension Worker {
   func noteUnusedTunnel(of peer: String, to target: TunnelTarget) {
     guard notices.unusedTunnel.spend(at: loop.now) else { return }
     logger.notice(
-      "tunnel",
-      metadata: [
-        "client": "\(peer)", "host": "\(target.authority)", "detail": "the client left without a request",
-        "hint":
+      .tunnel,
+      [
+        .client: "\(peer)", .host: "\(target.authority)", .detail: "the client left without a request",
+        .hint:
           "if this goes on, it does not trust the proxy's certificate authority; m2m-proxy ca trust says how it can",
       ])
   }
@@ -56,10 +55,10 @@ extension Worker {
     metrics.unrouted.count(.proxyHeader)
     guard notices.header.spend(at: loop.now) else { return }
     logger.warning(
-      "proxy_protocol",
-      metadata: [
-        "client": "\(peer)", "error": "\(fault)",
-        "hint": "proxy_protocol of the listener names this address: does it send the header, as version 1 or 2?",
+      .proxyProtocol,
+      [
+        .client: "\(peer)", .error: "\(fault)",
+        .hint: "proxy_protocol of the listener names this address: does it send the header, as version 1 or 2?",
       ])
   }
 
@@ -69,10 +68,10 @@ extension Worker {
     metrics.unrouted.count(error)
     guard notices.handshake.spend(at: loop.now) else { return }
     logger.warning(
-      "tls",
-      metadata: [
-        "client": "\(peer)", "listener": "\(listener.address)", "error": "\(error.kind.name)",
-        "detail": "\(error.detail)", "hint": "\(error.hint)",
+      .tls,
+      [
+        .client: "\(peer)", .listener: "\(listener.address)", .error: "\(error.kind.name)",
+        .detail: "\(error.detail)", .hint: "\(error.hint)",
       ])
   }
 }

@@ -4,7 +4,6 @@ internal import Configuration
 internal import Encodings
 internal import HTTPWire
 internal import Interception
-internal import Logging
 internal import Reactor
 internal import Synchronization
 internal import SystemPackage
@@ -47,7 +46,7 @@ final class Worker: @unchecked Sendable {
   /// The certificates of hosts that are being made on another thread for this loop: one at a time, since any of them takes a
   /// core.
   let minting = FairGate(places: 1)
-  let logger: Logger
+  let logger: EventLog
   private(set) var isDraining = false
   /// How many requests were answered, or given up. Written by the loop's thread, read at the end by another.
   let requestsServed = Atomic<UInt64>(0)
@@ -72,7 +71,7 @@ final class Worker: @unchecked Sendable {
 
   init(
     loop: EventLoop, dialer: Dialer, generation: Generation, shared: SharedResources, accessLog: AccessLog?,
-    logger: Logger
+    logger: EventLog
   ) {
     self.loop = loop
     self.generation = generation
@@ -120,7 +119,7 @@ final class Worker: @unchecked Sendable {
         try SocketStream(socket, on: loop), peer: peer, listener: listener, standing: standing, worker: self)
     } catch {
       leave(standing)
-      logger.warning("accept", metadata: ["client": "\(peer)", "error": "\(error)"])
+      logger.warning(.accept, [.client: "\(peer)", .error: "\(error)"])
       return
     }
     metrics.accepted.increment()

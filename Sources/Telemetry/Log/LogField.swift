@@ -1,4 +1,5 @@
-/// The fields of log lines: each name once, in the order in which a line shows them.
+/// The fields of log lines: each name once, in the order in which a line shows them. ``EventKind`` says which lines have
+/// which fields; a line with any other field does not pass the tests.
 public enum LogField: Int, CaseIterable, Sendable {
   case time
   case level
@@ -35,6 +36,59 @@ public enum LogField: Int, CaseIterable, Sendable {
   case error
   case detail
   case hint
+  case certificate
+  case limit
+  case listener
+  case resource
+  case signal
+  case source
+
+  /// What it says, for the tables in `docs/operations.md`.
+  public var meaning: String {
+    switch self {
+    case .time: "when the line was written: UTC, with milliseconds"
+    case .level: "how important it is; absent for `info`"
+    case .event: "what happened"
+    case .route: "the route's name; absent when none matched"
+    case .credentials: "the name of one of `credentials`"
+    case .audience: "the audience of the token, if it has one"
+    case .scopes: "the scopes that were asked for, with spaces between them"
+    case .reason: "why a token was needed: `first`, `renewal`, `unauthorized` or `rotation`"
+    case .result: "`ok` or `failed`"
+    case .secret: "`previous` when `client_secret` was rejected and `client_secret_previous` accepted; absent otherwise"
+    case .lifetime: "how long the token is valid; with `source=store`, what is left of that"
+    case .method: "the request's method"
+    case .host: "the host of the target, or of the Host field when the target has none"
+    case .path: "the path of the target; the query is never logged"
+    case .upgrade: "the protocol that the connection has changed to; absent when it has not"
+    case .status: "what the client got; 0 when it went away before a response began"
+    case .sent: "bytes of the API's response, without head and framing; 0 for the proxy's own responses"
+    case .received: "bytes of the request, without head and framing"
+    case .queued: "how long it waited for its turn, where the route has `concurrency`; absent when it did not"
+    case .token: "how long the request waited for a token; 0 when one was there"
+    case .throttled: "how long it waited because the API asked for that; absent when it did not"
+    case .withoutToken: "why it was forwarded without a token, with `without_token: forward`; absent otherwise"
+    case .connect: "how long it waited for an upstream connection; 0 when one was there"
+    case .firstByte: "from the request's first byte to the first byte of the upstream's response"
+    case .total: "from the request's first byte to the end"
+    case .took: "how long it took to fetch the token"
+    case .fetchedToday: "how many tokens were fetched on this day (UTC)"
+    case .upstream: "the connection: `new`, `reused`, or `pinned`: the one that belongs to this client"
+    case .endpoint: "`token` where the proxy's own `token_endpoint` answered; absent otherwise"
+    case .replayed: "the status after which it was sent again, or several with commas; absent when it was not"
+    case .client: "address and port; `unix:uid=` and the user's number on a Unix socket"
+    case .caller: "which of `callers` sent it; absent if that is not known"
+    case .error: "the kind of failure, the same as in the metrics, or a short text; absent when nothing failed"
+    case .detail: "what happened"
+    case .hint: "how to fix it"
+    case .certificate: "`reloaded`, or `kept` when the changed files cannot be used"
+    case .limit: "the name of the limit that was reached"
+    case .listener: "the address of the listener"
+    case .resource: "the resources that were asked for (RFC 8707), with spaces between them"
+    case .signal: "the name of the signal"
+    case .source: "`store` when the token came from the token store; absent otherwise"
+    }
+  }
 
   private static let names = allCases.map { field in
     // As in proxy.conf and in metrics: words with underscores between them.
@@ -42,7 +96,7 @@ public enum LogField: Int, CaseIterable, Sendable {
   }
 
   /// What it is called in a line.
-  var name: String { Self.names[rawValue] }
+  public var name: String { Self.names[rawValue] }
 
   /// The field of that name.
   init?(named name: String) {
@@ -130,9 +184,10 @@ public final class AccessLog {
   // Lines that were written belong to the sink, even if their loop ends without having flushed them.
   deinit { flush() }
 
-  /// Writes one line: its time (nanoseconds since 1970-01-01T00:00:00Z), `event`, and the fields that `fields` writes.
-  public func write(_ event: StaticString = "request", at time: UInt64, _ fields: (inout LogLine) -> Void) {
-    if line.write(event, at: time, fields) >= Self.batch { flush() }
+  /// Writes one line: its time (nanoseconds since 1970-01-01T00:00:00Z), the event, and the fields that `fields` writes,
+  /// which ``EventKind/request`` declares.
+  public func write(at time: UInt64, _ fields: (inout LogLine) -> Void) {
+    if line.write("request", at: time, fields) >= Self.batch { flush() }
   }
 
   /// Hands the lines that were written to the sink. Never blocks.

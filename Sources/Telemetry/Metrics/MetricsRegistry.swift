@@ -2,58 +2,67 @@ import Locks
 
 /// The metrics of the process, and the text that Prometheus scrapes.
 ///
-/// Everything is registered at start and then used without a look-up. Registering a name with the same labels again
+/// Everything is registered at start and then used without a look-up. Registering a metric with the same labels again
 /// gives another shard of the same series, so that every event loop can have its own; the exposition sums them.
-/// The names, help texts and labels are the program's own: what breaks the rules of Prometheus' data model, or
-/// contradicts an earlier registration, stops the program where it is registered.
 public final class MetricsRegistry: Sendable {
   /// The media type of ``exposition()``.
   public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
+
+  /// The labels of one series, with a value for each label that the metric declares.
+  public typealias Labels = KeyValuePairs<MetricLabel, String>
 
   private let families = Monitor<[String: MetricFamily]>([:])
 
   /// An empty registry.
   public init() {}
 
-  /// A counter; by convention its name ends in `_total`.
-  public func counter(_ name: String, help: String, labels: KeyValuePairs<String, String> = [:]) -> Counter {
+  /// A series of `metric`, which is declared as a counter.
+  public func counter(_ metric: Metric, _ labels: Labels = [:]) -> Counter {
+    counter(metric.declaration, labels)
+  }
+
+  /// A series of `metric`, which is declared as a gauge.
+  public func gauge(_ metric: Metric, _ labels: Labels = [:]) -> Gauge {
+    gauge(metric.declaration, labels)
+  }
+
+  /// A series of `metric`, which is declared as a histogram.
+  public func histogram(_ metric: Metric, _ labels: Labels = [:]) -> Histogram {
+    histogram(metric.declaration, labels)
+  }
+
+  /// A series of `metric`, a counter or a gauge, whose value is read at every exposition, on the thread that exposes.
+  public func read(_ metric: Metric, _ labels: Labels = [:], value: @escaping @Sendable () -> Double) {
+    read(metric.declaration, labels, value: value)
+  }
+
+  func counter(_ declaration: MetricDeclaration, _ labels: Labels = [:]) -> Counter {
+    precondition(declaration.kind == .counter, "\(declaration.name) is not declared as a counter")
     let counter = Counter()
-    add(.counter(counter), .counter, name, help, labels)
+    add(.counter(counter), declaration, labels)
     return counter
   }
 
-  /// A gauge.
-  public func gauge(_ name: String, help: String, labels: KeyValuePairs<String, String> = [:]) -> Gauge {
+  func gauge(_ declaration: MetricDeclaration, _ labels: Labels = [:]) -> Gauge {
+    precondition(declaration.kind == .gauge, "\(declaration.name) is not declared as a gauge")
     let gauge = Gauge()
-    add(.gauge(gauge), .gauge, name, help, labels)
+    add(.gauge(gauge), declaration, labels)
     return gauge
   }
 
-  /// A histogram of durations; by convention its name ends in `_seconds`. The bounds are in seconds, ascending, and
-  /// the same for all series of a name.
-  public func histogram(
-    _ name: String, help: String, labels: KeyValuePairs<String, String> = [:],
-    upperBounds: [Double] = Histogram.requestUpperBounds
-  ) -> Histogram {
+  func histogram(_ declaration: MetricDeclaration, _ labels: Labels = [:]) -> Histogram {
+    guard case .histogram(let upperBounds) = declaration.kind else {
+      preconditionFailure("\(declaration.name) is not declared as a histogram")
+    }
     let histogram = Histogram(upperBounds: upperBounds)
-    add(.histogram(histogram), .histogram(upperBounds: upperBounds), name, help, labels)
+    add(.histogram(histogram), declaration, labels)
     return histogram
   }
 
-  /// A counter whose value is read at every exposition, on the thread that exposes.
-  public func counter(
-    _ name: String, help: String, labels: KeyValuePairs<String, String> = [:],
-    read: @escaping @Sendable () -> Double
-  ) {
-    add(.read(read), .counter, name, help, labels)
-  }
-
-  /// A gauge whose value is read at every exposition, on the thread that exposes.
-  public func gauge(
-    _ name: String, help: String, labels: KeyValuePairs<String, String> = [:],
-    read: @escaping @Sendable () -> Double
-  ) {
-    add(.read(read), .gauge, name, help, labels)
+  func read(_ declaration: MetricDeclaration, _ labels: Labels = [:], value: @escaping @Sendable () -> Double) {
+    precondition(
+      declaration.kind == .counter || declaration.kind == .gauge, "\(declaration.name) is not one number, to be read")
+    add(.read(value), declaration, labels)
   }
 
   /// All metrics in the text format 0.0.4, ordered by name and labels.
@@ -61,33 +70,24 @@ public final class MetricsRegistry: Sendable {
     // Rendered without the lock, so that a figure that is read may itself use the registry.
     let families = families.withLock { Array($0.values) }
     var text = PrometheusText()
-    for family in families.sorted(by: { $0.name < $1.name }) { text.append(family) }
+    for family in families.sorted(by: { $0.declaration.name < $1.declaration.name }) { text.append(family) }
     return text.bytes
   }
 
-  private func add(
-    _ shard: MetricFamily.Shard, _ kind: MetricFamily.Kind, _ name: String, _ help: String,
-    _ labels: KeyValuePairs<String, String>
-  ) {
-    precondition(MetricFamily.isMetricName(name), "\(name) is not a metric name that Prometheus allows")
+  private func add(_ shard: MetricFamily.Shard, _ declaration: MetricDeclaration, _ labels: Labels) {
+    assert(
+      labels.map(\.key.rawValue).sorted() == declaration.labels.map(\.rawValue).sorted(),
+      "\(declaration.name) has the labels \(declaration.labels), and is given \(labels.map(\.key))")
     let identity = MetricFamily.identity(of: labels)
     families.withLock { families in
       // In place: with a family in hand its series would be copied, all of them, whenever one more is registered.
-      families[name, default: MetricFamily(name: name, help: help, kind: kind)]
-        .add(shard, to: identity, kind: kind, help: help)
+      families[declaration.name, default: MetricFamily(declaration)].add(shard, to: identity, declaration)
     }
   }
 }
 
-/// All series of one metric name.
+/// All series of one metric.
 struct MetricFamily: Sendable {
-  /// What a family measures, and what its `# TYPE` line says.
-  enum Kind: Equatable, Sendable {
-    case counter
-    case gauge
-    case histogram(upperBounds: [Double])
-  }
-
   /// One part of a series, as registered by one component.
   enum Shard: Sendable {
     case counter(Counter)
@@ -96,27 +96,24 @@ struct MetricFamily: Sendable {
     case read(@Sendable () -> Double)
   }
 
-  let name: String
-  let help: String
-  let kind: Kind
+  let declaration: MetricDeclaration
   /// The shards of every series, by the series' labels as they are exposed, without braces.
-  var series: [String: [Shard]] = [:]
+  private(set) var series: [String: [Shard]] = [:]
 
-  /// Adds a shard to the series with these labels. Registering a name again requires the same kind and help.
-  mutating func add(_ shard: Shard, to identity: String, kind: Kind, help: String) {
-    precondition(self.kind == kind && self.help == help, "\(name) is registered as something else already")
+  init(_ declaration: MetricDeclaration) {
+    self.declaration = declaration
+  }
+
+  /// Adds a shard to the series with these labels.
+  mutating func add(_ shard: Shard, to identity: String, _ declaration: MetricDeclaration) {
+    precondition(self.declaration == declaration, "\(declaration.name) is declared twice")
     series[identity, default: []].append(shard)
   }
 
   /// The labels as they are exposed, in the order of their names: the identity of a series.
-  static func identity(of labels: KeyValuePairs<String, String>) -> String {
-    var names: Set<String> = []
-    for (name, _) in labels {
-      precondition(isLabelName(name), "\(name) is not a label name that Prometheus allows")
-      precondition(names.insert(name).inserted, "the label \(name) is given twice")
-    }
-    return labels.sorted { $0.key < $1.key }
-      .map { "\($0.key)=\"\(escaped($0.value, quotes: true))\"" }
+  static func identity(of labels: MetricsRegistry.Labels) -> String {
+    labels.sorted { $0.key.rawValue < $1.key.rawValue }
+      .map { "\($0.key.rawValue)=\"\(escaped($0.value, quotes: true))\"" }
       .joined(separator: ",")
   }
 
@@ -132,26 +129,5 @@ struct MetricFamily: Sendable {
       }
     }
     return escaped
-  }
-
-  /// Whether `name` is a metric name of the Prometheus data model.
-  static func isMetricName(_ name: String) -> Bool {
-    isName(name) { $0 == UInt8(ascii: ":") }
-  }
-
-  // `le` belongs to the buckets of histograms, and two leading underscores to Prometheus itself.
-  private static func isLabelName(_ name: String) -> Bool {
-    isName(name) { _ in false } && name != "le" && !name.hasPrefix("__")
-  }
-
-  private static func isName(_ name: String, or isExtra: (UInt8) -> Bool) -> Bool {
-    let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
-    guard let first = name.utf8.first, !digits.contains(first) else { return false }
-    return name.utf8.allSatisfy { byte in
-      switch byte {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "_"): true
-      default: digits.contains(byte) || isExtra(byte)
-      }
-    }
   }
 }

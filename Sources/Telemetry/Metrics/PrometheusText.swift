@@ -4,18 +4,13 @@ struct PrometheusText {
 
   /// Appends the `# HELP` and `# TYPE` lines of `family` and a line for each of its samples.
   mutating func append(_ family: MetricFamily) {
-    let type =
-      switch family.kind {
-      case .counter: "counter"
-      case .gauge: "gauge"
-      case .histogram: "histogram"
-      }
-    line("# HELP \(family.name) \(MetricFamily.escaped(family.help, quotes: false))")
-    line("# TYPE \(family.name) \(type)")
+    let declaration = family.declaration
+    line("# HELP \(declaration.name) \(MetricFamily.escaped(declaration.help, quotes: false))")
+    line("# TYPE \(declaration.name) \(declaration.kind.name)")
     for (labels, shards) in family.series.sorted(by: { $0.key < $1.key }) {
-      switch family.kind {
-      case .histogram(let upperBounds): append(family.name, labels, shards, upperBounds)
-      case .counter, .gauge: sample(family.name, labels, Self.total(of: shards))
+      switch declaration.kind {
+      case .histogram(let upperBounds): append(declaration.name, labels, shards, upperBounds)
+      case .counter, .gauge: sample(declaration.name, labels, Self.total(of: shards))
       }
     }
   }

@@ -9,8 +9,8 @@ import Testing
     try #require(unsafe Glibc.pipe(&ends) == 0)
     let sink = LogSink(descriptor: ends[1])
     let log = AccessLog(sink: sink, format: .logfmt)
-    log.write("first", at: 0) { _ in }
-    log.write("second", at: 0) { $0.field(.status, 204) }
+    log.write(at: 0) { _ in }
+    log.write(at: 0) { $0.field(.status, 204) }
     sink.write(Array("in between\n".utf8).span)
     log.flush()
     log.flush()
@@ -19,8 +19,8 @@ import Testing
     let received = try FileHandle(fileDescriptor: ends[0], closeOnDealloc: true).readToEnd()
     #expect(
       try lines(of: [UInt8](received ?? Data())) == [
-        "in between", "time=1970-01-01T00:00:00.000Z event=first",
-        "time=1970-01-01T00:00:00.000Z event=second status=204",
+        "in between", "time=1970-01-01T00:00:00.000Z event=request",
+        "time=1970-01-01T00:00:00.000Z event=request status=204",
       ])
   }
 

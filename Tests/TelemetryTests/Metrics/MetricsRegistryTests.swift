@@ -1,16 +1,21 @@
 import Foundation
 import Locks
-import Telemetry
 import Testing
+
+@testable import Telemetry
 
 @Suite("Metrics registry") struct MetricsRegistryTests {
   let registry = MetricsRegistry()
 
   var text: String { String(decoding: registry.exposition(), as: UTF8.self) }
 
+  let requests = MetricDeclaration("requests_total", .counter, .requests, labels: [.route], "Requests.")
+  let counted = MetricDeclaration("c_total", .counter, .requests, "c")
+  let level = MetricDeclaration("g", .gauge, .requests, "g")
+
   @Test("shards of one series count for themselves, and are exposed as their sum")
   func shards() {
-    let shards = (0..<2).map { _ in registry.counter("requests_total", help: "Requests.", labels: ["route": "orders"]) }
+    let shards = (0..<2).map { _ in registry.counter(requests, [.route: "orders"]) }
     shards[0].increment()
     shards[1].increment(by: 41)
     #expect(shards.map(\.value) == [1, 41])
@@ -25,10 +30,11 @@ import Testing
 
   @Test("nothing is lost when many threads increment the same and different shards")
   func concurrent() {
-    let shared = registry.counter("c_total", help: "c")
-    let own = (0..<4).map { _ in registry.counter("c_total", help: "c") }
-    let gauge = registry.gauge("g", help: "g")
-    let histogram = registry.histogram("h_seconds", help: "h", upperBounds: [1])
+    let shared = registry.counter(counted)
+    let own = (0..<4).map { _ in registry.counter(counted) }
+    let gauge = registry.gauge(level)
+    let histogram = registry.histogram(
+      MetricDeclaration("h_seconds", .histogram(upperBounds: [1]), .requests, unit: .seconds, "h"))
     DispatchQueue.concurrentPerform(iterations: 4) { index in
       for _ in 0..<10_000 {
         shared.increment()
@@ -46,10 +52,9 @@ import Testing
 
   @Test("a histogram counts an observation in every bucket whose bound is not below it")
   func histogram() {
-    let labels: KeyValuePairs = ["route": "orders"]
-    let shards = (0..<2).map { _ in
-      registry.histogram("took_seconds", help: "Time.", labels: labels, upperBounds: [0.000_5, 0.01, 2])
-    }
+    let took = MetricDeclaration(
+      "took_seconds", .histogram(upperBounds: [0.000_5, 0.01, 2]), .requests, unit: .seconds, labels: [.route], "Time.")
+    let shards = (0..<2).map { _ in registry.histogram(took, [.route: "orders"]) }
     shards[0].observe(nanoseconds: 0)
     shards[0].observe(nanoseconds: 500_000)
     shards[1].observe(nanoseconds: 500_001)
@@ -70,24 +75,25 @@ import Testing
 
   @Test("gauges go below zero, and can be set")
   func gauges() {
-    let first = registry.gauge("open", help: "o")
-    let second = registry.gauge("open", help: "o")
+    let first = registry.gauge(level)
+    let second = registry.gauge(level)
     first.subtract(5)
     second.set(2)
     #expect(first.value == -5)
-    #expect(text.hasSuffix("\nopen -3\n"))
+    #expect(text.hasSuffix("\ng -3\n"))
     first.set(1)
-    #expect(text.hasSuffix("\nopen 3\n"))
+    #expect(text.hasSuffix("\ng 3\n"))
   }
 
   @Test("families and series come in the order of their names, whatever the order of registration")
   func order() {
     let other = MetricsRegistry()
     let series: [(name: String, route: String)] = [("b_total", "2"), ("a_total", "x"), ("b_total", "1")]
-    for (name, route) in series { _ = registry.counter(name, help: "h", labels: ["route": route, "kind": "k"]) }
-    for (name, route) in series.reversed() {
-      _ = other.counter(name, help: "h", labels: ["kind": "k", "route": route])
+    func declaration(_ name: String) -> MetricDeclaration {
+      MetricDeclaration(name, .counter, .requests, labels: [.route, .kind], "h")
     }
+    for (name, route) in series { _ = registry.counter(declaration(name), [.route: route, .kind: "k"]) }
+    for (name, route) in series.reversed() { _ = other.counter(declaration(name), [.kind: "k", .route: route]) }
     #expect(registry.exposition() == other.exposition())
     #expect(
       text.split(separator: "\n").filter { !$0.hasPrefix("#") } == [
@@ -97,12 +103,13 @@ import Testing
 
   @Test("help texts and label values cannot end their line or their quotation marks")
   func escaping() {
-    _ = registry.counter("c_total", help: "a\\b\n\"c\" 1", labels: ["v": "a\\b\"c\nd{},=é"])
+    let hostile = MetricDeclaration("c_total", .counter, .requests, labels: [.route], "a\\b\n\"c\" 1")
+    _ = registry.counter(hostile, [.route: "a\\b\"c\nd{},=é"])
     #expect(
       text == #"""
         # HELP c_total a\\b\n"c" 1
         # TYPE c_total counter
-        c_total{v="a\\b\"c\nd{},=é"} 0
+        c_total{route="a\\b\"c\nd{},=é"} 0
 
         """#)
   }
@@ -114,15 +121,15 @@ import Testing
       (1e300, "1e+300"),
     ])
   func read(_ value: Double, _ written: String) {
-    registry.gauge("g", help: "g") { value }
+    registry.read(level) { value }
     #expect(text.hasSuffix("\ng \(written)\n"))
   }
 
   @Test("a figure that is read is read at every exposition, and may use the registry itself")
   func reentrant() {
     let reads = Monitor(0)
-    registry.counter("c_total", help: "c") { [registry] in
-      registry.gauge("registered", help: "late").set(1)
+    registry.read(counted) { [registry, level] in
+      registry.gauge(level).set(1)
       return Double(
         reads.withLock {
           $0 += 1; return $0
@@ -134,7 +141,7 @@ import Testing
 
   @Test("a counter beyond what a Double can hold is exposed exactly")
   func large() {
-    registry.counter("c_total", help: "c").increment(by: .max)
+    registry.counter(counted).increment(by: .max)
     #expect(text.hasSuffix("\nc_total 18446744073709551615\n"))
   }
 
@@ -157,4 +164,24 @@ import Testing
     #expect(abs(started - Date().timeIntervalSince1970) < 24 * 3600)
     #expect(samples.count == 6)
   }
+
+  @Test("a metric that is used as another kind ends the program")
+  func otherKind() async {
+    await #expect(processExitsWith: .failure) { _ = MetricsRegistry().counter(.connections) }
+    await #expect(processExitsWith: .failure) { _ = MetricsRegistry().gauge(.connectionsAccepted) }
+    await #expect(processExitsWith: .failure) { _ = MetricsRegistry().histogram(.connections) }
+    await #expect(processExitsWith: .failure) { MetricsRegistry().read(.tokenWait, [.route: "r"]) { 0 } }
+    await #expect(processExitsWith: .success) { _ = MetricsRegistry().gauge(.connections) }
+  }
+
+  #if DEBUG
+    @Test("labels that the metric does not declare, or not all that it does, end the program in debug builds")
+    func undeclaredLabels() async {
+      await #expect(processExitsWith: .failure) { _ = MetricsRegistry().counter(.requests, [.route: "r"]) }
+      await #expect(processExitsWith: .failure) { _ = MetricsRegistry().gauge(.connections, [.route: "r"]) }
+      await #expect(processExitsWith: .failure) {
+        _ = MetricsRegistry().gauge(.tunnels, [.route: "r", .route: "s"])
+      }
+    }
+  #endif
 }

@@ -1,5 +1,6 @@
-import Telemetry
 import Testing
+
+@testable import Telemetry
 
 @Suite(
   "Prometheus text, read by prometheus_client",
@@ -11,11 +12,14 @@ struct PrometheusTextTests {
   func readBack() throws {
     let hostile = "a\\b\\n\"c\"\nd{x=\"y\"} 1 # é\u{2028}"
     let registry = MetricsRegistry()
-    registry.counter("requests_total", help: "Re\\quests\nof all.", labels: ["route": hostile, "kind": ""])
-      .increment(by: 7)
-    registry.gauge("open_connections", help: "Open.").set(-3)
+    let requests = MetricDeclaration(
+      "requests_total", .counter, .requests, labels: [.route, .kind], "Re\\quests\nof all.")
+    registry.counter(requests, [.route: hostile, .kind: ""]).increment(by: 7)
+    registry.gauge(MetricDeclaration("open_connections", .gauge, .connections, "Open.")).set(-3)
     let histogram = registry.histogram(
-      "took_seconds", help: "Time.", labels: ["route": hostile], upperBounds: [0.001, 1])
+      MetricDeclaration(
+        "took_seconds", .histogram(upperBounds: [0.001, 1]), .requests, unit: .seconds, labels: [.route], "Time."),
+      [.route: hostile])
     histogram.observe(nanoseconds: 1_500_000)
     histogram.observe(nanoseconds: 3_000_000_000)
 
@@ -45,8 +49,8 @@ struct PrometheusTextTests {
   func process() throws {
     let registry = MetricsRegistry()
     registry.registerProcessMetrics()
-    registry.gauge("unknown", help: "u") { .nan }
-    _ = registry.histogram("took_seconds", help: "Time.")
+    registry.read(MetricDeclaration("unknown", .gauge, .process, "u")) { .nan }
+    _ = registry.histogram(.requestDuration, [.route: "orders"])
     let samples = try PrometheusClient.samples(of: registry.exposition())
     #expect(samples.count { $0.name.hasPrefix("process_") } == 6)
     #expect(samples.first { $0.name == "unknown" }?.value == "nan")

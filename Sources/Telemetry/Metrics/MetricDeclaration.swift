@@ -1,0 +1,96 @@
+/// What a metric is: its name, kind, unit and labels, and what it says. ``Metric`` has the declarations of all metrics; the
+/// registry and `docs/metrics.md` are made from them.
+public struct MetricDeclaration: Equatable, Sendable {
+  /// How the values of a metric behave.
+  public enum Kind: Equatable, Sendable {
+    /// It only grows.
+    case counter
+    /// It goes up and down.
+    case gauge
+    /// Durations in buckets, whose upper bounds are in seconds, ascending.
+    case histogram(upperBounds: [Double])
+
+    /// What the `# TYPE` line says.
+    public var name: String {
+      switch self {
+      case .counter: "counter"
+      case .gauge: "gauge"
+      case .histogram: "histogram"
+      }
+    }
+  }
+
+  /// What is counted, where that is not a number of things. The name of the metric contains it.
+  public enum Unit: String, CaseIterable, Sendable {
+    case bytes
+    case seconds
+  }
+
+  /// The parts of `docs/metrics.md`.
+  public enum Area: String, CaseIterable, Sendable {
+    case requests = "Requests"
+    case waiting = "Requests that wait"
+    case callers = "Callers"
+    case connections = "Client connections and tunnels"
+    case upstreams = "Upstream connections"
+    case tokens = "Tokens"
+    case limits = "Memory and limits"
+    case process = "The process"
+  }
+
+  /// The name, with the unit, and `_total` at the end of a counter's.
+  public let name: String
+  /// How its values behave.
+  public let kind: Kind
+  /// The unit of its values, if they have one.
+  public let unit: Unit?
+  /// The labels of every series.
+  public let labels: [MetricLabel]
+  /// What it says, in one sentence.
+  public let help: String
+  /// Where `docs/metrics.md` shows it.
+  public let area: Area
+
+  init(
+    _ name: String, _ kind: Kind, _ area: Area, unit: Unit? = nil, labels: [MetricLabel] = [], _ help: String
+  ) {
+    self.name = name
+    self.kind = kind
+    self.unit = unit
+    self.labels = labels
+    self.help = help
+    self.area = area
+  }
+}
+
+/// The labels that metrics can have.
+public enum MetricLabel: String, CaseIterable, Sendable {
+  case route
+  case status
+  case hop
+  case kind
+  case caller
+  case cause
+  case upstream
+  case limit
+  case credentials
+  case period
+  case result
+
+  /// What its values are.
+  public var meaning: String {
+    switch self {
+    case .route: "the name of the route; empty for what belongs to no route"
+    case .status: "`1xx`, `2xx`, `3xx`, `4xx` or `5xx`"
+    case .hop: "where it failed: `client`, `policy`, `token`, `upstream` or `internal`"
+    case .kind: "the kind of error or problem, the same as `error` in the log"
+    case .caller: "the name of one of `callers`"
+    case .cause: "the status of the response after which the request was sent again"
+    case .upstream: "scheme, host and port; `*` for all hosts of routes that forward to the requested host"
+    case .limit: "the name of the limit in proxy.conf; `descriptors` for the system's limit of open files"
+    case .credentials: "the name of one of `credentials`"
+    case .period: "`hour`, `day` or `month`"
+    case .result: "for token fetches `ok` or the kind of error; for passwords see [Callers](#callers)"
+    }
+  }
+}
