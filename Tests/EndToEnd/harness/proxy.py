@@ -10,6 +10,7 @@ from pathlib import Path
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
+from . import documented
 from .client import RawClient
 from .output import Output
 from .transcript import Transcript
@@ -121,21 +122,25 @@ class Proxy:
         return code
 
     def stop(self) -> None:
-        """Ends it as a service manager does, and checks that it left in peace."""
+        """Ends it as a service manager does, and checks that it left in peace, and that the documents describe what it exposed
+        and logged."""
         if self._stopped or self.process is None:
             return
         for client in self._clients:
             client.close()
+        exposition = None
         try:
             if self.process.poll() is None:
                 if self.admin:
-                    self._transcript.add("metrics", self.metrics())
+                    exposition = self.metrics()
+                    self._transcript.add("metrics", exposition)
                 self.signal(signal.SIGTERM)
             code = self.wait()
         except BaseException:
             self.kill()
             raise
         assert code == 0, f"exit code {code}:\n{self.output}"
+        documented.check(exposition, self.log.text)
 
     def kill(self) -> None:
         self.process.kill()

@@ -1,0 +1,210 @@
+"""docs/metrics.md and docs/operations.md list every metric, event and log field, and nothing that does not exist.
+
+The harness checks that whatever a proxy exposes and logs is listed. Here proxies are brought to expose and log all that is."""
+
+import signal
+import socket
+import ssl
+import threading
+from urllib.parse import urlencode
+
+import pytest
+
+from harness import documented
+from harness.callers import basic, with_password
+from harness.client import get, post
+from harness.intercepting import TunnelClient
+from harness.waiting import poll
+
+WEBSOCKET = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+             "Sec-WebSocket-Version: 13"]
+URL = "http://api.internal/"
+
+
+class Seen:
+    """What the proxies of a test have exposed and logged."""
+
+    def __init__(self):
+        self.metrics: set[str] = set()
+        self.fields: dict[str, set[str]] = {}
+
+    def add(self, proxy) -> None:
+        self.metrics |= documented.exposed(proxy.metrics()).keys()
+        for event, fields in documented.logged(proxy.log.text):
+            self.fields.setdefault(event, set()).update(fields)
+
+
+def see_refusals(start_proxy, origin, seen: Seen) -> None:
+    """One connection a client, a load balancer without a header, and a signal."""
+    proxy = start_proxy({"forward_to": origin.url}, limits={"connections_per_client": 1})
+    client = proxy.connect()
+    assert client.exchange(get(URL)).status == 200
+    assert client.exchange(get("http://nowhere.internal/")).status == 403
+    proxy.connect()
+    proxy.log.wait_for("event=refused")
+    proxy.signal(signal.SIGUSR1)
+    proxy.log.wait_for("event=signal")
+    seen.add(proxy)
+    proxy = start_proxy({"forward_to": origin.url},
+                        listen=[{"address": "127.0.0.1:0", "proxy_protocol": ["127.0.0.0/8"]}])
+    proxy.connect().send(b"\x16\x03\x01\x02\0\x01")
+    proxy.log.wait_for("event=proxy_protocol")
+    seen.add(proxy)
+
+
+def see_turns(start_proxy, origin, seen: Seen) -> None:
+    """A request that waits for its turn, and one that the API throttles."""
+    gate = threading.Event()
+    throttled = []
+
+    def script(connection):
+        while not connection.at_end():
+            target = connection.request().target
+            if target == b"/hold":
+                connection.hold(gate)
+            if target == b"/throttled" and not throttled:
+                throttled.append(True)
+                connection.answer(b"slower!", "429 Too Many Requests", "Retry-After: 1")
+            else:
+                connection.answer()
+
+    origin.otherwise = script
+    proxy = start_proxy({"forward_to": origin.url, "concurrency": 1, "throttled": {"wait": "5s", "attempts": 1}})
+    first = proxy.connect().send(get(f"{URL}hold"))
+    poll(lambda: proxy.sample("m2m_proxy_concurrency_in_flight") == 1, "a request under way")
+    second = proxy.connect().send(get(URL))
+    poll(lambda: proxy.sample("m2m_proxy_concurrency_waiting") == 1, "a request that waits for its turn")
+    gate.set()
+    assert [client.answer().status for client in (first, second)] == [200, 200]
+    assert proxy.connect().exchange(get(f"{URL}throttled")).status == 200
+    proxy.requests_logged(3)
+    seen.add(proxy)
+
+
+def see_callers(start_proxy, origin, seen: Seen, transcript) -> None:
+    password = transcript.keep_secret("billing-päss:word-1")
+    proxy = start_proxy({"forward_to": origin.url, "callers": ["billing"]}, callers={"billing": with_password(password)})
+    assert proxy.connect().exchange(get(URL, basic("billing", password))).status == 200
+    assert proxy.connect().exchange(get(URL, basic("billing", "wrong"))).status == 407
+    proxy.log.wait_for("event=caller")
+    proxy.requests_logged(2)
+    seen.add(proxy)
+
+
+def see_upgrades(start_proxy, origin, seen: Seen) -> None:
+    def switch(connection):
+        connection.switch("websocket", "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+        connection.expect_close()
+
+    origin.otherwise = switch
+    proxy = start_proxy({"forward_to": origin.url})
+    client = proxy.connect().send(get(URL, *WEBSOCKET))
+    client.switched()
+    client.close()
+    proxy.requests_logged(1)
+    seen.add(proxy)
+
+
+def see_local_tokens(start_proxy, origin, seen: Seen) -> None:
+    origin.otherwise = lambda connection: (connection.request(), connection.answer(), connection.expect_close())
+    proxy = start_proxy({"forward_to": origin.url, "token_endpoint": ["/api/oauth2/token"]})
+    form = urlencode({"grant_type": "client_credentials", "client_id": "app", "client_secret": "of-the-application"})
+    request = post("/api/oauth2/token", form.encode(), "Content-Type: application/x-www-form-urlencoded", host="127.0.0.1")
+    assert proxy.connect().exchange(request).status == 200
+    proxy.requests_logged(1)
+    seen.add(proxy)
+
+
+def see_interception(start_proxy, origin, seen: Seen, interception) -> None:
+    """An application that closes its tunnel without a request."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    proxy = start_proxy({"forward_to": origin.url, "tunnel": "intercept"}, interception=interception.settings)
+    with TunnelClient(proxy.address, "api.internal:443") as client:
+        client.start_tls(context, "api.internal")
+    proxy.log.wait_for("event=tunnel")
+    seen.add(proxy)
+
+
+def see_listeners(start_proxy, origin, seen: Seen, authority, tmp_path) -> None:
+    """A client that speaks plain HTTP to a TLS listener, whose files are then replaced."""
+    certificate = authority.issue("documented", "localhost")
+    files = {"certificate": tmp_path / "listener.pem", "key": tmp_path / "listener.key"}
+    for name, path in files.items():
+        path.touch(mode=0o600)
+        path.write_bytes(getattr(certificate, name).read_bytes())
+    listen = [{"address": "127.0.0.1:0", "tls": {name: str(path) for name, path in files.items()}}]
+    proxy = start_proxy({"forward_to": origin.url}, listen=listen)
+    assert proxy.connect().exchange(get("/api/x")).status == 400
+    proxy.log.wait_for("event=tls")
+    files["certificate"].write_text("no certificate")
+
+    def kept() -> bool:
+        with socket.create_connection(proxy.address) as plain:
+            try:
+                ssl.create_default_context(cafile=str(authority.file)).wrap_socket(plain, server_hostname="localhost").close()
+            except ssl.SSLError as failure:
+                pytest.fail(f"the old certificate is not used: {failure}")
+        return "certificate=kept" in proxy.log.text
+
+    poll(kept, "a warning about the certificate")
+    seen.add(proxy)
+
+
+def see_tokens(start_proxy, origin, seen: Seen, authlib, tmp_path) -> None:
+    """A token with everything, by the previous secret, which spends the budget; one from the store; a damaged store; none."""
+    secrets = {}
+    for name, value in [("current", authlib.transcript.keep_secret("not-known-to-the-server")),
+                        ("previous", authlib.client.secret)]:
+        secrets[name] = tmp_path / name
+        secrets[name].write_text(value)
+        secrets[name].chmod(0o400)
+    credential = authlib.credential(
+        client_secret={"file": str(secrets["current"])}, client_secret_previous={"file": str(secrets["previous"])},
+        budget={"tokens": 1, "per": "month"})
+    directory = tmp_path / "tokens"
+    settings = {"credentials": {"kinde": credential}, "token_store": {"directory": str(directory)}}
+    route = {"forward_to": origin.url, "scopes": ["read:orders"], "resource": "https://api.example/"}
+
+    def served(**more):
+        proxy = start_proxy(route | more, **settings)
+        assert proxy.connect().exchange(get(URL)).status == 200
+        proxy.log.wait_for(r"event=token\b")
+        proxy.requests_logged(1)
+        return proxy
+
+    first = served()
+    first.log.wait_for("event=secret")
+    first.log.wait_for("event=token_budget")
+    path = poll(lambda: next(iter(directory.glob("*.token")), None), "a token in the store")
+    seen.add(first)
+    first.stop()
+    second = served()
+    second.log.wait_for("source=store")
+    seen.add(second)
+    second.stop()
+    path.write_bytes(b"")
+    authlib.answer(500, "broken")
+    third = served(without_token="forward")
+    third.log.wait_for("event=token_store")
+    seen.add(third)
+
+
+def test_every_listed_metric_event_and_field_exists(
+        start_proxy, origin, authlib, transcript, authority, interception, tmp_path):
+    seen = Seen()
+    usual = origin.otherwise
+    see_refusals(start_proxy, origin, seen)
+    see_turns(start_proxy, origin, seen)
+    see_upgrades(start_proxy, origin, seen)
+    see_local_tokens(start_proxy, origin, seen)
+    origin.otherwise = usual
+    see_callers(start_proxy, origin, seen, transcript)
+    see_interception(start_proxy, origin, seen, interception)
+    see_listeners(start_proxy, origin, seen, authority, tmp_path)
+    see_tokens(start_proxy, origin, seen, authlib, tmp_path)
+    assert documented.metrics().keys() - seen.metrics == set()
+    missing = {event: fields - seen.fields.get(event, set()) for event, fields in documented.events().items()}
+    # Two things are not brought about here: a shortage of descriptors, and of memory for checking a password.
+    assert {event: fields for event, fields in missing.items() if fields} == {
+        "accept": {"client", "error", "hint"}, "caller": {"detail"}}
