@@ -73,7 +73,7 @@ final class TokenEventLog: Sendable {
       : "Tokens are still fetched; when_spent: stop would prevent that."
     let fields: EventLog.Fields = [
       .credentials: "\(credentials)", .detail: "\(detail)", .hint: "\(consequence)",
-      .error: alarm.isSpent ? ErrorKind.Token.budgetSpent.rawValue : "token_budget_nearly_spent",
+      .error: alarm.isSpent ? "\(ErrorKind.Token.budgetSpent.rawValue)" : "token_budget_nearly_spent",
     ]
     logger.warning(.tokenBudget, fields)
   }
