@@ -1,0 +1,50 @@
+import Configuration
+import Foundation
+import GeneratedDocuments
+import Testing
+
+@Suite("Documents that the declarations of settings make") struct GeneratedDocumentsTests {
+  // A file of a secret or a route's own timeouts say nothing that a table would show better than a sentence.
+  private static let withoutTable: Set = ["file", "route_timeouts", "certificate"]
+
+  @Test("the tables of docs/configuration.md")
+  func tables() throws {
+    let document = GeneratedDocument("docs/configuration.md")
+    for group in TopSettings.group.all where !Self.withoutTable.contains(group.name) {
+      let rows = group.settings.map { setting in
+        let restart = setting.change == .restart ? "; a change takes a restart" : ""
+        return [
+          "`\(group.prefix)\(setting.name)`", setting.type.documented, setting.documentedDefault, setting.summary + restart,
+        ]
+      }
+      try document.checkPart("settings of \(group.name)", is: MarkdownTable(["Setting", "Type", "Default", ""], rows).text)
+    }
+  }
+
+  @Test("the JSON Schema")
+  func schema() throws {
+    try GeneratedDocument("docs/proxy.schema.json").check(is: "\(TopSettings.schema)\n")
+  }
+
+  @Test("a summary fits into a cell, and is one sentence without a full stop")
+  func summaries() {
+    for group in TopSettings.group.all {
+      for setting in group.settings {
+        let cells = [setting.summary, setting.documentedDefault, setting.type.documented]
+        for cell in cells { #expect(cell.count <= MarkdownTable.longestCell, "\(group.name).\(setting.name): \(cell)") }
+        #expect(!setting.summary.isEmpty && !setting.summary.hasSuffix("."), "\(group.name).\(setting.name)")
+      }
+    }
+  }
+
+  @Test("no cell of a table in docs/configuration.md is longer than a line of the page")
+  func cells() throws {
+    let text = try String(
+      contentsOf: GeneratedDocument.root.appendingPathComponent("docs/configuration.md"), encoding: .utf8)
+    for line in text.split(separator: "\n") where line.hasPrefix("|") {
+      for cell in line.split(separator: "|") {
+        #expect(cell.count <= MarkdownTable.longestCell + 2, "docs/configuration.md: \(cell)")
+      }
+    }
+  }
+}
