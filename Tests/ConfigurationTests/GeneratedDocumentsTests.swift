@@ -14,10 +14,12 @@ import Testing
       let rows = group.settings.map { setting in
         let restart = setting.change == .restart ? "; a change takes a restart" : ""
         return [
-          "`\(group.prefix)\(setting.name)`", setting.type.documented, setting.documentedDefault, setting.summary + restart,
+          "`\(group.prefix)\(setting.name)`", setting.type.documented, setting.documentedDefault,
+          setting.summary + restart,
         ]
       }
-      try document.checkPart("settings of \(group.name)", is: MarkdownTable(["Setting", "Type", "Default", ""], rows).text)
+      try document.checkPart(
+        "settings of \(group.name)", is: MarkdownTable(["Setting", "Type", "Default", ""], rows).text)
     }
   }
 

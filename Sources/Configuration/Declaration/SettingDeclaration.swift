@@ -44,6 +44,15 @@ public struct SettingDeclaration: Sendable {
     self.change = change
   }
 
+  /// What it is for and its default, in Markdown without links, for the schema.
+  var description: String {
+    let text = summary.replacing(#/; see \[.*?\]\(.*?\)/#, with: "").replacing(#/\[(.*?)\]\(.*?\)/#) { $0.1 }
+    return switch fallback {
+    case .required, .none: text
+    case .value, .described: "\(text) (default: \(documentedDefault))"
+    }
+  }
+
   /// The default as the reference shows it, in Markdown.
   public var documentedDefault: String {
     switch fallback {
@@ -101,15 +110,34 @@ public struct SettingGroup: Sendable {
   public let summary: String
   /// The settings, in the order of the reference.
   public let settings: [SettingDeclaration]
+  /// Which of the settings have to be there, beside those that are required in any case.
+  public let need: Need
+  /// How the reference writes it where it is the value of a setting, in Markdown.
+  public let form: String
 
   let names: [String]
   let known: Set<String>
 
-  init(_ name: String, prefix: String = "", _ summary: String, _ settings: [SettingDeclaration]) {
+  /// Which of some settings have to be there.
+  public enum Need: Sendable {
+    /// None.
+    case nothing
+    /// One of these, or several.
+    case anyOf([SettingDeclaration])
+    /// One of these, and no more.
+    case oneOf([SettingDeclaration])
+  }
+
+  init(
+    _ name: String, prefix: String = "", form: String = "section", _ summary: String, _ settings: [SettingDeclaration],
+    need: Need = .nothing
+  ) {
     self.name = name
     self.prefix = prefix
+    self.form = form
     self.summary = summary
     self.settings = settings
+    self.need = need
     names = settings.map(\.name)
     known = Set(names)
     assert(known.count == names.count, "a setting is declared twice")
@@ -138,7 +166,7 @@ extension SettingGroup {
   private func definition() -> [(name: String, value: JSONValue)] {
     let properties = settings.map { setting in
       var schema = setting.type.schema()
-      let description = ("description", JSONValue.string(setting.summary))
+      let description = ("description", JSONValue.string(setting.description))
       // A reference beside a description is two schemas of which both hold.
       if case .object(let members) = schema { schema = .object([description] + members) }
       return (name: setting.name, value: schema)
@@ -148,8 +176,17 @@ extension SettingGroup {
     }
     var members: [(name: String, value: JSONValue)] = [("description", .string(summary)), ("type", "object")]
     if !required.isEmpty { members.append(("required", .array(required))) }
+    switch need {
+    case .nothing: break
+    case .anyOf(let settings): members.append(("anyOf", Self.presence(of: settings)))
+    case .oneOf(let settings): members.append(("oneOf", Self.presence(of: settings)))
+    }
     members += [("properties", .object(properties)), ("additionalProperties", .truth(false))]
     return members
+  }
+
+  private static func presence(of settings: [SettingDeclaration]) -> JSONValue {
+    .array(settings.map { .object([("required", .array([.string($0.name)]))]) })
   }
 
   /// The JSON Schema of a file with these settings at the top level.

@@ -30,8 +30,8 @@ public indirect enum SettingType: Sendable {
   case anyList(SettingType)
   /// A mapping with these settings.
   case section(SettingGroup)
-  /// A mapping from names of the user's choice to sections.
-  case sections(SettingGroup)
+  /// A mapping from names of the user's choice, but for these, to sections.
+  case sections(SettingGroup, except: [String])
   /// A mapping from names of the user's choice to values.
   case values(SettingType)
   /// Any of these.
@@ -56,7 +56,7 @@ public indirect enum SettingType: Sendable {
     case .text(let kind, _): kind
     case .list(let type): "\(type.documented), or a list"
     case .listOnly(let type), .anyList(let type): "a list: \(type.documented)"
-    case .section: "section"
+    case .section(let group): group.form
     case .sections: "sections by name"
     case .values: "mapping"
     case .either(let types): types.map(\.documented).joined(separator: ", or ")
@@ -66,7 +66,7 @@ public indirect enum SettingType: Sendable {
   /// The sections that can be written there.
   var groups: [SettingGroup] {
     switch self {
-    case .section(let group), .sections(let group): [group]
+    case .section(let group), .sections(let group, _): [group]
     case .list(let type), .listOnly(let type), .anyList(let type), .values(let type): type.groups
     case .either(let types): types.flatMap(\.groups)
     default: []
@@ -75,6 +75,9 @@ public indirect enum SettingType: Sendable {
 }
 
 extension SettingType {
+  // No sign, and no zero in front.
+  private static let digits = "(0|[1-9][0-9]*)"
+
   // A value may be, or contain, an environment variable anywhere.
   private static let variable = JSONValue.object([("type", "string"), ("pattern", #"\$\{"#)])
 
@@ -82,15 +85,44 @@ extension SettingType {
   func schema() -> JSONValue {
     switch self {
     case .section(let group): group.reference
-    case .sections(let group):
-      .object([("type", "object"), ("additionalProperties", group.reference)])
+    case .sections(let group, let reserved):
+      .object([
+        ("type", "object"), ("propertyNames", Self.names(except: reserved)), ("additionalProperties", group.reference),
+      ])
     case .values(let type): .object([("type", "object"), ("additionalProperties", type.schema())])
-    case .listOnly(let type): .object([("type", "array"), ("minItems", 1), ("items", type.schema())])
-    case .anyList(let type): .object([("type", "array"), ("items", type.schema())])
-    case .list(let type): .anyOf([type.schema(), SettingType.listOnly(type).schema()])
-    case .either(let types): .anyOf(types.flatMap { $0.schema().alternatives })
-    default: .anyOf(scalar + [Self.variable])
+    case .listOnly(let type): .object([("minItems", 1)] + Self.list(of: type))
+    case .anyList(let type): .object(Self.list(of: type))
+    default:
+      .anyOf(forms.flatMap { $0.isScalar ? $0.scalar : [$0.schema()] } + (needsVariable ? [Self.variable] : []))
     }
+  }
+
+  // What can be written there, without a choice in any of it.
+  private var forms: [SettingType] {
+    switch self {
+    case .either(let types): types.flatMap(\.forms)
+    case .list(let type): type.forms + [.listOnly(type)]
+    default: [self]
+    }
+  }
+
+  private var isScalar: Bool { !scalar.isEmpty }
+
+  // Whether an environment variable can be there, and nothing else says so.
+  private var needsVariable: Bool {
+    let scalars = forms.filter(\.isScalar)
+    return !scalars.isEmpty && !scalars.contains { if case .text(_, nil) = $0 { true } else { false } }
+  }
+
+  private static func list(of type: SettingType) -> [(name: String, value: JSONValue)] {
+    [("type", "array"), ("uniqueItems", .truth(true)), ("items", type.schema())]
+  }
+
+  private static func names(except reserved: [String]) -> JSONValue {
+    .object([
+      ("pattern", .string("^[A-Za-z0-9._-]{1,64}$")),
+      ("not", .object([("enum", .array(reserved.map(JSONValue.string)))])),
+    ])
   }
 
   private var scalar: [JSONValue] {
@@ -99,16 +131,16 @@ extension SettingType {
     case .choice(let words): [.object([("enum", .array(words.map(JSONValue.string)))])]
     case .truth: [.object([("enum", .array([.truth(true), .truth(false), "true", "false"]))])]
     case .onOff: [.object([("enum", .array(["on", "off", .truth(true), .truth(false)]))])]
-    case .number(let range): Self.wholeNumbers(range) + [.matching("[0-9]+")]
-    case .size(let range): Self.wholeNumbers(range) + [.matching("[0-9]+(KB|MB|GB)?")]
-    case .rate(let range): Self.wholeNumbers(range) + [.matching("[0-9]+(KB|MB)?")]
-    case .duration: [.matching("[0-9]+(ms|s|m|h)")]
+    case .number(let range): Self.wholeNumbers(range) + [.matching(Self.digits)]
+    case .size(let range): Self.wholeNumbers(range) + [.matching("\(Self.digits)(KB|MB|GB)?")]
+    case .rate(let range): Self.wholeNumbers(range) + [.matching("\(Self.digits)(KB|MB)?")]
+    case .duration: [.matching("[1-9][0-9]*(ms|s|m|h)")]
     case .share: [.matching("[1-9][0-9]?%")]
     case .text(_, let pattern?):
       // What looks like a number is one to YAML.
       ["660", "7"].contains { $0.wholeMatches(pattern) }
         ? [.matching(pattern), .object([("type", "integer")])] : [.matching(pattern)]
-    case .text: [.object([("type", .array(["string", "number"]))])]
+    case .text: [.object([("type", .array(["string", "number"])), ("minLength", 1)])]
     case .list, .listOnly, .anyList, .section, .sections, .values, .either: []
     }
   }
@@ -146,13 +178,5 @@ public indirect enum JSONValue: Sendable, ExpressibleByStringLiteral, Expressibl
   /// What one of `schemas` accepts.
   static func anyOf(_ schemas: [JSONValue]) -> JSONValue {
     schemas.count == 1 ? schemas[0] : .object([("anyOf", .array(schemas))])
-  }
-
-  /// The schemas of which one has to accept a value.
-  var alternatives: [JSONValue] {
-    guard case .object(let members) = self, members.count == 1, members[0].name == "anyOf",
-      case .array(let schemas) = members[0].value
-    else { return [self] }
-    return schemas
   }
 }

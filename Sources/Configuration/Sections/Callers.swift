@@ -47,7 +47,7 @@ extension CallerRule {
 /// The section `callers` as routes and listeners refer to it.
 struct CallersTable {
   /// Words that can be in the place of a caller's name but mean something else.
-  static let reserved: Set = ["default", "none", "required"]
+  static let reserved = ["default", "none", "required"]
 
   /// Every name that is defined, whether or not the rest of it is right.
   private(set) var names: [String] = []
@@ -60,14 +60,15 @@ struct CallersTable {
 
   /// What a mapping in `callers` may have.
   static let group = SettingGroup(
-    "caller", "An application that is known by any one of these.",
-    [password, certificate.declaration, uid.declaration])
+    "caller", "An application that the proxy knows by name; any one of these settings identifies it.",
+    [password, certificate.declaration, uid.declaration],
+    need: .anyOf([password, certificate.declaration, uid.declaration]))
 
   private static let password = SettingDeclaration(
-    "password", SecretForm.type, "a hash of the password, as `m2m-proxy hash-password` prints it")
+    "password", SecretForm.type, "the hash of its password, as `m2m-proxy hash-password` prints it")
   private static let certificate = Declared(
-    "certificate", .certificateName, "what the certificate says that the client has shown on a TLS listener")
-  private static let uid = Declared("uid", .uid, "the user of the process that has connected to a Unix socket")
+    "certificate", .certificateName, "the name in the certificate that the client shows on a TLS listener")
+  private static let uid = Declared("uid", .uid, "the user of the process that connects to a Unix socket")
 
   /// Reads the section `callers` of the file.
   static func read(_ top: Section) -> CallersTable {

@@ -284,7 +284,7 @@ public struct CredentialsBudget: Sendable, Hashable {
 extension CredentialsBudget {
   /// The section `budget` of credentials.
   static let group = SettingGroup(
-    "budget", "How many tokens there may be.", [limit.declaration, per.declaration, atTheEnd.declaration])
+    "budget", "How many tokens may be issued.", [limit.declaration, per.declaration, atTheEnd.declaration])
 
   private static let limit = Declared(
     "tokens", .count(1...1_000_000_000), default: .required, "how many tokens the token endpoint may issue")
@@ -292,7 +292,7 @@ extension CredentialsBudget {
     "per", Format<Period>.choice(), default: .required, "the period, of the calendar in UTC")
   private static let atTheEnd = Declared(
     "when_spent", Format<WhenSpent>.choice(), default: .value("warn"),
-    "`stop`: no more are fetched until the next period")
+    "`warn` in the log, or `stop` fetching tokens until the next period")
 
   /// Reads the section `budget` of credentials; nil after a problem was noted.
   static func read(_ section: Section) -> CredentialsBudget? {

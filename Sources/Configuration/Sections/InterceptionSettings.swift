@@ -35,13 +35,13 @@ extension InterceptionSettings {
 
   private static let certificate = Declared(
     "ca_certificate", .line("the path of a PEM file", .text("path")), default: .value(defaultCertificateFile),
-    "PEM; `m2m-proxy ca init` makes it; other users must not be able to write it")
+    "PEM: the certificate of the authority; `m2m-proxy ca init` makes it")
   private static let key = Declared(
     "ca_key", .line("the path of a PEM file", .text("path")), default: .value(defaultKeyFile),
-    "PEM, not encrypted: P-256, P-384, or RSA from 2048 bits; other users must not be able to read it")
+    "PEM: its private key, not encrypted: P-256, P-384, or RSA from 2048 bits")
   private static let lifetime = Declared(
     "leaf_lifetime", .leafLifetime, default: .value("\(defaultLeafLifetime)"),
-    "how long the certificates for hosts are good for")
+    "how long the certificates for hosts are valid")
 
   /// Reads the section `interception`, without a look into the files: `m2m-proxy ca init` reads it before they are there.
   /// Nil after a problem was noted.

@@ -1,7 +1,7 @@
 extension Limits {
   /// The section `limits`.
   static let group = SettingGroup(
-    "limits", prefix: "limits.", "How much of everything there may be.", fields.map(\.declaration))
+    "limits", prefix: "limits.", "Limits of sizes, numbers and rates.", fields.map(\.declaration))
 
   static let fields: [Field<Limits>] = [
     field("head", \.head, .size(1024...48 * 1024), "request line and fields together; more: 431"),
@@ -10,16 +10,17 @@ extension Limits {
     field("response_head", \.responseHead, .size(1024...48 * 1024), "status line and fields of a response; more: 502"),
     field(
       "memory", \.memory, .memoryLimit, default: .described("from the control group, else `off`"),
-      "memory of buffers, connections and TLS sessions in the whole process; see [memory](#memory)"),
+      "memory of buffers, connections and TLS sessions in all; see [memory](#memory)"),
     field(
-      "buffer", \.buffer, .size(16 * 1024...1024 * 1024), "a buffer of content; two at most per request and direction"),
-    field("body", \.body, .bodySize, "content of a request, without its framing; more: 413; `body` of a route"),
+      "buffer", \.buffer, .size(16 * 1024...1024 * 1024),
+      "the size of a buffer of content; two at most per request and direction"),
+    field("body", \.body, .bodySize, "content of a request, without its framing; more: 413"),
     field(
       "min_rate", \.minRate, .rate,
-      "the least that a client must send of its content, or take of its response; else 408"),
+      "the minimum rate at which a client must send its content or receive its response"),
     field(
       "replay_buffer", \.replayBuffer, .replayBuffer,
-      "content of a request that is kept to send it again; `replay_buffer` of a route"),
+      "how much content of a request is kept to send it again"),
     field(
       "connections", \.connections, .count(1...1_000_000), "client connections in all; further ones wait in the kernel"),
     field(
@@ -28,14 +29,14 @@ extension Limits {
     field("handshakes", \.handshakes, .count(1...100_000), "TLS handshakes of clients under way; further ones wait"),
     field(
       "requests_per_connection", \.requestsPerConnection, .count(1...1_000_000_000),
-      "requests of a client connection; the last response says `Connection: close`"),
+      "requests of one client connection; the last response says `Connection: close`"),
     field(
       "upstream_connections", \.upstreamConnections, .count(1...65_535),
-      "connections per upstream, all loops together; as many tunnels to one host and port"),
+      "connections per upstream, all loops together; also tunnels per host and port"),
     field("queue", \.queue, .count(0...1_000_000), "requests per upstream that wait for a connection; more: 503"),
     field(
       "client_share", \.clientShare, .clientShare,
-      "the part of these that one client may use; see [one client among others](#one-client-among-others)"),
+      "the part of an upstream's connections for one client; see [one client among others](#one-client-among-others)"),
     field(
       "wildcard_hosts", \.wildcardHosts, .count(1...10_000),
       "hosts below wildcards, and of tunnels, in use at the same time; more: 503"),

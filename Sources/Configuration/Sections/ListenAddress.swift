@@ -165,13 +165,13 @@ extension SocketPermissions {
 
   private static let modeSetting = Declared(
     "mode", .fileMode, default: .value("0600"),
-    "*Unix socket*: its permissions; to connect takes the permission to write")
+    "*Unix socket*: the permissions of its file")
   private static let ownerSetting = Declared(
     "owner", .line("the name or number of a user", .text("name or number")), default: .described("the proxy's own"),
-    "*Unix socket*: the user that the file belongs to")
+    "*Unix socket*: the owner of its file")
   private static let groupSetting = Declared(
     "group", .line("the name or number of a group", .text("name or number")), default: .described("the proxy's own"),
-    "*Unix socket*: the group that the file belongs to")
+    "*Unix socket*: the group of its file")
 
   /// Reads them from the section of a listener.
   static func read(_ section: Section) -> SocketPermissions {

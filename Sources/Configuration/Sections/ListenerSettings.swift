@@ -58,21 +58,22 @@ public struct ListenerSettings: Sendable, Hashable {
 
 /// What an item of `listen` may have.
 enum ListenerDeclarations {
-  static let address = Declared("address", .listenAddress, default: .required, "where clients connect to")
+  static let address = Declared("address", .listenAddress, default: .required, "the address that clients connect to")
   static let allow = SettingDeclaration(
-    "allow", .list(Format<IPNetwork>.network.type), default: .described("everyone who reaches it"),
-    "the clients that are served; others get 403, and the connection ends; not with a Unix socket")
+    "allow", .list(Format<IPNetwork>.network.type), default: .described("all clients"),
+    "the clients that are served; others get 403, and the connection ends")
   static let callers = SettingDeclaration(
-    "callers", .either([.word("required"), .list(.text("name"))]), default: .described("everyone, known or not"),
+    "callers", .either([.word("required"), .list(.text("name"))]), default: .described("all clients, known or not"),
     "the [callers](#callers) that are served: `required` for any of them; others get 407 or 403")
   static let browserRequests = Declared(
     "browser_requests", Format<BrowserRequests>.choice(), default: .described("`refuse` on loopback, else `allow`"),
-    "what a browser sends on behalf of a web page; see [browsers](#browsers)")
+    "whether requests that a browser sends for a web page are served; see [browsers](#browsers)")
   static let proxyProtocol = SettingDeclaration(
     "proxy_protocol", .either([.list(Format<IPNetwork>.network.type), .word("on")]),
-    "load balancers whose connections begin with a PROXY header; `on` for a Unix socket")
+    "load balancers whose connections begin with a PROXY header; see [load balancers](#load-balancers)")
   static let tls = SettingDeclaration(
-    "tls", .section(ListenerTLS.group), default: .described("plain HTTP"), "clients speak TLS 1.2 or 1.3 here")
+    "tls", .section(ListenerTLS.group), default: .described("plain HTTP"),
+    "clients speak TLS 1.2 or 1.3; see [TLS of a listener](#tls-of-a-listener)")
 
   static let group = SettingGroup(
     "listener", "An address to listen on, and who may use it.",

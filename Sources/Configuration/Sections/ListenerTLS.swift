@@ -39,12 +39,12 @@ extension ListenerTLS {
 
   private static let pemFile = Format<String>.line("the path of a PEM file", .text("path"))
   private static let clientCA = Declared(
-    "client_ca", pemFile, "PEM: the authorities whose certificates clients may show; without it none is requested")
+    "client_ca", pemFile, "PEM: the authorities whose client certificates are accepted")
   private static let clientCRL = Declared(
-    "client_crl", pemFile, "PEM: the revocation lists (CRLs) of those authorities")
+    "client_crl", pemFile, "PEM: the certificate revocation lists (CRLs) of those authorities")
   private static let demand = Declared(
     "client_certificates", Format<ClientCertificates>.choice(), default: .described("`required` with `client_ca`"),
-    "whether there is no connection without one; one that is shown must be good in any case")
+    "whether a client needs a certificate; one that is shown must always be valid")
 
   /// Reads the setting `tls` of a listener; nil after a problem was noted.
   static func read(_ setting: Setting) -> ListenerTLS? {
@@ -88,7 +88,8 @@ extension CertificateFiles {
   static let expected = "{ certificate: FILE, key: FILE } of PEM files"
 
   /// The two files.
-  static let group = SettingGroup("certificate", "A certificate and its private key.", [certificate, key])
+  static let group = SettingGroup(
+    "certificate", form: "`{ certificate: PATH, key: PATH }`", "A certificate and its private key.", [certificate, key])
 
   private static let certificate = SettingDeclaration(
     "certificate", .text("path"), default: .required, "PEM: the certificate, then the intermediate ones")

@@ -4,92 +4,97 @@ internal import Outbound
 /// The settings of a route.
 enum RouteSettings {
   // Which requests it takes, and where they go.
-  static let name = Declared("name", .name, default: .required, "unique; it appears in logs and metrics")
+  static let name = Declared("name", .name, default: .required, "a unique name, which appears in logs and metrics")
   static let match = SettingDeclaration(
-    "match", .list(Format<Match>.match.type), default: .described("none; `mount` is there then"),
-    "what the target of a request begins with, for clients with `http_proxy`")
+    "match", .list(Format<Match>.match.type), default: .described("none; then `mount` is required"),
+    "for clients with `http_proxy`: what the target of a request begins with")
   static let mount = Declared(
-    "mount", .mount, default: .described("none; `match` is there then"), "the path for clients with a base URL")
+    "mount", .mount, default: .described("none; then `match` is required"),
+    "for clients with a base URL: what the path of a request begins with")
   static let tunnel = Declared(
-    "tunnel", Format<TunnelMode>.choice(), "CONNECT: `intercept` opens it, `blind` forwards it as it is")
+    "tunnel", Format<TunnelMode>.choice(),
+    "how CONNECT is served: `intercept` ends TLS at the proxy, `blind` forwards bytes unchanged")
   static let forwardTo = Declared(
     "forward_to", .baseURL("https://orders.example.com"), default: .described("https on the matched host"),
-    "the upstream, with the path that comes before that of the request")
+    "the upstream, and a path that is put before that of the request")
   static let allowPrivate = Declared(
     "allow_private", .truth, default: .value("false"),
-    "whether hosts that only a wildcard takes, and those of tunnels, may have addresses that are not public")
+    "whether hosts of wildcards and tunnels may have addresses that are not public")
 
   // Its token.
   static let credentials = SettingDeclaration(
     "credentials", .either([.text("name"), .word("none"), .values(.text("name"))]),
-    default: .described("the only one there is"), "what its tokens are fetched with; `none` forwards without a token")
+    default: .described("the only one there is"), "what the tokens are fetched with; `none` forwards without a token")
   static let audience = Declared(
     "audience", .audience, default: .described("that of the credentials"), "the API that the token is for")
   static let resource = SettingDeclaration(
     "resource", .list(Format<String>.resource.type), default: .described("that of the credentials"),
     "RFC 8707: what the token is for")
   static let scopes = SettingDeclaration(
-    "scopes", .either([.anyList(Format<String>.scope.type), .text("text with spaces between")]),
-    "what the token is to allow")
+    "scopes", .either([.anyList(Format<String>.scope.type), .text("scopes with spaces between")]),
+    "what the token allows")
   static let token = SettingDeclaration(
     "token", .section(TokenField.group), default: .value("{ header: Authorization, scheme: Bearer }"),
     "where the token goes")
   static let tokenEndpoint = SettingDeclaration(
     "token_endpoint", .list(Format<LocalTokenEndpoint>.localTokenEndpoint.type),
-    "where the proxy answers token requests of applications with a placeholder")
+    "where the proxy answers token requests of applications, with a placeholder")
   static let withoutToken = Declared(
     "without_token", Format<WithoutToken>.choice(), default: .value("refuse"),
-    "what becomes of a request while there is no token")
+    "what happens to a request while there is no token")
   static let replayUnauthorized = Declared(
-    "replay_unauthorized", .onOff, default: .value("on"), "send a request again, with a new token, after 401")
+    "replay_unauthorized", .onOff, default: .value("on"),
+    "whether a request that gets 401 is sent once more, with a new token")
 
   // Who may use it, and for what.
   static let allow = SettingDeclaration(
-    "allow", .list(Format<IPNetwork>.network.type), default: .described("all that the listener serves"),
+    "allow", .list(Format<IPNetwork>.network.type), default: .described("all clients of the listener"),
     "the clients that may use the route; others get 403")
   static let callers = SettingDeclaration(
-    "callers", .list(.text("name")), default: .described("everyone, known or not"),
+    "callers", .list(.text("name")), default: .described("all clients, known or not"),
     "the [callers](#callers) that may use the route; others get 407 or 403")
   static let methods = SettingDeclaration(
     "methods", .list(Format<String>.method.type), default: .described("all"),
     "the methods that are forwarded, exactly as written; others get 405")
   static let paths = SettingDeclaration(
     "paths", .list(Format<String>.pathPrefix.type), default: .described("all"),
-    "what paths begin with, at the boundary of a segment; others get 403")
+    "what paths must begin with, up to the end of a segment; others get 403")
   static let pathsIgnoreCase = Declared(
     "paths_ignore_case", .truth, default: .described("that of the top level"),
     "whether the upstream ignores the case of paths")
 
   // How requests are forwarded.
   static let body = Declared(
-    "body", .bodySize, default: .described("`limits.body`"), "content of a request; more: 413")
+    "body", .bodySize, default: .described("`limits.body`"), "the most content of a request; more: 413")
   static let replayBuffer = Declared(
     "replay_buffer", .replayBuffer, default: .described("`limits.replay_buffer`"),
-    "content of a request that is kept to send it again")
+    "how much content of a request is kept to send it again")
   static let throttled = SettingDeclaration(
-    "throttled", .section(Throttling.group), "a request that gets 429 or 503 waits and is sent again")
+    "throttled", .section(Throttling.group),
+    "whether a request that gets 429 or 503 waits and is sent again; see [throttled](#throttled)")
   static let clientShare = Declared(
     "client_share", .clientShare, default: .described("`limits.client_share`"),
     "the part of the upstream's connections that one client may use for requests of this route")
   static let concurrency = SettingDeclaration(
     "concurrency", .either([.number(1...100_000), .section(Concurrency.group)]), default: .described("no limit"),
-    "requests of the route that are under way at once; further ones wait")
+    "how many requests are under way at once; further ones wait; see [concurrency](#concurrency)")
   static let upgrade = SettingDeclaration(
     "upgrade", .either([.choice(["any", "off"]), .list(Format<String>.upgradeProtocol.type)]), default: .value("any"),
     "the protocols that a request may ask to change to; see [Upgrade](#upgrade)")
   static let rewriteLinks = Declared(
     "rewrite_links", Format<LinkRewriting>.choice(), default: .value("auto"),
-    "in whose responses links to the upstream become links to the proxy")
+    "in which responses links to the upstream become links to the proxy")
   static let timeouts = SettingDeclaration(
     "timeouts", .section(Timeouts.groupOfRoute), default: .described("those of the proxy"),
-    "`body`, `token`, `connect`, `first_byte`, `total`, `tunnel`")
+    "`body`, `token`, `connect`, `first_byte`, `total` and `tunnel` of [timeouts](#timeouts)")
 
   // How the upstream is reached.
   static let clientCertificate = SettingDeclaration(
-    "client_certificate", .section(CertificateFiles.group), "shown to the upstream, which must be https")
+    "client_certificate", .section(CertificateFiles.group),
+    "shown to the upstream; see [client_certificate](#client_certificate)")
   static let tlsTruncation = Declared(
     "tls_truncation", Format<TLSTruncation>.choice(), default: .value("reject"),
-    "what a response without a length is when the upstream ends TLS without close_notify")
+    "whether a response without a length may end without close_notify of TLS")
   static let parentProxy = SettingDeclaration(
     "parent_proxy", ParentProxySettings.type, default: .described("that of the top level"),
     "the HTTP proxy through which the upstream is reached")
@@ -103,5 +108,5 @@ enum RouteSettings {
       replayUnauthorized.declaration, allow, callers, methods, paths, pathsIgnoreCase.declaration, body.declaration,
       replayBuffer.declaration, throttled, clientShare.declaration, concurrency, upgrade, rewriteLinks.declaration,
       timeouts, clientCertificate, tlsTruncation.declaration, parentProxy,
-    ])
+    ], need: .anyOf([match, mount.declaration]))
 }

@@ -43,7 +43,8 @@ extension Timeouts {
 
   private static let head = field("head", \.head, .duration, "for a complete request head, from its first byte")
   private static let handshake = field(
-    "handshake", \.handshake, .duration, "for TLS with a client, from the beginning of the connection, or of the tunnel"
+    "handshake", \.handshake, .duration,
+    "for the TLS handshake of a client, from the beginning of the connection, or of the tunnel"
   )
   private static let idle = field("idle", \.idle, .duration, "a client connection between two requests")
   private static let body = field(
@@ -56,12 +57,12 @@ extension Timeouts {
     "first_byte", \.firstByte, .duration, "from the end of the request until the response begins")
   private static let total = field(
     "total", \.total, .durationOrOff,
-    "for an exchange as a whole, from the first byte of the request to the last of the response")
+    "from the first byte of a request to the last byte of its response")
   private static let tunnel = field(
-    "tunnel", \.tunnel, .duration, "a tunnel, an upgraded connection or a stream of events in which nothing moves")
+    "tunnel", \.tunnel, .duration, "a tunnel, an upgraded connection or a stream of events without data")
   private static let upstreamIdle = field(
-    "upstream_idle", \.upstreamIdle, .duration, "an upstream connection that is not used")
-  private static let drain = field("drain", \.drain, .duration, "for requests under way at SIGTERM")
+    "upstream_idle", \.upstreamIdle, .duration, "an idle upstream connection")
+  private static let drain = field("drain", \.drain, .duration, "for requests that are under way at SIGTERM")
 
   private static func field<Value: Sendable>(
     _ name: String, _ property: any WritableKeyPath<Timeouts, Value> & Sendable, _ format: Format<Value>,

@@ -124,7 +124,8 @@ extension TokenField {
 
   private static let fields: [Field<TokenField>] = [
     Field(
-      "header", \.header, .tokenHeader, in: TokenField(), "the field; the client's own field of that name is removed"),
+      "header", \.header, .tokenHeader, in: TokenField(),
+      "the field; the client's own field of that name is never forwarded"),
     Field("scheme", \.scheme, .tokenScheme, in: TokenField(), "the word before the token; `\"\"` for the token alone"),
   ]
 
@@ -144,7 +145,10 @@ extension TokenField {
 extension Format<String> {
   /// The name of a field that a token can go in: none that means something to the way there.
   static var tokenHeader: Self {
-    Format("the name of a field such as Authorization or X-Api-Token", .text("name of a field")) {
+    Format(
+      "the name of a field such as Authorization or X-Api-Token",
+      .text("name of a field", pattern: "[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
+    ) {
       text throws(Refusal) in
       guard isToken(text) else { throw Refusal() }
       // Servers that hand fields to programs as CGI does take one for the other.
@@ -158,7 +162,9 @@ extension Format<String> {
 
   /// The scheme before a token (RFC 9110 section 11.1).
   static var tokenScheme: Self {
-    Format(#"a scheme such as Bearer, or "" for none"#, .text("word, or `\"\"`")) { text throws(Refusal) in
+    Format(
+      #"a scheme such as Bearer, or "" for none"#, .text("word, or `\"\"`", pattern: "[!#$%&'*+.^_`|~0-9A-Za-z-]{0,64}")
+    ) { text throws(Refusal) in
       guard text.isEmpty || isToken(text) else { throw Refusal() }
       return text
     }

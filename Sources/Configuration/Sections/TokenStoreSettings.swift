@@ -14,15 +14,15 @@ extension TokenStoreSettings {
 
   /// The section `token_store`.
   static let group = SettingGroup(
-    "token_store", prefix: "token_store.", "Where tokens are kept so that they outlive the process.",
+    "token_store", prefix: "token_store.", "Where tokens are kept over restarts.",
     [place.declaration, encryptionKey])
 
   private static let place = Declared(
     "directory", .line("the path of a directory", .text("path")), default: .required,
-    "a directory of the proxy's own user with mode 0700, on a local disk; made if only it is missing")
+    "a directory of the proxy's own user, with mode 0700, on a local disk; made if its parent exists")
   private static let encryptionKey = SettingDeclaration(
     "key", SecretForm.type, default: .described("derived from the client secret"),
-    "what the files are encrypted with, at least 32 characters; as `client_secret`")
+    "the key that encrypts the files, at least 32 characters; as [client_secret](#client_secret)")
 
   /// Reads the section `token_store`; nil after a problem was noted.
   static func read(_ section: Section) -> TokenStoreSettings? {
