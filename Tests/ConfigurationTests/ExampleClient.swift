@@ -1,3 +1,6 @@
+import Foundation
+import Testing
+
 /// A public test key (RFC 7515, A.3), and a self-signed certificate for it that is valid until 2125.
 enum ExampleClient {
   static let key = """
@@ -32,4 +35,31 @@ enum ExampleClient {
     -----END X509 CRL-----
 
     """
+}
+
+/// Calls `body` with `text`, in which the files it names are in a directory of the test's own, and a group that only Debian has
+/// is one that every system has.
+func withExampleFiles<R>(_ text: String, _ body: (String) throws -> R) throws -> R {
+  let directory = FileManager.default.temporaryDirectory.appendingPathComponent("example-\(UUID().uuidString)")
+  try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+  defer { try? FileManager.default.removeItem(at: directory) }
+  let hash = "$scrypt$ln=15,r=8,p=1$6TvTHvn8Mm5lqeyINBGMcw$hDxTPLgsPMFIhTVrcSsvSPEhcXNGDbCvEZXhEDTuWkw\n"
+  for (name, content) in [
+    ("kinde_client_secret", "s3cret\n"), ("kinde_client_secret_previous", "s3cret-before\n"),
+    ("client_secret", "s3cret\n"), ("billing_client_secret", "s3cret-1\n"), ("erp_client_secret", "s3cret-2\n"),
+    ("billing.hash", hash), ("erp.hash", hash), ("proxy_password", "s3cret\n"),
+    ("private-ca.pem", "-----BEGIN CERTIFICATE-----\n"), ("private-ca.crl.pem", ExampleClient.revocationList),
+    ("client.key", ExampleClient.key), ("client.pem", ExampleClient.certificate),
+    ("token_store_key", "a-key-of-more-than-32-characters-in-all"),
+  ] {
+    let path = directory.appendingPathComponent(name).path
+    try #require(
+      FileManager.default.createFile(atPath: path, contents: Data(content.utf8), attributes: [.posixPermissions: 0o400])
+    )
+  }
+  var text = text.replacingOccurrences(of: "group: www-data", with: "group: root")
+  for place in ["/run/secrets/", "/etc/ssl/", "/var/lib/"] {
+    text = text.replacingOccurrences(of: place, with: directory.path + "/")
+  }
+  return try body(text)
 }

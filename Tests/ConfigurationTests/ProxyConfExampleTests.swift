@@ -14,25 +14,7 @@ struct ProxyConfExampleTests {
 
   /// Calls `body` with the example, in which the files it names are in a directory of the test's own.
   func withExample<R>(_ body: (String) throws -> R) throws -> R {
-    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("example-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: directory) }
-    for (name, content) in [
-      ("kinde_client_secret", "s3cret\n"), ("kinde_client_secret_previous", "s3cret-before\n"),
-      ("private-ca.pem", "-----BEGIN CERTIFICATE-----\n"), ("private-ca.crl.pem", ExampleClient.revocationList),
-      ("client.key", ExampleClient.key), ("client.pem", ExampleClient.certificate), ("proxy_password", "s3cret\n"),
-      ("token_store_key", "a-key-of-more-than-32-characters-in-all"),
-    ] {
-      let path = directory.appendingPathComponent(name).path
-      try #require(
-        FileManager.default.createFile(
-          atPath: path, contents: Data(content.utf8), attributes: [.posixPermissions: 0o400]))
-    }
-    let example = try Self.text("proxy.conf.example")
-      .replacingOccurrences(of: "/run/secrets/", with: directory.path + "/")
-      .replacingOccurrences(of: "/etc/ssl/", with: directory.path + "/")
-      .replacingOccurrences(of: "/var/lib/", with: directory.path + "/")
-    return try body(example)
+    try withExampleFiles(Self.text("proxy.conf.example"), body)
   }
 
   private func load(_ text: String) throws -> ProxyConfiguration {
@@ -91,52 +73,47 @@ struct ProxyConfExampleTests {
     #expect(configuration.credentials[0].tokenEndpoint.description == "https://login.acme.com/oauth2/token")
   }
 
-  @Test("names every setting there is, and so does docs/configuration.md")
-  func complete() throws {
-    // The message about an unknown setting lists the settings that a section knows.
-    let probe = """
-      zzzzzzzz: 1
-      log: { zzzzzzzz: 1 }
-      tls: { zzzzzzzz: 1 }
-      timeouts: { zzzzzzzz: 1 }
-      limits: { zzzzzzzz: 1 }
-      token_store: { zzzzzzzz: 1 }
-      interception: { zzzzzzzz: 1 }
-      credentials:
-        kinde:
-          { zzzzzzzz: 1, client_secret: { zzzzzzzz: 1 }, client_certificate: { zzzzzzzz: 1 }, budget: { zzzzzzzz: 1 } }
-        keyed: { authentication: private_key_jwt, private_key: { zzzzzzzz: 1 } }
-      parent_proxy: { zzzzzzzz: 1 }
-      listen: { zzzzzzzz: 1, tls: { zzzzzzzz: 1 } }
-      callers: { a: { zzzzzzzz: 1 } }
-      routes:
-        - { zzzzzzzz: 1, timeouts: { zzzzzzzz: 1 }, concurrency: { zzzzzzzz: 1 }, throttled: { zzzzzzzz: 1 } }
-        - { name: a, match: a, credentials: kinde, token: { zzzzzzzz: 1 } }
-      """
+  @Test("names every setting there is, and so does docs/configuration.md", arguments: TopSettings.group.all)
+  func complete(group: SettingGroup) throws {
     let example = uncommented(try Self.text("proxy.conf.example"))
     let reference = try Self.text("docs/configuration.md")
-    var sections = 0
-    for problem in problems(probe) {
-      guard let list = problem.firstMatch(of: #/; known: (.*)$/#)?.1 else { continue }
-      sections += 1
-      for name in list.split(separator: ", ") {
-        #expect(example.contains("\(name):"), "proxy.conf.example lacks \(name)")
-        #expect(
-          reference.contains("\(name)`") || reference.contains("## \(name)\n") || reference.contains("{ \(name):"),
-          "docs/configuration.md lacks \(name)")
-      }
+    for setting in group.settings {
+      let name = setting.name
+      let written = try Regex("(^|[ {])\(name):( |$)").anchorsMatchLineEndings()
+      let isInExample = example.firstMatch(of: written) != nil
+      #expect(isInExample, "proxy.conf.example lacks \(name) of \(group.name)")
+      let isInReference = reference.contains("`\(group.prefix)\(name)`") || reference.firstMatch(of: written) != nil
+      #expect(isInReference, "docs/configuration.md lacks \(name) of \(group.name)")
     }
-    #expect(sections == 21)
   }
 
-  @Test("shows the smallest file in docs/configuration.md as one that loads")
-  func smallest() throws {
+  @Test("loads every example of docs/configuration.md, those by task without a warning")
+  func examples() throws {
     let reference = try Self.text("docs/configuration.md")
-    let yaml = try #require(reference.firstMatch(of: #/(?s)```yaml\n(.*?)```/#)?.1)
-    try withExample { example in
-      let secret = try #require(example.firstMatch(of: #/{ file: (\S+)/#)?.1)
-      let configuration = try load(String(yaml).replacing("/run/secrets/kinde_client_secret", with: secret))
-      #expect(configuration.warnings.map(\.description) == [])
+    let end = try #require(reference.range(of: "\n## The file\n")).lowerBound
+    let blocks = reference.matches(of: #/(?s)```yaml\n(.*?)```/#)
+    let smallest = Self.sections(try #require(blocks.first).1)
+    #expect(blocks.count > 20)
+    for block in blocks {
+      // What an example leaves out is that of the smallest file.
+      let sections = smallest.merging(Self.sections(block.1)) { _, example in example }
+      let text = sections.sorted { $0.key < $1.key }.map(\.value).joined()
+      try withExampleFiles(text) { text in
+        let configuration = try load(text)
+        guard block.range.upperBound < end else { return }
+        #expect(configuration.warnings.map(\.description) == [], "\(block.1)")
+      }
     }
+  }
+
+  /// The sections at the top level of `yaml` by name.
+  private static func sections(_ yaml: Substring) -> [Substring: String] {
+    var sections: [Substring: String] = [:]
+    var name: Substring = ""
+    for line in yaml.split(separator: "\n") {
+      if let start = line.prefixMatch(of: #/[a-z_]+(?=:)/#)?.output { name = start }
+      sections[name, default: ""] += "\(line)\n"
+    }
+    return sections
   }
 }
