@@ -161,13 +161,13 @@ public struct SettingGroup: Sendable {
 
 extension SettingGroup {
   /// How other parts of the schema refer to this one.
-  var reference: JSONValue { .object([("$ref", .string("#/$defs/\(name)"))]) }
+  var reference: JSONValue { .object([("$ref", .string("#/definitions/\(name)"))]) }
 
   private func definition() -> [(name: String, value: JSONValue)] {
     let properties = settings.map { setting in
       var schema = setting.type.schema()
       let description = ("description", JSONValue.string(setting.description))
-      // A reference beside a description is two schemas of which both hold.
+      // Validators ignore a description beside a reference, and editors show it.
       if case .object(let members) = schema { schema = .object([description] + members) }
       return (name: setting.name, value: schema)
     }
@@ -189,13 +189,13 @@ extension SettingGroup {
     .array(settings.map { .object([("required", .array([.string($0.name)]))]) })
   }
 
-  /// The JSON Schema of a file with these settings at the top level.
+  /// The JSON Schema of a file with these settings at the top level: draft 7, the latest that most editors know.
   public func schema(id: String, title: String) -> JSONValue {
     let definitions = all.dropFirst().map { (name: $0.name, value: JSONValue.object($0.definition())) }
     return .object(
       [
-        ("$schema", "https://json-schema.org/draft/2020-12/schema"), ("$id", .string(id)), ("title", .string(title)),
-      ] + definition() + [("$defs", .object(definitions))])
+        ("$schema", "http://json-schema.org/draft-07/schema#"), ("$id", .string(id)), ("title", .string(title)),
+      ] + definition() + [("definitions", .object(definitions))])
   }
 }
 

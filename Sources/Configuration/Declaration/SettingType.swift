@@ -81,7 +81,7 @@ extension SettingType {
   // A value may be, or contain, an environment variable anywhere.
   private static let variable = JSONValue.object([("type", "string"), ("pattern", #"\$\{"#)])
 
-  /// The JSON Schema (draft 2020-12) of a value, as YAML's core schema reads it: `8080` is a number.
+  /// The JSON Schema of a value, as YAML's core schema reads it: `8080` is a number.
   func schema() -> JSONValue {
     switch self {
     case .section(let group): group.reference

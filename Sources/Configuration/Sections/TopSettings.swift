@@ -53,6 +53,6 @@ public enum TopSettings {
       callers, credentials, routes, pathsIgnoreCase.declaration,
     ])
 
-  /// The JSON Schema of proxy.conf (draft 2020-12), for editors.
+  /// The JSON Schema of proxy.conf, for editors.
   public static var schema: JSONValue { group.schema(id: "proxy.schema.json", title: "proxy.conf of kinde-m2m-proxy") }
 }
