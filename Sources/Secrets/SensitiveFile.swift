@@ -242,3 +242,20 @@ package struct StagedFile {
 extension SensitiveFile.WriteFailure {
   package init(_ errno: Errno) { self = .failed("\(errno) (running as uid \(geteuid()))") }
 }
+
+/// What tells a file that was written again, or replaced, from the one before; all files that are not there are the same.
+public struct FileStamp: Equatable, Sendable {
+  private var device: UInt = 0
+  private var number: UInt = 0
+  private var size: Int = 0
+  private var seconds = 0
+  private var nanoseconds = 0
+
+  /// Of the file at `path` as it is now.
+  public init(_ path: String) {
+    var status = stat()
+    guard unsafe stat(path, &status) == 0 else { return }
+    (device, number, size) = (UInt(status.st_dev), UInt(status.st_ino), Int(status.st_size))
+    (seconds, nanoseconds) = (status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
+  }
+}

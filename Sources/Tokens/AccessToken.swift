@@ -2,8 +2,10 @@ import Secrets
 
 /// An access token, and the time it is good for.
 public final class AccessToken: Sendable, CustomStringConvertible, CustomReflectable {
-  /// The longest token that is accepted, in bytes; with it a head of ordinary fields still fits common limits.
-  public static let longestToken = 16_384
+  /// The longest token that is accepted, in bytes.
+  public static let longestToken = 32 * 1024
+  /// Many servers reject heads with longer tokens than this, in bytes.
+  static let longestUsualToken = 8 * 1024
 
   /// How long the token is valid, counted from ``requestedAt``.
   public let lifetime: Duration
@@ -15,12 +17,22 @@ public final class AccessToken: Sendable, CustomStringConvertible, CustomReflect
   /// 30 s and at most 300 s, but never more than half of it.
   public let renewalWindow: Duration
 
+  /// What is worth a warning about it.
+  public let remarks: [TokenRemark]
+  /// Whether nothing was said about its lifetime.
+  let isLifetimeAssumed: Bool
+
   /// The token itself.
   let token: Secret
 
   /// The token of these bytes, none of which may be anything but visible ASCII.
-  init(token: Secret, lifetime: Duration, requestedAt: TokenMoment) {
+  init(
+    token: Secret, lifetime: Duration, requestedAt: TokenMoment, isLifetimeAssumed: Bool = false,
+    remarks: [TokenRemark] = []
+  ) {
     self.token = token
+    self.isLifetimeAssumed = isLifetimeAssumed
+    self.remarks = remarks
     self.lifetime = lifetime
     self.requestedAt = requestedAt
     unusableFrom = requestedAt.advanced(by: lifetime - min(.seconds(10), lifetime / 4))
@@ -33,6 +45,16 @@ public final class AccessToken: Sendable, CustomStringConvertible, CustomReflect
   /// counts whole seconds, and is heard only where it is a second ahead of the other.
   public func isUsable(at now: TokenMoment) -> Bool {
     now.instant < unusableFrom.instant && now.wallSeconds <= unusableFrom.wallSeconds
+  }
+
+  /// The same token, for no longer than `other`, which it is: a server that answers with a token that it has issued before
+  /// may say that it is valid for as long as a new one.
+  func limited(by other: AccessToken) -> AccessToken {
+    let end = requestedAt.instant.duration(to: other.requestedAt.instant.advanced(by: other.lifetime))
+    guard !other.isLifetimeAssumed, end < lifetime else { return self }
+    return AccessToken(
+      token: token, lifetime: max(.zero, end), requestedAt: requestedAt, isLifetimeAssumed: isLifetimeAssumed,
+      remarks: remarks)
   }
 
   /// When the token is renewed if it is in use; `random`, in 0...1, makes it earlier, so that those who started together
@@ -59,32 +81,80 @@ public final class AccessToken: Sendable, CustomStringConvertible, CustomReflect
   public var customMirror: Mirror { Mirror(self, children: ["lifetime": lifetime]) }
 }
 
-/// How long a token is good for, from what the server says and what the token says; never so short or so long that
-/// it cannot have been meant.
-enum TokenLifetime {
+/// What a person should know about a token that was fetched.
+public enum TokenRemark: Hashable, Sendable {
+  /// The reply and the token disagree about when it ends, by so many seconds: a clock is wrong.
+  case clock(seconds: Int)
+  /// It is so long that many servers reject the head of a request with it.
+  case longToken(bytes: Int)
+}
+
+/// How long a token is good for, from what the server says and what the token says.
+///
+/// `expires_in` counts. The claim `exp` of a JWT is by the server's clock, so it shortens a lifetime only where the reply has
+/// that clock's time (`Date`).
+struct TokenLifetime {
+  /// From when the request was sent; zero for a token whose time is over at once.
+  let duration: Duration
+  /// Whether neither the reply nor the token says how long.
+  private(set) var isAssumed = false
+  /// Whether it was over when the server sent it, by the server's own clock.
+  private(set) var isExpired = false
+  private(set) var remarks: [TokenRemark] = []
+
   /// When neither the reply nor the token says how long.
   static let assumed: Duration = .seconds(3600)
 
   // Below a second, a token would be fetched for nearly every request; above a year, the number is most likely a date
   // or in milliseconds.
   private static let plausible = 1.0...(366 * 86_400)
+  // Servers count the seconds of a token's life from different moments.
+  private static let usualDisagreement = 60.0
 
   /// Whether a token can have been meant to be valid for so long.
   static func isPlausible(_ lifetime: Duration) -> Bool {
     plausible.contains(Double(lifetime.components.seconds))
   }
 
-  /// The lifetime from the moment of the request: the shorter of `expiresIn` and of what is left until the JWT's
-  /// `exp`, as far as they are plausible. Nil when the JWT has expired.
+  /// The lifetime of a token.
   ///
-  /// - `expiresIn`: seconds, as the reply has them.
-  /// - `expiry`: the `exp` of the JWT, seconds since 1970.
-  /// - `reference`: the moment of the request in seconds since 1970, by the server's clock where it is known.
-  static func lifetime(expiresIn: Double?, expiry: Double?, reference: Int64) -> Duration? {
-    let left = expiry.map { certain($0 - Double(reference)) }
-    if let left, left < plausible.lowerBound { return nil }
-    let candidates = [expiresIn, left].compactMap { $0 }.filter(plausible.contains)
-    return candidates.min().map { .seconds($0) } ?? assumed
+  /// - Parameters:
+  ///   - expiresIn: seconds, as the reply has them.
+  ///   - claims: those of the token; nil where it is no JWT.
+  ///   - date: when the reply was made, by the server's clock, in seconds since 1970; nil where it does not say.
+  ///   - sent: when the request was sent, by this machine's clock.
+  init(expiresIn: Double?, claims: WebToken?, date: Int64?, sent: Int64) {
+    let left = claims?.expiry.map { Self.certain($0 - Double(date ?? sent)) }
+    let stated = expiresIn.flatMap { $0 <= Self.plausible.upperBound ? max(0, $0) : nil }
+    if let stated, stated < Self.plausible.lowerBound {
+      // It is over, unless the token says that it is not.
+      duration = left.flatMap { Self.plausible.contains($0) ? .seconds($0) : nil } ?? .zero
+      return
+    }
+    if let left, let stated, abs(left - stated) > Self.usualDisagreement, date == nil || left < 1 {
+      remarks = [.clock(seconds: Int(left - stated))]
+    }
+    let believed = left.flatMap { Self.plausible.contains($0) ? $0 : nil }
+    if let stated {
+      duration = .seconds(date == nil ? stated : min(stated, believed ?? stated))
+      return
+    }
+    // The life that the server gave it is by one clock, its own.
+    if date == nil, let expiry = claims?.expiry, let begin = claims?.issuedAt, Self.plausible.contains(expiry - begin) {
+      if abs(expiry - begin - (left ?? 0)) > Self.usualDisagreement {
+        remarks = [.clock(seconds: Int((left ?? 0) - (expiry - begin)))]
+      }
+      duration = .seconds(expiry - begin)
+    } else if let believed {
+      duration = .seconds(believed)
+    } else if let left, left < Self.plausible.lowerBound {
+      // It is over by the server's clock; or by this machine's, which may be wrong: then requests that wait try it.
+      isExpired = date != nil
+      duration = .zero
+    } else {
+      duration = Self.assumed
+      isAssumed = true
+    }
   }
 
   /// What is left of `difference` whatever the fractions of a second are that neither of two dates has. From 4 s on, the

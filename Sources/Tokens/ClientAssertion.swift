@@ -51,17 +51,26 @@ public struct ClientAssertion: Hashable, Sendable {
 }
 
 /// As much of a JSON Web Token (RFC 7519) as is needed here; it is not verified, that is the API's part.
-enum WebToken {
-  /// The `exp` claim in seconds since 1970; nil when `token` is no JWT in compact form, or has no such claim.
-  static func expiry(of token: Span<UInt8>) -> Double? {
+struct WebToken {
+  /// The claim `exp`, in seconds since 1970.
+  private(set) var expiry: Double?
+  /// The claim `iat`, in seconds since 1970.
+  private(set) var issuedAt: Double?
+
+  /// The claims of `token`; nil when it is no JWT in compact form.
+  init?(_ token: Span<UInt8>) {
     let dots = token.indices.filter { token[$0] == UInt8(ascii: ".") }
     guard dots.count == 2, let payload = Base64.url.decode(token.extracting((dots[0] + 1)..<dots[1])) else {
       return nil
     }
     do {
       let claims = try JSONObject(payload.span)
-      guard case .number(let range) = claims["exp"] else { return nil }
-      return Seconds.number(payload.span.extracting(range))
+      func number(_ name: String) -> Double? {
+        guard case .number(let range) = claims[name] else { return nil }
+        return Seconds.number(payload.span.extracting(range))
+      }
+      expiry = number("exp")
+      issuedAt = number("iat")
     } catch {
       // An opaque token may happen to have two dots: not being a JWT is no failure.
       return nil

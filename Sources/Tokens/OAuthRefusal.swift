@@ -54,9 +54,9 @@ public enum OAuthErrorCode: String, Hashable, Sendable, CaseIterable {
 
 /// What is wrong with a token endpoint's reply. Nothing of the reply itself: it may hold a token.
 public enum MalformedReply: Hashable, Sendable {
-  /// Status 200 and no body.
+  /// A status that means success, and no body.
   case empty
-  /// More than 64 KiB.
+  /// More than ``TokenHTTPResponse/longestBody``.
   case tooLong
   /// A page instead of JSON: most likely not a token endpoint.
   case html
@@ -76,7 +76,7 @@ public enum MalformedReply: Hashable, Sendable {
   case unsupportedTokenType
   /// A token that was no longer valid when it arrived.
   case expiredToken
-  /// A status that means success, but is not 200, or an interim one.
+  /// An interim status.
   case unexpectedStatus(Int)
 
   /// Whether asking once more, at once, may bring a better reply. Not so where the server meant what it said:

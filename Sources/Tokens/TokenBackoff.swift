@@ -1,13 +1,17 @@
-/// How long the token endpoint is left alone after failures: 1 s doubling to 60 s, with full jitter.
+/// How long the token endpoint is left alone after failures: 1 s doubling to 5 s, with full jitter, and to 30 s after rejections
+/// that only a change of the configuration or of the server fixes.
 ///
-/// For rejections that only a change of the configuration or of the server fixes, waits reach 5 min, and so does a wait
-/// that the server asks for. While there is a token that can be used, attempts come sooner and sooner towards its end,
-/// so that an outage that is over before that is not noticed.
+/// Requests that need the token fail meanwhile, so the waits are short: without such a request nothing is fetched, however long
+/// the wait is over. A wait that the server asks for is observed up to 5 min. While there is a token that can be used no request
+/// fails: waits reach 60 s, and 5 min after rejections, and attempts come sooner and sooner towards the token's end, so that an
+/// outage that is over before that is not noticed.
 struct TokenBackoff {
-  private static let shortest: Duration = .milliseconds(100)
-  private static let longest: Duration = .seconds(60)
-  private static let longestWhenRefused: Duration = .seconds(300)
+  private static let shortest: Duration = .milliseconds(500)
+  private static let longest: Duration = .seconds(5)
+  private static let longestWhenRefused: Duration = .seconds(30)
   private static let longestAskedFor: Duration = .seconds(300)
+  private static let longestWhileUsable: Duration = .seconds(60)
+  private static let longestWhileUsableWhenRefused: Duration = .seconds(300)
 
   private var failuresInARow = 0
 
@@ -15,7 +19,8 @@ struct TokenBackoff {
   /// that can be used.
   mutating func delay(after failure: FailedFetch, random: Double, usable: Duration = .zero) -> Duration {
     failuresInARow += 1
-    var ceiling = min(.seconds(1 << min(failuresInARow - 1, 16)), Self.longest(after: failure.cause))
+    let longest = Self.longest(after: failure.cause, hasToken: usable > .zero)
+    var ceiling = min(.seconds(1 << min(failuresInARow - 1, 16)), longest)
     if usable > .zero {
       ceiling = min(ceiling, max(usable / 4, .seconds(1)))
       // Attempts that came soon count for little: when the token is over, waiting doubles from where it is now.
@@ -27,9 +32,11 @@ struct TokenBackoff {
 
   mutating func succeeded() { failuresInARow = 0 }
 
-  private static func longest(after cause: TokenFailure.Cause) -> Duration {
-    if case .refused(let refusal) = cause, refusal.code.needsMending { return longestWhenRefused }
-    return longest
+  private static func longest(after cause: TokenFailure.Cause, hasToken: Bool) -> Duration {
+    if case .refused(let refusal) = cause, refusal.code.needsMending {
+      return hasToken ? longestWhileUsableWhenRefused : longestWhenRefused
+    }
+    return hasToken ? longestWhileUsable : longest
   }
 }
 

@@ -46,6 +46,8 @@ public struct TokenEvent: Sendable {
   public let secret: ClientSecrets.Place?
   /// Secrets that could not be read again, so that the ones that were there before were used.
   public let secretProblems: [SecretError]
+  /// What is worth a warning about the token that was issued.
+  public let remarks: [TokenRemark]
   /// Tokens issued to this client since midnight (UTC), those of this fetch included.
   public let fetchedToday: Int
   /// Set when this fetch uses so much of the client's budget that the operator should know.
@@ -63,6 +65,11 @@ public struct TokenEvent: Sendable {
     attempts = report.attempts
     secret = report.secret
     secretProblems = report.secretProblems
+    if case .success(let token) = report.outcome, report.source == .server {
+      remarks = token.remarks
+    } else {
+      remarks = []
+    }
     self.fetchedToday = fetchedToday
     self.alarm = alarm
   }

@@ -70,7 +70,11 @@ extension TokenFailure.Cause {
 
   /// Whether another secret may be all that is wanted.
   var mayBeMendedByRotation: Bool {
-    if case .refused(let refusal) = self { refusal.code.needsMending || refusal.status == 401 } else { false }
+    switch self {
+    case .refused(let refusal): refusal.code.needsMending || refusal.status == 401
+    case .unusable: true
+    default: false
+    }
   }
 
   /// Whether the token endpoint had no part in it.
@@ -150,7 +154,7 @@ extension MalformedReply {
     case .unsuitableToken: "a token that holds bytes no header field may have"
     case .unsupportedTokenType: "a token_type that is not Bearer"
     case .expiredToken: "a token that has already expired"
-    case .unexpectedStatus(let status): "status \(status) instead of 200"
+    case .unexpectedStatus(let status): "status \(status), which is none of a final response"
     }
   }
 }

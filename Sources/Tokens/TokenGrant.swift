@@ -13,6 +13,8 @@ public struct TokenGrant: Sendable {
   public let spending: TokenSpending
   /// The longest that a token is waited for, a second attempt included.
   public let timeout: Duration
+  /// Whether the type of a token does not matter, since proxy.conf says how it goes on requests.
+  public let takesAnyTokenType: Bool
   /// What may be shown of this grant.
   public let summary: TokenRequestSummary
 
@@ -20,19 +22,20 @@ public struct TokenGrant: Sendable {
   public init(
     key: TokenRequestKey, clientSecret: Secret, secrets: ClientSecrets? = nil,
     spending: TokenSpending = TokenSpending(), timeout: Duration = TokenHTTPRequest.longestWait,
-    credentialsName: String, provider: TokenProvider
+    takesAnyTokenType: Bool = false, credentialsName: String, provider: TokenProvider
   ) {
     self.key = key
     self.clientSecret = clientSecret
     self.secrets = secrets
     self.spending = spending
     self.timeout = timeout
+    self.takesAnyTokenType = takesAnyTokenType
     summary = TokenRequestSummary(credentials: credentialsName, provider: provider, key: key)
   }
 
   /// Whether `other` sends the same bytes, the secret included, so that the two can share their tokens.
   func sendsTheSame(as other: TokenGrant) -> Bool {
-    guard key == other.key else { return false }
+    guard key == other.key, takesAnyTokenType == other.takesAnyTokenType else { return false }
     guard let secrets, let others = other.secrets else {
       return secrets == nil && other.secrets == nil && clientSecret == other.clientSecret
     }
@@ -41,6 +44,13 @@ public struct TokenGrant: Sendable {
 
   /// The secrets that the client has now, the one that is tried first in front. Reads small files.
   package func latestSecrets() -> [Secret] { secrets?.read().secrets.map(\.secret) ?? [clientSecret] }
+
+  /// What tells the files of the client's key and certificate from others that are put in their place. Does not read them.
+  func proofFileStamps() -> [FileStamp] {
+    var paths = [key.certificateFile].compactMap(\.self)
+    if case .privateKeyJWT(let assertion) = key.authentication { paths.append(assertion.keyFile) }
+    return paths.map(FileStamp.init)
+  }
 
   /// The same grant, authenticated by `secret`.
   func authenticated(by secret: Secret) -> TokenGrant {

@@ -54,7 +54,7 @@ public struct TokenHTTPField: Sendable {
 /// The reply of a token endpoint, as a ``TokenTransport`` hands it over.
 public struct TokenHTTPResponse: Sendable {
   /// The most bytes of a body that a transport keeps.
-  public static let longestBody = 65_536
+  public static let longestBody = 128 * 1024
 
   /// The status of the final (not interim) reply.
   public let status: Int

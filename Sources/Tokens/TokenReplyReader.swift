@@ -20,7 +20,7 @@ struct TokenReplyReader {
 
   private func token() throws(TokenFailure.Cause) -> AccessToken {
     switch response.status {
-    case 200: try response.body.withBytes { body throws(TokenFailure.Cause) in try token(in: body) }
+    case 200...299: try response.body.withBytes { body throws(TokenFailure.Cause) in try token(in: body) }
     case 300...399: throw .redirected(status: response.status)
     case 429: throw .throttled
     case 400...499: throw .refused(refusal())
@@ -44,9 +44,6 @@ struct TokenReplyReader {
   /// The moment of the reply by the server's own clock where it tells, so that a wrong clock here does no harm.
   private var dateOfReply: Int64? { response.date.flatMap(date) }
 
-  /// What the end of a token's life is counted from: lifetimes begin when the request is sent.
-  private var reference: Int64 { dateOfReply ?? sent.wallSeconds }
-
   private func date(_ field: String) -> Int64? {
     HTTPDate.secondsSince1970(of: field.utf8, now: UInt64(max(0, received))).map { Int64($0) }
   }
@@ -61,12 +58,15 @@ struct TokenReplyReader {
     try checkType(members, body)
 
     let token = try plainToken(body.extracting(range))
-    let lifetime = token.withBytes { bytes in
-      TokenLifetime.lifetime(
-        expiresIn: expiresIn(members, body), expiry: WebToken.expiry(of: bytes), reference: reference)
-    }
-    guard let lifetime else { throw .malformed(.expiredToken) }
-    return AccessToken(token: token, lifetime: lifetime, requestedAt: sent)
+    let lifetime = TokenLifetime(
+      expiresIn: expiresIn(members, body), claims: token.withBytes(WebToken.init), date: dateOfReply,
+      sent: sent.wallSeconds)
+    guard !lifetime.isExpired else { throw .malformed(.expiredToken) }
+    var remarks = lifetime.remarks
+    if token.count > AccessToken.longestUsualToken { remarks.append(.longToken(bytes: token.count)) }
+    return AccessToken(
+      token: token, lifetime: lifetime.duration, requestedAt: sent, isLifetimeAssumed: lifetime.isAssumed,
+      remarks: remarks)
   }
 
   private func object(in body: Span<UInt8>) throws(TokenFailure.Cause) -> JSONObject {
@@ -88,11 +88,15 @@ struct TokenReplyReader {
     return body.indices.first { body[$0] > 0x20 }.map { body[$0] == UInt8(ascii: "<") } ?? false
   }
 
-  /// A missing type is taken for Bearer: RFC 6749 requires one, but nothing else can be meant.
+  /// A missing or empty type is taken for Bearer: RFC 6749 requires one, but nothing else can be meant. `BearerToken` is
+  /// Apigee's name for it.
   private func checkType(_ members: JSONObject, _ body: Span<UInt8>) throws(TokenFailure.Cause) {
+    guard !grant.takesAnyTokenType else { return }
     switch members["token_type"] {
-    case nil: return
-    case .string(let range) where text(range, body).lowercased() == "bearer": return
+    case nil, .null: return
+    case .string(let range):
+      let type = text(range, body).lowercased().filter { !$0.isWhitespace }
+      guard ["", "bearer", "bearertoken"].contains(type) else { throw .malformed(.unsupportedTokenType) }
     default: throw .malformed(.unsupportedTokenType)
     }
   }

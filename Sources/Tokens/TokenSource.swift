@@ -1,4 +1,5 @@
 import Locks
+import Secrets
 
 /// The one place in the process where the token for one request comes from, shared by all event loops.
 ///
@@ -15,19 +16,22 @@ public final class TokenSource: Sendable, CustomReflectable {
     var state: TokenState
     /// Of the secrets that the last fetch was made with.
     var secretGeneration = 0
+    /// Of the files of the client's key and certificate, when the last fetch began.
+    var proofFiles: [FileStamp] = []
     var lastLookAtSecrets = TokenInstant(nanoseconds: .min)
     var waiters: [UInt64: @Sendable (Result<AccessToken, TokenFailure>) -> Void] = [:]
     var lastWaiter: UInt64 = 0
 
-    /// What a request gets, and why to start a fetch.
+    /// What a request gets, why to start a fetch, and when to start one that is not due yet.
     mutating func request(
       _ notify: @escaping @Sendable (Result<AccessToken, TokenFailure>) -> Void, at now: TokenMoment
-    ) -> (TokenAvailability, TokenEvent.Reason?) {
+    ) -> (TokenAvailability, TokenEvent.Reason?, rest: TokenInstant?) {
       switch state.request(at: now) {
-      case .use(let token, let renewal): (.available(token), renewal)
-      case .fail(let failure): (.failed(failure), nil)
-      case .wait: (.pending(enrol(notify)), nil)
-      case .fetch(let reason): (.pending(enrol(notify)), reason)
+      case .use(let token, let renewal): (.available(token), renewal, nil)
+      case .fail(let failure): (.failed(failure), nil, nil)
+      case .wait: (.pending(enrol(notify)), nil, nil)
+      case .rest(let until): (.pending(enrol(notify)), nil, until)
+      case .fetch(let reason): (.pending(enrol(notify)), reason, nil)
       }
     }
 
@@ -69,27 +73,42 @@ public final class TokenSource: Sendable, CustomReflectable {
     _ notify: @escaping @Sendable (Result<AccessToken, TokenFailure>) -> Void
   ) -> TokenAvailability {
     let now = environment.clock.moment
-    let (availability, reason) = shared.withLock { $0.request(notify, at: now) }
+    let (availability, reason) = request(notify, at: now)
     if let reason { launch(reason) }
     guard case .failed(let failure) = availability, failure.cause.root.mayBeMendedByRotation, secretsHaveChanged(now)
     else { return availability }
-    let (second, rotation) = shared.withLock { shared in
-      shared.state.secretsChanged()
-      return shared.request(notify, at: now)
-    }
+    shared.withLock { $0.state.secretsChanged() }
+    let (second, rotation) = request(notify, at: now)
     if let rotation { launch(rotation) }
     return second
   }
 
-  /// Whether the secrets are others than before; looks once a second at most.
+  private func request(
+    _ notify: @escaping @Sendable (Result<AccessToken, TokenFailure>) -> Void, at now: TokenMoment
+  ) -> (TokenAvailability, TokenEvent.Reason?) {
+    let (availability, reason, rest) = shared.withLock { $0.request(notify, at: now) }
+    if let rest {
+      environment.schedule(now.instant.duration(to: rest)) { [weak self] in self?.endRest() }
+    }
+    return (availability, reason)
+  }
+
+  private func endRest() {
+    let now = environment.clock.moment
+    let reason = shared.withLock { $0.state.endRest(at: now, hasWaiters: !$0.waiters.isEmpty) }
+    if let reason { launch(reason) }
+  }
+
+  /// Whether the secrets, or the files of key and certificate, are others than before; looks once a second at most.
   private func secretsHaveChanged(_ now: TokenMoment) -> Bool {
-    guard let secrets = grant.secrets else { return false }
-    let generation: Int? = shared.withLock { shared in
+    let known: (secrets: Int, files: [FileStamp])? = shared.withLock { shared in
       guard shared.lastLookAtSecrets.duration(to: now.instant) >= .seconds(1) else { return nil }
       shared.lastLookAtSecrets = now.instant
-      return shared.secretGeneration
+      return (shared.secretGeneration, shared.proofFiles)
     }
-    return generation.map { secrets.read().generation != $0 } ?? false
+    guard let known else { return false }
+    return grant.secrets.map { $0.read().generation != known.secrets } ?? false
+      || grant.proofFileStamps() != known.files
   }
 
   /// Gives up a place: the waiter has gone, or has waited long enough. True when it was still waiting; false when
@@ -174,7 +193,8 @@ extension TokenSource {
 
   private func fetch(_ reason: TokenEvent.Reason, for store: any TokenStore, _ claim: Claim) async {
     let (report, outcome) = await ask()
-    if case .success(let token) = report.outcome {
+    // What is over at once is of no use to other processes.
+    if case .success(let token) = report.outcome, TokenLifetime.isPlausible(token.lifetime) {
       await reporting { () async throws(TokenStoreProblem) in try await store.save(token.stored, for: grant) }
       // The API may have been quicker to refuse it.
       if shared.withLock({ $0.state.isRefused(token) }) { await drop(token, from: store) }
@@ -187,6 +207,8 @@ extension TokenSource {
   /// Asks the server; those who wait get what came of it, and do not wait for a store.
   private func ask() async -> (TokenFetch.Report, TokenEvent.Outcome) {
     let fetch = TokenFetch(grant: grant, clock: environment.clock, transport: environment.transport)
+    let files = grant.proofFileStamps()
+    shared.withLock { $0.proofFiles = files }
     let report = await fetch.run()
     shared.withLock { $0.secretGeneration = report.secretGeneration }
     return (report, end(with: report.outcome, random: environment.random()))

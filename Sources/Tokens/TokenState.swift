@@ -6,6 +6,8 @@ struct TokenState {
     case use(AccessToken, renewal: TokenEvent.Reason?)
     /// Wait for the fetch that is under way.
     case wait
+    /// Wait for a fetch that begins later; call ``TokenState/endRest(at:hasWaiters:)`` at the time that is given, if one is.
+    case rest(until: TokenInstant?)
     /// Start a fetch, and wait for it.
     case fetch(TokenEvent.Reason)
     /// Give up.
@@ -26,6 +28,10 @@ struct TokenState {
   private var backoff = TokenBackoff()
   private var replacements = ReplacementBackoff()
   private var reason = TokenEvent.Reason.first
+  /// Tokens that are over at once are not fetched more often than this.
+  private static let shortestInterval: Duration = .seconds(1)
+  private var restUntil = TokenInstant(nanoseconds: .min)
+  private var awaitsEndOfRest = false
   /// The tokens that the API did not accept last: a store may still have one of them.
   private var refused: [AccessToken] = []
 
@@ -46,10 +52,21 @@ struct TokenState {
       return .wait
     case .backingOff(let until, let cause) where now.instant < until:
       return .fail(failure(.backingOff(after: cause), until: until, at: now.instant))
+    case .idle where now.instant < restUntil && reason == .renewal:
+      defer { awaitsEndOfRest = true }
+      return .rest(until: awaitsEndOfRest ? nil : restUntil)
     case .idle, .backingOff:
       phase = .fetching
       return .fetch(reason)
     }
+  }
+
+  /// The time that ``request(at:)`` gave has come: why to start a fetch, if one is still needed.
+  mutating func endRest(at now: TokenMoment, hasWaiters: Bool) -> TokenEvent.Reason? {
+    awaitsEndOfRest = false
+    guard hasWaiters, case .idle = phase else { return nil }
+    phase = .fetching
+    return reason
   }
 
   /// The fetch ended; `random`, in 0...1, spreads the next attempt or the renewal. The result is what all waiters
@@ -58,9 +75,14 @@ struct TokenState {
     _ outcome: Result<AccessToken, FailedFetch>, at now: TokenMoment, random: Double
   ) -> Result<AccessToken, TokenFailure> {
     switch outcome {
-    case .success(let token):
+    case .success(let fetched):
+      let token = self.token.map { $0.isSame(as: fetched) ? fetched.limited(by: $0) : fetched } ?? fetched
       self.token = token
       renewalTime = token.renewalTime(random: random)
+      if token.lifetime < Self.shortestInterval {
+        restUntil = token.requestedAt.instant.advanced(by: Self.shortestInterval)
+        renewalTime = max(renewalTime, restUntil)
+      }
       phase = .idle
       backoff.succeeded()
       reason = .renewal

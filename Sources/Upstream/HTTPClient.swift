@@ -46,6 +46,10 @@ public final class HTTPClient {
   ) throws(UpstreamError) {
     try transfer.set(CURLOPT_POST, 1)
     try transfer.set(CURLOPT_FOLLOWLOCATION, 0)
+    // Some servers compress whether or not they are asked; libcurl decodes what it asks for.
+    try transfer.set(CURLOPT_ACCEPT_ENCODING, "gzip, deflate")
+    // HTTP/2 where a server speaks nothing else; a libcurl without it goes on with HTTP/1.1.
+    _ = unsafe ccurl_set_number(transfer.easy, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
     try transfer.set(CURLOPT_TIMEOUT_MS, Int(clamping: request.timeout.nanoseconds / 1_000_000))
     try transfer.set(CURLOPT_POSTFIELDSIZE, request.body.count)
     unsafe ccurl_set_pointer(transfer.easy, CURLOPT_POSTFIELDS, content.bytes)

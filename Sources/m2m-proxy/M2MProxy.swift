@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import ProxyCore
 
 @main
 struct M2MProxy: ParsableCommand {
@@ -9,12 +10,8 @@ struct M2MProxy: ParsableCommand {
       Applications send plain HTTP requests here, by http_proxy or by another base URL. Every request that matches a \
       route of proxy.conf goes on to its API with a valid Bearer token.
       """,
-    version: "m2m-proxy \(version)",
-    subcommands: [Run.self, Check.self, Health.self, HashPassword.self, CA.self])
-
-  /// The version of this program.
-  static let version = "0.1.0"
-}
+    version: "m2m-proxy \(Product.version)",
+    subcommands: [Run.self, Check.self, Health.self, HashPassword.self, CA.self])}
 
 /// Where the configuration is; the same for every command.
 struct ConfigurationOption: ParsableArguments {

@@ -75,7 +75,7 @@ struct StartReport {
   init(_ loaded: LoadedConfiguration, _ proxy: Proxy, _ authority: InterceptionAuthority?) {
     let configuration = loaded.configuration
     let loops = proxy.loopCount == 1 ? "1 loop" : "\(proxy.loopCount) loops"
-    var lines = ["m2m-proxy \(M2MProxy.version) · \(loaded.path) · \(loops)"]
+    var lines = ["m2m-proxy \(Product.version) · \(loaded.path) · \(loops)"]
     lines += proxy.listeners.map { "listen   \($0)" }
     if let admin = proxy.adminAddress { lines.append("admin    http://\(admin)   health, metrics") }
     lines.append("memory   \(proxy.memoryBound)")

@@ -1,5 +1,5 @@
 /// Numbers that look random and are the same in every run (SplitMix64).
-public struct SplitMix: RandomNumberGenerator {
+public struct SplitMix: RandomNumberGenerator, Sendable {
   private var state: UInt64
 
   /// The numbers that follow from `state`.

@@ -10,13 +10,14 @@ extension TokenGrant {
     authentication: ClientAuthenticationMethod = .clientSecretPost, secret: String = exampleSecret,
     audience: String? = "https://orders.example.com", scopes: [String] = ["read:orders"], resources: [String] = [],
     parameters: [String: String] = [:], headers: [String: Secret] = [:], credentials: String = "kinde",
-    provider: TokenProvider = .kinde
+    provider: TokenProvider = .kinde, takesAnyTokenType: Bool = false
   ) -> TokenGrant {
     TokenGrant(
       key: TokenRequestKey(
         endpoint: endpoint, clientID: clientID, authentication: authentication, audience: audience, scopes: scopes,
         resources: resources, parameters: parameters, headers: headers),
-      clientSecret: Secret(secret), credentialsName: credentials, provider: provider)
+      clientSecret: Secret(secret), takesAnyTokenType: takesAnyTokenType, credentialsName: credentials,
+      provider: provider)
   }
 
   /// A request made at a moment of no importance.

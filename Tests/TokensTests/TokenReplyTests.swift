@@ -21,6 +21,9 @@ struct TokenReplyTests {
     arguments: [
       #"{"access_token":"opaque-token","token_type":"bearer","expires_in":3600}"#,
       #"{"access_token":"opaque-token","token_type":"BEARER","expires_in":"3600"}"#,
+      #"{"access_token":"opaque-token","token_type":"","expires_in":3600}"#,
+      #"{"access_token":"opaque-token","token_type":"Bearer ","expires_in":3600}"#,
+      #"{"access_token":"opaque-token","token_type":"BearerToken","expires_in":3600}"#,
       #"{"access_token":"opaque-token","expires_in":3600.0}"#,
       #"{"access_token":"opaque-token","token_type":null,"expires_in":3.6e3}"#,
       "\r\n\t {\"expires_in\" : 3600 , \"x\":[{\"access_token\":\"no\"},-0.5e-3,true], \"access_token\":\"opaque-token\"}\n",
@@ -32,6 +35,13 @@ struct TokenReplyTests {
     let token = try #require(await Self.outcome(of: .json(body))?.success)
     #expect(token.text == "opaque-token")
     #expect(token.lifetime == .seconds(3600))
+  }
+
+  @Test("a token of another type is taken where proxy.conf says how it goes on requests")
+  func writtenScheme() async throws {
+    let workshop = Workshop(grant: .example(takesAnyTokenType: true))
+    workshop.endpoint.replies(.json(#"{"access_token":"abc","token_type":"DPoP"}"#))
+    #expect(await workshop.obtain()?.success?.text == "abc")
   }
 
   @Test("escaped slashes in a token are undone")
@@ -51,13 +61,12 @@ struct TokenReplyTests {
       (#"{"access_token":"abc","expires_in":1,"expires\u005fin":3600}"#, .repeatedMember),
       (#"{"access_token":"abc","token_type":"MAC"}"#, .unsupportedTokenType),
       (#"{"access_token":"abc","token_type":"DPoP"}"#, .unsupportedTokenType),
-      (#"{"access_token":"abc","token_type":""}"#, .unsupportedTokenType),
       (#"{"access_token":"abc","token_type":1}"#, .unsupportedTokenType),
       (#"{"access_token":"a b"}"#, .unsuitableToken), (#"{"access_token":"a\r\nX: y"}"#, .unsuitableToken),
       (#"{"access_token":"a\u0000"}"#, .unsuitableToken), (#"{"access_token":"tökén"}"#, .unsuitableToken),
       (#"{"access_token":"a\u00e9"}"#, .unsuitableToken), (#"{"access_token":"a\ud800"}"#, .unsuitableToken),
       (#"{"access_token":"a\u007f"}"#, .unsuitableToken), ("{\"access_token\":\"a\nb\"}", .notJSON),
-      (#"{"access_token":"\#(String(repeating: "a", count: 16_385))"}"#, .tokenTooLong),
+      (#"{"access_token":"\#(String(repeating: "a", count: 32_769))"}"#, .tokenTooLong),
       (#"{"access_token":"abc","x":\#(String(repeating: "[", count: 60_000))"#, .notJSON),
     ] as [(String, MalformedReply)])
   func refuses(body: String, reason: MalformedReply) async throws {
@@ -85,8 +94,15 @@ struct TokenReplyTests {
     #expect(failure.cause == .malformed(.html))
   }
 
-  @Test("success with another status than 200 is no token", arguments: [101, 199, 201, 204, 206])
+  @Test("every status that means success brings a token, if there is one", arguments: [200, 201, 202, 203, 206, 299])
   func otherSuccess(status: Int) async throws {
+    #expect(await Self.outcome(of: .json(#"{"access_token":"abc"}"#, status: status))?.success != nil)
+    let empty = TokenHTTPResponse(status: status, contentType: "application/json", body: [])
+    #expect(await Self.outcome(of: empty, empty)?.failure?.cause == .malformed(.empty))
+  }
+
+  @Test("an interim status is no token", arguments: [101, 199])
+  func interim(status: Int) async throws {
     let failure = try #require(await Self.outcome(of: .json(#"{"access_token":"abc"}"#, status: status))?.failure)
     #expect(failure.cause == .malformed(.unexpectedStatus(status)))
   }

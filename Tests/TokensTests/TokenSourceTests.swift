@@ -153,7 +153,7 @@ struct TokenSourceTests {
     let workshop = Workshop()
     workshop.endpoint.replies(.json("", status: 429))
     workshop.endpoint.replies(.token(expiresIn: 86_400)) { workshop.clock.advance(by: .milliseconds(44)) }
-    workshop.endpoint.replies(.token())
+    workshop.endpoint.replies(.token("another-token"))
     _ = await workshop.obtain()
     workshop.clock.advance(by: .seconds(1))
     _ = await workshop.obtain()

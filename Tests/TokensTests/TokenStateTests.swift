@@ -1,3 +1,4 @@
+import Secrets
 import Testing
 
 @testable import Tokens
@@ -15,7 +16,8 @@ struct TokenStateTests {
   }
 
   private func token(lifetime: Duration = .seconds(100), at moment: TokenMoment? = nil) -> AccessToken {
-    AccessToken(token: TokenGrant.example().clientSecret, lifetime: lifetime, requestedAt: moment ?? start)
+    let moment = moment ?? start
+    return AccessToken(token: Secret("token-\(moment.instant)"), lifetime: lifetime, requestedAt: moment)
   }
 
   private func newState() -> TokenState { TokenState(request: TokenGrant.example().summary) }
@@ -57,32 +59,32 @@ struct TokenStateTests {
     #expect(state.request(at: after(.milliseconds(500))).isWait)
   }
 
-  @Test("pauses double from 1 s to 60 s, and begin anew after a success")
+  @Test("pauses double from 1 s to 5 s, and begin anew after a success")
   func doubles() {
     var state = newState()
     var now = start
-    #expect(pauses(10, after: unreachable, &state, &now) == [1, 2, 4, 8, 16, 32, 60, 60, 60, 60])
+    #expect(pauses(10, after: unreachable, &state, &now) == [1, 2, 4, 5, 5, 5, 5, 5, 5, 5])
     _ = state.request(at: now)
     _ = state.fetched(.success(token(lifetime: .seconds(4), at: now)), at: now, random: 1)
     now = now.advanced(by: .seconds(3))
     #expect(pauses(2, after: unreachable, &state, &now) == [1, 2])
   }
 
-  @Test("after refusals that only a person can fix, pauses grow to 5 min")
+  @Test("after refusals that only a person can fix, pauses grow to 30 s")
   func refusalsBackOffLonger() {
     var state = newState()
     var now = start
-    #expect(pauses(11, after: refused, &state, &now) == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300])
+    #expect(pauses(11, after: refused, &state, &now) == [1, 2, 4, 8, 16, 30, 30, 30, 30, 30, 30])
   }
 
   @Test("however many failures, the pause stays bounded")
   func manyFailures() {
     var state = newState()
     var now = start
-    #expect(pauses(200, after: unreachable, &state, &now).last == 60)
+    #expect(pauses(200, after: unreachable, &state, &now).last == 5)
   }
 
-  @Test("jitter is full: from nothing to the whole pause", arguments: [(0.0, 1), (0.25, 15), (1.0, 60)])
+  @Test("jitter is full: from half a second to the whole pause", arguments: [(0.0, 1), (0.5, 3), (1.0, 5)])
   func jitter(random: Double, seconds: Int) {
     var state = newState()
     var now = start

@@ -12,8 +12,9 @@ struct Workshop: Sendable {
   let source: TokenSource
 
   init(
-    grant: TokenGrant = .example(), endpoint: ScriptedTokenEndpoint = ScriptedTokenEndpoint(), random: Double = 1,
-    clock: ManualClock = ManualClock(), store: (any TokenStore)? = nil
+    grant: TokenGrant = .example(), endpoint: ScriptedTokenEndpoint = ScriptedTokenEndpoint(),
+    random: @autoclosure @escaping @Sendable () -> Double = 1, clock: ManualClock = ManualClock(),
+    store: (any TokenStore)? = nil
   ) {
     self.endpoint = endpoint
     self.clock = clock
@@ -23,7 +24,7 @@ struct Workshop: Sendable {
         clock: clock.clock, transport: endpoint.transport, launch: { [launched] in launched.append($0) },
         schedule: { [scheduled, clock] in scheduled.append((clock.now.advanced(by: $0), $1)) },
         onEvent: { [events] in events.append($0) }, store: store,
-        onStoreProblem: { [storeProblems] problem, _ in storeProblems.append(problem) }, random: { random }))
+        onStoreProblem: { [storeProblems] problem, _ in storeProblems.append(problem) }, random: random))
   }
 
   /// Lets time pass, in which what was scheduled happens at its moment, and the fetches it starts run at once.

@@ -133,7 +133,8 @@ struct RouteReader {
 
   /// Whether `key` was free; otherwise a problem with `setting` is noted.
   mutating func claim<Key: Hashable>(
-    _ key: Key, in claims: WritableKeyPath<RouteReader, [Key: String]>, shown: @autoclosure () -> String, _ setting: Setting
+    _ key: Key, in claims: WritableKeyPath<RouteReader, [Key: String]>, shown: @autoclosure () -> String,
+    _ setting: Setting
   ) -> Bool {
     if let owner = self[keyPath: claims][key] {
       setting.complain("is \(shown()), which is taken by \(owner)")

@@ -110,6 +110,8 @@ public struct TokenField: Sendable, Hashable {
   public var header = "Authorization"
   /// The word before the token, with a space between; "" for the token alone.
   public var scheme = "Bearer"
+  /// Whether proxy.conf says so: then it decides, whatever type the authorization server gives a token.
+  public var isSchemeWritten = false
 
   /// `Authorization: Bearer`, as RFC 6750 has it.
   public init() {}
@@ -122,11 +124,13 @@ extension TokenField {
   /// The mapping `token` of a route.
   static let group = SettingGroup("token", "Where the token goes.", fields.map(\.declaration))
 
+  private static let scheme = Field(
+    "scheme", \.scheme, .tokenScheme, in: TokenField(), "the word before the token; `\"\"` for the token alone")
   private static let fields: [Field<TokenField>] = [
     Field(
       "header", \.header, .tokenHeader, in: TokenField(),
       "the field; the client's own field of that name is never forwarded"),
-    Field("scheme", \.scheme, .tokenScheme, in: TokenField(), "the word before the token; `\"\"` for the token alone"),
+    scheme,
   ]
 
   /// Reads the section `token` of a route.
@@ -137,7 +141,10 @@ extension TokenField {
       setting.complain("is for a token, and credentials: none means without one")
       return field
     }
-    _ = setting.section(of: group) { $0.read(fields, into: &field) }
+    _ = setting.section(of: group) { section in
+      section.read(fields, into: &field)
+      field.isSchemeWritten = section[scheme.declaration] != nil
+    }
     return field
   }
 }

@@ -126,7 +126,10 @@ extension TokenFailure {
 
   private func hintForStatus(_ status: Int) -> String {
     switch status {
-    case 401, 403: "Compare client_id and client_secret of \(settings) with what \(host) has registered."
+    case 401: "Compare client_id and client_secret of \(settings) with what \(host) has registered."
+    case 403:
+      "Compare client_id and client_secret of \(settings) with what \(host) has registered; without an OAuth error it may as "
+        + "well be a firewall in front of \(host) that rejects this machine or this client."
     case 404, 405, 410: "Check \(addressSettings): there is no token endpoint at this address."
     default: "Check \(addressSettings), and the audience and scopes of the route, against what \(host) expects."
     }

@@ -4,34 +4,19 @@ internal import Glibc
 internal import Interception
 internal import Locks
 internal import Reactor
+internal import Secrets
 internal import Telemetry
 
 /// The certificate of a listener, and what it verifies those of clients by, for all loops: read again when the files have
 /// changed, which is looked for once a second at most, when a connection comes. Where one of them cannot be used, all that was
 /// read before stays in use.
 final class ListenerCertificate: Sendable {
-  /// What tells a file that was written again from the one before.
-  private struct Stamp: Equatable {
-    private var device: UInt = 0
-    private var number: UInt = 0
-    private var size: Int = 0
-    private var seconds = 0
-    private var nanoseconds = 0
-
-    init(_ path: String) {
-      var status = stat()
-      guard unsafe stat(path, &status) == 0 else { return }
-      (device, number, size) = (UInt(status.st_dev), UInt(status.st_ino), Int(status.st_size))
-      (seconds, nanoseconds) = (status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
-    }
-  }
-
   private struct State {
     // What messages call it.
     var listener: String
     var context: TLSServerContext
     var lists: RevocationLists?
-    var stamps: [Stamp]
+    var stamps: [FileStamp]
     var nextLook: Instant
   }
 
@@ -97,9 +82,9 @@ final class ListenerCertificate: Sendable {
     }
   }
 
-  private static func stamps(of settings: ListenerTLS) -> [Stamp] {
+  private static func stamps(of settings: ListenerTLS) -> [FileStamp] {
     [settings.certificateFile, settings.keyFile, settings.clientCAFile, settings.clientCRLFile].compactMap(\.self)
-      .map { Stamp($0) }
+      .map { FileStamp($0) }
   }
 
   /// Why files cannot be used, as a sentence without its full stop.

@@ -83,7 +83,7 @@ struct LoopLimits: Sendable {
   let headCapacity: Int
 
   // What a buffer holds beside the largest head: the token and what else is added to it, or the content behind it.
-  private static let roomBesideHead = 16 * 1024
+  private static let roomBesideHead = AccessToken.longestToken + 8 * 1024
 
   init(_ limits: Limits, loops: Int) {
     self.loops = loops

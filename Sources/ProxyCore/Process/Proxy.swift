@@ -12,6 +12,12 @@ public import Telemetry
 internal import Tokens
 internal import Upstream
 
+/// The program, as it names itself.
+public enum Product {
+  /// The version of this program.
+  public static let version = "0.1.0"
+}
+
 /// The whole program put together: what is made, in which order, and what knows what.
 public final class Proxy {
   private let signals: ProcessSignals

@@ -40,7 +40,8 @@ struct TokenClient {
     let provider: TokenProvider = if case .kinde = credentials.provider { .kinde } else { .generic }
     return TokenGrant(
       key: key, clientSecret: credentials.clientSecret ?? Secret(""), secrets: secrets, spending: spending,
-      timeout: credentials.timeout, credentialsName: credentials.name, provider: provider)
+      timeout: credentials.timeout, takesAnyTokenType: route.tokenField.isSchemeWritten,
+      credentialsName: credentials.name, provider: provider)
   }
 }
 

@@ -7,6 +7,8 @@ final class TokenEventLog: Sendable {
   private let logger: EventLog
   private let registry: MetricsRegistry
   private let counters = Monitor<[String: Counter]>([:])
+  // As many as there are different requests for tokens in proxy.conf, at most, for each kind of remark.
+  private let remarked = Monitor<Set<String>>([])
 
   init(logger: EventLog, registry: MetricsRegistry) {
     self.logger = logger
@@ -61,6 +63,7 @@ final class TokenEventLog: Sendable {
           .hint: "Compare client_secret with what the authorization server has, before the previous one ends.",
         ])
     }
+    for remark in event.remarks { record(remark, event.request) }
     if let alarm = event.alarm { record(alarm, event.request.credentials) }
   }
 
@@ -76,6 +79,32 @@ final class TokenEventLog: Sendable {
       .error: alarm.isSpent ? "\(ErrorKind.Token.budgetSpent.rawValue)" : "token_budget_nearly_spent",
     ]
     logger.warning(.tokenBudget, fields)
+  }
+
+  /// Once for each request for tokens, until the process ends: the next token is most likely to be like this one.
+  private func record(_ remark: TokenRemark, _ request: TokenRequestSummary) {
+    let host = request.endpointHost
+    let (error, detail, hint) =
+      switch remark {
+      case .clock(let seconds):
+        (
+          "token_clock",
+          "By this machine's clock the token ends \(abs(seconds)) s \(seconds < 0 ? "sooner" : "later") than "
+            + "\(host) says (expires_in); expires_in counts",
+          "Set the clock of this machine (timedatectl, chronyc tracking), or that of \(host)."
+        )
+      case .longToken(let bytes):
+        (
+          "token_long", "The token has \(bytes) bytes, and many servers reject a request with so long a field",
+          "Let \(host) put fewer claims into it, such as groups and roles."
+        )
+      }
+    guard remarked.withLock({ $0.insert("\(error) \(request)").inserted }) else { return }
+    logger.warning(
+      .token,
+      [
+        .credentials: "\(request.credentials)", .error: "\(error)", .detail: "\(detail)", .hint: "\(hint)",
+      ])
   }
 
   /// The token store was of no help with `request`.

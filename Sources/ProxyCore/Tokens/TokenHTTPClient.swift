@@ -38,8 +38,13 @@ final class TokenHTTPClient: @unchecked Sendable {
 
   /// Sends `request` and waits for the whole reply. From a task of the loop.
   func send(_ request: TokenHTTPRequest) async -> Result<TokenHTTPResponse, TokenTransportError> {
+    var lines = request.fields.map(Self.line)
+    // Firewalls in front of authorization servers reject requests without one.
+    if !request.fields.contains(where: { $0.name.lowercased() == "user-agent" }) {
+      lines.append("User-Agent: m2m-proxy/\(Product.version)")
+    }
     let posted = ClientRequest(
-      url: request.url, fieldLines: request.fields.map(Self.line), body: request.body.withBytes(Self.bytes),
+      url: request.url, fieldLines: lines, body: request.body.withBytes(Self.bytes),
       timeout: request.timeout, responseLimit: TokenHTTPResponse.longestBody, options: ways[request.way])
     return await client.post(posted).map(Self.response).mapError(Self.error)
   }
