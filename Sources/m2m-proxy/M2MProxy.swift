@@ -11,7 +11,8 @@ struct M2MProxy: ParsableCommand {
       route of proxy.conf goes on to its API with a valid Bearer token.
       """,
     version: "m2m-proxy \(Product.version)",
-    subcommands: [Run.self, Check.self, Health.self, HashPassword.self, CA.self])}
+    subcommands: [Run.self, Check.self, Health.self, HashPassword.self, CA.self])
+}
 
 /// Where the configuration is; the same for every command.
 struct ConfigurationOption: ParsableArguments {
