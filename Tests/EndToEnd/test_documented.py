@@ -1,6 +1,7 @@
 """docs/metrics.md and docs/operations.md list every metric, event and log field, and nothing that does not exist.
 
-The harness checks that whatever a proxy exposes and logs is listed. Here proxies are brought to expose and log all that is."""
+The harness checks that everything that a proxy exposes and logs is listed. This test makes proxies expose and log everything
+that is listed."""
 
 import signal
 import socket
@@ -205,6 +206,6 @@ def test_every_listed_metric_event_and_field_exists(
     see_tokens(start_proxy, origin, seen, authlib, tmp_path)
     assert documented.metrics().keys() - seen.metrics == set()
     missing = {event: fields - seen.fields.get(event, set()) for event, fields in documented.events().items()}
-    # Two things are not brought about here: a shortage of descriptors, and of memory for checking a password.
+    # This test does not cause a shortage of descriptors, nor one of memory while a password is checked.
     assert {event: fields for event, fields in missing.items() if fields} == {
         "accept": {"client", "error", "hint"}, "caller": {"detail"}}

@@ -105,10 +105,10 @@ public struct EventLog: Sendable {
   /// Writes a line about what works as it should.
   public func info(_ event: EventKind, _ fields: @autoclosure () -> Fields) { write(.info, event, fields) }
 
-  /// Writes a line about what works as it should, and is not expected every day.
+  /// Writes a line about what works as it should, but is rare enough to be noticed.
   public func notice(_ event: EventKind, _ fields: @autoclosure () -> Fields) { write(.notice, event, fields) }
 
-  /// Writes a line about what somebody should look at.
+  /// Writes a line about what needs attention.
   public func warning(_ event: EventKind, _ fields: @autoclosure () -> Fields) { write(.warning, event, fields) }
 
   /// Writes a line about what does not work.
