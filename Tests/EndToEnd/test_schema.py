@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "docs/proxy.schema.json"
@@ -53,13 +54,52 @@ def test_bad_files_are_rejected():
     assert [path.name for path in bad if str(path) not in reasons] == []
 
 
+EXAMPLE = ROOT / "proxy.conf.example"
+
+
+def whole_example():
+    """The example with the settings that are commented out in it."""
+    text = re.sub(r"(?m)^( *)# ( *(?:- )?[a-z_]+:( |$))", r"\1\2", EXAMPLE.read_text())
+    assert text != EXAMPLE.read_text()
+    return text
+
+
 def test_the_example_is_accepted_as_it_is_and_with_all_that_is_commented_out(tmp_path):
-    example = ROOT / "proxy.conf.example"
-    text = re.sub(r"(?m)^( *)# ( *(?:- )?[a-z_]+:( |$))", r"\1\2", example.read_text())
-    assert text != example.read_text()
     whole = tmp_path / "whole.conf"
-    whole.write_text(text)
-    assert rejected([example, whole]) == {}
+    whole.write_text(whole_example())
+    assert rejected([EXAMPLE, whole]) == {}
+
+
+def settings_used(value, schema, definitions, section=""):
+    """Which settings of which section `value` has: pairs of the section's definition, "" for the top level, and the name."""
+    if "$ref" in schema:
+        section = schema["$ref"].removeprefix("#/definitions/")
+        schema = definitions[section]
+    used = set()
+    for alternative in schema.get("anyOf", []):
+        used |= settings_used(value, alternative, definitions, section)
+    if isinstance(value, list) and "items" in schema:
+        for item in value:
+            used |= settings_used(item, schema["items"], definitions, section)
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name in schema.get("properties", {}):
+                used.add((section, name))
+                used |= settings_used(inner, schema["properties"][name], definitions, section)
+            elif isinstance(schema.get("additionalProperties"), dict):
+                used |= settings_used(inner, schema["additionalProperties"], definitions, section)
+    return used
+
+
+def test_the_example_has_every_setting_in_each_section():
+    schema = json.loads(SCHEMA.read_text())
+    definitions = schema["definitions"]
+    every = {("", name) for name in schema["properties"]}
+    every |= {(section, name) for section, inner in definitions.items() for name in inner["properties"]}
+    # Those of a route are some of the proxy's own.
+    every -= {(section, name) for section, name in every if section == "route_timeouts"}
+    used = settings_used(YAML(typ="safe").load(whole_example()), schema, definitions)
+    assert every - used == set()
 
 
 def examples_of_the_reference():
