@@ -91,15 +91,16 @@ def settings_used(value, schema, definitions, section=""):
     return used
 
 
-def test_the_example_has_every_setting_in_each_section():
-    schema = json.loads(SCHEMA.read_text())
-    definitions = schema["definitions"]
+def every_setting(schema):
     every = {("", name) for name in schema["properties"]}
-    every |= {(section, name) for section, inner in definitions.items() for name in inner["properties"]}
-    # Those of a route are some of the proxy's own.
-    every -= {(section, name) for section, name in every if section == "route_timeouts"}
-    used = settings_used(YAML(typ="safe").load(whole_example()), schema, definitions)
-    assert every - used == set()
+    return every | {(section, name) for section, inner in schema["definitions"].items() for name in inner["properties"]}
+
+
+def test_the_example_has_every_setting_of_each_section():
+    schema = json.loads(SCHEMA.read_text())
+    used = settings_used(YAML(typ="safe").load(whole_example()), schema, schema["definitions"])
+    # The timeouts of a route are some of the proxy's own.
+    assert {(section, name) for section, name in every_setting(schema) - used if section != "route_timeouts"} == set()
 
 
 def examples_of_the_reference():
@@ -123,3 +124,11 @@ def test_a_setting_that_does_not_belong_there_is_named(tmp_path, setting):
     path = tmp_path / "proxy.conf"
     path.write_text(f"{setting}: 1\nroutes:\n  - {{ name: a, match: a.internal, credentials: none }}\n")
     assert any(f"'{setting}' was unexpected" in reason for reason in rejected([path])[str(path)])
+
+
+def test_the_good_files_have_every_setting_of_each_section():
+    schema = json.loads(SCHEMA.read_text())
+    used = set()
+    for path in files("good"):
+        used |= settings_used(YAML(typ="safe").load(path), schema, schema["definitions"])
+    assert every_setting(schema) - used == set()
