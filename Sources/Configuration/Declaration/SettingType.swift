@@ -130,7 +130,7 @@ extension SettingType {
     case .word(let word): [.object([("const", .string(word))])]
     case .choice(let words): [.object([("enum", .array(words.map(JSONValue.string)))])]
     case .truth: [.object([("enum", .array([.truth(true), .truth(false), "true", "false"]))])]
-    case .onOff: [.object([("enum", .array(["on", "off", .truth(true), .truth(false)]))])]
+    case .onOff: [.object([("enum", .array(["on", "off", .truth(true), .truth(false), "true", "false"]))])]
     case .number(let range): Self.wholeNumbers(range) + [.matching(Self.digits)]
     case .size(let range): Self.wholeNumbers(range) + [.matching("\(Self.digits)(KB|MB|GB)?")]
     case .rate(let range): Self.wholeNumbers(range) + [.matching("\(Self.digits)(KB|MB)?")]
@@ -138,8 +138,13 @@ extension SettingType {
     case .share: [.matching("[1-9][0-9]?%")]
     case .text(_, let pattern?):
       // What looks like a number is one to YAML.
-      ["660", "7"].contains { $0.wholeMatches(pattern) }
-        ? [.matching(pattern), .object([("type", "integer")])] : [.matching(pattern)]
+      if "1.5".wholeMatches(pattern) {
+        [.matching(pattern), .object([("type", "number")])]
+      } else if ["660", "7"].contains(where: { $0.wholeMatches(pattern) }) {
+        [.matching(pattern), .object([("type", "integer")])]
+      } else {
+        [.matching(pattern)]
+      }
     case .text: [.object([("type", .array(["string", "number"])), ("minLength", 1)])]
     case .list, .listOnly, .anyList, .section, .sections, .values, .either: []
     }

@@ -107,7 +107,9 @@ extension Format<ListenAddress> {
   /// A ``Format/tcpAddress``, `unix:/path`, `systemd` or `systemd:NAME`.
   static var listenAddress: Self {
     let tcp = Format<TCPAddress>.tcpAddress
-    return Format(tcp.expected, .text("listen address")) { text throws(Refusal) in
+    return Format(
+      tcp.expected, .text("listen address", pattern: "(unix:.+|systemd(:.+)?|\(SettingType.addressPattern))")
+    ) { text throws(Refusal) in
       if text.hasPrefix("unix:") { return .unix(path: try path(text.dropFirst("unix:".count))) }
       if text == "systemd" { return .systemd(name: nil) }
       if text.hasPrefix("systemd:") { return .systemd(name: try name(text.dropFirst("systemd:".count))) }

@@ -63,7 +63,8 @@ enum ListenerDeclarations {
     "allow", .list(Format<IPNetwork>.network.type), default: .described("all clients"),
     "the clients that are served; others get 403, and the connection ends")
   static let callers = SettingDeclaration(
-    "callers", .either([.word("required"), .list(.text("name"))]), default: .described("all clients, known or not"),
+    "callers", .either([.word("required"), .list(Format<String>.name.type)]),
+    default: .described("all clients, known or not"),
     "the [callers](#callers) that are served: `required` for any of them; others get 407 or 403")
   static let browserRequests = Declared(
     "browser_requests", Format<BrowserRequests>.choice(), default: .described("`refuse` on loopback, else `allow`"),
@@ -81,7 +82,7 @@ enum ListenerDeclarations {
       + SocketPermissions.declarations)
 
   /// An item, or a list of them among plain addresses.
-  static let type = SettingType.list(.either([.text("listen address"), .section(group)]))
+  static let type = SettingType.list(.either([Format<ListenAddress>.listenAddress.type, .section(group)]))
 }
 
 extension ListenerSettings {

@@ -48,7 +48,9 @@ extension RouteRules {
 extension Format<IPNetwork> {
   /// `10.0.0.0/8`, `fd00::/8`, or one address.
   static var network: Self {
-    Format("an address or a range of addresses such as 10.0.0.0/8", .text("range")) { text throws(Refusal) in
+    Format(
+      "an address or a range of addresses such as 10.0.0.0/8", .text("range", pattern: "[0-9A-Fa-f:.]+(/[0-9]{1,3})?")
+    ) { text throws(Refusal) in
       guard !text.contains("[") else { throw Refusal("leave out the brackets") }
       guard let slash = text.firstIndex(of: "/") else { return IPNetwork(try address(text)) }
       let address = try address(text[..<slash])
@@ -89,7 +91,7 @@ extension Format<String> {
 
   /// What a path begins with.
   static var pathPrefix: Self {
-    Format("a path such as /v1/", .text("path", pattern: "/.*")) { text throws(Refusal) in
+    Format("a path such as /v1/", .text("path", pattern: "/[^ ?#;]*")) { text throws(Refusal) in
       try PathSyntax.checkPrefix(text)
       return text
     }

@@ -23,7 +23,7 @@ enum RouteSettings {
 
   // Its token.
   static let credentials = SettingDeclaration(
-    "credentials", .either([.text("name"), .word("none"), .values(.text("name"))]),
+    "credentials", .either([Format<String>.name.type, .word("none"), .values(Format<String>.name.type)]),
     default: .described("the only one there is"), "what the tokens are fetched with; `none` forwards without a token")
   static let audience = Declared(
     "audience", .audience, default: .described("that of the credentials"), "the API that the token is for")
@@ -51,7 +51,7 @@ enum RouteSettings {
     "allow", .list(Format<IPNetwork>.network.type), default: .described("all clients of the listener"),
     "the clients that may use the route; others get 403")
   static let callers = SettingDeclaration(
-    "callers", .list(.text("name")), default: .described("all clients, known or not"),
+    "callers", .list(Format<String>.name.type), default: .described("all clients, known or not"),
     "the [callers](#callers) that may use the route; others get 407 or 403")
   static let methods = SettingDeclaration(
     "methods", .list(Format<String>.method.type), default: .described("all"),

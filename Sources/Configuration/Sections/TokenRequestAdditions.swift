@@ -92,7 +92,9 @@ extension Format<[String]> {
 extension Format<String> {
   /// An absolute URI without a fragment (RFC 8707 section 2).
   static var resource: Self {
-    Format("an absolute URI such as https://orders.example.com/", .text("URI")) { text throws(Refusal) in
+    Format(
+      "an absolute URI such as https://orders.example.com/", .text("URI", pattern: "[A-Za-z][A-Za-z0-9+.-]*:[^ #]*")
+    ) { text throws(Refusal) in
       guard !text.contains("#") else { throw Refusal("leave out the fragment (#)") }
       guard let colon = text.utf8.firstIndex(of: UInt8(ascii: ":")), colon != text.startIndex,
         text.utf8.first?.isLetter == true, text.utf8.count <= 2048,

@@ -1,9 +1,15 @@
 internal import Addresses
 
+extension SettingType {
+  /// `IP:port`, or a port alone.
+  static let addressPattern = #"((\[[0-9A-Fa-f:.]+\]|[0-9.]+|[A-Za-z]+):)?[0-9]{1,5}"#
+}
+
 extension Format<TCPAddress> {
   /// `IP:port`, `[v6]:port`, `localhost:port` or a port of this machine alone.
   static var tcpAddress: Self {
-    Format("an address such as 127.0.0.1:8080", .text("address")) { text throws(Refusal) in
+    Format("an address such as 127.0.0.1:8080", .text("address", pattern: SettingType.addressPattern)) {
+      text throws(Refusal) in
       if let port = wholeNumber(text) { return TCPAddress(host: "127.0.0.1", port: try listenPort(port)) }
       guard !text.includes("://") else { throw Refusal("leave out http://") }
       guard let colon = text.lastIndex(of: ":"), !text.hasSuffix("]") else { throw Refusal("the port is missing") }
@@ -29,7 +35,7 @@ extension Format<TCPAddress?> {
   /// A ``Format/tcpAddress``, or `off`.
   static var tcpAddressOrOff: Self {
     let address = Format<TCPAddress>.tcpAddress
-    return Format("\(address.expected), or off", .orOff(.text("address")), written: { $0.map { "\($0)" } ?? "off" }) {
+    return Format("\(address.expected), or off", .orOff(address.type), written: { $0.map { "\($0)" } ?? "off" }) {
       text throws(Refusal) in
       if text == "off" { return nil }
       guard !text.hasPrefix("unix:"), !text.hasPrefix("systemd") else {
@@ -43,7 +49,7 @@ extension Format<TCPAddress?> {
 extension Format<HostName> {
   /// The domain of a Kinde tenant.
   static var domain: Self {
-    Format("a domain such as acme.kinde.com", .text("host")) { text throws(Refusal) in
+    Format("a domain such as acme.kinde.com", .text("host", pattern: "[^ /:@?#]+")) { text throws(Refusal) in
       guard !text.includes("://") else { throw Refusal("leave out https://") }
       guard !text.contains("/") else { throw Refusal("leave out the path") }
       let authority = try Authority(text)
@@ -56,7 +62,10 @@ extension Format<HostName> {
 extension Format<Match> {
   /// `host[:port][/path]` or `*.domain[:port][/path]`.
   static var match: Self {
-    Format("a host such as orders.internal or orders.internal:8443/api/", .text("`host[:port][/path]`")) {
+    Format(
+      "a host such as orders.internal or orders.internal:8443/api/",
+      .text("`host[:port][/path]`", pattern: #"(\*\.)?[^ /?#*@]*[^ /?#*@:](/[^ ?#;]*)?"#)
+    ) {
       text throws(Refusal) in
       guard !text.includes("://") else { throw Refusal("leave out the scheme (http://)") }
       guard !text.hasPrefix("/") else { throw Refusal("for a path without a host use mount") }
@@ -89,7 +98,7 @@ extension Format<Match> {
 extension Format<String> {
   /// The path under which base-URL clients find a route; read without the slash at its end.
   static var mount: Self {
-    Format("a path such as /orders", .text("path", pattern: "/.*")) { text throws(Refusal) in
+    Format("a path such as /orders", .text("path", pattern: "/[^ ?#;]*")) { text throws(Refusal) in
       guard text != "/" else { return "" }
       try PathSyntax.checkPrefix(text)
       return text.hasSuffix("/") ? String(text.dropLast()) : text
@@ -100,7 +109,8 @@ extension Format<String> {
 extension Format<URLParts> {
   /// An http or https URL with a path at most; `example` is one.
   static func baseURL(_ example: String) -> Self {
-    Format("a URL such as \(example)", .text("URL", pattern: "[Hh][Tt][Tt][Pp][Ss]?://.+")) { text throws(Refusal) in
+    Format("a URL such as \(example)", .text("URL", pattern: "[Hh][Tt][Tt][Pp][Ss]?://[^ #]+")) {
+      text throws(Refusal) in
       let url = try URLParts(text)
       try PathSyntax.check(url.target)
       return url
@@ -109,8 +119,9 @@ extension Format<URLParts> {
 
   /// The URL of a token endpoint: https, or http on this machine (RFC 6749 section 3.2).
   static var tokenEndpoint: Self {
-    Format("a URL such as https://login.example.com/oauth2/token", .text("URL", pattern: "[Hh][Tt][Tt][Pp][Ss]?://.+"))
-    { text throws(Refusal) in
+    Format(
+      "a URL such as https://login.example.com/oauth2/token", .text("URL", pattern: "[Hh][Tt][Tt][Pp][Ss]?://[^ #]+")
+    ) { text throws(Refusal) in
       let url = try URLParts(text)
       guard url.origin.scheme == .https || url.origin.isLoopback else {
         throw Refusal("https only, or the client secret would travel unencrypted")
