@@ -70,7 +70,7 @@ extension Worker {
     let moment = Instant(nanoseconds: loop.now.nanoseconds - Self.leastIdleness.nanoseconds)
     let idle = connections.values.filter { $0.isIdle(since: moment) }.sorted { $0.idleSince < $1.idleSince }
     for connection in idle.prefix((idle.count + 7) / 8) { connection.giveWay() }
-    for pool in pools { pool.closeLongestIdle((pool.idleConnections + 7) / 8) }
+    for pool in pools.made { pool.closeLongestIdle((pool.idleConnections + 7) / 8) }
     requestedHosts.closeIdle()
     exchanges.removeAll()
   }

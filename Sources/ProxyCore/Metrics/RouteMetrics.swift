@@ -2,7 +2,7 @@ internal import Callers
 internal import Telemetry
 internal import Upstream
 
-/// The figures of one route on one event loop. Registered at start; what a request counts is found without a look-up.
+/// The figures of one route on one event loop. What a request counts is found without a look-up.
 final class RouteMetrics {
   let received: Counter
   let sent: Counter
@@ -92,7 +92,7 @@ final class RouteMetrics {
 struct WorkerMetrics {
   let accepted: Counter
   let open: Gauge
-  let routes: [RouteMetrics]
+  let routes: OnDemand<RouteMetrics>
   /// For requests that no route matched, or that could not be read.
   let unrouted: RouteMetrics
   private let limits: [Limit: Counter]
@@ -100,7 +100,7 @@ struct WorkerMetrics {
   init(_ registry: MetricsRegistry, routes: [ProxyRoute]) {
     accepted = registry.counter(.connectionsAccepted)
     open = registry.gauge(.connections)
-    self.routes = routes.map { RouteMetrics(registry, route: $0.name) }
+    self.routes = OnDemand(count: routes.count) { RouteMetrics(registry, route: routes[$0].name) }
     unrouted = RouteMetrics(registry, route: "")
     limits = Dictionary(
       uniqueKeysWithValues: Limit.allCases.map { limit in

@@ -57,7 +57,7 @@ final class Generation: Sendable {
   }
 
   /// The connections of one loop to the upstreams of routes, in the order in which routes refer to them.
-  func makePools(_ dialer: Dialer, _ loop: EventLoop, _ registry: MetricsRegistry) -> [UpstreamPool] {
+  func makePools(_ dialer: Dialer, _ loop: EventLoop, _ registry: MetricsRegistry) -> OnDemand<UpstreamPool> {
     plan.makePools(dialer, loop, registry)
   }
 

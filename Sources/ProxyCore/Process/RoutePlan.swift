@@ -59,8 +59,9 @@ struct RoutePlan {
   }
 
   /// The connection pools of one loop, in the order in which routes refer to them.
-  func makePools(_ dialer: Dialer, _ loop: EventLoop, _ registry: MetricsRegistry) -> [UpstreamPool] {
-    origins.map { origin in
+  func makePools(_ dialer: Dialer, _ loop: EventLoop, _ registry: MetricsRegistry) -> OnDemand<UpstreamPool> {
+    OnDemand(count: origins.count) { [origins, poolLimits, sharedOrigins] index in
+      let origin = origins[index]
       let figures = PoolFigures()
       registry.show(figures, upstream: origin.name)
       var limits = poolLimits
@@ -89,4 +90,29 @@ struct RoutePlan {
       connections: share(configuration.limits.upstreamConnections, of: loops),
       queue: queue == 0 ? 0 : share(queue, of: loops), idle: configuration.timeouts.upstreamIdle)
   }
+}
+
+/// What one loop has for each route, or for each upstream: made at the start where there are few, so that metrics show all of them
+/// from the beginning; where there are many, made when it is needed first, which may never be.
+final class OnDemand<Element: AnyObject> {
+  private static var few: Int { 500 }
+
+  private var elements: [Element?]
+  private let make: (Int) -> Element
+
+  init(count: Int, _ make: @escaping (Int) -> Element) {
+    self.make = make
+    elements = count <= Self.few ? (0..<count).map(make) : Array(repeating: nil, count: count)
+  }
+
+  /// The element at `index`.
+  subscript(index: Int) -> Element {
+    if let element = elements[index] { return element }
+    let element = make(index)
+    elements[index] = element
+    return element
+  }
+
+  /// Those that there are.
+  var made: some Sequence<Element> { elements.lazy.compactMap(\.self) }
 }

@@ -34,7 +34,7 @@ final class Worker: @unchecked Sendable {
   var lastEase = Instant(nanoseconds: 0)
   /// What connections that end receive and throw away, before anything else happens on the loop.
   let discarded = ByteBuffer(capacity: 8 * 1024)
-  let pools: [UpstreamPool]
+  let pools: OnDemand<UpstreamPool>
   let requestedHosts: RequestedHosts
   let metrics: WorkerMetrics
   let accessLog: AccessLog?
@@ -193,7 +193,7 @@ final class Worker: @unchecked Sendable {
     drained = done
     closeListeners()
     for connection in connections.values { connection.drain() }
-    for pool in pools { pool.closeIdle() }
+    for pool in pools.made { pool.closeIdle() }
     requestedHosts.closeIdle()
     if connections.isEmpty { done() }
   }
