@@ -69,6 +69,105 @@ extension ResponseHead {
   }
 }
 
+/// What a Bearer challenge says is wrong with a token (RFC 6750 section 3).
+public struct BearerError: Sendable, Equatable {
+  /// `error`: `invalid_token`, `insufficient_scope`, or another word.
+  public let code: String
+  /// `error_description`; nil where there is none.
+  public let description: String?
+
+  private static let longest = 200
+
+  fileprivate init?(code: String?, description: String?) {
+    guard let code else { return nil }
+    self.code = Self.printable(code)
+    self.description = description.map(Self.printable)
+  }
+
+  private static func printable(_ text: String) -> String {
+    String(
+      decoding: text.utf8.prefix(longest).map { (0x20...0x7E).contains($0) ? $0 : UInt8(ascii: "?") }, as: UTF8.self)
+  }
+}
+
+extension ResponseHead {
+  /// What the first Bearer challenge that has an `error` says.
+  public func bearerError(_ bytes: Span<UInt8>) -> BearerError? {
+    for line in fields where line.known == .wwwAuthenticate {
+      var reader = ChallengeReader(bytes, line.value)
+      if let error = reader.bearerError() { return error }
+    }
+    return nil
+  }
+}
+
+/// Reads a `WWW-Authenticate` field (RFC 9110 section 11.6.1) for what its Bearer challenges say.
+private struct ChallengeReader {
+  private let text: [UInt8]
+  private var position = 0
+
+  init(_ bytes: Span<UInt8>, _ value: ByteRange) {
+    text = value.range.map { bytes[$0] }
+  }
+
+  mutating func bearerError() -> BearerError? {
+    var isBearer = false
+    var parameters: [String: String] = [:]
+    while position < text.count {
+      skip { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
+      let name = word()
+      guard !name.isEmpty else {
+        position += 1
+        continue
+      }
+      skip { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
+      if position < text.count, text[position] == UInt8(ascii: "=") {
+        position += 1
+        skip { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
+        let value = value()
+        if isBearer, parameters[name] == nil { parameters[name] = value }
+      } else {
+        // The name of the next scheme.
+        if isBearer, let found = Self.error(parameters) { return found }
+        isBearer = name == "bearer"
+        parameters = [:]
+      }
+    }
+    return isBearer ? Self.error(parameters) : nil
+  }
+
+  private static func error(_ parameters: [String: String]) -> BearerError? {
+    BearerError(code: parameters["error"], description: parameters["error_description"])
+  }
+
+  private mutating func skip(_ isSkipped: (UInt8) -> Bool) {
+    while position < text.count, isSkipped(text[position]) { position += 1 }
+  }
+
+  private mutating func word() -> String {
+    let start = position
+    while position < text.count, !" \t,=\"".utf8.contains(text[position]) { position += 1 }
+    return String(decoding: text[start..<position], as: UTF8.self).lowercased()
+  }
+
+  private mutating func value() -> String {
+    guard position < text.count, text[position] == UInt8(ascii: "\"") else {
+      let start = position
+      while position < text.count, !" \t,".utf8.contains(text[position]) { position += 1 }
+      return String(decoding: text[start..<position], as: UTF8.self)
+    }
+    position += 1
+    var unquoted: [UInt8] = []
+    while position < text.count, text[position] != UInt8(ascii: "\"") {
+      if text[position] == UInt8(ascii: "\\"), position + 1 < text.count { position += 1 }
+      unquoted.append(text[position])
+      position += 1
+    }
+    position += 1
+    return String(decoding: unquoted, as: UTF8.self)
+  }
+}
+
 /// Where the quoted strings of a field's value are.
 private struct QuotedStrings {
   private var position: Int

@@ -1,4 +1,5 @@
 import Secrets
+import Synchronization
 
 /// An access token, and the time it is good for.
 public final class AccessToken: Sendable, CustomStringConvertible, CustomReflectable {
@@ -16,6 +17,17 @@ public final class AccessToken: Sendable, CustomStringConvertible, CustomReflect
   /// How long before the end of its lifetime a token that is in use is renewed: a fifth of the lifetime, at least
   /// 30 s and at most 300 s, but never more than half of it.
   public let renewalWindow: Duration
+
+  // How often the API has accepted it, as far as that is counted.
+  private let acceptances = Atomic<UInt32>(0)
+  private static let acceptancesOnTrial: UInt32 = 64
+
+  /// Whether it is of interest where the API accepts it. Costs one load.
+  var isOnTrial: Bool { acceptances.load(ordering: .relaxed) < Self.acceptancesOnTrial }
+
+  func countAcceptance() {
+    if isOnTrial { acceptances.wrappingAdd(1, ordering: .relaxed) }
+  }
 
   /// What is worth a warning about it.
   public let remarks: [TokenRemark]

@@ -1,5 +1,6 @@
 import Locks
 import Secrets
+import Synchronization
 
 /// The one place in the process where the token for one request comes from, shared by all event loops.
 ///
@@ -11,6 +12,8 @@ public final class TokenSource: Sendable, CustomReflectable {
 
   let environment: TokenEnvironment
   let shared: Monitor<Shared>
+  // Whether a place is known to refuse all tokens: then each acceptance is of interest.
+  private let hasRefusingPlaces = Atomic<Bool>(false)
 
   struct Shared {
     var state: TokenState
@@ -117,11 +120,31 @@ public final class TokenSource: Sendable, CustomReflectable {
     shared.withLock { $0.waiters.removeValue(forKey: waiter.number) } != nil
   }
 
-  /// Drops `token`, which the API did not accept, unless a newer one has taken its place. Says whether it was dropped:
-  /// it is not when it was itself fetched, too short a time ago, because of such a refusal.
-  @discardableResult public func invalidate(_ token: AccessToken) -> Bool {
+  /// Notes that the API has accepted `token` at `place`.
+  public func accepted(_ token: AccessToken, at place: TokenPlace) {
+    token.countAcceptance()
+    let hasRefusingPlaces = shared.withLock { shared in
+      shared.state.accepted(at: place)
+      return shared.state.evidence.hasRefusingPlaces
+    }
+    self.hasRefusingPlaces.store(hasRefusingPlaces, ordering: .relaxed)
+  }
+
+  /// Whether it is of use to know that the API has accepted `token`. Costs two loads.
+  @inline(__always) public func wantsToKnow(of token: AccessToken) -> Bool {
+    token.isOnTrial || hasRefusingPlaces.load(ordering: .relaxed)
+  }
+
+  /// Drops `token`, which the API did not accept at `place`, so that the next request waits for another. Says whether it was dropped: it
+  /// is not where a newer one has taken its place, or where another would be of no use.
+  @discardableResult public func refused(_ token: AccessToken, at place: TokenPlace) -> Bool {
     let now = environment.clock.now
-    guard shared.withLock({ $0.state.invalidate(token, at: now) }) else { return false }
+    let (isDropped, hasRefusingPlaces) = shared.withLock { shared in
+      let isDropped = shared.state.refused(token, at: place, now)
+      return (isDropped, shared.state.evidence.hasRefusingPlaces)
+    }
+    self.hasRefusingPlaces.store(hasRefusingPlaces, ordering: .relaxed)
+    guard isDropped else { return false }
     if let store = environment.store { environment.launch { await self.drop(token, from: store) } }
     return true
   }

@@ -26,7 +26,11 @@ struct TokenState {
   private var lastUse = TokenInstant(nanoseconds: .min)
   private var phase = Phase.idle
   private var backoff = TokenBackoff()
-  private var replacements = ReplacementBackoff()
+  private(set) var evidence = TokenEvidence()
+  /// The token that was fetched last because the API refused the one before.
+  private var replacement: AccessToken?
+  // One that is refused later than this may have been revoked.
+  private static let freshness: Duration = .seconds(60)
   private var reason = TokenEvent.Reason.first
   /// Tokens that are over at once are not fetched more often than this.
   private static let shortestInterval: Duration = .seconds(1)
@@ -78,6 +82,7 @@ struct TokenState {
     case .success(let fetched):
       let token = self.token.map { $0.isSame(as: fetched) ? fetched.limited(by: $0) : fetched } ?? fetched
       self.token = token
+      if reason == .unauthorized { replacement = token }
       renewalTime = token.renewalTime(random: random)
       if token.lifetime < Self.shortestInterval {
         restUntil = token.requestedAt.instant.advanced(by: Self.shortestInterval)
@@ -95,17 +100,24 @@ struct TokenState {
     }
   }
 
-  /// The API did not accept `token`: drops it, unless a newer one has taken its place, or it took the place of others
-  /// that were refused just before. Says whether it was dropped.
-  mutating func invalidate(_ token: AccessToken, at now: TokenInstant) -> Bool {
-    guard self.token === token, replacements.replaces(token, at: now) else {
-      return false
+  /// The API did not accept `token` at `place`: drops it, unless a newer one has taken its place, or what is known of the place and of
+  /// the tokens before says that another would be of no use. Says whether it was dropped.
+  mutating func refused(_ token: AccessToken, at place: TokenPlace, _ now: TokenInstant) -> Bool {
+    guard self.token === token else { return false }
+    // A fetch that is under way brings another token at no further cost.
+    if case .fetching = phase {
+    } else {
+      let isFresh = token === replacement && token.requestedAt.instant.duration(to: now) < Self.freshness
+      guard evidence.mayReplace(at: place, isReplacement: isFresh, now) else { return false }
     }
     self.token = nil
     refused = refused.suffix(3) + [token]
     reason = .unauthorized
     return true
   }
+
+  /// The API has accepted a token at `place`.
+  mutating func accepted(at place: TokenPlace) { evidence.accepted(at: place) }
 
   /// While a fetch is under way, `token` is used.
   mutating func bridge(with token: AccessToken, random: Double) {

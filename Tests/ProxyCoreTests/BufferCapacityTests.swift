@@ -6,7 +6,7 @@ import Testing
 @Suite struct BufferCapacityTests {
   @Test(
     "a buffer is as large as proxy.conf says, and never too small for a head and what is added to it",
-    arguments: [(64, 32, 32, 64), (16, 32, 1, 48), (16, 1, 48, 64), (16, 1, 1, 17), (1024, 48, 48, 1024)])
+    arguments: [(128, 32, 32, 128), (16, 32, 1, 72), (16, 1, 48, 88), (16, 1, 1, 41), (1024, 48, 48, 1024)])
   func capacity(buffer: Int, head: Int, responseHead: Int, expected: Int) {
     var limits = Limits()
     limits.buffer = buffer * 1024

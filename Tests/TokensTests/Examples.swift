@@ -84,3 +84,13 @@ func webToken(_ claims: String) -> String {
   }
   return "\(part(#"{"alg":"RS256","typ":"JWT"}"#)).\(part(claims)).c2lnbmF0dXJl"
 }
+
+extension TokenPlace {
+  /// A place of no importance.
+  static let example = TokenPlace(0)
+
+  /// One of many places.
+  init(_ number: Int) {
+    self.init(route: number, method: "GET".utf8Span.span, path: "/".utf8Span.span)
+  }
+}

@@ -154,61 +154,6 @@ struct TokenRenewalTests {
     #expect(workshop.source.current() == nil)
   }
 
-  @Test("a token refused by the API is replaced at once, replacements that are refused too ever later")
-  func refusedReplacements() async throws {
-    let workshop = try await workshop(lifetime: 86_400)
-    for number in 0..<1000 { workshop.endpoint.replies(.token("\(number)", expiresIn: 86_400)) }
-    // Every second the API refuses the token that it gets.
-    var ages: [Int] = []
-    for second in 0..<3600 {
-      if let token = workshop.source.current(), workshop.source.invalidate(token) { ages.append(second) }
-      _ = await workshop.obtain()
-      await workshop.pass(.seconds(1))
-    }
-    #expect(ages.prefix(9) == [0, 1, 3, 7, 15, 31, 63, 127, 255])
-    #expect(zip(ages.dropFirst(9), ages.dropFirst(10)).allSatisfy { $1 - $0 == 300 })
-    #expect(workshop.events.all.dropFirst().allSatisfy { $0.reason == .unauthorized })
-  }
-
-  @Test("a token that was good for a while is replaced at once again")
-  func provenToken() async throws {
-    let workshop = try await workshop(lifetime: 86_400)
-    for number in 0..<10 { workshop.endpoint.replies(.token("\(number)", expiresIn: 86_400)) }
-    for _ in 0..<5 {
-      let token = try #require(await workshop.obtain()?.success)
-      #expect(workshop.source.invalidate(token))
-      _ = await workshop.obtain()
-      await workshop.pass(.seconds(1200))
-    }
-  }
-
-  @Test("short-lived tokens that are refused now and then are replaced at once each time", arguments: [2, 24, 600])
-  func shortTokensRefusedNowAndThen(lifetime: Int) async throws {
-    let workshop = try await workshop(lifetime: lifetime)
-    for number in 0..<10_000 { workshop.endpoint.replies(.token("\(number)", expiresIn: lifetime)) }
-    for _ in 0..<20 {
-      // In use all the time, for two lifetimes.
-      for _ in 0..<(4 * lifetime) {
-        _ = await workshop.obtain()
-        await workshop.pass(.milliseconds(500))
-      }
-      let token = try #require(await workshop.obtain()?.success)
-      #expect(workshop.source.invalidate(token))
-    }
-  }
-
-  @Test("an API that refuses every short-lived token costs hardly more of them than one that takes them")
-  func shortTokensAllRefused() async throws {
-    let workshop = try await workshop(lifetime: 24)
-    for number in 0..<10_000 { workshop.endpoint.replies(.token("\(number)", expiresIn: 24)) }
-    for _ in 0..<7200 {
-      if let token = await workshop.obtain()?.success { _ = workshop.source.invalidate(token) }
-      await workshop.pass(.milliseconds(500))
-    }
-    // An hour of them, renewed every 12 s or a little earlier.
-    #expect((280...330).contains(workshop.endpoint.requests.count), "\(workshop.endpoint.requests.count)")
-  }
-
   @Test(
     "however often a renewal failed, waiting begins anew with seconds when the token is over", arguments: [60, 3600])
   func backoffAfterExpiry(lifetime: Int) async throws {

@@ -122,10 +122,10 @@ struct TokenStateTests {
     _ = state.request(at: start)
     let token = token()
     _ = state.fetched(.success(token), at: start, random: 1)
-    let dropped = state.invalidate(token, at: start.instant)
+    let dropped = state.refused(token, at: .example, start.instant)
     #expect(dropped)
     #expect(state.use(at: start) == nil)
-    let droppedAgain = state.invalidate(token, at: start.instant)
+    let droppedAgain = state.refused(token, at: .example, start.instant)
     #expect(!droppedAgain)
     #expect(state.request(at: start).isFetch(.unauthorized))
   }
@@ -139,7 +139,7 @@ struct TokenStateTests {
     _ = state.request(at: after(.seconds(90)))
     let new = token(at: after(.seconds(90)))
     _ = state.fetched(.success(new), at: after(.seconds(90)), random: 1)
-    let dropped = state.invalidate(old, at: after(.seconds(90)).instant)
+    let dropped = state.refused(old, at: .example, after(.seconds(90)).instant)
     #expect(!dropped)
     #expect(state.use(at: after(.seconds(91)))?.token === new)
   }

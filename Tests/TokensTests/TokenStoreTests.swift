@@ -107,7 +107,7 @@ struct TokenStoreTests {
     endpoint.replies(.token("one"))
     let workshop = process()
     let one = try #require(await workshop.obtain()?.success)
-    #expect(workshop.source.invalidate(one))
+    #expect(workshop.source.refused(one, at: .example))
     await workshop.runFetches()
     #expect(store.token() == nil)
     endpoint.replies(.token("two"))
@@ -120,7 +120,7 @@ struct TokenStoreTests {
     let workshop = process()
     let one = try #require(await workshop.obtain()?.success)
     store.fail(TokenStoreProblem(.unusable, "the disk is read-only"))
-    #expect(workshop.source.invalidate(one))
+    #expect(workshop.source.refused(one, at: .example))
     await workshop.runFetches()
     store.fail(nil)
     #expect(store.token() != nil)
@@ -136,9 +136,9 @@ struct TokenStoreTests {
     let one = try #require(await first.obtain()?.success)
     let same = try #require(await second.obtain()?.success)
     endpoint.replies(.token("two"))
-    first.source.invalidate(one)
+    first.source.refused(one, at: .example)
     #expect(await text(first) == "two")
-    second.source.invalidate(same)
+    second.source.refused(same, at: .example)
     #expect(await text(second) == "two")
     #expect(endpoint.requests.count == 2)
     #expect(store.token()?.token.text == "two")
@@ -150,7 +150,7 @@ struct TokenStoreTests {
     let workshop = process()
     store.state.withLock { state in
       state.whileSaving = {
-        if let token = workshop.source.current() { workshop.source.invalidate(token) }
+        if let token = workshop.source.current() { workshop.source.refused(token, at: .example) }
       }
     }
     _ = await workshop.obtain()

@@ -101,7 +101,7 @@ final class Exchange {
     while true {
       try await forwardRequest(route)
       try await readAnswer(route)
-      dropRefusedToken(route)
+      judgeToken(route)
       guard mayReplay(route), try await prepareReplay(route) else { break }
     }
     if hasSwitched {

@@ -107,6 +107,8 @@ struct Outcome {
   var ending = Exchange.Ending.closesConnection
   /// The statuses after which the request was sent again.
   var replayedAfter: [Int] = []
+  /// What the upstream says is wrong with the token.
+  var apiError: BearerError?
   /// What the log says of the request that a tunnel began with.
   var tunnelRequest: TunnelRequest?
   var clock = ExchangeClock()

@@ -46,6 +46,10 @@ extension Exchange {
       if !outcome.replayedAfter.isEmpty {
         line.field(.replayed, outcome.replayedAfter.map(String.init).joined(separator: ","))
       }
+      if let apiError = outcome.apiError {
+        line.field(.apiError, apiError.code)
+        if let description = apiError.description { line.field(.apiErrorDescription, description) }
+      }
       line.field(.client, connection.peer)
       if let caller = request.caller, let callers = generation.callers { line.field(.caller, callers.names[caller]) }
       if let failure = outcome.failure {

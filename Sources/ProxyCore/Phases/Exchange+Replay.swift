@@ -12,34 +12,61 @@ extension Exchange {
   /// What the client sends of a handshake means something once, and on one connection: such a request is the client's to
   /// repeat.
   func mayReplay(_ route: ProxyRoute) -> Bool {
+    if refusesToken(route) {
+      // Once, whatever the status.
+      let wasReplaced = outcome.replayedAfter.contains { $0 < 429 }
+      return !wasReplaced && upload.canRewind && !request.authenticatesConnection
+    }
     switch answerHead.status {
-    case 401:
-      bearer.token != nil && route.policy.replaysUnauthorized && !outcome.replayedAfter.contains(401)
-        && upload.canRewind
-        && !request.authenticatesConnection && !concernsClientCredentials
     case 429, 503:
-      !request.authenticatesConnection && route.policy.throttling != nil && mayWaitOut(route.policy.throttling!)
+      return !request.authenticatesConnection && route.policy.throttling != nil && mayWaitOut(route.policy.throttling!)
         && upload.canRewind
-    default: false
+    default: return false
     }
   }
 
-  /// Lets go of a token that the upstream did not accept, for this request and all others, whether or not this one can be
-  /// sent again.
-  func dropRefusedToken(_ route: ProxyRoute) {
-    guard answerHead.status == 401, let token = bearer.token, route.policy.replaysUnauthorized,
-      !concernsClientCredentials
-    else {
-      return
+  /// Whether the response says that the token is not accepted: any 401, and `invalid_token` with 400 or 403 (RFC 6750 section 3.1).
+  /// `insufficient_scope` is about the route's scopes: no other token would help.
+  private func refusesToken(_ route: ProxyRoute) -> Bool {
+    guard bearer.token != nil, route.policy.replaysUnauthorized, !concernsClientCredentials else { return false }
+    switch answerHead.status {
+    case 401: return outcome.apiError?.code != "insufficient_scope"
+    case 400, 403: return outcome.apiError?.code == "invalid_token"
+    default: return false
     }
-    bearer.source?.invalidate(token)
+  }
+
+  /// Tells the source what the response says of the token. One that the upstream did not accept is let go, for this request and all
+  /// others, whether or not this one can be sent again.
+  @inline(__always) func judgeToken(_ route: ProxyRoute) {
+    guard let token = bearer.token, let source = bearer.source else { return }
+    let status = answerHead.status
+    if status < 400 {
+      if source.wantsToKnow(of: token) { source.accepted(token, at: tokenPlace(route)) }
+    } else if status <= 403 {
+      judgeRefusal(of: token, source, route)
+    }
+  }
+
+  private func judgeRefusal(of token: AccessToken, _ source: TokenSource, _ route: ProxyRoute) {
+    if answerHead.contains(.wwwAuthenticate), let input = attempt.answerInput {
+      outcome.apiError = answerHead.bearerError(input.readableBytes)
+    }
+    if refusesToken(route) { source.refused(token, at: tokenPlace(route)) }
+  }
+
+  private func tokenPlace(_ route: ProxyRoute) -> TokenPlace {
+    let bytes = requestInput.readableBytes
+    return TokenPlace(
+      route: route.index, method: bytes.extracting(head.method.range), path: bytes.extracting(receivedTarget.path.range)
+    )
   }
 
   /// Gets what the request needs to be sent again; false if it cannot be had, and then the response that is there is
   /// the one that the client gets. Until that is known, the response's content stays unread.
   func prepareReplay(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     do throws(ExchangeError) {
-      let isReady = answerHead.status == 401 ? try await replaceToken(route) : try await waitOutThrottling(route)
+      let isReady = refusesToken(route) ? try await replaceToken(route) : try await waitOutThrottling(route)
       guard isReady else { return false }
     } catch {
       if error.kind == .client(.gone) { throw error }
@@ -99,7 +126,7 @@ extension Exchange {
   /// Whether a request that was throttled may be sent again at all. One that got 503 may have been begun, so that its
   /// method has to allow for that.
   func mayWaitOut(_ throttling: Throttling) -> Bool {
-    guard outcome.replayedAfter.count(where: { $0 != 401 }) < throttling.attempts else { return false }
+    guard outcome.replayedAfter.count(where: { $0 >= 429 }) < throttling.attempts else { return false }
     return answerHead.status == 429 || head.methodKind.isIdempotent
   }
 

@@ -52,7 +52,8 @@ public enum EventKind: String, CaseIterable, Sendable {
     case .request:
       [
         .route, .method, .host, .path, .upgrade, .status, .sent, .received, .queued, .token, .throttled, .withoutToken,
-        .connect, .firstByte, .total, .upstream, .endpoint, .replayed, .client, .caller, .error, .detail,
+        .connect, .firstByte, .total, .upstream, .endpoint, .replayed, .apiError, .apiErrorDescription, .client,
+        .caller, .error, .detail,
       ]
     case .token:
       [

@@ -31,6 +31,8 @@ public enum LogField: Int, CaseIterable, Sendable {
   case upstream
   case endpoint
   case replayed
+  case apiError
+  case apiErrorDescription
   case client
   case caller
   case error
@@ -77,6 +79,9 @@ public enum LogField: Int, CaseIterable, Sendable {
     case .endpoint: "`token` where the proxy's own `token_endpoint` answered; absent otherwise"
     case .replayed: "the status after which it was sent again, or several with commas; absent when it was not"
     case .client: "address and port; `unix:uid=` and the user's number on a Unix socket"
+    case .apiError:
+      "what the API says is wrong with the token (`error` of a Bearer challenge); absent when it says nothing"
+    case .apiErrorDescription: "its `error_description`"
     case .caller: "which of `callers` sent it; absent if that is not known"
     case .error: "the kind of failure, the same as in the metrics, or a short text; absent when nothing failed"
     case .detail: "what happened"
