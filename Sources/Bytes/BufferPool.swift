@@ -56,6 +56,14 @@ public final class BufferPool {
     free.popLast() ?? make(bufferCapacity)
   }
 
+  /// An empty buffer for `count` bytes, which may have to wait until they are taken: as small as they allow.
+  public func lend(fitting count: Int) -> ByteBuffer {
+    guard count > Self.smallCapacity else { return lendSmall() }
+    var capacity = Self.smallCapacity * 2
+    while capacity < count { capacity *= 2 }
+    return make(capacity)
+  }
+
   /// An empty buffer for the head of a message and what comes with it; smaller when the account is near its limit.
   public func lendForHead() -> ByteBuffer {
     free.popLast() ?? make(account.isNear ? headCapacity : bufferCapacity)

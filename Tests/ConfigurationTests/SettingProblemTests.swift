@@ -1,3 +1,4 @@
+import Configuration
 import Testing
 
 /// A setting, or several, added to ``faultless`` from line 5 on, and what is said of it.
@@ -245,5 +246,21 @@ struct SettingProblemTests {
     ])
   func listening(example: Case) {
     #expect(problems(faultless + example.text + "\n") == example.expected)
+  }
+
+  @Test(
+    "no message shows what may be a secret in the wrong place",
+    arguments: [
+      "admin: http://user:s3cr3t-value@host", "admin: ${OTHER_CLIENT_SECRET}", "loops: ${OTHER_CLIENT_SECRET}",
+      "token_store: { directory: http://user:s3cr3t-value@host/ }",
+    ])
+  func misplacedSecrets(example: String) {
+    do {
+      let variables = environment.merging(["OTHER_CLIENT_SECRET": "s3cr3t-value"]) { $1 }
+      _ = try ConfigurationLoader.parse(Array((faultless + example + "\n").utf8), fileName: "x", environment: variables)
+      Issue.record("it was accepted")
+    } catch {
+      #expect(!"\(error)".contains("s3cr3t-value"), "\(error)")
+    }
   }
 }

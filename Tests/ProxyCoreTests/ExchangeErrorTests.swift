@@ -192,7 +192,7 @@ import Upstream
     #expect(
       ending == [
         "malformed_request", "request_timeout", "client_gone", "connect_method", "incomplete_response", "draining",
-        "too_many_connections", "content_too_large", "client_address", "client_too_slow", "tunnel_broken",
+        "too_many_connections", "memory", "content_too_large", "client_address", "client_too_slow", "tunnel_broken",
         "tunnel_idle", "proxy_header",
       ])
     #expect(Self.tlsFailures.allSatisfy { ExchangeError.clientTLS($0, inside: "").endsConnection })

@@ -198,6 +198,12 @@ struct Setting {
   }
 }
 
+/// `text` without what may be a user and a password in a URL.
+private func withoutUserInformation(_ text: String) -> String {
+  guard let scheme = text.place(of: "://"), let at = text[scheme.upperBound...].lastIndex(of: "@") else { return text }
+  return "\(text[..<scheme.upperBound])...\(text[at...])"
+}
+
 /// The text of a setting with variables replaced.
 struct SettingText {
   /// The text.
@@ -213,8 +219,8 @@ struct SettingText {
     let substitution = try Substitution(written)
     value = try substitution.text(environment: findings.environment)
     variables = substitution.names
-    isHidden = variables.contains(where: findings.secretVariables.contains)
-    shownPath = variables.isEmpty ? findings.resolve(path: value) : written
+    isHidden = variables.contains { findings.secretVariables.contains($0) || SecretVariables.isNameOfSecret($0) }
+    shownPath = variables.isEmpty ? withoutUserInformation(findings.resolve(path: value)) : written
   }
 
   /// What is said when `refusal` meets the text: `, not "soon"; add the unit`.
@@ -223,6 +229,6 @@ struct SettingText {
     guard !isHidden else { return ", not what \(origin) holds" }
     let hint = refusal.hint.map { "; \($0)" } ?? ""
     if refusal.hidesValue { return (variables.isEmpty ? "" : ", not what \(origin) holds") + hint }
-    return ", not \(displayed(value))\(variables.isEmpty ? "" : " (from \(origin))")\(hint)"
+    return ", not \(displayed(withoutUserInformation(value)))\(variables.isEmpty ? "" : " (from \(origin))")\(hint)"
   }
 }

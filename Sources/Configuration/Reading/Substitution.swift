@@ -106,6 +106,12 @@ enum SecretVariables {
   // Settings with names that mean something else elsewhere, by the section they are in.
   private static let nested: [String: Set<String>] = ["token_store": ["key"]]
 
+  /// Whether a variable of this name most likely holds a secret, wherever it is used.
+  static func isNameOfSecret(_ name: String) -> Bool {
+    let name = name.uppercased()
+    return ["SECRET", "PASSWORD", "PASSWD", "TOKEN", "PRIVATE_KEY", "API_KEY"].contains { name.includes($0) }
+  }
+
   /// The names of the variables that a setting which holds a secret refers to anywhere in `node`.
   static func names(in node: Node) -> Set<String> {
     switch node.content {

@@ -41,7 +41,7 @@ final class ClientCensus: Sendable {
     counts.withLock { counts in
       let count = counts[client, default: 0]
       guard count < limit else { return .refused(.tooManyConnections) }
-      guard count < most else { return .refused(.noMemory) }
+      guard count < most else { return .refused(.noMemoryForConnection) }
       counts[client] = count + 1
       return .counted
     }

@@ -15,12 +15,16 @@ extension ClientConnection {
     let response = ErrorResponse(
       error, status: status, route: nil, date: String(decoding: worker.httpDate, as: UTF8.self), isHead: false,
       closes: true)
-    let buffer = worker.buffers.lend()
-    buffer.append(response.bytes.span)
-    // A new socket has room for it.
-    let result = stream.send(from: buffer)
-    worker.buffers.giveBack(buffer)
-    if case .transferred = result { await closeGently() }
+    if sendAtOnce(response.bytes) { await closeGently() }
+  }
+
+  /// Sends `bytes`, for which a new socket has room; false when it has not. No buffer outlives the call: the connection may linger.
+  private func sendAtOnce(_ bytes: [UInt8]) -> Bool {
+    let buffer = worker.buffers.lend(fitting: bytes.count)
+    defer { worker.buffers.giveBack(buffer) }
+    buffer.append(bytes.span)
+    if case .transferred = stream.send(from: buffer) { return true }
+    return false
   }
 
   /// Closes the upstream connection that waits for this client, if there is one.

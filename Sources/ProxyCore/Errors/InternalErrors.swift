@@ -51,8 +51,9 @@ extension ErrorKind {
       case .memory:
         ErrorDeclaration(
           .internal, status: 503, title: "The proxy has no memory left for this request",
-          proxyStatus: "connection_limit_reached", details: "memory", limit: .memory,
-          meaning: "The requests under way take `limits.memory`, and no room came in time.",
+          proxyStatus: "connection_limit_reached", details: "memory", endsConnection: true, limit: .memory,
+          meaning:
+            "Requests under way take `limits.memory`, and no room came in time, or one client has too many connections.",
           remedy: "See [limits and time](#limits-and-time).")
       case .interception:
         ErrorDeclaration(
@@ -150,6 +151,15 @@ extension ExchangeError {
         have all of them.
         """)
   }
+
+  /// Little memory is left for another connection of a client that has many.
+  static let noMemoryForConnection = ExchangeError(
+    .internal(.memory),
+    detail:
+      "Little memory is left, and this client has connections that take as much of it as those of one client may.",
+    hint: """
+      Close connections that are not in use, or send the request again later. limits.memory in proxy.conf sets the bound.
+      """)
 
   /// Buffers and connections take as much memory as they may.
   static let noMemory = ExchangeError(

@@ -15,18 +15,23 @@ struct ExpectedMemory {
 
   // What a buffer for content takes when memory is short, and the steps in which the account is told.
   private static let bytesPerRequest = 16 * 1024
-  private static let step = 16
+  private static let longestStep = 16
+  // What the account does not know of all loops together is less than this part of the limit.
+  private static let unknownPart = 32
+  private let step: Int
 
-  init(_ account: MemoryAccount) {
+  /// - Parameter loops: how many loops share the account.
+  init(_ account: MemoryAccount, loops: Int) {
     self.account = account
     isBounded = account.limit != nil
+    step = max(1, min(Self.longestStep, (account.limit ?? 0) / Self.unknownPart / Self.bytesPerRequest / loops))
   }
 
   /// A request begins that is to have a response.
   mutating func begin() {
     guard isBounded else { return }
     requests += 1
-    if requests >= charged + Self.step { tell() }
+    if requests >= charged + step { tell() }
   }
 
   /// The response is there, with its buffer, or will not come.
@@ -34,7 +39,7 @@ struct ExpectedMemory {
     guard isBounded else { return }
     requests -= 1
     assert(requests >= 0)
-    if requests == 0 || requests <= charged - Self.step { tell() }
+    if requests == 0 || requests <= charged - step { tell() }
   }
 
   private mutating func tell() {
@@ -103,7 +108,7 @@ final class MemoryGate {
   init(_ account: MemoryAccount, queueLimit: Int, loops: Int = 1, count: @escaping () -> [ClientKey: Int]) {
     self.account = account
     self.queueLimit = queueLimit
-    mostWaitingBytes = (account.limit ?? .max) / Self.waitingPart / loops
+    mostWaitingBytes = max(Self.bytesPerRequest, (account.limit ?? .max) / Self.waitingPart / loops)
     self.loops = loops
     self.count = count
   }
@@ -168,6 +173,8 @@ final class MemoryGate {
       held = count()
       begun = 0
     }
-    return account.room / Self.bytesPerRequest / loops - begun
+    // With many loops each one's part may be nothing: then one request begins on each while there is room for one.
+    let room = account.room / Self.bytesPerRequest
+    return max(room / loops, min(room, 1)) - begun
   }
 }

@@ -52,11 +52,11 @@ extension Exchange {
     return !upload.isBegun || !upload.decoder.isFinished
   }
 
-  /// Sends what is small enough for one buffer; false when the client does not take it.
+  /// Sends a response of the proxy's own; false when the client does not take it.
   func send(_ bytes: [UInt8]) async -> Bool {
-    let buffer = worker.buffers.lend()
+    let buffer = worker.buffers.lend(fitting: bytes.count)
     defer { worker.buffers.giveBack(buffer) }
-    buffer.append(bytes.span.extracting(first: min(bytes.count, buffer.freeSpace)))
+    buffer.append(bytes.span)
     return await send(buffer)
   }
 

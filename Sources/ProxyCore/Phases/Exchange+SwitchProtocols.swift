@@ -55,6 +55,7 @@ extension Exchange {
     outcome.hasBegunAnswer = true
     // It is no request under way any more, and may last for days.
     leavePlace()
+    endExpectingMemory()
     input.consume(answerHead.length)
     holdings.tunnel = TunnelRelay(fromClient: takeTunnelBytes(), fromUpstream: input.isEmpty ? nil : input)
     if input.isEmpty { worker.buffers.giveBack(input) }

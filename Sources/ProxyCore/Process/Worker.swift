@@ -66,8 +66,9 @@ final class Worker: @unchecked Sendable {
   private static let bytesKept = 8 * 1024 * 1024
   // As many as are likely to be under way at once are kept for the next requests.
   private static let exchangesKept = 1024
-  // Refused connections that are still being told so; what comes beyond that is closed without a word.
+  // Refused connections of all loops that are still being told so; what comes beyond that is closed without a word.
   private static let mostRefusals = 64
+  private static let leastRefusals = 4
 
   init(
     loop: EventLoop, dialer: Dialer, generation: Generation, shared: SharedResources, accessLog: AccessLog?,
@@ -78,7 +79,7 @@ final class Worker: @unchecked Sendable {
     self.accessLog = accessLog
     self.logger = logger
     (memory, clients, viaName) = (shared.memory, shared.clients, shared.viaName)
-    expectedMemory = ExpectedMemory(shared.memory)
+    expectedMemory = ExpectedMemory(shared.memory, loops: generation.loopLimits.loops)
     pools = generation.makePools(dialer, loop, shared.registry)
     requestedHosts = generation.makeRequestedHosts(dialer, loop, shared.registry)
     metrics = WorkerMetrics(shared.registry, routes: generation.routes)
@@ -139,7 +140,8 @@ final class Worker: @unchecked Sendable {
     let admission = clients.admit(client, most: mostConnectionsPerClient)
     guard case .refused(let error) = admission else { return .counted(client) }
     noteRefusal(of: peer, error)
-    guard refusals < Self.mostRefusals else { return nil }
+    let most = max(Self.leastRefusals, Self.mostRefusals / generation.loopLimits.loops)
+    guard refusals < most else { return nil }
     refusals += 1
     return .refused(error)
   }

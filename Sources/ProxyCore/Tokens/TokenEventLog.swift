@@ -33,7 +33,16 @@ final class TokenEventLog: Sendable {
       result = "ok"
       fields[.result] = "ok"
       fields[.lifetime] = .duration(lifetime)
-      logger.info(.token, fields)
+      let remarks = news(event.remarks, event.request)
+      if remarks.isEmpty {
+        logger.info(.token, fields)
+      } else {
+        let host = event.request.endpointHost
+        fields[.error] = "\(remarks.map(\.name).joined(separator: " "))"
+        fields[.detail] = "\(remarks.map { $0.detail(host) }.joined(separator: " "))"
+        fields[.hint] = "\(remarks.map { $0.hint(host) }.joined(separator: " "))"
+        logger.warning(.token, fields)
+      }
     case .failed(let failure):
       result = failure.kind.rawValue
       fields[.result] = "failed"
@@ -63,7 +72,6 @@ final class TokenEventLog: Sendable {
           .hint: "Compare client_secret with what the authorization server has, before the previous one ends.",
         ])
     }
-    for remark in event.remarks { record(remark, event.request) }
     if let alarm = event.alarm { record(alarm, event.request.credentials) }
   }
 
@@ -81,30 +89,12 @@ final class TokenEventLog: Sendable {
     logger.warning(.tokenBudget, fields)
   }
 
-  /// Once for each request for tokens, until the process ends: the next token is most likely to be like this one.
-  private func record(_ remark: TokenRemark, _ request: TokenRequestSummary) {
-    let host = request.endpointHost
-    let (error, detail, hint) =
-      switch remark {
-      case .clock(let seconds):
-        (
-          "token_clock",
-          "By this machine's clock the token ends \(abs(seconds)) s \(seconds < 0 ? "sooner" : "later") than "
-            + "\(host) says (expires_in); expires_in counts",
-          "Set the clock of this machine (timedatectl, chronyc tracking), or that of \(host)."
-        )
-      case .longToken(let bytes):
-        (
-          "token_long", "The token has \(bytes) bytes, and many servers reject a request with so long a field",
-          "Let \(host) put fewer claims into it, such as groups and roles."
-        )
-      }
-    guard remarked.withLock({ $0.insert("\(error) \(request)").inserted }) else { return }
-    logger.warning(
-      .token,
-      [
-        .credentials: "\(request.credentials)", .error: "\(error)", .detail: "\(detail)", .hint: "\(hint)",
-      ])
+  /// What of `remarks` has not been said yet of this request for tokens: the next token is most likely to be like this one.
+  private func news(_ remarks: [TokenRemark], _ request: TokenRequestSummary) -> [TokenRemark] {
+    guard !remarks.isEmpty else { return [] }
+    return remarked.withLock { remarked in
+      remarks.filter { remarked.insert("\($0.name) \(request)").inserted }
+    }
   }
 
   /// The token store was of no help with `request`.
@@ -127,5 +117,30 @@ final class TokenEventLog: Sendable {
       return counter
     }
     counter.increment()
+  }
+}
+
+extension TokenRemark {
+  fileprivate var name: String {
+    switch self {
+    case .clock: "token_clock"
+    case .longToken: "token_long"
+    }
+  }
+
+  fileprivate func detail(_ host: String) -> String {
+    switch self {
+    case .clock(let seconds):
+      "By this machine's clock the token ends \(abs(seconds)) s \(seconds < 0 ? "sooner" : "later") than \(host) says "
+        + "(expires_in); expires_in counts."
+    case .longToken(let bytes): "The token has \(bytes) bytes, and many servers reject requests with so long a field."
+    }
+  }
+
+  fileprivate func hint(_ host: String) -> String {
+    switch self {
+    case .clock: "Set the clock of this machine (timedatectl shows it), or that of \(host)."
+    case .longToken: "Let \(host) put fewer claims into it, such as groups and roles."
+    }
   }
 }
