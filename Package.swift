@@ -81,7 +81,7 @@ let package = Package(
     module(
       "Upstream",
       [
-        "Addresses", "Bytes", "CCurl", "CLinux", "COpenSSL", "Cryptography", "Outbound", "Reactor", "Secrets",
+        "Addresses", "Bytes", "CCurl", "CLinux", "COpenSSL", "Cryptography", "Locks", "Outbound", "Reactor", "Secrets",
         "SecureStreams", deque, systemPackage,
       ]),
     module(
@@ -161,7 +161,7 @@ let package = Package(
     tests("ReactorTests", ["Bytes", "CLinux", "LoopbackTesting", "Reactor", systemPackage]),
     tests(
       "UpstreamTests",
-      ["Addresses", "Bytes", "LoopbackTesting", "Outbound", "Reactor", "Secrets", "Upstream", "SeededRandom"]),
+      ["Addresses", "Bytes", "Locks", "LoopbackTesting", "Outbound", "Reactor", "Secrets", "Upstream", "SeededRandom"]),
     tests(
       "InterceptionTests",
       [

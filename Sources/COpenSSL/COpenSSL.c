@@ -117,3 +117,27 @@ int copenssl_hkdf_sha256(
   EVP_KDF_CTX_free(context);
   return status;
 }
+
+int copenssl_add_authorities(X509_STORE *store, const void *pem, int count) {
+  BIO *file = BIO_new_mem_buf(pem, count);
+  STACK_OF(X509_INFO) *found = file == NULL ? NULL : PEM_X509_INFO_read_bio(file, NULL, NULL, NULL);
+  int added = found == NULL ? -1 : 0;
+  for (int index = 0; added >= 0 && index < sk_X509_INFO_num(found); index++) {
+    X509 *certificate = sk_X509_INFO_value(found, index)->x509;
+    if (certificate == NULL) continue;
+    added = X509_STORE_add_cert(store, certificate) == 1 ? added + 1 : -1;
+  }
+  sk_X509_INFO_pop_free(found, X509_INFO_free);
+  BIO_free(file);
+  return added;
+}
+
+int copenssl_share_authorities(X509_STORE *store, X509_STORE *from) {
+  // Nothing changes a store once it is made, so that no lock is needed.
+  STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(from);
+  for (int index = 0; index < sk_X509_OBJECT_num(objects); index++) {
+    X509 *certificate = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, index));
+    if (certificate != NULL && X509_STORE_add_cert(store, certificate) != 1) return 0;
+  }
+  return 1;
+}

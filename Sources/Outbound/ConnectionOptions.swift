@@ -8,14 +8,34 @@ public struct ConnectionOptions: Hashable, Sendable {
   public var parentProxy: ParentProxy?
   /// Whether a server that ends a TLS connection without close_notify is taken to have sent everything.
   public var acceptsTruncation: Bool
+  /// Which authorities the server's certificate is verified against, over TLS. What one trust has verified is not used
+  /// for another: pools, sessions and ways to token endpoints differ by it.
+  public var trust: TrustSettings
 
-  /// Options of these parts; without any the connection is direct, and shows no certificate.
+  /// Options of these parts; without any the connection is direct, shows no certificate, and trusts the system's
+  /// authorities.
   public init(
-    clientCertificate: CertificateFiles? = nil, parentProxy: ParentProxy? = nil, acceptsTruncation: Bool = false
+    clientCertificate: CertificateFiles? = nil, parentProxy: ParentProxy? = nil, acceptsTruncation: Bool = false,
+    trust: TrustSettings = TrustSettings()
   ) {
     self.clientCertificate = clientCertificate
     self.parentProxy = parentProxy
     self.acceptsTruncation = acceptsTruncation
+    self.trust = trust
+  }
+}
+
+/// Which certificate authorities a server is verified against.
+public struct TrustSettings: Hashable, Sendable {
+  /// A PEM file of authorities; it is read again when it changes. Nil for those of the system alone.
+  public var caFile: String?
+  /// Whether the system's authorities are trusted too, beside those of ``caFile``.
+  public var addsSystemRoots: Bool
+
+  /// Trust in what `caFile` contains, or in the system's authorities; nothing is checked.
+  public init(caFile: String? = nil, addsSystemRoots: Bool = false) {
+    self.caFile = caFile
+    self.addsSystemRoots = addsSystemRoots
   }
 }
 

@@ -119,6 +119,23 @@ package struct SensitiveFile {
   }
 }
 
+/// What tells a file that was written again, or replaced, from the one before. Files that are missing are all alike.
+package struct FileStamp: Equatable, Sendable {
+  private var device: UInt = 0
+  private var number: UInt = 0
+  private var size: Int = 0
+  private var seconds = 0
+  private var nanoseconds = 0
+
+  /// That of the file at `path`, which links may lead to.
+  package init(path: String) {
+    var status = stat()
+    guard unsafe stat(path, &status) == 0 else { return }
+    (device, number, size) = (UInt(status.st_dev), UInt(status.st_ino), Int(status.st_size))
+    (seconds, nanoseconds) = (status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
+  }
+}
+
 extension SensitiveFile.Failure {
   /// What is wrong with a file, to follow its name; `limit` is the most it may hold.
   package func complaint(limit: String) -> String {
@@ -241,21 +258,4 @@ package struct StagedFile {
 
 extension SensitiveFile.WriteFailure {
   package init(_ errno: Errno) { self = .failed("\(errno) (running as uid \(geteuid()))") }
-}
-
-/// What tells a file that was written again, or replaced, from the one before; all files that are not there are the same.
-public struct FileStamp: Equatable, Sendable {
-  private var device: UInt = 0
-  private var number: UInt = 0
-  private var size: Int = 0
-  private var seconds = 0
-  private var nanoseconds = 0
-
-  /// Of the file at `path` as it is now.
-  public init(_ path: String) {
-    var status = stat()
-    guard unsafe stat(path, &status) == 0 else { return }
-    (device, number, size) = (UInt(status.st_dev), UInt(status.st_ino), Int(status.st_size))
-    (seconds, nanoseconds) = (status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
-  }
 }

@@ -49,7 +49,7 @@ public struct TokenGrant: Sendable {
   func proofFileStamps() -> [FileStamp] {
     var paths = [key.certificateFile].compactMap(\.self)
     if case .privateKeyJWT(let assertion) = key.authentication { paths.append(assertion.keyFile) }
-    return paths.map(FileStamp.init)
+    return paths.map { FileStamp(path: $0) }
   }
 
   /// The same grant, authenticated by `secret`.

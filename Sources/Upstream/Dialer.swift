@@ -8,23 +8,30 @@ internal import SystemPackage
 /// Makes connections for one event loop, by libcurl: names resolved, addresses raced, TLS shaken and verified.
 public final class Dialer {
   let loop: EventLoop
-  private let trust: TrustStore
-  private let share: CurlShare
+  private let stores: TrustStores
+  private var trusts: [TrustSettings: LoopTrust] = [:]
   let account: MemoryAccount
 
   /// Where this process serves clients, which no connection to an upstream may lead to.
   public var ownListeners = OwnListeners()
 
-  /// A dialer of `loop` that verifies servers against `trust`.
+  /// A dialer of `loop` that verifies servers against those of `trust` that their connections' options name.
   ///
   /// - Parameter account: where the memory of its connections counts.
   public init(
-    loop: EventLoop, trust: TrustStore, account: MemoryAccount = MemoryAccount(limit: nil)
+    loop: EventLoop, trust: TrustStores, account: MemoryAccount = MemoryAccount(limit: nil)
   ) throws(UpstreamError) {
     self.account = account
     self.loop = loop
-    self.trust = trust
-    share = try CurlShare()
+    stores = trust
+  }
+
+  /// The trust of connections with `options` on this loop.
+  func trust(_ options: ConnectionOptions) throws(UpstreamError) -> LoopTrust {
+    if let known = trusts[options.trust] { return known }
+    let made = try LoopTrust(options.trust, stores, loop)
+    trusts[options.trust] = made
+    return made
   }
 
   /// Begins to connect to `origin`. `completion` is called once, later, on the loop's thread, unless the attempt is
@@ -60,8 +67,10 @@ public final class Dialer {
   func transfer(
     url: String, _ destination: DestinationCheck, _ options: ConnectionOptions
   ) throws(UpstreamError) -> CurlTransfer {
-    try CurlTransfer(
-      url: url, loop: loop, share: share, trust: trust, destination: destination, options: options,
+    let trust = try trust(options)
+    try trust.refresh()
+    return try CurlTransfer(
+      url: url, loop: loop, share: trust.share, trust: trust.store, destination: destination, options: options,
       account: account)
   }
 

@@ -1,47 +1,66 @@
 internal import CCurl
 internal import COpenSSL
 internal import Glibc
+internal import Locks
+public import Outbound
+internal import Reactor
+internal import Secrets
 
 // libcurl would parse its CA bundle again for every connection, which takes 20 ms and 0.8 MB each; so it is given none,
 // and each connection's TLS context refers to this store. OpenSSL's stores are reference-counted and locked inside,
 // hence Sendable; the pointer never leaves this module.
-/// The certificate authorities that upstreams and token endpoints are verified against: parsed once, and shared by
-/// every connection of the process.
-@safe public final class TrustStore: @unchecked Sendable {
+/// Certificate authorities that servers are verified against: parsed once, shared by connections of all loops, and never
+/// changed. Another object is another trust, or a file that was read again.
+@safe final class TrustStore: @unchecked Sendable {
   let store: OpaquePointer
 
-  /// The authorities in the PEM file `caFile`; without one, those of the system (`SSL_CERT_FILE` and `SSL_CERT_DIR`
-  /// are respected, as curl and OpenSSL do).
-  public init(caFile: String?) throws(TrustStoreError) {
-    guard let store = unsafe X509_STORE_new() else { throw TrustStoreError(source: "memory", reason: "none left") }
+  private static let limit = 8 * 1024 * 1024
+
+  /// A store without authorities.
+  init() throws(TrustStoreError) {
+    guard let store = unsafe X509_STORE_new() else { throw TrustStoreError(source: "memory", reason: "none is left") }
     unsafe self.store = store
     // As curl does: a certificate in the file is trusted itself, also when it is not a root.
     unsafe X509_STORE_set_flags(store, UInt(X509_V_FLAG_PARTIAL_CHAIN))
-    if let caFile {
-      try load(caFile)
-    } else if let file = unsafe getenv("SSL_CERT_FILE") {
-      try load(unsafe String(cString: file))
-    } else if unsafe getenv("SSL_CERT_DIR") == nil, let file = unsafe ccurl_default_ca_file(),
-      unsafe access(file, R_OK) == 0
-    {
-      try load(unsafe String(cString: file))
-    } else {
-      unsafe X509_STORE_set_default_paths(store)
-    }
   }
 
   deinit { unsafe X509_STORE_free(store) }
 
-  private func load(_ file: String) throws(TrustStoreError) {
-    ERR_clear_error()
-    guard unsafe X509_STORE_load_file(store, file) == 1 else {
-      throw TrustStoreError(source: file, reason: Self.lastError())
+  /// Adds the authorities in `file`, all of which must be readable.
+  ///
+  /// - Parameter isGuarded: whether it is refused where every user can write it. For `ca_file` that is a problem of
+  ///   proxy.conf, and must not come about later.
+  fileprivate func load(_ file: String, isGuarded: Bool) throws(TrustStoreError) {
+    if isGuarded, case .byEveryone(let complaint)? = SensitiveFile.tampering(path: file, showsPaths: true) {
+      throw TrustStoreError(source: file, reason: "it \(complaint)")
+    }
+    let added: Int32
+    do {
+      ERR_clear_error()
+      added = try SensitiveFile.read(path: file, limit: Self.limit) { pem, _ in
+        unsafe pem.withUnsafeBytes { unsafe copenssl_add_authorities(store, $0.baseAddress, Int32($0.count)) }
+      }
+    } catch {
+      throw TrustStoreError(source: file, reason: "it \(error.complaint(limit: "8 MB"))")
+    }
+    defer { ERR_clear_error() }
+    guard added >= 0 else { throw TrustStoreError(source: file, reason: Self.lastError()) }
+    guard added > 0 else { throw TrustStoreError(source: file, reason: "no certificate could be read") }
+  }
+
+  /// Adds the authorities of `other`.
+  fileprivate func share(_ other: TrustStore) throws(TrustStoreError) {
+    guard unsafe copenssl_share_authorities(store, other.store) == 1 else {
+      throw TrustStoreError(source: "memory", reason: "none is left")
     }
   }
 
+  /// Lets OpenSSL look for authorities where it was built to.
+  fileprivate func useDefaultPaths() { unsafe X509_STORE_set_default_paths(store) }
+
   private static func lastError() -> String {
-    let code = ERR_get_error()
-    guard code != 0, let reason = unsafe ERR_reason_error_string(code) else { return "no certificate could be read" }
+    let code = ERR_peek_last_error()
+    guard code != 0, let reason = unsafe ERR_reason_error_string(code) else { return "a certificate is damaged" }
     return unsafe String(cString: reason)
   }
 }
@@ -57,8 +76,121 @@ public struct TrustStoreError: Error, Sendable, CustomStringConvertible {
   public var description: String { "the CA certificates in \(source) cannot be used: \(reason)" }
 }
 
+/// What became of files of authorities that have changed.
+public struct TrustChange: Sendable {
+  /// Whom they are for.
+  public let settings: TrustSettings
+  /// Why what was read before stays in use; nil when the files were read again.
+  public let problem: TrustStoreError?
+}
+
+/// The authorities of a process, by the settings that name them, for all loops. Files are read again when they have
+/// changed, which is looked for once a second at most; one that cannot be used leaves what was read before in use.
+public final class TrustStores: Sendable {
+  private struct Entry {
+    var store: TrustStore
+    var stamps: [FileStamp]
+    var nextLook: Instant
+  }
+
+  private struct State {
+    var entries: [TrustSettings: Entry] = [:]
+    // Parsed once for all that trust it: it has some 150 certificates.
+    var system: (store: TrustStore, stamp: FileStamp)?
+  }
+
+  private let state: Monitor<State>
+  private let onChange: @Sendable (TrustChange) -> Void
+  /// The file of the system's authorities; nil where there is none, and OpenSSL's own places are used.
+  private let systemFile: String?
+
+  private static let interval = Duration.seconds(1)
+
+  /// The authorities that `settings` name. Those of the system are where `SSL_CERT_FILE` and `SSL_CERT_DIR` say, as for
+  /// curl and OpenSSL.
+  ///
+  /// - Parameter onChange: called on the thread that noticed that files have changed.
+  public init(
+    _ settings: some Sequence<TrustSettings>, onChange: @escaping @Sendable (TrustChange) -> Void = { _ in }
+  ) throws(TrustStoreError) {
+    self.onChange = onChange
+    let systemFile = Self.findSystemFile()
+    self.systemFile = systemFile
+    var state = State()
+    for settings in settings where state.entries[settings] == nil {
+      let stamps = Self.files(of: settings, systemFile).map { FileStamp(path: $0) }
+      let store = try Self.load(settings, systemFile, &state.system)
+      state.entries[settings] = Entry(store: store, stamps: stamps, nextLook: .now + Self.interval)
+    }
+    self.state = Monitor(state)
+  }
+
+  /// The store for connections that begin at `now`; `settings` are among those that this object was made with.
+  func store(for settings: TrustSettings, at now: Instant) -> TrustStore {
+    let (store, change) = state.withLock { state -> (TrustStore, TrustChange?) in
+      guard var entry = state.entries[settings] else { preconditionFailure("a trust that no setting names") }
+      guard now >= entry.nextLook else { return (entry.store, nil) }
+      entry.nextLook = now + Self.interval
+      let stamps = Self.files(of: settings, systemFile).map { FileStamp(path: $0) }
+      var change: TrustChange?
+      if stamps != entry.stamps {
+        entry.stamps = stamps
+        do throws(TrustStoreError) {
+          entry.store = try Self.load(settings, systemFile, &state.system)
+          change = TrustChange(settings: settings, problem: nil)
+        } catch {
+          change = TrustChange(settings: settings, problem: error)
+        }
+      }
+      state.entries[settings] = entry
+      return (entry.store, change)
+    }
+    if let change { onChange(change) }
+    return store
+  }
+
+  /// Whether there are files whose changes can be seen.
+  func hasFiles(for settings: TrustSettings) -> Bool { !Self.files(of: settings, systemFile).isEmpty }
+
+  private static func findSystemFile() -> String? {
+    if let file = unsafe getenv("SSL_CERT_FILE") { return unsafe String(cString: file) }
+    guard unsafe getenv("SSL_CERT_DIR") == nil, let file = unsafe ccurl_default_ca_file(),
+      unsafe access(file, R_OK) == 0
+    else { return nil }
+    return unsafe String(cString: file)
+  }
+
+  private static func files(of settings: TrustSettings, _ systemFile: String?) -> [String] {
+    [settings.caFile, settings.usesSystemRoots ? systemFile : nil].compactMap(\.self)
+  }
+
+  private static func load(
+    _ settings: TrustSettings, _ systemFile: String?, _ system: inout (store: TrustStore, stamp: FileStamp)?
+  ) throws(TrustStoreError) -> TrustStore {
+    let store = try TrustStore()
+    if let caFile = settings.caFile { try store.load(caFile, isGuarded: true) }
+    guard settings.usesSystemRoots else { return store }
+    guard let systemFile else {
+      store.useDefaultPaths()
+      return store
+    }
+    let stamp = FileStamp(path: systemFile)
+    if system?.stamp != stamp {
+      let read = try TrustStore()
+      try read.load(systemFile, isGuarded: false)
+      system = (read, stamp)
+    }
+    if let system { try store.share(system.store) }
+    return store
+  }
+}
+
+extension TrustSettings {
+  fileprivate var usesSystemRoots: Bool { caFile == nil || addsSystemRoots }
+}
+
 // Freed after the last transfer that refers to it.
-/// What the transfers of one event loop have in common: DNS answers and TLS sessions.
+/// What the transfers of one event loop with the same trust have in common: DNS answers and TLS sessions.
 @safe final class CurlShare {
   let handle: UnsafeMutableRawPointer
 
@@ -68,4 +200,66 @@ public struct TrustStoreError: Error, Sendable, CustomStringConvertible {
   }
 
   deinit { unsafe curl_share_cleanup(handle) }
+}
+
+/// A trust on one event loop: its present store, and what was verified against that store and no other.
+///
+/// libcurl looks for sessions by the server's name and by its own options, which do not show the store of a connection: with
+/// a share for each store, a session that one store verified is not resumed for another. Pools do the same for connections.
+final class LoopTrust {
+  private(set) var store: TrustStore
+  private(set) var share: CurlShare
+
+  private let settings: TrustSettings
+  private let stores: TrustStores
+  private let loop: EventLoop
+  private var pools: [ObjectIdentifier: Member] = [:]
+  private let timer = LoopTimer()
+  private var isWatching = false
+
+  private static let interval = Duration.seconds(1)
+
+  private struct Member {
+    unowned let pool: UpstreamPool
+  }
+
+  init(_ settings: TrustSettings, _ stores: TrustStores, _ loop: EventLoop) throws(UpstreamError) {
+    self.settings = settings
+    self.stores = stores
+    self.loop = loop
+    store = stores.store(for: settings, at: loop.now)
+    share = try CurlShare()
+    timer.action = { [weak self] in self?.look() }
+  }
+
+  /// `pool` has to close what it has when the store changes, until it is removed.
+  func add(_ pool: UpstreamPool) { pools[ObjectIdentifier(pool)] = Member(pool: pool) }
+
+  func remove(_ pool: UpstreamPool) { pools[ObjectIdentifier(pool)] = nil }
+
+  /// Looks whether the files have changed; what was verified against the store before is not used any more then.
+  func refresh() throws(UpstreamError) {
+    let present = stores.store(for: settings, at: loop.now)
+    guard present !== store else { return }
+    // A pool that becomes empty may end, and remove itself.
+    let pools = self.pools.values.map(\.pool)
+    for pool in pools { pool.trustChanged() }
+    share = try CurlShare()
+    store = present
+  }
+
+  /// A connection to a pool is about to be made: from now on files are looked at while there are any, since requests that
+  /// find an idle connection make none.
+  func watch() {
+    guard !isWatching, stores.hasFiles(for: settings) else { return }
+    isWatching = true
+    loop.set(timer, to: loop.now + Self.interval)
+  }
+
+  private func look() {
+    isWatching = false
+    // Without memory for a share the store stays the old one, and the next look tries again.
+    do throws(UpstreamError) { try refresh() } catch { return watch() }
+    if pools.values.contains(where: { $0.pool.openConnections > 0 }) { watch() }
+  }
 }

@@ -11,17 +11,21 @@ public final class UpstreamConnection: ReadinessObserver {
   public internal(set) var isPinned = false
   /// Where it counts in its pool.
   let place: Int
+  /// By which of the stores of its pool's trust the server was verified.
+  let trustGeneration: Int
   private let charge: MemoryCharge
   private let disturbed: (UpstreamConnection) -> Void
 
   /// - Parameter account: where its memory counts.
   /// - Parameter disturbed: called when something happens while it is not in use; only then it observes its own stream.
   init(
-    _ stream: ByteStream, place: Int, account: MemoryAccount, disturbed: @escaping (UpstreamConnection) -> Void
+    _ stream: ByteStream, place: Int, trustGeneration: Int, account: MemoryAccount,
+    disturbed: @escaping (UpstreamConnection) -> Void
   ) {
     charge = MemoryCharge(MemoryCost.upstream, to: account)
     self.stream = stream
     self.place = place
+    self.trustGeneration = trustGeneration
     self.disturbed = disturbed
     super.init()
   }
@@ -45,6 +49,8 @@ public final class UpstreamLease {
   let most: Int
   /// Where the connection that is being made for it counts.
   var place = 0
+  /// By which of the stores of its pool's trust the server is verified.
+  var trustGeneration = 0
   private let wakeup: Wakeup
 
   /// A wish that wakes `wakeup` when it is decided.

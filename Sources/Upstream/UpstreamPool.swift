@@ -37,6 +37,10 @@ public final class UpstreamPool {
   private let figures: PoolFigures
   private var published = (open: 0, idle: 0, waiting: 0)
   private let expiry = LoopTimer()
+  /// Which of the stores that its trust has had connections are verified against now.
+  private var trustGeneration = 0
+  /// Says when its store has changed; nil without TLS, and before the first connection.
+  private var trust: LoopTrust?
 
   /// Called when the last connection has ended by itself, and no request waits for one.
   public var becameEmpty: (() -> Void)?
@@ -58,6 +62,7 @@ public final class UpstreamPool {
   }
 
   deinit {
+    trust?.remove(self)
     figures.add(open: -published.open, idle: -published.idle, waiting: -published.waiting)
   }
 
@@ -158,7 +163,7 @@ public final class UpstreamPool {
   /// used any more.
   public func resume(pinned connection: UpstreamConnection) -> Bool {
     connection.stream.observer = nil
-    guard !connection.stream.hasUnexpectedInput() else {
+    guard connection.trustGeneration == trustGeneration, !connection.stream.hasUnexpectedInput() else {
       discard(connection)
       return false
     }
@@ -170,7 +175,7 @@ public final class UpstreamPool {
   ///
   /// A pinned one is closed: between two requests of its client it stays outside of the pool, as one in use.
   public func release(_ connection: UpstreamConnection) {
-    if connection.isPinned { return discard(connection) }
+    if connection.isPinned || connection.trustGeneration != trustGeneration { return discard(connection) }
     connection.stream.observer = nil
     // Without news of the kernel there is nothing to look for, unless it is used again at once.
     let isHandedOver = pool.waiting > 0
@@ -199,6 +204,14 @@ public final class UpstreamPool {
     for connection in pool.expire(idleSince: .never) { close(idle: connection) }
   }
 
+  /// The authorities that servers are verified against have changed: no request that begins from now on gets a connection
+  /// that was verified against the earlier ones. Those in use go on, and are closed when they are given back.
+  func trustChanged() {
+    trustGeneration += 1
+    closeIdle()
+    noteIfEmpty()
+  }
+
   /// Closes `count` of the connections that are not in use, those first that were not used for longest.
   public func closeLongestIdle(_ count: Int) {
     for connection in pool.takeLongestIdle(count) { close(idle: connection) }
@@ -209,29 +222,43 @@ public final class UpstreamPool {
   public func close() {
     closeIdle()
     becameEmpty = nil
+    trust?.remove(self)
+    trust = nil
     loop.retire(expiry)
   }
 
   private func dial(for lease: UpstreamLease, at place: Int) {
     lease.place = place
     do {
+      if origin.isSecure { try watchTrust() }
       lease.attempt = try dialer.dial(origin, timeout: lease.connectTimeout) { [unowned self, unowned lease] result in
         lease.attempt = nil
         switch result {
         case .success(let stream):
-          let connection = UpstreamConnection(stream, place: lease.place, account: dialer.account) {
-            [unowned self] in inspect($0)
-          }
+          let connection = UpstreamConnection(
+            stream, place: lease.place, trustGeneration: lease.trustGeneration, account: dialer.account
+          ) { [unowned self] in inspect($0) }
           lease.finish(.success(connection))
         case .failure(let error):
           handOver(pool.lost(place: lease.place))
           lease.finish(.failure(error))
         }
       }
+      // To dial is to look at the files of the trust.
+      lease.trustGeneration = trustGeneration
     } catch {
       handOver(pool.lost(place: lease.place))
       lease.finish(.failure(error))
     }
+  }
+
+  private func watchTrust() throws(UpstreamError) {
+    if trust == nil {
+      let trust = try dialer.trust(origin.options)
+      trust.add(self)
+      self.trust = trust
+    }
+    trust?.watch()
   }
 
   private func handOver(_ room: ConnectionPool<UpstreamConnection, UpstreamLease>.Room) {

@@ -8,7 +8,8 @@ struct RouteReport {
   init(_ configuration: ProxyConfiguration) {
     let rows = configuration.routes.map { route in
       let names = route.matches.map(\.description) + (route.mount.map { [$0.isEmpty ? "/" : $0] } ?? [])
-      let what = (Self.callers(route, configuration) + Self.token(route) + Self.way(route)).joined(separator: ", ")
+      let what = (Self.callers(route, configuration) + Self.token(route) + Self.way(route, configuration)).joined(
+        separator: ", ")
       return [route.name, names.joined(separator: ", "), "→ \(Self.target(of: route))", what]
     }
     let widths = (0..<3).map { column in rows.map { $0[column].count }.max() ?? 0 }
@@ -45,11 +46,17 @@ struct RouteReport {
   }
 
   /// How the connection is made, where there is something to say about that.
-  private static func way(_ route: Route) -> [String] {
+  private static func way(_ route: Route, _ configuration: ProxyConfiguration) -> [String] {
     (route.tunnel == .intercept ? ["CONNECT intercepted"] : [])
+      + (route.trust == configuration.tls ? [] : ["trusts \(authorities(route.trust))"])
       + (route.clientCertificate.map { ["client certificate \($0.certificateFile)"] } ?? [])
       + (route.parentProxy.map { ["through the proxy \($0)"] } ?? [])
       + (route.concurrency.map { ["\($0.requests) at once"] } ?? [])
+  }
+
+  private static func authorities(_ trust: TrustSettings) -> String {
+    guard let file = trust.caFile else { return "the system's authorities" }
+    return trust.addsSystemRoots ? "\(file) and the system's authorities" : file
   }
 
   private static func target(of route: Route) -> String {

@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Outbound
 import Testing
 
 @Suite("proxy.conf.example")

@@ -61,6 +61,7 @@ import Testing
         "forward_to: 'https://b'",
         "forward_to is for requests, and a blind tunnel leads to the host that CONNECT names"
       ),
+      ("tls: {}", "tls is for TLS, which goes through a blind tunnel from end to end"),
       ("client_certificate: x", "client_certificate is for TLS, which goes through a blind tunnel from end to end"),
       ("resource: 'https://a'", "resource \(token)"), ("credentials: none", "credentials \(token)"),
       ("audience: x", "audience \(token)"),

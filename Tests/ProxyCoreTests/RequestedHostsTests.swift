@@ -1,5 +1,6 @@
 import Configuration
 import LoopbackTesting
+import Outbound
 import Reactor
 import Testing
 import Upstream
@@ -18,7 +19,7 @@ struct RequestedHostsTests {
     let running = try RunningLoop()
     return try running.run {
       let loop = running.loop
-      let dialer = try Dialer(loop: loop, trust: TrustStore(caFile: nil))
+      let dialer = try Dialer(loop: loop, trust: TrustStores([TrustSettings()]))
       let limits = UpstreamPool.Limits(connections: 4, queue: 4, idle: idle)
       let hosts = RequestedHosts(limit: limit, idleLimit: idleLimit) {
         UpstreamPool(origin: $0, limits: limits, dialer: dialer, loop: loop)

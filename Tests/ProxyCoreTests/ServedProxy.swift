@@ -1,6 +1,7 @@
 import Configuration
 import Logging
 import LoopbackTesting
+import Outbound
 import Reactor
 import Telemetry
 import Upstream
@@ -24,7 +25,7 @@ final class ServedProxy: Sendable {
       ])
     change(&configuration)
     for index in configuration.routes.indices { configuration.routes[index].timeouts = configuration.timeouts }
-    let dialer = try Dialer(loop: loop, trust: TrustStore(caFile: nil))
+    let dialer = try Dialer(loop: loop, trust: TrustStores([TrustSettings()]))
     let generation = Generation(configuration, loops: 1) { _, _ in preconditionFailure("no route has a token") }
     let shared = SharedResources(
       clients: ClientCensus(limit: configuration.limits.connectionsPerClient), registry: MetricsRegistry())

@@ -1,5 +1,6 @@
 import Addresses
 import LoopbackTesting
+import Outbound
 import Reactor
 import Testing
 
@@ -37,7 +38,7 @@ struct DestinationTests {
     let port = try RawListener.serving { _ in }
     let running = try RunningLoop()
     let error = try running.run { () async throws -> UpstreamError? in
-      let dialer = try Dialer(loop: running.loop, trust: TrustStore(caFile: nil))
+      let dialer = try Dialer(loop: running.loop, trust: TrustStores([TrustSettings()]))
       let origin = UpstreamOrigin(
         isSecure: false, host: "127.0.0.1", port: port, destinations: DestinationRules(allowsPrivate: allowsPrivate))
       let wakeup = Wakeup(on: running.loop)

@@ -1,4 +1,5 @@
 import LoopbackTesting
+import Outbound
 import Testing
 import Upstream
 
@@ -8,7 +9,7 @@ import Upstream
   ) throws -> Result<ClientResponse, UpstreamError> {
     let running = try RunningLoop()
     return try running.run {
-      let client = HTTPClient(dialer: try Dialer(loop: running.loop, trust: TrustStore(caFile: nil)))
+      let client = HTTPClient(dialer: try Dialer(loop: running.loop, trust: TrustStores([TrustSettings()])))
       return await client.post(
         ClientRequest(
           url: "http://127.0.0.1:\(port)/token", fieldLines: fields, body: Array("a=b".utf8), timeout: timeout,

@@ -1,5 +1,6 @@
 import Bytes
 import LoopbackTesting
+import Outbound
 import Reactor
 import Upstream
 
@@ -7,22 +8,38 @@ import Upstream
 final class PoolOnLoop {
   let running: RunningLoop
   let pool: UpstreamPool
+  private let dialer: Dialer
   /// What the pool tells others.
   let shown = PoolFigures()
 
   init(
     _ origin: UpstreamOrigin, connections: Int = 2, queue: Int = 2, idle: Duration = .seconds(60),
-    trust: TrustStore? = nil
+    trust: TrustStores? = nil
   ) throws {
     let running = try RunningLoop()
-    let trust = try trust ?? TrustStore(caFile: nil)
+    let trust = try trust ?? TrustStores([origin.options.trust])
     self.running = running
     let shown = shown
-    pool = try running.run {
+    (pool, dialer) = try running.run {
+      let dialer = try Dialer(loop: running.loop, trust: trust)
       let pool = UpstreamPool(
         origin: origin, limits: UpstreamPool.Limits(connections: connections, queue: queue, idle: idle),
-        figures: shown, dialer: try Dialer(loop: running.loop, trust: trust), loop: running.loop)
+        figures: shown, dialer: dialer, loop: running.loop)
       // A pool lives as long as the loop that its connections report to.
+      running.loop.onWaiting { withExtendedLifetime(pool) {} }
+      return (pool, dialer)
+    }
+  }
+
+  /// Another pool to `origin`, by the same dialer on the same loop.
+  init(beside other: PoolOnLoop, _ origin: UpstreamOrigin) throws {
+    running = other.running
+    dialer = other.dialer
+    let (shown, running, dialer) = (shown, running, dialer)
+    pool = try running.run {
+      let pool = UpstreamPool(
+        origin: origin, limits: UpstreamPool.Limits(connections: 2, queue: 2, idle: .seconds(60)), figures: shown,
+        dialer: dialer, loop: running.loop)
       running.loop.onWaiting { withExtendedLifetime(pool) {} }
       return pool
     }

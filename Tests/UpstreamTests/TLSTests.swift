@@ -1,4 +1,6 @@
 import Foundation
+import Glibc
+import Locks
 import LoopbackTesting
 import Outbound
 import Reactor
@@ -10,7 +12,9 @@ import Upstream
     _ server: TLSServer, authority: String?, host: String = "127.0.0.1"
   ) throws -> (PoolOnLoop, Result<UpstreamConnection, UpstreamError>) {
     let pool = try PoolOnLoop(
-      UpstreamOrigin(isSecure: true, host: host, port: server.port), trust: TrustStore(caFile: authority))
+      UpstreamOrigin(
+        isSecure: true, host: host, port: server.port,
+        options: ConnectionOptions(trust: TrustSettings(caFile: authority))))
     return (pool, try pool.connect())
   }
 
@@ -50,8 +54,8 @@ import Upstream
     let pool = try PoolOnLoop(
       UpstreamOrigin(
         isSecure: true, host: "127.0.0.1", port: server.port,
-        options: ConnectionOptions(acceptsTruncation: acceptsTruncation)),
-      trust: TrustStore(caFile: server.authority))
+        options: ConnectionOptions(
+          acceptsTruncation: acceptsTruncation, trust: TrustSettings(caFile: server.authority))))
     let connection = try pool.connect().get()
     for _ in 0..<requests { #expect(try pool.exchange(connection, "hello\n", upTo: "\n") == "olleh\n") }
     // s_server ends the connection at this line, in order.
@@ -92,6 +96,84 @@ import Upstream
     }
   }
 
+  @Test(
+    "what one trust has verified, a connection or a session, is of no use to another",
+    arguments: ["-tls1_2", "-tls1_3"])
+  func trusts(version: String) throws {
+    let server = try TLSServer(names: "IP:127.0.0.1", options: [version])
+    let stranger = try TLSServer(names: "IP:127.0.0.1")
+    let settings = [TrustSettings(caFile: server.authority), TrustSettings(caFile: stranger.authority)]
+    let origins = settings.map {
+      UpstreamOrigin(
+        isSecure: true, host: "127.0.0.1", port: server.port, options: ConnectionOptions(trust: $0))
+    }
+    let one = try PoolOnLoop(origins[0], trust: TrustStores(settings))
+    let other = try PoolOnLoop(beside: one, origins[1])
+    let connection = try one.connect().get()
+    // Sessions of TLS 1.3 come after the handshake.
+    #expect(try one.exchange(connection, "hello\n", upTo: "\n") == "olleh\n")
+    try one.discard(connection)
+    let result = try other.connect()
+    guard case .failure(.certificate) = result else { return #expect(Bool(false), "\(result)") }
+    try one.release(one.connect().get())
+    #expect(try one.figures() == [1, 1, 0])
+  }
+
+  @Test("a file that is replaced ends idle connections at once, and others when they are given back")
+  func replacedFile() throws {
+    let server = try TLSServer(names: "IP:127.0.0.1")
+    let stranger = try TLSServer(names: "IP:127.0.0.1")
+    let file = FileManager.default.temporaryDirectory.appending(path: "m2m-trust-\(UUID().uuidString).pem")
+    defer { try? FileManager.default.removeItem(at: file) }  // One that is left does no harm.
+    try Data(contentsOf: URL(filePath: server.authority)).write(to: file, options: .atomic)
+    let settings = TrustSettings(caFile: file.path)
+    let changes = Monitor<[TrustChange]>([])
+    let trust = try TrustStores([settings]) { change in changes.withLock { $0.append(change) } }
+    let pool = try PoolOnLoop(
+      UpstreamOrigin(isSecure: true, host: "127.0.0.1", port: server.port, options: ConnectionOptions(trust: settings)),
+      trust: trust)
+    func put(_ authority: String) throws {
+      try Data(contentsOf: URL(filePath: authority)).write(to: file, options: .atomic)
+    }
+    func waitForChanges(_ count: Int) { while changes.withLock({ $0.count }) < count { usleep(10_000) } }
+
+    // s_server serves one connection at a time.
+    let used = try pool.connect().get()
+    try put(stranger.authority)
+    waitForChanges(1)
+    #expect(try pool.figures() == [1, 0, 0])
+    try pool.release(used)
+    #expect(try pool.figures() == [0, 0, 0])
+    let result = try pool.connect()
+    guard case .failure(.certificate) = result else { return #expect(Bool(false), "\(result)") }
+
+    func connect() throws -> UpstreamConnection {
+      while true {
+        if case .success(let connection) = try pool.connect() { return connection }
+        usleep(10_000)
+      }
+    }
+    try put(server.authority)
+    let pinned = try connect()
+    try pool.pin(pinned)
+    try put(stranger.authority)
+    waitForChanges(3)
+    #expect(try !pool.resume(pinned))
+    #expect(try pool.figures() == [0, 0, 0])
+
+    try put(server.authority)
+    try pool.release(connect())
+    #expect(try pool.figures() == [1, 1, 0])
+    try Data("no certificate".utf8).write(to: file, options: .atomic)
+    waitForChanges(5)
+    // What was read before is still in use.
+    #expect(changes.withLock { $0.map(\.problem?.source) } == [nil, nil, nil, nil, file.path])
+    #expect(try pool.figures() == [1, 1, 0])
+    try put(stranger.authority)
+    // No request has to come for that.
+    while try pool.figures() != [0, 0, 0] { usleep(10_000) }
+  }
+
   @Test("TLS older than 1.2 is not spoken")
   func oldVersion() throws {
     let server = try TLSServer(names: "IP:127.0.0.1", options: ["-tls1_1", "-cipher", "ALL@SECLEVEL=0"])
@@ -102,7 +184,7 @@ import Upstream
   @Test("a CA file that is not there, or holds no certificate, is an error that names it")
   func trustStore() throws {
     for path in ["/nowhere/ca.pem", "/dev/null"] {
-      let error = #expect(throws: TrustStoreError.self) { try TrustStore(caFile: path) }
+      let error = #expect(throws: TrustStoreError.self) { try TrustStores([TrustSettings(caFile: path)]) }
       #expect("\(try #require(error))".contains(path))
     }
   }

@@ -43,6 +43,12 @@ X509 *copenssl_read_certificate(BIO *pem);
 // The next revocation list of `pem`; NULL when there is none, and where it cannot be read, which `is_damaged` then says.
 X509_CRL *copenssl_read_revocation_list(BIO *pem, int *is_damaged);
 
+// Adds the certificates of `pem` to a store: how many; -1 when one of them is damaged, or there is no memory.
+int copenssl_add_authorities(X509_STORE *store, const void *pem, int count);
+
+// Adds the certificates of one store to another, which shares them with it; 1 when it did.
+int copenssl_share_authorities(X509_STORE *store, X509_STORE *from);
+
 // Adds an intermediate certificate to those that go with the client's own; 1 when it did.
 int copenssl_add_chain_certificate(SSL_CTX *context, X509 *certificate);
 

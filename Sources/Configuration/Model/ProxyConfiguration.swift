@@ -1,3 +1,5 @@
+public import Outbound
+
 /// Everything that proxy.conf says, checked and complete: defaults filled in, secrets read, names resolved.
 public struct ProxyConfiguration: Sendable {
   /// Where clients are served; at least one.

@@ -35,6 +35,8 @@ public struct Route: Sendable {
   public var clientCertificate: CertificateFiles?
   /// The proxy that the upstream is reached through; nil for none.
   public var parentProxy: ParentProxy?
+  /// Which authorities the upstream is verified against.
+  public var trust = TrustSettings()
   /// What an end of the upstream's TLS connection without close_notify means.
   public var tlsTruncation = TLSTruncation.reject
   /// What it serves of the requests that match it.

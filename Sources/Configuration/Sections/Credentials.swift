@@ -42,6 +42,8 @@ public struct Credentials: Sendable {
   public var clientCertificate: CertificateFiles?
   /// The proxy that the token endpoint is reached through; nil for none.
   public var parentProxy: ParentProxy?
+  /// Which authorities the token endpoint is verified against.
+  public var trust = TrustSettings()
   /// The audience of routes that name none; nil when there is no default.
   public var audience: String?
 
@@ -68,8 +70,12 @@ extension Credentials {
 
   /// Reads one of the sections in `credentials`; nil after a problem was noted.
   ///
-  /// - Parameter parentProxy: the one that all of proxy.conf goes through unless told otherwise.
-  static func read(name: String, _ section: Section, parentProxy: ParentProxy?) -> Credentials? {
+  /// - Parameters:
+  ///   - parentProxy: the one that all of proxy.conf goes through unless told otherwise.
+  ///   - trust: that of all of proxy.conf unless told otherwise.
+  static func read(
+    name: String, _ section: Section, parentProxy: ParentProxy?, trust: TrustSettings
+  ) -> Credentials? {
     typealias Settings = CredentialsSettings
     let given = section[Settings.provider]
     let provider = section.value(Settings.provider)
@@ -85,6 +91,8 @@ extension Credentials {
     var additions = TokenRequestAdditions()
     additions.read(section)
     let parentProxy = ParentProxy.read(section[Settings.parentProxy], inherited: parentProxy)
+    let tls = section[Settings.tls]
+    let trust = TrustSettings.read(tls, inherited: trust)
     let domainName = section.value(Settings.domain)
     let endpointURL = section.value(Settings.tokenEndpoint)
     guard given == nil || provider != nil, audience == nil || audienceText != nil else { return nil }
@@ -110,7 +118,9 @@ extension Credentials {
       return nil
     }
     if tokenEndpoint.origin.scheme == .http {
-      section[Settings.clientCertificate]?.complain("is for TLS, and the token endpoint is \(tokenEndpoint.origin)")
+      for setting in [section[Settings.clientCertificate], tls] {
+        setting?.complain("is for TLS, and the token endpoint is \(tokenEndpoint.origin)")
+      }
     }
     var credentials = Credentials(
       name: name, provider: kind, tokenEndpoint: tokenEndpoint, clientID: clientID, clientSecret: proof.secret?.secret,
@@ -127,6 +137,7 @@ extension Credentials {
     credentials.additions = additions
     credentials.clientCertificate = proof.certificate
     credentials.parentProxy = parentProxy
+    credentials.trust = trust
     return credentials
   }
 }

@@ -40,6 +40,9 @@ enum CredentialsSettings {
   static let parentProxy = SettingDeclaration(
     "parent_proxy", ParentProxySettings.type, default: .described("that of the top level"),
     "the HTTP proxy through which the token endpoint is reached")
+  static let tls = SettingDeclaration(
+    "tls", .section(TrustSettings.group), default: .described("that of the top level"),
+    "the authorities that the token endpoint is verified against; see [tls](#tls)")
 
   // Of private_key_jwt.
   static let privateKey = SettingDeclaration(
@@ -67,6 +70,7 @@ enum CredentialsSettings {
       authentication.declaration, clientSecret, previousClientSecret,
     ] + keySettings + [
       clientCertificate, budget, timeout.declaration, audience.declaration, resource, parameters, headers, parentProxy,
+      tls,
     ], need: .anyOf([domain.declaration, tokenEndpoint.declaration]))
 }
 

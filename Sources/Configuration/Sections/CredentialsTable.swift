@@ -15,7 +15,7 @@ struct CredentialsTable {
   private var marks: [String: Mark] = [:]
 
   /// Reads the section `credentials` of the file.
-  static func read(_ top: Section, parentProxy: ParentProxy?) -> CredentialsTable {
+  static func read(_ top: Section, parentProxy: ParentProxy?, trust: TrustSettings) -> CredentialsTable {
     top[TopSettings.credentials]?.section(of: nil) { section in
       var table = CredentialsTable()
       for (name, mark, setting) in section.all {
@@ -28,7 +28,7 @@ struct CredentialsTable {
         table.names.append(name)
         table.marks[name] = mark
         if let credentials = setting.section(
-          of: CredentialsSettings.group, { Credentials.read(name: name, $0, parentProxy: parentProxy) })
+          of: CredentialsSettings.group, { Credentials.read(name: name, $0, parentProxy: parentProxy, trust: trust) })
         {
           table.credentials.append(credentials)
         }

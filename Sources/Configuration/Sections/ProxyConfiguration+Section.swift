@@ -9,7 +9,7 @@ extension ProxyConfiguration {
       (configuration.listen, configuration.admin) = ListenAddress.read(top, callers: callers)
       configuration.loops = top.value(TopSettings.loops)
       _ = top.section(TopSettings.log) { $0.read(LogSettings.fields, into: &configuration.log) }
-      _ = top.section(TopSettings.tls) { configuration.tls.read($0) }
+      configuration.tls = TrustSettings.read(top[TopSettings.tls], inherited: TrustSettings())
       _ = top.section(TopSettings.timeouts) { $0.read(Timeouts.all, into: &configuration.timeouts) }
       _ = top.section(TopSettings.limits) { $0.read(Limits.fields, into: &configuration.limits) }
       let store = top[TopSettings.tokenStore]
@@ -18,10 +18,11 @@ extension ProxyConfiguration {
       let interception = top[TopSettings.interception]
       configuration.interception = top.section(TopSettings.interception, InterceptionSettings.read)
       let parentProxy = ParentProxy.read(top[TopSettings.parentProxy], inherited: nil)
-      let table = CredentialsTable.read(top, parentProxy: parentProxy)
+      let table = CredentialsTable.read(top, parentProxy: parentProxy, trust: configuration.tls)
       let routes = RouteReader.read(
         top, credentials: table, callers: callers, timeouts: configuration.timeouts, limits: configuration.limits,
-        parentProxy: parentProxy, hasInterception: interception != nil, ignoresPathCase: ignoresPathCase)
+        parentProxy: parentProxy, trust: configuration.tls, hasInterception: interception != nil,
+        ignoresPathCase: ignoresPathCase)
       configuration.callers = callers.callers
       configuration.credentials = table.credentials
       configuration.routes = routes

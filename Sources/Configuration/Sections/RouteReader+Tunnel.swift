@@ -23,7 +23,7 @@ extension RouteReader {
         ], isForTokens
       ),
       (
-        [Settings.clientCertificate, Settings.tlsTruncation.declaration],
+        [Settings.clientCertificate, Settings.tls, Settings.tlsTruncation.declaration],
         "is for TLS, which goes through a blind tunnel from end to end"
       ),
       (
@@ -76,6 +76,7 @@ extension RouteReader {
       allowsPrivate: allowsPrivate ?? false)
     route.tunnel = mode
     route.parentProxy = parentProxy
+    route.trust = trust
     route.clientShare = clientShare
     return route
   }

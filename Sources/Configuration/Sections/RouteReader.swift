@@ -7,6 +7,7 @@ struct RouteReader {
   let timeouts: Timeouts
   let limits: Limits
   let parentProxy: ParentProxy?
+  let trust: TrustSettings
   let hasInterception: Bool
   /// What the top level says; nil where it says nothing.
   let ignoresPathCase: Bool?
@@ -20,7 +21,7 @@ struct RouteReader {
   /// The routes of the file that are right.
   static func read(
     _ top: Section, credentials: CredentialsTable, callers: CallersTable, timeouts: Timeouts, limits: Limits,
-    parentProxy: ParentProxy?, hasInterception: Bool, ignoresPathCase: Bool?
+    parentProxy: ParentProxy?, trust: TrustSettings, hasInterception: Bool, ignoresPathCase: Bool?
   ) -> [Route] {
     let expected = "a list of routes, each with name, and match or mount"
     guard let setting = top.required(TopSettings.routes, expected), let items = setting.list(expected) else {
@@ -28,7 +29,7 @@ struct RouteReader {
     }
     var reader = RouteReader(
       table: credentials, callers: callers, timeouts: timeouts, limits: limits, parentProxy: parentProxy,
-      hasInterception: hasInterception, ignoresPathCase: ignoresPathCase)
+      trust: trust, hasInterception: hasInterception, ignoresPathCase: ignoresPathCase)
     let routes = items.compactMap { item in
       item.section(of: RouteSettings.group, expected: "a route, which is a mapping of settings") { reader.route($0) }
     }
@@ -38,13 +39,14 @@ struct RouteReader {
 
   private init(
     table: CredentialsTable, callers: CallersTable, timeouts: Timeouts, limits: Limits, parentProxy: ParentProxy?,
-    hasInterception: Bool, ignoresPathCase: Bool?
+    trust: TrustSettings, hasInterception: Bool, ignoresPathCase: Bool?
   ) {
     self.table = table
     self.callers = callers
     self.timeouts = timeouts
     self.limits = limits
     self.parentProxy = parentProxy
+    self.trust = trust
     self.hasInterception = hasInterception
     self.ignoresPathCase = ignoresPathCase
   }
@@ -69,6 +71,8 @@ struct RouteReader {
     let truncation = section[RouteSettings.tlsTruncation]
     let tlsTruncation = truncation.flatMap(readTruncation)
     let parentProxy = ParentProxy.read(section[RouteSettings.parentProxy], inherited: parentProxy)
+    let tls = section[RouteSettings.tls]
+    let trust = TrustSettings.read(tls, inherited: trust)
     let hasToken = token?.credentials.hasToken ?? true
     let tokenField = TokenField.read(section, hasToken: hasToken)
     let tokenEndpoints = readTokenEndpoints(
@@ -91,12 +95,13 @@ struct RouteReader {
       upstreamBasePath: target.basePath, credentials: token.credentials, audience: token.audience, scopes: token.scopes,
       timeouts: timeouts, rules: rules, body: body, allowsPrivate: target.allowsPrivate)
     if let origin = target.origin, origin.scheme == .http {
-      for setting in [certificate, truncation] { setting?.complain("is for TLS, and the upstream is \(origin)") }
+      for setting in [certificate, tls, truncation] { setting?.complain("is for TLS, and the upstream is \(origin)") }
     }
     route.tunnel = tunnel == nil ? nil : .intercept
     route.resources = token.resources
     route.clientCertificate = clientCertificate
     route.parentProxy = parentProxy
+    route.trust = trust
     if let tlsTruncation { route.tlsTruncation = tlsTruncation }
     route.tokenField = tokenField
     route.tokenEndpoints = tokenEndpoints

@@ -98,6 +98,9 @@ enum RouteSettings {
   static let parentProxy = SettingDeclaration(
     "parent_proxy", ParentProxySettings.type, default: .described("that of the top level"),
     "the HTTP proxy through which the upstream is reached")
+  static let tls = SettingDeclaration(
+    "tls", .section(TrustSettings.group), default: .described("that of the top level"),
+    "the authorities that the upstream is verified against; see [tls](#tls)")
 
   /// What an item of `routes` may have.
   static let group = SettingGroup(
@@ -107,6 +110,6 @@ enum RouteSettings {
       credentials, audience.declaration, resource, scopes, token, tokenEndpoint, withoutToken.declaration,
       replayUnauthorized.declaration, allow, callers, methods, paths, pathsIgnoreCase.declaration, body.declaration,
       replayBuffer.declaration, throttled, clientShare.declaration, concurrency, upgrade, rewriteLinks.declaration,
-      timeouts, clientCertificate, tlsTruncation.declaration, parentProxy,
+      timeouts, clientCertificate, tls, tlsTruncation.declaration, parentProxy,
     ], need: .anyOf([match, mount.declaration]))
 }

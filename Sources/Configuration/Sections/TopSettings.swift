@@ -1,3 +1,5 @@
+internal import Outbound
+
 /// The settings at the top level of proxy.conf.
 public enum TopSettings {
   static let listen = SettingDeclaration(
@@ -15,7 +17,7 @@ public enum TopSettings {
     "log", .section(LogSettings.group), default: .described("the defaults"), "what is logged; see [log](#log)")
   static let tls = SettingDeclaration(
     "tls", .section(TrustSettings.group), default: .described("the system's roots"),
-    "trusted authorities; see [tls](#tls)")
+    "trusted authorities, unless credentials or a route name others; see [tls](#tls)")
   static let timeouts = SettingDeclaration(
     "timeouts", .section(Timeouts.group), default: .described("the defaults"),
     "how long things may take; see [timeouts](#timeouts)")

@@ -1,34 +1,35 @@
 import Glibc
+internal import Outbound
 import Secrets
-
-/// Whom the certificates of upstreams and token endpoints are verified against.
-public struct TrustSettings: Sendable, Hashable {
-  /// A PEM file of certificate authorities trusted instead of the system's; nil for the system's.
-  public var caFile: String?
-
-  /// Trust in what `caFile` contains, or in the system's authorities.
-  public init(caFile: String? = nil) {
-    self.caFile = caFile
-  }
-}
 
 extension TrustSettings {
   // The system's own bundle has 220 KB.
   private static let caFileLimit = 8 * 1024 * 1024
 
-  /// The section `tls`.
+  /// The section `tls`, at the top level, in credentials and in a route.
   static let group = SettingGroup(
-    "tls", prefix: "tls.", "Whom the certificates of upstreams and token endpoints are verified against.",
-    [authorities.declaration])
+    "tls", prefix: "tls.", "Which authorities the certificates of upstreams and token endpoints are verified against.",
+    [authorities.declaration, systemRoots.declaration])
 
   private static let pemFile = Format<String>.line("the path of a PEM file", .text("path"))
   private static let authorities = Declared(
     "ca_file", pemFile, default: .described("the system's roots"),
-    "PEM: the authorities that are trusted for upstreams and token endpoints, instead of the system's")
+    "PEM: the authorities that are trusted, instead of the system's; read again when the file changes")
+  private static let systemRoots = Declared(
+    "system_roots", .truth, default: .described("`false` with `ca_file`, else `true`"),
+    "whether the system's authorities are trusted too")
 
-  /// Reads the section `tls`.
-  mutating func read(_ section: Section) {
-    if let setting = section[Self.authorities], let path = Self.readAuthorities(setting) { caFile = path }
+  /// Reads a setting `tls`, which counts as a whole; `inherited` holds where it is not there.
+  static func read(_ setting: Setting?, inherited: TrustSettings) -> TrustSettings {
+    setting?.section(of: group) { section in
+      let file = section[authorities]
+      let system = section[systemRoots]
+      let addsSystem = section.value(systemRoots)
+      if file == nil, addsSystem == false {
+        system?.complain("is false, and there is no ca_file: nothing would be trusted")
+      }
+      return TrustSettings(caFile: file.flatMap(readAuthorities), addsSystemRoots: file != nil && addsSystem == true)
+    } ?? inherited
   }
 
   /// The path of a PEM file with certificates of authorities; nil after a problem was noted.

@@ -50,7 +50,7 @@ extension ErrorKind {
       case .tls:
         Self.declare(
           503, "No secure connection to the token endpoint", "The TLS connection to the token endpoint failed.",
-          "Check the clock of this machine; name a private authority in `tls.ca_file`.")
+          "Check the clock of this machine; name a private authority in `tls.ca_file` of the credentials.")
       case .timedOut:
         Self.declare(
           504, "The token endpoint did not answer in time", "No complete response of the token endpoint came in time.",

@@ -32,7 +32,7 @@ extension TokenFailure {
         + "name server."
     case .tls:
       "Check \(addressSettings), and the clock of this machine. If \(host) has a certificate of a private authority, "
-        + "name that in tls.ca_file; one that has expired, or is not for this host, has to be renewed there."
+        + "name that in \(settings).tls.ca_file; one that has expired, or is not for this host, has to be renewed there."
     case .unusable:
       "Fix the file, as a whole and in one step; it is read again with each attempt."
     case .budgetSpent:

@@ -60,7 +60,9 @@ extension ErrorKind {
           .upstream, status: 502, title: "The upstream's certificate is not trusted",
           proxyStatus: "tls_certificate_error",
           meaning: "The certificate of the upstream is expired, for another name, or of an unknown authority.",
-          remedy: "Fix the certificate, or name its authority in `tls.ca_file`. Verification is never turned off.")
+          remedy:
+            "Fix the certificate, or name its authority in `tls.ca_file` of the route. Verification is never turned off."
+        )
       case .clientCertificate:
         ErrorDeclaration(
           .upstream, status: 502, title: "The client certificate for the upstream cannot be used",
@@ -178,7 +180,7 @@ extension ExchangeError {
         .upstream(.certificate), detail: detail,
         hint: """
           Its subject alternative names and its dates have to be right; if its authority is your own, name it in \
-          tls.ca_file. Verification is never turned off.
+          tls.ca_file of the route \(route.name). Verification is never turned off.
           """)
     case .clientCertificate:
       ExchangeError(

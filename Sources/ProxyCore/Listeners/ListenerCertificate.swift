@@ -1,6 +1,5 @@
 internal import Configuration
 internal import Cryptography
-internal import Glibc
 internal import Interception
 internal import Locks
 internal import Reactor
@@ -84,7 +83,7 @@ final class ListenerCertificate: Sendable {
 
   private static func stamps(of settings: ListenerTLS) -> [FileStamp] {
     [settings.certificateFile, settings.keyFile, settings.clientCAFile, settings.clientCRLFile].compactMap(\.self)
-      .map { FileStamp($0) }
+      .map { FileStamp(path: $0) }
   }
 
   /// Why files cannot be used, as a sentence without its full stop.

@@ -5,6 +5,7 @@ internal import Callers
 public import Configuration
 internal import FileStore
 public import Interception
+internal import Outbound
 internal import Reactor
 internal import Synchronization
 internal import SystemPackage
@@ -65,8 +66,7 @@ public final class Proxy {
 
     memoryBound = MemoryBound(configuration.limits.memory)
     let memory = MemoryAccount(limit: memoryBound.bytes)
-    let trust: TrustStore
-    do { trust = try TrustStore(caFile: configuration.tls.caFile) } catch { throw StartError("\(error)") }
+    let trust = try Self.makeTrust(configuration, logger)
     let dialers: [Dialer]
     do {
       dialers = try loops.map { loop throws(UpstreamError) in
@@ -164,6 +164,17 @@ public final class Proxy {
     return loops
   }
 
+  private static func makeTrust(
+    _ configuration: ProxyConfiguration, _ logger: EventLog
+  ) throws(StartError) -> TrustStores {
+    let settings = configuration.routes.map(\.trust) + configuration.credentials.map(\.trust)
+    do {
+      return try TrustStores(settings) { logger.record($0) }
+    } catch {
+      throw StartError("\(error)")
+    }
+  }
+
   private static func makeTokens(
     _ loop: EventLoop, _ dialer: Dialer, _ ways: TokenConnectionOptions, _ store: (any TokenStore)?,
     _ registry: MetricsRegistry,
@@ -217,4 +228,18 @@ public final class Proxy {
 /// An equal share of `total` for each of `count`, so that all shares together are not less than it.
 func share(_ total: Int, of count: Int) -> Int {
   max(1, (total + count - 1) / count)
+}
+
+extension EventLog {
+  /// Files of authorities have changed.
+  fileprivate func record(_ change: TrustChange) {
+    let file = change.settings.caFile ?? "system"
+    guard let problem = change.problem else { return notice(.tls, [.caFile: "\(file)", .certificate: "reloaded"]) }
+    warning(
+      .tls,
+      [
+        .caFile: "\(file)", .certificate: "kept", .error: "\(problem)",
+        .hint: "what was read before is still in use; the file is read again when it changes",
+      ])
+  }
 }

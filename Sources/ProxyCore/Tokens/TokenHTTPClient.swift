@@ -110,13 +110,15 @@ struct TokenConnectionOptions {
 extension ConnectionOptions {
   /// How connections to the token endpoint of `credentials` are made.
   init(_ credentials: Credentials) {
-    self.init(clientCertificate: credentials.clientCertificate, parentProxy: credentials.parentProxy)
+    self.init(
+      clientCertificate: credentials.clientCertificate, parentProxy: credentials.parentProxy,
+      trust: credentials.trust)
   }
 
   /// How connections to the upstream of `route` are made.
   init(_ route: Route) {
     self.init(
       clientCertificate: route.clientCertificate, parentProxy: route.parentProxy,
-      acceptsTruncation: route.tlsTruncation == .accept)
+      acceptsTruncation: route.tlsTruncation == .accept, trust: route.trust)
   }
 }

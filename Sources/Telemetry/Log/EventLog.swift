@@ -25,7 +25,8 @@ public enum EventKind: String, CaseIterable, Sendable {
     case .tokenStore: "the token store could not be used"
     case .secret: "a file with a secret cannot be read, or a client secret was rejected but the previous one works"
     case .caller: "a password was wrong, or could not be checked"
-    case .tls: "a handshake with a client failed, or the files of a listener were read again"
+    case .tls:
+      "a handshake with a client failed, or the files of a listener, or of trusted authorities, were read again"
     case .tunnel: "a client closed an intercepted tunnel without a request"
     case .proxyProtocol: "a load balancer's connection did not begin with a valid header"
     case .refused: "a client has too many connections, or too many for the memory that is left"
@@ -63,7 +64,7 @@ public enum EventKind: String, CaseIterable, Sendable {
     case .tokenBudget, .secret: [.credentials, .error, .detail, .hint]
     case .tokenStore: [.credentials, .audience, .error, .detail, .hint]
     case .caller: [.client, .caller, .error, .detail]
-    case .tls: [.client, .error, .detail, .hint, .certificate, .listener]
+    case .tls: [.client, .error, .detail, .hint, .certificate, .listener, .caFile]
     case .tunnel: [.host, .client, .detail, .hint]
     case .proxyProtocol: [.client, .error, .hint]
     case .refused: [.client, .error, .limit]

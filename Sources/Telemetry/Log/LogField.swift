@@ -44,6 +44,7 @@ public enum LogField: Int, CaseIterable, Sendable {
   case resource
   case signal
   case source
+  case caFile
 
   /// What it says, for the tables in `docs/operations.md`.
   public var meaning: String {
@@ -92,6 +93,7 @@ public enum LogField: Int, CaseIterable, Sendable {
     case .resource: "the resources that were asked for (RFC 8707), with spaces between them"
     case .signal: "the name of the signal"
     case .source: "`store` when the token came from the token store; absent otherwise"
+    case .caFile: "the file of trusted authorities; `system` for those of the system alone"
     }
   }
 
