@@ -74,7 +74,7 @@ let package = Package(
     module("Routing", ["Addresses", "Configuration", "Encodings", "HTTPWire"]),
     module("Telemetry", ["Bytes", "Encodings", "Locks", logging]),
     module("Tokens", ["Cryptography", "Encodings", "Locks", "Secrets"]),
-    module("FileStore", ["Cryptography", "Encodings", "Secrets", "Tokens", systemPackage]),
+    module("FileStore", ["CLinux", "Cryptography", "Encodings", "Locks", "Secrets", "Tokens", systemPackage]),
     module("Reactor", ["Bytes", "CLinux", "Locks", heap, systemPackage]),
 
     module("SecureStreams", ["Bytes", "CLinux", "COpenSSL", "Reactor", systemPackage]),

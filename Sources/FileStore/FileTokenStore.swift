@@ -4,10 +4,11 @@ public import Tokens
 
 /// Tokens in files of a directory: encrypted, and shared by all processes of this machine that use the directory.
 ///
-/// Everything is done off the event loops: writing a file waits for the disk.
+/// Everything is done off the event loops, on a thread of its own: reading and writing files waits for the disk.
 public final class FileTokenStore: TokenStore, CustomReflectable {
   private let directory: StoreDirectory
   private let key: Secret?
+  private let thread = StoreThread()
 
   /// The store in the directory at `path`, which is made if it is missing (and the one above it is not).
   ///
@@ -16,6 +17,8 @@ public final class FileTokenStore: TokenStore, CustomReflectable {
     directory = try StoreDirectory(path: path)
     self.key = key
   }
+
+  deinit { thread.end() }
 
   /// Shows where it is, not the key.
   public var customMirror: Mirror { Mirror(self, children: ["directory": directory.path]) }
@@ -90,7 +93,7 @@ public final class FileTokenStore: TokenStore, CustomReflectable {
   private func offTheLoop<R: Sendable>(
     _ work: @escaping @Sendable () throws(TokenStoreProblem) -> R
   ) async throws(TokenStoreProblem) -> R {
-    try await withTaskExecutorPreference(globalConcurrentExecutor) { () async throws(TokenStoreProblem) in
+    try await withTaskExecutorPreference(thread) { () async throws(TokenStoreProblem) in
       try await Self.here(work)
     }
   }

@@ -19,15 +19,18 @@ struct StoreDirectory: Sendable {
   private static let lockAttempts = 100
   private static let lockPause: useconds_t = 5000
 
-  /// The directory at `path`, which is created if its parent exists. Other users must not have access to it.
+  /// The directory at `path`, which is created if its parent exists. Other users must not have access to it. On a read-only
+  /// file system it may be missing: each call then says so.
   init(path: String) throws(TokenStoreProblem) {
     self.path = path
     if unsafe mkdir(path, 0o700) != 0, errno != EEXIST {
+      if errno == EROFS { return }
       throw TokenStoreProblem(.unusable, "\(path) cannot be made: \(Errno(rawValue: errno))")
     }
     if let complaint = SensitiveDirectory.complaint(path: path) {
       throw TokenStoreProblem(.unusable, "\(path) \(complaint)")
     }
+    if SensitiveDirectory.isReadOnly(path: path) { return }
     try removeLeftovers(open("\(path) cannot be opened"))
   }
 

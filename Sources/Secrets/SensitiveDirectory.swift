@@ -19,12 +19,12 @@ package enum SensitiveDirectory {
   }
 
   /// What is wrong with the directory at `path`, or with those above it, to follow its name; nil when it is fit. One that
-  /// is missing is fit if it can be made.
+  /// is missing is fit if it can be made. One on a read-only file system is fit too; see ``isReadOnly(path:)``.
   package static func complaint(path: String, showsPaths: Bool = true) -> String? {
     let custody = Custody(showsPaths: showsPaths)
     do throws(Failure) {
       let directory = try open(path: path, custody)
-      if let denial = directory.denial(of: R_OK | W_OK | X_OK) {
+      if let denial = directory.denialBesidesReadOnly(of: R_OK | X_OK) {
         return "cannot be read and written: \(denial) (running as uid \(geteuid()))"
       }
       return custody.complaint(above: directory, path: path)
@@ -75,12 +75,28 @@ package enum SensitiveDirectory {
     do throws(Errno) { return try call() } catch { throw .failed(error) }
   }
 
+  /// Whether nothing can be written into the directory at `path`, or it cannot be made, because the file system there is
+  /// read-only.
+  package static func isReadOnly(path: String) -> Bool {
+    let above = FilePath(path).removingLastComponent().string
+    for place in [path, above.isEmpty ? "." : above] {
+      do throws(Errno) {
+        return try OpenDirectory(path: place).denial(of: W_OK) == .readOnlyFileSystem
+      } catch .noSuchFileOrDirectory {
+        continue
+      } catch {
+        return false
+      }
+    }
+    return false
+  }
+
   private static func complaintAboutMaking(_ path: String, _ custody: Custody) -> String? {
     let above = FilePath(path).removingLastComponent().string
     let parent = above.isEmpty ? "." : above
     do throws(Errno) {
       let directory = try OpenDirectory(path: parent)
-      if let denial = directory.denial(of: W_OK | X_OK) {
+      if let denial = directory.denialBesidesReadOnly(of: X_OK) {
         return "does not exist, and cannot be made: \(denial) (running as uid \(geteuid()))"
       }
       return custody.complaint(directory: directory, path: parent)
@@ -139,6 +155,12 @@ package struct OpenDirectory: ~Copyable {
   /// Why this process has not all of `rights` there, such as `W_OK | X_OK`; nil when it has.
   package func denial(of rights: Int32) -> Errno? {
     unsafe faccessat(descriptor, ".", rights, AT_EACCESS) == 0 ? nil : Errno(rawValue: errno)
+  }
+
+  /// Why this process has not all of `rights` there, and that of writing, apart from a file system that is read-only.
+  fileprivate func denialBesidesReadOnly(of rights: Int32) -> Errno? {
+    let denial = denial(of: rights | W_OK)
+    return denial == .readOnlyFileSystem ? self.denial(of: rights) : denial
   }
 
   // MARK: What is in it

@@ -334,5 +334,8 @@ extension TokenSource {
     }
   }
 
-  private func report(_ problem: TokenStoreProblem) { environment.onStoreProblem(problem, grant.summary) }
+  private func report(_ problem: TokenStoreProblem) {
+    guard !problem.isRepeated else { return }
+    environment.onStoreProblem(problem, grant.summary)
+  }
 }

@@ -61,7 +61,8 @@ public struct TokenEnvironment: Sendable {
   /// - `schedule` makes a call after a delay, on any thread. With a store it has to be made; without one, a call that is
   ///   never made costs a wait, nothing else.
   /// - `onEvent` is called for every fetch that ended, on the thread that the fetch ran on.
-  /// - `store` keeps tokens beyond this process; nil for memory alone.
+  /// - `store` keeps tokens beyond this process; nil for memory alone. Its operations run one after the other, and none is
+  ///   waited for longer than 2 s.
   /// - `onStoreProblem` is called when the store failed, with the request.
   /// - `random` gives numbers in 0...1, to spread attempts.
   public init(
@@ -78,7 +79,7 @@ public struct TokenEnvironment: Sendable {
     self.launch = launch
     self.schedule = schedule
     self.onEvent = onEvent
-    self.store = store
+    self.store = store.map { TimedTokenStore($0, clock: clock, schedule: schedule) }
     self.onStoreProblem = onStoreProblem
     self.random = random
   }

@@ -89,6 +89,8 @@ public struct TokenStoreProblem: Error, Hashable, Sendable {
     case distrusted = "token_store_distrusted"
     /// Another process held the right to fetch for longer than any fetch takes.
     case locked = "token_store_locked"
+    /// An operation took too long, and the store is left alone for a while.
+    case stalled = "token_store_stalled"
     /// Nothing can be read or written.
     case unusable = "token_store_unusable"
   }
@@ -97,10 +99,17 @@ public struct TokenStoreProblem: Error, Hashable, Sendable {
   public let kind: Kind
   /// What happened, as a sentence without its full stop.
   public let detail: String
+  /// Whether it has been reported before, and goes on.
+  let isRepeated: Bool
 
   /// A problem made of its parts.
   public init(_ kind: Kind, _ detail: String) {
+    self.init(kind, detail, isRepeated: false)
+  }
+
+  init(_ kind: Kind, _ detail: String, isRepeated: Bool) {
     self.kind = kind
     self.detail = detail
+    self.isRepeated = isRepeated
   }
 }

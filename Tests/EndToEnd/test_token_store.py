@@ -3,9 +3,13 @@
 import os
 import re
 import resource
+import shutil
 import signal
 import stat
+import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -169,6 +173,109 @@ def test_a_full_disk_is_a_warning_and_no_failed_request(start, authlib, director
     line = proxy.log.wait_for(r"event=token_store\b.*error=token_store_unusable")
     assert "cannot be written: File too large" in line
     assert not list(directory.glob("*.token*"))
+
+
+needs_mounts = pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("unshare"), reason="it takes root and unshare to mount")
+
+
+def mounting(script: str) -> list[str]:
+    """What starts a process after `script`, in a mount namespace of its own."""
+    return ["unshare", "--mount", "sh", "-ec", script + '\nexec "$@"', "sh"]
+
+
+@needs_mounts
+@pytest.mark.parametrize("there", [True, False], ids=["the directory is there", "it would have to be made"])
+def test_a_read_only_file_system_is_a_warning_and_tokens_are_in_memory(start, authlib, directory, tmp_path, there):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    store = disk / "tokens"
+    make = f"mkdir -m 700 {store}; " if there else ""
+    proxy = start(store={"directory": str(store)}, launcher=mounting(
+        f"mount -t tmpfs -o mode=755 tmpfs {disk}; {make}mount -o remount,ro {disk}"))
+    assert re.search(rf"^warning .*token_store.directory names {store}, which is on a read-only file system",
+                     proxy.messages.text, re.MULTILINE), proxy.messages.text
+    assert [ask(proxy) for _ in range(3)] == [200] * 3
+    assert len(authlib.fetches) == 1
+    line = proxy.log.wait_for(r"event=token_store\b.*error=token_store_unusable")
+    assert ("Read-only file system" if there else "No such file or directory") in line
+
+
+@needs_mounts
+def test_a_token_on_a_read_only_file_system_is_used(start, authlib, directory, tmp_path):
+    first = start()
+    assert ask(first) == 200
+    saved(directory)
+    first.stop()
+    second = start(launcher=mounting(f"mount --bind {directory} {directory}; mount -o remount,ro,bind {directory}"))
+    assert ask(second) == 200
+    assert len(authlib.fetches) == 1
+    from_store(second)
+
+
+@needs_mounts
+def test_a_directory_of_a_wrong_mode_is_a_problem_on_a_read_only_file_system_too(start, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with pytest.raises(AssertionError, match="is open to other users"):
+        start(store={"directory": str(disk / "tokens")}, launcher=mounting(
+            f"mount -t tmpfs -o mode=755 tmpfs {disk}; mkdir -m 755 {disk}/tokens; mount -o remount,ro {disk}"))
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A disk in a file: where it is mounted, and what mounts it."""
+    for program in ["mkfs.ext4", "fsfreeze", "nsenter"]:
+        if not shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin"):
+            pytest.skip(f"there is no {program} to make a disk with that hangs")
+    place, image = tmp_path / "disk", tmp_path / "image"
+    place.mkdir()
+    with open(image, "wb") as file:
+        file.truncate(8 << 20)
+    assert run(["/usr/sbin/mkfs.ext4", "-q", str(image)]).returncode == 0
+    mount = f"mount -o loop {image} {place}"
+    probe = run(["unshare", "--mount", "sh", "-ec", mount])
+    if probe.returncode != 0:
+        pytest.skip(f"no file can be mounted here: {probe.stderr}")
+    return place, mounting(f"{mount}; mkdir -m 700 {place}/tokens")
+
+
+@needs_mounts
+def test_a_disk_that_hangs_costs_a_token_and_two_seconds(start, authlib, disk):
+    """The file system is frozen: who writes to it waits, and not even SIGKILL ends that."""
+    place, launcher = disk
+    proxy = start(store={"directory": str(place / "tokens")}, launcher=launcher)
+    namespace = os.open(f"/proc/{proxy.pid}/ns/mnt", os.O_RDONLY)
+
+    def freeze(how: str) -> None:
+        result = subprocess.run(["nsenter", f"--mount=/proc/self/fd/{namespace}", "/usr/sbin/fsfreeze", how, place],
+                                pass_fds=[namespace], capture_output=True, text=True)
+        assert result.returncode == 0, result.stderr
+
+    def threads() -> list[str]:
+        return [(task / "stat").read_text().rsplit(")", 1)[1].split()[0]
+                for task in Path(f"/proc/{proxy.pid}/task").iterdir() if (task / "comm").read_text() == "token-store\n"]
+
+    try:
+        freeze("-f")
+        try:
+            began = time.monotonic()
+            assert ask(proxy) == 200
+            assert 2 <= time.monotonic() - began < 10
+            line = proxy.log.wait_for(r"event=token_store\b.*error=token_store_stalled")
+            assert "level=warning" in line and "hint=" in line
+            # One thread is stuck in the kernel, and no other has gone after it.
+            poll(lambda: threads() == ["D"], "the thread that waits for the disk")
+            with ThreadPoolExecutor(16) as pool:
+                assert set(pool.map(lambda _: ask(proxy), range(64))) == {200}
+            assert len(threads()) == 1
+            assert proxy.sample("m2m_proxy_token_store_problems_total", kind="token_store_stalled") == 1
+            assert len(authlib.fetches) == 1
+        finally:
+            freeze("-u")
+        poll(lambda: threads() == ["S"], "the end of the operation that hung")
+    finally:
+        os.close(namespace)
 
 
 def test_a_directory_that_others_can_enter_is_refused_with_what_mends_it(binary, directory, tmp_path):

@@ -34,6 +34,8 @@ extension TokenStoreSettings {
       let path = setting.findings.resolve(path: written)
       if let complaint = SensitiveDirectory.complaint(path: path, showsPaths: text.shownPath == path) {
         setting.complain("names \(text.shownPath), which \(complaint)")
+      } else if SensitiveDirectory.isReadOnly(path: path) {
+        setting.warn("names \(text.shownPath), which is on a read-only file system: tokens are kept in memory")
       }
       directory = path
     }

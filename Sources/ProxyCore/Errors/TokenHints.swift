@@ -144,6 +144,9 @@ extension TokenStoreProblem {
       "It is not used again. If client secret and token_store.key are as before, look at the disk."
     case .distrusted: "A token is fetched in its place. Look at this machine's clock."
     case .locked: "A token is still fetched. Look for another m2m-proxy that is stopped or hangs."
+    case .stalled:
+      "Tokens are in memory meanwhile, and the store is tried again after 30 s, once the operation has ended. Look at the "
+        + "disk that the directory of token_store is on: it has to be a local one."
     case .unusable: "Tokens are kept in memory meanwhile. The directory of token_store must be writable, and not full."
     }
   }

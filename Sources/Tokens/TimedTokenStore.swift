@@ -1,0 +1,232 @@
+internal import Locks
+
+/// A store whose operations have a deadline: a disk that hangs must not keep requests waiting.
+///
+/// Operations run one after the other, so that at most one hangs. When one has taken too long, those that wait behind it
+/// fail as well, and so does every further one, at once, until it has returned and some time has passed: tokens are kept in
+/// memory meanwhile. What the operation does when it returns late is of no consequence, but for claims, which are given back.
+final class TimedTokenStore: TokenStore {
+  /// How long an operation may take, the wait for those before it included.
+  static let deadline: Duration = .seconds(2)
+  /// How long the store is left alone after an operation that took longer.
+  static let pause: Duration = .seconds(30)
+
+  private struct Operation {
+    let number: UInt64
+    let run: @Sendable () async -> Void
+    /// Tells the caller that it waits no more; false where it has its result, or has given up before.
+    let giveUp: @Sendable (TokenStoreProblem) -> Bool
+    /// Whether it has to be done also when its caller waits no more.
+    let isOwed: Bool
+    let calledAt: TokenInstant
+    var begunAt: TokenInstant?
+  }
+
+  private struct State {
+    var lastNumber: UInt64 = 0
+    var waiting: [Operation] = []
+    var running: Operation?
+    /// Whether `running` has taken too long.
+    var hangs = false
+    /// When the store may be used again after that.
+    var restsUntil: TokenInstant?
+    /// Whether a caller has been told, so that the others need not report it again.
+    var isTold = false
+  }
+
+  private enum Entry {
+    case begin(TokenInstant)
+    case wait
+    case refuse(TokenStoreProblem)
+  }
+
+  private let store: any TokenStore
+  private let clock: TokenClock
+  private let schedule: @Sendable (_ delay: Duration, _ call: @escaping @Sendable () -> Void) -> Void
+  private let state = Monitor(State())
+
+  init(
+    _ store: any TokenStore, clock: TokenClock,
+    schedule: @escaping @Sendable (_ delay: Duration, _ call: @escaping @Sendable () -> Void) -> Void
+  ) {
+    self.store = store
+    self.clock = clock
+    self.schedule = schedule
+  }
+
+  func load(_ grant: TokenGrant) async throws(TokenStoreProblem) -> StoredToken? {
+    let store = store
+    return try await perform { () async throws(TokenStoreProblem) in try await store.load(grant) }
+  }
+
+  func save(_ token: StoredToken, for grant: TokenGrant) async throws(TokenStoreProblem) {
+    let store = store
+    try await perform { () async throws(TokenStoreProblem) in try await store.save(token, for: grant) }
+  }
+
+  func drop(_ token: StoredToken, for grant: TokenGrant) async throws(TokenStoreProblem) {
+    let store = store
+    try await perform { () async throws(TokenStoreProblem) in try await store.drop(token, for: grant) }
+  }
+
+  func claim(_ grant: TokenGrant, for duration: Duration) async throws(TokenStoreProblem) -> (any TokenClaim)? {
+    let store = store
+    let claim = try await perform(
+      { () async throws(TokenStoreProblem) in try await store.claim(grant, for: duration) },
+      // Its caller has gone on without it, and other processes would wait for that.
+      late: { claim in await claim?.release() })
+    return claim.map { Claim(claim: $0, store: self) }
+  }
+
+  func count(
+    _ issued: Int, for account: TokenAccount, knowing known: TokenSums, atWallSeconds seconds: Int64
+  ) async throws(TokenStoreProblem) -> TokenSums {
+    let store = store
+    return try await perform { () async throws(TokenStoreProblem) in
+      try await store.count(issued, for: account, knowing: known, atWallSeconds: seconds)
+    }
+  }
+
+  /// A claim that is given back as the other operations are made: in turn, and without waiting for a store that hangs.
+  private struct Claim: TokenClaim {
+    let claim: any TokenClaim
+    let store: TimedTokenStore
+
+    func release() async {
+      let claim = claim
+      // That the store hangs has been told, or is by the next operation.
+      try? await store.perform({ () async throws(TokenStoreProblem) in await claim.release() }, isOwed: true)
+    }
+  }
+
+  // MARK: One after the other
+
+  /// What `work` gives, if it gives that in time; otherwise `late` is called with it.
+  private func perform<R: Sendable>(
+    _ work: @escaping @Sendable () async throws(TokenStoreProblem) -> R,
+    late: @escaping @Sendable (R) async -> Void = { _ in }, isOwed: Bool = false
+  ) async throws(TokenStoreProblem) -> R {
+    let result = await withCheckedContinuation { continuation in
+      let caller = Caller<R>(continuation)
+      let run: @Sendable () async -> Void = {
+        let result: Result<R, TokenStoreProblem>
+        do throws(TokenStoreProblem) { result = .success(try await work()) } catch { result = .failure(error) }
+        if !caller.resume(with: result), case .success(let value) = result { await late(value) }
+      }
+      enter(run, isOwed: isOwed) { caller.resume(with: .failure($0)) }
+    }
+    return try result.get()
+  }
+
+  private func enter(
+    _ run: @escaping @Sendable () async -> Void, isOwed: Bool,
+    giveUp: @escaping @Sendable (TokenStoreProblem) -> Bool
+  ) {
+    let now = clock.now
+    let (number, entry) = state.withLock { state -> (UInt64, Entry) in
+      state.lastNumber += 1
+      var operation = Operation(
+        number: state.lastNumber, run: run, giveUp: giveUp, isOwed: isOwed, calledAt: now, begunAt: nil)
+      if let end = state.restsUntil, !state.hangs, now >= end { (state.restsUntil, state.isTold) = (nil, false) }
+      let isResting = state.restsUntil != nil
+      if isResting, !isOwed { return (operation.number, .refuse(Self.problem(&state))) }
+      if state.running == nil {
+        operation.begunAt = now
+        state.running = operation
+        return (operation.number, .begin(now))
+      }
+      state.waiting.append(operation)
+      return (operation.number, isResting ? .refuse(Self.repeated) : .wait)
+    }
+    switch entry {
+    case .refuse(let problem):
+      _ = giveUp(problem)
+      return
+    case .begin: Task.detached { await self.runAll() }
+    case .wait: break
+    }
+    watch(number, for: Self.deadline)
+  }
+
+  /// Runs the operation that is the first now, and all that wait.
+  private func runAll() async {
+    var next = state.withLock { $0.running }
+    while let operation = next {
+      await operation.run()
+      let now = clock.now
+      next = state.withLock { state in
+        state.hangs = false
+        state.running = state.waiting.isEmpty ? nil : state.waiting.removeFirst()
+        state.running?.begunAt = now
+        return state.running
+      }
+      // One that has waited is watched from now on for how long it runs, too.
+      if let next, next.calledAt < now { watch(next.number, for: Self.deadline) }
+    }
+  }
+
+  private func watch(_ number: UInt64, for duration: Duration) {
+    schedule(duration) { [weak self] in self?.check(number) }
+  }
+
+  /// Looks whether the operation `number` has taken too long.
+  private func check(_ number: UInt64) {
+    let now = clock.now
+    let late = state.withLock { state -> [(operation: Operation, problem: TokenStoreProblem)] in
+      if let running = state.running, running.number == number {
+        guard let begunAt = running.begunAt, begunAt.duration(to: now) >= Self.deadline else {
+          return running.calledAt.duration(to: now) >= Self.deadline ? [(running, Self.slow)] : []
+        }
+        guard !state.hangs else { return [] }
+        state.hangs = true
+        state.restsUntil = now.advanced(by: Self.pause)
+        state.isTold = false
+        let waiting = state.waiting
+        state.waiting.removeAll { !$0.isOwed }
+        return ([running] + waiting).map { ($0, Self.hanging) }
+      }
+      guard let index = state.waiting.firstIndex(where: { $0.number == number }),
+        state.waiting[index].calledAt.duration(to: now) >= Self.deadline
+      else { return [] }
+      let operation = state.waiting[index]
+      if !operation.isOwed { state.waiting.remove(at: index) }
+      return [(operation, Self.slow)]
+    }
+    for (operation, problem) in late {
+      let isRepeated = problem == Self.hanging && state.withLock { $0.isTold }
+      let wasWaiting = operation.giveUp(isRepeated ? Self.repeated : problem)
+      if problem == Self.hanging, wasWaiting, !operation.isOwed { state.withLock { $0.isTold = true } }
+    }
+  }
+
+  private static func problem(_ state: inout State) -> TokenStoreProblem {
+    defer { state.isTold = true }
+    return state.isTold ? repeated : hanging
+  }
+
+  private static let hanging = TokenStoreProblem(
+    .stalled, "An operation of the token store has taken longer than \(deadline.components.seconds) s")
+  private static let repeated = TokenStoreProblem(hanging.kind, hanging.detail, isRepeated: true)
+  private static let slow = TokenStoreProblem(
+    .stalled, "An operation of the token store has waited for others for \(deadline.components.seconds) s")
+}
+
+/// Who waits for an operation: the first result is the one that counts.
+private final class Caller<R: Sendable>: Sendable {
+  private let continuation: Monitor<CheckedContinuation<Result<R, TokenStoreProblem>, Never>?>
+
+  init(_ continuation: CheckedContinuation<Result<R, TokenStoreProblem>, Never>) {
+    self.continuation = Monitor(continuation)
+  }
+
+  /// Goes on with `result`; false where it went on before.
+  func resume(with result: Result<R, TokenStoreProblem>) -> Bool {
+    let waiting = continuation.withLock { continuation in
+      defer { continuation = nil }
+      return continuation
+    }
+    guard let waiting else { return false }
+    waiting.resume(returning: result)
+    return true
+  }
+}
