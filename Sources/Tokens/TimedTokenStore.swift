@@ -35,7 +35,7 @@ final class TimedTokenStore: TokenStore {
   }
 
   private enum Entry {
-    case begin(TokenInstant)
+    case begin
     case wait
     case refuse(TokenStoreProblem)
   }
@@ -133,19 +133,17 @@ final class TimedTokenStore: TokenStore {
       if state.running == nil {
         operation.begunAt = now
         state.running = operation
-        return (operation.number, .begin(now))
+        return (operation.number, .begin)
       }
       state.waiting.append(operation)
       return (operation.number, isResting ? .refuse(Self.repeated) : .wait)
     }
-    switch entry {
-    case .refuse(let problem):
+    if case .refuse(let problem) = entry {
       _ = giveUp(problem)
       return
-    case .begin: Task.detached { await self.runAll() }
-    case .wait: break
     }
     watch(number, for: Self.deadline)
+    if case .begin = entry { Task.detached { await self.runAll() } }
   }
 
   /// Runs the operation that is the first now, and all that wait.
@@ -180,7 +178,8 @@ final class TimedTokenStore: TokenStore {
         guard !state.hangs else { return [] }
         state.hangs = true
         state.restsUntil = now.advanced(by: Self.pause)
-        state.isTold = false
+        // Those who are told may be back before this returns.
+        state.isTold = true
         let waiting = state.waiting
         state.waiting.removeAll { !$0.isOwed }
         return ([running] + waiting).map { ($0, Self.hanging) }
@@ -192,11 +191,14 @@ final class TimedTokenStore: TokenStore {
       if !operation.isOwed { state.waiting.remove(at: index) }
       return [(operation, Self.slow)]
     }
+    var isTold = false
     for (operation, problem) in late {
-      let isRepeated = problem == Self.hanging && state.withLock { $0.isTold }
-      let wasWaiting = operation.giveUp(isRepeated ? Self.repeated : problem)
-      if problem == Self.hanging, wasWaiting, !operation.isOwed { state.withLock { $0.isTold = true } }
+      let wasWaiting = operation.giveUp(isTold ? Self.repeated : problem)
+      // Claims are given back without a word.
+      if problem == Self.hanging, wasWaiting, !operation.isOwed { isTold = true }
     }
+    // The next one is told, then.
+    if !isTold, late.first?.problem == Self.hanging { state.withLock { $0.isTold = false } }
   }
 
   private static func problem(_ state: inout State) -> TokenStoreProblem {
