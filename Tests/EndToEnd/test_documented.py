@@ -152,6 +152,18 @@ def see_listeners(start_proxy, origin, seen: Seen, authority, tmp_path) -> None:
     seen.add(proxy)
 
 
+def see_trust(start_proxy, tls_origin, seen: Seen, authority, tmp_path) -> None:
+    """The file of authorities is replaced by one that cannot be used, while there is an idle connection."""
+    file = tmp_path / "authorities.pem"
+    file.write_bytes(authority.file.read_bytes())
+    proxy = start_proxy({"forward_to": tls_origin.url}, tls={"ca_file": str(file)})
+    assert proxy.connect().exchange(get(URL)).status == 200
+    file.write_text("no certificate")
+    proxy.log.wait_for("ca_file=")
+    proxy.requests_logged(1)
+    seen.add(proxy)
+
+
 def see_tokens(start_proxy, origin, seen: Seen, authlib, tmp_path) -> None:
     """A token with everything, by the previous secret, which spends the budget; one from the store; a damaged store; none."""
     secrets = {}
@@ -192,7 +204,7 @@ def see_tokens(start_proxy, origin, seen: Seen, authlib, tmp_path) -> None:
 
 
 def test_every_listed_metric_event_and_field_exists(
-        start_proxy, origin, authlib, transcript, authority, interception, tmp_path):
+        start_proxy, origin, tls_origin, authlib, transcript, authority, interception, tmp_path):
     seen = Seen()
     usual = origin.otherwise
     see_refusals(start_proxy, origin, seen)
@@ -203,6 +215,7 @@ def test_every_listed_metric_event_and_field_exists(
     see_callers(start_proxy, origin, seen, transcript)
     see_interception(start_proxy, origin, seen, interception)
     see_listeners(start_proxy, origin, seen, authority, tmp_path)
+    see_trust(start_proxy, tls_origin, seen, authority, tmp_path)
     see_tokens(start_proxy, origin, seen, authlib, tmp_path)
     assert documented.metrics().keys() - seen.metrics == set()
     missing = {event: fields - seen.fields.get(event, set()) for event, fields in documented.events().items()}
