@@ -174,13 +174,20 @@ public final class TrustStores: Sendable {
       store.useDefaultPaths()
       return store
     }
-    let stamp = FileStamp(path: systemFile)
-    if system?.stamp != stamp {
-      let read = try TrustStore()
-      try read.load(systemFile, isGuarded: false)
-      system = (read, stamp)
-    }
-    if let system { try store.share(system.store) }
+    let roots = try systemRoots(systemFile, &system)
+    guard settings.caFile != nil else { return roots }
+    try store.share(roots)
+    return store
+  }
+
+  private static func systemRoots(
+    _ file: String, _ known: inout (store: TrustStore, stamp: FileStamp)?
+  ) throws(TrustStoreError) -> TrustStore {
+    let stamp = FileStamp(path: file)
+    if let known, known.stamp == stamp { return known.store }
+    let store = try TrustStore()
+    try store.load(file, isGuarded: false)
+    known = (store, stamp)
     return store
   }
 }
