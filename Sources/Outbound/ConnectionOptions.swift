@@ -37,6 +37,11 @@ public struct TrustSettings: Hashable, Sendable {
     self.caFile = caFile
     self.addsSystemRoots = addsSystemRoots
   }
+
+  /// Little of it: origins are hashed with each request below a wildcard, and few of them differ by their trust alone.
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(addsSystemRoots)
+  }
 }
 
 /// A certificate and its private key by their PEM files. They are read for each connection: renewed ones need no restart.

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from conftest import server_context
+from harness.certificates import CertificateAuthority
 from harness.client import get
 from harness.origin import RawOrigin
 from harness.proxy import clean_environment
@@ -225,3 +226,18 @@ routes:
         "route public *.a.example → https on the requested host, public addresses only no token",
         "route private *.b.example:8443/x, b.example → https on the requested host, public or private no token",
         "proxy.conf is valid."]
+
+
+def test_connections_to_hosts_below_a_wildcard_end_when_the_authorities_change(start, wild, authority, tmp_path):
+    file = tmp_path / "authorities.pem"
+    file.write_bytes(authority.file.read_bytes())
+    proxy = start({"a_wild_example": [PUBLIC], "b_wild_example": [PUBLIC]}, tls={"ca_file": str(file)}, loops=1)
+    urls = [f"http://{host}.wild.example:{wild.port}/" for host in "ab"]
+    assert [proxy.connect().exchange(get(url)).status for url in urls] == [200, 200]
+    assert proxy.sample("m2m_proxy_upstream_connections", upstream="*") == 2
+    stranger = tmp_path / "stranger"
+    stranger.mkdir()
+    file.write_bytes(CertificateAuthority(stranger, "stranger").file.read_bytes())
+    proxy.log.wait_for(r"event=tls\b.*certificate=reloaded")
+    assert proxy.sample("m2m_proxy_upstream_connections", upstream="*") == 0
+    assert [proxy.connect().exchange(get(url)).status for url in urls] == [502, 502]
