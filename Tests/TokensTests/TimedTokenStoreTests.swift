@@ -174,7 +174,7 @@ struct TimedTokenStoreTests {
     #expect(token.text == "one")
     clock.advance(by: .milliseconds(29_900))
     // Refused at once: it is to be dropped from the store.
-    workshop.source.invalidate(token)
+    workshop.source.refused(token, at: .example)
     await workshop.runFetches()
     #expect(store.figures.calls == calls)
     clock.advance(by: .milliseconds(200))
@@ -185,7 +185,7 @@ struct TimedTokenStoreTests {
     let two = try #require(workshop.source.current())
     clock.advance(by: .seconds(1200))
     store.store.state.withLock { $0.tokens = [:] }
-    workshop.source.invalidate(two)
+    workshop.source.refused(two, at: .example)
     await workshop.runFetches()
     await hang("three")
     #expect(workshop.storeProblems.all.map(\.kind) == [.stalled, .stalled])
