@@ -29,10 +29,29 @@ internal import Secrets
     }
   }
 
+  /// The first certificate in the PEM file at `path`.
+  ///
+  /// - Throws: what is wrong, to follow the name of the file.
+  public static func first(inFile path: String) throws(CertificateFileError) -> Certificate {
+    let certificates: [Certificate]
+    do {
+      certificates = try SensitiveFile.read(path: path, limit: 1024 * 1024) { bytes, _ in all(inPEM: bytes) }
+    } catch {
+      throw CertificateFileError(description: error.complaint(limit: "1 MB"))
+    }
+    guard let first = certificates.first else {
+      throw CertificateFileError(description: "holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")
+    }
+    return first
+  }
+
   /// From when on it is valid, in seconds since 1970.
   public var notBefore: Int64 { unsafe Self.seconds(X509_get0_notBefore(x509)) }
   /// The last second in which it is valid, since 1970.
   public var notAfter: Int64 { unsafe Self.seconds(X509_get0_notAfter(x509)) }
+
+  /// Whether it is not valid any more, by this machine's clock.
+  public var hasExpired: Bool { unsafe X509_cmp_current_time(X509_get0_notAfter(x509)) < 0 }
 
   /// Whether `key` is that of the certificate.
   public func belongs(to key: PrivateKey) -> Bool {
@@ -82,11 +101,19 @@ internal import Secrets
 
   /// The SHA-256 digest, as `openssl x509 -fingerprint` writes it: `A1:B2:...`.
   public var fingerprint: String {
+    unsafe digest(EVP_sha256()).map { ($0 < 16 ? "0" : "") + String($0, radix: 16, uppercase: true) }
+      .joined(separator: ":")
+  }
+
+  /// The SHA-1 and SHA-256 digests of the DER form, by which JSON Web Signatures name a certificate: `x5t` and `x5t#S256`
+  /// (RFC 7515 4.1.7 and 4.1.8), before base64.
+  public var thumbprints: (sha1: [UInt8], sha256: [UInt8]) { unsafe (digest(EVP_sha1()), digest(EVP_sha256())) }
+
+  private func digest(_ algorithm: OpaquePointer?) -> [UInt8] {
     var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
     var count: UInt32 = 0
-    unsafe X509_digest(x509, EVP_sha256(), &digest, &count)
-    return digest.prefix(Int(count)).map { ($0 < 16 ? "0" : "") + String($0, radix: 16, uppercase: true) }
-      .joined(separator: ":")
+    unsafe X509_digest(x509, algorithm, &digest, &count)
+    return Array(digest.prefix(Int(count)))
   }
 
   /// The certificate in PEM form.
@@ -112,4 +139,10 @@ internal import Secrets
     unsafe ASN1_TIME_diff(&days, &seconds, epoch, time)
     return Int64(days) * 86_400 + Int64(seconds)
   }
+}
+
+/// Why a file gives no certificate.
+public struct CertificateFileError: Error, Hashable, CustomStringConvertible {
+  /// What is wrong, to follow the name of the file.
+  public let description: String
 }

@@ -1,17 +1,54 @@
 internal import COpenSSL
 
-/// An algorithm for signatures on JSON Web Tokens (RFC 7518 3.1), by its registered name.
+/// An algorithm for signatures on JSON Web Tokens (RFC 7518 3.1, RFC 8037 3.1), by its registered name.
 public enum SignatureAlgorithm: String, Hashable, Sendable, CaseIterable {
   /// RSASSA-PKCS1-v1_5 with SHA-256.
   case rs256 = "RS256"
+  /// RSASSA-PKCS1-v1_5 with SHA-384.
+  case rs384 = "RS384"
+  /// RSASSA-PKCS1-v1_5 with SHA-512.
+  case rs512 = "RS512"
   /// RSASSA-PSS with SHA-256.
   case ps256 = "PS256"
+  /// RSASSA-PSS with SHA-384.
+  case ps384 = "PS384"
+  /// RSASSA-PSS with SHA-512.
+  case ps512 = "PS512"
   /// ECDSA on P-256 with SHA-256.
   case es256 = "ES256"
+  /// ECDSA on P-384 with SHA-384.
+  case es384 = "ES384"
+  /// ECDSA on P-521 with SHA-512.
+  case es512 = "ES512"
+  /// Ed25519.
+  case edDSA = "EdDSA"
+
+  fileprivate var usesPSS: Bool { self == .ps256 || self == .ps384 || self == .ps512 }
+
+  /// The digest; nil for Ed25519, which has its own.
+  fileprivate var digest: OpaquePointer? {
+    switch self {
+    case .rs256, .ps256, .es256: unsafe EVP_sha256()
+    case .rs384, .ps384, .es384: unsafe EVP_sha384()
+    case .rs512, .ps512, .es512: unsafe EVP_sha512()
+    case .edDSA: nil
+    }
+  }
+
+  /// The length of R and of S in an ECDSA signature; nil for other algorithms, whose signatures OpenSSL writes as they are
+  /// sent.
+  fileprivate var half: Int? {
+    switch self {
+    case .es256: 32
+    case .es384: 48
+    case .es512: 66
+    case .rs256, .rs384, .rs512, .ps256, .ps384, .ps512, .edDSA: nil
+    }
+  }
 }
 
 extension PrivateKey {
-  /// The signature of `message` in the form that JSON Web Signatures have (RFC 7518 3.3 to 3.5).
+  /// The signature of `message` in the form that JSON Web Signatures have (RFC 7518 3.3 to 3.5, RFC 8037 3.1).
   ///
   /// - Precondition: `algorithm` is one of ``algorithms``.
   public func signature(
@@ -23,12 +60,13 @@ extension PrivateKey {
     var count = Int(unsafe EVP_PKEY_get_size(key))
     var signature = [UInt8](repeating: 0, count: count)
     var parameters: OpaquePointer?
-    guard unsafe EVP_DigestSignInit(context, &parameters, EVP_sha256(), nil, key) == 1,
-      unsafe algorithm != .ps256 || copenssl_use_pss(parameters) == 1,
+    guard unsafe EVP_DigestSignInit(context, &parameters, algorithm.digest, nil, key) == 1,
+      unsafe !algorithm.usesPSS || copenssl_use_pss(parameters) == 1,
       unsafe EVP_DigestSign(context, &signature, &count, message, message.count) == 1
     else { throw CryptographyError("signing") }
     signature.removeLast(signature.count - count)
-    return algorithm == .es256 ? try Self.plain(signature) : signature
+    guard let half = algorithm.half else { return signature }
+    return try Self.plain(signature, half: half)
   }
 
   /// Whether `signature` is this key's for `message`.
@@ -42,18 +80,16 @@ extension PrivateKey {
       // A wrong signature leaves errors in the thread's queue, where a later call would find them.
       ERR_clear_error()
     }
-    guard let signature = algorithm == .es256 ? Self.encoded(signature) : signature else { return false }
+    let encoded = if let half = algorithm.half { Self.encoded(signature, half: half) } else { signature as [UInt8]? }
+    guard let encoded else { return false }
     var parameters: OpaquePointer?
-    return unsafe EVP_DigestVerifyInit(context, &parameters, EVP_sha256(), nil, key) == 1
-      && (algorithm != .ps256 || copenssl_use_pss(parameters) == 1)
-      && EVP_DigestVerify(context, signature, signature.count, message, message.count) == 1
+    return unsafe EVP_DigestVerifyInit(context, &parameters, algorithm.digest, nil, key) == 1
+      && (!algorithm.usesPSS || copenssl_use_pss(parameters) == 1)
+      && EVP_DigestVerify(context, encoded, encoded.count, message, message.count) == 1
   }
 
-  /// How long R and S of a P-256 signature are.
-  private static var half: Int { 32 }
-
   /// R and S one after the other (RFC 7518 3.4), from the DER that OpenSSL makes.
-  private static func plain(_ encoded: [UInt8]) throws(CryptographyError) -> [UInt8] {
+  private static func plain(_ encoded: [UInt8], half: Int) throws(CryptographyError) -> [UInt8] {
     let parsed = unsafe encoded.withUnsafeBufferPointer { bytes in
       var start = bytes.baseAddress
       return unsafe d2i_ECDSA_SIG(nil, &start, bytes.count)
@@ -70,7 +106,7 @@ extension PrivateKey {
   }
 
   /// The DER that OpenSSL reads; nil when `plain` is no signature.
-  private static func encoded(_ plain: [UInt8]) -> [UInt8]? {
+  private static func encoded(_ plain: [UInt8], half: Int) -> [UInt8]? {
     guard plain.count == 2 * half, let signature = unsafe ECDSA_SIG_new() else { return nil }
     defer { unsafe ECDSA_SIG_free(signature) }
     let isSet = unsafe plain.withUnsafeBufferPointer { bytes in

@@ -2,7 +2,7 @@ internal import COpenSSL
 public import Secrets
 
 // Sendable: OpenSSL allows any number of threads to use a key that is never changed.
-/// A private key: RSA and P-256 for signatures, any kind that OpenSSL knows for TLS. OpenSSL wipes it when it is freed.
+/// A private key: RSA, P-256, P-384, P-521 and Ed25519 for signatures, any kind that OpenSSL knows for TLS. OpenSSL wipes it when it is freed.
 @safe public final class PrivateKey: @unchecked Sendable {
   /// What a key is for.
   public enum Kind: Hashable, Sendable {
@@ -10,6 +10,12 @@ public import Secrets
     case rsa(bits: Int)
     /// ECDSA on the curve P-256.
     case p256
+    /// ECDSA on the curve P-384.
+    case p384
+    /// ECDSA on the curve P-521.
+    case p521
+    /// Ed25519 (RFC 8032).
+    case ed25519
     /// Another kind, by OpenSSL's name for it.
     case other(String)
   }
@@ -70,8 +76,11 @@ public import Secrets
   /// The algorithms that the key can sign with, the usual one first; none for keys that are not fit to sign.
   public var algorithms: [SignatureAlgorithm] {
     switch kind {
-    case .rsa(let bits) where bits >= Self.fewestBits: [.rs256, .ps256]
+    case .rsa(let bits) where bits >= Self.fewestBits: [.rs256, .rs384, .rs512, .ps256, .ps384, .ps512]
     case .p256: [.es256]
+    case .p384: [.es384]
+    case .p521: [.es512]
+    case .ed25519: [.edDSA]
     case .rsa, .other: []
     }
   }
@@ -95,7 +104,14 @@ public import Secrets
       var name = [CChar](repeating: 0, count: 64)
       guard unsafe EVP_PKEY_get_group_name(key, &name, name.count, nil) == 1 else { return .other("EC") }
       let group = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-      return group == "prime256v1" ? .p256 : .other("EC on \(group)")
+      return switch group {
+      case "prime256v1": .p256
+      case "secp384r1": .p384
+      case "secp521r1": .p521
+      default: .other("EC on \(group)")
+      }
+    case EVP_PKEY_ED25519:
+      return .ed25519
     default:
       return .other(unsafe EVP_PKEY_get0_type_name(key).map { unsafe String(cString: $0) } ?? "unknown")
     }
@@ -124,6 +140,9 @@ extension PrivateKey.Kind: CustomStringConvertible {
     switch self {
     case .rsa(let bits): "RSA with \(bits) bits"
     case .p256: "P-256"
+    case .p384: "P-384"
+    case .p521: "P-521"
+    case .ed25519: "Ed25519"
     case .other(let name): name
     }
   }

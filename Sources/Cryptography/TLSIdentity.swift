@@ -32,9 +32,7 @@ public final class TLSIdentity: Sendable {
   }
 
   /// Whether the certificate is not valid any more, by this machine's clock.
-  public var hasExpired: Bool {
-    unsafe X509_cmp_current_time(X509_get0_notAfter(certificates[0].x509)) < 0
-  }
+  public var hasExpired: Bool { certificates[0].hasExpired }
 
   /// Makes a TLS context, which `context` points to, use the identity; false when OpenSSL refuses.
   package func use(inContext context: UnsafeMutableRawPointer) -> Bool {

@@ -4,50 +4,79 @@ import Secrets
 
 /// What the assertions of a client are made of (RFC 7523, 3; OpenID Connect Core, 9): a new one for each attempt.
 public struct ClientAssertion: Hashable, Sendable {
-  /// How long an assertion is good for, in seconds: it is used at once, and once.
-  static let lifetime: Int64 = 60
+  /// How far `iat` lies back, for a server whose clock is a little behind: many refuse what is from the future.
+  static let allowance: Int64 = 10
 
   /// The PEM file of the private key. It is read for each assertion, so that a new key needs no restart.
   public let keyFile: String
+  /// The PEM file of the certificate whose digests the header names (`x5t`, `x5t#S256`); nil for none. It is read for each
+  /// assertion, too.
+  public let certificateFile: String?
   /// The name of the key at the server (`kid`), if it needs one.
   public let keyID: String?
   /// The algorithm; nil for the usual one of the key.
   public let algorithm: SignatureAlgorithm?
   /// Who the assertion is for: the token endpoint, or what the server calls itself.
   public let audience: String
+  /// How long an assertion is valid, in seconds: it is used at once, and once.
+  public let lifetime: Int64
 
   /// Assertions of these parts.
-  public init(keyFile: String, keyID: String?, algorithm: SignatureAlgorithm?, audience: String) {
+  public init(
+    keyFile: String, certificateFile: String? = nil, keyID: String?, algorithm: SignatureAlgorithm?, audience: String,
+    lifetime: Int64 = 60
+  ) {
     self.keyFile = keyFile
+    self.certificateFile = certificateFile
     self.keyID = keyID
     self.algorithm = algorithm
     self.audience = audience
+    self.lifetime = lifetime
   }
 
-  /// A new assertion for the client `clientID`, issued at `wallSeconds` after 1970.
+  /// A new assertion for the client `clientID`, made at `wallSeconds` after 1970.
   func signed(for clientID: String, at wallSeconds: Int64) throws(TokenFailure.Cause) -> Secret {
     let key: PrivateKey
-    do { key = try PrivateKey(file: keyFile) } catch { throw unusable("file \(keyFile) \(error)") }
+    do { key = try PrivateKey(file: keyFile) } catch { throw .unusable("file \(keyFile) \(error)") }
     guard let algorithm = algorithm ?? key.algorithms.first, key.algorithms.contains(algorithm) else {
-      throw unusable("file \(keyFile) holds a key (\(key.kind)) that is not fit for the signing algorithm")
+      throw .unusable("file \(keyFile) holds a key (\(key.kind)) that is not fit for the signing algorithm")
     }
-    let keyID = keyID.map { #","kid":\#(JSONText.quoted($0))"# } ?? ""
+    let names = (keyID.map { #","kid":\#(JSONText.quoted($0))"# } ?? "") + (try thumbprints(key))
     let client = JSONText.quoted(clientID)
     do {
-      let header = #"{"alg":"\#(algorithm.rawValue)","typ":"JWT"\#(keyID)}"#
+      let header = #"{"alg":"\#(algorithm.rawValue)","typ":"JWT"\#(names)}"#
       let claims = """
-        {"iss":\(client),"sub":\(client),"aud":\(JSONText.quoted(audience)),"iat":\(wallSeconds),\
-        "exp":\(wallSeconds + Self.lifetime),"jti":"\(Base64.url.encode(try RandomBytes.make(16)))"}
+        {"iss":\(client),"sub":\(client),"aud":\(JSONText.quoted(audience)),"iat":\(wallSeconds - Self.allowance),\
+        "exp":\(wallSeconds + lifetime),"jti":"\(Base64.url.encode(try RandomBytes.make(16)))"}
         """
       let signed = "\(Base64.url.encode(Array(header.utf8))).\(Base64.url.encode(Array(claims.utf8)))"
       let signature = try key.signature(of: Array(signed.utf8), by: algorithm)
       return Secret("\(signed).\(Base64.url.encode(signature))")
     } catch {
-      throw unusable("the client assertion cannot be made: \(error)")
+      throw .unusable("the client assertion cannot be made: \(error)")
     }
   }
 
-  private func unusable(_ detail: String) -> TokenFailure.Cause { .unusable(detail: PrintableText.cleaned(detail)) }
+  /// The members of the header that name the certificate of `key`.
+  private func thumbprints(_ key: PrivateKey) throws(TokenFailure.Cause) -> String {
+    guard let certificateFile else { return "" }
+    let certificate: Certificate
+    do { certificate = try Certificate.first(inFile: certificateFile) } catch {
+      throw .unusable("file \(certificateFile) \(error)")
+    }
+    guard certificate.belongs(to: key) else {
+      throw .unusable("file \(keyFile) holds a key that does not belong to the certificate in \(certificateFile)")
+    }
+    let (sha1, sha256) = certificate.thumbprints
+    return #","x5t":"\#(Base64.url.encode(sha1))","x5t#S256":"\#(Base64.url.encode(sha256))""#
+  }
+}
+
+extension TokenFailure.Cause {
+  /// The client cannot prove itself, for this reason.
+  fileprivate static func unusable(_ detail: String) -> TokenFailure.Cause {
+    .unusable(detail: PrintableText.cleaned(detail))
+  }
 }
 
 /// As much of a JSON Web Token (RFC 7519) as is needed here; it is not verified, that is the API's part.

@@ -1,4 +1,6 @@
+internal import Encodings
 import Glibc
+import Locks
 
 /// Where tokens get the time from, so that tests can turn it by hand.
 public struct TokenClock: Sendable {
@@ -28,6 +30,37 @@ public struct TokenClock: Sendable {
     // Both clocks exist on every Linux that this runs on, so the call has no way to fail.
     unsafe clock_gettime(clock, &time)
     return (Int64(time.tv_sec), Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+  }
+}
+
+/// What a token endpoint's clock says, as far as the `Date` fields of its replies tell: it is what the endpoint judges
+/// assertions by.
+public final class ServerClock: Sendable {
+  /// The difference, in seconds, up to which the two clocks are taken to agree: `Date` has whole seconds and was written
+  /// before the reply was on its way.
+  static let tolerance: Int64 = 5
+
+  private let last = Monitor<(seconds: Int64, read: TokenInstant)?>(nil)
+
+  /// A clock that has not been read yet.
+  public init() {}
+
+  /// Reads the clock: the field `date` was in a reply that came at `moment`.
+  func note(_ date: String?, at moment: TokenMoment) {
+    guard let date, let seconds = HTTPDate.secondsSince1970(of: date.utf8, now: UInt64(max(0, moment.wallSeconds))),
+      let seconds = Int64(exactly: seconds)
+    else { return }
+    last.withLock { $0 = (seconds, moment.instant) }
+  }
+
+  /// By how many seconds the server's clock is ahead of this machine's at `moment`; 0 when the two agree, and while nothing
+  /// is known of the server's.
+  ///
+  /// It is counted on the monotonic clock from the last reading, so that a wall clock that is set right meanwhile is noticed.
+  func lead(at moment: TokenMoment) -> Int64 {
+    guard let (seconds, read) = last.withLock({ $0 }) else { return 0 }
+    let lead = seconds + read.duration(to: moment.instant).components.seconds - moment.wallSeconds
+    return abs(lead) > Self.tolerance ? lead : 0
   }
 }
 

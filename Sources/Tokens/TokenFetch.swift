@@ -40,7 +40,15 @@ struct TokenFetch {
   }
 
   private func ask(_ grant: TokenGrant, until deadline: TokenInstant, _ report: inout Report) async {
+    let lead = grant.serverClock.lead(at: clock.moment)
     await attempt(grant, until: deadline, &report)
+    // The refusal itself may have told that the assertion was made by a clock that is not the server's.
+    if case .privateKeyJWT = grant.key.authentication, case .failure(let failed) = report.outcome,
+      case .refused = failed.cause, clock.now < deadline,
+      abs(grant.serverClock.lead(at: clock.moment) - lead) > ServerClock.tolerance
+    {
+      await attempt(grant, until: deadline, &report)
+    }
     if case .failure(let failed) = report.outcome, failed.cause.mayBePassing,
       (failed.serverAsksToWait ?? .zero) == .zero, clock.now < deadline
     {
@@ -52,7 +60,9 @@ struct TokenFetch {
     let sent = clock.moment
     let request: TokenHTTPRequest
     do {
-      request = try grant.request(timeout: sent.instant.duration(to: deadline), wallSeconds: sent.wallSeconds)
+      request = try grant.request(
+        timeout: sent.instant.duration(to: deadline),
+        wallSeconds: sent.wallSeconds + grant.serverClock.lead(at: sent))
     } catch {
       report.outcome = .failure(FailedFetch(error))
       return
@@ -62,6 +72,7 @@ struct TokenFetch {
     case .failure(let error):
       report.outcome = .failure(FailedFetch(TokenFailure.Cause(error)))
     case .success(let response):
+      grant.serverClock.note(response.date, at: clock.moment)
       let reader = TokenReplyReader(response: response, grant: grant, sent: sent, received: clock.wallSeconds)
       report.outcome = reader.outcome()
       if report.outcome.hasCostAToken { report.issued += 1 }

@@ -9,6 +9,8 @@ public struct TokenGrant: Sendable {
   public private(set) var clientSecret: Secret
   /// Where the secret is read again before each fetch; nil for a secret that never changes.
   public let secrets: ClientSecrets?
+  /// The token endpoint's clock, by which assertions are made.
+  let serverClock: ServerClock
   /// What all tokens of this client add up to.
   public let spending: TokenSpending
   /// The longest that a token is waited for, a second attempt included.
@@ -18,15 +20,18 @@ public struct TokenGrant: Sendable {
   /// What may be shown of this grant.
   public let summary: TokenRequestSummary
 
-  /// A grant for `key`, authenticated by `clientSecret`; `credentialsName` and `provider` serve messages only.
+  /// A grant for `key`, authenticated by `clientSecret`; `credentialsName` and `provider` serve messages only. The grants of
+  /// one client share `serverClock`.
   public init(
     key: TokenRequestKey, clientSecret: Secret, secrets: ClientSecrets? = nil,
-    spending: TokenSpending = TokenSpending(), timeout: Duration = TokenHTTPRequest.longestWait,
-    takesAnyTokenType: Bool = false, credentialsName: String, provider: TokenProvider
+    serverClock: ServerClock = ServerClock(), spending: TokenSpending = TokenSpending(),
+    timeout: Duration = TokenHTTPRequest.longestWait, takesAnyTokenType: Bool = false,
+    credentialsName: String, provider: TokenProvider
   ) {
     self.key = key
     self.clientSecret = clientSecret
     self.secrets = secrets
+    self.serverClock = serverClock
     self.spending = spending
     self.timeout = timeout
     self.takesAnyTokenType = takesAnyTokenType
@@ -61,8 +66,8 @@ public struct TokenGrant: Sendable {
 }
 
 extension TokenGrant {
-  /// The request for a token (RFC 6749, 4.4.2), to be answered within `timeout`, made at `wallSeconds` after 1970. Each
-  /// attempt needs one of its own: an assertion is good for a single one.
+  /// The request for a token (RFC 6749, 4.4.2), to be answered within `timeout`, made at `wallSeconds` after 1970 by the
+  /// server's clock. Each attempt needs one of its own: an assertion is good for a single one.
   ///
   /// An empty scope is left out, since some servers refuse it.
   public func request(

@@ -127,10 +127,29 @@ enum ExampleKey {
     vw3adsqCkqwLh/vIrVEeWZxyPGwJZgSg3BQsJ6CJLKjpXOFKZonD+H8=
     -----END PRIVATE KEY-----
     """
-  /// A key of another kind.
+  /// A key on the largest curve.
+  static let p521 = """
+    -----BEGIN PRIVATE KEY-----
+    MIHuAgEAMBAGByqGSM49AgEGBSuBBAAjBIHWMIHTAgEBBEIBXdKbO3/p49vY3htY
+    AlE4LYnSTswtIjUyyuVldJwHhOLLjh8bSEnUEZOZs8/YVHOaLLnuFZ4iahpjBQRW
+    400Onr+hgYkDgYYABADK+LU/f4CRvcpAWMyg/z+AKnm+uF+4RUhemzcOlfyuYmXw
+    wBdIYNoxouv8k1XVMgojLxD1B5zqItXkmJGQMuowPwAFICCnH+wVW8joV0ZUEMxE
+    VXF9a+hTkC3uwO+WrgQq6RcLlVoLzQxaAh5wJjj926KRREtowUjdca7YRUgZpb58
+    sg==
+    -----END PRIVATE KEY-----
+    """
+  /// A key on a curve that no registered algorithm here is for.
+  static let secp256k1 = """
+    -----BEGIN PRIVATE KEY-----
+    MIGEAgEAMBAGByqGSM49AgEGBSuBBAAKBG0wawIBAQQgDQ6etwIrAKzbuOxDypCM
+    EOGL0R2HsFxiHdjR7llyhYWhRANCAARrv6vV2MtC0ZUBlZWlXlIBHyzj3sgdks0w
+    n4PzKETav9P4BhDInsah8ZOLanvTCye5D1t2m+xU55yM9fBdpIQH
+    -----END PRIVATE KEY-----
+    """
+  /// The key of RFC 8037, appendix A.1.
   static let ed25519 = """
     -----BEGIN PRIVATE KEY-----
-    MC4CAQAwBQYDK2VwBCIEIFtxmtS5Z+UPDa6OOn2+9Xjs9jwKTe9pgJ+cCT/7IITP
+    MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g
     -----END PRIVATE KEY-----
     """
   /// A certificate for the P-256 key, valid until 2125.

@@ -1,5 +1,6 @@
 import Cryptography
 import Encodings
+import Foundation
 import Testing
 
 @Suite("Signatures")
@@ -33,10 +34,20 @@ struct SignatureTests {
     #expect(!key.verifies(Array(signature.reversed()), of: message, by: .es256))
   }
 
+  @Test("EdDSA gives the signature of RFC 8037, A.4")
+  func edDSA() throws {
+    let signature = try key(ExampleKey.ed25519).signature(
+      of: Array("eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc".utf8), by: .edDSA)
+    #expect(
+      Base64.url.encode(signature)
+        == "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg")
+  }
+
   @Test("what a key signs is good for that message, key and algorithm alone")
   func roundTrip() throws {
     let message = Array("message".utf8)
-    for pem in [ExampleKey.rsa, ExampleKey.p256] {
+    var tried: Set<SignatureAlgorithm> = []
+    for pem in [ExampleKey.rsa, ExampleKey.p256, ExampleKey.p384, ExampleKey.p521, ExampleKey.ed25519] {
       let key = try key(pem)
       for algorithm in key.algorithms {
         let signature = try key.signature(of: message, by: algorithm)
@@ -45,36 +56,54 @@ struct SignatureTests {
         for other in key.algorithms where other != algorithm {
           #expect(!key.verifies(signature, of: message, by: other))
         }
+        tried.insert(algorithm)
       }
     }
+    #expect(tried == Set(SignatureAlgorithm.allCases))
   }
 
-  @Test("an ES256 signature always has 64 bytes, also when R or S begin with zeros")
-  func lengths() throws {
-    let key = try key(ExampleKey.p256)
-    // One in 128 has a leading zero byte in R or S.
-    for number in 0..<2000 {
+  @Test(
+    "an ECDSA signature always has the same length, also when R or S begin with zeros",
+    arguments: [(ExampleKey.p256, 64), (ExampleKey.p384, 96), (ExampleKey.p521, 132)])
+  func lengths(pem: String, length: Int) throws {
+    let key = try key(pem)
+    let algorithm = try #require(key.algorithms.first)
+    // One in 128 has a leading zero byte in R or S; on P-521 every other one has.
+    for number in 0..<500 {
       let message = Array("\(number)".utf8)
-      let signature = try key.signature(of: message, by: .es256)
-      guard signature.count == 64, signature[0] == 0 || signature[32] == 0 else {
-        #expect(signature.count == 64)
+      let signature = try key.signature(of: message, by: algorithm)
+      guard signature.count == length, signature[0] == 0 || signature[length / 2] == 0 else {
+        #expect(signature.count == length)
         continue
       }
-      #expect(key.verifies(signature, of: message, by: .es256))
+      #expect(key.verifies(signature, of: message, by: algorithm))
     }
   }
 
   @Test("a key says what it is and which algorithms it is fit for")
   func kinds() throws {
     #expect(try key(ExampleKey.rsa).kind == .rsa(bits: 2048))
-    #expect(try key(ExampleKey.rsa).algorithms == [.rs256, .ps256])
+    #expect(try key(ExampleKey.rsa).algorithms == [.rs256, .rs384, .rs512, .ps256, .ps384, .ps512])
     #expect(try key(ExampleKey.p256).kind == .p256)
     #expect(try key(ExampleKey.p256).algorithms == [.es256])
     #expect(try key(ExampleKey.rsa1024).algorithms == [])
-    #expect(try key(ExampleKey.p384).kind == .other("EC on secp384r1"))
-    #expect(try key(ExampleKey.p384).algorithms == [])
-    #expect(try key(ExampleKey.ed25519).kind == .other("ED25519"))
+    #expect(try key(ExampleKey.p384).kind == .p384)
+    #expect(try key(ExampleKey.p384).algorithms == [.es384])
+    #expect(try key(ExampleKey.p521).kind == .p521)
+    #expect(try key(ExampleKey.p521).algorithms == [.es512])
+    #expect(try key(ExampleKey.ed25519).kind == .ed25519)
+    #expect(try key(ExampleKey.ed25519).algorithms == [.edDSA])
+    #expect(try key(ExampleKey.secp256k1).kind == .other("EC on secp256k1"))
+    #expect(try key(ExampleKey.secp256k1).algorithms == [])
     #expect(try key(ExampleKey.p256).rsaNumbers == nil)
+  }
+
+  @Test("a certificate has the thumbprints that openssl x509 -fingerprint shows")
+  func thumbprints() throws {
+    let certificate = try #require(Certificate.all(inPEM: ExampleKey.certificate.utf8Span.span).first)
+    func text(_ bytes: [UInt8]) -> String { bytes.map { String(format: "%02X", $0) }.joined(separator: ":") }
+    #expect(text(certificate.thumbprints.sha1) == "63:B7:C4:D8:FE:54:E5:53:2C:FB:28:32:C4:AE:B0:DD:29:01:15:E3")
+    #expect(text(certificate.thumbprints.sha256) == certificate.fingerprint)
   }
 
   @Test("an encrypted key is refused, without anybody being asked for its password")

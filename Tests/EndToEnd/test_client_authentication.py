@@ -1,18 +1,24 @@
 """How the proxy proves to the token endpoint who it is, and what else its requests for tokens carry."""
 
+import base64
+import datetime
 import subprocess
 import time
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from harness.client import get
 from harness.proxy import clean_environment
 from harness.proxy_conf import proxy_conf
 
-KEYS = {"rsa": lambda: rsa.generate_private_key(65537, 2048), "p256": lambda: ec.generate_private_key(ec.SECP256R1())}
+KEYS = {"rsa": lambda: rsa.generate_private_key(65537, 2048), "p256": lambda: ec.generate_private_key(ec.SECP256R1()),
+        "p384": lambda: ec.generate_private_key(ec.SECP384R1()), "p521": lambda: ec.generate_private_key(ec.SECP521R1()),
+        "ed25519": ed25519.Ed25519PrivateKey.generate}
 
 
 def pem(key, encryption=serialization.NoEncryption()) -> str:
@@ -44,7 +50,9 @@ def credential(authlib, path, **more) -> dict:
 
 
 @pytest.mark.parametrize("kind, algorithm, sent", [
-    ("rsa", None, "RS256"), ("rsa", "PS256", "PS256"), ("p256", None, "ES256"), ("p256", "ES256", "ES256"),
+    ("rsa", None, "RS256"), ("rsa", "RS384", "RS384"), ("rsa", "RS512", "RS512"), ("rsa", "PS256", "PS256"),
+    ("rsa", "PS384", "PS384"), ("rsa", "PS512", "PS512"), ("p256", None, "ES256"), ("p256", "ES256", "ES256"),
+    ("p384", None, "ES384"), ("p521", None, "ES512"), ("ed25519", None, "EdDSA"),
 ])
 def test_assertions_are_accepted_by_authlib_and_verified_by_pyjwt(
         start_proxy, origin, authlib, key_file, kind, algorithm, sent):
@@ -61,7 +69,7 @@ def test_assertions_are_accepted_by_authlib_and_verified_by_pyjwt(
     assert jwt.get_unverified_header(assertion) == {"alg": sent, "typ": "JWT", "kid": "key 1\""}
     claims = jwt.decode(assertion, public_pem(key), algorithms=[sent], audience=authlib.token_endpoint)
     assert claims["iss"] == claims["sub"] == authlib.client.identifier
-    assert claims["exp"] - claims["iat"] == 60 and abs(claims["iat"] - time.time()) < 30
+    assert claims["exp"] - claims["iat"] == 70 and abs(claims["iat"] + 10 - time.time()) < 30
     assert len(claims["jti"]) >= 22  # 128 bits.
 
 
@@ -84,6 +92,49 @@ def test_the_audience_of_assertions_can_be_another_than_the_token_endpoint(start
     settings = credential(authlib, key_file(key), assertion_audience="https://id.example")
     proxy = start_proxy({"forward_to": origin.url}, credentials={"idp": settings})
     assert proxy.connect().exchange(get("http://api.internal/")).status == 200
+
+
+def test_the_lifetime_of_assertions_can_be_chosen(start_proxy, origin, authlib, key_file):
+    key = KEYS["p256"]()
+    authlib.client.public_key = public_pem(key)
+    settings = credential(authlib, key_file(key), assertion_lifetime="10m")
+    proxy = start_proxy({"forward_to": origin.url}, credentials={"idp": settings})
+    assert proxy.connect().exchange(get("http://api.internal/")).status == 200
+    claims = jwt.decode(authlib.fetches[0].form["client_assertion"][0], options={"verify_signature": False})
+    assert claims["exp"] - claims["iat"] == 610
+
+
+@pytest.mark.parametrize("ahead", [-3600, 3600])
+def test_a_server_whose_clock_differs_gets_assertions_by_its_own(start_proxy, origin, authlib, key_file, ahead):
+    key = KEYS["p256"]()
+    authlib.client.public_key = public_pem(key)
+    authlib.clock_ahead = ahead
+    proxy = start_proxy({"forward_to": origin.url}, credentials={"idp": credential(authlib, key_file(key))})
+    assert proxy.connect().exchange(get("http://api.internal/")).status == 200
+    # The first was refused, with the Date that the second was made by.
+    assert len(authlib.fetches) == 2
+
+
+def certificate(key) -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "client")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+            .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=1)).sign(key, hashes.SHA256()))
+
+
+def test_assertions_name_the_certificate_of_the_key(start_proxy, origin, authlib, key_file, tmp_path):
+    key = KEYS["rsa"]()
+    authlib.client.public_key = public_pem(key)
+    shown = certificate(key)
+    path = tmp_path / "client.pem"
+    path.write_bytes(shown.public_bytes(serialization.Encoding.PEM))
+    settings = credential(authlib, key_file(key), certificate={"file": str(path)})
+    proxy = start_proxy({"forward_to": origin.url}, credentials={"idp": settings})
+    assert proxy.connect().exchange(get("http://api.internal/")).status == 200
+    header = jwt.get_unverified_header(authlib.fetches[0].form["client_assertion"][0])
+    for name, digest in [("x5t", hashes.SHA1()), ("x5t#S256", hashes.SHA256())]:
+        assert base64.urlsafe_b64decode(header[name] + "==") == shown.fingerprint(digest)
 
 
 def test_a_key_that_is_replaced_is_used_with_the_next_fetch(start_proxy, origin, authlib, key_file):
@@ -121,12 +172,18 @@ def test_a_key_that_is_gone_is_said_to_be(start_proxy, origin, authlib, key_file
     ({"private_key": None}, "private_key is missing"),
     ({"client_secret": "${CLIENT_SECRET}"}, "client_secret is not sent with authentication: private_key_jwt"),
     ({"signing_algorithm": "ES256"}, "signing_algorithm is ES256, but the key is RSA with 2048 bits"),
-    ({"signing_algorithm": "HS256"}, 'signing_algorithm must be RS256, PS256 or ES256, not "HS256"'),
+    ({"signing_algorithm": "HS256"}, 'signing_algorithm must be RS256, RS384, RS512, PS256, PS384, PS512, ES256, '),
+    ({"assertion_lifetime": "29s"}, 'assertion_lifetime must be a duration from 30s to 10m, not "29s"'),
+    ({"assertion_lifetime": "11m"}, 'assertion_lifetime must be a duration from 30s to 10m, not "11m"'),
+    ({"certificate": {"file": "nothing.key"}}, "holds no certificate in PEM form"),
+    ({"certificate": {"file": "other.pem"}}, "which holds a certificate of another key than private_key"),
+    ({"authentication": "client_secret_post", "private_key": None, "certificate": {"file": "other.pem"}},
+     "certificate is for authentication: private_key_jwt"),
     ({"authentication": "client_secret_post"}, "private_key is for authentication: private_key_jwt"),
     ({"private_key": {"file": "encrypted.key"}}, "holds an encrypted key; decrypt it"),
     ({"private_key": {"file": "nothing.key"}}, "holds no private key in PEM form"),
     ({"private_key": {"file": "short.key"}}, "RSA with 1024 bits) that cannot sign assertions"),
-    ({"private_key": {"file": "p384.key"}}, "EC on secp384r1) that cannot sign assertions"),
+    ({"private_key": {"file": "secp256k1.key"}}, "EC on secp256k1) that cannot sign assertions"),
     ({"headers": {"Authorization": "x"}}, '"Authorization" is made by authentication: client_secret_basic'),
     ({"headers": {"Content-Type": "x"}}, '"Content-Type" is set by the proxy itself'),
     ({"headers": {"Host": "x"}}, '"Host" is set by the proxy itself'),
@@ -142,10 +199,13 @@ def test_what_does_not_belong_is_refused_before_anything_starts(
     path = key_file(KEYS["rsa"]())
     for name, key, encryption in [
             ("short", rsa.generate_private_key(65537, 1024), serialization.NoEncryption()),
-            ("p384", ec.generate_private_key(ec.SECP384R1()), serialization.NoEncryption()),
+            ("secp256k1", ec.generate_private_key(ec.SECP256K1()), serialization.NoEncryption()),
             ("encrypted", KEYS["p256"](), serialization.BestAvailableEncryption(b"password"))]:
         (tmp_path / f"{name}.key").write_text(pem(key, encryption))
     (tmp_path / "nothing.key").write_text("nothing")
+    (tmp_path / "other.pem").write_bytes(certificate(KEYS["p256"]()).public_bytes(serialization.Encoding.PEM))
+    if change.get("authentication") == "client_secret_post" and "private_key" in change:
+        change = change | {"client_secret": "${CLIENT_SECRET}"}
     conf = {"credentials": {"idp": credential(authlib, path) | change},
             "routes": [{"name": "api", "match": "api.internal", "audience": "https://api.example"}]}
     (tmp_path / "proxy.conf").write_text(proxy_conf(conf))

@@ -23,14 +23,43 @@ struct ClientAssertionTests {
     -----END PRIVATE KEY-----
     """
 
+  /// For that key, until 2125.
+  private static let certificate = """
+    -----BEGIN CERTIFICATE-----
+    MIIBKjCB0KADAgECAhQyqtG30CvJQ4Ee9J51VFKH/9xhRDAKBggqhkjOPQQDAjAU
+    MRIwEAYDVQQDDAltMm0tcHJveHkwIBcNMjYwMTAxMDAwMDAwWhgPMjEyNTEyMDgw
+    MDAwMDBaMBQxEjAQBgNVBAMMCW0ybS1wcm94eTBZMBMGByqGSM49AgEGCCqGSM49
+    AwEHA0IABH/Nzidw9sRdQYPL7m/bS3tYBzM1e+nvE7rPbjx70VRFx/FEzRu9m36H
+    LN/tue659LNpXW6pCyStikYjKIWI5a0wCgYIKoZIzj0EAwIDSQAwRgIhAOiZR2+h
+    1sTwr31hWXclja4wRp34cjPo0c35goENADWfAiEA/5vqBWbvDxoQYxrNpQpFEUPU
+    PGYCWxw+LpA7h5F42Lg=
+    -----END CERTIFICATE-----
+    """
+
+  /// For another key.
+  private static let otherCertificate = """
+    -----BEGIN CERTIFICATE-----
+    MIIBdzCCAR2gAwIBAgIUJq6H4P4SNXcB/4+EfA1K0G5ccPkwCgYIKoZIzj0EAwIw
+    EDEOMAwGA1UEAwwFb3RoZXIwIBcNMjYxMTMwMTIxNzQyWhgPMjEyNTA2MjQxMjE3
+    NDJaMBAxDjAMBgNVBAMMBW90aGVyMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE
+    f5+NuwbjbPLCvbwPYYJ1q6XQjCZEPSZ2zogC+QLMXkkLpjnUMOwJZfJ2IXgvTubx
+    INmA5eVMCsZL0T2n4iO4AKNTMFEwHQYDVR0OBBYEFP2VhbrEnJopWRXNNUJsS4qR
+    IrMmMB8GA1UdIwQYMBaAFP2VhbrEnJopWRXNNUJsS4qRIrMmMA8GA1UdEwEB/wQF
+    MAMBAf8wCgYIKoZIzj0EAwIDSAAwRQIgezGby9WC/pu/PEj6zrxBGopO7aD7+et1
+    0qE1oZS6dFgCIQD1slaSJq/HT5gAVMzZMDp0qJ4UgnCAqyoZRy+qTJIZsQ==
+    -----END CERTIFICATE-----
+    """
+
   private func grant(
-    keyFile: String, keyID: String? = "key-1", algorithm: SignatureAlgorithm? = nil, clientID: String = "client-1"
+    keyFile: String, certificateFile: String? = nil, keyID: String? = "key-1", algorithm: SignatureAlgorithm? = nil,
+    clientID: String = "client-1", lifetime: Int64 = 60
   ) -> TokenGrant {
     .example(
       clientID: clientID,
       authentication: .privateKeyJWT(
         ClientAssertion(
-          keyFile: keyFile, keyID: keyID, algorithm: algorithm, audience: "https://id.example.com/token")),
+          keyFile: keyFile, certificateFile: certificateFile, keyID: keyID, algorithm: algorithm,
+          audience: "https://id.example.com/token", lifetime: lifetime)),
       secret: "", audience: nil, scopes: [])
   }
 
@@ -65,7 +94,7 @@ struct ClientAssertionTests {
       #expect(claims["iss"] as? String == "client-1")
       #expect(claims["sub"] as? String == "client-1")
       #expect(claims["aud"] as? String == "https://id.example.com/token")
-      #expect(claims["iat"] as? Int == 1_800_000_000)
+      #expect(claims["iat"] as? Int == 1_799_999_990)
       #expect(claims["exp"] as? Int == 1_800_000_060)
       #expect((claims["jti"] as? String)?.count == 22)
       let signature = try #require(Base64.url.decode(parts[2]))
@@ -106,5 +135,76 @@ struct ClientAssertionTests {
       guard case .unusable(let detail) = cause else { return #expect(Bool(false), "\(String(describing: cause))") }
       #expect(detail.hasSuffix("holds a key (P-256) that is not fit for the signing algorithm"))
     }
+  }
+
+  private func claims(_ request: TokenHTTPRequest) throws -> [String: Any] {
+    try decoded(try #require(form(request)["client_assertion"]).split(separator: ".")[1])
+  }
+
+  @Test("are valid as long as the configuration says")
+  func lifetime() throws {
+    try withFile(Self.key) { path in
+      let claims = try claims(try grant(keyFile: path, lifetime: 600).request())
+      #expect(claims["exp"] as? Int == 1_800_000_600 && claims["iat"] as? Int == 1_799_999_990)
+    }
+  }
+
+  @Test("name the key's certificate where there is one, read anew each time, and are not made with that of another key")
+  func certificate() throws {
+    try withFile(Self.key) { path in
+      try withFile(Self.certificate) { certificate in
+        let grant = grant(keyFile: path, certificateFile: certificate)
+        let header = try decoded(try #require(form(try grant.request())["client_assertion"]).split(separator: ".")[0])
+        #expect(header["x5t"] as? String == "1MwYXZLPVkZNqzQKb1wBmqrRhiw")
+        #expect(header["x5t#S256"] as? String == "dh2YD_HfnxhR1cbys5M4_g6rnVk5maEuZyGx_NhO8Vo")
+        try Data(Self.otherCertificate.utf8).write(to: URL(fileURLWithPath: certificate))
+        #expect(
+          throws: TokenFailure.Cause.unusable(
+            detail: "file \(path) holds a key that does not belong to the certificate in \(certificate)")
+        ) { try grant.request() }
+      }
+    }
+  }
+
+  // MARK: Clocks
+
+  private func assertionTimes(_ workshop: Workshop) throws -> [Int] {
+    try workshop.endpoint.requests.map { try #require(try claims($0)["iat"] as? Int) + 10 }
+  }
+
+  @Test("are made by the server's clock when it is more than 5 s off, and a refusal that tells of it costs no failure")
+  func skewedClock() async throws {
+    let url = FileManager.default.temporaryDirectory.appendingPathComponent("assertion-\(UUID().uuidString).pem")
+    try Data(Self.key.utf8).write(to: url)
+    defer { try? FileManager.default.removeItem(at: url) }
+    let workshop = Workshop(grant: grant(keyFile: url.path))
+    let own = Int(workshop.clock.clock.wallSeconds)
+    func date(_ seconds: Int) -> String {
+      String(decoding: HTTPDate.text(secondsSince1970: UInt64(seconds)), as: UTF8.self)
+    }
+    workshop.endpoint.replies(.json(#"{"error":"invalid_client"}"#, status: 401, date: date(own - 300)))
+    workshop.endpoint.replies(.json(#"{"access_token":"a","expires_in":3600}"#, date: date(own - 300)))
+    #expect(await workshop.obtain()?.success != nil)
+    #expect(try assertionTimes(workshop) == [own, own - 300])
+
+    // Ours is set right: the two agree, although the server has not been asked meanwhile.
+    workshop.clock.stepWallClock(by: -300)
+    workshop.clock.advance(by: .seconds(3600))
+    workshop.endpoint.replies(.token())
+    #expect(await workshop.obtain()?.success != nil)
+    #expect(try assertionTimes(workshop) == [own, own - 300, own + 3300])
+  }
+
+  @Test("a refusal by a server whose clock is right is not answered by a second attempt")
+  func rightClock() async throws {
+    let url = FileManager.default.temporaryDirectory.appendingPathComponent("assertion-\(UUID().uuidString).pem")
+    try Data(Self.key.utf8).write(to: url)
+    defer { try? FileManager.default.removeItem(at: url) }
+    let workshop = Workshop(grant: grant(keyFile: url.path))
+    let date = HTTPDate.text(secondsSince1970: UInt64(workshop.clock.clock.wallSeconds + 4))
+    workshop.endpoint.replies(
+      .json(#"{"error":"invalid_client"}"#, status: 401, date: String(decoding: date, as: UTF8.self)))
+    #expect(await workshop.obtain()?.failure != nil)
+    #expect(workshop.endpoint.requests.count == 1)
   }
 }

@@ -130,8 +130,8 @@ extension Credentials {
     if let timeout { credentials.timeout = timeout }
     credentials.assertion = proof.key.map { key in
       AssertionSettings(
-        keyFile: key.file, keyID: key.id, algorithm: key.algorithm,
-        audience: key.audience ?? tokenEndpoint.description)
+        keyFile: key.file, certificateFile: key.certificateFile, keyID: key.id, algorithm: key.algorithm,
+        audience: key.audience ?? tokenEndpoint.description, lifetime: key.lifetime ?? .seconds(60))
     }
     credentials.resources = (resources ?? []) ?? []
     credentials.additions = additions
@@ -155,6 +155,20 @@ extension Format<String> {
   static var audience: Self { .line("an audience such as https://orders.example.com") }
 }
 
+extension Format<Duration> {
+  /// How long assertions are valid: from the time a slow request takes to the longest that servers commonly accept.
+  static var assertionLifetime: Self {
+    let duration = Format.duration
+    let expected = "a duration from 30s to 10m"
+    return Format(expected, duration.type, written: duration.written) { text throws(Refusal) in
+      let value = try duration.read(text)
+      guard value >= .seconds(30), value <= .seconds(600) else { throw Refusal(expected: expected) }
+      guard value.components.attoseconds == 0 else { throw Refusal("it is counted in whole seconds") }
+      return value
+    }
+  }
+}
+
 extension Credentials {
   /// How a client authenticates, and what it needs for that.
   struct Proof {
@@ -167,9 +181,11 @@ extension Credentials {
     /// The settings of `private_key_jwt`.
     struct Key {
       let file: String
+      let certificateFile: String?
       let id: String?
       let algorithm: SignatureAlgorithm?
       let audience: String?
+      let lifetime: Duration?
     }
   }
 
@@ -217,11 +233,12 @@ extension Credentials {
     let algorithmSetting = section[Settings.signingAlgorithm]
     let algorithm = section.value(Settings.signingAlgorithm)
     let audience = section.value(Settings.assertionAudience)
+    let lifetime = section.value(Settings.assertionLifetime)
     guard let setting = section.required(Settings.privateKey, "{ file: PATH } of a PEM file"),
       let (key, file) = PrivateKeySetting.read(setting)
     else { return nil }
     guard let first = key.algorithms.first else {
-      let known = "RSA from 2048 bits and P-256 can be used"
+      let known = "RSA from 2048 bits, P-256, P-384, P-521 and Ed25519 can be used"
       setting.complain("is a key (\(key.kind)) that cannot sign assertions; \(known)")
       return nil
     }
@@ -230,7 +247,12 @@ extension Credentials {
       algorithmSetting?.complain("is \(algorithm.rawValue), but the key is \(key.kind), which signs with \(fit)")
       return nil
     }
-    return Proof.Key(file: file, id: id, algorithm: algorithm ?? first, audience: audience)
+    let certificateSetting = section[Settings.certificate]
+    let certificate = certificateSetting.flatMap { CertificateSetting.read($0, of: key) }
+    guard certificateSetting == nil || certificate != nil else { return nil }
+    return Proof.Key(
+      file: file, certificateFile: certificate, id: id, algorithm: algorithm ?? first, audience: audience,
+      lifetime: lifetime)
   }
 }
 
@@ -253,19 +275,28 @@ public enum ClientAuthentication: String, Sendable, CaseIterable {
 public struct AssertionSettings: Sendable, Hashable {
   /// The PEM file of the private key.
   public var keyFile: String
+  /// The PEM file of the certificate whose digests are sent; nil when none are.
+  public var certificateFile: String?
   /// The name of the key at the server; nil when none is sent.
   public var keyID: String?
   /// The algorithm, one that the key is fit for; nil for the usual one of the key.
   public var algorithm: SignatureAlgorithm?
   /// Who the assertion is for.
   public var audience: String
+  /// How long an assertion is valid, in whole seconds.
+  public var lifetime: Duration
 
   /// Settings of these parts; nothing is checked.
-  public init(keyFile: String, keyID: String? = nil, algorithm: SignatureAlgorithm? = nil, audience: String) {
+  public init(
+    keyFile: String, certificateFile: String? = nil, keyID: String? = nil, algorithm: SignatureAlgorithm? = nil,
+    audience: String, lifetime: Duration = .seconds(60)
+  ) {
     self.keyFile = keyFile
+    self.certificateFile = certificateFile
     self.keyID = keyID
     self.algorithm = algorithm
     self.audience = audience
+    self.lifetime = lifetime
   }
 }
 

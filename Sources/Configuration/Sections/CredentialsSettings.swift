@@ -47,19 +47,28 @@ enum CredentialsSettings {
   // Of private_key_jwt.
   static let privateKey = SettingDeclaration(
     "private_key", .section(SecretForm.fileGroup), default: .described("required with `private_key_jwt`"),
-    "*private_key_jwt*: PEM, not encrypted: RSA from 2048 bits or P-256")
+    "*private_key_jwt*: PEM, not encrypted: RSA from 2048 bits, P-256, P-384, P-521 or Ed25519")
+  static let certificate = SettingDeclaration(
+    "certificate", .section(SecretForm.fileGroup),
+    "*private_key_jwt*: the key's certificate, PEM; adds `x5t` and `x5t#S256` to assertions (Entra ID)")
   static let keyID = Declared(
     "key_id", .line("the key's name at the authorization server"),
     "*private_key_jwt*: `kid`, the key's name at the server")
   static let signingAlgorithm = Declared(
-    "signing_algorithm", Format<SignatureAlgorithm>.choice(), default: .described("`RS256`, `ES256` with P-256"),
+    "signing_algorithm", Format<SignatureAlgorithm>.choice(),
+    default: .described("`RS256` with RSA, else the only one"),
     "*private_key_jwt*: one that fits the key")
   static let assertionAudience = Declared(
     "assertion_audience", .line("what the authorization server calls itself"),
     default: .described("the token endpoint"), "*private_key_jwt*: `aud`, what the server calls itself")
 
+  static let assertionLifetime = Declared(
+    "assertion_lifetime", .assertionLifetime, default: .value("60s"),
+    "*private_key_jwt*: how long an assertion is valid, 30s to 10m")
+
   static let keySettings = [
-    privateKey, keyID.declaration, signingAlgorithm.declaration, assertionAudience.declaration,
+    privateKey, certificate, keyID.declaration, signingAlgorithm.declaration, assertionAudience.declaration,
+    assertionLifetime.declaration,
   ]
 
   /// What a mapping in `credentials` may have.

@@ -97,9 +97,9 @@ extension CertificateAuthority {
 
   private static func isFit(_ key: PrivateKey) -> Bool {
     switch key.kind {
-    case .p256: true
+    case .p256, .p384: true
     case .rsa(let bits): bits >= 2048
-    case .other(let name): name == "EC on secp384r1"
+    case .p521, .ed25519, .other: false
     }
   }
 }

@@ -8,6 +8,7 @@ internal import Tokens
 struct TokenClient {
   private let credentials: Credentials
   private let secrets: ClientSecrets?
+  private let serverClock = ServerClock()
   private let way: Int
   let spending: TokenSpending
 
@@ -39,9 +40,9 @@ struct TokenClient {
       way: way, certificateFile: credentials.clientCertificate?.certificateFile)
     let provider: TokenProvider = if case .kinde = credentials.provider { .kinde } else { .generic }
     return TokenGrant(
-      key: key, clientSecret: credentials.clientSecret ?? Secret(""), secrets: secrets, spending: spending,
-      timeout: credentials.timeout, takesAnyTokenType: route.tokenField.isSchemeWritten,
-      credentialsName: credentials.name, provider: provider)
+      key: key, clientSecret: credentials.clientSecret ?? Secret(""), secrets: secrets, serverClock: serverClock,
+      spending: spending, timeout: credentials.timeout,
+      takesAnyTokenType: route.tokenField.isSchemeWritten, credentialsName: credentials.name, provider: provider)
   }
 }
 
@@ -66,8 +67,9 @@ extension ClientAuthenticationMethod {
     case (.privateKeyJWT, let assertion?):
       self = .privateKeyJWT(
         ClientAssertion(
-          keyFile: assertion.keyFile, keyID: assertion.keyID, algorithm: assertion.algorithm,
-          audience: assertion.audience))
+          keyFile: assertion.keyFile, certificateFile: assertion.certificateFile, keyID: assertion.keyID,
+          algorithm: assertion.algorithm, audience: assertion.audience,
+          lifetime: assertion.lifetime.components.seconds))
     case (.privateKeyJWT, nil):
       preconditionFailure("private_key_jwt is configured with a key")
     case (.tlsClientAuth, _):

@@ -16,9 +16,10 @@ from authlib.oauth2.rfc6749.errors import InvalidClientError, UnauthorizedClient
 from authlib.oauth2.rfc6750 import BearerTokenGenerator
 from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from flask import Flask, Response, request
 from joserfc.errors import JoseError
+from werkzeug.http import http_date
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from .transcript import Transcript
@@ -68,18 +69,26 @@ class Client(ClientMixin):
         return grant_type in self.grant_types
 
 
+_ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+
+
 class _Assertions(JWTBearerClientAssertion):
     """private_key_jwt: Authlib checks signature and claims, and that no assertion is used twice."""
 
     CLIENT_AUTH_METHOD = "private_key_jwt"
 
-    def __init__(self, audience: Callable[[], str]):
+    def __init__(self, server: "AuthlibServer"):
         super().__init__(leeway=5)
-        self._audience = audience
+        self._server = server
         self._used: set[str] = set()
 
+    def __call__(self, query_client, request):
+        # Authlib tries one method after the other, and this one refuses what another one is for.
+        if self.CLIENT_AUTH_METHOD in self._server.client.methods:
+            return super().__call__(query_client, request)
+
     def get_audiences(self):
-        return [self._audience()]
+        return [self._server.assertion_audience or self._server.token_endpoint]
 
     def validate_jti(self, claims, jti):
         is_new = jti not in self._used
@@ -88,17 +97,27 @@ class _Assertions(JWTBearerClientAssertion):
 
     def resolve_client_public_key(self, client):
         key = serialization.load_pem_public_key(client.public_key.encode())
-        kind = joserfc.jwk.RSAKey if isinstance(key, rsa.RSAPublicKey) else joserfc.jwk.ECKey
+        kinds = {rsa.RSAPublicKey: joserfc.jwk.RSAKey, ed25519.Ed25519PublicKey: joserfc.jwk.OKPKey}
+        kind = next((kind for type, kind in kinds.items() if isinstance(key, type)), joserfc.jwk.ECKey)
         return kind.import_key(client.public_key)
 
     def process_assertion_claims(self, assertion, key):
-        # As inherited, but for PS256, which Authlib accepts only if it is enabled.
+        # As inherited, but for the algorithms that Authlib accepts only if they are enabled.
         try:
-            token = joserfc.jwt.decode(assertion, key, algorithms=["RS256", "PS256", "ES256"])
+            token = joserfc.jwt.decode(assertion, key, algorithms=_ALGORITHMS)
         except JoseError as error:
             raise InvalidClientError(description=error.description) from error
         self.verify_claims(token.claims)
         return token.claims
+
+    def verify_claims(self, claims):
+        now = int(time.time()) + self._server.clock_ahead
+        try:
+            joserfc.jwt.JWTClaimsRegistry(now=now, leeway=self.leeway).validate(claims)
+        except JoseError as error:
+            raise InvalidClientError(description=error.description) from error
+        if self._server.clock_ahead == 0:
+            super().verify_claims(claims)
 
 
 def _tls_client_auth(query_client, request):
@@ -134,6 +153,8 @@ class AuthlibServer:
         self.tokens: list[str] = []
         self.assertion_audience: str | None = None
         """What the server calls itself in assertions, if not by its token endpoint."""
+        self.clock_ahead = 0
+        """Seconds by which its clock is ahead of this machine's, in `Date` and in what it says of assertions."""
         self.edit: Callable[[dict], dict] = lambda reply: reply
         """Changes the reply of a successful fetch; for servers that answer oddly."""
         self.fault: Callable[[], Response] | None = None
@@ -146,8 +167,7 @@ class AuthlibServer:
         app = Flask("token endpoint")
         app.config["OAUTH2_SCOPES_SUPPORTED"] = ["read:orders", "write:orders"]
         oauth = AuthorizationServer(app, lambda id: self.client if id == self.client.identifier else None, self._save)
-        oauth.register_client_auth_method(
-            "private_key_jwt", _Assertions(lambda: self.assertion_audience or self.token_endpoint))
+        oauth.register_client_auth_method("private_key_jwt", _Assertions(self))
         oauth.register_client_auth_method("tls_client_auth", _tls_client_auth)
         oauth.register_grant(_ClientCredentials)
         oauth.register_token_generator(
@@ -169,7 +189,11 @@ class AuthlibServer:
             self._note()
             return {"access_token": "from-elsewhere", "token_type": "Bearer", "expires_in": 3600}
 
-        self._server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet, ssl_context=tls)
+        class Handler(_Quiet):
+            def date_time_string(handler, timestamp=None):
+                return http_date((timestamp or time.time()) + self.clock_ahead)
+
+        self._server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Handler, ssl_context=tls)
         self._server.daemon_threads = True
         self._scheme = "https" if tls else "http"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
@@ -220,7 +244,7 @@ class AuthlibServer:
     def _token(self, client, grant_type, user, scope) -> str:
         if self.opaque:
             return secrets.token_urlsafe(32)
-        now = int(time.time())
+        now = int(time.time()) + self.clock_ahead
         return jwt.encode(
             {"iss": f"http://{self.authority}", "aud": [request.form.get("audience")], "azp": client.identifier,
              "iat": now, "exp": now + self.lifetime, "jti": secrets.token_hex(8), "scope": scope or ""},
