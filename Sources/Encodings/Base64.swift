@@ -101,3 +101,16 @@ public struct Base64: Sendable {
     }
   }
 }
+
+/// The compact form of JSON Web Tokens (RFC 7515 7.1): header, payload and signature in base64url, with dots between them.
+public enum CompactWebToken {
+  /// The payload of `token`; nil when it is not in that form.
+  public static func payload(of token: Span<UInt8>) -> [UInt8]? {
+    let dots = token.indices.filter { token[$0] == UInt8(ascii: ".") }
+    guard dots.count == 2, dots[0] > 0, dots[1] < token.count - 1,
+      Base64.url.decode(token.extracting(0..<dots[0])) != nil,
+      Base64.url.decode(token.extracting((dots[1] + 1)..<token.count)) != nil
+    else { return nil }
+    return Base64.url.decode(token.extracting((dots[0] + 1)..<dots[1]))
+  }
+}

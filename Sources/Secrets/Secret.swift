@@ -95,18 +95,23 @@ extension Secret: CustomStringConvertible, CustomDebugStringConvertible, CustomR
 
 /// Where a secret comes from; kept beside the secret, so that it can be read again after a rotation.
 public enum SecretSource: Sendable, Equatable {
-  /// A file, read whole; CRs and LFs at its end do not count.
+  /// A file, read whole; CRs and LFs at its end do not count, nor does a byte-order mark (UTF-8) at its beginning.
   case file(path: String)
   /// An environment variable.
   case environment(name: String)
   /// The secret itself, as written in proxy.conf.
   case inline(Secret)
+  /// What a program prints.
+  case program(SecretProgram)
 
   /// The most bytes a secret may have.
   public static let sizeLimit = 64 * 1024
 
-  /// Gets the secret: reads the file, or looks the variable up in `environment`.
-  public func read(environment: [String: String]) throws(SecretError) -> Secret {
+  /// Gets the secret: reads the file, looks the variable up in `environment`, or runs the program, which may take
+  /// `limit`.
+  public func read(
+    environment: [String: String], limit: Duration = SecretProgram.timeLimit
+  ) throws(SecretError) -> Secret {
     switch self {
     case .file(let path):
       return try checked(readFile(path))
@@ -115,15 +120,35 @@ public enum SecretSource: Sendable, Equatable {
       return try checked(Secret(trimmingLineEnds: value.utf8Span.span))
     case .inline(let secret):
       return try checked(secret)
+    case .program(let program):
+      return try checked(program.run(limit: limit))
     }
   }
 
   private func readFile(_ path: String) throws(SecretError) -> Secret {
     do {
-      return try SensitiveFile.read(path: path, limit: Self.sizeLimit) { bytes, _ in Secret(trimmingLineEnds: bytes) }
+      return try SensitiveFile.read(path: path, limit: Self.sizeLimit) { bytes, _ in
+        let start = Self.hasByteOrderMark(bytes) ? Self.byteOrderMark.count : 0
+        return Secret(trimmingLineEnds: bytes.extracting(droppingFirst: start))
+      }
     } catch {
       throw failure(SecretError.Reason(error, uid: geteuid()))
     }
+  }
+
+  private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
+
+  private static func hasByteOrderMark(_ bytes: Span<UInt8>) -> Bool {
+    bytes.count >= byteOrderMark.count && byteOrderMark.indices.allSatisfy { bytes[$0] == byteOrderMark[$0] }
+  }
+
+  /// Whether it is a file that begins with the UTF-8 byte-order mark, which editors on Windows write, and which is not part of
+  /// the secret.
+  public var hasByteOrderMark: Bool {
+    guard case .file(let path) = self else { return false }
+    // A file that cannot be read is told of where it is read.
+    return (try? SensitiveFile.read(path: path, limit: Self.sizeLimit) { bytes, _ in Self.hasByteOrderMark(bytes) })
+      ?? false
   }
 
   private func checked(_ secret: Secret) throws(SecretError) -> Secret {
@@ -143,12 +168,13 @@ public enum SecretSource: Sendable, Equatable {
 }
 
 extension SecretSource: CustomStringConvertible {
-  /// The source in words: `file /run/secrets/x`, `environment variable X` or `written in proxy.conf`.
+  /// The source in words: `file /run/secrets/x`, `environment variable X`, `program /usr/bin/x` or `written in proxy.conf`.
   public var description: String {
     switch self {
     case .file(let path): "file \(path)"
     case .environment(let name): "environment variable \(name)"
     case .inline: "written in proxy.conf"
+    case .program(let program): "program \(program.path)"
     }
   }
 }
@@ -169,6 +195,8 @@ public struct SecretError: Error, Equatable, CustomStringConvertible {
     case notSet
     /// There is nothing, or nothing but line ends.
     case empty
+    /// A program did not print a secret, for this reason.
+    case program(String)
     /// A control byte (0-31 or 127) is inside: several lines, or no text at all.
     case controlByte(UInt8)
   }
@@ -177,6 +205,12 @@ public struct SecretError: Error, Equatable, CustomStringConvertible {
   public let source: String
   /// What is wrong with it.
   public let reason: Reason
+
+  /// The error that `source` has for `reason`.
+  public init(source: String, reason: Reason) {
+    self.source = source
+    self.reason = reason
+  }
 
   /// One sentence, such as `file /run/secrets/x cannot be read: No such file or directory`.
   public var description: String { "\(source) \(complaint)" }
@@ -190,6 +224,7 @@ public struct SecretError: Error, Equatable, CustomStringConvertible {
     case .tooLarge: "holds more than \(SecretSource.sizeLimit / 1024) KB, which is no secret"
     case .notSet: "is not set"
     case .empty: "is empty"
+    case .program(let text): text
     case .controlByte(let byte) where byte == 10 || byte == 13: "holds more than one line; a secret is a single one"
     case .controlByte(let byte): "holds the control byte \(byte), which cannot be part of a secret"
     }

@@ -79,6 +79,31 @@ extension TokenFailure.Cause {
   }
 }
 
+/// A file into which another program writes assertions for the client (RFC 7523, 2.2), and renews them: Kubernetes the tokens of
+/// service accounts, SPIFFE its JWT-SVIDs.
+public struct AssertionFile: Hashable, Sendable {
+  /// Where it is. It is read for each attempt.
+  public let path: String
+
+  /// The file at `path`.
+  public init(path: String) { self.path = path }
+
+  /// The assertion in the file, which must not have expired at `wallSeconds` after 1970.
+  func read(at wallSeconds: Int64) throws(TokenFailure.Cause) -> Secret {
+    let assertion: Secret
+    do { assertion = try SecretSource.file(path: path).read(environment: [:]) } catch { throw .unusable("\(error)") }
+    guard let claims = assertion.withBytes({ CompactWebToken.payload(of: $0) }) else {
+      throw .unusable("file \(path) holds no JSON Web Token")
+    }
+    if let expiry = WebToken(claims: claims.span)?.expiry, expiry <= Double(wallSeconds) {
+      let age = Double(wallSeconds) - expiry
+      let elapsed = age < 1e9 ? "\(Int64(age)) s" : "long"
+      throw .unusable("the assertion in file \(path) expired \(elapsed) ago; what writes that file has not renewed it")
+    }
+    return assertion
+  }
+}
+
 /// As much of a JSON Web Token (RFC 7519) as is needed here; it is not verified, that is the API's part.
 struct WebToken {
   /// The claim `exp`, in seconds since 1970.
@@ -88,15 +113,17 @@ struct WebToken {
 
   /// The claims of `token`; nil when it is no JWT in compact form.
   init?(_ token: Span<UInt8>) {
-    let dots = token.indices.filter { token[$0] == UInt8(ascii: ".") }
-    guard dots.count == 2, let payload = Base64.url.decode(token.extracting((dots[0] + 1)..<dots[1])) else {
-      return nil
-    }
+    guard let payload = CompactWebToken.payload(of: token) else { return nil }
+    self.init(claims: payload.span)
+  }
+
+  /// The claims in `payload`; nil when it is no JSON object.
+  init?(claims payload: Span<UInt8>) {
     do {
-      let claims = try JSONObject(payload.span)
+      let claims = try JSONObject(payload)
       func number(_ name: String) -> Double? {
         guard case .number(let range) = claims[name] else { return nil }
-        return Seconds.number(payload.span.extracting(range))
+        return Seconds.number(payload.extracting(range))
       }
       expiry = number("exp")
       issuedAt = number("iat")

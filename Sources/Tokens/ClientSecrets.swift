@@ -3,8 +3,8 @@ import Glibc
 internal import Locks
 public import Secrets
 
-/// The secrets of a client; files are read again for every fetch, so that a secret that was rotated takes effect
-/// without a restart.
+/// The secrets of a client, which may change without a restart: files are read again for every fetch, and programs are run
+/// again from time to time, and when the server refuses what they printed.
 ///
 /// Two can be named during a rotation; ``TokenFetch`` uses the one that works.
 public final class ClientSecrets: Sendable {
@@ -43,29 +43,59 @@ public final class ClientSecrets: Sendable {
   private struct Held {
     var entries: [(place: Place, entry: Entry)]
     var generation = 0
+    /// When the programs were run last, whether or not that is over.
+    var lastRun: TokenInstant
+    var lastRunFailed = false
+    /// The run that is under way.
+    var run: Run?
+
+    mutating func set(_ secret: Secret, at index: Int) {
+      guard secret != entries[index].entry.secret else { return }
+      generation += 1
+      entries[index].entry = Entry(source: entries[index].entry.source, secret: secret)
+    }
+  }
+
+  private struct Run {
+    /// When it is over at the latest.
+    let end: TokenInstant
+    var waiters: [@Sendable () -> Void] = []
+  }
+
+  private struct ProgramEntry {
+    let index: Int
+    let program: SecretProgram
   }
 
   private let held: Monitor<Held>
+  private let programs: [ProgramEntry]
+  private let onProgramProblem: @Sendable (SecretError) -> Void
 
-  /// The secrets as they were when the configuration was loaded.
-  public init(current: Entry, previous: Entry? = nil) {
-    held = Monitor(Held(entries: [(.current, current)] + (previous.map { [(.previous, $0)] } ?? [])))
+  /// The secrets as they were when the configuration was loaded, at `loaded`.
+  ///
+  /// - Parameter onProgramProblem: Is called, on any thread, when a program did not print a secret; the one that it printed
+  ///   before is used.
+  public init(
+    current: Entry, previous: Entry? = nil, loaded: TokenInstant = TokenClock.system.now,
+    onProgramProblem: @escaping @Sendable (SecretError) -> Void = { _ in }
+  ) {
+    let entries = [(Place.current, current)] + (previous.map { [(.previous, $0)] } ?? [])
+    programs = entries.enumerated().compactMap { index, entry in
+      guard case .program(let program) = entry.1.source else { return nil }
+      return ProgramEntry(index: index, program: program)
+    }
+    self.onProgramProblem = onProgramProblem
+    held = Monitor(Held(entries: entries, lastRun: loaded))
   }
 
-  /// Reads all files, which takes as long as small files take. What came from elsewhere cannot have changed.
+  /// Reads all files, which takes as long as small files take. What came from elsewhere is as it was.
   package func read() -> Reading {
     held.withLock { held in
       var reading = Reading()
       for index in held.entries.indices {
         let (place, entry) = held.entries[index]
         if case .file = entry.source {
-          do throws(SecretError) {
-            let secret = try entry.source.read(environment: [:])
-            if secret != entry.secret {
-              held.generation += 1
-              held.entries[index].entry = Entry(source: entry.source, secret: secret)
-            }
-          } catch {
+          do throws(SecretError) { held.set(try entry.source.read(environment: [:]), at: index) } catch {
             reading.problems.append(error)
           }
         }
@@ -82,6 +112,80 @@ public final class ClientSecrets: Sendable {
   }
 
   private var sources: [SecretSource] { held.withLock { $0.entries.map(\.entry.source) } }
+
+  // MARK: Programs
+
+  // After a program failed, it is not run again sooner, unless the server refuses the secret.
+  private static let pauseAfterFailure = Duration.seconds(60)
+  // Between two runs because of refusals.
+  private static let shortestPause = Duration.seconds(1)
+
+  /// Starts to run the programs in the background if it is time to. What they printed before is used meanwhile.
+  func refreshIfDue(at now: TokenInstant) {
+    guard let shortest = programs.map(\.program.refresh).min() else { return }
+    let limit = SecretProgram.timeLimit * programs.count
+    let isDue = held.withLock { held in
+      let pause = held.lastRunFailed ? min(shortest, Self.pauseAfterFailure) : shortest
+      guard held.run == nil, held.lastRun.duration(to: now) >= pause else { return false }
+      held.lastRun = now
+      held.run = Run(end: now.advanced(by: limit))
+      return true
+    }
+    if isDue { launch(limit: SecretProgram.timeLimit) }
+  }
+
+  /// Runs the programs, or waits for the run that is under way, if that is over within `limit`. Returns at once where there are
+  /// none, and where they were run a moment ago.
+  func rerun(at now: TokenInstant, within limit: Duration) async {
+    guard !programs.isEmpty, limit > .zero else { return }
+    let each = min(limit / programs.count, SecretProgram.timeLimit)
+    await withCheckedContinuation { continuation in
+      let (starts, waits) = held.withLock { held in
+        let starts = held.run == nil && held.lastRun.duration(to: now) >= Self.shortestPause
+        if starts {
+          held.lastRun = now
+          held.run = Run(end: now.advanced(by: each * programs.count))
+        }
+        let waits = held.run.map { now.duration(to: $0.end) <= limit } ?? false
+        if waits { held.run?.waiters.append { continuation.resume() } }
+        return (starts, waits)
+      }
+      if starts { launch(limit: each) }
+      if !waits { continuation.resume() }
+    }
+  }
+
+  private func launch(limit: Duration) {
+    if !BackgroundThread.run({ self.runPrograms(limit: limit) }) {
+      finish(problems: [
+        SecretError(
+          source: programs[0].program.description, reason: .program("was not started: there is no thread for it"))
+      ])
+    }
+  }
+
+  private func runPrograms(limit: Duration) {
+    var problems: [SecretError] = []
+    for entry in programs {
+      do throws(SecretError) {
+        let secret = try SecretSource.program(entry.program).read(environment: [:], limit: limit)
+        held.withLock { $0.set(secret, at: entry.index) }
+      } catch {
+        problems.append(error)
+      }
+    }
+    finish(problems: problems)
+  }
+
+  private func finish(problems: [SecretError]) {
+    let waiters = held.withLock { held in
+      held.lastRunFailed = !problems.isEmpty
+      defer { held.run = nil }
+      return held.run?.waiters ?? []
+    }
+    problems.forEach(onProgramProblem)
+    for resume in waiters { resume() }
+  }
 }
 
 /// Puts a secret together in memory that is wiped afterwards, and never moved while it grows.

@@ -20,7 +20,7 @@ public struct TokenFailure: Error, Hashable, Sendable {
     case tls(detail: String)
     /// No complete reply in time.
     case timedOut(detail: String)
-    /// No request was sent: the client's own key or certificate cannot be used.
+    /// No request was sent: the client's own key, certificate or assertion cannot be used.
     case unusable(detail: String)
     /// No request was sent: the client has had as many tokens as it may.
     case budgetSpent(TokenBudget)
@@ -57,7 +57,7 @@ extension TokenFailure.Cause {
     case .unreachable: "unreachable"
     case .tls: "TLS failed"
     case .timedOut: "timed out"
-    case .unusable: "not asked, the client's key or certificate cannot be used"
+    case .unusable: "not asked, the client's key, certificate or assertion cannot be used"
     case .budgetSpent: "token budget spent"
     case .backingOff(let cause): "\(cause.label), not asked again yet"
     }

@@ -27,16 +27,32 @@ struct TokenFetch {
     if let refusal = grant.spending.refusal(atWallSeconds: clock.wallSeconds) {
       return Report(outcome: .failure(refusal))
     }
-    let reading = grant.secrets?.read() ?? ClientSecrets.Reading(secrets: [(.current, grant.clientSecret)])
+    grant.secrets?.refreshIfDue(at: began)
+    var reading = grant.secrets?.read() ?? ClientSecrets.Reading(secrets: [(.current, grant.clientSecret)])
     var report = Report(outcome: .failure(FailedFetch(.unreachable(detail: ""))), secretProblems: reading.problems)
     report.secretGeneration = reading.generation
-    for (place, secret) in reading.secrets {
-      report.secret = place
-      await ask(grant.authenticated(by: secret), until: deadline, &report)
-      guard report.outcome.refusesClient, clock.now < deadline else { break }
+    await ask(by: reading.secrets, until: deadline, &report)
+    if report.outcome.refusesClient, clock.now < deadline, let secrets = grant.secrets {
+      await secrets.rerun(at: clock.now, within: clock.now.duration(to: deadline))
+      let tried = reading.secrets
+      reading = secrets.read()
+      report.secretGeneration = reading.generation
+      await ask(
+        by: reading.secrets.filter { fresh in !tried.contains { $0.secret == fresh.secret } }, until: deadline, &report)
     }
     report.took = began.duration(to: clock.now)
     return report
+  }
+
+  /// Asks with one of `secrets` after the other until the server does not refuse it.
+  private func ask(
+    by secrets: [(place: ClientSecrets.Place, secret: Secret)], until deadline: TokenInstant, _ report: inout Report
+  ) async {
+    for (place, secret) in secrets where clock.now < deadline {
+      report.secret = place
+      await ask(grant.authenticated(by: secret), until: deadline, &report)
+      guard report.outcome.refusesClient else { break }
+    }
   }
 
   private func ask(_ grant: TokenGrant, until deadline: TokenInstant, _ report: inout Report) async {
@@ -58,22 +74,20 @@ struct TokenFetch {
 
   private func attempt(_ grant: TokenGrant, until deadline: TokenInstant, _ report: inout Report) async {
     let sent = clock.moment
-    let request: TokenHTTPRequest
+    let proven: TokenGrant
     do {
-      request = try grant.request(
-        timeout: sent.instant.duration(to: deadline),
-        wallSeconds: sent.wallSeconds + grant.serverClock.lead(at: sent))
+      proven = try grant.proven(at: sent.wallSeconds + grant.serverClock.lead(at: sent))
     } catch {
       report.outcome = .failure(FailedFetch(error))
       return
     }
     report.attempts += 1
-    switch await transport(request) {
+    switch await transport(proven.provenRequest(timeout: sent.instant.duration(to: deadline))) {
     case .failure(let error):
       report.outcome = .failure(FailedFetch(TokenFailure.Cause(error)))
     case .success(let response):
       grant.serverClock.note(response.date, at: clock.moment)
-      let reader = TokenReplyReader(response: response, grant: grant, sent: sent, received: clock.wallSeconds)
+      let reader = TokenReplyReader(response: response, grant: proven, sent: sent, received: clock.wallSeconds)
       report.outcome = reader.outcome()
       if report.outcome.hasCostAToken { report.issued += 1 }
     }

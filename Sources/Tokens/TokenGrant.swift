@@ -57,6 +57,16 @@ public struct TokenGrant: Sendable {
     return paths.map { FileStamp(path: $0) }
   }
 
+  /// The same grant with what it proves itself by at `wallSeconds` after 1970, by the server's clock: an assertion takes the
+  /// place of the client secret, and is kept out of logs as one.
+  func proven(at wallSeconds: Int64) throws(TokenFailure.Cause) -> TokenGrant {
+    switch key.authentication {
+    case .privateKeyJWT(let assertion): authenticated(by: try assertion.signed(for: key.clientID, at: wallSeconds))
+    case .clientAssertion(let file): authenticated(by: try file.read(at: wallSeconds))
+    case .clientSecretPost, .clientSecretBasic, .clientSecretBasicRaw, .tlsClientAuth: self
+    }
+  }
+
   /// The same grant, authenticated by `secret`.
   func authenticated(by secret: Secret) -> TokenGrant {
     var grant = self
@@ -68,35 +78,37 @@ public struct TokenGrant: Sendable {
 extension TokenGrant {
   /// The request for a token (RFC 6749, 4.4.2), to be answered within `timeout`, made at `wallSeconds` after 1970 by the
   /// server's clock. Each attempt needs one of its own: an assertion is good for a single one.
-  ///
-  /// An empty scope is left out, since some servers refuse it.
   public func request(
     timeout: Duration = TokenHTTPRequest.longestWait, wallSeconds: Int64
   ) throws(TokenFailure.Cause) -> TokenHTTPRequest {
+    try proven(at: wallSeconds).provenRequest(timeout: timeout)
+  }
+
+  /// The request of a grant that is ``proven(at:)``. An empty scope is left out, since some servers refuse it.
+  func provenRequest(timeout: Duration) -> TokenHTTPRequest {
     var fields = [
       TokenHTTPField("Content-Type", .text("application/x-www-form-urlencoded")),
       TokenHTTPField("Accept", .text("application/json")),
     ]
-    if key.authentication == .clientSecretBasic {
+    if key.authentication.isBasic {
       fields.append(TokenHTTPField("Authorization", .secret(basicCredentials(prefix: "Basic "))))
     }
     fields += key.headers.sorted { $0.key < $1.key }.map { TokenHTTPField($0.key, .secret($0.value)) }
     return TokenHTTPRequest(
-      url: key.endpoint, fields: fields, body: try body(wallSeconds: wallSeconds), timeout: timeout,
-      way: key.way)
+      url: key.endpoint, fields: fields, body: body(), timeout: timeout, way: key.way)
   }
 
-  private func body(wallSeconds: Int64) throws(TokenFailure.Cause) -> Secret {
+  private func body() -> Secret {
     var form = [("grant_type", "client_credentials")]
-    if key.authentication != .clientSecretBasic { form.append(("client_id", key.clientID)) }
+    if !key.authentication.isBasic { form.append(("client_id", key.clientID)) }
     if let audience = key.audience { form.append(("audience", audience)) }
     form += key.resources.map { ("resource", $0) }
     if !key.scopes.isEmpty { form.append(("scope", key.scopes.joined(separator: " "))) }
     form += key.parameters.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
 
-    let proof = try proof(wallSeconds: wallSeconds)
     let plain = form.reduce(0) { $0 + 2 + PercentEncoding.longest($1.0.utf8.count + $1.1.utf8.count) }
-    let last = proof.map { $0.name.utf8.count + PercentEncoding.longest($0.value.count) } ?? 0
+    let proof = key.authentication.proof
+    let last = proof.map { $0.utf8.count + PercentEncoding.longest(clientSecret.count) } ?? 0
     var writer = SecretWriter(capacity: plain + last)
     for (position, (name, value)) in form.enumerated() {
       if position > 0 { writer.append("&") }
@@ -105,32 +117,25 @@ extension TokenGrant {
       writer.append(formEncoding: value)
     }
     if let proof {
-      writer.append(proof.name)
-      proof.value.withBytes { writer.append(formEncoding: $0) }
+      writer.append(proof)
+      clientSecret.withBytes { writer.append(formEncoding: $0) }
     }
     return writer.secret()
   }
 
-  /// What the form ends with to prove who the client is: encoded names up to the last "=", and the value for it.
-  private func proof(wallSeconds: Int64) throws(TokenFailure.Cause) -> (name: String, value: Secret)? {
-    switch key.authentication {
-    case .clientSecretPost:
-      return ("&client_secret=", clientSecret)
-    case .privateKeyJWT(let assertion):
-      let type = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer"
-      let value = try assertion.signed(for: key.clientID, at: wallSeconds)
-      return ("&client_assertion_type=\(type)&client_assertion=", value)
-    case .clientSecretBasic, .tlsClientAuth:
-      return nil
-    }
-  }
-
-  /// The credentials of HTTP Basic, id and secret form-encoded before base64 as RFC 6749, 2.3.1 demands.
+  /// The credentials of HTTP Basic. Id and secret are form-encoded before base64, as RFC 6749, 2.3.1 demands, except for
+  /// servers that do not decode them.
   func basicCredentials(prefix: String) -> Secret {
     var pair = SecretWriter(capacity: PercentEncoding.longest(key.clientID.utf8.count + clientSecret.count) + 1)
-    pair.append(formEncoding: key.clientID)
-    pair.append(":")
-    clientSecret.withBytes { pair.append(formEncoding: $0) }
+    if key.authentication == .clientSecretBasicRaw {
+      pair.append(key.clientID)
+      pair.append(":")
+      clientSecret.withBytes { bytes in for position in bytes.indices { pair.append(bytes[position]) } }
+    } else {
+      pair.append(formEncoding: key.clientID)
+      pair.append(":")
+      clientSecret.withBytes { pair.append(formEncoding: $0) }
+    }
     let plain = pair.secret()
 
     var writer = SecretWriter(capacity: prefix.utf8.count + Base64.encodedCount(plain.count))
@@ -153,10 +158,28 @@ public enum ClientAuthenticationMethod: Hashable, Sendable {
   case clientSecretPost
   /// Client id and secret, each form-encoded, as HTTP Basic credentials.
   case clientSecretBasic
+  /// Client id and secret as HTTP Basic credentials as they are, for servers that do not decode what is form-encoded.
+  case clientSecretBasicRaw
   /// The client id, and an assertion that is signed with a private key (RFC 7523, 2.2).
   case privateKeyJWT(ClientAssertion)
+  /// The client id, and an assertion that another program has written into a file (RFC 7523, 2.2).
+  case clientAssertion(AssertionFile)
   /// The client id alone: the certificate of the TLS connection says who the client is (RFC 8705, 2).
   case tlsClientAuth
+
+  /// Whether id and secret go into a header field, and not into the form.
+  var isBasic: Bool { self == .clientSecretBasic || self == .clientSecretBasicRaw }
+
+  /// What the form ends with before the encoded secret or assertion: encoded names up to the last "="; nil where neither is
+  /// part of the form.
+  fileprivate var proof: String? {
+    switch self {
+    case .clientSecretPost: "&client_secret="
+    case .privateKeyJWT, .clientAssertion:
+      "&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion="
+    case .clientSecretBasic, .clientSecretBasicRaw, .tlsClientAuth: nil
+    }
+  }
 }
 
 /// What may be shown of a token request: for log lines, problem bodies and hints. Never a secret.

@@ -62,12 +62,14 @@ private struct TokenIdentity {
 }
 
 extension ClientAuthenticationMethod {
-  /// Its name in the registry of RFC 7591, 2.
+  /// Its name in proxy.conf, which is that of RFC 7591, 2 where that has one.
   fileprivate var name: String {
     switch self {
     case .clientSecretPost: "client_secret_post"
     case .clientSecretBasic: "client_secret_basic"
+    case .clientSecretBasicRaw: "client_secret_basic_raw"
     case .privateKeyJWT: "private_key_jwt"
+    case .clientAssertion: "client_assertion"
     case .tlsClientAuth: "tls_client_auth"
     }
   }

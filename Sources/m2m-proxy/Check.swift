@@ -6,7 +6,7 @@ internal import ProxyCore
 struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Reads the configuration and says what is wrong with it, or how requests will be matched.",
-    discussion: "Exits with 64 when there is a problem. Nothing is bound, and no token is fetched.")
+    discussion: "Exits with 64 when there is a problem. Nothing is bound, no token is fetched, and no program is run.")
 
   @OptionGroup var file: ConfigurationOption
 

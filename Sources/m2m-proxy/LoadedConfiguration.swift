@@ -11,7 +11,9 @@ struct LoadedConfiguration {
   let configuration: ProxyConfiguration
 
   /// Reads the file that `option` names; ends the program with 64 and every problem of the file if it has any.
-  init(_ option: ConfigurationOption) throws {
+  ///
+  /// - Parameter runsPrograms: whether programs that print secrets are run; only what fetches tokens needs that.
+  init(_ option: ConfigurationOption, runsPrograms: Bool = false) throws {
     guard let path = option.config ?? Self.usualPaths.first(where: { unsafe access($0, F_OK) == 0 }) else {
       Terminal.say(
         """
@@ -22,7 +24,8 @@ struct LoadedConfiguration {
     }
     self.path = path
     do {
-      configuration = try ConfigurationLoader.load(path: path, environment: Self.environment)
+      configuration = try ConfigurationLoader.load(
+        path: path, environment: Self.environment, runsPrograms: runsPrograms)
     } catch {
       Terminal.say("\(error)")
       throw ExitCode(EX_USAGE)

@@ -45,6 +45,39 @@ final class ConfigurationFileTests {
     #expect(loaded.warnings.isEmpty)
   }
 
+  @Test("drops the byte-order mark of a secret, and warns of it")
+  func byteOrderMark() throws {
+    file("client_secret", "\u{FEFF}s3cret\n")
+    file("ca.pem", "-----BEGIN CERTIFICATE-----\n")
+    let path = file("proxy.conf", text)
+    let loaded = try ConfigurationLoader.load(path: path, environment: [:])
+    #expect(loaded.credentials[0].clientSecret == Secret("s3cret"))
+    #expect(
+      loaded.warnings.map(\.description) == [
+        "\(path):5:28: credentials.kinde.client_secret.file names a file that begins with a byte-order mark; it is not part of the secret, save the file without it"
+      ])
+  }
+
+  @Test("runs programs that print secrets only where it is told to")
+  func programs() throws {
+    let path = file(
+      "proxy.conf",
+      """
+      credentials:
+        kinde:
+          domain: acme.kinde.com
+          client_id: id
+          client_secret: { exec: [/bin/echo, "$${HOME}", "  a"], refresh: 30s }
+      routes: [{ name: a, match: a, audience: x }]
+      """)
+    let read = try ConfigurationLoader.load(path: path, environment: [:]).credentials[0]
+    let run = try ConfigurationLoader.load(path: path, environment: [:], runsPrograms: true).credentials[0]
+    #expect(read.clientSecret == Secret(""))
+    #expect(run.clientSecret == Secret("${HOME}   a"))
+    let program = SecretProgram(path: "/bin/echo", arguments: ["${HOME}", "  a"], refresh: .seconds(30))
+    #expect(read.clientSecretSource == .program(program) && run.clientSecretSource == .program(program))
+  }
+
   @Test("warns when all users can read the secret", arguments: [0o604, 0o404, 0o644])
   func readable(mode: Int) throws {
     file("client_secret", "s3cret\n", mode: mode)

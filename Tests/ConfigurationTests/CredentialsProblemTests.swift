@@ -8,7 +8,7 @@ private func credentialsProblems(_ body: String) -> [String] {
 
 @Suite("Wrong credentials")
 struct CredentialsProblemTests {
-  static let missingSecret = "is missing; it must be { file: PATH }, { env: NAME } or ${NAME}"
+  static let missingSecret = "is missing; it must be { file: PATH }, { env: NAME }, { exec: [PROGRAM] } or ${NAME}"
   static let id = "client_id: id"
   static let good = "\(id), client_secret: { env: SECRET }"
 
@@ -93,11 +93,11 @@ struct CredentialsProblemTests {
         "2:44: credentials.kinde.client_id: environment variable NO is not set"),
       Case(
         "{ domain: a.kinde.com, authentication: basic, \(good) }",
-        #"2:49: credentials.kinde.authentication must be client_secret_post, client_secret_basic, private_key_jwt or tls_client_auth, not "basic""#
+        #"2:49: credentials.kinde.authentication must be client_secret_post, client_secret_basic, client_secret_basic_raw, private_key_jwt, client_assertion or tls_client_auth, not "basic""#
       ),
       Case(
         "{ domain: a.kinde.com, authentication: client_secret, \(good) }",
-        #"2:49: credentials.kinde.authentication must be client_secret_post, client_secret_basic, private_key_jwt or tls_client_auth, not "client_secret"; did you mean client_secret_post?"#
+        #"2:49: credentials.kinde.authentication must be client_secret_post, client_secret_basic, client_secret_basic_raw, private_key_jwt, client_assertion or tls_client_auth, not "client_secret"; did you mean client_secret_post?"#
       ),
       Case(
         "{ domain: a.kinde.com, audience: '', \(good) }",
@@ -111,7 +111,7 @@ struct CredentialsProblemTests {
         "2:43: credentials.kinde.audience must be an audience such as https://orders.example.com, not a list"),
       Case(
         "{ domain: a.kinde.com, scopes: a, \(good) }",
-        #"2:33: credentials.kinde: unknown setting "scopes"; known: provider, domain, token_endpoint, client_id, authentication, client_secret, client_secret_previous, private_key, certificate, key_id, signing_algorithm, assertion_audience, assertion_lifetime, client_certificate, budget, timeout, audience, resource, parameters, headers, parent_proxy, tls"#
+        #"2:33: credentials.kinde: unknown setting "scopes"; known: provider, domain, token_endpoint, client_id, authentication, client_secret, client_secret_previous, private_key, certificate, key_id, signing_algorithm, assertion_audience, assertion_lifetime, client_assertion, client_certificate, budget, timeout, audience, resource, parameters, headers, parent_proxy, tls"#
       ),
       Case(
         "{ domain: a.kinde.com, client-id: a, \(good) }",
@@ -179,21 +179,53 @@ struct CredentialsProblemTests {
   @Test(
     "are told what is wrong with the secret, and never what it is",
     arguments: [
-      Case("", "2:64: credentials.kinde.client_secret must be { file: PATH }, { env: NAME } or ${NAME}, not nothing"),
+      Case(
+        "",
+        "2:64: credentials.kinde.client_secret must be { file: PATH }, { env: NAME }, { exec: [PROGRAM] } or ${NAME}, not nothing"
+      ),
       Case("''", "2:63: credentials.kinde.client_secret: the secret is empty"),
       Case(
         "[s3cr3t-value]",
-        "2:63: credentials.kinde.client_secret must be { file: PATH }, { env: NAME } or ${NAME}, not a list"),
-      Case("{}", "2:63: credentials.kinde.client_secret needs file or env"),
+        "2:63: credentials.kinde.client_secret must be { file: PATH }, { env: NAME }, { exec: [PROGRAM] } or ${NAME}, not a list"
+      ),
+      Case("{}", "2:63: credentials.kinde.client_secret needs file, env or exec"),
       Case(
-        "{ s3cr3t-value }", "2:63: credentials.kinde.client_secret needs file or env",
-        "2:65: credentials.kinde.client_secret: unknown setting; known: file, env"),
+        "{ s3cr3t-value }", "2:63: credentials.kinde.client_secret needs file, env or exec",
+        "2:65: credentials.kinde.client_secret: unknown setting; known: file, env, exec, refresh"),
       Case(
-        "{ fil: s3cr3t-value }", "2:63: credentials.kinde.client_secret needs file or env",
+        "{ fil: s3cr3t-value }", "2:63: credentials.kinde.client_secret needs file, env or exec",
         #"2:65: credentials.kinde.client_secret: unknown setting; did you mean "file"?"#),
       Case(
         "{ file: /a, env: SECRET }",
         "2:63: credentials.kinde.client_secret has both file and env; one of them is enough"),
+      Case(
+        "{ exec: [/bin/echo], env: SECRET }",
+        "2:63: credentials.kinde.client_secret has both env and exec; one of them is enough"),
+      Case(
+        "{ env: SECRET, refresh: 5m }",
+        "2:87: credentials.kinde.client_secret.refresh is for exec; files are read again for each fetch"),
+      Case(
+        "{ exec: /bin/echo }",
+        "2:71: credentials.kinde.client_secret.exec must be a list: the absolute path of a program, then its arguments, not text"
+      ),
+      Case(
+        "{ exec: [] }",
+        "2:71: credentials.kinde.client_secret.exec must be a list: the absolute path of a program, then its arguments, not an empty list"
+      ),
+      Case(
+        "{ exec: [vault, s3cr3t-value] }",
+        "2:72: credentials.kinde.client_secret.exec[0] must be the absolute path of a program; no shell looks for it, and none is run"
+      ),
+      Case(
+        "{ exec: [/nowhere/vault, s3cr3t-value] }",
+        "2:72: credentials.kinde.client_secret.exec[0] names the program /nowhere/vault, which cannot be run: No such file or directory"
+      ),
+      Case(
+        "{ exec: [/dev/null] }",
+        "2:72: credentials.kinde.client_secret.exec[0] names the program /dev/null, which is not a regular file"),
+      Case(
+        "{ exec: [/bin/echo], refresh: soon }",
+        #"2:93: credentials.kinde.client_secret.refresh must be a duration such as 500ms or 10s, not "soon""#),
       Case("{ file: }", "2:71: credentials.kinde.client_secret.file must be the path of a file, not nothing"),
       Case(
         "{ file: [s3cr3t-value] }", "2:71: credentials.kinde.client_secret.file must be the path of a file, not a list"),

@@ -25,6 +25,9 @@ enum ExampleClient {
 
     """
 
+  /// A JSON Web Token that expires in 2286, with no signature to speak of.
+  static let assertion = "eyJhbGciOiJSUzI1NiJ9.eyJleHAiOjk5OTk5OTk5OTl9.c2lnbmF0dXJl\n"
+
   /// The list of certificates that it has revoked, which are none, until 2126.
   static let revocationList = """
     -----BEGIN X509 CRL-----
@@ -50,6 +53,8 @@ func withExampleFiles<R>(_ text: String, _ body: (String) throws -> R) throws ->
     ("billing.hash", hash), ("erp.hash", hash), ("proxy_password", "s3cret\n"),
     ("private-ca.pem", "-----BEGIN CERTIFICATE-----\n"), ("private-ca.crl.pem", ExampleClient.revocationList),
     ("client.key", ExampleClient.key), ("client.pem", ExampleClient.certificate),
+    ("jwt_svid.token", ExampleClient.assertion), ("idp-token", ExampleClient.assertion),
+    ("azure-identity-token", ExampleClient.assertion), ("token", ExampleClient.assertion),
     ("token_store_key", "a-key-of-more-than-32-characters-in-all"),
   ] {
     let path = directory.appendingPathComponent(name).path
@@ -58,8 +63,9 @@ func withExampleFiles<R>(_ text: String, _ body: (String) throws -> R) throws ->
     )
   }
   var text = text.replacingOccurrences(of: "group: www-data", with: "group: root")
-  for place in ["/run/secrets/", "/etc/ssl/", "/var/lib/"] {
+  for place in ["/var/run/secrets/azure/tokens/", "/run/secrets/idp/", "/run/secrets/", "/etc/ssl/", "/var/lib/"] {
     text = text.replacingOccurrences(of: place, with: directory.path + "/")
   }
+  text = text.replacingOccurrences(of: "/usr/bin/vault", with: "/bin/true")
   return try body(text)
 }

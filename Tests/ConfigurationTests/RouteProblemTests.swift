@@ -337,7 +337,9 @@ struct RouteProblemTests {
       """
     #expect(
       problems(text)
-        == ["2:66: credentials.kinde.client_secret must be { file: PATH }, { env: NAME } or ${NAME}, not a list"])
+        == [
+          "2:66: credentials.kinde.client_secret must be { file: PATH }, { env: NAME }, { exec: [PROGRAM] } or ${NAME}, not a list"
+        ])
     #expect(
       problems(text.replacing("client_secret: []", with: "client_secret: { env: SECRET }, audience: []"))
         == ["2:93: credentials.kinde.audience must be an audience such as https://orders.example.com, not a list"])

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from flask import Response, request
 
 from harness.client import get
 from harness.proxy import clean_environment
@@ -184,6 +185,8 @@ def test_a_key_that_is_gone_is_said_to_be(start_proxy, origin, authlib, key_file
     ({"private_key": {"file": "nothing.key"}}, "holds no private key in PEM form"),
     ({"private_key": {"file": "short.key"}}, "RSA with 1024 bits) that cannot sign assertions"),
     ({"private_key": {"file": "secp256k1.key"}}, "EC on secp256k1) that cannot sign assertions"),
+    ({"authentication": "client_secret_basic_raw", "private_key": None, "client_secret": "${CLIENT_SECRET}",
+      "client_id": "a:b"}, 'client_id has a ":" in it, which ends the id in Basic credentials'),
     ({"headers": {"Authorization": "x"}}, '"Authorization" is made by authentication: client_secret_basic'),
     ({"headers": {"Content-Type": "x"}}, '"Content-Type" is set by the proxy itself'),
     ({"headers": {"Host": "x"}}, '"Host" is set by the proxy itself'),
@@ -214,6 +217,23 @@ def test_what_does_not_belong_is_refused_before_anything_starts(
         stdin=subprocess.DEVNULL, env=clean_environment(CLIENT_SECRET="s3cr3t-value"))
     assert result.returncode == 64 and complaint in result.stderr
     assert "s3cr3t-value" not in result.stderr
+
+
+def test_a_server_that_does_not_decode_basic_credentials_gets_them_as_they_are(start_proxy, origin, authlib):
+    authlib.client.secret = authlib.transcript.keep_secret("s3cr3t+/%25 with:everything")
+
+    def token():
+        given = request.authorization
+        assert given.type == "basic"
+        if (given.username, given.password) != (authlib.client.identifier, authlib.client.secret):
+            return Response('{"error": "invalid_client"}', 401, content_type="application/json")
+        return Response('{"access_token": "t", "expires_in": 3600}', content_type="application/json")
+
+    authlib.fault = token
+    for method, status in [("client_secret_basic", 502), ("client_secret_basic_raw", 200)]:
+        proxy = start_proxy({"forward_to": origin.url}, credentials={"idp": authlib.credential(authentication=method)})
+        assert proxy.connect().exchange(get("http://api.internal/")).status == status
+    assert "client_id" not in authlib.fetches[1].form
 
 
 def test_resources_parameters_and_headers_are_sent_with_the_request(start_proxy, origin, authlib, tmp_path):

@@ -36,6 +36,20 @@ final class SecretSourceTests {
     #expect(try SecretSource.file(path: file(Data("s3 cr€t".utf8))).read(environment: [:]) == Secret("s3 cr€t"))
   }
 
+  @Test("drops a byte-order mark at the beginning of a file, and says that it is there")
+  func byteOrderMark() throws {
+    let marked = SecretSource.file(path: file(Data([0xEF, 0xBB, 0xBF] + "s3cret\n".utf8)))
+    #expect(try marked.read(environment: [:]) == Secret("s3cret"))
+    #expect(marked.hasByteOrderMark)
+    for content in ["s3cret", "", "\u{FEFF}"] {
+      let source = SecretSource.file(path: file(Data(content.utf8)))
+      #expect(source.hasByteOrderMark == (content == "\u{FEFF}"))
+    }
+    #expect(error(.file(path: file(Data([0xEF, 0xBB, 0xBF]))))?.reason == .empty)
+    #expect(
+      try SecretSource.file(path: file(Data("s3\u{FEFF}cret".utf8))).read(environment: [:]) == Secret("s3\u{FEFF}cret"))
+  }
+
   @Test("reads an environment variable from the environment it is given")
   func environment() throws {
     let source = SecretSource.environment(name: "KINDE")

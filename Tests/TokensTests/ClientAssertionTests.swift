@@ -207,4 +207,89 @@ struct ClientAssertionTests {
     #expect(await workshop.obtain()?.failure != nil)
     #expect(workshop.endpoint.requests.count == 1)
   }
+
+  // MARK: From a file
+
+  private func fileGrant(_ path: String) -> TokenGrant {
+    .example(
+      authentication: .clientAssertion(AssertionFile(path: path)), secret: "", audience: nil, scopes: [],
+      provider: .generic)
+  }
+
+  @Test("from a file are sent as they are, and read anew for each attempt")
+  func fromFile() throws {
+    try withFile(webToken(#"{"exp":1800000060}"#) + "\n") { path in
+      let grant = fileGrant(path)
+      let form = form(try grant.request())
+      #expect(Set(form.keys) == ["grant_type", "client_id", "client_assertion_type", "client_assertion"])
+      #expect(form["client_assertion"] == webToken(#"{"exp":1800000060}"#))
+      #expect(form["client_assertion_type"] == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+      try Data(webToken(#"{"exp":1800000061}"#).utf8).write(to: URL(fileURLWithPath: path))
+      let renewed = try grant.request()
+      #expect(self.form(renewed)["client_assertion"] == webToken(#"{"exp":1800000061}"#))
+    }
+  }
+
+  @Test("from a file are not sent when they are expired, gone, or nothing of the kind")
+  func unusableFile() throws {
+    func detail(_ content: String) throws -> String {
+      try withFile(content) { path in
+        do { _ = try fileGrant(path).request() } catch TokenFailure.Cause.unusable(let detail) {
+          return detail.replacing(path, with: "F")
+        }
+        return "was sent"
+      }
+    }
+    #expect(
+      try detail(webToken(#"{"exp":1799999875}"#))
+        == "the assertion in file F expired 125 s ago; what writes that file has not renewed it")
+    #expect(
+      try detail(webToken(#"{"exp":1800000000}"#))
+        == "the assertion in file F expired 0 s ago; what writes that file has not renewed it")
+    #expect(
+      try detail(webToken(#"{"exp":-1e300}"#))
+        == "the assertion in file F expired long ago; what writes that file has not renewed it")
+    #expect(try detail("") == "file F is empty")
+    for content in ["secret", "a.b", "a.b.c.d", ".e30.", "e30.e30.", "e30.!.e30", "e30.e30.é"] {
+      #expect(try detail(content) == "file F holds no JSON Web Token", "\(content)")
+    }
+  }
+
+  @Test("without an expiry are left to the server")
+  func withoutExpiry() throws {
+    for claims in ["{}", #"{"exp":"soon"}"#, "[]"] {
+      try withFile(webToken(claims)) { path in
+        let request = try fileGrant(path).request()
+        #expect(form(request)["client_assertion"] == webToken(claims))
+      }
+    }
+  }
+
+  @Test("are judged by the server's clock when it is known")
+  func expiryByServerClock() async throws {
+    let url = FileManager.default.temporaryDirectory.appendingPathComponent("assertion-\(UUID().uuidString)")
+    try Data(webToken(#"{"exp":1800000100}"#).utf8).write(to: url)
+    defer { try? FileManager.default.removeItem(at: url) }
+    let workshop = Workshop(grant: fileGrant(url.path))
+    let date = String(decoding: HTTPDate.text(secondsSince1970: 1_800_000_200), as: UTF8.self)
+    workshop.endpoint.replies(.json(#"{"access_token":"a","expires_in":10}"#, date: date))
+    #expect(await workshop.obtain()?.success != nil)
+    workshop.clock.advance(by: .seconds(10))
+    let failure = try #require(await workshop.obtain()?.failure)
+    #expect(failure.detail.contains("expired 110 s ago"))
+    #expect(workshop.endpoint.requests.count == 1)
+  }
+
+  @Test("are in no message, although the server repeats them")
+  func echo() async throws {
+    let url = FileManager.default.temporaryDirectory.appendingPathComponent("assertion-\(UUID().uuidString)")
+    let assertion = webToken("{}")
+    try Data(assertion.utf8).write(to: url)
+    defer { try? FileManager.default.removeItem(at: url) }
+    let workshop = Workshop(grant: fileGrant(url.path))
+    workshop.endpoint.replies(
+      .json(#"{"error":"invalid_client","error_description":"bad: \#(assertion)"}"#, status: 401))
+    let failure = try #require(await workshop.obtain()?.failure)
+    #expect(failure.detail == "acme.kinde.com answered invalid_client.")
+  }
 }

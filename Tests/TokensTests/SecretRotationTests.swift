@@ -22,12 +22,12 @@ struct SecretRotationTests {
     return ClientSecrets.Entry(source: .file(path: directory.appending(path: name).path), secret: Secret(secret))
   }
 
-  private func workshop(_ secrets: ClientSecrets) -> Workshop {
+  private func workshop(_ secrets: ClientSecrets, _ clock: ManualClock = ManualClock()) -> Workshop {
     let example = TokenGrant.example(secret: "old")
     return Workshop(
       grant: TokenGrant(
         key: example.key, clientSecret: example.clientSecret, secrets: secrets, credentialsName: "kinde",
-        provider: .kinde))
+        provider: .kinde), clock: clock)
   }
 
   /// The secrets that the endpoint was sent, in their order.
@@ -108,6 +108,116 @@ struct SecretRotationTests {
     workshop.endpoint.replies(.refusal("invalid_scope"))
     #expect(await workshop.obtain()?.failure != nil)
     #expect(sent(workshop) == ["new"])
+  }
+
+  // MARK: Programs
+
+  /// A program that notes in the file `runs` that it was run, and prints the file `current`; `script` comes in between.
+  private func program(_ script: String = "", refresh: Duration = .seconds(300)) throws -> ClientSecrets.Entry {
+    try write("old")
+    let script = "cd $1; echo x >> runs; \(script)\ncat current"
+    return ClientSecrets.Entry(
+      source: .program(
+        SecretProgram(path: "/bin/sh", arguments: ["-c", script, "sh", directory.path], refresh: refresh)),
+      secret: Secret("old"))
+  }
+
+  private var runs: Int {
+    let text = try? String(contentsOf: directory.appending(path: "runs"), encoding: .utf8)
+    return text?.count { $0 == "\n" } ?? 0
+  }
+
+  private func secrets(
+    _ entry: ClientSecrets.Entry, at clock: ManualClock, _ problems: Collected<SecretError> = Collected()
+  ) -> ClientSecrets {
+    ClientSecrets(current: entry, loaded: clock.now) { problems.append($0) }
+  }
+
+  private func wait(until condition: () -> Bool) async throws {
+    while !condition() { try await Task.sleep(for: .milliseconds(1)) }
+  }
+
+  @Test("a program is run again when the server refuses what it printed, and the fetch goes on with the new secret")
+  func refusedProgram() async throws {
+    let clock = ManualClock()
+    let workshop = workshop(secrets(try program(), at: clock), clock)
+    try write("new")
+    clock.advance(by: .seconds(2))
+    workshop.endpoint.replies(.refusal("invalid_client", status: 401))
+    workshop.endpoint.replies(.token())
+    #expect(await workshop.obtain()?.success != nil)
+    #expect(sent(workshop) == ["old", "new"])
+    #expect(runs == 1)
+  }
+
+  @Test("a secret that is refused again and again costs one request and one run for each fetch")
+  func sameSecret() async throws {
+    let clock = ManualClock()
+    let workshop = workshop(secrets(try program(), at: clock), clock)
+    clock.advance(by: .seconds(2))
+    workshop.endpoint.replies(.refusal("invalid_client", status: 401))
+    #expect(await workshop.obtain()?.failure != nil)
+    #expect(sent(workshop) == ["old"])
+    #expect(runs == 1)
+  }
+
+  @Test("a program is run again in the background when its time has come, and no fetch waits for it")
+  func refreshed() async throws {
+    let clock = ManualClock()
+    // The program goes on when the test lets it.
+    let secrets = secrets(try program("while [ ! -e go ]; do sleep 0.01; done"), at: clock)
+    let workshop = workshop(secrets, clock)
+    workshop.endpoint.otherwise { .success(.token(expiresIn: 60)) }
+    clock.advance(by: .seconds(299))
+    #expect(await workshop.obtain()?.success != nil)
+    clock.advance(by: .seconds(200))
+    try write("new")
+    #expect(await workshop.obtain()?.success != nil)
+    try write("", to: "go")
+    try await wait { secrets.read().secrets[0].secret == Secret("new") }
+    clock.advance(by: .seconds(60))
+    #expect(await workshop.obtain()?.success != nil)
+    #expect(sent(workshop) == ["old", "old", "new"])
+    #expect(runs == 1)
+  }
+
+  @Test("the last good secret survives a program that fails, and that is told; it is run again after a minute")
+  func failingProgram() async throws {
+    let clock = ManualClock()
+    let problems = Collected<SecretError>()
+    let workshop = workshop(secrets(try program("exit 3", refresh: .seconds(3600)), at: clock, problems), clock)
+    workshop.endpoint.otherwise { .success(.token(expiresIn: 30)) }
+    clock.advance(by: .seconds(3600))
+    #expect(await workshop.obtain()?.success != nil)
+    try await wait { problems.all.count == 1 }
+    #expect(problems.all.map(\.description) == ["program /bin/sh ended with exit code 3"])
+    clock.advance(by: .seconds(59))
+    #expect(await workshop.obtain()?.success != nil)
+    clock.advance(by: .seconds(31))
+    #expect(await workshop.obtain()?.success != nil)
+    try await wait { problems.all.count == 2 }
+    #expect(sent(workshop) == ["old", "old", "old"])
+    #expect(runs == 2)
+  }
+
+  @Test("there is one run at a time: who needs a new secret waits for the one that is under way")
+  func oneRun() async throws {
+    let clock = ManualClock()
+    let secrets = secrets(try program("while [ ! -e go ]; do sleep 0.01; done"), at: clock)
+    clock.advance(by: .seconds(300))
+    secrets.refreshIfDue(at: clock.now)
+    try await wait { runs == 1 }
+    try write("new")
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for _ in 0..<4 { group.addTask { await secrets.rerun(at: clock.now, within: .seconds(60)) } }
+      secrets.refreshIfDue(at: clock.now)
+      // One that may not wait as long as the run may take does not.
+      await secrets.rerun(at: clock.now, within: .seconds(1))
+      try write("", to: "go")
+      try await group.waitForAll()
+    }
+    #expect(secrets.read().secrets[0].secret == Secret("new"))
+    #expect(runs == 1)
   }
 
   @Test("every source that shares a secret notices that it has changed")

@@ -65,6 +65,16 @@ struct TokenRequestTests {
     #expect(request.field("x-api-key") == "k3y")
   }
 
+  @Test("client_secret_basic_raw sends id and secret as they are, in a header field")
+  func rawBasic() throws {
+    let request = try TokenGrant.example(
+      clientID: "a b", authentication: .clientSecretBasicRaw, audience: nil, scopes: []
+    )
+    .request()
+    #expect(request.body.text == "grant_type=client_credentials")
+    #expect(request.field("Authorization") == "Basic " + Data("a b:s3cr3t+/ %&".utf8).base64EncodedString())
+  }
+
   @Test("tls_client_auth sends the client id, and leaves the proof to the certificate")
   func certificate() throws {
     let request = try TokenGrant.example(authentication: .tlsClientAuth, secret: "").request()

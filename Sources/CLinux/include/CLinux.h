@@ -107,6 +107,21 @@ void clinux_return_free_memory(void);
 // Names the calling thread for ps and debuggers; the first 15 characters are kept.
 void clinux_name_thread(const char *name);
 
+// Starts the program at path, in a process group of its own, with no signal blocked or ignored. Its standard input and error
+// are /dev/null, output is the other end of its standard output, non-blocking, and no other descriptor is open in it. The
+// program's process, or -1 with errno set.
+pid_t clinux_start_program(const char *path, char *const arguments[], char *const environment[], int *output);
+
+// Waits so many milliseconds at most until something, or the end, can be read: 1, 0 when time is up, or -1 with errno set.
+int clinux_wait_readable(int descriptor, int milliseconds);
+
+// Waits so many milliseconds at most for the end of a program, whose status is as waitpid gives it: 1, 0 when time is up, or
+// -1 with errno set.
+int clinux_wait_program(pid_t child, int milliseconds, int *status);
+
+// Kills a program with its process group, and waits for its end; 0, or -1 with errno set.
+int clinux_kill_program(pid_t child, int *status);
+
 // Blocks the signals in the calling thread and every thread that it starts later; 0, or -1 with errno set.
 int clinux_block_signals(const int *signals, int count);
 

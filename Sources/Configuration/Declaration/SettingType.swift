@@ -36,6 +36,8 @@ public indirect enum SettingType: Sendable {
   case values(SettingType)
   /// Any of these.
   case either([SettingType])
+  /// A type whose values the reference lists elsewhere, as the words say.
+  case listedElsewhere(SettingType, String)
 
   /// `type`, or the word `off`.
   public static func orOff(_ type: SettingType) -> SettingType { .either([type, .word("off")]) }
@@ -60,6 +62,7 @@ public indirect enum SettingType: Sendable {
     case .sections: "sections by name"
     case .values: "mapping"
     case .either(let types): types.map(\.documented).joined(separator: ", or ")
+    case .listedElsewhere(_, let words): words
     }
   }
 
@@ -69,6 +72,7 @@ public indirect enum SettingType: Sendable {
     case .section(let group), .sections(let group, _): [group]
     case .list(let type), .listOnly(let type), .anyList(let type), .values(let type): type.groups
     case .either(let types): types.flatMap(\.groups)
+    case .listedElsewhere(let type, _): type.groups
     default: []
     }
   }
@@ -102,6 +106,7 @@ extension SettingType {
     switch self {
     case .either(let types): types.flatMap(\.forms)
     case .list(let type): type.forms + [.listOnly(type)]
+    case .listedElsewhere(let type, _): type.forms
     default: [self]
     }
   }
@@ -146,7 +151,7 @@ extension SettingType {
         [.matching(pattern)]
       }
     case .text: [.object([("type", .array(["string", "number"])), ("minLength", 1)])]
-    case .list, .listOnly, .anyList, .section, .sections, .values, .either: []
+    case .list, .listOnly, .anyList, .section, .sections, .values, .either, .listedElsewhere: []
     }
   }
 

@@ -7,15 +7,19 @@ final class Findings {
   /// What `${NAME}` stands for.
   let environment: [String: String]
 
+  /// Whether programs that print secrets are run. If not, it is checked that they could be, and their secrets are empty.
+  let runsPrograms: Bool
+
   /// The variables whose values no message may show.
   var secretVariables: Set<String> = []
 
   private(set) var problems: [ConfigurationProblem] = []
   private(set) var warnings: [ConfigurationProblem] = []
 
-  init(file: String, environment: [String: String]) {
+  init(file: String, environment: [String: String], runsPrograms: Bool = false) {
     self.file = file
     self.environment = environment
+    self.runsPrograms = runsPrograms
   }
 
   /// Notes a problem with the setting `path`, which `message` goes on about: `path: message`.

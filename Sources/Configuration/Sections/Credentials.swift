@@ -34,6 +34,8 @@ public struct Credentials: Sendable {
   public var authentication: ClientAuthentication
   /// What assertions are made of, for ``ClientAuthentication/privateKeyJWT``.
   public var assertion: AssertionSettings?
+  /// The file that another program writes assertions into, for ``ClientAuthentication/clientAssertion``.
+  public var assertionFile: String?
   /// The resources of routes that name none (RFC 8707).
   public var resources: [String] = []
   /// What token requests carry beyond that.
@@ -114,6 +116,10 @@ extension Credentials {
       domain?.complain("is for provider kinde only; token_endpoint says where tokens come from")
       kind = .generic
     }
+    if let id = clientID, id.contains(":"), proof?.authentication == .clientSecretBasicRaw {
+      section[Settings.clientID]?.complain(
+        "has a \":\" in it, which ends the id in Basic credentials that are not form-encoded; use client_secret_basic")
+    }
     guard let tokenEndpoint = endpoint == nil ? kind.tokenEndpoint : endpointURL, let clientID, let proof else {
       return nil
     }
@@ -133,6 +139,7 @@ extension Credentials {
         keyFile: key.file, certificateFile: key.certificateFile, keyID: key.id, algorithm: key.algorithm,
         audience: key.audience ?? tokenEndpoint.description, lifetime: key.lifetime ?? .seconds(60))
     }
+    credentials.assertionFile = proof.assertionFile
     credentials.resources = (resources ?? []) ?? []
     credentials.additions = additions
     credentials.clientCertificate = proof.certificate
@@ -176,6 +183,7 @@ extension Credentials {
     var secret: (secret: Secret, source: SecretSource)?
     var previousSecret: (secret: Secret, source: SecretSource)?
     var key: Key?
+    var assertionFile: String?
     var certificate: CertificateFiles?
 
     /// The settings of `private_key_jwt`.
@@ -207,11 +215,11 @@ extension Credentials {
       for setting in keySettings { setting.complain("is for authentication: private_key_jwt") }
     }
     if proof.authentication.usesSecret {
-      guard let setting = section.required(Settings.clientSecret, ClientSecretSetting.expected),
-        let secret = ClientSecretSetting.read(setting)
+      guard let setting = section.required(Settings.clientSecret, ClientSecretSetting.expectedOfClient),
+        let secret = ClientSecretSetting.readOfClient(setting)
       else { return nil }
       proof.secret = secret
-      proof.previousSecret = previousSetting.flatMap { ClientSecretSetting.read($0) }
+      proof.previousSecret = previousSetting.flatMap { ClientSecretSetting.readOfClient($0) }
     } else {
       for setting in [secretSetting, previousSetting].compactMap(\.self) {
         setting.complain("is not sent with authentication: \(proof.authentication.rawValue); take it out")
@@ -219,6 +227,15 @@ extension Credentials {
     }
     if proof.authentication == .tlsClientAuth, certificateSetting == nil {
       section.missing(Settings.clientCertificate, "it must be \(CertificateFiles.expected)")
+    }
+    let assertionSetting = section[Settings.assertionFile]
+    if proof.authentication == .clientAssertion {
+      guard let setting = section.required(Settings.assertionFile, AssertionFileSetting.expected),
+        let file = AssertionFileSetting.read(setting)
+      else { return nil }
+      proof.assertionFile = file
+    } else {
+      assertionSetting?.complain("is for authentication: client_assertion")
     }
     if proof.authentication == .privateKeyJWT {
       guard let key = readKey(section) else { return nil }
@@ -262,13 +279,22 @@ public enum ClientAuthentication: String, Sendable, CaseIterable {
   case clientSecretPost = "client_secret_post"
   /// Id and secret, form-encoded, in an Authorization field of the Basic scheme.
   case clientSecretBasic = "client_secret_basic"
+  /// The same without the form-encoding, for servers that do not decode it.
+  case clientSecretBasicRaw = "client_secret_basic_raw"
   /// An assertion that is signed with the client's private key.
   case privateKeyJWT = "private_key_jwt"
+  /// An assertion that another program has signed, from a file.
+  case clientAssertion = "client_assertion"
   /// The certificate of the TLS connection, beside the client id.
   case tlsClientAuth = "tls_client_auth"
 
   /// Whether a client secret is sent.
-  public var usesSecret: Bool { self == .clientSecretPost || self == .clientSecretBasic }
+  public var usesSecret: Bool {
+    switch self {
+    case .clientSecretPost, .clientSecretBasic, .clientSecretBasicRaw: true
+    case .privateKeyJWT, .clientAssertion, .tlsClientAuth: false
+    }
+  }
 }
 
 /// What the assertions of `private_key_jwt` are made of (RFC 7523 section 3).

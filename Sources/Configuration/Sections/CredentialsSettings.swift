@@ -15,15 +15,16 @@ enum CredentialsSettings {
   static let clientID = Declared(
     "client_id", .clientID, default: .required, "the client's id at the authorization server, in printable ASCII")
   static let clientSecret = SettingDeclaration(
-    "client_secret", SecretForm.type,
-    default: .described("required with `client_secret_post` and `client_secret_basic`"),
+    "client_secret", ClientSecretForm.type,
+    default: .described("required with `client_secret_…`"),
     "the secret; see [client_secret](#client_secret)")
   static let previousClientSecret = SettingDeclaration(
-    "client_secret_previous", SecretForm.type, "during a rotation: used when the server does not accept the first")
+    "client_secret_previous", ClientSecretForm.type, "during a rotation: used when the server does not accept the first"
+  )
   static let budget = SettingDeclaration(
     "budget", .section(CredentialsBudget.group), "how many tokens may be issued; see [budget](#budget)")
   static let authentication = Declared(
-    "authentication", Format<ClientAuthentication>.choice(), default: .value("client_secret_post"),
+    "authentication", .clientAuthentication, default: .value("client_secret_post"),
     "how the client proves who it is; see [authentication](#authentication)")
   static let audience = Declared("audience", .audience, "the API that tokens are for, for routes that name none")
   static let timeout = Declared(
@@ -66,6 +67,11 @@ enum CredentialsSettings {
     "assertion_lifetime", .assertionLifetime, default: .value("60s"),
     "*private_key_jwt*: how long an assertion is valid, 30s to 10m")
 
+  // Of client_assertion.
+  static let assertionFile = SettingDeclaration(
+    "client_assertion", .section(SecretForm.fileGroup), default: .described("required with `client_assertion`"),
+    "a JWT that another program writes and renews; see [client_assertion](#client_assertion)")
+
   static let keySettings = [
     privateKey, certificate, keyID.declaration, signingAlgorithm.declaration, assertionAudience.declaration,
     assertionLifetime.declaration,
@@ -78,8 +84,8 @@ enum CredentialsSettings {
       provider.declaration, domain.declaration, tokenEndpoint.declaration, clientID.declaration,
       authentication.declaration, clientSecret, previousClientSecret,
     ] + keySettings + [
-      clientCertificate, budget, timeout.declaration, audience.declaration, resource, parameters, headers, parentProxy,
-      tls,
+      assertionFile, clientCertificate, budget, timeout.declaration, audience.declaration, resource, parameters,
+      headers, parentProxy, tls,
     ], need: .anyOf([domain.declaration, tokenEndpoint.declaration]))
 }
 
@@ -98,4 +104,31 @@ enum SecretForm {
     "file", form: "`{ file: PATH }`", "A file.", [file.declaration], need: .oneOf([file.declaration]))
   /// A mapping, or the secret itself.
   static let type = SettingType.either([.section(group), .text("text")])
+}
+
+/// The form of a client secret, which a program may print too.
+enum ClientSecretForm {
+  static let exec = SettingDeclaration(
+    "exec", .listOnly(.text("text")), "a program that prints the secret: its absolute path, then its arguments")
+  static let refresh = Declared(
+    "refresh", .duration, default: .value("5m"), "*exec*: how long what it printed is taken for current")
+
+  /// `{ file: PATH }`, `{ env: NAME }` or `{ exec: [PROGRAM, ARGUMENT] }`.
+  static let group = SettingGroup(
+    "client_secret", form: "`{ file: PATH }`, `{ env: NAME }`, or `{ exec: [PROGRAM, ARGUMENT…] }`",
+    "A file or an environment variable that holds a secret, or a program that prints it.",
+    [SecretForm.file.declaration, SecretForm.env, exec, refresh.declaration],
+    need: .oneOf([SecretForm.file.declaration, SecretForm.env, exec]))
+  /// A mapping, or the secret itself.
+  static let type = SettingType.either([.section(group), .text("text")])
+}
+
+extension Format<ClientAuthentication> {
+  /// One of the ways in which a client proves who it is.
+  static var clientAuthentication: Self {
+    let choice = Format.choice()
+    return Format(
+      choice.expected, .listedElsewhere(choice.type, "a way of the [table](#authentication)"), written: choice.written,
+      read: choice.read)
+  }
 }

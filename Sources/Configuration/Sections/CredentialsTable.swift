@@ -1,4 +1,5 @@
 import Cryptography
+internal import Encodings
 internal import Outbound
 import Secrets
 
@@ -78,6 +79,7 @@ public enum CredentialsChoice: Sendable, Hashable {
 /// The setting `client_secret`, and others that may hold a secret. None of its messages shows what it holds, nor what the environment holds for it.
 enum ClientSecretSetting {
   static let expected = "{ file: PATH }, { env: NAME } or ${NAME}"
+  static let expectedOfClient = "{ file: PATH }, { env: NAME }, { exec: [PROGRAM] } or ${NAME}"
 
   /// The secret and where it came from; nil after a problem was noted.
   ///
@@ -94,6 +96,57 @@ enum ClientSecretSetting {
       }
       return file.flatMap(readFile) ?? variable.flatMap(readVariable)
     }
+  }
+
+  /// The same of a setting for a client secret, which a program may print.
+  static func readOfClient(_ setting: Setting) -> (secret: Secret, source: SecretSource)? {
+    guard setting.written == nil else { return readText(setting, true) }
+    return setting.section(of: ClientSecretForm.group, expected: expectedOfClient) { section in
+      section.hidesNames = true
+      let settings = [SecretForm.file.declaration, SecretForm.env, ClientSecretForm.exec]
+      let given = settings.filter { section[$0] != nil }
+      guard given.count == 1 else {
+        section.complain(
+          given.isEmpty
+            ? "needs file, env or exec" : "has \(joined(given.map(\.name))); one of them is enough")
+        return nil
+      }
+      let refresh = section.value(ClientSecretForm.refresh)
+      if let program = section[ClientSecretForm.exec] { return readProgram(program, refresh ?? .seconds(300)) }
+      section[ClientSecretForm.refresh]?.complain("is for exec; files are read again for each fetch")
+      return section[SecretForm.file].flatMap(readFile) ?? section[SecretForm.env].flatMap(readVariable)
+    }
+  }
+
+  private static func joined(_ names: [String]) -> String {
+    names.count == 2 ? "both \(names[0]) and \(names[1])" : names.joined(separator: ", ")
+  }
+
+  private static func readProgram(_ setting: Setting, _ refresh: Duration) -> (secret: Secret, source: SecretSource)? {
+    let expected = "a list: the absolute path of a program, then its arguments"
+    guard let words = setting.list(expected) else { return nil }
+    var texts: [SettingText] = []
+    for word in words {
+      guard let text = word.text("text") else { return nil }
+      guard !text.value.utf8.contains(0) else {
+        word.complain("holds a zero byte")
+        return nil
+      }
+      texts.append(text)
+    }
+    guard let path = texts.first, path.value.hasPrefix("/") else {
+      words[0].complain("must be the absolute path of a program; no shell looks for it, and none is run")
+      return nil
+    }
+    // Its arguments are not shown in any message: one may hold a secret.
+    if let complaint = ProgramFile.complaint(path: path.value) {
+      words[0].complain("names the program \(path.shownPath), which \(complaint)")
+      return nil
+    }
+    guard words[0].isGuarded(path: path.value, shownPath: path.shownPath) else { return nil }
+    let source = SecretSource.program(
+      SecretProgram(path: path.value, arguments: texts.dropFirst().map(\.value), refresh: refresh))
+    return setting.findings.runsPrograms ? resolve(source, setting) : (Secret(""), source)
   }
 
   private static func readText(_ setting: Setting, _ warnsOfText: Bool) -> (secret: Secret, source: SecretSource)? {
@@ -122,7 +175,12 @@ enum ClientSecretSetting {
     guard let text = setting.text("the path of a file") else { return nil }
     let path = setting.findings.resolve(path: text.value)
     let resolved = resolve(.file(path: path), setting, shownAs: "file \(text.shownPath)")
-    if resolved != nil { setting.warnOfExposure(path: path, shownPath: text.shownPath) }
+    guard let resolved else { return nil }
+    setting.warnOfExposure(path: path, shownPath: text.shownPath)
+    if resolved.source.hasByteOrderMark {
+      setting.warn(
+        "names a file that begins with a byte-order mark; it is not part of the secret, save the file without it")
+    }
     return resolved
   }
 
@@ -219,6 +277,35 @@ enum CertificateSetting {
         setting.complain("names the file \(text.shownPath), which \(error)")
         return nil
       }
+      return path
+    }
+  }
+}
+
+/// The setting `client_assertion`.
+enum AssertionFileSetting {
+  static let expected = "{ file: PATH } of a JSON Web Token"
+
+  /// The path of the file; nil after a problem was noted. The file is one that may be used, and has to be there at start: it
+  /// may have expired by then, which is told when a token is needed.
+  static func read(_ setting: Setting) -> String? {
+    setting.section(of: SecretForm.fileGroup, expected: expected) { section in
+      section.hidesNames = true
+      guard let setting = section.required(SecretForm.file.declaration, "the path of a file"),
+        let text = setting.text("the path of a file")
+      else { return nil }
+      let path = setting.findings.resolve(path: text.value)
+      do throws(SecretError) {
+        let assertion = try SecretSource.file(path: path).read(environment: [:])
+        guard assertion.withBytes({ CompactWebToken.payload(of: $0) }) != nil else {
+          setting.complain("names the file \(text.shownPath), which holds no JSON Web Token")
+          return nil
+        }
+      } catch {
+        setting.complain("names the file \(text.shownPath), which \(error.complaint)")
+        return nil
+      }
+      setting.warnOfExposure(path: path, shownPath: text.shownPath)
       return path
     }
   }

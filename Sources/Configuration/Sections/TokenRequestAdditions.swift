@@ -50,7 +50,7 @@ extension TokenRequestAdditions {
     case "grant_type": "is always client_credentials"
     case "client_id", "client_secret", "audience", "resource": "is a setting of its own: \(name)"
     case "scope": "is a setting of the route: scopes"
-    case _ where name.hasPrefix("client_assertion"): "is made by authentication: private_key_jwt"
+    case _ where name.hasPrefix("client_assertion"): "is made by authentication: private_key_jwt or client_assertion"
     case _ where name.utf8.contains(where: \.isControl): "must be a single line"
     default: nil
     }

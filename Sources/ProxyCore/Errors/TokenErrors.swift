@@ -57,9 +57,9 @@ extension ErrorKind {
           "Check that this machine may connect to it: firewall, network, parent proxy.")
       case .unusableCredentials:
         Self.declare(
-          503, "The client's key or certificate cannot be used",
-          "The private key or certificate of the credentials cannot be used, so that no request was sent.",
-          "Fix the file that `detail` names, in one step; it is read again with each attempt.")
+          503, "The client's key, certificate or assertion cannot be used",
+          "Private key, certificate or assertion of the credentials cannot be used, or has expired; no request was sent.",
+          "Fix or renew the file that `detail` names, in one step; it is read again with each attempt.")
       case .budgetSpent:
         Self.declare(
           503, "The token budget is spent", "The credentials have had all tokens of their `budget`.",

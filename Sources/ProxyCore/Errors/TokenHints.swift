@@ -34,7 +34,7 @@ extension TokenFailure {
       "Check \(addressSettings), and the clock of this machine. If \(host) has a certificate of a private authority, "
         + "name that in \(settings).tls.ca_file; one that has expired, or is not for this host, has to be renewed there."
     case .unusable:
-      "Fix the file, as a whole and in one step; it is read again with each attempt."
+      "Fix or renew the file, as a whole and in one step; it is read again with each attempt."
     case .budgetSpent:
       "Raise \(settings).budget, or find out what the tokens were needed for: the reason is in each event=token line "
         + "of the log."
@@ -46,8 +46,11 @@ extension TokenFailure {
   /// What to look at when the client is not accepted, for clients that have no secret.
   private var clientHint: String? {
     switch request.authentication {
-    case .clientSecretPost, .clientSecretBasic:
+    case .clientSecretPost, .clientSecretBasic, .clientSecretBasicRaw:
       nil
+    case .clientAssertion:
+      "Compare iss, sub and aud of the assertion in \(settings).client_assertion with what \(host) accepts for client_id, and "
+        + "check that it knows the keys of the issuer."
     case .privateKeyJWT:
       "Compare the public key of \(settings).private_key, key_id and client_id with what \(host) has registered, "
         + "assertion_audience with what it calls itself, and the clock of this machine with its."

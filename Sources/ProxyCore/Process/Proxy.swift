@@ -79,8 +79,9 @@ public final class Proxy {
     let registry = MetricsRegistry()
     let ways = TokenConnectionOptions(configuration.credentials)
     let store = try Self.makeStore(configuration.tokenStore)
-    let tokens = Self.makeTokens(loops[0], dialers[0], ways, store, registry, logger)
-    let clients = configuration.credentials.map { TokenClient($0, way: ways.number(for: $0)) }
+    let events = TokenEventLog(logger: logger, registry: registry)
+    let tokens = Self.makeTokens(loops[0], dialers[0], ways, store, events)
+    let clients = configuration.credentials.map { TokenClient($0, way: ways.number(for: $0), events: events) }
     for client in clients { registry.register(client) }
     let shared = SharedResources(
       memory: memory, clients: ClientCensus(limit: configuration.limits.connectionsPerClient), registry: registry)
@@ -177,11 +178,9 @@ public final class Proxy {
 
   private static func makeTokens(
     _ loop: EventLoop, _ dialer: Dialer, _ ways: TokenConnectionOptions, _ store: (any TokenStore)?,
-    _ registry: MetricsRegistry,
-    _ logger: EventLog
+    _ events: TokenEventLog
   ) -> TokenSources {
     let endpoint = TokenHTTPClient(loop: loop, dialer: dialer, ways: ways.options)
-    let events = TokenEventLog(logger: logger, registry: registry)
     return TokenSources(
       environment: TokenEnvironment(
         transport: { await endpoint.send($0) }, launch: { endpoint.launch($0) },

@@ -14,14 +14,17 @@ struct TokenClient {
 
   var name: String { credentials.name }
 
-  /// - Parameter way: the number of the way in which its token endpoint is connected to.
-  init(_ credentials: Credentials, way: Int) {
+  /// - Parameters:
+  ///   - way: The number of the way in which its token endpoint is connected to.
+  ///   - events: Is told when a program does not print a secret.
+  init(_ credentials: Credentials, way: Int, events: TokenEventLog) {
     self.credentials = credentials
     self.way = way
     if let secret = credentials.clientSecret, let source = credentials.clientSecretSource {
       secrets = ClientSecrets(
         current: ClientSecrets.Entry(source: source, secret: secret),
-        previous: credentials.previousClientSecret.map { ClientSecrets.Entry(source: $0.source, secret: $0.secret) })
+        previous: credentials.previousClientSecret.map { ClientSecrets.Entry(source: $0.source, secret: $0.secret) },
+        onProgramProblem: { [name = credentials.name] in events.record($0, credentials: name) })
     } else {
       secrets = nil
     }
@@ -72,6 +75,13 @@ extension ClientAuthenticationMethod {
           lifetime: assertion.lifetime.components.seconds))
     case (.privateKeyJWT, nil):
       preconditionFailure("private_key_jwt is configured with a key")
+    case (.clientSecretBasicRaw, _):
+      self = .clientSecretBasicRaw
+    case (.clientAssertion, _):
+      guard let file = credentials.assertionFile else {
+        preconditionFailure("client_assertion is configured with a file")
+      }
+      self = .clientAssertion(AssertionFile(path: file))
     case (.tlsClientAuth, _):
       self = .tlsClientAuth
     case (.clientSecretPost, _):

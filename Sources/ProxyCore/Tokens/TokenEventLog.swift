@@ -1,4 +1,5 @@
 internal import Locks
+internal import Secrets
 internal import Telemetry
 internal import Tokens
 
@@ -73,6 +74,16 @@ final class TokenEventLog: Sendable {
         ])
     }
     if let alarm = event.alarm { record(alarm, event.request.credentials) }
+  }
+
+  /// A program that is to print a secret of the client `credentials` did not.
+  func record(_ problem: SecretError, credentials: String) {
+    logger.warning(
+      .secret,
+      [
+        .credentials: "\(credentials)", .error: "secret_program_failed", .detail: "\(problem)",
+        .hint: "The secret that it printed before is used. Run the program by hand, as the user of the proxy.",
+      ])
   }
 
   private func record(_ alarm: TokenBudget.Alarm, _ credentials: String) {

@@ -23,7 +23,8 @@ public enum EventKind: String, CaseIterable, Sendable {
     case .token: "a token was fetched, came from the token store, or could not be fetched"
     case .tokenBudget: "a token budget is spent, or nearly spent"
     case .tokenStore: "the token store could not be used"
-    case .secret: "a file with a secret cannot be read, or a client secret was rejected but the previous one works"
+    case .secret:
+      "a secret cannot be read, a program did not print one, or a client secret was rejected but the previous one works"
     case .caller: "a password was wrong, or could not be checked"
     case .tls:
       "a handshake with a client failed, or the files of a listener, or of trusted authorities, were read again"

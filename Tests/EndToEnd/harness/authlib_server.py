@@ -120,6 +120,43 @@ class _Assertions(JWTBearerClientAssertion):
             super().verify_claims(claims)
 
 
+@dataclass
+class Issuer:
+    """Whose assertions the server takes for those of its client: a cluster of Kubernetes, a tenant, a trust domain."""
+
+    name: str
+    subject: str
+    audience: str
+    keys: joserfc.jwk.KeySet
+
+
+class _FederatedAssertions(_Assertions):
+    """Assertions that another issuer has signed, in the name of the client (RFC 7523, section 3; RFC 7521, section 4.2)."""
+
+    CLIENT_AUTH_METHOD = "client_assertion"
+
+    def __call__(self, query_client, request):
+        form = request.form
+        if self.CLIENT_AUTH_METHOD not in self._server.client.methods or "client_assertion" not in form:
+            return None
+        client = query_client(form.get("client_id"))
+        if not client or form.get("client_assertion_type") != self.CLIENT_ASSERTION_TYPE:
+            raise InvalidClientError(description="Unknown client, or type of assertion.")
+        self.process_assertion_claims(form["client_assertion"], self._server.issuer.keys)
+        return self.authenticate_client(client)
+
+    def verify_claims(self, claims):
+        issuer = self._server.issuer
+        rules = joserfc.jwt.JWTClaimsRegistry(
+            leeway=self.leeway, iss={"essential": True, "value": issuer.name},
+            sub={"essential": True, "value": issuer.subject}, aud={"essential": True, "value": issuer.audience},
+            exp={"essential": True})
+        try:
+            rules.validate(claims)
+        except JoseError as error:
+            raise InvalidClientError(description=error.description) from error
+
+
 def _tls_client_auth(query_client, request):
     """RFC 8705 behind an nginx that terminates TLS and says whose certificate it has verified."""
     client = query_client(request.form.get("client_id"))
@@ -129,7 +166,8 @@ def _tls_client_auth(query_client, request):
 
 
 class _ClientCredentials(grants.ClientCredentialsGrant):
-    TOKEN_ENDPOINT_AUTH_METHODS = ["client_secret_post", "client_secret_basic", "private_key_jwt", "tls_client_auth"]
+    TOKEN_ENDPOINT_AUTH_METHODS = [
+        "client_secret_post", "client_secret_basic", "private_key_jwt", "client_assertion", "tls_client_auth"]
 
     def validate_token_request(self):
         super().validate_token_request()
@@ -153,6 +191,8 @@ class AuthlibServer:
         self.tokens: list[str] = []
         self.assertion_audience: str | None = None
         """What the server calls itself in assertions, if not by its token endpoint."""
+        self.issuer: Issuer | None = None
+        """Whose assertions it takes, for client_assertion."""
         self.clock_ahead = 0
         """Seconds by which its clock is ahead of this machine's, in `Date` and in what it says of assertions."""
         self.edit: Callable[[dict], dict] = lambda reply: reply
@@ -168,6 +208,7 @@ class AuthlibServer:
         app.config["OAUTH2_SCOPES_SUPPORTED"] = ["read:orders", "write:orders"]
         oauth = AuthorizationServer(app, lambda id: self.client if id == self.client.identifier else None, self._save)
         oauth.register_client_auth_method("private_key_jwt", _Assertions(self))
+        oauth.register_client_auth_method("client_assertion", _FederatedAssertions(self))
         oauth.register_client_auth_method("tls_client_auth", _tls_client_auth)
         oauth.register_grant(_ClientCredentials)
         oauth.register_token_generator(

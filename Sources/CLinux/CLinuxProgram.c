@@ -1,0 +1,129 @@
+#define _GNU_SOURCE
+
+#include "CLinux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static int file_actions(posix_spawn_file_actions_t *actions, int output) {
+  int error = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  if (error == 0) error = posix_spawn_file_actions_adddup2(actions, output, STDOUT_FILENO);
+  if (error == 0) error = posix_spawn_file_actions_addopen(actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+  if (error == 0) error = posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1);
+  return error;
+}
+
+static int attributes_of_a_new_group(posix_spawnattr_t *attributes) {
+  sigset_t none, all;
+  sigemptyset(&none);
+  sigfillset(&all);
+  int error = posix_spawnattr_setsigmask(attributes, &none);
+  if (error == 0) error = posix_spawnattr_setsigdefault(attributes, &all);
+  if (error == 0) error = posix_spawnattr_setpgroup(attributes, 0);
+  if (error == 0) {
+    error = posix_spawnattr_setflags(
+        attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+  }
+  return error;
+}
+
+static int spawn(pid_t *child, const char *path, char *const arguments[], char *const environment[], int output) {
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  int error = posix_spawn_file_actions_init(&actions);
+  if (error != 0) return error;
+  error = posix_spawnattr_init(&attributes);
+  if (error == 0) {
+    error = file_actions(&actions, output);
+    if (error == 0) error = attributes_of_a_new_group(&attributes);
+    if (error == 0) error = posix_spawn(child, path, &actions, &attributes, arguments, environment);
+    posix_spawnattr_destroy(&attributes);
+  }
+  posix_spawn_file_actions_destroy(&actions);
+  return error;
+}
+
+// A copy of `descriptor` that is none of the first three, which are replaced in the child one after the other.
+static int moved_up(int descriptor) {
+  int moved = fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  int error = errno;
+  close(descriptor);
+  errno = error;
+  return moved;
+}
+
+pid_t clinux_start_program(const char *path, char *const arguments[], char *const environment[], int *output) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return -1;
+  int write_end = moved_up(ends[1]);
+  if (write_end < 0) {
+    int error = errno;
+    close(ends[0]);
+    errno = error;
+    return -1;
+  }
+  pid_t child = -1;
+  int error = fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0 ? spawn(&child, path, arguments, environment, write_end) : errno;
+  close(write_end);
+  if (error != 0) {
+    close(ends[0]);
+    errno = error;
+    return -1;
+  }
+  *output = ends[0];
+  return child;
+}
+
+static int64_t monotonic_milliseconds(void) { return (int64_t)(clinux_monotonic_nanoseconds() / 1000000); }
+
+int clinux_wait_readable(int descriptor, int milliseconds) {
+  int64_t end = monotonic_milliseconds() + milliseconds;
+  for (;;) {
+    struct pollfd entry = {.fd = descriptor, .events = POLLIN};
+    int64_t left = end - monotonic_milliseconds();
+    int result = poll(&entry, 1, left > 0 ? (int)left : 0);
+    if (result >= 0 || errno != EINTR) return result;
+  }
+}
+
+int clinux_wait_program(pid_t child, int milliseconds, int *status) {
+  int64_t end = monotonic_milliseconds() + milliseconds;
+  int handle = (int)syscall(SYS_pidfd_open, child, 0);
+  int result;
+  for (;;) {
+    pid_t ended = waitpid(child, status, WNOHANG);
+    if (ended == child) result = 1;
+    else if (ended < 0 && errno != EINTR) result = -1;
+    else {
+      int64_t left = end - monotonic_milliseconds();
+      if (left <= 0) result = 0;
+      else {
+        // Old kernels, and some sandboxes, have no such descriptor.
+        if (handle < 0) nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+        else clinux_wait_readable(handle, (int)left);
+        continue;
+      }
+    }
+    break;
+  }
+  int error = errno;
+  if (handle >= 0) close(handle);
+  errno = error;
+  return result;
+}
+
+int clinux_kill_program(pid_t child, int *status) {
+  kill(-child, SIGKILL);
+  for (;;) {
+    pid_t ended = waitpid(child, status, 0);
+    if (ended == child) return 0;
+    if (errno != EINTR) return -1;
+  }
+}

@@ -1,0 +1,181 @@
+internal import CLinux
+import Glibc
+
+/// A program that prints a secret: the command line of a password manager or a vault.
+///
+/// It is run without a shell, as this process's user and with its environment, and is given nothing to read. What it writes to
+/// standard error is dropped: nobody can tell whether that holds a secret.
+public struct SecretProgram: Sendable, Equatable {
+  /// Where it is, as an absolute path.
+  public let path: String
+  /// What it is called with.
+  public let arguments: [String]
+  /// After which time what it printed is no longer taken for current.
+  public let refresh: Duration
+
+  /// How long it may run.
+  public static let timeLimit = Duration.seconds(10)
+
+  /// The program at `path`.
+  public init(path: String, arguments: [String], refresh: Duration) {
+    self.path = path
+    self.arguments = arguments
+    self.refresh = refresh
+  }
+
+  /// Runs it and waits for its end, for `limit` at most; then it is killed, with all processes of its group.
+  ///
+  /// - Returns: what it printed, without the line ends behind it.
+  public func run(limit: Duration = timeLimit) throws(SecretError) -> Secret {
+    var output: Int32 = -1
+    let child = start(&output)
+    guard child > 0 else { throw failure("cannot be started: \(Self.text(of: errno))") }
+    let end = ContinuousClock.now + limit
+    let printed = Self.read(output, until: end)
+    close(output)
+    var status: Int32 = 0
+    // Whoever closes its standard output, or prints too much, may go on for ever.
+    let left = if case .success = printed { Self.milliseconds(until: end) } else { Int32(0) }
+    switch unsafe clinux_wait_program(child, left, &status) {
+    case 1: break
+    case 0:
+      guard unsafe clinux_kill_program(child, &status) == 0 else {
+        throw failure("cannot be waited for: \(Self.text(of: errno))")
+      }
+      if case .success = printed { throw tookTooLong(limit) }
+    default: throw failure("cannot be waited for: \(Self.text(of: errno))")
+    }
+    let secret: Secret
+    switch printed {
+    case .success(let text): secret = text
+    case .failure(.tooLong): throw failure("printed more than \(SecretSource.sizeLimit / 1024) KB, which is no secret")
+    case .failure(.timeIsUp): throw tookTooLong(limit)
+    case .failure(.unreadable(let error)): throw failure("cannot be read from: \(Self.text(of: error))")
+    }
+    // WIFSIGNALED, WTERMSIG and WEXITSTATUS, which are macros.
+    guard status & 0x7F == 0 else { throw failure("was ended by signal \(status & 0x7F)") }
+    guard status == 0 else { throw failure("ended with exit code \(status >> 8 & 0xFF)") }
+    guard !secret.isEmpty else { throw failure("printed nothing") }
+    let hasLines = secret.withBytes { bytes in bytes.indices.contains { bytes[$0] == 10 || bytes[$0] == 13 } }
+    guard !hasLines else { throw failure("printed more than one line; a secret is a single one") }
+    return secret
+  }
+
+  private func tookTooLong(_ limit: Duration) -> SecretError {
+    failure("did not end within \(limit.components.seconds) s, and was killed")
+  }
+
+  private func failure(_ complaint: String) -> SecretError {
+    SecretError(source: SecretSource.program(self).description, reason: .program(complaint))
+  }
+
+  private func start(_ output: inout Int32) -> pid_t {
+    var words = unsafe ([path] + arguments).map { unsafe strdup($0) } + [nil]
+    defer { for index in unsafe words.indices { unsafe free(words[index]) } }
+    var variables = unsafe Self.inherited.map { unsafe strdup($0) } + [nil]
+    defer { for index in unsafe variables.indices { unsafe free(variables[index]) } }
+    return unsafe clinux_start_program(path, &words, &variables, &output)
+  }
+
+  /// The environment, without what systemd means for this process alone.
+  private static var inherited: [String] {
+    var kept: [String] = []
+    var entry = unsafe environ
+    while let text = unsafe entry.pointee {
+      let variable = unsafe String(cString: text)
+      let isOurs = ["NOTIFY_SOCKET=", "LISTEN_", "WATCHDOG_"].contains { variable.hasPrefix($0) }
+      if !isOurs { kept.append(variable) }
+      unsafe entry += 1
+    }
+    return kept
+  }
+
+  private enum ReadFailure: Error {
+    case tooLong, timeIsUp
+    case unreadable(Int32)
+  }
+
+  /// All that can be read from `descriptor`, as far as it is no more than a secret may have.
+  private static func read(
+    _ descriptor: Int32, until end: ContinuousClock.Instant
+  ) -> Result<Secret, ReadFailure> {
+    let limit = SecretSource.sizeLimit
+    // One byte more than accepted, to notice that there are more.
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: limit + 1, alignment: 1)
+    var count = 0
+    defer {
+      unsafe explicit_bzero(memory.baseAddress!, memory.count)
+      unsafe memory.deallocate()
+    }
+    while count <= limit {
+      switch clinux_wait_readable(descriptor, milliseconds(until: end)) {
+      case 1...: break
+      case 0: return .failure(.timeIsUp)
+      default: return .failure(.unreadable(errno))
+      }
+      let got = unsafe Glibc.read(descriptor, memory.baseAddress! + count, limit + 1 - count)
+      if got == 0 {
+        return .success(
+          unsafe Secret(trimmingLineEnds: Span(_unsafeBytes: UnsafeRawBufferPointer(rebasing: memory[..<count]))))
+      }
+      if got < 0, errno != EAGAIN, errno != EINTR { return .failure(.unreadable(errno)) }
+      count += max(0, got)
+    }
+    return .failure(.tooLong)
+  }
+
+  private static func milliseconds(until end: ContinuousClock.Instant) -> Int32 {
+    let left = ContinuousClock.now.duration(to: end) / .milliseconds(1)
+    return Int32(max(0, min(left.rounded(.up), 60_000)))
+  }
+
+  private static func text(of error: Int32) -> String { unsafe String(cString: strerror(error)) }
+}
+
+extension SecretProgram: CustomStringConvertible, CustomReflectable {
+  /// The path: an argument may be something to keep.
+  public var description: String { path }
+  /// Shows the path alone.
+  public var customMirror: Mirror { Mirror(self, children: ["path": path]) }
+}
+
+/// The file of a program.
+public enum ProgramFile {
+  /// Why this process cannot run the file at `path`, to follow its name; nil where it can.
+  public static func complaint(path: String) -> String? {
+    var status = stat()
+    guard unsafe stat(path, &status) == 0 else { return "cannot be run: \(unsafe String(cString: strerror(errno)))" }
+    guard status.st_mode & S_IFMT == S_IFREG else { return "is not a regular file" }
+    guard unsafe access(path, X_OK) == 0 else {
+      return "cannot be run: \(unsafe String(cString: strerror(errno))) (running as uid \(geteuid()))"
+    }
+    return nil
+  }
+}
+
+/// A thread for one piece of work that may wait.
+package enum BackgroundThread {
+  /// Does `work` on a thread of its own; false where none can be started.
+  package static func run(_ work: @escaping @Sendable () -> Void) -> Bool {
+    final class Launch {
+      let work: @Sendable () -> Void
+      init(_ work: @escaping @Sendable () -> Void) { self.work = work }
+    }
+    let launch = unsafe Unmanaged.passRetained(Launch(work))
+    var thread = pthread_t()
+    let status = unsafe pthread_create(
+      &thread, nil,
+      { argument in
+        let launch = unsafe Unmanaged<Launch>.fromOpaque(argument!).takeRetainedValue()
+        unsafe clinux_name_thread("secrets")
+        launch.work()
+        return nil
+      }, launch.toOpaque())
+    guard status == 0 else {
+      unsafe launch.release()
+      return false
+    }
+    _ = pthread_detach(thread)
+    return true
+  }
+}

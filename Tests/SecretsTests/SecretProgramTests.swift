@@ -1,0 +1,102 @@
+import Foundation
+import SystemPackage
+import Testing
+
+@testable import Secrets
+
+@Suite("Programs that print a secret")
+struct SecretProgramTests {
+  private func shell(_ script: String, _ arguments: String...) -> SecretProgram {
+    SecretProgram(path: "/bin/sh", arguments: ["-c", script, "sh"] + arguments, refresh: .seconds(300))
+  }
+
+  private func complaint(_ program: SecretProgram, limit: Duration = .seconds(60)) -> String? {
+    do {
+      _ = try SecretSource.program(program).read(environment: [:], limit: limit)
+      return nil
+    } catch {
+      return error.complaint
+    }
+  }
+
+  @Test("what it prints is the secret, without the line ends behind it")
+  func prints() throws {
+    #expect(try shell("echo s3cret").run() == Secret("s3cret"))
+    #expect(try shell("printf 's3cret\\r\\n\\n'").run() == Secret("s3cret"))
+    let most = try shell("head -c 65536 /dev/zero | tr '\\0' x").run()
+    #expect(most.count == 65536)
+  }
+
+  @Test("arguments reach it as they are: no shell reads them")
+  func arguments() throws {
+    let words = ["$HOME", "`id`", "a  b", "*", "'"]
+    let program = SecretProgram(path: "/bin/echo", arguments: words, refresh: .seconds(300))
+    #expect(try program.run() == Secret(words.joined(separator: " ")))
+  }
+
+  @Test("it is told why there is no secret, and never what was printed")
+  func failures() throws {
+    #expect(complaint(shell("echo s3cret; exit 3")) == "ended with exit code 3")
+    #expect(complaint(shell("echo s3cret >&2; exit 1")) == "ended with exit code 1")
+    #expect(complaint(shell("echo s3cret; kill -9 $$")) == "was ended by signal 9")
+    #expect(complaint(shell("true")) == "printed nothing")
+    #expect(complaint(shell("echo; echo")) == "printed nothing")
+    #expect(complaint(shell("cat")) == "printed nothing", "there is nothing to read")
+    #expect(complaint(shell("yes s3cret")) == "printed more than 64 KB, which is no secret")
+    #expect(
+      complaint(shell("printf 's3cret\\nmore'")) == "printed more than one line; a secret is a single one")
+    #expect(
+      complaint(SecretProgram(path: "/nowhere/vault", arguments: [], refresh: .seconds(1)))
+        == "cannot be started: No such file or directory")
+  }
+
+  @Test("what takes too long is killed, with the programs that it has started")
+  func timeLimit() async throws {
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent("pid-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: file) }
+    let expected = "did not end within 1 s, and was killed"
+    #expect(complaint(shell("sleep 1000 & echo $! > $1; wait", file.path), limit: .seconds(1)) == expected)
+    #expect(complaint(shell("exec >&-; sleep 1000"), limit: .seconds(1)) == expected)
+    let pid = try String(contentsOf: file, encoding: .utf8).trimmingCharacters(in: .newlines)
+    // Whoever inherits the process may leave it as a zombie.
+    while let status = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8), !status.contains(") Z ") {
+      try await Task.sleep(for: .milliseconds(1))
+    }
+  }
+
+  @Test("no descriptor of ours is open in it")
+  func descriptors() throws {
+    let null = try FileDescriptor.open(FilePath("/dev/null"), .readOnly)
+    defer { try? null.close() }
+    let inherited = try null.duplicate()
+    defer { try? inherited.close() }
+    let isInherited = fcntl(inherited.rawValue, F_SETFD, 0) == 0
+    try #require(isInherited)
+    let program = SecretProgram(
+      path: "/usr/bin/readlink", arguments: ["/proc/self/fd/\(inherited.rawValue)"], refresh: .seconds(300))
+    #expect(complaint(program) == "ended with exit code 1")
+    #expect(try shell("readlink /proc/self/fd/0").run() == Secret("/dev/null"))
+    #expect(try shell("readlink /proc/self/fd/2").run() == Secret("/dev/null"))
+  }
+
+  @Test("signals that this process has blocked end it")
+  func signals() throws {
+    var blocked = sigset_t()
+    var before = sigset_t()
+    unsafe sigemptyset(&blocked)
+    unsafe sigaddset(&blocked, SIGTERM)
+    unsafe pthread_sigmask(SIG_BLOCK, &blocked, &before)
+    defer { unsafe pthread_sigmask(SIG_SETMASK, &before, nil) }
+    #expect(complaint(shell("kill -TERM $$; echo s3cret")) == "was ended by signal 15")
+  }
+
+  @Test("its arguments are not shown")
+  func redaction() {
+    let program = shell("hunter2")
+    var dumped = ""
+    dump(SecretSource.program(program), to: &dumped)
+    for text in [dumped, "\(program)", String(reflecting: program), "\(SecretSource.program(program))"] {
+      #expect(text.contains("/bin/sh") && !text.contains("hunter2"), "\(text)")
+    }
+  }
+}
