@@ -60,6 +60,8 @@ static int moved_up(int descriptor) {
 }
 
 pid_t clinux_start_program(const char *path, char *const arguments[], char *const environment[], int *output) {
+  // Ignored by what has started this process, it would keep the end of programs from it.
+  if (clinux_ignores_signal(SIGCHLD)) signal(SIGCHLD, SIG_DFL);
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return -1;
   int write_end = moved_up(ends[1]);
@@ -121,9 +123,14 @@ int clinux_wait_program(pid_t child, int milliseconds, int *status) {
 
 int clinux_kill_program(pid_t child, int *status) {
   kill(-child, SIGKILL);
-  for (;;) {
-    pid_t ended = waitpid(child, status, 0);
-    if (ended == child) return 0;
+  while (waitpid(child, status, 0) != child) {
     if (errno != EINTR) return -1;
   }
+  // In a container this may be process 1, to which the programs that it has started are handed. They are being killed.
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    pid_t ended = waitpid(-child, NULL, WNOHANG);
+    if (ended < 0 && errno != EINTR) break;
+    if (ended == 0) nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+  }
+  return 0;
 }

@@ -34,16 +34,18 @@ public struct SecretProgram: Sendable, Equatable {
     let printed = Self.read(output, until: end)
     close(output)
     var status: Int32 = 0
-    // Whoever closes its standard output, or prints too much, may go on for ever.
-    let left = if case .success = printed { Self.milliseconds(until: end) } else { Int32(0) }
-    switch unsafe clinux_wait_program(child, left, &status) {
-    case 1: break
-    case 0:
-      guard unsafe clinux_kill_program(child, &status) == 0 else {
-        throw failure("cannot be waited for: \(Self.text(of: errno))")
+    if case .success = printed {
+      // It may have closed its standard output, and go on for ever.
+      switch unsafe clinux_wait_program(child, Self.milliseconds(until: end), &status) {
+      case 1: break
+      case 0:
+        unsafe clinux_kill_program(child, &status)
+        throw tookTooLong(limit)
+      default: throw failure("cannot be waited for: \(Self.text(of: errno))")
       }
-      if case .success = printed { throw tookTooLong(limit) }
-    default: throw failure("cannot be waited for: \(Self.text(of: errno))")
+    } else {
+      // It may have ended, and have started what still holds its standard output.
+      unsafe clinux_kill_program(child, &status)
     }
     let secret: Secret
     switch printed {

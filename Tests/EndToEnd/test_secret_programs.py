@@ -127,6 +127,12 @@ def test_the_program_has_the_environment_of_the_proxy_but_not_what_systemd_means
     assert proxy.connect().exchange(get(URL)).status == 200
 
 
+def test_its_end_is_noticed_also_where_the_proxy_was_started_with_sigchld_ignored(start_proxy, origin, authlib, vault):
+    proxy = start_proxy({"forward_to": origin.url}, credentials=settings(authlib, vault),
+                        launcher=["/bin/sh", "-c", "trap '' CHLD; exec \"$@\"", "sh"])
+    assert proxy.connect().exchange(get(URL)).status == 200
+
+
 def run_once(binary, directory, command, conf, **environment):
     (directory / "proxy.conf").write_text(proxy_conf(conf))
     return subprocess.run(

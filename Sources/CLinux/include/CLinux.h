@@ -119,7 +119,7 @@ int clinux_wait_readable(int descriptor, int milliseconds);
 // -1 with errno set.
 int clinux_wait_program(pid_t child, int milliseconds, int *status);
 
-// Kills a program with its process group, and waits for its end; 0, or -1 with errno set.
+// Kills a program, which has not been waited for, with its process group, and waits for its end; 0, or -1 with errno set.
 int clinux_kill_program(pid_t child, int *status);
 
 // Blocks the signals in the calling thread and every thread that it starts later; 0, or -1 with errno set.
