@@ -30,7 +30,7 @@ struct RedactionTests {
 
   @Test("no description, interpolation or dump of any public type shows one")
   func nothingIsShown() async throws {
-    for authentication in [ClientAuthenticationMethod.clientSecretPost, .clientSecretBasic] {
+    for authentication in [ClientAuthenticationMethod.clientSecretPost, .clientSecretBasic, .clientSecretBasicRaw] {
       let grant = TokenGrant.example(
         authentication: authentication, secret: secret, headers: ["x-key": Secret(secret)])
       expectNothingShown(of: grant)
