@@ -46,20 +46,21 @@ public final class ClientSecrets: Sendable {
     /// When the programs were run last, whether or not that is over.
     var lastRun: TokenInstant
     var lastRunFailed = false
-    /// The run that is under way.
-    var run: Run?
+    var isRunning = false
+    var runsEnded = 0
+
+    mutating func beginRun(at now: TokenInstant, after pause: Duration) -> Bool {
+      guard !isRunning, lastRun.duration(to: now) >= pause else { return false }
+      lastRun = now
+      isRunning = true
+      return true
+    }
 
     mutating func set(_ secret: Secret, at index: Int) {
       guard secret != entries[index].entry.secret else { return }
       generation += 1
       entries[index].entry = Entry(source: entries[index].entry.source, secret: secret)
     }
-  }
-
-  private struct Run {
-    /// When it is over at the latest.
-    let end: TokenInstant
-    var waiters: [@Sendable () -> Void] = []
   }
 
   private struct ProgramEntry {
@@ -123,40 +124,34 @@ public final class ClientSecrets: Sendable {
   /// Starts to run the programs in the background if it is time to. What they printed before is used meanwhile.
   func refreshIfDue(at now: TokenInstant) {
     guard let shortest = programs.map(\.program.refresh).min() else { return }
-    let limit = SecretProgram.timeLimit * programs.count
     let isDue = held.withLock { held in
-      let pause = held.lastRunFailed ? min(shortest, Self.pauseAfterFailure) : shortest
-      guard held.run == nil, held.lastRun.duration(to: now) >= pause else { return false }
-      held.lastRun = now
-      held.run = Run(end: now.advanced(by: limit))
-      return true
+      held.beginRun(at: now, after: held.lastRunFailed ? min(shortest, Self.pauseAfterFailure) : shortest)
     }
-    if isDue { launch(limit: SecretProgram.timeLimit) }
+    if isDue { launch() }
   }
 
-  /// Runs the programs, or waits for the run that is under way, if that is over within `limit`. Returns at once where there are
-  /// none, and where they were run a moment ago.
+  /// Runs the programs, and waits for the end of that, or of the run that is under way, for `limit` at most. Returns at once
+  /// where there are none, and where they were run a moment ago.
   func rerun(at now: TokenInstant, within limit: Duration) async {
     guard !programs.isEmpty, limit > .zero else { return }
-    let each = min(limit / programs.count, SecretProgram.timeLimit)
+    let (begins, awaited) = held.withLock { held in
+      let begins = held.beginRun(at: now, after: Self.shortestPause)
+      return (begins, held.isRunning ? held.runsEnded : nil)
+    }
+    if begins { launch() }
+    guard let awaited else { return }
+    let milliseconds = Int((min(limit, .seconds(3600)) / .milliseconds(1)).rounded(.up))
     await withCheckedContinuation { continuation in
-      let (starts, waits) = held.withLock { held in
-        let starts = held.run == nil && held.lastRun.duration(to: now) >= Self.shortestPause
-        if starts {
-          held.lastRun = now
-          held.run = Run(end: now.advanced(by: each * programs.count))
-        }
-        let waits = held.run.map { now.duration(to: $0.end) <= limit } ?? false
-        if waits { held.run?.waiters.append { continuation.resume() } }
-        return (starts, waits)
+      let isWaiting = BackgroundThread.run {
+        self.held.wait(while: { $0.runsEnded == awaited }, milliseconds: milliseconds) { _ in }
+        continuation.resume()
       }
-      if starts { launch(limit: each) }
-      if !waits { continuation.resume() }
+      if !isWaiting { continuation.resume() }
     }
   }
 
-  private func launch(limit: Duration) {
-    if !BackgroundThread.run({ self.runPrograms(limit: limit) }) {
+  private func launch() {
+    if !BackgroundThread.run({ self.runPrograms() }) {
       finish(problems: [
         SecretError(
           source: programs[0].program.description, reason: .program("was not started: there is no thread for it"))
@@ -164,11 +159,11 @@ public final class ClientSecrets: Sendable {
     }
   }
 
-  private func runPrograms(limit: Duration) {
+  private func runPrograms() {
     var problems: [SecretError] = []
     for entry in programs {
       do throws(SecretError) {
-        let secret = try SecretSource.program(entry.program).read(environment: [:], limit: limit)
+        let secret = try SecretSource.program(entry.program).read(environment: [:])
         held.withLock { $0.set(secret, at: entry.index) }
       } catch {
         problems.append(error)
@@ -178,13 +173,13 @@ public final class ClientSecrets: Sendable {
   }
 
   private func finish(problems: [SecretError]) {
-    let waiters = held.withLock { held in
+    held.withLock { held in
       held.lastRunFailed = !problems.isEmpty
-      defer { held.run = nil }
-      return held.run?.waiters ?? []
+      held.isRunning = false
+      held.runsEnded += 1
     }
     problems.forEach(onProgramProblem)
-    for resume in waiters { resume() }
+    held.wakeAll()
   }
 }
 
