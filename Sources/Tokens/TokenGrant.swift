@@ -53,7 +53,11 @@ public struct TokenGrant: Sendable {
   /// What tells the files of the client's key and certificate from others that are put in their place. Does not read them.
   func proofFileStamps() -> [FileStamp] {
     var paths = [key.certificateFile].compactMap(\.self)
-    if case .privateKeyJWT(let assertion) = key.authentication { paths.append(assertion.keyFile) }
+    switch key.authentication {
+    case .privateKeyJWT(let assertion): paths.append(assertion.keyFile)
+    case .clientAssertion(let file): paths.append(file.path)
+    case .clientSecretPost, .clientSecretBasic, .clientSecretBasicRaw, .tlsClientAuth: break
+    }
     return paths.map { FileStamp(path: $0) }
   }
 

@@ -59,7 +59,7 @@ struct TokenReplyReader {
 
     let token = try plainToken(body.extracting(range))
     let lifetime = TokenLifetime(
-      expiresIn: expiresIn(members, body), claims: token.withBytes(WebToken.init), date: dateOfReply,
+      expiresIn: expiresIn(members, body), claims: token.withBytes { WebToken($0) }, date: dateOfReply,
       sent: sent.wallSeconds)
     guard !lifetime.isExpired else { throw .malformed(.expiredToken) }
     var remarks = lifetime.remarks
