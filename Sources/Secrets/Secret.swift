@@ -107,11 +107,9 @@ public enum SecretSource: Sendable, Equatable {
   /// The most bytes a secret may have.
   public static let sizeLimit = 64 * 1024
 
-  /// Gets the secret: reads the file, looks the variable up in `environment`, or runs the program, which may take
-  /// `limit`.
-  public func read(
-    environment: [String: String], limit: Duration = SecretProgram.timeLimit
-  ) throws(SecretError) -> Secret {
+  /// Gets the secret: reads the file, looks the variable up in `environment`, or runs the program, which may take its own time
+  /// limit, or `limit`.
+  public func read(environment: [String: String], limit: Duration? = nil) throws(SecretError) -> Secret {
     switch self {
     case .file(let path):
       return try checked(readFile(path))
@@ -121,7 +119,7 @@ public enum SecretSource: Sendable, Equatable {
     case .inline(let secret):
       return try checked(secret)
     case .program(let program):
-      return try checked(program.run(limit: limit))
+      return try checked(program.run(limit: limit ?? program.timeLimit))
     }
   }
 

@@ -14,19 +14,20 @@ public struct SecretProgram: Sendable, Equatable {
   public let refresh: Duration
 
   /// How long it may run.
-  public static let timeLimit = Duration.seconds(10)
+  public let timeLimit: Duration
 
   /// The program at `path`.
-  public init(path: String, arguments: [String], refresh: Duration) {
+  public init(path: String, arguments: [String], refresh: Duration, timeLimit: Duration = .seconds(10)) {
     self.path = path
     self.arguments = arguments
     self.refresh = refresh
+    self.timeLimit = timeLimit
   }
 
   /// Runs it and waits for its end, for `limit` at most; then it is killed, with all processes of its group.
   ///
   /// - Returns: what it printed, without the line ends behind it.
-  public func run(limit: Duration = timeLimit) throws(SecretError) -> Secret {
+  public func run(limit: Duration) throws(SecretError) -> Secret {
     var output: Int32 = -1
     let child = start(&output)
     guard child > 0 else { throw failure("cannot be started: \(Self.text(of: errno))") }

@@ -118,7 +118,8 @@ struct SecretRotationTests {
     let script = "cd $1; echo x >> runs; \(script)\ncat current"
     return ClientSecrets.Entry(
       source: .program(
-        SecretProgram(path: "/bin/sh", arguments: ["-c", script, "sh", directory.path], refresh: refresh)),
+        SecretProgram(
+          path: "/bin/sh", arguments: ["-c", script, "sh", directory.path], refresh: refresh, timeLimit: .seconds(600))),
       secret: Secret("old"))
   }
 
@@ -227,7 +228,7 @@ struct SecretRotationTests {
     try await wait { runs == 1 }
     try write("new")
     try await withThrowingTaskGroup(of: Void.self) { group in
-      for _ in 0..<4 { group.addTask { await secrets.rerun(at: clock.now, within: .seconds(60)) } }
+      for _ in 0..<4 { group.addTask { await secrets.rerun(at: clock.now, within: .seconds(600)) } }
       secrets.refreshIfDue(at: clock.now)
       // One that may not wait as long as the run takes goes on without.
       await secrets.rerun(at: clock.now, within: .milliseconds(1))
