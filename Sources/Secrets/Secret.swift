@@ -119,7 +119,7 @@ public enum SecretSource: Sendable, Equatable {
     case .inline(let secret):
       return try checked(secret)
     case .program(let program):
-      return try checked(program.run(limit: limit ?? program.timeLimit))
+      return try checked(program.run(limit: limit))
     }
   }
 

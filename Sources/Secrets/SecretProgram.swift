@@ -27,7 +27,8 @@ public struct SecretProgram: Sendable, Equatable {
   /// Runs it and waits for its end, for `limit` at most; then it is killed, with all processes of its group.
   ///
   /// - Returns: what it printed, without the line ends behind it.
-  public func run(limit: Duration) throws(SecretError) -> Secret {
+  public func run(limit: Duration? = nil) throws(SecretError) -> Secret {
+    let limit = limit ?? timeLimit
     var output: Int32 = -1
     let child = start(&output)
     guard child > 0 else { throw failure("cannot be started: \(Self.text(of: errno))") }
