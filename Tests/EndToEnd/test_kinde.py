@@ -64,7 +64,12 @@ def test_a_step_that_was_forgotten_in_kinde_is_named(start_kinde, arguments, rou
     assert code in problem["detail"] and hint in problem["hint"]
 
 
-def test_a_scope_that_the_route_does_not_ask_for_is_the_apis_own_refusal(start_kinde):
+def test_a_route_without_scopes_gets_those_that_are_assigned_to_the_application(start_kinde):
+    _, proxy = start_kinde(scopes=None)
+    assert proxy.connect().exchange(get("http://orders.internal/v1/orders")).status == 200
+
+
+def test_a_scope_that_the_token_lacks_is_the_apis_own_refusal(start_kinde):
     _, proxy = start_kinde(scopes=None)
     answer = proxy.connect().exchange(get("http://orders.internal/v1/orders", method="DELETE"))
     assert answer.status in (403, 405)

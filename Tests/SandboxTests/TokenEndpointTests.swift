@@ -44,11 +44,11 @@ struct TokenEndpointTests {
     #expect(try fixture.token() != fixture.token())
   }
 
-  @Test("without scope, the token has none")
+  @Test("without scope, the token has all that are assigned to the application, as at Kinde")
   func noScope() throws {
     let fixture = try Fixture()
     let claims = try fixture.mint.check(fixture.token(scopes: nil), now: Fixture.now)
-    #expect(claims.scope == "")
+    #expect(claims.scope == "read:orders")
     #expect(claims.scp.isEmpty)
   }
 

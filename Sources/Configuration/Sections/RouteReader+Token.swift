@@ -116,7 +116,10 @@ extension RouteReader {
 extension Format<[String]> {
   /// Scopes with spaces between them (RFC 6749 section 3.3).
   static var scopes: Self {
-    Format("scopes such as read:orders, in a list or with spaces between", .text("scopes with spaces between")) {
+    Format(
+      "scopes such as read:orders, in a list or with spaces between",
+      .text("scopes with spaces between", pattern: #"[^,"\\]*"#)
+    ) {
       text throws(Refusal) in
       var scopes: [String] = []
       for scope in text.split(separator: " ").map(String.init) {

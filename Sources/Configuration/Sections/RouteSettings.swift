@@ -31,7 +31,8 @@ enum RouteSettings {
     "resource", .list(Format<String>.resource.type), default: .described("that of the credentials"),
     "RFC 8707: what the token is for")
   static let scopes = SettingDeclaration(
-    "scopes", .either([.anyList(Format<String>.scope.type), .text("scopes with spaces between")]),
+    "scopes",
+    .either([.anyList(Format<String>.scope.type), .text("scopes with spaces between", pattern: #"[^,"\\]*"#)]),
     "what the token allows")
   static let token = SettingDeclaration(
     "token", .section(TokenField.group), default: .value("{ header: Authorization, scheme: Bearer }"),

@@ -95,8 +95,10 @@ extension Format<String> {
 
   /// One scope (RFC 6749 section 3.3).
   static var scope: Self {
-    Format("a scope such as read:orders", .text("scope", pattern: #"[^ "\\]{1,256}"#)) { text throws(Refusal) in
+    Format("a scope such as read:orders", .text("scope", pattern: #"[^ ,"\\]{1,256}"#)) { text throws(Refusal) in
       guard !text.contains(" ") else { throw Refusal("in a list each scope is an item of its own") }
+      // RFC 6749 allows it, and it is nearly always meant as a separator.
+      guard !text.contains(",") else { throw Refusal("scopes are separated by spaces, or are items of a list") }
       let isScope = text.utf8.allSatisfy {
         $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
       }

@@ -88,8 +88,9 @@ struct Registry: Sendable {
     return application
   }
 
-  /// Checks that `application` may have `scopes` for `audience`.
-  func authorize(_ application: Application, audience: String, scopes: [String]) throws(TokenRefusal) {
+  /// The scopes that `application` gets for `audience`: those that it requests, if it may have them; without `scopes`, like at Kinde,
+  /// all that are assigned to it there.
+  func authorize(_ application: Application, audience: String, scopes: [String]?) throws(TokenRefusal) -> [String] {
     guard let api = apis.first(where: { $0.audience == audience }) else {
       throw TokenRefusal(.unauthorizedClient, "no API is registered with the audience \(audience)")
     }
@@ -97,6 +98,7 @@ struct Registry: Sendable {
     guard let assigned = application.authorizations[key] else {
       throw TokenRefusal(.unauthorizedClient, "the application is not authorized for the audience \(audience)")
     }
+    guard let scopes else { return api.scopes.filter(assigned.contains) }
     for scope in scopes {
       guard api.scopes.contains(scope) else {
         throw TokenRefusal(.invalidScope, "the scope \(scope) is not defined on the API \(audience)")
@@ -105,5 +107,6 @@ struct Registry: Sendable {
         throw TokenRefusal(.invalidScope, "the scope \(scope) is not assigned to the application")
       }
     }
+    return scopes
   }
 }

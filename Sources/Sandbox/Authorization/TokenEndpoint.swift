@@ -45,16 +45,16 @@ struct TokenEndpoint: Sendable {
     }
     let application = try registry.application(ClientCredentials(of: request, form))
     guard let audience = form["audience"] else { throw TokenRefusal(.invalidRequest, "audience is missing") }
-    let scopes = form["scope"].map { $0.split(separator: " ").map(String.init) } ?? []
-    try registry.authorize(application, audience: audience, scopes: scopes)
-    return try token(application, audience, scopes, now)
+    let requested = form["scope"].map { $0.split(separator: " ").map(String.init) }
+    let granted = try registry.authorize(application, audience: audience, scopes: requested)
+    return try token(application, audience, granted, requested: requested ?? [], now)
   }
 
   private func token(
-    _ application: Application, _ audience: String, _ scopes: [String], _ now: Int
+    _ application: Application, _ audience: String, _ scopes: [String], requested: [String], _ now: Int
   ) throws(TokenRefusal) -> String {
     do {
-      return try mint.issue(to: application, audience: audience, scopes: scopes, now: now)
+      return try mint.issue(to: application, audience: audience, scopes: scopes, requested: requested, now: now)
     } catch {
       throw TokenRefusal(.serverError, "the token could not be signed: \(error)")
     }

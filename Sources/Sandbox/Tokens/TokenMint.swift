@@ -19,11 +19,13 @@ struct TokenMint: Sendable {
 
   /// A token of `application` for `audience`.
   /// - Parameter now: seconds since 1970.
-  func issue(to application: Application, audience: String, scopes: [String], now: Int) throws -> String {
+  func issue(
+    to application: Application, audience: String, scopes: [String], requested: [String]? = nil, now: Int
+  ) throws -> String {
     let claims = TokenClaims(
       aud: [audience], azp: application.clientID, exp: now + lifetime, gty: ["client_credentials"], iat: now,
       iss: issuer, jti: Self.randomIdentifier(), organization: application.organization,
-      scope: scopes.joined(separator: " "), scp: scopes, v: "2")
+      scope: scopes.joined(separator: " "), scp: requested ?? scopes, v: "2")
     let header = Header(alg: "RS256", kid: key.identifier, typ: "JWT")
     let signed = try Self.part(header) + "." + Self.part(claims)
     return signed + "." + Base64.url.encode(try key.sign(Array(signed.utf8)))
