@@ -7,7 +7,7 @@ import Testing
 struct ProxyConfExampleTests {
   static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
-  static let environment = ["KINDE_CLIENT_ID": "8a1b", "LEGACY_CLIENT_SECRET": "hunter2"]
+  static let environment = ["KINDE_CLIENT_ID": "8a1b", "LEGACY_CLIENT_SECRET": "hunter2", "GATEWAY_KEY": "g4teway"]
 
   private static func text(_ path: String) throws -> String {
     try String(contentsOf: root.appendingPathComponent(path), encoding: .utf8)
