@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 import requests
@@ -15,6 +16,7 @@ from harness.proxy import clean_environment
 from harness.proxy_conf import proxy_conf
 from harness.waiting import PATIENCE, poll
 
+ROOT = Path(__file__).resolve().parents[2]
 GOOD = """\
 listen: 127.0.0.1:0
 admin: 127.0.0.1:0
@@ -93,6 +95,30 @@ def test_check_prints_the_routes_of_a_good_file(command):
     for word in ["orders", "orders.internal", "/orders", "http://127.0.0.1:9", "https://orders.example.com"]:
         assert word in output
     assert "from-the-environment" not in output
+
+
+def test_check_accepts_the_examples_of_docs_providers_without_a_warning(command, authority, tmp_path):
+    secrets = tmp_path / "secrets"
+    secrets.mkdir(mode=0o700)
+    certificate = authority.issue("client", key_type="rsa")
+    contents = {"client_secret": "made-up", "client.key": certificate.key.read_text(),
+                "client.pem": certificate.certificate.read_text()}
+    for name, content in contents.items():
+        (secrets / name).touch(mode=0o600)
+        (secrets / name).write_text(content)
+    sections = (ROOT / "docs/providers.md").read_text().split("\n## ")[1:]
+    assert len(sections) > 10
+    for section in sections:
+        examples = re.findall(r"(?s)```yaml\n(.*?)```", section)
+        assert examples, section
+        # An example without routes has those of the one above it.
+        routes = re.search(r"(?ms)^routes:.*", examples[0])[0]
+        for example in examples:
+            conf = example if "\nroutes:" in example else example + routes
+            result = command("check", conf=conf.replace("/run/secrets", str(secrets)),
+                             **dict.fromkeys(re.findall(r"\$\{(\w+)\}", conf), "made-up-1"))
+            output = result.stdout + result.stderr
+            assert (result.returncode, "warning" in output) == (0, False), conf + output
 
 
 @pytest.mark.parametrize("verb", ["run", "check"])
