@@ -6,8 +6,10 @@ extension Exchange {
   /// Puts on the request the token that there is; false if it needs one that there is not.
   func attachToken() -> Bool {
     guard let source = bearer.source else { return true }
-    bearer.token = source.current()
-    return bearer.token != nil
+    guard let token = source.current() else { return false }
+    bearer.isOnTrial = source.wantsToKnow(of: token)
+    bearer.token = token
+    return true
   }
 
   /// Gets the token after a bounded wait.
@@ -15,6 +17,7 @@ extension Exchange {
     guard let source = bearer.source else { preconditionFailure("only a request that needs a token waits for one") }
     do throws(ExchangeError) {
       bearer.token = try await waitForToken(source, route)
+      bearer.isOnTrial = true
     } catch {
       guard route.policy.forwardsWithoutToken, error.hop == .token else { throw error }
       bearer.missing = error.kind.name

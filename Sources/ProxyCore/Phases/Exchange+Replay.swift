@@ -39,16 +39,21 @@ extension Exchange {
   /// Tells the source what the response says of the token. One that the upstream did not accept is let go, for this request and all
   /// others, whether or not this one can be sent again.
   @inline(__always) func judgeToken(_ route: ProxyRoute) {
-    guard let token = bearer.token, let source = bearer.source else { return }
     let status = answerHead.status
     if status < 400 {
-      if source.wantsToKnow(of: token) { source.accepted(token, at: tokenPlace(route)) }
+      if bearer.isOnTrial { noteAcceptance(route) }
     } else if status <= 403 {
-      judgeRefusal(of: token, source, route)
+      noteRefusal(route)
     }
   }
 
-  private func judgeRefusal(of token: AccessToken, _ source: TokenSource, _ route: ProxyRoute) {
+  private func noteAcceptance(_ route: ProxyRoute) {
+    guard let token = bearer.token, let source = bearer.source else { return }
+    source.accepted(token, at: tokenPlace(route))
+  }
+
+  private func noteRefusal(_ route: ProxyRoute) {
+    guard let token = bearer.token, let source = bearer.source else { return }
     if answerHead.contains(.wwwAuthenticate), let input = attempt.answerInput {
       outcome.apiError = answerHead.bearerError(input.readableBytes)
     }
@@ -87,11 +92,13 @@ extension Exchange {
     guard let current = source.current() else {
       // The first of the requests that got 401 starts the fetch; the others wait for it.
       bearer.token = try await waitForToken(source, route)
+      bearer.isOnTrial = true
       return true
     }
     // The source keeps a token that it does not find worth replacing.
     guard current !== refused else { return false }
     bearer.token = current
+    bearer.isOnTrial = source.wantsToKnow(of: current)
     return true
   }
 
