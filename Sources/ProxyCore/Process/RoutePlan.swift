@@ -94,25 +94,47 @@ struct RoutePlan {
 
 /// What one loop has for each route, or for each upstream: made at the start where there are few, so that metrics show all of them
 /// from the beginning; where there are many, made when it is needed first, which may never be.
-final class OnDemand<Element: AnyObject> {
-  private static var few: Int { 500 }
+struct OnDemand<Element: AnyObject> {
+  private final class Many {
+    var elements: [Element?]
+    let make: (Int) -> Element
 
-  private var elements: [Element?]
-  private let make: (Int) -> Element
+    init(count: Int, _ make: @escaping (Int) -> Element) {
+      elements = Array(repeating: nil, count: count)
+      self.make = make
+    }
+
+    subscript(index: Int) -> Element {
+      if let element = elements[index] { return element }
+      let element = make(index)
+      elements[index] = element
+      return element
+    }
+  }
+
+  private static var mostAtStart: Int { 500 }
+
+  // One of the two has all of them; a request with few routes costs no more than a look into an array.
+  private let few: [Element]
+  private let many: Many?
 
   init(count: Int, _ make: @escaping (Int) -> Element) {
-    self.make = make
-    elements = count <= Self.few ? (0..<count).map(make) : Array(repeating: nil, count: count)
+    let isFew = count <= Self.mostAtStart
+    few = isFew ? (0..<count).map(make) : []
+    many = isFew ? nil : Many(count: count, make)
   }
 
   /// The element at `index`.
-  subscript(index: Int) -> Element {
-    if let element = elements[index] { return element }
-    let element = make(index)
-    elements[index] = element
-    return element
+  @inline(__always) subscript(index: Int) -> Element {
+    if index < few.count { return few[index] }
+    return made(at: index)
+  }
+
+  @inline(never) private func made(at index: Int) -> Element {
+    guard let many else { preconditionFailure("there is no such element") }
+    return many[index]
   }
 
   /// Those that there are.
-  var made: some Sequence<Element> { elements.lazy.compactMap(\.self) }
+  var made: [Element] { many?.elements.compactMap(\.self) ?? few }
 }
