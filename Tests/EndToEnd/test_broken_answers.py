@@ -127,18 +127,24 @@ def test_bytes_behind_an_answer_never_reach_a_client(proxy, origin):
     assert len(origin.connections) == 2
 
 
-def test_an_upstream_that_answers_401_is_passed_on(proxy, origin):
+@pytest.mark.parametrize(("error", "requests"), [("invalid_token", 2), ("insufficient_scope", 1)])
+def test_an_upstream_that_answers_401_is_passed_on(proxy, origin, error, requests):
+    challenge = f'Bearer error="{error}", error_description="It is \\"so\\""'
+
     def refuse(connection):
-        # The proxy asks twice: the second time with another token.
-        for _ in range(2):
+        # A token that is refused is replaced, and the request sent again; no other token has more scopes.
+        for _ in range(requests):
             connection.request()
-            connection.answer(b"who?", "401 Unauthorized", 'WWW-Authenticate: Bearer error="insufficient_scope"')
+            connection.answer(b"who?", "401 Unauthorized", f"WWW-Authenticate: {challenge}")
         connection.expect_close()
 
     origin.script(refuse)
     answer = proxy.connect().exchange(post("http://api.internal/", b"x"), "POST")
     assert (answer.status, answer.body) == (401, b"who?")
-    assert answer.value("www-authenticate") == b'Bearer error="insufficient_scope"'
+    assert answer.value("www-authenticate") == challenge.encode()
+    [line] = proxy.requests_logged(1)
+    assert (line["api_error"], line["api_error_description"]) == (error, 'It is "so"')
+    assert line.get("replayed") == ("401" if requests == 2 else None)
 
 
 def test_a_reason_phrase_and_the_fields_of_an_answer_arrive_as_sent(proxy, origin):
