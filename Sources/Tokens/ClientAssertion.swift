@@ -108,6 +108,9 @@ public struct AssertionFile: Hashable, Sendable {
 
 /// As much of a JSON Web Token (RFC 7519) as is needed here; it is not verified, that is the API's part.
 struct WebToken {
+  // Dates beyond the year 30000 mean "never", or nothing.
+  private static let latest = 1e12
+
   /// The claim `exp`, in seconds since 1970.
   private(set) var expiry: Double?
   /// The claim `iat`, in seconds since 1970.
@@ -127,8 +130,10 @@ struct WebToken {
     do {
       let claims = try JSONObject(payload)
       func number(_ name: String) -> Double? {
-        guard case .number(let range) = claims[name] else { return nil }
-        return Seconds.number(payload.extracting(range))
+        guard case .number(let range) = claims[name], let number = Seconds.number(payload.extracting(range)),
+          number <= Self.latest
+        else { return nil }
+        return max(0, number)
       }
       expiry = number("exp")
       issuedAt = number("iat")

@@ -59,6 +59,11 @@ struct TokenEvidence {
     return replacements.take(at: now, hasAccepted: hasAccepted)
   }
 
+  /// Whether `place` refuses whatever comes, as far as is known at `now`.
+  func refusesAll(_ place: TokenPlace, _ now: TokenInstant) -> Bool {
+    refusing[place].map { $0.duration(to: now) < Self.longestMemory } ?? false
+  }
+
   private func hasAcceptedSome(_ place: TokenPlace) -> Bool {
     let number = place.number(below: Self.markCount)
     return accepting[number / 64] >> UInt64(number % 64) & 1 == 1

@@ -104,8 +104,9 @@ struct TokenState {
   /// the tokens before says that another would be of no use. Says whether it was dropped.
   mutating func refused(_ token: AccessToken, at place: TokenPlace, _ now: TokenInstant) -> Bool {
     guard self.token === token else { return false }
-    // A fetch that is under way brings another token at no further cost.
     if case .fetching = phase {
+      // A fetch that is under way brings another token at no further cost. A place that refuses all is no reason to wait for it.
+      if evidence.refusesAll(place, now) { return false }
     } else {
       let isFresh = token === replacement && token.requestedAt.instant.duration(to: now) < Self.freshness
       guard evidence.mayReplace(at: place, isReplacement: isFresh, now) else { return false }

@@ -89,6 +89,22 @@ struct TokenLifetimeTests {
     #expect(fetched.remarks == [.clock(seconds: -9001)])
   }
 
+  @Test(
+    "dates in a JWT that no calendar has count as none",
+    arguments: ["1e400", "1e300", "18446744073709551615", "9223372036854775808", "-1e400", "-1e300", "-5"],
+    [true, false])
+  func absurdClaims(number: String, isDated: Bool) async throws {
+    for claims in [#"{"exp":\#(number)}"#, #"{"exp":\#(number),"iat":\#(number)}"#, #"{"iat":\#(number)}"#] {
+      // One that lies before all time is over, where nothing else is said.
+      for member in number.hasPrefix("-") ? [#","expires_in":3600"#] : ["", #","expires_in":3600"#] {
+        let workshop = Workshop()
+        let body = #"{"access_token":"\#(webToken(claims))"\#(member)}"#
+        workshop.endpoint.replies(.json(body, date: isDated ? Self.date : nil))
+        #expect(try #require(await workshop.obtain()?.success).lifetime == .seconds(3600))
+      }
+    }
+  }
+
   @Test("a long token is worth a remark", arguments: [(8192, false), (8193, true), (32_768, true)])
   func longToken(bytes: Int, isLong: Bool) async throws {
     let workshop = Workshop()

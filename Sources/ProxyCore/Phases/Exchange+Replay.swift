@@ -57,7 +57,10 @@ extension Exchange {
     if answerHead.contains(.wwwAuthenticate), let input = attempt.answerInput {
       outcome.apiError = answerHead.bearerError(input.readableBytes)
     }
-    if refusesToken(route) { source.refused(token, at: tokenPlace(route)) }
+    let isRefusal = refusesToken(route)
+    // What an API says of a token may have the token in it, and this goes into the log.
+    if outcome.apiError?.repeats(token) == true { outcome.apiError = nil }
+    if isRefusal { source.refused(token, at: tokenPlace(route)) }
   }
 
   private func tokenPlace(_ route: ProxyRoute) -> TokenPlace {
@@ -163,5 +166,31 @@ extension Exchange {
     connection.setDeadline(.never)
     try check(overdue: .outOfTime(route))
     return true
+  }
+}
+
+extension BearerError {
+  /// Whether what it says has the token in it, or something that looks like one.
+  fileprivate func repeats(_ token: AccessToken) -> Bool {
+    let texts = [code, description ?? ""]
+    if texts.contains(where: { $0.utf8.count > Self.longestWithoutToken && !$0.utf8.contains(UInt8(ascii: " ")) }) {
+      return true
+    }
+    return token.withToken { bytes in
+      texts.contains { Self.share(Array($0.utf8), bytes) }
+    }
+  }
+
+  private static var longestWithoutToken: Int { 64 }
+  private static var longestInCommon: Int { 8 }
+
+  /// Whether `text` has a piece of `token` that is too long to be there by chance.
+  private static func share(_ text: [UInt8], _ token: Span<UInt8>) -> Bool {
+    let length = min(longestInCommon, token.count)
+    guard length > 0, text.count >= length else { return false }
+    let pieces = Set((0...(text.count - length)).map { text[$0..<$0 + length] })
+    return (0...(token.count - length)).contains { start in
+      pieces.contains(ArraySlice((start..<start + length).map { token[$0] }))
+    }
   }
 }
