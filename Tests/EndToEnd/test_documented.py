@@ -46,6 +46,19 @@ def see_refusals(start_proxy, origin, seen: Seen) -> None:
     proxy.signal(signal.SIGUSR1)
     proxy.log.wait_for("event=signal")
     seen.add(proxy)
+
+    def lacks_scope(connection):
+        connection.request()
+        connection.answer(
+            b"", "403 Forbidden", 'WWW-Authenticate: Bearer error="insufficient_scope", error_description="read:x"',
+            "Connection: close")
+
+    usual, origin.otherwise = origin.otherwise, lacks_scope
+    proxy = start_proxy({"forward_to": origin.url})
+    assert proxy.connect().exchange(get(URL)).status == 403
+    proxy.requests_logged(1)
+    seen.add(proxy)
+    origin.otherwise = usual
     proxy = start_proxy({"forward_to": origin.url},
                         listen=[{"address": "127.0.0.1:0", "proxy_protocol": ["127.0.0.0/8"]}])
     proxy.connect().send(b"\x16\x03\x01\x02\0\x01")
