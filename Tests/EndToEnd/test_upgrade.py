@@ -1,5 +1,6 @@
 """Upgrade: a request for another protocol is forwarded with its token, and after a 101 the connection is a tunnel."""
 
+import contextlib
 import json
 import signal
 import socket
@@ -181,6 +182,13 @@ def test_a_side_that_takes_nothing_stops_the_other_one(start_proxy, origin, tls_
             if through_tls:
                 # TLS has begun with the piece that did not go out.
                 moved.append(connection._socket.send(PIECE))
+                # An end without it is a truncation, and the proxy resets the client, which may not have read all then.
+                while True:
+                    with contextlib.suppress(ssl.SSLWantWriteError):
+                        connection.end_tls()
+                        break
+                    connection._socket.settimeout(PATIENCE)
+                connection.expect_close()
 
     upstream.keep_bytes = False
     upstream.script(script)
@@ -196,6 +204,7 @@ def test_a_side_that_takes_nothing_stops_the_other_one(start_proxy, origin, tls_
         assert full.wait(10)
         sent = client.body_byte_count(moved[0] + (len(PIECE) if through_tls else 0))
         client.expect_end()
+        client.close()
     assert sum(moved) == sent > MB and peak.growth < 4 * MB, f"{peak.growth} bytes more after {sent}"
 
 
