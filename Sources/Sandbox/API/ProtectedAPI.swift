@@ -43,7 +43,7 @@ struct ProtectedAPI: Sendable {
     case .invalid(let fault): throw .invalid(fault)
     case .valid(let claims, _):
       guard claims.aud.contains(audience) else { throw .invalid(.otherAudience(claims.aud, expected: audience)) }
-      guard claims.scp.contains(scope) else { throw .insufficientScope(scope) }
+      guard claims.scope.split(separator: " ").contains(scope[...]) else { throw .insufficientScope(scope) }
     }
   }
 }
