@@ -101,8 +101,11 @@ final class Exchange {
     while true {
       try await forwardRequest(route)
       try await readAnswer(route)
-      judgeToken(route)
-      guard mayReplay(route), try await prepareReplay(route) else { break }
+      if answerHead.status < 400 {
+        if bearer.isOnTrial { noteAcceptance(route) }
+        break
+      }
+      guard try await replaysAfterError(route) else { break }
     }
     if hasSwitched {
       try await switchProtocols(route)

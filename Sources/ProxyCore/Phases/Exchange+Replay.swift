@@ -11,7 +11,7 @@ extension Exchange {
   ///
   /// What the client sends of a handshake means something once, and on one connection: such a request is the client's to
   /// repeat.
-  func mayReplay(_ route: ProxyRoute) -> Bool {
+  private func mayReplay(_ route: ProxyRoute) -> Bool {
     if refusesToken(route) {
       // Once, whatever the status.
       let wasReplaced = outcome.replayedAfter.contains { $0 < 429 }
@@ -36,22 +36,22 @@ extension Exchange {
     }
   }
 
-  /// Tells the source what the response says of the token. One that the upstream did not accept is let go, for this request and all
-  /// others, whether or not this one can be sent again.
-  @inline(__always) func judgeToken(_ route: ProxyRoute) {
-    let status = answerHead.status
-    if status < 400 {
-      if bearer.isOnTrial { noteAcceptance(route) }
-    } else if status <= 403 {
-      noteRefusal(route)
-    }
+  /// What an error of the upstream's means for the token and for the request: true when the request is to be sent again, and all
+  /// that takes is here.
+  @inline(never) func replaysAfterError(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
+    if answerHead.status <= 403 { noteRefusal(route) }
+    guard mayReplay(route) else { return false }
+    return try await prepareReplay(route)
   }
 
-  private func noteAcceptance(_ route: ProxyRoute) {
+  /// Tells the source that the upstream has accepted the token.
+  @inline(never) func noteAcceptance(_ route: ProxyRoute) {
     guard let token = bearer.token, let source = bearer.source else { return }
     source.accepted(token, at: tokenPlace(route))
   }
 
+  /// Tells the source if the upstream did not accept the token: it is let go then, for this request and all others, whether or not
+  /// this one can be sent again.
   private func noteRefusal(_ route: ProxyRoute) {
     guard let token = bearer.token, let source = bearer.source else { return }
     if answerHead.contains(.wwwAuthenticate), let input = attempt.answerInput {
@@ -72,7 +72,7 @@ extension Exchange {
 
   /// Gets what the request needs to be sent again; false if it cannot be had, and then the response that is there is
   /// the one that the client gets. Until that is known, the response's content stays unread.
-  func prepareReplay(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
+  private func prepareReplay(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     do throws(ExchangeError) {
       let isReady = refusesToken(route) ? try await replaceToken(route) : try await waitOutThrottling(route)
       guard isReady else { return false }
