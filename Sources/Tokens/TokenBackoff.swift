@@ -26,11 +26,16 @@ struct TokenBackoff {
       // Attempts that came soon count for little: when the token is over, waiting doubles from where it is now.
       while failuresInARow > 1, .seconds(1 << min(failuresInARow - 1, 16)) > ceiling { failuresInARow -= 1 }
     }
-    let asked = min(failure.serverAsksToWait ?? .zero, Self.longestAskedFor)
-    return max(ceiling * random, asked, Self.shortest)
+    return max(ceiling * random, Self.asked(failure), Self.shortest)
   }
 
   mutating func succeeded() { failuresInARow = 0 }
+
+  /// How long the server asks to be left alone after `failure`, as far as that is observed.
+  static func asked(_ failure: FailedFetch) -> Duration { min(failure.serverAsksToWait ?? .zero, longestAskedFor) }
+
+  /// The longest wait after `cause` while requests fail for lack of a token.
+  static func longestWithoutToken(after cause: TokenFailure.Cause) -> Duration { longest(after: cause, hasToken: false) }
 
   private static func longest(after cause: TokenFailure.Cause, hasToken: Bool) -> Duration {
     if case .refused(let refusal) = cause, refusal.code.needsMending {

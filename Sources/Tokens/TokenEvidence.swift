@@ -20,17 +20,24 @@ public struct TokenPlace: Hashable, Sendable {
 /// What an API has shown of tokens: which places have accepted one, which refuse whatever comes, and how many tokens may be
 /// replaced because of it.
 ///
-/// A place that refuses a token that was fetched because of a refusal refuses for a reason of its own, such as permissions. It costs
-/// no further token until it has accepted one, or some time has passed. Places that have accepted a token are trusted more.
+/// A place that refuses a token and then the one that was fetched because of that has a reason of its own, such as permissions. It
+/// costs no further token until it has accepted one, or some time has passed. Places that have accepted a token are trusted more:
+/// half of the replacements are kept for them.
 struct TokenEvidence {
   private static let longestMemory: Duration = .seconds(900)
-  private static let mostRefusing = 1024
+  private static let mostPlaces = 1024
   private static let markCount = 4096
+  // When the table is full, looking for places that are forgotten takes time in proportion to it.
+  private static let sweepInterval: Duration = .seconds(10)
 
   /// Whether any token was ever accepted.
   private(set) var hasAccepted = false
   private var replacements = ReplacementBucket()
   private var refusing: [TokenPlace: TokenInstant] = [:]
+  private var nextSweep = TokenInstant(nanoseconds: .min)
+  // The places that have refused the present token, and those that refused the one before.
+  private var refusedThis: Set<TokenPlace> = []
+  private var refusedLast: Set<TokenPlace> = []
   // Two places may share a mark: the second one then costs a token like one that has accepted some.
   private var accepting = [UInt64](repeating: 0, count: markCount / 64)
 
@@ -45,23 +52,30 @@ struct TokenEvidence {
     accepting[number / 64] |= 1 << UInt64(number % 64)
   }
 
-  /// Whether the token that `place` refused at `now` may be replaced; `isReplacement` says that it was itself fetched because of a
-  /// refusal. If so, it counts as replaced.
-  mutating func mayReplace(at place: TokenPlace, isReplacement: Bool, _ now: TokenInstant) -> Bool {
-    if !hasAcceptedSome(place) {
-      if let since = refusing[place], since.duration(to: now) < Self.longestMemory { return false }
-      refusing[place] = nil
-      if isReplacement {
-        note(place, now)
-        return false
-      }
-    }
-    return replacements.take(at: now, hasAccepted: hasAccepted)
+  /// Another token is there.
+  mutating func tokenChanged() {
+    refusedLast = refusedThis
+    refusedThis = []
   }
 
-  /// Whether `place` refuses whatever comes, as far as is known at `now`.
-  func refusesAll(_ place: TokenPlace, _ now: TokenInstant) -> Bool {
-    refusing[place].map { $0.duration(to: now) < Self.longestMemory } ?? false
+  /// `place` has refused the present token at `now`. Says whether it refuses whatever comes.
+  ///
+  /// - Parameter isFresh: whether the token was fetched because of a refusal, a moment ago.
+  mutating func refused(at place: TokenPlace, isFresh: Bool, _ now: TokenInstant) -> Bool {
+    if refusedThis.count < Self.mostPlaces { refusedThis.insert(place) }
+    guard !hasAcceptedSome(place) else { return false }
+    if let since = refusing[place] {
+      if since.duration(to: now) < Self.longestMemory { return true }
+      refusing[place] = nil
+    }
+    guard isFresh, refusedLast.contains(place) else { return false }
+    remember(place, now)
+    return true
+  }
+
+  /// Whether the token that `place` refused at `now` may be replaced. If so, it counts as replaced.
+  mutating func mayReplace(at place: TokenPlace, _ now: TokenInstant) -> Bool {
+    replacements.take(at: now, hasAccepted: hasAccepted, isTrusted: hasAcceptedSome(place))
   }
 
   private func hasAcceptedSome(_ place: TokenPlace) -> Bool {
@@ -69,28 +83,32 @@ struct TokenEvidence {
     return accepting[number / 64] >> UInt64(number % 64) & 1 == 1
   }
 
-  private mutating func note(_ place: TokenPlace, _ now: TokenInstant) {
-    if refusing.count >= Self.mostRefusing {
+  private mutating func remember(_ place: TokenPlace, _ now: TokenInstant) {
+    if refusing.count >= Self.mostPlaces {
+      guard now >= nextSweep else { return }
+      nextSweep = now.advanced(by: Self.sweepInterval)
       refusing = refusing.filter { $0.value.duration(to: now) < Self.longestMemory }
       // With so many of them the number of replacements bounds the cost.
-      guard refusing.count < Self.mostRefusing else { return }
+      guard refusing.count < Self.mostPlaces else { return }
     }
     refusing[place] = now
   }
 }
 
-/// How many tokens may be replaced because an API refused them: four at once and one more a minute; where it has never accepted one,
-/// one in five minutes.
+/// How many tokens may be replaced because an API refused them: four at once and one more a minute, of which places that have never
+/// accepted one leave two; where the API has never accepted one, one in five minutes.
 private struct ReplacementBucket {
   private static let most = 4
+  private static let mostWithoutTrust = 2
   private static let interval: Duration = .seconds(60)
   private static let intervalWithoutSuccess: Duration = .seconds(300)
 
   // When all that were taken will have come back (GCRA).
   private var fullAgain = TokenInstant(nanoseconds: .min)
 
-  mutating func take(at now: TokenInstant, hasAccepted: Bool) -> Bool {
-    let (most, interval) = hasAccepted ? (Self.most, Self.interval) : (1, Self.intervalWithoutSuccess)
+  mutating func take(at now: TokenInstant, hasAccepted: Bool, isTrusted: Bool) -> Bool {
+    let most = !hasAccepted ? 1 : isTrusted ? Self.most : Self.mostWithoutTrust
+    let interval = hasAccepted ? Self.interval : Self.intervalWithoutSuccess
     let begin = max(fullAgain, now)
     guard now.duration(to: begin) <= interval * (most - 1) else { return false }
     fullAgain = begin.advanced(by: interval)

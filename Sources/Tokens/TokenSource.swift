@@ -27,9 +27,10 @@ public final class TokenSource: Sendable, CustomReflectable {
 
     /// What a request gets, why to start a fetch, and when to start one that is not due yet.
     mutating func request(
-      _ notify: @escaping @Sendable (Result<AccessToken, TokenFailure>) -> Void, at now: TokenMoment
+      insteadOf refused: AccessToken?, _ notify: @escaping @Sendable (Result<AccessToken, TokenFailure>) -> Void,
+      at now: TokenMoment
     ) -> (TokenAvailability, TokenEvent.Reason?, rest: TokenInstant?) {
-      switch state.request(at: now) {
+      switch state.request(at: now, insteadOf: refused) {
       case .use(let token, let renewal): (.available(token), renewal, nil)
       case .fail(let failure): (.failed(failure), nil, nil)
       case .wait: (.pending(enrol(notify)), nil, nil)
@@ -68,28 +69,37 @@ public final class TokenSource: Sendable, CustomReflectable {
     return token
   }
 
+  /// For a request that waited in vain: a token that the API has refused to another request, if there is one. It may well be accepted
+  /// elsewhere.
+  public func lastResort() -> AccessToken? {
+    let now = environment.clock.moment
+    return shared.withLock { $0.state.usableToken(at: now) }
+  }
+
   /// A token at once, the reason why there is none, or a place among those who wait for it.
   ///
   /// Only for `.pending` is `notify` called: once, on any thread, possibly before this function has returned, and
   /// never after ``cancel(_:)`` said true.
+  /// - Parameter refused: a token that the API did not accept, where another is needed because of that.
   public func request(
-    _ notify: @escaping @Sendable (Result<AccessToken, TokenFailure>) -> Void
+    insteadOf refused: AccessToken? = nil, _ notify: @escaping @Sendable (Result<AccessToken, TokenFailure>) -> Void
   ) -> TokenAvailability {
     let now = environment.clock.moment
-    let (availability, reason) = request(notify, at: now)
+    let (availability, reason) = request(insteadOf: refused, notify, at: now)
     if let reason { launch(reason) }
     guard case .failed(let failure) = availability, failure.cause.root.mayBeMendedByRotation, secretsHaveChanged(now)
     else { return availability }
     shared.withLock { $0.state.secretsChanged() }
-    let (second, rotation) = request(notify, at: now)
+    let (second, rotation) = request(insteadOf: refused, notify, at: now)
     if let rotation { launch(rotation) }
     return second
   }
 
   private func request(
-    _ notify: @escaping @Sendable (Result<AccessToken, TokenFailure>) -> Void, at now: TokenMoment
+    insteadOf refused: AccessToken?, _ notify: @escaping @Sendable (Result<AccessToken, TokenFailure>) -> Void,
+    at now: TokenMoment
   ) -> (TokenAvailability, TokenEvent.Reason?) {
-    let (availability, reason, rest) = shared.withLock { $0.request(notify, at: now) }
+    let (availability, reason, rest) = shared.withLock { $0.request(insteadOf: refused, notify, at: now) }
     if let rest {
       environment.schedule(now.instant.duration(to: rest)) { [weak self] in self?.endRest() }
     }
@@ -135,16 +145,16 @@ public final class TokenSource: Sendable, CustomReflectable {
     token.isOnTrial || hasRefusingPlaces.load(ordering: .relaxed)
   }
 
-  /// Drops `token`, which the API did not accept at `place`, so that the next request waits for another. Says whether it was dropped: it
-  /// is not where a newer one has taken its place, or where another would be of no use.
+  /// Notes that the API did not accept `token` at `place`. Says whether another one is wanted, which ``request(insteadOf:_:)`` waits
+  /// for: not where a newer one has taken its place, or where another would be of no use.
   @discardableResult public func refused(_ token: AccessToken, at place: TokenPlace) -> Bool {
     let now = environment.clock.now
-    let (isDropped, hasRefusingPlaces) = shared.withLock { shared in
-      let isDropped = shared.state.refused(token, at: place, now)
-      return (isDropped, shared.state.evidence.hasRefusingPlaces)
+    let (isWanted, hasRefusingPlaces) = shared.withLock { shared in
+      let isWanted = shared.state.refused(token, at: place, now)
+      return (isWanted, shared.state.evidence.hasRefusingPlaces)
     }
     self.hasRefusingPlaces.store(hasRefusingPlaces, ordering: .relaxed)
-    guard isDropped else { return false }
+    guard isWanted else { return false }
     if let store = environment.store { environment.launch { await self.drop(token, from: store) } }
     return true
   }

@@ -20,13 +20,26 @@ struct TokenState {
     case backingOff(until: TokenInstant, after: TokenFailure.Cause)
   }
 
+  /// What the API has said of the token.
+  private enum Standing {
+    /// Nothing against it.
+    case good
+    /// Some place refused it. Requests wait for another one.
+    case refused
+    /// Some place refused it, and another one could not be had. Requests go on with it: it may well be accepted elsewhere.
+    case irreplaceable
+  }
+
   private let request: TokenRequestSummary
   private var token: AccessToken?
   private var renewalTime = TokenInstant(nanoseconds: .max)
   private var lastUse = TokenInstant(nanoseconds: .min)
   private var phase = Phase.idle
   private var backoff = TokenBackoff()
+  /// Until when the server has asked to be left alone.
+  private var serverAskedUntil = TokenInstant(nanoseconds: .min)
   private(set) var evidence = TokenEvidence()
+  private var standing = Standing.good
   /// The token that was fetched last because the API refused the one before.
   private var replacement: AccessToken?
   // One that is refused later than this may have been revoked.
@@ -45,12 +58,16 @@ struct TokenState {
   /// fetch that no request waits for.
   mutating func use(at now: TokenMoment) -> (token: AccessToken, renewal: TokenEvent.Reason?)? {
     lastUse = now.instant
+    if case .refused = standing { return nil }
     return usableToken(at: now).map { ($0, startRenewal(at: now.instant)) }
   }
 
-  /// A request needs a token, and waits for it if it must.
-  mutating func request(at now: TokenMoment) -> Decision {
-    if let (token, renewal) = use(at: now) { return .use(token, renewal: renewal) }
+  /// A request needs a token, and waits for it if it must; `refused` is one that is of no use to it.
+  mutating func request(at now: TokenMoment, insteadOf refused: AccessToken? = nil) -> Decision {
+    if let (token, renewal) = use(at: now) {
+      if token !== refused { return .use(token, renewal: renewal) }
+      if let renewal { return .fetch(renewal) }
+    }
     switch phase {
     case .fetching:
       return .wait
@@ -82,7 +99,9 @@ struct TokenState {
     case .success(let fetched):
       let token = self.token.map { $0.isSame(as: fetched) ? fetched.limited(by: $0) : fetched } ?? fetched
       self.token = token
-      if reason == .unauthorized { replacement = token }
+      if standing != .good { replacement = token }
+      standing = .good
+      evidence.tokenChanged()
       renewalTime = token.renewalTime(random: random)
       if token.lifetime < Self.shortestInterval {
         restUntil = token.requestedAt.instant.advanced(by: Self.shortestInterval)
@@ -93,27 +112,43 @@ struct TokenState {
       reason = .renewal
       return .success(token)
     case .failure(let failed):
-      let usable = usableToken(at: now).map { now.instant.duration(to: $0.unusableFrom.instant) } ?? .zero
+      // One that was refused keeps no request from failing.
+      let token = standing == .good ? usableToken(at: now) : nil
+      if standing == .refused { standing = .irreplaceable }
+      let usable = token.map { now.instant.duration(to: $0.unusableFrom.instant) } ?? .zero
+      serverAskedUntil = now.instant.advanced(by: TokenBackoff.asked(failed))
       let until = now.instant.advanced(by: backoff.delay(after: failed, random: random, usable: usable))
       phase = .backingOff(until: until, after: failed.cause)
       return .failure(failure(failed.cause, until: until, at: now.instant))
     }
   }
 
-  /// The API did not accept `token` at `place`: drops it, unless a newer one has taken its place, or what is known of the place and of
-  /// the tokens before says that another would be of no use. Says whether it was dropped.
+  /// The API did not accept `token` at `place`. Says whether another one is wanted, and to be waited for: not where a newer one has
+  /// taken its place, or where what is known of the place and of the tokens before says that another would be of no use.
+  ///
+  /// Other requests wait for it too, until one attempt to fetch it has failed.
   mutating func refused(_ token: AccessToken, at place: TokenPlace, _ now: TokenInstant) -> Bool {
     guard self.token === token else { return false }
-    if case .fetching = phase {
-      // A fetch that is under way brings another token at no further cost. A place that refuses all is no reason to wait for it.
-      if evidence.refusesAll(place, now) { return false }
-    } else {
-      let isFresh = token === replacement && token.requestedAt.instant.duration(to: now) < Self.freshness
-      guard evidence.mayReplace(at: place, isReplacement: isFresh, now) else { return false }
+    let isFresh = token === replacement && token.requestedAt.instant.duration(to: now) < Self.freshness
+    if evidence.refused(at: place, isFresh: isFresh, now) { return false }
+    guard standing == .good else { return true }
+    switch phase {
+    case .fetching:
+      // A fetch that is under way brings another token at no further cost.
+      standing = .refused
+    case .backingOff(let until, let cause) where now < until:
+      guard evidence.mayReplace(at: place, now) else { return false }
+      standing = .irreplaceable
+      // The wait is that of a renewal, which no request waits for.
+      let soon = max(serverAskedUntil, now.advanced(by: TokenBackoff.longestWithoutToken(after: cause)))
+      phase = .backingOff(until: min(until, soon), after: cause)
+    case .idle, .backingOff:
+      guard evidence.mayReplace(at: place, now) else { return false }
+      standing = .refused
     }
-    self.token = nil
-    refused = refused.suffix(3) + [token]
     reason = .unauthorized
+    renewalTime = min(renewalTime, now)
+    refused = refused.suffix(3) + [token]
     return true
   }
 
@@ -123,6 +158,8 @@ struct TokenState {
   /// While a fetch is under way, `token` is used.
   mutating func bridge(with token: AccessToken, random: Double) {
     self.token = token
+    standing = .good
+    evidence.tokenChanged()
     renewalTime = token.renewalTime(random: random)
   }
 
@@ -146,7 +183,8 @@ struct TokenState {
 
   /// When to call ``renewIfInUse(at:)``; nil when there is no token to renew, or a fetch is under way.
   var nextRenewal: TokenInstant? {
-    guard let token else { return nil }
+    // A refused token is replaced when a request needs another.
+    guard let token, standing == .good else { return nil }
     switch phase {
     case .fetching: return nil
     case .idle: return renewalTime
@@ -198,6 +236,6 @@ extension TokenState {
   func use(of stored: AccessToken, at now: TokenMoment, random: Double) -> StoredTokenUse {
     guard stored.isUsable(at: now), !hasTried(stored) else { return .none }
     if now.instant < stored.renewalTime(random: random) { return .instead }
-    return usableToken(at: now) == nil ? .meanwhile : .none
+    return usableToken(at: now) == nil || standing != .good ? .meanwhile : .none
   }
 }

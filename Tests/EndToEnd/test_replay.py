@@ -14,6 +14,15 @@ def refuse(connection: OriginConnection, body: bytes = REFUSAL, *fields: str) ->
     connection.answer(body, "401 Unauthorized", 'WWW-Authenticate: Bearer error="invalid_token"', *fields)
 
 
+def forbid_one_path(connection: OriginConnection) -> None:
+    """Accepts every token, but not at `/forbidden`."""
+    while not connection.at_end():
+        if connection.request().target == b"/forbidden":
+            refuse(connection)
+        else:
+            connection.answer(b"fine")
+
+
 class Api:
     """An origin that accepts every token but those in `refused`; None refuses all of them."""
 
@@ -341,7 +350,36 @@ def test_a_client_that_leaves_while_the_token_is_fetched_is_forgotten(warm, prox
     assert len(origin.requests) == 3 and len(authlib.fetches) == 2
 
 
-def test_a_refused_token_is_dropped_also_when_the_request_cannot_be_sent_again(start_proxy, origin, authlib, api):
+def test_a_401_while_no_token_can_be_had_does_not_stop_the_requests_that_work(start_proxy, origin, authlib):
+    """A place may refuse a token for a reason of its own; the others need that token until there is another."""
+    origin.otherwise = forbid_one_path
+    proxy = start_proxy({"forward_to": origin.url})
+    client = proxy.connect()
+    assert client.exchange(get("http://api.internal/orders")).status == 200
+    authlib.answer(500, "broken")
+    for _ in range(20):
+        assert client.exchange(get("http://api.internal/forbidden")).status == 401
+        assert client.exchange(get("http://api.internal/orders")).status == 200
+        assert client.exchange(get("http://api.internal/never/seen")).status == 200
+    assert {origin_token for origin_token in tokens(origin)} == {b"Bearer " + authlib.tokens[0].encode()}
+
+
+def test_requests_that_wait_for_another_token_go_on_with_the_old_one_if_there_is_none(start_proxy, origin, authlib):
+    origin.otherwise = forbid_one_path
+    proxy = start_proxy({"forward_to": origin.url})
+    assert proxy.connect().exchange(get("http://api.internal/orders")).status == 200
+    authlib.hold()
+    authlib.answer(500, "broken")
+    refused = proxy.connect().send(get("http://api.internal/forbidden"))
+    authlib.wait_for_fetches(2)
+    others = [proxy.connect().send(get(f"http://api.internal/{number}")) for number in range(5)]
+    poll(lambda: proxy.sample("m2m_proxy_token_waiting", route="api") == 6, "6 requests that wait for a token")
+    authlib.release()
+    assert refused.answer().status == 401
+    assert [client.answer().status for client in others] == [200] * 5
+
+
+def test_a_refused_token_is_replaced_also_when_the_request_cannot_be_sent_again(start_proxy, origin, authlib, api):
     client = start_proxy({"forward_to": origin.url, "replay_buffer": 0}).connect()
     assert client.exchange(post("http://api.internal/", b"content"), "POST").status == 200
     api.revoke()

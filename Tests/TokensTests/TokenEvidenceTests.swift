@@ -16,10 +16,11 @@ import Testing
     return workshop
   }
 
-  /// Whether the token in use was replaced when `place` refused it.
+  /// Whether the token in use is replaced when `place` refuses it.
   private func isReplaced(_ workshop: Workshop, at place: TokenPlace) async throws -> Bool {
     let token = try #require(await workshop.obtain()?.success)
-    return workshop.source.refused(token, at: place)
+    guard workshop.source.refused(token, at: place) else { return false }
+    return try #require(await workshop.obtain(insteadOf: token)?.success) !== token
   }
 
   @Test("a refusal replaces the token, and one of the replacement at a place that accepted none is passed on")
@@ -74,7 +75,7 @@ import Testing
     #expect(workshop.endpoint.requests.count <= 11)
   }
 
-  @Test("a token that is refused while another is fetched is dropped at no further cost")
+  @Test("a token that is refused while another is fetched is replaced at no further cost")
   func duringFetch() async throws {
     let workshop = try await provenWorkshop()
     // Nothing is left of the bucket.
@@ -87,17 +88,85 @@ import Testing
     let old = try #require(workshop.source.current())
     // It is time for a renewal, which has begun.
     #expect(workshop.source.refused(old, at: Self.permissions))
-    #expect(workshop.source.current() == nil)
-    await workshop.runFetches()
-    #expect(workshop.source.current() != nil)
+    #expect(try #require(await workshop.obtain(insteadOf: old)?.success) !== old)
+  }
+
+  @Test(
+    "after a rotation a path that is used once only gets another token at once, and so do all others that were refused meanwhile"
+  )
+  func pathsUsedOnce() async throws {
+    let workshop = try await provenWorkshop()
+    let revoked = try #require(await workshop.obtain()?.success)
+    for number in 10..<200 { #expect(workshop.source.refused(revoked, at: TokenPlace(number))) }
+    let next = try #require(await workshop.obtain(insteadOf: revoked)?.success)
+    #expect(next !== revoked && workshop.endpoint.requests.count == 2)
+    // The replacement is revoked, too: a path that has not refused one before does not take it for its own reason.
+    #expect(workshop.source.refused(next, at: TokenPlace(1000)))
+    #expect(try #require(await workshop.obtain(insteadOf: next)?.success) !== next)
+  }
+
+  @Test("refusals at places that accepted none leave half of the replacements to those that did")
+  func reserve() async throws {
+    let workshop = try await provenWorkshop()
+    var replaced = 0
+    for number in 10..<200 where try await isReplaced(workshop, at: TokenPlace(number)) { replaced += 1 }
+    #expect(replaced == 2)
+    for _ in 0..<2 { #expect(try await isReplaced(workshop, at: Self.working)) }
+    #expect(try await !isReplaced(workshop, at: Self.working))
+  }
+
+  @Test("while the token endpoint is down, a path that refuses the token takes it from no other")
+  func downEndpoint() async throws {
+    let workshop = Workshop()
+    workshop.endpoint.replies(.token(expiresIn: 86_400))
+    let token = try #require(await workshop.obtain()?.success)
+    workshop.source.accepted(token, at: Self.working)
+    #expect(workshop.source.refused(token, at: Self.permissions))
+    // The script has no answer left: every fetch fails. The first one is waited for.
+    #expect(await workshop.obtain()?.failure != nil)
+    #expect(workshop.source.lastResort() === token)
+    for _ in 0..<600 {
+      #expect(workshop.source.current() === token)
+      #expect(await workshop.obtain(insteadOf: token)?.failure != nil)
+      await workshop.pass(.seconds(1))
+    }
+    workshop.endpoint.replies(.token("new", expiresIn: 86_400))
+    await workshop.pass(.seconds(60))
+    #expect(await workshop.obtain(insteadOf: token)?.success?.text == "new")
+  }
+
+  @Test(
+    "a refusal shortens the wait after renewals that failed, but never what the server asked for",
+    arguments: [(nil, 5), ("90", 90)] as [(String?, Int)])
+  func shortened(asked: String?, after: Int) async throws {
+    let workshop = Workshop()
+    workshop.endpoint.replies(.token(expiresIn: 86_400))
+    workshop.endpoint.otherwise { .success(.json("", status: 503, retryAfter: asked)) }
+    _ = await workshop.obtain()
+    await workshop.pass(.seconds(80_000))
+    let token = try #require(workshop.source.current())
+    // Renewals begin 300 s before the token's end.
+    while workshop.events.all.count < (asked == nil ? 7 : 2) { await workshop.pass(.seconds(1)) }
+    let attempts = workshop.events.all.count
+    #expect(workshop.source.refused(token, at: Self.permissions))
+    let seconds = try #require(await workshop.obtain(insteadOf: token)?.failure?.secondsToNextAttempt)
+    #expect(after - 1...after ~= seconds)
+    #expect(workshop.events.all.count == attempts)
+    await workshop.pass(.seconds(after))
+    _ = await workshop.obtain(insteadOf: token)
+    #expect(workshop.events.all.count == attempts + 1)
   }
 
   @Test("the table of places that refuse is bounded")
   func bounded() {
     var evidence = TokenEvidence()
     let now = TokenInstant(nanoseconds: 0)
-    for number in 0..<5000 { _ = evidence.mayReplace(at: TokenPlace(number), isReplacement: true, now) }
-    #expect(evidence.hasRefusingPlaces)
+    for _ in 0..<2 {
+      for number in 0..<5000 { _ = evidence.refused(at: TokenPlace(number), isFresh: false, now) }
+      evidence.tokenChanged()
+    }
+    let refusing = (0..<5000).filter { evidence.refused(at: TokenPlace($0), isFresh: true, now) }
+    #expect(refusing.count == 1024)
   }
 
   /// An API whose keys rotate, with paths that always answer 401, and tokens that are revoked.
@@ -127,12 +196,12 @@ import Testing
         let isGood = issued > firstGood
         // Three of ten requests go to a path that refuses everything.
         if Int.random(in: 0..<10, using: &chance) < 3 {
-          _ = workshop.source.refused(token, at: Self.permissions)
+          if workshop.source.refused(token, at: Self.permissions) { _ = await workshop.obtain(insteadOf: token) }
         } else if isGood {
           workshop.source.accepted(token, at: Self.working)
           refusedInARow = 0
         } else {
-          _ = workshop.source.refused(token, at: Self.working)
+          if workshop.source.refused(token, at: Self.working) { _ = await workshop.obtain(insteadOf: token) }
           refusedInARow += 1
           #expect(refusedInARow <= 1, "seed \(seed)")
         }

@@ -116,18 +116,50 @@ struct TokenStateTests {
     #expect(state.request(at: after(.milliseconds(29_001))).failure?.secondsToNextAttempt == 1)
   }
 
-  @Test("a token that the API refused is dropped, and the next fetch says why")
+  @Test("requests wait for another token when the API refuses theirs, and the next fetch says why")
   func invalidates() {
     var state = newState()
     _ = state.request(at: start)
     let token = token()
     _ = state.fetched(.success(token), at: start, random: 1)
-    let dropped = state.refused(token, at: .example, start.instant)
-    #expect(dropped)
+    let isWanted = state.refused(token, at: .example, start.instant)
+    #expect(isWanted)
     #expect(state.use(at: start) == nil)
-    let droppedAgain = state.refused(token, at: .example, start.instant)
-    #expect(!droppedAgain)
+    let isStillWanted = state.refused(token, at: .example, start.instant)
+    #expect(isStillWanted)
     #expect(state.request(at: start).isFetch(.unauthorized))
+  }
+
+  @Test("a refused token for which there is no other is used, however long that lasts")
+  func irreplaceable() throws {
+    var state = newState()
+    _ = state.request(at: start)
+    let token = token()
+    _ = state.fetched(.success(token), at: start, random: 1)
+    let isWanted = state.refused(token, at: .example, start.instant)
+    #expect(isWanted)
+    var attempts = 0
+    for second in 0..<60 {
+      let now = after(.seconds(second))
+      let decision = state.request(at: now)
+      guard second > 0 else {
+        #expect(decision.isFetch(.unauthorized))
+        #expect(state.request(at: now, insteadOf: token).isWait)
+        _ = state.fetched(.failure(FailedFetch(.throttled)), at: now, random: 1)
+        continue
+      }
+      guard case .use(let used, let renewal) = decision, used === token else {
+        Issue.record("a request waits, or fails")
+        return
+      }
+      if renewal != nil {
+        attempts += 1
+        #expect(state.request(at: now, insteadOf: token).isWait)
+        _ = state.fetched(.failure(FailedFetch(.throttled)), at: now, random: 1)
+      }
+      #expect(state.request(at: now, insteadOf: token).failure != nil)
+    }
+    #expect(attempts > 10)
   }
 
   @Test("a newer token survives a complaint about an older one")

@@ -44,9 +44,9 @@ struct Workshop: Sendable {
   }
 
   /// Asks, lets the fetch run if one was started, and gives what came of it.
-  func obtain() async -> Result<AccessToken, TokenFailure>? {
+  func obtain(insteadOf refused: AccessToken? = nil) async -> Result<AccessToken, TokenFailure>? {
     let results = Collected<Result<AccessToken, TokenFailure>>()
-    switch source.request({ results.append($0) }) {
+    switch source.request(insteadOf: refused, { results.append($0) }) {
     case .available(let token): return .success(token)
     case .failed(let failure): return .failure(failure)
     case .pending:

@@ -19,13 +19,20 @@ extension Exchange {
       bearer.token = try await waitForToken(source, route)
       bearer.isOnTrial = true
     } catch {
+      if error.hop == .token, let token = source.lastResort() {
+        bearer.token = token
+        bearer.isOnTrial = true
+        return
+      }
       guard route.policy.forwardsWithoutToken, error.hop == .token else { throw error }
       bearer.missing = error.kind.name
       worker.metrics.routes[route.index].withoutToken.increment()
     }
   }
 
-  func waitForToken(_ source: TokenSource, _ route: ProxyRoute) async throws(ExchangeError) -> AccessToken {
+  func waitForToken(
+    _ source: TokenSource, insteadOf refused: AccessToken? = nil, _ route: ProxyRoute
+  ) async throws(ExchangeError) -> AccessToken {
     let began = Instant.now
     let metrics = worker.metrics.routes[route.index]
     metrics.waitingForToken.add()
@@ -36,7 +43,7 @@ extension Exchange {
       metrics.tokenWait.observe(nanoseconds: waited)
     }
     let delivery = Delivery<Result<AccessToken, TokenFailure>>(loop: worker.loop, wakeup: connection.wakeup)
-    switch source.request({ delivery.deliver($0) }) {
+    switch source.request(insteadOf: refused, { delivery.deliver($0) }) {
     case .available(let token):
       return token
     case .failed(let failure):

@@ -50,8 +50,8 @@ extension Exchange {
     source.accepted(token, at: tokenPlace(route))
   }
 
-  /// Tells the source if the upstream did not accept the token: it is let go then, for this request and all others, whether or not
-  /// this one can be sent again.
+  /// Tells the source if the upstream did not accept the token, whether or not this request can be sent again: other requests wait for
+  /// another token too.
   private func noteRefusal(_ route: ProxyRoute) {
     guard let token = bearer.token, let source = bearer.source else { return }
     if answerHead.contains(.wwwAuthenticate), let input = attempt.answerInput {
@@ -60,7 +60,7 @@ extension Exchange {
     let isRefusal = refusesToken(route)
     // What an API says of a token may have the token in it, and this goes into the log.
     if outcome.apiError?.repeats(token) == true { outcome.apiError = nil }
-    if isRefusal { source.refused(token, at: tokenPlace(route)) }
+    bearer.isToBeReplaced = isRefusal && source.refused(token, at: tokenPlace(route))
   }
 
   private func tokenPlace(_ route: ProxyRoute) -> TokenPlace {
@@ -92,16 +92,15 @@ extension Exchange {
   /// Puts another token in the place of the one that the upstream did not accept; false if there is none.
   private func replaceToken(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     guard let source = bearer.source, let refused = bearer.token else { return false }
-    guard let current = source.current() else {
+    if !bearer.isToBeReplaced {
+      // There may be another one already. If not, the source does not find this one worth replacing.
+      guard let current = source.current(), current !== refused else { return false }
+      bearer.token = current
+    } else {
       // The first of the requests that got 401 starts the fetch; the others wait for it.
-      bearer.token = try await waitForToken(source, route)
-      bearer.isOnTrial = true
-      return true
+      bearer.token = try await waitForToken(source, insteadOf: refused, route)
     }
-    // The source keeps a token that it does not find worth replacing.
-    guard current !== refused else { return false }
-    bearer.token = current
-    bearer.isOnTrial = source.wantsToKnow(of: current)
+    bearer.isOnTrial = true
     return true
   }
 
