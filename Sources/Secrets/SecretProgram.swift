@@ -130,7 +130,7 @@ public struct SecretProgram: Sendable, Equatable {
 
   private static func milliseconds(until end: ContinuousClock.Instant) -> Int32 {
     let left = ContinuousClock.now.duration(to: end) / .milliseconds(1)
-    return Int32(max(0, min(left.rounded(.up), 60_000)))
+    return Int32(max(0, min(left.rounded(.up), Double(Int32.max))))
   }
 
   private static func text(of error: Int32) -> String { unsafe String(cString: strerror(error)) }

@@ -35,7 +35,9 @@ struct TokenBackoff {
   static func asked(_ failure: FailedFetch) -> Duration { min(failure.serverAsksToWait ?? .zero, longestAskedFor) }
 
   /// The longest wait after `cause` while requests fail for lack of a token.
-  static func longestWithoutToken(after cause: TokenFailure.Cause) -> Duration { longest(after: cause, hasToken: false) }
+  static func longestWithoutToken(after cause: TokenFailure.Cause) -> Duration {
+    longest(after: cause, hasToken: false)
+  }
 
   private static func longest(after cause: TokenFailure.Cause, hasToken: Bool) -> Duration {
     if case .refused(let refusal) = cause, refusal.code.needsMending {

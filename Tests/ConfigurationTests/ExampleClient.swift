@@ -43,9 +43,21 @@ enum ExampleClient {
 /// Calls `body` with `text`, in which the files it names are in a directory of the test's own, and a group that only Debian has
 /// is one that every system has.
 func withExampleFiles<R>(_ text: String, _ body: (String) throws -> R) throws -> R {
+  let directory = try exampleFiles()
+  defer { try? FileManager.default.removeItem(at: directory) }
+  return try body(naming(directory, in: text))
+}
+
+/// As above, for tests that give others a turn.
+func withExampleFiles<R>(_ text: String, _ body: (String) async throws -> R) async throws -> R {
+  let directory = try exampleFiles()
+  defer { try? FileManager.default.removeItem(at: directory) }
+  return try await body(naming(directory, in: text))
+}
+
+private func exampleFiles() throws -> URL {
   let directory = FileManager.default.temporaryDirectory.appendingPathComponent("example-\(UUID().uuidString)")
   try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: directory) }
   let hash = "$scrypt$ln=15,r=8,p=1$6TvTHvn8Mm5lqeyINBGMcw$hDxTPLgsPMFIhTVrcSsvSPEhcXNGDbCvEZXhEDTuWkw\n"
   for (name, content) in [
     ("kinde_client_secret", "s3cret\n"), ("kinde_client_secret_previous", "s3cret-before\n"),
@@ -62,10 +74,13 @@ func withExampleFiles<R>(_ text: String, _ body: (String) throws -> R) throws ->
       FileManager.default.createFile(atPath: path, contents: Data(content.utf8), attributes: [.posixPermissions: 0o400])
     )
   }
+  return directory
+}
+
+private func naming(_ directory: URL, in text: String) -> String {
   var text = text.replacingOccurrences(of: "group: www-data", with: "group: root")
   for place in ["/var/run/secrets/azure/tokens/", "/run/secrets/idp/", "/run/secrets/", "/etc/ssl/", "/var/lib/"] {
     text = text.replacingOccurrences(of: place, with: directory.path + "/")
   }
-  text = text.replacingOccurrences(of: "/usr/bin/vault", with: "/bin/true")
-  return try body(text)
+  return text.replacingOccurrences(of: "/usr/bin/vault", with: "/bin/true")
 }

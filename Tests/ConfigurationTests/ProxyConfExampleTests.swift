@@ -9,7 +9,7 @@ struct ProxyConfExampleTests {
     .deletingLastPathComponent()
   static let environment = ["KINDE_CLIENT_ID": "8a1b", "LEGACY_CLIENT_SECRET": "hunter2", "GATEWAY_KEY": "g4teway"]
 
-  private static func text(_ path: String) throws -> String {
+  static func text(_ path: String) throws -> String {
     try String(contentsOf: root.appendingPathComponent(path), encoding: .utf8)
   }
 
