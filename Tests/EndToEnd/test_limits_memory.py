@@ -39,7 +39,8 @@ def start_with_loops(start_proxy, nginx):
     def start(loops: int, limits: dict):
         return start_proxy(
             NONE | {"forward_to": nginx.url()}, timeouts={"body": "5m"}, loops=loops, log={"access": False},
-            limits={"upstream_connections": 1000, "client_share": "off"} | limits)
+            # Each loop has its part of them, and the crowd may take all.
+            limits={"upstream_connections": 1500 * loops, "client_share": "off"} | limits)
     return start
 
 
@@ -166,21 +167,28 @@ class ReturningCrowd:
 RETURNING = {
     "uploads": get("http://api.internal/100000000.bin", "Content-Length: 100000000", method="POST") + b"x" * 60_000,
     "downloads": get("http://api.internal/100000000.bin"),
+    "unknown hosts": get("http://unknown.internal/") * 400,
     "long heads": get("http://api.internal/100000000.bin", "X: " + "y" * 7_000),
 }
 
 
-@pytest.mark.parametrize(("kind", "count"), [("uploads", 600), ("downloads", 3000), ("long heads", 600)])
+def statuses_of_another_client(proxy, count: int) -> list[int]:
+    statuses = []
+    for _ in range(count):
+        client = proxy.connect()
+        statuses.append(client.exchange(get(SMALL, "Connection: close")).status)
+        client.close()
+    return statuses
+
+
+@pytest.mark.parametrize(("kind", "count"), [
+    ("uploads", 600), ("downloads", 3000), ("long heads", 600), ("unknown hosts", 1000)])
 def test_another_client_is_served_while_rejected_clients_come_again_at_once(start, kind, count):
     proxy = start(limits={"memory": "16MB"})
     crowd = ReturningCrowd(proxy, count, RETURNING[kind])
     try:
         poll(lambda: crowd.rejected >= 1000 or crowd.failure, "requests that are rejected")
-        statuses = []
-        for _ in range(40):
-            client = proxy.connect()
-            statuses.append(client.exchange(get(SMALL, "Connection: close")).status)
-            client.close()
+        statuses = statuses_of_another_client(proxy, 40)
         assert statuses == [200] * 40
         # It was 49 MB with 600 uploads: a request that waited kept a buffer of 80 KB.
         assert proxy.sample("m2m_proxy_memory_bytes") < 17 * MB
@@ -189,21 +197,43 @@ def test_another_client_is_served_while_rejected_clients_come_again_at_once(star
     poll(lambda: proxy.sample("m2m_proxy_memory_level") == 0, "memory that is free again")
 
 
-def test_refused_connections_hold_no_buffers_however_many_loops_there_are(start_with_loops):
-    proxy = start_with_loops(16, {"memory": "16MB"})
-    crowd = ReturningCrowd(proxy, 1500, RETURNING["downloads"])
+@pytest.mark.parametrize(("count", "limits"), [
+    (1500, {"memory": "16MB"}), (1500, {"memory": "32MB", "buffer": "1MB"})], ids=["16MB", "large-buffers"])
+def test_refused_connections_hold_no_buffers_however_many_loops_there_are(start_with_loops, count, limits):
+    proxy = start_with_loops(16, limits)
+    crowd = ReturningCrowd(proxy, count, RETURNING["downloads"])
     try:
         poll(lambda: crowd.rejected >= 1000 or crowd.failure, "requests that are rejected")
-        statuses = []
-        for _ in range(20):
-            client = proxy.connect()
-            statuses.append(client.exchange(get(SMALL, "Connection: close")).status)
-            client.close()
-        # It was 141 MB.
+        statuses = statuses_of_another_client(proxy, 20)
+        # It was 141 MB with 16 loops, and 282 MB of 32 with large buffers.
         assert proxy.sample("m2m_proxy_memory_bytes") < 1.2 * proxy.sample("m2m_proxy_memory_limit_bytes")
         assert statuses == [200] * 20
     finally:
         crowd.leave()
+
+
+@pytest.mark.parametrize("count", [250, 1000])
+def test_a_client_that_does_not_read_the_responses_of_the_proxy_itself_holds_little(start, count):
+    proxy = start(limits={"memory": "16MB"})
+    unread = get("http://unknown.internal/") * 400
+    crowd = []
+    try:
+        for _ in range(count):
+            client = socket.socket()
+            crowd.append(client)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.bind((SLOW, 0))
+            client.connect(proxy.address)
+            client.setblocking(False)
+            with contextlib.suppress(OSError):
+                client.send(unread)
+        poll(lambda: proxy.sample("m2m_proxy_errors_total", kind="no_route") > 250, "responses that are not read")
+        assert statuses_of_another_client(proxy, 20) == [200] * 20
+        # It was 18 MB with 250: 128 KB for each response.
+        assert proxy.sample("m2m_proxy_memory_bytes") < 16 * MB
+    finally:
+        for client in crowd:
+            client.close()
 
 
 def anonymous_memory(proxy) -> int:

@@ -39,6 +39,8 @@ extension Exchange {
     !request.hasHead || !head.wantsKeepAlive || worker.isDraining || connection.isLastRequest || contentIsUnread
       // What comes after it may have been meant for the tunnel (RFC 9931).
       || head.methodKind == .connect || isAheadOfUpgrade
+      // Requests that the proxy answers itself do not come to the gate; what follows them takes memory.
+      || worker.memory.isTight
   }
 
   /// Whether the client finds the end of the response only by the end of the connection.
@@ -69,6 +71,9 @@ extension Exchange {
         continue
       case .wouldBlock:
         if connection.isOverdue || connection.isAborted || connection.stream.hasFailed { return false }
+        // Clients that do not read what the proxy itself says never come to the gate, and must not fill the memory before it.
+        if worker.memory.isTight { return false }
+        connection.fitInput()
         await connection.wakeup.wait()
       case .endOfStream, .failed:
         return false
