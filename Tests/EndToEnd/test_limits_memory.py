@@ -16,6 +16,7 @@ from harness.client import RawClient, get
 from harness.control_group import limited_memory
 from harness.proxy import clean_environment
 from harness.waiting import poll
+from test_upgrade import handshake, hold_open
 
 MB = 1 << 20
 SLOW = "127.0.0.2"
@@ -390,3 +391,17 @@ def test_a_client_of_a_tls_listener_is_served_as_well(start, slow_readers, autho
         client.socket, server_hostname="localhost")
     assert client.exchange(get(SMALL)).status == 200
     client.close()
+
+
+def test_connections_that_have_changed_their_protocol_count_no_memory_for_a_response(start_proxy, origin):
+    """A WebSocket may last for days: what counts is what it takes."""
+    count = 200
+    proxy = start_proxy(NONE | {"forward_to": origin.url}, loops=1, log={"access": False}, limits={"memory": "16MB"})
+    origin.otherwise = hold_open
+    proxy.connect().send(handshake()).switched()
+    before = proxy.sample("m2m_proxy_memory_bytes")
+    clients = [proxy.connect().send(handshake()) for _ in range(count)]
+    for client in clients:
+        client.switched()
+    # 16 KB more while a response is expected. Free buffers go back to the system within seconds.
+    poll(lambda: (proxy.sample("m2m_proxy_memory_bytes") - before) / count < 28 * 1024, "little memory for each")

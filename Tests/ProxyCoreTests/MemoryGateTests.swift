@@ -131,6 +131,18 @@ import Upstream
     if case .isRefused = setting.arrive(Self.hog, bytes: 1) {} else { Issue.record("was not refused") }
   }
 
+  @Test("give way only if that makes room")
+  func displacementInVain() throws {
+    let setting = try Setting(taken: 80, queueLimit: 100)
+    let waiters = try (0..<2).map { _ in try setting.waits(Self.hog, bytes: 5 * Self.need) }
+    // Without one of them there is still no room, and the last one of a client gives way to none.
+    if case .isRefused = setting.arrive(Self.other, bytes: 8 * Self.need) {} else { Issue.record("was not refused") }
+    #expect(waiters.map(\.isDisplaced) == [false, false])
+    #expect(setting.gate.waiting == 2)
+    setting.gate.withdraw(waiters[0], of: Self.hog)
+    _ = try setting.waits(Self.other, bytes: 5 * Self.need)
+  }
+
   @Test("wait even when one alone takes more than that")
   func largeWaiter() throws {
     let setting = try Setting(taken: 80)
@@ -154,5 +166,14 @@ import Upstream
     let setting = try Setting(taken: 74, loops: 6)
     #expect(setting.begins(Self.other))
     _ = try setting.waits(Self.hog)
+  }
+
+  @Test("begin while there is room for one, however many loops share it")
+  func manyLoops() throws {
+    let setting = try Setting(taken: 79, loops: 128)
+    #expect(setting.begins(Self.other))
+    _ = try setting.waits(Self.hog)
+    let full = try Setting(taken: 80, loops: 128)
+    _ = try full.waits(Self.other)
   }
 }

@@ -75,7 +75,7 @@ extension ClientConnection {
     } else {
       client = peerCredentials.uid.map(SocketPeer.user) ?? .address(peer)
     }
-    guard let standing = worker.admit(client) else { return false }
+    guard let standing = worker.admit(client, isTLS: certificate != nil) else { return false }
     self.standing = standing
     return true
   }

@@ -119,16 +119,34 @@ final class MemoryGate {
   /// A request of `client` comes, at `now`; if it cannot begin, it waits at `wakeup`, and takes `bytes` of memory meanwhile.
   func arrive(_ client: ClientKey, at wakeup: Wakeup, bytes: Int, _ now: Instant) -> Arrival {
     if mayBegin(client, now) { return .begins }
-    while waiters.count >= queueLimit || !waiters.isEmpty && waitingBytes + bytes > mostWaitingBytes {
-      guard let displaced = waiters.displace(for: client, held: held) else { return .isRefused }
-      waitingBytes -= displaced.bytes
-      displaced.isDisplaced = true
-      displaced.wakeup.wake()
+    if !hasRoom(waiters, waitingBytes + bytes) {
+      guard displace(for: client, bytes: bytes) else { return .isRefused }
     }
     let waiter = Waiter(wakeup, bytes: bytes)
     waiters.append(waiter, of: client, most: .max)
     waitingBytes += bytes
     return .waits(waiter)
+  }
+
+  private func hasRoom(_ waiters: ClientLines<Waiter>, _ bytes: Int) -> Bool {
+    waiters.count < queueLimit && (waiters.isEmpty || bytes <= mostWaitingBytes)
+  }
+
+  /// Makes room in the queue for a request of `client` that takes `bytes`; false, and no change, where that is not possible.
+  private func displace(for client: ClientKey, bytes: Int) -> Bool {
+    var (left, leftBytes) = (waiters, waitingBytes)
+    var displaced: [Waiter] = []
+    while !hasRoom(left, leftBytes + bytes) {
+      guard let waiter = left.displace(for: client, held: held) else { return false }
+      leftBytes -= waiter.bytes
+      displaced.append(waiter)
+    }
+    (waiters, waitingBytes) = (left, leftBytes)
+    for waiter in displaced {
+      waiter.isDisplaced = true
+      waiter.wakeup.wake()
+    }
+    return true
   }
 
   /// Admits those that may begin by now. To be called again and again while requests wait.

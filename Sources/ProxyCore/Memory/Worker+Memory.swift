@@ -53,12 +53,12 @@ extension Worker {
     return counts
   }
 
-  /// How many connections one client may have for the memory that there is. A connection costs little, but thousands of them
-  /// take what the requests of other clients need.
-  var mostConnectionsPerClient: Int {
+  /// How many connections that take `bytes` each one client may have for the memory that there is. A connection costs little, but
+  /// thousands of them take what the requests of other clients need.
+  func mostConnectionsPerClient(taking bytes: Int) -> Int {
     guard memory.isTight, let limit = memory.limit, memory.room < limit / 8 else { return .max }
     guard !memory.isFull else { return Self.fewConnections }
-    return max(Self.fewConnections, limit / Self.connectionsPart / MemoryCost.client)
+    return max(Self.fewConnections, limit / Self.connectionsPart / bytes)
   }
 
   /// Closes an eighth of the idle connections of each kind, those that have been idle longest, where memory is tight.

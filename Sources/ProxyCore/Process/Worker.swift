@@ -112,7 +112,8 @@ final class Worker: @unchecked Sendable {
 
   private func accept(_ socket: consuming Descriptor, _ peer: SocketPeer, _ listener: ServedListener) {
     // One that a load balancer passes on counts for the client, once that is known.
-    let standing = listener.settings.proxyProtocol.includes(peer) ? .unknown : admit(peer)
+    let standing =
+      listener.settings.proxyProtocol.includes(peer) ? .unknown : admit(peer, isTLS: listener.certificate != nil)
     guard let standing else { return }
     let connection: ClientConnection
     do {
@@ -135,9 +136,10 @@ final class Worker: @unchecked Sendable {
   }
 
   /// Counts another connection of the client at `peer`; nil where there is none, and too many are being told so already.
-  func admit(_ peer: SocketPeer) -> ClientStanding? {
+  func admit(_ peer: SocketPeer, isTLS: Bool) -> ClientStanding? {
     let client = ClientAddress(peer)
-    let admission = clients.admit(client, most: mostConnectionsPerClient)
+    let bytes = isTLS ? MemoryCost.client + MemoryCost.clientTLS : MemoryCost.client
+    let admission = clients.admit(client, most: mostConnectionsPerClient(taking: bytes))
     guard case .refused(let error) = admission else { return .counted(client) }
     noteRefusal(of: peer, error)
     let most = max(Self.leastRefusals, Self.mostRefusals / generation.loopLimits.loops)
