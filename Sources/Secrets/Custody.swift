@@ -95,17 +95,35 @@ package struct Custody {
     }
   }
 
-  /// What is wrong with the directories that the symbolic links on the way are in: a link that another user can replace
-  /// leads where that user wants.
+  /// What is wrong with the symbolic links on the way, and with the directories that `..` leaves: where another user can replace
+  /// one of them, the path leads where that user wants.
   private func complaint(linksOf path: String) -> String? {
     do throws(Errno) {
-      for place in try LinkPlaces.all(on: path) {
-        let directory = try OpenDirectory(path: place.string)
-        if let complaint = complaint(directory: directory, path: place, way: "is reached by a link") {
+      for turn in try PathTurns.all(on: path) {
+        let directory = try OpenDirectory(path: turn.directory.string)
+        if let complaint = complaint(turn, in: directory) { return complaint }
+        if let complaint = complaint(directory: directory, path: turn.directory, way: "is reached by a link") {
           return complaint
         }
       }
       return nil
+    } catch {
+      return "is reached by a link that cannot be examined: \(error)"
+    }
+  }
+
+  /// The sticky bit keeps others from replacing an entry, but not its owner.
+  private func complaint(_ turn: PathTurns.Turn, in directory: borrowing OpenDirectory) -> String? {
+    guard !directory.isReadOnly else { return nil }
+    do throws(Errno) {
+      guard try directory.status().st_mode & 0o022 != 0 else { return nil }
+      let owner = try directory.status(of: turn.name).st_uid
+      guard owner != 0, owner != user, owner != other else { return nil }
+      let place = turn.directory.appending(turn.name).string
+      return
+        "is reached by \(showsPaths ? "the" : "a") link or directory\(shown(place)), which \(ownership(owner)): "
+        + "\(Accounts.name(ofUser: owner)) could put another one in its place; "
+        + "\(command("chown -h \(Accounts.word(forUser: user))", place)) fixes that"
     } catch {
       return "is reached by a link that cannot be examined: \(error)"
     }
@@ -206,25 +224,38 @@ package struct Custody {
   }
 }
 
-/// The symbolic links by which a path leads to a file.
-private enum LinkPlaces {
+/// The entries of directories that decide where a path leads, and that its resolved form does not show: symbolic links, and what
+/// `..` leaves.
+private enum PathTurns {
+  struct Turn: Equatable {
+    /// The directory that it is in, by a path without links.
+    let directory: FilePath
+    let name: String
+  }
+
   /// As many links as Linux follows.
   private static let mostLinks = 40
 
-  /// The directories that the links on `path` are in, each once, by paths without links.
-  static func all(on path: String) throws(Errno) -> [FilePath] {
+  /// Those on `path`, each once.
+  static func all(on path: String) throws(Errno) -> [Turn] {
     guard let start = unsafe realpath(".", nil) else { throw Errno(rawValue: errno) }
     defer { unsafe free(start) }
     let path = FilePath(path)
     var here = path.isAbsolute ? FilePath("/") : unsafe FilePath(String(cString: start))
     var rest = Array(path.components.reversed())
-    var places: [FilePath] = []
+    var turns: [Turn] = []
     var links = 0
+    func note(_ name: String, in directory: FilePath) {
+      let turn = Turn(directory: directory, name: name)
+      if !turns.contains(turn) { turns.append(turn) }
+    }
     while let component = rest.popLast() {
       switch component.kind {
       case .currentDirectory: continue
       case .parentDirectory:
+        let left = here.lastComponent
         here.removeLastComponent()
+        if let left { note(left.string, in: here) }
         continue
       case .regular: break
       }
@@ -234,11 +265,11 @@ private enum LinkPlaces {
       }
       links += 1
       guard links <= mostLinks else { throw .tooManySymbolicLinkLevels }
-      if !places.contains(here) { places.append(here) }
+      note(component.string, in: here)
       if target.isAbsolute { here = FilePath("/") }
       rest += target.components.reversed()
     }
-    return places
+    return turns
   }
 
   /// Where the link at `path` leads; nil when there is no link, and nothing.

@@ -239,6 +239,30 @@ def test_links_are_followed_and_what_counts_is_where_they_are_and_where_they_lea
     place.refused(f"is in the directory {real}, where every user of this machine could put another one")
 
 
+@as_root
+@pytest.mark.parametrize("entry", ["link", "directory"])
+def test_what_another_user_can_point_elsewhere_is_refused_in_a_sticky_directory_too(place, entry):
+    """The sticky bit keeps others from replacing an entry, but not its owner."""
+    sticky = place.directory / "sticky"
+    sticky.mkdir()
+    sticky.chmod(0o1777)
+    turn = sticky / "turn"
+    path = "sticky/turn/ca.key" if entry == "link" else "sticky/turn/../../ca/ca.key"
+    if entry == "link":
+        turn.symlink_to("../ca")
+    else:
+        turn.mkdir()
+    (place.directory / "proxy.conf").write_text(CONF.replace("{}", f"{{ ca_key: {path}, ca_certificate: ca/ca.pem }}"))
+    place.accepted()
+    os.chown(turn, OTHER, OTHER, follow_symlinks=False)
+    said = f"is reached by the link or directory {turn}, which belongs to"
+    result = place.run("check")
+    assert result.returncode == 64 and said in result.stderr, result.stderr
+    # Others cannot replace it where only root may write.
+    sticky.chmod(0o755)
+    place.accepted()
+
+
 def test_a_path_is_quoted_for_the_shell(place):
     odd = place.directory / "it's odd"
     place.ca.rename(odd)

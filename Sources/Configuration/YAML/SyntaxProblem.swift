@@ -79,12 +79,33 @@ enum SourceText {
   /// The most bytes that proxy.conf may have.
   static let sizeLimit = 1024 * 1024
 
-  /// Rejects all but plain UTF-8 text with LF line ends: programs read anything else in different ways.
-  static func check(_ bytes: [UInt8]) throws(SyntaxProblem) {
+  /// `bytes` without the byte-order mark and the CRs of line ends that editors on Windows write.
+  ///
+  /// Rejects all but plain UTF-8 text: programs read anything else in different ways.
+  static func plain(_ bytes: [UInt8]) throws(SyntaxProblem) -> [UInt8] {
     guard bytes.count <= sizeLimit else {
       throw SyntaxProblem(mark: nil, message: "the file is larger than 1 MB, which is no configuration")
     }
-    try checkByteOrderMark(bytes)
+    if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
+      throw SyntaxProblem(mark: .beginning, message: "the file is UTF-16; save it as UTF-8")
+    }
+    let text = withUnixLineEnds(bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes[3...] : bytes[...])
+    try check(text)
+    return text
+  }
+
+  private static func withUnixLineEnds(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
+    guard bytes.contains(UInt8(ascii: "\r")) else { return Array(bytes) }
+    var text: [UInt8] = []
+    text.reserveCapacity(bytes.count)
+    for byte in bytes {
+      if byte == UInt8(ascii: "\n"), text.last == UInt8(ascii: "\r") { text.removeLast() }
+      text.append(byte)
+    }
+    return text
+  }
+
+  private static func check(_ bytes: [UInt8]) throws(SyntaxProblem) {
     var iterator = bytes.makeIterator()
     var decoder = UTF8()
     var offset = 0
@@ -113,22 +134,12 @@ enum SourceText {
     }
   }
 
-  private static func checkByteOrderMark(_ bytes: [UInt8]) throws(SyntaxProblem) {
-    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) {
-      throw SyntaxProblem(
-        mark: .beginning, message: "the file begins with a byte order mark; save it as UTF-8 without one")
-    }
-    if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
-      throw SyntaxProblem(mark: .beginning, message: "the file is UTF-16; save it as UTF-8")
-    }
-  }
-
   private static func complaint(about scalar: Unicode.Scalar, indents: Bool) -> String? {
     switch scalar.value {
     case 0x09:
       return indents ? "a tab indents this line; YAML indents with spaces only" : nil
     case 0x0D:
-      return "the line ends with CR, as Windows writes it; save the file with LF line ends"
+      return "a CR without LF stands here; end lines with LF or CRLF"
     case 0x20...0x7E, 0xA0...0x2027, 0x202F...0x2065, 0x206A...0xD7FF, 0xE000...0xFEFE, 0xFF00...0xFFFD,
       0x10000...0x10FFFF:
       return nil

@@ -37,8 +37,7 @@ struct TreeBuilder {
   /// The tree of the file `bytes`; nil when there is none, which `findings` then has a problem for.
   static func tree(_ bytes: [UInt8], findings: Findings) -> Node? {
     do {
-      try SourceText.check(bytes)
-      var builder = TreeBuilder(events: YAMLEventReader(bytes), findings: findings)
+      var builder = TreeBuilder(events: YAMLEventReader(try SourceText.plain(bytes)), findings: findings)
       return try builder.document()
     } catch {
       findings.problem(error.mark, path: "", error.message)
@@ -77,6 +76,11 @@ struct TreeBuilder {
         mark: event.mark, message: "lists and mappings are nested more than \(Self.depthLimit) levels deep")
     }
     let isRefused = refuse(event, path: path)
+    if event.endsAtTightComment {
+      findings.warning(
+        event.mark, about: path,
+        "ends before \" #\", where a comment begins; put the whole value in quotes if # belongs to it, or a space behind #")
+    }
     let content: Node.Content
     switch event.kind {
     case .scalar(let text, let isPlain):

@@ -18,6 +18,9 @@ struct YAMLEvent {
   var hasTag = false
   /// Whether it is a scalar without quotes that goes on in the next line.
   var isContinued = false
+  /// Whether it is a scalar without quotes behind which a comment begins that has no space after its `#`: it may have been meant
+  /// as a part of the value.
+  var endsAtTightComment = false
 }
 
 /// A place in proxy.conf: line and column in characters, both from 1.
@@ -39,8 +42,10 @@ struct Mark: Hashable, Comparable {
   private let input: UnsafeMutableBufferPointer<UInt8>
   // libyaml adds a line end to every file, and then points at a line that is not in the file.
   private let end: Mark
+  // By line, the columns of those `#` that would begin such a comment.
+  private var tightComments: [Int: [Int]] = [:]
 
-  /// A reader of `bytes`, which must have passed ``SourceText/check(_:)``.
+  /// A reader of `bytes`, which ``SourceText/plain(_:)`` has returned.
   init(_ bytes: [UInt8]) {
     unsafe input = UnsafeMutableBufferPointer.allocate(capacity: bytes.count)
     _ = unsafe input.initialize(from: bytes)
@@ -51,6 +56,20 @@ struct Mark: Hashable, Comparable {
     let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     let lastLine = String(decoding: lines.last ?? [], as: UTF8.self)
     end = Mark(line: max(1, lines.count), column: lastLine.unicodeScalars.count + 1)
+    for (index, line) in lines.enumerated() where line.contains(UInt8(ascii: "#")) {
+      tightComments[index + 1] = Self.tightComments(in: String(decoding: line, as: UTF8.self))
+    }
+  }
+
+  private static func tightComments(in line: String) -> [Int]? {
+    var columns: [Int] = []
+    var before: (Unicode.Scalar?, Unicode.Scalar?) = (nil, nil)
+    for (index, scalar) in line.unicodeScalars.enumerated() {
+      // A row of them is a line that is drawn.
+      if before == (" ", "#"), scalar != " ", scalar != "#" { columns.append(index) }
+      before = (before.1, scalar)
+    }
+    return columns.isEmpty ? nil : columns
   }
 
   deinit {
@@ -92,7 +111,16 @@ struct Mark: Hashable, Comparable {
       kind: .scalar(text, isPlain: isPlain), mark: mark, hasAnchor: scalar.anchor != nil,
       // A lone "!" leaves no tag behind, only a plain scalar that may not be taken for one.
       hasTag: scalar.tag != nil || isPlain && scalar.plain_implicit == 0,
-      isContinued: isPlain && event.start_mark.line != event.end_mark.line)
+      isContinued: isPlain && event.start_mark.line != event.end_mark.line,
+      endsAtTightComment: isPlain && hasTightComment(behind: event.end_mark))
+  }
+
+  private func hasTightComment(behind end: yaml_mark_t) -> Bool {
+    guard let columns = tightComments[end.line + 1] else { return false }
+    let line = line(end.line + 1).unicodeScalars
+    return columns.contains { column in
+      column > end.column && line.dropFirst(end.column).prefix(column - 1 - end.column).allSatisfy { $0 == " " }
+    }
   }
 
   private func problem() -> SyntaxProblem {
