@@ -1,28 +1,56 @@
 import Secrets
 
+/// Where proxy.conf is.
+public enum ConfigurationSource: Sendable {
+  /// In a file; relative paths in it count from its directory.
+  case file(path: String)
+  /// On standard input; relative paths in it count from the working directory.
+  case standardInput
+
+  /// What messages call it.
+  public var name: String {
+    switch self {
+    case .file(let path): path
+    case .standardInput: "standard input"
+    }
+  }
+
+  /// The command line that has m2m-proxy do `words` with the configuration that messages call `name`.
+  public static func command(_ words: String, reading name: String) -> String {
+    let option = name == ConfigurationSource.standardInput.name ? "" : " --config \(name.asShellWord)"
+    return "m2m-proxy \(words)\(option)"
+  }
+}
+
 /// Reads proxy.conf.
 public enum ConfigurationLoader {
-  /// The configuration in the file at `path`.
+  /// The configuration in `source`.
   ///
   /// - Parameters:
-  ///   - path: The file, which messages name as it is named here; relative paths in it count from its directory.
+  ///   - source: Where it is. Messages name a file as it is named here.
   ///   - environment: What `${NAME}` stands for, and where secrets of the form `{ env: NAME }` are.
   ///   - runsPrograms: Whether programs that print secrets are run. If not, their secrets are empty.
   /// - Throws: Every problem of the file at once.
   public static func load(
-    path: String, environment: [String: String], runsPrograms: Bool = false
+    _ source: ConfigurationSource, environment: [String: String], runsPrograms: Bool = false
   ) throws(ConfigurationError) -> ProxyConfiguration {
     let bytes: [UInt8]
     do {
-      bytes = try SensitiveFile.read(path: path, limit: SourceText.sizeLimit) { span, _ in
-        span.indices.map { span[$0] }
-      }
+      bytes =
+        switch source {
+        case .file(let path):
+          try SensitiveFile.read(path: path, limit: SourceText.sizeLimit) { span, _ in copy(span) }
+        case .standardInput: try SensitiveFile.readStandardInput(limit: SourceText.sizeLimit, copy)
+        }
     } catch {
       let complaint = error.complaint(limit: "1 MB")
-      throw ConfigurationError(problems: [ConfigurationProblem(file: path, message: "the file \(complaint)")])
+      let message = if case .file = source { "the file \(complaint)" } else { complaint }
+      throw ConfigurationError(problems: [ConfigurationProblem(file: source.name, message: message)])
     }
-    return try parse(bytes, fileName: path, environment: environment, runsPrograms: runsPrograms)
+    return try parse(bytes, fileName: source.name, environment: environment, runsPrograms: runsPrograms)
   }
+
+  private static func copy(_ span: Span<UInt8>) -> [UInt8] { span.indices.map { span[$0] } }
 
   /// The configuration in `bytes`, for which messages and relative paths use `fileName`.
   ///

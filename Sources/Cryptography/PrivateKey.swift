@@ -37,12 +37,12 @@ public import Secrets
     unsafe self.init(owning: key)
   }
 
-  /// A new RSA key of 2,048 bits.
-  public static func generateRSA() throws(CryptographyError) -> PrivateKey {
+  /// A new RSA key with a modulus of so many bits.
+  public static func generateRSA(bits: Int32 = 2048) throws(CryptographyError) -> PrivateKey {
     guard let context = unsafe EVP_PKEY_CTX_new_id(EVP_PKEY_RSA, nil) else { throw CryptographyError("a new key") }
     defer { unsafe EVP_PKEY_CTX_free(context) }
     var generated: OpaquePointer?
-    guard unsafe EVP_PKEY_keygen_init(context) == 1, unsafe EVP_PKEY_CTX_set_rsa_keygen_bits(context, 2048) == 1,
+    guard unsafe EVP_PKEY_keygen_init(context) == 1, unsafe EVP_PKEY_CTX_set_rsa_keygen_bits(context, bits) == 1,
       unsafe EVP_PKEY_keygen(context, &generated) == 1, let key = unsafe generated
     else { throw CryptographyError("making an RSA key") }
     return unsafe PrivateKey(owning: key)

@@ -159,6 +159,10 @@ struct PathCharacters {
     guard first >= level.validEnd else { return }
     if let count = validLength(level.bytes, first) {
       level.validEnd = first + count
+      // Some servers trim names of all that Unicode calls white space, as others do of spaces.
+      if isWhiteSpace(level.bytes, first, count) {
+        visit(PathCharacter(meaning: .byte(UInt8(ascii: " ")), isEncoded: true, end: level.starts[first + count]))
+      }
       if ignoresCase, let folded = caseFolded(level.bytes, first, count) {
         visit(PathCharacter(meaning: .byte(folded), isEncoded: true, end: level.starts[first + count]))
       }
@@ -168,8 +172,8 @@ struct PathCharacters {
   }
 
   /// The ASCII character that a sequence of bytes may be read as, which valid UTF-8 has another form for, and the number
-  /// of bytes: overlong forms (`c0 af`, `e0 80 af` …), forms whose continuation is invalid (`c1 1c`, which old servers
-  /// computed with all the same), and the fullwidth forms U+FF01 to U+FF5E (`ef bc 8f`), which Windows maps to ASCII.
+  /// of bytes: overlong forms (`c0 af`, `e0 80 af` …), forms whose continuation is invalid (`c1 1c`, which old decoders
+  /// compute with all the same), and the fullwidth forms U+FF01 to U+FF5E (`ef bc 8f`), which Windows maps to ASCII.
   private static func asASCII(_ bytes: [UInt8], _ first: Int) -> (UInt8, count: Int)? {
     let lead = bytes[first]
     if lead == 0xef, first + 2 < bytes.count, bytes[first + 1] & 0xfe == 0xbc, bytes[first + 2] & 0xc0 == 0x80 {
@@ -188,8 +192,6 @@ struct PathCharacters {
     guard first + count <= bytes.count else { return nil }
     var value = UInt32(lead) & (0x7f >> UInt32(count))
     for index in first + 1..<first + count {
-      // Only the shortest form was ever read with a continuation byte that is none.
-      guard count == 2 || bytes[index] & 0xc0 == 0x80 else { return nil }
       value = value << 6 | UInt32(bytes[index] & 0x3f)
     }
     return value < 0x80 ? (UInt8(value), count) : nil
@@ -209,6 +211,19 @@ struct PathCharacters {
     case 0xf1...0xf3: return isContinuation(1) && isContinuation(2) && isContinuation(3) ? 4 : nil
     case 0xf4: return isContinuation(1, 0x80...0x8f) && isContinuation(2) && isContinuation(3) ? 4 : nil
     default: return nil
+    }
+  }
+
+  /// Whether the valid character of `count` bytes is white space (U+0085, and the categories Zs, Zl and Zp), or U+180E or U+FEFF,
+  /// which once were.
+  private static func isWhiteSpace(_ bytes: [UInt8], _ first: Int, _ count: Int) -> Bool {
+    guard count <= 3 else { return false }
+    switch (bytes[first], bytes[first + 1], count == 3 ? bytes[first + 2] : 0) {
+    case (0xc2, 0x85, _), (0xc2, 0xa0, _): return true
+    case (0xe1, 0x9a, 0x80), (0xe1, 0xa0, 0x8e), (0xe3, 0x80, 0x80), (0xef, 0xbb, 0xbf): return true
+    case (0xe2, 0x80, 0x80...0x8a), (0xe2, 0x80, 0xa8), (0xe2, 0x80, 0xa9), (0xe2, 0x80, 0xaf): return true
+    case (0xe2, 0x81, 0x9f): return true
+    default: return false
     }
   }
 

@@ -206,14 +206,7 @@ package struct Custody {
 
   /// `verb` and the path, as a shell takes it.
   private func command(_ verb: String, _ path: String) -> String {
-    guard showsPaths else { return verb }
-    let needsQuotes = path.utf8.contains { byte in
-      // Of those below "+" most mean something; between are "+,-./" and digits.
-      byte < UInt8(ascii: "+") || ";<>?[\\]^`{|}~".utf8.contains(byte) || byte == 0x7F
-    }
-    guard needsQuotes else { return "\(verb) \(path)" }
-    let quoted = path.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''")
-    return "\(verb) '\(quoted)'"
+    showsPaths ? "\(verb) \(path.asShellWord)" : verb
   }
 
   /// `path` from the root, without links; itself where there is nothing.
@@ -221,6 +214,18 @@ package struct Custody {
     guard let real = unsafe realpath(path, nil) else { return FilePath(path) }
     defer { unsafe free(real) }
     return unsafe FilePath(String(cString: real))
+  }
+}
+
+extension String {
+  /// The text as one word of a shell's command line, in quotes where it needs them.
+  package var asShellWord: String {
+    let needsQuotes = utf8.contains { byte in
+      // Of those below "+" most mean something; between are "+,-./" and digits.
+      byte < UInt8(ascii: "+") || ";<>?[\\]^`{|}~".utf8.contains(byte) || byte == 0x7F
+    }
+    guard needsQuotes || isEmpty else { return self }
+    return "'\(split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''"))'"
   }
 }
 

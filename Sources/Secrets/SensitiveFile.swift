@@ -30,7 +30,12 @@ package struct SensitiveFile {
   ) throws(Failure) -> R {
     let file = try SensitiveFile(path: path)
     defer { try? file.descriptor.close() }  // Nothing was written: a failing close loses nothing.
-    return try file.content(limit: limit) { body($0, file) }
+    return try content(of: file.descriptor, limit: limit) { body($0, file) }
+  }
+
+  /// Calls `body` with what standard input holds, a pipe included, unless it holds more than `limit` bytes.
+  package static func readStandardInput<R>(limit: Int, _ body: (Span<UInt8>) -> R) throws(Failure) -> R {
+    try content(of: .standardInput, limit: limit, body)
   }
 
   /// What other users could do to the file, or to what is in it; to follow its name. Nil when it is safe.
@@ -96,7 +101,9 @@ package struct SensitiveFile {
     }
   }
 
-  private func content<R>(limit: Int, _ body: (Span<UInt8>) -> R) throws(Failure) -> R {
+  private static func content<R>(
+    of descriptor: FileDescriptor, limit: Int, _ body: (Span<UInt8>) -> R
+  ) throws(Failure) -> R {
     // One byte more than accepted, so that a longer file is noticed without trusting its stated size.
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: limit + 1, alignment: 1)
     var count = 0

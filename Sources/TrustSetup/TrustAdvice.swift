@@ -6,14 +6,19 @@ public struct TrustAdvice {
   private static let exported = "/etc/ssl/m2m-proxy-ca.pem"
 
   /// For the authority whose certificate is in `file`, a path from the root; nil where it has none of its own.
-  public init(file: String?, keystore: JavaKeystore?) {
+  ///
+  /// - Parameter command: the command line that has m2m-proxy do some words with this authority.
+  public init(file: String?, keystore: JavaKeystore?, command: (String) -> String) {
     let path = Subprogram(file ?? Self.exported).text
     let cacerts = keystore.map { "-keystore \(Subprogram($0.file).text)" } ?? "-cacerts"
     let bundle = "/etc/ssl/m2m-proxy-bundle.pem"
-    var lines = file == nil ? ["Only the root, for the commands below", "  m2m-proxy ca export --out \(path)", ""] : []
+    var lines =
+      file == nil ? ["Only the root, for the commands below", "  \(command("ca export --out \(path)"))", ""] : []
     for trust in SystemTrust.allCases {
-      lines += ["\(trust.name): all programs that use the system's authorities", "  m2m-proxy ca trust --apply, or:"]
-      lines += ["  m2m-proxy ca export --out \(trust.file) && \(trust.program)", ""]
+      lines += [
+        "\(trust.name): all programs that use the system's authorities", "  \(command("ca trust --apply")), or:",
+      ]
+      lines += ["  \(command("ca export --out \(trust.file)")) && \(trust.program)", ""]
     }
     lines += [
       "Java: the keystore of the runtime, unless the system fills it (Debian: package ca-certificates-java)",
@@ -21,7 +26,7 @@ public struct TrustAdvice {
       "Node.js: its own authorities, and this one",
       "  NODE_EXTRA_CA_CERTS=\(path)", "",
       "Others take one file in place of all authorities. With the system's in it, they still trust those:",
-      "  m2m-proxy ca bundle --out \(bundle)", "",
+      "  \(command("ca bundle --out \(bundle)"))", "",
       "Python's requests (certifi otherwise)",
       "  REQUESTS_CA_BUNDLE=\(bundle)", "",
       "Python's httpx (certifi otherwise), urllib and aiohttp, Ruby and Go",

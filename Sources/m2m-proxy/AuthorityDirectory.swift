@@ -22,7 +22,7 @@ enum AuthorityDirectory {
       }
     } catch {
       switch error {
-      case .failed(let errno): throw OutputFile.explained(SensitiveFile.WriteFailure(errno), key.string)
+      case .failed(let errno): throw notMade(key.directory, errno)
       case .exposed(let complaint):
         Terminal.say(
           """
@@ -36,11 +36,26 @@ enum AuthorityDirectory {
 
   /// The directory of the file `certificate`, which every user may enter; it is made if only it is missing.
   static func make(_ certificate: FilePath) throws -> OpenDirectory {
-    // If this fails, opening it says why.
-    unsafe _ = mkdir(certificate.directory, 0o755)
-    do throws(Errno) { return try OpenDirectory(path: certificate.directory) } catch {
-      throw OutputFile.explained(SensitiveFile.WriteFailure(error), certificate.string)
+    if unsafe mkdir(certificate.directory, 0o755) != 0, errno != EEXIST {
+      throw notMade(certificate.directory, Errno(rawValue: errno))
     }
+    do throws(Errno) { return try OpenDirectory(path: certificate.directory) } catch {
+      throw notMade(certificate.directory, error)
+    }
+  }
+
+  private static func notMade(_ directory: String, _ errno: Errno) -> ExitCode {
+    let above = FilePath(directory).directory
+    let reason =
+      switch errno {
+      case .noSuchFileOrDirectory: "there is no directory \(above); make that first (mkdir -p \(above.asShellWord))"
+      case .permissionDenied: "this user (uid \(geteuid())) may not enter it, or not make it in \(above)"
+      case .readOnlyFileSystem: "\(above) is on a read-only file system"
+      case .notDirectory: "a part of that path is a file"
+      default: "\(errno)"
+      }
+    Terminal.say("m2m-proxy: the directory \(directory) cannot be made or opened: \(reason). Nothing was written.")
+    return ExitCode(EX_CANTCREAT)
   }
 }
 

@@ -3,6 +3,7 @@ internal import Configuration
 internal import Cryptography
 internal import Glibc
 internal import Interception
+internal import Secrets
 
 struct CA: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -25,6 +26,11 @@ struct AuthorityOption: ParsableArguments {
       valueName: "file"))
   var certificate: String?
 
+  /// The command line that has the program do `words` with the same authority.
+  func command(_ words: String) -> String {
+    certificate.map { "m2m-proxy \(words) --certificate \($0.asShellWord)" } ?? file.command(words)
+  }
+
   /// The certificate that applications have to trust, and its file, if there is no other in that; ends the program where
   /// there is none.
   func root() throws -> (certificate: Certificate, file: String?) {
@@ -32,7 +38,11 @@ struct AuthorityOption: ParsableArguments {
     let path = certificate ?? settings?.certificateFile ?? ""
     let certificates: [Certificate]
     do { certificates = try CertificateAuthority.certificates(file: path, keyFile: settings?.keyFile) } catch {
-      let hint = unsafe access(path, F_OK) != 0 ? "; \"m2m-proxy ca init\" makes one" : ""
+      let hint =
+        unsafe access(path, F_OK) != 0
+        ? settings.map {
+          "; \"\(ConfigurationSource.command("ca init", reading: $0.certificatePlace.file))\" makes one"
+        } ?? "" : ""
       Terminal.say("m2m-proxy: \(error)\(hint)")
       throw ExitCode(EX_USAGE)
     }

@@ -7,12 +7,32 @@ internal import ProxyCore
 internal import Secrets
 internal import SystemPackage
 
+/// The kinds of keys that a new authority may have, as they are named on the command line.
+enum AuthorityKeys: String, CaseIterable, ExpressibleByArgument {
+  case p256 = "p-256"
+  case rsa3072 = "rsa-3072"
+
+  var kind: CertificateAuthority.Keys {
+    switch self {
+    case .p256: .p256
+    case .rsa3072: .rsa3072
+    }
+  }
+
+  var description: String {
+    switch self {
+    case .p256: "P-256"
+    case .rsa3072: "RSA, 3,072 bits"
+    }
+  }
+}
+
 struct CAInit: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "init",
     abstract: "Makes a certificate authority for the hosts whose routes say \"tunnel: intercept\".",
     discussion: """
-      An ECDSA P-256 key (mode 0600, in a directory with mode 0700), its certificate, and a root above that, whose key is \
+      An ECDSA P-256 key, or RSA with --key rsa-3072 (mode 0600, in a directory with mode 0700), its certificate, and a root above that, whose key is \
       thrown away. Name constraints permit those hosts, and what is below them, and nothing else: an attacker with \
       the key can pass for no other host. Files that are there stay as they are unless --force is given.
       """)
@@ -22,6 +42,12 @@ struct CAInit: ParsableCommand {
   @Option(
     help: ArgumentHelp("For how long the authority is good, such as 3650d; from 1d to 36500d.", valueName: "days"))
   var lifetime = "3650d"
+
+  @Option(
+    help: ArgumentHelp(
+      "The kind of its keys: p-256, or rsa-3072 for programs that take RSA alone, such as Mono. Certificates of hosts have RSA keys "
+        + "then as well.", valueName: "kind"))
+  var key = AuthorityKeys.p256
 
   @Flag(
     help:
@@ -57,7 +83,7 @@ struct CAInit: ParsableCommand {
     do {
       authority = try CertificateAuthority.make(
         name: Self.name(now), scope: unconstrained ? nil : scope, now: now,
-        lifetime: lifetime.duration.components.seconds)
+        lifetime: lifetime.duration.components.seconds, keys: key.kind)
       former = try write(authority, settings)
     } catch let error as CryptographyError {
       Terminal.say("m2m-proxy: \(error)")
@@ -66,18 +92,19 @@ struct CAInit: ParsableCommand {
     report(authority, settings, scope, former: former)
   }
 
-  /// What machine and program the authority belongs to, and since when.
+  /// What machine the authority belongs to, since when, and a number: two of one day must not be taken for each other.
   private static func name(_ now: Int64) -> String {
     var characters = [CChar](repeating: 0, count: 256)
     let isKnown = unsafe gethostname(&characters, characters.count - 1) == 0
     let host = String(decoding: characters.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    return "\(isKnown ? String(host.prefix(28)) : "unknown host"), \(UTC.date(now))"
+    let number = String(UInt32.random(in: 0x1000_0000...UInt32.max), radix: 16)
+    return "\(isKnown ? String(host.prefix(18)) : "unknown host"), \(UTC.date(now)), \(number)"
   }
 
   /// Writes both files, or neither; the result is the previous owner of the key, if that is not root.
   private func write(_ authority: CertificateAuthority, _ settings: InterceptionSettings) throws -> uid_t? {
     let files = [settings.keyFile, settings.certificateFile]
-    if !force, let file = files.first(where: { unsafe access($0, F_OK) == 0 }) { throw Self.explained(.exists, file) }
+    if !force, let file = files.first(where: { unsafe access($0, F_OK) == 0 }) { throw explained(.exists, file) }
     let key = FilePath(settings.keyFile)
     let certificate = FilePath(settings.certificateFile)
     let keys = try AuthorityDirectory.take(key, beside: certificate)
@@ -90,16 +117,16 @@ struct CAInit: ParsableCommand {
     defer { newCertificate.discard(in: certificates) }
     let oldKey = "\(key.name).old-\(getpid())"
     do throws(Errno) { if force, former != nil { try keys.link(key.name, to: oldKey) } } catch {
-      throw Self.explained(SensitiveFile.WriteFailure(error), key.string)
+      throw explained(SensitiveFile.WriteFailure(error), key.string)
     }
     // The key first: a certificate without its key would look like an authority.
     do throws(SensitiveFile.WriteFailure) { try newKey.place(in: keys) } catch {
       keys.remove(oldKey)
-      throw Self.explained(error, key.string)
+      throw explained(error, key.string)
     }
     do throws(SensitiveFile.WriteFailure) { try newCertificate.place(in: certificates) } catch {
       try restore(former == nil ? nil : oldKey, key, in: keys)
-      throw Self.explained(error, certificate.string)
+      throw explained(error, certificate.string)
     }
     keys.remove(oldKey)
     return former == geteuid() ? nil : former
@@ -121,13 +148,14 @@ struct CAInit: ParsableCommand {
         // Those that could read or write the file before are not those that may read or write the new one.
         try StagedFile(bytes, for: file.name, in: directory, mode: mode, replaces: force, keepsOwner: false)
       }
-    } catch { throw Self.explained(error, file.string) }
+    } catch { throw explained(error, file.string) }
   }
 
-  private static func explained(_ failure: SensitiveFile.WriteFailure, _ file: String) -> ExitCode {
-    let code = OutputFile.explained(failure, file)
+  private func explained(_ failure: SensitiveFile.WriteFailure, _ path: String) -> ExitCode {
+    let code = OutputFile.explained(failure, path)
     if failure == .exists {
-      Terminal.say("--force replaces the authority; applications then have to trust the new one (m2m-proxy ca trust).")
+      Terminal.say(
+        "--force replaces the authority; applications then have to trust the new one (\(file.command("ca trust"))).")
     } else {
       Terminal.say("Key and certificate are as they were before.")
     }
@@ -140,13 +168,13 @@ struct CAInit: ParsableCommand {
     guard let root = authority.root else { return }
     var lines = [
       "certificate  \(settings.certificateFile)   \(root.name), until \(UTC.date(root.notAfter))",
-      "key          \(settings.keyFile)   P-256; of the issuer below the root, whose own key is gone",
+      "key          \(settings.keyFile)   \(key.description); of the issuer below the root, whose own key is gone",
       "SHA-256      \(root.fingerprint)",
       unconstrained
         ? "for          any host: an attacker with the key can pass for all of them where the root is trusted"
         : "for          \(scope)",
       "",
-      "Next: \"m2m-proxy ca trust\" says how applications come to trust it.",
+      "Next: \"\(file.command("ca trust"))\" says how applications come to trust it.",
     ]
     if force { lines.append("A running proxy keeps the authority that it was started with: restart it.") }
     let directory = FilePath(settings.keyFile).directory

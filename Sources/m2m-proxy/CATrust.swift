@@ -38,7 +38,7 @@ struct CATrust: ParsableCommand {
         throw ExitCode(error.exitCode)
       }
     } else {
-      print(TrustAdvice(file: file.map(Self.absolute), keystore: keystore).text)
+      print(TrustAdvice(file: file.map(Self.absolute), keystore: keystore, command: authority.command).text)
     }
   }
 

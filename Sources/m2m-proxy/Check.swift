@@ -17,8 +17,8 @@ struct Check: ParsableCommand {
   var schema = false
 
   func validate() throws {
-    guard [settings, schema, file.config != nil].count(where: { $0 }) <= 1 else {
-      throw ValidationError("--settings, --schema and --config exclude each other.")
+    guard [settings, schema, file.named != nil].count(where: { $0 }) <= 1 else {
+      throw ValidationError("--settings, --schema and a configuration file exclude each other.")
     }
   }
 

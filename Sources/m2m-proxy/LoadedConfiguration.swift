@@ -14,7 +14,7 @@ struct LoadedConfiguration {
   ///
   /// - Parameter runsPrograms: whether programs that print secrets are run; only what fetches tokens needs that.
   init(_ option: ConfigurationOption, runsPrograms: Bool = false) throws {
-    guard let path = option.config ?? Self.usualPaths.first(where: { unsafe access($0, F_OK) == 0 }) else {
+    guard let path = option.named ?? Self.usualPaths.first(where: { unsafe access($0, F_OK) == 0 }) else {
       Terminal.say(
         """
         m2m-proxy: there is no proxy.conf here, and no \(Self.usualPaths[1]).
@@ -22,10 +22,10 @@ struct LoadedConfiguration {
         """)
       throw ExitCode(EX_USAGE)
     }
-    self.path = path
+    let source = path == "-" ? ConfigurationSource.standardInput : .file(path: path)
+    self.path = source.name
     do {
-      configuration = try ConfigurationLoader.load(
-        path: path, environment: Self.environment, runsPrograms: runsPrograms)
+      configuration = try ConfigurationLoader.load(source, environment: Self.environment, runsPrograms: runsPrograms)
     } catch {
       Terminal.say("\(error)")
       throw ExitCode(EX_USAGE)

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Configuration
 internal import ProxyCore
 
 @main
@@ -19,8 +20,26 @@ struct ConfigurationOption: ParsableArguments {
   @Option(
     name: [.short, .long],
     help: ArgumentHelp(
-      "The configuration file.",
+      "The configuration file; - reads standard input.",
       discussion: "Without it: proxy.conf in the working directory, else /etc/m2m-proxy/proxy.conf.",
       valueName: "file"))
   var config: String?
+
+  @Argument(help: ArgumentHelp("The same as --config.", valueName: "file"))
+  var positional: String?
+
+  /// The file that was named either way.
+  var named: String? { config ?? positional }
+
+  /// The command line that has the program do `words` with the same configuration.
+  func command(_ words: String) -> String {
+    guard let named, named != "-" else { return "m2m-proxy \(words)" }
+    return ConfigurationSource.command(words, reading: named)
+  }
+
+  func validate() throws {
+    guard config == nil || positional == nil else {
+      throw ValidationError("Name one configuration file: \(positional ?? "") or --config \(config ?? "").")
+    }
+  }
 }

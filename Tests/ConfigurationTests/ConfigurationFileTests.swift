@@ -38,7 +38,7 @@ final class ConfigurationFileTests {
   func relative() throws {
     let secret = file("client_secret", "s3cret\n")
     let authorities = file("ca.pem", "# a comment\n-----BEGIN CERTIFICATE-----\n")
-    let loaded = try ConfigurationLoader.load(path: file("proxy.conf", text), environment: [:])
+    let loaded = try ConfigurationLoader.load(.file(path: file("proxy.conf", text)), environment: [:])
     #expect(loaded.credentials[0].clientSecret == Secret("s3cret"))
     #expect(loaded.credentials[0].clientSecretSource?.description == "file \(secret)")
     #expect(loaded.tls.caFile == authorities)
@@ -50,7 +50,7 @@ final class ConfigurationFileTests {
     file("client_secret", "\u{FEFF}s3cret\n")
     file("ca.pem", "-----BEGIN CERTIFICATE-----\n")
     let path = file("proxy.conf", text)
-    let loaded = try ConfigurationLoader.load(path: path, environment: [:])
+    let loaded = try ConfigurationLoader.load(.file(path: path), environment: [:])
     #expect(loaded.credentials[0].clientSecret == Secret("s3cret"))
     #expect(
       loaded.warnings.map(\.description) == [
@@ -70,8 +70,8 @@ final class ConfigurationFileTests {
           client_secret: { exec: [/bin/echo, "$${HOME}", "  a"], refresh: 30s }
       routes: [{ name: a, match: a, audience: x }]
       """)
-    let read = try ConfigurationLoader.load(path: path, environment: [:]).credentials[0]
-    let run = try ConfigurationLoader.load(path: path, environment: [:], runsPrograms: true).credentials[0]
+    let read = try ConfigurationLoader.load(.file(path: path), environment: [:]).credentials[0]
+    let run = try ConfigurationLoader.load(.file(path: path), environment: [:], runsPrograms: true).credentials[0]
     #expect(read.clientSecret == Secret(""))
     #expect(run.clientSecret == Secret("${HOME}   a"))
     let program = SecretProgram(path: "/bin/echo", arguments: ["${HOME}", "  a"], refresh: .seconds(30))
@@ -85,7 +85,7 @@ final class ConfigurationFileTests {
     let path = file("proxy.conf", text)
     let octal = String(mode, radix: 8)
     #expect(
-      try ConfigurationLoader.load(path: path, environment: [:]).warnings.map(\.description) == [
+      try ConfigurationLoader.load(.file(path: path), environment: [:]).warnings.map(\.description) == [
         "\(path):5:28: credentials.kinde.client_secret.file is open to every user of this machine (mode 0\(octal)); chmod 600 \(directory.path)/client_secret fixes that"
       ])
   }
@@ -99,7 +99,7 @@ final class ConfigurationFileTests {
     let secret = "\(directory.path)/client_secret"
     let subject = "\(path):5:28: credentials.kinde.client_secret.file"
     func warnings() throws -> [String] {
-      try ConfigurationLoader.load(path: path, environment: [:]).warnings.map(\.description)
+      try ConfigurationLoader.load(.file(path: path), environment: [:]).warnings.map(\.description)
     }
     #expect(
       try warnings() == ["\(subject) can be written by its group (mode 0\(octal)); chmod 600 \(secret) fixes that"])
@@ -121,7 +121,7 @@ final class ConfigurationFileTests {
     let secret = file("client_secret", "s3cret\n", mode: 0o400)
     file("ca.pem", "-----BEGIN CERTIFICATE-----\n")
     try FileManager.default.setAttributes([.ownerAccountID: 65533], ofItemAtPath: secret)
-    let loaded = try ConfigurationLoader.load(path: file("proxy.conf", text), environment: [:])
+    let loaded = try ConfigurationLoader.load(.file(path: file("proxy.conf", text)), environment: [:])
     #expect(loaded.warnings.count == 1 && loaded.warnings[0].description.contains("belongs to uid 65533"))
   }
 
@@ -131,7 +131,7 @@ final class ConfigurationFileTests {
     file("client_secret", "\n")
     file("ca.pem", "nothing of use")
     let error = #expect(throws: ConfigurationError.self) {
-      try ConfigurationLoader.load(path: path, environment: [:])
+      try ConfigurationLoader.load(.file(path: path), environment: [:])
     }
     #expect(
       error?.problems.map(\.description) == [
@@ -148,7 +148,7 @@ final class ConfigurationFileTests {
       ("/dev/null", "is not a regular file"), (large, "is larger than 1 MB"),
     ] {
       let error = #expect(throws: ConfigurationError.self) {
-        try ConfigurationLoader.load(path: path, environment: [:])
+        try ConfigurationLoader.load(.file(path: path), environment: [:])
       }
       #expect(error?.description == "\(path): the file \(complaint)\n1 problem, nothing was started.")
     }

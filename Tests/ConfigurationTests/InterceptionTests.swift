@@ -61,7 +61,7 @@ struct InterceptionTests {
     #expect(
       problems(text(route, nil)) == [
         "3:55: routes[0].tunnel is intercept, which needs a certificate authority: write \"interception: {}\" "
-          + "at the top level, and run \"m2m-proxy ca init\""
+          + "at the top level, and run \"m2m-proxy ca init --config proxy.conf\""
       ])
     #expect(
       problems(text("mount: /a, forward_to: 'https://a', audience: x, tunnel: intercept"))

@@ -44,6 +44,33 @@ struct WarningTests {
       ])
   }
 
+  @Test(
+    "is given for a value that ends at a # without a space, which may have been meant as a part of it",
+    arguments: [
+      (" #1", 1), ("  #x", 1), (" #", 0), (" # 1", 0), (" ## x", 0), ("#1", 0), (" # a #b", 0), (" ##x", 0),
+      (" #1 #2", 1),
+    ])
+  func cut(rest: String, expected: Int) throws {
+    for value in ["s3cr3t", "a b"] {
+      let text = """
+        credentials:
+          one:
+            domain: acme.kinde.com
+            client_id: \(value)\(rest)
+            client_secret: { env: SECRET }
+        routes:
+          - { name: a, match: a, audience: x, credentials: one }
+
+        """
+      let found = try warnings(text)
+      #expect(found.count == expected)
+      #expect(
+        found.allSatisfy { $0.hasPrefix("4:16: credentials.one.client_id ends before \" #\", where a comment begins") })
+      #expect(found.allSatisfy { !$0.contains(value) })
+      #expect(try warnings(text.replacing(value + rest, with: "\"\(value)\(rest)\"")) == [])
+    }
+  }
+
   private func routeWarnings(_ routes: String...) throws -> [String] {
     let rows = routes.map { "  - { credentials: none, \($0) }" }
     return try warnings("routes:\n" + rows.joined(separator: "\n") + "\n")

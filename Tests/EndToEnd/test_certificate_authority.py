@@ -129,11 +129,29 @@ def test_init_makes_an_authority_for_the_hosts_that_are_intercepted(command, tmp
     key = serialization.load_pem_private_key((directory / "ca.key").read_bytes(), None)
     assert key.public_key() == issuer.public_key()
     name = root.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
-    assert re.fullmatch(r"m2m-proxy CA \(.+, \d{4}-\d\d-\d\d\)", name)
+    assert re.fullmatch(r"m2m-proxy CA \(.+, \d{4}-\d\d-\d\d, [0-9a-f]{8}\)", name)
     fingerprint = ":".join(f"{byte:02X}" for byte in root.fingerprint(hashes.SHA256()))
     for word in [name, fingerprint, "orders.example.com and below it", "127.0.0.1", "ca trust"]:
         assert word in result.stdout
     assert command("check").returncode == 0 and name in command("check").stdout
+
+
+def test_two_authorities_of_one_day_have_different_names(command, tmp_path):
+    names = []
+    for _ in range(2):
+        assert command("ca", "init", "--force").returncode == 0
+        names += [certificate.subject.rfc4514_string() for certificate in certificates(tmp_path / "ca")]
+    assert len(set(names)) == 4, names
+
+
+def test_an_authority_with_rsa_keys_for_programs_that_take_nothing_else(command, tmp_path):
+    result = command("ca", "init", "--key", "rsa-3072")
+    assert result.returncode == 0 and "RSA, 3,072 bits" in result.stdout, result.stderr
+    for certificate in certificates(tmp_path / "ca"):
+        assert certificate.public_key().key_size == 3072
+    assert command("check").returncode == 0
+    refused = command("ca", "init", "--key", "rsa-1024")
+    assert refused.returncode == 64 and "p-256" in refused.stderr and "rsa-3072" in refused.stderr
 
 
 def test_without_addresses_the_authority_is_for_none(command, tmp_path):
@@ -210,7 +228,7 @@ def test_without_the_section_there_is_no_authority(command):
 def test_init_where_nothing_can_be_written_says_so(command, tmp_path):
     (tmp_path / "ca").write_text("a file")
     result = command("ca", "init")
-    assert result.returncode == 73 and "ca/ca.key cannot be written: Not a directory" in result.stderr
+    assert result.returncode == 73 and "the directory ca cannot be made or opened: a part of that path is a file" in result.stderr
 
 
 # check and run
@@ -220,14 +238,14 @@ def test_init_where_nothing_can_be_written_says_so(command, tmp_path):
 def test_a_missing_authority_is_named_with_the_remedy(command, verb):
     said = refusal(command, verb)
     assert 'proxy.conf:3:15: interception.ca_certificate names the file ca/ca.pem' in said
-    assert "No such file or directory" in said and '"m2m-proxy ca init" makes one' in said
+    assert "No such file or directory" in said and '"m2m-proxy ca init --config proxy.conf" makes one' in said
 
 
 @pytest.mark.parametrize("verb", ["check", "run"])
 def test_an_authority_that_has_expired_is_refused(command, tmp_path, verb):
     own_authority(tmp_path / "ca", days=-1)
     said = refusal(command, verb)
-    assert "which expired on 20" in said and '"m2m-proxy ca init --force"' in said and "ca trust" in said
+    assert "which expired on 20" in said and '"m2m-proxy ca init --force --config proxy.conf"' in said and "ca trust" in said
 
 
 def test_an_authority_that_expires_soon_is_a_warning(command, tmp_path, start_proxy, tls_origin):
@@ -248,7 +266,7 @@ def test_a_host_that_came_later_is_named_with_the_remedy(command, made):
     for verb in ["check", "run"]:
         said = refusal(command, verb, conf=conf)
         for name, route in [("new.example.com", "orders"), (r"\*.example.com", "shops")]:
-            assert re.search(rf"do not permit {name} of the route {route}; \"m2m-proxy ca init --force\"", said), said
+            assert re.search(rf"do not permit {name} of the route {route}; \"m2m-proxy ca init --force --config proxy.conf\"", said), said
         assert "2 problems" in said
     assert command("ca", "init", "--force", conf=conf).returncode == 0
     assert command("check", conf=conf).returncode == 0
@@ -407,7 +425,7 @@ def test_a_full_disk_leaves_the_old_key_or_none(command, tmp_path, there):
 def test_a_first_authority_without_a_directory_for_its_certificate_has_no_key(command, tmp_path):
     conf = CONF.replace("{}", "{ ca_certificate: no/where/ca.pem, ca_key: keys/ca.key }")
     result = command("ca", "init", conf=conf)
-    assert result.returncode == 73 and "no/where/ca.pem cannot be written: No such file" in result.stderr
+    assert result.returncode == 73 and "there is no directory no; make that first (mkdir -p no)" in result.stderr
     assert files(tmp_path / "keys") == {}
 
 

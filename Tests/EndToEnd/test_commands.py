@@ -1,6 +1,7 @@
 """The command line: run, check, health, --version, --help; and proxy.conf files that are wrong."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from harness.client import get
 from harness.output import run
 from harness.proxy import clean_environment
 from harness.proxy_conf import proxy_conf
@@ -146,6 +148,71 @@ def test_a_port_that_is_taken_is_an_error_naming_the_address(command):
         result = command("run", conf=GOOD.replace("listen: 127.0.0.1:0", f"listen: {address}"))
         assert result.returncode not in (0, 64) and result.returncode > 0
         assert address in result.stderr and "ready in" not in result.stderr
+
+
+def test_all_that_cannot_be_bound_is_reported_at_once_with_its_setting(command, tmp_path):
+    with contextlib.ExitStack() as stack:
+        taken = [stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(3)]
+        conf = GOOD.replace("listen: 127.0.0.1:0", f"listen: [127.0.0.1:{taken[0]}, 'unix:{tmp_path}/a/b', 127.0.0.1:{taken[1]}]")
+        result = command("run", conf=conf.replace("admin: 127.0.0.1:0", f"admin: 127.0.0.1:{taken[2]}"))
+    lines = result.stderr.splitlines()
+    assert result.returncode == 71 and len(lines) == 4, result.stderr
+    assert lines[0].startswith(f"m2m-proxy: listen[0]: 127.0.0.1:{taken[0]} is in use")
+    assert lines[1].startswith(f"m2m-proxy: listen[1]: unix:{tmp_path}/a/b cannot be made")
+    assert lines[2].startswith(f"m2m-proxy: listen[2]: 127.0.0.1:{taken[1]} is in use")
+    assert lines[3].startswith(f"m2m-proxy: admin: 127.0.0.1:{taken[2]} is in use")
+
+
+def test_a_file_of_windows_is_read(command):
+    result = command("check", conf=b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
+    assert result.returncode == 0 and "is valid" in result.stdout, result.stderr
+    found = problems(command("check", conf=b"\xef\xbb\xbf" + GOOD.replace("mount: /orders", "mount: orders").replace("\n", "\r\n").encode()))
+    assert found == problems(command("check", conf=GOOD.replace("mount: /orders", "mount: orders")))
+
+
+def test_the_file_may_be_named_without_an_option(command, tmp_path):
+    (tmp_path / "other.conf").write_text(GOOD)
+    for arguments in [["check", "other.conf"], ["check", "-c", "other.conf"]]:
+        result = command(*arguments, conf="")
+        assert result.returncode == 0 and "other.conf is valid." in result.stdout, result.stderr
+    result = command("check", "other.conf", "--config", "proxy.conf")
+    assert result.returncode == 64 and "Name one configuration file" in result.stderr
+
+
+def test_the_configuration_may_come_from_standard_input(binary, tmp_path):
+    def check(text: str):
+        return subprocess.run(
+            [binary, "check", "--config", "-"], input=text, text=True, capture_output=True, cwd=tmp_path,
+            timeout=PATIENCE, env=clean_environment(CLIENT_SECRET="from-the-environment"))
+
+    good = check(GOOD)
+    assert good.returncode == 0 and "standard input is valid." in good.stdout, good.stderr
+    # Paths count from the working directory.
+    (tmp_path / "secret").write_text("from-a-file")
+    (tmp_path / "secret").chmod(0o600)
+    assert check(GOOD.replace("${CLIENT_SECRET}", "{ file: secret }")).returncode == 0
+    bad = check(GOOD.replace("mount: /orders", "mount: orders"))
+    assert bad.returncode == 64 and re.match(r"standard input:13:12: ", bad.stderr), bad.stderr
+    assert check("x" * (1 << 20) + "y").returncode == 64
+
+
+@pytest.mark.parametrize("names", [[], ["kinde"], ["kinde", "other"]], ids=len)
+def test_the_route_that_is_suggested_for_an_unknown_host_is_valid(binary, start_proxy, origin, command, names):
+    credentials = {name: {"token_endpoint": "http://127.0.0.1:9/token", "client_id": "id", "client_secret": "${CLIENT_SECRET}"}
+                   for name in names}
+    rest = {"credentials": "none", "audience": None}
+    proxy = start_proxy({"name": "known", "match": "known.internal", "mount": None, "forward_to": origin.url} | rest,
+                        credentials=credentials or None, environment={"CLIENT_SECRET": "from-the-environment"})
+    for host in ["api.internal", "api.internal:8443", "10.1.2.3", "[fd00::1]:81", "a_b.internal"]:
+        answer = proxy.connect().exchange(get(f"http://{host}/x"))
+        hint = json.loads(answer.body)["hint"]
+        line = re.search(r"under routes: (- \{.*?\}) ", hint)[1]
+        conf = "".join([
+            "credentials:\n" if names else "",
+            *[f"  {name}: {{ token_endpoint: http://127.0.0.1:9/token, client_id: id, client_secret: '${{CLIENT_SECRET}}' }}\n" for name in names],
+            "routes:\n  ", line, "\n"])
+        result = command("check", conf=conf)
+        assert result.returncode == 0, (conf, result.stderr)
 
 
 def test_a_missing_file_is_an_error_naming_it(command):

@@ -7,11 +7,14 @@ import socket
 import ssl
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from harness.client import get, post
 from harness.intercepting import TunnelClient
 from harness.output import run
 from harness.proxy import clean_environment
+from harness.recipe import MadeAuthority
 
 HOST = "api.internal"
 
@@ -61,6 +64,19 @@ def test_curl_gets_https_urls_with_a_token_two_on_one_connection(proxy, origin, 
     assert [(line["method"], line["host"], line["status"], line["route"]) for line in lines] == [
         ("CONNECT", HOST, "200", "api"), ("POST", HOST, "200", "api"), ("POST", HOST, "200", "api")]
     assert lines[1]["path"] == "/orders"
+
+
+def test_certificates_of_an_rsa_authority_have_rsa_keys(start_proxy, binary, tmp_path, origin):
+    authority = MadeAuthority(binary, tmp_path, keys="rsa-3072")
+    proxy = start_proxy({"tunnel": "intercept", "forward_to": origin.url}, interception=authority.settings)
+    # A client that knows RSA alone, as Mono's stores do.
+    context = ssl.create_default_context(cafile=str(authority.root))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("aRSA")
+    client = TunnelClient(proxy.address, f"{HOST}:443").start_tls(context, HOST)
+    assert isinstance(x509.load_der_x509_certificate(client.socket.getpeercert(True)).public_key(), rsa.RSAPublicKey)
+    assert client.exchange(get("/")).status == 200
+    client.close()
 
 
 def test_the_upstream_is_https_where_forward_to_does_not_say_otherwise(start_proxy, interception, tls_origin, authority):
@@ -246,7 +262,7 @@ def test_a_client_of_http2_alone_is_told_in_tls_and_in_the_log(proxy):
 
 def test_handshakes_have_a_time(start_proxy, interception, origin):
     proxy = start_proxy({"tunnel": "intercept", "forward_to": origin.url}, interception=interception.settings,
-                        timeouts={"handshake": "50ms"})
+                        timeouts={"handshake": "300ms"})
     for sent in [b"", b"\x16\x03\x01"]:
         with TunnelClient(proxy.address, f"{HOST}:443") as client:
             client.send(sent)

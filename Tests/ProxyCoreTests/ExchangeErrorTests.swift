@@ -41,8 +41,9 @@ import Upstream
   static let all: [ExchangeError] =
     [
       .request(.missingHost), .requestTimeout, .clientGone, .headTooLarge,
-      .noRoute(target: "api.test:81", path: nil, nearest: "api.test"),
-      .noRoute(target: "api.test", path: "/x", nearest: nil), .notMounted(path: "/x"), .leavesRoute(route),
+      .noRoute(target: "api.test:81", path: nil, nearest: "api.test", credentials: []),
+      .noRoute(target: "api.test", path: "/x", nearest: nil, credentials: ["a", "b"]), .notMounted(path: "/x"),
+      .leavesRoute(route),
       .connectMethod("connect"), .traceMethod, .listenerClient(address: "10.0.0.1", listener: "0.0.0.0:8080"),
       .forwardingLoop, .browserRequest(sign: "Origin: null", listener: "127.0.0.1:8080"),
       .foreignHost("evil.test", listener: "127.0.0.1:8080"), .routeClient(address: "10.0.0.1", route),

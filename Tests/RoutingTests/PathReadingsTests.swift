@@ -42,7 +42,8 @@ struct PathReadingsTests {
     // UTF-8 that is none.
     "/%c0%afadmin", "/x/%c0%ae%c0%ae/admin", "/%e0%80%afadmin", "/%f0%80%80%afadmin", "/%c1%a1dmin", "/adm%ffin",
     "/%c0admin", "/x%c1%9c..%c1%9cadmin", "/%c0%2fadmin", "/%25c0%25afadmin", "/%ef%bc%8fadmin", "/%ef%bd%81dmin",
-    "/%ed%a0%80admin",
+    "/%ed%a0%80admin", "/%e0%81%21dmin", "/%e0%81%e1dmin", "/%e0%01%21dmin", "/x/%e0%80%6e%e0%80%6e/admin",
+    "/x/..%e0%80%6fadmin", "/x/..%e0%40%afadmin", "/%f0%80%81%21dmin", "/x/..%f0%80%80%6fadmin",
     // Ends.
     "/admin%01x", "/admin%0a", "/admin%3fx=/", "/admin%23x", "/admin%253fx", "/admin%7f", "/adm%0ain", "/adm%09in",
     // Spaces, tabs and dots at the end of names, as on Windows.
@@ -50,6 +51,9 @@ struct PathReadingsTests {
     "/.%20/admin", "/admin%01x", "/admin%1f/x",
     // And at their beginning, where Java takes them off.
     "/%20admin", "/%09admin/x", "/%20%20admin", "/x/%20../admin", "/%2520admin",
+    // White space of Unicode there.
+    "/admin%c2%a0", "/admin%c2%85", "/admin%e3%80%80", "/admin%e2%80%a8/x", "/%c2%a0admin", "/x/..%c2%a0/admin",
+    "/%ef%bb%bfadmin", "/admin%e2%80%8a", "/x/%e1%9a%80../admin", "/%25c2%25a0admin",
     // Streams of NTFS.
     "/admin::$DATA", "/admin::$INDEX_ALLOCATION/x", "/admin:$i30:$INDEX_ALLOCATION/x", "/%61dmin:%3a$DATA",
     // Tickets of ASP.NET.
@@ -90,7 +94,8 @@ struct PathReadingsTests {
     "/adm",
     "/orders/%E4pfel", "/orders(5)", "/admin(5)", "/admin('a;b')", "/admin:batch", "/a+b", "/x:$y/admin",
     "/f(g(x))", "/admin(x(y)z)", "/admin(S(x)", "/orders/::$DATA", "/orders/(S(x))/y", "/orders/(x)/[y]/{z}|^`",
-    "/ADMIN", "/orders/a%0Ab", "/orders/%20", "/orders/%61dmin/../x",
+    "/orders/a%C2%A0b", "/orders/%E3%80%80", "/orders/%E0bc", "/ADMIN", "/orders/a%0Ab", "/orders/%20",
+    "/orders/%61dmin/../x",
   ]
 
   @Test("a path that leads to one route in every reading is served", arguments: ordinary)
@@ -269,7 +274,8 @@ struct PathReadingsTests {
     let pieces = [
       "/", "/", "/", "/..", "/.", "//", "a", "b", "admin", "public", "api", "%61", "%2f", "%2F", "%5c", "%2e", "..",
       ".",
-      ";x", ";", "%3b", "%252f", "%252e", "%2561", "%25", "%c0%af", "%c0%ae", "%c1%9c", "%e0%80%af", "%ff", "%c3%a9",
+      ";x", ";", "%3b", "%252f", "%252e", "%2561", "%25", "%c0%af", "%c0%ae", "%c1%9c", "%e0%80%af", "%e0%80%6f",
+      "%c2%a0", "%ff", "%c3%a9",
       "%01",
       "%09", "%20", "%23", "%3f", "x", "..%2f", "%2e%2e", "/../", "/..;/", "dmin", "...", "a%2fb/../..", "/../../",
       "/%20", "(S(x))", "(S(x))/", "/(X(1)S(x))/", "::$DATA", ":$i30:$INDEX_ALLOCATION", "(", ":", "+",

@@ -46,7 +46,7 @@ extension RouteReader {
     guard hasInterception else {
       setting.complain(
         "is intercept, which needs a certificate authority: write \"interception: {}\" at the top level, and run "
-          + "\"m2m-proxy ca init\"")
+          + "\"\(ConfigurationSource.command("ca init", reading: setting.findings.file))\"")
       return false
     }
     return true

@@ -79,7 +79,8 @@ struct TreeBuilder {
     if event.endsAtTightComment {
       findings.warning(
         event.mark, about: path,
-        "ends before \" #\", where a comment begins; put the whole value in quotes if # belongs to it, or a space behind #")
+        "ends before \" #\", where a comment begins; put the whole value in quotes if # belongs to it, or a space behind #"
+      )
     }
     let content: Node.Content
     switch event.kind {

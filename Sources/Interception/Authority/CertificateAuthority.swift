@@ -15,6 +15,26 @@ public final class CertificateAuthority: Sendable {
     self.key = key
   }
 
+  /// The kinds of keys that a new authority may have.
+  public enum Keys: Sendable {
+    /// ECDSA on the curve P-256.
+    case p256
+    /// RSA with 3,072 bits, for programs that import or verify nothing else.
+    case rsa3072
+
+    fileprivate func make() throws(CryptographyError) -> PrivateKey {
+      switch self {
+      case .p256: try .generateP256()
+      case .rsa3072: try .generateRSA(bits: 3072)
+      }
+    }
+  }
+
+  /// A new key for the certificates of servers, which clients can use that can use the authority's.
+  func makeLeafKey() throws(CryptographyError) -> PrivateKey {
+    if case .rsa = key.kind { try .generateRSA() } else { try .generateP256() }
+  }
+
   /// Its own certificate.
   public var certificate: Certificate { certificates[0] }
 
@@ -50,10 +70,11 @@ public final class CertificateAuthority: Sendable {
   ///   - scope: The hosts that it may issue certificates for; nil for all.
   ///   - now: The time in seconds since 1970.
   ///   - lifetime: For how many seconds it is good.
+  ///   - keys: Which keys it and the root have.
   public static func make(
-    name: String, scope: AuthorityScope?, now: Int64, lifetime: Int64
+    name: String, scope: AuthorityScope?, now: Int64, lifetime: Int64, keys: Keys = .p256
   ) throws(CryptographyError) -> CertificateAuthority {
-    let (rootKey, key) = (try PrivateKey.generateP256(), try PrivateKey.generateP256())
+    let (rootKey, key) = (try keys.make(), try keys.make())
     func certificate(
       _ kind: String, _ key: PrivateKey, issuer: Certificate?, pathLength: Int
     ) throws(CryptographyError) -> Certificate {

@@ -5,7 +5,7 @@ internal import Locks
 /// The certificates that are shown for hosts, each made when its host is first requested, kept in memory and replaced
 /// in time.
 ///
-/// All have one key, which is made with this object and never leaves the process: an attacker who reaches this one
+/// All have one key, of the authority's kind, which is made with this object and never leaves the process: an attacker who reaches this one
 /// would reach a key for each of them as well, and making it would cost time in every first handshake.
 public final class LeafCertificates: Sendable {
   private struct Leaf {
@@ -19,6 +19,7 @@ public final class LeafCertificates: Sendable {
 
   private struct State {
     var authority: CertificateAuthority
+    var key: PrivateKey
     var leaves: [CertifiedHost: Leaf] = [:]
     /// The hosts whose certificates are being made now.
     var inTheMaking: Set<CertifiedHost> = []
@@ -27,7 +28,6 @@ public final class LeafCertificates: Sendable {
   }
 
   private let state: Monitor<State>
-  private let key: PrivateKey
   private let lifetime: Int64
   private let capacity: Int
   private let now: @Sendable () -> Int64
@@ -42,17 +42,18 @@ public final class LeafCertificates: Sendable {
     _ authority: CertificateAuthority, lifetime: Duration, capacity: Int = 1000,
     now: @escaping @Sendable () -> Int64 = UTC.now
   ) throws(CryptographyError) {
-    state = Monitor(State(authority: authority))
-    key = try PrivateKey.generateP256()
+    state = Monitor(State(authority: authority, key: try authority.makeLeafKey()))
     self.lifetime = lifetime.components.seconds
     self.capacity = capacity
     self.now = now
   }
 
   /// Has certificates issued by `authority` from now on; those of another one are not shown any more.
-  public func use(_ authority: CertificateAuthority) {
+  public func use(_ authority: CertificateAuthority) throws(CryptographyError) {
+    let key = try authority.makeLeafKey()
     state.withLock { state in
       state.authority = authority
+      state.key = key
       state.leaves = [:]
     }
   }
@@ -73,17 +74,17 @@ public final class LeafCertificates: Sendable {
   public func mint(for text: String) throws(LeafError) -> TLSServerContext {
     guard let host = CertifiedHost(text) else { throw .noHost(text) }
     let now = now()
-    let (found, authority) = state.wait(while: { $0.inTheMaking.contains(host) }) { state in
+    let (found, authority, key) = state.wait(while: { $0.inTheMaking.contains(host) }) { state in
       let found = Self.leaf(of: host, &state, now)
       if found == nil { state.inTheMaking.insert(host) }
-      return (found, state.authority)
+      return (found, state.authority, state.key)
     }
     if let found { return found }
     defer {
       state.withLock { _ = $0.inTheMaking.remove(host) }
       state.wakeAll()
     }
-    let leaf = try make(host, authority, now)
+    let leaf = try make(host, authority, key, now)
     state.withLock { state in
       state.issued += 1
       // Another authority may have replaced it meanwhile.
@@ -99,7 +100,7 @@ public final class LeafCertificates: Sendable {
   }
 
   private func make(
-    _ host: CertifiedHost, _ authority: CertificateAuthority, _ now: Int64
+    _ host: CertifiedHost, _ authority: CertificateAuthority, _ key: PrivateKey, _ now: Int64
   ) throws(LeafError) -> Leaf {
     guard authority.notBefore <= now, now < authority.notAfter else {
       throw .authorityNotValid(until: UTC.date(authority.notAfter))

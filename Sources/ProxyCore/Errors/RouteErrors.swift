@@ -55,23 +55,29 @@ extension ErrorKind {
 
 extension ExchangeError {
   /// No route takes this target: the host and port that the client requested, its path where the host has routes for
-  /// other paths, and the known name most like it.
-  static func noRoute(target: String, path: String?, nearest: String?) -> ExchangeError {
+  /// other paths, and the known name most like it; `credentials` are those that a route could have.
+  static func noRoute(target: String, path: String?, nearest: String?, credentials: [String]) -> ExchangeError {
     let likely = nearest.map { " The most similar one known is \($0)." } ?? ""
     let others = path == nil ? "" : " The routes for \(target) are for other paths."
+    let otherwise =
+      switch credentials.count {
+      case 0: " With credentials in proxy.conf, write the API's own identifier as audience in their place."
+      case 1:
+        " Replace the audience by the API's own identifier, or, where the API needs no token, by \"credentials: none\"."
+      default:
+        " Replace the audience by the API's own identifier, and \(credentials[0]) by other credentials if they are meant."
+      }
     return ExchangeError(
       .route(.none), detail: "No route in proxy.conf matches \(target)\(path ?? "").\(others)\(likely)",
       hint: path == nil
-        ? "To allow it, add this line under routes, with the API's own identifier as audience: \(routeLine(target)) "
-          + "With several credentials, add \"credentials: NAME\"; with none, write \"credentials: none\" in place of the "
-          + "audience; where the API is at another address, \"forward_to: URL\"."
+        ? "To allow it, add this line under routes: \(routeLine(target, credentials))\(otherwise) "
+          + "Where the API is at another address, add \"forward_to: URL\"."
         : "To allow it, add a match to a route that begins with \(target) and takes this path, or request a path "
           + "that has a route.")
   }
 
-  /// A route for `target`, a host with its port and path if it has them, as a line of proxy.conf.
-  private static func routeLine(_ target: String) -> String {
-    let isInside = target.contains("/")
+  /// A route for `target`, a host with its port if it has one, as a line of proxy.conf.
+  private static func routeLine(_ target: String, _ credentials: [String]) -> String {
     let allowed = target.utf8.map { byte in
       let isPlain =
         switch byte {
@@ -81,9 +87,13 @@ extension ExchangeError {
       return isPlain ? byte : 0x2D
     }
     let name = String(decoding: allowed.prefix(64), as: UTF8.self)
-    let host = target.prefix { $0 != "/" }
-    let tunnel = isInside ? ", tunnel: intercept" : ""
-    return "- { name: \"\(name)\", match: \"\(target)\", audience: \"https://\(host)\"\(tunnel) }"
+    let token =
+      switch credentials.count {
+      case 0: "credentials: none"
+      case 1: "audience: \"https://\(target)\""
+      default: "credentials: \"\(credentials[0])\", audience: \"https://\(target)\""
+      }
+    return "- { name: \"\(name)\", match: \"\(target)\", \(token) }"
   }
 
   /// No route is mounted where this path is.

@@ -13,6 +13,9 @@ struct ListenerBinding {
   /// What is allowed but deserves a second look, as proxy.conf alone could not tell.
   private(set) var warnings: [String] = []
 
+  /// Why some of it cannot be bound.
+  private(set) var problems: [StartError] = []
+
   private let workers: [Worker]
 
   init(
@@ -20,19 +23,29 @@ struct ListenerBinding {
   ) throws(StartError) {
     self.workers = workers
     var passed = passed
-    var rest: [ServedListener] = []
-    for settings in listeners {
-      let listener = try Self.served(settings, logger)
-      switch settings.address {
-      case .tcp(let address): try bind(address, listener)
-      case .unix(let path): try bind(path, listener)
-      case .systemd(let name?): try adopt(passed.take(named: name), listener)
-      // Sockets that another listener names are not for this one, wherever it is in the list.
-      case .systemd(nil): rest.append(listener)
+    var rest: [(ServedListener, setting: String)] = []
+    for (index, settings) in listeners.enumerated() {
+      let setting = listeners.count == 1 ? "listen" : "listen[\(index)]"
+      note(setting) { binding throws(StartError) in
+        let listener = try Self.served(settings, logger)
+        switch settings.address {
+        case .tcp(let address): try binding.bind(address, listener)
+        case .unix(let path): try binding.bind(path, listener)
+        case .systemd(let name?): try binding.adopt(passed.take(named: name), listener)
+        // Sockets that another listener names are not for this one, wherever it is in the list.
+        case .systemd(nil): rest.append((listener, setting))
+        }
       }
     }
-    for listener in rest { try adopt(passed.takeAll(), listener) }
-    try passed.checkAllAreTaken()
+    for (listener, setting) in rest {
+      note(setting) { binding throws(StartError) in try binding.adopt(passed.takeAll(), listener) }
+    }
+    if problems.isEmpty { try passed.checkAllAreTaken() }
+  }
+
+  /// Does `work` for `setting`, and keeps why it cannot be done: all that is wrong is reported at once.
+  private mutating func note(_ setting: String, _ work: (inout ListenerBinding) throws(StartError) -> Void) {
+    do throws(StartError) { try work(&self) } catch { problems.append(error.of(setting)) }
   }
 
   private static func served(_ settings: ListenerSettings, _ logger: EventLog) throws(StartError) -> ServedListener {

@@ -84,8 +84,12 @@ extension Exchange {
     }
     let port = authority.port.map { ":\($0)" } ?? ""
     let host = name(of: authority) + port
-    if servesOtherPaths(of: authority, target) { return .noRoute(target: host, path: shownPath(target), nearest: nil) }
-    return .noRoute(target: host, path: nil, nearest: nearest(to: authority))
+    if servesOtherPaths(of: authority, target) { return noRoute(to: host, path: shownPath(target)) }
+    return noRoute(to: host, nearest: nearest(to: authority))
+  }
+
+  fileprivate func noRoute(to target: String, path: String? = nil, nearest: String? = nil) -> ExchangeError {
+    .noRoute(target: target, path: path, nearest: nearest, credentials: generation.credentialsNames)
   }
 
   /// Whether there are routes for the host and port, and so only the path has none.
@@ -141,7 +145,7 @@ extension Exchange {
     case .ambiguous(let found, let conflict):
       throw ambiguous(target, conflict, generation.routes[found])
     case .nothing:
-      throw .noRoute(target: tunnel.hostText, path: shownPath(target), nearest: nil)
+      throw noRoute(to: tunnel.hostText, path: shownPath(target))
     }
   }
 }

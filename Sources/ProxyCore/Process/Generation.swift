@@ -31,6 +31,8 @@ final class Generation: Sendable {
   let minRate: Int?
   /// What the limits of the configuration leave to one loop.
   let loopLimits: LoopLimits
+  /// The names of the credentials, in the order of the file.
+  let credentialsNames: [String]
 
   private let plan: RoutePlan
 
@@ -54,6 +56,7 @@ final class Generation: Sendable {
     requestsPerConnection = limits.requestsPerConnection
     minRate = limits.minRate
     loopLimits = LoopLimits(limits, loops: loops)
+    credentialsNames = configuration.credentials.map(\.name)
   }
 
   /// The connections of one loop to the upstreams of routes, in the order in which routes refer to them.

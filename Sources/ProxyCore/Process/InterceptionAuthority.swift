@@ -28,7 +28,7 @@ public struct InterceptionAuthority: Sendable {
       route.interceptedMatches.filter { !authority.permits($0) }.map { match in
         place.problem(
           "names the file \(settings.certificateFile), whose name constraints do not permit \(match.hostPattern) of the "
-            + "route \(route.name); \(Self.makeAnew)")
+            + "route \(route.name); \(Self.makeAnew(place.file))")
       }
     }
     guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
@@ -39,21 +39,26 @@ public struct InterceptionAuthority: Sendable {
     }
     warnings = [
       place.problem(
-        "names the file \(settings.certificateFile), which expires on \(UTC.date(authority.notAfter)); \(Self.makeAnew)"
+        "names the file \(settings.certificateFile), which expires on \(UTC.date(authority.notAfter)); \(Self.makeAnew(place.file))"
       )
     ]
   }
 
-  private static let makeAnew =
-    "\"m2m-proxy ca init --force\" makes another authority, which applications then have to trust (m2m-proxy ca trust)"
+  private static func makeAnew(_ file: String) -> String {
+    "\"\(ConfigurationSource.command("ca init --force", reading: file))\" makes another authority, which applications then "
+      + "have to trust (\(ConfigurationSource.command("ca trust", reading: file)))"
+  }
 
   private static func problem(_ error: AuthorityError, _ settings: InterceptionSettings) -> ConfigurationProblem {
     switch error {
     case .certificate(let file, let complaint):
-      let hint = unsafe access(file, F_OK) != 0 ? "; \"m2m-proxy ca init\" makes one" : ""
+      let hint =
+        unsafe access(file, F_OK) != 0
+        ? "; \"\(ConfigurationSource.command("ca init", reading: settings.certificatePlace.file))\" makes one" : ""
       return settings.certificatePlace.problem("names the file \(file), which \(complaint)\(hint)")
     case .expired(let file, let complaint):
-      return settings.certificatePlace.problem("names the file \(file), which \(complaint); \(makeAnew)")
+      return settings.certificatePlace.problem(
+        "names the file \(file), which \(complaint); \(makeAnew(settings.certificatePlace.file))")
     case .key(let file, let complaint):
       return settings.keyPlace.problem("names the file \(file), which \(complaint)")
     }

@@ -111,7 +111,12 @@ public final class Proxy {
     registry.read(.logLinesDropped) { Double(droppedLines()) }
     do throws(StartError) {
       let binding = try ListenerBinding(configuration.listen, workers, passed, logger: logger)
-      admin = try Self.makeAdmin(configuration, loops[0], registry, drain)
+      var problems = binding.problems
+      do throws(StartError) { admin = try Self.makeAdmin(configuration, loops[0], registry, drain) } catch {
+        admin = nil
+        problems.append(error.of("admin"))
+      }
+      guard problems.isEmpty else { throw StartError(problems) }
       listeners = binding.listeners
       warnings = binding.warnings
       for dialer in dialers { dialer.ownListeners = binding.own }
@@ -219,7 +224,7 @@ public final class Proxy {
       try server.start()
       return server
     } catch {
-      throw StartError.bind("\(address) (admin)", error)
+      throw StartError.bind("\(address)", error)
     }
   }
 }

@@ -10,6 +10,14 @@ public struct StartError: Error, CustomStringConvertible {
     self.description = description
   }
 
+  /// All of `errors`, each in a line.
+  init(_ errors: [StartError]) {
+    self.init(errors.map(\.description).joined(separator: "\nm2m-proxy: "))
+  }
+
+  /// The same, with the setting that it is about.
+  func of(_ setting: String) -> StartError { StartError("\(setting): \(description)") }
+
   static func bind(_ address: String, _ errno: Errno) -> StartError {
     switch errno {
     case .addressInUse:

@@ -29,10 +29,10 @@ routes:
 class MadeAuthority:
     """What `m2m-proxy ca init` makes for api.internal, and what `ca export` and `ca bundle` give to clients."""
 
-    def __init__(self, binary: Path, directory: Path):
+    def __init__(self, binary: Path, directory: Path, keys: str = "p-256"):
         self._binary, self._directory = binary, directory
         (directory / "proxy.conf").write_text(_CONF)
-        self._ca("init")
+        self._ca("init", "--key", keys)
         self.root = self._ca("export", "--out", directory / "m2m-proxy-ca.pem")
         self.bundle = self._ca("bundle", "--out", directory / "m2m-proxy-bundle.pem")
         self.settings = {"ca_certificate": str(directory / "ca/ca.pem"), "ca_key": str(directory / "ca/ca.key")}

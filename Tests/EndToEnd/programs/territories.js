@@ -21,7 +21,7 @@ const readers = {
   "URL-Twice": (target) => new URL(new URL(target, "http://localhost").pathname, "http://localhost").pathname,
   // A front end that decodes, and a program behind it for which the result is a URL.
   "Decoded-URL": (target) => new URL(decodeURIComponent(raw(target)), "http://localhost").pathname,
-  "Legacy-URL": (target) => url.parse(target).pathname,
+  "Legacy-URL": (target) => url.parse(target).pathname ?? "",
   Decoded: (target) => path.posix.normalize(decodeURIComponent(raw(target))),
   Joined: (target) => path.posix.join("/", decodeURIComponent(raw(target))),
   Windows: (target) => path.win32.normalize(decodeURIComponent(raw(target))).replaceAll("\\", "/"),

@@ -96,7 +96,7 @@ struct LeafCertificatesTests {
     let (old, new) = (try authority(nil), try authority(nil))
     let leaves = try leaves(old)
     _ = try leaves.mint(for: "a.example")
-    leaves.use(new)
+    try leaves.use(new)
     #expect(leaves.cached(for: "a.example") == nil)
     let leaf = try leaves.mint(for: "a.example")
     #expect(Verifier.result(leaf, for: "a.example", trusting: new.root!, at: noon) == X509_V_OK)
