@@ -1,5 +1,6 @@
 import Cryptography
 import Encodings
+import ExampleKeys
 import Foundation
 import Testing
 

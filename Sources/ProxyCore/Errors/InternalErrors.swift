@@ -73,7 +73,7 @@ extension ErrorKind {
           remedy: "Raise `timeouts.tunnel`, or let the application send something now and then.")
       case .draining:
         ErrorDeclaration(
-          .internal, status: 503, title: "The proxy is stopping", proxyStatus: "proxy_internal_error",
+          .internal, status: 503, title: "The proxy is stopping",
           details: "draining", endsConnection: true,
           meaning: "The proxy received a signal to stop, and the request did not finish in time.",
           remedy: "Send the request again.")
