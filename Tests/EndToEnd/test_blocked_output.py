@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import threading
 
 import pytest
 import requests
@@ -18,22 +17,6 @@ from harness.waiting import PATIENCE, poll
 # What is read, and what is not.
 KINDS = [("one pipe", ["log"]), ("one socket", ["log"]), ("two pipes", ["log"]), ("two pipes", ["messages"]),
          ("two pipes", ["log", "messages"])]
-
-
-@pytest.fixture
-def held(origin):
-    """An origin whose first connection is held until the event is set."""
-    event = threading.Event()
-
-    def hold(connection):
-        connection.request()
-        connection.hold(event)
-        connection.answer(b"finished")
-        connection.expect_close()
-
-    origin.script(hold)
-    yield event
-    event.set()
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: f"{kind[0]}, {' and '.join(kind[1])} full")

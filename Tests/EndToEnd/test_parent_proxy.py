@@ -2,15 +2,12 @@
 
 import socket
 import ssl
-import subprocess
 
 import pytest
 
 from harness.client import get
 from harness.origin import RawOrigin
 from harness.parent import ScriptedParent, Tinyproxy, basic
-from harness.proxy import clean_environment
-from harness.proxy_conf import proxy_conf
 from harness.waiting import poll
 
 PASSWORD = "p%41ss:w/ord@+ö"
@@ -233,13 +230,12 @@ def test_the_destination_check_holds_for_the_address_of_the_proxy(start_proxy, o
     assert origin.requests == []
 
 
-def test_check_says_which_way_each_route_goes(binary, tmp_path):
-    (tmp_path / "proxy.conf").write_text(proxy_conf({
+def test_check_says_which_way_each_route_goes(check):
+    result = check({
         "parent_proxy": "${PARENT}",
         "routes": [{"name": "far", "match": "far.internal", "credentials": "none"},
-                   {"name": "near", "match": "near.internal", "credentials": "none", "parent_proxy": "none"}]}))
-    result = subprocess.run([binary, "check", "--config", "proxy.conf"], cwd=tmp_path, capture_output=True, text=True,
-                            env=clean_environment(PARENT="http://me:s3cr3t@proxy.example:3128/"))
+                   {"name": "near", "match": "near.internal", "credentials": "none", "parent_proxy": "none"}]},
+        PARENT="http://me:s3cr3t@proxy.example:3128/")
     lines = result.stdout.splitlines()
     assert lines[0].endswith("no token, through the proxy proxy.example:3128")
     assert lines[1].endswith("no token") and "s3cr3t" not in result.stdout + result.stderr
@@ -252,9 +248,8 @@ def test_check_says_which_way_each_route_goes(binary, tmp_path):
     ({"url": "http://proxy.example:3128", "user": "me"}, "has a user, but no password"),
     ({"url": "http://a:s3cr3t@proxy.example:3128", "user": "me", "password": {"env": "SECRET"}}, "one is enough"),
 ])
-def test_what_is_no_proxy_is_refused_without_its_password_being_shown(binary, tmp_path, value, complaint):
-    (tmp_path / "proxy.conf").write_text(proxy_conf(
-        {"parent_proxy": value, "routes": [{"name": "api", "match": "api.internal", "credentials": "none"}]}))
-    result = subprocess.run([binary, "check", "--config", "proxy.conf"], cwd=tmp_path, capture_output=True, text=True,
-                            env=clean_environment(SECRET="s3cr3t"))
+def test_what_is_no_proxy_is_refused_without_its_password_being_shown(check, value, complaint):
+    result = check(
+        {"parent_proxy": value, "routes": [{"name": "api", "match": "api.internal", "credentials": "none"}]},
+        SECRET="s3cr3t")
     assert result.returncode == 64 and complaint in result.stderr and "s3cr3t" not in result.stderr, result.stderr
