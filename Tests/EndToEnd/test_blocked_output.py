@@ -88,7 +88,7 @@ def test_lines_that_are_dropped_are_counted_in_a_metric_whatever_is_logged(start
     assert "m2m_proxy_log_lines_dropped_total" in proxy.metrics()
 
 
-def test_a_start_with_output_that_nobody_reads_serves(start_proxy, origin, binary, tmp_path, free_port):
+def test_a_start_with_output_that_is_not_read_serves(start_proxy, origin, binary, tmp_path, free_port):
     """As a supervisor that hangs leaves it."""
     conf = tmp_path / "proxy.conf"
     route = {"name": "a", "match": "api.internal", "credentials": "none", "forward_to": origin.url}

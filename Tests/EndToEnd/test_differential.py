@@ -209,10 +209,10 @@ def read_answer(other, case: bytes) -> Reading:
     try:
         return other(case)
     except Refused:
-        mended = re.sub(rb"(\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]+(?=:)", rb"\1", case)
-        if mended == case:
+        fixed = re.sub(rb"(\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]+(?=:)", rb"\1", case)
+        if fixed == case:
             raise
-        return other(mended)
+        return other(fixed)
 
 
 @pytest.mark.parametrize("other", [opinions.h11_answer, opinions.llhttp_answer])

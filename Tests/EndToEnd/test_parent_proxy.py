@@ -51,7 +51,7 @@ def test_tinyproxy_tunnels_to_plain_and_tls_upstreams_and_to_the_token_endpoint(
     assert all(request.value("proxy-connection") is None for request in origin.requests)
 
 
-def test_tinyproxy_gets_the_credentials_and_nobody_else(start_proxy, origin, authlib, tinyproxy, tmp_path):
+def test_only_tinyproxy_gets_the_credentials(start_proxy, origin, authlib, tinyproxy, tmp_path):
     password = authlib.transcript.keep_secret("long-enough-Passw0rd")
     secret = tmp_path / "password"
     secret.write_text(password + "\n")
@@ -201,7 +201,7 @@ def test_a_proxy_that_is_not_there_or_hangs_up_is_told_apart_from_the_upstream(
     poll(lambda: proxy.sample("m2m_proxy_errors_total", kind="parent_proxy") == 3, "the count")
 
 
-def test_a_proxy_that_hangs_blocks_nobody_else_and_counts_as_connecting(start_proxy, origin, authlib, parent):
+def test_a_proxy_that_hangs_blocks_no_other_request_and_counts_as_connecting(start_proxy, origin, authlib, parent):
     parent.hold.clear()
     proxy = start_proxy(
         {"forward_to": origin.url, "parent_proxy": parent.url, "timeouts": {"connect": "1s"}},
