@@ -47,6 +47,7 @@ private func exampleFiles() throws -> URL {
     ("billing.hash", hash), ("erp.hash", hash), ("proxy_password", "s3cret\n"),
     ("private-ca.pem", "-----BEGIN CERTIFICATE-----\n"), ("private-ca.crl.pem", ExampleClient.revocationList),
     ("client.key", ExampleClient.key), ("client.pem", ExampleClient.certificate),
+    ("server.key", ExampleClient.key), ("server.pem", ExampleClient.certificate),
     ("jwt_svid.token", ExampleClient.assertion), ("idp-token", ExampleClient.assertion),
     ("azure-identity-token", ExampleClient.assertion), ("token", ExampleClient.assertion),
     ("token_store_key", "a-key-of-more-than-32-characters-in-all"),

@@ -57,6 +57,7 @@ public indirect enum SettingType: Sendable {
     case .share: "`1%` to `99%`"
     case .text(let kind, _): kind
     case .list(let type): "\(type.documented), or a list"
+    case .listOnly(.section), .anyList(.section): "list of sections"
     case .listOnly(let type), .anyList(let type): "a list: \(type.documented)"
     case .section(let group): group.form
     case .sections: "sections by name"
@@ -79,9 +80,6 @@ public indirect enum SettingType: Sendable {
 }
 
 extension SettingType {
-  // No sign, and no zero in front.
-  private static let digits = "(0|[1-9][0-9]*)"
-
   // A value may be, or contain, an environment variable anywhere.
   private static let variable = JSONValue.object([("type", "string"), ("pattern", #"\$\{"#)])
 
@@ -136,23 +134,22 @@ extension SettingType {
     case .choice(let words): [.object([("enum", .array(words.map(JSONValue.string)))])]
     case .truth: [.object([("enum", .array([.truth(true), .truth(false), "true", "false"]))])]
     case .onOff: [.object([("enum", .array(["on", "off", .truth(true), .truth(false), "true", "false"]))])]
-    case .number(let range): Self.wholeNumbers(range) + [.matching(Self.digits)]
-    case .size(let range): Self.wholeNumbers(range) + [.matching("\(Self.digits)(KB|MB|GB)?")]
-    case .rate(let range): Self.wholeNumbers(range) + [.matching("\(Self.digits)(KB|MB)?")]
-    case .duration: [.matching("[1-9][0-9]*(ms|s|m|h)")]
+    case .number(let range): Self.wholeNumbers(range) + [.matching(numberPattern(range))]
+    case .size(let range), .rate(let range): Self.wholeNumbers(range) + [.matching(quantityPattern(range, sizeUnits))]
+    case .duration: [.matching(quantityPattern(durationRange, durationUnits))]
     case .share: [.matching("[1-9][0-9]?%")]
-    case .text(_, let pattern?):
-      // What looks like a number is one to YAML.
-      if "1.5".wholeMatches(pattern) {
-        [.matching(pattern), .object([("type", "number")])]
-      } else if ["660", "7"].contains(where: { $0.wholeMatches(pattern) }) {
-        [.matching(pattern), .object([("type", "integer")])]
-      } else {
-        [.matching(pattern)]
-      }
-    case .text: [.object([("type", .array(["string", "number"])), ("minLength", 1)])]
+    case .text(_, let pattern?): Self.text(pattern)
+    case .text: [.object([("type", .array(["string", "number", "boolean"])), ("minLength", 1)])]
     case .list, .listOnly, .anyList, .section, .sections, .values, .either, .listedElsewhere: []
     }
+  }
+
+  // What looks like a number or a truth value is one to YAML.
+  private static func text(_ pattern: String) -> [JSONValue] {
+    let numbers =
+      "1.5".wholeMatches(pattern) ? ["number"] : ["660", "7"].contains { $0.wholeMatches(pattern) } ? ["integer"] : []
+    let types = numbers + ("true".wholeMatches(pattern) ? ["boolean"] : [])
+    return [.matching(pattern)] + types.map { .object([("type", .string($0))]) }
   }
 
   private static func wholeNumbers(_ range: ClosedRange<Int>) -> [JSONValue] {

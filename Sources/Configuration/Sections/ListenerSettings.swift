@@ -67,7 +67,8 @@ enum ListenerDeclarations {
     default: .described("all clients, known or not"),
     "the [callers](#callers) that are served: `required` for any of them; others get 407 or 403")
   static let browserRequests = Declared(
-    "browser_requests", Format<BrowserRequests>.choice(), default: .described("`refuse` on loopback, else `allow`"),
+    "browser_requests", Format<BrowserRequests>.choice(),
+    default: .described("`refuse` on loopback listeners, and on loopback connections of others; else `allow`"),
     "whether requests that a browser sends for a web page are served; see [browsers](#browsers)")
   static let proxyProtocol = SettingDeclaration(
     "proxy_protocol", .either([.list(Format<IPNetwork>.network.type), .word("on")]),

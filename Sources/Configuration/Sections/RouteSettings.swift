@@ -15,7 +15,8 @@ enum RouteSettings {
     "tunnel", Format<TunnelMode>.choice(),
     "how CONNECT is served: `intercept` ends TLS at the proxy, `blind` forwards bytes unchanged")
   static let forwardTo = Declared(
-    "forward_to", .baseURL("https://orders.example.com"), default: .described("https on the matched host"),
+    "forward_to", .baseURL("https://orders.example.com"),
+    default: .described("https on the matched host, on its port if it names one; required with `mount` alone"),
     "the upstream, and a path that is put before that of the request")
   static let allowPrivate = Declared(
     "allow_private", .truth, default: .value("false"),

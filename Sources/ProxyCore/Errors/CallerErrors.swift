@@ -14,7 +14,7 @@ extension ErrorKind {
         ErrorDeclaration(
           .policy, status: 407, title: "Who is calling?", details: "caller",
           meaning: "The request came without user and password where `callers` need them.",
-          remedy: "Give the application the proxy as http://USER:PASSWORD@HOST:PORT.")
+          remedy: "Give the application the proxy as `http://USER:PASSWORD@HOST:PORT`.")
       case .passwordWrong:
         ErrorDeclaration(
           .policy, status: 407, title: "User or password is wrong",
@@ -25,7 +25,7 @@ extension ErrorKind {
           .policy, status: 403, title: "This client is not known",
           details: "caller",
           meaning: "Nothing says which caller sent the request, and the client cannot be asked for a password.",
-          remedy: "Use the address as `http_proxy` with a password, or give the caller a certificate or a uid.")
+          remedy: "Use the address as `http_proxy` with a password, or give the caller a certificate or a `uid`.")
       case .notAdmitted:
         ErrorDeclaration(
           .policy, status: 403, title: "This caller is not served here",

@@ -31,13 +31,13 @@ extension ErrorKind {
           .client, status: 413, title: "The request's content is too large",
           details: "content too large", endsConnection: true, limit: .body,
           meaning: "The content of the request is larger than the route allows.",
-          remedy: "The route's body, or limits.body, in proxy.conf sets the bound.")
+          remedy: "`body` of the route, or `limits.body`, sets the bound.")
       case .requestTimeout:
         ErrorDeclaration(
           .client, status: 408, title: "The request did not come in time",
           details: "request timeout", endsConnection: true,
           meaning: "The proxy waited for the rest of the request, and closes the connection now.",
-          remedy: "timeouts.head and timeouts.body in proxy.conf say how long it waits.")
+          remedy: "`timeouts.head` and `timeouts.body` say how long it waits.")
       case .tooSlow:
         ErrorDeclaration(
           .client, status: 408, title: "The request's content comes too slowly",
@@ -47,7 +47,7 @@ extension ErrorKind {
       case .gone:
         ErrorDeclaration(
           withoutResponse: .client, meaning: "The client closed the connection before the end of the response.",
-          remedy: "Often nothing; if it happens a lot, compare the client's timeout with `total`.")
+          remedy: "Often nothing; if it happens a lot, compare the client's timeout with `timeouts.total`.")
       case .misdirected:
         ErrorDeclaration(
           .client, status: 421, title: "The request is for another host than its tunnel", details: "misdirected",

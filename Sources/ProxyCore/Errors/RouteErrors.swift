@@ -26,7 +26,7 @@ extension ErrorKind {
           .policy, status: 403, title: "The path leads out of the route",
           details: "dot segments leave the route",
           meaning: "The dot segments of the path lead out of what the route covers.",
-          remedy: "Request the path without \"..\".")
+          remedy: "Request the path without `..`.")
       case .tunnelPastRoute:
         ErrorDeclaration(
           .policy, status: 403, title: "This host is not for tunnels",

@@ -78,7 +78,7 @@ extension ErrorKind {
         ErrorDeclaration(
           .upstream, status: 502, title: "The parent proxy cannot be reached",
           details: "parent proxy", meaning: "There is no connection to the parent proxy.",
-          remedy: "Is it running, and is parent_proxy right? parent_proxy: none in the route connects directly.")
+          remedy: "Is it running, and is `parent_proxy` right? `parent_proxy: none` in the route connects directly.")
       case .parentProxyRefusal:
         ErrorDeclaration(
           .upstream, status: 502, title: "The parent proxy made no connection",
@@ -89,13 +89,13 @@ extension ErrorKind {
           .upstream, status: 503, title: "Too many requests wait for the upstream",
           proxyStatus: "connection_limit_reached", limit: .queue,
           meaning: "All connections to the upstream are in use, and too many requests wait, or one for too long.",
-          remedy: "limits.upstream_connections and limits.queue in proxy.conf set the bounds.")
+          remedy: "`limits.upstream_connections` and `limits.queue` set the bounds.")
       case .noDescriptors:
         ErrorDeclaration(
           .upstream, status: 503, title: "The proxy has no descriptor left", proxyStatus: "connection_limit_reached",
           details: "descriptors", limit: .descriptors,
           meaning: "The process or the machine has no file descriptor left for a connection to the upstream.",
-          remedy: "Raise the limit of open files (ulimit -n), or lower limits.connections.")
+          remedy: "Raise the limit of open files (`ulimit -n`), or lower `limits.connections`.")
       case .broken:
         ErrorDeclaration(
           .upstream, status: 502, title: "The connection to the upstream broke",
@@ -117,7 +117,7 @@ extension ErrorKind {
         ErrorDeclaration(
           .upstream, status: 504, title: "The upstream did not answer in time", proxyStatus: "http_response_timeout",
           meaning: "The upstream accepted the connection, but sent no response in time.",
-          remedy: "timeouts.first_byte and timeouts.body of the route say how long the proxy waits.")
+          remedy: "`timeouts.first_byte` and `timeouts.body` of the route say how long the proxy waits.")
       case .malformedResponse:
         ErrorDeclaration(
           .upstream, status: 502, title: "The upstream's response is not valid HTTP",
