@@ -88,7 +88,7 @@ extension Format<CertificateLifetime> {
   static var leafLifetime: Self {
     Format(
       "a lifetime from 1h to 397d, such as 12h or 7d",
-      .text("1h to 397d", pattern: quantityPattern(1...397 * 24, [("h", 1), ("d", 24)]))
+      .text("1h to 397d", pattern: Patterns.leafLifetime)
     ) {
       text throws(Refusal) in
       guard let lifetime = CertificateLifetime(text, in: CertificateLifetime.ofLeaves) else { throw Refusal() }

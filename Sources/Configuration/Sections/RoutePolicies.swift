@@ -152,7 +152,12 @@ extension UpgradeRules {
 extension Format<String> {
   /// A protocol that a connection may change to (RFC 9110 section 7.8), in small letters.
   static var upgradeProtocol: Self {
-    Format("any, off, or a protocol such as websocket", .text("protocol")) { text throws(Refusal) in
+    Format(
+      "any, off, or a protocol such as websocket",
+      .text(
+        "protocol",
+        pattern: Patterns.upgradeProtocol)
+    ) { text throws(Refusal) in
       guard text != "any", text != "off" else { throw Refusal("\(text) cannot be in a list") }
       let parts = text.split(separator: "/", omittingEmptySubsequences: false)
       guard text.utf8.count <= 64, parts.count <= 2, parts.allSatisfy(isToken) else { throw Refusal() }

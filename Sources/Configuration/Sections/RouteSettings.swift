@@ -24,7 +24,10 @@ enum RouteSettings {
 
   // Its token.
   static let credentials = SettingDeclaration(
-    "credentials", .either([Format<String>.name.type, .word("none"), .values(Format<String>.name.type)]),
+    "credentials",
+    .either([
+      Format<String>.name.type, .word("none"), .values(Format<String>.name.type, pattern: "[A-Za-z0-9._-]{1,64}"),
+    ]),
     default: .described("the only one there is"), "what the tokens are fetched with; `none` forwards without a token")
   static let audience = Declared(
     "audience", .audience, default: .described("that of the credentials"), "the API that the token is for")
