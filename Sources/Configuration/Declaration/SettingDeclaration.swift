@@ -98,6 +98,17 @@ struct Field<Model>: Sendable {
       if let value = section.value(declared) { model[keyPath: property] = value }
     }
   }
+
+  /// A setting that `read` puts into the property, where it is written.
+  init<Value>(
+    _ declaration: SettingDeclaration, _ property: any WritableKeyPath<Model, Value> & Sendable,
+    read: @escaping @Sendable (Setting) -> Value?
+  ) {
+    self.declaration = declaration
+    self.read = { section, model in
+      if let value = section[declaration].flatMap(read) { model[keyPath: property] = value }
+    }
+  }
 }
 
 /// The settings that may stand in one mapping.

@@ -83,12 +83,7 @@ enum RouteSettings {
   static let concurrency = SettingDeclaration(
     "concurrency", .either([.number(1...100_000), .section(Concurrency.group)]), default: .described("no limit"),
     "how many requests are under way at once; further ones wait; see [concurrency](#concurrency)")
-  static let upgrade = SettingDeclaration(
-    "upgrade", .either([.choice(["any", "off"]), .list(Format<String>.upgradeProtocol.type)]), default: .value("any"),
-    "the protocols that a request may ask to change to; see [Upgrade](#upgrade)")
-  static let rewriteLinks = Declared(
-    "rewrite_links", Format<LinkRewriting>.choice(), default: .value("auto"),
-    "in which responses links to the upstream become links to the proxy")
+  // And RequestSettings.
   static let timeouts = SettingDeclaration(
     "timeouts", .section(Timeouts.groupOfRoute), default: .described("those of the proxy"),
     "`body`, `token`, `connect`, `first_byte`, `total` and `tunnel` of [timeouts](#timeouts)")
@@ -114,7 +109,8 @@ enum RouteSettings {
       name.declaration, match, mount.declaration, tunnel.declaration, forwardTo.declaration, allowPrivate.declaration,
       credentials, audience.declaration, resource, scopes, token, tokenEndpoint, withoutToken.declaration,
       replayUnauthorized.declaration, allow, callers, methods, paths, pathsIgnoreCase.declaration, body.declaration,
-      replayBuffer.declaration, throttled, clientShare.declaration, concurrency, upgrade, rewriteLinks.declaration,
+      replayBuffer.declaration, throttled, clientShare.declaration, concurrency,
+    ] + RequestSettings.fields.map(\.declaration) + [
       timeouts, clientCertificate, tls, tlsTruncation.declaration, parentProxy,
     ], need: .anyOf([match, mount.declaration]))
 }
