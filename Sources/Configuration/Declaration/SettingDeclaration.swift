@@ -91,8 +91,8 @@ struct Field<Model>: Sendable {
     _ name: String, _ property: any WritableKeyPath<Model, Value> & Sendable, _ format: Format<Value>, in model: Model,
     default fallback: SettingDeclaration.Default? = nil, _ summary: String
   ) {
-    let value = SettingDeclaration.Default.value(format.written(model[keyPath: property]))
-    let declared = Declared(name, format, default: fallback ?? value, summary)
+    let value = format.written(model[keyPath: property])
+    let declared = Declared(name, format, default: fallback ?? (value.isEmpty ? .none : .value(value)), summary)
     declaration = declared.declaration
     read = { section, model in
       if let value = section.value(declared) { model[keyPath: property] = value }
