@@ -126,14 +126,19 @@ let package = Package(
 
     // Random numbers that are the same in every run.
     .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: strict),
+    // Messages in pieces, and what becomes of them.
+    .target(
+      name: "Deliveries", dependencies: ["HTTPWire", "SeededRandom"], path: "Tests/Deliveries", swiftSettings: strict),
+    // Keys and certificates that protect nothing.
+    .target(name: "ExampleKeys", path: "Tests/ExampleKeys", swiftSettings: strict),
     .target(name: "GeneratedDocuments", path: "Tests/GeneratedDocuments", swiftSettings: strict),
 
     // What must hold for any input, for libFuzzer (scripts/fuzz) and for the tests that replay Tests/Corpus.
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "Addresses", "Bytes", "Configuration", "HTTPWire", "Interception", "Locks", "ProxyProtocol", "Routing",
-        "Secrets", "Tokens",
+        "Addresses", "Bytes", "Configuration", "Deliveries", "HTTPWire", "Interception", "Locks", "ProxyProtocol",
+        "Routing", "Secrets", "Tokens",
       ],
       path: "Tests/FuzzTargets", swiftSettings: strict),
 
@@ -142,21 +147,21 @@ let package = Package(
     tests("EncodingsTests", ["Encodings", "SeededRandom"]),
     tests("LocksTests", ["Locks"]),
     tests("SecretsTests", ["Locks", "Secrets", systemPackage]),
-    tests("CryptographyTests", ["Cryptography", "Encodings", "Secrets"]),
-    tests("HTTPWireTests", ["Bytes", "HTTPWire"]),
+    tests("CryptographyTests", ["Cryptography", "Encodings", "ExampleKeys", "Secrets"]),
+    tests("HTTPWireTests", ["Bytes", "Deliveries", "HTTPWire", "SeededRandom"]),
     tests("ProxyProtocolTests", ["Addresses", "ProxyProtocol"]),
     tests("RoutingTests", ["Addresses", "Configuration", "FuzzTargets", "Routing", "SeededRandom"]),
     tests(
       "ConfigurationTests",
       [
-        "Addresses", "Configuration", "Cryptography", "GeneratedDocuments", "Outbound", "Secrets",
+        "Addresses", "Configuration", "Cryptography", "ExampleKeys", "GeneratedDocuments", "Outbound", "Secrets",
         "SeededRandom",
       ]),
     tests(
       "CallersTests",
       ["Callers", "Configuration", "Cryptography", "Locks", "Reactor", "Secrets", "Telemetry", logging]),
     tests("TelemetryTests", ["Bytes", "GeneratedDocuments", "Locks", "Telemetry", logging, "SeededRandom"]),
-    tests("TokensTests", ["Cryptography", "Encodings", "Locks", "Tokens", "Secrets", "SeededRandom"]),
+    tests("TokensTests", ["Cryptography", "Encodings", "ExampleKeys", "Locks", "Tokens", "Secrets", "SeededRandom"]),
     tests("FileStoreTests", ["FileStore", "Locks", "Reactor", "Secrets", "Tokens"]),
     tests("ReactorTests", ["Bytes", "CLinux", "LoopbackTesting", "Reactor", systemPackage]),
     tests(

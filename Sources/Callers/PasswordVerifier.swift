@@ -46,7 +46,7 @@ public final class PasswordVerifier: @unchecked Sendable {
     self.hashes = hashes
     // One for each caller, so that unknown users cost the same as known ones.
     var decoys: [PasswordHash] = []
-    for caller in callers { if let cost = caller.password?.cost { decoys.append(try .ofNobody(cost: cost)) } }
+    for caller in callers { if let cost = caller.password?.cost { decoys.append(try .decoy(cost: cost)) } }
     self.decoys = decoys
     digest = try KeyedDigest()
     loop = try EventLoop()

@@ -75,7 +75,7 @@ public struct PasswordHash: Sendable, Hashable {
 
   /// A hash that no password has, and that takes as long to compare with as any other of this cost: for users who do not
   /// exist.
-  public static func ofNobody(cost: ScryptCost) throws(CryptographyError) -> PasswordHash {
+  public static func decoy(cost: ScryptCost) throws(CryptographyError) -> PasswordHash {
     PasswordHash(cost: cost, salt: try RandomBytes.make(saltCount), derived: try RandomBytes.make(derivedCount))
   }
 

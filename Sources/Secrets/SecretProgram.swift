@@ -4,7 +4,7 @@ import Glibc
 /// A program that prints a secret: the command line of a password manager or a vault.
 ///
 /// It is run without a shell, as this process's user and with its environment, and is given nothing to read. What it writes to
-/// standard error is dropped: nobody can tell whether that holds a secret.
+/// standard error is dropped: it may hold a secret.
 public struct SecretProgram: Sendable, Equatable {
   /// Where it is, as an absolute path.
   public let path: String

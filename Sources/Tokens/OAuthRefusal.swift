@@ -44,7 +44,7 @@ public enum OAuthErrorCode: String, Hashable, Sendable, CaseIterable {
   case other
 
   /// Whether the same request will be rejected until the configuration or the server changes.
-  var needsMending: Bool {
+  var needsOperator: Bool {
     switch self {
     case .serverError, .temporarilyUnavailable, .other: false
     default: true

@@ -40,7 +40,7 @@ struct TokenBackoff {
   }
 
   private static func longest(after cause: TokenFailure.Cause, hasToken: Bool) -> Duration {
-    if case .refused(let refusal) = cause, refusal.code.needsMending {
+    if case .refused(let refusal) = cause, refusal.code.needsOperator {
       return hasToken ? longestWhileUsableWhenRefused : longestWhenRefused
     }
     return hasToken ? longestWhileUsable : longest

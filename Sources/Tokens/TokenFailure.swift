@@ -69,9 +69,9 @@ extension TokenFailure.Cause {
   }
 
   /// Whether another secret may be all that is wanted.
-  var mayBeMendedByRotation: Bool {
+  var isFixableByRotation: Bool {
     switch self {
-    case .refused(let refusal): refusal.code.needsMending || refusal.status == 401
+    case .refused(let refusal): refusal.code.needsOperator || refusal.status == 401
     case .unusable: true
     default: false
     }

@@ -87,7 +87,7 @@ public final class TokenSource: Sendable, CustomReflectable {
     let now = environment.clock.moment
     let (availability, reason) = request(insteadOf: refused, notify, at: now)
     if let reason { launch(reason) }
-    guard case .failed(let failure) = availability, failure.cause.root.mayBeMendedByRotation, secretsHaveChanged(now)
+    guard case .failed(let failure) = availability, failure.cause.root.isFixableByRotation, secretsHaveChanged(now)
     else { return availability }
     shared.withLock { $0.state.secretsChanged() }
     let (second, rotation) = request(insteadOf: refused, notify, at: now)

@@ -173,7 +173,7 @@ struct TokenState {
 
   /// The client's secret is another one: what the server said of the old one counts no more.
   mutating func secretsChanged() {
-    guard case .backingOff(_, let cause) = phase, cause.mayBeMendedByRotation else { return }
+    guard case .backingOff(_, let cause) = phase, cause.isFixableByRotation else { return }
     phase = .idle
     backoff.succeeded()
     reason = .rotation

@@ -14,7 +14,7 @@ public struct ClientKey: Hashable, Sendable {
   /// All clients, where they are not told apart.
   public static var anyone: ClientKey { ClientKey(kind: -1, number: 0) }
   /// No client: what is marked with it is free.
-  static var nobody: ClientKey { ClientKey(kind: -2, number: 0) }
+  static var unused: ClientKey { ClientKey(kind: -2, number: 0) }
 }
 
 /// Who waits for one of a number of places, in a line for each client: the next free place goes to the client that holds

@@ -4,7 +4,7 @@
 /// which is all that happens for most requests. Clients are counted only when so many connections are in use that one of them
 /// may have too many, or when requests wait.
 struct ClientTally {
-  /// By place; ``ClientKey/nobody`` for an idle connection, and for a place without a connection.
+  /// By place; ``ClientKey/unused`` for an idle connection, and for a place without a connection.
   private var holders: [ClientKey] = []
   private var freePlaces: [Int] = []
   /// Connections in use, or being made.
@@ -23,7 +23,7 @@ struct ClientTally {
       place = free
     } else {
       place = holders.count
-      holders.append(.nobody)
+      holders.append(.unused)
     }
     hold(place, client)
     return place
@@ -39,7 +39,7 @@ struct ClientTally {
   /// The connection at `place` is not used any more.
   mutating func letGo(_ place: Int) {
     if isCounting { discount(holders[place]) }
-    holders[place] = .nobody
+    holders[place] = .unused
     inUse -= 1
     if isCounting, inUse < enough { stopCounting() }
   }
@@ -58,7 +58,7 @@ struct ClientTally {
   /// How many connections each client holds; clients without any are not in it.
   mutating func counted() -> [ClientKey: Int] {
     if !isCounting {
-      for client in holders where client != .nobody { counts[client, default: 0] += 1 }
+      for client in holders where client != .unused { counts[client, default: 0] += 1 }
       isCounting = true
       enough = (inUse + 1) / 2
     }

@@ -1,29 +1,11 @@
+import ExampleKeys
 import Foundation
 import Testing
 
 /// A public test key (RFC 7515, A.3), and a self-signed certificate for it that is valid until 2125.
 enum ExampleClient {
-  static let key = """
-    -----BEGIN PRIVATE KEY-----
-    MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgjpsQnnGQmL+YBIff
-    H1136cspYG6+0iY7X1fCE9+E9LKhRANCAAR/zc4ncPbEXUGDy+5v20t7WAczNXvp
-    7xO6z248e9FURcfxRM0bvZt+hyzf7bnuufSzaV1uqQskrYpGIyiFiOWt
-    -----END PRIVATE KEY-----
-
-    """
-
-  static let certificate = """
-    -----BEGIN CERTIFICATE-----
-    MIIBKjCB0KADAgECAhQyqtG30CvJQ4Ee9J51VFKH/9xhRDAKBggqhkjOPQQDAjAU
-    MRIwEAYDVQQDDAltMm0tcHJveHkwIBcNMjYwMTAxMDAwMDAwWhgPMjEyNTEyMDgw
-    MDAwMDBaMBQxEjAQBgNVBAMMCW0ybS1wcm94eTBZMBMGByqGSM49AgEGCCqGSM49
-    AwEHA0IABH/Nzidw9sRdQYPL7m/bS3tYBzM1e+nvE7rPbjx70VRFx/FEzRu9m36H
-    LN/tue659LNpXW6pCyStikYjKIWI5a0wCgYIKoZIzj0EAwIDSQAwRgIhAOiZR2+h
-    1sTwr31hWXclja4wRp34cjPo0c35goENADWfAiEA/5vqBWbvDxoQYxrNpQpFEUPU
-    PGYCWxw+LpA7h5F42Lg=
-    -----END CERTIFICATE-----
-
-    """
+  static let key = ExampleKey.p256 + "\n"
+  static let certificate = ExampleKey.certificateUntil2125 + "\n"
 
   /// A JSON Web Token that expires in 2286, with no signature to speak of.
   static let assertion = "eyJhbGciOiJSUzI1NiJ9.eyJleHAiOjk5OTk5OTk5OTl9.c2lnbmF0dXJl\n"
@@ -65,6 +47,7 @@ private func exampleFiles() throws -> URL {
     ("billing.hash", hash), ("erp.hash", hash), ("proxy_password", "s3cret\n"),
     ("private-ca.pem", "-----BEGIN CERTIFICATE-----\n"), ("private-ca.crl.pem", ExampleClient.revocationList),
     ("client.key", ExampleClient.key), ("client.pem", ExampleClient.certificate),
+    ("server.key", ExampleClient.key), ("server.pem", ExampleClient.certificate),
     ("jwt_svid.token", ExampleClient.assertion), ("idp-token", ExampleClient.assertion),
     ("azure-identity-token", ExampleClient.assertion), ("token", ExampleClient.assertion),
     ("token_store_key", "a-key-of-more-than-32-characters-in-all"),

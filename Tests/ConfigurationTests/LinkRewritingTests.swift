@@ -8,10 +8,10 @@ import Testing
 
   @Test("is auto unless the route says otherwise")
   func values() throws {
-    #expect(try configuration(text("")).routes[0].linkRewriting == .auto)
-    #expect(try configuration(text(", rewrite_links: auto")).routes[0].linkRewriting == .auto)
-    #expect(try configuration(text(", rewrite_links: on")).routes[0].linkRewriting == .on)
-    #expect(try configuration(text(", rewrite_links: off")).routes[0].linkRewriting == .off)
+    #expect(try configuration(text("")).routes[0].requests.linkRewriting == .auto)
+    #expect(try configuration(text(", rewrite_links: auto")).routes[0].requests.linkRewriting == .auto)
+    #expect(try configuration(text(", rewrite_links: on")).routes[0].requests.linkRewriting == .on)
+    #expect(try configuration(text(", rewrite_links: off")).routes[0].requests.linkRewriting == .off)
   }
 
   @Test("is told what it may be, and where")

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("To which protocols a route's connections may change") struct UpgradeTests {
   private func rules(_ setting: String) throws -> UpgradeRules {
-    try configuration("routes: [{ name: a, match: a, credentials: none\(setting) }]").routes[0].upgrade
+    try configuration("routes: [{ name: a, match: a, credentials: none\(setting) }]").routes[0].requests.upgrade
   }
 
   private func problem(_ value: String) -> [String] {

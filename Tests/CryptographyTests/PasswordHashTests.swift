@@ -37,7 +37,7 @@ struct PasswordHashTests {
   @Test("for unknown users match nothing")
   func unknownUser() throws {
     let cost = try #require(ScryptCost(logN: 10, r: 8, p: 1))
-    let hash = try PasswordHash.ofNobody(cost: cost)
+    let hash = try PasswordHash.decoy(cost: cost)
     #expect(try !hash.matches(Secret("")))
     #expect(hash.cost == cost)
   }

@@ -1,5 +1,6 @@
 import Cryptography
 import Encodings
+import ExampleKeys
 import Foundation
 import Testing
 
@@ -106,7 +107,7 @@ struct SignatureTests {
     #expect(text(certificate.thumbprints.sha256) == certificate.fingerprint)
   }
 
-  @Test("an encrypted key is refused, without anybody being asked for its password")
+  @Test("an encrypted key is refused, without a prompt for its password")
   func encrypted() {
     for pem in [ExampleKey.encrypted, ExampleKey.encryptedSEC1] {
       #expect(throws: PrivateKeyError.encrypted) { try key(pem) }

@@ -1,4 +1,5 @@
 import Cryptography
+import ExampleKeys
 import Foundation
 import Testing
 

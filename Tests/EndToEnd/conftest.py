@@ -5,6 +5,8 @@ import shutil
 import signal
 import socket
 import ssl
+import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,8 @@ from harness.intercepting import InterceptionAuthority
 from harness.names import Names, library
 from harness.nginx import Nginx
 from harness.origin import RawOrigin
-from harness.proxy import Proxy
+from harness.output import run
+from harness.proxy import Proxy, clean_environment
 from harness.proxy_conf import proxy_conf
 from harness.recipe import MadeAuthority, Recipe
 from harness.sandbox import Sandbox
@@ -117,6 +120,31 @@ def origin():
     server = RawOrigin()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def held(origin):
+    """An event: the first connection of the origin gets its answer when it is set."""
+    event = threading.Event()
+
+    def hold(connection):
+        connection.request()
+        connection.hold(event)
+        connection.answer(b"finished")
+        connection.expect_close()
+
+    origin.script(hold)
+    yield event
+    event.set()
+
+
+@pytest.fixture
+def check(binary, tmp_path):
+    """Runs m2m-proxy check on a configuration: `check({"routes": […]}, SECRET="…")`, or its text."""
+    def check(conf: dict | str, **environment: str) -> subprocess.CompletedProcess:
+        (tmp_path / "proxy.conf").write_text(conf if isinstance(conf, str) else proxy_conf(conf))
+        return run([binary, "check"], cwd=tmp_path, stdin=subprocess.DEVNULL, env=clean_environment(**environment))
+    return check
 
 
 @pytest.fixture

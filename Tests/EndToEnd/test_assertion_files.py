@@ -1,7 +1,6 @@
 """Assertions that another program writes into a file and renews: service-account tokens of Kubernetes, JWT-SVIDs of SPIFFE."""
 
 import os
-import subprocess
 import time
 
 import joserfc.jwk
@@ -10,8 +9,6 @@ import pytest
 
 from harness.authlib_server import Issuer
 from harness.client import get
-from harness.proxy import clean_environment
-from harness.proxy_conf import proxy_conf
 
 SUBJECT = "system:serviceaccount:shop:m2m-proxy"
 
@@ -135,17 +132,14 @@ def test_an_assertion_that_the_server_repeats_is_not_logged(start_proxy, origin,
     ({"private_key": {"file": "nothing"}}, "private_key is for authentication: private_key_jwt"),
     ({"authentication": "tls_client_auth"}, "client_assertion is for authentication: client_assertion"),
 ])
-def test_what_cannot_be_an_assertion_is_a_problem_of_proxy_conf(binary, tmp_path, authlib, cluster, change, complaint):
+def test_what_cannot_be_an_assertion_is_a_problem_of_proxy_conf(check, tmp_path, authlib, cluster, change, complaint):
     secret = cluster.mount(cluster.token())
     for name, content in [("nothing", "nothing-of-the-kind"), ("empty", "")]:
         (tmp_path / name).write_text(content)
         (tmp_path / name).chmod(0o400)
     conf = {"credentials": {"idp": credential(authlib, cluster) | change},
             "routes": [{"name": "api", "match": "api.internal", "audience": "https://api.example"}]}
-    (tmp_path / "proxy.conf").write_text(proxy_conf(conf))
-    result = subprocess.run(
-        [binary, "check", "--config", "proxy.conf"], cwd=tmp_path, capture_output=True, text=True,
-        stdin=subprocess.DEVNULL, env=clean_environment(CLIENT_SECRET="s3cr3t-value"))
+    result = check(conf, CLIENT_SECRET="s3cr3t-value")
     assert result.returncode == 64 and complaint in result.stderr
     assert secret not in result.stderr and "nothing-of-the-kind" not in result.stderr
 

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import threading
 
 import pytest
 import requests
@@ -18,22 +17,6 @@ from harness.waiting import PATIENCE, poll
 # What is read, and what is not.
 KINDS = [("one pipe", ["log"]), ("one socket", ["log"]), ("two pipes", ["log"]), ("two pipes", ["messages"]),
          ("two pipes", ["log", "messages"])]
-
-
-@pytest.fixture
-def held(origin):
-    """An origin whose first connection is held until the event is set."""
-    event = threading.Event()
-
-    def hold(connection):
-        connection.request()
-        connection.hold(event)
-        connection.answer(b"finished")
-        connection.expect_close()
-
-    origin.script(hold)
-    yield event
-    event.set()
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: f"{kind[0]}, {' and '.join(kind[1])} full")
@@ -105,7 +88,7 @@ def test_lines_that_are_dropped_are_counted_in_a_metric_whatever_is_logged(start
     assert "m2m_proxy_log_lines_dropped_total" in proxy.metrics()
 
 
-def test_a_start_with_output_that_nobody_reads_serves(start_proxy, origin, binary, tmp_path, free_port):
+def test_a_start_with_output_that_is_not_read_serves(start_proxy, origin, binary, tmp_path, free_port):
     """As a supervisor that hangs leaves it."""
     conf = tmp_path / "proxy.conf"
     route = {"name": "a", "match": "api.internal", "credentials": "none", "forward_to": origin.url}

@@ -52,7 +52,7 @@ def test_a_client_that_speaks_for_itself_is_served(proxy, origin, target, fields
     "evil.example", "evil.example:8080", "localhost.evil.example", "0.0.0.0", "10.0.0.1", "[::]", "128.0.0.1",
     "api.internal.evil.example", "notlocalhost",
 ])
-def test_a_name_that_somebody_made_lead_here_is_refused(proxy, origin, authlib, host):
+def test_a_name_that_was_made_to_lead_here_is_refused(proxy, origin, authlib, host):
     assert host.split(":")[0].strip("[]") in refused(proxy, get("/api/x", host=host))["detail"]
     assert origin.requests == [] and authlib.fetches == []
 

@@ -46,7 +46,7 @@ def problem(answer) -> dict:
 
 def callers_logged(proxy, count: int) -> list[str]:
     """Who sent the requests, in no order: connections may be on several loops."""
-    return sorted(line.get("caller", "nobody") for line in proxy.requests_logged(count))
+    return sorted(line.get("caller", "none") for line in proxy.requests_logged(count))
 
 
 def credentials_in(url: str, user: str, password: str) -> str:
@@ -167,7 +167,7 @@ def test_a_base_url_client_is_not_challenged_but_told_what_there_is(proxy, origi
     assert len(origin.requests) == 1
 
 
-def test_a_password_that_nobody_asks_for_changes_nothing(start_proxy, origin, callers, passwords):
+def test_a_password_that_is_not_asked_for_changes_nothing(start_proxy, origin, callers, passwords):
     proxy = start_proxy({"forward_to": origin.url}, callers=callers)
     client = proxy.connect()
     for line in [basic("somebody", "of another proxy"), basic("erp", passwords["erp"]), "Proxy-Authorization: x"]:
@@ -212,7 +212,7 @@ def test_connect_is_challenged_too(start_proxy, origin, callers, passwords):
     result = curl("--proxy", credentials_in(proxy.url, "billing", passwords["billing"]), "--proxytunnel",
                   "--proxy-anyauth", f"http://{target}/x")
     assert result.stdout == "ok 200", result.stderr
-    assert callers_logged(proxy, 4) == ["billing", "billing", "nobody", "nobody"]
+    assert callers_logged(proxy, 4) == ["billing", "billing", "none", "none"]
 
 
 # Credentials by caller.
@@ -283,7 +283,7 @@ def test_a_token_that_is_refused_is_replaced_by_one_of_the_same_caller(
 
 # Guessing.
 
-def test_guessing_ends_after_some_wrong_passwords_and_troubles_nobody_else(proxy, passwords, origin):
+def test_guessing_ends_after_some_wrong_passwords_and_affects_no_other_caller(proxy, passwords, origin):
     client = proxy.connect()
     right = basic("billing", passwords["billing"])
     assert client.exchange(get(URL, right)).status == 200
@@ -378,7 +378,7 @@ def test_the_user_of_a_unix_socket_is_who_calls(start_proxy, origin, callers, pa
     assert client.exchange(get(URL, basic("erp", passwords["erp"]))).status == 403
     assert client.exchange(get(URL, basic("erp", "wrong"))).status == 200
     assert proxy.connect().exchange(get(URL)).status == 403
-    assert callers_logged(proxy, 5) == ["cron", "cron", "cron", "erp", "nobody"]
+    assert callers_logged(proxy, 5) == ["cron", "cron", "cron", "erp", "none"]
 
 
 def test_other_users_of_a_unix_socket_are_refused(start_proxy, origin, callers, tmp_path):
@@ -420,7 +420,7 @@ def test_the_password_of_connect_holds_for_the_requests_inside(intercepted, orig
     result = curl("--proxy", intercepted.url, "--proxy-user", f"billing:{passwords['billing']}", *arguments,
                   "--cacert", str(interception.file), SECURE_URL, SECURE_URL)
     assert result.stdout == "ok 200ok 200", result.stderr
-    expected = ["billing"] * 3 + (["nobody"] if asks_first else [])
+    expected = ["billing"] * 3 + (["none"] if asks_first else [])
     assert callers_logged(intercepted, len(expected)) == expected
     assert all(request.value("proxy-authorization") is None for request in origin.requests)
 
@@ -520,7 +520,7 @@ def test_a_certificate_says_who_calls(certified, authority, name, subject, alter
     for certificate in [wrong, None]:
         result = curl_with(proxy, authority, certificate)
         assert result.stdout.endswith(" 403") and "This client is not known" in result.stdout, result.stderr
-    assert callers_logged(proxy, 3) == ["app", "nobody", "nobody"]
+    assert callers_logged(proxy, 3) == ["app", "none", "none"]
 
 
 def test_a_certificate_and_a_password_are_two_ways(certified, authority, passwords):
@@ -533,7 +533,7 @@ def test_a_certificate_and_a_password_are_two_ways(certified, authority, passwor
     assert curl(*by_password, *shown, URL).stdout.endswith(" 407")
     shown = ["--proxy-cert", str(right.certificate), "--proxy-key", str(right.key)]
     assert curl(*by_password, *shown, URL).stdout == "ok 200"
-    assert callers_logged(proxy, 3) == ["app", "billing", "nobody"]
+    assert callers_logged(proxy, 3) == ["app", "billing", "none"]
 
 
 def test_a_resumed_session_has_its_certificate(certified, authority):

@@ -342,7 +342,7 @@ def test_no_root_is_handed_out_that_is_not_the_authoritys(command, made, tmp_pat
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
-def test_a_certificate_that_others_can_change_is_trusted_by_nobody(command, made, tmp_path, two_roots, arguments):
+def test_a_certificate_that_others_can_change_is_not_trusted(command, made, tmp_path, two_roots, arguments):
     # A valid chain, which a user who can write the file can make.
     vouching, root = mallory(tmp_path, made)
     certificate = made / "ca.pem"

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from harness.chaos import Chaos, at_random, byte_by_byte, every_position
+from harness.streams import serve
 from harness.waiting import poll
 
 MB = 1 << 20
@@ -35,7 +36,7 @@ class Run:
     def __call__(self, exchanges, connections: int) -> Chaos:
         async def run():
             chaos = Chaos(self.proxy.address)
-            origin = asyncio.create_task(chaos.serve(self._listener))
+            origin = asyncio.create_task(serve(self._listener, chaos.converse))
             try:
                 await chaos.run(exchanges, connections)
             finally:

@@ -2,7 +2,6 @@
 
 import base64
 import datetime
-import subprocess
 import time
 
 import jwt
@@ -14,8 +13,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from flask import Response, request
 
 from harness.client import get
-from harness.proxy import clean_environment
-from harness.proxy_conf import proxy_conf
 
 KEYS = {"rsa": lambda: rsa.generate_private_key(65537, 2048), "p256": lambda: ec.generate_private_key(ec.SECP256R1()),
         "p384": lambda: ec.generate_private_key(ec.SECP384R1()), "p521": lambda: ec.generate_private_key(ec.SECP521R1()),
@@ -198,7 +195,7 @@ def test_a_key_that_is_gone_is_said_to_be(start_proxy, origin, authlib, key_file
     ({"resource": "orders"}, "resource must be an absolute URI"),
 ])
 def test_what_does_not_belong_is_refused_before_anything_starts(
-        binary, tmp_path, authlib, key_file, change, complaint):
+        check, tmp_path, authlib, key_file, change, complaint):
     path = key_file(KEYS["rsa"]())
     for name, key, encryption in [
             ("short", rsa.generate_private_key(65537, 1024), serialization.NoEncryption()),
@@ -211,10 +208,7 @@ def test_what_does_not_belong_is_refused_before_anything_starts(
         change = change | {"client_secret": "${CLIENT_SECRET}"}
     conf = {"credentials": {"idp": credential(authlib, path) | change},
             "routes": [{"name": "api", "match": "api.internal", "audience": "https://api.example"}]}
-    (tmp_path / "proxy.conf").write_text(proxy_conf(conf))
-    result = subprocess.run(
-        [binary, "check", "--config", "proxy.conf"], cwd=tmp_path, capture_output=True, text=True,
-        stdin=subprocess.DEVNULL, env=clean_environment(CLIENT_SECRET="s3cr3t-value"))
+    result = check(conf, CLIENT_SECRET="s3cr3t-value")
     assert result.returncode == 64 and complaint in result.stderr
     assert "s3cr3t-value" not in result.stderr
 

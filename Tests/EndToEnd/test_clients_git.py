@@ -5,7 +5,7 @@ import pytest
 from harness.git_server import GitServer
 from harness.recipe import Recipe
 
-AS_SOMEBODY = ["-c", "user.name=Somebody", "-c", "user.email=somebody@api.internal"]
+AS_USER = ["-c", "user.name=Somebody", "-c", "user.email=somebody@api.internal"]
 # Neither the user's nor the system's own settings.
 ALONE = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0"}
 
@@ -35,7 +35,7 @@ def check(git, server, url, settings, variables, tmp_path):
     # Of many chunks: git sends what is larger than http.postBuffer without its length.
     (tmp_path / "clone/file").write_bytes(bytes(range(256)) * 4096)
     git("-C", "clone", "add", "file")
-    git("-C", "clone", *AS_SOMEBODY, "commit", "--quiet", "--message=A file")
+    git("-C", "clone", *AS_USER, "commit", "--quiet", "--message=A file")
     git("-C", "clone", *settings, "-c", "core.compression=0", "-c", "http.postBuffer=65536", "push", "--quiet", "origin",
         "HEAD:main", **variables)
     git(*settings, "clone", "--quiet", "--branch=main", url, "again", **variables)

@@ -64,7 +64,7 @@ def test_the_api_never_sees_more_at_once_and_all_are_served_in_their_order(start
     assert proxy.sample("m2m_proxy_limit_reached_total", limit="concurrency") == 20
 
 
-def test_whoever_waited_longest_is_next(start_proxy, origin, gate):
+def test_the_request_that_waited_longest_is_next(start_proxy, origin, gate):
     proxy = start(start_proxy, origin, 1)
     clients = occupy(proxy, origin, 1)
     for number in range(12):

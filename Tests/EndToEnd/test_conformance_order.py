@@ -24,7 +24,7 @@ def begin(edge: Edge, script) -> RawClient:
 
 
 @pytest.mark.parametrize("bytes_", [EVIL, b"x", b"\r\n", b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"])
-def test_what_comes_on_an_idle_connection_is_nobody_s_answer(edge, bytes_):
+def test_bytes_on_an_idle_connection_are_no_answer(edge, bytes_):
     """RFC 9112 section 9.2: data without an outstanding request is no response, and the connection ends."""
     poison, ended = threading.Event(), threading.Event()
 
@@ -117,7 +117,7 @@ def test_nothing_behind_connection_close_is_a_request(edge):
 
 @pytest.mark.parametrize("part", ["head", "length", "chunk", "trailer"])
 def test_a_request_that_is_cut_off_never_reaches_the_upstream_whole(edge, part):
-    """RFC 9112 section 8: an incomplete request is not complete for anybody."""
+    """RFC 9112 section 8: an incomplete request is complete for no server."""
     head = get(f"http://api.internal/cut/{part}", method="POST")[:-2]
     message = {
         "head": head, "length": head + b"Content-Length: 10\r\n\r\nabc",
@@ -162,7 +162,7 @@ def test_a_client_that_leaves_takes_its_answer_along(edge):
         edge.probe()
 
 
-def test_an_upstream_that_speaks_before_it_is_asked_answers_nobody_twice(edge):
+def test_an_upstream_that_speaks_before_it_is_asked_answers_no_request_twice(edge):
     """What comes unasked on a new connection is no answer (test_eager_upstream.py), unless it comes so late that it
     cannot be told from one; no second client sees it."""
     def eager(connection):

@@ -265,7 +265,7 @@ for status in [b"204 No Content", b"304 Not Modified"]:
             "whatever it says (RFC 9112 section 6.3).",
             ok(*lines, status=status), Passed(int(status[:3]), lacks=("transfer-encoding",)))
         add(f"{status[:3].decode()} with {name} and an answer behind it", "What comes behind it is not content, and no "
-            "answer to anybody (RFC 9112 section 9.2).", ok(*lines, status=status) + EVIL,
+            "answer to any request (RFC 9112 section 9.2).", ok(*lines, status=status) + EVIL,
             Passed(int(status[:3]), lacks=("transfer-encoding",), reused=False))
     add(f"{status[:3].decode()} to a POST with content", "204 and 304 end with their head, whatever was asked.",
         ok(status=status, body=b"evil"), Passed(int(status[:3]), reused=False), method="POST")
@@ -285,9 +285,9 @@ add("204 with conflicting lengths", "What is invalid is invalid for 204 too.",
 for name, extra in {"an answer": EVIL, "a byte": b"x", "a line end": b"\r\n",
     "an interim answer": b"HTTP/1.1 100 Continue\r\n\r\n",
                     "many answers": EVIL * 100}.items():
-    add(f"{name} behind a length", "Bytes behind an answer are no answer to anybody (RFC 9112 sections 6.3 and 9.2).",
+    add(f"{name} behind a length", "Bytes behind an answer are no answer to any request (RFC 9112 sections 6.3 and 9.2).",
         ok(b"Content-Length: 2", body=b"ok") + extra, Passed(body=b"ok", reused=False))
-    add(f"{name} behind chunks", "Bytes behind an answer are no answer to anybody (RFC 9112 sections 6.3 and 9.2).",
+    add(f"{name} behind chunks", "Bytes behind an answer are no answer to any request (RFC 9112 sections 6.3 and 9.2).",
         chunked(b"2\r\nok\r\n0\r\n\r\n") + extra, Passed(body=b"ok", reused=False))
 add("Connection: close", "An upstream that will close is not asked again (RFC 9112 section 9.6).",
     ok(b"Connection: close", b"Content-Length: 2", body=b"ok"), Passed(body=b"ok", reused=False))

@@ -14,9 +14,9 @@ from collections import Counter
 import pytest
 
 from harness import opinions, wire
-from harness.chaos import Stream
 from harness.mutation import mutated
 from harness.opinions import Reading, Refused
+from harness.streams import Stream, serve
 
 COUNT = 2_000
 
@@ -75,10 +75,10 @@ class Stage:
             timeouts={"head": "400ms", "body": "400ms", "idle": "100ms", "first_byte": "5s"})
         self.errors: list[BaseException] = []
 
-    def run(self, serve, ask, cases) -> list:
-        """`ask` each case, on its own connection, of a proxy whose origin does what `serve` does."""
+    def run(self, answer, ask, cases) -> list:
+        """`ask` each case, on its own connection, of a proxy whose origin does what `answer` does."""
         async def run():
-            origin = asyncio.create_task(self._accept(serve))
+            origin = asyncio.create_task(serve(self._listener, lambda stream: self._converse(answer, stream)))
             waiting, results = iter(cases), []
 
             async def client():
@@ -103,17 +103,9 @@ class Stage:
 
         return asyncio.run(run())
 
-    async def _accept(self, serve) -> None:
-        tasks = set()
-        while True:
-            accepted, _ = await asyncio.get_running_loop().sock_accept(self._listener)
-            task = asyncio.create_task(self._serve(serve, Stream(accepted)))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-
-    async def _serve(self, serve, stream: Stream) -> None:
+    async def _converse(self, answer, stream: Stream) -> None:
         try:
-            await serve(stream)
+            await answer(stream)
         except wire.Incomplete:
             pass
         except Exception as error:
@@ -217,10 +209,10 @@ def read_answer(other, case: bytes) -> Reading:
     try:
         return other(case)
     except Refused:
-        mended = re.sub(rb"(\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]+(?=:)", rb"\1", case)
-        if mended == case:
+        fixed = re.sub(rb"(\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]+(?=:)", rb"\1", case)
+        if fixed == case:
             raise
-        return other(mended)
+        return other(fixed)
 
 
 @pytest.mark.parametrize("other", [opinions.h11_answer, opinions.llhttp_answer])

@@ -1,27 +1,10 @@
 """Stopping: what runs is finished, nothing new begins, and a second signal ends at once."""
 
 import signal
-import threading
 
 import pytest
 
 from harness.client import RawClient, get
-
-
-@pytest.fixture
-def held(origin):
-    """An origin that answers when the event is set."""
-    event = threading.Event()
-
-    def hold(connection):
-        connection.request()
-        connection.hold(event)
-        connection.answer(b"finished")
-        connection.expect_close()
-
-    origin.script(hold)
-    yield event
-    event.set()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -136,7 +136,7 @@ def test_a_key_that_others_can_read_or_write_is_refused(place, mode, words):
 
 @pytest.mark.parametrize("which, word", [("ca", "in"), (".", "below")])
 @pytest.mark.parametrize("mode", [0o777, 0o2777, 0o757])
-def test_a_key_in_a_directory_that_everybody_can_write_is_refused(place, which, word, mode):
+def test_a_key_in_a_directory_that_all_users_can_write_is_refused(place, which, word, mode):
     directory = place.directory / which
     directory.chmod(mode)
     place.refused(f"is {word} the directory {directory}, where every user of this machine could put another one in its place "
@@ -158,7 +158,7 @@ def test_a_key_in_a_directory_of_another_user_is_refused(place, which, word):
 
 
 @as_root
-def test_a_group_is_another_user_unless_nobody_else_is_in_it(place, other_user):
+def test_a_group_is_another_user_unless_it_has_no_other_member(place, other_user):
     place.give_all(USER)
     place.ca.chmod(0o770)
     place.accepted(user=USER)
@@ -376,7 +376,7 @@ def test_a_store_of_another_user_is_refused_to_root_as_well(store):
     (0o2775, USER, None), (0o3777, USER, None), (0o1777, 0, None), (0o755, 0, "does not exist, and cannot be made: Permission denied"),
     (0o777, 0, "where every user of this machine"),
 ])
-def test_a_volume_of_kubernetes_will_do_for_the_store_if_nobody_can_exchange_it(store, other_user, mode, group, words):
+def test_a_volume_of_kubernetes_will_do_for_the_store_if_no_other_user_can_replace_it(store, other_user, mode, group, words):
     state, tokens = store.directory / "state", store.directory / "state/tokens"
     store.give(USER, store.directory / "client_secret")
     store.give(0, state, group=group)

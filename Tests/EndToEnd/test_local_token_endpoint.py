@@ -129,7 +129,7 @@ def test_curl_asks_with_basic_credentials(proxy):
 
 # What the placeholder is.
 
-def test_the_placeholder_can_be_looked_into_and_verified_by_nobody(proxy, authlib):
+def test_the_placeholder_can_be_decoded_but_not_verified(proxy, authlib):
     answer, token = ask(proxy)
     assert answer.status == 200 and answer.value("cache-control") == b"no-store"
     assert answer.value("content-type") == b"application/json"
@@ -285,7 +285,7 @@ def test_the_rules_of_the_route_about_what_is_forwarded_are_not_for_it(start):
     assert proxy.connect().exchange(post("/api/v1/", b"")).status == 405
 
 
-def test_who_may_use_the_route_may_ask_for_its_placeholder_and_nobody_else(start, authlib):
+def test_only_callers_of_the_route_get_its_placeholder(start, authlib):
     proxy = start(allow=["10.0.0.0/8"])
     answer, problem = ask(proxy)
     assert answer.status == 403 and "error" not in problem and "access_token" not in problem

@@ -1,14 +1,11 @@
 """Client certificates (RFC 8705), checked by a real nginx: at the token endpoint, and at the API."""
 
-import subprocess
 
 import pytest
 
 from harness.certificates import CertificateAuthority
 from harness.client import get
 from harness.mutual_tls import MutualTLS
-from harness.proxy import clean_environment
-from harness.proxy_conf import proxy_conf
 
 
 @pytest.fixture
@@ -147,26 +144,21 @@ def test_files_that_are_gone_are_told_of(start_proxy, authlib, origin, clients, 
     ({"key_id": "x"}, "key_id is for authentication: private_key_jwt"),
 ])
 def test_certificates_that_cannot_work_are_refused_before_anything_starts(
-        binary, tmp_path, clients, authlib, change, complaint):
+        check, tmp_path, clients, authlib, change, complaint):
     for name in ["own", "other"]:
         certificate = issue(clients, name)
         certificate.certificate.rename(tmp_path / f"{name}.pem")
         certificate.key.rename(tmp_path / f"{name}.key")
     idp = {"token_endpoint": "https://id.example/token", "client_id": "id", "authentication": "tls_client_auth",
            "client_certificate": {"certificate": "own.pem", "key": "own.key"}} | change
-    (tmp_path / "proxy.conf").write_text(proxy_conf(
-        {"credentials": {"idp": idp}, "routes": [{"name": "api", "match": "api.internal", "audience": "x"}]}))
-    result = subprocess.run([binary, "check", "--config", "proxy.conf"], cwd=tmp_path, capture_output=True, text=True,
-                            stdin=subprocess.DEVNULL, env=clean_environment())
+    result = check(
+        {"credentials": {"idp": idp}, "routes": [{"name": "api", "match": "api.internal", "audience": "x"}]})
     assert result.returncode == 64 and complaint in result.stderr, result.stderr
 
 
-def test_a_certificate_that_has_expired_is_a_warning(binary, tmp_path, clients):
+def test_a_certificate_that_has_expired_is_a_warning(check, clients):
     certificate = clients.issue("expired", "expired", days=-1)
     certificate.key.chmod(0o400)
-    (tmp_path / "proxy.conf").write_text(proxy_conf(
-        {"routes": [{"name": "api", "match": "api.internal", "credentials": "none",
-                     "client_certificate": settings(certificate)}]}))
-    result = subprocess.run([binary, "check", "--config", "proxy.conf"], cwd=tmp_path, capture_output=True, text=True,
-                            env=clean_environment())
+    result = check({"routes": [{"name": "api", "match": "api.internal", "credentials": "none",
+                                "client_certificate": settings(certificate)}]})
     assert result.returncode == 0 and "client_certificate.certificate has expired" in result.stdout

@@ -46,7 +46,7 @@ def test_dot_segments_do_not_lead_out_of_the_mount(proxy, origin):
     ("[::1]", 0, "http"), ("0.0.0.0", 0, "http"), ("127.0.0.1.example", 0, "http"), ("notlocalhost", 0, "http"),
     ("127.0.0.1", 0, "https"), ("169.254.169.254", 0, "http"),
 ])
-def test_another_address_port_or_scheme_is_somebody_else(proxy, origin, authlib, host, port, scheme):
+def test_another_address_port_or_scheme_is_another_server(proxy, origin, authlib, host, port, scheme):
     port = f":{port or proxy.address[1]}" if port is not None else ""
     answer = proxy.connect().exchange(get(f"{scheme}://{host}{port}/api/x"))
     assert answer.status == 403 and f"matches {host}" in json.loads(answer.body)["detail"]

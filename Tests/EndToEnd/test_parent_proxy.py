@@ -2,15 +2,12 @@
 
 import socket
 import ssl
-import subprocess
 
 import pytest
 
 from harness.client import get
 from harness.origin import RawOrigin
 from harness.parent import ScriptedParent, Tinyproxy, basic
-from harness.proxy import clean_environment
-from harness.proxy_conf import proxy_conf
 from harness.waiting import poll
 
 PASSWORD = "p%41ss:w/ord@+ö"
@@ -54,7 +51,7 @@ def test_tinyproxy_tunnels_to_plain_and_tls_upstreams_and_to_the_token_endpoint(
     assert all(request.value("proxy-connection") is None for request in origin.requests)
 
 
-def test_tinyproxy_gets_the_credentials_and_nobody_else(start_proxy, origin, authlib, tinyproxy, tmp_path):
+def test_only_tinyproxy_gets_the_credentials(start_proxy, origin, authlib, tinyproxy, tmp_path):
     password = authlib.transcript.keep_secret("long-enough-Passw0rd")
     secret = tmp_path / "password"
     secret.write_text(password + "\n")
@@ -204,7 +201,7 @@ def test_a_proxy_that_is_not_there_or_hangs_up_is_told_apart_from_the_upstream(
     poll(lambda: proxy.sample("m2m_proxy_errors_total", kind="parent_proxy") == 3, "the count")
 
 
-def test_a_proxy_that_hangs_blocks_nobody_else_and_counts_as_connecting(start_proxy, origin, authlib, parent):
+def test_a_proxy_that_hangs_blocks_no_other_request_and_counts_as_connecting(start_proxy, origin, authlib, parent):
     parent.hold.clear()
     proxy = start_proxy(
         {"forward_to": origin.url, "parent_proxy": parent.url, "timeouts": {"connect": "1s"}},
@@ -233,13 +230,12 @@ def test_the_destination_check_holds_for_the_address_of_the_proxy(start_proxy, o
     assert origin.requests == []
 
 
-def test_check_says_which_way_each_route_goes(binary, tmp_path):
-    (tmp_path / "proxy.conf").write_text(proxy_conf({
+def test_check_says_which_way_each_route_goes(check):
+    result = check({
         "parent_proxy": "${PARENT}",
         "routes": [{"name": "far", "match": "far.internal", "credentials": "none"},
-                   {"name": "near", "match": "near.internal", "credentials": "none", "parent_proxy": "none"}]}))
-    result = subprocess.run([binary, "check", "--config", "proxy.conf"], cwd=tmp_path, capture_output=True, text=True,
-                            env=clean_environment(PARENT="http://me:s3cr3t@proxy.example:3128/"))
+                   {"name": "near", "match": "near.internal", "credentials": "none", "parent_proxy": "none"}]},
+        PARENT="http://me:s3cr3t@proxy.example:3128/")
     lines = result.stdout.splitlines()
     assert lines[0].endswith("no token, through the proxy proxy.example:3128")
     assert lines[1].endswith("no token") and "s3cr3t" not in result.stdout + result.stderr
@@ -252,9 +248,8 @@ def test_check_says_which_way_each_route_goes(binary, tmp_path):
     ({"url": "http://proxy.example:3128", "user": "me"}, "has a user, but no password"),
     ({"url": "http://a:s3cr3t@proxy.example:3128", "user": "me", "password": {"env": "SECRET"}}, "one is enough"),
 ])
-def test_what_is_no_proxy_is_refused_without_its_password_being_shown(binary, tmp_path, value, complaint):
-    (tmp_path / "proxy.conf").write_text(proxy_conf(
-        {"parent_proxy": value, "routes": [{"name": "api", "match": "api.internal", "credentials": "none"}]}))
-    result = subprocess.run([binary, "check", "--config", "proxy.conf"], cwd=tmp_path, capture_output=True, text=True,
-                            env=clean_environment(SECRET="s3cr3t"))
+def test_what_is_no_proxy_is_refused_without_its_password_being_shown(check, value, complaint):
+    result = check(
+        {"parent_proxy": value, "routes": [{"name": "api", "match": "api.internal", "credentials": "none"}]},
+        SECRET="s3cr3t")
     assert result.returncode == 64 and complaint in result.stderr and "s3cr3t" not in result.stderr, result.stderr

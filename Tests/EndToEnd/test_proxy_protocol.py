@@ -29,7 +29,7 @@ HEADERS = [
     (binary(0x21, 0x11, V4 + b"\x02\0\x04host" + b"\x20" + struct.pack("!H", 3000) + bytes(3000)), "192.0.2.1:50000"),
     (binary(0x21, 0x21, V6), "[2001:db8::1]:50000"),
 ]
-NOBODY = [b"PROXY UNKNOWN\r\n", binary(0x20, 0x00, b""), binary(0x20, 0x11, V4), binary(0x21, 0x00, b"")]
+UNKNOWN = [b"PROXY UNKNOWN\r\n", binary(0x20, 0x00, b""), binary(0x20, 0x11, V4), binary(0x21, 0x00, b"")]
 
 
 @pytest.fixture
@@ -76,15 +76,15 @@ def test_the_client_is_the_one_in_the_header(passed_on, header, client):
     assert [line["client"] for line in proxy.requests_logged(2)] == [client] * 2
 
 
-@pytest.mark.parametrize("header", [header for header, _ in HEADERS[:3:2]] + NOBODY)
+@pytest.mark.parametrize("header", [header for header, _ in HEADERS[:3:2]] + UNKNOWN)
 def test_it_may_come_byte_by_byte(passed_on, header):
     proxy = passed_on()
     connection = proxy.connect().send_pieces(bytes([byte]) for byte in header + get("/api/x"))
     assert connection.answer().status == 200
 
 
-@pytest.mark.parametrize("header", NOBODY)
-def test_one_that_names_nobody_leaves_the_connection_as_it_is(passed_on, header):
+@pytest.mark.parametrize("header", UNKNOWN)
+def test_one_without_addresses_leaves_the_connection_as_it_is(passed_on, header):
     proxy = passed_on()
     connection = proxy.connect()
     assert connection.exchange(header + get("/api/x")).status == 200
@@ -189,7 +189,7 @@ def test_a_header_that_does_not_come_is_waited_for_only_so_long(passed_on):
     assert "the header did not come in time" in proxy.log.wait_for("event=proxy_protocol")
 
 
-def test_whoever_only_looks_whether_somebody_listens_is_no_mistake(passed_on):
+def test_a_check_that_connects_and_sends_nothing_is_no_error(passed_on):
     proxy = passed_on()
     proxy.connect().close()
     proxy.connect().send(b"PROXY TCP4 ").close()

@@ -55,7 +55,7 @@ def layer(authlib):
 
 @pytest.mark.large
 @pytest.mark.timeout(DURATION * 1.5 + 300)
-def test_nobody_notices_what_can_be_mended(layer, start_proxy, authlib):
+def test_clients_do_not_notice_failures_that_can_be_hidden(layer, start_proxy, authlib):
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
     proxy = start_proxy(
         {"forward_to": "http://127.0.0.1:%d" % listener.getsockname()[1], "audience": AUDIENCE},

@@ -63,7 +63,7 @@ def test_two_loops_accept_from_one_socket(start_activated, free_port):
     assert proxy.sample("m2m_proxy_limit_reached_total", limit="connections") == 2
 
 
-def test_what_is_passed_is_passed_to_nobody_else(start_activated, free_port):
+def test_passed_sockets_are_not_inherited_further(start_activated, free_port):
     """Descriptors are closed on exec, and the variables are gone from the environment that children would get."""
     proxy = start_activated(f"web=stream=127.0.0.1:{free_port}")
     flags = int(next(line.split()[1] for line in Path(f"/proc/{proxy.pid}/fdinfo/3").read_text().splitlines()
@@ -71,7 +71,7 @@ def test_what_is_passed_is_passed_to_nobody_else(start_activated, free_port):
     assert flags & os.O_CLOEXEC and flags & os.O_NONBLOCK
 
 
-def test_a_socket_for_everybody_without_a_rule_is_a_warning(start_activated, free_port):
+def test_a_socket_for_all_users_without_a_rule_is_a_warning(start_activated, free_port):
     proxy = start_activated(f"web=stream=:::{free_port}", "safe=stream=127.0.0.1:0")
     assert proxy.messages.text.count("\nwarning ") == 1
     proxy.messages.wait_for(rf"^warning  the socket web of systemd is \[::\]:{free_port}: any client that reaches this")

@@ -205,7 +205,7 @@ def test_a_client_must_show_a_certificate(tls_proxy, origin, authority, client_a
     assert len(origin.requests) == 2
 
 
-def test_a_client_may_show_one_but_none_of_somebody_else_s(tls_proxy, origin, authority, client_authority, client_certificate):
+def test_a_client_may_show_one_but_none_of_another_authority(tls_proxy, origin, authority, client_authority, client_certificate):
     proxy = tls_proxy(tls={"client_ca": str(client_authority.file), "client_certificates": "optional"})
     assert curl(authority, https(proxy) + "/api/x").stdout == "200"
     arguments = ["--cert", str(client_certificate.certificate), "--key", str(client_certificate.key)]
@@ -225,9 +225,9 @@ def test_the_certificate_says_who_calls(tls_proxy, authority, client_authority, 
     client = TLSClient(proxy, authority, client=client_certificate)
     assert client.exchange(get("/api/x")).status == 200
     client.close()
-    nobody = TLSClient(proxy, authority)
-    assert nobody.exchange(get("/api/x")).status == 403
-    nobody.close()
+    anonymous = TLSClient(proxy, authority)
+    assert anonymous.exchange(get("/api/x")).status == 403
+    anonymous.close()
     assert [line.get("caller") for line in proxy.requests_logged(2)] == ["erp", None]
 
 
@@ -379,7 +379,7 @@ def test_a_handshake_has_only_so_much_time(tls_proxy, authority):
     assert proxy.sample("m2m_proxy_errors_total", kind="tls_timeout") == 1
 
 
-def test_a_handshake_keeps_nobody_else_waiting(tls_proxy, authority):
+def test_a_handshake_keeps_no_other_client_waiting(tls_proxy, authority):
     proxy = tls_proxy(loops=1)
     slow = [proxy.connect().send(b"\x16\x03\x01\x02\0\x01") for _ in range(8)]
     client = TLSClient(proxy, authority)

@@ -31,7 +31,7 @@ def test_invalid_client_names_the_secret(start_proxy, origin, authlib):
 
 
 @pytest.mark.parametrize("provider", ["kinde", "generic"])
-def test_unauthorized_client_names_the_audience_and_the_step_that_mends_it(start_proxy, origin, authlib, provider):
+def test_unauthorized_client_names_the_audience_and_the_fix(start_proxy, origin, authlib, provider):
     domain = "acme.kinde.com" if provider == "kinde" else None
     credential = authlib.credential(provider=provider, domain=domain)
     proxy = start_proxy({"forward_to": origin.url}, credentials={"kinde": credential})
@@ -52,7 +52,7 @@ def test_invalid_scope_names_the_scopes(start_proxy, origin):
     assert "invalid_scope" in problem["detail"] and "scope" in problem["hint"]
 
 
-def test_a_mended_refusal_is_noticed_without_a_restart(proxy, origin, authlib):
+def test_a_fixed_refusal_is_noticed_without_a_restart(proxy, origin, authlib):
     authlib.client.refused_audiences = {"https://api.example"}
     failure(proxy, 502)
     authlib.client.refused_audiences = set()

@@ -1,5 +1,5 @@
 """What a client of OAuth servers must do, with short-lived tokens and the real clock: what makes two requests
-for a token the same, renewal before anybody waits, no fetch too many, and never an expired token."""
+for a token the same, renewal before a request waits, no fetch too many, and never an expired token."""
 
 import itertools
 import time
@@ -75,7 +75,7 @@ def test_one_fetch_for_the_whole_process_however_many_loops(start_proxy, origin,
     assert len(authlib.fetches) == 1
 
 
-def test_a_token_in_use_is_renewed_while_everybody_goes_on_with_the_old_one(start_proxy, strict, authlib):
+def test_a_token_in_use_is_renewed_while_requests_go_on_with_the_old_one(start_proxy, strict, authlib):
     authlib.lifetime = 8
     proxy = start_proxy({"forward_to": strict.url}, loops=2)
     clients = [proxy.connect() for _ in range(8)]
@@ -100,7 +100,7 @@ def test_a_token_in_use_is_renewed_while_everybody_goes_on_with_the_old_one(star
     assert "reason=renewal" in proxy.log.wait_for(r"event=token\b.*result=ok", 2)
 
 
-def test_a_token_that_nobody_uses_is_not_renewed(start_proxy, strict, authlib):
+def test_a_token_that_is_not_used_is_not_renewed(start_proxy, strict, authlib):
     authlib.lifetime = 2
     proxy = start_proxy(
         {"forward_to": strict.url},
@@ -163,7 +163,7 @@ def test_an_expired_token_is_never_sent_not_even_while_the_endpoint_is_down(star
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_failures_are_remembered_whoever_asks(start_proxy, origin, authlib, status):
+def test_failures_are_remembered_for_all_clients(start_proxy, origin, authlib, status):
     authlib.answer(status, "", Retry_After="60")
     proxy = start_proxy({"forward_to": origin.url}, loops=2)
     for _ in range(50):

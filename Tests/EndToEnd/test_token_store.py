@@ -67,7 +67,7 @@ def test_a_restart_buys_nothing(start, origin, authlib, directory):
     assert second.sample("m2m_proxy_token_fetches_total") == 0
 
 
-def test_neither_token_nor_secret_is_in_the_directory_and_nobody_else_can_read_it(start, authlib, directory, transcript):
+def test_neither_token_nor_secret_is_in_the_directory_and_no_other_user_can_read_it(start, authlib, directory, transcript):
     since = len(transcript.texts)
     assert ask(start()) == 200
     poll(lambda: list(directory.glob("*.spending")), "the counters")
@@ -278,7 +278,7 @@ def test_a_disk_that_hangs_costs_a_token_and_two_seconds(start, authlib, disk):
         os.close(namespace)
 
 
-def test_a_directory_that_others_can_enter_is_refused_with_what_mends_it(binary, directory, tmp_path):
+def test_a_directory_that_others_can_enter_is_refused_with_the_fix(binary, directory, tmp_path):
     directory.mkdir(mode=0o755)
     directory.chmod(0o755)
     (tmp_path / "proxy.conf").write_text(

@@ -137,7 +137,7 @@ def test_a_file_that_cannot_be_used_leaves_what_was_there(start_proxy, nginx, au
         poll(lambda: ask(proxy, "one")[0] == 200 and proxy.log.text.count("certificate=kept") == number, "the warning")
         line = [line for line in proxy.log.lines if "certificate=kept" in line][-1]
         assert "level=warning" in line and f"ca_file={file}" in line and re.search(words, line), line
-    # A pipe would keep whoever reads it waiting.
+    # A pipe would keep its reader waiting.
     os.mkfifo(file)
     poll(lambda: ask(proxy, "one")[0] == 200 and proxy.log.text.count("certificate=kept") == 4, "the warning")
     file.unlink()

@@ -1,12 +1,10 @@
 """Tunnels that there are not: what is refused, with which words, and that nothing is sent anywhere."""
 
 import json
-import subprocess
 
 import pytest
 
 from harness.client import get
-from harness.proxy import clean_environment
 from test_tunnel import connect, curl, opened, start, tunnel_route  # noqa: F401 (start is a fixture)
 
 # Of the internet (AS112, RFC 7535); in these tests it is on this machine.
@@ -56,13 +54,12 @@ def test_an_application_with_an_https_url_is_told_so(mixed, origin):
     ("[2001:db8::1]:22", "[2001:db8::1]:22"), ("wild.example:443", "wild.example"),
     (f"{'a.' * 50}example:443", f"{'a.' * 50}example"),
 ])
-def test_for_an_unknown_host_the_refusal_says_what_to_write(mixed, binary, tmp_path, target, match):
+def test_for_an_unknown_host_the_refusal_says_what_to_write(mixed, check, target, match):
     problem = refused(mixed.connect(), connect(target), 403)
     lines = problem["hint"].split("\n")[1:4]
     assert [line.strip().replace('"', "") for line in lines[1:]] == [f"match: {match}", "tunnel: blind"]
     # Word by word it is a proxy.conf.
-    (tmp_path / "proxy.conf").write_text("routes:\n" + "\n".join(lines) + "\n")
-    checked = subprocess.run([binary, "check"], cwd=tmp_path, env=clean_environment(), capture_output=True, text=True)
+    checked = check("routes:\n" + "\n".join(lines) + "\n")
     assert checked.returncode == 0, checked.stderr
     assert mixed.requests_logged(1)[0]["error"] == "no_route"
 
@@ -177,13 +174,12 @@ def test_what_cannot_be_reached_is_an_answer_and_not_a_tunnel(start, refusing_po
     assert proxy.requests_logged(1)[0]["error"] == error
 
 
-def test_check_shows_tunnels(binary, tmp_path):
-    (tmp_path / "proxy.conf").write_text("""
+def test_check_shows_tunnels(check):
+    checked = check("""
 routes:
   - { name: public, match: ["*.a.example", "b.example:22"], tunnel: blind }
   - { name: private, match: c.example, tunnel: blind, allow_private: true }
 """)
-    checked = subprocess.run([binary, "check"], cwd=tmp_path, env=clean_environment(), capture_output=True, text=True)
     assert [" ".join(line.split()) for line in checked.stdout.splitlines() if not line.startswith("memory ")] == [
         "route public *.a.example, b.example:22 → blind tunnel, public addresses only no token",
         "route private c.example → blind tunnel, public or private no token",

@@ -109,9 +109,9 @@ def test_the_file_goes_when_the_proxy_does(start_proxy, origin, path, loops):
 def test_a_file_that_is_another_one_by_then_stays(start_proxy, origin, path):
     proxy = start_proxy({"forward_to": origin.url}, listen=listening(path))
     path.unlink()
-    path.write_text("somebody else's")
+    path.write_text("of another program")
     proxy.stop()
-    assert path.read_text() == "somebody else's"
+    assert path.read_text() == "of another program"
 
 
 def test_what_a_killed_proxy_left_is_replaced(start_proxy, origin, path):

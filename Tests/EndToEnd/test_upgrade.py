@@ -542,7 +542,7 @@ def test_those_that_do_not_end_are_cut_off_when_draining_is_over(start, origin):
     assert proxy.requests_logged(1)[0]["error"] == "draining"
 
 
-def test_its_connection_to_the_upstream_counts_and_serves_nobody_else(start, origin):
+def test_its_connection_to_the_upstream_counts_and_serves_no_other_client(start, origin):
     origin.script(echo)
     proxy = start(loops=1, limits={"upstream_connections": 1, "queue": 1}, timeouts={"connect": "24h"})
     first = opened(proxy)

@@ -1,7 +1,6 @@
 """Wildcards without forward_to: the client chooses the host, so the address it leads to decides."""
 
 import json
-import subprocess
 
 import pytest
 
@@ -9,7 +8,6 @@ from conftest import server_context
 from harness.certificates import CertificateAuthority
 from harness.client import get
 from harness.origin import RawOrigin
-from harness.proxy import clean_environment
 from harness.waiting import poll
 
 # An address of the internet (one of AS112, RFC 7535: those for documentation are no public ones), and where it is in these tests.
@@ -215,13 +213,12 @@ def test_a_host_that_does_not_exist_leaves_no_trace(start, wild):
         assert (answer.status, answer.value("proxy-status")) == (502, b"m2m-proxy; error=dns_error")
 
 
-def test_check_says_which_addresses_will_do(binary, tmp_path):
-    (tmp_path / "proxy.conf").write_text("""
+def test_check_says_which_addresses_will_do(check):
+    checked = check("""
 routes:
   - { name: public, match: "*.a.example", credentials: none }
   - { name: private, match: ["*.b.example:8443/x", b.example], credentials: none, allow_private: true }
 """)
-    checked = subprocess.run([binary, "check"], cwd=tmp_path, env=clean_environment(), capture_output=True, text=True)
     assert [" ".join(line.split()) for line in checked.stdout.splitlines() if not line.startswith("memory ")] == [
         "route public *.a.example → https on the requested host, public addresses only no token",
         "route private *.b.example:8443/x, b.example → https on the requested host, public or private no token",

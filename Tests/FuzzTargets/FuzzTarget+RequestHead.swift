@@ -1,4 +1,5 @@
 import Bytes
+import Deliveries
 import HTTPWire
 
 /// A request head by value.
@@ -24,11 +25,9 @@ private struct ReadRequest: Equatable {
 
 private func parse(
   _ input: [UInt8], at looks: [Int], _ limits: HeadLimits, _ head: inout RequestHead
-) -> ReadOutcome<ReadRequest> {
+) -> Outcome<ReadRequest> {
   var parser = RequestHeadParser(limits: limits)
-  return readHead(input, at: looks) { arrived throws(WireError) in
-    try parser.parse(arrived.span, into: &head) ? ReadRequest(head, arrived) : nil
-  }
+  return readRequest(input, at: looks, with: &parser, into: &head) { ReadRequest($0, $1) }
 }
 
 /// A request head means the same however it arrives, and what is accepted leaves with one Host, one Authorization and
@@ -52,7 +51,7 @@ func checkRequestHead(_ input: [UInt8]) throws(Violation) {
     return
   }
   var parser = RequestHead()
-  let outcome = parse(forwarded, at: [forwarded.count], HeadLimits(requestLine: 65_536, fields: 200), &parser)
+  let outcome = parse(forwarded, at: [forwarded.count], generousLimits, &parser)
   guard case .complete(let after) = outcome else {
     throw Violation(description: "what was sent on is \(outcome): \(text(forwarded))")
   }

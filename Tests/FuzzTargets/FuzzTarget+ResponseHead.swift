@@ -1,4 +1,5 @@
 import Bytes
+import Deliveries
 import HTTPWire
 
 /// A response head by value.
@@ -24,11 +25,9 @@ private struct ReadResponse: Equatable {
 
 private func parse(
   _ input: [UInt8], at looks: [Int], _ limits: HeadLimits, _ head: inout ResponseHead
-) -> ReadOutcome<ReadResponse> {
+) -> Outcome<ReadResponse> {
   var parser = ResponseHeadParser(limits: limits)
-  return readHead(input, at: looks) { arrived throws(WireError) in
-    try parser.parse(arrived.span, into: &head) ? ReadResponse(head, arrived) : nil
-  }
+  return readResponse(input, at: looks, with: &parser, into: &head) { ReadResponse($0, $1) }
 }
 
 /// A response head means the same however it arrives, and what is accepted leaves with the framing that was read.
@@ -45,7 +44,7 @@ func checkResponseHead(_ input: [UInt8]) throws(Violation) {
     let received = head.framing(answering: method)
     guard let forwarded = forward(head, input, received) else { continue }
     var again = ResponseHead()
-    let outcome = parse(forwarded, at: [forwarded.count], HeadLimits(requestLine: 65_536, fields: 200), &again)
+    let outcome = parse(forwarded, at: [forwarded.count], generousLimits, &again)
     guard case .complete(let after) = outcome else {
       throw Violation(description: "what was sent on is \(outcome): \(text(forwarded))")
     }
@@ -72,10 +71,9 @@ private func checkLinks(
   var mappedHead = ResponseHead()
   guard let mapped = forward(head, input, framing, links),
     case .complete(let before) = parse(
-      plain, at: [plain.count], HeadLimits(requestLine: 65_536, fields: 200), &plainHead)
+      plain, at: [plain.count], generousLimits, &plainHead)
   else { return }
-  let limits = HeadLimits(bytes: 131_072, requestLine: 65_536, fields: 200)
-  guard case .complete(let after) = parse(mapped, at: [mapped.count], limits, &mappedHead) else {
+  guard case .complete(let after) = parse(mapped, at: [mapped.count], generousLimits, &mappedHead) else {
     throw Violation(description: "with other links it is no head: \(text(mapped))")
   }
   try require(after.length == mapped.count && after.framings == before.framings, "\(before) became \(after)")

@@ -1,3 +1,4 @@
+import Deliveries
 import Locks
 import Secrets
 import Tokens

@@ -1,3 +1,4 @@
+import Deliveries
 import HTTPWire
 
 /// A field by value.
@@ -40,3 +41,21 @@ func checkForwarded(_ after: [ReadField], of before: [ReadField], added: Set<Str
     rest = rest[(found + 1)...]
   }
 }
+
+/// A head means the same however it arrives. Returns it, if it is complete under the usual limits.
+func checkDeliveries<Head: Equatable>(
+  of input: [UInt8], _ read: (_ looks: [Int], _ limits: HeadLimits) -> Outcome<Head>
+) throws(Violation) -> Head? {
+  for limits in [HeadLimits(bytes: 300, requestLine: 100, fields: 6), HeadLimits()] {
+    let whole = read([input.count], limits)
+    for way in someDeliveries(of: input) {
+      let inPieces = read(way, limits)
+      try require(inPieces == whole, "in pieces \(way): \(inPieces), whole: \(whole)")
+    }
+  }
+  guard case .complete(let head) = read([input.count], HeadLimits()) else { return nil }
+  return head
+}
+
+/// The limits under which what was sent on is read again.
+let generousLimits = HeadLimits(bytes: 131_072, requestLine: 65_536, fields: 200)

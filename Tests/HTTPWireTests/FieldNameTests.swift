@@ -1,3 +1,4 @@
+import Deliveries
 import HTTPWire
 import Testing
 

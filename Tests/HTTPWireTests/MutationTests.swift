@@ -1,5 +1,7 @@
 import Bytes
+import Deliveries
 import HTTPWire
+import SeededRandom
 import Testing
 
 /// Messages that are nearly well-formed, from a fixed seed: what must hold for every one of them, accepted or not.
@@ -7,7 +9,7 @@ import Testing
   private static let interesting =
     Array("\r\n\t :;,=0159aAfFxX-_/\\?#%@[].\"*chunked".utf8) + [0x00, 0x0b, 0x7f, 0x80, 0xff]
 
-  private func mutate(_ message: [UInt8], _ random: inout Xorshift) -> [UInt8] {
+  private func mutate(_ message: [UInt8], _ random: inout SplitMix) -> [UInt8] {
     var message = message
     for _ in 0...random.below(3) {
       let position = random.below(message.count)
@@ -24,13 +26,13 @@ import Testing
     return message
   }
 
-  private func twoPieces(_ message: [UInt8], _ random: inout Xorshift) -> [Int] {
+  private func twoPieces(_ message: [UInt8], _ random: inout SplitMix) -> [Int] {
     [random.below(message.count + 1), message.count]
   }
 
   @Test("a request that is accepted leaves here with one Host, one Authorization and one framing", arguments: 0..<8)
   func requests(seed: Int) throws {
-    var random = Xorshift(seed: seed)
+    var random = SplitMix(state: UInt64(seed))
     var accepted = 0
     for _ in 0..<1_500 {
       let original = DeliveryTests.requests[random.below(6)]
@@ -56,7 +58,7 @@ import Testing
 
   @Test("a response that is accepted leaves here with one framing", arguments: 0..<8)
   func responses(seed: Int) throws {
-    var random = Xorshift(seed: seed)
+    var random = SplitMix(state: UInt64(seed))
     var accepted = 0
     for _ in 0..<1_500 {
       let message = mutate(bytes(DeliveryTests.responses[random.below(4)]), &random)
@@ -76,7 +78,7 @@ import Testing
 
   @Test("a chunked body that is accepted gathers to the same payload, and ends in the same place", arguments: 0..<8)
   func bodies(seed: Int) throws {
-    var random = Xorshift(seed: seed)
+    var random = SplitMix(state: UInt64(seed))
     var accepted = 0
     for _ in 0..<1_500 {
       let message = mutate(bytes(DeliveryTests.bodies[random.below(2)]), &random)
@@ -94,7 +96,7 @@ import Testing
 
   @Test("a target that is accepted is made of its parts", arguments: 0..<8)
   func targets(seed: Int) throws {
-    var random = Xorshift(seed: seed)
+    var random = SplitMix(state: UInt64(seed))
     var accepted = 0
     for _ in 0..<1_500 {
       let originals = ["http://a.example:80/b%20c/d?e=f", "https://[2001:db8::1]:443/", "/a/b?c", "http://10.0.0.1/x"]
@@ -108,21 +110,5 @@ import Testing
       #expect(!target.host.contains("@") && !target.host.contains("/") && !target.host.contains("%"))
     }
     #expect(accepted > 100)
-  }
-}
-
-/// Numbers that look random and are the same every time.
-struct Xorshift {
-  private var state: UInt64
-
-  init(seed: Int) {
-    state = 0x9e37_79b9_7f4a_7c15 &* UInt64(seed + 1)
-  }
-
-  mutating func below(_ bound: Int) -> Int {
-    state ^= state << 13
-    state ^= state >> 7
-    state ^= state << 17
-    return Int(state % UInt64(bound))
   }
 }

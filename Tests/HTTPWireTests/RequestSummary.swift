@@ -1,3 +1,4 @@
+import Deliveries
 import HTTPWire
 
 /// All that a parsed request head says, by value.
@@ -45,16 +46,7 @@ func parseRequest(_ message: [UInt8], in lengths: [Int], limits: HeadLimits = He
 func parseRequest(
   _ message: [UInt8], in lengths: [Int], with parser: inout RequestHeadParser, into head: inout RequestHead
 ) -> Outcome<RequestSummary> {
-  do throws(WireError) {
-    for length in lengths {
-      // A copy, so that reading beyond what has arrived is reading out of bounds.
-      let arrived = Array(message[..<length])
-      if try parser.parse(arrived.span, into: &head) { return .complete(RequestSummary(head, arrived)) }
-    }
-    return .incomplete
-  } catch {
-    return .refused(error)
-  }
+  readRequest(message, at: lengths, with: &parser, into: &head) { RequestSummary($0, $1) }
 }
 
 func parseRequest(_ message: String, limits: HeadLimits = HeadLimits()) -> Outcome<RequestSummary> {
@@ -73,4 +65,8 @@ func request(_ message: String) throws -> RequestSummary {
 /// A message was not what the test takes it for.
 struct Unexpected: Error {
   var outcome: String
+}
+
+func text(_ bytes: [UInt8], _ range: ByteRange) -> String {
+  text(bytes[range.range])
 }

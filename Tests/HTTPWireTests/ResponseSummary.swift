@@ -1,3 +1,4 @@
+import Deliveries
 import HTTPWire
 
 /// All that a parsed response head says, by value.
@@ -34,15 +35,7 @@ func parseResponse(_ message: [UInt8], in lengths: [Int], limits: HeadLimits = H
 {
   var parser = ResponseHeadParser(limits: limits)
   var head = ResponseHead()
-  do throws(WireError) {
-    for length in lengths {
-      let arrived = Array(message[..<length])
-      if try parser.parse(arrived.span, into: &head) { return .complete(ResponseSummary(head, arrived)) }
-    }
-    return .incomplete
-  } catch {
-    return .refused(error)
-  }
+  return readResponse(message, at: lengths, with: &parser, into: &head) { ResponseSummary($0, $1) }
 }
 
 func parseResponse(_ message: String, limits: HeadLimits = HeadLimits()) -> Outcome<ResponseSummary> {

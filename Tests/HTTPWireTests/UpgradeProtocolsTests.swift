@@ -1,4 +1,5 @@
 import Bytes
+import Deliveries
 import HTTPWire
 import Testing
 

@@ -94,7 +94,7 @@ import Testing
     #expect(!isLate && scene.places.taken == 1 && scene.places.waiting == 0)
   }
 
-  @Test("at no time is anybody kept waiting who might enter, nor are there more inside than places", arguments: 1...5)
+  @Test("no client waits while there is a place for it, and there are never more inside than places", arguments: 1...5)
   func everyWay(places: Int) {
     var seed: UInt64 = 7
     func random(_ bound: Int) -> Int {

@@ -30,6 +30,10 @@ struct GeneratedDocumentsTests {
     for text in [kind.declaration.meaning, kind.declaration.remedy] {
       #expect(text.count <= MarkdownTable.longestCell, "\(kind.name): \(text.count) characters: \(text)")
       #expect([".", "?"].contains(text.suffix(1)), "\(kind.name): \(text)")
+      let words = text.replacing(#/`[^`]*`|\[[^\]]*\]\([^)]*\)/#, with: "")
+      let code = words.firstMatch(
+        of: #/[a-z]_[a-z]|(limits|timeouts|tls)\.[a-z]|m2m-proxy (check|run|ca|health)|ulimit/#)
+      #expect(code == nil, "\(kind.name): settings and commands are in backquotes: \(text)")
     }
   }
 }

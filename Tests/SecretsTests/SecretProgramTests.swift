@@ -60,7 +60,7 @@ struct SecretProgramTests {
     defer { try? FileManager.default.removeItem(at: file) }
     #expect(complaint(shell(script, file.path), limit: .seconds(1)) == "did not end within 1 s, and was killed")
     let pid = try String(contentsOf: file, encoding: .utf8).trimmingCharacters(in: .newlines)
-    // Whoever inherits the process may leave it as a zombie.
+    // The process that inherits it may leave it as a zombie.
     while let status = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8), !status.contains(") Z ") {
       try await Task.sleep(for: .milliseconds(1))
     }

@@ -1,5 +1,6 @@
 import Cryptography
 import Encodings
+import ExampleKeys
 import Foundation
 import Testing
 import Tokens
@@ -14,29 +15,7 @@ struct ClientAssertionTests {
     return try body(url.path)
   }
 
-  /// A key that signs with ES256 and protects nothing (RFC 7515, A.3).
-  private static let key = """
-    -----BEGIN PRIVATE KEY-----
-    MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgjpsQnnGQmL+YBIff
-    H1136cspYG6+0iY7X1fCE9+E9LKhRANCAAR/zc4ncPbEXUGDy+5v20t7WAczNXvp
-    7xO6z248e9FURcfxRM0bvZt+hyzf7bnuufSzaV1uqQskrYpGIyiFiOWt
-    -----END PRIVATE KEY-----
-    """
-
-  /// For that key, until 2125.
-  private static let certificate = """
-    -----BEGIN CERTIFICATE-----
-    MIIBKjCB0KADAgECAhQyqtG30CvJQ4Ee9J51VFKH/9xhRDAKBggqhkjOPQQDAjAU
-    MRIwEAYDVQQDDAltMm0tcHJveHkwIBcNMjYwMTAxMDAwMDAwWhgPMjEyNTEyMDgw
-    MDAwMDBaMBQxEjAQBgNVBAMMCW0ybS1wcm94eTBZMBMGByqGSM49AgEGCCqGSM49
-    AwEHA0IABH/Nzidw9sRdQYPL7m/bS3tYBzM1e+nvE7rPbjx70VRFx/FEzRu9m36H
-    LN/tue659LNpXW6pCyStikYjKIWI5a0wCgYIKoZIzj0EAwIDSQAwRgIhAOiZR2+h
-    1sTwr31hWXclja4wRp34cjPo0c35goENADWfAiEA/5vqBWbvDxoQYxrNpQpFEUPU
-    PGYCWxw+LpA7h5F42Lg=
-    -----END CERTIFICATE-----
-    """
-
-  /// For another key.
+  /// For another key than ``ExampleKey/p256``.
   private static let otherCertificate = """
     -----BEGIN CERTIFICATE-----
     MIIBdzCCAR2gAwIBAgIUJq6H4P4SNXcB/4+EfA1K0G5ccPkwCgYIKoZIzj0EAwIw
@@ -78,7 +57,7 @@ struct ClientAssertionTests {
 
   @Test("say who the client is, for whom, and for how long, and are signed by the key")
   func claims() throws {
-    try withFile(Self.key) { path in
+    try withFile(ExampleKey.p256) { path in
       let request = try grant(keyFile: path).request(wallSeconds: 1_800_000_000)
       #expect(request.field("Authorization") == nil)
       let form = form(request)
@@ -98,14 +77,14 @@ struct ClientAssertionTests {
       #expect(claims["exp"] as? Int == 1_800_000_060)
       #expect((claims["jti"] as? String)?.count == 22)
       let signature = try #require(Base64.url.decode(parts[2]))
-      let key = try PrivateKey(pem: Self.key.utf8Span.span)
+      let key = try PrivateKey(pem: ExampleKey.p256.utf8Span.span)
       #expect(key.verifies(signature, of: Array("\(parts[0]).\(parts[1])".utf8), by: .es256))
     }
   }
 
   @Test("are new for each attempt")
   func unique() throws {
-    try withFile(Self.key) { path in
+    try withFile(ExampleKey.p256) { path in
       let grant = grant(keyFile: path)
       let assertions = try (0..<3).map { _ in form(try grant.request())["client_assertion"] }
       #expect(Set(assertions).count == 3)
@@ -114,7 +93,7 @@ struct ClientAssertionTests {
 
   @Test("quote what the configuration holds")
   func quoting() throws {
-    try withFile(Self.key) { path in
+    try withFile(ExampleKey.p256) { path in
       let form = form(try grant(keyFile: path, keyID: #"k"\"#, clientID: #"a"b\c"#).request())
       let parts = try #require(form["client_assertion"]).split(separator: ".")
       #expect(try decoded(parts[0])["kid"] as? String == #"k"\"#)
@@ -130,7 +109,7 @@ struct ClientAssertionTests {
       failure.detail
         == "acme.kinde.com was not asked: file /nowhere/key.pem cannot be read: No such file or directory.")
     #expect(gone.endpoint.requests.isEmpty)
-    try withFile(Self.key) { path in
+    try withFile(ExampleKey.p256) { path in
       let cause = #expect(throws: TokenFailure.Cause.self) { try grant(keyFile: path, algorithm: .rs256).request() }
       guard case .unusable(let detail) = cause else { return #expect(Bool(false), "\(String(describing: cause))") }
       #expect(detail.hasSuffix("holds a key (P-256) that is not fit for the signing algorithm"))
@@ -143,7 +122,7 @@ struct ClientAssertionTests {
 
   @Test("are valid as long as the configuration says")
   func lifetime() throws {
-    try withFile(Self.key) { path in
+    try withFile(ExampleKey.p256) { path in
       let claims = try claims(try grant(keyFile: path, lifetime: 600).request())
       #expect(claims["exp"] as? Int == 1_800_000_600 && claims["iat"] as? Int == 1_799_999_990)
     }
@@ -151,8 +130,8 @@ struct ClientAssertionTests {
 
   @Test("name the key's certificate where there is one, read anew each time, and are not made with that of another key")
   func certificate() throws {
-    try withFile(Self.key) { path in
-      try withFile(Self.certificate) { certificate in
+    try withFile(ExampleKey.p256) { path in
+      try withFile(ExampleKey.certificateUntil2125) { certificate in
         let grant = grant(keyFile: path, certificateFile: certificate)
         let header = try decoded(try #require(form(try grant.request())["client_assertion"]).split(separator: ".")[0])
         #expect(header["x5t"] as? String == "1MwYXZLPVkZNqzQKb1wBmqrRhiw")
@@ -175,7 +154,7 @@ struct ClientAssertionTests {
   @Test("are made by the server's clock when it is more than 5 s off, and a refusal that tells of it costs no failure")
   func skewedClock() async throws {
     let url = FileManager.default.temporaryDirectory.appendingPathComponent("assertion-\(UUID().uuidString).pem")
-    try Data(Self.key.utf8).write(to: url)
+    try Data(ExampleKey.p256.utf8).write(to: url)
     defer { try? FileManager.default.removeItem(at: url) }
     let workshop = Workshop(grant: grant(keyFile: url.path))
     let own = Int(workshop.clock.clock.wallSeconds)
@@ -198,7 +177,7 @@ struct ClientAssertionTests {
   @Test("a refusal by a server whose clock is right is not answered by a second attempt")
   func rightClock() async throws {
     let url = FileManager.default.temporaryDirectory.appendingPathComponent("assertion-\(UUID().uuidString).pem")
-    try Data(Self.key.utf8).write(to: url)
+    try Data(ExampleKey.p256.utf8).write(to: url)
     defer { try? FileManager.default.removeItem(at: url) }
     let workshop = Workshop(grant: grant(keyFile: url.path))
     let date = HTTPDate.text(secondsSince1970: UInt64(workshop.clock.clock.wallSeconds + 4))

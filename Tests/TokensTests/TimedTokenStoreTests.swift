@@ -139,7 +139,7 @@ struct TimedTokenStoreTests {
     #expect(problems.all.count == 20 && Set(problems.all.map(\.kind)) == [.stalled])
     #expect(problems.all.count { !$0.isRepeated } == 1)
     #expect(store.figures == (1, 1, 1))
-    // Whoever comes later does not wait at all.
+    // Later operations do not wait at all.
     for _ in 0..<100 {
       clock.advance(by: .seconds(10))
       await load()

@@ -50,7 +50,7 @@ struct TokenRenewalTests {
   }
 
   @Test("during a renewal all requests go on with the current token, and only one fetch is under way")
-  func renewalKeepsNobody() async throws {
+  func renewalDelaysNoRequest() async throws {
     let workshop = try await workshop(lifetime: 3600)
     let one = try #require(workshop.source.current())
     workshop.clock.advance(by: .seconds(3310))

@@ -92,7 +92,7 @@ struct TokenSourceTests {
   }
 
   @Test("the fetch ends and its token is kept even when all have gone")
-  func everybodyGone() async throws {
+  func allGone() async throws {
     let workshop = Workshop()
     workshop.endpoint.replies(.token())
     guard case .pending(let waiter) = workshop.source.request({ _ in Issue.record("told after all") }) else {

@@ -31,7 +31,7 @@ import Upstream
     let peer = try listener.accept()
     try pool.release(connection)
     if bytes.isEmpty { peer.finishSending() } else { peer.send(bytes) }
-    // The pool's closing is what the peer waits for here, without anybody asking the pool for anything.
+    // The pool's closing is what the peer waits for here, without any request to the pool.
     _ = try peer.readToEnd()
     #expect(try pool.figures() == [0, 0, 0])
     #expect(try pool.connect().get() !== connection)

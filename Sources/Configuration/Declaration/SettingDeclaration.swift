@@ -91,11 +91,22 @@ struct Field<Model>: Sendable {
     _ name: String, _ property: any WritableKeyPath<Model, Value> & Sendable, _ format: Format<Value>, in model: Model,
     default fallback: SettingDeclaration.Default? = nil, _ summary: String
   ) {
-    let value = SettingDeclaration.Default.value(format.written(model[keyPath: property]))
-    let declared = Declared(name, format, default: fallback ?? value, summary)
+    let value = format.written(model[keyPath: property])
+    let declared = Declared(name, format, default: fallback ?? (value.isEmpty ? .none : .value(value)), summary)
     declaration = declared.declaration
     read = { section, model in
       if let value = section.value(declared) { model[keyPath: property] = value }
+    }
+  }
+
+  /// A setting that `read` puts into the property, where it is written.
+  init<Value>(
+    _ declaration: SettingDeclaration, _ property: any WritableKeyPath<Model, Value> & Sendable,
+    read: @escaping @Sendable (Setting) -> Value?
+  ) {
+    self.declaration = declaration
+    self.read = { section, model in
+      if let value = section[declaration].flatMap(read) { model[keyPath: property] = value }
     }
   }
 }

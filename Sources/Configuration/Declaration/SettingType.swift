@@ -20,8 +20,11 @@ public indirect enum SettingType: Sendable {
   case duration
   /// A part of something: `90%`.
   case share
-  /// A text of the kind that the word names; `pattern` is a regular expression for the whole of it.
-  case text(String, pattern: String? = nil)
+  /// A text of the kind that the word names; `pattern` is a regular expression for the whole of it, and `numbers` are those
+  /// of it that YAML reads as numbers, where the pattern does not say.
+  case text(String, pattern: String? = nil, numbers: ClosedRange<Int>? = nil)
+  /// A program and its arguments.
+  case arguments
   /// A value, or a list with at least one.
   case list(SettingType)
   /// A list with at least one value.
@@ -32,8 +35,8 @@ public indirect enum SettingType: Sendable {
   case section(SettingGroup)
   /// A mapping from names of the user's choice, but for these, to sections.
   case sections(SettingGroup, except: [String])
-  /// A mapping from names of the user's choice to values.
-  case values(SettingType)
+  /// A mapping from names of the user's choice, which `pattern` describes, to values.
+  case values(SettingType, pattern: String)
   /// Any of these.
   case either([SettingType])
   /// A type whose values the reference lists elsewhere, as the words say.
@@ -55,8 +58,10 @@ public indirect enum SettingType: Sendable {
     case .rate(let range): "bytes per second, \(sizeText(range.lowerBound)) to \(sizeText(range.upperBound))"
     case .duration: "duration"
     case .share: "`1%` to `99%`"
-    case .text(let kind, _): kind
+    case .text(let kind, _, _): kind
+    case .arguments: "a list: text"
     case .list(let type): "\(type.documented), or a list"
+    case .listOnly(.section), .anyList(.section): "list of sections"
     case .listOnly(let type), .anyList(let type): "a list: \(type.documented)"
     case .section(let group): group.form
     case .sections: "sections by name"
@@ -70,7 +75,7 @@ public indirect enum SettingType: Sendable {
   var groups: [SettingGroup] {
     switch self {
     case .section(let group), .sections(let group, _): [group]
-    case .list(let type), .listOnly(let type), .anyList(let type), .values(let type): type.groups
+    case .list(let type), .listOnly(let type), .anyList(let type), .values(let type, _): type.groups
     case .either(let types): types.flatMap(\.groups)
     case .listedElsewhere(let type, _): type.groups
     default: []
@@ -79,11 +84,10 @@ public indirect enum SettingType: Sendable {
 }
 
 extension SettingType {
-  // No sign, and no zero in front.
-  private static let digits = "(0|[1-9][0-9]*)"
-
-  // A value may be, or contain, an environment variable anywhere.
-  private static let variable = JSONValue.object([("type", "string"), ("pattern", #"\$\{"#)])
+  // A value may be, or contain, an environment variable anywhere; "$$" is a "$".
+  private static let variable = JSONValue.object([
+    ("type", "string"), ("pattern", #"(^|[^$])(\$\$)*\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^$}]*)?\}"#),
+  ])
 
   /// The JSON Schema of a value, as YAML's core schema reads it: `8080` is a number.
   func schema() -> JSONValue {
@@ -93,7 +97,16 @@ extension SettingType {
       .object([
         ("type", "object"), ("propertyNames", Self.names(except: reserved)), ("additionalProperties", group.reference),
       ])
-    case .values(let type): .object([("type", "object"), ("additionalProperties", type.schema())])
+    case .values(let type, let pattern):
+      .object([
+        ("type", "object"), ("propertyNames", .object([("pattern", .string("^(\(pattern))$"))])),
+        ("additionalProperties", type.schema()),
+      ])
+    case .arguments:
+      .object([
+        ("type", "array"), ("minItems", 1),
+        ("items", .object([("type", .array(["string", "number", "boolean"])), ("pattern", .string(Self.line))])),
+      ])
     case .listOnly(let type): .object([("minItems", 1)] + Self.list(of: type))
     case .anyList(let type): .object(Self.list(of: type))
     default:
@@ -116,7 +129,7 @@ extension SettingType {
   // Whether an environment variable can be there, and nothing else says so.
   private var needsVariable: Bool {
     let scalars = forms.filter(\.isScalar)
-    return !scalars.isEmpty && !scalars.contains { if case .text(_, nil) = $0 { true } else { false } }
+    return !scalars.isEmpty && !scalars.contains { if case .text(_, nil, _) = $0 { true } else { false } }
   }
 
   private static func list(of type: SettingType) -> [(name: String, value: JSONValue)] {
@@ -136,24 +149,37 @@ extension SettingType {
     case .choice(let words): [.object([("enum", .array(words.map(JSONValue.string)))])]
     case .truth: [.object([("enum", .array([.truth(true), .truth(false), "true", "false"]))])]
     case .onOff: [.object([("enum", .array(["on", "off", .truth(true), .truth(false), "true", "false"]))])]
-    case .number(let range): Self.wholeNumbers(range) + [.matching(Self.digits)]
-    case .size(let range): Self.wholeNumbers(range) + [.matching("\(Self.digits)(KB|MB|GB)?")]
-    case .rate(let range): Self.wholeNumbers(range) + [.matching("\(Self.digits)(KB|MB)?")]
-    case .duration: [.matching("[1-9][0-9]*(ms|s|m|h)")]
+    case .number(let range): Self.wholeNumbers(range) + [.matching(numberPattern(range))]
+    case .size(let range), .rate(let range): Self.wholeNumbers(range) + [.matching(quantityPattern(range, sizeUnits))]
+    case .duration: [.matching(quantityPattern(durationRange, durationUnits))]
     case .share: [.matching("[1-9][0-9]?%")]
-    case .text(_, let pattern?):
-      // What looks like a number is one to YAML.
-      if "1.5".wholeMatches(pattern) {
-        [.matching(pattern), .object([("type", "number")])]
-      } else if ["660", "7"].contains(where: { $0.wholeMatches(pattern) }) {
-        [.matching(pattern), .object([("type", "integer")])]
-      } else {
-        [.matching(pattern)]
-      }
-    case .text: [.object([("type", .array(["string", "number"])), ("minLength", 1)])]
-    case .list, .listOnly, .anyList, .section, .sections, .values, .either, .listedElsewhere: []
+    case .text(_, let pattern?, let numbers): Self.text(pattern, numbers)
+    case .text:
+      [
+        .object([
+          ("type", .array(["string", "number", "boolean"])), ("minLength", 1), ("pattern", .string(Self.line)),
+        ])
+      ]
+    case .arguments, .list, .listOnly, .anyList, .section, .sections, .values, .either, .listedElsewhere: []
     }
   }
+
+  // What looks like a number or a truth value is one to YAML.
+  private static func text(_ pattern: String, _ numbers: ClosedRange<Int>?) -> [JSONValue] {
+    var others: [JSONValue] = []
+    if let numbers {
+      others = wholeNumbers(numbers)
+    } else if "1.5".wholeMatches(pattern) {
+      others = [.object([("type", "number")])]
+    } else if "7".wholeMatches(pattern) {
+      others = [.object([("type", "integer")])]
+    }
+    if "true".wholeMatches(pattern) { others.append(.object([("type", "boolean")])) }
+    return [.matching(pattern)] + others
+  }
+
+  // One line without control characters; it may be empty.
+  private static let line = #"^[^\u0000-\u001f\u007f]*$"#
 
   private static func wholeNumbers(_ range: ClosedRange<Int>) -> [JSONValue] {
     [.object([("type", "integer"), ("minimum", .number(range.lowerBound)), ("maximum", .number(range.upperBound))])]

@@ -45,14 +45,12 @@ public struct Route: Sendable {
   public var body: Int?
   /// When its requests are sent again.
   public var replay = ReplayRules()
-  /// In whose responses links to the upstream become links to the proxy.
-  public var linkRewriting = LinkRewriting.auto
+  /// What else is set for its requests.
+  public var requests = RequestSettings()
   /// How many of its requests are under way at once; nil for no limit.
   public var concurrency: Concurrency?
   /// The part of its upstream's connections that one client may use; nil for all of them.
   public var clientShare: ClientShare?
-  /// To which protocols its connections may change.
-  public var upgrade = UpgradeRules.any
   /// Whether its upstream ignores the case of paths.
   public var ignoresPathCase = false
   /// Whether the hosts that a wildcard takes, or that a tunnel leads to, may be on private networks, or on this machine.

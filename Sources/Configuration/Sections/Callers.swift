@@ -220,7 +220,9 @@ extension Format<CertificateName> {
   static var certificateName: Self {
     Format(
       "a subject such as \"CN=erp,O=Example\", or dns:NAME, uri:URI or email:ADDRESS",
-      .text("subject, `dns:NAME`, `uri:URI` or `email:ADDRESS`")
+      .text(
+        "subject, `dns:NAME`, `uri:URI` or `email:ADDRESS`",
+        pattern: Patterns.certificateName)
     ) { text throws(Refusal) in
       for (prefix, name) in kinds where text.hasPrefix(prefix) {
         return try name(String(text.dropFirst(prefix.count)))
@@ -263,7 +265,12 @@ extension Format<CertificateName> {
 extension Format<UInt32> {
   /// The id of a user, or the name of one who exists on this machine.
   static var uid: Self {
-    Format("a user id such as 1001, or the name of a user", .text("number or name of a user")) { text throws(Refusal) in
+    Format(
+      "a user id such as 1001, or the name of a user",
+      .text(
+        "number or name of a user", pattern: Patterns.user,
+        numbers: 0...4_294_967_294)
+    ) { text throws(Refusal) in
       // The last number means "no user" to the kernel.
       if let number = wholeNumber(text) {
         guard number < Int(UInt32.max) else { throw Refusal() }

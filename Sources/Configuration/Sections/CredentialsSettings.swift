@@ -32,9 +32,16 @@ enum CredentialsSettings {
   static let resource = SettingDeclaration(
     "resource", .list(Format<String>.resource.type), "RFC 8707: what tokens are for, for routes that name none")
   static let parameters = SettingDeclaration(
-    "parameters", .values(.text("text")), "further fields of the form, by name")
+
+    "parameters",
+    .values(
+      .text("text"),
+      pattern: "(?!(grant_type|client_id|client_secret|audience|resource|scope)$|client_assertion).+"),
+    "further fields of the form, by name")
   static let headers = SettingDeclaration(
-    "headers", .values(SecretForm.type), "further header fields, by name; never shown, read at start")
+
+    "headers", .values(SecretForm.type, pattern: "\(Patterns.tokenCharacter)+"),
+    "further header fields, by name; never shown, read at start")
   static let clientCertificate = SettingDeclaration(
     "client_certificate", .section(CertificateFiles.group),
     "shown to the token endpoint; see [client_certificate](#client_certificate)")
@@ -109,7 +116,7 @@ enum SecretForm {
 /// The form of a client secret, which a program may print too.
 enum ClientSecretForm {
   static let exec = SettingDeclaration(
-    "exec", .listOnly(.text("text")), "a program that prints the secret: its absolute path, then its arguments")
+    "exec", .arguments, "a program that prints the secret: its absolute path, then its arguments")
   static let refresh = Declared(
     "refresh", .duration, default: .value("5m"), "*exec*: how long what it printed is taken for current")
 

@@ -86,7 +86,10 @@ extension InterceptionSettings {
 extension Format<CertificateLifetime> {
   /// `7d`, `12h`.
   static var leafLifetime: Self {
-    Format("a lifetime from 1h to 397d, such as 12h or 7d", .text("1h to 397d", pattern: "[0-9]+[hd]")) {
+    Format(
+      "a lifetime from 1h to 397d, such as 12h or 7d",
+      .text("1h to 397d", pattern: Patterns.leafLifetime)
+    ) {
       text throws(Refusal) in
       guard let lifetime = CertificateLifetime(text, in: CertificateLifetime.ofLeaves) else { throw Refusal() }
       return lifetime

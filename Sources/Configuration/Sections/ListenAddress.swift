@@ -108,7 +108,8 @@ extension Format<ListenAddress> {
   static var listenAddress: Self {
     let tcp = Format<TCPAddress>.tcpAddress
     return Format(
-      tcp.expected, .text("listen address", pattern: "(unix:.+|systemd(:.+)?|\(SettingType.addressPattern))")
+      tcp.expected,
+      .text("listen address", pattern: Patterns.listener, numbers: 0...65535)
     ) { text throws(Refusal) in
       if text.hasPrefix("unix:") { return .unix(path: try path(text.dropFirst("unix:".count))) }
       if text == "systemd" { return .systemd(name: nil) }
@@ -213,7 +214,7 @@ extension Format<UInt32> {
   /// Permission bits of a socket as chmod takes them: `0660`.
   static var fileMode: Self {
     Format(
-      "permissions in octal such as 0660", .text("octal", pattern: "[0-7]{3,4}"),
+      "permissions in octal such as 0660", .text("octal", pattern: "0?(?![0145]{3}$)[0-7]{3}", numbers: 2...777),
       written: { "0" + String($0, radix: 8) }
     ) { text throws(Refusal) in
       let isOctal = text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "7")).contains($0) }

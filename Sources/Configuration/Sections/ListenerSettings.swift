@@ -24,7 +24,7 @@ public struct ListenerSettings: Sendable, Hashable {
   /// browser reaches a Unix socket by itself.
   public init(
     address: ListenAddress, allow: [IPNetwork]? = nil, browserRequests: BrowserRequests? = nil,
-    permissions: SocketPermissions = SocketPermissions(), proxyProtocol: ProxyProtocolSenders = .nobody,
+    permissions: SocketPermissions = SocketPermissions(), proxyProtocol: ProxyProtocolSenders = .off,
     tls: ListenerTLS? = nil
   ) {
     self.address = address
@@ -67,7 +67,8 @@ enum ListenerDeclarations {
     default: .described("all clients, known or not"),
     "the [callers](#callers) that are served: `required` for any of them; others get 407 or 403")
   static let browserRequests = Declared(
-    "browser_requests", Format<BrowserRequests>.choice(), default: .described("`refuse` on loopback, else `allow`"),
+    "browser_requests", Format<BrowserRequests>.choice(),
+    default: .described("`refuse` on loopback listeners, and on loopback connections of others; else `allow`"),
     "whether requests that a browser sends for a web page are served; see [browsers](#browsers)")
   static let proxyProtocol = SettingDeclaration(
     "proxy_protocol", .either([.list(Format<IPNetwork>.network.type), .word("on")]),
@@ -105,7 +106,7 @@ extension ListenerSettings {
       let browserRequests = section.value(Settings.browserRequests)
       let rule = section[Settings.callers].flatMap { CallerRule.read($0, callers) }
       let permissions = SocketPermissions.read(section)
-      let proxyProtocol = section[Settings.proxyProtocol].map(ProxyProtocolSenders.read) ?? .nobody
+      let proxyProtocol = section[Settings.proxyProtocol].map(ProxyProtocolSenders.read) ?? .off
       let tls = section[Settings.tls]
       let tlsSettings = tls.flatMap { ListenerTLS.read($0) }
       guard let setting, let address = ListenAddress.read(setting) else { return nil }
@@ -134,7 +135,7 @@ extension ListenAddress {
     if let setting = section[ListenerDeclarations.proxyProtocol] { proxyProtocol.complain(setting, at: self) }
     if case .unix = self {
       // With a load balancer in front there are addresses.
-      guard proxyProtocol == .nobody else { return }
+      guard proxyProtocol == .off else { return }
       section[ListenerDeclarations.allow]?.complain(
         "is for addresses, and clients of a Unix socket have none; mode, owner and group say who may use it")
     } else {
@@ -152,24 +153,24 @@ extension ListenAddress {
 /// Whose connections begin with a header of the PROXY protocol, which says whose connection each really is.
 public enum ProxyProtocolSenders: Sendable, Hashable {
   /// No headers.
-  case nobody
+  case off
   /// Those of load balancers at these addresses.
   case networks([IPNetwork])
   /// Those of all clients: on a Unix socket, which only a load balancer can use.
-  case everybody
+  case all
 }
 
 extension ProxyProtocolSenders {
-  /// Reads `proxy_protocol`; ``nobody`` after a problem was noted.
+  /// Reads `proxy_protocol`; ``off`` after a problem was noted.
   static func read(_ setting: Setting) -> ProxyProtocolSenders {
-    if setting.written == "on" { return .everybody }
-    return setting.distinct(.network).map(ProxyProtocolSenders.networks) ?? .nobody
+    if setting.written == "on" { return .all }
+    return setting.distinct(.network).map(ProxyProtocolSenders.networks) ?? .off
   }
 
   /// Notes what is wrong with it at `address`, where that can be told.
   func complain(_ setting: Setting, at address: ListenAddress) {
     switch (self, address) {
-    case (.everybody, .tcp):
+    case (.all, .tcp):
       setting.complain(
         "must name the load balancers by their addresses, such as [10.0.0.5]; on is for a Unix socket: a client that "
           + "may send a header can claim any address")

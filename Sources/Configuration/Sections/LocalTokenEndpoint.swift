@@ -59,7 +59,7 @@ extension Format<LocalTokenEndpoint> {
   static var localTokenEndpoint: Self {
     Format(
       "a path such as /orders/oauth2/token, or host and path such as acme.kinde.com/oauth2/token",
-      .text("path, or host and path")
+      .text("path, or host and path", pattern: Patterns.localTokenEndpoint)
     ) {
       text throws(Refusal) in
       guard !text.includes("://") else {

@@ -65,7 +65,11 @@ extension ParentProxy {
 extension Format<ParentProxy> {
   /// `http://host:port`, with `user:password@` before the host or not.
   static func parentProxy(_ expected: String) -> Self {
-    Format(expected, .text("URL", pattern: "[Hh][Tt][Tt][Pp]://[^ ]+")) { text throws(Refusal) in
+    Format(
+      expected,
+      .text(
+        "URL", pattern: Patterns.parentProxy)
+    ) { text throws(Refusal) in
       // Anything may be a password here, so nothing is shown.
       guard let separator = text.place(of: "://") else {
         throw Refusal("it begins with http://", hidesValue: true)

@@ -1,5 +1,28 @@
 internal import Encodings
 
+/// Settings for the requests of a route that stand for themselves: the phases use them as they are written.
+///
+/// To add one, add a property and its field; the phase that uses it finds it at `route.policy.requests`.
+public struct RequestSettings: Sendable, Equatable {
+  /// To which protocols its connections may change.
+  public var upgrade = UpgradeRules.any
+  /// In whose responses links to the upstream become links to the proxy.
+  public var linkRewriting = LinkRewriting.auto
+
+  /// The defaults.
+  public init() {}
+}
+
+extension RequestSettings {
+  /// How they are written, in the order of the reference.
+  static let fields: [Field<RequestSettings>] = [
+    Field(UpgradeRules.declaration, \.upgrade, read: UpgradeRules.read),
+    Field(
+      "rewrite_links", \.linkRewriting, .choice(), in: RequestSettings(),
+      "in which responses links to the upstream become links to the proxy"),
+  ]
+}
+
 /// What becomes of requests that the API refuses because there are too many: the longest wait that is worth it, and how
 /// often.
 public struct Throttling: Sendable, Hashable {
@@ -138,9 +161,12 @@ public enum UpgradeRules: Sendable, Equatable {
 }
 
 extension UpgradeRules {
+  static let declaration = SettingDeclaration(
+    "upgrade", .either([.choice(["any", "off"]), .list(Format<String>.upgradeProtocol.type)]), default: .value("any"),
+    "the protocols that a request may ask to change to; see [Upgrade](#upgrade)")
+
   /// Reads `upgrade` of a route.
-  static func read(_ section: Section) -> UpgradeRules {
-    guard let setting = section[RouteSettings.upgrade] else { return .any }
+  static func read(_ setting: Setting) -> UpgradeRules {
     switch setting.written {
     case "any": return .any
     case "off": return .off
@@ -152,7 +178,12 @@ extension UpgradeRules {
 extension Format<String> {
   /// A protocol that a connection may change to (RFC 9110 section 7.8), in small letters.
   static var upgradeProtocol: Self {
-    Format("any, off, or a protocol such as websocket", .text("protocol")) { text throws(Refusal) in
+    Format(
+      "any, off, or a protocol such as websocket",
+      .text(
+        "protocol",
+        pattern: Patterns.upgradeProtocol)
+    ) { text throws(Refusal) in
       guard text != "any", text != "off" else { throw Refusal("\(text) cannot be in a list") }
       let parts = text.split(separator: "/", omittingEmptySubsequences: false)
       guard text.utf8.count <= 64, parts.count <= 2, parts.allSatisfy(isToken) else { throw Refusal() }

@@ -29,9 +29,8 @@ extension RouteReader {
       (
         [
           Settings.methods, Settings.paths, Settings.body.declaration, Settings.replayBuffer.declaration,
-          Settings.throttled, Settings.concurrency, Settings.upgrade, Settings.rewriteLinks.declaration,
-          Settings.pathsIgnoreCase.declaration,
-        ],
+          Settings.throttled, Settings.concurrency, Settings.pathsIgnoreCase.declaration,
+        ] + RequestSettings.fields.map(\.declaration),
         isForRequests
       ),
     ]

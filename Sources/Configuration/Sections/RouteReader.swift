@@ -81,9 +81,9 @@ struct RouteReader {
     let replay = ReplayRules.read(section, limits: limits, hasToken: hasToken)
     let concurrency = section[RouteSettings.concurrency].flatMap(Concurrency.read)
     let clientShare = readClientShare(section)
-    let upgrade = UpgradeRules.read(section)
     let ignoresPathCase = section.value(RouteSettings.pathsIgnoreCase) ?? ignoresPathCase
-    let linkRewriting = section.value(RouteSettings.rewriteLinks) ?? .auto
+    var requests = RequestSettings()
+    section.read(RequestSettings.fields, into: &requests)
     guard let name, let matching, let target, let token, isIntercepted != false else { return nil }
     warnIfUnreachable(section, matching, rules, token.credentials)
     for (match, setting) in matching.claims {
@@ -109,8 +109,7 @@ struct RouteReader {
     route.replay = replay
     route.concurrency = concurrency
     route.clientShare = clientShare
-    route.upgrade = upgrade
-    route.linkRewriting = linkRewriting
+    route.requests = requests
     route.ignoresPathCase = ignoresPathCase ?? false
     return route
   }

@@ -49,7 +49,10 @@ extension Format<IPNetwork> {
   /// `10.0.0.0/8`, `fd00::/8`, or one address.
   static var network: Self {
     Format(
-      "an address or a range of addresses such as 10.0.0.0/8", .text("range", pattern: "[0-9A-Fa-f:.]+(/[0-9]{1,3})?")
+      "an address or a range of addresses such as 10.0.0.0/8",
+      .text(
+        "range",
+        pattern: Patterns.network)
     ) { text throws(Refusal) in
       guard !text.contains("[") else { throw Refusal("leave out the brackets") }
       guard let slash = text.firstIndex(of: "/") else { return IPNetwork(try address(text)) }
@@ -74,7 +77,12 @@ extension Format<IPNetwork> {
 extension Format<String> {
   /// A method of requests (RFC 9110 section 9.1).
   static var method: Self {
-    Format("a method such as GET", .text("method", pattern: "[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}")) {
+    Format(
+      "a method such as GET",
+      .text(
+        "method",
+        pattern: Patterns.method)
+    ) {
       text throws(Refusal) in
       let isToken = text.utf8.allSatisfy { $0.isLetter || $0.isDigit || "!#$%&'*+-.^_`|~".utf8.contains($0) }
       guard !text.isEmpty, text.utf8.count <= 32, isToken else { throw Refusal() }
@@ -87,11 +95,11 @@ extension Format<String> {
     }
   }
 
-  private static var commonMethods: Set<String> { ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] }
+  static var commonMethods: Set<String> { ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] }
 
   /// What a path begins with.
   static var pathPrefix: Self {
-    Format("a path such as /v1/", .text("path", pattern: "/[^ ?#;]*")) { text throws(Refusal) in
+    Format("a path such as /v1/", .text("path", pattern: Patterns.pathPrefix)) { text throws(Refusal) in
       try PathSyntax.checkPrefix(text)
       return text
     }

@@ -15,7 +15,8 @@ enum RouteSettings {
     "tunnel", Format<TunnelMode>.choice(),
     "how CONNECT is served: `intercept` ends TLS at the proxy, `blind` forwards bytes unchanged")
   static let forwardTo = Declared(
-    "forward_to", .baseURL("https://orders.example.com"), default: .described("https on the matched host"),
+    "forward_to", .baseURL("https://orders.example.com"),
+    default: .described("https on the matched host, on its port if it names one; required with `mount` alone"),
     "the upstream, and a path that is put before that of the request")
   static let allowPrivate = Declared(
     "allow_private", .truth, default: .value("false"),
@@ -23,7 +24,10 @@ enum RouteSettings {
 
   // Its token.
   static let credentials = SettingDeclaration(
-    "credentials", .either([Format<String>.name.type, .word("none"), .values(Format<String>.name.type)]),
+    "credentials",
+    .either([
+      Format<String>.name.type, .word("none"), .values(Format<String>.name.type, pattern: "[A-Za-z0-9._-]{1,64}"),
+    ]),
     default: .described("the only one there is"), "what the tokens are fetched with; `none` forwards without a token")
   static let audience = Declared(
     "audience", .audience, default: .described("that of the credentials"), "the API that the token is for")
@@ -79,12 +83,7 @@ enum RouteSettings {
   static let concurrency = SettingDeclaration(
     "concurrency", .either([.number(1...100_000), .section(Concurrency.group)]), default: .described("no limit"),
     "how many requests are under way at once; further ones wait; see [concurrency](#concurrency)")
-  static let upgrade = SettingDeclaration(
-    "upgrade", .either([.choice(["any", "off"]), .list(Format<String>.upgradeProtocol.type)]), default: .value("any"),
-    "the protocols that a request may ask to change to; see [Upgrade](#upgrade)")
-  static let rewriteLinks = Declared(
-    "rewrite_links", Format<LinkRewriting>.choice(), default: .value("auto"),
-    "in which responses links to the upstream become links to the proxy")
+  // And RequestSettings.
   static let timeouts = SettingDeclaration(
     "timeouts", .section(Timeouts.groupOfRoute), default: .described("those of the proxy"),
     "`body`, `token`, `connect`, `first_byte`, `total` and `tunnel` of [timeouts](#timeouts)")
@@ -110,7 +109,8 @@ enum RouteSettings {
       name.declaration, match, mount.declaration, tunnel.declaration, forwardTo.declaration, allowPrivate.declaration,
       credentials, audience.declaration, resource, scopes, token, tokenEndpoint, withoutToken.declaration,
       replayUnauthorized.declaration, allow, callers, methods, paths, pathsIgnoreCase.declaration, body.declaration,
-      replayBuffer.declaration, throttled, clientShare.declaration, concurrency, upgrade, rewriteLinks.declaration,
+      replayBuffer.declaration, throttled, clientShare.declaration, concurrency,
+    ] + RequestSettings.fields.map(\.declaration) + [
       timeouts, clientCertificate, tls, tlsTruncation.declaration, parentProxy,
     ], need: .anyOf([match, mount.declaration]))
 }

@@ -156,7 +156,9 @@ extension Format<String> {
   static var tokenHeader: Self {
     Format(
       "the name of a field such as Authorization or X-Api-Token",
-      .text("name of a field", pattern: "[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
+      .text(
+        "name of a field",
+        pattern: Patterns.tokenHeader)
     ) {
       text throws(Refusal) in
       guard isToken(text) else { throw Refusal() }
@@ -172,14 +174,14 @@ extension Format<String> {
   /// The scheme before a token (RFC 9110 section 11.1).
   static var tokenScheme: Self {
     Format(
-      #"a scheme such as Bearer, or "" for none"#, .text("word, or `\"\"`", pattern: "[!#$%&'*+.^_`|~0-9A-Za-z-]{0,64}")
+      #"a scheme such as Bearer, or "" for none"#, .text("word, or `\"\"`", pattern: Patterns.tokenScheme)
     ) { text throws(Refusal) in
       guard text.isEmpty || isToken(text) else { throw Refusal() }
       return text
     }
   }
 
-  private static var reserved: Set<String> {
+  static var reserved: Set<String> {
     [
       "connection", "content-encoding", "content-length", "content-range", "content-type", "cookie", "date", "expect",
       "forwarded", "host", "http2-settings", "keep-alive", "max-forwards", "origin", "proxy", "range", "te", "trailer",

@@ -1,14 +1,9 @@
 internal import Addresses
 
-extension SettingType {
-  /// `IP:port`, or a port alone.
-  static let addressPattern = #"((\[[0-9A-Fa-f:.]+\]|[0-9.]+|[A-Za-z]+):)?[0-9]{1,5}"#
-}
-
 extension Format<TCPAddress> {
   /// `IP:port`, `[v6]:port`, `localhost:port` or a port of this machine alone.
   static var tcpAddress: Self {
-    Format("an address such as 127.0.0.1:8080", .text("address", pattern: SettingType.addressPattern)) {
+    Format("an address such as 127.0.0.1:8080", .text("address", pattern: Patterns.listenAddress, numbers: 0...65535)) {
       text throws(Refusal) in
       if let port = wholeNumber(text) { return TCPAddress(host: "127.0.0.1", port: try listenPort(port)) }
       guard !text.includes("://") else { throw Refusal("leave out http://") }
@@ -49,7 +44,7 @@ extension Format<TCPAddress?> {
 extension Format<HostName> {
   /// The domain of a Kinde tenant.
   static var domain: Self {
-    Format("a domain such as acme.kinde.com", .text("host", pattern: "[^ /:@?#]+")) { text throws(Refusal) in
+    Format("a domain such as acme.kinde.com", .text("host", pattern: Patterns.name)) { text throws(Refusal) in
       guard !text.includes("://") else { throw Refusal("leave out https://") }
       guard !text.contains("/") else { throw Refusal("leave out the path") }
       let authority = try Authority(text)
@@ -64,7 +59,7 @@ extension Format<Match> {
   static var match: Self {
     Format(
       "a host such as orders.internal or orders.internal:8443/api/",
-      .text("`host[:port][/path]`", pattern: #"(\*\.)?[^ /?#*@]*[^ /?#*@:](/[^ ?#;]*)?"#)
+      .text("`host[:port][/path]`", pattern: Patterns.match)
     ) {
       text throws(Refusal) in
       guard !text.includes("://") else { throw Refusal("leave out the scheme (http://)") }
@@ -98,7 +93,7 @@ extension Format<Match> {
 extension Format<String> {
   /// The path under which base-URL clients find a route; read without the slash at its end.
   static var mount: Self {
-    Format("a path such as /orders", .text("path", pattern: "/[^ ?#;]*")) { text throws(Refusal) in
+    Format("a path such as /orders", .text("path", pattern: Patterns.pathPrefix)) { text throws(Refusal) in
       guard text != "/" else { return "" }
       try PathSyntax.checkPrefix(text)
       return text.hasSuffix("/") ? String(text.dropLast()) : text
@@ -109,7 +104,10 @@ extension Format<String> {
 extension Format<URLParts> {
   /// An http or https URL with a path at most; `example` is one.
   static func baseURL(_ example: String) -> Self {
-    Format("a URL such as \(example)", .text("URL", pattern: "[Hh][Tt][Tt][Pp][Ss]?://[^ #]+")) {
+    Format(
+      "a URL such as \(example)",
+      .text("URL", pattern: Patterns.baseURL)
+    ) {
       text throws(Refusal) in
       let url = try URLParts(text)
       try PathSyntax.check(url.target)
@@ -120,7 +118,10 @@ extension Format<URLParts> {
   /// The URL of a token endpoint: https, or http on this machine (RFC 6749 section 3.2).
   static var tokenEndpoint: Self {
     Format(
-      "a URL such as https://login.example.com/oauth2/token", .text("URL", pattern: "[Hh][Tt][Tt][Pp][Ss]?://[^ #]+")
+      "a URL such as https://login.example.com/oauth2/token",
+      .text(
+        "URL",
+        pattern: Patterns.tokenEndpoint)
     ) { text throws(Refusal) in
       let url = try URLParts(text)
       guard url.origin.scheme == .https || url.origin.isLoopback else {

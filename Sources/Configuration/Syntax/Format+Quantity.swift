@@ -1,28 +1,30 @@
 internal import Encodings
 
+/// A suffix of a number, and what the number is multiplied by.
+typealias QuantityUnit = (suffix: String, factor: Int)
+
+/// The units of sizes, in bytes.
+let sizeUnits: [QuantityUnit] = [("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30), ("", 1)]
+
+/// The units of durations, in milliseconds. "ms" is before "m" and "s": the first match counts.
+let durationUnits: [QuantityUnit] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)]
+
+/// Durations that can be set, in milliseconds: 1ms to 24h.
+let durationRange = 1...24 * 3_600_000
+
 extension Format<Duration> {
-  /// The shortest time that can be set.
-  private static var shortest: Duration { .milliseconds(1) }
-  /// The longest time that can be set.
-  private static var longest: Duration { .seconds(24 * 3600) }
-
-  private static var units: [(suffix: String, length: Duration)] {
-    // "ms" is before "m" and "s": the first match counts.
-    [("ms", .milliseconds(1)), ("s", .seconds(1)), ("m", .seconds(60)), ("h", .seconds(3600))]
-  }
-
   /// `500ms`, `10s`, `2m`, `1h`.
   static var duration: Self {
     Format("a duration such as 500ms or 10s", .duration, written: durationText) { text throws(Refusal) in
-      guard let unit = units.first(where: { text.hasSuffix($0.suffix) }) else {
+      guard let unit = durationUnits.first(where: { text.hasSuffix($0.suffix) }) else {
         throw Refusal(wholeNumber(text) == nil ? nil : "add the unit: ms, s, m or h")
       }
       guard let number = wholeNumber(text.dropLast(unit.suffix.count)) else { throw Refusal() }
-      let outOfRange = Refusal(expected: "a duration from 1ms to 24h")
-      guard number <= 24 * 3600 * 1000 else { throw outOfRange }
-      let duration = unit.length * number
-      guard duration >= shortest, duration <= longest else { throw outOfRange }
-      return duration
+      let (milliseconds, overflow) = number.multipliedReportingOverflow(by: unit.factor)
+      guard !overflow, durationRange.contains(milliseconds) else {
+        throw Refusal(expected: "a duration from 1ms to 24h")
+      }
+      return .milliseconds(milliseconds)
     }
   }
 }
@@ -127,10 +129,10 @@ func sizeText(_ bytes: Int) -> String {
 }
 
 private func sizeInBytes(_ text: String) -> Int? {
-  let units = [("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30)]
-  let unit = units.first { text.hasSuffix($0.0) }?.1
-  guard let number = wholeNumber(unit == nil ? text[...] : text.dropLast(2)) else { return nil }
-  let (bytes, overflow) = number.multipliedReportingOverflow(by: unit ?? 1)
+  // "" is the last: the first match counts.
+  let unit = sizeUnits.first { text.hasSuffix($0.suffix) } ?? ("", 1)
+  guard let number = wholeNumber(text.dropLast(unit.suffix.count)) else { return nil }
+  let (bytes, overflow) = number.multipliedReportingOverflow(by: unit.factor)
   return overflow ? nil : bytes
 }
 

@@ -2,7 +2,7 @@
 struct Node {
   /// What a node is.
   enum Content {
-    /// Text, whatever YAML would make of it; `isNothing` when nothing at all is written where a value could be.
+    /// Text, whatever YAML would make of it; `isNothing` where a value could be and is not: nothing is written, or `null`.
     case scalar(String, isNothing: Bool)
     case sequence([Node])
     /// Keys are unique, in the order of the file.
@@ -28,6 +28,9 @@ struct TreeBuilder {
   static let depthLimit = 16
   /// The most nodes of a file.
   static let nodeLimit = 200_000
+
+  // YAML reads each of these as no value, when it is not in quotes.
+  private static let nothing: Set<String> = ["", "~", "null", "Null", "NULL"]
 
   private let events: YAMLEventReader
   private let findings: Findings
@@ -85,7 +88,7 @@ struct TreeBuilder {
     let content: Node.Content
     switch event.kind {
     case .scalar(let text, let isPlain):
-      content = .scalar(text, isNothing: isPlain && text.isEmpty)
+      content = .scalar(text, isNothing: isPlain && Self.nothing.contains(text))
     case .sequenceStart:
       content = .sequence(try items(path: path, depth: depth))
     case .mappingStart:
@@ -143,7 +146,11 @@ struct TreeBuilder {
     case .scalar("<<", _):
       findings.problem(node.mark, path: path, "merge keys (<<) are not supported; write the settings out")
       return nil
-    case .scalar(let key, _):
+    case .scalar(let word, isNothing: true):
+      let nothing = word.isEmpty ? "nothing" : "\(word), which is nothing in YAML; put the word in quotes"
+      findings.problem(node.mark, path: path, "the name of a setting must be a word, not \(nothing)")
+      return nil
+    case .scalar(let key, isNothing: false):
       return key
     case .sequence:
       findings.problem(node.mark, path: path, "the name of a setting must be a word, not a list")

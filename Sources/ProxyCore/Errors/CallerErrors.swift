@@ -12,34 +12,34 @@ extension ErrorKind {
       switch self {
       case .passwordNeeded:
         ErrorDeclaration(
-          .policy, status: 407, title: "Who is calling?", proxyStatus: "http_request_denied", details: "caller",
+          .policy, status: 407, title: "Who is calling?", details: "caller",
           meaning: "The request came without user and password where `callers` need them.",
-          remedy: "Give the application the proxy as http://USER:PASSWORD@HOST:PORT.")
+          remedy: "Give the application the proxy as `http://USER:PASSWORD@HOST:PORT`.")
       case .passwordWrong:
         ErrorDeclaration(
-          .policy, status: 407, title: "User or password is wrong", proxyStatus: "http_request_denied",
+          .policy, status: 407, title: "User or password is wrong",
           details: "caller", meaning: "User and password of the request match no caller in proxy.conf.",
           remedy: "Set them again, in the application or in proxy.conf (`m2m-proxy hash-password`).")
       case .unknown:
         ErrorDeclaration(
-          .policy, status: 403, title: "This client is not known", proxyStatus: "http_request_denied",
+          .policy, status: 403, title: "This client is not known",
           details: "caller",
           meaning: "Nothing says which caller sent the request, and the client cannot be asked for a password.",
-          remedy: "Use the address as `http_proxy` with a password, or give the caller a certificate or a uid.")
+          remedy: "Use the address as `http_proxy` with a password, or give the caller a certificate or a `uid`.")
       case .notAdmitted:
         ErrorDeclaration(
-          .policy, status: 403, title: "This caller is not served here", proxyStatus: "http_request_denied",
+          .policy, status: 403, title: "This caller is not served here",
           details: "caller", meaning: "The caller is known, and the listener or route does not serve it.",
           remedy: "If it should be allowed, add it to `callers`, or to `credentials` by caller, there.")
       case .tooManyGuesses:
         ErrorDeclaration(
-          .policy, status: 429, title: "Too many wrong passwords", proxyStatus: "http_request_denied",
+          .policy, status: 429, title: "Too many wrong passwords",
           details: "wrong passwords",
           meaning: "The client has sent so many wrong passwords that no more are checked for now.",
           remedy: "Set the right password in the application; `event=caller` lines say which client it is.")
       case .busy:
         ErrorDeclaration(
-          .internal, status: 503, title: "Too many passwords at once", proxyStatus: "proxy_internal_error",
+          .internal, status: 503, title: "Too many passwords at once",
           details: "passwords", meaning: "Too many passwords wait for their check, or this one waited too long.",
           remedy: "Find out which clients send many different passwords; one that was right once is not checked again.")
       }

@@ -17,41 +17,40 @@ extension ErrorKind {
       case .malformedRequest:
         ErrorDeclaration(
           .client, status: 400, otherStatuses: [413, 414, 417, 431, 501, 505], title: "The request is not valid",
-          proxyStatus: "http_request_error", endsConnection: true,
+          endsConnection: true,
           meaning: "The request is not HTTP/1.1, can be read in two ways, or is larger than `limits` allow.",
           remedy: "Fix the client; `detail` says what is wrong with the request.")
       case .headTooLarge:
         ErrorDeclaration(
-          .client, status: 431, title: "The request's fields are too large", proxyStatus: "http_request_error",
+          .client, status: 431, title: "The request's fields are too large",
           details: "head too large", limit: .head,
           meaning: "With the token added, the fields of the request do not fit into the proxy's buffer.",
           remedy: "Send fewer or shorter fields; cookies are the usual cause.")
       case .contentTooLarge:
         ErrorDeclaration(
-          .client, status: 413, title: "The request's content is too large", proxyStatus: "http_request_error",
+          .client, status: 413, title: "The request's content is too large",
           details: "content too large", endsConnection: true, limit: .body,
           meaning: "The content of the request is larger than the route allows.",
-          remedy: "The route's body, or limits.body, in proxy.conf sets the bound.")
+          remedy: "`body` of the route, or `limits.body`, sets the bound.")
       case .requestTimeout:
         ErrorDeclaration(
-          .client, status: 408, title: "The request did not come in time", proxyStatus: "http_request_error",
+          .client, status: 408, title: "The request did not come in time",
           details: "request timeout", endsConnection: true,
           meaning: "The proxy waited for the rest of the request, and closes the connection now.",
-          remedy: "timeouts.head and timeouts.body in proxy.conf say how long it waits.")
+          remedy: "`timeouts.head` and `timeouts.body` say how long it waits.")
       case .tooSlow:
         ErrorDeclaration(
-          .client, status: 408, title: "The request's content comes too slowly", proxyStatus: "http_request_error",
+          .client, status: 408, title: "The request's content comes too slowly",
           details: "too slow", endsConnection: true, limit: .minRate,
           meaning: "The client sends its content, or takes the response, more slowly than `limits.min_rate`.",
           remedy: "Check the client and its network, or lower `limits.min_rate`, or raise `timeouts.body`.")
       case .gone:
         ErrorDeclaration(
           withoutResponse: .client, meaning: "The client closed the connection before the end of the response.",
-          remedy: "Often nothing; if it happens a lot, compare the client's timeout with `total`.")
+          remedy: "Often nothing; if it happens a lot, compare the client's timeout with `timeouts.total`.")
       case .misdirected:
         ErrorDeclaration(
-          .client, status: 421, title: "The request is for another host than its tunnel",
-          proxyStatus: "http_request_error", details: "misdirected",
+          .client, status: 421, title: "The request is for another host than its tunnel", details: "misdirected",
           meaning: "The request in a tunnel, or TLS there, names another host, port or scheme than CONNECT.",
           remedy: "Open a tunnel (CONNECT) for each host, and name the same host there, in TLS and in Host.")
       case .proxyHeader:

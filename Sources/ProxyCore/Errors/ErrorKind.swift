@@ -18,6 +18,17 @@ enum ErrorKind: Hashable {
   /// The side that failed.
   enum Hop: String, CaseIterable {
     case client, policy, token, upstream, `internal`
+
+    /// The error type of RFC 9209 section 2.3 for kinds that declare no other.
+    var proxyStatus: String {
+      switch self {
+      case .client: "http_request_error"
+      case .policy: "http_request_denied"
+      case .token: "proxy_internal_response"
+      case .upstream: "destination_unavailable"
+      case .internal: "proxy_internal_error"
+      }
+    }
   }
 
   /// All kinds.
@@ -77,16 +88,16 @@ struct ErrorDeclaration {
   /// How to fix it, for operators: a cell too.
   let remedy: String
 
-  /// A kind of error with a response.
+  /// A kind of error with a response; `proxyStatus` is that of the hop unless given.
   init(
-    _ hop: ErrorKind.Hop, status: Int, otherStatuses: [Int] = [], title: String, proxyStatus: String,
+    _ hop: ErrorKind.Hop, status: Int, otherStatuses: [Int] = [], title: String, proxyStatus: String? = nil,
     details: String = "", endsConnection: Bool = false, limit: Limit? = nil, meaning: String, remedy: String
   ) {
     self.hop = hop
     self.status = status
     self.otherStatuses = otherStatuses
     self.title = title
-    self.proxyStatus = proxyStatus
+    self.proxyStatus = proxyStatus ?? hop.proxyStatus
     self.details = details
     self.endsConnection = endsConnection
     self.limit = limit

@@ -38,8 +38,8 @@ final class ExchangeError: Error {
     self.kind = kind
     self.status = status ?? declaration.status
     self.title = title ?? declaration.title
-    self.detail = detail ?? declaration.meaning
-    self.hint = hint ?? declaration.remedy
+    self.detail = detail ?? Self.plain(declaration.meaning)
+    self.hint = hint ?? Self.plain(declaration.remedy)
     self.proxyStatus = proxyStatus ?? declaration.proxyStatus
     self.proxyStatusDetails = proxyStatusDetails ?? declaration.details
     self.retryAfter = retryAfter ?? (declaration.status == 503 ? 1 : nil)
@@ -47,6 +47,11 @@ final class ExchangeError: Error {
     self.allow = allow
     self.limit = limit ?? declaration.limit
     logDetail = declaration.status == nil ? detail : self.detail
+  }
+
+  /// The text of `markdown`, which is a cell of docs/operations.md, without its backquotes.
+  private static func plain(_ markdown: String) -> String {
+    String(decoding: markdown.utf8.filter { $0 != UInt8(ascii: "`") }, as: UTF8.self)
   }
 
   /// The side that failed.

@@ -22,13 +22,13 @@ extension ErrorKind {
           .internal, status: 503, title: "Too many connections", proxyStatus: "connection_limit_reached",
           endsConnection: true, limit: .connectionsPerClient,
           meaning: "The address of the client has `limits.connections_per_client` connections.",
-          remedy: "Close connections that are not in use; limits.connections_per_client in proxy.conf sets the bound.")
+          remedy: "Close connections that are not in use; `limits.connections_per_client` sets the bound.")
       case .tooManyHosts:
         ErrorDeclaration(
           .internal, status: 503, title: "Too many hosts at the same time", proxyStatus: "connection_limit_reached",
           details: "hosts", limit: .wildcardHosts,
           meaning: "As many hosts below wildcards as there may be at the same time are in use.",
-          remedy: "limits.wildcard_hosts in proxy.conf sets the bound.")
+          remedy: "`limits.wildcard_hosts` sets the bound.")
       case .clientShare:
         ErrorDeclaration(
           .internal, status: 503, title: "Too many requests of this client at once",
@@ -60,12 +60,12 @@ extension ErrorKind {
           .internal, status: 500, title: "There is no certificate for this host",
           proxyStatus: "proxy_configuration_error", details: "certificate",
           meaning: "The proxy cannot make a certificate for the host of an intercepted tunnel.",
-          remedy: "m2m-proxy check says whether the certificate authority and the routes fit together.")
+          remedy: "`m2m-proxy check` says whether the certificate authority and the routes fit together.")
       case .outOfTime:
         ErrorDeclaration(
           .internal, status: 504, title: "The request took too long", proxyStatus: "http_response_timeout",
           details: "total time", meaning: "The request did not end within `timeouts.total`, whichever side was slow.",
-          remedy: "timeouts.total of the route says how long that is; the log says where the time went.")
+          remedy: "`timeouts.total` of the route says how long that is; the log says where the time went.")
       case .tunnelIdle:
         ErrorDeclaration(
           withoutResponse: .internal,
@@ -73,7 +73,7 @@ extension ErrorKind {
           remedy: "Raise `timeouts.tunnel`, or let the application send something now and then.")
       case .draining:
         ErrorDeclaration(
-          .internal, status: 503, title: "The proxy is stopping", proxyStatus: "proxy_internal_error",
+          .internal, status: 503, title: "The proxy is stopping",
           details: "draining", endsConnection: true,
           meaning: "The proxy received a signal to stop, and the request did not finish in time.",
           remedy: "Send the request again.")

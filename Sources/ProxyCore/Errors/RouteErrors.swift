@@ -13,39 +13,39 @@ extension ErrorKind {
       switch self {
       case .none:
         ErrorDeclaration(
-          .policy, status: 403, title: "No route", proxyStatus: "http_request_denied", details: "no route",
+          .policy, status: 403, title: "No route", details: "no route",
           meaning: "No route matches the host, the port or the path, or no route allows CONNECT to the host.",
           remedy: "If it should be allowed, add the route that the hint of the response shows.")
       case .notMounted:
         ErrorDeclaration(
-          .policy, status: 403, title: "No route", proxyStatus: "http_request_denied", details: "no mount",
+          .policy, status: 403, title: "No route", details: "no mount",
           meaning: "The client used the proxy as the server of a base URL, and no route is mounted at the path.",
           remedy: "Set the proxy as `http_proxy` in the client, or give a route a `mount`.")
       case .left:
         ErrorDeclaration(
-          .policy, status: 403, title: "The path leads out of the route", proxyStatus: "http_request_denied",
+          .policy, status: 403, title: "The path leads out of the route",
           details: "dot segments leave the route",
           meaning: "The dot segments of the path lead out of what the route covers.",
-          remedy: "Request the path without \"..\".")
+          remedy: "Request the path without `..`.")
       case .tunnelPastRoute:
         ErrorDeclaration(
-          .policy, status: 403, title: "This host is not for tunnels", proxyStatus: "http_request_denied",
+          .policy, status: 403, title: "This host is not for tunnels",
           details: "tunnel past a route",
           meaning: "CONNECT to a host with a route for requests, which a blind tunnel would bypass.",
           remedy: "Write `tunnel: intercept` for that route, or let the application use `http://`.")
       case .tunnelPort:
         ErrorDeclaration(
-          .policy, status: 403, title: "No tunnel to this port", proxyStatus: "http_request_denied", details: "port",
+          .policy, status: 403, title: "No tunnel to this port", details: "port",
           meaning: "CONNECT to a host that has tunnels, but not to this port.",
           remedy: "If it should be allowed, add host and port to `match` of the route.")
       case .tunnelOnly:
         ErrorDeclaration(
-          .policy, status: 403, title: "This host is for tunnels only", proxyStatus: "http_request_denied",
+          .policy, status: 403, title: "This host is for tunnels only",
           details: "tunnel only", meaning: "A request without CONNECT for a host whose route has `tunnel: blind`.",
           remedy: "Use `https://` in the client, or give the host a route without `tunnel`.")
       case .nestedTunnel:
         ErrorDeclaration(
-          .policy, status: 403, title: "No tunnel inside a tunnel", proxyStatus: "http_request_denied",
+          .policy, status: 403, title: "No tunnel inside a tunnel",
           details: "nested tunnel", meaning: "CONNECT inside an intercepted tunnel.",
           remedy: "Let the application send CONNECT to the proxy on a connection of its own.")
       }

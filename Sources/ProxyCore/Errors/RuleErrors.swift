@@ -19,13 +19,13 @@ extension ErrorKind {
       switch self {
       case .connectMethod:
         ErrorDeclaration(
-          .policy, status: 501, title: "This method is not served", proxyStatus: "http_request_denied",
+          .policy, status: 501, title: "This method is not served",
           details: "CONNECT", endsConnection: true,
           meaning: "The method is CONNECT in other capitals, which other programs may take for CONNECT.",
           remedy: "Methods are written in capitals: CONNECT.")
       case .trace:
         ErrorDeclaration(
-          .policy, status: 405, title: "TRACE is not forwarded", proxyStatus: "http_request_denied", details: "TRACE",
+          .policy, status: 405, title: "TRACE is not forwarded", details: "TRACE",
           meaning: "The response to TRACE would show the token that the proxy adds.",
           remedy: "Use another method; the access log shows what was forwarded.")
       case .loop:
@@ -35,46 +35,45 @@ extension ErrorKind {
           remedy: "Let `forward_to` of the route name the server that the requests are for.")
       case .listenerClient:
         ErrorDeclaration(
-          .policy, status: 403, title: "This client may not use the proxy", proxyStatus: "http_request_denied",
+          .policy, status: 403, title: "This client may not use the proxy",
           details: "client address", endsConnection: true,
           meaning: "The address of the client is not in `allow` of the listener.",
           remedy: "If it should be allowed, add its address or network to `allow` of the listener.")
       case .browserRequest:
         ErrorDeclaration(
-          .policy, status: 403, title: "Requests of web pages are refused", proxyStatus: "http_request_denied",
+          .policy, status: 403, title: "Requests of web pages are refused",
           details: "browser request", meaning: "A browser sent the request on behalf of a web page of another site.",
           remedy: "If you want that, write `browser_requests: allow` for the listener.")
       case .foreignHost:
         ErrorDeclaration(
-          .policy, status: 403, title: "This is not a name of the proxy", proxyStatus: "http_request_denied",
+          .policy, status: 403, title: "This is not a name of the proxy",
           details: "foreign host",
           meaning: "A loopback connection names the proxy by a name that is not this machine's (DNS rebinding).",
           remedy: "Call it `127.0.0.1` or `localhost`, or write `browser_requests: allow` for the listener.")
       case .routeClient:
         ErrorDeclaration(
-          .policy, status: 403, title: "This client may not use the route", proxyStatus: "http_request_denied",
+          .policy, status: 403, title: "This client may not use the route",
           details: "client address", meaning: "The address of the client is not in `allow` of the route.",
           remedy: "If it should be allowed, add its address or network to `allow` of the route.")
       case .method:
         ErrorDeclaration(
-          .policy, status: 405, title: "The route does not serve this method", proxyStatus: "http_request_denied",
+          .policy, status: 405, title: "The route does not serve this method",
           details: "method", meaning: "The method is not in `methods` of the route.",
           remedy: "If it should be allowed, add it to `methods` of the route.")
       case .path:
         ErrorDeclaration(
-          .policy, status: 403, title: "The route does not serve this path", proxyStatus: "http_request_denied",
+          .policy, status: 403, title: "The route does not serve this path",
           details: "path", meaning: "The path is not under `paths` of the route.",
           remedy: "If it should be allowed, add its beginning to `paths` of the route.")
       case .ambiguousPath:
         ErrorDeclaration(
-          .policy, status: 403, title: "The path can be read in two ways", proxyStatus: "http_request_denied",
+          .policy, status: 403, title: "The path can be read in two ways",
           details: "ambiguous path",
           meaning: "Servers read the path in different ways, and the rules or routes for these differ.",
           remedy: "Request the plain path, without encoded letters, dots and slashes, and without `//` and `;`.")
       case .overrideField:
         ErrorDeclaration(
-          .policy, status: 403, title: "The request would change its path on the way",
-          proxyStatus: "http_request_denied", details: "path override",
+          .policy, status: 403, title: "The request would change its path on the way", details: "path override",
           meaning: "A field of the request makes some servers use another method or path, which is not allowed.",
           remedy: "Send the intended method and path in the request line, and not the field that `detail` names.")
       }

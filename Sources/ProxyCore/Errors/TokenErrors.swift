@@ -83,7 +83,7 @@ extension ErrorKind {
       _ status: Int, _ title: String, _ meaning: String, _ remedy: String, details: String = ""
     ) -> ErrorDeclaration {
       ErrorDeclaration(
-        .token, status: status, title: title, proxyStatus: "proxy_internal_response", details: details,
+        .token, status: status, title: title, details: details,
         meaning: meaning, remedy: remedy)
     }
   }

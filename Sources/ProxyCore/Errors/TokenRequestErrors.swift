@@ -15,19 +15,19 @@ extension ErrorKind {
           remedy: "Send token requests with POST; other requests need another path.")
       case .tooLarge:
         ErrorDeclaration(
-          .client, status: 413, title: "The token request is too large", proxyStatus: "http_request_error",
+          .client, status: 413, title: "The token request is too large",
           details: "token endpoint: content too large",
           meaning: "The content of a token request is larger than any form for this.",
           remedy: "Check whether the request is meant for the API, and `token_endpoint` of the route.")
       case .malformed:
         ErrorDeclaration(
-          .client, status: 400, title: "The token request is not valid", proxyStatus: "http_request_error",
+          .client, status: 400, title: "The token request is not valid",
           details: "token endpoint: invalid_request",
           meaning: "The content of a token request is not a form with one `grant_type`.",
           remedy: "Send `grant_type=client_credentials` as `application/x-www-form-urlencoded`.")
       case .grant:
         ErrorDeclaration(
-          .client, status: 400, title: "The proxy supports one grant only", proxyStatus: "http_request_error",
+          .client, status: 400, title: "The proxy supports one grant only",
           details: "token endpoint: unsupported_grant_type",
           meaning: "A token request is for another grant than client credentials.",
           remedy: "Let the application use the client credentials grant; the proxy has the real credentials.")

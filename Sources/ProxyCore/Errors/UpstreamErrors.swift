@@ -76,13 +76,12 @@ extension ErrorKind {
           remedy: "TLS 1.2 or later is required; for an upstream without TLS write `forward_to: http://…`.")
       case .parentProxy:
         ErrorDeclaration(
-          .upstream, status: 502, title: "The parent proxy cannot be reached", proxyStatus: "destination_unavailable",
+          .upstream, status: 502, title: "The parent proxy cannot be reached",
           details: "parent proxy", meaning: "There is no connection to the parent proxy.",
-          remedy: "Is it running, and is parent_proxy right? parent_proxy: none in the route connects directly.")
+          remedy: "Is it running, and is `parent_proxy` right? `parent_proxy: none` in the route connects directly.")
       case .parentProxyRefusal:
         ErrorDeclaration(
           .upstream, status: 502, title: "The parent proxy made no connection",
-          proxyStatus: "destination_unavailable",
           meaning: "The parent proxy answered CONNECT with an error; `detail` has its status.",
           remedy: "Check user and password of `parent_proxy`, and whether its rules allow CONNECT to the upstream.")
       case .exhausted:
@@ -90,13 +89,13 @@ extension ErrorKind {
           .upstream, status: 503, title: "Too many requests wait for the upstream",
           proxyStatus: "connection_limit_reached", limit: .queue,
           meaning: "All connections to the upstream are in use, and too many requests wait, or one for too long.",
-          remedy: "limits.upstream_connections and limits.queue in proxy.conf set the bounds.")
+          remedy: "`limits.upstream_connections` and `limits.queue` set the bounds.")
       case .noDescriptors:
         ErrorDeclaration(
           .upstream, status: 503, title: "The proxy has no descriptor left", proxyStatus: "connection_limit_reached",
           details: "descriptors", limit: .descriptors,
           meaning: "The process or the machine has no file descriptor left for a connection to the upstream.",
-          remedy: "Raise the limit of open files (ulimit -n), or lower limits.connections.")
+          remedy: "Raise the limit of open files (`ulimit -n`), or lower `limits.connections`.")
       case .broken:
         ErrorDeclaration(
           .upstream, status: 502, title: "The connection to the upstream broke",
@@ -106,7 +105,6 @@ extension ErrorKind {
       case .other:
         ErrorDeclaration(
           .upstream, status: 502, title: "The connection to the upstream failed",
-          proxyStatus: "destination_unavailable",
           meaning: "There is no connection to the upstream for another reason; `detail` says which.",
           remedy: "The proxy's log has the same line; the upstream's log may have more.")
       case .spokeFirst:
@@ -119,7 +117,7 @@ extension ErrorKind {
         ErrorDeclaration(
           .upstream, status: 504, title: "The upstream did not answer in time", proxyStatus: "http_response_timeout",
           meaning: "The upstream accepted the connection, but sent no response in time.",
-          remedy: "timeouts.first_byte and timeouts.body of the route say how long the proxy waits.")
+          remedy: "`timeouts.first_byte` and `timeouts.body` of the route say how long the proxy waits.")
       case .malformedResponse:
         ErrorDeclaration(
           .upstream, status: 502, title: "The upstream's response is not valid HTTP",
@@ -145,69 +143,65 @@ extension ExchangeError {
   /// There is no connection to the upstream.
   static func upstream(_ error: UpstreamError, _ route: ProxyRoute) -> ExchangeError {
     let detail = "\(route.destination.name): \(error)."
+    func failed(_ kind: ErrorKind.Upstream, hint: String? = nil) -> ExchangeError {
+      ExchangeError(.upstream(kind), detail: detail, hint: hint)
+    }
     return switch error {
-    case .dns:
-      ExchangeError(
-        .upstream(.dns), detail: detail, hint: "Check the host of the route \(route.name) and this machine's DNS.")
-    case .connect:
-      ExchangeError(
-        .upstream(.connect), detail: detail,
-        hint: "Is it running, and is the port of the route \(route.name) right?")
+    case .dns: failed(.dns, hint: "Check the host of the route \(route.name) and this machine's DNS.")
+    case .connect: failed(.connect, hint: "Is it running, and is the port of the route \(route.name) right?")
     case .prohibited:
-      ExchangeError(
-        .upstream(.prohibited), detail: detail,
-        hint: "Check the DNS entry of the host of the route \(route.name); no connection was made.")
+      failed(
+        .prohibited, hint: "Check the DNS entry of the host of the route \(route.name); no connection was made.")
     case .privateAddress:
-      ExchangeError(
-        .upstream(.privateAddress), detail: detail,
+      failed(
+        .privateAddress,
         hint: """
           If it belongs there, write "allow_private: true" for the route \(route.name) in proxy.conf; no connection was \
           made.
           """)
-    case .ownListener(let listener):
-      ExchangeError(
-        .rule(.loop), title: "The upstream is this proxy itself",
-        detail: "\(route.destination.name): \(listener) is where the proxy listens.",
-        hint: route.policy.tunnel != .blind
-          ? "Let forward_to of the route \(route.name) name the server that the requests are for."
-          : "Ask this proxy for the request itself, without a tunnel to it.")
     case .connectTimeout:
-      ExchangeError(
-        .upstream(.connectTimeout), detail: detail,
-        hint: "A firewall often looks like this; timeouts.connect says how long the proxy tries.")
+      failed(
+        .connectTimeout, hint: "A firewall often looks like this; timeouts.connect says how long the proxy tries.")
     case .certificate:
-      ExchangeError(
-        .upstream(.certificate), detail: detail,
+      failed(
+        .certificate,
         hint: """
           Its subject alternative names and its dates have to be right; if its authority is your own, name it in \
           tls.ca_file of the route \(route.name). Verification is never turned off.
           """)
     case .clientCertificate:
-      ExchangeError(
-        .upstream(.clientCertificate), detail: detail,
+      failed(
+        .clientCertificate,
         hint: """
           Fix client_certificate of the route \(route.name), or its files; they are read again for each connection.
           """)
-    case .parentProxy:
-      ExchangeError(.upstream(.parentProxy), detail: detail)
+    case .tls:
+      failed(.tls, hint: "TLS 1.2 or later is required; for an upstream without TLS write forward_to: http://….")
+    case .parentProxy: failed(.parentProxy)
+    case .exhausted: failed(.exhausted)
+    case .noDescriptors: failed(.noDescriptors)
+    case .other: failed(.other)
+    case .clientShare: .clientShare(of: route)
+    case .ownListener(let listener): .upstreamIsThisProxy(listener, route)
     case .parentProxyRefusal(_, let status):
       ExchangeError(
         .upstream(.parentProxyRefusal), detail: detail, hint: ParentProxyRefusal.hint(for: status),
         proxyStatusDetails: "parent proxy: status \(status)")
-    case .tls:
-      ExchangeError(
-        .upstream(.tls), detail: detail,
-        hint: "TLS 1.2 or later is required; for an upstream without TLS write forward_to: http://….")
-    case .exhausted: ExchangeError(.upstream(.exhausted), detail: detail)
-    case .clientShare: .clientShare(of: route)
-    case .noDescriptors: ExchangeError(.upstream(.noDescriptors), detail: detail)
     case .broken:
       ExchangeError(
         .upstream(.broken), title: "The connection to the upstream failed", detail: detail,
         hint: "The proxy's log has the same line; the upstream's log may have more.",
         proxyStatus: "destination_unavailable")
-    case .other: ExchangeError(.upstream(.other), detail: detail)
     }
+  }
+
+  private static func upstreamIsThisProxy(_ listener: String, _ route: ProxyRoute) -> ExchangeError {
+    ExchangeError(
+      .rule(.loop), title: "The upstream is this proxy itself",
+      detail: "\(route.destination.name): \(listener) is where the proxy listens.",
+      hint: route.policy.tunnel != .blind
+        ? "Let forward_to of the route \(route.name) name the server that the requests are for."
+        : "Ask this proxy for the request itself, without a tunnel to it.")
   }
 
   /// The connection broke before a response began.

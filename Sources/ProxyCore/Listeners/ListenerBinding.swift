@@ -108,8 +108,8 @@ struct ListenerBinding {
   private static func misfit(_ settings: ListenerSettings, isUnix: Bool) -> String? {
     switch settings.proxyProtocol {
     case .networks where isUnix: "a Unix socket, where clients have no address: proxy_protocol must be on"
-    case .everybody where !isUnix: "a TCP socket: proxy_protocol must name the load balancers by their addresses"
-    case .nobody where isUnix && settings.allow != nil:
+    case .all where !isUnix: "a TCP socket: proxy_protocol must name the load balancers by their addresses"
+    case .off where isUnix && settings.allow != nil:
       "a Unix socket, where clients have no address for allow to name; SocketMode, SocketUser and SocketGroup of the "
         + ".socket unit say who may use it"
     default: nil

@@ -200,7 +200,7 @@ extension Exchange {
 extension Exchange {
   /// What the references of the response that lead to the upstream become; nil where all of them stay as they are.
   func linkMap(_ route: ProxyRoute) -> LinkMap? {
-    guard answerHead.hasLinks, decided.isMounted || route.policy.linkRewriting == .on,
+    guard answerHead.hasLinks, decided.isMounted || route.policy.requests.linkRewriting == .on,
       let upstream = route.destination.links
     else { return nil }
     let (target, input, mountLength) = (receivedTarget, requestInput, decided.mountLength)

@@ -97,8 +97,8 @@ extension Exchange {
     // A tunnel in which bytes move sets new deadlines, and would never be overdue.
     if worker.loop.now >= connection.finalDeadline { throw .outOfTime(route) }
     guard connection.isOverdue else { return }
-    // The kernel reports room only when a good part of its buffer is empty; until then the buffer tells whether anybody
-    // takes anything.
+    // The kernel reports room only when a good part of its buffer is empty; until then the buffer tells whether
+    // bytes are taken.
     let held = connection.stream.undeliveredBytes + upstream.undeliveredBytes
     guard held > 0, held < undelivered else { throw .tunnelIdle }
     undelivered = held

@@ -12,9 +12,11 @@ extension Exchange {
     // After content, the beginning of the new protocol could not be told; "close" says that there will be nothing
     // behind.
     guard head.hasUpgrade, head.wantsKeepAlive, head.framing == .none || head.framing == .length(0),
-      route.policy.upgrade != .off, let input = connection.input
+      route.policy.requests.upgrade != .off, let input = connection.input
     else { return }
-    offeredProtocols = head.offeredProtocols(input.readableBytes).filter { route.policy.upgrade.allows(text(of: $0)) }
+    offeredProtocols = head.offeredProtocols(input.readableBytes).filter {
+      route.policy.requests.upgrade.allows(text(of: $0))
+    }
   }
 
   /// Whether the client has sent something after a request with Upgrade, ahead of its response. Where the protocol

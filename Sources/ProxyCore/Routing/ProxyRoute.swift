@@ -123,16 +123,14 @@ struct RoutePolicy: Sendable {
   let throttling: Throttling?
   /// How many bytes of a request's content are kept so that it can be sent again; 0 for none.
   let replayBuffer: Int
-  /// In whose answers links to the upstream become links to the proxy.
-  let linkRewriting: LinkRewriting
+  /// What is set for its requests and needs nothing worked out.
+  let requests: RequestSettings
   /// How many of its requests are under way at once; nil for no limit.
   let concurrency: ConcurrencyLimit?
   /// How many connections of a pool one client may use; `Int.max` for all.
   let connectionsPerClient: Int
   /// How many hosts below wildcards one client may use that no other client uses; `Int.max` for all.
   let hostsPerClient: Int
-  /// To which protocols its connections may change.
-  let upgrade: UpgradeRules
   /// Whether the hosts that a wildcard takes may be on private networks, or on this machine.
   private let allowsPrivate: Bool
   /// The hosts that the operator wrote out, which may be anywhere; of a tunnel, whose other end is not verified, only
@@ -166,8 +164,7 @@ struct RoutePolicy: Sendable {
     concurrency = route.concurrency.map(ConcurrencyLimit.init)
     self.connectionsPerClient = connectionsPerClient
     self.hostsPerClient = hostsPerClient
-    upgrade = route.upgrade
-    linkRewriting = route.linkRewriting
+    requests = route.requests
     allowsPrivate = route.allowsPrivate
     options = ConnectionOptions(route)
     tunnel = route.tunnel
@@ -187,7 +184,7 @@ struct RoutePolicy: Sendable {
 
   /// What links to `origin` become in responses; nil where they stay as they are.
   fileprivate func links(to origin: Origin?) -> LinkMap.Upstream? {
-    guard linkRewriting != .off, let origin else { return nil }
+    guard requests.linkRewriting != .off, let origin else { return nil }
     return LinkMap.Upstream(
       scheme: origin.scheme == .https ? .https : .http, host: origin.host, port: origin.port, basePath: basePath)
   }

@@ -1,3 +1,5 @@
+public import Logging
+
 /// The fields of log lines: each name once, in the order in which a line shows them. ``EventKind`` says which lines have
 /// which fields; a line with any other field does not pass the tests.
 public enum LogField: Int, CaseIterable, Sendable {
@@ -122,6 +124,81 @@ public enum LogField: Int, CaseIterable, Sendable {
   }
 }
 
+/// What a line of the log can be about: the value of `event`, each declared once with the fields and levels of its lines.
+public enum EventKind: String, CaseIterable, Sendable {
+  /// The access log's: ``AccessLog`` writes it.
+  case request
+  case token
+  case tokenBudget = "token_budget"
+  case tokenStore = "token_store"
+  case secret
+  case caller
+  case tls
+  case tunnel
+  case proxyProtocol = "proxy_protocol"
+  case refused
+  case accept
+  case signal
+
+  /// What has happened, for the table in `docs/operations.md`.
+  public var meaning: String {
+    switch self {
+    case .request: "a request, or a tunnel, has ended (the access log)"
+    case .token: "a token was fetched, came from the token store, or could not be fetched"
+    case .tokenBudget: "a token budget is spent, or nearly spent"
+    case .tokenStore: "the token store could not be used"
+    case .secret:
+      "a secret cannot be read, a program did not print one, or a client secret was rejected but the previous one works"
+    case .caller: "a password was wrong, or could not be checked"
+    case .tls:
+      "a handshake with a client failed, or the files of a listener, or of trusted authorities, were read again"
+    case .tunnel: "a client closed an intercepted tunnel without a request"
+    case .proxyProtocol: "a load balancer's connection did not begin with a valid header"
+    case .refused: "a client has too many connections, or too many for the memory that is left"
+    case .accept: "a connection could not be accepted"
+    case .signal: "a signal that does not stop the proxy, or the terminal hung up"
+    }
+  }
+
+  /// The levels that its lines can have.
+  public var levels: [Logger.Level] {
+    switch self {
+    case .request: [.info]
+    case .token: [.info, .warning]
+    case .tls: [.notice, .warning]
+    case .caller: [.warning, .error]
+    case .tunnel, .signal: [.notice]
+    case .tokenBudget, .tokenStore, .secret, .proxyProtocol, .refused, .accept: [.warning]
+    }
+  }
+
+  /// The fields that its lines can have, besides those of every line: time, level and event.
+  public var fields: [LogField] {
+    switch self {
+    case .request:
+      [
+        .route, .method, .host, .path, .upgrade, .status, .sent, .received, .queued, .token, .throttled, .withoutToken,
+        .connect, .firstByte, .total, .upstream, .endpoint, .replayed, .apiError, .apiErrorDescription, .client,
+        .caller, .error, .detail,
+      ]
+    case .token:
+      [
+        .credentials, .audience, .scopes, .reason, .result, .secret, .lifetime, .took, .fetchedToday, .error, .detail,
+        .hint, .resource, .source,
+      ]
+    case .tokenBudget, .secret: [.credentials, .error, .detail, .hint]
+    case .tokenStore: [.credentials, .audience, .error, .detail, .hint]
+    case .caller: [.client, .caller, .error, .detail]
+    case .tls: [.client, .error, .detail, .hint, .certificate, .listener, .caFile]
+    case .tunnel: [.host, .client, .detail, .hint]
+    case .proxyProtocol: [.client, .error, .hint]
+    case .refused: [.client, .error, .limit]
+    case .accept: [.client, .error, .hint]
+    case .signal: [.detail, .signal]
+    }
+  }
+}
+
 /// What stands before the value of each ``LogField`` in a format, ready to be copied: a line has a dozen of them.
 struct LogKeys {
   // As a vector each is written by one instruction, whatever its length, which is in its last element.
@@ -168,39 +245,5 @@ extension LogFormat {
     case .logfmt: " \(name)="
     case .json: ",\"\(name)\(unit.map { "_\($0.symbol)" } ?? "")\":"
     }
-  }
-}
-
-/// The access log of one event loop: a line for every request.
-///
-/// Lines are collected until ``flush()``, which a loop calls when it has done what there was to do, or until there are
-/// many of them. An access log belongs to its loop: it is not `Sendable`, and nothing in it is synchronised.
-public final class AccessLog {
-  // Handed over without waiting for the loop, so that a long turn of the loop does not collect without bound.
-  private static var batch: Int { 64 * 1024 }
-
-  private let sink: LogSink
-  private var line: LogLine
-
-  /// An access log that writes to `sink`, and shows at most `longestValue` bytes of a value that a client sent.
-  public init(sink: LogSink, format: LogFormat, longestValue: Int = 4096) {
-    self.sink = sink
-    line = LogLine(format: format, capacity: 2 * Self.batch, longestValue: longestValue)
-  }
-
-  // Lines that were written belong to the sink, even if their loop ends without having flushed them.
-  deinit { flush() }
-
-  /// Writes one line: its time (nanoseconds since 1970-01-01T00:00:00Z), the event, and the fields that `fields` writes,
-  /// which ``EventKind/request`` declares.
-  public func write(at time: UInt64, _ fields: (inout LogLine) -> Void) {
-    if line.write("request", at: time, fields) >= Self.batch { flush() }
-  }
-
-  /// Hands the lines that were written to the sink. Never blocks.
-  public func flush() {
-    guard !line.bytes.isEmpty else { return }
-    sink.write(line.bytes)
-    line.removeAll()
   }
 }

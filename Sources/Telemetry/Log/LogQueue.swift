@@ -22,7 +22,7 @@ final class LogQueue: Sendable {
     var isComplete = true
   }
 
-  /// A block that whoever gives it back does not touch any more, which the compiler cannot see.
+  /// A block that is not used any more by the thread that gives it back, which the compiler cannot see.
   private struct Returned: @unchecked Sendable {
     let block: ByteBuffer
   }

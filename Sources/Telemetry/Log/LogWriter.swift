@@ -3,7 +3,7 @@ import Glibc
 
 /// The thread that writes the lines of a ``LogQueue`` to a descriptor.
 ///
-/// It may wait for whoever reads the descriptor, as nobody else does.
+/// Only this thread may wait for the reader of the descriptor.
 final class LogWriter: Sendable {
   // After a write the thread rests that long, so that under load it is woken for many lines, not for each.
   private static let rest = 20
@@ -18,7 +18,7 @@ final class LogWriter: Sendable {
     self.descriptor = descriptor
   }
 
-  /// Starts the thread; it ends when `queue` is closed and written, or nobody can read what is written any more.
+  /// Starts the thread; it ends when `queue` is closed and written, or the descriptor has no reader any more.
   static func start(_ queue: LogQueue, descriptor: Int32) {
     let writer = unsafe Unmanaged.passRetained(LogWriter(queue, descriptor))
     var attributes = pthread_attr_t()
@@ -104,7 +104,7 @@ public final class LogSink: Sendable {
     queue.append(lines)
   }
 
-  /// How many lines have been dropped: there was no room, nobody reads any more, or the sink had been finished.
+  /// How many lines have been dropped: there was no room, the reader has gone, or the sink had been finished.
   public var droppedLines: UInt64 { queue.droppedLines }
 
   /// Waits until everything has been written, for `limit` at most; what is written to the sink later is dropped.

@@ -7,12 +7,12 @@ taken for another one's, and no half of one for a whole.
 import asyncio
 import random
 import socket
-import struct
 from collections import Counter
 from dataclasses import dataclass
 from typing import Iterable
 
 from . import wire
+from .streams import Stream, Unexpected
 
 PATIENCE = 20.0
 """How long an exchange may take before it is called hung, in seconds."""
@@ -69,74 +69,6 @@ class Exchange:
         return head + b"Content-Length: %d\r\n\r\n%s" % (len(self.content), self.content)
 
 
-class Unexpected(Exception):
-    """What no fault explains."""
-
-
-class Stream:
-    """A socket that is read message by message."""
-
-    def __init__(self, sock: socket.socket):
-        self._socket = sock
-        self._buffer = b""
-        self._loop = asyncio.get_running_loop()
-        sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    async def send(self, data: bytes) -> bool:
-        """False when the other side has gone."""
-        try:
-            await self._loop.sock_sendall(self._socket, data)
-            return True
-        except (BrokenPipeError, ConnectionResetError):
-            return False
-
-    async def trickle(self, data: bytes) -> None:
-        """Sends each byte by itself; others have their turn often enough for the proxy to see many of them so."""
-        for position in range(len(data)):
-            if not await self.send(data[position : position + 1]):
-                return
-            if position % 4 == 0:
-                await asyncio.sleep(0)
-
-    async def _receive(self) -> bytes:
-        try:
-            return await self._loop.sock_recv(self._socket, 1 << 16)
-        except ConnectionResetError:
-            return b""
-
-    async def message(self, parse):
-        """The next message; raises `Incomplete` when the stream ends inside it or before."""
-        while True:
-            pieces = [self._buffer]
-            reader = wire.Reader(lambda: pieces.pop() if pieces else b"")
-            try:
-                message = parse(reader)
-            except wire.Incomplete:
-                data = await self._receive()
-                if not data:
-                    raise
-                self._buffer += data
-                continue
-            self._buffer = reader.buffered()
-            return message
-
-    async def until_end(self) -> None:
-        while await self._receive():
-            pass
-
-    @property
-    def has_more(self) -> bool:
-        return bool(self._buffer)
-
-    def close(self) -> None:
-        self._socket.close()
-
-    def reset(self) -> None:
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._socket.close()
-
-
 class Chaos:
     """An origin and the clients of a proxy in front of it."""
 
@@ -151,21 +83,7 @@ class Chaos:
 
     # The origin
 
-    async def serve(self, listener: socket.socket) -> None:
-        listener.setblocking(False)
-        tasks = set()
-        try:
-            while True:
-                accepted, _ = await asyncio.get_running_loop().sock_accept(listener)
-                task = asyncio.create_task(self._serve(Stream(accepted)))
-                tasks.add(task)
-                task.add_done_callback(tasks.discard)
-        finally:
-            for task in list(tasks):
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _serve(self, stream: Stream) -> None:
+    async def converse(self, stream: Stream) -> None:
         try:
             while await self._answer(stream):
                 pass

@@ -11,7 +11,7 @@ import pytest
 
 @dataclass(frozen=True)
 class Refused:
-    """One answer with one of these statuses, then the end; nothing of it, and nothing behind it, reaches anybody."""
+    """One answer with one of these statuses, then the end; nothing of it, and nothing behind it, goes any further."""
     statuses: tuple[int, ...]
 
 
@@ -109,7 +109,7 @@ class Table:
 
 def refused(edge, case, seen):
     assert len(seen.answers) == 1 and seen.statuses[0] in case.outcome.statuses, f"{case.rule}\ngot {seen.statuses}"
-    assert seen.reached_nobody, f"{case.rule}\nthe origin got {seen.bytes_received!r}"
+    assert seen.stayed_here, f"{case.rule}\nthe origin got {seen.bytes_received!r}"
     assert seen.answers[0].value("connection") == b"close"
 
 

@@ -42,7 +42,7 @@ class Seen:
         return [answer.status for answer in self.answers]
 
     @property
-    def reached_nobody(self) -> bool:
+    def stayed_here(self) -> bool:
         """Whether the probe is all that the origin got."""
         return self.bytes_received.startswith(b"GET /probe/") and self.bytes_received.find(b"\r\n\r\n") == len(
             self.bytes_received) - 4

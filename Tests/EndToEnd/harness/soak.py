@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import jwt
 
 from . import wire
-from .chaos import Stream, Unexpected
+from .streams import Stream, Unexpected, serve
 from .token_faults import Fault, FaultLayer, edited, pass_on
 
 AUDIENCE = "https://api.example"
@@ -145,20 +145,6 @@ class Soak:
             for delivery in self.record.deliveries[-20:]:
                 delivery.revoked = min(delivery.revoked, now)
 
-    async def _serve(self, listener: socket.socket) -> None:
-        listener.setblocking(False)
-        tasks = set()
-        try:
-            while True:
-                accepted, _ = await asyncio.get_running_loop().sock_accept(listener)
-                task = asyncio.create_task(self._serve_connection(Stream(accepted)))
-                tasks.add(task)
-                task.add_done_callback(tasks.discard)
-        finally:
-            for task in list(tasks):
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
     async def _serve_connection(self, stream: Stream) -> None:
         try:
             while True:
@@ -243,7 +229,7 @@ class Soak:
     async def run(self, address: tuple[str, int], listener: socket.socket, duration: float) -> None:
         until = time.monotonic() + duration
         others = [asyncio.create_task(work) for work in
-                  [self._serve(listener), self._outages(), self._revocations()]]
+                  [serve(listener, self._serve_connection), self._outages(), self._revocations()]]
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(CLIENTS):

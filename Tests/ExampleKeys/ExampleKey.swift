@@ -1,7 +1,7 @@
-/// Private keys in PEM form. They are public: for tests only.
-enum ExampleKey {
+/// Private keys and certificates in PEM form. They are public: for tests only.
+public enum ExampleKey {
   /// The key of RFC 7515, appendix A.2, as PKCS #8.
-  static let rsa = """
+  public static let rsa = """
     -----BEGIN PRIVATE KEY-----
     MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQCh+BYK4uPJtGXO
     jS1lYmM2K5J9vinh8CR3/BYlzJChNuOL2TSXxbbqY913EeZ8dCn5VrD7io8ImtxL
@@ -32,7 +32,7 @@ enum ExampleKey {
     -----END PRIVATE KEY-----
     """
   /// The key of RFC 7515, appendix A.3, as PKCS #8.
-  static let p256 = """
+  public static let p256 = """
     -----BEGIN PRIVATE KEY-----
     MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgjpsQnnGQmL+YBIff
     H1136cspYG6+0iY7X1fCE9+E9LKhRANCAAR/zc4ncPbEXUGDy+5v20t7WAczNXvp
@@ -40,7 +40,7 @@ enum ExampleKey {
     -----END PRIVATE KEY-----
     """
   /// The same as SEC 1.
-  static let p256SEC1 = """
+  public static let p256SEC1 = """
     -----BEGIN EC PRIVATE KEY-----
     MHcCAQEEII6bEJ5xkJi/mASH3x9dd+nLKWBuvtImO19XwhPfhPSyoAoGCCqGSM49
     AwEHoUQDQgAEf83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEXH8UTNG72b
@@ -48,7 +48,7 @@ enum ExampleKey {
     -----END EC PRIVATE KEY-----
     """
   /// The key of RFC 7515, appendix A.2, as PKCS #1.
-  static let rsaPKCS1 = """
+  public static let rsaPKCS1 = """
     -----BEGIN RSA PRIVATE KEY-----
     MIIEowIBAAKCAQEAofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd/wWJcyQoTbji9k0
     l8W26mPddxHmfHQp+Vaw+4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL+yRT+SFd2lZS+pC
@@ -78,7 +78,7 @@ enum ExampleKey {
     -----END RSA PRIVATE KEY-----
     """
   /// The P-256 key as PKCS #8, encrypted with the password `password`.
-  static let encrypted = """
+  public static let encrypted = """
     -----BEGIN ENCRYPTED PRIVATE KEY-----
     MIH0MF8GCSqGSIb3DQEFDTBSMDEGCSqGSIb3DQEFDDAkBBCAZlCdg2A+bbxysJ2a
     hHxTAgIIADAMBggqhkiG9w0CCQUAMB0GCWCGSAFlAwQBKgQQARbzE/H0Aw94Gro8
@@ -89,7 +89,7 @@ enum ExampleKey {
     -----END ENCRYPTED PRIVATE KEY-----
     """
   /// The P-256 key in the encryption that OpenSSL used to have.
-  static let encryptedSEC1 = """
+  public static let encryptedSEC1 = """
     -----BEGIN EC PRIVATE KEY-----
     Proc-Type: 4,ENCRYPTED
     DEK-Info: AES-256-CBC,E6A84842F55C504EAC8797E911F9C73A
@@ -100,7 +100,7 @@ enum ExampleKey {
     -----END EC PRIVATE KEY-----
     """
   /// An RSA key that is too short.
-  static let rsa1024 = """
+  public static let rsa1024 = """
     -----BEGIN PRIVATE KEY-----
     MIICeAIBADANBgkqhkiG9w0BAQEFAASCAmIwggJeAgEAAoGBANSoUh8jBgqeAbpr
     4vX0MD3pQtH2ZvFK1JHpfXaJ1FQEQsGFckDQSUpfPHCEnESZz+PCwNa3H2FildCj
@@ -119,7 +119,7 @@ enum ExampleKey {
     -----END PRIVATE KEY-----
     """
   /// A key on another curve.
-  static let p384 = """
+  public static let p384 = """
     -----BEGIN PRIVATE KEY-----
     MIG2AgEAMBAGByqGSM49AgEGBSuBBAAiBIGeMIGbAgEBBDCyQ3Kw7ti/SDcFa0PU
     vZ3DK2dZRbn7wadxTK9KWuufmx4cmthwM+ObOasurusWdFahZANiAARIZfBQyZRN
@@ -128,7 +128,7 @@ enum ExampleKey {
     -----END PRIVATE KEY-----
     """
   /// A key on the largest curve.
-  static let p521 = """
+  public static let p521 = """
     -----BEGIN PRIVATE KEY-----
     MIHuAgEAMBAGByqGSM49AgEGBSuBBAAjBIHWMIHTAgEBBEIBXdKbO3/p49vY3htY
     AlE4LYnSTswtIjUyyuVldJwHhOLLjh8bSEnUEZOZs8/YVHOaLLnuFZ4iahpjBQRW
@@ -139,7 +139,7 @@ enum ExampleKey {
     -----END PRIVATE KEY-----
     """
   /// A key on a curve that no registered algorithm here is for.
-  static let secp256k1 = """
+  public static let secp256k1 = """
     -----BEGIN PRIVATE KEY-----
     MIGEAgEAMBAGByqGSM49AgEGBSuBBAAKBG0wawIBAQQgDQ6etwIrAKzbuOxDypCM
     EOGL0R2HsFxiHdjR7llyhYWhRANCAARrv6vV2MtC0ZUBlZWlXlIBHyzj3sgdks0w
@@ -147,13 +147,13 @@ enum ExampleKey {
     -----END PRIVATE KEY-----
     """
   /// The key of RFC 8037, appendix A.1.
-  static let ed25519 = """
+  public static let ed25519 = """
     -----BEGIN PRIVATE KEY-----
     MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g
     -----END PRIVATE KEY-----
     """
   /// A certificate for the P-256 key, valid until 2125.
-  static let certificate = """
+  public static let certificate = """
     -----BEGIN CERTIFICATE-----
     MIIBKjCB0KADAgECAhR4Gua/LLonVhcL06aCCC7wCTXXvTAKBggqhkjOPQQDAjAU
     MRIwEAYDVQQDDAltMm0tcHJveHkwIBcNMjYwMTAxMDAwMDAwWhgPMjEyNTEyMDgw
@@ -165,7 +165,7 @@ enum ExampleKey {
     -----END CERTIFICATE-----
     """
   /// One for the same key that expired in 2026.
-  static let expiredCertificate = """
+  public static let expiredCertificate = """
     -----BEGIN CERTIFICATE-----
     MIIBJDCByqADAgECAhQXb/PU3c/oehL8JmM2Qbqaol5cazAKBggqhkjOPQQDAjAS
     MRAwDgYDVQQDDAdleHBpcmVkMB4XDTI2MDEwMTAwMDAwMFoXDTI2MDEwMjAwMDAw
@@ -174,6 +174,18 @@ enum ExampleKey {
     9LNpXW6pCyStikYjKIWI5a0wCgYIKoZIzj0EAwIDSQAwRgIhALDXMdc2+OU3Z7Dv
     v1TMb15Dq1fuXnQT8pJH8mr8wTNeAiEAiS02xBoytntLpLuLUOb8Yi+HAH0FDtPv
     lIa6+rrDa9A=
+    -----END CERTIFICATE-----
+    """
+  /// A self-signed certificate for ``p256``, for the name m2m-proxy, until 2125.
+  public static let certificateUntil2125 = """
+    -----BEGIN CERTIFICATE-----
+    MIIBKjCB0KADAgECAhQyqtG30CvJQ4Ee9J51VFKH/9xhRDAKBggqhkjOPQQDAjAU
+    MRIwEAYDVQQDDAltMm0tcHJveHkwIBcNMjYwMTAxMDAwMDAwWhgPMjEyNTEyMDgw
+    MDAwMDBaMBQxEjAQBgNVBAMMCW0ybS1wcm94eTBZMBMGByqGSM49AgEGCCqGSM49
+    AwEHA0IABH/Nzidw9sRdQYPL7m/bS3tYBzM1e+nvE7rPbjx70VRFx/FEzRu9m36H
+    LN/tue659LNpXW6pCyStikYjKIWI5a0wCgYIKoZIzj0EAwIDSQAwRgIhAOiZR2+h
+    1sTwr31hWXclja4wRp34cjPo0c35goENADWfAiEA/5vqBWbvDxoQYxrNpQpFEUPU
+    PGYCWxw+LpA7h5F42Lg=
     -----END CERTIFICATE-----
     """
 }
