@@ -17,6 +17,21 @@ public struct TokenPlace: Hashable, Sendable {
   func number(below count: Int) -> Int { Int(UInt(bitPattern: digest) % UInt(count)) }
 }
 
+/// What becomes of a token that an API refused.
+public enum TokenReplacement: String, Hashable, Sendable {
+  /// Another one is fetched; requests wait for it.
+  case wanted
+  /// Another one has taken its place already.
+  case superseded
+  /// None is fetched: the place refuses whatever comes.
+  case placeRefuses = "place_refuses"
+  /// None is fetched: as many as may be replaced in this time have been.
+  case replacementsSpent = "replacements_spent"
+
+  /// Whether another token is fetched.
+  public var isWanted: Bool { self == .wanted }
+}
+
 /// What an API has shown of tokens: which places have accepted one, which refuse whatever comes, and how many tokens may be
 /// replaced because of it.
 ///
