@@ -71,16 +71,26 @@ struct TokenReplyReader {
 
   private func object(in body: Span<UInt8>) throws(TokenFailure.Cause) -> JSONObject {
     guard !response.bodyWasCut else { throw .malformed(.tooLong) }
+    if let problem = response.decodingProblem { throw .malformed(undecodable(problem)) }
     guard !body.isEmpty else { throw .malformed(.empty) }
     do {
       return try JSONObject(body)
     } catch {
       switch error {
-      case .notJSON: throw .malformed(isWebPage(body) ? .html : .notJSON)
+      case .notJSON where isWebPage(body): throw .malformed(.html)
+      // A stream that was cut off is decoded as far as it goes.
+      case .notJSON where response.isEncoded:
+        throw .malformed(undecodable("what is decoded is not complete JSON"))
+      case .notJSON: throw .malformed(.notJSON)
       case .notAnObject: throw .malformed(.notAnObject)
       case .repeatedMember: throw .malformed(.repeatedMember)
       }
     }
+  }
+
+  private func undecodable(_ problem: String) -> MalformedReply {
+    let coding = response.contentEncoding.map { PrintableText.cleaned($0.utf8.prefix(40)) }
+    return .undecodable(coding: coding, detail: PrintableText.cleaned(problem))
   }
 
   private func isWebPage(_ body: Span<UInt8>) -> Bool {
@@ -125,6 +135,14 @@ struct TokenReplyReader {
     var bytes: [UInt8] = []
     JSONText.unescape(body.extracting(range)) { bytes.append($0) }
     return String(decoding: bytes, as: UTF8.self)
+  }
+}
+
+extension TokenHTTPResponse {
+  /// Whether the content came in a content coding.
+  fileprivate var isEncoded: Bool {
+    guard let coding = contentEncoding else { return false }
+    return !["", "identity"].contains(coding.lowercased())
   }
 }
 

@@ -10,6 +10,7 @@ import gzip
 import json
 import re
 import time
+import zlib
 from dataclasses import dataclass
 
 import pytest
@@ -43,6 +44,10 @@ class Row:
     """Between which values Retry-After lies; None for no such field."""
     issued: int = 0
     """How many tokens are counted as issued."""
+
+SETTINGS = b"\x00\x00\x06\x04\x00\x00\x00\x00\x00" + b"\x00\x03\x00\x00\x00\x64"
+GOAWAY = b"\x00\x00\x08\x07\x00\x00\x00\x00\x00" + b"\x00" * 4 + b"\x00\x00\x00\x01"
+"""The first frame of a server that speaks HTTP/2 (RFC 9113 sections 6.5 and 6.8)."""
 
 ADDRESS = r"credentials\.\S+token_endpoint"
 FIREWALL = "firewall, network"
@@ -82,6 +87,20 @@ def throttled(*fields: str, retry_after=SOON) -> Row:
 
 def unreachable(fault: Fault, says: str) -> Row:
     return Row(fault, 503, "token_unreachable", says, FIREWALL, 2, SOON)
+
+
+def undecodable(coding: str, change, says: str = "") -> Row:
+    """A reply with that Content-Encoding, which it does not follow."""
+    return malformed(rewritten(change, JSON, f"Content-Encoding: {coding}"),
+                     rf"cannot be decoded; its Content-Encoding is {coding}: .*{says}", "without a Content-Encoding", issued=1)
+
+
+def foreign(change, ends: bool = True) -> Row:
+    """Something that is not HTTP; without an end the connection stays open until the proxy closes it."""
+    if ends:
+        return passing(framed(change), "something that is not HTTP", issued=0)
+    return passing(lambda connection, real: (connection.send(change(real())), connection.expect_close()),
+                   "something that is not HTTP", issued=0)
 
 
 def timed_out(fault: Fault) -> Row:
@@ -241,6 +260,33 @@ ROWS = {
     "deep": passing(nested(1_000), "not complete JSON"),
     "control-bytes": passing(rewritten(lambda body: body[:-1] + b', "x": "\x00\x01"}'), "not complete JSON"),
 
+    # Content codings: what cannot be decoded has most likely been a token.
+    "gzip-that-is-none": undecodable("gzip", lambda body: body),
+    "gzip-cut-off": undecodable("gzip", lambda body: gzip.compress(body)[:60], "not complete JSON"),
+    "gzip-with-a-wrong-checksum": undecodable("gzip", lambda body: gzip.compress(body)[:-8] + b"12345678"),
+    "gzip-and-more": undecodable("gzip", lambda body: gzip.compress(body) + b"more", "behind the end"),
+    "gzip-of-half-a-body": undecodable("gzip", lambda body: gzip.compress(body[:-20]), "not complete JSON"),
+    "deflate-cut-off": undecodable("deflate", lambda body: zlib.compress(body)[:60], "not complete JSON"),
+    "br-that-is-none": undecodable("br", lambda body: body),
+    "zstd-that-is-none": undecodable("zstd", lambda body: body),
+    "compress": undecodable("compress", lambda body: body),
+    "a-coding-of-its-own": undecodable("x-private", lambda body: body),
+    "six-codings": malformed(rewritten(lambda body: body, JSON, "Content-Encoding: gzip, gzip, gzip, gzip, gzip, gzip"),
+                             "cannot be decoded: .*more than 5 content encodings", "without a Content-Encoding", issued=1),
+    "401-that-cannot-be-decoded": Row(says(401, b"text", "Content-Encoding: gzip"), 502, "token_refused",
+                                      "status 401 and no OAuth error", "Compare client_id"),
+    "503-that-cannot-be-decoded": failed(503, "Content-Encoding: gzip"),
+
+    # Other protocols.
+    "http2-without-tls": malformed(framed(lambda reply: SETTINGS), "HTTP/2 only, without TLS",
+                                   r"Use https in credentials\.http2-without-tls\.token_endpoint"),
+    "http2-that-refuses": malformed(framed(lambda reply: GOAWAY), "HTTP/2 only, without TLS", "Use https"),
+    "tls-alert": malformed(framed(lambda reply: b"\x15\x03\x01\x00\x02\x02\x46"), "TLS, although the URL begins", "Use https"),
+    "no-http": foreign(lambda reply: b"220 smtp.example ESMTP\r\n"),
+    "no-http-and-no-end": foreign(lambda reply: b"220 smtp.example ESMTP\r\n", ends=False),
+    "no-head": foreign(lambda reply: reply.body),
+    "one-byte": foreign(lambda reply: b"x"),
+
     # A 200 that the server means: nothing is paid for twice.
     "too-long": malformed(rewritten(lambda body: body[:-1] + b', "x": "' + b"x" * 131_072 + b'"}'), "more than 128 KB",
                           issued=1),
@@ -270,10 +316,8 @@ ROWS = {
     "bad-chunk": unreachable(
         framed(lambda reply: start(reply, b"zz\r\n" + reply.body, "Transfer-Encoding: chunked")), "or it broke"),
     "bad-length": unreachable(framed(lambda reply: start(reply, reply.body, "Content-Length: many")), "or it broke"),
-    "no-http": unreachable(framed(lambda reply: b"220 smtp.example ESMTP\r\n"), "or it broke"),
-    "no-head": unreachable(framed(lambda reply: reply.body), "or it broke"),
     "endless-head": unreachable(endless(lambda reply: b"HTTP/1.1 200 OK\r\n", b"X-More: " + b"x" * 4000 + b"\r\n"),
-                                "or it broke"),
+                                "or it broke: the head of the response is too long"),
     "endless-interim": unreachable(endless(lambda reply: b"", b"HTTP/1.1 103 Early Hints\r\nX: " + b"x" * 500 + b"\r\n\r\n"),
                                    "or it broke"),
 

@@ -16,6 +16,12 @@ extension TokenFailure {
       "Have \(host) put less into the tokens that it issues to this client: fewer scopes, roles or other claims."
     case .malformed(.unsuitableToken):
       "Change the format of the tokens that \(host) issues to this client, to JWT for example."
+    case .malformed(.undecodable):
+      "Let \(host), or the proxy in front of it, send its replies as gzip or deflate, or without a Content-Encoding."
+    case .malformed(.notHTTP(.http2)):
+      "Use https in \(settings).token_endpoint, where HTTP/2 is negotiated, or let \(host) speak HTTP/1.1 as well."
+    case .malformed(.notHTTP(.tls)):
+      "Use https in \(settings).token_endpoint."
     case .malformed, .redirected:
       "Check \(addressSettings): it must be the token endpoint itself."
     case .serverError:
@@ -31,7 +37,7 @@ extension TokenFailure {
       "Check \(addressSettings), and that the machine m2m-proxy runs on may connect to \(host): firewall, network, "
         + "name server."
     case .tls:
-      "Check \(addressSettings), and the clock of this machine. If \(host) has a certificate of a private authority, "
+      "Check \(addressSettings), host and port, and the clock of this machine. If \(host) has a certificate of a private authority, "
         + "name that in \(settings).tls.ca_file; one that has expired, or is not for this host, has to be renewed there."
     case .unusable:
       "Fix or renew the file, as a whole and in one step; it is read again with each attempt."

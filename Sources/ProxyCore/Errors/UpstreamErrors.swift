@@ -206,7 +206,7 @@ extension ExchangeError {
         .upstream(.broken), title: "The connection to the upstream failed", detail: detail,
         hint: "The proxy's log has the same line; the upstream's log may have more.",
         proxyStatus: "destination_unavailable")
-    case .other: ExchangeError(.upstream(.other), detail: detail)
+    case .other, .undecodable, .notHTTP: ExchangeError(.upstream(.other), detail: detail)
     }
   }
 
