@@ -43,6 +43,19 @@ public enum OAuthErrorCode: String, Hashable, Sendable, CaseIterable {
   /// A code not listed here, or none.
   case other
 
+  /// The code that a server reports, in whatever case, or one that it uses in its place.
+  init(_ reported: String) {
+    let code = reported.lowercased()
+    self =
+      switch code {
+      // Salesforce.
+      case "invalid_client_id", "invalid_client_credentials": .invalidClient
+      // Entra ID, Ory and others, from before RFC 8707.
+      case "invalid_audience", "invalid_resource": .invalidTarget
+      default: OAuthErrorCode(rawValue: code) ?? .other
+      }
+  }
+
   /// Whether the same request will be rejected until the configuration or the server changes.
   var needsMending: Bool {
     switch self {
@@ -87,7 +100,7 @@ public enum MalformedReply: Hashable, Sendable {
   public enum Foreign: Hashable, Sendable {
     /// HTTP/2 without TLS.
     case http2
-    /// TLS, where the URL begins with `http:`.
+    /// TLS, where the URL begins with `http:`, or in plain text that it wants TLS.
     case tls
     /// Something else.
     case unknown
