@@ -97,6 +97,29 @@ struct TokenErrorTests {
     #expect(hint.contains("Kinde"))
   }
 
+  @Test(
+    "a refusal names the lines of proxy.conf that may be wrong",
+    arguments: [
+      (.invalidClient, "lines 5 and 6"), (.invalidScope, "or correct scopes in route orders, line 15"),
+      (.invalidTarget, "correct audience in route orders, line 14"),
+      (.unauthorizedClient, "or correct audience in route orders, line 14"),
+      (.accessDenied, "or correct audience in route orders, line 14"),
+    ] as [(OAuthErrorCode, String)])
+  func places(code: OAuthErrorCode, words: String) {
+    var places = TokenSettingPlaces()
+    places.audience = "audience in route orders, line 14"
+    places.scopes = "scopes in route orders, line 15"
+    places.clientLines = "lines 5 and 6"
+    for provider in [TokenProvider.kinde, .generic] {
+      let key = TokenRequestKey(
+        endpoint: "https://id.example.com/token", clientID: "id", authentication: .clientSecretPost,
+        audience: "https://orders.example.com", scopes: ["read:orders"])
+      let grant = TokenGrant(
+        key: key, clientSecret: Secret("s3cr3t"), credentialsName: "main", provider: provider, places: places)
+      #expect(Self.error(Self.refused(code), grant: grant).hint.contains(words))
+    }
+  }
+
   @Test("a missing audience, and the management API's audience with a version, are recognised")
   func audienceHints() {
     let missing = Self.error(Self.refused(.invalidRequest), grant: Self.grant(audience: nil))
