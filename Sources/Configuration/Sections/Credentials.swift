@@ -153,6 +153,12 @@ extension Credentials {
 }
 
 extension Credentials {
+  /// Puts what `program` has printed where its output belongs.
+  mutating func set(_ secret: Secret, of program: SecretProgram) {
+    if clientSecretSource == .program(program) { clientSecret = secret }
+    if previousClientSecret?.source == .program(program) { previousClientSecret?.secret = secret }
+  }
+
   private static var settingsWithLines: [SettingDeclaration] {
     typealias Settings = CredentialsSettings
     return [
