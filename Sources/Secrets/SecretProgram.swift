@@ -219,18 +219,19 @@ public enum ProgramFile {
 /// A thread for one piece of work that may wait.
 package enum BackgroundThread {
   /// Does `work` on a thread of its own; false where none can be started.
-  package static func run(_ work: @escaping @Sendable () -> Void) -> Bool {
+  package static func run(name: StaticString = "secrets", _ work: @escaping @Sendable () -> Void) -> Bool {
     final class Launch {
+      let name: StaticString
       let work: @Sendable () -> Void
-      init(_ work: @escaping @Sendable () -> Void) { self.work = work }
+      init(_ name: StaticString, _ work: @escaping @Sendable () -> Void) { (self.name, self.work) = (name, work) }
     }
-    let launch = unsafe Unmanaged.passRetained(Launch(work))
+    let launch = unsafe Unmanaged.passRetained(Launch(name, work))
     var thread = pthread_t()
     let status = unsafe pthread_create(
       &thread, nil,
       { argument in
         let launch = unsafe Unmanaged<Launch>.fromOpaque(argument!).takeRetainedValue()
-        unsafe clinux_name_thread("secrets")
+        launch.name.withUTF8Buffer { name in unsafe clinux_name_thread(name.baseAddress) }
         launch.work()
         return nil
       }, launch.toOpaque())
