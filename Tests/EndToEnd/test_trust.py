@@ -14,8 +14,8 @@ from harness.certificates import CertificateAuthority
 from harness.client import get
 from harness.waiting import poll
 
-# TLS 1.3 with tickets, and TLS 1.2 with sessions that the server keeps: libcurl takes no tickets there.
-SERVERS = ["tls", "tls12"]
+# TLS 1.3 with tickets, TLS 1.2 with sessions that the server keeps, and TLS 1.2 with tickets.
+SERVERS = ["tls", "tls12", "tls12_tickets"]
 
 
 @pytest.fixture
@@ -71,10 +71,13 @@ def test_a_session_of_one_route_is_resumed_by_itself_only(start_proxy, nginx, au
         assert status == 200
         return body.split()[1] == b"r"
 
-    assert [resumed(), resumed()] == [False, True]
+    # The libcurl of Debian 12 takes no tickets in TLS 1.2; one that does may use them for this route alone.
+    takes = [True] if server != "tls12_tickets" else [True, False]
+    assert not resumed()
+    assert resumed() in takes
     # There is a session for this very server, and it is not for this route.
     refused(proxy, "other")
-    assert resumed()
+    assert resumed() in takes
     refused(proxy, "other")
 
 
