@@ -153,7 +153,7 @@ extension MalformedReply {
       "content that cannot be decoded; its Content-Encoding is \(coding): \(detail)"
     case .undecodable(nil, let detail): "content that cannot be decoded: \(detail)"
     case .notHTTP(.http2): "HTTP/2 frames: at this address it speaks HTTP/2 only, without TLS"
-    case .notHTTP(.tls): "what servers for https say to plain HTTP, and the URL begins with http:"
+    case .notHTTP(.tls): "what servers for https say to plain HTTP (the URL begins with http)"
     case .notHTTP(.unknown): "something that is not HTTP"
     case .noToken: "no access_token in it"
     case .tokenTooLong: "a token longer than \(AccessToken.longestToken / 1024) KB"

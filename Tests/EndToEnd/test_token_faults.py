@@ -306,8 +306,8 @@ ROWS = {
     "http2-without-tls": malformed(framed(lambda reply: SETTINGS), "HTTP/2 only, without TLS",
                                    r"Use https in credentials\.http2-without-tls\.token_endpoint"),
     "http2-that-refuses": malformed(framed(lambda reply: GOAWAY), "HTTP/2 only, without TLS", "Use https"),
-    "tls-alert": malformed(framed(lambda reply: b"\x15\x03\x01\x00\x02\x02\x46"), "URL begins with http:", "Use https"),
-    **{f"https-says-{name}": malformed(says(400, body), "URL begins with http:", "Use https") for name, body in {
+    "tls-alert": malformed(framed(lambda reply: b"\x15\x03\x01\x00\x02\x02\x46"), "URL begins with http\\)", "Use https"),
+    **{f"https-says-{name}": malformed(says(400, body), "URL begins with http\\)", "Use https") for name, body in {
         "nginx": "<title>400 The plain HTTP request was sent to HTTPS port</title>",
         "go": "Client sent an HTTP request to an HTTPS server.\n",
         "httpd": "You're speaking plain HTTP to an SSL-enabled server port.<br />"}.items()},

@@ -170,6 +170,19 @@ import Testing
   }
 
   /// An API whose keys rotate, with paths that always answer 401, and tokens that are revoked.
+  @Test("the replacements that are kept for places that have accepted a token are not to be had by trying many others")
+  func manyPlaces() {
+    for round in 0..<20 {
+      var evidence = TokenEvidence()
+      for number in 0..<10 { evidence.accepted(at: TokenPlace(round * 10_000 + number)) }
+      let now = TokenInstant(nanoseconds: 1)
+      let replaced = (100..<4100).count { evidence.mayReplace(at: TokenPlace(round * 10_000 + $0), now) }
+      #expect(replaced == 2)
+      let isKept = evidence.mayReplace(at: TokenPlace(round * 10_000), now)
+      #expect(isKept)
+    }
+  }
+
   @Test("a place that works is refused for no longer than one fetch while replacements are left")
   func model() async throws {
     for seed in 0..<200 as Range<UInt64> {
