@@ -65,7 +65,7 @@ let package = Package(
     module("Addresses", ["Encodings"]),
     module("Bytes"),
     module("Locks"),
-    module("Secrets", ["CLinux", systemPackage]),
+    module("Secrets", ["CLinux", "Locks", systemPackage]),
     module("Cryptography", ["COpenSSL", "Encodings", "Secrets"]),
     module("HTTPWire", ["Addresses", "Bytes", "Encodings"]),
     module("ProxyProtocol", ["Addresses"]),

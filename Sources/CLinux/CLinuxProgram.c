@@ -95,6 +95,33 @@ int clinux_wait_readable(int descriptor, int milliseconds) {
   }
 }
 
+int clinux_wait_output(int output, pid_t child, int milliseconds, int *ended) {
+  int64_t end = monotonic_milliseconds() + milliseconds;
+  int handle = (int)syscall(SYS_pidfd_open, child, 0);
+  int result;
+  for (;;) {
+    // Looked at first: what a program printed before its end is there when the end is.
+    siginfo_t info = {.si_pid = 0};
+    *ended = waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == child;
+    int64_t left = *ended ? 0 : end - monotonic_milliseconds();
+    if (left < 0) left = 0;
+    // Old kernels, and some sandboxes, have no such descriptor, and poll ignores the number then.
+    struct pollfd entries[] = {{.fd = output, .events = POLLIN}, {.fd = handle, .events = POLLIN}};
+    int wait = handle < 0 && left > 10 ? 10 : (int)left;
+    result = poll(entries, 2, wait);
+    if (result < 0 && errno == EINTR) continue;
+    if (result < 0 || entries[0].revents != 0) break;
+    if (*ended || left == 0) {
+      result = 0;
+      break;
+    }
+  }
+  int error = errno;
+  if (handle >= 0) close(handle);
+  errno = error;
+  return result < 0 ? -1 : result > 0;
+}
+
 int clinux_wait_program(pid_t child, int milliseconds, int *status) {
   int64_t end = monotonic_milliseconds() + milliseconds;
   int handle = (int)syscall(SYS_pidfd_open, child, 0);

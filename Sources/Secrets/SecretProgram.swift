@@ -1,5 +1,6 @@
 internal import CLinux
 import Glibc
+internal import Locks
 
 /// A program that prints a secret: the command line of a password manager or a vault.
 ///
@@ -33,10 +34,11 @@ public struct SecretProgram: Sendable, Equatable {
     let child = start(&output)
     guard child > 0 else { throw failure("cannot be started: \(Self.text(of: errno))") }
     let end = ContinuousClock.now + limit
-    let printed = Self.read(output, until: end)
+    var isHeldOpen = false
+    let printed = Self.read(output, of: child, until: end, &isHeldOpen)
     close(output)
     var status: Int32 = 0
-    if case .success = printed {
+    if case .success(let text) = printed, !(isHeldOpen && text.isEmpty) {
       // It may have closed its standard output, and go on for ever.
       switch unsafe clinux_wait_program(child, Self.milliseconds(until: end), &status) {
       case 1: break
@@ -59,7 +61,12 @@ public struct SecretProgram: Sendable, Equatable {
     // WIFSIGNALED, WTERMSIG and WEXITSTATUS, which are macros.
     guard status & 0x7F == 0 else { throw failure("was ended by signal \(status & 0x7F)") }
     guard status == 0 else { throw failure("ended with exit code \(status >> 8 & 0xFF)") }
-    guard !secret.isEmpty else { throw failure("printed nothing") }
+    guard !secret.isEmpty else {
+      throw failure(
+        isHeldOpen
+          ? "printed nothing before it ended; what it has started, which still held its standard output, was killed"
+          : "printed nothing")
+    }
     let hasLines = secret.withBytes { bytes in bytes.indices.contains { bytes[$0] == 10 || bytes[$0] == 13 } }
     guard !hasLines else { throw failure("printed more than one line; a secret is a single one") }
     return secret
@@ -99,9 +106,14 @@ public struct SecretProgram: Sendable, Equatable {
     case unreadable(Int32)
   }
 
-  /// All that can be read from `descriptor`, as far as it is no more than a secret may have.
+  // A program that has ended may have left a daemon behind that has its standard output, and never closes it. What comes this
+  // much later may still be from a program that it has started to print the secret.
+  private static let grace = Duration.milliseconds(250)
+
+  /// All that can be read from `descriptor`, as far as it is no more than a secret may have, until all that have it have closed
+  /// it, or the program `child` has ended and another process keeps it open, which `isHeldOpen` says then.
   private static func read(
-    _ descriptor: Int32, until end: ContinuousClock.Instant
+    _ descriptor: Int32, of child: pid_t, until end: ContinuousClock.Instant, _ isHeldOpen: inout Bool
   ) -> Result<Secret, ReadFailure> {
     let limit = SecretSource.sizeLimit
     // One byte more than accepted, to notice that there are more.
@@ -111,21 +123,39 @@ public struct SecretProgram: Sendable, Equatable {
       unsafe explicit_bzero(memory.baseAddress!, memory.count)
       unsafe memory.deallocate()
     }
+    var end = end
+    var hasEnded = false
     while count <= limit {
-      switch clinux_wait_readable(descriptor, milliseconds(until: end)) {
+      var ended: Int32 = 0
+      let isReadable =
+        hasEnded
+        ? clinux_wait_readable(descriptor, milliseconds(until: end))
+        : unsafe clinux_wait_output(descriptor, child, milliseconds(until: end), &ended)
+      if ended != 0 {
+        hasEnded = true
+        end = min(end, .now + grace)
+      }
+      switch isReadable {
       case 1...: break
+      case 0 where ended != 0: continue
+      case 0 where hasEnded:
+        isHeldOpen = true
+        return .success(unsafe secret(in: memory[..<count]))
       case 0: return .failure(.timeIsUp)
       default: return .failure(.unreadable(errno))
       }
       let got = unsafe Glibc.read(descriptor, memory.baseAddress! + count, limit + 1 - count)
       if got == 0 {
-        return .success(
-          unsafe Secret(trimmingLineEnds: Span(_unsafeBytes: UnsafeRawBufferPointer(rebasing: memory[..<count]))))
+        return .success(unsafe secret(in: memory[..<count]))
       }
       if got < 0, errno != EAGAIN, errno != EINTR { return .failure(.unreadable(errno)) }
       count += max(0, got)
     }
     return .failure(.tooLong)
+  }
+
+  private static func secret(in printed: Slice<UnsafeMutableRawBufferPointer>) -> Secret {
+    unsafe Secret(trimmingLineEnds: Span(_unsafeBytes: UnsafeRawBufferPointer(rebasing: printed)))
   }
 
   private static func milliseconds(until end: ContinuousClock.Instant) -> Int32 {
@@ -134,6 +164,35 @@ public struct SecretProgram: Sendable, Equatable {
   }
 
   private static func text(of error: Int32) -> String { unsafe String(cString: strerror(error)) }
+}
+
+extension SecretProgram {
+  /// Runs `programs` beside each other, `atOnce` at most at a time, and waits for the end of all of them.
+  package static func run(_ programs: [SecretProgram], atOnce: Int = 8) -> [Result<Secret, SecretError>] {
+    struct Runs {
+      var next = 0
+      var results: [Result<Secret, SecretError>?]
+    }
+    let runs = Monitor(Runs(results: Array(repeating: nil, count: programs.count)))
+    @Sendable func work() {
+      while true {
+        let index = runs.withLock { runs in
+          defer { runs.next += 1 }
+          return runs.next
+        }
+        guard index < programs.count else { return }
+        let result = Result { () throws(SecretError) in
+          try SecretSource.program(programs[index]).read(environment: [:])
+        }
+        runs.withLock { $0.results[index] = result }
+        runs.wakeAll()
+      }
+    }
+    // This thread works too: without another one the programs are run one after the other.
+    for _ in 1..<max(1, min(programs.count, atOnce)) where !BackgroundThread.run(work) { break }
+    work()
+    return runs.wait(while: { $0.results.contains { $0 == nil } }) { $0.results.map { $0! } }
+  }
 }
 
 extension SecretProgram: CustomStringConvertible, CustomReflectable {
@@ -160,18 +219,19 @@ public enum ProgramFile {
 /// A thread for one piece of work that may wait.
 package enum BackgroundThread {
   /// Does `work` on a thread of its own; false where none can be started.
-  package static func run(_ work: @escaping @Sendable () -> Void) -> Bool {
+  package static func run(name: StaticString = "secrets", _ work: @escaping @Sendable () -> Void) -> Bool {
     final class Launch {
+      let name: StaticString
       let work: @Sendable () -> Void
-      init(_ work: @escaping @Sendable () -> Void) { self.work = work }
+      init(_ name: StaticString, _ work: @escaping @Sendable () -> Void) { (self.name, self.work) = (name, work) }
     }
-    let launch = unsafe Unmanaged.passRetained(Launch(work))
+    let launch = unsafe Unmanaged.passRetained(Launch(name, work))
     var thread = pthread_t()
     let status = unsafe pthread_create(
       &thread, nil,
       { argument in
         let launch = unsafe Unmanaged<Launch>.fromOpaque(argument!).takeRetainedValue()
-        unsafe clinux_name_thread("secrets")
+        launch.name.withUTF8Buffer { name in unsafe clinux_name_thread(name.baseAddress) }
         launch.work()
         return nil
       }, launch.toOpaque())

@@ -161,12 +161,10 @@ public final class ClientSecrets: Sendable {
 
   private func runPrograms() {
     var problems: [SecretError] = []
-    for entry in programs {
-      do throws(SecretError) {
-        let secret = try SecretSource.program(entry.program).read(environment: [:])
-        held.withLock { $0.set(secret, at: entry.index) }
-      } catch {
-        problems.append(error)
+    for (entry, result) in zip(programs, SecretProgram.run(programs.map(\.program))) {
+      switch result {
+      case .success(let secret): held.withLock { $0.set(secret, at: entry.index) }
+      case .failure(let error): problems.append(error)
       }
     }
     finish(problems: problems)

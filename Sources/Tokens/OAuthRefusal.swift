@@ -43,6 +43,19 @@ public enum OAuthErrorCode: String, Hashable, Sendable, CaseIterable {
   /// A code not listed here, or none.
   case other
 
+  /// The code that a server reports, in whatever case, or one that it uses in its place.
+  init(_ reported: String) {
+    let code = reported.lowercased()
+    self =
+      switch code {
+      // Salesforce.
+      case "invalid_client_id", "invalid_client_credentials": .invalidClient
+      // Entra ID, Ory and others, from before RFC 8707.
+      case "invalid_audience", "invalid_resource": .invalidTarget
+      default: OAuthErrorCode(rawValue: code) ?? .other
+      }
+  }
+
   /// Whether the same request will be rejected until the configuration or the server changes.
   var needsOperator: Bool {
     switch self {
@@ -66,6 +79,10 @@ public enum MalformedReply: Hashable, Sendable {
   case notAnObject
   /// An object that has a member twice.
   case repeatedMember
+  /// Content in the coding that Content-Encoding names, which cannot be decoded, or not as a whole, with the reason.
+  case undecodable(coding: String?, detail: String)
+  /// Something that is not HTTP/1.
+  case notHTTP(Foreign)
   /// No `access_token` that is a string with something in it.
   case noToken
   /// A token longer than ``AccessToken/longestToken`` bytes.
@@ -79,21 +96,34 @@ public enum MalformedReply: Hashable, Sendable {
   /// An interim status.
   case unexpectedStatus(Int)
 
+  /// What a server speaks that does not answer with HTTP/1.
+  public enum Foreign: Hashable, Sendable {
+    /// HTTP/2 without TLS.
+    case http2
+    /// TLS, where the URL begins with `http:`, or in plain text that it wants TLS.
+    case tls
+    /// Something else.
+    case unknown
+  }
+
   /// Whether asking once more, at once, may bring a better reply. Not so where the server meant what it said:
   /// every token is billed.
   var mayBePassing: Bool {
     switch self {
-    case .empty, .html, .notJSON, .notAnObject, .repeatedMember, .noToken: true
-    case .tooLong, .tokenTooLong, .unsuitableToken, .unsupportedTokenType, .expiredToken, .unexpectedStatus: false
+    case .empty, .html, .notJSON, .notAnObject, .repeatedMember, .noToken, .notHTTP(.unknown): true
+    case .undecodable, .notHTTP, .tooLong, .tokenTooLong, .unsuitableToken, .unsupportedTokenType, .expiredToken,
+      .unexpectedStatus:
+      false
     }
   }
 
   /// Whether the server has most likely issued a token, and counts it.
   var meansThatOneWasIssued: Bool {
     switch self {
-    case .tooLong, .notJSON, .repeatedMember, .tokenTooLong, .unsuitableToken, .unsupportedTokenType, .expiredToken:
+    case .tooLong, .notJSON, .repeatedMember, .tokenTooLong, .unsuitableToken, .unsupportedTokenType, .expiredToken,
+      .undecodable:
       true
-    case .empty, .html, .notAnObject, .noToken, .unexpectedStatus: false
+    case .empty, .html, .notAnObject, .noToken, .unexpectedStatus, .notHTTP: false
     }
   }
 }

@@ -149,6 +149,12 @@ extension MalformedReply {
     case .notJSON: "something that is not complete JSON"
     case .notAnObject: "JSON that is no object"
     case .repeatedMember: "JSON that has a member twice"
+    case .undecodable(let coding?, let detail):
+      "content that cannot be decoded; its Content-Encoding is \(coding): \(detail)"
+    case .undecodable(nil, let detail): "content that cannot be decoded: \(detail)"
+    case .notHTTP(.http2): "HTTP/2 frames: at this address it speaks HTTP/2 only, without TLS"
+    case .notHTTP(.tls): "what servers for https say to plain HTTP (the URL begins with http)"
+    case .notHTTP(.unknown): "something that is not HTTP"
     case .noToken: "no access_token in it"
     case .tokenTooLong: "a token longer than \(AccessToken.longestToken / 1024) KB"
     case .unsuitableToken: "a token that holds bytes no header field may have"

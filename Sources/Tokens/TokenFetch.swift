@@ -117,6 +117,7 @@ extension TokenFailure.Cause {
     case .tls(let detail): self = .tls(detail: PrintableText.cleaned(detail))
     case .timedOut(let detail): self = .timedOut(detail: PrintableText.cleaned(detail))
     case .unusable(let detail): self = .unusable(detail: PrintableText.cleaned(detail))
+    case .notHTTP(let foreign): self = .malformed(.notHTTP(foreign))
     }
   }
 }
@@ -150,6 +151,8 @@ public enum TokenTransportError: Error, Hashable, Sendable {
   case tls(detail: String)
   /// The reply was not complete in time.
   case timedOut(detail: String)
+  /// What came in place of a reply is not HTTP/1.
+  case notHTTP(MalformedReply.Foreign)
   /// The client's own certificate or its key cannot be used.
   case unusable(detail: String)
 }

@@ -26,7 +26,7 @@ public struct TokenGrant: Sendable {
     key: TokenRequestKey, clientSecret: Secret, secrets: ClientSecrets? = nil,
     serverClock: ServerClock = ServerClock(), spending: TokenSpending = TokenSpending(),
     timeout: Duration = TokenHTTPRequest.longestWait, takesAnyTokenType: Bool = false,
-    credentialsName: String, provider: TokenProvider
+    credentialsName: String, provider: TokenProvider, places: TokenSettingPlaces = TokenSettingPlaces()
   ) {
     self.key = key
     self.clientSecret = clientSecret
@@ -35,7 +35,7 @@ public struct TokenGrant: Sendable {
     self.spending = spending
     self.timeout = timeout
     self.takesAnyTokenType = takesAnyTokenType
-    summary = TokenRequestSummary(credentials: credentialsName, provider: provider, key: key)
+    summary = TokenRequestSummary(credentials: credentialsName, provider: provider, key: key, places: places)
   }
 
   /// Whether `other` sends the same bytes, the secret included, so that the two can share their tokens.
@@ -186,6 +186,24 @@ public enum ClientAuthenticationMethod: Hashable, Sendable {
   }
 }
 
+/// Where the settings of a token request are in proxy.conf, to name them in hints: "audience in route orders, line 14". Nil where a
+/// setting is not there. Of routes that share a token it is one of them.
+public struct TokenSettingPlaces: Hashable, Sendable {
+  /// What the token is for.
+  public var audience: String?
+  /// The scopes.
+  public var scopes: String?
+  /// The resources.
+  public var resources: String?
+  /// The route.
+  public var route: String?
+  /// The lines of the client's id and of what proves who it is: "lines 5 and 6".
+  public var clientLines: String?
+
+  /// No places.
+  public init() {}
+}
+
 /// What may be shown of a token request: for log lines, problem bodies and hints. Never a secret.
 public struct TokenRequestSummary: Hashable, Sendable {
   /// The name of the credentials in proxy.conf.
@@ -203,8 +221,12 @@ public struct TokenRequestSummary: Hashable, Sendable {
   /// The requested scopes, in ascending order.
   public let scopes: [String]
 
+  /// Where proxy.conf says so.
+  public let places: TokenSettingPlaces
+
   /// The parts of `key` that may be shown, under their usual names.
-  public init(credentials: String, provider: TokenProvider, key: TokenRequestKey) {
+  public init(credentials: String, provider: TokenProvider, key: TokenRequestKey, places: TokenSettingPlaces) {
+    self.places = places
     self.credentials = credentials
     self.provider = provider
     endpointHost = key.endpointHost

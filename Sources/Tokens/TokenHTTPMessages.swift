@@ -70,11 +70,16 @@ public struct TokenHTTPResponse: Sendable {
   public let body: Secret
   /// Whether the body was longer than what was kept of it.
   public let bodyWasCut: Bool
+  /// The field Content-Encoding, which the transport has decoded.
+  public let contentEncoding: String?
+  /// Why it could not; nil if it could. The body is empty then.
+  public let decodingProblem: String?
 
   /// A reply made of its parts.
   public init(
     status: Int, contentType: String? = nil, retryAfter: String? = nil, rateLimitReset: String? = nil,
-    date: String? = nil, body: [UInt8], bodyWasCut: Bool = false
+    date: String? = nil, body: [UInt8], bodyWasCut: Bool = false, contentEncoding: String? = nil,
+    decodingProblem: String? = nil
   ) {
     self.status = status
     self.contentType = contentType
@@ -83,5 +88,7 @@ public struct TokenHTTPResponse: Sendable {
     self.date = date
     self.body = Secret(body.span)
     self.bodyWasCut = bodyWasCut
+    self.contentEncoding = contentEncoding
+    self.decodingProblem = decodingProblem
   }
 }

@@ -23,10 +23,22 @@ struct TokenReplyReader {
     case 200...299: try response.body.withBytes { body throws(TokenFailure.Cause) in try token(in: body) }
     case 300...399: throw .redirected(status: response.status)
     case 429: throw .throttled
+    case 400 where grant.key.endpoint.hasPrefix("http:") && wantsTLS: throw .malformed(.notHTTP(.tls))
     case 400...499: throw .refused(refusal())
     case 500...: throw .serverError(status: response.status)
     default: throw .malformed(.unexpectedStatus(response.status))
     }
+  }
+
+  /// Whether the reply is one that nginx, Apache httpd or Go send to plain HTTP on a port for https.
+  private var wantsTLS: Bool {
+    let text = response.body.withBytes { body in
+      String(decoding: body.indices.prefix(2048).map { body[$0] }, as: UTF8.self).lowercased()
+    }
+    return [
+      "plain http request was sent to https port", "http request to an https server", "plain http to an ssl-enabled",
+    ]
+    .contains { text.contains($0) }
   }
 
   /// How long the server wants to be left alone. RateLimit-Reset counts with 429 only: elsewhere it is mere
@@ -52,7 +64,7 @@ struct TokenReplyReader {
     let members = try object(in: body)
     guard case .string(let range) = members["access_token"], !range.isEmpty else {
       // Some servers answer a refusal with status 200.
-      guard case .string = members["error"] else { throw .malformed(.noToken) }
+      guard Self.errorForms.contains(where: { members[$0.code]?.isText == true }) else { throw .malformed(.noToken) }
       throw .refused(refusal(members, body))
     }
     try checkType(members, body)
@@ -71,16 +83,26 @@ struct TokenReplyReader {
 
   private func object(in body: Span<UInt8>) throws(TokenFailure.Cause) -> JSONObject {
     guard !response.bodyWasCut else { throw .malformed(.tooLong) }
+    if let problem = response.decodingProblem { throw .malformed(undecodable(problem)) }
     guard !body.isEmpty else { throw .malformed(.empty) }
     do {
       return try JSONObject(body)
     } catch {
       switch error {
-      case .notJSON: throw .malformed(isWebPage(body) ? .html : .notJSON)
+      case .notJSON where isWebPage(body): throw .malformed(.html)
+      // A stream that was cut off is decoded as far as it goes.
+      case .notJSON where response.isEncoded:
+        throw .malformed(undecodable("what is decoded is not complete JSON"))
+      case .notJSON: throw .malformed(.notJSON)
       case .notAnObject: throw .malformed(.notAnObject)
       case .repeatedMember: throw .malformed(.repeatedMember)
       }
     }
+  }
+
+  private func undecodable(_ problem: String) -> MalformedReply {
+    let coding = response.contentEncoding.map { PrintableText.cleaned($0.utf8.prefix(40)) }
+    return .undecodable(coding: coding, detail: PrintableText.cleaned(problem))
   }
 
   private func isWebPage(_ body: Span<UInt8>) -> Bool {
@@ -128,6 +150,20 @@ struct TokenReplyReader {
   }
 }
 
+extension JSONObject.Value {
+  fileprivate var isText: Bool {
+    if case .string = self { true } else { false }
+  }
+}
+
+extension TokenHTTPResponse {
+  /// Whether the content came in a content coding.
+  fileprivate var isEncoded: Bool {
+    guard let coding = contentEncoding else { return false }
+    return !["", "identity"].contains(coding.lowercased())
+  }
+}
+
 extension TokenReplyReader {
   /// The refusal of a reply with an error status, whatever its body.
   func refusal() -> OAuthRefusal {
@@ -142,12 +178,22 @@ extension TokenReplyReader {
     }
   }
 
+  /// Where servers put the code of an error, and the sentence about it: RFC 6749, Apigee, Okta.
+  private static let errorForms: [(code: String, description: String)] = [
+    ("error", "error_description"), ("ErrorCode", "Error"), ("errorCode", "errorSummary"),
+  ]
+
   /// The refusal that `members` of `body` tell of.
   func refusal(_ members: JSONObject, _ body: Span<UInt8>) -> OAuthRefusal {
-    guard let reported = printable(members["error"], body) else { return refusalWithoutCode }
-    return OAuthRefusal(
-      code: OAuthErrorCode(rawValue: reported) ?? .other, reportedCode: reported,
-      description: printable(members["error_description"], body), status: response.status)
+    // Frameworks and gateways that answer in place of the authorization server, such as Spring, have a message alone.
+    let message = printable(members["message"], body)
+    for form in Self.errorForms {
+      guard let reported = printable(members[form.code], body) else { continue }
+      return OAuthRefusal(
+        code: OAuthErrorCode(reported), reportedCode: reported,
+        description: printable(members[form.description], body) ?? message, status: response.status)
+    }
+    return OAuthRefusal(code: .other, reportedCode: nil, description: message, status: response.status)
   }
 
   private var refusalWithoutCode: OAuthRefusal {

@@ -146,17 +146,18 @@ public final class TokenSource: Sendable, CustomReflectable {
   }
 
   /// Notes that the API did not accept `token` at `place`. Says whether another one is wanted, which ``request(insteadOf:_:)`` waits
-  /// for: not where a newer one has taken its place, or where another would be of no use.
-  @discardableResult public func refused(_ token: AccessToken, at place: TokenPlace) -> Bool {
+  /// for.
+  @discardableResult public func refused(_ token: AccessToken, at place: TokenPlace) -> TokenReplacement {
     let now = environment.clock.now
-    let (isWanted, hasRefusingPlaces) = shared.withLock { shared in
-      let isWanted = shared.state.refused(token, at: place, now)
-      return (isWanted, shared.state.evidence.hasRefusingPlaces)
+    let (replacement, hasRefusingPlaces) = shared.withLock { shared in
+      let replacement = shared.state.refused(token, at: place, now)
+      return (replacement, shared.state.evidence.hasRefusingPlaces)
     }
     self.hasRefusingPlaces.store(hasRefusingPlaces, ordering: .relaxed)
-    guard isWanted else { return false }
-    if let store = environment.store { environment.launch { await self.drop(token, from: store) } }
-    return true
+    if replacement.isWanted, let store = environment.store {
+      environment.launch { await self.drop(token, from: store) }
+    }
+    return replacement
   }
 
   /// Shows what the source is for, not what it holds.

@@ -123,33 +123,32 @@ struct TokenState {
     }
   }
 
-  /// The API did not accept `token` at `place`. Says whether another one is wanted, and to be waited for: not where a newer one has
-  /// taken its place, or where what is known of the place and of the tokens before says that another would be of no use.
+  /// The API did not accept `token` at `place`. Says whether another one is wanted, and to be waited for.
   ///
   /// Other requests wait for it too, until one attempt to fetch it has failed.
-  mutating func refused(_ token: AccessToken, at place: TokenPlace, _ now: TokenInstant) -> Bool {
-    guard self.token === token else { return false }
+  mutating func refused(_ token: AccessToken, at place: TokenPlace, _ now: TokenInstant) -> TokenReplacement {
+    guard self.token === token else { return .superseded }
     let isFresh = token === replacement && token.requestedAt.instant.duration(to: now) < Self.freshness
-    if evidence.refused(at: place, isFresh: isFresh, now) { return false }
-    guard standing == .good else { return true }
+    if evidence.refused(at: place, isFresh: isFresh, now) { return .placeRefuses }
+    guard standing == .good else { return .wanted }
     switch phase {
     case .fetching:
       // A fetch that is under way brings another token at no further cost.
       standing = .refused
     case .backingOff(let until, let cause) where now < until:
-      guard evidence.mayReplace(at: place, now) else { return false }
+      guard evidence.mayReplace(at: place, now) else { return .replacementsSpent }
       standing = .irreplaceable
       // The wait is that of a renewal, which no request waits for.
       let soon = max(serverAskedUntil, now.advanced(by: TokenBackoff.longestWithoutToken(after: cause)))
       phase = .backingOff(until: min(until, soon), after: cause)
     case .idle, .backingOff:
-      guard evidence.mayReplace(at: place, now) else { return false }
+      guard evidence.mayReplace(at: place, now) else { return .replacementsSpent }
       standing = .refused
     }
     reason = .unauthorized
     renewalTime = min(renewalTime, now)
     refused = refused.suffix(3) + [token]
-    return true
+    return .wanted
   }
 
   /// The API has accepted a token at `place`.

@@ -242,7 +242,10 @@ internal import Reactor
         "the server's certificate has no host name and no IP address as subject alternative name (SAN), and its common "
           + "name (CN) does not count")
     }
-    let error = destination.explain(error)
+    var error = destination.explain(error)
+    if case .tls(let detail) = error, detail.contains("wrong version number") {
+      error = .tls("the server does not speak TLS on this port; it may be one for http (\(detail))")
+    }
     return parentProxy?.explain(error, connectStatus: unsafe ccurl_connect_status(easy)) ?? error
   }
 

@@ -34,8 +34,12 @@ public final class HTTPClient {
         wakeup.wake()
       }
       while outcome == nil { await wakeup.wait() }
-      if case .failure(let error)? = outcome, !collector.isCut { return .failure(error) }
-      return .success(collector.response(status: unsafe ccurl_response_status(transfer.easy)))
+      if let foreign = collector.foreignProtocol { return .failure(.notHTTP(foreign)) }
+      let response = collector.response(status: unsafe ccurl_response_status(transfer.easy))
+      guard case .failure(let error)? = outcome, !collector.isCut else { return .success(response) }
+      guard !collector.isHeadTooLong else { return .failure(.other("the head of the response is too long")) }
+      guard case .undecodable(let problem) = error else { return .failure(error) }
+      return .success(response.undecodable(problem))
     } catch {
       return .failure(error)
     }
@@ -48,6 +52,8 @@ public final class HTTPClient {
     try transfer.set(CURLOPT_FOLLOWLOCATION, 0)
     // Some servers compress whether or not they are asked; libcurl decodes what it asks for.
     try transfer.set(CURLOPT_ACCEPT_ENCODING, "gzip, deflate")
+    // Without this libcurl refuses what is not HTTP before anything shows what it is; ResponseCollector refuses it.
+    try transfer.set(CURLOPT_HTTP09_ALLOWED, 1)
     // HTTP/2 where a server speaks nothing else; a libcurl without it goes on with HTTP/1.1.
     _ = unsafe ccurl_set_number(transfer.easy, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
     try transfer.set(CURLOPT_TIMEOUT_MS, Int(clamping: request.timeout.nanoseconds / 1_000_000))
@@ -129,10 +135,20 @@ public struct ClientResponse: Sendable {
   public var body: [UInt8]
   /// Whether there was more content than the limit.
   public var isCut: Bool
+  /// Why the content, which came in a content coding, could not be decoded; nil if it was. There is none then.
+  public var decodingProblem: String?
 
   /// The value of the first field called `name`, in lower case.
   public func value(of name: String) -> String? {
     fields.first { $0.name == name }?.value
+  }
+
+  /// This response without its content, which could not be decoded.
+  fileprivate func undecodable(_ problem: String) -> ClientResponse {
+    var response = self
+    response.body = []
+    response.decodingProblem = problem
+    return response
   }
 }
 
@@ -163,6 +179,9 @@ final class ResponseCollector {
   private var body: [UInt8] = []
   private var fields: [(name: String, value: String)] = []
   private var fieldBytes = 0
+  private var hasHead = false
+  // The beginning of what came in place of a head.
+  private var foreign: [UInt8] = []
 
   private static let fieldLimit = 64 * 1024
 
@@ -170,8 +189,18 @@ final class ResponseCollector {
     self.limit = limit
   }
 
+  /// Whether the head of the response is longer than what is accepted.
+  var isHeadTooLong: Bool { fieldBytes > Self.fieldLimit }
+
+  /// What came in place of a response; nil if that was a response, or nothing.
+  var foreignProtocol: ForeignProtocol? { foreign.isEmpty ? nil : ForeignProtocol(beginning: foreign) }
+
   /// Takes a piece of the content; anything but its size tells libcurl to stop.
   func add(body piece: UnsafeRawBufferPointer) -> Int {
+    guard hasHead else {
+      unsafe foreign.append(contentsOf: piece.prefix(ForeignProtocol.longestSign - foreign.count))
+      return foreign.count < ForeignProtocol.longestSign ? piece.count : 0
+    }
     let room = limit - body.count
     unsafe body.append(contentsOf: piece.prefix(room))
     guard piece.count <= room else {
@@ -189,6 +218,7 @@ final class ResponseCollector {
     if text.hasPrefix("HTTP/") {
       // The head of an interim response came before: only the last one counts.
       fields.removeAll()
+      hasHead = true
     } else if let colon = text.firstIndex(of: ":") {
       let value = text[text.index(after: colon)...]
       fields.append((text[..<colon].lowercased(), Self.trimmed(value)))

@@ -84,32 +84,44 @@ public struct TrustChange: Sendable {
   public let problem: TrustStoreError?
 }
 
-/// The authorities of a process, by the settings that name them, for all loops. Files are read again when they have
-/// changed, which is looked for once a second at most; one that cannot be used leaves what was read before in use.
+/// The authorities of a process, by the settings that name them, for all loops. Files are read again when they have changed;
+/// one that cannot be used leaves what was read before in use.
+///
+/// A thread looks at the files once a second, so that a file system that hangs stops no loop. While it is stuck, another one
+/// looks at the files of other settings: there are as many threads as settings, at most.
 public final class TrustStores: Sendable {
   private struct Entry {
     var store: TrustStore
     var stamps: [FileStamp]
-    var nextLook: Instant
+    var isBeingRead = false
   }
 
   private struct State {
     var entries: [TrustSettings: Entry] = [:]
     // Parsed once for all that trust it: it has some 150 certificates.
     var system: (store: TrustStore, stamp: FileStamp)?
+    var observers: [(settings: TrustSettings, notify: @Sendable () -> Void)] = []
+    /// The number of the thread that looks at the files; nil for none.
+    var watcher: Int?
+    var lastWatcher = 0
+    /// What it looks at, and since when.
+    var look: (settings: TrustSettings, began: Instant)?
+    var isOver = false
   }
 
   private let state: Monitor<State>
   private let onChange: @Sendable (TrustChange) -> Void
   /// The file of the system's authorities; nil where there is none, and OpenSSL's own places are used.
   private let systemFile: String?
+  private let hasFiles: Bool
 
-  private static let interval = Duration.seconds(1)
+  private static let interval = 1000  // milliseconds
+  private static let longestLook = Duration.seconds(2)
 
   /// The authorities that `settings` name. Those of the system are where `SSL_CERT_FILE` and `SSL_CERT_DIR` say, as for
   /// curl and OpenSSL.
   ///
-  /// - Parameter onChange: called on the thread that noticed that files have changed.
+  /// - Parameter onChange: called on any thread when files have changed, or cannot be looked at.
   public init(
     _ settings: some Sequence<TrustSettings>, onChange: @escaping @Sendable (TrustChange) -> Void = { _ in }
   ) throws(TrustStoreError) {
@@ -120,37 +132,107 @@ public final class TrustStores: Sendable {
     for settings in settings where state.entries[settings] == nil {
       let stamps = Self.files(of: settings, systemFile).map { FileStamp(path: $0) }
       let store = try Self.load(settings, systemFile, &state.system)
-      state.entries[settings] = Entry(store: store, stamps: stamps, nextLook: .now + Self.interval)
+      state.entries[settings] = Entry(store: store, stamps: stamps)
     }
+    hasFiles = state.entries.keys.contains { !Self.files(of: $0, systemFile).isEmpty }
     self.state = Monitor(state)
+  }
+
+  deinit {
+    state.withLock { $0.isOver = true }
+    state.wakeAll()
   }
 
   /// The store for connections that begin at `now`; `settings` are among those that this object was made with.
   func store(for settings: TrustSettings, at now: Instant) -> TrustStore {
-    let (store, change) = state.withLock { state -> (TrustStore, TrustChange?) in
-      guard var entry = state.entries[settings] else { preconditionFailure("a trust that no setting names") }
-      guard now >= entry.nextLook else { return (entry.store, nil) }
-      entry.nextLook = now + Self.interval
-      let stamps = Self.files(of: settings, systemFile).map { FileStamp(path: $0) }
-      var change: TrustChange?
-      if stamps != entry.stamps {
-        entry.stamps = stamps
-        do throws(TrustStoreError) {
-          entry.store = try Self.load(settings, systemFile, &state.system)
-          change = TrustChange(settings: settings, problem: nil)
-        } catch {
-          change = TrustChange(settings: settings, problem: error)
-        }
+    let (store, watcher, stuck) = state.withLock { state -> (TrustStore, Int?, TrustSettings?) in
+      guard let entry = state.entries[settings] else { preconditionFailure("a trust that no setting names") }
+      var stuck: TrustSettings?
+      if let look = state.look, now >= look.began + Self.longestLook {
+        stuck = look.settings
+        state.look = nil
+        state.watcher = nil
       }
-      state.entries[settings] = entry
-      return (entry.store, change)
+      guard hasFiles, state.watcher == nil else { return (entry.store, nil, stuck) }
+      state.lastWatcher += 1
+      state.watcher = state.lastWatcher
+      return (entry.store, state.lastWatcher, stuck)
     }
-    if let change { onChange(change) }
+    if let watcher { startWatching(watcher) }
+    if let stuck {
+      let problem = TrustStoreError(
+        source: stuck.caFile ?? systemFile ?? "the system's file", reason: "the file system that it is on hangs")
+      onChange(TrustChange(settings: stuck, problem: problem))
+    }
     return store
   }
 
-  /// Whether there are files whose changes can be seen.
-  func hasFiles(for settings: TrustSettings) -> Bool { !Self.files(of: settings, systemFile).isEmpty }
+  /// Calls `notify`, on any thread, after the store for `settings` has become another one.
+  func observe(_ settings: TrustSettings, _ notify: @escaping @Sendable () -> Void) {
+    state.withLock { $0.observers.append((settings, notify)) }
+  }
+
+  private func startWatching(_ watcher: Int) {
+    // The thread must not keep this object: it ends with it.
+    let isStarted = BackgroundThread.run(name: "trust") { [state, systemFile, onChange] in
+      Self.watch(state, systemFile, onChange, watcher)
+    }
+    // The next connection tries again.
+    if !isStarted { state.withLock { if $0.watcher == watcher { $0.watcher = nil } } }
+  }
+
+  /// Looks at all files again and again, as long as `watcher` is the thread that does so.
+  private static func watch(
+    _ state: Monitor<State>, _ systemFile: String?, _ onChange: @Sendable (TrustChange) -> Void, _ watcher: Int
+  ) {
+    while true {
+      let settings = state.wait(while: { !$0.isOver && $0.watcher == watcher }, milliseconds: interval) { state in
+        state.isOver || state.watcher != watcher ? nil : Array(state.entries.keys)
+      }
+      guard let settings else { return }
+      for settings in settings {
+        guard let (change, observers) = look(settings, state, systemFile, watcher) else { continue }
+        // The loops hear of it before anyone else does.
+        for notify in observers { notify() }
+        onChange(change)
+      }
+    }
+  }
+
+  /// Looks at the files of `settings`, and reads them if they have changed; what that changes, and for whom.
+  private static func look(
+    _ settings: TrustSettings, _ state: Monitor<State>, _ systemFile: String?, _ watcher: Int
+  ) -> (TrustChange, [@Sendable () -> Void])? {
+    let known = state.withLock { state -> (stamps: [FileStamp], system: (store: TrustStore, stamp: FileStamp)?)? in
+      guard state.watcher == watcher, let entry = state.entries[settings], !entry.isBeingRead else { return nil }
+      state.entries[settings]?.isBeingRead = true
+      state.look = (settings, .now)
+      return (entry.stamps, state.system)
+    }
+    guard let known else { return nil }
+    let stamps = files(of: settings, systemFile).map { FileStamp(path: $0) }
+    var system = known.system
+    var read: Result<TrustStore, TrustStoreError>?
+    if stamps != known.stamps {
+      read = Result { () throws(TrustStoreError) in try load(settings, systemFile, &system) }
+    }
+    return state.withLock { state -> (TrustChange, [@Sendable () -> Void])? in
+      if state.watcher == watcher { state.look = nil }
+      state.entries[settings]?.isBeingRead = false
+      state.entries[settings]?.stamps = stamps
+      state.system = system
+      switch read {
+      case nil: return nil
+      case .success(let store):
+        state.entries[settings]?.store = store
+        return (
+          TrustChange(settings: settings, problem: nil),
+          state.observers.filter { $0.settings == settings }.map(\.notify)
+        )
+      case .failure(let problem): return (TrustChange(settings: settings, problem: problem), [])
+      }
+    }
+  }
 
   private static func findSystemFile() -> String? {
     if let file = unsafe getenv("SSL_CERT_FILE") { return unsafe String(cString: file) }
@@ -221,10 +303,6 @@ final class LoopTrust {
   private let stores: TrustStores
   private let loop: EventLoop
   private var pools: [ObjectIdentifier: Member] = [:]
-  private let timer = LoopTimer()
-  private var isWatching = false
-
-  private static let interval = Duration.seconds(1)
 
   private struct Member {
     unowned let pool: UpstreamPool
@@ -236,7 +314,8 @@ final class LoopTrust {
     self.loop = loop
     store = stores.store(for: settings, at: loop.now)
     share = try CurlShare()
-    timer.action = { [weak self] in self?.look() }
+    let reference = LoopTrustReference(self, loop)
+    stores.observe(settings) { reference.refresh() }
   }
 
   /// `pool` has to close what it has when the store changes, until it is removed.
@@ -254,19 +333,23 @@ final class LoopTrust {
     share = try CurlShare()
     store = present
   }
+}
 
-  /// A connection to a pool is about to be made: from now on files are looked at while there are any, since requests that
-  /// find an idle connection make none.
-  func watch() {
-    guard !isWatching, stores.hasFiles(for: settings) else { return }
-    isWatching = true
-    loop.set(timer, to: loop.now + Self.interval)
+// Sendable because the trust is touched on the loop's thread only, and the loop's reference is never changed.
+/// A trust and its loop, neither of which it keeps, for other threads to tell of a change.
+private final class LoopTrustReference: @unchecked Sendable {
+  private weak let loop: EventLoop?
+  private weak var trust: LoopTrust?
+
+  init(_ trust: LoopTrust, _ loop: EventLoop) {
+    self.loop = loop
+    self.trust = trust
   }
 
-  private func look() {
-    isWatching = false
-    // Without memory for a share the store stays the old one, and the next look tries again.
-    do throws(UpstreamError) { try refresh() } catch { return watch() }
-    if pools.values.contains(where: { $0.pool.openConnections > 0 }) { watch() }
+  func refresh() {
+    loop?.perform { [self] in
+      // Without memory for a share the store stays the old one, without connections, and the next one tries again.
+      do throws(UpstreamError) { try trust?.refresh() } catch {}
+    }
   }
 }

@@ -36,6 +36,10 @@ public enum UpstreamError: Error, Equatable, Sendable {
   case noDescriptors
   /// The connection failed after it was made.
   case broken(String)
+  /// The response was sent in a content coding, and its content does not follow that.
+  case undecodable(String)
+  /// What was sent in place of a response is not HTTP/1.
+  case notHTTP(ForeignProtocol)
   /// libcurl or the system failed in another way.
   case other(String)
 }
@@ -47,8 +51,11 @@ extension UpstreamError: CustomStringConvertible {
     case .dns(let detail), .connect(let detail), .connectTimeout(let detail), .certificate(let detail),
       .prohibited(let detail), .privateAddress(let detail), .ownListener(let detail),
       .tls(let detail), .broken(let detail), .other(let detail), .clientCertificate(let detail),
-      .parentProxy(let detail), .parentProxyRefusal(let detail, _):
+      .parentProxy(let detail), .parentProxyRefusal(let detail, _), .undecodable(let detail):
       detail
+    case .notHTTP(.http2): "the server answers with HTTP/2 without negotiating it"
+    case .notHTTP(.tls): "the server answers with TLS, which the URL does not ask for"
+    case .notHTTP(.unknown): "the server answers with something that is not HTTP"
     case .exhausted: "all connections to the upstream are in use"
     case .clientShare: "this client has as many requests under way as one client may"
     case .noDescriptors: "no file descriptor is left for another connection"
@@ -69,9 +76,37 @@ extension UpstreamError {
       case CURLE_SSL_CONNECT_ERROR, CURLE_SSL_CIPHER, CURLE_SSL_CERTPROBLEM, CURLE_SSL_ISSUER_ERROR,
         CURLE_USE_SSL_FAILED, CURLE_SSL_ENGINE_INITFAILED, CURLE_SSL_CACERT_BADFILE:
         .tls(text)
+      case CURLE_BAD_CONTENT_ENCODING: .undecodable(text)
+      // Unless it is our own callbacks that take no more, which HTTPClient knows, libcurl's decoder found more than it expects.
+      case CURLE_WRITE_ERROR: .undecodable("it goes on behind the end of what was encoded")
       case CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_GOT_NOTHING, CURLE_PARTIAL_FILE: .broken(text)
       default: .other(text)
       }
+  }
+}
+
+/// What a server speaks that does not answer with HTTP/1.
+public enum ForeignProtocol: Hashable, Sendable {
+  /// HTTP/2 frames: the server expects a client that begins with HTTP/2, without TLS (h2c by prior knowledge).
+  case http2
+  /// Records of TLS.
+  case tls
+  /// Something else.
+  case unknown
+
+  /// How many bytes tell what it is.
+  static let longestSign = 9
+
+  /// What begins with `bytes`, of which there are ``longestSign`` unless no more came.
+  init(beginning bytes: [UInt8]) {
+    // A server's first frame is SETTINGS, of the connection as a whole (RFC 9113 section 3.4); GOAWAY, where it refuses at once.
+    if bytes.count >= 9, bytes[3] == 4 || bytes[3] == 7, bytes[5..<9].allSatisfy({ $0 == 0 }) {
+      self = .http2
+    } else if bytes.count >= 3, (0x14...0x17).contains(bytes[0]), bytes[1] == 3, bytes[2] <= 4 {
+      self = .tls
+    } else {
+      self = .unknown
+    }
   }
 }
 

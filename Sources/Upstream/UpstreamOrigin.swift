@@ -66,7 +66,7 @@ extension ParentProxy {
     case .dns, .connect, .prohibited, .privateAddress, .ownListener, .broken, .other, .tls:
       return .parentProxy("the parent proxy \(self) cannot be used: \(error)")
     case .certificate, .clientCertificate, .exhausted, .clientShare, .noDescriptors, .parentProxy,
-      .parentProxyRefusal:
+      .parentProxyRefusal, .undecodable, .notHTTP:
       return error
     }
   }

@@ -230,7 +230,7 @@ public final class UpstreamPool {
   private func dial(for lease: UpstreamLease, at place: Int) {
     lease.place = place
     do {
-      if origin.isSecure { try watchTrust() }
+      if origin.isSecure { try joinTrust() }
       lease.attempt = try dialer.dial(origin, timeout: lease.connectTimeout) { [unowned self, unowned lease] result in
         lease.attempt = nil
         switch result {
@@ -244,7 +244,7 @@ public final class UpstreamPool {
           lease.finish(.failure(error))
         }
       }
-      // To dial is to look at the files of the trust.
+      // To dial is to take the present store of the trust.
       lease.trustGeneration = trustGeneration
     } catch {
       handOver(pool.lost(place: lease.place))
@@ -252,13 +252,12 @@ public final class UpstreamPool {
     }
   }
 
-  private func watchTrust() throws(UpstreamError) {
-    if trust == nil {
-      let trust = try dialer.trust(origin.options)
-      trust.add(self)
-      self.trust = trust
-    }
-    trust?.watch()
+  /// Has the pool told when what its connections are verified against changes.
+  private func joinTrust() throws(UpstreamError) {
+    guard trust == nil else { return }
+    let trust = try dialer.trust(origin.options)
+    trust.add(self)
+    self.trust = trust
   }
 
   private func handOver(_ room: ConnectionPool<UpstreamConnection, UpstreamLease>.Room) {

@@ -53,11 +53,18 @@ def see_refusals(start_proxy, origin, seen: Seen) -> None:
             b"", "403 Forbidden", 'WWW-Authenticate: Bearer error="insufficient_scope", error_description="read:x"',
             "Connection: close")
 
-    usual, origin.otherwise = origin.otherwise, lacks_scope
-    proxy = start_proxy({"forward_to": origin.url})
-    assert proxy.connect().exchange(get(URL)).status == 403
-    proxy.requests_logged(1)
-    seen.add(proxy)
+    def refuses(connection):
+        while not connection.at_end():
+            connection.request()
+            connection.answer(b"", "401 Unauthorized")
+
+    usual = origin.otherwise
+    for script, status in [(lacks_scope, 403), (refuses, 401)]:
+        origin.otherwise = script
+        proxy = start_proxy({"forward_to": origin.url})
+        assert proxy.connect().exchange(get(URL)).status == status
+        proxy.requests_logged(1)
+        seen.add(proxy)
     origin.otherwise = usual
     proxy = start_proxy({"forward_to": origin.url},
                         listen=[{"address": "127.0.0.1:0", "proxy_protocol": ["127.0.0.0/8"]}])

@@ -8,6 +8,7 @@ from harness.waiting import poll
 
 REFUSAL = b"the token was revoked"
 REPLAYED = "m2m_proxy_requests_replayed_total"
+PASSED_ON = "m2m_proxy_refusals_passed_on_total"
 
 
 def refuse(connection: OriginConnection, body: bytes = REFUSAL, *fields: str) -> None:
@@ -394,3 +395,29 @@ def test_where_replay_is_off_a_401_says_nothing_about_the_token(start_proxy, ori
     api.revoke()
     assert [client.exchange(get("http://api.internal/")).status for _ in range(3)] == [401] * 3
     assert len(authlib.fetches) == 1
+
+
+def test_refusals_that_are_passed_on_without_a_fetch_are_counted_by_their_cause(start_proxy, origin, authlib):
+    def forbid_some_paths(connection: OriginConnection) -> None:
+        while not connection.at_end():
+            if connection.request().target.startswith(b"/forbidden"):
+                refuse(connection)
+            else:
+                connection.answer(b"fine")
+
+    origin.otherwise = forbid_some_paths
+    proxy = start_proxy({"forward_to": origin.url})
+    client = proxy.connect()
+
+    def refused(path: str) -> tuple[int, int, int]:
+        assert client.exchange(get(f"http://api.internal/forbidden/{path}")).status == 401
+        counts = (proxy.sample(PASSED_ON, route="api", cause=cause) for cause in ("place_refuses", "replacements_spent"))
+        return *map(int, counts), len(authlib.fetches)
+
+    assert client.exchange(get("http://api.internal/orders")).status == 200
+    # The place that refuses a token and its replacement is passed on from then on; then another one has the second replacement.
+    assert [refused("one"), refused("one"), refused("two")] == [(1, 0, 2), (2, 0, 2), (3, 0, 3)]
+    # Two of the four are kept for places that have accepted a token.
+    assert [refused("three"), refused("three")] == [(3, 1, 3), (3, 2, 3)]
+    assert client.exchange(get("http://api.internal/orders")).status == 200
+    assert proxy.sample(REPLAYED, route="api", cause="401") == 2

@@ -1,5 +1,7 @@
 """Client secrets that a program prints, that systemd passes on, and that editors on Windows have saved."""
 
+import os
+import signal
 import stat
 import subprocess
 
@@ -151,6 +153,31 @@ def test_at_start_it_must_succeed(binary, authlib, vault, transcript):
     assert result.returncode == 64
     assert f"credentials.idp.client_secret.exec: program {vault} ended with exit code 7" in result.stderr
     transcript.add("messages", result.stderr + result.stdout)
+
+
+def test_at_start_programs_run_beside_each_other_and_all_failures_are_told(binary, authlib, vault, tmp_path):
+    """Each waits until the others have been started."""
+    path = tmp_path / "meet"
+    path.write_text(f"""#!/bin/sh
+cd {tmp_path} || exit 1
+: > met-$1
+for i in 1 2 3; do until [ -e met-$i ]; do sleep 0.01; done; done
+exit $1
+""")
+    path.chmod(0o755)
+    credentials = {f"idp-{number}": authlib.credential(client_secret={"exec": [str(path), str(number)]})
+                   for number in (1, 2, 3)}
+    result = run_once(binary, tmp_path, "run", conf(credentials))
+    assert result.returncode == 64
+    for number in (1, 2, 3):
+        assert f"credentials.idp-{number}.client_secret.exec: program {path} ended with exit code {number}" in result.stderr
+
+
+def test_a_daemon_that_it_leaves_behind_is_not_waited_for(start_proxy, origin, authlib, vault, tmp_path):
+    script = "sleep 1000 & echo $! > $1/daemon; cat $1/secret"
+    proxy = start_proxy({"forward_to": origin.url}, credentials=settings(authlib, "/bin/sh", "-c", script, "sh", tmp_path))
+    assert proxy.connect().exchange(get(URL)).status == 200
+    os.kill(int((tmp_path / "daemon").read_text()), signal.SIGKILL)
 
 
 def test_check_does_not_run_it_but_says_whether_it_could_be_run(binary, authlib, vault):

@@ -52,6 +52,27 @@ def test_invalid_scope_names_the_scopes(start_proxy, origin):
     assert "invalid_scope" in problem["detail"] and "scope" in problem["hint"]
 
 
+@pytest.mark.parametrize("provider", ["kinde", "generic"])
+@pytest.mark.parametrize("error, place", [
+    ("invalid_client", r"credentials\.kinde \(lines {client_id} and {client_secret}\)"),
+    ("invalid_scope", "or correct scopes in route api, line {scopes}"),
+    ("invalid_target", "correct audience in route api, line {audience}"),
+    ("invalid_audience", "correct audience in route api, line {audience}"),
+    ("unauthorized_client", "or correct audience in route api, line {audience}"),
+    ("access_denied", "or correct audience in route api, line {audience}"),
+])
+def test_hints_name_the_lines_of_proxy_conf_that_may_be_wrong(start_proxy, origin, authlib, provider, error, place):
+    domain = "acme.kinde.com" if provider == "kinde" else None
+    authlib.answer(400, json.dumps({"error": error}))
+    proxy = start_proxy({"forward_to": origin.url, "scopes": ["read:orders"]},
+                        credentials={"kinde": authlib.credential(provider=provider, domain=domain)})
+    lines = {match[1]: number for number, line in enumerate((proxy.directory / "proxy.conf").read_text().splitlines(), 1)
+             if (match := re.match(r"[\s-]*(\w+):", line))}
+    _, problem = failure(proxy, 502)
+    assert re.search(place.format(**lines), problem["hint"]), (problem["hint"], lines)
+    assert problem["hint"] in proxy.log.wait_for(r"event=token\b")
+
+
 def test_a_fixed_refusal_is_noticed_without_a_restart(proxy, origin, authlib):
     authlib.client.refused_audiences = {"https://api.example"}
     failure(proxy, 502)

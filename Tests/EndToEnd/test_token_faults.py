@@ -10,6 +10,7 @@ import gzip
 import json
 import re
 import time
+import zlib
 from dataclasses import dataclass
 
 import pytest
@@ -43,6 +44,10 @@ class Row:
     """Between which values Retry-After lies; None for no such field."""
     issued: int = 0
     """How many tokens are counted as issued."""
+
+SETTINGS = b"\x00\x00\x06\x04\x00\x00\x00\x00\x00" + b"\x00\x03\x00\x00\x00\x64"
+GOAWAY = b"\x00\x00\x08\x07\x00\x00\x00\x00\x00" + b"\x00" * 4 + b"\x00\x00\x00\x01"
+"""The first frame of a server that speaks HTTP/2 (RFC 9113 sections 6.5 and 6.8)."""
 
 ADDRESS = r"credentials\.\S+token_endpoint"
 FIREWALL = "firewall, network"
@@ -82,6 +87,20 @@ def throttled(*fields: str, retry_after=SOON) -> Row:
 
 def unreachable(fault: Fault, says: str) -> Row:
     return Row(fault, 503, "token_unreachable", says, FIREWALL, 2, SOON)
+
+
+def undecodable(coding: str, change, says: str = "") -> Row:
+    """A reply with that Content-Encoding, which it does not follow."""
+    return malformed(rewritten(change, JSON, f"Content-Encoding: {coding}"),
+                     rf"cannot be decoded; its Content-Encoding is {coding}: .*{says}", "without a Content-Encoding", issued=1)
+
+
+def foreign(change, ends: bool = True) -> Row:
+    """Something that is not HTTP; without an end the connection stays open until the proxy closes it."""
+    if ends:
+        return passing(framed(change), "something that is not HTTP", issued=0)
+    return passing(lambda connection, real: (connection.send(change(real())), connection.expect_close()),
+                   "something that is not HTTP", issued=0)
 
 
 def timed_out(fault: Fault) -> Row:
@@ -156,6 +175,31 @@ ROWS = {
     "an-error-of-its-own": refused(400, "quota_exceeded", "against what"),
     "error-with-200": refused(200, "invalid_client", "Compare client_id and client_secret"),
     "error-with-more": refused(400, "invalid_scope", "scopes", error_uri="https://x.example", extra={"a": [1]}),
+    "apigee": Row(says(401, {"ErrorCode": "invalid_client", "Error": "Client identifier is required"}), 502, "token_refused",
+                  "answered invalid_client .*It says: .?Client identifier is required", "Compare client_id and client_secret"),
+    "apigee-with-200": Row(says(200, {"ErrorCode": "invalid_client", "Error": "ClientId is Invalid"}), 502, "token_refused",
+                           "answered invalid_client .*ClientId is Invalid", "Compare client_id and client_secret"),
+    "okta": Row(says(401, {"errorCode": "invalid_client", "errorSummary": "Invalid value for 'client_id' parameter.",
+                           "errorLink": "invalid_client", "errorId": "oaejDJuWCiRTQeH8n6WG2116A", "errorCauses": []}), 502,
+                "token_refused", "answered invalid_client .*Invalid value for 'client_id' parameter", "Compare client_id"),
+    "okta-not-found": Row(says(404, {"errorCode": "E0000022", "errorSummary": "The endpoint does not support the method."}), 502,
+                          "token_refused", "answered E0000022 .*does not support the method", "no token endpoint at"),
+    "salesforce": refused(400, "invalid_client_id", "Compare client_id and client_secret"),
+    "cognito": Row(says(400, {"error": "invalid_client"}), 502, "token_refused", "answered invalid_client for", "Compare client_id"),
+    "entra": refused(400, "invalid_resource", "knows the audience https://api.example",
+                     error_codes=[500011], timestamp="2026-11-30 12:00:00Z"),
+    "auth0": refused(403, "access_denied", "client credentials grant for https://api.example"),
+    "kinde": refused(400, "invalid_audience", "knows the audience https://api.example"),
+    "spring": Row(says(401, {"timestamp": "2026-11-30", "status": 401, "error": "Unauthorized", "message": "Bad credentials"}),
+                  502, "token_refused", "answered Unauthorized .*It says: .?Bad credentials", "Compare client_id"),
+    "gateway": Row(says(403, {"message": "Forbidden"}), 502, "token_refused",
+                   "with status 403 and no OAuth error.*It says: .?Forbidden", "firewall in front"),
+    "wso2-gateway": Row(says(401, {"code": "900901", "message": "Invalid Credentials"}), 502, "token_refused",
+                        "with status 401 and no OAuth error.*It says: .?Invalid Credentials", "Compare client_id"),
+    "ping": refused(401, "invalid_client", "Compare client_id and client_secret"),
+    "google": Row(says(401, {"error": "invalid_client", "error_description": "The OAuth client was not found."}), 502,
+                  "token_refused", "answered invalid_client .*The OAuth client was not found", "Compare client_id"),
+    "upper-case": refused(400, "INVALID_SCOPE", "scopes"),
     "error-in-a-header-only": Row(says(401, b"", 'WWW-Authenticate: Bearer error="invalid_client"'), 502,
                                   "token_refused", "status 401 and no OAuth error", "Compare client_id"),
 
@@ -241,6 +285,37 @@ ROWS = {
     "deep": passing(nested(1_000), "not complete JSON"),
     "control-bytes": passing(rewritten(lambda body: body[:-1] + b', "x": "\x00\x01"}'), "not complete JSON"),
 
+    # Content codings: what cannot be decoded has most likely been a token.
+    "gzip-that-is-none": undecodable("gzip", lambda body: body),
+    "gzip-cut-off": undecodable("gzip", lambda body: gzip.compress(body)[:60], "not complete JSON"),
+    "gzip-with-a-wrong-checksum": undecodable("gzip", lambda body: gzip.compress(body)[:-8] + b"12345678"),
+    "gzip-and-more": undecodable("gzip", lambda body: gzip.compress(body) + b"more", "behind the end"),
+    "gzip-of-half-a-body": undecodable("gzip", lambda body: gzip.compress(body[:-20]), "not complete JSON"),
+    "deflate-cut-off": undecodable("deflate", lambda body: zlib.compress(body)[:60], "not complete JSON"),
+    "br-that-is-none": undecodable("br", lambda body: body),
+    "zstd-that-is-none": undecodable("zstd", lambda body: body),
+    "compress": undecodable("compress", lambda body: body),
+    "a-coding-of-its-own": undecodable("x-private", lambda body: body),
+    "six-codings": malformed(rewritten(lambda body: body, JSON, "Content-Encoding: gzip, gzip, gzip, gzip, gzip, gzip"),
+                             "cannot be decoded: .*more than 5 content encodings", "without a Content-Encoding", issued=1),
+    "401-that-cannot-be-decoded": Row(says(401, b"text", "Content-Encoding: gzip"), 502, "token_refused",
+                                      "status 401 and no OAuth error", "Compare client_id"),
+    "503-that-cannot-be-decoded": failed(503, "Content-Encoding: gzip"),
+
+    # Other protocols.
+    "http2-without-tls": malformed(framed(lambda reply: SETTINGS), "HTTP/2 only, without TLS",
+                                   r"Use https in credentials\.http2-without-tls\.token_endpoint"),
+    "http2-that-refuses": malformed(framed(lambda reply: GOAWAY), "HTTP/2 only, without TLS", "Use https"),
+    "tls-alert": malformed(framed(lambda reply: b"\x15\x03\x01\x00\x02\x02\x46"), "URL begins with http\\)", "Use https"),
+    **{f"https-says-{name}": malformed(says(400, body), "URL begins with http\\)", "Use https") for name, body in {
+        "nginx": "<title>400 The plain HTTP request was sent to HTTPS port</title>",
+        "go": "Client sent an HTTP request to an HTTPS server.\n",
+        "httpd": "You're speaking plain HTTP to an SSL-enabled server port.<br />"}.items()},
+    "no-http": foreign(lambda reply: b"220 smtp.example ESMTP\r\n"),
+    "no-http-and-no-end": foreign(lambda reply: b"220 smtp.example ESMTP\r\n", ends=False),
+    "no-head": foreign(lambda reply: reply.body),
+    "one-byte": foreign(lambda reply: b"x"),
+
     # A 200 that the server means: nothing is paid for twice.
     "too-long": malformed(rewritten(lambda body: body[:-1] + b', "x": "' + b"x" * 131_072 + b'"}'), "more than 128 KB",
                           issued=1),
@@ -270,10 +345,8 @@ ROWS = {
     "bad-chunk": unreachable(
         framed(lambda reply: start(reply, b"zz\r\n" + reply.body, "Transfer-Encoding: chunked")), "or it broke"),
     "bad-length": unreachable(framed(lambda reply: start(reply, reply.body, "Content-Length: many")), "or it broke"),
-    "no-http": unreachable(framed(lambda reply: b"220 smtp.example ESMTP\r\n"), "or it broke"),
-    "no-head": unreachable(framed(lambda reply: reply.body), "or it broke"),
     "endless-head": unreachable(endless(lambda reply: b"HTTP/1.1 200 OK\r\n", b"X-More: " + b"x" * 4000 + b"\r\n"),
-                                "or it broke"),
+                                "or it broke: the head of the response is too long"),
     "endless-interim": unreachable(endless(lambda reply: b"", b"HTTP/1.1 103 Early Hints\r\nX: " + b"x" * 500 + b"\r\n\r\n"),
                                    "or it broke"),
 

@@ -1,5 +1,7 @@
 """Which authorities are trusted for whom: at the top level, in credentials and in a route; and what one has verified."""
 
+import contextlib
+import ctypes
 import json
 import os
 import re
@@ -12,8 +14,8 @@ from harness.certificates import CertificateAuthority
 from harness.client import get
 from harness.waiting import poll
 
-# TLS 1.3 with tickets, and TLS 1.2 with sessions that the server keeps: libcurl takes no tickets there.
-SERVERS = ["tls", "tls12"]
+# TLS 1.3 with tickets, TLS 1.2 with sessions that the server keeps, and TLS 1.2 with tickets.
+SERVERS = ["tls", "tls12", "tls12_tickets"]
 
 
 @pytest.fixture
@@ -69,10 +71,13 @@ def test_a_session_of_one_route_is_resumed_by_itself_only(start_proxy, nginx, au
         assert status == 200
         return body.split()[1] == b"r"
 
-    assert [resumed(), resumed()] == [False, True]
+    # The libcurl of Debian 12 takes no tickets in TLS 1.2; one that does may use them for this route alone.
+    takes = [True] if server != "tls12_tickets" else [True, False]
+    assert not resumed()
+    assert resumed() in takes
     # There is a session for this very server, and it is not for this route.
     refused(proxy, "other")
-    assert resumed()
+    assert resumed() in takes
     refused(proxy, "other")
 
 
@@ -191,3 +196,64 @@ def test_credentials_differ_by_their_trust(start_proxy, nginx, transcript, tls_c
         assert len(server.fetches) == 1
     finally:
         server.stop()
+
+
+@contextlib.contextmanager
+def hanging_file_system(directory):
+    """Every look at a file in it waits until the end: a FUSE file system whose server never says a word."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    server = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        options = f"fd={server},rootmode=40000,user_id=0,group_id=0".encode()
+        if libc.mount(b"hang", os.fsencode(directory), b"fuse", 0, options) != 0:
+            pytest.skip(f"no file system can be mounted here: {os.strerror(ctypes.get_errno())}")
+        try:
+            yield
+        finally:
+            # What waits gets an error, or the mount could not be removed.
+            os.close(server)
+            server = None
+            assert libc.umount2(os.fsencode(directory), 2) == 0, os.strerror(ctypes.get_errno())
+    finally:
+        if server is not None:
+            os.close(server)
+
+
+def test_a_file_system_that_hangs_stops_no_loop_and_not_the_files_of_others(
+        start_proxy, nginx, authority, stranger, tmp_path):
+    """The file is a link, which leads to that file system from a moment on."""
+    if not os.path.exists("/dev/fuse"):
+        pytest.skip("there is no /dev/fuse")
+    hung = tmp_path / "hung"
+    hung.mkdir()
+    files = {name: tmp_path / f"{name}.pem" for name in ("one", "other")}
+    for file in files.values():
+        shutil.copy(authority.file, file)
+    url = nginx.url("tls")
+    proxy = start_proxy(
+        *(route(name, url, tls={"ca_file": str(file)}) for name, file in files.items()), loops=1,
+        timeouts={"upstream_idle": "1ms"})
+    assert [ask(proxy, name)[0] for name in files] == [200, 200]
+    with hanging_file_system(hung):
+        link = tmp_path / "link"
+        link.symlink_to(hung / "ca.pem")
+        os.replace(link, files["one"])
+
+        def told() -> bool:
+            assert [ask(proxy, name)[0] for name in files] == [200, 200]
+            return "the file system that it is on hangs" in proxy.log.text
+
+        poll(told, "the warning that the file system hangs")
+        line = proxy.log.wait_for(r"event=tls\b.*certificate=kept.*hangs")
+        assert "level=warning" in line and f"ca_file={files['one']}" in line
+        shutil.copy(stranger.file, tmp_path / "new.pem")
+        os.replace(tmp_path / "new.pem", files["other"])
+        proxy.log.wait_for(rf"event=tls\b.*certificate=reloaded ca_file={files['other']}")
+        assert ask(proxy, "one")[0] == 200
+        refused(proxy, "other")
+    # The file system has gone, and so has the file; then there is one again.
+    poll(lambda: re.search(rf"cannot be read: .*certificate=kept ca_file={files['one']}", proxy.log.text),
+         "the warning that the file cannot be read")
+    files["one"].unlink()
+    shutil.copy(stranger.file, files["one"])
+    poll(lambda: ask(proxy, "one")[0] == 502, "the file that was read again")

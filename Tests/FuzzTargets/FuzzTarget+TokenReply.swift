@@ -36,7 +36,8 @@ private func reply(_ input: [UInt8]) -> TokenHTTPResponse {
   return TokenHTTPResponse(
     status: status, contentType: fields["content-type"], retryAfter: fields["retry-after"],
     rateLimitReset: fields["ratelimit-reset"], date: fields["date"],
-    body: Array(rest.prefix(TokenHTTPResponse.longestBody)), bodyWasCut: rest.count > TokenHTTPResponse.longestBody)
+    body: Array(rest.prefix(TokenHTTPResponse.longestBody)), bodyWasCut: rest.count > TokenHTTPResponse.longestBody,
+    contentEncoding: fields["content-encoding"])
 }
 
 private func outcome(

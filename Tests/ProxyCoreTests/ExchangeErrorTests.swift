@@ -30,6 +30,7 @@ import Upstream
     .parentProxyRefusal("answered 403", status: 403), .parentProxyRefusal("answered 502", status: 502),
     .parentProxyRefusal("answered 302", status: 302),
     .tls("handshake"), .exhausted, .clientShare, .noDescriptors, .broken("reset"), .other("else"),
+    .undecodable("incorrect header check"), .notHTTP(.http2), .notHTTP(.tls), .notHTTP(.unknown),
   ]
 
   private static let tlsFailures: [TLSFailure] = [

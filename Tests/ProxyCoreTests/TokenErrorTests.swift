@@ -39,6 +39,8 @@ struct TokenErrorTests {
     + [
       .malformed(.empty), .malformed(.expiredToken), .malformed(.unsupportedTokenType), .malformed(.unsuitableToken),
       .malformed(.tokenTooLong), .malformed(.tooLong), .malformed(.unexpectedStatus(204)), .redirected(status: 302),
+      .malformed(.undecodable(coding: "br", detail: "x")), .malformed(.undecodable(coding: nil, detail: "x")),
+      .malformed(.notHTTP(.http2)), .malformed(.notHTTP(.tls)), .malformed(.notHTTP(.unknown)),
       .serverError(status: 500), .throttled, .nameNotResolved(detail: "x"), .unreachable(detail: "x"),
       .tls(detail: "x"), .timedOut(detail: "x"), .unusable(detail: "x"), .budgetSpent(budget),
       .backingOff(after: .throttled), .backingOff(after: .budgetSpent(budget)),
@@ -93,6 +95,29 @@ struct TokenErrorTests {
     let hint = Self.error(Self.refused(code)).hint
     #expect(hint.contains(words))
     #expect(hint.contains("Kinde"))
+  }
+
+  @Test(
+    "a refusal names the lines of proxy.conf that may be wrong",
+    arguments: [
+      (.invalidClient, "lines 5 and 6"), (.invalidScope, "or correct scopes in route orders, line 15"),
+      (.invalidTarget, "correct audience in route orders, line 14"),
+      (.unauthorizedClient, "or correct audience in route orders, line 14"),
+      (.accessDenied, "or correct audience in route orders, line 14"),
+    ] as [(OAuthErrorCode, String)])
+  func places(code: OAuthErrorCode, words: String) {
+    var places = TokenSettingPlaces()
+    places.audience = "audience in route orders, line 14"
+    places.scopes = "scopes in route orders, line 15"
+    places.clientLines = "lines 5 and 6"
+    for provider in [TokenProvider.kinde, .generic] {
+      let key = TokenRequestKey(
+        endpoint: "https://id.example.com/token", clientID: "id", authentication: .clientSecretPost,
+        audience: "https://orders.example.com", scopes: ["read:orders"])
+      let grant = TokenGrant(
+        key: key, clientSecret: Secret("s3cr3t"), credentialsName: "main", provider: provider, places: places)
+      #expect(Self.error(Self.refused(code), grant: grant).hint.contains(words))
+    }
   }
 
   @Test("a missing audience, and the management API's audience with a version, are recognised")

@@ -53,17 +53,60 @@ struct SecretProgramTests {
   @Test(
     "what takes too long is killed, with the programs that it has started",
     arguments: [
-      "sleep 1000 & echo $! > $1; wait", "sleep 1000 & echo $! > $1", "echo $$ > $1; exec >&-; exec sleep 1000",
+      "sleep 1000 & echo $! > $1; wait", "echo $$ > $1; exec >&-; exec sleep 1000",
     ])
   func timeLimit(script: String) async throws {
     let file = FileManager.default.temporaryDirectory.appendingPathComponent("pid-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: file) }
     #expect(complaint(shell(script, file.path), limit: .seconds(1)) == "did not end within 1 s, and was killed")
+    try await hasEnded(file)
+  }
+
+  /// Waits for the end of the process whose number is in `file`.
+  private func hasEnded(_ file: URL) async throws {
     let pid = try String(contentsOf: file, encoding: .utf8).trimmingCharacters(in: .newlines)
     // The process that inherits it may leave it as a zombie.
     while let status = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8), !status.contains(") Z ") {
       try await Task.sleep(for: .milliseconds(1))
     }
+  }
+
+  @Test("what it leaves behind with its standard output is not waited for, and lives on if there is a secret")
+  func daemon() async throws {
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent("pid-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: file) }
+    let program = shell("sleep 1000 & echo $! > $1; echo s3cret", file.path)
+    #expect(try program.run(limit: .seconds(600)) == Secret("s3cret"))
+    let pid = try #require(pid_t(try String(contentsOf: file, encoding: .utf8).trimmingCharacters(in: .newlines)))
+    #expect(kill(pid, SIGKILL) == 0, "the daemon is still there")
+    // A program that it has started to print the secret may be a little later than its end.
+    #expect(try shell("(sleep 0.01; echo s3cret) &").run(limit: .seconds(600)) == Secret("s3cret"))
+  }
+
+  @Test("what it leaves behind is killed, and the error says so, if there is no secret")
+  func daemonWithoutSecret() async throws {
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent("pid-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: file) }
+    #expect(
+      complaint(shell("sleep 1000 & echo $! > $1", file.path), limit: .seconds(600))
+        == "printed nothing before it ended; what it has started, which still held its standard output, was killed")
+    #expect(complaint(shell("sleep 1000 & exit 4"), limit: .seconds(600)) == "ended with exit code 4")
+    try await hasEnded(file)
+  }
+
+  @Test("several are run beside each other, up to a number, and each has its own result")
+  func several() throws {
+    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("run-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: directory) }
+    // Each waits for the others of its group.
+    let meet = "cd $1; : > $2; for i in $3; do until [ -e $i ]; do sleep 0.01; done; done; echo s3cret-$2"
+    let together = (1...4).map { shell(meet, directory.path, "\($0)", "1 2 3 4") }
+    let results = SecretProgram.run(together + [shell("exit 3")] + together, atOnce: 4)
+    #expect(try results.prefix(4).map { try $0.get() } == (1...4).map { Secret("s3cret-\($0)") })
+    guard case .failure(let error) = results[4] else { return #expect(Bool(false), "no failure") }
+    #expect(error.complaint == "ended with exit code 3")
+    #expect(SecretProgram.run([]).isEmpty)
   }
 
   @Test("no descriptor of ours is open in it")

@@ -14,6 +14,30 @@ struct OAuthRefusalTests {
     return refusal
   }
 
+  @Test(
+    "codes and descriptions are read in the forms of several servers",
+    arguments: [
+      (
+        #"{"ErrorCode": "invalid_client", "Error": "ClientId is Invalid"}"#, .invalidClient, "invalid_client",
+        "ClientId is Invalid"
+      ),
+      (
+        #"{"errorCode": "invalid_client", "errorSummary": "Invalid value"}"#, .invalidClient, "invalid_client",
+        "Invalid value"
+      ),
+      (#"{"error": "invalid_audience"}"#, .invalidTarget, "invalid_audience", nil),
+      (
+        #"{"error": "Unauthorized", "message": "Bad credentials", "status": 401}"#, .other, "Unauthorized",
+        "Bad credentials"
+      ),
+      (#"{"message": "Forbidden"}"#, .other, nil, "Forbidden"),
+      (#"{"error": {"code": 401}, "ErrorCode": 7}"#, .other, nil, nil),
+    ] as [(String, OAuthErrorCode, String?, String?)])
+  func forms(body: String, code: OAuthErrorCode, reported: String?, description: String?) async throws {
+    let refusal = try #require(await Self.refusal(.json(body, status: 401)))
+    #expect(refusal == OAuthRefusal(code: code, reportedCode: reported, description: description, status: 401))
+  }
+
   @Test("each registered code is known by its name", arguments: OAuthErrorCode.allCases.filter { $0 != .other })
   func knownCodes(code: OAuthErrorCode) async throws {
     let refusal = try #require(await Self.refusal(.refusal(code.rawValue)))

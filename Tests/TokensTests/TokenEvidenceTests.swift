@@ -19,7 +19,7 @@ import Testing
   /// Whether the token in use is replaced when `place` refuses it.
   private func isReplaced(_ workshop: Workshop, at place: TokenPlace) async throws -> Bool {
     let token = try #require(await workshop.obtain()?.success)
-    guard workshop.source.refused(token, at: place) else { return false }
+    guard workshop.source.refused(token, at: place).isWanted else { return false }
     return try #require(await workshop.obtain(insteadOf: token)?.success) !== token
   }
 
@@ -45,10 +45,10 @@ import Testing
     let workshop = try await provenWorkshop()
     #expect(try await isReplaced(workshop, at: Self.permissions))
     let replacement = try #require(await workshop.obtain()?.success)
-    #expect(!workshop.source.refused(replacement, at: Self.permissions))
+    #expect(!workshop.source.refused(replacement, at: Self.permissions).isWanted)
     #expect(workshop.source.wantsToKnow(of: replacement))
     workshop.source.accepted(replacement, at: Self.permissions)
-    #expect(workshop.source.refused(replacement, at: Self.permissions))
+    #expect(workshop.source.refused(replacement, at: Self.permissions).isWanted)
   }
 
   @Test(
@@ -87,7 +87,7 @@ import Testing
     await workshop.pass(.seconds(86_200))
     let old = try #require(workshop.source.current())
     // It is time for a renewal, which has begun.
-    #expect(workshop.source.refused(old, at: Self.permissions))
+    #expect(workshop.source.refused(old, at: Self.permissions).isWanted)
     #expect(try #require(await workshop.obtain(insteadOf: old)?.success) !== old)
   }
 
@@ -97,11 +97,11 @@ import Testing
   func pathsUsedOnce() async throws {
     let workshop = try await provenWorkshop()
     let revoked = try #require(await workshop.obtain()?.success)
-    for number in 10..<200 { #expect(workshop.source.refused(revoked, at: TokenPlace(number))) }
+    for number in 10..<200 { #expect(workshop.source.refused(revoked, at: TokenPlace(number)).isWanted) }
     let next = try #require(await workshop.obtain(insteadOf: revoked)?.success)
     #expect(next !== revoked && workshop.endpoint.requests.count == 2)
     // The replacement is revoked, too: a path that has not refused one before does not take it for its own reason.
-    #expect(workshop.source.refused(next, at: TokenPlace(1000)))
+    #expect(workshop.source.refused(next, at: TokenPlace(1000)).isWanted)
     #expect(try #require(await workshop.obtain(insteadOf: next)?.success) !== next)
   }
 
@@ -121,7 +121,7 @@ import Testing
     workshop.endpoint.replies(.token(expiresIn: 86_400))
     let token = try #require(await workshop.obtain()?.success)
     workshop.source.accepted(token, at: Self.working)
-    #expect(workshop.source.refused(token, at: Self.permissions))
+    #expect(workshop.source.refused(token, at: Self.permissions).isWanted)
     // The script has no answer left: every fetch fails. The first one is waited for.
     #expect(await workshop.obtain()?.failure != nil)
     #expect(workshop.source.lastResort() === token)
@@ -148,7 +148,7 @@ import Testing
     // Renewals begin 300 s before the token's end.
     while workshop.events.all.count < (asked == nil ? 7 : 2) { await workshop.pass(.seconds(1)) }
     let attempts = workshop.events.all.count
-    #expect(workshop.source.refused(token, at: Self.permissions))
+    #expect(workshop.source.refused(token, at: Self.permissions).isWanted)
     let seconds = try #require(await workshop.obtain(insteadOf: token)?.failure?.secondsToNextAttempt)
     #expect(after - 1...after ~= seconds)
     #expect(workshop.events.all.count == attempts)
@@ -170,6 +170,19 @@ import Testing
   }
 
   /// An API whose keys rotate, with paths that always answer 401, and tokens that are revoked.
+  @Test("the replacements that are kept for places that have accepted a token are not to be had by trying many others")
+  func manyPlaces() {
+    for round in 0..<20 {
+      var evidence = TokenEvidence()
+      for number in 0..<10 { evidence.accepted(at: TokenPlace(round * 10_000 + number)) }
+      let now = TokenInstant(nanoseconds: 1)
+      let replaced = (100..<4100).count { evidence.mayReplace(at: TokenPlace(round * 10_000 + $0), now) }
+      #expect(replaced == 2)
+      let isKept = evidence.mayReplace(at: TokenPlace(round * 10_000), now)
+      #expect(isKept)
+    }
+  }
+
   @Test("a place that works is refused for no longer than one fetch while replacements are left")
   func model() async throws {
     for seed in 0..<200 as Range<UInt64> {
@@ -196,12 +209,14 @@ import Testing
         let isGood = issued > firstGood
         // Three of ten requests go to a path that refuses everything.
         if Int.random(in: 0..<10, using: &chance) < 3 {
-          if workshop.source.refused(token, at: Self.permissions) { _ = await workshop.obtain(insteadOf: token) }
+          if workshop.source.refused(token, at: Self.permissions).isWanted {
+            _ = await workshop.obtain(insteadOf: token)
+          }
         } else if isGood {
           workshop.source.accepted(token, at: Self.working)
           refusedInARow = 0
         } else {
-          if workshop.source.refused(token, at: Self.working) { _ = await workshop.obtain(insteadOf: token) }
+          if workshop.source.refused(token, at: Self.working).isWanted { _ = await workshop.obtain(insteadOf: token) }
           refusedInARow += 1
           #expect(refusedInARow <= 1, "seed \(seed)")
         }

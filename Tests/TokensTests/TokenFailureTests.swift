@@ -69,6 +69,8 @@ struct TokenFailureTests {
     + [
       .malformed(.empty), .malformed(.expiredToken), .malformed(.unsupportedTokenType), .malformed(.unsuitableToken),
       .malformed(.tokenTooLong), .malformed(.tooLong), .malformed(.unexpectedStatus(204)), .redirected(status: 302),
+      .malformed(.undecodable(coding: "br", detail: "x")), .malformed(.undecodable(coding: nil, detail: "x")),
+      .malformed(.notHTTP(.http2)), .malformed(.notHTTP(.tls)), .malformed(.notHTTP(.unknown)),
       .serverError(status: 500), .throttled, .nameNotResolved(detail: "x"), .unreachable(detail: "x"),
       .tls(detail: "x"),
       .timedOut(detail: "x"), .unusable(detail: "x"), .backingOff(after: .throttled),

@@ -141,9 +141,9 @@ struct TokenSourceTests {
     workshop.endpoint.replies(.token("one"))
     workshop.endpoint.replies(.token("two"))
     let one = try #require(await workshop.obtain()?.success)
-    #expect(workshop.source.refused(one, at: .example))
+    #expect(workshop.source.refused(one, at: .example).isWanted)
     let two = try #require(await workshop.obtain()?.success)
-    #expect(!workshop.source.refused(one, at: .example))
+    #expect(!workshop.source.refused(one, at: .example).isWanted)
     #expect(workshop.source.current() === two)
     #expect(workshop.events.all.map(\.reason) == [.first, .unauthorized])
   }

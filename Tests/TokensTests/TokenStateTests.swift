@@ -122,10 +122,10 @@ struct TokenStateTests {
     _ = state.request(at: start)
     let token = token()
     _ = state.fetched(.success(token), at: start, random: 1)
-    let isWanted = state.refused(token, at: .example, start.instant)
+    let isWanted = state.refused(token, at: .example, start.instant).isWanted
     #expect(isWanted)
     #expect(state.use(at: start) == nil)
-    let isStillWanted = state.refused(token, at: .example, start.instant)
+    let isStillWanted = state.refused(token, at: .example, start.instant).isWanted
     #expect(isStillWanted)
     #expect(state.request(at: start).isFetch(.unauthorized))
   }
@@ -136,7 +136,7 @@ struct TokenStateTests {
     _ = state.request(at: start)
     let token = token()
     _ = state.fetched(.success(token), at: start, random: 1)
-    let isWanted = state.refused(token, at: .example, start.instant)
+    let isWanted = state.refused(token, at: .example, start.instant).isWanted
     #expect(isWanted)
     var attempts = 0
     for second in 0..<60 {
@@ -171,7 +171,7 @@ struct TokenStateTests {
     _ = state.request(at: after(.seconds(90)))
     let new = token(at: after(.seconds(90)))
     _ = state.fetched(.success(new), at: after(.seconds(90)), random: 1)
-    let dropped = state.refused(old, at: .example, after(.seconds(90)).instant)
+    let dropped = state.refused(old, at: .example, after(.seconds(90)).instant).isWanted
     #expect(!dropped)
     #expect(state.use(at: after(.seconds(91)))?.token === new)
   }

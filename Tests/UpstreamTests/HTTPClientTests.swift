@@ -90,11 +90,37 @@ import Upstream
     guard case .failure = result else { return #expect(Bool(false), "\(result)") }
   }
 
+  @Test(
+    "what is not HTTP is named, however little of it there is and whether or not the connection ends",
+    arguments: [
+      ("\u{0}\u{0}\u{6}\u{4}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{3}\u{0}\u{0}\u{0}\u{64}", .http2),
+      ("\u{0}\u{0}\u{8}\u{7}\u{0}\u{0}\u{0}\u{0}\u{0}12345678", .http2),
+      ("\u{15}\u{3}\u{1}\u{0}\u{2}\u{2}\u{46}", .tls), ("220 smtp.example ESMTP\r\n", .unknown), ("x", .unknown),
+    ] as [(String, ForeignProtocol)])
+  func foreign(answer: String, expected: ForeignProtocol) throws {
+    guard case .failure(.notHTTP(expected)) = try post(origin(sending: answer)) else {
+      return #expect(Bool(false), "it was taken for something else")
+    }
+  }
+
+  @Test("content that cannot be decoded leaves status and fields, and nothing else")
+  func undecodable() throws {
+    for coding in ["gzip", "br", "zstd", "compress"] {
+      let response = try post(
+        origin(sending: "HTTP/1.1 401 No\r\nContent-Encoding: \(coding)\r\nContent-Length: 9\r\n\r\nsome text")
+      ).get()
+      #expect(response.status == 401 && response.body.isEmpty && response.decodingProblem != nil)
+      #expect(response.value(of: "content-encoding") == coding)
+    }
+  }
+
   @Test("endless fields are an error")
   func endlessFields() throws {
     let line = "X: " + String(repeating: "x", count: 1_000) + "\r\n"
     let result = try post(origin(sending: "HTTP/1.1 200 OK\r\n" + String(repeating: line, count: 70) + "\r\n"))
-    guard case .failure = result else { return #expect(Bool(false), "\(result)") }
+    guard case .failure(.other("the head of the response is too long")) = result else {
+      return #expect(Bool(false), "\(result)")
+    }
   }
 
   @Test("no answer in time is a time-out")

@@ -115,6 +115,9 @@ pid_t clinux_start_program(const char *path, char *const arguments[], char *cons
 // Waits so many milliseconds at most until something, or the end, can be read: 1, 0 when time is up, or -1 with errno set.
 int clinux_wait_readable(int descriptor, int milliseconds);
 
+// The same for the output of a program that has not been waited for, or for the program's end, which ended tells of then.
+int clinux_wait_output(int output, pid_t child, int milliseconds, int *ended);
+
 // Waits so many milliseconds at most for the end of a program, whose status is as waitpid gives it: 1, 0 when time is up, or
 // -1 with errno set.
 int clinux_wait_program(pid_t child, int milliseconds, int *status);

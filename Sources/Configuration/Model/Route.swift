@@ -21,6 +21,8 @@ public struct Route: Sendable {
   public var resources: [String] = []
   /// The scopes to ask a token for; empty when none are named in the token request.
   public var scopes: [String]
+  /// The lines of proxy.conf that say what its tokens are for, by the names of settings, and where the route begins.
+  public var lines: (settings: [String: Int], start: Int)?
   /// How it serves CONNECT, which for ``TunnelMode/blind`` is all that it serves; nil where it does not.
   public var tunnel: TunnelMode?
   /// Where the proxy itself answers token requests of the route's applications.

@@ -1,4 +1,5 @@
 internal import Encodings
+internal import Secrets
 
 /// What is found wrong or doubtful while a file is read, and what the reading needs to know of the world.
 final class Findings {
@@ -12,6 +13,9 @@ final class Findings {
 
   /// The variables whose values no message may show.
   var secretVariables: Set<String> = []
+
+  /// The programs that print secrets, each once, with the setting that is the first to name it.
+  private(set) var programs: [(program: SecretProgram, mark: Mark, path: String)] = []
 
   private(set) var problems: [ConfigurationProblem] = []
   private(set) var warnings: [ConfigurationProblem] = []
@@ -35,6 +39,12 @@ final class Findings {
   /// Notes a warning as a sentence whose subject is the setting `path`: `path remark`.
   func warning(_ mark: Mark, about path: String, _ remark: String) {
     warnings.append(finding(mark, path: path, "\(path) \(remark)"))
+  }
+
+  /// Notes that `setting` names a program whose output is a secret.
+  func add(_ program: SecretProgram, _ setting: Setting) {
+    guard !programs.contains(where: { $0.program == program }) else { return }
+    programs.append((program, setting.mark, setting.path))
   }
 
   /// `path` as a file of its own: what is relative counts from the directory of proxy.conf.

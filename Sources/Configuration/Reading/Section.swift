@@ -35,6 +35,11 @@ final class Section {
   /// The setting that is declared so, if it is there.
   subscript<Value: Sendable>(declared: Declared<Value>) -> Setting? { self[declared.declaration] }
 
+  /// In which lines those of `names` begin that are there.
+  func lines(of names: Set<String>) -> [String: Int] {
+    Dictionary(uniqueKeysWithValues: entries.filter { names.contains($0.key) }.map { ($0.key, $0.keyMark.line) })
+  }
+
   /// The setting that is declared so; nil after the problem that it is missing was noted.
   func required(_ declaration: SettingDeclaration, _ expected: String) -> Setting? {
     if let setting = self[declaration] { return setting }

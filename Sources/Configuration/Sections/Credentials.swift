@@ -48,6 +48,8 @@ public struct Credentials: Sendable {
   public var trust = TrustSettings()
   /// The audience of routes that name none; nil when there is no default.
   public var audience: String?
+  /// The lines of proxy.conf that say who the client is and what its tokens are for, by the names of settings.
+  public var lines: [String: Int] = [:]
 
   /// Credentials of these parts; nothing is checked.
   public init(
@@ -145,7 +147,24 @@ extension Credentials {
     credentials.clientCertificate = proof.certificate
     credentials.parentProxy = parentProxy
     credentials.trust = trust
+    credentials.lines = section.lines(of: Set(Self.settingsWithLines.map(\.name)))
     return credentials
+  }
+}
+
+extension Credentials {
+  /// Puts what `program` has printed where its output belongs.
+  mutating func set(_ secret: Secret, of program: SecretProgram) {
+    if clientSecretSource == .program(program) { clientSecret = secret }
+    if previousClientSecret?.source == .program(program) { previousClientSecret?.secret = secret }
+  }
+
+  private static var settingsWithLines: [SettingDeclaration] {
+    typealias Settings = CredentialsSettings
+    return [
+      Settings.clientID.declaration, Settings.clientSecret, Settings.audience.declaration, Settings.resource,
+      Settings.assertionFile, Settings.privateKey, Settings.clientCertificate,
+    ]
   }
 }
 

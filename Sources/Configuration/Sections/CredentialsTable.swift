@@ -34,8 +34,23 @@ struct CredentialsTable {
           table.credentials.append(credentials)
         }
       }
+      table.runPrograms(section.findings)
       return table
     } ?? CredentialsTable()
+  }
+
+  /// Runs the programs that print secrets, beside each other: one that takes its time makes only itself late.
+  private mutating func runPrograms(_ findings: Findings) {
+    let programs = findings.programs
+    guard findings.runsPrograms, !programs.isEmpty else { return }
+    for (entry, result) in zip(programs, SecretProgram.run(programs.map(\.program))) {
+      switch result {
+      case .success(let secret):
+        for index in credentials.indices { credentials[index].set(secret, of: entry.program) }
+      case .failure(let error):
+        findings.problem(entry.mark, path: entry.path, "\(error.source) \(error.complaint)")
+      }
+    }
   }
 
   /// The place of `name` in ``credentials``; nil when it is not defined or not right.
@@ -144,9 +159,9 @@ enum ClientSecretSetting {
       return nil
     }
     guard words[0].isGuarded(path: path.value, shownPath: path.shownPath) else { return nil }
-    let source = SecretSource.program(
-      SecretProgram(path: path.value, arguments: texts.dropFirst().map(\.value), refresh: refresh))
-    return setting.findings.runsPrograms ? resolve(source, setting) : (Secret(""), source)
+    let program = SecretProgram(path: path.value, arguments: texts.dropFirst().map(\.value), refresh: refresh)
+    setting.findings.add(program, setting)
+    return (Secret(""), .program(program))
   }
 
   private static func readText(_ setting: Setting, _ warnsOfText: Bool) -> (secret: Secret, source: SecretSource)? {

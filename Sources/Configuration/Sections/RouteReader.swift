@@ -99,6 +99,10 @@ struct RouteReader {
     }
     route.tunnel = tunnel == nil ? nil : .intercept
     route.resources = token.resources
+    if token.credentials.hasToken {
+      let names = [RouteSettings.audience.declaration, RouteSettings.scopes, RouteSettings.resource].map(\.name)
+      route.lines = (section.lines(of: Set(names)), section.mark.line)
+    }
     route.clientCertificate = clientCertificate
     route.parentProxy = parentProxy
     route.trust = trust

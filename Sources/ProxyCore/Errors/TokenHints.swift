@@ -16,6 +16,12 @@ extension TokenFailure {
       "Have \(host) put less into the tokens that it issues to this client: fewer scopes, roles or other claims."
     case .malformed(.unsuitableToken):
       "Change the format of the tokens that \(host) issues to this client, to JWT for example."
+    case .malformed(.undecodable):
+      "Let \(host), or the proxy in front of it, send its replies as gzip or deflate, or without a Content-Encoding."
+    case .malformed(.notHTTP(.http2)):
+      "Use https in \(settings).token_endpoint, where HTTP/2 is negotiated, or let \(host) speak HTTP/1.1 as well."
+    case .malformed(.notHTTP(.tls)):
+      "Use https in \(settings).token_endpoint."
     case .malformed, .redirected:
       "Check \(addressSettings): it must be the token endpoint itself."
     case .serverError:
@@ -31,7 +37,7 @@ extension TokenFailure {
       "Check \(addressSettings), and that the machine m2m-proxy runs on may connect to \(host): firewall, network, "
         + "name server."
     case .tls:
-      "Check \(addressSettings), and the clock of this machine. If \(host) has a certificate of a private authority, "
+      "Check \(addressSettings), host and port, and the clock of this machine. If \(host) has a certificate of a private authority, "
         + "name that in \(settings).tls.ca_file; one that has expired, or is not for this host, has to be renewed there."
     case .unusable:
       "Fix or renew the file, as a whole and in one step; it is read again with each attempt."
@@ -49,13 +55,13 @@ extension TokenFailure {
     case .clientSecretPost, .clientSecretBasic, .clientSecretBasicRaw:
       nil
     case .clientAssertion:
-      "Compare iss, sub and aud of the assertion in \(settings).client_assertion with what \(host) accepts for client_id, and "
-        + "check that it knows the keys of the issuer."
+      "Compare iss, sub and aud of the assertion in \(settings).client_assertion\(clientLines) with what \(host) accepts for "
+        + "client_id, and check that it knows the keys of the issuer."
     case .privateKeyJWT:
-      "Compare the public key of \(settings).private_key, key_id and client_id with what \(host) has registered, "
+      "Compare the public key of \(settings).private_key, key_id and client_id\(clientLines) with what \(host) has registered, "
         + "assertion_audience with what it calls itself, and the clock of this machine with its."
     case .tlsClientAuth:
-      "Compare the subject of \(settings).client_certificate and client_id with what \(host) has registered."
+      "Compare the subject of \(settings).client_certificate and client_id\(clientLines) with what \(host) has registered."
     }
   }
 
@@ -70,18 +76,33 @@ extension TokenFailure {
     }
   }
 
+  /// In which lines of proxy.conf the client is, to follow its settings.
+  private var clientLines: String { request.places.clientLines.map { " (\($0))" } ?? "" }
+
+  /// That proxy.conf may be what is wrong, to follow what may be wrong at the server.
+  private func orCorrect(_ place: String?, or otherwise: String = "") -> String {
+    place.map { ", or correct \($0)" } ?? otherwise
+  }
+
+  /// The route, to follow "in".
+  private var route: String { request.places.route ?? "the route" }
+
   private var listedScopes: String { request.scopes.map { " \($0)" }.joined() }
 
   private func kindeHint(for refusal: OAuthRefusal) -> String {
     switch refusal.code {
     case .invalidClient:
-      return "In Kinde, open the M2M application and compare its client id and client secret with \(settings). "
+      return
+        "In Kinde, open the M2M application and compare its client id and client secret with \(settings)\(clientLines). "
         + "A secret that was rotated, or an application that was deleted, no longer works."
     case .unauthorizedClient, .accessDenied:
-      return "In Kinde, open the M2M application, tab APIs, and authorise it for this API."
+      return
+        "In Kinde, open the M2M application, tab APIs, and authorise it for this API\(orCorrect(request.places.audience))."
+    case .invalidScope where request.scopes.isEmpty:
+      return "In Kinde, open the M2M application, tab APIs, and assign scopes of the API to it."
     case .invalidScope:
       return "In Kinde, define the scopes\(listedScopes) on the API; then open the M2M application, tab APIs, and "
-        + "assign them to it."
+        + "assign them to it\(orCorrect(request.places.scopes))."
     case .invalidRequest, .invalidTarget:
       return audienceHint
     case .invalidGrant, .unsupportedGrantType:
@@ -95,29 +116,36 @@ extension TokenFailure {
 
   private var audienceHint: String {
     guard let audience = request.audience else {
-      return "Kinde needs an audience: set audience in the route to the identifier of an API registered in Kinde."
+      return "Kinde needs an audience: set audience in \(route) to the identifier of an API registered in Kinde."
     }
     if audience.hasSuffix(".kinde.com/api/v1") || audience.hasSuffix(".kinde.com/api/") {
-      return "The audience of Kinde's management API ends in /api: set audience in the route accordingly."
+      return
+        "The audience of Kinde's management API ends in /api: correct \(request.places.audience ?? "audience in the route")."
     }
-    return "In Kinde, under APIs, register an API with the identifier \(audience), or set audience in the route to "
-      + "the identifier it has there."
+    let setting = request.places.audience.map { "correct \($0)," } ?? "set audience in the route"
+    return
+      "In Kinde, under APIs, register an API with the identifier \(audience), or \(setting) to the identifier it has there."
   }
 
   private func genericHint(for refusal: OAuthRefusal) -> String {
     switch refusal.code {
     case .invalidClient:
-      "Compare client_id and client_secret of \(settings) with what \(host) has registered, and check that the "
+      "Compare client_id and client_secret of \(settings)\(clientLines) with what \(host) has registered, and check that the "
         + "client may use \(settings).authentication."
     case .unauthorizedClient, .accessDenied:
-      "Let the client use the client credentials grant\(request.audience.map { " for \($0)" } ?? "") at \(host)."
+      "Let the client use the client credentials grant\(request.audience.map { " for \($0)" } ?? "") at "
+        + "\(host)\(orCorrect(request.places.audience))."
+    case .invalidScope where request.scopes.isEmpty:
+      "Assign scopes to the client at \(host); if that wants them named, set scopes in \(route)."
     case .invalidScope:
-      "Define the scopes\(listedScopes) at \(host) and assign them to the client, or take them out of the route."
+      "Define the scopes\(listedScopes) at \(host) and assign them to the client"
+        + "\(orCorrect(request.places.scopes, or: ", or take them out of the route"))."
     case .invalidTarget where !request.resources.isEmpty:
-      "Check that \(host) knows the resource \(request.resources.joined(separator: " ")), and that the client may use it."
+      "Check that \(host) knows the resource \(request.resources.joined(separator: " ")), and that the client may use "
+        + "it\(orCorrect(request.places.resources))."
     case .invalidRequest, .invalidTarget:
-      request.audience.map { "Check that \(host) knows the audience \($0)." }
-        ?? "Some servers need an audience or scopes: set them in the route."
+      request.audience.map { "Check that \(host) knows the audience \($0)\(orCorrect(request.places.audience))." }
+        ?? "Some servers need an audience or scopes: set them in \(route)."
     case .invalidGrant, .unsupportedGrantType:
       "Let the client use the client credentials grant at \(host)."
     case .serverError, .temporarilyUnavailable:
@@ -129,9 +157,9 @@ extension TokenFailure {
 
   private func hintForStatus(_ status: Int) -> String {
     switch status {
-    case 401: "Compare client_id and client_secret of \(settings) with what \(host) has registered."
+    case 401: "Compare client_id and client_secret of \(settings)\(clientLines) with what \(host) has registered."
     case 403:
-      "Compare client_id and client_secret of \(settings) with what \(host) has registered; without an OAuth error it may as "
+      "Compare client_id and client_secret of \(settings)\(clientLines) with what \(host) has registered; without an OAuth error it may as "
         + "well be a firewall in front of \(host) that rejects this machine or this client."
     case 404, 405, 410: "Check \(addressSettings): there is no token endpoint at this address."
     default: "Check \(addressSettings), and the audience and scopes of the route, against what \(host) expects."

@@ -180,7 +180,7 @@ extension ExchangeError {
     case .parentProxy: failed(.parentProxy)
     case .exhausted: failed(.exhausted)
     case .noDescriptors: failed(.noDescriptors)
-    case .other: failed(.other)
+    case .other, .undecodable, .notHTTP: failed(.other)
     case .clientShare: .clientShare(of: route)
     case .ownListener(let listener): .upstreamIsThisProxy(listener, route)
     case .parentProxyRefusal(_, let status):

@@ -56,8 +56,8 @@ struct Bearer {
   /// Where it comes from; nil if the request needs none.
   var source: TokenSource?
   var token: AccessToken?
-  /// Whether the upstream refused the token, and another is waited for.
-  var isToBeReplaced = false
+  /// What becomes of the token after the upstream refused it; nil if it did not.
+  var replacement: TokenReplacement?
   /// Whether the source wants to know if the upstream accepts the token.
   var isOnTrial = false
   /// Why the request goes on without a token although the route has one.

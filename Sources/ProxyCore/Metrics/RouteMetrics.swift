@@ -1,5 +1,6 @@
 internal import Callers
 internal import Telemetry
+internal import Tokens
 internal import Upstream
 
 /// The figures of one route on one event loop. What a request counts is found without a look-up.
@@ -28,6 +29,7 @@ final class RouteMetrics {
   /// Tunnels that are open, and connections that have changed their protocol; registered when the first one was.
   private(set) lazy var tunnels = registry.gauge(.tunnels, [.route: route])
   private var replays: [Int: Counter] = [:]
+  private var refusals: [TokenReplacement: Counter] = [:]
   // By the number of the caller; registered when it first calls.
   private var callers: [Counter?] = []
   private let registry: MetricsRegistry
@@ -84,6 +86,19 @@ final class RouteMetrics {
       replays[status]
       ?? registry.counter(.requestsReplayed, [.route: route, .cause: "\(status)"])
     replays[status] = counter
+    counter.increment()
+  }
+
+  /// Counts a response that refused the token and is passed on, where the proxy decided to fetch no other token because of it.
+  func passedOn(_ replacement: TokenReplacement) {
+    switch replacement {
+    case .wanted, .superseded: return
+    case .placeRefuses, .replacementsSpent: break
+    }
+    let counter =
+      refusals[replacement]
+      ?? registry.counter(.refusalsPassedOn, [.route: route, .cause: replacement.rawValue])
+    refusals[replacement] = counter
     counter.increment()
   }
 }

@@ -40,8 +40,9 @@ extension Exchange {
   /// that takes is here.
   @inline(never) func replaysAfterError(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     if answerHead.status <= 403 { noteRefusal(route) }
-    guard mayReplay(route) else { return false }
-    return try await prepareReplay(route)
+    if mayReplay(route), try await prepareReplay(route) { return true }
+    if let replacement = bearer.replacement { worker.metrics.routes[route.index].passedOn(replacement) }
+    return false
   }
 
   /// Tells the source that the upstream has accepted the token.
@@ -60,7 +61,7 @@ extension Exchange {
     let isRefusal = refusesToken(route)
     // What an API says of a token may have the token in it, and this goes into the log.
     if outcome.apiError?.repeats(token) == true { outcome.apiError = nil }
-    bearer.isToBeReplaced = isRefusal && source.refused(token, at: tokenPlace(route))
+    bearer.replacement = isRefusal ? source.refused(token, at: tokenPlace(route)) : nil
   }
 
   private func tokenPlace(_ route: ProxyRoute) -> TokenPlace {
@@ -92,7 +93,7 @@ extension Exchange {
   /// Puts another token in the place of the one that the upstream did not accept; false if there is none.
   private func replaceToken(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     guard let source = bearer.source, let refused = bearer.token else { return false }
-    if !bearer.isToBeReplaced {
+    if bearer.replacement?.isWanted != true {
       // There may be another one already. If not, the source does not find this one worth replacing.
       guard let current = source.current(), current !== refused else { return false }
       bearer.token = current
@@ -100,6 +101,7 @@ extension Exchange {
       // The first of the requests that got 401 starts the fetch; the others wait for it.
       bearer.token = try await waitForToken(source, insteadOf: refused, route)
     }
+    bearer.replacement = nil
     bearer.isOnTrial = true
     return true
   }

@@ -45,7 +45,32 @@ struct TokenClient {
     return TokenGrant(
       key: key, clientSecret: credentials.clientSecret ?? Secret(""), secrets: secrets, serverClock: serverClock,
       spending: spending, timeout: credentials.timeout,
-      takesAnyTokenType: route.tokenField.isSchemeWritten, credentialsName: credentials.name, provider: provider)
+      takesAnyTokenType: route.tokenField.isSchemeWritten, credentialsName: credentials.name, provider: provider,
+      places: TokenSettingPlaces(route, credentials))
+  }
+}
+
+extension TokenSettingPlaces {
+  /// Those of the tokens that `route` gets with `credentials`.
+  init(_ route: Route, _ credentials: Credentials) {
+    self.init()
+    func place(_ setting: String) -> String? {
+      if let line = route.lines?.settings[setting] { return "\(setting) in route \(route.name), line \(line)" }
+      return credentials.lines[setting].map { "\(setting) in credentials \(credentials.name), line \($0)" }
+    }
+    audience = place("audience")
+    scopes = place("scopes")
+    resources = place("resource")
+    self.route = route.lines.map { "route \(route.name), line \($0.start)" }
+    let proof =
+      switch credentials.authentication {
+      case .clientSecretPost, .clientSecretBasic, .clientSecretBasicRaw: "client_secret"
+      case .clientAssertion: "client_assertion"
+      case .privateKeyJWT: "private_key"
+      case .tlsClientAuth: "client_certificate"
+      }
+    let lines = ["client_id", proof].compactMap { credentials.lines[$0] }
+    if lines.count == 2 { clientLines = "lines \(lines[0]) and \(lines[1])" }
   }
 }
 

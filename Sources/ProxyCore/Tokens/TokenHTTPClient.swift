@@ -67,7 +67,8 @@ final class TokenHTTPClient: @unchecked Sendable {
     TokenHTTPResponse(
       status: response.status, contentType: response.value(of: "content-type"),
       retryAfter: response.value(of: "retry-after"), rateLimitReset: response.value(of: "ratelimit-reset"),
-      date: response.value(of: "date"), body: response.body, bodyWasCut: response.isCut)
+      date: response.value(of: "date"), body: response.body, bodyWasCut: response.isCut,
+      contentEncoding: response.value(of: "content-encoding"), decodingProblem: response.decodingProblem)
   }
 
   private static func error(_ error: UpstreamError) -> TokenTransportError {
@@ -76,10 +77,13 @@ final class TokenHTTPClient: @unchecked Sendable {
     case .connectTimeout(let detail): .timedOut(detail: detail)
     case .certificate(let detail), .tls(let detail): .tls(detail: detail)
     case .connect(let detail), .broken(let detail), .other(let detail), .prohibited(let detail),
-      .privateAddress(let detail), .ownListener(let detail), .parentProxy(let detail):
+      .privateAddress(let detail), .ownListener(let detail), .parentProxy(let detail), .undecodable(let detail):
       .unreachable(detail: detail)
     case .parentProxyRefusal(let detail, let status):
       .unreachable(detail: "\(detail). \(ParentProxyRefusal.hint(for: status))")
+    case .notHTTP(.http2): .notHTTP(.http2)
+    case .notHTTP(.tls): .notHTTP(.tls)
+    case .notHTTP(.unknown): .notHTTP(.unknown)
     case .clientCertificate(let detail):
       .unusable(detail: detail)
     case .exhausted, .clientShare, .noDescriptors: .unreachable(detail: error.description)

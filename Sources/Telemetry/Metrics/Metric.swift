@@ -9,6 +9,7 @@ public enum Metric: CaseIterable, Sendable {
   case sentBytes
   case requestsRepeated
   case requestsReplayed
+  case refusalsPassedOn
   case requestsWithoutToken
   case placeholderTokens
 
@@ -90,6 +91,10 @@ public enum Metric: CaseIterable, Sendable {
       counter(
         "m2m_proxy_requests_replayed_total", .requests, labels: [.route, .cause],
         "Requests sent again because of the status of their response.")
+    case .refusalsPassedOn:
+      counter(
+        "m2m_proxy_refusals_passed_on_total", .requests, labels: [.route, .cause],
+        "Responses that refused the token (401) and were passed on without fetching another token.")
     case .requestsWithoutToken:
       counter(
         "m2m_proxy_requests_without_token_total", .requests, labels: [.route],

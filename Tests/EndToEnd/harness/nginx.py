@@ -44,7 +44,7 @@ def program() -> str:
 class Nginx:
     """One process with a server for each name of `NAMES`; `url(name)` is its address."""
 
-    NAMES = ["plain", "tls", "wrong_host", "self_signed", "expired", "tls11", "tls12"]
+    NAMES = ["plain", "tls", "wrong_host", "self_signed", "expired", "tls11", "tls12", "tls12_tickets"]
 
     def __init__(self, directory: Path, authority: CertificateAuthority):
         self.directory = directory
@@ -64,6 +64,7 @@ class Nginx:
             "expired": authority.issue("expired", "127.0.0.1", "localhost", days=-1),
             "tls11": authority.issue("tls11", "127.0.0.1", "localhost"),
             "tls12": authority.issue("tls12", "127.0.0.1", "localhost"),
+            "tls12_tickets": authority.issue("tls12-tickets", "127.0.0.1", "localhost"),
         }
         servers = ""
         for name in self.NAMES:
@@ -73,6 +74,8 @@ class Nginx:
             elif name == "tls12":
                 # libcurl takes no tickets in TLS 1.2: sessions are kept by the server.
                 tls += "    ssl_protocols TLSv1.2;\n    ssl_session_cache shared:tls12:1m;\n"
+            elif name == "tls12_tickets":
+                tls += "    ssl_protocols TLSv1.2;\n    ssl_session_cache off;\n    ssl_session_tickets on;\n"
             elif tls:
                 tls += "    ssl_protocols TLSv1.2 TLSv1.3;\n"
             servers += f"  server {{\n    listen 127.0.0.1:{self._ports[name]}{' ssl' if tls else ''};\n{tls}"
