@@ -143,9 +143,9 @@ let package = Package(
     tests("LocksTests", ["Locks"]),
     tests("SecretsTests", ["Locks", "Secrets", systemPackage]),
     tests("CryptographyTests", ["Cryptography", "Encodings", "Secrets"]),
-    tests("HTTPWireTests", ["Bytes", "HTTPWire"]),
+    tests("HTTPWireTests", ["Bytes", "HTTPWire", "SeededRandom"]),
     tests("ProxyProtocolTests", ["Addresses", "ProxyProtocol"]),
-    tests("RoutingTests", ["Addresses", "Configuration", "FuzzTargets", "Routing", "SeededRandom"]),
+    tests("RoutingTests", ["Addresses", "Configuration", "FuzzTargets", "HTTPWire", "Routing", "SeededRandom"]),
     tests(
       "ConfigurationTests",
       [

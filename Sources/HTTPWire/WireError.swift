@@ -119,7 +119,8 @@ extension WireError {
       "The host is a number that programs read differently; expected four decimal numbers with dots, or a name."
     case .invalidPort: "The port is malformed; expected a number from 1 to 65535."
     case .missingPort: "The CONNECT target names no port; expected host:port."
-    case .userinfo: "The target contains a user name or a password before the host; expected only the host and port."
+    case .userinfo:
+      "The target contains a user name or a password that programs read differently; expected only the host and port."
     case .invalidTarget: "The request target is malformed; expected /path or http://host/path."
     case .asteriskWithoutOptions: "The target * goes with OPTIONS alone."
     case .unsupportedScheme: "The scheme of the target is not supported; expected http or https."

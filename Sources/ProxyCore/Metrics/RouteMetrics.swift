@@ -1,4 +1,5 @@
 internal import Callers
+internal import HTTPWire
 internal import Telemetry
 internal import Upstream
 
@@ -28,6 +29,8 @@ final class RouteMetrics {
   /// Tunnels that are open, and connections that have changed their protocol; registered when the first one was.
   private(set) lazy var tunnels = registry.gauge(.tunnels, [.route: route])
   private var replays: [Int: Counter] = [:]
+  // By kind; registered when the first request was corrected so.
+  private var normalisations: [Normalisation: Counter] = [:]
   // By the number of the caller; registered when it first calls.
   private var callers: [Counter?] = []
   private let registry: MetricsRegistry
@@ -76,6 +79,15 @@ final class RouteMetrics {
       ?? registry.counter(.callerRequests, [.route: route, .caller: directory.names[caller]])
     callers[caller] = counter
     counter.increment()
+  }
+
+  /// Counts a request once for each kind of correction that it needed.
+  @inline(never) func count(_ normalised: Normalisation) {
+    for (kind, name) in Normalisation.kinds where normalised.contains(kind) {
+      let counter = normalisations[kind] ?? registry.counter(.requestsNormalised, [.route: route, .kind: name])
+      normalisations[kind] = counter
+      counter.increment()
+    }
   }
 
   /// Counts a request that is sent again because it was answered with `status`.

@@ -53,8 +53,9 @@ public enum EventKind: String, CaseIterable, Sendable {
     switch self {
     case .request:
       [
-        .route, .method, .host, .path, .upgrade, .status, .sent, .received, .queued, .token, .throttled, .withoutToken,
-        .connect, .firstByte, .total, .upstream, .endpoint, .replayed, .apiError, .apiErrorDescription, .client,
+        .route, .method, .host, .path, .upgrade, .normalised, .status, .sent, .received, .queued, .token, .throttled,
+        .withoutToken, .connect, .firstByte, .total, .upstream, .endpoint, .replayed, .apiError, .apiErrorDescription,
+        .client,
         .caller, .error, .detail,
       ]
     case .token:

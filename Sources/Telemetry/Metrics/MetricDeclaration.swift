@@ -83,7 +83,7 @@ public enum MetricLabel: String, CaseIterable, Sendable {
     case .route: "the name of the route; empty for what belongs to no route"
     case .status: "`1xx`, `2xx`, `3xx`, `4xx` or `5xx`"
     case .hop: "where it failed: `client`, `policy`, `token`, `upstream` or `internal`"
-    case .kind: "the kind of error or problem, the same as `error` in the log"
+    case .kind: "the kind of error or problem, the same as `error` in the log; of corrections, as `normalised` there"
     case .caller: "the name of one of `callers`"
     case .cause: "the status of the response after which the request was sent again"
     case .upstream: "scheme, host and port; `*` for all hosts of routes that forward to the requested host"
