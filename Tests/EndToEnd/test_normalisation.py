@@ -111,3 +111,108 @@ def test_a_corrected_path_is_judged_like_the_encoded_one(start_proxy, origin):
     lines = proxy.requests_logged(6)
     for raw, encoded in zip(lines[::2], lines[1::2]):
         assert (raw.get("route"), raw["path"], raw["status"]) == (encoded.get("route"), encoded["path"], encoded["status"])
+
+
+SAAJ = ("Content-Type: multipart/related; type=\"text/xml\";\r\n\tboundary=\"----=_Part_0_1.2\"; \r\n"
+        "  start=\"<a@b>\"; action=\"urn:x\"")
+
+
+def test_a_folded_content_type_goes_on_as_one_line(proxy, origin):
+    request = get("/api/soap", SAAJ, "Soapaction:\r\n \"urn:do\"", "X-After: 1", "Content-Length: 2", method="POST") + b"ok"
+    for size in [len(request), 1, 5]:
+        client = proxy.connect()
+        client.send_pieces(request[at : at + size] for at in range(0, len(request), size))
+        assert client.answer("POST").status == 200
+        # The connection goes on, and nothing of this request is left.
+        assert client.exchange(get("/api/next")).status == 200
+        got = origin.requests[-2]
+        assert got.value("content-type") == (b'multipart/related; type="text/xml"; boundary="----=_Part_0_1.2"; '
+                                             b'start="<a@b>"; action="urn:x"')
+        assert (got.value("soapaction"), got.value("x-after"), got.body) == (b'"urn:do"', b"1", b"ok")
+    assert [line.get("normalised") for line in proxy.requests_logged(6)] == ["folded_field", None] * 3
+    assert kinds(proxy) == {"folded_field": 3}
+
+
+@pytest.mark.parametrize("lines", [
+    "Host: api.internal\r\n x", "Content-Length:\r\n 2", "Content-Length: 2\r\n ", "Transfer-Encoding:\r\n chunked",
+    "Connection: close\r\n , x", "Authorization: Basic\r\n YTpi", "Cookie: a=b;\r\n c=d", "X-Any: a\r\n b", "Expect:\r\n 100-continue",
+    "X-HTTP-Method-Override:\r\n DELETE", "X-Original-URL: /a\r\n b", "Forwarded: for=1;\r\n by=2", "TE:\r\n trailers",
+    "Proxy-Authorization: Basic\r\n YTpi", "Upgrade:\r\n h2c", "Content-Location: /a\r\n b", "Content-Encoding: gzip,\r\n br",
+    # Of a field that may be folded, what is no continuation for everyone.
+    "Content-Type: a/b;\r\n ", "Content-Type: a/b;\r\n \t ", "Content-Type: a/b\r\n Authorization: mine",
+    "Content-Type: a/b\r\n\tContent-Length : 5", "Content-Type: a/b;\r\n c=d\r\n X:y", "Content-Type: a/b;\n c=d",
+    "Content-Type: a/b;\r\n c=\x01", "Content-Type: a/b;\r\r\n c=d", "Content_Type: a/b;\r\n c=d", "Content-Type : a/b;\r\n c=d",
+    "Content-Type: a/b;\r\n c=d\r\nX-Other: e\r\n f",
+])
+def test_other_folds_are_refused(proxy, origin, lines):
+    client = proxy.connect().send(get("/api/x", lines) + get("/api/next"))
+    assert client.answer().status == 400
+    client.expect_end()
+    assert origin.requests == []
+
+
+def test_a_fold_in_the_first_line_or_in_a_trailer_is_refused(proxy, origin):
+    client = proxy.connect().send(b"GET /api/x HTTP/1.1\r\n Content-Type: a\r\nHost: a\r\n\r\n")
+    assert client.answer().status == 400
+    request = get("/api/x", "Transfer-Encoding: chunked", method="POST") + b"0\r\nContent-Type: a;\r\n b\r\n\r\n"
+    assert proxy.connect().exchange(request, "POST").status in (400, 502)
+    assert [each.method for each in origin.requests] in ([], [b"POST"])
+
+
+def axis(port: int, *lines: str, end: str = "\r\n\r\n", version: str = "1.0") -> bytes:
+    """What org.apache.axis.components.net.JSSESocketFactory 1.4 writes."""
+    return (f"CONNECT tunnel.example:{port} HTTP/{version}\r\nUser-Agent: AxisClient"
+            + "".join(f"\n{line}" for line in lines) + end).encode()
+
+
+@pytest.fixture
+def tunnelling(start_with_names, origin):
+    route = {"match": f"tunnel.example:{origin.port}", "mount": None, "audience": None, "tunnel": "blind", "allow_private": "true"}
+    proxy = start_with_names(route, lead={"tunnel_example": ["127.0.0.1"]})
+    return proxy, origin.port
+
+
+def test_axis_opens_a_tunnel_although_its_lines_end_with_lf(tunnelling, origin):
+    proxy, port = tunnelling
+    for size in [1 << 16, 1, 6]:
+        request = axis(port, "Content-Length: 0", "Pragma: no-cache")
+        client = proxy.connect()
+        client.send_pieces(request[at : at + size] for at in range(0, len(request), size))
+        assert client.head().status == 200
+        # What comes behind the head is the tunnel's, from the first byte on.
+        client.send(get("/inside", "Connection: close"))
+        assert client.answer().status == 200
+        assert origin.requests[-1].target == b"/inside"
+        client.close()
+    assert [line["normalised"] for line in proxy.requests_logged(3)] == ["bare_lf"] * 3
+    assert kinds(proxy) == {"bare_lf": 3}
+
+
+@pytest.mark.parametrize("lines, end", [
+    # The head would end earlier for a reader of bare LFs.
+    (["", "X: y"], "\r\n\r\n"), (["X: y", ""], "\r\nZ: a\r\n\r\n"), (["X: y"], "\n\r\n\r\n"), (["X: y\r"], "\n\n\r\n\r\n"),
+    # Content, in either way of reading.
+    (["Content-Length: 5"], "\r\n\r\nhello"), (["Transfer-Encoding: chunked"], "\r\n\r\n0\r\n\r\n"),
+    (["Content-Length: 0", "Content-Length: 5"], "\r\n\r\nhello"),
+    # Folds, and what is no field.
+    (["Pragma: a", " b"], "\r\n\r\n"), (["Pragma: a", "\tb"], "\r\n\r\n"), (["Pragma"], "\r\n\r\n"), (["P\rragma: a"], "\r\n\r\n"),
+    (["Pragma : a"], "\r\n\r\n"), (["Pragma: \x00"], "\r\n\r\n"),
+])
+def test_a_connect_with_bare_lf_and_two_readings_is_refused(tunnelling, origin, lines, end):
+    proxy, port = tunnelling
+    client = proxy.connect().send(axis(port, *lines, end=end))
+    assert client.answer("GET").status == 400
+    client.expect_end()
+    assert origin.connections == []
+
+
+@pytest.mark.parametrize("request_bytes", [
+    b"GET /api/x HTTP/1.1\r\nHost: a\nX: y\r\n\r\n", b"connect a:443 HTTP/1.1\r\nHost: a\nX: y\r\n\r\n",
+    b"CONNECT a:443 HTTP/1.1\nHost: a\r\n\r\n", b"POST /api/x HTTP/1.1\r\nHost: a\nContent-Length: 0\r\n\r\n",
+    b"CONNECTX /api/x HTTP/1.1\r\nHost: a\nX: y\r\n\r\n", b"\nCONNECT a:443 HTTP/1.0\r\nA: b\nX: y\r\n\r\n",
+])
+def test_bare_lf_is_refused_everywhere_else(proxy, origin, request_bytes):
+    client = proxy.connect().send(request_bytes)
+    assert client.answer().status == 400
+    client.expect_end()
+    assert origin.requests == []

@@ -19,6 +19,8 @@ extension Exchange {
     }
     switch error {
     case .invalidTargetByte: try await encodeTarget()
+    case .foldedField: try await unfoldFields()
+    case .bareLineFeed: try await endLines()
     default: throw .request(error)
     }
   }
@@ -44,6 +46,57 @@ extension Exchange {
       guard end - start <= generation.headLimits.requestLine else { throw .request(.requestLineTooLong) }
       searched = end
       try await receiveMore()
+    }
+  }
+
+  /// Corrects fields that are folded over several lines.
+  private func unfoldFields() async throws(ExchangeError) {
+    guard let input = connection.input, let field = head.fields.last,
+      NormalisedFields.mayFold(input.readableBytes, field.name)
+    else { throw .request(.foldedField) }
+    try await correctFields(.foldedField, after: .foldedField, NormalisedFields.unfolded)
+  }
+
+  /// Corrects lines of a CONNECT that end with LF alone, as those of Apache Axis do. Nothing of this head goes on, and it
+  /// announces no content (see ``readRequest()``), so that no other program can read it in another way.
+  private func endLines() async throws(ExchangeError) {
+    guard let input = connection.input, isConnect(input) else { throw .request(.bareLineFeed) }
+    try await correctFields(.bareLineFeed, after: .bareLineFeed, NormalisedFields.withLineEnds)
+  }
+
+  /// Whether what has come begins with the request line of a CONNECT, with its CR LF.
+  private func isConnect(_ input: ByteBuffer) -> Bool {
+    let bytes = input.readableBytes
+    let method = Array("CONNECT ".utf8)
+    guard bytes.count > head.leading + method.count else { return false }
+    for (offset, byte) in method.enumerated() where bytes[head.leading + offset] != byte { return false }
+    var position = head.leading + method.count
+    while position < bytes.count, bytes[position] != UInt8(ascii: "\n") { position += 1 }
+    return position < bytes.count && bytes[position - 1] == UInt8(ascii: "\r")
+  }
+
+  /// Waits for the end of the head, and puts what `correct` makes of its field lines in their place.
+  ///
+  /// - Throws: `error` where there is nothing to correct.
+  private func correctFields(
+    _ kind: Normalisation, after error: WireError,
+    _ correct: (Span<UInt8>, Range<Int>) throws(WireError) -> [UInt8]
+  ) async throws(ExchangeError) {
+    guard !request.normalised.contains(kind) else { throw .request(error) }
+    var searched = 0
+    while true {
+      guard let input = connection.input else { throw .request(error) }
+      let bytes = input.readableBytes
+      guard let range = NormalisedFields.bounds(of: bytes, leading: head.leading, searched: searched) else {
+        guard bytes.count < generation.headLimits.bytes else { throw .request(.headTooLarge) }
+        searched = bytes.count
+        try await receiveMore()
+        continue
+      }
+      let corrected: [UInt8]
+      do throws(WireError) { corrected = try correct(bytes, range) } catch { throw .request(error) }
+      request.normalised.insert(kind)
+      return replaceInput(range, with: corrected)
     }
   }
 
