@@ -136,6 +136,7 @@ import Upstream
       var parser = ResponseHeadParser(limits: HeadLimits())
       #expect(try parser.parse(response.bytes.span, into: &head))
       #expect(head.status == status)
+      #expect(!head.reason.isEmpty, "\(status) has no reason phrase")
       #expect(head.wantsKeepAlive == !closes)
       let body = response.bytes[head.length...]
       if isHead {
