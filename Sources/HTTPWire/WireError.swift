@@ -17,7 +17,7 @@ public enum WireError: String, Error, Sendable, CaseIterable {
     transferEncodingInHTTP10, disguisedFraming, framedInterim, framedConnect
 
   /// Which answer of several is the final one.
-  case unaskedUpgrade, unofferedUpgrade, tooManyInterims
+  case unaskedUpgrade, unofferedUpgrade, interimsTooLarge
 
   /// Where the request goes.
   case missingHost, repeatedHost, emptyHost, invalidHost, ambiguousAddress, invalidPort, missingPort, userinfo,
@@ -103,7 +103,7 @@ extension WireError {
     case .unofferedUpgrade:
       "It is a 101 (Switching Protocols) that does not name the protocol, or one that was not offered; expected Upgrade "
         + "with one of those in the request, and Connection: Upgrade."
-    case .tooManyInterims: "Too many interim responses (1xx) came before the final one."
+    case .interimsTooLarge: "More than 1 MB of interim responses (1xx) came before the final one."
     default: targetMessage
     }
   }

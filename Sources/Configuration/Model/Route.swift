@@ -47,6 +47,8 @@ public struct Route: Sendable {
   public var replay = ReplayRules()
   /// In whose responses links to the upstream become links to the proxy.
   public var linkRewriting = LinkRewriting.auto
+  /// What becomes of interim responses.
+  public var interim = InterimResponses.forward
   /// How many of its requests are under way at once; nil for no limit.
   public var concurrency: Concurrency?
   /// The part of its upstream's connections that one client may use; nil for all of them.

@@ -205,6 +205,14 @@ public enum LinkRewriting: String, Sendable, CaseIterable {
   case off
 }
 
+/// What becomes of interim responses (1xx) of a route's upstream, but for 100, which a client may wait for, and 101.
+public enum InterimResponses: String, Sendable, CaseIterable {
+  /// They are sent to the client, as RFC 9110 requires of proxies.
+  case forward
+  /// They are not: some old clients take one for the final response.
+  case drop
+}
+
 /// How a route serves CONNECT.
 public enum TunnelMode: String, Sendable, CaseIterable {
   /// Bytes are forwarded unchanged in both directions; the proxy reads and adds nothing. Such a route serves nothing

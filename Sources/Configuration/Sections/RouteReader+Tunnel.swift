@@ -30,7 +30,7 @@ extension RouteReader {
         [
           Settings.methods, Settings.paths, Settings.body.declaration, Settings.replayBuffer.declaration,
           Settings.throttled, Settings.concurrency, Settings.upgrade, Settings.rewriteLinks.declaration,
-          Settings.pathsIgnoreCase.declaration,
+          Settings.interim.declaration, Settings.pathsIgnoreCase.declaration,
         ],
         isForRequests
       ),

@@ -84,6 +84,7 @@ struct RouteReader {
     let upgrade = UpgradeRules.read(section)
     let ignoresPathCase = section.value(RouteSettings.pathsIgnoreCase) ?? ignoresPathCase
     let linkRewriting = section.value(RouteSettings.rewriteLinks) ?? .auto
+    let interim = section.value(RouteSettings.interim) ?? .forward
     guard let name, let matching, let target, let token, isIntercepted != false else { return nil }
     warnIfUnreachable(section, matching, rules, token.credentials)
     for (match, setting) in matching.claims {
@@ -111,6 +112,7 @@ struct RouteReader {
     route.clientShare = clientShare
     route.upgrade = upgrade
     route.linkRewriting = linkRewriting
+    route.interim = interim
     route.ignoresPathCase = ignoresPathCase ?? false
     return route
   }

@@ -85,6 +85,9 @@ enum RouteSettings {
   static let rewriteLinks = Declared(
     "rewrite_links", Format<LinkRewriting>.choice(), default: .value("auto"),
     "in which responses links to the upstream become links to the proxy")
+  static let interim = Declared(
+    "interim", Format<InterimResponses>.choice(), default: .value("forward"),
+    "whether interim responses but 100 and 101 reach the client; `drop` is for clients that fail at 102 and 103")
   static let timeouts = SettingDeclaration(
     "timeouts", .section(Timeouts.groupOfRoute), default: .described("those of the proxy"),
     "`body`, `token`, `connect`, `first_byte`, `total` and `tunnel` of [timeouts](#timeouts)")
@@ -111,6 +114,6 @@ enum RouteSettings {
       credentials, audience.declaration, resource, scopes, token, tokenEndpoint, withoutToken.declaration,
       replayUnauthorized.declaration, allow, callers, methods, paths, pathsIgnoreCase.declaration, body.declaration,
       replayBuffer.declaration, throttled, clientShare.declaration, concurrency, upgrade, rewriteLinks.declaration,
-      timeouts, clientCertificate, tls, tlsTruncation.declaration, parentProxy,
+      interim.declaration, timeouts, clientCertificate, tls, tlsTruncation.declaration, parentProxy,
     ], need: .anyOf([match, mount.declaration]))
 }

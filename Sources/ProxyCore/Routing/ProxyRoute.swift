@@ -125,6 +125,8 @@ struct RoutePolicy: Sendable {
   let replayBuffer: Int
   /// In whose answers links to the upstream become links to the proxy.
   let linkRewriting: LinkRewriting
+  /// Whether interim responses but 100 and 101 are dropped.
+  let dropsInterim: Bool
   /// How many of its requests are under way at once; nil for no limit.
   let concurrency: ConcurrencyLimit?
   /// How many connections of a pool one client may use; `Int.max` for all.
@@ -168,6 +170,7 @@ struct RoutePolicy: Sendable {
     self.hostsPerClient = hostsPerClient
     upgrade = route.upgrade
     linkRewriting = route.linkRewriting
+    dropsInterim = route.interim == .drop
     allowsPrivate = route.allowsPrivate
     options = ConnectionOptions(route)
     tunnel = route.tunnel
