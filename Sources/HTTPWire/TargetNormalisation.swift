@@ -50,17 +50,12 @@ public struct NormalisedTarget: Sendable {
   public init?(_ target: Span<UInt8>) throws(WireError) {
     bytes.reserveCapacity(target.count + 32)
     var position = 0
-    if target.count >= 7, target.equals("http://", count: 7, at: 0) {
-      position = 7
-    } else if target.count >= 8, target.equals("https://", count: 8, at: 0) {
-      position = 8
+    let authority = Self.authority(of: target)
+    if let authority {
+      try takeUserinfo(target, authority)
+      position = authority.upperBound
     } else {
       guard !target.isEmpty, target[0] == UInt8(ascii: "/") else { return nil }
-    }
-    let authority = position
-    if position > 0 {
-      while position < target.count, !Self.endsAuthority(target[position]) { position += 1 }
-      try takeUserinfo(target, authority..<position)
     }
     let hasPathOrQuery = position < target.count && target[position] != UInt8(ascii: "#")
     while position < target.count, target[position] != UInt8(ascii: "#") {
@@ -69,10 +64,25 @@ public struct NormalisedTarget: Sendable {
     }
     guard position < target.count else { return }
     // For some old parsers this is still the user name of a host that follows: "http://a#@b/".
-    if authority > 0, !hasPathOrQuery {
+    if authority != nil, !hasPathOrQuery {
       for offset in position..<target.count where target[offset] == UInt8(ascii: "@") { throw .userinfo }
     }
     changes.insert(.fragment)
+  }
+
+  /// Where the authority of an http or https URL is, with user and password; nil for another target.
+  public static func authority(of target: Span<UInt8>) -> Range<Int>? {
+    let start: Int
+    if target.count >= 7, target.equals("http://", count: 7, at: 0) {
+      start = 7
+    } else if target.count >= 8, target.equals("https://", count: 8, at: 0) {
+      start = 8
+    } else {
+      return nil
+    }
+    var end = start
+    while end < target.count, !endsAuthority(target[end]) { end += 1 }
+    return start..<end
   }
 
   private static func endsAuthority(_ byte: UInt8) -> Bool {

@@ -1,10 +1,10 @@
 """Old clients that write requests in a way of their own: what has one reading is corrected, and the log says so."""
 
 import base64
-import socket
 
 import pytest
 
+from harness.callers import basic, with_password
 from harness.client import get
 
 
@@ -58,6 +58,29 @@ def test_user_and_password_become_basic_where_the_clients_own_credentials_go_on(
     assert proxy.connect().exchange(get(f"http://{userinfo}@api.internal/x")).status == 200
     assert origin.requests[0].values("authorization") == [b"Basic " + base64.b64encode(pair)]
     assert proxy.requests_logged(1)[0]["normalised"] == "userinfo"
+
+
+def test_a_host_that_repeats_user_and_password_is_corrected_with_the_target(start_proxy, origin):
+    proxy = start_proxy({"forward_to": origin.url, "credentials": "none", "audience": None})
+    client = proxy.connect()
+    assert client.exchange(get("http://me:s3cret@api.internal:80/x", "X-A: 1", host="me:s3cret@api.internal:80")).status == 200
+    assert client.exchange(get("http://api.internal/next")).status == 200
+    assert [request.target for request in origin.requests] == [b"/x", b"/next"]
+    assert origin.requests[0].values("host") == [origin.authority.encode()]
+    assert origin.requests[0].value("authorization") == b"Basic " + base64.b64encode(b"me:s3cret")
+    assert [line.get("normalised") for line in proxy.requests_logged(2)] == ["userinfo", None]
+
+
+@pytest.mark.parametrize("target, host", [
+    ("http://api.internal/x", "me:s3cret@api.internal"), ("/api/x", "me:s3cret@api.internal"),
+    ("http://me:s3cret@api.internal/x", "me:other1@api.internal"), ("http://me:s3cret@api.internal/x", "me:s3cret@api.interna1"),
+    ("http://a@b@api.internal/x", "a@b@api.internal"), ("http://a\\@api.internal/x", "a\\@api.internal"),
+    ("http://me:s3cret@api.internal/x", "me:s3cret@api.internal\r\nHost: api.internal"),
+])
+def test_any_other_host_with_a_user_name_is_refused(proxy, origin, target, host):
+    assert proxy.connect().exchange(get(target, host=host)).status == 400
+    assert origin.requests == []
+    assert "s3cret" not in proxy.output
 
 
 def test_without_user_and_password_there_are_no_credentials(start_proxy, origin):
@@ -186,6 +209,19 @@ def test_axis_opens_a_tunnel_although_its_lines_end_with_lf(tunnelling, origin):
         client.close()
     assert [line["normalised"] for line in proxy.requests_logged(3)] == ["bare_lf"] * 3
     assert kinds(proxy) == {"bare_lf": 3}
+
+
+def test_axis_gives_user_and_password_behind_lf(start_with_names, origin, transcript):
+    password = transcript.keep_secret("axis-passw0rd-1")
+    route = {"match": f"tunnel.example:{origin.port}", "mount": None, "audience": None, "tunnel": "blind", "allow_private": "true"}
+    proxy = start_with_names(
+        route, lead={"tunnel_example": ["127.0.0.1"]}, callers={"billing": with_password(password)},
+        listen=[{"address": "127.0.0.1:0", "callers": "required"}])
+    assert proxy.connect().send(axis(origin.port, "Content-Length: 0", "Pragma: no-cache")).answer().status == 407
+    client = proxy.connect().send(axis(origin.port, basic("billing", password), "Content-Length: 0", "Pragma: no-cache"))
+    assert client.head().status == 200
+    client.close()
+    assert [line.get("caller") for line in proxy.requests_logged(2)] == [None, "billing"]
 
 
 @pytest.mark.parametrize("lines, end", [

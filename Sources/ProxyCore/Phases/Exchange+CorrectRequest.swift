@@ -21,6 +21,7 @@ extension Exchange {
     case .invalidTargetByte: try await encodeTarget()
     case .foldedField: try await unfoldFields()
     case .bareLineFeed: try await endLines()
+    case .userinfo: try correctHost()
     default: throw .request(error)
     }
   }
@@ -47,6 +48,25 @@ extension Exchange {
       searched = end
       try await receiveMore()
     }
+  }
+
+  /// Takes user and password out of a Host that repeats the whole authority of the target, as Python's urllib writes it. What
+  /// the target then says of them is another correction; any other Host with a user name is refused.
+  private func correctHost() throws(ExchangeError) {
+    guard let input = connection.input, let value = head.first(.host)?.value.range else { throw .request(.userinfo) }
+    let bytes = input.readableBytes
+    let target = bytes.extracting(head.target.range)
+    guard let authority = NormalisedTarget.authority(of: target), authority.count == value.count else {
+      throw .request(.userinfo)
+    }
+    var end: Int?
+    for offset in 0..<value.count {
+      let byte = bytes[value.lowerBound + offset]
+      guard byte == target[authority.lowerBound + offset] else { throw .request(.userinfo) }
+      if byte == UInt8(ascii: "@") { end = value.lowerBound + offset + 1 }
+    }
+    guard let end else { throw .request(.userinfo) }
+    replaceInput(value.lowerBound..<end, with: [])
   }
 
   /// Corrects fields that are folded over several lines.
@@ -102,11 +122,11 @@ extension Exchange {
 
   /// Corrects a target that `error` is about, or that has bytes to encode, and reads the whole head again.
   @inline(never) func correctTarget(after error: WireError?) throws(ExchangeError) {
-    // Until it has been read again there is no head that the log or a response could go by.
     guard head.methodKind != .connect else { throw .request(error ?? .invalidTargetByte) }
+    try replaceTarget(head.target.range, after: error ?? .invalidTargetByte)
+    // Until it has been read again there is no head that the log or a response could go by.
     request.hasHead = false
     request.target = nil
-    try replaceTarget(head.target.range, after: error ?? .invalidTargetByte)
     guard let input = connection.input else { return }
     var parser = RequestHeadParser(limits: generation.headLimits)
     do throws(WireError) {
