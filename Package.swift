@@ -150,7 +150,7 @@ let package = Package(
     tests("CryptographyTests", ["Cryptography", "Encodings", "ExampleKeys", "Secrets"]),
     tests("HTTPWireTests", ["Bytes", "Deliveries", "HTTPWire", "SeededRandom"]),
     tests("ProxyProtocolTests", ["Addresses", "ProxyProtocol"]),
-    tests("RoutingTests", ["Addresses", "Configuration", "FuzzTargets", "Routing", "SeededRandom"]),
+    tests("RoutingTests", ["Addresses", "Configuration", "FuzzTargets", "HTTPWire", "Routing", "SeededRandom"]),
     tests(
       "ConfigurationTests",
       [

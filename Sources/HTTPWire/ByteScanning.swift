@@ -41,6 +41,12 @@ enum ByteClass {
   static let path: UInt8 = 2
   /// A byte of a host name: letters, digits, `-`, `.` and `_`.
   static let hostName: UInt8 = 4
+  /// A byte of a query as it is accepted here: every visible character but `#` and the unwise ones.
+  static let query: UInt8 = 8
+  /// A visible character that old clients leave raw and that must be percent-encoded: ``"<>^`{|}``.
+  static let unwise: UInt8 = 16
+  /// One of them that the parser accepts in a path: ``^`{|}``.
+  static let unwiseInPath: UInt8 = 32
 
   /// Whether `byte` is of the class `bits`.
   @inline(__always)
@@ -52,12 +58,12 @@ enum ByteClass {
   private static let table: InlineArray<256, UInt8> = [
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    0, 3, 0, 1, 3, 1, 3, 3, 2, 2, 3, 3, 2, 7, 7, 2,
-    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 2, 2, 0, 2, 0, 0,
-    2, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7,
-    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 2, 0, 2, 3, 7,
-    3, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7,
-    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 2, 3, 2, 3, 0,
+    0, 11, 16, 1, 11, 9, 11, 11, 10, 10, 11, 11, 10, 15, 15, 10,
+    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 10, 10, 16, 10, 16, 8,
+    10, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,
+    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 10, 8, 10, 49, 15,
+    49, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,
+    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 48, 49, 48, 11, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,

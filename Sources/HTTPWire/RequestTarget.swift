@@ -37,6 +37,9 @@ public struct RequestTarget: Sendable, Equatable {
   public internal(set) var query: ByteRange?
   /// Path and query together, with the `?`.
   public internal(set) var pathAndQuery = ByteRange.empty
+  /// Whether path or query have visible characters that must be percent-encoded before they go on; see
+  /// ``NormalisedTarget``.
+  public internal(set) var hasUnwiseBytes = false
 
   /// The host of the absolute and the authority form, without brackets; empty in the other forms.
   public var host: ByteRange { authority?.host ?? .empty }
@@ -131,6 +134,9 @@ extension RequestTarget {
         position += 3
       } else if byte == UInt8(ascii: "?") {
         break
+      } else if ByteClass.contains(byte, ByteClass.unwiseInPath) {
+        hasUnwiseBytes = true
+        position += 1
       } else {
         throw byte == UInt8(ascii: "#") ? .fragment : .invalidPathByte
       }
@@ -138,8 +144,12 @@ extension RequestTarget {
     path = ByteRange(Int(range.start)..<position)
     guard position < end else { return }
     let query = ByteRange(position + 1..<end)
-    guard bytes.firstNotVisible(from: position, to: end) == end else { throw .invalidTargetByte }
-    for offset in query.range where bytes[offset] == UInt8(ascii: "#") { throw .fragment }
+    for offset in query.range where !ByteClass.contains(bytes[offset], ByteClass.query) {
+      guard ByteClass.contains(bytes[offset], ByteClass.unwise) else {
+        throw bytes[offset] == UInt8(ascii: "#") ? .fragment : .invalidTargetByte
+      }
+      hasUnwiseBytes = true
+    }
     self.query = query
   }
 

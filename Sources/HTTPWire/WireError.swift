@@ -17,7 +17,7 @@ public enum WireError: String, Error, Sendable, CaseIterable {
     transferEncodingInHTTP10, disguisedFraming, framedInterim, framedConnect
 
   /// Which answer of several is the final one.
-  case unaskedUpgrade, unofferedUpgrade, tooManyInterims
+  case unaskedUpgrade, unofferedUpgrade, interimsTooLarge
 
   /// Where the request goes.
   case missingHost, repeatedHost, emptyHost, invalidHost, ambiguousAddress, invalidPort, missingPort, userinfo,
@@ -103,7 +103,7 @@ extension WireError {
     case .unofferedUpgrade:
       "It is a 101 (Switching Protocols) that does not name the protocol, or one that was not offered; expected Upgrade "
         + "with one of those in the request, and Connection: Upgrade."
-    case .tooManyInterims: "Too many interim responses (1xx) came before the final one."
+    case .interimsTooLarge: "More than 1 MB of interim responses (1xx) came before the final one."
     default: targetMessage
     }
   }
@@ -119,7 +119,8 @@ extension WireError {
       "The host is a number that programs read differently; expected four decimal numbers with dots, or a name."
     case .invalidPort: "The port is malformed; expected a number from 1 to 65535."
     case .missingPort: "The CONNECT target names no port; expected host:port."
-    case .userinfo: "The target contains a user name or a password before the host; expected only the host and port."
+    case .userinfo:
+      "The target contains a user name or a password that programs read differently; expected only the host and port."
     case .invalidTarget: "The request target is malformed; expected /path or http://host/path."
     case .asteriskWithoutOptions: "The target * goes with OPTIONS alone."
     case .unsupportedScheme: "The scheme of the target is not supported; expected http or https."

@@ -10,8 +10,15 @@ open class ByteStream: Watch {
   public final var isWritable = true
   /// Whether the peer has closed, or shut down its sending side; what it sent before may still have to be read.
   public final private(set) var peerClosed = false
+  /// Whether the peer is gone, and an answer would reach nobody: the connection is gone in both directions, or the peer has
+  /// closed its sending side and does not mean to read on (``servesHalfClosed``).
+  public final private(set) var hasLeft = false
   /// Whether the connection is gone in both directions.
   public final private(set) var hasFailed = false
+  /// Whether a peer that has shut down its sending side is expected to read on. What it sent may be its last request.
+  public final var servesHalfClosed = false {
+    didSet { if servesHalfClosed != oldValue { hasLeft = hasFailed || peerClosed && !servesHalfClosed } }
+  }
   /// Told whenever one of the above changes. One that refers to this stream has to be taken back before the stream can go away.
   public final var observer: ReadinessObserver?
 
@@ -19,8 +26,14 @@ open class ByteStream: Watch {
   open override func signal(_ readiness: Readiness) {
     if !readiness.isDisjoint(with: [.readable, .peerClosed, .hangUp, .error]) { isReadable = true }
     if !readiness.isDisjoint(with: [.writable, .hangUp, .error]) { isWritable = true }
-    if !readiness.isDisjoint(with: [.peerClosed, .hangUp]) { peerClosed = true }
-    if !readiness.isDisjoint(with: [.hangUp, .error]) { hasFailed = true }
+    if !readiness.isDisjoint(with: [.peerClosed, .hangUp]) {
+      peerClosed = true
+      if !servesHalfClosed { hasLeft = true }
+    }
+    if !readiness.isDisjoint(with: [.hangUp, .error]) {
+      hasFailed = true
+      hasLeft = true
+    }
     observer?.readinessChanged()
   }
 

@@ -77,6 +77,14 @@ public struct ListeningSocket: ~Copyable {
     }
   }
 
+  /// Has the kernel ask for the peers of silent connections after `silence`, in whole seconds, and end connections whose peer
+  /// does not reply for as long again. Means nothing for a Unix socket, whose peer cannot vanish.
+  public borrowing func keepAlive(after silence: Duration) throws(Errno) {
+    guard !isUnix else { return }
+    let (seconds, rest) = silence.components
+    _ = try Errno.check(clinux_keep_alive(descriptor.number, Int32(clamping: seconds + (rest > 0 ? 1 : 0))))
+  }
+
   /// Another descriptor of the same socket, for another loop. The file stays with the first one.
   public func copy() throws(Errno) -> ListeningSocket {
     let number = try Errno.check(fcntl(descriptor.number, F_DUPFD_CLOEXEC, 0))

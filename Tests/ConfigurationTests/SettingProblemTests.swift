@@ -140,7 +140,7 @@ struct SettingProblemTests {
       Case("timeouts: { Head: 10s }", #"5:13: timeouts: unknown setting "Head"; did you mean "head"?"#),
       Case(
         "timeouts: { tls: 10s }",
-        #"5:13: timeouts: unknown setting "tls"; known: head, handshake, idle, body, token, connect, first_byte, total, tunnel, upstream_idle, drain"#
+        #"5:13: timeouts: unknown setting "tls"; known: head, handshake, idle, body, token, connect, first_byte, total, tunnel, tcp_keepalive, upstream_idle, drain"#
       ),
       Case("limits: { field: 10 }", #"5:11: limits: unknown setting "field"; did you mean "fields"?"#),
       Case("limits: { conections: 10 }", #"5:11: limits: unknown setting "conections"; did you mean "connections"?"#),
@@ -224,7 +224,7 @@ struct SettingProblemTests {
         "listen: []", "5:9: listen must be an address such as 127.0.0.1:8080, or a list of those, not an empty list"),
       Case(
         "listen: { port: 1 }", "5:9: listen.address is missing; it must be an address such as 127.0.0.1:8080",
-        #"5:11: listen: unknown setting "port"; known: address, allow, callers, browser_requests, proxy_protocol, tls, mode, owner, group"#
+        #"5:11: listen: unknown setting "port"; known: address, allow, callers, browser_requests, proxy_protocol, half_close, tls, mode, owner, group"#
       ),
       Case("listen: off", #"5:9: listen must be an address such as 127.0.0.1:8080, not "off"; the port is missing"#),
       Case(

@@ -1,6 +1,8 @@
 """A client that goes away frees its upstream connection at once, long before any timeout."""
 
 import os
+import socket
+import ssl
 import threading
 
 import pytest
@@ -117,3 +119,141 @@ def test_a_thousand_clients_that_leave_take_no_descriptors_with_them(proxy, orig
         client.reset() if number % 2 else client.close()
     poll(lambda: descriptors() <= before + 2, "the return of all descriptors")
     assert warm.exchange(b"GET http://nowhere.internal/ HTTP/1.1\r\nHost: nowhere.internal\r\n\r\n").status == 403
+
+
+HALF_CLOSE = [{"address": "127.0.0.1:0", "half_close": "serve"}]
+
+
+def ask_and_finish(proxy, origin, request: bytes, end: threading.Event):
+    """A client that closes its sending side behind `request`, which the proxy has noticed before `end` is set."""
+    client = proxy.connect().send(request)
+    client.socket.shutdown(socket.SHUT_WR)
+    origin.wait_for_requests(1)
+    # On the same loop, news of the first connection have been looked at when this is answered.
+    assert proxy.connect().exchange(get("/api/other", "Connection: close")).status == 200
+    end.set()
+    return client
+
+
+def answering_when(end: threading.Event):
+    def answer(connection):
+        connection.request()
+        connection.hold(end)
+        connection.answer(b"late")
+        connection.expect_close()
+    return answer
+
+
+@pytest.mark.parametrize("request_bytes", [
+    get("/api/x"), get("/api/x", version="1.0"), post("/api/x", b"content"),
+    get("/api/x", "Transfer-Encoding: chunked", method="POST") + content.chunked(b"content"),
+])
+def test_a_client_that_finishes_sending_gets_its_answer_where_half_close_is_served(start_proxy, origin, request_bytes):
+    end = threading.Event()
+    origin.script(answering_when(end))
+    proxy = start_proxy({"forward_to": origin.url}, listen=HALF_CLOSE, loops=1)
+    client = ask_and_finish(proxy, origin, request_bytes, end)
+    answer = client.answer()
+    assert (answer.status, answer.body) == (200, b"late")
+    # No further request can come, so that the connection ends.
+    client.expect_end()
+    assert {line["status"] for line in proxy.requests_logged(2)} == {"200"}
+
+
+def test_a_client_that_finishes_sending_is_gone_where_nothing_else_is_said(start_proxy, origin):
+    def wait(connection):
+        connection.request()
+        connection.expect_close()
+
+    origin.script(wait)
+    proxy = start_proxy({"forward_to": origin.url})
+    client = proxy.connect().send(get("/api/x"))
+    origin.wait_for_requests(1)
+    client.socket.shutdown(socket.SHUT_WR)
+    client.expect_end()
+    origin.wait_for_finished(1)
+    line, = proxy.requests_logged(1)
+    assert line["error"] == "client_gone"
+
+
+def test_pipelined_requests_are_answered_before_the_end(start_proxy, origin):
+    proxy = start_proxy({"forward_to": origin.url}, listen=HALF_CLOSE)
+    client = proxy.connect().send(get("/api/1") + post("/api/2", b"x") + get("/api/3"))
+    client.socket.shutdown(socket.SHUT_WR)
+    assert [client.answer().status for _ in range(3)] == [200] * 3
+    client.expect_end()
+    assert [request.target for request in origin.requests] == [b"/1", b"/2", b"/3"]
+
+
+@pytest.mark.parametrize("part", [get("/api/x")[:-2], b"G"])
+def test_a_half_request_is_none_where_half_close_is_served(start_proxy, origin, part):
+    proxy = start_proxy({"forward_to": origin.url}, listen=HALF_CLOSE)
+    client = proxy.connect().send(part)
+    client.socket.shutdown(socket.SHUT_WR)
+    client.expect_end()
+    assert origin.requests == []
+
+
+def test_a_client_that_resets_is_gone_where_half_close_is_served(start_proxy, origin):
+    def wait(connection):
+        connection.request()
+        connection.expect_close()
+
+    origin.script(wait)
+    proxy = start_proxy({"forward_to": origin.url}, listen=HALF_CLOSE)
+    client = proxy.connect().send(get("/api/slow"))
+    origin.wait_for_requests(1)
+    client.reset()
+    origin.wait_for_finished(1)
+
+
+def test_a_client_that_has_only_closed_is_answered_and_then_forgotten(start_proxy, origin):
+    end = threading.Event()
+    origin.script(answering_when(end))
+    proxy = start_proxy({"forward_to": origin.url}, listen=HALF_CLOSE, loops=1)
+    client = proxy.connect().send(get("/api/x"))
+    client.close()
+    origin.wait_for_requests(1)
+    assert proxy.connect().exchange(get("/api/other", "Connection: close")).status == 200
+    end.set()
+    assert len(proxy.requests_logged(2)) == 2
+    poll(lambda: proxy.sample("m2m_proxy_connections") == 0, "no connection stays")
+
+
+def test_half_close_is_served_in_tls_too(start_proxy, origin, authority, tmp_path):
+    end = threading.Event()
+    origin.script(answering_when(end))
+    certificate = authority.issue("half-close", "127.0.0.1")
+    listen = [HALF_CLOSE[0] | {"tls": {"certificate": str(certificate.certificate), "key": str(certificate.key)}}]
+    proxy = start_proxy({"forward_to": origin.url}, listen=listen, loops=1)
+    context = ssl.create_default_context(cafile=authority.file)
+    arrived, leaving = ssl.MemoryBIO(), ssl.MemoryBIO()
+    session = context.wrap_bio(arrived, leaving, server_hostname="127.0.0.1")
+    client = proxy.connect()
+
+    def complete(step):
+        while True:
+            try:
+                return step()
+            except ssl.SSLWantReadError:
+                if pending := leaving.read():
+                    client.send(pending)
+                data = client.socket.recv(1 << 16)
+                arrived.write(data) if data else arrived.write_eof()
+
+    complete(session.do_handshake)
+    session.write(get("/api/x"))
+    with pytest.raises(ssl.SSLWantReadError):
+        session.unwrap()
+    client.send(leaving.read())
+    client.socket.shutdown(socket.SHUT_WR)
+    origin.wait_for_requests(1)
+    # What one connection of the loop has sent is looked at in turn.
+    with socket.create_connection(proxy.address) as other, context.wrap_socket(other, server_hostname="127.0.0.1") as tls:
+        tls.sendall(get("/api/other", "Connection: close"))
+        assert tls.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+    end.set()
+    got = b""
+    while not got.endswith(b"late"):
+        got += complete(lambda: session.read(1 << 16))
+    assert got.startswith(b"HTTP/1.1 200 OK")

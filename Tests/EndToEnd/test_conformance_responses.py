@@ -364,11 +364,12 @@ for name, answer in {
         BadGateway())
     add(f"{name}, with Upgrade in the request", "An interim answer has no content, and a 101 names what it changes to.",
         answer, BadGateway(), request=("Connection: Upgrade", "Upgrade: x"))
-add("a flood of interim answers", "Their number is bounded.", CONTINUE * 100_000, CutOff())
-add("17 interim answers and an answer", "Their number is bounded, and the problem says so.",
-    CONTINUE * 17 + EVIL, BadGateway(interim=(100,) * 16, says="Too many interim responses"))
-add("16 interim answers and an answer", "Their number is bounded, generously.",
-    CONTINUE * 16 + ok(b"Content-Length: 2", body=b"ok"), Passed(body=b"ok", interim=(100,) * 16, reused=True))
+add("a flood of interim answers", "Their size is bounded.", CONTINUE * 100_000, CutOff())
+LARGE = b"HTTP/1.1 103 Early Hints\r\nX: " + b"x" * 10_000 + b"\r\n\r\n"
+add("1 MB of interim answers and an answer", "Their size is bounded, and the problem says so.",
+    LARGE * 105 + EVIL, BadGateway(interim=(103,) * 104, says="More than 1 MB of interim responses"))
+add("500 interim answers and an answer", "Their number has no bound.",
+    CONTINUE * 500 + ok(b"Content-Length: 2", body=b"ok"), Passed(body=b"ok", interim=(100,) * 500, reused=True))
 add("101 and nothing else", "101 answers Upgrade only, and the problem says so (RFC 9110 section 15.2.2).",
     b"HTTP/1.1 101 Switching Protocols\r\n\r\n", BadGateway(says="101 (Switching Protocols)"))
 add("an interim answer and the end", "An interim answer is no answer.", CONTINUE, CutOff(), closes=True)

@@ -20,12 +20,24 @@ refuse("The target is in one of four forms, and a URI of the http or https schem
         '"/api/case"', "%2fapi%2fcase", "http://?case", "http://:80/case", "http://#case"]
 })
 refuse("* goes with OPTIONS alone (RFC 9112 section 3.2.4).", {"GET *": target("*"), "POST *": target("*", "POST")})
-refuse("A user name in a target is an attack or a mistake, and is never sent (RFC 9110 section 4.2.4).", {
+for text, sent in {
+    "http://user@api.internal/case": "/case", "http://user:password@api.internal/case": "/case",
+    "http://@api.internal/case": "/case", "http://:@api.internal/case": "/case",
+    "http://evil.example@api.internal/case": "/case", "http://evil.example:80@api.internal/case": "/case",
+    "http://user%40x@api.internal/": "/", "http://user:p^w@api.internal/@x": "/@x",
+}.items():
+    add(f"the target {text!r}", "A user name in a target is never sent on (RFC 9110 section 4.2.4).", target(text),
+        Forwarded(f"GET {sent} HTTP/1.1".encode()))
+for text in ["http://api.internal@evil.example/case", "http://api.internal:80@evil.example/",
+             "http://api.internal:80@evil.example/case"]:
+    add(f"the target {text!r}", "The host is what follows the user name (RFC 3986 section 3.2).", target(text),
+        Denied(403))
+refuse("Programs differ in where such a user name ends (RFC 3986 section 7.6).", {
     f"the target {text!r}": target(text) for text in [
-        "http://user@api.internal/case", "http://user:password@api.internal/case", "http://@api.internal/case",
-        "http://:@api.internal/case", "http://api.internal@evil.example/case", "http://api.internal:80@evil.example/",
-        "http://evil.example@api.internal/case", "http://evil.example:80@api.internal/case", "http://a@b@api.internal/",
-        "http://user%40x@api.internal/", "http://api.internal\\@evil.example/"]
+        "http://a@b@api.internal/", "http://api.internal\\@evil.example/", "http://evil.example\\@api.internal/",
+        "http://[::1]@api.internal/", "http://a%0d%0aX:y@api.internal/", "http://a%00@api.internal/",
+        "http://a%3ab:c@api.internal/", "http://a%@api.internal/", "http://a%zz@api.internal/",
+        "http://evil.example#@api.internal/", "http://api.internal#@evil.example/case"]
 })
 refuse("A host is a name of letters, digits, hyphens, underscores and dots, or an IP address (RFC 3986 section 3.2.2, "
        "and no looser).", {
@@ -55,26 +67,44 @@ refuse("A host of an international name is written in ASCII (RFC 3986 section 3.
 refuse("A port is a number from 1 to 65535 (RFC 3986 section 3.2.3, RFC 9110 section 4.2.1).", {
     f"the port {port!r}": target(f"http://api.internal:{port}/case") for port in [
         "0", "00", "00000", "65536", "65616", "99999", "4294967376", "18446744073709551696", "-1", "+80", "80x", "x80",
-        "0x50", "8 0", "80:80", ":80", "80.0", "8e1", "80%00", "%38%30", "80@evil.example", "80;", "80,80", "http",
+        "0x50", "8 0", "80:80", ":80", "80.0", "8e1", "80%00", "%38%30", "80;", "80,80", "http",
         "000000000000080"]
 })
 for port in ["", "80", "080", "00080", "443"]:
     add(f"the port {port!r}", "Leading zeros of a port, or no digits at all, change nothing (RFC 3986 section 3.2.3).",
         target(f"http://api.internal:{port}/case"), Forwarded())
-refuse("A fragment is never sent (RFC 9112 section 3.2).", {
-    f"the target {text!r}": target(text) for text in [
-        "http://api.internal/case#", "http://api.internal/case#x", "http://api.internal#", "http://api.internal#@evil/",
-        "http://api.internal/?x#y", "/api/case#x", "/api#", "/api/case?x=#", "#", "/#"]
-})
+for text, sent in {
+    "http://api.internal/case#": "/case", "http://api.internal/case#x": "/case", "http://api.internal#": "/",
+    "http://api.internal/?x#y": "/?x", "/api/case#x": "/case", "/api#": "/", "/api/case?x=#": "/case?x=",
+    "http://api.internal/a#b#c/../d?e@f": "/a", 'http://api.internal/a#"<>\\%': "/a", "/api/case#/../../x": "/case",
+}.items():
+    add(f"the target {text!r}", "A fragment is never sent on (RFC 9112 section 3.2).", target(text),
+        Forwarded(f"GET {sent} HTTP/1.1".encode()))
+refuse("A fragment alone is no target (RFC 9112 section 3.2).", {
+    f"the target {text!r}": target(text) for text in ["#", "#x", "*#x", "#/case"]})
+add("the target '/#'", "Without its fragment it is the root, which is not mounted.", target("/#"), Denied(403))
 refuse("A path contains pchar only, and % begins two hexadecimal digits (RFC 3986 section 3.3).", {
     f"the path {path!r}": target(f"http://api.internal{path}") for path in [
-        "/%", "/%4", "/%zz", "/%4g", "/%g4", "/%%", "/%u0041", "/a%", "/%00", "/a%00b", "/% 20", "/a\\b", "/\\", '/a"b',
-        "/a<b", "/a>b", "/%-1", "/%+1"]
+        "/%", "/%4", "/%zz", "/%4g", "/%g4", "/%%", "/%u0041", "/a%", "/%00", "/a%00b", "/% 20", "/a\\b", "/\\",  "/%-1",
+        "/%+1", '/%"', "/%4{"]
 })
-refuse("A target is ASCII; everything else is percent-encoded (RFC 9112 section 3.2).", {
+refuse("A target has no control characters (RFC 9112 section 3.2).", {
     f"the path {path!r}": b"GET http://api.internal" + path + b" HTTP/1.1\r\n" + HOST + b"\r\n" for path in [
-        "/\u00e4".encode(), b"/\xff", b"/\x80", "/\u2025/x".encode(), b"/?\xff", b"/\x1f", b"/?\x01", b"/?a\tb"]
+        b"/\x1f", b"/?\x01", b"/?a\tb", b"/\xc3\xa4\x7f", b"/\xc3\xa4\x01", b"/\xc3\xa4\\b", b"/\xc3\xa4%", b"/?\xe4\x00"]
 })
+for path, sent in {
+    "/\u00e4".encode(): "/%C3%A4", b"/\xff": "/%FF", b"/\x80": "/%80", "/\u2025/x".encode(): "/%E2%80%A5/x",
+    b"/?\xff": "/?%FF", b'/a"b': "/a%22b", b"/a<b": "/a%3Cb", b"/a>b": "/a%3Eb", b"/a|b^c`d{e}":
+    "/a%7Cb%5Ec%60d%7Be%7D", b'/?q={"a":[1]}|^`<>': "/?q=%7B%22a%22:[1]%7D%7C%5E%60%3C%3E", b"/\xe4?%": "/%E4?%",
+    b"/case?\\{": "/case?\\%7B",
+}.items():
+    add(f"the path {path!r}", "What a URL cannot have is percent-encoded (RFC 9112 section 3.2, RFC 3986 section 2.1).",
+        b"GET http://api.internal" + path + b" HTTP/1.1\r\n" + HOST + b"\r\n",
+        Forwarded(f"GET {sent} HTTP/1.1".encode()))
+for text in ["http://api.internal/../\u00e4", "/api/../\u00e4", "/api/..\u00c0\u00af\u00e4"]:
+    add(f"the target {text!r}", "What a path is encoded to is judged like any other.",
+        f"GET {text} HTTP/1.1\r\n".encode("latin-1") + HOST + b"\r\n",
+        Denied(403) if text.startswith("/") else Forwarded(b"GET /../%E4 HTTP/1.1"))
 for text, sent in {
     "http://api.internal": "/", "http://api.internal/": "/", "http://api.internal?": "/?",
     "http://api.internal?a=b": "/?a=b", "HTTP://api.internal/case": "/case", "hTtP://API.internal/case": "/case",

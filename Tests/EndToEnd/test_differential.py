@@ -55,7 +55,8 @@ def fields(reading: Reading) -> list[tuple[bytes, bytes]]:
 
 
 def path(target: bytes) -> bytes:
-    """What the origin is asked for."""
+    """What the origin is asked for: without a fragment, and with raw bytes encoded."""
+    target = re.sub(rb'["<>^`{|}\x80-\xff]', lambda raw: b"%%%02X" % raw[0][0], target.partition(b"#")[0])
     if match := re.match(rb"(?i)https?://[^/?#]*", target):
         rest = target[match.end() :]
         return rest if rest.startswith(b"/") else b"/" + rest

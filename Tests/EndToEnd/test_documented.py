@@ -39,7 +39,7 @@ def see_refusals(start_proxy, origin, seen: Seen) -> None:
     """One connection a client, a load balancer without a header, and a signal."""
     proxy = start_proxy({"forward_to": origin.url}, limits={"connections_per_client": 1})
     client = proxy.connect()
-    assert client.exchange(get(URL)).status == 200
+    assert client.exchange(get(f"{URL}#top")).status == 200
     assert client.exchange(get("http://nowhere.internal/")).status == 403
     proxy.connect()
     proxy.log.wait_for("event=refused")

@@ -105,7 +105,7 @@ def test_via_names_the_version_that_the_client_spoke(proxy, origin):
 
 @pytest.mark.parametrize("path", [
     "/", "//", "//evil.example/x", "/a/../b", "/a/./b/", "/a%2Fb", "/a/%2e%2e/x", "/a%20b", "/a;b=c",
-    "/a?", "/?", "/a??b", "/a?b=c&d=%26&e", "/a?x=http://other/", "/a?b/../c", "/~user/'()!*,:@&=+$", "/a|b", "/a{b}",
+    "/a?", "/?", "/a??b", "/a?b=c&d=%26&e", "/a?x=http://other/", "/a?b/../c", "/~user/'()!*,:@&=+$",
     "/%E4%BD%A0", "/a/",
 ])
 def test_a_path_and_query_arrive_as_they_were_sent(proxy, origin, path):

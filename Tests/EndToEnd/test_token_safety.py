@@ -94,7 +94,7 @@ ELSEWHERE = [
     "http://[::1]:{1}/case",
     "http://localhost:{1}/case", "http://0.0.0.0:{1}/case", "http://api.internal:{1}/case",
     "http://api.internal@{0}/case",
-    "http://api.internal:80@{0}/case", "http://{0}@api.internal/case", "http://{0}#@api.internal/case",
+    "http://api.internal:80@{0}/case", "http://{0}#@api.internal/case",
     "http://{0}\\@api.internal/case", "http://api.internal\\@{0}/case", "http://api.internal%2f@{0}/case",
     "http://api.internal%00.{0}/case", "http://api.internal:80:{1}/case", "http://api.internal:65616/case",
     "http://api.internal:4294967376/case", "http://api.internal:+80/case", "http://api.internal..:80/case",

@@ -16,6 +16,7 @@ func checkTarget(_ input: [UInt8]) throws(Violation) {
   guard let choice = input.first else { return }
   let bytes = Array(input.dropFirst())
   let method = [HTTPWire.Method.get, .options, .connect][Int(choice) % 3]
+  try checkNormalisation(bytes)
   let alone = parse(bytes, 0..<bytes.count, method)
   let surrounded = Array("@#:".utf8) + bytes + Array("@#:".utf8)
   let within = parse(surrounded, 3..<surrounded.count - 3, method)
@@ -46,6 +47,22 @@ func checkTarget(_ input: [UInt8]) throws(Violation) {
   try require(
     again?.authority?.kind == authority.kind && again?.port == target.port
       && again.map { text(rewritten[$0.pathAndQuery.range]) } == pathAndQuery, "\(text(bytes)) became \(written)")
+}
+
+/// What is corrected in a target needs no further correction, and where it is accepted it has no fragment, no user and no raw
+/// byte.
+private func checkNormalisation(_ bytes: [UInt8]) throws(Violation) {
+  guard let first = try? NormalisedTarget(bytes.span) else { return }
+  let corrected = first.bytes
+  guard let target = parse(corrected, 0..<corrected.count, .get) else { return }
+  let change = "\(text(bytes)) became \(text(corrected))"
+  try require(!target.hasUnwiseBytes && !corrected.contains(UInt8(ascii: "#")), change)
+  try require(corrected.allSatisfy { $0 > 0x20 && $0 < 0x7f }, change)
+  let again = try? NormalisedTarget(corrected.span)
+  try require(again?.bytes == corrected && again?.changes.isEmpty == true, "\(text(corrected)) is corrected again")
+  // A target that was accepted as it was is the same place afterwards.
+  guard let before = parse(bytes, 0..<bytes.count, .get), !before.hasUnwiseBytes else { return }
+  try require(corrected == bytes, "\(text(bytes)) was accepted, and became \(text(corrected))")
 }
 
 private func checkAuthority(_ authority: Authority, _ bytes: [UInt8]) throws(Violation) {

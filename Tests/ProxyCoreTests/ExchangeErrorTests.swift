@@ -138,6 +138,7 @@ import Upstream
       var parser = ResponseHeadParser(limits: HeadLimits())
       #expect(try parser.parse(response.bytes.span, into: &head))
       #expect(head.status == status)
+      #expect(!head.reason.isEmpty, "\(status) has no reason phrase")
       #expect(head.wantsKeepAlive == !closes)
       let body = response.bytes[head.length...]
       if isHead {

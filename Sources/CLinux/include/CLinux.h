@@ -17,6 +17,13 @@
 // connections over them.
 int clinux_listen(const char *host, uint16_t port, int backlog, int reuse_port);
 
+// How often the peer of a silent connection is asked before the connection ends.
+#define CLINUX_KEEPALIVE_PROBES 4
+
+// Has the kernel probe connections of a listening TCP socket after so many seconds of silence, and end those whose peer does
+// not reply for as long again (tcp(7), TCP_KEEPIDLE). -1 with errno set.
+int clinux_keep_alive(int listener, int seconds);
+
 // Room for the path of a Unix socket and the NUL.
 #define CLINUX_PATH_TEXT 109
 

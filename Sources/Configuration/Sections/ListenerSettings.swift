@@ -17,6 +17,8 @@ public struct ListenerSettings: Sendable, Hashable {
   public var proxyProtocol: ProxyProtocolSenders
   /// TLS, where it is what clients speak.
   public var tls: ListenerTLS?
+  /// What becomes of the request of a client that has closed its sending side.
+  public var halfClose = HalfClose.abort
 
   private let writtenBrowserRequests: BrowserRequests?
 
@@ -43,6 +45,7 @@ public struct ListenerSettings: Sendable, Hashable {
       address: address, allow: allow, browserRequests: writtenBrowserRequests, permissions: permissions,
       proxyProtocol: proxyProtocol, tls: tls)
     settings.callers = callers
+    settings.halfClose = halfClose
     return settings
   }
 
@@ -73,13 +76,16 @@ enum ListenerDeclarations {
   static let proxyProtocol = SettingDeclaration(
     "proxy_protocol", .either([.list(Format<IPNetwork>.network.type), .word("on")]),
     "load balancers whose connections begin with a PROXY header; see [load balancers](#load-balancers)")
+  static let halfClose = Declared(
+    "half_close", Format<HalfClose>.choice(), default: .value("abort"),
+    "what becomes of the request when its client closes its sending side; see [half_close](#half_close)")
   static let tls = SettingDeclaration(
     "tls", .section(ListenerTLS.group), default: .described("plain HTTP"),
     "clients speak TLS 1.2 or 1.3; see [TLS of a listener](#tls-of-a-listener)")
 
   static let group = SettingGroup(
     "listener", "An address to listen on, and who may use it.",
-    [address.declaration, allow, callers, browserRequests.declaration, proxyProtocol, tls]
+    [address.declaration, allow, callers, browserRequests.declaration, proxyProtocol, halfClose.declaration, tls]
       + SocketPermissions.declarations)
 
   /// An item, or a list of them among plain addresses.
@@ -107,6 +113,7 @@ extension ListenerSettings {
       let rule = section[Settings.callers].flatMap { CallerRule.read($0, callers) }
       let permissions = SocketPermissions.read(section)
       let proxyProtocol = section[Settings.proxyProtocol].map(ProxyProtocolSenders.read) ?? .off
+      let halfClose = section.value(Settings.halfClose)
       let tls = section[Settings.tls]
       let tlsSettings = tls.flatMap { ListenerTLS.read($0) }
       guard let setting, let address = ListenAddress.read(setting) else { return nil }
@@ -117,6 +124,7 @@ extension ListenerSettings {
         address: address, allow: allow, browserRequests: browserRequests, permissions: permissions,
         proxyProtocol: proxyProtocol, tls: tlsSettings)
       settings.callers = rule
+      if let halfClose { settings.halfClose = halfClose }
       if let warning = settings.warning { setting.warn(warning) }
       settings.warnOfPasswords(setting, callers)
       return settings
@@ -148,6 +156,14 @@ extension ListenAddress {
       }
     }
   }
+}
+
+/// What becomes of a request when its client closes its sending side, which looks the same as a client that has gone.
+public enum HalfClose: String, Sendable, CaseIterable {
+  /// It ends: nobody is left to read the response.
+  case abort
+  /// It is served: the client means that it sends nothing more.
+  case serve
 }
 
 /// Whose connections begin with a header of the PROXY protocol, which says whose connection each really is.

@@ -8,6 +8,8 @@ public struct RequestSettings: Sendable, Equatable {
   public var upgrade = UpgradeRules.any
   /// In whose responses links to the upstream become links to the proxy.
   public var linkRewriting = LinkRewriting.auto
+  /// What becomes of interim responses.
+  public var interim = InterimResponses.forward
 
   /// The defaults.
   public init() {}
@@ -20,6 +22,9 @@ extension RequestSettings {
     Field(
       "rewrite_links", \.linkRewriting, .choice(), in: RequestSettings(),
       "in which responses links to the upstream become links to the proxy"),
+    Field(
+      "interim", \.interim, .choice(), in: RequestSettings(),
+      "whether interim responses but 100 and 101 reach the client; `drop` is for clients that fail at 102 and 103"),
   ]
 }
 
@@ -234,6 +239,14 @@ public enum LinkRewriting: String, Sendable, CaseIterable {
   case on
   /// None.
   case off
+}
+
+/// What becomes of interim responses (1xx) of a route's upstream, but for 100, which a client may wait for, and 101.
+public enum InterimResponses: String, Sendable, CaseIterable {
+  /// They are sent to the client, as RFC 9110 requires of proxies.
+  case forward
+  /// They are not: some old clients take one for the final response.
+  case drop
 }
 
 /// How a route serves CONNECT.

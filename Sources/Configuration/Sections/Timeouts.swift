@@ -19,6 +19,8 @@ public struct Timeouts: Sendable, Hashable {
   /// A tunnel through which nothing moves, in either direction, is kept this long, and so is a connection that has changed
   /// its protocol, and a stream of events in which none comes.
   public var tunnel: Duration = .seconds(600)
+  /// How long a client connection may be silent before the kernel asks whether the other end is still there; nil for never.
+  public var tcpKeepalive: Duration? = .seconds(60)
   /// An unused upstream connection is kept this long.
   public var upstreamIdle: Duration = .seconds(30)
   /// Requests that run at SIGTERM have this long.
@@ -37,7 +39,7 @@ extension Timeouts {
   static let groupOfRoute = SettingGroup(
     "route_timeouts", "How long things may take for requests of the route.", ofRoute.map(\.declaration))
 
-  static let all = [head, handshake, idle] + ofRoute + [upstreamIdle, drain]
+  static let all = [head, handshake, idle] + ofRoute + [tcpKeepalive, upstreamIdle, drain]
   private static let ofRoute = [body, token, connect, firstByte, total, tunnel]
   private static let ofTunnel = [tunnel, connect, total]
 
@@ -60,6 +62,9 @@ extension Timeouts {
     "from the first byte of a request to the last byte of its response")
   private static let tunnel = field(
     "tunnel", \.tunnel, .duration, "a tunnel, an upgraded connection or a stream of events without data")
+  private static let tcpKeepalive = field(
+    "tcp_keepalive", \.tcpKeepalive, .keepaliveOrOff,
+    "silence on a client connection before TCP asks for the other end; ended after as long again without a reply")
   private static let upstreamIdle = field(
     "upstream_idle", \.upstreamIdle, .duration, "an idle upstream connection")
   private static let drain = field("drain", \.drain, .duration, "for requests that are under way at SIGTERM")
@@ -86,6 +91,6 @@ extension Timeouts {
     section.belong(Self.ofTheProxy, to: Self.wholeProxy)
   }
 
-  private static let ofTheProxy = [head, handshake, idle, upstreamIdle, drain].map(\.declaration.name)
+  private static let ofTheProxy = [head, handshake, idle, tcpKeepalive, upstreamIdle, drain].map(\.declaration.name)
   private static let wholeProxy = "the timeouts of the whole proxy"
 }

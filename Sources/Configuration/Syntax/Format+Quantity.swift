@@ -40,6 +40,19 @@ extension Format<Duration?> {
   }
 }
 
+extension Format<Duration?> {
+  /// What TCP can wait before it probes a silent connection, in seconds, or `off`.
+  static var keepaliveOrOff: Self {
+    let expected = "off, or a duration from 1s to 9h, such as 60s"
+    return Format(expected, .orOff(.duration), written: durationOrOff.written) { text throws(Refusal) in
+      let duration = try durationOrOff.read(text)
+      guard let duration else { return nil }
+      guard duration >= .seconds(1), duration <= .seconds(9 * 3600) else { throw Refusal() }
+      return duration
+    }
+  }
+}
+
 extension Format<Int> {
   /// A whole number within `range`.
   static func count(_ range: ClosedRange<Int>) -> Self {

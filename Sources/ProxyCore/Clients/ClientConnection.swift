@@ -89,6 +89,7 @@ final class ClientConnection: @unchecked Sendable {
     self.worker = worker
     wakeup = Wakeup(on: worker.loop)
     stream.observer = wakeup
+    stream.servesHalfClosed = listener.settings.halfClose == .serve
     timer.action = { [unowned self] in
       isOverdue = true
       wakeup.wake()
@@ -235,6 +236,7 @@ final class ClientConnection: @unchecked Sendable {
   /// From now on the client's bytes come and go through `encrypted`, a session of TLS on the stream that there was.
   func continueIn(_ encrypted: TLSStream) {
     encrypted.observer = wakeup
+    encrypted.servesHalfClosed = stream.servesHalfClosed
     stream = encrypted
     isSecure = true
   }

@@ -81,6 +81,9 @@ extension ExchangeError {
       "Write https:// where the application names the proxy: a base URL https://…, or http_proxy=https://… if it can do that."
     case .proxyHeader:
       "Name the sender's address under proxy_protocol of this listener, or let it send the bare connection."
+    case .invalidPercentEncoding: "Write a percent sign in a path as %25: /100%25 in place of /100%."
+    case .userinfo:
+      "Leave user and password out of the URL, or percent-encode in them everything but letters, digits and -._~."
     case .unsupportedVersion: "Let the client speak HTTP/1.1 here; HTTP/2 is not served."
     default: "The proxy passes on nothing that two programs could read in two ways."
     }

@@ -251,7 +251,7 @@ final class Exchange {
   /// - Throws: as ``wait(overdue:)`` does.
   func check(overdue: @autoclosure () -> ExchangeError) throws(ExchangeError) {
     if connection.isAborted { throw .draining }
-    if connection.stream.peerClosed || connection.stream.hasFailed { throw .clientGone }
+    if connection.stream.hasLeft { throw .clientGone }
     // A transfer that goes on and on sets new deadlines, and would never be overdue.
     if let route, worker.loop.now >= connection.finalDeadline { throw .outOfTime(route) }
     if connection.isOverdue { throw overdue() }

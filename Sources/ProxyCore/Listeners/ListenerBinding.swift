@@ -17,11 +17,15 @@ struct ListenerBinding {
   private(set) var problems: [StartError] = []
 
   private let workers: [Worker]
+  private let keepalive: Duration?
 
+  /// - Parameter keepalive: after how much silence the peers of connections are asked for; nil for never.
   init(
-    _ listeners: [ListenerSettings], _ workers: [Worker], _ passed: PassedSockets, logger: EventLog
+    _ listeners: [ListenerSettings], _ workers: [Worker], _ passed: PassedSockets, keepalive: Duration?,
+    logger: EventLog
   ) throws(StartError) {
     self.workers = workers
+    self.keepalive = keepalive
     var passed = passed
     var rest: [(ServedListener, setting: String)] = []
     for (index, settings) in listeners.enumerated() {
@@ -62,6 +66,7 @@ struct ListenerBinding {
       if workers.count > 1, port != 0 { try Listener.checkAvailability(host: address.host, port: port) }
       for worker in workers {
         let socket = try ListeningSocket(host: address.host, port: port, sharesPort: workers.count > 1)
+        if let keepalive { try socket.keepAlive(after: keepalive) }
         // With port 0 the first one decides for all.
         if port != socket.port { listener = listener.at(Self.address(of: socket)) }
         if port != socket.port || worker === workers[0] { note(socket, listener) }
@@ -123,6 +128,7 @@ struct ListenerBinding {
     let address = socket.address
     note(socket, listener, source: source)
     do throws(Errno) {
+      if let keepalive { try socket.keepAlive(after: keepalive) }
       let isShared = workers.count > 1
       for worker in workers.dropFirst() { try worker.listen(on: listener, socket.copy(), sharesQueue: true) }
       // The first one keeps the file, too.

@@ -1,4 +1,5 @@
 internal import Callers
+internal import HTTPWire
 internal import Telemetry
 internal import Tokens
 internal import Upstream
@@ -30,6 +31,8 @@ final class RouteMetrics {
   private(set) lazy var tunnels = registry.gauge(.tunnels, [.route: route])
   private var replays: [Int: Counter] = [:]
   private var refusals: [TokenReplacement: Counter] = [:]
+  // By kind; registered when the first request was corrected so.
+  private var normalisations: [Normalisation: Counter] = [:]
   // By the number of the caller; registered when it first calls.
   private var callers: [Counter?] = []
   private let registry: MetricsRegistry
@@ -78,6 +81,15 @@ final class RouteMetrics {
       ?? registry.counter(.callerRequests, [.route: route, .caller: directory.names[caller]])
     callers[caller] = counter
     counter.increment()
+  }
+
+  /// Counts a request once for each kind of correction that it needed.
+  @inline(never) func count(_ normalised: Normalisation) {
+    for (kind, name) in Normalisation.kinds where normalised.contains(kind) {
+      let counter = normalisations[kind] ?? registry.counter(.requestsNormalised, [.route: route, .kind: name])
+      normalisations[kind] = counter
+      counter.increment()
+    }
   }
 
   /// Counts a request that is sent again because it was answered with `status`.

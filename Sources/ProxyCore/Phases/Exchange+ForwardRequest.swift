@@ -2,6 +2,7 @@ internal import Bytes
 internal import HTTPWire
 internal import Reactor
 internal import Routing
+internal import Secrets
 internal import Telemetry
 internal import Tokens
 internal import Upstream
@@ -98,6 +99,7 @@ extension Exchange {
       let prefix = route.policy.tokenPrefix
       token.withToken { writer.line(prefix.span, $0) }
     }
+    if let credentials = request.targetCredentials { writeTargetCredentials(&writer, credentials, route) }
     let viaName = worker.viaName.bytes
     writer.via(head.version, viaName.span)
     do throws(WireError) { try writer.end() } catch { throw .headTooLarge }
@@ -113,6 +115,15 @@ extension Exchange {
     let path = Int(target.path.start) + mountLength..<Int(target.path.end)
     if path.isEmpty { writer.target("/") } else { writer.target(bytes.extracting(path)) }
     writer.target(bytes.extracting(Int(target.path.end)..<Int(target.pathAndQuery.end)))
+  }
+
+  /// Writes what the target said of user and password as Basic credentials, where the client's own credentials go on and it
+  /// has sent no others.
+  @inline(never)
+  private func writeTargetCredentials(_ writer: inout HeadWriter, _ credentials: Secret, _ route: ProxyRoute) {
+    guard route.policy.forwardsAuthorization, !head.contains(.authorization) else { return }
+    let nothing: [UInt8] = []
+    credentials.withBytes { writer.line($0, nothing.span) }
   }
 
   private func droppedFields(_ route: ProxyRoute) -> FieldNameSet {

@@ -1,6 +1,5 @@
 internal import Bytes
 internal import HTTPWire
-internal import ProxyProtocol
 internal import Reactor
 
 extension Exchange {
@@ -8,14 +7,19 @@ extension Exchange {
   @inline(__always) func readRequest() async throws(ExchangeError) {
     var parser = RequestHeadParser(limits: generation.headLimits)
     connection.setDeadline(worker.loop.now + generation.timeouts.head)
-    while !(try parse(&parser)) { try await receiveMore() }
-    request.hasHead = true
-    let input = connection.input!
-    do throws(WireError) {
-      request.target = try RequestTarget.parse(input.readableBytes, target: head.target, method: head.methodKind)
-    } catch {
-      throw .request(error)
+    reading: while true {
+      let input = connection.input!
+      do throws(WireError) {
+        if try parser.parse(input.readableBytes, into: &head) { break reading }
+      } catch {
+        try await correctHead(after: error)
+        parser.reset()
+        continue reading
+      }
+      try await receiveMore()
     }
+    request.hasHead = true
+    try readTarget()
     // Servers that read an expectation in different ways disagree about whether content follows.
     if head.hasUnknownExpectation { throw .request(.unknownExpectation) }
     if head.methodKind == .connect { try checkConnect() }
@@ -29,17 +33,19 @@ extension Exchange {
     guard head.framing == .none || head.framing == .length(0) else { throw .request(.framedConnect) }
   }
 
-  private func parse(_ parser: inout RequestHeadParser) throws(ExchangeError) -> Bool {
+  @inline(__always) private func readTarget() throws(ExchangeError) {
     let input = connection.input!
+    let target: RequestTarget
     do throws(WireError) {
-      return try parser.parse(input.readableBytes, into: &head)
+      target = try RequestTarget.parse(input.readableBytes, target: head.target, method: head.methodKind)
     } catch {
-      let isFirst = connection.requests == 1
-      throw .request(isFirst && ProxyHeader.isAtStart(of: input.readableBytes) ? .proxyHeader : error)
+      return try correctTarget(after: error)
     }
+    request.target = target
+    if target.hasUnwiseBytes { try correctTarget(after: nil) }
   }
 
-  private func receiveMore() async throws(ExchangeError) {
+  func receiveMore() async throws(ExchangeError) {
     while true {
       let input = worker.buffers.extend(connection.input!)
       connection.input = input

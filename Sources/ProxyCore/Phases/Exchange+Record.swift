@@ -16,6 +16,7 @@ extension Exchange {
     metrics.count(status: outcome.status)
     // How long people talk over a WebSocket is no response's duration.
     metrics.duration.observe(nanoseconds: outcome.clock.switched ?? total)
+    if !request.normalised.isEmpty { metrics.count(request.normalised) }
     if let caller = request.caller { metrics.count(caller: caller, generation.callers) }
     if let firstByte = outcome.clock.firstByte { metrics.firstByte.observe(nanoseconds: firstByte) }
     if received > 0 { metrics.received.increment(by: received) }
@@ -28,6 +29,7 @@ extension Exchange {
     worker.accessLog?.write(at: WallClock.now()) { line in
       if let route { line.field(.route, route.name) }
       if request.hasHead || outcome.tunnelRequest != nil { describeRequest(&line) }
+      if !request.normalised.isEmpty { line.field(.normalised, request.normalised.names) }
       line.field(.status, outcome.status)
       line.field(.sent, sent)
       line.field(.received, received)

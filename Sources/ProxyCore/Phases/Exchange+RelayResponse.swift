@@ -11,13 +11,18 @@ extension Exchange {
     let outbound = holdings.answerOutput ?? worker.buffers.lendForHead()
     holdings.answerOutput = outbound
     var interimAnswers = 0
+    var interimBytes = 0
     try await readAnswerHead(outbound, route)
     while answerHead.isInterim {
       if hasSwitched { return try checkSwitch(route) }
       interimAnswers += 1
-      guard interimAnswers <= Self.mostInterimAnswers else { throw .response(.tooManyInterims, route) }
+      interimBytes += answerHead.length
+      // A slow job may have many of them; it is their size that has a bound.
+      guard interimBytes <= Self.mostInterimBytes else { throw .response(.interimsTooLarge, route) }
       try passOnInterim(outbound, route)
+      if !outbound.isEmpty { try await deliverInterim(outbound, route) }
       renewDeadline(route)
+      if interimAnswers % Self.interimAnswersInARow == 0 { try await takeTurns(overdue: uploadTimeout(route)) }
       try await readAnswerHead(outbound, route)
       // Of the response, not of what came before it.
       outcome.clock.firstByte = worker.loop.now - outcome.clock.start
@@ -37,7 +42,10 @@ extension Exchange {
   /// Whether the client has sent all that it will ever send (RFC 9112 section 9.6).
   private var isClientsLast: Bool { head.asksToClose && upload.isFinished }
 
-  private static var mostInterimAnswers: Int { 16 }
+  // The heads of interim responses together, which nothing else bounds.
+  private static var mostInterimBytes: Int { 1 << 20 }
+  // After so many without a wait it is another task's turn.
+  private static var interimAnswersInARow: Int { 16 }
 
   // MARK: The head
 
@@ -81,11 +89,33 @@ extension Exchange {
     }
   }
 
-  /// Puts an interim response in front of what the client gets; an HTTP/1.0 client knows none.
+  /// Waits until a slow client has taken the interim responses that there are, so that they never need more than one
+  /// buffer. It may read nothing before it has sent its content, so that this goes on meanwhile.
+  @inline(never)
+  private func deliverInterim(_ outbound: ByteBuffer, _ route: ProxyRoute) async throws(ExchangeError) {
+    connection.setDeadline(worker.loop.now + route.policy.timeouts.body)
+    while true {
+      let unsent = outbound.count
+      try flush(outbound)
+      if outbound.isEmpty { return }
+      let progress = try continueUpload()
+      if progress.hasMoved || outbound.count < unsent {
+        connection.setDeadline(worker.loop.now + route.policy.timeouts.body)
+      }
+      if progress.hasMore {
+        try await takeTurns(overdue: .clientGone)
+      } else {
+        try await wait(overdue: .clientGone)
+      }
+    }
+  }
+
+  /// Puts an interim response in front of what the client gets; an HTTP/1.0 client knows none. With `interim: drop` only 100
+  /// is left, which the client may be waiting for.
   private func passOnInterim(_ outbound: ByteBuffer, _ route: ProxyRoute) throws(ExchangeError) {
     guard let input = attempt.answerInput else { return }
     defer { input.consume(answerHead.length) }
-    guard head.version == .http11 else { return }
+    guard head.version == .http11, answerHead.status == 100 || route.policy.requests.interim == .forward else { return }
     let bytes = input.readableBytes
     var writer = HeadWriter(outbound)
     writer.statusLine(answerHead.status, reason: bytes.extracting(answerHead.reason.range))

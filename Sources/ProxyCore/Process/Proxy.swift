@@ -110,7 +110,8 @@ public final class Proxy {
     if let leafCertificates { registry.read(.certificatesIssued) { Double(leafCertificates.issued) } }
     registry.read(.logLinesDropped) { Double(droppedLines()) }
     do throws(StartError) {
-      let binding = try ListenerBinding(configuration.listen, workers, passed, logger: logger)
+      let binding = try ListenerBinding(
+        configuration.listen, workers, passed, keepalive: configuration.timeouts.tcpKeepalive, logger: logger)
       var problems = binding.problems
       do throws(StartError) { admin = try Self.makeAdmin(configuration, loops[0], registry, drain) } catch {
         admin = nil

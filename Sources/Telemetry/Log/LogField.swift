@@ -18,6 +18,7 @@ public enum LogField: Int, CaseIterable, Sendable {
   case host
   case path
   case upgrade
+  case normalised
   case status
   case sent
   case received
@@ -66,6 +67,8 @@ public enum LogField: Int, CaseIterable, Sendable {
     case .host: "the host of the target, or of the Host field when the target has none"
     case .path: "the path of the target; the query is never logged"
     case .upgrade: "the protocol that the connection has changed to; absent when it has not"
+    case .normalised:
+      "what was corrected: `fragment`, `userinfo`, `raw_bytes`, `folded_field`, `bare_lf`; absent when nothing was"
     case .status: "what the client got; 0 when it went away before a response began"
     case .sent: "bytes of the API's response, without head and framing; 0 for the proxy's own responses"
     case .received: "bytes of the request, without head and framing"
@@ -177,7 +180,7 @@ public enum EventKind: String, CaseIterable, Sendable {
     switch self {
     case .request:
       [
-        .route, .method, .host, .path, .upgrade, .status, .sent, .received, .queued, .token, .throttled, .withoutToken,
+        .route, .method, .host, .path, .upgrade, .normalised, .status, .sent, .received, .queued, .token, .throttled, .withoutToken,
         .connect, .firstByte, .total, .upstream, .endpoint, .replayed, .apiError, .apiErrorDescription, .client,
         .caller, .error, .detail,
       ]

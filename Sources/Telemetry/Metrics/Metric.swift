@@ -12,6 +12,7 @@ public enum Metric: CaseIterable, Sendable {
   case refusalsPassedOn
   case requestsWithoutToken
   case placeholderTokens
+  case requestsNormalised
 
   case tokenWaiting
   case tokenWait
@@ -103,6 +104,10 @@ public enum Metric: CaseIterable, Sendable {
       counter(
         "m2m_proxy_placeholder_tokens_total", .requests, labels: [.route],
         "Token requests that token_endpoint of a route answered with a placeholder.")
+    case .requestsNormalised:
+      counter(
+        "m2m_proxy_requests_normalised_total", .requests, labels: [.route, .kind],
+        "Requests that were corrected before they were read, by what was corrected.")
 
     case .tokenWaiting:
       gauge("m2m_proxy_token_waiting", .waiting, labels: [.route], "Requests that wait for a token now.")

@@ -83,7 +83,7 @@ public enum MetricLabel: String, CaseIterable, Sendable {
     case .route: "the name of the route; empty for what belongs to no route"
     case .status: "`1xx`, `2xx`, `3xx`, `4xx` or `5xx`"
     case .hop: "where it failed: `client`, `policy`, `token`, `upstream` or `internal`"
-    case .kind: "the kind of error or problem, the same as `error` in the log"
+    case .kind: "the kind of error or problem, the same as `error` in the log; of corrections, as `normalised` there"
     case .caller: "the name of one of `callers`"
     case .cause:
       "for requests sent again the status of the response before; for refusals passed on `place_refuses` or "

@@ -1,0 +1,216 @@
+internal import Bytes
+internal import Encodings
+internal import HTTPWire
+internal import ProxyProtocol
+internal import Secrets
+
+// Requests that are not written as HTTP requires, but that every program reads in the same way. Their head is rewritten in
+// the connection's buffer and parsed again by the strict parser, so that everything behind it sees a well-formed request.
+// None of this runs for a request that the parser accepts.
+extension Exchange {
+  /// Corrects the head that the parser refused with `error`, waiting for more of it where that takes more. The parser then
+  /// begins again.
+  ///
+  /// - Throws: `error`, where it is about something that is not corrected, or was corrected before.
+  @inline(never) func correctHead(after error: WireError) async throws(ExchangeError) {
+    let isFirst = connection.requests == 1
+    if isFirst, let input = connection.input, ProxyHeader.isAtStart(of: input.readableBytes) {
+      throw .request(.proxyHeader)
+    }
+    switch error {
+    case .invalidTargetByte: try await encodeTarget()
+    case .foldedField: try await unfoldFields()
+    case .bareLineFeed: try await endLines()
+    case .userinfo: try correctHost()
+    default: throw .request(error)
+    }
+  }
+
+  /// Corrects a target in which the request line has bytes that are not ASCII.
+  private func encodeTarget() async throws(ExchangeError) {
+    var searched = 0
+    while true {
+      guard let input = connection.input else { throw .request(.invalidTargetByte) }
+      let bytes = input.readableBytes
+      let start = Int(head.method.end) + 1
+      // Anything else is neither a path nor a URL, and perhaps no HTTP at all.
+      guard bytes[start] == UInt8(ascii: "/") || bytes[start] | 0x20 == UInt8(ascii: "h") else {
+        throw .request(.invalidTargetByte)
+      }
+      var end = max(start, searched)
+      // Only the bytes that are not ASCII are in question: any other that ends a target is where this one ends.
+      while end < bytes.count, bytes[end] > 0x20, bytes[end] != 0x7f { end += 1 }
+      if end < bytes.count {
+        guard bytes[end] == 0x20 else { throw .request(.invalidTargetByte) }
+        return try replaceTarget(start..<end, after: .invalidTargetByte)
+      }
+      guard end - start <= generation.headLimits.requestLine else { throw .request(.requestLineTooLong) }
+      searched = end
+      try await receiveMore()
+    }
+  }
+
+  /// Takes user and password out of a Host that repeats the whole authority of the target, as Python's urllib writes it. What
+  /// the target then says of them is another correction; any other Host with a user name is refused.
+  private func correctHost() throws(ExchangeError) {
+    guard let input = connection.input, let value = head.first(.host)?.value.range else { throw .request(.userinfo) }
+    let bytes = input.readableBytes
+    let target = bytes.extracting(head.target.range)
+    guard let authority = NormalisedTarget.authority(of: target), authority.count == value.count else {
+      throw .request(.userinfo)
+    }
+    var end: Int?
+    for offset in 0..<value.count {
+      let byte = bytes[value.lowerBound + offset]
+      guard byte == target[authority.lowerBound + offset] else { throw .request(.userinfo) }
+      if byte == UInt8(ascii: "@") { end = value.lowerBound + offset + 1 }
+    }
+    guard let end else { throw .request(.userinfo) }
+    replaceInput(value.lowerBound..<end, with: [])
+  }
+
+  /// Corrects fields that are folded over several lines.
+  private func unfoldFields() async throws(ExchangeError) {
+    guard let input = connection.input, let field = head.fields.last,
+      NormalisedFields.mayFold(input.readableBytes, field.name)
+    else { throw .request(.foldedField) }
+    try await correctFields(.foldedField, after: .foldedField, NormalisedFields.unfolded)
+  }
+
+  /// Corrects lines of a CONNECT that end with LF alone, as those of Apache Axis do. Nothing of this head goes on, and it
+  /// announces no content (see ``readRequest()``), so that no other program can read it in another way.
+  private func endLines() async throws(ExchangeError) {
+    guard let input = connection.input, isConnect(input) else { throw .request(.bareLineFeed) }
+    try await correctFields(.bareLineFeed, after: .bareLineFeed, NormalisedFields.withLineEnds)
+  }
+
+  /// Whether what has come begins with the request line of a CONNECT, with its CR LF.
+  private func isConnect(_ input: ByteBuffer) -> Bool {
+    let bytes = input.readableBytes
+    let method = Array("CONNECT ".utf8)
+    guard bytes.count > head.leading + method.count else { return false }
+    for (offset, byte) in method.enumerated() where bytes[head.leading + offset] != byte { return false }
+    var position = head.leading + method.count
+    while position < bytes.count, bytes[position] != UInt8(ascii: "\n") { position += 1 }
+    return position < bytes.count && bytes[position - 1] == UInt8(ascii: "\r")
+  }
+
+  /// Waits for the end of the head, and puts what `correct` makes of its field lines in their place.
+  ///
+  /// - Throws: `error` where there is nothing to correct.
+  private func correctFields(
+    _ kind: Normalisation, after error: WireError,
+    _ correct: (Span<UInt8>, Range<Int>) throws(WireError) -> [UInt8]
+  ) async throws(ExchangeError) {
+    guard !request.normalised.contains(kind) else { throw .request(error) }
+    var searched = 0
+    while true {
+      guard let input = connection.input else { throw .request(error) }
+      let bytes = input.readableBytes
+      guard let range = NormalisedFields.bounds(of: bytes, leading: head.leading, searched: searched) else {
+        guard bytes.count < generation.headLimits.bytes else { throw .request(.headTooLarge) }
+        searched = bytes.count
+        try await receiveMore()
+        continue
+      }
+      let corrected: [UInt8]
+      do throws(WireError) { corrected = try correct(bytes, range) } catch { throw .request(error) }
+      request.normalised.insert(kind)
+      return replaceInput(range, with: corrected)
+    }
+  }
+
+  /// Corrects a target that `error` is about, or that has bytes to encode, and reads the whole head again.
+  @inline(never) func correctTarget(after error: WireError?) throws(ExchangeError) {
+    guard head.methodKind != .connect else { throw .request(error ?? .invalidTargetByte) }
+    try replaceTarget(head.target.range, after: error ?? .invalidTargetByte)
+    // Until it has been read again there is no head that the log or a response could go by.
+    request.hasHead = false
+    request.target = nil
+    guard let input = connection.input else { return }
+    var parser = RequestHeadParser(limits: generation.headLimits)
+    do throws(WireError) {
+      // The head was whole before, and only its target has changed.
+      guard try parser.parse(input.readableBytes, into: &head) else { throw .headTooLarge }
+      request.hasHead = true
+      request.target = try RequestTarget.parse(input.readableBytes, target: head.target, method: head.methodKind)
+    } catch {
+      throw .request(error)
+    }
+  }
+
+  /// Puts a corrected target in the place of the one at `range`.
+  ///
+  /// - Throws: `error` where there is nothing to correct.
+  private func replaceTarget(_ range: Range<Int>, after error: WireError) throws(ExchangeError) {
+    guard let input = connection.input else { throw .request(error) }
+    let corrected: NormalisedTarget?
+    do throws(WireError) {
+      corrected = try NormalisedTarget(input.readableBytes.extracting(range))
+    } catch {
+      throw .request(error)
+    }
+    // A second time, what was corrected would still be there.
+    guard let corrected, !corrected.changes.isEmpty, request.normalised.isDisjoint(with: corrected.changes) else {
+      throw .request(error)
+    }
+    request.normalised.formUnion(corrected.changes)
+    if let userinfo = corrected.userinfo {
+      request.targetCredentials = Self.basicLine(input.readableBytes.extracting(range).extracting(userinfo))
+    }
+    replaceInput(range, with: corrected.bytes)
+  }
+
+  /// Puts `bytes` in the place of those at `range` of what has been received.
+  private func replaceInput(_ range: Range<Int>, with replacement: [UInt8]) {
+    guard let input = connection.input else { return }
+    let bytes = input.readableBytes
+    let output = worker.buffers.lend(fitting: bytes.count - range.count + replacement.count)
+    output.append(bytes.extracting(0..<range.lowerBound))
+    output.append(replacement.span)
+    output.append(bytes.extracting(range.upperBound..<bytes.count))
+    worker.buffers.giveBack(input)
+    connection.input = worker.buffers.extend(output)
+  }
+
+  /// The line of Basic credentials (RFC 7617) for the user and password of a URL, which are percent-encoded there; a URL
+  /// with a user alone has an empty password. Nil where there is neither.
+  private static func basicLine(_ userinfo: Span<UInt8>) -> Secret? {
+    guard !userinfo.isEmpty else { return nil }
+    var hasColon = false
+    var length = 0
+    for offset in userinfo.indices {
+      if userinfo[offset] == UInt8(ascii: ":") { hasColon = true }
+      length += userinfo[offset] == UInt8(ascii: "%") ? -1 : 1
+    }
+    if !hasColon { length += 1 }
+    let pair = Secret(count: length) { pair in
+      var (source, target) = (0, 0)
+      while source < userinfo.count {
+        var byte = userinfo[source]
+        // The target's parser has seen to it that two digits follow.
+        if byte == UInt8(ascii: "%"), source + 2 < userinfo.count, let high = userinfo[source + 1].hexValue,
+          let low = userinfo[source + 2].hexValue
+        {
+          byte = high << 4 | low
+          source += 2
+        }
+        pair[target] = byte
+        source += 1
+        target += 1
+      }
+      if !hasColon { pair[target] = UInt8(ascii: ":") }
+    }
+    let prefix = Array("Authorization: Basic ".utf8)
+    return Secret(count: prefix.count + Base64.encodedCount(length)) { line in
+      for (offset, byte) in prefix.enumerated() { line[offset] = byte }
+      var position = prefix.count
+      pair.withBytes { bytes in
+        Base64.standard.encode(bytes, isPadded: true) {
+          line[position] = $0
+          position += 1
+        }
+      }
+    }
+  }
+}
