@@ -93,7 +93,8 @@ let package = Package(
     module(
       "Callers",
       [
-        "Configuration", "Cryptography", "Encodings", "Locks", "Reactor", "Secrets", "Telemetry", deque, systemPackage,
+        "Addresses", "Configuration", "Cryptography", "Encodings", "Locks", "Reactor", "Secrets", "Telemetry", deque,
+        systemPackage,
       ]),
     module("TrustSetup", ["Cryptography", "Secrets"]),
     module("HTTPService", ["Addresses", "Bytes", "Encodings", "HTTPWire", "Reactor", systemPackage]),

@@ -1,3 +1,4 @@
+internal import Addresses
 internal import Glibc
 public import Reactor
 
@@ -26,16 +27,19 @@ public struct ClientAddress: Hashable, Sendable {
   /// IPv4 address. What is no address (that of a peer that is gone already) is one client called 0.0.0.0.
   public init(_ peer: String) {
     let host = peer[..<(peer.lastIndex(of: ":") ?? peer.endIndex)]
-    guard host.hasPrefix("[") else {
-      family = AF_INET
-      network = Self.number(Self.bytes(of: String(host), AF_INET, count: 4)[...])
-      return
-    }
     // An interface scope is not part of the address.
-    let address = Self.bytes(of: String(host.dropFirst().prefix { $0 != "]" && $0 != "%" }), AF_INET6, count: 16)
-    let isMapped = address.prefix(10).allSatisfy { $0 == 0 } && address[10] == 0xff && address[11] == 0xff
-    family = isMapped ? AF_INET : AF_INET6
-    network = Self.number(isMapped ? address[12...] : address[..<8])
+    let address = host.hasPrefix("[") ? host.dropFirst().prefix { $0 != "]" && $0 != "%" } : host
+    switch IPAddress(address)?.unmapped {
+    case .v4(let number):
+      family = AF_INET
+      network = UInt64(number)
+    case .v6(let number):
+      family = AF_INET6
+      network = UInt64(truncatingIfNeeded: number >> 64)
+    case nil:
+      family = AF_INET
+      network = 0
+    }
   }
 
   /// The client for which wrong passwords are counted: this machine is one, whatever loopback address it uses. A process on
@@ -44,15 +48,5 @@ public struct ClientAddress: Hashable, Sendable {
     // Of an IPv6 address the first half is kept; that of ::1 is zero.
     let isLoopback = family == AF_INET && network >> 24 == 127 || family == AF_INET6 && network == 0
     return isLoopback ? ClientAddress("127.0.0.1:0") : self
-  }
-
-  private static func bytes(of text: String, _ family: Int32, count: Int) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: count)
-    unsafe _ = inet_pton(family, text, &bytes)
-    return bytes
-  }
-
-  private static func number(_ bytes: ArraySlice<UInt8>) -> UInt64 {
-    bytes.reduce(0) { $0 << 8 | UInt64($1) }
   }
 }

@@ -83,7 +83,7 @@ extension ServiceResponse {
 
   // A handler may put what it received into a field value; a line end in there would begin another field.
   private static func oneLine(_ value: String) -> String {
-    guard value.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) else { return value }
+    guard value.utf8.contains(where: \.isControl) else { return value }
     return String(String.UnicodeScalarView(value.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7f ? " " : $0 }))
   }
 

@@ -1,3 +1,5 @@
+internal import Encodings
+
 /// One field line of a head or a trailer section (RFC 9112 5).
 public struct FieldLine: Sendable, Equatable {
   /// The name as it was received.
@@ -144,8 +146,5 @@ extension Span<UInt8> {
     return true
   }
 
-  func lowercased(_ offset: Int) -> UInt8 {
-    let byte = self[offset]
-    return byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z") ? byte | 0x20 : byte
-  }
+  func lowercased(_ offset: Int) -> UInt8 { self[offset].asciiLowercased }
 }

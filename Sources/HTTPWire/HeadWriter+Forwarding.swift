@@ -1,4 +1,5 @@
 import Bytes
+internal import Encodings
 
 extension HeadWriter {
   /// Writes the fields of `head` in their order, names and values as received, but for the names in `dropping` and
@@ -93,11 +94,7 @@ extension HeadWriter {
 
   private func reads(_ line: FieldLine, as name: [UInt8], _ bytes: Span<UInt8>) -> Bool {
     func folded(_ byte: UInt8) -> UInt8 {
-      switch byte {
-      case UInt8(ascii: "A")...UInt8(ascii: "Z"): byte | 0x20
-      case UInt8(ascii: "_"): UInt8(ascii: "-")
-      default: byte
-      }
+      byte == UInt8(ascii: "_") ? UInt8(ascii: "-") : byte.asciiLowercased
     }
     guard line.name.count == name.count else { return false }
     return zip(line.name.range, name).allSatisfy { folded(bytes[$0]) == folded($1) }

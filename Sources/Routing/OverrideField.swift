@@ -1,3 +1,5 @@
+internal import Encodings
+
 /// What a field of a request replaces or names in the eyes of some servers and frameworks.
 public enum OverrideField: UInt8, Sendable {
   /// The method.
@@ -114,10 +116,6 @@ public enum OverrideField: UInt8, Sendable {
 
   /// Letters in lower case, digits, and `-` for everything else.
   private static func folded(_ byte: UInt8) -> UInt8 {
-    switch byte {
-    case UInt8(ascii: "A")...UInt8(ascii: "Z"): byte | 0x20
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"): byte
-    default: UInt8(ascii: "-")
-    }
+    byte.isLetter || byte.isDigit ? byte.asciiLowercased : UInt8(ascii: "-")
   }
 }

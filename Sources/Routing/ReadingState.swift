@@ -59,7 +59,7 @@ enum ReadingSkip {
 
   /// What is skipped behind `byte`; nil where it does not belong to what is skipped.
   func next(_ byte: UInt8) -> ReadingSkip? {
-    let isLetter = (byte | 0x20) &- UInt8(ascii: "a") < 26
+    let isLetter = byte.isLetter
     switch (self, byte) {
     case (.stream, UInt8(ascii: ":")): return .streamType
     case (.stream, UInt8(ascii: "$")), (.streamType, UInt8(ascii: "$")): return .parameters
