@@ -86,8 +86,7 @@ public enum MetricLabel: String, CaseIterable, Sendable {
     case .kind: "the kind of error or problem, the same as `error` in the log; of corrections, as `normalised` there"
     case .caller: "the name of one of `callers`"
     case .cause:
-      "for requests sent again the status of the response before; for refusals passed on `place_refuses` or "
-        + "`replacements_spent`, see [operations](operations.md#tokens)"
+      "the status before a request was sent again; why a refusal was passed on ([tokens](operations.md#tokens))"
     case .upstream: "scheme, host and port; `*` for all hosts of routes that forward to the requested host"
     case .limit: "the name of the limit in proxy.conf; `descriptors` for the system's limit of open files"
     case .credentials: "the name of one of `credentials`"
