@@ -12,6 +12,9 @@ public final class BufferPool {
   public let headCapacity: Int
   /// The capacity of a buffer for content when the account is near its limit; less when it is tight.
   public var thriftyCapacity: Int { account.isTight ? 4 * 1024 : 16 * 1024 }
+  /// How many bytes of content may be received at once: near the account's limit no more than a buffer of that time holds, also where
+  /// the buffer is an older one, since what a client does not take has to be kept.
+  public var receivedAtMost: Int { account.isNear ? thriftyCapacity : .max }
   /// Where the memory of the buffers counts.
   public let account: MemoryAccount
   /// In the place of a buffer where there is nothing to hold; not lent, and given back to no avail.
@@ -67,6 +70,14 @@ public final class BufferPool {
   /// An empty buffer for the head of a message and what comes with it; smaller when the account is near its limit.
   public func lendForHead() -> ByteBuffer {
     free.popLast() ?? make(account.isNear ? headCapacity : bufferCapacity)
+  }
+
+  /// An empty buffer for a head of about `count` bytes that is written at once, and may wait to be sent; near the account's limit as
+  /// small as they allow. A head that does not fit gets a larger one with ``grow(_:)``.
+  public func lendForHead(ofAbout count: Int) -> ByteBuffer {
+    if let buffer = free.popLast() { return buffer }
+    guard account.isNear else { return make(bufferCapacity) }
+    return lend(fitting: min(count, headCapacity))
   }
 
   /// An empty buffer for what a client begins a request with; smaller when the account is near its limit, see ``extend(_:)``.
@@ -148,6 +159,11 @@ public final class BufferPool {
     guard account.isNear else { return grow(buffer) }
     guard buffer.capacity < headCapacity, buffer.count >= buffer.capacity / 2 else { return buffer }
     return move(buffer, to: make(min(max(buffer.capacity * 2, Self.smallCapacity), headCapacity)))
+  }
+
+  /// Takes `buffer`, and returns what is in it in one that holds `count` bytes, or a head's most.
+  public func enlarge(_ buffer: ByteBuffer, toHold count: Int) -> ByteBuffer {
+    move(buffer, to: make(min(count, headCapacity)))
   }
 
   private func move(_ buffer: ByteBuffer, to other: ByteBuffer) -> ByteBuffer {

@@ -134,6 +134,13 @@ final class BodyRelay {
     output.removeAll()
   }
 
+  /// Puts a larger buffer in the place of the output's, which has no room for a head; false where there is none.
+  func growOutput() -> Bool {
+    guard output.capacity < buffers.headCapacity else { return false }
+    output = buffers.grow(output)
+    return true
+  }
+
   // MARK: Once more
 
   /// Whether all that has come of the content is still here.
@@ -170,7 +177,7 @@ final class BodyRelay {
   /// that comes afterwards is received into a smaller buffer.
   func economize() {
     guard isBegun else { return }
-    giveBackEmptyOutput()
+    if output.isEmpty { giveBackOutput() } else { output = buffers.fit(output) }
     if input.isEmpty { buffers.takeBack(&input) } else { input = buffers.fit(input) }
   }
 
@@ -267,7 +274,7 @@ final class BodyRelay {
 
   private func receive(from source: ByteStream) throws(Failure) -> Bool {
     if input.capacity == 0 { input = buffers.lendForContent() }
-    switch source.receive(into: input) {
+    switch source.receive(into: input, limit: buffers.receivedAtMost) {
     case .transferred:
       return true
     case .wouldBlock:

@@ -68,6 +68,8 @@ struct OneWayRelay {
     to sink: ByteStream, _ pool: BufferPool, _ progress: inout BodyRelay.Progress
   ) throws(Failure) -> Bool {
     guard let buffer = waiting else { return true }
+    // While memory is short, what a slow side has not taken yet is kept in as little as it needs.
+    defer { if !buffer.isEmpty, pool.account.isNear { waiting = pool.fit(buffer) } }
     while !buffer.isEmpty {
       guard sink.isWritable else { return false }
       switch sink.send(from: buffer) {
@@ -88,7 +90,7 @@ struct OneWayRelay {
     from source: ByteStream, _ acceptsTruncation: Bool, _ pool: BufferPool
   ) throws(Failure) -> Bool {
     let buffer = pool.lendForContent()
-    switch source.receive(into: buffer) {
+    switch source.receive(into: buffer, limit: pool.receivedAtMost) {
     case .transferred:
       waiting = buffer
       return true

@@ -20,7 +20,7 @@ extension Worker {
   private static let fewExchanges = 16
   // When an eighth of the memory is left, the connections of one client may take this part of the limit.
   private static let connectionsPart = 16
-  private static let fewConnections = 4
+  private static let fewConnections = 16
 
   /// Begins to look at free buffers, and at those that wait for memory.
   func prepareMemory() {

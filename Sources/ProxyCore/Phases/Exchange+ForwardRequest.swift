@@ -34,11 +34,18 @@ extension Exchange {
   private func prepareUpload(_ route: ProxyRoute) throws(ExchangeError) {
     upload.begin(
       head.framing, input: head.framing == .none ? worker.buffers.empty : bufferForContent(),
-      output: worker.buffers.lendForHead(), framing: head.framing,
+      output: worker.buffers.lendForHead(ofAbout: head.length + Self.roomForOwnFields), framing: head.framing,
       passesTrailers: passesTrailers(route), limit: route.policy.bodyLimit, kept: keptContent(route))
-    try writeRequestHead(route, to: upload.output)
+    do throws(ExchangeError) { try writeRequestHead(route, to: upload.output) } catch {
+      // While memory is short the buffer may be too small for a long token.
+      guard upload.growOutput() else { throw error }
+      try writeRequestHead(route, to: upload.output)
+    }
     takeEarlyContent()
   }
+
+  // What the proxy adds to a head: the usual token, Via, Host.
+  private static var roomForOwnFields: Int { 2048 }
 
   /// An empty buffer that what came with the head fits into.
   func bufferForContent() -> ByteBuffer {
@@ -187,9 +194,8 @@ extension Exchange {
 
   /// Whether the first bytes of a response are there; nil while there is nothing.
   private func answerBegan(_ route: ProxyRoute) throws(ExchangeError) -> Bool? {
-    let buffer = worker.buffers.lendForHead()
-    let most = buffer.capacity == worker.buffers.bufferCapacity ? Int.max : worker.buffers.thriftyCapacity
-    switch attempt.upstream!.stream.receive(into: buffer, limit: most) {
+    let buffer = worker.buffers.lendForInput()
+    switch attempt.upstream!.stream.receive(into: buffer, limit: worker.buffers.receivedAtMost) {
     case .transferred:
       guard upload.bytesSent > 0 else {
         worker.buffers.giveBack(buffer)

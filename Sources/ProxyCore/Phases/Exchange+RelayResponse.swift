@@ -8,11 +8,13 @@ extension Exchange {
   /// Reads the head of the upstream's response, or of the 101 that ends what HTTP has to say; interim responses before
   /// it are passed on as they come.
   func readAnswer(_ route: ProxyRoute) async throws(ExchangeError) {
-    let outbound = holdings.answerOutput ?? worker.buffers.lendForHead()
+    var outbound = holdings.answerOutput ?? worker.buffers.lendForHead(ofAbout: Self.usualHead)
     holdings.answerOutput = outbound
     var interimAnswers = 0
     var interimBytes = 0
     try await readAnswerHead(outbound, route)
+    // While memory is short it is as large as the head needs, with all that may be added to it.
+    if outbound.capacity < worker.buffers.headCapacity { outbound = roomForAnswer() }
     while answerHead.isInterim {
       if hasSwitched { return try checkSwitch(route) }
       interimAnswers += 1
@@ -24,6 +26,7 @@ extension Exchange {
       renewDeadline(route)
       if interimAnswers % Self.interimAnswersInARow == 0 { try await takeTurns(overdue: uploadTimeout(route)) }
       try await readAnswerHead(outbound, route)
+      if outbound.capacity < worker.buffers.headCapacity { outbound = roomForAnswer() }
       // Of the response, not of what came before it.
       outcome.clock.firstByte = worker.loop.now - outcome.clock.start
     }
@@ -42,6 +45,21 @@ extension Exchange {
   /// Whether the client has sent all that it will ever send (RFC 9112 section 9.6).
   private var isClientsLast: Bool { head.asksToClose && upload.isFinished }
 
+  /// A buffer with room for the head that has come as the client gets it.
+  @inline(never)
+  private func roomForAnswer() -> ByteBuffer {
+    guard let outbound = holdings.answerOutput else { preconditionFailure("the response's head has come") }
+    let needed = answerHead.length * 2 + Self.roomForOwnFields
+    guard needed > outbound.freeSpace else { return outbound }
+    let larger = worker.buffers.enlarge(outbound, toHold: outbound.count + needed)
+    holdings.answerOutput = larger
+    return larger
+  }
+
+  private static var usualHead: Int { 4096 }
+  // What the proxy adds to a response: Via, Date, framing.
+  private static var roomForOwnFields: Int { 1024 }
+
   // The heads of interim responses together, which nothing else bounds.
   private static var mostInterimBytes: Int { 1 << 20 }
   // After so many without a wait it is another task's turn.
@@ -51,16 +69,18 @@ extension Exchange {
 
   @inline(__always)
   private func readAnswerHead(_ outbound: ByteBuffer, _ route: ProxyRoute) async throws(ExchangeError) {
-    guard let input = attempt.answerInput else { return }
     var parser = ResponseHeadParser(limits: generation.responseHeadLimits)
-    while true {
+    while let input = attempt.answerInput {
       do throws(WireError) {
         if try parser.parse(input.readableBytes, into: &parsedAnswerHead) { return attempt.hasAnswerHead = true }
       } catch {
         throw .response(error, route)
       }
       if input.freeSpace == 0 { input.compact() }
-      try await receiveAnswer(into: input, outbound, route)
+      // While memory is short it begins small.
+      let larger = worker.buffers.extend(input)
+      attempt.answerInput = larger
+      try await receiveAnswer(into: larger, outbound, route)
     }
   }
 
