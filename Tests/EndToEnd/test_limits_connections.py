@@ -1,10 +1,13 @@
 """How many connections there may be, and how many requests on each."""
 
 import json
+import socket
 import threading
 
+import pytest
+
 from harness.client import get, post
-from harness.waiting import poll
+from harness.waiting import PATIENCE, poll
 
 
 def reached(proxy, limit: str) -> int:
@@ -108,3 +111,21 @@ def test_waiting_for_an_upstream_connection_and_being_refused_are_counted_apart(
     finally:
         event.set()
     assert (first.answer().status, second.answer().status) == (200, 200)
+
+
+@pytest.mark.parametrize(("limits", "launcher", "most"), [
+    ({"connections": 50}, (), 45),
+    ({"connections": 50, "connections_per_client": 40}, (), 40),
+    ({}, ("prlimit", "--nofile=328:328"), 180),
+], ids=["connections", "its own limit is less", "descriptors"])
+def test_one_address_leaves_connections_to_others(start_proxy, origin, limits, launcher, most):
+    proxy = start_proxy({"forward_to": origin.url}, loops=1, limits=limits, launcher=launcher)
+    silent = [proxy.connect() for _ in range(most + 20)]
+    poll(lambda: reached(proxy, "connections_per_client") == 20, "the refusal of those beyond its share")
+    with socket.socket() as other:
+        other.settimeout(PATIENCE)
+        other.bind(("127.0.0.2", 0))
+        other.connect(proxy.address)
+        other.sendall(get("http://api.internal/x", "Connection: close"))
+        assert other.recv(12) == b"HTTP/1.1 200"
+    assert len(silent) == most + 20

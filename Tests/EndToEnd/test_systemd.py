@@ -56,7 +56,7 @@ def test_several_sockets_have_the_rules_of_their_names(start_activated, tmp_path
 
 
 def test_two_loops_accept_from_one_socket(start_activated, free_port):
-    proxy = start_activated(f"web=stream=127.0.0.1:{free_port}", loops=2, limits={"connections": 8})
+    proxy = start_activated(f"web=stream=127.0.0.1:{free_port}", loops=2, limits={"connections": 8, "client_share": "off"})
     clients = [proxy.connect() for _ in range(8)]
     for client in clients:
         assert client.exchange(get("/api/x")).status == 200

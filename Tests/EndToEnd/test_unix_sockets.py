@@ -158,7 +158,7 @@ def test_what_was_bound_before_the_start_failed_is_removed(binary, path, tmp_pat
 
 def test_clients_are_spread_over_the_loops(start_proxy, origin, path):
     """They share one queue; each loop serves its part, however idle the others are."""
-    proxy = start_proxy({"forward_to": origin.url}, listen=listening(path), loops=2, limits={"connections": 8})
+    proxy = start_proxy({"forward_to": origin.url}, listen=listening(path), loops=2, limits={"connections": 8, "client_share": "off"})
     clients = [proxy.connect(path) for _ in range(8)]
     for client in clients:
         assert client.exchange(get("/api/x")).status == 200

@@ -103,4 +103,14 @@ enum DescriptorLimit {
     // Refused in some containers; then it stays as it was, and accepting pauses when it is reached.
     unsafe _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
   }
+
+  /// How many descriptors there are for connections.
+  static var forConnections: Int {
+    var limit = rlimit()
+    guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return .max }
+    return max(1, Int(clamping: limit.rlim_cur) - beside)
+  }
+
+  // Files, listeners, event loops, and the admin listener with its connections.
+  private static let beside = 128
 }

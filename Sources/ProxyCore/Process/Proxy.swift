@@ -84,7 +84,7 @@ public final class Proxy {
     let clients = configuration.credentials.map { TokenClient($0, way: ways.number(for: $0), events: events) }
     for client in clients { registry.register(client) }
     let shared = SharedResources(
-      memory: memory, clients: ClientCensus(limit: configuration.limits.connectionsPerClient), registry: registry)
+      memory: memory, clients: ClientCensus(limit: Self.connectionsPerClient(configuration.limits)), registry: registry)
     let hasPasswords = configuration.callers.contains { $0.password != nil }
     let passwords: PasswordVerifier?
     do {
@@ -164,6 +164,13 @@ public final class Proxy {
   }
 
   // MARK: Parts
+
+  /// How many connections one client may have: some are left to others, also where there are fewer than it may have by itself.
+  private static func connectionsPerClient(_ limits: Limits) -> Int {
+    guard let share = limits.clientShare else { return limits.connectionsPerClient }
+    let all = min(limits.connections, DescriptorLimit.forConnections)
+    return min(limits.connectionsPerClient, share.part(of: all))
+  }
 
   private static func makeLoops(_ count: Int) throws(Errno) -> [EventLoop] {
     var loops: [EventLoop] = []

@@ -180,7 +180,8 @@ public enum EventKind: String, CaseIterable, Sendable {
     switch self {
     case .request:
       [
-        .route, .method, .host, .path, .upgrade, .normalised, .status, .sent, .received, .queued, .token, .throttled, .withoutToken,
+        .route, .method, .host, .path, .upgrade, .normalised, .status, .sent, .received, .queued, .token, .throttled,
+        .withoutToken,
         .connect, .firstByte, .total, .upstream, .endpoint, .replayed, .apiError, .apiErrorDescription, .client,
         .caller, .error, .detail,
       ]
