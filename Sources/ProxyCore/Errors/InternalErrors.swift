@@ -21,7 +21,8 @@ extension ErrorKind {
         ErrorDeclaration(
           .internal, status: 503, title: "Too many connections", proxyStatus: "connection_limit_reached",
           endsConnection: true, limit: .connectionsPerClient,
-          meaning: "The address of the client has `limits.connections_per_client` connections, or `limits.client_share` of all.",
+          meaning:
+            "The address of the client has `limits.connections_per_client` connections, or `limits.client_share` of all.",
           remedy: "Close connections that are not in use; `limits.connections_per_client` sets the bound.")
       case .tooManyHosts:
         ErrorDeclaration(
