@@ -101,7 +101,7 @@ public final class TokenSource: Sendable, CustomReflectable {
   ) -> (TokenAvailability, TokenEvent.Reason?) {
     let (availability, reason, rest) = shared.withLock { $0.request(insteadOf: refused, notify, at: now) }
     if let rest {
-      environment.schedule(now.instant.duration(to: rest)) { [weak self] in self?.endRest() }
+      environment.schedule(now.instant.duration(to: rest)) { self.endRest() }
     }
     return (availability, reason)
   }
@@ -201,10 +201,7 @@ extension TokenSource {
     if case .taken = claim {
       guard began.duration(to: environment.clock.now) >= Self.longestClaim else {
         // A pause that is scheduled holds no thread, and ends with the loop.
-        environment.schedule(Self.pause) { [weak self] in
-          guard let self else { return }
-          environment.launch { await self.obtain(reason, began: began) }
-        }
+        environment.schedule(Self.pause) { self.environment.launch { await self.obtain(reason, began: began) } }
         return
       }
       let seconds = Self.longestClaim.components.seconds
@@ -295,7 +292,8 @@ extension TokenSource {
       let result = shared.state.fetched(outcome, at: now, random: random)
       return (result, shared.removeWaiters(), shared.state.nextRenewal)
     }
-    if let renewal { environment.schedule(now.instant.duration(to: renewal)) { [weak self] in self?.renewIfInUse() } }
+    // Not weak: an object that has had a weak reference counts others slowly, and every request asks for its source.
+    if let renewal { environment.schedule(now.instant.duration(to: renewal)) { self.renewIfInUse() } }
     for notify in waiters { notify(result) }
     switch result {
     case .success(let token): return .fetched(lifetime: token.lifetime)

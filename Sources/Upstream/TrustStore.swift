@@ -336,9 +336,9 @@ final class LoopTrust {
 }
 
 // Sendable because the trust is touched on the loop's thread only, and the loop's reference is never changed.
-/// A trust and its loop, neither of which it keeps, for other threads to tell of a change.
+/// A trust, which it does not keep, and its loop, for other threads to tell of a change.
 private final class LoopTrustReference: @unchecked Sendable {
-  private weak let loop: EventLoop?
+  private let loop: EventLoop
   private weak var trust: LoopTrust?
 
   init(_ trust: LoopTrust, _ loop: EventLoop) {
@@ -347,7 +347,7 @@ private final class LoopTrustReference: @unchecked Sendable {
   }
 
   func refresh() {
-    loop?.perform { [self] in
+    loop.perform { [self] in
       // Without memory for a share the store stays the old one, without connections, and the next one tries again.
       do throws(UpstreamError) { try trust?.refresh() } catch {}
     }

@@ -24,14 +24,15 @@ extension Worker {
 
   /// Begins to look at free buffers, and at those that wait for memory.
   func prepareMemory() {
-    buffers.onGrowth = { [weak self] in
-      guard let self, !isTrimming else { return }
+    // Not weak: an object that has had a weak reference counts others slowly, and the worker is asked for by every request. It
+    // lives as long as the buffers and the loop are used.
+    buffers.onGrowth = { [unowned self] in
+      guard !isTrimming else { return }
       isTrimming = true
       loop.set(trimTimer, to: loop.now + Self.trimInterval)
     }
-    trimTimer.action = { [weak self] in self?.trimMemory() }
-    memoryTimer.action = { [weak self] in
-      guard let self else { return }
+    trimTimer.action = { [unowned self] in trimMemory() }
+    memoryTimer.action = { [unowned self] in
       memoryGate.look(loop.now)
       watchMemory()
     }

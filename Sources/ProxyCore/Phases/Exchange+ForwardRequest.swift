@@ -194,8 +194,9 @@ extension Exchange {
 
   /// Whether the first bytes of a response are there; nil while there is nothing.
   private func answerBegan(_ route: ProxyRoute) throws(ExchangeError) -> Bool? {
-    let buffer = worker.buffers.lendForInput()
-    switch attempt.upstream!.stream.receive(into: buffer, limit: worker.buffers.receivedAtMost) {
+    let buffers = worker.buffers
+    let buffer = buffers.lendForInput()
+    switch attempt.upstream!.stream.receive(into: buffer, limit: buffers.receivedAtMost) {
     case .transferred:
       guard upload.bytesSent > 0 else {
         worker.buffers.giveBack(buffer)

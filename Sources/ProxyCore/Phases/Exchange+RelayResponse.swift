@@ -14,7 +14,7 @@ extension Exchange {
     var interimBytes = 0
     try await readAnswerHead(outbound, route)
     // While memory is short it is as large as the head needs, with all that may be added to it.
-    if outbound.capacity < worker.buffers.headCapacity { outbound = roomForAnswer() }
+    if answerHead.length * 2 + Self.roomForOwnFields > outbound.freeSpace { outbound = roomForAnswer(outbound) }
     while answerHead.isInterim {
       if hasSwitched { return try checkSwitch(route) }
       interimAnswers += 1
@@ -26,7 +26,7 @@ extension Exchange {
       renewDeadline(route)
       if interimAnswers % Self.interimAnswersInARow == 0 { try await takeTurns(overdue: uploadTimeout(route)) }
       try await readAnswerHead(outbound, route)
-      if outbound.capacity < worker.buffers.headCapacity { outbound = roomForAnswer() }
+      if answerHead.length * 2 + Self.roomForOwnFields > outbound.freeSpace { outbound = roomForAnswer(outbound) }
       // Of the response, not of what came before it.
       outcome.clock.firstByte = worker.loop.now - outcome.clock.start
     }
@@ -45,15 +45,21 @@ extension Exchange {
   /// Whether the client has sent all that it will ever send (RFC 9112 section 9.6).
   private var isClientsLast: Bool { head.asksToClose && upload.isFinished }
 
-  /// A buffer with room for the head that has come as the client gets it.
+  /// A buffer with room for the head that has come as the client gets it, in place of `outbound`.
   @inline(never)
-  private func roomForAnswer() -> ByteBuffer {
-    guard let outbound = holdings.answerOutput else { preconditionFailure("the response's head has come") }
-    let needed = answerHead.length * 2 + Self.roomForOwnFields
-    guard needed > outbound.freeSpace else { return outbound }
-    let larger = worker.buffers.enlarge(outbound, toHold: outbound.count + needed)
+  private func roomForAnswer(_ outbound: ByteBuffer) -> ByteBuffer {
+    guard outbound.capacity < worker.buffers.headCapacity else { return outbound }
+    let needed = outbound.count + answerHead.length * 2 + Self.roomForOwnFields
+    let larger = worker.buffers.enlarge(outbound, toHold: needed)
     holdings.answerOutput = larger
     return larger
+  }
+
+  /// The head goes on behind the end of `input`, which may have begun small.
+  @inline(never)
+  private func makeRoomForHead(_ input: ByteBuffer) {
+    input.compact()
+    if input.freeSpace == 0 { attempt.answerInput = worker.buffers.extend(input) }
   }
 
   private static var usualHead: Int { 4096 }
@@ -76,11 +82,8 @@ extension Exchange {
       } catch {
         throw .response(error, route)
       }
-      if input.freeSpace == 0 { input.compact() }
-      // While memory is short it begins small.
-      let larger = worker.buffers.extend(input)
-      attempt.answerInput = larger
-      try await receiveAnswer(into: larger, outbound, route)
+      if input.freeSpace == 0 { makeRoomForHead(input) }
+      try await receiveAnswer(into: attempt.answerInput!, outbound, route)
     }
   }
 
