@@ -49,6 +49,8 @@ struct SharedDirectoryTests {
       TokenSource(
         grant: .example(),
         environment: TokenEnvironment(
+          // Time stands still: however long the machine takes, no claim lasts too long.
+          clock: TokenClock(now: { TokenInstant(nanoseconds: 0) }, wallSeconds: { 1_800_000_000 }),
           transport: { _ in
             let number = fetches.withLock { count in
               count += 1
