@@ -82,7 +82,7 @@ public enum ClientHello: Hashable, Sendable {
     guard bytes.count >= recordHeader else { return .incomplete }
     let length = 2 + (Int(bytes[0] & 0x7F) << 8 | Int(bytes[1]))
     guard length <= mostBytes else { return .tooLong }
-    guard length >= recordHeader, bytes.count <= length else { return .malformed }
-    return bytes.count == length ? .whole : .incomplete
+    guard length >= recordHeader else { return .malformed }
+    return bytes.count < length ? .incomplete : .whole
   }
 }
