@@ -196,6 +196,14 @@ def test_a_client_that_could_do_better_is_not_taken_down(served):
     assert "inappropriate fallback" in done.stderr
 
 
+def test_a_client_of_rsa_keys_alone_is_refused_by_an_authority_on_a_curve_and_the_log_says_what_helps(
+        start_proxy, made_authority, origin):
+    proxy = start_proxy({"forward_to": origin.url, "tunnel": "intercept"},
+                        interception=made_authority.settings | {"minimum": "1.0"})
+    assert agreed(proxy, "interception", "-tls1", "-cipher", "AES128-SHA:AES256-SHA:@SECLEVEL=0") is None
+    assert "ca init --key rsa-3072" in proxy.log.wait_for("error=tls_incompatible")
+
+
 def test_client_certificates_are_judged_as_on_other_listeners(served, tmp_path):
     strong = CertificateAuthority(tmp_path, "clients")
     good = strong.issue("good", "erp.internal", key_type="rsa")

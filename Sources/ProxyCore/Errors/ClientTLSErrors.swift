@@ -147,6 +147,7 @@ extension TLSFailure {
       "\(detail) \(host) is intercepted: if it is always so, the application does not trust the proxy's certificate "
         + "authority; m2m-proxy ca trust says how it can."
     case .version, .oldForm: "\(detail) interception.minimum in proxy.conf sets it."
+    case .incompatible: "\(detail) One that uses RSA keys alone needs an authority of m2m-proxy ca init --key rsa-3072."
     default: detail
     }
   }
