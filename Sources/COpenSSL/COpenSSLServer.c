@@ -280,6 +280,8 @@ int copenssl_is_at_end(const copenssl_transport *transport) { return transport->
 
 const char *copenssl_server_name(const copenssl_transport *transport) { return transport->server_name; }
 
+int copenssl_minimum_version(SSL *session) { return (int)SSL_get_min_proto_version(session); }
+
 int copenssl_lacks_http11(const copenssl_transport *transport) { return transport->lacks_http11; }
 
 // The host name in the extension (RFC 6066 section 3): a list whose entries are a type, a length of two bytes and a name.
@@ -321,9 +323,10 @@ static int select_protocol(
   return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-// The cipher suites of TLS 1.2, in the order of preference. The key exchange is always ephemeral: with RSA key exchange an
-// attacker who records connections and gets the key later can read all of them. CBC comes last, for old Java and .NET. The
-// rest of OpenSSL's list (DHE, CCM, ARIA, Camellia, PSK, SRP) no client needs.
+// The cipher suites below TLS 1.3, in the order of preference. The key exchange is ephemeral, but for the last ones, which are
+// served only where versions before TLS 1.2 are: Java 6 and OpenSSL 0.9.8 offer little else. With RSA key exchange an attacker
+// who records connections and gets the key later can read all of them. CBC comes last, for old Java and .NET. The rest of
+// OpenSSL's list (DHE, CCM, ARIA, Camellia, PSK, SRP) no client needs.
 static const char *const served_ciphers[] = {
     "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256",
     "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-RSA-AES256-GCM-SHA384",
@@ -332,14 +335,17 @@ static const char *const served_ciphers[] = {
     "ECDHE-ECDSA-AES256-SHA384",     "ECDHE-RSA-AES256-SHA384",
     "ECDHE-ECDSA-AES128-SHA",        "ECDHE-RSA-AES128-SHA",
     "ECDHE-ECDSA-AES256-SHA",        "ECDHE-RSA-AES256-SHA",
+    "AES128-SHA",                    "AES256-SHA",
 };
+static const size_t ciphers_for_old_clients = 2;
 
 // Offers those of them that the context has: what the machine's openssl.cnf rules out stays ruled out.
-static int offer_ciphers(SSL_CTX *context) {
+static int offer_ciphers(SSL_CTX *context, int serves_old_clients) {
+  size_t count = sizeof served_ciphers / sizeof *served_ciphers - (serves_old_clients ? 0 : ciphers_for_old_clients);
   STACK_OF(SSL_CIPHER) *allowed = SSL_CTX_get_ciphers(context);
   char list[sizeof served_ciphers / sizeof *served_ciphers * 32];
   size_t length = 0;
-  for (size_t served = 0; served < sizeof served_ciphers / sizeof *served_ciphers; served++) {
+  for (size_t served = 0; served < count; served++) {
     for (int index = 0; index < sk_SSL_CIPHER_num(allowed); index++) {
       if (strcmp(SSL_CIPHER_get_name(sk_SSL_CIPHER_value(allowed, index)), served_ciphers[served]) != 0) continue;
       int written = snprintf(
@@ -359,11 +365,19 @@ static int prefer_served_order(SSL *session, void *context) {
   return 1;
 }
 
-SSL_CTX *copenssl_server_context(void) {
+// TLS 1.0 and 1.1 sign with MD5 and SHA-1, which OpenSSL does at level 0 alone. Certificates of clients are judged as before.
+static void lower_security_level(SSL_CTX *context) {
+  X509_VERIFY_PARAM_set_auth_level(SSL_CTX_get0_param(context), SSL_CTX_get_security_level(context));
+  SSL_CTX_set_security_level(context, 0);
+}
+
+SSL_CTX *copenssl_server_context(int minimum) {
   SSL_CTX *context = SSL_CTX_new(TLS_server_method());
   if (context == NULL) return NULL;
   static const unsigned char name[] = "m2m-proxy";
-  if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 || offer_ciphers(context) != 1 ||
+  int serves_old_clients = minimum < TLS1_2_VERSION;
+  if (serves_old_clients) lower_security_level(context);
+  if (SSL_CTX_set_min_proto_version(context, minimum) != 1 || offer_ciphers(context, serves_old_clients) != 1 ||
       SSL_CTX_set_session_id_context(context, name, sizeof name - 1) != 1) {
     SSL_CTX_free(context);
     return NULL;

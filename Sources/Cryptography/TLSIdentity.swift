@@ -59,3 +59,24 @@ public enum TLSIdentityError: Error, Hashable, CustomStringConvertible {
     }
   }
 }
+
+/// A version of TLS.
+public enum TLSVersion: String, Sendable, CaseIterable {
+  case tls10 = "1.0"
+  case tls11 = "1.1"
+  case tls12 = "1.2"
+  case tls13 = "1.3"
+
+  /// Its number in the protocol (RFC 8446 section 4.1.2).
+  public var number: Int32 {
+    switch self {
+    case .tls10: TLS1_VERSION
+    case .tls11: TLS1_1_VERSION
+    case .tls12: TLS1_2_VERSION
+    case .tls13: TLS1_3_VERSION
+    }
+  }
+
+  /// Whether it needs algorithms that are weak by today's rules (RFC 8996).
+  public var isWeak: Bool { number < TLS1_2_VERSION }
+}

@@ -1,4 +1,5 @@
 import Configuration
+import Cryptography
 import Testing
 
 @Suite("interception")
@@ -32,12 +33,13 @@ struct InterceptionTests {
 
   @Test("files are named from the directory of proxy.conf, and known by their place in it")
   func files() throws {
-    let interception = "{ ca_certificate: x.pem, ca_key: /y.key, leaf_lifetime: 12h }"
+    let interception = "{ ca_certificate: x.pem, ca_key: /y.key, leaf_lifetime: 12h, minimum: 1.3 }"
     let loaded = try ConfigurationLoader.parse(
       Array(text(route, interception).utf8), fileName: "/etc/m2m/proxy.conf", environment: environment)
     let settings = try #require(loaded.interception)
     #expect(settings.certificateFile == "/etc/m2m/x.pem" && settings.keyFile == "/y.key")
     #expect("\(settings.leafLifetime)" == "12h")
+    #expect(settings.minimum == .tls13)
     #expect(
       "\(settings.keyPlace.problem("is missing"))" == "/etc/m2m/proxy.conf:4:48: interception.ca_key is missing")
   }

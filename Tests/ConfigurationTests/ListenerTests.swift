@@ -1,5 +1,6 @@
 import Addresses
 import Configuration
+import Cryptography
 import Foundation
 import Testing
 
@@ -87,7 +88,16 @@ struct ListenerTests {
       let revoking = "{ address: 8081, tls: { \(shown), client_ca: \(certificate), client_crl: \(lists) } }"
       #expect(try listen(revoking)[0].tls?.clientCRLFile == lists)
       #expect(try warnings("\(faultless)listen: \(revoking)\n") == [])
+      #expect(plain?.minimum == .tls12)
+      for minimum in TLSVersion.allCases {
+        let text = "{ address: 8081, tls: { \(shown), minimum: \(minimum.rawValue) } }"
+        #expect(try listen(text)[0].tls?.minimum == minimum)
+        let remarks = try warnings("\(faultless)listen: \(text)\n")
+        #expect(remarks.count == (minimum.isWeak ? 1 : 0))
+        #expect(remarks.allSatisfy { $0.contains("listen.tls.minimum is \(minimum.rawValue), so that weak ciphers") })
+      }
       for (text, expected) in [
+        ("{ \(shown), minimum: 1.4 }", "listen.tls.minimum must be 1.0, 1.1, 1.2 or 1.3"),
         ("{ \(shown), client_certificates: required }", "listen.tls.client_certificates needs client_ca"),
         ("{ certificate: \(certificate) }", "listen.tls.key is missing"),
         ("{ certificate: \(key), key: \(key) }", "holds no certificate in PEM form"),

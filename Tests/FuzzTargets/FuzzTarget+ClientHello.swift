@@ -30,6 +30,8 @@ func checkClientHello(_ input: [UInt8]) throws(Violation) {
   }
   guard verdict == .whole else { return }
   try require(closed <= ClientHello.mostBytes, "it takes \(closed) bytes")
+  // The form of SSL 2.0 has no records.
+  guard !ClientHello.isOldForm(input[0]) else { return }
   try checkInOtherRecords(Array(input[..<closed]))
 }
 

@@ -1,3 +1,4 @@
+import Cryptography
 import Interception
 import Testing
 
@@ -37,7 +38,9 @@ import Testing
   @Test(
     "is not found in what is none, as soon as that shows",
     arguments: [
-      [0x80],  // SSL 2
+      [0x80, 0x2E, 0],  // the form of SSL 2.0, and no ClientHello
+      [0x80, 0x2E, 1, 0],  // SSL 2.0 itself
+      [0x80, 2, 1, 3, 1],  // shorter than its own header
       [UInt8(ascii: "G")],
       [21],  // an alert
       [22, 2],
@@ -65,5 +68,22 @@ import Testing
     // Headers of records count: one for each byte is too much for a long message, and not for a short one.
     #expect(scan(hello(2_000, records: 1)) == .whole)
     #expect(scan(hello(4_000, records: 1)) == .tooLong)
+  }
+
+  @Test("is found in the form of SSL 2.0, in which old clients begin TLS")
+  func oldForm() {
+    let bytes = [0x80, 40, 1, 3, 1] + Array(repeating: 7, count: 37) as [UInt8]
+    for count in 1..<bytes.count { #expect(scan(Array(bytes[..<count])) == .incomplete, "\(count) bytes") }
+    #expect(scan(bytes) == .whole)
+    #expect(scan(bytes + [0x14, 3, 1, 0, 1, 1]) == .whole)
+    #expect(scan([0xBF, 0xFE, 1, 3, 1]) == .incomplete)
+    #expect(scan([0xBF, 0xFF, 1, 3, 1]) == .tooLong)
+  }
+
+  @Test("begins in that form only where versions before TLS 1.2 are served", arguments: TLSVersion.allCases)
+  func firstByte(minimum: TLSVersion) {
+    #expect(ClientHello.begins(with: 22, minimum: minimum))
+    #expect(ClientHello.begins(with: 0x80, minimum: minimum) == (minimum == .tls10 || minimum == .tls11))
+    #expect(!ClientHello.begins(with: UInt8(ascii: "G"), minimum: minimum))
   }
 }

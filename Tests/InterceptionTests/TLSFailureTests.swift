@@ -6,6 +6,7 @@ import Testing
 struct TLSFailureTests {
   static let failures: [TLSFailure] = [
     .distrusted(alert: "unknown_ca"), .closed, .timedOut, .crowded, .plainHTTP, .notTLS,
+    .version(offered: "TLS 1.1", minimum: "TLS 1.2"), .oldForm,
     .incompatible("no shared cipher"),
     .withoutHTTP11, .certificateMissing, .certificateRefused("certificate has expired"), .certificateRevoked("CN=erp"),
     .revocationUnknown("CRL has expired", issuer: "CN=CA"), .broken("bad record mac"), .system(.timedOut),

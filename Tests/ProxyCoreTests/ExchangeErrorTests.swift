@@ -34,7 +34,8 @@ import Upstream
   ]
 
   private static let tlsFailures: [TLSFailure] = [
-    .distrusted(alert: "unknown_ca"), .closed, .timedOut, .crowded, .plainHTTP, .notTLS, .incompatible("no cipher"),
+    .distrusted(alert: "unknown_ca"), .closed, .timedOut, .crowded, .plainHTTP, .notTLS,
+    .version(offered: "TLS 1.1", minimum: "TLS 1.2"), .oldForm, .incompatible("no cipher"),
     .withoutHTTP11, .certificateMissing, .certificateRefused("expired"), .certificateRevoked("CN=erp"),
     .revocationUnknown("CRL has expired", issuer: "CN=CA"), .broken("bad record mac"), .system(.timedOut),
   ]

@@ -10,9 +10,10 @@
 // keeps what the kernel does not take, so that bytes given to SSL_write are under way for good.
 typedef struct copenssl_transport copenssl_transport;
 
-// A server's context without a certificate: TLS 1.2 with forward secrecy and 1.3, ALPN http/1.1, tickets and no session cache,
-// no renegotiation; NULL when there is no memory.
-SSL_CTX *copenssl_server_context(void);
+// A server's context without a certificate: TLS from the version `minimum` on (TLS1_2_VERSION), with forward secrecy, ALPN
+// http/1.1, tickets and no session cache, no renegotiation. Below TLS 1.2 RSA key exchange and OpenSSL's security level 0 come
+// in. NULL when there is no memory.
+SSL_CTX *copenssl_server_context(int minimum);
 
 // Makes handshakes stop once, with SSL_ERROR_WANT_CLIENT_HELLO_CB, when the client's first message is there.
 void copenssl_pause_at_client_hello(SSL_CTX *context);
@@ -59,6 +60,9 @@ int copenssl_is_at_end(const copenssl_transport *transport);
 
 // The name that the client requested (SNI), from its first message on; "" for none.
 const char *copenssl_server_name(const copenssl_transport *transport);
+
+// The oldest version of TLS that the session accepts, such as TLS1_2_VERSION.
+int copenssl_minimum_version(SSL *session);
 
 // Whether the client offered protocols by ALPN, and http/1.1 was not among them.
 int copenssl_lacks_http11(const copenssl_transport *transport);

@@ -219,6 +219,7 @@ extension JSONValue: CustomStringConvertible {
     switch self {
     case .string(let text): return JSONText.quoted(text)
     case .number(let number): return String(number)
+    case .literal(let number): return number
     case .truth(let truth): return truth ? "true" : "false"
     case .array(let values):
       let isFlat = values.allSatisfy { if case .object = $0 { false } else { true } }
@@ -228,7 +229,7 @@ extension JSONValue: CustomStringConvertible {
       if members.isEmpty { return "{}" }
       let isFlat = members.allSatisfy { member in
         switch member.value {
-        case .string, .number, .truth: true
+        case .string, .number, .literal, .truth: true
         case .array(let values): values.allSatisfy { if case .object = $0 { false } else { true } }
         case .object: false
         }

@@ -146,7 +146,8 @@ extension SettingType {
   private var scalar: [JSONValue] {
     switch self {
     case .word(let word): [.object([("const", .string(word))])]
-    case .choice(let words): [.object([("enum", .array(words.map(JSONValue.string)))])]
+    case .choice(let words):
+      [.object([("enum", .array(words.map(JSONValue.string) + words.filter(Self.isNumber).map(JSONValue.literal)))])]
     case .truth: [.object([("enum", .array([.truth(true), .truth(false), "true", "false"]))])]
     case .onOff: [.object([("enum", .array(["on", "off", .truth(true), .truth(false), "true", "false"]))])]
     case .number(let range): Self.wholeNumbers(range) + [.matching(numberPattern(range))]
@@ -178,6 +179,9 @@ extension SettingType {
     return [.matching(pattern)] + others
   }
 
+  // Whether YAML reads the word as a number: `1.2`.
+  private static func isNumber(_ word: String) -> Bool { word.wholeMatch(of: #/[0-9]+(\.[0-9]+)?/#) != nil }
+
   // One line without control characters; it may be empty.
   private static let line = #"^[^\u0000-\u001f\u007f]*$"#
 
@@ -197,6 +201,8 @@ extension String {
 public indirect enum JSONValue: Sendable, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral {
   case string(String)
   case number(Int)
+  /// A number as it is written.
+  case literal(String)
   case truth(Bool)
   case array([JSONValue])
   case object([(name: String, value: JSONValue)])

@@ -8,6 +8,8 @@ public struct InterceptionSettings: Sendable, Hashable {
   public var keyFile: String
   /// How long the certificates that it issues for hosts are good for.
   public var leafLifetime = defaultLeafLifetime
+  /// The oldest version of TLS that clients may speak inside tunnels.
+  public var minimum = TLSVersion.tls12
   /// Where proxy.conf names the certificate, or where the section begins that does not.
   public var certificatePlace = SettingPlace(path: "interception.ca_certificate")
   /// Where proxy.conf names the key, or where the section begins that does not.
@@ -31,7 +33,7 @@ extension InterceptionSettings {
   /// The section `interception`.
   static let group = SettingGroup(
     "interception", prefix: "interception.", "The certificate authority with which TLS is ended on routes that say so.",
-    [certificate.declaration, key.declaration, lifetime.declaration])
+    [certificate.declaration, key.declaration, lifetime.declaration, TLSVersion.minimum.declaration])
 
   private static let certificate = Declared(
     "ca_certificate", .line("the path of a PEM file", .text("path")), default: .value(defaultCertificateFile),
@@ -49,6 +51,7 @@ extension InterceptionSettings {
     let certificate = file(certificate, default: defaultCertificateFile, section)
     let key = file(key, default: defaultKeyFile, section)
     let lifetime = section.value(lifetime)
+    let minimum = TLSVersion.readMinimum(section)
     guard let certificate, let key else { return nil }
     guard certificate.path != key.path else {
       section.complain("has one file for certificate and key; use two: the certificate is public, the key is secret")
@@ -58,6 +61,7 @@ extension InterceptionSettings {
     settings.certificatePlace = certificate.place
     settings.keyPlace = key.place
     if let lifetime { settings.leafLifetime = lifetime }
+    if let minimum { settings.minimum = minimum }
     return settings
   }
 

@@ -81,7 +81,7 @@ enum ListenerDeclarations {
     "what becomes of the request when its client closes its sending side; see [half_close](#half_close)")
   static let tls = SettingDeclaration(
     "tls", .section(ListenerTLS.group), default: .described("plain HTTP"),
-    "clients speak TLS 1.2 or 1.3; see [TLS of a listener](#tls-of-a-listener)")
+    "clients speak TLS; see [TLS of a listener](#tls-of-a-listener)")
 
   static let group = SettingGroup(
     "listener", "An address to listen on, and who may use it.",

@@ -1,4 +1,4 @@
-import Cryptography
+public import Cryptography
 internal import Outbound
 
 /// TLS of a listener: what it shows its clients, and what they have to show.
@@ -13,6 +13,8 @@ public struct ListenerTLS: Sendable, Hashable {
   public var clientCRLFile: String?
   /// Whether there is no connection without one of those.
   public var requiresClientCertificate: Bool
+  /// The oldest version of TLS that clients may speak.
+  public var minimum = TLSVersion.tls12
 
   /// TLS with these files; nothing is checked.
   public init(
@@ -35,7 +37,9 @@ extension ListenerTLS {
   /// The mapping `tls` of a listener.
   static let group = SettingGroup(
     "listener_tls", "TLS of a listener.",
-    CertificateFiles.group.settings + [clientCA.declaration, clientCRL.declaration, demand.declaration])
+    CertificateFiles.group.settings + [
+      clientCA.declaration, clientCRL.declaration, demand.declaration, TLSVersion.minimum.declaration,
+    ])
 
   private static let pemFile = Format<String>.line("the path of a PEM file", .text("path"))
   private static let clientCA = Declared(
@@ -55,6 +59,7 @@ extension ListenerTLS {
       let revocation = section[clientCRL]
       let revocationFile = revocation.flatMap { readRevocationLists($0, of: authoritiesFile) }
       let demanded = section.value(demand)
+      let minimum = TLSVersion.readMinimum(section)
       if authorities == nil {
         section[demand]?.complain(
           "needs client_ca, the PEM file of the authorities to verify them against")
@@ -63,9 +68,11 @@ extension ListenerTLS {
       guard let shown, authorities == nil || authoritiesFile != nil, revocation == nil || revocationFile != nil else {
         return nil
       }
-      return ListenerTLS(
+      var settings = ListenerTLS(
         certificateFile: shown.certificateFile, keyFile: shown.keyFile, clientCAFile: authoritiesFile,
         clientCRLFile: revocationFile, requiresClientCertificate: authoritiesFile != nil && demanded != .optional)
+      if let minimum { settings.minimum = minimum }
+      return settings
     }
   }
 
@@ -81,6 +88,24 @@ extension ListenerTLS {
       setting.complain("names the file \(text.shownPath), which \(error.complaint)")
       return nil
     }
+  }
+}
+
+extension TLSVersion {
+  /// The setting `minimum`, on the side of clients.
+  static let minimum = Declared(
+    "minimum", Format<TLSVersion>.choice(), default: .value(tls12.rawValue),
+    "the oldest TLS version that is served; see [old TLS](#old-tls)")
+
+  /// Reads ``minimum``; nil where it is not written, and after a problem was noted.
+  static func readMinimum(_ section: Section) -> TLSVersion? {
+    let minimum = section.value(minimum)
+    if let minimum, minimum.isWeak {
+      section[Self.minimum]?.warn(
+        "is \(minimum.rawValue), so that weak ciphers, RSA key exchange and SHA-1 are served too; use it only for clients "
+          + "that know nothing newer, and where no others can listen")
+    }
+    return minimum
   }
 }
 

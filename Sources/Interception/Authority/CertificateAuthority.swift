@@ -108,8 +108,10 @@ public final class CertificateAuthority: Sendable {
   }
 
   /// A certificate for the server `host` with `key`, whatever the constraints are.
+  ///
+  /// - Parameter allowsRSAKeyExchange: whether clients may encrypt with an RSA key, as they do before TLS 1.2.
   func issue(
-    for host: CertifiedHost, key: PrivateKey, notBefore: Int64, notAfter: Int64
+    for host: CertifiedHost, key: PrivateKey, notBefore: Int64, notAfter: Int64, allowsRSAKeyExchange: Bool = false
   ) throws(CryptographyError) -> Certificate {
     let start = max(notBefore - Self.clockSkew, self.notBefore)
     let end = min(notAfter, self.notAfter, start + Self.longestLeaf)
@@ -123,7 +125,8 @@ public final class CertificateAuthority: Sendable {
     }
     try builder.setIssuer(certificate)
     try builder.add(NID_basic_constraints, "critical,CA:FALSE")
-    try builder.add(NID_key_usage, "critical,digitalSignature")
+    let encrypts = if case .rsa = key.kind { allowsRSAKeyExchange } else { false }
+    try builder.add(NID_key_usage, "critical,digitalSignature\(encrypts ? ",keyEncipherment" : "")")
     try builder.add(NID_ext_key_usage, "serverAuth")
     try builder.add(NID_subject_alt_name, host.alternativeName)
     try builder.add(NID_subject_key_identifier, "hash")

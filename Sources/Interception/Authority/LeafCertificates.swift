@@ -27,6 +27,8 @@ public final class LeafCertificates: Sendable {
     var issued: UInt64 = 0
   }
 
+  /// The oldest version of TLS that is served where they are shown.
+  public let minimum: TLSVersion
   private let state: Monitor<State>
   private let lifetime: Int64
   private let capacity: Int
@@ -36,14 +38,16 @@ public final class LeafCertificates: Sendable {
   ///
   /// - Parameters:
   ///   - lifetime: For how long each is good.
+  ///   - minimum: The oldest version of TLS that is served.
   ///   - capacity: How many are kept; the least recently used one is dropped.
   ///   - now: The time in seconds since 1970.
   public init(
-    _ authority: CertificateAuthority, lifetime: Duration, capacity: Int = 1000,
+    _ authority: CertificateAuthority, lifetime: Duration, minimum: TLSVersion = .tls12, capacity: Int = 1000,
     now: @escaping @Sendable () -> Int64 = UTC.now
   ) throws(CryptographyError) {
     state = Monitor(State(authority: authority, key: try authority.makeLeafKey()))
     self.lifetime = lifetime.components.seconds
+    self.minimum = minimum
     self.capacity = capacity
     self.now = now
   }
@@ -107,10 +111,11 @@ public final class LeafCertificates: Sendable {
     }
     do {
       let certificate = try authority.issue(
-        for: host, key: key, notBefore: now, notAfter: now + lifetime)
+        for: host, key: key, notBefore: now, notAfter: now + lifetime, allowsRSAKeyExchange: minimum.isWeak)
       guard authority.permits(certificate) else { throw LeafError.outOfScope("\(host)") }
       let context = try TLSServerContext(
-        TLSIdentity(certificates: [certificate] + authority.intermediates, key: key), pausesAtHello: true)
+        TLSIdentity(certificates: [certificate] + authority.intermediates, key: key), minimum: minimum,
+        pausesAtHello: true)
       return Leaf(
         context: context, notBefore: certificate.notBefore, renewal: now + (certificate.notAfter - now) * 2 / 3)
     } catch let error as LeafError {

@@ -1,3 +1,5 @@
+public import Cryptography
+
 /// Finds the end of a ClientHello in the plain bytes of a connection, so that a TLS session is made only for a client that has
 /// sent all of it (RFC 8446 sections 4.1.2 and 5.1).
 ///
@@ -16,11 +18,23 @@ public enum ClientHello: Hashable, Sendable {
   /// hold a client's certificate add some more.
   public static let mostBytes = 16 * 1024
 
+  private static let handshakeRecord: UInt8 = 22
   private static let recordHeader = 5
   private static let messageHeader = 4
 
+  /// Whether a connection that begins with `byte` begins with a ClientHello: with a record of a handshake (RFC 8446 section
+  /// 5.1), or, where clients from before TLS 1.2 are served, in the form of SSL 2.0, as Java 6 and OpenSSL 0.9.8 send it
+  /// for TLS (RFC 5246 appendix E.2). No text in ASCII begins with such a byte.
+  public static func begins(with byte: UInt8, minimum: TLSVersion) -> Bool {
+    byte == handshakeRecord || minimum.isWeak && isOldForm(byte)
+  }
+
+  /// Whether it can only be a ClientHello in the form of SSL 2.0 that begins with `byte`.
+  public static func isOldForm(_ byte: UInt8) -> Bool { byte & 0x80 != 0 }
+
   /// Looks at everything that has come.
   public static func scan(_ bytes: Span<UInt8>) -> ClientHello {
+    if bytes.count > 0, isOldForm(bytes[0]) { return scanOldForm(bytes) }
     // How long the message is with its header, once those four bytes are known, and how much of it has come.
     var length: Int?
     var received = 0
@@ -29,7 +43,7 @@ public enum ClientHello: Hashable, Sendable {
     while true {
       let left = bytes.count - offset
       // A record of a handshake, of version 3 in any minor version, with content (RFC 8446 section 5.1).
-      if left > 0, bytes[offset] != 22 { return .malformed }
+      if left > 0, bytes[offset] != handshakeRecord { return .malformed }
       if left > 1, bytes[offset + 1] != 3 { return .malformed }
       guard left >= recordHeader else { return offset + recordHeader > mostBytes ? .tooLong : .incomplete }
       let content = Int(bytes[offset + 3]) << 8 | Int(bytes[offset + 4])
@@ -59,5 +73,16 @@ public enum ClientHello: Hashable, Sendable {
       guard available == content else { return .incomplete }
       if received == length { return .whole }
     }
+  }
+
+  // Its length in 15 bits, the type of a ClientHello, and a version that is not SSL 2.0 itself.
+  private static func scanOldForm(_ bytes: Span<UInt8>) -> ClientHello {
+    if bytes.count > 2, bytes[2] != 1 { return .malformed }
+    if bytes.count > 3, bytes[3] != 3 { return .malformed }
+    guard bytes.count >= recordHeader else { return .incomplete }
+    let length = 2 + (Int(bytes[0] & 0x7F) << 8 | Int(bytes[1]))
+    guard length <= mostBytes else { return .tooLong }
+    guard length >= recordHeader else { return .malformed }
+    return bytes.count < length ? .incomplete : .whole
   }
 }

@@ -16,7 +16,11 @@ public enum TLSFailure: Error, Hashable, Sendable {
   case plainHTTP
   /// What came is not TLS.
   case notTLS
-  /// The client speaks nothing newer than this, or wants ciphers that are not offered; OpenSSL's words.
+  /// The client speaks no version of TLS that is served: the newest that it offers, and the oldest that is served.
+  case version(offered: String, minimum: String)
+  /// What came may be a ClientHello in the form of SSL 2.0, which is served only with versions before TLS 1.2.
+  case oldForm
+  /// The client and the server have no cipher or key exchange in common; OpenSSL's words.
   case incompatible(String)
   /// The client speaks HTTP/2 only.
   case withoutHTTP11
@@ -42,6 +46,10 @@ public enum TLSFailure: Error, Hashable, Sendable {
     case .crowded: "The handshake did not begin in time: too many others were under way."
     case .plainHTTP: "The client sent plain HTTP where TLS was expected."
     case .notTLS: "What the client sent is not TLS."
+    case .version(let offered, let minimum):
+      "The client offers \(offered) at most, and \(minimum) is the oldest version that is served here."
+    case .oldForm:
+      "What the client sent is not TLS, or TLS as Java 6 and OpenSSL 0.9.8 begin it: in the form of SSL 2.0."
     case .incompatible(let reason): "The client offers nothing that is served here (\(reason))."
     case .withoutHTTP11: "The client offers HTTP/2 only, and HTTP/1.1 is what is served here."
     case .certificateMissing: "The client showed no certificate."
@@ -63,25 +71,35 @@ extension TLSFailure {
   /// The failure that OpenSSL noted, with the number of its reason and its words.
   ///
   /// - Parameters:
+  ///   - versions: the newest version of TLS that the client offers, and the oldest that is served, by their numbers.
   ///   - lacksHTTP11: whether the client offered protocols, and not that one.
   ///   - verification: the result of verifying the client's certificate (`X509_V_ERR_...`).
   ///   - rejected: the certificate of the client's chain for which that is the result.
-  init(reason: (code: Int32, text: String), lacksHTTP11: Bool, verification: Int32, rejected: Certificate?) {
+  init(
+    reason: (code: Int32, text: String), versions: (offered: Int32, minimum: Int32), lacksHTTP11: Bool,
+    verification: Int32, rejected: Certificate?
+  ) {
     switch reason.code {
     case Self.alertOffset..<Self.alertOffset + 256:
       self.init(alert: reason.code - Self.alertOffset, reason.text)
     case SSL_R_HTTP_REQUEST, SSL_R_HTTPS_PROXY_REQUEST: self = .plainHTTP
     case SSL_R_WRONG_VERSION_NUMBER, SSL_R_BAD_RECORD_TYPE, SSL_R_RECORD_LENGTH_MISMATCH, SSL_R_PACKET_LENGTH_TOO_LONG:
       self = .notTLS
-    case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_NO_SHARED_CIPHER, SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM,
-      SSL_R_NO_SUITABLE_KEY_SHARE, SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS, SSL_R_VERSION_TOO_LOW,
-      SSL_R_INAPPROPRIATE_FALLBACK:
+    case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_VERSION_TOO_LOW:
+      self = .version(offered: Self.versionName(versions.offered), minimum: Self.versionName(versions.minimum))
+    case SSL_R_NO_SHARED_CIPHER, SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM, SSL_R_NO_SUITABLE_KEY_SHARE,
+      SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS, SSL_R_INAPPROPRIATE_FALLBACK:
       self = .incompatible(reason.text)
     case SSL_R_NO_APPLICATION_PROTOCOL where lacksHTTP11: self = .withoutHTTP11
     case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: self = .certificateMissing
     case SSL_R_CERTIFICATE_VERIFY_FAILED: self.init(verification: verification, rejected, reason.text)
     default: self = .broken(reason.text)
     }
+  }
+
+  private static func versionName(_ number: Int32) -> String {
+    if let version = TLSVersion.allCases.first(where: { $0.number == number }) { return "TLS \(version.rawValue)" }
+    return number == SSL3_VERSION ? "SSL 3.0" : "an unknown version"
   }
 
   private init(verification: Int32, _ rejected: Certificate?, _ text: String) {

@@ -3,21 +3,25 @@ public import Cryptography
 internal import SecureStreams
 
 // Sendable: it is complete when it has been made, and OpenSSL counts references to it, and to what is in it, atomically.
-/// What TLS sessions of a server have in common: the certificate that they show, TLS 1.2 and 1.3, HTTP/1.1 by ALPN, and the
+/// What TLS sessions of a server have in common: the certificate that they show, the versions of TLS, HTTP/1.1 by ALPN, and the
 /// keys of the tickets by which clients resume them.
 @safe public final class TLSServerContext: @unchecked Sendable {
   let context: OpaquePointer
 
   /// A context that shows `identity`.
   ///
+  /// - Parameter minimum: the oldest version of TLS that is served. Below 1.2, weaker ciphers are served too.
   /// - Parameter clients: whether clients have to show certificates, and whose.
   /// - Parameter pausesAtHello: whether handshakes end once with ``TLSStream/HandshakeStep/hello``, so that another context can
   ///   be chosen by the name that the client sends (SNI).
   public init(
-    _ identity: TLSIdentity, clients: ClientVerification? = nil, pausesAtHello: Bool = false
+    _ identity: TLSIdentity, minimum: TLSVersion = .tls12, clients: ClientVerification? = nil,
+    pausesAtHello: Bool = false
   ) throws(TLSContextError) {
     ERR_clear_error()
-    guard let context = unsafe copenssl_server_context() else { throw TLSContextError("there is no memory for it") }
+    guard let context = unsafe copenssl_server_context(minimum.number) else {
+      throw TLSContextError("there is no memory for it")
+    }
     unsafe self.context = context
     guard unsafe identity.use(inContext: UnsafeMutableRawPointer(context)) else {
       throw TLSContextError("OpenSSL refuses the certificate: \(TLSErrorQueue.takeReason() ?? "no reason given")")

@@ -103,7 +103,9 @@ public import SystemPackage
     }
     guard let reason = TLSErrorQueue.take(), reason.code != SSL_R_UNEXPECTED_EOF_WHILE_READING else { return .closed }
     return TLSFailure(
-      reason: reason, lacksHTTP11: unsafe copenssl_lacks_http11(transport) == 1,
+      reason: reason,
+      versions: unsafe (offered: SSL_client_version(session), minimum: copenssl_minimum_version(session)),
+      lacksHTTP11: unsafe copenssl_lacks_http11(transport) == 1,
       verification: Int32(clamping: unsafe SSL_get_verify_result(session)),
       rejected: unsafe copenssl_rejected_certificate(transport).map { unsafe Certificate(owning: $0) })
   }

@@ -2,6 +2,7 @@ internal import Addresses
 internal import Bytes
 internal import Callers
 internal import Configuration
+internal import Cryptography
 internal import HTTPWire
 internal import Interception
 internal import ProxyProtocol
@@ -84,7 +85,8 @@ extension ClientConnection {
   private func shakeHands(_ certificate: ListenerCertificate) async -> Bool {
     guard await hasBegun() else { return false }
     guard isHandshake else {
-      worker.noteHandshake(of: peer, isText ? .plainHTTP : .notTLS, listener)
+      let isOldForm = firstByte.map(ClientHello.isOldForm) ?? false
+      worker.noteHandshake(of: peer, isText ? .plainHTTP : isOldForm ? .oldForm : .notTLS, listener)
       if isText { await refuse(.request(.plainHTTP)) }
       return false
     }
@@ -112,8 +114,10 @@ extension ClientConnection {
     return true
   }
 
-  /// Whether what has come begins with a record of a TLS handshake (RFC 8446 section 5.1).
-  private var isHandshake: Bool { firstByte == 22 }
+  /// Whether what has come begins a TLS handshake.
+  private var isHandshake: Bool {
+    firstByte.map { ClientHello.begins(with: $0, minimum: listener.tls?.minimum ?? .tls12) } ?? false
+  }
 
   /// Whether what has come begins as a request does: with a letter.
   private var isText: Bool {

@@ -8,6 +8,7 @@ extension ErrorKind {
     case timedOut = "tls_timeout"
     case crowded = "tls_crowded"
     case expected = "tls_expected"
+    case version = "tls_version"
     case incompatible = "tls_incompatible"
     case certificate = "tls_client_certificate"
     case certificateRevoked = "tls_client_revoked"
@@ -46,10 +47,15 @@ extension ErrorKind {
           "The client sent plain HTTP, or something else, where TLS was expected.",
           "Use `https://` in the client's URL of the proxy, or a listener without `tls`."
         )
+      case .version:
+        (
+          "The client offers only versions of TLS that are older than `minimum` says, 1.2 by default.",
+          "Update the client, or set `minimum` in `tls` of the listener, or for tunnels in `interception`."
+        )
       case .incompatible:
         (
-          "The client offers nothing newer than TLS 1.1, no cipher with ECDHE, or only HTTP/2.",
-          "Update the client, or configure it for TLS 1.2 or later and HTTP/1.1."
+          "The client offers no cipher or key exchange that is served here, or only HTTP/2.",
+          "Configure the client for ECDHE and HTTP/1.1; below TLS 1.2 it may need a certificate with an RSA key."
         )
       case .certificate:
         (
@@ -78,7 +84,7 @@ extension ExchangeError {
   static func clientTLS(_ failure: TLSFailure, inside host: String) -> ExchangeError {
     ExchangeError(
       .clientTLS(failure.kind), detail: host.isEmpty ? failure.detail : failure.detail(inside: host),
-      hint: failure.hint)
+      hint: failure.hint(inside: host))
   }
 }
 
@@ -90,6 +96,7 @@ extension TLSFailure {
     case .timedOut: .timedOut
     case .crowded: .crowded
     case .plainHTTP, .notTLS: .expected
+    case .version, .oldForm: .version
     case .incompatible, .withoutHTTP11: .incompatible
     case .certificateMissing, .certificateRefused: .certificate
     case .certificateRevoked: .certificateRevoked
@@ -98,8 +105,8 @@ extension TLSFailure {
     }
   }
 
-  /// How to fix it, for the log, on a listener that is TLS itself.
-  fileprivate var hint: String {
+  /// How to fix it, for the log; `host` is "" on a listener that is TLS itself.
+  fileprivate func hint(inside host: String) -> String {
     switch self {
     case .distrusted:
       "give the client the authority of the listener's certificate, and a name or an address that is in it"
@@ -108,7 +115,11 @@ extension TLSFailure {
     case .timedOut: "timeouts.handshake in proxy.conf says how long a handshake may take"
     case .crowded: "raise limits.handshakes, or find out which clients begin handshakes and do not finish them"
     case .plainHTTP, .notTLS: "write https:// where the client names the proxy, or let it use a listener without tls"
-    case .incompatible: "TLS 1.3 is needed, or TLS 1.2 with ECDHE and AES or ChaCha20"
+    case .version, .oldForm:
+      "update the client, or lower \(Self.minimum(inside: host)) in proxy.conf; 1.0 is the lowest"
+    case .incompatible:
+      "the client has to offer ECDHE with AES or ChaCha20; one from before TLS 1.2 may need a certificate with an RSA "
+        + "key (for interception: m2m-proxy ca init --key rsa-3072)"
     case .withoutHTTP11: "let the client speak HTTP/1.1 here"
     case .certificateMissing:
       "client_certificates of the listener is required: give the client a certificate and its key"
@@ -122,6 +133,10 @@ extension TLSFailure {
     }
   }
 
+  private static func minimum(inside host: String) -> String {
+    host.isEmpty ? "tls.minimum of the listener" : "interception.minimum"
+  }
+
   /// What happened in the tunnel to `host`, and how to fix it where that is known.
   fileprivate func detail(inside host: String) -> String {
     switch self {
@@ -131,6 +146,8 @@ extension TLSFailure {
     case .closed:
       "\(detail) \(host) is intercepted: if it is always so, the application does not trust the proxy's certificate "
         + "authority; m2m-proxy ca trust says how it can."
+    case .version, .oldForm: "\(detail) interception.minimum in proxy.conf sets it."
+    case .incompatible: "\(detail) One that uses RSA keys alone needs an authority of m2m-proxy ca init --key rsa-3072."
     default: detail
     }
   }

@@ -100,7 +100,7 @@ final class ListenerCertificate: Sendable {
       let clients = settings.clientCAFile.map {
         ClientVerification(caFile: $0, isRequired: settings.requiresClientCertificate, revocationLists: lists)
       }
-      return (try TLSServerContext(identity, clients: clients), lists)
+      return (try TLSServerContext(identity, minimum: settings.minimum, clients: clients), lists)
     } catch let error as TLSIdentityError {
       throw Unusable(description: "the \(error)")
     } catch let error as RevocationListError {

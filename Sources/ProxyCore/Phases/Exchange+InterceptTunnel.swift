@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Cryptography
 internal import HTTPWire
 internal import Interception
 internal import Reactor
@@ -23,7 +24,7 @@ extension Exchange {
     request.hasHead = false
     guard await confirmTunnel() else { throw .clientGone }
     var tunnel = TunnelTarget(host: Array(host.utf8), kind: authority.kind, port: port)
-    tunnel.isSecure = try await beginsTLS()
+    tunnel.isSecure = try await beginsTLS(minimum: leaves.minimum)
     if tunnel.isSecure {
       tunnel.otherServerName = try await startTLS(context, host, leaves)
     }
@@ -73,11 +74,18 @@ extension Exchange {
     }
   }
 
-  /// Waits for the first byte inside the tunnel; whether it is that of a TLS handshake (RFC 8446 section 5.1).
-  private func beginsTLS() async throws(ExchangeError) -> Bool {
+  /// Waits for the first byte inside the tunnel; whether it is that of a TLS handshake.
+  private func beginsTLS(minimum: TLSVersion) async throws(ExchangeError) -> Bool {
     connection.setDeadline(worker.loop.now + generation.timeouts.handshake)
     while true {
-      if let input = connection.input { return input.readableBytes[0] == Self.handshakeRecord }
+      if let input = connection.input {
+        let byte = input.readableBytes[0]
+        if ClientHello.begins(with: byte, minimum: minimum) { return true }
+        guard !ClientHello.isOldForm(byte) else {
+          throw .clientTLS(.oldForm, inside: outcome.tunnelRequest?.host ?? "")
+        }
+        return false
+      }
       guard connection.receiveFirstBytes() else { throw .clientGone }
       guard connection.input == nil else { continue }
       if connection.isAborted { throw .draining }
@@ -106,8 +114,6 @@ extension Exchange {
     }
     return otherName
   }
-
-  private static var handshakeRecord: UInt8 { 22 }
 
   private func isIntercepted(_ name: String) -> Bool {
     let bytes = Array(name.utf8)

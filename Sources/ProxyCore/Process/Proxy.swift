@@ -215,7 +215,8 @@ public final class Proxy {
   ) throws(StartError) -> LeafCertificates? {
     guard let authority, let settings else { return nil }
     do {
-      return try LeafCertificates(authority, lifetime: settings.leafLifetime.duration)
+      return try LeafCertificates(
+        authority, lifetime: settings.leafLifetime.duration, minimum: settings.minimum)
     } catch {
       throw StartError("the certificates of intercepted hosts cannot be made: \(error)")
     }
