@@ -186,7 +186,7 @@ struct PasswordQueue {
   }
 }
 
-/// The pairs of one user that wait: its clients take turns. A client that sends many waits longer, and when no place is free it
+/// The pairs of one user that wait: every other turn is that of the oldest pair, and the others go round its clients. A client that sends many waits longer, and when no place is free it
 /// loses one to a client that has few; of pairs with the same right to a place, the one that came first has it.
 struct PasswordLane {
   typealias Entry = PasswordQueue.Entry
@@ -209,24 +209,27 @@ struct PasswordLane {
   // In the order of their turns; few enough to be looked through.
   private var clients: [Client] = []
   private(set) var count = 0
+  private var goesByAge = false
 
-  /// Takes the oldest pair that may be checked, of the client whose turn it is.
+  /// Takes the oldest pair that may be checked: in turn of all, so that an application that comes again need not wait for as
+  /// many guesses as there are places, and of the client whose turn it is, which no number of old pairs can take from it.
   mutating func next(now: Instant, _ limit: inout GuessLimit<Guesser>) -> Entry? {
-    for index in clients.indices {
-      let ready = clients[index].entries.indices.filter { place in
-        let entry = clients[index].entries[place]
-        return entry.isPaid || limit.moment(entry.guesser, now: now) <= now
+    var chosen: (client: Int, entry: Int)?
+    for client in clients.indices where chosen == nil || goesByAge {
+      for (place, entry) in clients[client].entries.enumerated()
+      where entry.isPaid || limit.moment(entry.guesser, now: now) <= now {
+        if let chosen, clients[chosen.client].entries[chosen.entry].firstSeen <= entry.firstSeen { continue }
+        chosen = (client, place)
       }
-      let oldest = ready.min { clients[index].entries[$0].firstSeen < clients[index].entries[$1].firstSeen }
-      guard let oldest else { continue }
-      var client = clients.remove(at: index)
-      let entry = client.entries.remove(at: oldest)
-      if !client.entries.isEmpty { clients.append(client) }
-      count -= 1
-      if !entry.isPaid { _ = limit.take(entry.guesser, now: now) }
-      return entry
     }
-    return nil
+    guard let chosen else { return nil }
+    goesByAge.toggle()
+    var client = clients.remove(at: chosen.client)
+    let entry = client.entries.remove(at: chosen.entry)
+    if !client.entries.isEmpty { clients.append(client) }
+    count -= 1
+    if !entry.isPaid { _ = limit.take(entry.guesser, now: now) }
+    return entry
   }
 
   /// When the first of them may be checked.

@@ -21,12 +21,12 @@ struct PasswordQueueTests {
     #expect(queue.all().isEmpty && queue.count == 0)
   }
 
-  @Test("have their turn by age within a client, which is no reason to go before another one")
+  @Test("have their turn by age within a client, and every other one by age among all")
   func oldestFirst() throws {
     for (text, client, age) in [("a:1", 1, 0), ("a:2", 1, 5), ("a:3", 2, 0), ("a:4", 1, 9), ("a:5", 2, 1)] {
       #expect(try queue.add(text, client, age: age) == "waits")
     }
-    #expect(queue.all() == ["1 a:4", "2 a:5", "1 a:2", "2 a:3", "1 a:1"])
+    #expect(queue.all() == ["1 a:4", "1 a:2", "2 a:5", "1 a:1", "2 a:3"])
   }
 
   @Test("have their turn, however many clients and users come after them")
