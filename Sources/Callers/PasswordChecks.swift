@@ -38,24 +38,45 @@ struct PasswordChecks {
 
   // As many as there are callers, at most: each has one password. So what was right once never waits again.
   private var right: [KeyedDigest.Value: Int] = [:]
-  private var wrong: Set<KeyedDigest.Value> = []
-  private var oldestWrong: Deque<KeyedDigest.Value> = []
   private var pending: [KeyedDigest.Value: Pending] = [:]
   private var queue = PasswordQueue()
   private var byClient = GuessLimit<ClientAddress>(burst: guesses, interval: guessInterval)
-  // A client that shares an address with one that guesses still has a turn, unless it shares the user as well.
-  private var byUser = GuessLimit<Guesser>(burst: 2, interval: guessInterval)
-  private var refused = RefusedPairs()
-  private var isBusy = false
+  // What is kept of known users is apart from that of others: made-up names cannot fill it.
+  private var known = Memory()
+  private var strangers = Memory()
+  private var thread = ThreadState.idle
   private var began = Instant(nanoseconds: 0)
   // When the thread has rested for as long as it took to look at wrong pairs.
   private var rested = Instant(nanoseconds: 0)
 
+  private enum ThreadState {
+    /// It has nothing to do, or nothing until its timer fires.
+    case idle
+    case working
+    /// It does nothing until its timer fires, whatever arrives.
+    case resting
+  }
+
+  /// What is remembered of pairs that are not right.
+  private struct Memory {
+    private(set) var wrong: Set<KeyedDigest.Value> = []
+    private var oldestWrong: Deque<KeyedDigest.Value> = []
+    var refused = RefusedPairs()
+
+    mutating func insertWrong(_ pair: KeyedDigest.Value) {
+      refused.remove(pair)
+      guard wrong.insert(pair).inserted else { return }
+      oldestWrong.append(pair)
+      if oldestWrong.count > mostWrong { wrong.remove(oldestWrong.removeFirst()) }
+    }
+  }
+
   private struct Pending {
     var waiters: [Waiter]
     let guesser: Guesser
-    /// Whether the guess was taken from `byUser`.
-    let isOfUser: Bool
+    let isKnown: Bool
+    /// Whether a guess was taken from `byClient`.
+    let isOfClient: Bool
   }
 
   /// How many pairs wait.
@@ -64,7 +85,7 @@ struct PasswordChecks {
   /// What is known of `pair`.
   func verdict(on pair: KeyedDigest.Value) -> PasswordVerdict? {
     if let caller = right[pair] { return .right(caller) }
-    return wrong.contains(pair) ? .wrong : nil
+    return known.wrong.contains(pair) || strangers.wrong.contains(pair) ? .wrong : nil
   }
 
   /// A client has sent a pair.
@@ -75,56 +96,86 @@ struct PasswordChecks {
       pending[pair]?.waiters.append(waiter)
       return .waits(displaced: [], begins: false)
     }
-    var entry = entry
-    entry.cameBefore = refused.contains(pair, now: now)
+    let firstSeen = (entry.isKnown ? known : strangers).refused.firstSeen(pair, now: now)
     let isOfClient = byClient.take(guesser.client, now: now)
-    guard isOfClient || entry.cameBefore && byUser.take(guesser, now: now) else {
-      refused.insert(pair, now: now)
-      return .isKnown(.tooManyGuesses(seconds: delay(guesser, now)))
+    guard isOfClient || firstSeen != nil else {
+      remember(entry.isKnown, pair, now)
+      return .isKnown(.tooManyGuesses(seconds: delay(guesser, entry.isKnown, now)))
     }
-    pending[pair] = Pending(waiters: [waiter], guesser: guesser, isOfUser: !isOfClient)
+    pending[pair] = Pending(
+      waiters: [waiter], guesser: guesser, isKnown: entry.isKnown, isOfClient: isOfClient)
+    var entry = entry
+    entry.firstSeen = firstSeen ?? now
+    entry.isPaid = isOfClient
     switch queue.add(entry) {
     case .waits: return .waits(displaced: [], begins: begin())
     case .displaces(let other): return .waits(displaced: refuse(other.pair, now), begins: begin())
     case .isRefused:
       _ = refuse(pair, now)
-      return .isKnown(.busy)
+      return .isKnown(isOfClient ? .busy : .tooManyGuesses(seconds: delay(guesser, entry.isKnown, now)))
     }
   }
 
   /// When to come again.
-  private func delay(_ guesser: Guesser, _ now: Instant) -> Int {
-    min(byClient.delay(guesser.client, now: now), byUser.delay(guesser, now: now))
+  private func delay(_ guesser: Guesser, _ isKnown: Bool, _ now: Instant) -> Int {
+    let byUser = isKnown ? queue.limits.known : queue.limits.unknown
+    return min(byClient.delay(guesser.client, now: now), byUser.delay(guesser, now: now))
   }
 
   private mutating func begin() -> Bool {
-    defer { isBusy = true }
-    return !isBusy
+    guard thread == .idle else { return false }
+    thread = .working
+    return true
+  }
+
+  /// The timer of a rest has fired. False where the thread was woken for something else before.
+  mutating func resume() -> Bool {
+    guard thread != .working else { return false }
+    thread = .working
+    return true
   }
 
   /// What is to be done at this moment.
   mutating func next(now: Instant) -> Step {
-    guard queue.count > 0 else {
-      isBusy = false
-      return .nothing
-    }
-    if rested - now > Self.longestEffort.nanoseconds {
+    if queue.count > 0, rested - now > Self.longestEffort.nanoseconds {
+      thread = .resting
       return .rest(until: Instant(nanoseconds: rested.nanoseconds - Self.longestEffort.nanoseconds))
     }
-    guard let entry = queue.next() else { return .nothing }
-    began = now
-    return .look(entry)
+    switch queue.next(now: now) {
+    case .entry(let entry):
+      began = now
+      return .look(entry)
+    case .wait(let moment):
+      thread = .idle
+      return .rest(until: moment)
+    case .nothing:
+      thread = .idle
+      return .nothing
+    }
   }
 
-  /// A pair has been looked at. Returns those who want to know.
-  mutating func finish(_ pair: KeyedDigest.Value, _ verdict: PasswordVerdict, now: Instant) -> [Waiter] {
-    guard pending[pair] != nil else { return [] }
+  /// A pair has been looked at. Returns those who want to know, and for each pair of an unknown user that is wrong along with
+  /// it, those who want to know that.
+  mutating func finish(
+    _ pair: KeyedDigest.Value, _ verdict: PasswordVerdict, now: Instant
+  ) -> (waiters: [Waiter], strangers: [[Waiter]]) {
+    guard let checked = pending[pair] else { return ([], []) }
+    if verdict == .wrong { rested = max(rested, began) + Duration.nanoseconds(2 * (now - began)) }
+    let waiters = settle(pair, checked, verdict, now)
+    return (
+      waiters,
+      queue.answeredStrangers().compactMap { entry in
+        pending[entry.pair].map { settle(entry.pair, $0, .wrong, now) }
+      }
+    )
+  }
+
+  private mutating func settle(
+    _ pair: KeyedDigest.Value, _ checked: Pending, _ verdict: PasswordVerdict, _ now: Instant
+  ) -> [Waiter] {
     switch verdict {
     case .wrong:
-      wrong.insert(pair)
-      oldestWrong.append(pair)
-      if oldestWrong.count > Self.mostWrong { wrong.remove(oldestWrong.removeFirst()) }
-      rested = max(rested, began) + Duration.nanoseconds(2 * (now - began))
+      if checked.isKnown { known.insertWrong(pair) } else { strangers.insertWrong(pair) }
       return pending.removeValue(forKey: pair)?.waiters ?? []
     case .right(let caller): right[pair] = caller
     case .tooManyGuesses, .busy: break
@@ -133,18 +184,18 @@ struct PasswordChecks {
   }
 
   private mutating func refuse(_ pair: KeyedDigest.Value, _ now: Instant) -> [Waiter] {
-    refused.insert(pair, now: now)
+    remember(pending[pair]?.isKnown ?? false, pair, now)
     return release(pair, now)
   }
 
-  /// Forgets a pair that was no guess, and gives back what it took.
+  private mutating func remember(_ isKnown: Bool, _ pair: KeyedDigest.Value, _ now: Instant) {
+    if isKnown { known.refused.insert(pair, now: now) } else { strangers.refused.insert(pair, now: now) }
+  }
+
+  /// Forgets a pair that was no guess, and gives its client back what it took.
   private mutating func release(_ pair: KeyedDigest.Value, _ now: Instant) -> [Waiter] {
     guard let known = pending.removeValue(forKey: pair) else { return [] }
-    if known.isOfUser {
-      byUser.giveBack(known.guesser, now: now)
-    } else {
-      byClient.giveBack(known.guesser.client, now: now)
-    }
+    if known.isOfClient { byClient.giveBack(known.guesser.client, now: now) }
     return known.waiters
   }
 }

@@ -1,19 +1,33 @@
 internal import Cryptography
+internal import DequeModule
+internal import Reactor
 internal import Secrets
 
-/// Pairs of user and password that wait to be looked at: the clients take turns, and the users of each client. A client that
-/// sends many waits longer, and when no place is free it loses one to a client that has few.
+/// Pairs of user and password that wait for their check. The users of proxy.conf take turns, and for each user its clients, so
+/// that a user waits for a bounded number of checks whatever is sent for others.
+///
+/// A user who does not exist is never right, so its pairs need no check of their own. They wait as those of a known user would,
+/// but unknown users have a few turns only, however many they are: the others are answered when the check has ended after which
+/// a known user in their place would have had its answer.
 struct PasswordQueue {
   /// A pair that waits.
   struct Entry {
     let pair: KeyedDigest.Value
     let guesser: Guesser
-    let user: String
+    /// What the password is compared with.
+    let hash: PasswordHash
+    /// The user, if it is one of proxy.conf: nothing is kept of other names.
+    let caller: String?
     let password: Secret
     /// The address it came from, for the log.
     let peer: String
-    /// Whether it was refused a moment ago, and is sent again.
-    var cameBefore = false
+    /// When it came for the first time. Guesses are new, and an application repeats what it has: the oldest goes first.
+    var firstSeen = Instant(nanoseconds: 0)
+    /// False while it waits until its guesser has a guess for this user: the client has none left.
+    var isPaid = true
+
+    /// Whether proxy.conf has a password of this user.
+    var isKnown: Bool { caller != nil }
   }
 
   /// What became of a pair that was to wait.
@@ -26,113 +40,252 @@ struct PasswordQueue {
     case isRefused
   }
 
-  private struct Line {
-    let user: Int
-    var entries: [Entry]
+  /// What comes next.
+  enum Next {
+    case entry(Entry)
+    /// Nothing may be checked before this moment.
+    case wait(until: Instant)
+    case nothing
   }
 
-  private struct Client {
-    let address: ClientAddress
-    var lines: [Line]
-    var count: Int { lines.reduce(0) { $0 + $1.entries.count } }
+  /// The guesses that clients have for each user; those for unknown users are apart, so that made-up names cannot take what is
+  /// kept of known ones.
+  struct Limits {
+    var known = GuessLimit<Guesser>(burst: 2, interval: PasswordChecks.guessInterval)
+    var unknown = GuessLimit<Guesser>(burst: 2, interval: PasswordChecks.guessInterval)
   }
 
-  /// How many wait at most. At half a tenth of a second each, the last one waits as long as a request does.
-  static let most = 40
-  /// How many of one client and user: an application has one password.
-  static let mostOfGuesser = 4
-
-  // Each in the order of their turns; few enough to be looked through.
-  private var clients: [Client] = []
-  private(set) var count = 0
-
-  /// Takes what is next to be looked at: of the client whose turn it is, what has come before.
-  mutating func next() -> Entry? {
-    guard !clients.isEmpty else { return nil }
-    var client = clients.removeFirst()
-    var line = client.lines.remove(at: client.lines.firstIndex { $0.entries.contains(where: \.cameBefore) } ?? 0)
-    let entry = line.entries.remove(at: line.entries.firstIndex(where: \.cameBefore) ?? 0)
-    if !line.entries.isEmpty { client.lines.append(line) }
-    if !client.lines.isEmpty { clients.append(client) }
-    count -= 1
-    return entry
+  private enum Turn {
+    case caller(String)
+    case stranger(Int)
   }
+
+  private struct Stranger {
+    var lane = PasswordLane()
+    /// The check after which a known user would have its next answer.
+    var due: UInt64
+    var hasTurn = false
+  }
+
+  /// How many pairs of unknown users wait at most: by default there are not more connections.
+  static let mostStrangers = 10_000
+  /// How many turns they have before the last known user has one.
+  static let mostTurnsOfStrangers = 4
+
+  var limits = Limits()
+  private var turns: Deque<Turn> = []
+  private var turnsOfStrangers = 0
+  private var callers: [String: PasswordLane] = [:]
+  private var strangers: [Int: Stranger] = [:]
+  private var checksBegun: UInt64 = 0
+  private var began = Instant(nanoseconds: 0)
+
+  private var countOfCallers = 0
+  private var countOfStrangers = 0
+
+  /// How many pairs wait.
+  var count: Int { countOfCallers + countOfStrangers }
 
   /// Lets `entry` wait, if there is a place.
   mutating func add(_ entry: Entry) -> Admission {
-    var displaced: Entry?
-    if entries(of: entry.guesser) >= Self.mostOfGuesser {
-      guard let place = oneThatYields(to: entry, where: { $0.guesser == entry.guesser }) else { return .isRefused }
-      displaced = remove(place)
-    } else if count >= Self.most {
-      guard let place = placeInFullQueue(for: entry) else { return .isRefused }
-      displaced = remove(place)
-    }
-    insert(entry)
-    return displaced.map(Admission.displaces) ?? .waits
+    guard let caller = entry.caller else { return addStranger(entry) }
+    if callers[caller] == nil { turns.append(.caller(caller)) }
+    let admission = callers[caller, default: PasswordLane()].add(entry)
+    if case .waits = admission { countOfCallers += 1 }
+    return admission
   }
 
-  // MARK: Places
-
-  private typealias Place = (client: Int, line: Int, entry: Int)
-
-  private func entries(of client: ClientAddress) -> Int { clients.first { $0.address == client }?.count ?? 0 }
-
-  private func entries(of guesser: Guesser) -> Int {
-    let lines = clients.first { $0.address == guesser.client }?.lines
-    return lines?.first { $0.user == guesser.user }?.entries.count ?? 0
-  }
-
-  /// The newest pair of the client that has most, and of its user that has most, if they have more than `entry` would give its
-  /// own; else one that has come for the first time, where `entry` has not.
-  private func placeInFullQueue(for entry: Entry) -> Place? {
-    let own = entries(of: entry.guesser.client)
-    // Of several with as many: its own, or the one whose turn is last.
-    guard let most = clients.map(\.count).max(),
-      let client = clients.lastIndex(where: {
-        own == most ? $0.address == entry.guesser.client : $0.count == most
-      })
-    else { return nil }
-    let lines = clients[client].lines
-    let longest = lines.map(\.entries.count).max() ?? 0
-    let isUnfair = own == most ? entries(of: entry.guesser) + 1 < longest : own + 1 < most
-    if isUnfair, let line = lines.lastIndex(where: { $0.entries.count == longest }) {
-      return (client, line, longest - 1)
-    }
-    return oneThatYields(to: entry) { other in
-      other.guesser.client == entry.guesser.client || own < entries(of: other.guesser.client)
-    }
-  }
-
-  /// The newest pair for which `condition` holds and that has come for the first time, where `entry` has not.
-  private func oneThatYields(to entry: Entry, where condition: (Entry) -> Bool) -> Place? {
-    guard entry.cameBefore else { return nil }
-    for client in clients.indices.reversed() {
-      for line in clients[client].lines.indices.reversed() {
-        let entries = clients[client].lines[line].entries
-        if let index = entries.lastIndex(where: { !$0.cameBefore && condition($0) }) { return (client, line, index) }
+  private mutating func addStranger(_ entry: Entry) -> Admission {
+    let user = entry.guesser.user
+    guard countOfStrangers < Self.mostStrangers else { return .isRefused }
+    if strangers[user] == nil {
+      strangers[user] = Stranger(due: nextDue)
+      if turnsOfStrangers < Self.mostTurnsOfStrangers {
+        strangers[user]?.hasTurn = true
+        turnsOfStrangers += 1
+        turns.append(.stranger(user))
       }
     }
-    return nil
+    let admission = strangers[user]?.lane.add(entry) ?? .isRefused
+    if case .waits = admission { countOfStrangers += 1 }
+    return admission
   }
 
-  private mutating func remove(_ place: Place) -> Entry {
-    let entry = clients[place.client].lines[place.line].entries.remove(at: place.entry)
-    if clients[place.client].lines[place.line].entries.isEmpty { clients[place.client].lines.remove(at: place.line) }
-    if clients[place.client].lines.isEmpty { clients.remove(at: place.client) }
+  // The number of the check that a turn at the end would get.
+  private var nextDue: UInt64 { checksBegun + UInt64(turns.count) + 1 }
+
+  /// Takes what is next to be checked: of the user whose turn it is, and of its client whose turn it is.
+  mutating func next(now: Instant) -> Next {
+    for index in turns.indices {
+      guard let entry = take(turns[index], now) else { continue }
+      let turn = turns.remove(at: index)
+      checksBegun += 1
+      finishTurn(turn)
+      return .entry(begin(entry, now))
+    }
+    // Those without a turn are answered along with others; here nobody else has anything to check.
+    let ready = strangers.filter { !$0.value.hasTurn && $0.value.lane.earliest(now: now, limits.unknown) <= now }
+    if let user = ready.min(by: { $0.value.due < $1.value.due })?.key, let entry = take(.stranger(user), now) {
+      checksBegun += 1
+      finishStranger(user)
+      return .entry(begin(entry, now))
+    }
+    return count == 0 ? .nothing : .wait(until: earliest(now))
+  }
+
+  private mutating func begin(_ entry: Entry, _ now: Instant) -> Entry {
+    began = now
+    if entry.isKnown { countOfCallers -= 1 } else { countOfStrangers -= 1 }
+    return entry
+  }
+
+  private mutating func take(_ turn: Turn, _ now: Instant) -> Entry? {
+    switch turn {
+    case .caller(let name): callers[name]?.next(now: now, &limits.known)
+    case .stranger(let user): strangers[user]?.lane.next(now: now, &limits.unknown)
+    }
+  }
+
+  /// Gives whoever had the turn that has been removed the next one, if it has more.
+  private mutating func finishTurn(_ turn: Turn) {
+    switch turn {
+    case .caller(let name):
+      if callers[name]?.count == 0 { callers[name] = nil } else { turns.append(turn) }
+    case .stranger(let user):
+      if strangers[user]?.lane.count == 0 {
+        strangers[user] = nil
+        turnsOfStrangers -= 1
+      } else {
+        turns.append(turn)
+      }
+    }
+  }
+
+  private mutating func finishStranger(_ user: Int) {
+    let due = nextDue
+    if strangers[user]?.lane.count == 0 { strangers[user] = nil } else { strangers[user]?.due = due }
+  }
+
+  private func earliest(_ now: Instant) -> Instant {
+    let ofCallers = callers.values.map { $0.earliest(now: now, limits.known) }
+    let ofStrangers = strangers.values.map { $0.lane.earliest(now: now, limits.unknown) }
+    return (ofCallers + ofStrangers).min() ?? .never
+  }
+
+  /// Takes the pairs of unknown users that the check that has ended answers: those that have no turn, and are due.
+  mutating func answeredStrangers() -> [Entry] {
+    var answered: [Entry] = []
+    for (user, stranger) in strangers where !stranger.hasTurn && stranger.due <= checksBegun {
+      // What had no guess when the check began waits for another one.
+      guard let entry = take(.stranger(user), began) else { continue }
+      answered.append(entry)
+      finishStranger(user)
+    }
+    countOfStrangers -= answered.count
+    return answered
+  }
+}
+
+/// The pairs of one user that wait: every other turn is that of the oldest pair, and the others go round its clients. A client that sends many waits longer, and when no place is free it
+/// loses one to a client that has few; of pairs with the same right to a place, the one that came first has it.
+struct PasswordLane {
+  typealias Entry = PasswordQueue.Entry
+
+  private struct Client {
+    let address: ClientAddress
+    var entries: [Entry]
+
+    /// The newest pair.
+    var newest: Int {
+      entries.indices.reduce(0) { entries[$1].firstSeen >= entries[$0].firstSeen ? $1 : $0 }
+    }
+  }
+
+  /// How many wait at most, for each user.
+  static let most = 10
+  /// How many of one client: an application has one password.
+  static let mostOfClient = 4
+
+  // In the order of their turns; few enough to be looked through.
+  private var clients: [Client] = []
+  private(set) var count = 0
+  private var goesByAge = false
+
+  /// Takes the oldest pair that may be checked: in turn of all, so that an application that comes again need not wait for as
+  /// many guesses as there are places, and of the client whose turn it is, which no number of old pairs can take from it.
+  mutating func next(now: Instant, _ limit: inout GuessLimit<Guesser>) -> Entry? {
+    var chosen: (client: Int, entry: Int)?
+    for client in clients.indices where chosen == nil || goesByAge {
+      for (place, entry) in clients[client].entries.enumerated()
+      where entry.isPaid || limit.moment(entry.guesser, now: now) <= now {
+        if let chosen, clients[chosen.client].entries[chosen.entry].firstSeen <= entry.firstSeen { continue }
+        chosen = (client, place)
+      }
+    }
+    guard let chosen else { return nil }
+    goesByAge.toggle()
+    var client = clients.remove(at: chosen.client)
+    let entry = client.entries.remove(at: chosen.entry)
+    if !client.entries.isEmpty { clients.append(client) }
     count -= 1
+    if !entry.isPaid { _ = limit.take(entry.guesser, now: now) }
+    return entry
+  }
+
+  /// When the first of them may be checked.
+  func earliest(now: Instant, _ limit: GuessLimit<Guesser>) -> Instant {
+    clients.reduce(.never) { earliest, client in
+      client.entries.reduce(earliest) { min($0, $1.isPaid ? now : limit.moment($1.guesser, now: now)) }
+    }
+  }
+
+  /// Lets `entry` wait, if there is a place.
+  mutating func add(_ entry: Entry) -> PasswordQueue.Admission {
+    var displaced: Entry?
+    let own = clients.firstIndex { $0.address == entry.guesser.client }
+    let ownCount = own.map { clients[$0].entries.count } ?? 0
+    if let own, ownCount >= Self.mostOfClient {
+      guard isOlder(entry, than: own) else { return .isRefused }
+      displaced = removeNewest(of: own)
+    } else if count >= Self.most {
+      guard let client = clientThatYields(to: entry, own, ownCount) else { return .isRefused }
+      displaced = removeNewest(of: client)
+    }
+    insert(entry)
+    return displaced.map(PasswordQueue.Admission.displaces) ?? .waits
+  }
+
+  /// The client with most pairs, if that is more than the one of `entry` would have; else the one with the newest pair, of
+  /// those with more than `entry` has now, if `entry` is older.
+  private func clientThatYields(to entry: Entry, _ own: Int?, _ ownCount: Int) -> Int? {
+    let most = clients.map(\.entries.count).max() ?? 0
+    // Of several with as many, the one whose turn is last.
+    if ownCount + 1 < most { return clients.lastIndex { $0.entries.count == most } }
+    let others = clients.indices.filter { $0 == own || clients[$0].entries.count > ownCount }
+    let newest = others.max { one, other in
+      clients[one].entries[clients[one].newest].firstSeen <= clients[other].entries[clients[other].newest].firstSeen
+    }
+    guard let newest, isOlder(entry, than: newest) else { return nil }
+    return newest
+  }
+
+  private func isOlder(_ entry: Entry, than client: Int) -> Bool {
+    entry.firstSeen < clients[client].entries[clients[client].newest].firstSeen
+  }
+
+  private mutating func removeNewest(of client: Int) -> Entry {
+    count -= 1
+    let entry = clients[client].entries.remove(at: clients[client].newest)
+    if clients[client].entries.isEmpty { clients.remove(at: client) }
     return entry
   }
 
   private mutating func insert(_ entry: Entry) {
     count += 1
-    let line = Line(user: entry.guesser.user, entries: [entry])
-    guard let client = clients.firstIndex(where: { $0.address == entry.guesser.client }) else {
-      return clients.append(Client(address: entry.guesser.client, lines: [line]))
+    if let client = clients.firstIndex(where: { $0.address == entry.guesser.client }) {
+      clients[client].entries.append(entry)
+    } else {
+      clients.append(Client(address: entry.guesser.client, entries: [entry]))
     }
-    guard let known = clients[client].lines.firstIndex(where: { $0.user == line.user }) else {
-      return clients[client].lines.append(line)
-    }
-    clients[client].lines[known].entries.append(entry)
   }
 }

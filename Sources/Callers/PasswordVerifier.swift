@@ -28,6 +28,7 @@ public final class PasswordVerifier: @unchecked Sendable {
 
   private let hashes: [String: (caller: Int, hash: PasswordHash)]
   private let decoys: [PasswordHash]
+  private let anyPassword = Secret("-")
   private let digest: KeyedDigest
   private let checks = Monitor(PasswordChecks())
   private let loop: EventLoop
@@ -56,7 +57,7 @@ public final class PasswordVerifier: @unchecked Sendable {
 
   /// Begins to check passwords.
   public func start() throws(Errno) -> LoopThread {
-    rest.action = { [unowned self] in work() }
+    rest.action = { [unowned self] in if checks.withLock({ $0.resume() }) { work() } }
     return try loop.startThread(named: "passwords")
   }
 
@@ -73,8 +74,11 @@ public final class PasswordVerifier: @unchecked Sendable {
     else { return .busy }
     if let verdict = checks.withLock({ $0.verdict(on: pair) }) { return verdict }
     let user = credentials.user
+    let (hash, caller) = hash(of: user)
+    // Of an unknown user nothing has to be kept: no password is right, and each costs the same.
     let entry = PasswordQueue.Entry(
-      pair: pair, guesser: Guesser(client, user: user), user: user, password: credentials.password, peer: peer)
+      pair: pair, guesser: Guesser(client, user: user), hash: hash, caller: caller == nil ? nil : user,
+      password: caller == nil ? anyPassword : credentials.password, peer: peer)
     switch checks.withLock({ $0.arrive(entry, now: .now, deliver) }) {
     case .isKnown(let verdict):
       metrics.countUnlooked(verdict)
@@ -101,17 +105,21 @@ public final class PasswordVerifier: @unchecked Sendable {
   }
 
   private func look(_ entry: PasswordQueue.Entry) {
-    let verdict = verdict(entry.user, entry.password)
+    let verdict = verdict(on: entry)
     metrics.count(verdict)
-    if verdict == .wrong { noteWrong(entry.user, entry.peer) }
-    for waiter in checks.withLock({ $0.finish(entry.pair, verdict, now: .now) }) { waiter(verdict) }
+    if verdict == .wrong { noteWrong(entry) }
+    let (waiters, strangers) = checks.withLock { $0.finish(entry.pair, verdict, now: .now) }
+    for waiter in waiters { waiter(verdict) }
+    for waiters in strangers {
+      metrics.count(.wrong)
+      for waiter in waiters { waiter(.wrong) }
+    }
   }
 
-  private func verdict(_ user: String, _ password: Secret) -> PasswordVerdict {
-    let (hash, caller) = hash(of: user)
+  private func verdict(on entry: PasswordQueue.Entry) -> PasswordVerdict {
     do {
-      let isRight = try hash.matches(password)
-      if let caller, isRight { return .right(caller) }
+      let isRight = try entry.hash.matches(entry.password)
+      if isRight, let name = entry.caller, let caller = hashes[name]?.caller { return .right(caller) }
       return .wrong
     } catch {
       logger.error(.caller, [.error: "password", .detail: "\(error)"])
@@ -127,10 +135,10 @@ public final class PasswordVerifier: @unchecked Sendable {
     return (decoys[Int(number)], nil)
   }
 
-  private func noteWrong(_ user: String, _ peer: String) {
-    var fields: EventLog.Fields = [.client: "\(peer)", .error: "wrong_password"]
+  private func noteWrong(_ entry: PasswordQueue.Entry) {
+    var fields: EventLog.Fields = [.client: "\(entry.peer)", .error: "wrong_password"]
     // An unknown user may be a password that was put in the wrong place.
-    if hashes[user] != nil { fields[.caller] = "\(user)" } else { fields[.error] = "unknown_user" }
+    if let caller = entry.caller { fields[.caller] = "\(caller)" } else { fields[.error] = "unknown_user" }
     logger.warning(.caller, fields)
   }
 }

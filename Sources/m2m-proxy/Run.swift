@@ -6,8 +6,10 @@ internal import ProxyCore
 internal import Telemetry
 
 struct Run: ParsableCommand {
+  /// The word that starts the proxy.
+  static let name = "run"
   static let configuration = CommandConfiguration(
-    abstract: "Starts the proxy.",
+    commandName: name, abstract: "Starts the proxy.",
     discussion: """
       Start-up lines go to standard error, log lines to standard output. SIGTERM, SIGINT and a \
       terminal that hangs up let running requests finish; a second SIGTERM ends the program at once. SIGUSR1, SIGUSR2 \
@@ -20,7 +22,6 @@ struct Run: ParsableCommand {
     let started = ContinuousClock.now
     // A closed output must not end the process.
     signal(SIGPIPE, SIG_IGN)
-    try holdUnusedSignals()
     try Terminal.holdStandardDescriptors()
     let service = ServiceManager()
     // What is wrong with these is written at once: nothing is served yet, and SIGTERM still ends the process by itself.
@@ -49,13 +50,6 @@ struct Run: ParsableCommand {
       output.finish(saying: "done: \(requests) \(requests == 1 ? "request" : "requests"), \(dropped) dropped")
     } catch {
       output.finish(saying: "m2m-proxy: \(error)")
-      throw ExitCode(71)
-    }
-  }
-
-  private func holdUnusedSignals() throws {
-    do { try Proxy.holdUnusedSignals() } catch {
-      Terminal.say("m2m-proxy: \(error)")
       throw ExitCode(71)
     }
   }

@@ -85,29 +85,55 @@ struct RefusedPairsTests {
     return try digest.digest(of: bytes.span)
   }
 
-  @Test("are known when they come again, and others hardly ever are")
+  @Test("are known when they come again, since when they came first, and others are not")
   func again() throws {
     var refused = RefusedPairs()
-    for number in 0..<1000 { refused.insert(try pair(number), now: start) }
-    for number in 0..<1000 {
-      let isKnown = refused.contains(try pair(number), now: start + Duration.seconds(59))
-      #expect(isKnown)
+    let moments = try (0..<1000).map { number in (try pair(number), start + Duration.milliseconds(40 * number)) }
+    for (pair, moment) in moments { refused.insert(pair, now: moment) }
+    let end = start + Duration.seconds(41)
+    for (pair, moment) in moments {
+      refused.insert(pair, now: end)
+      let first = try #require(refused.firstSeen(pair, now: end))
+      #expect(first <= moment && moment - first < 20_000_000)
     }
-    var mistaken = 0
-    for number in 1000..<2000 where refused.contains(try pair(number), now: start) { mistaken += 1 }
-    #expect(mistaken < 10)
+    for number in 1000..<3000 {
+      let first = refused.firstSeen(try pair(number), now: end)
+      #expect(first == nil)
+    }
   }
 
-  @Test("are forgotten after a minute or two")
+  @Test("are forgotten two minutes after they came last, and when they were checked")
   func end() throws {
     var refused = RefusedPairs()
     let pair = try pair(1)
     refused.insert(pair, now: start)
-    let isKnown = [59, 61, 119, 121, 600].map { refused.contains(pair, now: start + Duration.seconds($0)) }
-    #expect(isKnown == [true, true, true, false, false])
-    refused.insert(pair, now: start + Duration.seconds(1000))
-    let comesTooLate = refused.contains(pair, now: start + Duration.seconds(2000))
-    #expect(!comesTooLate)
+    let isKnown = [59, 119, 121, 600].map { refused.firstSeen(pair, now: start + Duration.seconds($0)) != nil }
+    #expect(isKnown == [true, true, false, false])
+    for seconds in stride(from: 0, to: 1000, by: 100) { refused.insert(pair, now: start + Duration.seconds(seconds)) }
+    let first = try #require(refused.firstSeen(pair, now: start + Duration.seconds(1000)))
+    #expect(start - first < 20_000_000)
+    refused.remove(pair)
+    let isForgotten = refused.firstSeen(pair, now: start + Duration.seconds(1000)) == nil
+    #expect(isForgotten)
+  }
+
+  @Test("that come again every 5 s are known, however many others come, for as long as they do")
+  func flood() throws {
+    var refused = RefusedPairs()
+    let applications = try (0..<20).map { try pair(-1 - $0) }
+    for application in applications { refused.insert(application, now: start) }
+    var found = 0
+    var number = 0
+    for round in 1...10 {
+      for _ in 0..<20_000 {
+        refused.insert(try pair(number), now: start + Duration.milliseconds(5000 * (round - 1) + number % 5000))
+        number += 1
+      }
+      let now = start + Duration.seconds(5 * round)
+      found = applications.count { refused.firstSeen($0, now: now) != nil }
+      for application in applications { refused.insert(application, now: now) }
+    }
+    #expect(found == applications.count)
   }
 }
 

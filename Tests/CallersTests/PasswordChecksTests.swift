@@ -83,11 +83,14 @@ struct PasswordChecksTests {
     try useUp(client)
     for number in 0..<10 { _ = try checks.arrive("app:\(number)", from: client, now: now) }
     let outcomes = try (0..<10).map { try checks.arrive("app:\($0)", from: client, now: now) }
-    #expect(outcomes.count { $0 == "begins" || $0 == "waits" } == 2)
-    #expect(outcomes.last == "tooManyGuesses(seconds: 6)")
+    #expect(outcomes.count { $0 == "begins" || $0 == "waits" } == PasswordLane.mostOfClient)
+    #expect(outcomes.last == "tooManyGuesses(seconds: 1)")
+    #expect(try (0..<3).map { _ in try checks.look(at: now, finds: .wrong) } == ["app:0", "app:1", "rest"])
+    let soon = now + PasswordChecks.guessInterval
+    #expect(try (0..<2).map { _ in try checks.look(at: soon, finds: .wrong) } == ["app:2", "rest"])
     // Another user is another matter.
     #expect(try checks.arrive("other:1", from: client, now: now) == "tooManyGuesses(seconds: 1)")
-    #expect(try checks.arrive("other:1", from: client, now: now) == "waits")
+    #expect(try checks.arrive("other:1", from: client, now: now) == "begins")
   }
 
   @Test("that could not be looked at are not remembered")
@@ -140,10 +143,8 @@ struct PasswordChecksTests {
   @Test("take all of the thread's time when they are right")
   func noEffort() throws {
     var moment = now
-    for number in 0..<PasswordQueue.most {
-      _ = try checks.arrive("a:\(number)", from: "10.0.0.\(number):1", now: moment)
-    }
-    for number in 0..<PasswordQueue.most {
+    for number in 0..<100 { _ = try checks.arrive("user-\(number):1", from: "10.0.0.\(number):1", now: moment) }
+    for number in 0..<100 {
       guard case .look(let entry) = checks.next(now: moment) else { return #expect(Bool(false), "\(number) rests") }
       moment = moment + Duration.milliseconds(100)
       _ = checks.finish(entry.pair, .right(number), now: moment)
@@ -155,7 +156,7 @@ struct PasswordChecksTests {
     _ = try checks.arrive("app:right", from: "127.0.0.1:1", now: now)
     _ = try checks.look(at: now, finds: .right(1))
     for number in 0..<1000 { _ = try checks.arrive("app:\(number)", from: "10.0.\(number).1:1", now: now) }
-    #expect(checks.waiting == PasswordQueue.most)
+    #expect(checks.waiting == PasswordLane.most)
     #expect(try checks.arrive("app:right", from: "127.0.0.1:1", now: now) == "right(1)")
     #expect(try checks.arrive("app:right", from: "10.9.9.9:1", now: now) == "right(1)")
   }
@@ -163,21 +164,90 @@ struct PasswordChecksTests {
   @Test("that lose their place are told, and it costs them no guess")
   func displaced() throws {
     let greedy = "10.0.0.1:1"
-    for user in 0..<PasswordChecks.guesses / PasswordQueue.mostOfGuesser {
-      for number in 0..<PasswordQueue.mostOfGuesser {
-        _ = try checks.arrive("\(user):\(number)", from: greedy, now: now)
+    for number in 0..<PasswordLane.mostOfClient { _ = try checks.arrive("app:\(number)", from: greedy, now: now) }
+    for number in 0..<PasswordLane.most - PasswordLane.mostOfClient {
+      _ = try checks.arrive("app:\(number)x", from: "10.0.1.\(number):1", now: now)
+    }
+    #expect(try checks.arrive("app:right", from: "10.0.0.2:1", now: now) == "waits")
+    #expect(checks.told == ["app:\(PasswordLane.mostOfClient - 1) busy"])
+    #expect(checks.waiting == PasswordLane.most)
+    // It has as many guesses left as if it had sent one less.
+    for number in 0..<PasswordChecks.guesses - PasswordLane.mostOfClient + 1 {
+      #expect(try !checks.arrive("user-\(number):1", from: greedy, now: now).hasPrefix("tooMany"))
+    }
+    #expect(try checks.arrive("user:1", from: greedy, now: now).hasPrefix("tooMany"))
+  }
+}
+
+@Suite("Passwords under attack")
+struct PasswordsUnderAttackTests {
+  private let checks: Checks
+  private let start = Instant(nanoseconds: 1_000_000_000_000)
+
+  init() throws { checks = Checks(try KeyedDigest()) }
+
+  enum Attack: CaseIterable {
+    case newUsers, newUsersTwice, sameUser, sameUserTwice, otherUser, newAddresses, newAddressesAndUsersTwice
+
+    /// What the attacker sends, and from where; the application comes from 10.0.0.1.
+    func guess(_ number: Int) -> (text: String, client: String) {
+      let (half, here) = (number / 2, "10.0.0.1:1")
+      func elsewhere(_ number: Int) -> String { "10.1.\(number >> 8 & 255).\(number & 255):1" }
+      return switch self {
+      case .newUsers: ("stranger-\(number):x", here)
+      case .newUsersTwice: ("stranger-\(half):x", here)
+      case .sameUser: ("app:\(number)", here)
+      case .sameUserTwice: ("app:\(half)", here)
+      case .otherUser: ("other:\(number)", here)
+      case .newAddresses: ("app:\(number)", elsewhere(number))
+      case .newAddressesAndUsersTwice: ("stranger-\(half):x", elsewhere(half))
       }
     }
-    for number in 0..<PasswordQueue.most - PasswordChecks.guesses {
-      _ = try checks.arrive("a:\(number)", from: "10.0.1.\(number):1", now: now)
+  }
+
+  @Test("are checked soon, whatever is guessed", arguments: Attack.allCases)
+  func attack(_ attack: Attack) throws {
+    var number = 0
+    /// Guesses for a second; the application sends its password at the end of it.
+    func second(_ text: String, _ guesses: Int) throws -> Bool {
+      let begin = checks.now
+      for index in 0..<guesses {
+        let (guess, client) = attack.guess(number)
+        number += 1
+        _ = try checks.send(guess, from: client, at: begin + Duration.nanoseconds(1_000_000_000 / guesses * index))
+      }
+      return try checks.send(text, from: "10.0.0.1:1", at: begin + .seconds(1)) == "right(1)"
     }
-    #expect(checks.waiting == PasswordQueue.most)
-    #expect(try checks.arrive("app:right", from: "10.0.0.2:1", now: now) == "waits")
-    #expect(checks.told.count == 1 && checks.told[0].hasSuffix("busy"))
-    #expect(checks.waiting == PasswordQueue.most)
-    // The greedy one has more for another user, and gives up that.
-    #expect(try checks.arrive("late:1", from: greedy, now: now) == "waits")
-    #expect(checks.told.count == 2 && checks.waiting == PasswordQueue.most)
+    checks.now = start
+    for (text, guesses) in [("app:right", 100), ("app:right 2", 4000)] {
+      for _ in 0..<3 { #expect(try !second("app:none", guesses)) }
+      let attempt = try (1...20).first { _ in try second(text, guesses) }
+      // One is refused, one waits until there is a guess again, 6 s at most, and for the thread.
+      #expect(try #require(attempt) <= 12, "\(attack), \(guesses) a second")
+    }
+  }
+
+  @Test("of known and unknown users have the same responses at the same moments", arguments: 0..<20)
+  func enumeration(seed: Int) throws {
+    func responses(_ user: String) throws -> [String] {
+      let checks = Checks(try KeyedDigest())
+      checks.now = start
+      var random = seed &* 0x5DEECE66D &+ 11
+      func draw(_ bound: Int) -> Int {
+        random = (random &* 0x5DEECE66D &+ 11) & 0xFFFF_FFFF_FFFF
+        return (random >> 17) % bound
+      }
+      for number in 0..<400 {
+        let moment = checks.now + Duration.milliseconds(draw(4) == 0 ? draw(4000) : draw(20))
+        let client = "10.0.0.\(draw(3) * draw(2)):1"
+        let text = "\(user):\(max(0, number - draw(12)) % 200)"
+        let outcome = try checks.send(text, from: client, at: moment)
+        checks.note("\(number) at once: \(outcome)".replacing(user, with: "USER"), moment)
+      }
+      checks.advance(to: checks.now + .seconds(60))
+      return checks.responses.map { $0.replacing(user, with: "USER") }
+    }
+    #expect(try responses("app") == responses("stranger"))
   }
 }
 
@@ -186,6 +256,12 @@ private final class Checks {
   private let digest: KeyedDigest
   private var checks = PasswordChecks()
   private let heard = Monitor<[String]>([])
+  /// The simulated moment, what is being checked until when, and when the thread has to be woken.
+  var now = Instant(nanoseconds: 0)
+  private var current: (entry: PasswordQueue.Entry, end: Instant)?
+  private var timer: Instant?
+  /// What was told, and when, since the beginning of the simulation.
+  private(set) var responses: [String] = []
 
   init(_ digest: KeyedDigest) { self.digest = digest }
 
@@ -208,17 +284,63 @@ private final class Checks {
   func look(at now: Instant, finds verdict: PasswordVerdict) throws -> String {
     switch checks.next(now: now) {
     case .look(let entry):
-      for waiter in checks.finish(entry.pair, verdict, now: now) { waiter(verdict) }
+      tell(verdict, checks.finish(entry.pair, verdict, now: now))
       return entry.text
     case .rest: return "rest"
     case .nothing: return "nothing"
     }
   }
 
+  private func tell(
+    _ verdict: PasswordVerdict, _ end: (waiters: [PasswordChecks.Waiter], strangers: [[PasswordChecks.Waiter]])
+  ) {
+    for waiter in end.waiters { waiter(verdict) }
+    for waiter in end.strangers.joined() { waiter(.wrong) }
+  }
+
+  // MARK: A simulated thread, which needs 100 ms for each check
+
+  /// Sends a pair; `app:right…` is right.
+  func send(_ text: String, from client: String, at moment: Instant) throws -> String {
+    advance(to: moment)
+    let outcome = try arrive(text, from: client, now: moment)
+    if outcome == "begins" { step(at: moment) }
+    return outcome
+  }
+
+  func note(_ text: String, _ moment: Instant) { responses.append("\(moment.nanoseconds / 1000) \(text)") }
+
+  func advance(to moment: Instant) {
+    while true {
+      if let (entry, end) = current, end <= moment {
+        current = nil
+        let verdict: PasswordVerdict = entry.text.hasPrefix("app:right") ? .right(1) : .wrong
+        let before = heard.withLock { $0.count }
+        tell(verdict, checks.finish(entry.pair, verdict, now: end))
+        for text in heard.withLock({ $0[before...] }) { note(text, end) }
+        step(at: end)
+      } else if let moment = timer.flatMap({ $0 <= moment ? $0 : nil }) {
+        timer = nil
+        if checks.resume() { step(at: moment) }
+      } else {
+        break
+      }
+    }
+    now = moment
+  }
+
+  private func step(at moment: Instant) {
+    switch checks.next(now: moment) {
+    case .look(let entry): current = (entry, moment + Duration.milliseconds(100))
+    case .rest(let until): timer = until
+    case .nothing: break
+    }
+  }
+
   func next(now: Instant) -> PasswordChecks.Step { checks.next(now: now) }
 
   func finish(_ pair: KeyedDigest.Value, _ verdict: PasswordVerdict, now: Instant) -> Int {
-    checks.finish(pair, verdict, now: now).count
+    checks.finish(pair, verdict, now: now).waiters.count
   }
 
   func finish(_ text: String, _ verdict: PasswordVerdict, now: Instant) throws -> Int {

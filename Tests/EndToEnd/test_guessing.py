@@ -50,13 +50,15 @@ def status(proxy, user: str, password: str, *, source: str = "127.0.0.1", before
 class Guessing:
     """Clients that guess without pause, each time another password, each time from another address of this machine."""
 
-    def __init__(self, proxy, users, header=lambda number: b"", clients: int = 8):
+    def __init__(self, proxy, users, header=lambda number: b"", clients: int = 8,
+                 password=lambda number: f"guess {number}"):
         """`users` names the user for each number of a guess, `header` what is sent ahead of it."""
         self.statuses: list[int] = []
         self.errors: list[Exception] = []
         self._proxy = proxy
         self._user = users
         self._header = header
+        self._password = password
         self._numbers = itertools.count()
         self._ended = threading.Event()
         self._changes = Changes()
@@ -78,7 +80,7 @@ class Guessing:
             number = next(self._numbers)
             source = f"127.{number % 200 + 1}.{number // 200 % 250}.2"
             try:
-                found = status(self._proxy, self._user(number), f"guess {number}", source=source,
+                found = status(self._proxy, self._user(number), self._password(number), source=source,
                                before=self._header(number))
             except TimeoutError:
                 continue  # It waits for its turn, and may.
@@ -136,19 +138,45 @@ def test_an_application_that_comes_again_has_its_turn_while_others_guess(proxy, 
         guessing.wait_for(20, 429)
 
 
+@pytest.mark.parametrize("user", ["billing", "shop"])
+@pytest.mark.parametrize("guessed", [lambda number: f"user-{number}", lambda number: "billing"],
+                         ids=["new-users", "one-user"])
+def test_guesses_that_are_sent_twice_keep_no_application_out(start, passwords, guessed, user):
+    """So that they cannot be told from an application by that. Each check takes a tenth of a second."""
+    proxy = start(15)
+    with Guessing(proxy, lambda number: guessed(number // 2), clients=32,
+                  password=lambda number: f"guess {number // 2}") as guessing:
+        guessing.wait_for(60, 429, 503, 407)
+        poll(lambda: status(proxy, user, passwords[user]) == 200, "a turn for the right password", 3 * PATIENCE)
+        guessing.wait_for(20, 429, 503, 407)
+
+
 def header(address: str) -> bytes:
     """What a load balancer says of a client's address."""
     return f"PROXY TCP4 {address} 192.0.2.1 40000 8080\r\n".encode()
 
 
-def test_an_application_at_another_address_has_its_turn_at_once(start, passwords):
+@pytest.mark.parametrize("user", ["erp", "shop"])
+def test_an_application_at_another_address_has_its_turn_at_once(start, passwords, user):
     proxy = start(12, listen=[{"address": "127.0.0.1:0", "proxy_protocol": "127.0.0.0/8"}])
     # So many addresses that their own limits delay none of them, and so few that each sends several.
-    attackers = lambda number: header(f"198.51.100.{number % 20 + 1}")
-    with Guessing(proxy, lambda number: f"user-{number}", attackers, clients=64) as guessing:
+    attackers = lambda number: header(f"198.51.100.{number % 3 + 1}")
+    with Guessing(proxy, lambda number: "erp", attackers, clients=64) as guessing:
         # As many wait as may.
         guessing.wait_for(20, 503)
-        assert status(proxy, "erp", passwords["erp"], before=header("203.0.113.7")) == 200
+        assert status(proxy, user, passwords[user], before=header("203.0.113.7")) == 200
+        guessing.wait_for(20, 503, 429)
+
+
+def test_thousands_of_addresses_behind_a_balancer_keep_no_application_out(start, passwords):
+    """They guess for one user: another one has its turn at once, and this one soon."""
+    proxy = start(15, listen=[{"address": "127.0.0.1:0", "proxy_protocol": "127.0.0.0/8"}])
+    attackers = lambda number: header(f"198.{number // 62500 % 100 + 1}.{number // 250 % 250}.{number % 250 + 1}")
+    with Guessing(proxy, lambda number: "erp", attackers, clients=64) as guessing:
+        guessing.wait_for(1000, 503)
+        assert status(proxy, "shop", passwords["shop"], before=header("203.0.113.7")) == 200
+        poll(lambda: status(proxy, "erp", passwords["erp"], before=header("203.0.113.8")) == 200,
+             "a turn for the right password", 3 * PATIENCE)
         guessing.wait_for(20, 503, 429)
 
 

@@ -1,12 +1,16 @@
 """Signals: those that end the program, those that other servers have a use for, and a terminal that hangs up."""
 
 import signal
+import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 
 from harness.client import get
+from harness.proxy import clean_environment
 from harness.terminal import Terminal
+from harness.waiting import poll
 
 UNUSED = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP]
 
@@ -73,6 +77,34 @@ def test_unused_signals_are_ignored_with_a_line_and_no_request_fails(proxy):
     # One line in 10 s for each, however many come.
     assert len(signals_logged(proxy)) < 20
     assert "draining" not in proxy.messages.text
+
+
+def blocked(pid: int) -> set[int]:
+    """The signals that the first thread of a process has blocked."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    mask = int(next(line.split()[1] for line in status.splitlines() if line.startswith("SigBlk:")), 16)
+    return {number for number in range(1, 65) if mask >> (number - 1) & 1}
+
+
+def test_unused_signals_before_it_serves_do_not_end_it(binary):
+    # It waits for its configuration, which is a mistake and ends it.
+    process = subprocess.Popen([binary, "run", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE,
+                               env=clean_environment())
+    poll(lambda: set(UNUSED) <= blocked(process.pid), "the signals to be blocked")
+    for number in UNUSED:
+        process.send_signal(number)
+    _, messages = process.communicate(b"listen: nowhere\n")
+    assert process.returncode == 64, messages
+
+
+@pytest.mark.parametrize("number", UNUSED)
+def test_other_commands_end_by_these_signals(binary, number):
+    process = subprocess.Popen([binary, "check", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env=clean_environment())
+    process.send_signal(number)
+    process.wait(timeout=10)
+    process.communicate()
+    assert process.returncode == -number
 
 
 @pytest.mark.parametrize("number", UNUSED)
