@@ -156,11 +156,14 @@ struct PasswordChecks {
 
   /// A pair has been looked at. Returns those who want to know, and for each pair of an unknown user that is wrong along with
   /// it, those who want to know that.
+  ///
+  /// - Parameter effort: how much of a processor's time it took, in nanoseconds; without it, all that has passed. On a busy machine
+  ///   the thread waits for a processor, and must not rest because of that.
   mutating func finish(
-    _ pair: KeyedDigest.Value, _ verdict: PasswordVerdict, now: Instant
+    _ pair: KeyedDigest.Value, _ verdict: PasswordVerdict, now: Instant, effort: UInt64? = nil
   ) -> (waiters: [Waiter], strangers: [[Waiter]]) {
     guard let checked = pending[pair] else { return ([], []) }
-    if verdict == .wrong { rested = max(rested, began) + Duration.nanoseconds(2 * (now - began)) }
+    if verdict == .wrong { rested = max(rested, began) + Duration.nanoseconds(2 * (effort ?? (now - began))) }
     let waiters = settle(pair, checked, verdict, now)
     return (
       waiters,

@@ -1,4 +1,5 @@
 public import Configuration
+internal import Glibc
 internal import Cryptography
 internal import Locks
 public import Reactor
@@ -104,11 +105,20 @@ public final class PasswordVerifier: @unchecked Sendable {
     }
   }
 
+  /// What this thread has taken of a processor so far, in nanoseconds.
+  private static func processorTime() -> UInt64 {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+  }
+
   private func look(_ entry: PasswordQueue.Entry) {
+    let began = Self.processorTime()
     let verdict = verdict(on: entry)
+    let effort = Self.processorTime() - began
     metrics.count(verdict)
     if verdict == .wrong { noteWrong(entry) }
-    let (waiters, strangers) = checks.withLock { $0.finish(entry.pair, verdict, now: .now) }
+    let (waiters, strangers) = checks.withLock { $0.finish(entry.pair, verdict, now: .now, effort: effort) }
     for waiter in waiters { waiter(verdict) }
     for waiters in strangers {
       metrics.count(.wrong)
