@@ -97,7 +97,7 @@ struct ListenerTests {
         #expect(remarks.allSatisfy { $0.contains("listen.tls.minimum is \(minimum.rawValue), so that weak ciphers") })
       }
       for (text, expected) in [
-        ("{ \(shown), minimum: 1.4 }", "listen.tls.minimum must be 1.0, 1.1, 1.2 or 1.3"),
+        ("{ \(shown), minimum: 1.4 }", #"listen.tls.minimum must be 1.0, 1.1, 1.2 or 1.3, not "1.4""#),
         ("{ \(shown), client_certificates: required }", "listen.tls.client_certificates needs client_ca"),
         ("{ certificate: \(certificate) }", "listen.tls.key is missing"),
         ("{ certificate: \(key), key: \(key) }", "holds no certificate in PEM form"),

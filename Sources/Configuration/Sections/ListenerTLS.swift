@@ -92,9 +92,17 @@ extension ListenerTLS {
 }
 
 extension TLSVersion {
+  // Without a suggestion: the version that is nearest as a text may be the weakest.
+  private static let format = Format(
+    Format<TLSVersion>.choice().expected, Format<TLSVersion>.choice().type, written: \.rawValue
+  ) { text throws(Refusal) in
+    guard let version = TLSVersion(rawValue: text) else { throw Refusal() }
+    return version
+  }
+
   /// The setting `minimum`, on the side of clients.
   static let minimum = Declared(
-    "minimum", Format<TLSVersion>.choice(), default: .value(tls12.rawValue),
+    "minimum", format, default: .value(tls12.rawValue),
     "the oldest TLS version that is served; see [old TLS](#old-tls)")
 
   /// Reads ``minimum``; nil where it is not written, and after a problem was noted.
