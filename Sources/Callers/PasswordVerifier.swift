@@ -1,6 +1,6 @@
 public import Configuration
-internal import Glibc
 internal import Cryptography
+internal import Glibc
 internal import Locks
 public import Reactor
 internal import Secrets

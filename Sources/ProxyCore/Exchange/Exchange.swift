@@ -1,6 +1,7 @@
 internal import Bytes
 internal import HTTPWire
 internal import Reactor
+internal import Secrets
 internal import Tokens
 internal import Upstream
 
@@ -44,6 +45,9 @@ final class Exchange {
   // What is known and done, by lifetime. Each is reset as a whole, in ``reset()``.
   /// What the request says, and who sent it.
   var request = ReceivedRequest()
+  /// The Authorization line, without its end, for the user and password that the target had; nil where it had none. Apart from the
+  /// request's other values, which are copied and reset without reference counts.
+  var targetCredentials: Secret?
   /// What was decided about the request; nil until ``matchRoute()`` has found its route.
   var decision: Decision?
   /// The token that goes on the request.
@@ -147,6 +151,7 @@ final class Exchange {
   /// Forgets everything about the request, so that the next one begins clean. The memory of heads and relays stays.
   private func reset() {
     request = ReceivedRequest()
+    if targetCredentials != nil { targetCredentials = nil }
     decision = nil
     bearer = Bearer()
     holdings = Holdings()

@@ -2,7 +2,6 @@ internal import Bytes
 internal import Callers
 internal import HTTPWire
 internal import Reactor
-internal import Secrets
 internal import Tokens
 internal import Upstream
 
@@ -16,8 +15,6 @@ struct ReceivedRequest {
   var target: RequestTarget?
   /// What was corrected in the head before it was read.
   var normalised: Normalisation = []
-  /// The Authorization line, without its end, for the user and password that the target had; nil where it had none.
-  var targetCredentials: Secret?
   /// Who sent the request, by number among the callers of proxy.conf; nil if that is not known.
   var caller: Int?
   /// What became of its user and password, where they are not those of a caller.

@@ -156,7 +156,7 @@ extension Exchange {
     }
     request.normalised.formUnion(corrected.changes)
     if let userinfo = corrected.userinfo {
-      request.targetCredentials = Self.basicLine(input.readableBytes.extracting(range).extracting(userinfo))
+      targetCredentials = Self.basicLine(input.readableBytes.extracting(range).extracting(userinfo))
     }
     replaceInput(range, with: corrected.bytes)
   }

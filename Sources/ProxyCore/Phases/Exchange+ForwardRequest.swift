@@ -106,7 +106,9 @@ extension Exchange {
       let prefix = route.policy.tokenPrefix
       token.withToken { writer.line(prefix.span, $0) }
     }
-    if let credentials = request.targetCredentials { writeTargetCredentials(&writer, credentials, route) }
+    if request.normalised.contains(.userinfo), let credentials = targetCredentials {
+      writeTargetCredentials(&writer, credentials, route)
+    }
     let viaName = worker.viaName.bytes
     writer.via(head.version, viaName.span)
     do throws(WireError) { try writer.end() } catch { throw .headTooLarge }
