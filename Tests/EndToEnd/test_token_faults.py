@@ -272,7 +272,7 @@ ROWS = {
                       "not complete JSON"),
     "list": passing(rewritten(lambda body: b"[" + body + b"]"), "no object", issued=0),
     "string": passing(rewritten(lambda body: json.dumps(body.decode()).encode()), "no object", issued=0),
-    "null": passing(says(200, "null", JSON), "no object", issued=0),
+    "json-null": passing(says(200, "null", JSON), "no object", issued=0),
     "no-token": passing(edited("access_token"), "no access_token", issued=0),
     "empty-token": passing(edited(access_token=""), "no access_token", issued=0),
     "null-token": passing(edited(access_token=None), "no access_token", issued=0),
