@@ -15,6 +15,11 @@ def _scalar(value) -> str:
     return str(value)
 
 
+def _key(name: str) -> str:
+    """A name is a word in proxy.conf too; one that YAML reads as nothing needs quotes."""
+    return json.dumps(name) if name.lower() == "null" else name
+
+
 def _lines(value, indent: int) -> list[str]:
     space = " " * indent
     lines = []
@@ -23,9 +28,9 @@ def _lines(value, indent: int) -> list[str]:
             if item is None:
                 continue  # Left out.
             if isinstance(item, (dict, list)) and item:
-                lines += [f"{space}{key}:", *_lines(item, indent + 2)]
+                lines += [f"{space}{_key(key)}:", *_lines(item, indent + 2)]
             else:
-                lines.append(f"{space}{key}: {_scalar(item)}")
+                lines.append(f"{space}{_key(key)}: {_scalar(item)}")
     else:
         for item in value:
             first, *rest = _lines(item, indent + 2) if isinstance(item, (dict, list)) else [_scalar(item)]
