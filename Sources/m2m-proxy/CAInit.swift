@@ -45,7 +45,7 @@ struct CAInit: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The kind of its keys: p-256, or rsa-3072 for programs that take RSA alone, such as Mono. Certificates of hosts have RSA keys "
+      "The kind of its keys: p-256, or rsa-3072 for programs and trust stores that take RSA alone, Mono's as a rule. Certificates of hosts have RSA keys "
         + "then as well.", valueName: "kind"))
   var key = AuthorityKeys.p256
 
