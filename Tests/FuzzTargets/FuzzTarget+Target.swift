@@ -52,6 +52,8 @@ func checkTarget(_ input: [UInt8]) throws(Violation) {
 /// What is corrected in a target needs no further correction, and where it is accepted it has no fragment, no user and no raw
 /// byte.
 private func checkNormalisation(_ bytes: [UInt8]) throws(Violation) {
+  // The request line lets no control characters through, and is read again after a correction.
+  guard bytes.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) else { return }
   guard let first = try? NormalisedTarget(bytes.span) else { return }
   let corrected = first.bytes
   guard let target = parse(corrected, 0..<corrected.count, .get) else { return }

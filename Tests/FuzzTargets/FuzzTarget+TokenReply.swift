@@ -70,7 +70,8 @@ private func check(_ token: AccessToken) throws(Violation) {
   let value = token.withToken { token in token.indices.map { token[$0] } }
   try require(!value.isEmpty && value.count <= AccessToken.longestToken, "a token of \(value.count) bytes")
   try require(value.allSatisfy { (0x21...0x7e).contains($0) }, "the token is \(text(value))")
-  try require(token.lifetime > .zero, "a lifetime of \(token.lifetime)")
+  // One that is over at once serves the requests that wait.
+  try require(token.lifetime >= .zero, "a lifetime of \(token.lifetime)")
   try require(!"\(token) \(String(reflecting: token))".contains(text(value)) || value.count < 12, "a token is shown")
 }
 
