@@ -149,12 +149,14 @@ public final class TokenSource: Sendable, CustomReflectable {
   /// for.
   @discardableResult public func refused(_ token: AccessToken, at place: TokenPlace) -> TokenReplacement {
     let now = environment.clock.now
-    let (replacement, hasRefusingPlaces) = shared.withLock { shared in
+    let (replacement, isFirst, hasRefusingPlaces) = shared.withLock { shared in
+      let wasGood = shared.state.isGood
       let replacement = shared.state.refused(token, at: place, now)
-      return (replacement, shared.state.evidence.hasRefusingPlaces)
+      return (replacement, wasGood && !shared.state.isGood, shared.state.evidence.hasRefusingPlaces)
     }
     self.hasRefusingPlaces.store(hasRefusingPlaces, ordering: .relaxed)
-    if replacement.isWanted, let store = environment.store {
+    // Once for each token, however many requests it is refused to while no other can be had.
+    if isFirst, let store = environment.store {
       environment.launch { await self.drop(token, from: store) }
     }
     return replacement

@@ -40,6 +40,8 @@ struct TokenState {
   private var serverAskedUntil = TokenInstant(nanoseconds: .min)
   private(set) var evidence = TokenEvidence()
   private var standing = Standing.good
+  /// Whether the API has said nothing against the token.
+  var isGood: Bool { standing == .good }
   /// The token that was fetched last because the API refused the one before.
   private var replacement: AccessToken?
   // One that is refused later than this may have been revoked.

@@ -114,6 +114,20 @@ struct TokenStoreTests {
     #expect(await text(process()) == "two")
   }
 
+  @Test("a token is dropped from the store once, to however many requests it is refused while there is no other")
+  func droppedOnce() async throws {
+    endpoint.replies(.token("one"))
+    let workshop = process()
+    let one = try #require(await workshop.obtain()?.success)
+    for _ in 0..<100 { #expect(workshop.source.refused(one, at: .example).isWanted) }
+    #expect(workshop.launched.all.count == 1)
+    await workshop.runFetches()
+    endpoint.replies(.refusal("invalid_client", status: 401))
+    #expect(await workshop.obtain()?.failure != nil)
+    for _ in 0..<100 { #expect(workshop.source.refused(one, at: .example).isWanted) }
+    #expect(workshop.launched.all.isEmpty)
+  }
+
   @Test("a refused token is not used even when the store cannot drop it")
   func refusedAndKept() async throws {
     endpoint.replies(.token("one"))
