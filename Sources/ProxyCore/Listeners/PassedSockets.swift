@@ -108,9 +108,10 @@ enum DescriptorLimit {
   static var forConnections: Int {
     var limit = rlimit()
     guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return .max }
-    return max(1, Int(clamping: limit.rlim_cur) - beside)
+    let all = Int(clamping: limit.rlim_cur)
+    return max(1, all - min(beside, all / 4))
   }
 
-  // Files, listeners, event loops, and the admin listener with its connections.
+  // Files, listeners, event loops, and the admin listener with its connections. Where there are few descriptors, a quarter.
   private static let beside = 128
 }
