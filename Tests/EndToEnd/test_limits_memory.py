@@ -15,7 +15,7 @@ from harness import content
 from harness.client import RawClient, get
 from harness.control_group import limited_memory
 from harness.proxy import clean_environment
-from harness.waiting import poll
+from harness.waiting import PATIENCE, poll
 from test_upgrade import handshake, hold_open
 
 MB = 1 << 20
@@ -404,3 +404,30 @@ def test_connections_that_have_changed_their_protocol_count_no_memory_for_a_resp
         client.switched()
     # 16 KB more while a response is expected. Free buffers go back to the system within seconds.
     poll(lambda: (proxy.sample("m2m_proxy_memory_bytes") - before) / count < 28 * 1024, "little memory for each")
+
+
+def test_links_that_become_longer_have_room_when_memory_is_short(start, slow_readers, origin):
+    mount = "/" + "m" * 60
+    proxy = start(NONE | {"name": "links", "match": None, "mount": mount, "forward_to": origin.url}, limits={"memory": "16MB"})
+    slow_readers(proxy, 400)
+    assert proxy.sample("m2m_proxy_memory_level") >= 1
+    begun, rest = threading.Semaphore(0), threading.Event()
+
+    def answer_in_two_parts(connection) -> None:
+        connection.request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nLink: </a>")
+        begun.release()
+        assert rest.wait(PATIENCE)
+        connection.send(b", </a>" * 199 + b"\r\n\r\n")
+
+    # More than there are free buffers, which are larger.
+    origin.otherwise = answer_in_two_parts
+    request = b"GET %b/x HTTP/1.1\r\nHost: %b:%d\r\n\r\n" % (mount.encode(), proxy.address[0].encode(), proxy.address[1])
+    clients = [proxy.connect().send(request) for _ in range(24)]
+    for _ in clients:
+        assert begun.acquire(timeout=PATIENCE)
+    rest.set()
+    for client in clients:
+        answer = client.answer()
+        assert answer.status == 200, answer.body
+        assert answer.value("link").count(mount.encode() + b"/a>") == 200

@@ -14,7 +14,7 @@ extension Exchange {
     var interimBytes = 0
     try await readAnswerHead(outbound, route)
     // While memory is short it is as large as the head needs, with all that may be added to it.
-    if answerHead.length * 2 + Self.roomForOwnFields > outbound.freeSpace { outbound = roomForAnswer(outbound) }
+    if needsRoom(outbound) { outbound = roomForAnswer(outbound) }
     while answerHead.isInterim {
       if hasSwitched { return try checkSwitch(route) }
       interimAnswers += 1
@@ -26,7 +26,7 @@ extension Exchange {
       renewDeadline(route)
       if interimAnswers % Self.interimAnswersInARow == 0 { try await takeTurns(overdue: uploadTimeout(route)) }
       try await readAnswerHead(outbound, route)
-      if answerHead.length * 2 + Self.roomForOwnFields > outbound.freeSpace { outbound = roomForAnswer(outbound) }
+      if needsRoom(outbound) { outbound = roomForAnswer(outbound) }
       // Of the response, not of what came before it.
       outcome.clock.firstByte = worker.loop.now - outcome.clock.start
     }
@@ -45,12 +45,18 @@ extension Exchange {
   /// Whether the client has sent all that it will ever send (RFC 9112 section 9.6).
   private var isClientsLast: Bool { head.asksToClose && upload.isFinished }
 
+  /// Whether `outbound` may be too small for the head that has come as the client gets it. Links may become longer by any factor.
+  @inline(__always) private func needsRoom(_ outbound: ByteBuffer) -> Bool {
+    answerHead.hasLinks || answerHead.length * 2 + Self.roomForOwnFields > outbound.freeSpace
+  }
+
   /// A buffer with room for the head that has come as the client gets it, in place of `outbound`.
   @inline(never)
   private func roomForAnswer(_ outbound: ByteBuffer) -> ByteBuffer {
     guard outbound.capacity < worker.buffers.headCapacity else { return outbound }
     let needed = outbound.count + answerHead.length * 2 + Self.roomForOwnFields
-    let larger = worker.buffers.enlarge(outbound, toHold: needed)
+    let larger =
+      answerHead.hasLinks ? worker.buffers.grow(outbound) : worker.buffers.enlarge(outbound, toHold: needed)
     holdings.answerOutput = larger
     return larger
   }
