@@ -116,8 +116,9 @@ def test_waiting_for_an_upstream_connection_and_being_refused_are_counted_apart(
 @pytest.mark.parametrize(("limits", "launcher", "most"), [
     ({"connections": 50}, (), 45),
     ({"connections": 50, "connections_per_client": 40}, (), 40),
-    ({}, ("prlimit", "--nofile=328:328"), 180),
-], ids=["connections", "its own limit is less", "descriptors"])
+    ({}, ("prlimit", "--nofile=328:328"), 221),
+    ({}, ("prlimit", "--nofile=612:612"), 435),
+], ids=["connections", "its own limit is less", "few descriptors", "descriptors"])
 def test_one_address_leaves_connections_to_others(start_proxy, origin, limits, launcher, most):
     proxy = start_proxy({"forward_to": origin.url}, loops=1, limits=limits, launcher=launcher)
     silent = [proxy.connect() for _ in range(most + 20)]
