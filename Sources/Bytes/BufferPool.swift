@@ -22,7 +22,8 @@ public final class BufferPool {
   /// Called when a buffer was taken from the system.
   public var onGrowth: (() -> Void)?
 
-  private let mostKept: Int
+  /// How many free buffers are kept.
+  public var mostKept: Int
   // How many are kept at the moment.
   private var keeping: Int
   private var free: [ByteBuffer] = []

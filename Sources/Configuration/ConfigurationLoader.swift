@@ -66,6 +66,7 @@ public enum ConfigurationLoader {
       throw ConfigurationError(problems: findings.problems.sorted(by: inOrderOfFile))
     }
     configuration.warnings = findings.warnings.sorted(by: inOrderOfFile)
+    configuration.text = ConfigurationText(bytes)
     return configuration
   }
 

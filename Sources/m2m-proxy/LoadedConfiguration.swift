@@ -9,6 +9,7 @@ internal import ProxyCore
 struct LoadedConfiguration {
   let path: String
   let configuration: ProxyConfiguration
+  private let source: ConfigurationSource
 
   /// Reads the file that `option` names; ends the program with 64 and every problem of the file if it has any.
   ///
@@ -22,7 +23,7 @@ struct LoadedConfiguration {
         """)
       throw ExitCode(EX_USAGE)
     }
-    let source = path == "-" ? ConfigurationSource.standardInput : .file(path: path)
+    source = path == "-" ? .standardInput : .file(path: path)
     self.path = source.name
     do {
       configuration = try ConfigurationLoader.load(source, environment: Self.environment, runsPrograms: runsPrograms)
@@ -30,6 +31,18 @@ struct LoadedConfiguration {
       Terminal.say("\(error)")
       throw ExitCode(EX_USAGE)
     }
+  }
+
+  /// Reads the same file again, and the certificate authority that it names.
+  /// - Throws: Every problem of the file.
+  func loadAgain() throws(ConfigurationError) -> (ProxyConfiguration, CertificateAuthority?) {
+    if case .standardInput = source {
+      let problem = ConfigurationProblem(
+        file: source.name, message: "cannot be read again; a file that --config names can be reloaded")
+      throw ConfigurationError(problems: [problem])
+    }
+    let configuration = try ConfigurationLoader.load(source, environment: Self.environment, runsPrograms: true)
+    return (configuration, try InterceptionAuthority(configuration)?.authority)
   }
 
   private static let usualPaths = ["proxy.conf", "/etc/m2m-proxy/proxy.conf"]

@@ -12,8 +12,8 @@ struct Run: ParsableCommand {
     commandName: name, abstract: "Starts the proxy.",
     discussion: """
       Start-up lines go to standard error, log lines to standard output. SIGTERM, SIGINT and a \
-      terminal that hangs up let running requests finish; a second SIGTERM ends the program at once. SIGUSR1, SIGUSR2 \
-      and any other SIGHUP are ignored.
+      terminal that hangs up let running requests finish; a second SIGTERM ends the program at once. Any other \
+      SIGHUP loads the configuration again. SIGUSR1 and SIGUSR2 are ignored.
       """)
 
   @OptionGroup var file: ConfigurationOption
@@ -41,7 +41,8 @@ struct Run: ParsableCommand {
         notice: {
           output.say($0)
           service.stopping()
-        })
+        },
+        load: { () throws(ConfigurationError) in try loaded.loadAgain() })
       output.say(StartReport(loaded, proxy, authority).text)
       output.say("ready in \((ContinuousClock.now - started).inMilliseconds) ms")
       service.ready()

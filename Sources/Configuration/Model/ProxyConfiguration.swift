@@ -28,6 +28,8 @@ public struct ProxyConfiguration: Sendable {
   public var routes: [Route]
   /// What is allowed but deserves a second look, in the order of the file.
   public var warnings: [ConfigurationProblem]
+  /// What was read.
+  public var text: ConfigurationText?
 
   /// A configuration of these parts; nothing is checked.
   public init(

@@ -28,6 +28,8 @@ final class Exchange {
   /// What proxy.conf says to it. Constant, so that reading it costs no reference count: a worker with another generation
   /// makes new exchanges.
   let generation: Generation
+  /// The same with what its event loop has for it.
+  let local: LoopGeneration
   private let charge: MemoryCharge
 
   // Memory that is used again. What it holds is of this exchange only once the phase that fills it has run.
@@ -61,10 +63,11 @@ final class Exchange {
 
   init(worker: Worker) {
     self.worker = worker
-    generation = worker.generation
+    local = worker.local
+    generation = local.generation
     charge = MemoryCharge(MemoryCost.request, to: worker.memory)
-    upload = BodyRelay(worker.buffers)
-    download = BodyRelay(worker.buffers)
+    upload = BodyRelay(local.buffers)
+    download = BodyRelay(local.buffers)
   }
 
   /// Serves the request that has begun on `connection`.
@@ -134,15 +137,15 @@ final class Exchange {
     releaseUpstream()
     leavePlace()
     endExpectingMemory()
-    if let host = holdings.requestedHost { worker.requestedHosts.leave(host) }
+    if let host = holdings.requestedHost { local.requestedHosts.leave(host) }
     endUpload()
-    worker.buffers.takeBack(&attempt.answerInput)
-    worker.buffers.takeBack(&holdings.answerOutput)
+    local.buffers.takeBack(&attempt.answerInput)
+    local.buffers.takeBack(&holdings.answerOutput)
     if download.isBegun {
       download.giveBackBuffers()
       download.end()
     }
-    if holdings.tunnel != nil { holdings.tunnel!.giveBack(to: worker.buffers) }
+    if holdings.tunnel != nil { holdings.tunnel!.giveBack(to: local.buffers) }
     let ending = outcome.ending
     reset()
     return ending
@@ -211,9 +214,9 @@ final class Exchange {
     let rest = upload.input
     upload.end()
     if rest.isEmpty || connection.input != nil {
-      worker.buffers.giveBack(rest)
+      local.buffers.giveBack(rest)
     } else {
-      connection.input = worker.buffers.extend(rest)
+      connection.input = local.buffers.extend(rest)
     }
   }
 

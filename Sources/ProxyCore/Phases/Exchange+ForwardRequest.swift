@@ -21,7 +21,7 @@ extension Exchange {
     while !(try await sendUntilAnswered(route)) {
       // Only a connection that served others before can turn out dead like this, and the next one is new.
       attempt.isRepetition = true
-      worker.metrics.routes[route.index].repeated.increment()
+      local.routes[route.index].repeated.increment()
       if upload.bytesSent > 0 { try restartUpload(route) }
       pool.discard(attempt.upstream!)
       attempt.upstream = nil
@@ -33,8 +33,8 @@ extension Exchange {
 
   private func prepareUpload(_ route: ProxyRoute) throws(ExchangeError) {
     upload.begin(
-      head.framing, input: head.framing == .none ? worker.buffers.empty : bufferForContent(),
-      output: worker.buffers.lendForHead(ofAbout: head.length + Self.roomForOwnFields), framing: head.framing,
+      head.framing, input: head.framing == .none ? local.buffers.empty : bufferForContent(),
+      output: local.buffers.lendForHead(ofAbout: head.length + Self.roomForOwnFields), framing: head.framing,
       passesTrailers: passesTrailers(route), limit: route.policy.bodyLimit, kept: keptContent(route))
     do throws(ExchangeError) { try writeRequestHead(route, to: upload.output) } catch {
       // While memory is short the buffer may be too small for a long token.
@@ -49,7 +49,7 @@ extension Exchange {
 
   /// An empty buffer that what came with the head fits into.
   func bufferForContent() -> ByteBuffer {
-    worker.buffers.lendForContent(atLeast: (connection.input?.count ?? 0) - head.length)
+    local.buffers.lendForContent(atLeast: (connection.input?.count ?? 0) - head.length)
   }
 
   /// Moves what came with the head to where the rest of the content will come: the head itself is still needed.
@@ -75,7 +75,7 @@ extension Exchange {
     case .chunked where limit > 0: break
     default: return nil
     }
-    return KeptContent(worker.buffers, limit: limit)
+    return KeptContent(local.buffers, limit: limit)
   }
 
   /// Begins a request without content again.
@@ -196,12 +196,12 @@ extension Exchange {
 
   /// Whether the first bytes of a response are there; nil while there is nothing.
   private func answerBegan(_ route: ProxyRoute) throws(ExchangeError) -> Bool? {
-    let buffers = worker.buffers
+    let buffers = local.buffers
     let buffer = buffers.lendForInput()
     switch attempt.upstream!.stream.receive(into: buffer, limit: buffers.receivedAtMost) {
     case .transferred:
       guard upload.bytesSent > 0 else {
-        worker.buffers.giveBack(buffer)
+        local.buffers.giveBack(buffer)
         guard mayRepeat else { throw .upstreamSpokeFirst(route) }
         return false
       }
@@ -209,13 +209,13 @@ extension Exchange {
       attempt.answerInput = buffer
       return true
     case .wouldBlock:
-      worker.buffers.giveBack(buffer)
+      local.buffers.giveBack(buffer)
       return nil
     case .endOfStream, .failed(.truncated):
-      worker.buffers.giveBack(buffer)
+      local.buffers.giveBack(buffer)
       return try lost("closed without a response", route)
     case .failed(let error):
-      worker.buffers.giveBack(buffer)
+      local.buffers.giveBack(buffer)
       return try lost(error.description, route)
     }
   }

@@ -47,7 +47,7 @@ extension Exchange {
 
   func receiveMore() async throws(ExchangeError) {
     while true {
-      let input = worker.buffers.extend(connection.input!)
+      let input = local.buffers.extend(connection.input!)
       connection.input = input
       if input.freeSpace == 0 { input.compact() }
       switch connection.stream.receive(into: input) {

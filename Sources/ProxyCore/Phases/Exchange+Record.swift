@@ -12,7 +12,7 @@ extension Exchange {
     let total = Instant.now - outcome.clock.start
     let received = holdings.tunnel?.fromClient.bytesMoved ?? upload.decoder.payloadBytes
     let sent = holdings.tunnel?.fromUpstream.bytesMoved ?? (outcome.hasBegunAnswer ? download.decoder.payloadBytes : 0)
-    let metrics = worker.metrics.metrics(of: route)
+    let metrics = local.metrics(of: route)
     metrics.count(status: outcome.status)
     // How long people talk over a WebSocket is no response's duration.
     metrics.duration.observe(nanoseconds: outcome.clock.switched ?? total)

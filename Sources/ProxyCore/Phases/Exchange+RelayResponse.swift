@@ -8,7 +8,7 @@ extension Exchange {
   /// Reads the head of the upstream's response, or of the 101 that ends what HTTP has to say; interim responses before
   /// it are passed on as they come.
   func readAnswer(_ route: ProxyRoute) async throws(ExchangeError) {
-    var outbound = holdings.answerOutput ?? worker.buffers.lendForHead(ofAbout: Self.usualHead)
+    var outbound = holdings.answerOutput ?? local.buffers.lendForHead(ofAbout: Self.usualHead)
     holdings.answerOutput = outbound
     var interimAnswers = 0
     var interimBytes = 0
@@ -53,10 +53,10 @@ extension Exchange {
   /// A buffer with room for the head that has come as the client gets it, in place of `outbound`.
   @inline(never)
   private func roomForAnswer(_ outbound: ByteBuffer) -> ByteBuffer {
-    guard outbound.capacity < worker.buffers.headCapacity else { return outbound }
+    guard outbound.capacity < local.buffers.headCapacity else { return outbound }
     let needed = outbound.count + answerHead.length * 2 + Self.roomForOwnFields
     let larger =
-      answerHead.hasLinks ? worker.buffers.grow(outbound) : worker.buffers.enlarge(outbound, toHold: needed)
+      answerHead.hasLinks ? local.buffers.grow(outbound) : local.buffers.enlarge(outbound, toHold: needed)
     holdings.answerOutput = larger
     return larger
   }
@@ -65,7 +65,7 @@ extension Exchange {
   @inline(never)
   private func makeRoomForHead(_ input: ByteBuffer) {
     input.compact()
-    if input.freeSpace == 0 { attempt.answerInput = worker.buffers.extend(input) }
+    if input.freeSpace == 0 { attempt.answerInput = local.buffers.extend(input) }
   }
 
   private static var usualHead: Int { 4096 }
@@ -198,7 +198,7 @@ extension Exchange {
   /// Whether the client's connection ends with this response: it wants it so, the program is stopping, it has carried
   /// as many requests as it may, or the request's content will not be read to its end.
   private var closesAfterAnswer: Bool {
-    if !head.wantsKeepAlive || worker.isDraining || connection.isLastRequest || isAheadOfUpgrade { return true }
+    if !head.wantsKeepAlive || connection.isEnding || connection.isLastRequest || isAheadOfUpgrade { return true }
     guard upload.isBegun, !upload.isFinished else { return false }
     return outcome.status >= 400 || download.isBegun
   }

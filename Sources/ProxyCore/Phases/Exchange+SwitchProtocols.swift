@@ -60,10 +60,10 @@ extension Exchange {
     endExpectingMemory()
     input.consume(answerHead.length)
     holdings.tunnel = TunnelRelay(fromClient: takeTunnelBytes(), fromUpstream: input.isEmpty ? nil : input)
-    if input.isEmpty { worker.buffers.giveBack(input) }
+    if input.isEmpty { local.buffers.giveBack(input) }
     attempt.answerInput = nil
     guard await send(outbound) else { throw .clientGone }
-    worker.buffers.takeBack(&holdings.answerOutput)
+    local.buffers.takeBack(&holdings.answerOutput)
     endUpload()
   }
 
