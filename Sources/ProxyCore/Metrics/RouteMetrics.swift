@@ -141,7 +141,9 @@ struct WorkerMetrics {
   }
 
   func metrics(of route: ProxyRoute?) -> RouteMetrics {
-    route.map { routes[$0.index] } ?? unrouted
+    // Without a closure, which would copy all of this, a reference count for each member.
+    if let route { return routes[route.index] }
+    return unrouted
   }
 }
 
