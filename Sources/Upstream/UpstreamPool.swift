@@ -31,7 +31,7 @@ public final class UpstreamPool {
 
   private let loop: EventLoop
   private let dialer: Dialer
-  private let idleTime: Duration
+  private let idleTime: Interval
   private let tellsClientsApart: Bool
   private var pool: ConnectionPool<UpstreamConnection, UpstreamLease> {
     didSet { publish() }
@@ -61,7 +61,7 @@ public final class UpstreamPool {
     self.loop = loop
     self.dialer = dialer
     self.figures = figures
-    idleTime = limits.idle
+    idleTime = Interval(limits.idle)
     tellsClientsApart = limits.tellsClientsApart
     pool = ConnectionPool(limit: max(1, limits.connections), queueLimit: limits.queue)
     expiry.action = { [unowned self] in expire() }

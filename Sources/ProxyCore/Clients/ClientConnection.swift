@@ -223,28 +223,26 @@ final class ClientConnection: @unchecked Sendable {
   }
 
   /// The request that began with a head of `length` bytes is over; what has come behind the head begins the next.
-  func endHead(_ length: Int) {
-    guard let input else { return }
+  ///
+  /// - Parameter buffers: the worker's; the exchange has them at hand.
+  func endHead(_ length: Int, _ buffers: BufferPool) {
+    guard let input = input.take() else { return }
     input.consume(length)
-    if input.isEmpty {
-      worker.buffers.takeBack(&self.input)
-    } else {
-      self.input = worker.buffers.extend(input)
-    }
+    if input.isEmpty { buffers.giveBack(input) } else { self.input = buffers.extend(input) }
   }
 
   /// A wait begins that nothing is received in; what is there is kept in as little memory as it needs.
-  func shrinkInput() {
-    guard let input else { return }
-    self.input = worker.buffers.shrink(input)
+  func shrinkInput(_ buffers: BufferPool) {
+    if let input = input.take() { self.input = buffers.shrink(input) }
   }
 
   // MARK: Waiting
 
   /// From now on the connection is woken, and ``isOverdue``, when `deadline` has passed.
-  func setDeadline(_ deadline: Instant) {
+  // Inlined, it would count references to the worker and the timer.
+  @inline(never) func setDeadline(_ deadline: Instant) {
     isOverdue = false
-    worker.loop.set(timer, to: min(deadline, finalDeadline))
+    worker.set(timer, to: min(deadline, finalDeadline))
   }
 
   /// From now on the client's bytes come and go through `encrypted`, a session of TLS on the stream that there was.

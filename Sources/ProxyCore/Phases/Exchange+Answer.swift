@@ -56,8 +56,8 @@ extension Exchange {
 
   /// Sends a response of the proxy's own; false when the client does not take it.
   func send(_ bytes: [UInt8]) async -> Bool {
-    let buffer = local.buffers.lend(fitting: bytes.count)
-    defer { local.buffers.giveBack(buffer) }
+    let buffer = buffers.lend(fitting: bytes.count)
+    defer { buffers.giveBack(buffer) }
     buffer.append(bytes.span)
     return await send(buffer)
   }

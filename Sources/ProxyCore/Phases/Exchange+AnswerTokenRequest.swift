@@ -47,7 +47,7 @@ extension Exchange {
     let limit = UInt64(Self.longestTokenRequest)
     if case .length(let length) = head.framing, length > limit { throw .tokenRequestTooLarge(route) }
     upload.begin(
-      head.framing, input: bufferForContent(), output: local.buffers.empty, framing: .untilClose,
+      head.framing, input: bufferForContent(), output: buffers.empty, framing: .untilClose,
       passesTrailers: false, limit: limit)
     takeEarlyContent()
     if head.expectsContinue, upload.input.isEmpty, !upload.decoder.isFinished,

@@ -165,12 +165,12 @@ extension Exchange {
   private func replaceInput(_ range: Range<Int>, with replacement: [UInt8]) {
     guard let input = connection.input else { return }
     let bytes = input.readableBytes
-    let output = local.buffers.lend(fitting: bytes.count - range.count + replacement.count)
+    let output = buffers.lend(fitting: bytes.count - range.count + replacement.count)
     output.append(bytes.extracting(0..<range.lowerBound))
     output.append(replacement.span)
     output.append(bytes.extracting(range.upperBound..<bytes.count))
-    local.buffers.giveBack(input)
-    connection.input = local.buffers.extend(output)
+    buffers.giveBack(input)
+    connection.input = buffers.extend(output)
   }
 
   /// The line of Basic credentials (RFC 7617) for the user and password of a URL, which are percent-encoded there; a URL

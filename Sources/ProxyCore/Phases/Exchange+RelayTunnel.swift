@@ -47,8 +47,8 @@ extension Exchange {
     guard let input = connection.input else { return nil }
     connection.input = nil
     input.consume(head.length)
-    guard input.isEmpty else { return local.buffers.grow(input) }
-    local.buffers.giveBack(input)
+    guard input.isEmpty else { return buffers.grow(input) }
+    buffers.giveBack(input)
     return nil
   }
 
@@ -58,7 +58,7 @@ extension Exchange {
     while true {
       let progress: BodyRelay.Progress
       do throws(TunnelRelay.Failure) {
-        progress = try holdings.tunnel!.step(client: connection.stream, upstream: upstream, local.buffers)
+        progress = try holdings.tunnel!.step(client: connection.stream, upstream: upstream, buffers)
       } catch {
         switch error {
         case .client: throw .clientGone

@@ -110,7 +110,7 @@ extension Exchange {
   /// arrived.
   private func endRefusedAttempt() {
     endUpstream(answerIsWhole: answerIsHere())
-    local.buffers.takeBack(&attempt.answerInput)
+    buffers.takeBack(&attempt.answerInput)
     attempt = Attempt()
   }
 

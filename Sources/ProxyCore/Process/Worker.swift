@@ -204,6 +204,10 @@ final class Worker: @unchecked Sendable {
     }
   }
 
+  /// Sets or moves the deadline of `timer`, as the loop does; for what happens with every request.
+  // Not inlined: the worker's own constants cost it no reference count, and those of a worker that others refer to do.
+  @inline(never) func set(_ timer: LoopTimer, to deadline: Instant) { loop.set(timer, to: deadline) }
+
   // MARK: What exchanges borrow
 
   func lendExchange() -> Exchange {
