@@ -194,7 +194,9 @@ struct Setting {
   private func mismatch<Value>(_ expected: String) -> Value? {
     switch node.content {
     case .refused: break  // What was refused has been reported.
-    case .scalar("", isNothing: true): complain("must be \(expected), not nothing")
+    case .scalar("", isNothing: true):
+      let comment = findings.commentedOut.contains(mark) ? "; # begins a comment, put the value in quotes" : ""
+      complain("must be \(expected), not nothing\(comment)")
     case .scalar(let null, isNothing: true):
       complain("must be \(expected), not \(null), which is nothing in YAML; leave it out, or put the word in quotes")
     case .scalar: complain("must be \(expected), not text")
