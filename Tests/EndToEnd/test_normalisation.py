@@ -1,6 +1,7 @@
 """Old clients that write requests in a way of their own: what has one reading is corrected, and the log says so."""
 
 import base64
+from random import Random
 
 import pytest
 
@@ -166,6 +167,33 @@ def test_a_corrected_path_is_judged_like_the_encoded_one(start_proxy, origin):
     lines = proxy.requests_logged(6)
     for raw, encoded in zip(lines[::2], lines[1::2]):
         assert (raw.get("route"), raw["path"], raw["status"]) == (encoded.get("route"), encoded["path"], encoded["status"])
+
+
+PIECES = ["/", "a", "..", ".", ";", "@", ":", "#", "?", "%41", "%2f", "%0a", "%23", "%", "\\", '"', "{", "|", "<", "[", "\xe9", "\xc3\xa9",
+          "u:p@", "/admin/", "admin", "=", "+", "http://"]
+
+
+def test_what_was_judged_is_what_the_upstream_gets(start_proxy, origin, authlib):
+    """The path in the log is the one that routes and rules saw."""
+    proxy = start_proxy(
+        {"name": "all", "forward_to": origin.url}, {"name": "admin", "match": "api.internal/admin/", "mount": None, "credentials": "none",
+                                                    "audience": None, "forward_to": origin.url}, loops=1)
+    random = Random(17)
+    count = 600
+    for _ in range(count):
+        start = random.choice(["http://api.internal", "http://u:p%2F@api.internal", "HTTP://API.internal:80", "/api", "/"])
+        proxy.connect().exchange(get(start + "".join(random.choices(PIECES, k=random.randrange(6))), "Connection: close"))
+    lines = [line for line in proxy.requests_logged(count) if line["status"] == "200"]
+    assert len(lines) == len(origin.requests) > 100
+    assert {line.get("normalised") for line in lines} >= {None, "fragment", "userinfo", "raw_bytes", "fragment,userinfo,raw_bytes"}
+    for line, request in zip(lines, origin.requests):
+        assert request.target.split(b"?")[0] == (line["path"].removeprefix("/api") or "/").encode()
+        assert not set(request.target) & set(b'"#<>^`{|} ') and max(request.target) < 0x7f
+        is_admin = line["path"].startswith("/admin/")
+        assert line["route"] == ("admin" if is_admin else "all"), line
+        given = [b"Basic " + base64.b64encode(b"u:p/")] if "userinfo" in line.get("normalised", "") else []
+        assert request.values("authorization") == (given if is_admin else [f"Bearer {authlib.tokens[0]}".encode()])
+        assert request.values("host") == [origin.authority.encode()]
 
 
 SAAJ = ("Content-Type: multipart/related; type=\"text/xml\";\r\n\tboundary=\"----=_Part_0_1.2\"; \r\n"
