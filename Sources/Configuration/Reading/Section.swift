@@ -104,6 +104,9 @@ final class Section {
     if let place = elsewhere[name] { return "\(displayed(name)) belongs to \(place)" }
     let unknown = hidesNames ? "unknown setting" : "unknown setting \(displayed(name))"
     if let meant = suggestion(for: name, among: known) { return "\(unknown); did you mean \"\(meant)\"?" }
+    // A name that many sections have says nothing about which was meant.
+    let places = hidesNames ? [] : TopSettings.group.places(of: name)
+    if (1...2).contains(places.count) { return "\(unknown); it belongs in \(places.joined(separator: " or "))" }
     return "\(unknown); known: \(known.joined(separator: ", "))"
   }
 
