@@ -13,8 +13,10 @@ struct LoadedConfiguration {
 
   /// Reads the file that `option` names; ends the program with 64 and every problem of the file if it has any.
   ///
-  /// - Parameter runsPrograms: whether programs that print secrets are run; only what fetches tokens needs that.
-  init(_ option: ConfigurationOption, runsPrograms: Bool = false) throws {
+  /// - Parameters:
+  ///   - runsPrograms: whether programs that print secrets are run; only what fetches tokens needs that.
+  ///   - needsAuthority: whether a missing certificate authority is named beside the other problems.
+  init(_ option: ConfigurationOption, runsPrograms: Bool = false, needsAuthority: Bool = false) throws {
     guard let path = option.named ?? Self.usualPaths.first(where: { unsafe access($0, F_OK) == 0 }) else {
       Terminal.say(
         """
@@ -26,7 +28,8 @@ struct LoadedConfiguration {
     source = path == "-" ? .standardInput : .file(path: path)
     self.path = source.name
     do {
-      configuration = try ConfigurationLoader.load(source, environment: Self.environment, runsPrograms: runsPrograms)
+      configuration = try ConfigurationLoader.load(
+        source, environment: Self.environment, runsPrograms: runsPrograms, needsAuthority: needsAuthority)
     } catch {
       Terminal.say("\(error)")
       throw ExitCode(EX_USAGE)

@@ -25,7 +25,7 @@ struct Run: ParsableCommand {
     try Terminal.holdStandardDescriptors()
     let service = ServiceManager()
     // What is wrong with these is written at once: nothing is served yet, and SIGTERM still ends the process by itself.
-    let loaded = try LoadedConfiguration(file, runsPrograms: true)
+    let loaded = try LoadedConfiguration(file, runsPrograms: true, needsAuthority: true)
     let authority = try loaded.authority()
     let settings = loaded.configuration.log
     let format: LogFormat = settings.format == .json ? .json : .logfmt

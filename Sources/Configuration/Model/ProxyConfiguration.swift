@@ -83,6 +83,9 @@ extension ProxyConfiguration {
       if let store, let settings = configuration.tokenStore {
         settings.complainOfMissingKey(store, for: table.credentials)
       }
+      if !top.findings.problems.isEmpty, top.findings.hasInterceptedRoute, top.findings.needsAuthority {
+        configuration.interception?.complainIfMissing(top.findings)
+      }
       if top.findings.problems.isEmpty {
         table.warnOfUnused(by: routes, top.findings)
         callers.warnOfUnused(by: routes, configuration.listen, top.findings)

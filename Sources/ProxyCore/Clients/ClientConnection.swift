@@ -148,7 +148,10 @@ final class ClientConnection: @unchecked Sendable {
       switch await idle() {
       case .request: break
       case .rest: return rest()
-      case .end: break serving
+      case .end:
+        // A client that only stopped sending may read until TLS says that no more comes.
+        if stream.servesHalfClosed, !stream.hasLeft { stream.finishSending() }
+        break serving
       }
       let exchange = worker.lendExchange()
       requests += 1
