@@ -36,6 +36,9 @@ struct LoadedConfiguration {
     }
   }
 
+  /// The file; nil for standard input.
+  var file: String? { if case .file(let path) = source { path } else { nil } }
+
   /// Reads the same file again, and the certificate authority that it names.
   /// - Throws: Every problem of the file.
   func loadAgain() throws(ConfigurationError) -> (ProxyConfiguration, CertificateAuthority?) {

@@ -42,6 +42,7 @@ struct Run: ParsableCommand {
           output.say($0)
           service.stopping()
         },
+        path: loaded.file,
         load: { () throws(ConfigurationError) in try loaded.loadAgain() })
       output.say(StartReport(loaded, proxy, authority).text)
       output.say("ready in \((ContinuousClock.now - started).inMilliseconds) ms")

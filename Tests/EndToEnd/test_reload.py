@@ -302,3 +302,47 @@ def test_descriptors_and_memory_are_as_before_after_many_reloads(reloads, origin
     poll(lambda: measured()[0] <= descriptors, "the end of what was opened")
     assert measured()[1] < anonymous + 2048, (anonymous, measured()[1])
     assert 'route="r1"' not in case.proxy.metrics()
+
+
+@pytest.mark.parametrize("way", ["written", "renamed", "Kubernetes"])
+def test_a_change_of_the_file_is_enough_where_reload_says_so(reloads, origin, way):
+    case = reloads({"forward_to": origin.url}, reload="on_change")
+    directory = case.proxy.directory
+    path = directory / "proxy.conf"
+    if way == "Kubernetes":
+        # The file is a link through ..data, which is a link to a directory that has a new name each time.
+        (directory / "..2026_1").mkdir()
+        (directory / "..2026_1" / "proxy.conf").write_text(case.conf())
+        os.symlink("..2026_1", directory / "..data")
+        os.symlink("..data/proxy.conf", directory / "link")
+        os.replace(directory / "link", path)
+        case.proxy.log.wait_for("reason=changed result=ok .*generation=2")
+    for number in range(3, 6):
+        case.routes[0]["match"] = f"host-{number}.internal"
+        if way == "renamed":
+            case.write()
+        elif way == "written":
+            with path.open("r+") as file:
+                file.write(case.conf())
+                file.truncate()
+        else:
+            (directory / f"..2026_{number}").mkdir()
+            (directory / f"..2026_{number}" / "proxy.conf").write_text(case.conf())
+            os.symlink(f"..2026_{number}", directory / "..new")
+            os.replace(directory / "..new", directory / "..data")
+        host = f"host-{number}.internal"
+        case.proxy.log.wait_for(f"changed=.*{host}")
+        poll(lambda: case.proxy.connect().exchange(get(f"http://{host}/x")).status == 200, "the new route")
+    # What is not valid is said, and loaded when it is.
+    case.write("bad: 1")
+    case.proxy.log.wait_for("reason=changed result=failed")
+    case.settings["reload"] = "on_request"
+    case.write()
+    case.proxy.log.wait_for("changed=.*on_request")
+    poll(lambda: case.proxy.sample("m2m_proxy_config_last_reload_successful") == 1, "the last reload")
+    generation = case.proxy.sample("m2m_proxy_config_generation")
+    case.routes[0]["match"] = "last.internal"
+    case.write()
+    assert case.proxy.connect().exchange(get("http://last.internal/x")).status == 403
+    case.reload()
+    assert case.proxy.sample("m2m_proxy_config_generation") == generation + 1

@@ -8,6 +8,8 @@ public struct ProxyConfiguration: Sendable {
   public var admin: TCPAddress?
   /// The number of event loops; nil for one per available core.
   public var loops: Int?
+  /// What has proxy.conf loaded again.
+  public var reload = ReloadCause.onRequest
   /// What is logged, and how.
   public var log: LogSettings
   /// Whom upstreams and token endpoints are verified against.
@@ -62,6 +64,7 @@ extension ProxyConfiguration {
       let callers = CallersTable.read(top)
       (configuration.listen, configuration.admin) = ListenAddress.read(top, callers: callers)
       configuration.loops = top.value(TopSettings.loops)
+      configuration.reload = top.value(TopSettings.reload) ?? .onRequest
       _ = top.section(TopSettings.log) { $0.read(LogSettings.fields, into: &configuration.log) }
       configuration.tls = TrustSettings.read(top[TopSettings.tls], inherited: TrustSettings())
       _ = top.section(TopSettings.timeouts) { $0.read(Timeouts.all, into: &configuration.timeouts) }

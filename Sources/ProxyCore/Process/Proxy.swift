@@ -46,12 +46,13 @@ public final class Proxy {
   /// - Parameter droppedLines: how many lines for the log and for standard error have been dropped.
   /// - Parameter notice: is given a line for the person at the terminal when the proxy begins to stop. It is called on an event
   ///   loop, and must not wait for anything.
+  /// - Parameter path: the file of proxy.conf; nil where it cannot be read again.
   /// - Parameter load: reads proxy.conf, and the authority that it names, again. It is called on a thread that may wait.
   /// - Throws: what was not available, as a sentence.
   public init(
     _ configuration: ProxyConfiguration, authority: CertificateAuthority?, logger: EventLog,
     accessLog: (sink: LogSink, format: LogFormat)?, droppedLines: @escaping @Sendable () -> UInt64,
-    notice: @escaping @Sendable (String) -> Void,
+    notice: @escaping @Sendable (String) -> Void, path: String?,
     load: @escaping @Sendable () throws(ConfigurationError) -> (ProxyConfiguration, CertificateAuthority?)
   ) throws(StartError) {
     let passed = try PassedSockets.ofThisProcess()
@@ -125,7 +126,8 @@ public final class Proxy {
     reloader = Reloader(
       Reloader.Parts(
         workers: workers, maker: maker, drain: drain, logger: logger, registry: registry, makeAdmin: makeAdmin),
-      binding: binding.withoutSockets, admin: admin, load: load)
+      binding: binding.withoutSockets, admin: admin, path: path, load: load)
+    try reloader.watchFile(configuration)
   }
 
   /// Keeps signals that the proxy has no use for from ending the process before it serves. Call it before any thread is

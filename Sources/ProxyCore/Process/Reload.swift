@@ -49,12 +49,16 @@ final class Reloader: Sendable {
   // Touched by the thread of the reload that is under way.
   private let binding: Monitor<ListenerBinding>
   private let admin: Monitor<AdminServer?>
+  private let watch: ConfigurationWatch?
   private let generation = Atomic<Int>(1)
   private let lastFailed = Atomic<Bool>(false)
   private let lastTime: Atomic<UInt64>
   private let counters: [String: Counter]
 
-  init(_ parts: Parts, binding: ListenerBinding, admin: AdminServer?, load: @escaping Load) {
+  /// - Parameter path: The file of proxy.conf; nil where it cannot be read again.
+  init(_ parts: Parts, binding: ListenerBinding, admin: AdminServer?, path: String?, load: @escaping Load) {
+    let changed = Monitor<(@Sendable () -> Void)?>(nil)
+    watch = path.map { ConfigurationWatch(path: $0) { changed.withLock { $0 }?() } }
     self.parts = parts
     self.load = load
     self.binding = Monitor(binding)
@@ -68,6 +72,13 @@ final class Reloader: Sendable {
     registry.read(.configurationGeneration) { [unowned self] in Double(generation.load(ordering: .relaxed)) }
     registry.read(.configurationLastReload) { [unowned self] in lastFailed.load(ordering: .relaxed) ? 0 : 1 }
     registry.read(.configurationLastReloadTime) { [unowned self] in Double(lastTime.load(ordering: .relaxed)) }
+    // It lives as long as the process, like what it calls.
+    changed.withLock { $0 = { [unowned self] in reload(because: "changed") } }
+  }
+
+  /// Watches the file of proxy.conf for changes where `configuration` says so.
+  func watchFile(_ configuration: ProxyConfiguration) throws(StartError) {
+    try watch?.set(isOn: configuration.reload == .onChange)
   }
 
   /// Loads proxy.conf again, and calls `done` with what became of it. From any thread; returns at once.
@@ -127,6 +138,7 @@ final class Reloader: Sendable {
       do throws(StartError) { newAdmin = try makeAdmin(configuration) } catch { problems.append(error.of("admin")) }
     }
     guard problems.isEmpty else { throw StartError(problems) }
+    try watchFile(configuration)
 
     // Nothing from here on can.
     parts.maker.commit(prepared)
