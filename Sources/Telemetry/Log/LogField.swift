@@ -82,7 +82,7 @@ public enum LogField: Int, CaseIterable, Sendable {
     case .took: "how long it took to fetch the token"
     case .fetchedToday: "how many tokens were fetched on this day (UTC)"
     case .upstream: "the connection: `new`, `reused`, or `pinned`: the one that belongs to this client"
-    case .endpoint: "`token` where the proxy's own `token_endpoint` answered; absent otherwise"
+    case .endpoint: "`token` if the proxy's own `token_endpoint` responded; absent otherwise"
     case .replayed: "the status after which it was sent again, or several with commas; absent when it was not"
     case .client: "address and port; `unix:uid=` and the user's number on a Unix socket"
     case .apiError:
