@@ -320,7 +320,9 @@ struct RouteProblemTests {
         == ["5:5: routes[0].credentials is missing; defined: one, two; \"credentials: none\" forwards without a token"])
     #expect(
       problems("routes:\n  - \(route)\n")
-        == ["2:5: routes[0].credentials is missing; none are defined; \"credentials: none\" forwards without a token"])
+        == [
+          "2:5: routes[0].credentials is missing; no credentials are defined; \"credentials: none\" forwards without a token"
+        ])
     #expect(
       problems("routes:\n  - { name: a, match: a, credentials: one }\n")
         == ["2:39: routes[0].credentials names \"one\", which is not defined; defined: nothing"])

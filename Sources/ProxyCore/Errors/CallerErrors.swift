@@ -90,7 +90,8 @@ extension ExchangeError {
     ExchangeError(
       .caller(.passwordNeeded),
       detail: "The request has no user and password, and \(place.name) serves only known callers.",
-      hint: "Give the application the proxy as http://USER:PASSWORD@HOST:PORT; callers in proxy.conf are the users.")
+      hint:
+        "Give the application the proxy as http://USER:PASSWORD@HOST:PORT; USER is the name of a caller in proxy.conf.")
   }
 
   /// User and password match no caller.
