@@ -93,7 +93,7 @@ public import Secrets
     return (modulus, exponent)
   }
 
-  /// The minimum of RFC 7518, section 3.3.
+  /// The minimum of RFC 7518 section 3.3.
   static let fewestBits = 2048
 
   private static func kind(of key: OpaquePointer) -> Kind {

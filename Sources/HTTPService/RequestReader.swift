@@ -101,7 +101,7 @@ final class RequestReader {
   }
 
   private func readBody() async throws(End) -> [UInt8] {
-    let tooLarge = ServiceResponse.text(413, "The content is larger than the limit of \(limits.body) bytes.")
+    let tooLarge = ServiceResponse.text(413, "The body is larger than the limit of \(limits.body) bytes.")
     if case .length(let length) = head.framing, length > UInt64(limits.body) { throw .refused(tooLarge) }
     if head.expectsContinue, buffer.isEmpty { try await invite() }
     var decoder = BodyDecoder(head.framing)
@@ -136,7 +136,7 @@ final class RequestReader {
     let deadline = min(now + limits.bodyTimeout, begun + limits.transferTimeout)
     switch await stream.receive(into: buffer, until: deadline, as: .transferring(begun: begun, moved: now)) {
     case .received: return
-    case .timedOut: throw .refused(.text(408, "The content of the request took too long to arrive."))
+    case .timedOut: throw .refused(.text(408, "The body of the request took too long to arrive."))
     case .ended, .interrupted: throw .gone
     }
   }

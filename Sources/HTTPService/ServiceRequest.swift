@@ -70,7 +70,7 @@ enum WebPageRule {
   }
 
   private static func page(_ sign: String) -> ServiceResponse {
-    .text(403, "A browser sent this request for a page of another site (\(sign)); this listener answers none of those.")
+    .text(403, "A browser sent this request for a page of another site (\(sign)); this listener rejects such requests.")
   }
 
   private static func text(_ bytes: Span<UInt8>, _ range: ByteRange) -> String {

@@ -57,9 +57,9 @@ extension TokenFailure.Cause {
     case .unreachable: "unreachable"
     case .tls: "TLS failed"
     case .timedOut: "timed out"
-    case .unusable: "not asked, the client's key, certificate or assertion cannot be used"
+    case .unusable: "no request sent, the client's key, certificate or assertion cannot be used"
     case .budgetSpent: "token budget spent"
-    case .backingOff(let cause): "\(cause.label), not asked again yet"
+    case .backingOff(let cause): "\(cause.label), next request later"
     }
   }
 
@@ -96,7 +96,7 @@ extension TokenFailure {
   /// What happened exactly, in one or two sentences.
   public var detail: String {
     guard case .backingOff(let cause) = cause, !cause.isOwnDecision else { return Self.sentence(for: cause, request) }
-    return "\(Self.sentence(for: cause.root, request)) It is asked again in \(secondsToNextAttempt) s."
+    return "\(Self.sentence(for: cause.root, request)) The next attempt is in \(secondsToNextAttempt) s."
   }
 
   private static func sentence(for cause: Cause, _ request: TokenRequestSummary) -> String {
@@ -106,18 +106,18 @@ extension TokenFailure {
       ?? (request.resources.isEmpty ? "" : " for the resource \(request.resources.joined(separator: " "))")
     switch cause {
     case .refused(let refusal):
-      let answer = refusal.reportedCode ?? "with status \(refusal.status) and no OAuth error"
+      let answer = refusal.reportedCode ?? "status \(refusal.status) and no OAuth error"
       let quote = refusal.description.map { " It says: \"\($0)\"" } ?? ""
-      return "\(host) answered \(answer)\(purpose).\(quote)"
+      return "\(host) responded with \(answer)\(purpose).\(quote)"
     case .malformed(let reply):
-      return "\(host) answered, but with \(reply.noun)."
+      return "\(host) responded, but with \(reply.noun)."
     case .redirected(let status):
-      return "\(host) answered with the redirect \(status), which is not followed: "
+      return "\(host) responded with the redirect \(status), which the proxy does not follow: "
         + "the client's credentials go to the configured address only."
     case .serverError(let status):
-      return "\(host) answered with status \(status)\(purpose)."
+      return "\(host) responded with status \(status)\(purpose)."
     case .throttled:
-      return "\(host) answered with status 429: it was asked too often."
+      return "\(host) responded with status 429: too many requests."
     case .nameNotResolved(let detail):
       return "The name of \(host) could not be resolved\(appended(detail))."
     case .unreachable(let detail):
@@ -125,12 +125,12 @@ extension TokenFailure {
     case .tls(let detail):
       return "The TLS connection to \(host) failed\(appended(detail))."
     case .timedOut(let detail):
-      return "\(host) did not answer in time\(appended(detail))."
+      return "\(host) did not respond in time\(appended(detail))."
     case .unusable(let detail):
-      return "\(host) was not asked: \(detail)."
+      return "No request was sent to \(host): \(detail)."
     case .budgetSpent(let budget):
-      return "The credentials \(request.credentials) have had the \(budget.tokens) tokens of their budget for this "
-        + "\(budget.period.rawValue), and no more are fetched until the next."
+      return "The credentials \(request.credentials) have used the \(budget.tokens) tokens of their budget for this "
+        + "\(budget.period.rawValue): no more are fetched until the next."
     case .backingOff(let cause):
       return sentence(for: cause, request)
     }
@@ -147,20 +147,20 @@ extension MalformedReply {
     case .tooLong: "more than \(TokenHTTPResponse.longestBody / 1024) KB"
     case .html: "a web page"
     case .notJSON: "something that is not complete JSON"
-    case .notAnObject: "JSON that is no object"
+    case .notAnObject: "JSON that is not an object"
     case .repeatedMember: "JSON that has a member twice"
     case .undecodable(let coding?, let detail):
-      "content that cannot be decoded; its Content-Encoding is \(coding): \(detail)"
-    case .undecodable(nil, let detail): "content that cannot be decoded: \(detail)"
+      "a body that cannot be decoded; its Content-Encoding is \(coding): \(detail)"
+    case .undecodable(nil, let detail): "a body that cannot be decoded: \(detail)"
     case .notHTTP(.http2): "HTTP/2 frames: at this address it speaks HTTP/2 only, without TLS"
-    case .notHTTP(.tls): "what servers for https say to plain HTTP (the URL begins with http)"
+    case .notHTTP(.tls): "the error of an https server for plain HTTP (the URL begins with http)"
     case .notHTTP(.unknown): "something that is not HTTP"
-    case .noToken: "no access_token in it"
+    case .noToken: "JSON without a valid access_token"
     case .tokenTooLong: "a token longer than \(AccessToken.longestToken / 1024) KB"
     case .unsuitableToken: "a token that holds bytes no header field may have"
     case .unsupportedTokenType: "a token_type that is not Bearer"
     case .expiredToken: "a token that has already expired"
-    case .unexpectedStatus(let status): "status \(status), which is none of a final response"
+    case .unexpectedStatus(let status): "status \(status), which no final response has"
     }
   }
 }

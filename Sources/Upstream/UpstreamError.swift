@@ -53,9 +53,9 @@ extension UpstreamError: CustomStringConvertible {
       .tls(let detail), .broken(let detail), .other(let detail), .clientCertificate(let detail),
       .parentProxy(let detail), .parentProxyRefusal(let detail, _), .undecodable(let detail):
       detail
-    case .notHTTP(.http2): "the server answers with HTTP/2 without negotiating it"
-    case .notHTTP(.tls): "the server answers with TLS, which the URL does not ask for"
-    case .notHTTP(.unknown): "the server answers with something that is not HTTP"
+    case .notHTTP(.http2): "the server responds with HTTP/2 without negotiating it"
+    case .notHTTP(.tls): "the server responds with TLS, which the URL does not ask for"
+    case .notHTTP(.unknown): "the server responds with something that is not HTTP"
     case .exhausted: "all connections to the upstream are in use"
     case .clientShare: "this client has as many requests under way as one client may"
     case .noDescriptors: "no file descriptor is left for another connection"

@@ -56,7 +56,7 @@ extension ParentProxy {
   /// which is 0 when there was none.
   func explain(_ error: UpstreamError, connectStatus status: Int) -> UpstreamError {
     if status != 0, !(200...299).contains(status) {
-      return .parentProxyRefusal("the parent proxy \(self) answered \(status)", status: status)
+      return .parentProxyRefusal("the parent proxy \(self) responded with \(status)", status: status)
     }
     // Once the tunnel is there, what fails is a matter of its other end.
     guard status == 0 else { return error }

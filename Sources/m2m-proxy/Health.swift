@@ -5,8 +5,8 @@ internal import ProxyCore
 
 struct Health: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Asks a running proxy whether it is well, for a container's health check.",
-    discussion: "Exits with 0 when it is, with 1 when it is not, or does not answer on its admin listener.")
+    abstract: "Checks whether a running proxy is healthy, for a container's health check.",
+    discussion: "Exits with 0 when it is, with 1 when it is not, or does not respond on its admin listener.")
 
   @OptionGroup var file: ConfigurationOption
 

@@ -57,7 +57,7 @@ struct CallerTests {
   func userNames() throws {
     #expect(try configuration(file("  a: { uid: root }")).callers.map(\.uid) == [0])
     #expect(
-      problems(file("  a: { uid: nobody-of-this-name }")).map { $0.contains("there is no user of that name here") }
+      problems(file("  a: { uid: nobody-of-this-name }")).map { $0.contains("this machine has no user of that name") }
         == [true])
   }
 
@@ -172,17 +172,17 @@ struct CallerTests {
   func warned() throws {
     func found(_ callers: String, _ route: String, _ listen: String = "8080") throws -> [String] {
       try warnings(file(callers, route: route, listen: listen)).filter {
-        !$0.contains("credentials.") && !$0.contains("is never known")
+        !$0.contains("credentials.") && !$0.contains("can never be identified")
       }
     }
     #expect(
       try found(known, "credentials: { billing: one, default: two }, callers: [billing, erp]") == [
-        "5:3: callers.cron is named by no route and no listener"
+        "5:3: callers.cron is not used by any route or listener"
       ])
     #expect(try found(known, "credentials: one", "{ address: 1, callers: required }").isEmpty)
     #expect(
       try found("  a: { password: \"\(Self.hash.replacing("14", with: "10"))\" }", "credentials: one, callers: a") == [
-        "3:18: callers.a.password costs little to guess (ln=10); \"m2m-proxy hash-password\" makes better ones"
+        "3:18: callers.a.password is weak (ln=10): guessing its password is cheap; \"m2m-proxy hash-password\" makes stronger ones"
       ])
   }
 
@@ -194,8 +194,8 @@ struct CallerTests {
     }
     #expect(
       try found("8080") == [
-        "4:3: callers.erp is never known: no listener requests client certificates (tls with client_ca)",
-        "5:3: callers.cron is never known: no listener is a Unix socket",
+        "4:3: callers.erp can never be identified: no listener requests client certificates (tls with client_ca)",
+        "5:3: callers.cron can never be identified: no listener is a Unix socket",
       ])
     #expect(try found("[8080, 'unix:/run/x']").map { $0.contains("callers.erp") } == [true])
     #expect(
@@ -208,7 +208,7 @@ struct CallerTests {
     func found(_ settings: String) throws -> [Bool] {
       let text = file(known, route: settings).replacing("match: a,", with: "mount: /a, forward_to: 'https://a',")
       return try warnings(text).filter {
-        !$0.contains("credentials.") && !$0.contains("no route and") && !$0.contains("is never")
+        !$0.contains("credentials.") && !$0.contains("is not used by any") && !$0.contains("can never be")
       }
       .map { $0.contains("names callers with passwords only, which base-URL clients cannot send to a proxy") }
     }

@@ -214,7 +214,7 @@ struct CredentialsProblemTests {
       ),
       Case(
         "{ exec: [vault, s3cr3t-value] }",
-        "2:72: credentials.kinde.client_secret.exec[0] must be the absolute path of a program; no shell looks for it, and none is run"
+        "2:72: credentials.kinde.client_secret.exec[0] must be the absolute path of a program: it is run directly, without a shell and without a search in PATH"
       ),
       Case(
         "{ exec: [/nowhere/vault, s3cr3t-value] }",

@@ -67,7 +67,7 @@ struct InterceptionTests {
       ])
     #expect(
       problems(text("mount: /a, forward_to: 'https://a', audience: x, tunnel: intercept"))
-        == ["3:73: routes[0].tunnel is intercept, and there is no match: CONNECT names a host, which a mount has not"])
+        == ["3:73: routes[0].tunnel is intercept, but there is no match: CONNECT names a host, and a mount has none"])
   }
 
   @Test("is not needed where no route says intercept")

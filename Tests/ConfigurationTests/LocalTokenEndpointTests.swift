@@ -73,11 +73,11 @@ import Testing
   func withoutToken() {
     #expect(
       problems("routes: [{ name: a, match: a, credentials: none, token_endpoint: /t }]") == [
-        "1:66: routes[0].token_endpoint is for a token, and credentials: none means without one"
+        "1:66: routes[0].token_endpoint is for a token, but with credentials: none there is no token"
       ])
     #expect(
       problems(text(", token: { header: X-Token }, token_endpoint: /t")) == [
-        "2:88: routes[0].token_endpoint hands out placeholders, and with the token in X-Token the application's "
+        "2:88: routes[0].token_endpoint issues placeholders, but with the token in X-Token the application's "
           + "Authorization goes on as it is"
       ])
     #expect(

@@ -39,7 +39,7 @@ import Testing
       problems(route + "replay_buffer: 65KB }]") == ["1:65: routes[0].replay_buffer must be \(size), not \"65KB\""])
     #expect(
       problems(route + "replay_unauthorized: on }]") == [
-        "1:71: routes[0].replay_unauthorized is for a token, and credentials: none means without one"
+        "1:71: routes[0].replay_unauthorized is for a token, but with credentials: none there is no token"
       ])
     #expect(problems("limits: { replay_buffer: 1MB }\n" + route + "}]").first?.contains(size) == true)
   }

@@ -208,8 +208,8 @@ struct RouteProblemTests {
         "4:51: routes[0].credentials must be \(name), not a list"),
       Case(
         "[{ name: a, match: a, credentials: none, audience: x, scopes: y }]",
-        "4:54: routes[0].audience is for a token, and credentials: none means without one",
-        "4:65: routes[0].scopes is for a token, and credentials: none means without one"),
+        "4:54: routes[0].audience is for a token, but with credentials: none there is no token",
+        "4:65: routes[0].scopes is for a token, but with credentials: none there is no token"),
       Case(
         "[{ name: a, match: a, audience: x, scopes: }]",
         "4:46: routes[0].scopes must be scopes such as read:orders, in a list or with spaces between, not nothing"),
@@ -317,10 +317,12 @@ struct RouteProblemTests {
     let route = "{ name: a, match: a }"
     #expect(
       problems("credentials:\n  one: \(two)\n  two: \(two)\nroutes:\n  - \(route)\n")
-        == ["5:5: routes[0].credentials is missing; defined: one, two; none forwards without a token"])
+        == ["5:5: routes[0].credentials is missing; defined: one, two; \"credentials: none\" forwards without a token"])
     #expect(
       problems("routes:\n  - \(route)\n")
-        == ["2:5: routes[0].credentials is missing; none are defined; none forwards without a token"])
+        == [
+          "2:5: routes[0].credentials is missing; no credentials are defined; \"credentials: none\" forwards without a token"
+        ])
     #expect(
       problems("routes:\n  - { name: a, match: a, credentials: one }\n")
         == ["2:39: routes[0].credentials names \"one\", which is not defined; defined: nothing"])

@@ -50,7 +50,7 @@ import Testing
     }
     #expect(
       problems("routes: [{ name: a, match: a, credentials: none, token: { scheme: x } }]") == [
-        "1:57: routes[0].token is for a token, and credentials: none means without one"
+        "1:57: routes[0].token is for a token, but with credentials: none there is no token"
       ])
   }
 }

@@ -35,8 +35,8 @@ struct WildcardTests {
       ("*", form), ("*:8080", form), ("*/api", form), ("*example.com", form), ("a*.example.com", form),
       ("a.*.example.com", form), ("example.*", form), ("*.*.example.com", form), ("**.example.com", form),
       ("*.exa*mple.com", form),
-      ("*.com", #""*.com" would take hosts of strangers too; a domain has two labels or more"#),
-      ("*.Internal.:80/x", #""*.internal" would take hosts of strangers too; a domain has two labels or more"#),
+      ("*.com", #""*.com" would include hosts of other owners; a domain has two labels or more"#),
+      ("*.Internal.:80/x", #""*.internal" would include hosts of other owners; a domain has two labels or more"#),
       ("*.", "the host is missing"), ("*.:80", "the host is missing"),
       ("*.0.0.1", "an IPv4 address has four numbers from 0 to 255 without leading zeros"),
       ("*.127.0.0.1", "there are no hosts below an IP address"), ("*.[::1]", "there are no hosts below an IP address"),
@@ -97,7 +97,7 @@ struct WildcardTests {
     }
   }
 
-  static let saysNothing = "is for wildcards without forward_to, and says nothing here"
+  static let saysNothing = "has no effect here: it is for wildcards without forward_to"
 
   @Test(
     "alone has allow_private: elsewhere it is a problem, since it would say nothing",

@@ -24,7 +24,7 @@ import Testing
       ])
     #expect(
       problems("routes: [{ name: a, match: a, credentials: none, without_token: forward }]") == [
-        "1:65: routes[0].without_token is for a token, and credentials: none means without one"
+        "1:65: routes[0].without_token is for a token, but with credentials: none there is no token"
       ])
   }
 }

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Hashes of passwords")
 struct PasswordHashTests {
-  /// RFC 7914, section 12, as text in the PHC string format.
+  /// RFC 7914 section 12, as text in the PHC string format.
   static let known =
     "$scrypt$ln=14,r=8,p=1$U29kaXVtQ2hsb3JpZGU$cCO9yzr9c0hGHAbNgf046/2o+7qQT44+qbVD9lRdofLVQylVYT8Pz2LUlwUkKpr55h6F3A1lHkDfzwF7RVdYhw"
 

@@ -454,7 +454,7 @@ def test_a_host_may_have_routes_for_callers_and_others(start_proxy, origin, call
                         interception=interception.settings)
     result = curl("--proxy", proxy.url, "--cacert", str(interception.file), "https://api.internal/free/x", SECURE_URL)
     assert result.stdout.startswith("ok 200") and result.stdout.endswith(" 403"), result.stderr
-    assert "come with CONNECT" in result.stdout
+    assert "are sent with CONNECT" in result.stdout
     result = curl("--proxy", proxy.url, "--proxy-user", f"billing:{passwords['billing']}", "--cacert",
                   str(interception.file), "https://api.internal/free/x", SECURE_URL)
     assert result.stdout == "ok 200ok 200", result.stderr

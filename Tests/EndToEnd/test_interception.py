@@ -135,10 +135,10 @@ def test_the_first_request_may_come_with_connect_itself(proxy):
 
 
 @pytest.mark.parametrize(("request_bytes", "detail"), [
-    (get("/", host="other.internal"), "CONNECT named api.internal:443, and the request inside other.internal."),
-    (get("/", host=f"{HOST}:8443"), "CONNECT named api.internal:443, and the request inside api.internal:8443."),
-    (get("https://other.internal/", host=HOST), "CONNECT named api.internal:443, and the request inside other.internal."),
-    (get(f"http://{HOST}/"), "The request's target has another scheme than what is spoken inside the tunnel to api.internal:443."),
+    (get("/", host="other.internal"), "CONNECT named api.internal:443, but the request inside names other.internal."),
+    (get("/", host=f"{HOST}:8443"), "CONNECT named api.internal:443, but the request inside names api.internal:8443."),
+    (get("https://other.internal/", host=HOST), "CONNECT named api.internal:443, but the request inside names other.internal."),
+    (get(f"http://{HOST}/"), "The scheme of the request's target is not the one that is used inside the tunnel to api.internal:443."),
 ])
 def test_a_request_for_another_host_than_the_tunnels_is_misdirected(proxy, connect, origin, request_bytes, detail):
     client = connect(proxy)
@@ -165,7 +165,7 @@ def test_another_name_in_tls_than_in_connect_is_misdirected(start_proxy, interce
     # It is intercepted too: the client is shown a certificate with which it can read the answer.
     answer = connect(proxy, name="other.internal").exchange(get("/", host="other.internal"))
     assert answer.status == 421
-    assert json.loads(answer.body)["detail"] == "CONNECT named api.internal:443, and TLS (SNI) other.internal."
+    assert json.loads(answer.body)["detail"] == "CONNECT named api.internal:443, but TLS (SNI) named other.internal."
     # It is not.
     with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
         connect(proxy, name="third.internal")

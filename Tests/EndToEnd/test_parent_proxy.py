@@ -148,8 +148,8 @@ def test_the_variables_of_the_environment_are_not_obeyed(start_proxy, origin, au
 
 @pytest.mark.parametrize("status, hint", [
     (b"407 Proxy Authentication Required", b"Check user and password of parent_proxy"),
-    (b"403 Forbidden", b"Its rules have to allow CONNECT"), (b"502 Bad Gateway", b"its log says why"),
-    (b"302 Found", b"an HTTP proxy that knows CONNECT"),
+    (b"403 Forbidden", b"rules of the parent proxy have to allow CONNECT"), (b"502 Bad Gateway", b"its log says why"),
+    (b"302 Found", b"an HTTP proxy that supports CONNECT"),
 ])
 def test_a_refusal_names_the_proxy_and_what_helps(start_proxy, origin, authlib, parent, status, hint):
     parent.answer = b"HTTP/1.1 " + status + b"\r\nProxy-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n"
@@ -160,7 +160,7 @@ def test_a_refusal_names_the_proxy_and_what_helps(start_proxy, origin, authlib, 
         parent_proxy=parent.url)
     answer = proxy.connect().exchange(get("http://api.internal/"))
     assert answer.status == 502 and hint in answer.body
-    said = f"the parent proxy {parent.authority} answered {status[:3].decode()}".encode()
+    said = f"the parent proxy {parent.authority} responded with {status[:3].decode()}".encode()
     assert said in answer.body
     poll(lambda: proxy.sample("m2m_proxy_errors_total", route="api", kind="parent_proxy_refused") == 1, "the count")
     answer = proxy.connect().exchange(get("http://token.internal/"))
@@ -181,7 +181,7 @@ def test_tinyproxys_own_refusals_are_told(start_proxy, origin, authlib, tinyprox
         route("narrow", narrow.url), {"forward_to": origin.url},
         environment={"WRONG": authlib.transcript.keep_secret("wrong-password")})
     for name, words in [("nobody", b"Check user and password"), ("wrong", b"Check user and password"),
-                        ("narrow", b"answered 403")]:
+                        ("narrow", b"responded with 403")]:
         answer = proxy.connect().exchange(get(f"http://{name}.internal/"))
         assert answer.status == 502 and words in answer.body, name
 
@@ -244,7 +244,7 @@ def test_check_says_which_way_each_route_goes(check):
 @pytest.mark.parametrize("value, complaint", [
     ("https://proxy.example:3128", "only http:// can be used"), ("proxy.example:3128", "it begins with http://"),
     ("http://proxy.example", "the port is missing"), ("http://me:s3cr3t@proxy.example:3128/x", "leave out the path"),
-    ("http://s3cr3t@proxy.example:3128", "before the @ stand user and password"),
+    ("http://s3cr3t@proxy.example:3128", "the part before the @ must be USER:PASSWORD"),
     ({"url": "http://proxy.example:3128", "user": "me"}, "has a user, but no password"),
     ({"url": "http://a:s3cr3t@proxy.example:3128", "user": "me", "password": {"env": "SECRET"}}, "one is enough"),
 ])

@@ -166,8 +166,8 @@ def test_a_response_that_says_where_it_ends_is_complete_however_the_connection_e
 
 
 CUT = {
-    "a length": (b"Content-Length: 10\r\n\r\nhello", "it ended in the middle of the content"),
-    "chunks": (b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "it ended in the middle of the content"),
+    "a length": (b"Content-Length: 10\r\n\r\nhello", "it ended in the middle of the body"),
+    "chunks": (b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "it ended in the middle of the body"),
 }
 
 

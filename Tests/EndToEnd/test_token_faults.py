@@ -64,7 +64,7 @@ def passing(fault: Fault, says: str, issued: int = 2) -> Row:
 
 def refused(status: int, code: str, hint: str, **more) -> Row:
     return Row(says(status, {"error": code, "error_description": "It is so.", **more}), 502, "token_refused",
-               f"answered {code} for the audience https://api.example.*It says: .?It is so", hint)
+               f"responded with {code} for the audience https://api.example.*It says: .?It is so", hint)
 
 
 def plainly_refused(status: int, hint: str, body: bytes | str = b"no") -> Row:
@@ -72,7 +72,7 @@ def plainly_refused(status: int, hint: str, body: bytes | str = b"no") -> Row:
 
 
 def redirected(status: int) -> Row:
-    return Row(says(status, b"", "Location: /elsewhere"), 502, "token_redirected", f"redirect {status}, which is not",
+    return Row(says(status, b"", "Location: /elsewhere"), 502, "token_redirected", f"redirect {status}, which the proxy does not follow",
                ADDRESS)
 
 
@@ -104,7 +104,7 @@ def foreign(change, ends: bool = True) -> Row:
 
 
 def timed_out(fault: Fault) -> Row:
-    return Row(fault, 504, "token_timed_out", "did not answer in time", FIREWALL)
+    return Row(fault, 504, "token_timed_out", "did not respond in time", FIREWALL)
 
 
 def date(offset: int) -> str:
@@ -176,29 +176,29 @@ ROWS = {
     "error-with-200": refused(200, "invalid_client", "Compare client_id and client_secret"),
     "error-with-more": refused(400, "invalid_scope", "scopes", error_uri="https://x.example", extra={"a": [1]}),
     "apigee": Row(says(401, {"ErrorCode": "invalid_client", "Error": "Client identifier is required"}), 502, "token_refused",
-                  "answered invalid_client .*It says: .?Client identifier is required", "Compare client_id and client_secret"),
+                  "responded with invalid_client .*It says: .?Client identifier is required", "Compare client_id and client_secret"),
     "apigee-with-200": Row(says(200, {"ErrorCode": "invalid_client", "Error": "ClientId is Invalid"}), 502, "token_refused",
-                           "answered invalid_client .*ClientId is Invalid", "Compare client_id and client_secret"),
+                           "responded with invalid_client .*ClientId is Invalid", "Compare client_id and client_secret"),
     "okta": Row(says(401, {"errorCode": "invalid_client", "errorSummary": "Invalid value for 'client_id' parameter.",
                            "errorLink": "invalid_client", "errorId": "oaejDJuWCiRTQeH8n6WG2116A", "errorCauses": []}), 502,
-                "token_refused", "answered invalid_client .*Invalid value for 'client_id' parameter", "Compare client_id"),
+                "token_refused", "responded with invalid_client .*Invalid value for 'client_id' parameter", "Compare client_id"),
     "okta-not-found": Row(says(404, {"errorCode": "E0000022", "errorSummary": "The endpoint does not support the method."}), 502,
-                          "token_refused", "answered E0000022 .*does not support the method", "no token endpoint at"),
+                          "token_refused", "responded with E0000022 .*does not support the method", "no token endpoint at"),
     "salesforce": refused(400, "invalid_client_id", "Compare client_id and client_secret"),
-    "cognito": Row(says(400, {"error": "invalid_client"}), 502, "token_refused", "answered invalid_client for", "Compare client_id"),
+    "cognito": Row(says(400, {"error": "invalid_client"}), 502, "token_refused", "responded with invalid_client for", "Compare client_id"),
     "entra": refused(400, "invalid_resource", "knows the audience https://api.example",
                      error_codes=[500011], timestamp="2026-11-30 12:00:00Z"),
     "auth0": refused(403, "access_denied", "client credentials grant for https://api.example"),
     "kinde": refused(400, "invalid_audience", "knows the audience https://api.example"),
     "spring": Row(says(401, {"timestamp": "2026-11-30", "status": 401, "error": "Unauthorized", "message": "Bad credentials"}),
-                  502, "token_refused", "answered Unauthorized .*It says: .?Bad credentials", "Compare client_id"),
+                  502, "token_refused", "responded with Unauthorized .*It says: .?Bad credentials", "Compare client_id"),
     "gateway": Row(says(403, {"message": "Forbidden"}), 502, "token_refused",
                    "with status 403 and no OAuth error.*It says: .?Forbidden", "firewall in front"),
     "wso2-gateway": Row(says(401, {"code": "900901", "message": "Invalid Credentials"}), 502, "token_refused",
                         "with status 401 and no OAuth error.*It says: .?Invalid Credentials", "Compare client_id"),
     "ping": refused(401, "invalid_client", "Compare client_id and client_secret"),
     "google": Row(says(401, {"error": "invalid_client", "error_description": "The OAuth client was not found."}), 502,
-                  "token_refused", "answered invalid_client .*The OAuth client was not found", "Compare client_id"),
+                  "token_refused", "responded with invalid_client .*The OAuth client was not found", "Compare client_id"),
     "upper-case": refused(400, "INVALID_SCOPE", "scopes"),
     "error-in-a-header-only": Row(says(401, b"", 'WWW-Authenticate: Bearer error="invalid_client"'), 502,
                                   "token_refused", "status 401 and no OAuth error", "Compare client_id"),
@@ -253,7 +253,7 @@ ROWS = {
 
     # Other statuses.
     "204": passing(says(204), "an empty body", issued=0),
-    "206": passing(says(206, b"{}", JSON), "no access_token", issued=0),
+    "206": passing(says(206, b"{}", JSON), "JSON without a valid access_token", issued=0),
 
     # A 200 that is no token: once more at once, where that may help.
     "empty": passing(says(200, b"", JSON), "an empty body", issued=0),
@@ -270,14 +270,14 @@ ROWS = {
     "single-quotes": passing(rewritten(lambda body: body.replace(b'"', b"'")), "not complete JSON"),
     "utf-16": passing(rewritten(lambda body: body.decode().encode("utf-16"), "Content-Type: application/json;charset=utf-16"),
                       "not complete JSON"),
-    "list": passing(rewritten(lambda body: b"[" + body + b"]"), "no object", issued=0),
-    "string": passing(rewritten(lambda body: json.dumps(body.decode()).encode()), "no object", issued=0),
-    "json-null": passing(says(200, "null", JSON), "no object", issued=0),
-    "no-token": passing(edited("access_token"), "no access_token", issued=0),
-    "empty-token": passing(edited(access_token=""), "no access_token", issued=0),
-    "null-token": passing(edited(access_token=None), "no access_token", issued=0),
-    "number-token": passing(edited(access_token=7), "no access_token", issued=0),
-    "nested-token": passing(lambda c, real: edited("access_token", data=real().members)(c, real), "no access_token",
+    "list": passing(rewritten(lambda body: b"[" + body + b"]"), "not an object", issued=0),
+    "string": passing(rewritten(lambda body: json.dumps(body.decode()).encode()), "not an object", issued=0),
+    "json-null": passing(says(200, "null", JSON), "not an object", issued=0),
+    "no-token": passing(edited("access_token"), "JSON without a valid access_token", issued=0),
+    "empty-token": passing(edited(access_token=""), "JSON without a valid access_token", issued=0),
+    "null-token": passing(edited(access_token=None), "JSON without a valid access_token", issued=0),
+    "number-token": passing(edited(access_token=7), "JSON without a valid access_token", issued=0),
+    "nested-token": passing(lambda c, real: edited("access_token", data=real().members)(c, real), "JSON without a valid access_token",
                             issued=0),
     "token-twice": passing(rewritten(lambda body: body[:-1] + b', "access_token": "another-token-altogether"}'),
                            "a member twice"),

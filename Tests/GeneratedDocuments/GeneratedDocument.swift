@@ -22,6 +22,19 @@ public struct GeneratedDocument {
   public static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
 
+  /// The documents of the project, as paths from its root.
+  public static func all() throws -> [String] {
+    try ["", "docs/", "docs/decisions/", ".github/"].flatMap { directory in
+      try FileManager.default.contentsOfDirectory(atPath: root.appendingPathComponent(directory).path)
+        .filter { $0.hasSuffix(".md") }.map { directory + $0 }
+    }
+  }
+
+  /// The document at `path`.
+  public static func text(_ path: String) throws -> String {
+    try String(contentsOf: root.appendingPathComponent(path), encoding: .utf8)
+  }
+
   // Suites run in parallel, and may write parts of one document.
   private static let turn = NSLock()
 
@@ -70,6 +83,15 @@ public struct MarkdownTable {
     var lines = [Self.line(columns), Self.line(columns.map { _ in "---" }).replacingOccurrences(of: " ", with: "")]
     lines += rows.map(Self.line)
     text = lines.joined(separator: "\n")
+  }
+
+  /// The cells of all tables in `document`, without the spaces around them.
+  public static func cells(in document: String) -> [String] {
+    document.split(separator: "\n").filter { $0.hasPrefix("|") }.flatMap { line in
+      line.replacingOccurrences(of: "\\|", with: "\u{0}").split(separator: "|").map {
+        $0.replacingOccurrences(of: "\u{0}", with: "|").trimmingCharacters(in: .whitespaces)
+      }
+    }
   }
 
   private static func line(_ cells: [String]) -> String {

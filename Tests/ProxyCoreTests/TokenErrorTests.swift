@@ -71,7 +71,7 @@ struct TokenErrorTests {
   func refusal() {
     let error = Self.error(Self.refused(.unauthorizedClient, description: "not for you"))
     #expect(error.title == "The token endpoint refused")
-    #expect(error.detail.hasPrefix("acme.kinde.com answered unauthorized_client"))
+    #expect(error.detail.hasPrefix("acme.kinde.com responded with unauthorized_client"))
     #expect(error.hint == "In Kinde, open the M2M application, tab APIs, and authorise it for this API.")
     #expect(error.proxyStatusDetails == "token endpoint: unauthorized_client")
   }
@@ -81,7 +81,7 @@ struct TokenErrorTests {
     let error = Self.error(.backingOff(after: Self.refused(.invalidScope)))
     #expect(error.title == "The token endpoint refused")
     #expect(error.hint == Self.error(Self.refused(.invalidScope)).hint)
-    #expect(error.proxyStatusDetails == "token endpoint: invalid_scope, not asked again yet")
+    #expect(error.proxyStatusDetails == "token endpoint: invalid_scope, next request later")
   }
 
   @Test(

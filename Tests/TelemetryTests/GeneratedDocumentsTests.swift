@@ -30,13 +30,15 @@ import Testing
   @Test("docs/operations.md has every event")
   func events() throws {
     let rows = EventKind.allCases.map { event in
-      [
-        "`\(event.rawValue)`", event.levels.map(\.rawValue).joined(separator: ", "), event.meaning,
-        event == .request ? "as above" : event.fields.map { "`\($0.name)`" }.joined(separator: ", "),
-      ]
+      ["`\(event.rawValue)`", event.levels.map(\.rawValue).joined(separator: ", "), event.meaning]
     }
-    try GeneratedDocument("docs/operations.md").checkPart(
-      "events", is: MarkdownTable(["event", "level", "what has happened", "fields"], rows).text)
+    let document = GeneratedDocument("docs/operations.md")
+    try document.checkPart("events", is: MarkdownTable(["event", "level", "what has happened"], rows).text)
+    // A list, since the fields of some events are too many for a cell.
+    let fields = EventKind.allCases.filter { $0 != .request }.map { event in
+      "- `\(event.rawValue)`: " + event.fields.map { "`\($0.name)`" }.joined(separator: ", ")
+    }
+    try document.checkPart("the fields of each event", is: fields.joined(separator: "\n"))
   }
 
   @Test("docs/operations.md has every field of events that a request does not have")

@@ -107,7 +107,7 @@ struct ClientAssertionTests {
     let failure = try #require(await gone.obtain()?.failure)
     #expect(
       failure.detail
-        == "acme.kinde.com was not asked: file /nowhere/key.pem cannot be read: No such file or directory.")
+        == "No request was sent to acme.kinde.com: file /nowhere/key.pem cannot be read: No such file or directory.")
     #expect(gone.endpoint.requests.isEmpty)
     try withFile(ExampleKey.p256) { path in
       let cause = #expect(throws: TokenFailure.Cause.self) { try grant(keyFile: path, algorithm: .rs256).request() }
@@ -272,6 +272,6 @@ struct ClientAssertionTests {
     workshop.endpoint.replies(
       .json(#"{"error":"invalid_client","error_description":"bad: \#(assertion)"}"#, status: 401))
     let failure = try #require(await workshop.obtain()?.failure)
-    #expect(failure.detail == "acme.kinde.com answered invalid_client.")
+    #expect(failure.detail == "acme.kinde.com responded with invalid_client.")
   }
 }

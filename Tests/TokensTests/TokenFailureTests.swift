@@ -22,7 +22,7 @@ struct TokenFailureTests {
     let failure = Self.failure(Self.refused(.unauthorizedClient, description: "not for you"))
     #expect(
       failure.detail
-        == "acme.kinde.com answered unauthorized_client for the audience https://orders.example.com. "
+        == "acme.kinde.com responded with unauthorized_client for the audience https://orders.example.com. "
         + "It says: \"not for you\"")
     #expect(failure.cause.label == "unauthorized_client")
   }
@@ -32,15 +32,15 @@ struct TokenFailureTests {
     let failure = Self.failure(.backingOff(after: Self.refused(.invalidScope)), seconds: 12)
     #expect(
       failure.detail
-        == "acme.kinde.com answered invalid_scope for the audience https://orders.example.com. "
-        + "It is asked again in 12 s.")
-    #expect(failure.cause.label == "invalid_scope, not asked again yet")
+        == "acme.kinde.com responded with invalid_scope for the audience https://orders.example.com. "
+        + "The next attempt is in 12 s.")
+    #expect(failure.cause.label == "invalid_scope, next request later")
   }
 
   @Test("a status without an OAuth error is told")
   func withoutCode() {
     let failure = Self.failure(Self.refused(.other, status: 404))
-    #expect(failure.detail.hasPrefix("acme.kinde.com answered with status 404 and no OAuth error"))
+    #expect(failure.detail.hasPrefix("acme.kinde.com responded with status 404 and no OAuth error"))
     #expect(failure.cause.label == "refused with status 404")
   }
 
@@ -49,7 +49,7 @@ struct TokenFailureTests {
     let failure = Self.failure(
       Self.refused(.invalidTarget),
       grant: .example(audience: nil, resources: ["urn:b", "urn:a"], provider: .generic))
-    #expect(failure.detail == "acme.kinde.com answered invalid_target for the resource urn:a urn:b.")
+    #expect(failure.detail == "acme.kinde.com responded with invalid_target for the resource urn:a urn:b.")
     #expect(!Self.failure(Self.refused(.invalidRequest), grant: .example(audience: nil)).detail.contains("audience"))
   }
 

@@ -14,7 +14,7 @@ import Testing
     var recovery = Duration.zero
   }
 
-  /// Requests that need a token come every 50 ms, and the server answers with `response` for `seconds`.
+  /// Requests that need a token come every 50 ms, and the server responds with `response` for `seconds`.
   private func outage(of seconds: Int, _ response: TokenHTTPResponse, seed: UInt64) async -> Figures {
     let chance = SeededChance(seed)
     let workshop = Workshop(random: chance.next())

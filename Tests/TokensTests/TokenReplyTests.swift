@@ -111,7 +111,7 @@ struct TokenReplyTests {
   func redirect(status: Int) async throws {
     let failure = try #require(await Self.outcome(of: .json(#"{"access_token":"abc"}"#, status: status))?.failure)
     #expect(failure.cause == .redirected(status: status))
-    #expect(failure.detail.contains("\(status), which is not followed"))
+    #expect(failure.detail.contains("\(status), which the proxy does not follow"))
   }
 
   @Test("5xx is the server's failure", arguments: [500, 502, 503, 504, 599])

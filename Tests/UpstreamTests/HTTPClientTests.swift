@@ -103,7 +103,7 @@ import Upstream
     }
   }
 
-  @Test("content that cannot be decoded leaves status and fields, and nothing else")
+  @Test("a body that cannot be decoded leaves status and fields, and nothing else")
   func undecodable() throws {
     for coding in ["gzip", "br", "zstd", "compress"] {
       let response = try post(

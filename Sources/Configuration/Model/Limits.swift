@@ -90,14 +90,14 @@ extension Limits {
       "memory of buffers, connections and TLS sessions in all; see [memory](#memory)"),
     field(
       "buffer", \.buffer, .size(16 * 1024...1024 * 1024),
-      "the size of a buffer of content; two at most per request and direction"),
-    field("body", \.body, .bodySize, "content of a request, without its framing; more: 413"),
+      "the size of a buffer for bodies; two at most per request and direction"),
+    field("body", \.body, .bodySize, "body of a request, without its framing; more: 413"),
     field(
       "min_rate", \.minRate, .rate,
-      "the minimum rate at which a client must send its content or receive its response"),
+      "the minimum rate at which a client must send its body or receive its response"),
     field(
       "replay_buffer", \.replayBuffer, .replayBuffer,
-      "how much content of a request is kept to send it again"),
+      "how much of a request's body is kept to send it again"),
     field(
       "connections", \.connections, .count(1...1_000_000), "client connections in all; further ones wait in the kernel"),
     field(

@@ -167,7 +167,7 @@ struct CallersTable {
       ]
       findings.warning(
         mark, about: "callers.\(caller.name)",
-        "is never known: \(missing.compactMap(\.self).joined(separator: ", and "))")
+        "can never be identified: \(missing.compactMap(\.self).joined(separator: ", and "))")
     }
   }
 
@@ -189,7 +189,7 @@ struct CallersTable {
     }
     for (index, caller) in callers.enumerated() where !used.contains(index) {
       guard let mark = marks[caller.name] else { continue }
-      findings.warning(mark, about: "callers.\(caller.name)", "is named by no route and no listener")
+      findings.warning(mark, about: "callers.\(caller.name)", "is not used by any route or listener")
     }
   }
 }
@@ -209,7 +209,9 @@ enum PasswordSetting {
       return nil
     }
     if hash.cost.logN < leastLogN {
-      setting.warn("costs little to guess (ln=\(hash.cost.logN)); \"m2m-proxy hash-password\" makes better ones")
+      setting.warn(
+        "is weak (ln=\(hash.cost.logN)): guessing its password is cheap; \"m2m-proxy hash-password\" makes stronger ones"
+      )
     }
     return hash
   }
@@ -276,7 +278,7 @@ extension Format<UInt32> {
         guard number < Int(UInt32.max) else { throw Refusal() }
         return UInt32(number)
       }
-      guard !text.isEmpty, let uid = uid(of: text) else { throw Refusal("there is no user of that name here") }
+      guard !text.isEmpty, let uid = uid(of: text) else { throw Refusal("this machine has no user of that name") }
       return uid
     }
   }

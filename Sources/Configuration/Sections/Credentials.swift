@@ -379,7 +379,7 @@ extension CredentialsBudget {
   private static let limit = Declared(
     "tokens", .count(1...1_000_000_000), default: .required, "how many tokens the token endpoint may issue")
   private static let per = Declared(
-    "per", Format<Period>.choice(), default: .required, "the period, of the calendar in UTC")
+    "per", Format<Period>.choice(), default: .required, "the calendar period, in UTC")
   private static let atTheEnd = Declared(
     "when_spent", Format<WhenSpent>.choice(), default: .value("warn"),
     "`warn` in the log, or `stop` fetching tokens until the next period")

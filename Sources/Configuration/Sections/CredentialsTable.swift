@@ -150,7 +150,8 @@ enum ClientSecretSetting {
       texts.append(text)
     }
     guard let path = texts.first, path.value.hasPrefix("/") else {
-      words[0].complain("must be the absolute path of a program; no shell looks for it, and none is run")
+      words[0].complain(
+        "must be the absolute path of a program: it is run directly, without a shell and without a search in PATH")
       return nil
     }
     // Its arguments are not shown in any message: one may hold a secret.

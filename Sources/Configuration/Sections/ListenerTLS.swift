@@ -111,7 +111,7 @@ extension TLSVersion {
     if let minimum, minimum.isWeak {
       section[Self.minimum]?.warn(
         "is \(minimum.rawValue), so that weak ciphers, RSA key exchange and SHA-1 are served too; use it only for clients "
-          + "that know nothing newer, and where no others can listen")
+          + "that support nothing newer, on a network that you trust")
     }
     return minimum
   }

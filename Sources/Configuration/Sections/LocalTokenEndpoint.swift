@@ -23,12 +23,12 @@ extension RouteReader {
   ) -> [LocalTokenEndpoint] {
     guard let setting = section[RouteSettings.tokenEndpoint] else { return [] }
     guard hasToken else {
-      setting.complain("is for a token, and credentials: none means without one")
+      setting.complain("is for a token, but with credentials: none there is no token")
       return []
     }
     guard tokenField.isAuthorization else {
       setting.complain(
-        "hands out placeholders, and with the token in \(tokenField.header) the application's Authorization goes on as it is"
+        "issues placeholders, but with the token in \(tokenField.header) the application's Authorization goes on as it is"
       )
       return []
     }

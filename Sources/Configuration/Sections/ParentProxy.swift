@@ -84,7 +84,7 @@ extension Format<ParentProxy> {
         guard let bytes = PercentEncoding.decode(rest[..<at].utf8),
           let decoded = String(validating: bytes, as: UTF8.self), decoded.utf8.contains(UInt8(ascii: ":")),
           !decoded.utf8.contains(where: \.isControl), !decoded.hasPrefix(":")
-        else { throw Refusal("before the @ stand user and password, with a colon between", hidesValue: true) }
+        else { throw Refusal("the part before the @ must be USER:PASSWORD", hidesValue: true) }
         credentials = Secret(decoded)
         rest = rest[rest.index(after: at)...]
       }

@@ -132,7 +132,7 @@ extension ReplayRules {
     rules.buffer = limits.replayBuffer
     let unauthorized = section[RouteSettings.replayUnauthorized]
     if hasToken, let value = unauthorized?.value(.onOff) { rules.unauthorized = value }
-    if !hasToken { unauthorized?.complain("is for a token, and credentials: none means without one") }
+    if !hasToken { unauthorized?.complain("is for a token, but with credentials: none there is no token") }
     if let buffer = section.value(RouteSettings.replayBuffer) { rules.buffer = buffer }
     rules.throttled = section.section(RouteSettings.throttled, Throttling.read)
     return rules
@@ -218,7 +218,7 @@ extension WithoutToken {
   static func read(_ section: Section, hasToken: Bool) -> WithoutToken {
     guard let setting = section[RouteSettings.withoutToken] else { return .refuse }
     if hasToken { return setting.value(.choice()) ?? .refuse }
-    setting.complain("is for a token, and credentials: none means without one")
+    setting.complain("is for a token, but with credentials: none there is no token")
     return .refuse
   }
 }

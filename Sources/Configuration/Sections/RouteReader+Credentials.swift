@@ -10,8 +10,8 @@ extension RouteReader {
 
   private func onlyCredentials(_ section: Section) -> CredentialsChoice? {
     guard table.names.count != 1 else { return table.index(of: table.names[0]).map { .same($0) } }
-    let choice = table.names.isEmpty ? "none are defined" : "defined: \(table.names.joined(separator: ", "))"
-    section.missing(RouteSettings.credentials, "\(choice); none forwards without a token")
+    let choice = table.names.isEmpty ? "no credentials are defined" : "defined: \(table.names.joined(separator: ", "))"
+    section.missing(RouteSettings.credentials, "\(choice); \"credentials: none\" forwards without a token")
     return nil
   }
 

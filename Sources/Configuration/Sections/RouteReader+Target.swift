@@ -60,7 +60,7 @@ extension RouteReader {
   }
 
   private static var saysNothing: String {
-    "is for wildcards without forward_to, and says nothing here"
+    "has no effect here: it is for wildcards without forward_to"
   }
 
   /// What is wrong with an address that the proxy never connects to. Names are checked when they are resolved.

@@ -18,7 +18,7 @@ extension RouteReader {
     let resources = resource.map(Format<[String]>.resources)
     guard var token = readTokenWithoutResource(section, matching, target, rules) else { return nil }
     guard token.credentials.hasToken else {
-      resource?.complain("is for a token, and credentials: none means without one")
+      resource?.complain("is for a token, but with credentials: none there is no token")
       return token
     }
     let usual = Set(token.credentials.all.map { table.credentials[$0].resources })
@@ -42,7 +42,7 @@ extension RouteReader {
     guard let choice = readCredentials(named, section, rules) else { return nil }
     guard choice.hasToken else {
       for setting in [audience, scopes].compactMap(\.self) {
-        setting.complain("is for a token, and credentials: none means without one")
+        setting.complain("is for a token, but with credentials: none there is no token")
       }
       return Token()
     }

@@ -39,7 +39,7 @@ extension RouteReader {
   /// Whether a route of requests that says `tunnel: intercept` can; otherwise a problem with `setting` is noted.
   func mayIntercept(_ section: Section, _ setting: Setting) -> Bool {
     guard section[RouteSettings.match] != nil else {
-      setting.complain("is intercept, and there is no match: CONNECT names a host, which a mount has not")
+      setting.complain("is intercept, but there is no match: CONNECT names a host, and a mount has none")
       return false
     }
     guard hasInterception else {

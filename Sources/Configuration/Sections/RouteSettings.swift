@@ -43,7 +43,7 @@ enum RouteSettings {
     "where the token goes")
   static let tokenEndpoint = SettingDeclaration(
     "token_endpoint", .list(Format<LocalTokenEndpoint>.localTokenEndpoint.type),
-    "where the proxy answers token requests of applications, with a placeholder")
+    "where applications can request a token and get a placeholder from the proxy")
   static let withoutToken = Declared(
     "without_token", Format<WithoutToken>.choice(), default: .value("refuse"),
     "what happens to a request while there is no token")
@@ -70,10 +70,10 @@ enum RouteSettings {
 
   // How requests are forwarded.
   static let body = Declared(
-    "body", .bodySize, default: .described("`limits.body`"), "the most content of a request; more: 413")
+    "body", .bodySize, default: .described("`limits.body`"), "the maximum body of a request; more: 413")
   static let replayBuffer = Declared(
     "replay_buffer", .replayBuffer, default: .described("`limits.replay_buffer`"),
-    "how much content of a request is kept to send it again")
+    "how much of a request's body is kept to send it again")
   static let throttled = SettingDeclaration(
     "throttled", .section(Throttling.group),
     "whether a request that gets 429 or 503 waits and is sent again; see [throttled](#throttled)")

@@ -50,7 +50,7 @@ extension Timeouts {
   )
   private static let idle = field("idle", \.idle, .duration, "a client connection between two requests")
   private static let body = field(
-    "body", \.body, .duration, "the longest pause between two pieces of content, in either direction")
+    "body", \.body, .duration, "the longest pause between two pieces of a body, in either direction")
   private static let token = field("token", \.token, .duration, "the longest that a request waits for a token")
   private static let connect = field(
     "connect", \.connect, .duration,
@@ -64,7 +64,7 @@ extension Timeouts {
     "tunnel", \.tunnel, .duration, "a tunnel, an upgraded connection or a stream of events without data")
   private static let tcpKeepalive = field(
     "tcp_keepalive", \.tcpKeepalive, .keepaliveOrOff,
-    "silence on a client connection before TCP asks for the other end; ended after as long again without a reply")
+    "silence on a client connection before TCP probes it; without a reply it ends after the same time again")
   private static let upstreamIdle = field(
     "upstream_idle", \.upstreamIdle, .duration, "an idle upstream connection")
   private static let drain = field("drain", \.drain, .duration, "for requests that are under way at SIGTERM")

@@ -140,7 +140,7 @@ extension TokenField {
     var field = TokenField()
     guard let setting = section[RouteSettings.token] else { return field }
     guard hasToken else {
-      setting.complain("is for a token, and credentials: none means without one")
+      setting.complain("is for a token, but with credentials: none there is no token")
       return field
     }
     _ = setting.section(of: group) { section in

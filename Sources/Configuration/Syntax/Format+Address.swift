@@ -84,7 +84,7 @@ extension Format<Match> {
     let domain = try Authority(rest)
     guard domain.host.address == nil else { throw Refusal("there are no hosts below an IP address") }
     guard domain.host.text.contains(".") else {
-      throw Refusal("\"*.\(domain.host.text)\" would take hosts of strangers too; a domain has two labels or more")
+      throw Refusal("\"*.\(domain.host.text)\" would include hosts of other owners; a domain has two labels or more")
     }
     return domain
   }

@@ -12,19 +12,19 @@ extension ErrorKind {
       switch self {
       case .passwordNeeded:
         ErrorDeclaration(
-          .policy, status: 407, title: "Who is calling?", details: "caller",
-          meaning: "The request came without user and password where `callers` need them.",
+          .policy, status: 407, title: "User and password are needed", details: "caller",
+          meaning: "The request has no user and password, and `callers` requires them.",
           remedy: "Give the application the proxy as `http://USER:PASSWORD@HOST:PORT`.")
       case .passwordWrong:
         ErrorDeclaration(
           .policy, status: 407, title: "User or password is wrong",
-          details: "caller", meaning: "User and password of the request match no caller in proxy.conf.",
-          remedy: "Set them again, in the application or in proxy.conf (`m2m-proxy hash-password`).")
+          details: "caller", meaning: "No caller in proxy.conf has this user and password.",
+          remedy: "Correct them in the application or in proxy.conf (`m2m-proxy hash-password`).")
       case .unknown:
         ErrorDeclaration(
           .policy, status: 403, title: "This client is not known",
           details: "caller",
-          meaning: "Nothing says which caller sent the request, and the client cannot be asked for a password.",
+          meaning: "The request names no caller, and the client cannot be asked for a password.",
           remedy: "Use the address as `http_proxy` with a password, or give the caller a certificate or a `uid`.")
       case .notAdmitted:
         ErrorDeclaration(
@@ -35,13 +35,15 @@ extension ErrorKind {
         ErrorDeclaration(
           .policy, status: 429, title: "Too many wrong passwords",
           details: "wrong passwords",
-          meaning: "The client has sent so many wrong passwords that no more are checked for now.",
+          meaning: "Too many wrong passwords came from the client's address; for now the proxy checks no more.",
           remedy: "Set the right password in the application; `event=caller` lines say which client it is.")
       case .busy:
         ErrorDeclaration(
           .internal, status: 503, title: "Too many passwords at once",
-          details: "passwords", meaning: "Too many passwords wait for their check, or this one waited too long.",
-          remedy: "Find out which clients send many different passwords; one that was right once is not checked again.")
+          details: "passwords",
+          meaning: "The proxy is already verifying as many passwords as it can, or this one took too long.",
+          remedy:
+            "Find out which clients send many different passwords; one that was verified once is not checked again.")
       }
     }
   }
@@ -72,12 +74,12 @@ enum CallerApproach {
   /// How its client can say who it is.
   fileprivate var hint: String {
     switch self {
-    case .proxy: "Callers in proxy.conf are known by password, by certificate, or by their user on a Unix socket."
+    case .proxy: "Callers identify themselves by password, by certificate, or by their user on a Unix socket."
     case .baseURL:
       "A base-URL client cannot send a proxy's password: let it use this address as HTTP proxy (http_proxy), or give "
         + "the caller a certificate or a uid in proxy.conf."
     case .tunnel:
-      "User and password come with CONNECT: give the application the proxy as http://USER:PASSWORD@HOST:PORT."
+      "User and password are sent with CONNECT: give the application the proxy as http://USER:PASSWORD@HOST:PORT."
     }
   }
 }
@@ -87,22 +89,23 @@ extension ExchangeError {
   static func passwordNeeded(_ place: CallerPlace) -> ExchangeError {
     ExchangeError(
       .caller(.passwordNeeded),
-      detail: "The request came without user and password, and \(place.name) serves callers that it knows.",
-      hint: "Give the application the proxy as http://USER:PASSWORD@HOST:PORT; callers in proxy.conf are the users.")
+      detail: "The request has no user and password, and \(place.name) serves only known callers.",
+      hint:
+        "Give the application the proxy as http://USER:PASSWORD@HOST:PORT; USER is the name of a caller in proxy.conf.")
   }
 
   /// User and password match no caller.
   static func passwordWrong(_ place: CallerPlace) -> ExchangeError {
     ExchangeError(
       .caller(.passwordWrong),
-      detail: "No caller in proxy.conf has both, and \(place.name) serves callers that it knows.",
-      hint: "Set them again, in the application or in proxy.conf; m2m-proxy hash-password makes the hash for there.")
+      detail: "No caller in proxy.conf has this user and password, and \(place.name) serves only known callers.",
+      hint: "Correct them in the application or in proxy.conf; m2m-proxy hash-password makes the hash for proxy.conf.")
   }
 
   /// The caller is unknown, and the client cannot be challenged, or could not answer.
   static func callerUnknown(_ place: CallerPlace, _ approach: CallerApproach) -> ExchangeError {
     ExchangeError(
-      .caller(.unknown), detail: "Nothing says who sent the request, and \(place.name) serves callers that it knows.",
+      .caller(.unknown), detail: "The request names no caller, and \(place.name) serves only known callers.",
       hint: approach.hint)
   }
 
@@ -116,7 +119,7 @@ extension ExchangeError {
   /// The client has sent too many wrong passwords.
   static func tooManyGuesses(seconds: Int) -> ExchangeError {
     ExchangeError(
-      .caller(.tooManyGuesses), detail: "Your address has sent so many that no more are checked for now.",
+      .caller(.tooManyGuesses), detail: "Too many wrong passwords came from your address; wait and try again.",
       hint: "Set the right user and password in the application. If they are right, send the request again after the "
         + "time in Retry-After: a repeated password is checked before new ones.",
       retryAfter: seconds)
@@ -125,6 +128,7 @@ extension ExchangeError {
   /// Too many passwords are being checked.
   static let passwordsBusy = ExchangeError(
     .caller(.busy),
-    hint: "Send the request again: a repeated password is checked before new ones, and one that was right once is not "
+    hint:
+      "Send the request again: a repeated password is checked before new ones, and one that was verified once is not "
       + "checked again.")
 }

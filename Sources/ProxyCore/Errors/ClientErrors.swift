@@ -28,21 +28,21 @@ extension ErrorKind {
           remedy: "Send fewer or shorter fields; cookies are the usual cause.")
       case .contentTooLarge:
         ErrorDeclaration(
-          .client, status: 413, title: "The request's content is too large",
-          details: "content too large", endsConnection: true, limit: .body,
-          meaning: "The content of the request is larger than the route allows.",
-          remedy: "`body` of the route, or `limits.body`, sets the bound.")
+          .client, status: 413, title: "The request's body is too large",
+          details: "body too large", endsConnection: true, limit: .body,
+          meaning: "The body of the request is larger than the route allows.",
+          remedy: "`body` of the route, or `limits.body`, sets the limit.")
       case .requestTimeout:
         ErrorDeclaration(
-          .client, status: 408, title: "The request did not come in time",
+          .client, status: 408, title: "The request did not arrive in time",
           details: "request timeout", endsConnection: true,
-          meaning: "The proxy waited for the rest of the request, and closes the connection now.",
+          meaning: "The rest of the request did not arrive in time; the proxy closes the connection.",
           remedy: "`timeouts.head` and `timeouts.body` say how long it waits.")
       case .tooSlow:
         ErrorDeclaration(
-          .client, status: 408, title: "The request's content comes too slowly",
+          .client, status: 408, title: "The request's body comes too slowly",
           details: "too slow", endsConnection: true, limit: .minRate,
-          meaning: "The client sends its content, or takes the response, more slowly than `limits.min_rate`.",
+          meaning: "The client sends the body, or reads the response, more slowly than `limits.min_rate`.",
           remedy: "Check the client and its network, or lower `limits.min_rate`, or raise `timeouts.body`.")
       case .gone:
         ErrorDeclaration(
@@ -108,7 +108,7 @@ extension ExchangeError {
   /// The request's content is larger than the route allows.
   static func contentTooLarge(_ route: ProxyRoute) -> ExchangeError {
     ExchangeError(
-      .client(.contentTooLarge), detail: "The route \(route.name) takes \(route.policy.bodyLimit) bytes at most.")
+      .client(.contentTooLarge), detail: "The route \(route.name) accepts \(route.policy.bodyLimit) bytes at most.")
   }
 
   /// The head of the request, or the next piece of its content, took too long.
@@ -116,27 +116,27 @@ extension ExchangeError {
 
   /// The client sends its content, or takes its response, more slowly than `limits.min_rate` allows.
   static let clientTooSlow = ExchangeError(
-    .client(.tooSlow), detail: "It came more slowly than any client may send, for longer than a pause may be.",
-    hint: "limits.min_rate in proxy.conf is the least rate, and timeouts.body how far a client may fall behind.")
+    .client(.tooSlow), detail: "The client stayed below limits.min_rate for longer than timeouts.body allows.",
+    hint: "Send it faster, or lower limits.min_rate or raise timeouts.body in proxy.conf.")
 
   /// The client went away.
   static let clientGone = ExchangeError(.client(.gone))
 
   /// In TLS the client named another server than in CONNECT.
   static func misdirected(serverName: String, tunnel: String) -> ExchangeError {
-    ExchangeError(.client(.misdirected), detail: "CONNECT named \(tunnel), and TLS (SNI) \(serverName).")
+    ExchangeError(.client(.misdirected), detail: "CONNECT named \(tunnel), but TLS (SNI) named \(serverName).")
   }
 
   /// The request names another host, or another port, than the tunnel that it came in.
   static func misdirected(host: String, tunnel: String) -> ExchangeError {
-    ExchangeError(.client(.misdirected), detail: "CONNECT named \(tunnel), and the request inside \(host).")
+    ExchangeError(.client(.misdirected), detail: "CONNECT named \(tunnel), but the request inside names \(host).")
   }
 
   /// The request's target says http inside TLS, or https where there is none.
   static func misdirected(schemeInside tunnel: String) -> ExchangeError {
     ExchangeError(
       .client(.misdirected),
-      detail: "The request's target has another scheme than what is spoken inside the tunnel to \(tunnel).")
+      detail: "The scheme of the request's target is not the one that is used inside the tunnel to \(tunnel).")
   }
 
   /// A load balancer's connection does not say whose it is.

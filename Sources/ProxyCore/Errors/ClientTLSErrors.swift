@@ -24,7 +24,7 @@ extension ErrorKind {
       switch self {
       case .distrusted:
         (
-          "The client does not accept the certificate that it was shown: its authority, its names or its dates.",
+          "The client does not accept the proxy's certificate: its authority, its names or its dates.",
           "Let the client trust the authority; for interception `m2m-proxy ca trust` says how."
         )
       case .closed:
@@ -54,7 +54,7 @@ extension ErrorKind {
         )
       case .incompatible:
         (
-          "The client offers no cipher or key exchange that is served here, or only HTTP/2.",
+          "The client offers no cipher or key exchange that the proxy supports, or only HTTP/2.",
           "Configure the client for ECDHE and HTTP/1.1; below TLS 1.2 it may need a certificate with an RSA key."
         )
       case .certificate:
@@ -111,7 +111,7 @@ extension TLSFailure {
     case .distrusted:
       "give the client the authority of the listener's certificate, and a name or an address that is in it"
     case .closed:
-      "if it is always so, the client does not trust the listener's certificate, or expects another name in it"
+      "if this happens every time, the client does not trust the listener's certificate, or expects another name in it"
     case .timedOut: "timeouts.handshake in proxy.conf says how long a handshake may take"
     case .crowded: "raise limits.handshakes, or find out which clients begin handshakes and do not finish them"
     case .plainHTTP, .notTLS: "write https:// where the client names the proxy, or let it use a listener without tls"
@@ -144,10 +144,11 @@ extension TLSFailure {
       "\(detail) \(host) is intercepted: let the application trust the proxy's certificate authority; "
         + "m2m-proxy ca trust says how."
     case .closed:
-      "\(detail) \(host) is intercepted: if it is always so, the application does not trust the proxy's certificate "
-        + "authority; m2m-proxy ca trust says how it can."
+      "\(detail) \(host) is intercepted: if this happens every time, the application does not trust the proxy's certificate "
+        + "authority; m2m-proxy ca trust says how to add it."
     case .version, .oldForm: "\(detail) interception.minimum in proxy.conf sets it."
-    case .incompatible: "\(detail) One that uses RSA keys alone needs an authority of m2m-proxy ca init --key rsa-3072."
+    case .incompatible:
+      "\(detail) A client that supports only RSA keys needs an authority made by m2m-proxy ca init --key rsa-3072."
     default: detail
     }
   }

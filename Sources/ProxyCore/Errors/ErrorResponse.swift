@@ -6,7 +6,7 @@ struct ErrorResponse {
   /// The value of Allow: the standard methods that are served.
   static let servedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
-  // RFC 7617, section 2.1: user and password are UTF-8.
+  // RFC 7617 section 2.1: user and password are UTF-8.
   private static let challenge = #"Basic realm="m2m-proxy", charset="UTF-8""#
 
   let bytes: [UInt8]

@@ -22,39 +22,39 @@ extension ErrorKind {
           .internal, status: 503, title: "Too many connections", proxyStatus: "connection_limit_reached",
           endsConnection: true, limit: .connectionsPerClient,
           meaning:
-            "The address of the client has `limits.connections_per_client` connections, or `limits.client_share` of all.",
-          remedy: "Close connections that are not in use; `limits.connections_per_client` sets the bound.")
+            "The client's address has `limits.connections_per_client` connections already, or `limits.client_share` of all.",
+          remedy: "Close connections that are not in use; `limits.connections_per_client` sets the limit.")
       case .tooManyHosts:
         ErrorDeclaration(
           .internal, status: 503, title: "Too many hosts at the same time", proxyStatus: "connection_limit_reached",
           details: "hosts", limit: .wildcardHosts,
-          meaning: "As many hosts below wildcards as there may be at the same time are in use.",
-          remedy: "`limits.wildcard_hosts` sets the bound.")
+          meaning: "The maximum number of hosts below wildcards is in use.",
+          remedy: "`limits.wildcard_hosts` sets the limit.")
       case .clientShare:
         ErrorDeclaration(
           .internal, status: 503, title: "Too many requests of this client at once",
           proxyStatus: "connection_limit_reached", details: "connections of this client", limit: .clientShare,
-          meaning: "One client has as many connections to an upstream, or hosts below wildcards, as it may.",
+          meaning: "One client uses its maximum of connections to an upstream, or of hosts below wildcards.",
           remedy: "Raise `limits.client_share`, or `client_share` of the route; write `off` if all have one address.")
       case .concurrencyQueue:
         Self.concurrency(
-          .concurrencyQueue, "As many requests of the route as may wait for their turn (`concurrency.queue`) wait.")
+          .concurrencyQueue, "The queue of the route is full (`concurrency.queue`).")
       case .concurrencyWait:
         Self.concurrency(
-          .concurrencyWait, "The request waited for its turn as long as it may (`concurrency.wait`).")
+          .concurrencyWait, "The request waited for its turn longer than `concurrency.wait`.")
       case .concurrencyClientShare:
         ErrorDeclaration(
           .internal, status: 503, title: "Too many requests of this client at once",
           proxyStatus: "connection_limit_reached", details: "concurrency of this client",
           limit: .concurrencyClientShare,
-          meaning: "The client has as many requests of the route under way, or waiting, as one client may.",
+          meaning: "One client has its maximum of requests of the route under way or waiting.",
           remedy: "Send fewer at a time, or raise `client_share` in `concurrency` of the route.")
       case .memory:
         ErrorDeclaration(
           .internal, status: 503, title: "The proxy has no memory left for this request",
           proxyStatus: "connection_limit_reached", details: "memory", endsConnection: true, limit: .memory,
           meaning:
-            "Requests under way take `limits.memory`, and no room came in time, or one client has too many connections.",
+            "Requests use all of `limits.memory` and none was freed in time, or one client has too many connections.",
           remedy: "See [limits and time](#limits-and-time).")
       case .interception:
         ErrorDeclaration(
@@ -66,11 +66,11 @@ extension ErrorKind {
         ErrorDeclaration(
           .internal, status: 504, title: "The request took too long", proxyStatus: "http_response_timeout",
           details: "total time", meaning: "The request did not end within `timeouts.total`, whichever side was slow.",
-          remedy: "`timeouts.total` of the route says how long that is; the log says where the time went.")
+          remedy: "`timeouts.total` of the route sets the limit; the log says where the time went.")
       case .tunnelIdle:
         ErrorDeclaration(
           withoutResponse: .internal,
-          meaning: "Nothing has moved through a tunnel or a WebSocket for as long as that is allowed.",
+          meaning: "No data passed through a tunnel or a WebSocket for `timeouts.tunnel`.",
           remedy: "Raise `timeouts.tunnel`, or let the application send something now and then.")
       case .draining:
         ErrorDeclaration(
@@ -94,18 +94,19 @@ extension ExchangeError {
   /// The client's address has as many connections as it may.
   static let tooManyConnections = ExchangeError(
     .internal(.tooManyConnections),
-    detail: "Your address has as many connections to the proxy as one address may.")
+    detail: "Your address has reached its maximum of connections to the proxy.")
 
   /// As many hosts below wildcards as there may be are in use, or as many of this client.
   static func tooManyHosts(_ route: ProxyRoute, ofClient: Bool) -> ExchangeError {
     guard ofClient else {
       return ExchangeError(
         .internal(.tooManyHosts),
-        detail: "The route \(route.name) would need one more, and as many hosts below wildcards as may be are in use.")
+        detail:
+          "The route \(route.name) needs one more host, but the maximum number of hosts below wildcards is in use.")
     }
     return ExchangeError(
       .internal(.clientShare), title: "Too many hosts of this client at the same time",
-      detail: "The route \(route.name) would need one more, and this client uses as many hosts as one client may.",
+      detail: "The route \(route.name) needs one more host, but this client uses its maximum number of hosts.",
       hint: """
         Use fewer at a time, or raise limits.client_share (client_share for this route alone) or limits.wildcard_hosts in \
         proxy.conf; where all requests come from one address, write client_share: off.
@@ -118,7 +119,7 @@ extension ExchangeError {
     ExchangeError(
       .internal(.clientShare),
       detail:
-        "This client has as many requests to \(route.destination.name) under way, or waiting, as one client may.",
+        "This client has its maximum of requests to \(route.destination.name) under way or waiting.",
       hint: """
         Send fewer at a time, or raise limits.client_share (client_share for the route \(route.name) alone) in proxy.conf; \
         where all requests come from one address, write off.
@@ -127,7 +128,7 @@ extension ExchangeError {
 
   /// As many requests of the route wait for their turn as may wait.
   static func concurrencyQueue(_ route: ProxyRoute) -> ExchangeError {
-    concurrency(.concurrencyQueue, route, "and as many wait already as may wait.")
+    concurrency(.concurrencyQueue, route, "and its queue is full.")
   }
 
   /// The request waited for its turn as long as it may.
@@ -137,7 +138,7 @@ extension ExchangeError {
 
   private static func concurrency(_ kind: ErrorKind.Internal, _ route: ProxyRoute, _ reason: String) -> ExchangeError {
     ExchangeError(
-      .internal(kind), detail: "The route \(route.name) has as many requests under way as it may, \(reason)",
+      .internal(kind), detail: "The route \(route.name) has its maximum of requests under way, \(reason)",
       hint: "concurrency of the route in proxy.conf sets how many go on (requests), how many wait (queue), and how "
         + "long (wait).")
   }
@@ -146,7 +147,7 @@ extension ExchangeError {
   static func concurrencyClientShare(_ route: ProxyRoute) -> ExchangeError {
     ExchangeError(
       .internal(.concurrencyClientShare),
-      detail: "This client has as many requests of the route \(route.name) under way, or waiting, as one client may.",
+      detail: "This client has its maximum of requests of the route \(route.name) under way or waiting.",
       hint: """
         Send fewer at a time, or raise client_share in concurrency of the route in proxy.conf; without it a client may \
         have all of them.
@@ -157,7 +158,7 @@ extension ExchangeError {
   static let noMemoryForConnection = ExchangeError(
     .internal(.memory),
     detail:
-      "Little memory is left, and this client has connections that take as much of it as those of one client may.",
+      "Little memory is left, and the connections of this client use the maximum for one client.",
     hint: """
       Close connections that are not in use, or send the request again later. limits.memory in proxy.conf sets the bound.
       """)
@@ -165,7 +166,7 @@ extension ExchangeError {
   /// Buffers and connections take as much memory as they may.
   static let noMemory = ExchangeError(
     .internal(.memory),
-    detail: "The requests that are under way take as much memory as they may, and no room came in time.",
+    detail: "The requests under way use all of limits.memory, and none was freed in time.",
     hint: """
       Send it again later. limits.memory in proxy.conf sets the bound; clients that read slowly hold most of it, and \
       limits.min_rate and timeouts.body bound how slow they may be.
@@ -182,7 +183,7 @@ extension ExchangeError {
   /// The exchange took longer than the route allows, whichever side was slow.
   static func outOfTime(_ route: ProxyRoute) -> ExchangeError {
     ExchangeError(
-      .internal(.outOfTime), detail: "It was not finished in the time that the route \(route.name) has for all of it.")
+      .internal(.outOfTime), detail: "The request did not end within timeouts.total of the route \(route.name).")
   }
 
   /// Nothing has moved through the tunnel for as long as it may be so.

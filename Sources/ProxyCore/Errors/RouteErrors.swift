@@ -25,7 +25,7 @@ extension ErrorKind {
         ErrorDeclaration(
           .policy, status: 403, title: "The path leads out of the route",
           details: "dot segments leave the route",
-          meaning: "The dot segments of the path lead out of what the route covers.",
+          meaning: "The dot segments of the path lead out of the route.",
           remedy: "Request the path without `..`.")
       case .tunnelPastRoute:
         ErrorDeclaration(
@@ -71,7 +71,7 @@ extension ExchangeError {
       .route(.none), detail: "No route in proxy.conf matches \(target)\(path ?? "").\(others)\(likely)",
       hint: path == nil
         ? "To allow it, add this line under routes: \(routeLine(target, credentials))\(otherwise) "
-          + "Where the API is at another address, add \"forward_to: URL\"."
+          + "If the API has another address, add \"forward_to: URL\"."
         : "To allow it, add a match to a route that begins with \(target) and takes this path, or request a path "
           + "that has a route.")
   }
@@ -105,14 +105,14 @@ extension ExchangeError {
 
   /// The path's dot segments lead out of what the route covers.
   static func leavesRoute(_ route: ProxyRoute) -> ExchangeError {
-    ExchangeError(.route(.left), detail: "Its dot segments leave what the route \(route.name) covers.")
+    ExchangeError(.route(.left), detail: "The dot segments of the path lead out of the route \(route.name).")
   }
 
   /// No route names the host that CONNECT names: as it is written in a `match`, and a name for a route of its own.
   static func noTunnel(to match: String, routeName: String) -> ExchangeError {
     ExchangeError(
       .route(.none), title: "No route for this tunnel",
-      detail: "No route in proxy.conf says that CONNECT may lead to \(match).",
+      detail: "No route in proxy.conf allows CONNECT to \(match).",
       // In the layout of proxy.conf, to be copied.
       hint: "To tunnel it unchanged, add under routes in proxy.conf:\n"
         + "  - name: \(routeName)\n    match: \(match)\n    tunnel: blind\n"
@@ -123,7 +123,7 @@ extension ExchangeError {
   static func tunnelPastRoute(host: String, _ route: ProxyRoute) -> ExchangeError {
     ExchangeError(
       .route(.tunnelPastRoute),
-      detail: "The route \(route.name) is for requests to \(host); a blind tunnel would carry them past it.",
+      detail: "The route \(route.name) is for requests to \(host); a blind tunnel would bypass it.",
       hint:
         "Write \"tunnel: intercept\" for that route in proxy.conf, and let the application trust the proxy's certificate "
         + "authority (m2m-proxy ca trust); or let it use http://\(host)/...: the proxy uses https to the upstream.")
@@ -133,7 +133,7 @@ extension ExchangeError {
   static func tunnelPort(_ target: String, _ route: ProxyRoute) -> ExchangeError {
     ExchangeError(
       .route(.tunnelPort),
-      detail: "\(target) is not one of the ports to which CONNECT may lead by the route \(route.name): "
+      detail: "\(target) is not one of the ports to which the route \(route.name) allows CONNECT: "
         + "\(route.policy.tunnelPorts).",
       hint: "To allow it, add \(target) to \"match\" of that route in proxy.conf.")
   }

@@ -31,7 +31,7 @@ extension ErrorKind {
       case .loop:
         ErrorDeclaration(
           .policy, status: 508, title: "The request is in a forwarding loop", proxyStatus: "proxy_loop_detected",
-          meaning: "The request has been here before (`Via`), or the upstream is a listener of this proxy.",
+          meaning: "The proxy has forwarded the request before (`Via`), or the upstream is a listener of this proxy.",
           remedy: "Let `forward_to` of the route name the server that the requests are for.")
       case .listenerClient:
         ErrorDeclaration(
@@ -42,7 +42,7 @@ extension ErrorKind {
       case .browserRequest:
         ErrorDeclaration(
           .policy, status: 403, title: "Requests of web pages are refused",
-          details: "browser request", meaning: "A browser sent the request on behalf of a web page of another site.",
+          details: "browser request", meaning: "A browser sent the request for a web page of another site.",
           remedy: "If you want that, write `browser_requests: allow` for the listener.")
       case .foreignHost:
         ErrorDeclaration(
@@ -93,7 +93,7 @@ extension ExchangeError {
 
   /// The request has been here before.
   static let forwardingLoop = ExchangeError(
-    .rule(.loop), detail: "Its Via field says that this proxy has forwarded it before.",
+    .rule(.loop), detail: "The Via field of the request says that this proxy has forwarded it before.",
     hint: "forward_to of a route in proxy.conf leads, directly or through others, back to the proxy.")
 
   /// The client's address is not in `allow` of the listener.
@@ -107,7 +107,8 @@ extension ExchangeError {
   static func browserRequest(sign: String, listener: String) -> ExchangeError {
     ExchangeError(
       .rule(.browserRequest),
-      detail: "A browser sent it on behalf of a web page (\(sign)), and the listener \(listener) serves none of those.",
+      detail:
+        "A browser sent the request for a web page (\(sign)), and the listener \(listener) rejects such requests.",
       hint: "If that is what you want, write \"browser_requests: allow\" for that listener in proxy.conf.")
   }
 

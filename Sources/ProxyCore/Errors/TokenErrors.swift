@@ -25,19 +25,21 @@ extension ErrorKind {
           "Follow the hint of the response or of the `event=token` line; it depends on the error code.")
       case .malformed:
         Self.declare(
-          502, "The token endpoint's answer is not a token", "The token endpoint answered with no usable token.",
+          502, "The token endpoint's reply is not a token", "The token endpoint's reply has no usable token.",
           "Check that `token_endpoint` or `domain` of the credentials is right; `detail` says what came.")
       case .redirected:
         Self.declare(
-          502, "The token endpoint redirects", "The token endpoint answered with a redirect, which is not followed.",
+          502, "The token endpoint redirects",
+          "The token endpoint responded with a redirect, which the proxy does not follow.",
           "Set `token_endpoint` or `domain` of the credentials to the endpoint itself.")
       case .serverError:
         Self.declare(
-          503, "The token endpoint failed", "The token endpoint answered with a status of 500 or more.",
+          503, "The token endpoint failed", "The token endpoint responded with a status of 500 or more.",
           "The proxy retries by itself. If it lasts, see the status page or log of the authorization server.")
       case .throttled:
         Self.declare(
-          503, "The token endpoint limits how often it is asked", "The token endpoint answered 429: too many requests.",
+          503, "The token endpoint limits the rate of requests",
+          "The token endpoint responded with 429: too many requests.",
           "The proxy retries by itself. If it happens often, give m2m-proxy a client of its own.")
       case .nameNotResolved:
         Self.declare(
@@ -53,7 +55,7 @@ extension ErrorKind {
           "Check the clock of this machine; name a private authority in `tls.ca_file` of the credentials.")
       case .timedOut:
         Self.declare(
-          504, "The token endpoint did not answer in time", "No complete response of the token endpoint came in time.",
+          504, "The token endpoint did not respond in time", "The token endpoint sent no complete response in time.",
           "Check that this machine may connect to it: firewall, network, parent proxy.")
       case .unusableCredentials:
         Self.declare(
@@ -62,16 +64,16 @@ extension ErrorKind {
           "Fix or renew the file that `detail` names, in one step; it is read again with each attempt.")
       case .budgetSpent:
         Self.declare(
-          503, "The token budget is spent", "The credentials have had all tokens of their `budget`.",
+          503, "The token budget is spent", "The credentials have used all tokens of their `budget`.",
           "Raise `budget` of the credentials, or see the reasons in the `event=token` lines.")
       case .backingOff:
         Self.declare(
-          503, "The token endpoint is not asked again yet",
+          503, "The next token request has to wait",
           "The last token request failed, and it is too soon for the next; `detail` says how it failed.",
           "See the `event=token` line of that failure; its `error` is the kind to look up here.")
       case .wait:
         Self.declare(
-          504, "The token did not come in time", "The request waited for a token for `timeouts.token`.",
+          504, "The token did not arrive in time", "The request waited for a token for `timeouts.token`.",
           "See the `event=token` line that follows, or raise `timeouts.token`.",
           details: "token endpoint: wait timed out"
         )
@@ -102,8 +104,9 @@ extension ExchangeError {
   /// The token did not come in the time that a request may wait for it.
   static func tokenTimeout(endpoint: String) -> ExchangeError {
     ExchangeError(
-      .token(.wait), detail: "\(endpoint) has not answered yet; the request waited for a token as long as it may.",
-      hint: "timeouts.token in proxy.conf says how long a request waits.")
+      .token(.wait),
+      detail: "\(endpoint) has not responded yet, and the request waited for a token for timeouts.token.",
+      hint: "Look at the event=token lines of the log, or raise timeouts.token in proxy.conf.")
   }
 }
 

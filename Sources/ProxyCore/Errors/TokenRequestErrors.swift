@@ -16,14 +16,14 @@ extension ErrorKind {
       case .tooLarge:
         ErrorDeclaration(
           .client, status: 413, title: "The token request is too large",
-          details: "token endpoint: content too large",
-          meaning: "The content of a token request is larger than any form for this.",
+          details: "token endpoint: body too large",
+          meaning: "The body of a token request is larger than 64 KB.",
           remedy: "Check whether the request is meant for the API, and `token_endpoint` of the route.")
       case .malformed:
         ErrorDeclaration(
           .client, status: 400, title: "The token request is not valid",
           details: "token endpoint: invalid_request",
-          meaning: "The content of a token request is not a form with one `grant_type`.",
+          meaning: "The body of a token request is not a form with one `grant_type`.",
           remedy: "Send `grant_type=client_credentials` as `application/x-www-form-urlencoded`.")
       case .grant:
         ErrorDeclaration(
@@ -45,24 +45,24 @@ extension ExchangeError {
       hint: "\"token_endpoint\" of that route in proxy.conf says which paths these are.", allow: "POST")
   }
 
-  /// The content of a token request is larger than any form for this.
+  /// The body of a token request is larger than 64 KB.
   static func tokenRequestTooLarge(_ route: ProxyRoute) -> ExchangeError {
     ExchangeError(
       .tokenRequest(.tooLarge),
-      detail: "The proxy's own token endpoint takes \(Exchange.longestTokenRequest) bytes.",
+      detail: "The proxy's own token endpoint accepts \(Exchange.longestTokenRequest) bytes at most.",
       hint: "Is this request meant for the API? \"token_endpoint\" of the route \(route.name) names its path.")
   }
 
   /// A token request has no `grant_type`, or its content is not a form.
   static let tokenRequestWithoutGrant = ExchangeError(
     .tokenRequest(.malformed),
-    detail: "Its content is not a form (application/x-www-form-urlencoded) with a grant_type.",
+    detail: "The body is not a form (application/x-www-form-urlencoded) with a grant_type.",
     hint: "Send grant_type=client_credentials; client_id and client_secret may be anything.",
     oauthError: "invalid_request")
 
   /// A token request has a parameter twice.
   static let tokenRequestWithRepetition = ExchangeError(
-    .tokenRequest(.malformed), detail: "It has grant_type or scope twice.", hint: "Send each parameter once.",
+    .tokenRequest(.malformed), detail: "The form has grant_type or scope twice.", hint: "Send each parameter once.",
     oauthError: "invalid_request")
 
   /// A token request is for another grant than client credentials.

@@ -82,14 +82,14 @@ extension ErrorKind {
       case .parentProxyRefusal:
         ErrorDeclaration(
           .upstream, status: 502, title: "The parent proxy made no connection",
-          meaning: "The parent proxy answered CONNECT with an error; `detail` has its status.",
+          meaning: "The parent proxy rejected CONNECT; `detail` has its status.",
           remedy: "Check user and password of `parent_proxy`, and whether its rules allow CONNECT to the upstream.")
       case .exhausted:
         ErrorDeclaration(
           .upstream, status: 503, title: "Too many requests wait for the upstream",
           proxyStatus: "connection_limit_reached", limit: .queue,
           meaning: "All connections to the upstream are in use, and too many requests wait, or one for too long.",
-          remedy: "`limits.upstream_connections` and `limits.queue` set the bounds.")
+          remedy: "`limits.upstream_connections` and `limits.queue` set the limits.")
       case .noDescriptors:
         ErrorDeclaration(
           .upstream, status: 503, title: "The proxy has no descriptor left", proxyStatus: "connection_limit_reached",
@@ -115,7 +115,7 @@ extension ErrorKind {
           remedy: "Does it speak HTTP? Mail servers and databases send first. The request was not sent.")
       case .timeout:
         ErrorDeclaration(
-          .upstream, status: 504, title: "The upstream did not answer in time", proxyStatus: "http_response_timeout",
+          .upstream, status: 504, title: "The upstream did not respond in time", proxyStatus: "http_response_timeout",
           meaning: "The upstream accepted the connection, but sent no response in time.",
           remedy: "`timeouts.first_byte` and `timeouts.body` of the route say how long the proxy waits.")
       case .malformedResponse:
@@ -123,7 +123,7 @@ extension ErrorKind {
           .upstream, status: 502, title: "The upstream's response is not valid HTTP",
           proxyStatus: "http_protocol_error",
           meaning: "The response of the upstream is not valid HTTP, or is larger than `limits` allow.",
-          remedy: "The response cannot be passed on safely; fix the upstream.")
+          remedy: "The response cannot be forwarded safely; fix the upstream.")
       case .incompleteResponse:
         ErrorDeclaration(
           withoutResponse: .upstream,
@@ -201,14 +201,14 @@ extension ExchangeError {
       detail: "\(route.destination.name): \(listener) is where the proxy listens.",
       hint: route.policy.tunnel != .blind
         ? "Let forward_to of the route \(route.name) name the server that the requests are for."
-        : "Ask this proxy for the request itself, without a tunnel to it.")
+        : "Send the request itself to this proxy, without a tunnel to it.")
   }
 
   /// The connection broke before a response began.
   static func upstreamBroken(_ reason: String, _ route: ProxyRoute) -> ExchangeError {
     ExchangeError(
       .upstream(.broken),
-      detail: "\(route.destination.name) closed the connection before it answered (\(reason)).",
+      detail: "\(route.destination.name) closed the connection before it responded (\(reason)).",
       hint: "The request may or may not have been processed, so it was not sent again.")
   }
 
@@ -216,7 +216,8 @@ extension ExchangeError {
   static func upstreamSpokeFirst(_ route: ProxyRoute) -> ExchangeError {
     ExchangeError(
       .upstream(.spokeFirst),
-      detail: "\(route.destination.name) sent bytes on a new connection before the request; they answer nothing.")
+      detail:
+        "\(route.destination.name) sent bytes on a new connection before the request; they cannot be its response.")
   }
 
   /// The upstream did not begin to answer in time, or stopped taking the request.
@@ -253,10 +254,10 @@ enum ParentProxyRefusal {
   /// One sentence about `status`.
   static func hint(for status: Int) -> String {
     switch status {
-    case 401, 407: "Check user and password of parent_proxy: they are missing, or not the ones that it knows."
-    case 403, 405: "Its rules have to allow CONNECT from this machine to this host and port."
-    case 500...: "It could not reach the host itself: its log says why."
-    default: "Is parent_proxy an HTTP proxy that knows CONNECT?"
+    case 401, 407: "Check user and password of parent_proxy: they are missing or wrong."
+    case 403, 405: "The rules of the parent proxy have to allow CONNECT from this machine to this host and port."
+    case 500...: "The parent proxy could not reach the host; its log says why."
+    default: "Is parent_proxy an HTTP proxy that supports CONNECT?"
     }
   }
 }

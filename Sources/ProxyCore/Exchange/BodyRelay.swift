@@ -280,9 +280,9 @@ final class BodyRelay {
     }
   }
 
-  private static let endedEarly = "it ended in the middle of the content"
+  private static let endedEarly = "it ended in the middle of the body"
   private static let maybeTruncated =
-    "\(StreamError.truncated), and the content has no length: it may have been cut off (tls_truncation)"
+    "\(StreamError.truncated), and the body has no length: it may have been cut off (tls_truncation)"
 
   private func receive(from source: ByteStream) throws(Failure) -> Bool {
     if input.capacity == 0 { input = buffers.lendForContent() }

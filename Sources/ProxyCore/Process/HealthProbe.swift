@@ -63,7 +63,7 @@ public enum HealthProbe {
       return isLate ? .tooLate : .cutShort
     }
     let line = String(decoding: answer.prefix(count), as: UTF8.self).prefix { $0 != "\r\n" }
-    return .finished(line.hasPrefix("HTTP/1.1 200 ") ? .healthy : .unhealthy("it answered \(line)"))
+    return .finished(line.hasPrefix("HTTP/1.1 200 ") ? .healthy : .unhealthy("it responded with \(line)"))
   }
 
   /// At least 1: 0 means no limit.

@@ -46,7 +46,7 @@ extension Worker {
       [
         .client: "\(peer)", .host: "\(target.authority)", .detail: "the client left without a request",
         .hint:
-          "if this goes on, it does not trust the proxy's certificate authority; m2m-proxy ca trust says how it can",
+          "if this goes on, it does not trust the proxy's certificate authority; m2m-proxy ca trust says how to add it",
       ])
   }
 

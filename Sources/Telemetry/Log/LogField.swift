@@ -61,7 +61,7 @@ public enum LogField: Int, CaseIterable, Sendable {
     case .credentials: "the name of one of `credentials`"
     case .audience: "the audience of the token, if it has one"
     case .scopes: "the scopes that were asked for, with spaces between them"
-    case .reason: "why a token was needed: `first`, `renewal`, `unauthorized` or `rotation`; why proxy.conf was loaded"
+    case .reason: "why a token was needed (`first`, `renewal`, `unauthorized`, `rotation`), or proxy.conf loaded"
     case .result: "`ok` or `failed`"
     case .secret: "`previous` when `client_secret` was rejected and `client_secret_previous` accepted; absent otherwise"
     case .lifetime: "how long the token is valid; with `source=store`, what is left of that"
@@ -84,7 +84,7 @@ public enum LogField: Int, CaseIterable, Sendable {
     case .took: "how long it took"
     case .fetchedToday: "how many tokens were fetched on this day (UTC)"
     case .upstream: "the connection: `new`, `reused`, or `pinned`: the one that belongs to this client"
-    case .endpoint: "`token` where the proxy's own `token_endpoint` answered; absent otherwise"
+    case .endpoint: "`token` if the proxy's own `token_endpoint` responded; absent otherwise"
     case .replayed: "the status after which it was sent again, or several with commas; absent when it was not"
     case .client: "address and port; `unix:uid=` and the user's number on a Unix socket"
     case .apiError:

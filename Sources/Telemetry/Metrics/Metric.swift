@@ -85,10 +85,11 @@ public enum Metric: CaseIterable, Sendable {
     case .receivedBytes:
       counter(
         "m2m_proxy_received_bytes_total", .requests, unit: .bytes, labels: [.route],
-        "Bytes of content received from clients.")
+        "Bytes of request bodies received from clients.")
     case .sentBytes:
       counter(
-        "m2m_proxy_sent_bytes_total", .requests, unit: .bytes, labels: [.route], "Bytes of content sent to clients.")
+        "m2m_proxy_sent_bytes_total", .requests, unit: .bytes, labels: [.route],
+        "Bytes of response bodies sent to clients.")
     case .requestsRepeated:
       counter(
         "m2m_proxy_requests_repeated_total", .requests, labels: [.route],
@@ -108,7 +109,7 @@ public enum Metric: CaseIterable, Sendable {
     case .placeholderTokens:
       counter(
         "m2m_proxy_placeholder_tokens_total", .requests, labels: [.route],
-        "Token requests that token_endpoint of a route answered with a placeholder.")
+        "Token requests that got a placeholder from token_endpoint of a route.")
     case .requestsNormalised:
       counter(
         "m2m_proxy_requests_normalised_total", .requests, labels: [.route, .kind],

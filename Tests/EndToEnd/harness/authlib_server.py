@@ -131,7 +131,7 @@ class Issuer:
 
 
 class _FederatedAssertions(_Assertions):
-    """Assertions that another issuer has signed, in the name of the client (RFC 7523, section 3; RFC 7521, section 4.2)."""
+    """Assertions that another issuer has signed, in the name of the client (RFC 7523 section 3; RFC 7521 section 4.2)."""
 
     CLIENT_AUTH_METHOD = "client_assertion"
 

@@ -20,13 +20,23 @@ class Metric:
     help: str
 
 
-def _rows(document: str, part: str) -> list[list[str]]:
-    """The rows of the tables in the generated parts whose names begin so."""
+def _parts(document: str, part: str) -> list[str]:
+    """The generated parts whose names begin so."""
     text = (DOCS / document).read_text()
-    tables = re.findall(rf"<!-- generated: {part}[^>]*-->\n\n(.*?)\n<!-- end -->", text, re.DOTALL)
-    assert tables, f"{document} has no part {part}"
+    parts = re.findall(rf"<!-- generated: {part}[^>]*-->\n\n(.*?)\n<!-- end -->", text, re.DOTALL)
+    assert parts, f"{document} has no part {part}"
+    return parts
+
+
+def _rows(document: str, part: str) -> list[list[str]]:
+    """The rows of the tables in these parts."""
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-            for table in tables for line in table.splitlines()[2:]]
+            for table in _parts(document, part) for line in table.splitlines()[2:]]
+
+
+def _lines(document: str, part: str) -> list[str]:
+    """The lines of these parts."""
+    return [line for text in _parts(document, part) for line in text.splitlines()]
 
 
 def _names(cell: str) -> list[str]:
@@ -44,8 +54,10 @@ def metrics() -> dict[str, Metric]:
 def events() -> dict[str, set[str]]:
     """The fields that the lines of each event can have."""
     access = {_names(name)[0] for name, _ in _rows("operations.md", "fields of the access log")}
-    found = {_names(name)[0]: set(_names(fields)) for name, _, _, fields in _rows("operations.md", "events")}
-    return found | {"request": access}
+    listed = {names[0]: set(names[1:]) for names in map(_names, _lines("operations.md", "the fields of each event"))}
+    found = {_names(name)[0] for name, _, _ in _rows("operations.md", "events")}
+    assert found == listed.keys() | {"request"}
+    return listed | {"request": access}
 
 
 def exposed(text: str) -> dict[str, Metric]:
