@@ -7,21 +7,18 @@ internal import ProxyCore
 
 /// The configuration that a command works with, and where it came from.
 struct LoadedConfiguration {
+  /// What messages call the file.
   let path: String
+  /// The file as the command line has it, or as it was found; `-` for standard input.
+  let named: String
   let configuration: ProxyConfiguration
 
   /// Reads the file that `option` names; ends the program with 64 and every problem of the file if it has any.
   ///
   /// - Parameter runsPrograms: whether programs that print secrets are run; only what fetches tokens needs that.
   init(_ option: ConfigurationOption, runsPrograms: Bool = false) throws {
-    guard let path = option.named ?? Self.usualPaths.first(where: { unsafe access($0, F_OK) == 0 }) else {
-      Terminal.say(
-        """
-        m2m-proxy: there is no proxy.conf here, and no \(Self.usualPaths[1]).
-        Name one with --config, or start from proxy.conf.example.
-        """)
-      throw ExitCode(EX_USAGE)
-    }
+    guard let path = Self.path(option.named) else { throw Self.noFile() }
+    named = path
     let source = path == "-" ? ConfigurationSource.standardInput : .file(path: path)
     self.path = source.name
     do {
@@ -32,9 +29,24 @@ struct LoadedConfiguration {
     }
   }
 
+  /// The file that was `named`, or else the one that is there; nil where there is none.
+  static func path(_ named: String?) -> String? {
+    named ?? usualPaths.first { unsafe access($0, F_OK) == 0 }
+  }
+
+  /// What the program ends with where there is no configuration file, which it says.
+  static func noFile() -> ExitCode {
+    Terminal.say(
+      """
+      m2m-proxy: there is no proxy.conf here, and no \(usualPaths[1]).
+      Name one with --config, or start from proxy.conf.example.
+      """)
+    return ExitCode(EX_USAGE)
+  }
+
   private static let usualPaths = ["proxy.conf", "/etc/m2m-proxy/proxy.conf"]
 
-  private static var environment: [String: String] {
+  static var environment: [String: String] {
     var variables: [String: String] = [:]
     var entry = unsafe environ
     while let text = unsafe entry.pointee {

@@ -36,7 +36,8 @@ struct Run: ParsableCommand {
 
     do {
       let proxy = try Proxy(
-        loaded.configuration, authority: authority?.authority, logger: logger,
+        loaded.configuration, file: loaded.named, environment: LoadedConfiguration.environment,
+        authority: authority?.authority, logger: logger,
         accessLog: settings.access ? (output.log, format) : nil, droppedLines: { output.droppedLines },
         notice: {
           output.say($0)
@@ -72,6 +73,7 @@ struct StartReport {
     var lines = ["m2m-proxy \(Product.version) · \(loaded.path) · \(loops)"]
     lines += proxy.listeners.map { "listen   \($0)" }
     if let admin = proxy.adminAddress { lines.append("admin    http://\(admin)   health, metrics") }
+    if let control = proxy.controlPlace { lines.append("control  \(control)") }
     lines.append("memory   \(proxy.memoryBound)")
     if let store = configuration.tokenStore { lines.append("tokens   \(store.directory)   encrypted, shared") }
     if let authority { lines.append(authority.line) }

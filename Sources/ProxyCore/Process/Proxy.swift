@@ -3,6 +3,7 @@ internal import Bytes
 internal import CLinux
 internal import Callers
 public import Configuration
+public import Control
 internal import FileStore
 public import Interception
 internal import Outbound
@@ -27,6 +28,8 @@ public final class Proxy {
   private let drain: Drain
   private let passwords: PasswordVerifier?
   private let admin: AdminServer?
+  /// Takes commands; nil where there is no control socket.
+  public let control: ControlService?
 
   /// What is really bound, as URLs; `unix:` and a path for a Unix socket.
   public let listeners: [String]
@@ -34,6 +37,8 @@ public final class Proxy {
   public let warnings: [String]
   /// The address of the admin listener, if there is one.
   public var adminAddress: String? { admin?.address }
+  /// Where commands are taken; nil for nowhere.
+  public var controlPlace: ControlPlace? { control?.place }
   /// How much memory buffers and connections may take, and who says so.
   public let memoryBound: MemoryBound
   /// How many event loops serve.
@@ -41,6 +46,8 @@ public final class Proxy {
 
   /// Binds every address of `configuration`; nothing is served before ``run()``.
   ///
+  /// - Parameter file: the configuration file as the command line has it, which names the control socket.
+  /// - Parameter environment: of which the directories for sockets matter.
   /// - Parameter authority: issues the certificates of hosts that are intercepted; nil where none are.
   /// - Parameter accessLog: where a line for every request goes; nil for nowhere.
   /// - Parameter droppedLines: how many lines for the log and for standard error have been dropped.
@@ -48,7 +55,8 @@ public final class Proxy {
   ///   loop, and must not wait for anything.
   /// - Throws: what was not available, as a sentence.
   public init(
-    _ configuration: ProxyConfiguration, authority: CertificateAuthority?, logger: EventLog,
+    _ configuration: ProxyConfiguration, file: String, environment: [String: String],
+    authority: CertificateAuthority?, logger: EventLog,
     accessLog: (sink: LogSink, format: LogFormat)?, droppedLines: @escaping @Sendable () -> UInt64,
     notice: @escaping @Sendable (String) -> Void
   ) throws(StartError) {
@@ -119,7 +127,13 @@ public final class Proxy {
       }
       guard problems.isEmpty else { throw StartError(problems) }
       listeners = binding.listeners
-      warnings = binding.warnings
+      let served = ServedProcess(
+        file: ControlPlace.absolutePath(of: file), workers: workers, drain: drain, logger: logger,
+        listeners: binding.listeners,
+        admin: admin?.address, routes: configuration.routes.count, tokens: events.totals)
+      let commands = ControlService.make(configuration.control, file: file, environment: environment, served)
+      control = commands.service
+      warnings = binding.warnings + commands.warnings
       for dialer in dialers { dialer.ownListeners = binding.own }
     } catch {
       // No socket's file stays behind.
@@ -148,12 +162,14 @@ public final class Proxy {
         threads.append(try loop.startThread(named: "loop-\(index)"))
       }
       if let passwords { threads.append(try passwords.start()) }
+      try control?.start()
     } catch {
       throw StartError("the event loops cannot be started: \(error)")
     }
     // Half of the memory that starting takes is code and tables that serving has no use for.
     clinux_release_clean_pages()
     loops[0].run()
+    control?.stop()
     passwords?.stop()
     for thread in threads { thread.join() }
   }

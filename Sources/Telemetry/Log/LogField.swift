@@ -36,6 +36,7 @@ public enum LogField: Int, CaseIterable, Sendable {
   case replayed
   case apiError
   case apiErrorDescription
+  case command
   case client
   case caller
   case error
@@ -98,6 +99,7 @@ public enum LogField: Int, CaseIterable, Sendable {
     case .resource: "the resources that were asked for (RFC 8707), with spaces between them"
     case .signal: "the name of the signal"
     case .source: "`store` when the token came from the token store; absent otherwise"
+    case .command: "the command: `drain`, `reload`, `reopen-logs` or `log-level`"
     case .caFile: "the file of trusted authorities; `system` for those of the system alone"
     }
   }
@@ -142,6 +144,7 @@ public enum EventKind: String, CaseIterable, Sendable {
   case refused
   case accept
   case signal
+  case control
 
   /// What has happened, for the table in `docs/operations.md`.
   public var meaning: String {
@@ -159,6 +162,7 @@ public enum EventKind: String, CaseIterable, Sendable {
     case .proxyProtocol: "a load balancer's connection did not begin with a valid header"
     case .refused: "a client has too many connections, or too many for the memory that is left"
     case .accept: "a connection could not be accepted"
+    case .control: "a command was sent over the control socket; `status` and `health` are not logged"
     case .signal: "a signal that does not stop the proxy, or the terminal hung up"
     }
   }
@@ -171,6 +175,7 @@ public enum EventKind: String, CaseIterable, Sendable {
     case .tls: [.notice, .warning]
     case .caller: [.warning, .error]
     case .tunnel, .signal: [.notice]
+    case .control: [.notice, .warning]
     case .tokenBudget, .tokenStore, .secret, .proxyProtocol, .refused, .accept: [.warning]
     }
   }
@@ -198,6 +203,7 @@ public enum EventKind: String, CaseIterable, Sendable {
     case .proxyProtocol: [.client, .error, .hint]
     case .refused: [.client, .error, .limit]
     case .accept: [.client, .error, .hint]
+    case .control: [.command, .client, .error, .detail]
     case .signal: [.detail, .signal]
     }
   }
