@@ -87,7 +87,8 @@ struct DrainCommand: ParsableCommand {
       // Another process may have taken the place of the one that has ended.
       let isThere = status?.number("pid") == process
       if isThere, let count = status?.number("requests_in_flight"), count != shown {
-        print("\(count) \(count == 1 ? "request" : "requests") in flight")
+        // At once, also where output is no terminal.
+        try OutputFile.write(Array("\(count) \(count == 1 ? "request" : "requests") in flight\n".utf8), to: nil)
         shown = count
       }
       if let hasEnded = end?.wait(.milliseconds(200)) {

@@ -59,7 +59,7 @@ struct RunningProxy {
   /// Sends a command, and says what came of it; ends the program with 64 or more unless it was done.
   func command(_ target: String, patience: Duration = patience) throws {
     let reply = try send("POST", target, patience: patience)
-    guard let code = reply.exitCode else { return print(reply.text) }
+    guard let code = reply.exitCode else { return try OutputFile.write(Array("\(reply.text)\n".utf8), to: nil) }
     // Problems of the file look as `check` shows them.
     let isList = reply.kind == .badFile || reply.text.contains("\n")
     Terminal.say(isList ? reply.text : "m2m-proxy: \(reply.text)")

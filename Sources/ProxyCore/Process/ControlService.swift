@@ -232,8 +232,9 @@ public final class ControlService: @unchecked Sendable {
 
   private func restoreLevel() {
     levelEnds = nil
-    _ = process.logger.threshold.set(configuredLevel)
+    // Before that level holds: it may be one that hides the line.
     process.logger.notice(.control, [.command: "log-level", .detail: "The log has level \(configuredLevel) again."])
+    _ = process.logger.threshold.set(configuredLevel)
   }
 
   private var levelNote: String {
