@@ -7,7 +7,7 @@ public import SystemPackage
 /// The Unix socket by which commands reach a running process: HTTP/1.1, so that curl can do what the commands do.
 ///
 /// Only processes of the same user and of root may use it, whatever the permissions of its file: the kernel tells who has
-/// connected. See docs/decisions/0016-control-socket.md.
+/// connected. See docs/decisions/0017-control-socket.md.
 public final class ControlServer: Sendable {
   /// Where it is.
   public let place: ControlPlace
