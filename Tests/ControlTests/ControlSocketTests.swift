@@ -1,6 +1,7 @@
 import CLinux
 import Foundation
 import Glibc
+import Locks
 import LoopbackTesting
 import Reactor
 import SystemPackage
@@ -84,6 +85,24 @@ import Testing
     try Data("mine".utf8).write(to: file)
     #expect(throws: SocketFileError.notASocket) { _ = try Running(.file(file.path)) }
     #expect(try Data(contentsOf: file) == Data("mine".utf8))
+  }
+
+  @Test("is made also where other processes make theirs in the same directory at the same time")
+  func together() throws {
+    let made = Monitor(0)
+    DispatchQueue.concurrentPerform(iterations: 16) { number in
+      for round in 0..<8 {
+        do {
+          let loop = try EventLoop()
+          let server = try ControlServer(at: .file("\(directory.path)/\(number)-\(round).sock"), on: loop)
+          server.close()
+          made.withLock { $0 += 1 }
+        } catch {
+          Issue.record("\(error)")
+        }
+      }
+    }
+    #expect(made.withLock { $0 } == 128)
   }
 
   @Test("is for its own user and root")
