@@ -244,7 +244,7 @@ def test_a_file_that_cannot_be_made_is_a_warning_and_the_proxy_serves(start_prox
     for control, reason in [(f"{tmp_path}/none/c.sock", "there is no directory"), (f"{tmp_path}/taken", "is not a socket")]:
         proxy = start_proxy({"forward_to": origin.url}, control=control)
         warning = re.search(r"(?m)^warning  control: .*", proxy.messages.text)[0]
-        assert reason in warning and "cannot reach this process" in warning
+        assert reason in warning and "cannot reach this one" in warning
         assert proxy.connect().exchange(get("http://api.internal/")).status == 200
         # By the admin listener of the file, whose port is 0.
         assert command(proxy, "health", environment={"CLIENT_SECRET": "x"}).returncode == 1
@@ -384,6 +384,57 @@ def test_curl_can_do_what_the_commands_do(filed):
     assert run([*curl, "-X", "POST", "http://localhost/log-level?level=debug&for=10m"]).stdout.startswith("The log has level debug for 10 min")
     line = filed.log.wait_for("event=control")
     assert "command=log-level" in line and f'client="unix:uid={os.getuid()}"' in line
+
+
+@contextlib.contextmanager
+def responding(path: Path, *responses: bytes):
+    """A process of this user at the socket `path` that says this to one client after the other, and nothing to the next."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+        listener.bind(str(path))
+        listener.listen()
+        listener.settimeout(PATIENCE)
+        received = []
+
+        def serve():
+            for response in [*responses, None]:
+                client, _ = listener.accept()
+                stack.enter_context(client)
+                received.append(client.recv(4096))
+                if response is not None:
+                    client.sendall(response)
+                    client.close()
+
+        server = threading.Thread(target=serve)
+        server.start()
+        yield received
+        server.join()
+
+
+@pytest.mark.parametrize("words, target", [
+    (["reload"], b"/reload"), (["reopen-logs"], b"/reopen-logs"), (["log-level", "debug", "for", "10m"], b"/log-level?level=debug&for=10m")],
+    ids=["reload", "reopen-logs", "log-level"])
+def test_commands_wait_for_the_outcome_and_exit_accordingly(binary, tmp_path, words, target):
+    path = tmp_path / "c.sock"
+    problems = "proxy.conf:3:1: unknown setting\n1 problem"
+    cases = [("200 OK", "done", 0), ("422 Unprocessable", problems, 64), ("500 Error", "no CA", 71), ("501 No", "not here", 70),
+             ("400 Bad Request", "what?", 64), ("418 Teapot", "tea", 70)]
+    responses = [f"HTTP/1.1 {line}\r\nContent-Length: {len(text) + 1}\r\n\r\n{text}\n".encode() for line, text, _ in cases]
+    command = lambda *more: run([str(binary), *words, "--control", str(path), *more], cwd=tmp_path, env=clean_environment())
+    with responding(path, *responses, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", b"") as received:
+        for line, text, code in cases:
+            result = command()
+            assert result.returncode == code, line
+            # Problems of a file look as those of check: nothing stands before them.
+            expected = text if "\n" in text or code == 0 else f"m2m-proxy: {text}"
+            assert (result.stdout if code == 0 else result.stderr) == expected + "\n", line
+            assert (result.stderr if code == 0 else result.stdout) == "", line
+        for reason in ["the response is cut off", "it closed the connection without a response"]:
+            result = command()
+            assert result.returncode == 69 and reason in result.stderr
+        late = command(*(["--timeout", "1"] if words == ["reload"] else []))
+        assert late.returncode == 69 and re.search(r"no response in [15] s", late.stderr)
+    assert all(request.startswith(b"POST " + target + b" HTTP/1.1\r\n") for request in received)
 
 
 # MARK: commands

@@ -82,8 +82,9 @@ public final class ControlService: @unchecked Sendable {
       case (_, .file(let path)): StartError.bind(path: path, error).description
       case (_, .abstract): "\(place) cannot be made: \(error)."
       }
-    return "control: \(reason) "
-      + (isLast ? "Commands (m2m-proxy status, reload, drain) cannot reach this process" : "Commands reach that one first")
+    let consequence =
+      isLast ? "Commands such as m2m-proxy status cannot reach this one" : "Commands reach that one first"
+    return "control: \(reason) \(consequence)"
   }
 
   private init(_ server: ControlServer, _ loop: EventLoop, _ process: ServedProcess) {
