@@ -104,19 +104,22 @@ let package = Package(
     module("TrustSetup", ["Cryptography", "Secrets"]),
     module("HTTPService", ["Addresses", "Bytes", "Encodings", "HTTPWire", "Reactor", systemPackage]),
     module("Admin", ["HTTPService", "Reactor", systemPackage]),
+    module("Control", ["CLinux", "Cryptography", "Encodings", "HTTPService", "HTTPWire", "Reactor", systemPackage]),
     module("Sandbox", ["Cryptography", "Encodings", "HTTPService", "Locks", "Reactor", systemPackage]),
     module(
       "ProxyCore",
       [
-        "Addresses", "Admin", "Bytes", "Callers", "CLinux", "Configuration", "Cryptography", "Encodings", "FileStore",
-        "HTTPWire", "Interception", "Locks", "Outbound", "ProxyProtocol", "Reactor", "Routing", "Secrets", "Telemetry",
+        "Addresses", "Admin", "Bytes", "Callers", "CLinux", "Configuration", "Control", "Cryptography", "Encodings",
+        "FileStore", "HTTPWire", "Interception", "Locks", "Outbound", "ProxyProtocol", "Reactor", "Routing", "Secrets",
+        "Telemetry",
         "Tokens", "Upstream", deque, systemPackage,
       ]),
 
     .executableTarget(
       name: "m2m-proxy",
       dependencies: [
-        "Configuration", "Cryptography", "Interception", "Outbound", "ProxyCore", "Secrets", "Telemetry", "TrustSetup",
+        "Configuration", "Control", "Cryptography", "Interception", "Outbound", "ProxyCore", "Reactor", "Secrets",
+        "Telemetry", "TrustSetup",
         argumentParser, logging,
         systemPackage,
       ],
@@ -182,6 +185,7 @@ let package = Package(
     tests("FuzzTargetTests", ["FuzzTargets"]),
     tests("HTTPServiceTests", ["Bytes", "HTTPService", "Locks", "Reactor"]),
     tests("AdminTests", ["Admin", "HTTPService", "Reactor"]),
+    tests("ControlTests", ["CLinux", "Control", "HTTPService", "Locks", "LoopbackTesting", "Reactor", systemPackage]),
     tests("SandboxTests", ["Cryptography", "Encodings", "HTTPService", "Sandbox"]),
     tests(
       "ProxyCoreTests",

@@ -213,6 +213,26 @@ int clinux_connect(const char *host, uint16_t port, int milliseconds) {
   return connected;
 }
 
+int clinux_connect_unix(const char *path, int milliseconds) {
+  struct sockaddr_un address;
+  socklen_t length;
+  if (unix_address(path, &address, &length) < 0) return -1;
+  int connected = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (connected < 0) return -1;
+  if (clinux_limit_waiting(connected, milliseconds) < 0 ||
+      connect(connected, (struct sockaddr *)&address, length) < 0)
+    return close_keeping_errno(connected);
+  return connected;
+}
+
+int clinux_open_peer_process(int socket) {
+  struct ucred peer;
+  socklen_t length = sizeof peer;
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0) return -1;
+  // glibc has a function for it from 2.36 on only.
+  return (int)syscall(SYS_pidfd_open, peer.pid, 0);
+}
+
 int clinux_accept(int listener, int has_delay, char text[CLINUX_ADDRESS_TEXT]) {
   struct sockaddr_storage address;
   socklen_t length = sizeof address;

@@ -37,22 +37,24 @@ public enum ConfigurationLoader {
     _ source: ConfigurationSource, environment: [String: String], runsPrograms: Bool = false,
     needsAuthority: Bool = false
   ) throws(ConfigurationError) -> ProxyConfiguration {
-    let bytes: [UInt8]
+    let bytes = try read(source)
+    return try parse(
+      bytes, fileName: source.name, environment: environment, runsPrograms: runsPrograms, needsAuthority: needsAuthority
+    )
+  }
+
+  static func read(_ source: ConfigurationSource) throws(ConfigurationError) -> [UInt8] {
     do {
-      bytes =
-        switch source {
-        case .file(let path):
-          try SensitiveFile.read(path: path, limit: SourceText.sizeLimit) { span, _ in copy(span) }
-        case .standardInput: try SensitiveFile.readStandardInput(limit: SourceText.sizeLimit, copy)
-        }
+      return switch source {
+      case .file(let path):
+        try SensitiveFile.read(path: path, limit: SourceText.sizeLimit) { span, _ in copy(span) }
+      case .standardInput: try SensitiveFile.readStandardInput(limit: SourceText.sizeLimit, copy)
+      }
     } catch {
       let complaint = error.complaint(limit: "1 MB")
       let message = if case .file = source { "the file \(complaint)" } else { complaint }
       throw ConfigurationError(problems: [ConfigurationProblem(file: source.name, message: message)])
     }
-    return try parse(
-      bytes, fileName: source.name, environment: environment, runsPrograms: runsPrograms, needsAuthority: needsAuthority
-    )
   }
 
   private static func copy(_ span: Span<UInt8>) -> [UInt8] { span.indices.map { span[$0] } }

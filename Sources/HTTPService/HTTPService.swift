@@ -17,14 +17,15 @@ public final class HTTPService: @unchecked Sendable {
   /// that time. A connection whose request waits so may give way to another one.
   public typealias Delay = @Sendable (_ request: ServiceRequest, _ arrival: Instant) -> Instant?
 
-  /// The address that is really bound, as `host:port`.
+  /// The address that is really bound: `host:port`, or `unix:` and a path.
   public let address: String
-  /// The port that is really bound.
+  /// The port that is really bound; 0 for a Unix socket.
   public let port: UInt16
   /// Told when there is no descriptor or memory for another connection; accepting goes on a moment later.
   public var onExhaustion: (Errno) -> Void = { _ in }
 
   let limits: ServiceLimits
+  private let admits: (SocketPeer) -> Bool
   private let refusesForeignPages: Bool
   private let isLoopback: Bool
   let loop: EventLoop
@@ -37,7 +38,7 @@ public final class HTTPService: @unchecked Sendable {
   private var isPaused = false
   // A connection that was accepted just when the last one that could give way got a request. It is the next one.
   private var held: Descriptor?
-  private var isHeldLocal = false
+  private var heldPeer: (peer: SocketPeer, isLocal: Bool)?
   private(set) var delay: Delay = { _, _ in nil }
   // The loop may have requests of the proxy to serve: a crowd of connections must not hold them up.
   private static let acceptsInARow = 8
@@ -52,18 +53,29 @@ public final class HTTPService: @unchecked Sendable {
   /// - Parameter refusesForeignPages: whether requests are rejected that a browser sends for a page of another site. On a
   ///   connection to a loopback address a request that calls the service by another name than this machine's is one of those.
   /// - Throws: why the address cannot be bound.
-  public init(
+  public convenience init(
     host: String, port: UInt16, limits: ServiceLimits = ServiceLimits(), refusesForeignPages: Bool, on loop: EventLoop
   ) throws(Errno) {
+    self.init(
+      try ListeningSocket(host: host, port: port, sharesPort: false), limits: limits,
+      refusesForeignPages: refusesForeignPages, on: loop)
+  }
+
+  /// Accepts from `socket`, from ``start(_:)`` on.
+  ///
+  /// - Parameter admits: whether a client may use the service; the connection of one that may not is closed at once.
+  public init(
+    _ socket: consuming ListeningSocket, limits: ServiceLimits = ServiceLimits(), refusesForeignPages: Bool = false,
+    admits: @escaping (SocketPeer) -> Bool = { _ in true }, on loop: EventLoop
+  ) {
     let arrivals = Arrivals()
-    listener = try Listener(
-      host: host, port: port, sharesPort: false, acceptsInARow: Self.acceptsInARow, on: loop
-    ) { socket, peer in
+    listener = Listener(socket, acceptsInARow: Self.acceptsInARow, on: loop) { socket, peer in
       arrivals.service?.accept(socket, from: peer)
     }
     address = listener.address
-    self.port = listener.port
+    port = listener.port
     self.limits = limits
+    self.admits = admits
     places = ConnectionPlaces(limit: limits.connections, reserved: limits.reservedForLocal)
     isLoopback = IPAddress(ofEndpoint: listener.address)?.isLoopback ?? false
     self.refusesForeignPages = refusesForeignPages
@@ -91,12 +103,13 @@ public final class HTTPService: @unchecked Sendable {
   }
 
   private func accept(_ socket: consuming Descriptor, from peer: SocketPeer) {
+    guard admits(peer) else { return }
     let isLocal = Self.isLocal(peer, at: socket.number)
-    admit(socket, isLocal: isLocal)
+    admit(socket, from: peer, isLocal: isLocal)
     updateListener()
   }
 
-  private func admit(_ socket: consuming Descriptor, isLocal: Bool) {
+  private func admit(_ socket: consuming Descriptor, from peer: SocketPeer, isLocal: Bool) {
     guard let handler else { return }
     switch places.place(forLocal: isLocal, at: loop.now) {
     case .free: break
@@ -108,7 +121,7 @@ public final class HTTPService: @unchecked Sendable {
       // be a client for which a place is reserved.
       if !places.hasPlace {
         held = consume socket
-        isHeldLocal = isLocal
+        heldPeer = (peer, isLocal)
       }
       return
     }
@@ -116,7 +129,8 @@ public final class HTTPService: @unchecked Sendable {
     do {
       let stream = try TimedStream(socket, on: loop)
       stream.waits = { [unowned self] in if isPaused { updateListener() } }
-      let connection = ServiceConnection(stream, isLocal: isLocal, pages: pages, of: self, handler: handler)
+      let connection = ServiceConnection(
+        stream, from: peer, isLocal: isLocal, pages: pages, of: self, handler: handler)
       places.add(connection)
       // The loop's thread is where this runs and where the task will: nothing leaves it.
       let confined = Confined(connection)
@@ -139,7 +153,9 @@ public final class HTTPService: @unchecked Sendable {
   /// Accepts while there is a place, if only that of another connection.
   private func updateListener() {
     guard !isClosing else { return }
-    if held != nil, places.hasPlace, let socket = held.take() { admit(socket, isLocal: isHeldLocal) }
+    if held != nil, places.hasPlace, let socket = held.take(), let heldPeer {
+      admit(socket, from: heldPeer.peer, isLocal: heldPeer.isLocal)
+    }
     let mustPause = !places.hasPlace
     guard mustPause != isPaused else { return }
     isPaused = mustPause

@@ -5,6 +5,7 @@ internal import Reactor
 /// Reads the requests of one connection, one after the other.
 final class RequestReader {
   private let stream: TimedStream
+  private let peer: SocketPeer
   private let loop: EventLoop
   private let limits: ServiceLimits
   private let pages: WebPageRule
@@ -20,8 +21,11 @@ final class RequestReader {
     case refused(ServiceResponse)
   }
 
-  init(_ stream: TimedStream, limits: ServiceLimits, pages: WebPageRule, on loop: EventLoop) {
+  init(
+    _ stream: TimedStream, from peer: SocketPeer, limits: ServiceLimits, pages: WebPageRule, on loop: EventLoop
+  ) {
     self.stream = stream
+    self.peer = peer
     self.loop = loop
     self.limits = limits
     self.pages = pages
@@ -97,7 +101,7 @@ final class RequestReader {
     let path = target.form == .asterisk ? "*" : target.path.isEmpty ? "/" : text(target.path)
     return ServiceRequest(
       method: text(head.method), target: text(head.target), path: path, query: target.query.map(text),
-      fields: head.fields.map { ServiceField(text($0.name), text($0.value)) }, body: [])
+      fields: head.fields.map { ServiceField(text($0.name), text($0.value)) }, body: [], peer: peer)
   }
 
   private func readBody() async throws(End) -> [UInt8] {

@@ -11,14 +11,14 @@ final class ServiceConnection: PlaceHolder {
   private let reader: RequestReader
 
   init(
-    _ stream: TimedStream, isLocal: Bool, pages: WebPageRule, of service: HTTPService,
+    _ stream: TimedStream, from peer: SocketPeer, isLocal: Bool, pages: WebPageRule, of service: HTTPService,
     handler: @escaping HTTPService.Handler
   ) {
     self.stream = stream
     self.isLocal = isLocal
     self.service = service
     self.handler = handler
-    reader = RequestReader(stream, limits: service.limits, pages: pages, on: service.loop)
+    reader = RequestReader(stream, from: peer, limits: service.limits, pages: pages, on: service.loop)
   }
 
   /// A request that is about to be read counts as one that is answered.

@@ -1,5 +1,6 @@
 internal import Bytes
 internal import HTTPWire
+public import Reactor
 
 /// A request that arrived whole.
 public struct ServiceRequest: Sendable {
@@ -15,6 +16,8 @@ public struct ServiceRequest: Sendable {
   public let fields: [ServiceField]
   /// The content, without its transfer coding.
   public internal(set) var body: [UInt8]
+  /// Who sent it, as the kernel says; nil where it did not come from a socket.
+  public let peer: SocketPeer?
 
   /// A request whose target is in origin form.
   public init(
@@ -22,16 +25,20 @@ public struct ServiceRequest: Sendable {
   ) {
     self.init(
       method: method, target: path + (query.map { "?" + $0 } ?? ""), path: path, query: query, fields: fields,
-      body: body)
+      body: body, peer: nil)
   }
 
-  init(method: String, target: String, path: String, query: String?, fields: [ServiceField], body: [UInt8]) {
+  init(
+    method: String, target: String, path: String, query: String?, fields: [ServiceField], body: [UInt8],
+    peer: SocketPeer?
+  ) {
     self.method = method
     self.target = target
     self.path = path
     self.query = query
     self.fields = fields
     self.body = body
+    self.peer = peer
   }
 
   /// The values of the field lines called `name`, in any case, in order.

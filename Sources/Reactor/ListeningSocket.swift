@@ -58,6 +58,16 @@ public struct ListeningSocket: ~Copyable {
     self.init(socket, address: "unix:\(path)", port: 0, isUnix: true, file: file)
   }
 
+  /// Makes a Unix socket called `name` in the abstract namespace (unix(7)), which has no file and so no permissions: any user
+  /// can connect to it, and only the peer's user tells them apart.
+  public init(abstract name: String) throws(SocketFileError) {
+    let number = unsafe clinux_bind_unix("@\(name)")
+    guard number >= 0 else { throw Errno.last == .addressInUse ? .inUse : SocketFileError(.last) }
+    let socket = Descriptor(owning: number)
+    guard listen(number, Self.backlog) == 0 else { throw SocketFileError(.last) }
+    self.init(socket, address: "unix:@\(name)", port: 0, isUnix: true)
+  }
+
   /// Takes over a socket that another program made.
   /// - Throws: why it is none that can be listened on, as the end of a sentence.
   public init(inherited descriptor: consuming Descriptor) throws(InheritedSocketError) {

@@ -7,7 +7,10 @@ internal import ProxyCore
 
 /// The configuration that a command works with, and where it came from.
 struct LoadedConfiguration {
+  /// What messages call the file.
   let path: String
+  /// The file as the command line has it, or as it was found; `-` for standard input.
+  let named: String
   let configuration: ProxyConfiguration
   private let source: ConfigurationSource
 
@@ -17,14 +20,8 @@ struct LoadedConfiguration {
   ///   - runsPrograms: whether programs that print secrets are run; only what fetches tokens needs that.
   ///   - needsAuthority: whether a missing certificate authority is named beside the other problems.
   init(_ option: ConfigurationOption, runsPrograms: Bool = false, needsAuthority: Bool = false) throws {
-    guard let path = option.named ?? Self.usualPaths.first(where: { unsafe access($0, F_OK) == 0 }) else {
-      Terminal.say(
-        """
-        m2m-proxy: there is no proxy.conf here, and no \(Self.usualPaths[1]).
-        Name one with --config, or start from proxy.conf.example.
-        """)
-      throw ExitCode(EX_USAGE)
-    }
+    guard let path = Self.path(option.named) else { throw Self.noFile() }
+    named = path
     source = path == "-" ? .standardInput : .file(path: path)
     self.path = source.name
     do {
@@ -35,9 +32,6 @@ struct LoadedConfiguration {
       throw ExitCode(EX_USAGE)
     }
   }
-
-  /// The file; nil for standard input.
-  var file: String? { if case .file(let path) = source { path } else { nil } }
 
   /// Reads the same file again, and the certificate authority that it names.
   /// - Throws: Every problem of the file.
@@ -51,9 +45,24 @@ struct LoadedConfiguration {
     return (configuration, try InterceptionAuthority(configuration)?.authority)
   }
 
+  /// The file that was `named`, or else the one that is there; nil where there is none.
+  static func path(_ named: String?) -> String? {
+    named ?? usualPaths.first { unsafe access($0, F_OK) == 0 }
+  }
+
+  /// What the program ends with where there is no configuration file, which it says.
+  static func noFile() -> ExitCode {
+    Terminal.say(
+      """
+      m2m-proxy: there is no proxy.conf here, and no \(usualPaths[1]).
+      Name one with --config, or start from proxy.conf.example.
+      """)
+    return ExitCode(EX_USAGE)
+  }
+
   private static let usualPaths = ["proxy.conf", "/etc/m2m-proxy/proxy.conf"]
 
-  private static var environment: [String: String] {
+  static var environment: [String: String] {
     var variables: [String: String] = [:]
     var entry = unsafe environ
     while let text = unsafe entry.pointee {

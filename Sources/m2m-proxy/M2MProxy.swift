@@ -12,7 +12,10 @@ struct M2MProxy: ParsableCommand {
       route of proxy.conf goes on to its API with a valid Bearer token.
       """,
     version: "m2m-proxy \(Product.version)",
-    subcommands: [Run.self, Check.self, Health.self, HashPassword.self, CA.self])
+    subcommands: [
+      Run.self, Check.self, Status.self, Reload.self, DrainCommand.self, Health.self, ReopenLogs.self, LogLevel.self,
+      HashPassword.self, CA.self,
+    ])
 
   static func main() {
     // Before anything else: until then one of these signals ends the process.

@@ -36,13 +36,13 @@ struct Run: ParsableCommand {
 
     do {
       let proxy = try Proxy(
-        loaded.configuration, authority: authority?.authority, logger: logger,
+        loaded.configuration, file: loaded.named, environment: LoadedConfiguration.environment,
+        authority: authority?.authority, logger: logger,
         accessLog: settings.access ? (output.log, format) : nil, droppedLines: { output.droppedLines },
         notice: {
           output.say($0)
           service.stopping()
         },
-        path: loaded.file,
         load: { () throws(ConfigurationError) in try loaded.loadAgain() })
       output.say(StartReport(loaded, proxy, authority).text)
       output.say("ready in \((ContinuousClock.now - started).inMilliseconds) ms")
@@ -74,6 +74,7 @@ struct StartReport {
     var lines = ["m2m-proxy \(Product.version) · \(loaded.path) · \(loops)"]
     lines += proxy.listeners.map { "listen   \($0)" }
     if let admin = proxy.adminAddress { lines.append("admin    http://\(admin)   health, metrics") }
+    if let control = proxy.controlPlace { lines.append("control  \(control)") }
     lines.append("memory   \(proxy.memoryBound)")
     if let store = configuration.tokenStore { lines.append("tokens   \(store.directory)   encrypted, shared") }
     if let authority { lines.append(authority.line) }

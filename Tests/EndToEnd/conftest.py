@@ -226,6 +226,20 @@ def nginx_proxy(start_proxy, nginx) -> Proxy:
 
 
 @pytest.fixture
+def run_directory(tmp_path):
+    """What systemd would make for RuntimeDirectory=."""
+    directory = tmp_path / "run"
+    directory.mkdir(mode=0o755)
+    return directory
+
+
+@pytest.fixture
+def filed(start_proxy, origin, run_directory):
+    """A proxy with a control socket in a file."""
+    return start_proxy({"forward_to": origin.url}, environment={"RUNTIME_DIRECTORY": str(run_directory)})
+
+
+@pytest.fixture
 def recipe(start_proxy, made_authority, origin, authlib) -> Recipe:
     """http://api.internal and https://api.internal lead to the raw origin, with a token from Authlib."""
     proxy = start_proxy({"forward_to": origin.url, "tunnel": "intercept"}, interception=made_authority.settings)

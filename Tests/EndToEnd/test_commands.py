@@ -64,7 +64,7 @@ def test_version_and_help(command):
     assert re.search(r"\d+\.\d+\.\d+", command("--version").stdout)
     usage = command("--help")
     assert usage.returncode == 0
-    for word in ["run", "check", "health"]:
+    for word in ["run", "check", "status", "reload", "drain", "health", "reopen-logs", "log-level"]:
         assert word in usage.stdout
 
 

@@ -36,8 +36,8 @@ class Seen:
 
 
 def see_refusals(start_proxy, origin, seen: Seen) -> None:
-    """One connection a client, a load balancer without a header, and a signal."""
-    proxy = start_proxy({"forward_to": origin.url}, limits={"connections_per_client": 1})
+    """One connection a client, a load balancer without a header, a signal, and commands."""
+    proxy = start_proxy({"forward_to": origin.url}, limits={"connections_per_client": 1}, control="control.sock")
     client = proxy.connect()
     assert client.exchange(get(f"{URL}#top")).status == 200
     assert client.exchange(get("http://nowhere.internal/")).status == 403
@@ -45,6 +45,10 @@ def see_refusals(start_proxy, origin, seen: Seen) -> None:
     proxy.log.wait_for("event=refused")
     proxy.signal(signal.SIGUSR1)
     proxy.log.wait_for("event=signal")
+    for level, status in [("info", 200), ("loud", 400)]:
+        command = proxy.connect(proxy.directory / "control.sock")
+        assert command.exchange(b"POST /log-level?level=%s HTTP/1.1\r\nHost: a\r\n\r\n" % level.encode()).status == status
+    proxy.log.wait_for("event=control", 2)
     seen.add(proxy)
 
     def lacks_scope(connection):

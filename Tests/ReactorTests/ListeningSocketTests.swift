@@ -48,6 +48,19 @@ import Testing
     _ = consume socket
   }
 
+  @Test("without a file has a name that only one process has at a time")
+  func abstract() throws {
+    let name = "m2m-test-\(UUID().uuidString)"
+    let socket = try ListeningSocket(abstract: name)
+    #expect(socket.address == "unix:@\(name)" && socket.isUnix && socket.port == 0)
+    #expect(throws: SocketFileError.inUse) { _ = try ListeningSocket(abstract: name) }
+    _ = consume socket
+    #expect(throws: Never.self) { _ = try ListeningSocket(abstract: name) }
+    #expect(throws: SocketFileError.system(.fileNameTooLong)) {
+      _ = try ListeningSocket(abstract: String(repeating: "a", count: 107))
+    }
+  }
+
   @Test("is removed with its owner")
   func removed() throws {
     let socket = try make()

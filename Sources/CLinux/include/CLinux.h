@@ -71,6 +71,13 @@ int clinux_limit_waiting(int socket, int milliseconds);
 // A blocking connection to a numeric address, limited in that way; -1 with errno set.
 int clinux_connect(const char *host, uint16_t port, int milliseconds);
 
+// The same to the Unix socket at path ("@name": in the abstract namespace); EAGAIN: its queue was full all that time.
+int clinux_connect_unix(const char *path, int milliseconds);
+
+// A descriptor that can be read once the process that listens at the other end of a connected Unix socket has ended; -1 with
+// errno set.
+int clinux_open_peer_process(int socket);
+
 // The next connection of a listening socket, non-blocking and without Nagle's delay, which those of clinux_listen's sockets are
 // from the beginning (has_delay = 0); -1 with errno set. The peer's address is written to text as "host:port", "unknown" for a
 // Unix socket.

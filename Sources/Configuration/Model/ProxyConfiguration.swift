@@ -6,6 +6,8 @@ public struct ProxyConfiguration: Sendable {
   public var listen: [ListenerSettings]
   /// Where health and metrics are served; nil when turned off.
   public var admin: TCPAddress?
+  /// Where the running proxy takes commands.
+  public var control = ControlSetting.automatic
   /// The number of event loops; nil for one per available core.
   public var loops: Int?
   /// What has proxy.conf loaded again.
@@ -63,6 +65,7 @@ extension ProxyConfiguration {
       var configuration = ProxyConfiguration()
       let callers = CallersTable.read(top)
       (configuration.listen, configuration.admin) = ListenAddress.read(top, callers: callers)
+      configuration.control = ControlSetting.read(top)
       configuration.loops = top.value(TopSettings.loops)
       configuration.reload = top.value(TopSettings.reload) ?? .onRequest
       _ = top.section(TopSettings.log) { $0.read(LogSettings.fields, into: &configuration.log) }

@@ -54,9 +54,9 @@ public enum TopSettings {
   public static let group = SettingGroup(
     "proxy.conf", "The configuration of m2m-proxy.",
     [
-      listen, admin.declaration, loops.declaration, reload.declaration, log, tls, parentProxy, timeouts, limits,
-      interception, tokenStore,
-      callers, credentials, routes, pathsIgnoreCase.declaration,
+      listen, admin.declaration, ControlSetting.declared.declaration, loops.declaration, reload.declaration, log, tls,
+      parentProxy, timeouts, limits, interception, tokenStore, callers, credentials, routes,
+      pathsIgnoreCase.declaration,
     ])
 
   /// The JSON Schema of proxy.conf, for editors.

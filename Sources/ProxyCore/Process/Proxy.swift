@@ -3,6 +3,7 @@ internal import Bytes
 internal import CLinux
 internal import Callers
 public import Configuration
+public import Control
 internal import FileStore
 public import Interception
 internal import Outbound
@@ -27,6 +28,8 @@ public final class Proxy {
   private let drain: Drain
   private let maker: GenerationMaker
   private let reloader: Reloader
+  /// Takes commands; nil where there is no control socket.
+  public let control: ControlService?
 
   /// What is really bound, as URLs; `unix:` and a path for a Unix socket.
   public let listeners: [String]
@@ -34,6 +37,8 @@ public final class Proxy {
   public let warnings: [String]
   /// The address of the admin listener, if there is one.
   public let adminAddress: String?
+  /// Where commands are taken; nil for nowhere.
+  public var controlPlace: ControlPlace? { control?.place }
   /// How much memory buffers and connections may take, and who says so.
   public let memoryBound: MemoryBound
   /// How many event loops serve.
@@ -41,18 +46,20 @@ public final class Proxy {
 
   /// Binds every address of `configuration`; nothing is served before ``run()``.
   ///
+  /// - Parameter file: the configuration file as the command line has it, which names the control socket.
+  /// - Parameter environment: of which the directories for sockets matter.
   /// - Parameter authority: issues the certificates of hosts that are intercepted; nil where none are.
   /// - Parameter accessLog: where a line for every request goes; nil for nowhere.
   /// - Parameter droppedLines: how many lines for the log and for standard error have been dropped.
   /// - Parameter notice: is given a line for the person at the terminal when the proxy begins to stop. It is called on an event
   ///   loop, and must not wait for anything.
-  /// - Parameter path: the file of proxy.conf; nil where it cannot be read again.
   /// - Parameter load: reads proxy.conf, and the authority that it names, again. It is called on a thread that may wait.
   /// - Throws: what was not available, as a sentence.
   public init(
-    _ configuration: ProxyConfiguration, authority: CertificateAuthority?, logger: EventLog,
+    _ configuration: ProxyConfiguration, file: String, environment: [String: String],
+    authority: CertificateAuthority?, logger: EventLog,
     accessLog: (sink: LogSink, format: LogFormat)?, droppedLines: @escaping @Sendable () -> UInt64,
-    notice: @escaping @Sendable (String) -> Void, path: String?,
+    notice: @escaping @Sendable (String) -> Void,
     load: @escaping @Sendable () throws(ConfigurationError) -> (ProxyConfiguration, CertificateAuthority?)
   ) throws(StartError) {
     let passed = try PassedSockets.ofThisProcess()
@@ -120,14 +127,26 @@ public final class Proxy {
       throw error
     }
     listeners = binding.listeners
-    warnings = binding.warnings
     adminAddress = admin?.address
     for dialer in dialers { dialer.ownListeners = binding.own }
     reloader = Reloader(
       Reloader.Parts(
         workers: workers, maker: maker, drain: drain, logger: logger, registry: registry, makeAdmin: makeAdmin),
-      binding: binding.withoutSockets, admin: admin, path: path, load: load)
-    try reloader.watchFile(configuration)
+      binding: binding.withoutSockets, admin: admin, path: file == "-" ? nil : file, load: load)
+    let served = ServedProcess(
+      file: ControlPlace.absolutePath(of: file), workers: workers, drain: drain, logger: logger,
+      listeners: binding.listeners, admin: admin?.address, routes: configuration.routes.count, tokens: events.totals)
+    let commands = ControlService.make(configuration.control, file: file, environment: environment, served)
+    control = commands.service
+    warnings = binding.warnings + commands.warnings
+    control?.hooks.takeReloads(from: reloader)
+    reloader.onLevel = { [control] level in
+      if let control { control.configured(level: level) } else { _ = logger.threshold.set(level) }
+    }
+    do throws(StartError) { try reloader.watchFile(configuration) } catch {
+      for worker in workers { worker.closeListeners() }
+      throw error
+    }
   }
 
   /// Keeps signals that the proxy has no use for from ending the process before it serves. Call it before any thread is
@@ -150,12 +169,14 @@ public final class Proxy {
       for (index, loop) in loops.enumerated().dropFirst() {
         threads.append(try loop.startThread(named: "loop-\(index)"))
       }
+      try control?.start()
     } catch {
       throw StartError("the event loops cannot be started: \(error)")
     }
     // Half of the memory that starting takes is code and tables that serving has no use for.
     clinux_release_clean_pages()
     loops[0].run()
+    control?.stop()
     for thread in threads { thread.join() }
     if let passwords = maker.current?.generation.callers?.passwords {
       passwords.stop()

@@ -51,7 +51,10 @@ final class Reloader: Sendable {
   private let admin: Monitor<AdminServer?>
   private let watch: ConfigurationWatch?
   private let generation = Atomic<Int>(1)
+  private let routes: Atomic<Int>
   private let lastFailed = Atomic<Bool>(false)
+  private let last = Monitor<(outcome: ReloadOutcome, time: UInt64)?>(nil)
+  private let levelChanged = Monitor<(@Sendable (String) -> Void)?>(nil)
   private let lastTime: Atomic<UInt64>
   private let counters: [String: Counter]
 
@@ -60,6 +63,7 @@ final class Reloader: Sendable {
     let changed = Monitor<(@Sendable () -> Void)?>(nil)
     watch = path.map { ConfigurationWatch(path: $0) { changed.withLock { $0 }?() } }
     self.parts = parts
+    routes = Atomic(parts.maker.current?.generation.routes.count ?? 0)
     self.load = load
     self.binding = Monitor(binding)
     self.admin = Monitor(admin)
@@ -75,6 +79,21 @@ final class Reloader: Sendable {
     // It lives as long as the process, like what it calls.
     changed.withLock { $0 = { [unowned self] in reload(because: "changed") } }
   }
+
+  /// Called with the level of the log that proxy.conf says, after each reload. Set before the first one.
+  var onLevel: (@Sendable (String) -> Void)? {
+    get { levelChanged.withLock { $0 } }
+    set { levelChanged.withLock { $0 = newValue } }
+  }
+
+  /// The number of the generation that serves: 1 after the start.
+  var number: Int { generation.load(ordering: .relaxed) }
+  /// How many routes it has.
+  var routeCount: Int { routes.load(ordering: .relaxed) }
+  /// What is really bound, for a person.
+  var listeners: [String] { binding.withLock { $0.listeners } }
+  /// What became of the last reload, and when, in nanoseconds since 1970; nil where there was none.
+  var lastReload: (outcome: ReloadOutcome, time: UInt64)? { last.withLock { $0 } }
 
   /// Watches the file of proxy.conf for changes where `configuration` says so.
   func watchFile(_ configuration: ProxyConfiguration) throws(StartError) {
@@ -108,6 +127,7 @@ final class Reloader: Sendable {
       guard let first = waiting.first else { return }
       let began = ContinuousClock.now
       let outcome = loadAgain()
+      last.withLock { $0 = (outcome, WallClock.now()) }
       note(outcome, because: first.cause, took: .now - began)
       for (_, done) in waiting { done(outcome) }
     }
@@ -153,6 +173,8 @@ final class Reloader: Sendable {
     }
     adopt(prepared.generation, rebound, configuration.timeouts.tcpKeepalive)
     binding.withLock { $0 = rebound.withoutSockets }
+    routes.store(configuration.routes.count, ordering: .relaxed)
+    onLevel?(configuration.log.level.rawValue)
     lastTime.store(WallClock.now() / 1_000_000_000, ordering: .relaxed)
     let changes = current.text.flatMap { old in configuration.text.map { old.changes(to: $0) } } ?? []
     return .done(
@@ -195,6 +217,8 @@ final class Reloader: Sendable {
     var settings: [String] = []
     if old.loops != new.loops { settings.append("loops") }
     if old.tokenStore != new.tokenStore { settings.append("token_store") }
+    if old.control != new.control { settings.append("control") }
+    if (old.log.format, old.log.access) != (new.log.format, new.log.access) { settings.append("log") }
     return settings
   }
 

@@ -1,10 +1,14 @@
 internal import Locks
 internal import Secrets
+internal import Synchronization
 internal import Telemetry
 internal import Tokens
 
 /// A log line and a counter for every token that was fetched, or could not be.
 final class TokenEventLog: Sendable {
+  /// How many fetches there were.
+  let totals = TokenTotals()
+
   private let logger: EventLog
   private let registry: MetricsRegistry
   private let counters = Monitor<[String: Counter]>([:])
@@ -53,7 +57,9 @@ final class TokenEventLog: Sendable {
       logger.warning(.token, fields)
     }
     switch event.source {
-    case .server: increment(.tokenFetches, [.credentials: event.request.credentials, .result: result])
+    case .server:
+      totals.count(isFetched: result == "ok")
+      increment(.tokenFetches, [.credentials: event.request.credentials, .result: result])
     case .store: increment(.tokensFromStore, [.credentials: event.request.credentials])
     }
     for problem in event.secretProblems {
@@ -128,6 +134,23 @@ final class TokenEventLog: Sendable {
       return counter
     }
     counter.increment()
+  }
+}
+
+/// How many tokens were fetched since the start, and how many could not be.
+final class TokenTotals: Sendable {
+  private let fetches = Atomic<Int>(0)
+  private let failures = Atomic<Int>(0)
+
+  var fetched: Int { fetches.load(ordering: .relaxed) }
+  var failed: Int { failures.load(ordering: .relaxed) }
+
+  fileprivate func count(isFetched: Bool) {
+    if isFetched {
+      fetches.wrappingAdd(1, ordering: .relaxed)
+    } else {
+      failures.wrappingAdd(1, ordering: .relaxed)
+    }
   }
 }
 

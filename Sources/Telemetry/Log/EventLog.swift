@@ -1,4 +1,5 @@
 public import Logging
+internal import Synchronization
 
 /// The log of everything but requests. It takes declared events with declared fields only.
 public struct EventLog: Sendable {
@@ -23,10 +24,16 @@ public struct EventLog: Sendable {
     }
   }
 
+  /// Which lines are written; all copies of the log share it.
+  public let threshold: LogThreshold
   private let logger: Logger
 
-  /// A log that writes its lines through `logger`.
+  /// A log that writes its lines through `logger`, from the level of that on until ``threshold`` is changed.
   public init(_ logger: Logger) {
+    threshold = LogThreshold(logger.logLevel)
+    var logger = logger
+    // One place decides, and it can be changed while other threads write.
+    logger.logLevel = .trace
     self.logger = logger
   }
 
@@ -43,7 +50,7 @@ public struct EventLog: Sendable {
   public func error(_ event: EventKind, _ fields: @autoclosure () -> Fields) { write(.error, event, fields) }
 
   private func write(_ level: Logger.Level, _ event: EventKind, _ fields: () -> Fields) {
-    guard level >= logger.logLevel else { return }
+    guard threshold.includes(level) else { return }
     let fields = fields()
     assert(event.levels.contains(level), "EventKind does not declare the level \(level) for \(event)")
     assert(
@@ -51,6 +58,42 @@ public struct EventLog: Sendable {
       "\(event) has fields that EventKind does not declare: \(fields.keys.filter { !event.fields.contains($0) })")
     let metadata = fields.map { (field, value) in (field.name, value.metadata) }
     logger.log(level: level, "\(event.rawValue)", metadata: Logger.Metadata(uniqueKeysWithValues: metadata))
+  }
+}
+
+/// The least important level that a log writes, which can be changed at any time and from any thread.
+public final class LogThreshold: Sendable {
+  private let rank: Atomic<Int>
+
+  /// The level of `level`.
+  public init(_ level: Logger.Level) { rank = Atomic(Self.rank(of: level)) }
+
+  /// The name of the least important level that is written: `info`.
+  public var name: String {
+    let rank = rank.load(ordering: .relaxed)
+    return Logger.Level.allCases.first { Self.rank(of: $0) == rank }?.rawValue ?? ""
+  }
+
+  /// Writes lines of the level called `name` and of more important ones from now on; whether there is such a level.
+  public func set(_ name: String) -> Bool {
+    guard let level = Logger.Level(rawValue: name) else { return false }
+    rank.store(Self.rank(of: level), ordering: .relaxed)
+    return true
+  }
+
+  /// Whether lines of `level` are written.
+  func includes(_ level: Logger.Level) -> Bool { Self.rank(of: level) >= rank.load(ordering: .relaxed) }
+
+  private static func rank(of level: Logger.Level) -> Int {
+    switch level {
+    case .trace: 0
+    case .debug: 1
+    case .info: 2
+    case .notice: 3
+    case .warning: 4
+    case .error: 5
+    case .critical: 6
+    }
   }
 }
 

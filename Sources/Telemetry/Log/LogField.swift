@@ -36,6 +36,7 @@ public enum LogField: Int, CaseIterable, Sendable {
   case replayed
   case apiError
   case apiErrorDescription
+  case command
   case client
   case caller
   case error
@@ -100,6 +101,7 @@ public enum LogField: Int, CaseIterable, Sendable {
     case .resource: "the resources that were asked for (RFC 8707), with spaces between them"
     case .signal: "the name of the signal"
     case .source: "`store` when the token came from the token store; absent otherwise"
+    case .command: "the command: `drain`, `reload`, `reopen-logs` or `log-level`"
     case .caFile: "the file of trusted authorities; `system` for those of the system alone"
     case .generation: "the number of the configuration that is in use: 1 after the start"
     case .changed: "a setting of proxy.conf that has changed, and how"
@@ -147,6 +149,7 @@ public enum EventKind: String, CaseIterable, Sendable {
   case accept
   case signal
   case reload
+  case control
 
   /// What has happened, for the table in `docs/operations.md`.
   public var meaning: String {
@@ -164,6 +167,7 @@ public enum EventKind: String, CaseIterable, Sendable {
     case .proxyProtocol: "a load balancer's connection did not begin with a valid header"
     case .refused: "a client has too many connections, or too many for the memory that is left"
     case .accept: "a connection could not be accepted"
+    case .control: "a command was sent over the control socket; `status` and `health` are not logged"
     case .signal: "a signal that does not stop the proxy, or the terminal hung up"
     case .reload: "proxy.conf was loaded again, or could not be"
     }
@@ -178,6 +182,7 @@ public enum EventKind: String, CaseIterable, Sendable {
     case .caller: [.warning, .error]
     case .tunnel, .signal: [.notice]
     case .reload: [.notice, .warning]
+    case .control: [.notice, .warning]
     case .tokenBudget, .tokenStore, .secret, .proxyProtocol, .refused, .accept: [.warning]
     }
   }
@@ -205,6 +210,7 @@ public enum EventKind: String, CaseIterable, Sendable {
     case .proxyProtocol: [.client, .error, .hint]
     case .refused: [.client, .error, .limit]
     case .accept: [.client, .error, .hint]
+    case .control: [.command, .client, .error, .detail]
     case .signal: [.detail, .signal]
     case .reload: [.reason, .result, .took, .error, .detail, .hint, .generation, .changed]
     }

@@ -67,4 +67,13 @@ public enum WallClock {
     unsafe clock_gettime(CLOCK_REALTIME, &time)
     return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
   }
+
+  /// `time`, in nanoseconds since 1970-01-01T00:00:00Z, as log lines have it.
+  public static func text(_ time: UInt64) -> String {
+    var timestamp = Timestamp()
+    var line = LineBuffer(capacity: 32)
+    timestamp.append(time, to: &line)
+    let bytes = line.bytes
+    return String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self)
+  }
 }

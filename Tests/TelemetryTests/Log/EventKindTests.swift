@@ -48,6 +48,28 @@ import Testing
     #expect(bytes.isEmpty)
   }
 
+  @Test("the level can be changed while the log is in use, for all its copies, and names that are none change nothing")
+  func changedLevel() throws {
+    let bytes = try output { sink in
+      let log = EventLog(Logger(label: "test") { _ in EventLogHandler(sink: sink, format: .logfmt, now: { 0 }) })
+      let copy = log
+      #expect(log.threshold.name == "info")
+      #expect(log.threshold.set("error"))
+      copy.warning(.refused, [.limit: "a"])
+      #expect(!log.threshold.set("loud") && log.threshold.name == "error")
+      #expect(copy.threshold.set("warning") && log.threshold.name == "warning")
+      log.warning(.refused, [.limit: "b"])
+      log.info(.token, [.fetchedToday: .number(3)])
+      #expect(log.threshold.set("debug"))
+      copy.info(.token, [.fetchedToday: .number(4)])
+    }
+    #expect(
+      try lines(of: bytes) == [
+        "time=1970-01-01T00:00:00.000Z level=warning event=refused limit=b",
+        "time=1970-01-01T00:00:00.000Z event=token fetched_today=4",
+      ])
+  }
+
   #if DEBUG
     @Test("a field that the event does not declare ends the program, in debug builds")
     func undeclaredField() async {

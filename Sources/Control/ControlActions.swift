@@ -1,0 +1,131 @@
+internal import Encodings
+
+/// What came of a command.
+public struct ControlOutcome: Sendable, Equatable {
+  /// Which way it went, and with which status the response says so. The commands exit accordingly.
+  public enum Kind: Int, Sendable, CaseIterable {
+    /// Done.
+    case done = 200
+    /// The command is not one, or what it says makes no sense.
+    case misused = 400
+    /// The configuration file has problems; nothing was changed.
+    case badFile = 422
+    /// Something that is needed cannot be obtained; nothing was changed.
+    case unavailable = 500
+    /// This program cannot do that.
+    case unsupported = 501
+    /// Not well: about to stop, or not serving.
+    case unwell = 503
+  }
+
+  /// Which way it went.
+  public var kind: Kind
+  /// What a person reads: lines without a line end behind the last one.
+  public var text: String
+
+  /// An outcome of these parts.
+  public init(_ kind: Kind, _ text: String) {
+    self.kind = kind
+    self.text = text
+  }
+}
+
+/// What the commands do. Each is called on the thread of the control socket's loop and must not block it.
+public struct ControlActions: Sendable {
+  /// How the process is.
+  public var status: @Sendable () async -> ControlStatus
+  /// Whether it serves: waits so long at most for all event loops to respond.
+  public var health: @Sendable (_ patience: Duration) async -> ControlOutcome
+  /// Begins the drain as SIGTERM does.
+  public var drain: @Sendable () async -> ControlOutcome
+  /// Changes what is logged: to a level, which may be none, for some time or for good.
+  public var setLogLevel: @Sendable (_ level: String, _ duration: Duration?) async -> ControlOutcome
+  /// Loads the configuration again.
+  public var reload: @Sendable () async -> ControlOutcome = { .init(.unsupported, "This program cannot reload yet.") }
+  /// Opens the files of the log again.
+  public var reopenLogs: @Sendable () async -> ControlOutcome = {
+    .init(.unsupported, "This program has no log files to open again.")
+  }
+  /// Told of each command that changes something, with the user who sent it and what came of it.
+  public var note: @Sendable (_ command: String, _ user: String, _ outcome: ControlOutcome) -> Void = { _, _, _ in }
+
+  /// Actions of these parts; those that are not given are not supported.
+  public init(
+    status: @escaping @Sendable () async -> ControlStatus,
+    health: @escaping @Sendable (_ patience: Duration) async -> ControlOutcome,
+    drain: @escaping @Sendable () async -> ControlOutcome,
+    setLogLevel: @escaping @Sendable (_ level: String, _ duration: Duration?) async -> ControlOutcome
+  ) {
+    self.status = status
+    self.health = health
+    self.drain = drain
+    self.setLogLevel = setLogLevel
+  }
+}
+
+/// How a process is, for `m2m-proxy status`.
+public struct ControlStatus: Sendable {
+  /// The value of a row.
+  public enum Value: Sendable, Equatable {
+    case text(String)
+    case number(Int)
+    case truth(Bool)
+    case texts([String])
+  }
+
+  /// What JSON calls it, the words for people before it, and the value; words and text for people where they differ from the value.
+  public struct Row: Sendable {
+    let name: String
+    let value: Value
+    let label: String?
+    let shown: String?
+
+    /// - Parameter label: what a person reads before it; nil where only programs read it.
+    /// - Parameter shown: what a person reads in place of the value.
+    public init(_ name: String, _ value: Value, label: String? = nil, shown: String? = nil) {
+      self.name = name
+      self.value = value
+      self.label = label
+      self.shown = shown
+    }
+  }
+
+  /// In the order in which they are shown.
+  public var rows: [Row]
+
+  /// A status of these rows.
+  public init(_ rows: [Row]) { self.rows = rows }
+
+  /// One JSON object in one line.
+  public var json: String {
+    "{" + rows.map { "\(JSONText.quoted($0.name)):\(Self.json($0.value))" }.joined(separator: ",") + "}"
+  }
+
+  /// A line for each row that people read, and for each text of a list.
+  public var text: String {
+    let width = (rows.compactMap(\.label?.count).max() ?? 0) + 2
+    return rows.flatMap { row -> [String] in
+      guard let label = row.label else { return [] }
+      let lines = row.shown.map { [$0] } ?? Self.lines(row.value)
+      return lines.map { label + String(repeating: " ", count: width - label.count) + $0 }
+    }.joined(separator: "\n")
+  }
+
+  private static func json(_ value: Value) -> String {
+    switch value {
+    case .text(let text): JSONText.quoted(text)
+    case .number(let number): String(number)
+    case .truth(let truth): truth ? "true" : "false"
+    case .texts(let texts): "[\(texts.map(JSONText.quoted).joined(separator: ","))]"
+    }
+  }
+
+  private static func lines(_ value: Value) -> [String] {
+    switch value {
+    case .text(let text): [text]
+    case .number(let number): [String(number)]
+    case .truth(let truth): [truth ? "yes" : "no"]
+    case .texts(let texts): texts
+    }
+  }
+}

@@ -1,0 +1,161 @@
+internal import Glibc
+internal import HTTPService
+internal import HTTPWire
+public import Reactor
+public import SystemPackage
+
+/// The Unix socket by which commands reach a running process: HTTP/1.1, so that curl can do what the commands do.
+///
+/// Only processes of the same user and of root may use it, whatever the permissions of its file: the kernel tells who has
+/// connected. See docs/decisions/0017-control-socket.md.
+public final class ControlServer: Sendable {
+  /// Where it is.
+  public let place: ControlPlace
+
+  private let service: HTTPService
+
+  // A command is a few dozen bytes, and few are sent at a time. Further ones wait in the kernel's queue.
+  private static let limits = ServiceLimits(
+    head: HeadLimits(bytes: 8_192, requestLine: 1_024, fields: 32), body: 0, connections: 16, headTimeout: .seconds(5),
+    idleTimeout: .seconds(5), bodyTimeout: .seconds(5), transferTimeout: .seconds(30), lingerTimeout: .seconds(1))
+
+  /// Makes the socket at `place`, with mode 0600, in place of one that no process listens on any more.
+  ///
+  /// - Parameter loop: whose thread serves it.
+  /// - Parameter user: may use it, beside root.
+  public init(at place: ControlPlace, on loop: EventLoop, user: UInt32 = ControlPlace.thisUser) throws(SocketFileError)
+  {
+    self.place = place
+    service = HTTPService(
+      try Self.socket(at: place), limits: Self.limits, admits: { Self.admits($0, user) }, on: loop)
+  }
+
+  /// Begins to take commands. On the loop's thread, or before the loop runs.
+  public func start(_ actions: ControlActions) throws(Errno) {
+    let pages = ControlPages(actions: actions)
+    try service.start { await pages.answer($0) }
+  }
+
+  /// Removes the socket. On the loop's thread, or when the loop has ended.
+  public func close() { service.close() }
+
+  static func admits(_ peer: SocketPeer, _ user: UInt32) -> Bool {
+    guard case .user(let id) = peer else { return false }
+    return id == user || id == 0
+  }
+
+  private static func socket(at place: ControlPlace) throws(SocketFileError) -> ListeningSocket {
+    switch place {
+    case .abstract(let name): return try ListeningSocket(abstract: name)
+    case .file(let path):
+      // Another process that starts holds the lock of the directory for a moment.
+      for _ in 0..<50 {
+        do throws(SocketFileError) {
+          return try ListeningSocket(path: path, mode: 0o600, owner: nil, group: nil)
+        } catch .beingReplaced {
+          usleep(10_000)
+        }
+      }
+      throw .beingReplaced
+    }
+  }
+}
+
+/// What the control socket responds: a value, so that it can be tested without a socket.
+struct ControlPages: Sendable {
+  let actions: ControlActions
+
+  private static let index = """
+    GET  /status                          how the process is, as JSON; /status?text for people
+    GET  /healthz                         200 ok, or 503 and why not; ?within=MS: how long loops may take to respond
+    POST /drain                           finish what is under way and stop, as SIGTERM
+    POST /reload                          load the configuration again
+    POST /reopen-logs                     open the files of the log again
+    POST /log-level?level=LEVEL&for=10m   change what is logged, for some time or for good
+    """
+
+  func answer(_ request: ServiceRequest) async -> ServiceResponse {
+    let reads = ["/", "/status", "/healthz"]
+    guard reads.contains(request.path) || Self.commands.contains(request.path) else {
+      return .text(404, "There is no \(request.path) here. What there is:\n\n\(Self.index)")
+    }
+    let methods = reads.contains(request.path) ? ["GET", "HEAD"] : ["POST"]
+    guard methods.contains(request.method) else { return .methodNotAllowed(allowed: methods) }
+    switch request.path {
+    case "/status":
+      let status = await actions.status()
+      if request.query == "text" { return .text(200, status.text) }
+      return ServiceResponse(status: 200, type: "application/json", body: Array("\(status.json)\n".utf8))
+    case "/healthz": return response(await health(request.query))
+    case "/": return .text(200, "m2m-proxy: commands\n\n\(Self.index)")
+    default:
+      let outcome = await command(request)
+      actions.note(String(request.path.dropFirst()), request.peer.map { "\($0)" } ?? "", outcome)
+      return response(outcome)
+    }
+  }
+
+  private static let commands = ["/drain", "/reload", "/reopen-logs", "/log-level"]
+
+  private func command(_ request: ServiceRequest) async -> ControlOutcome {
+    switch request.path {
+    case "/drain": return await actions.drain()
+    case "/reload": return await actions.reload()
+    case "/reopen-logs": return await actions.reopenLogs()
+    default: return await logLevel(request.query)
+    }
+  }
+
+  private func response(_ outcome: ControlOutcome) -> ServiceResponse {
+    // A stored response would say how it was.
+    .text(outcome.kind.rawValue, outcome.text, fields: [ServiceField("Cache-Control", "no-store")])
+  }
+
+  private func health(_ query: String?) async -> ControlOutcome {
+    let parameters = Self.parameters(query)
+    guard let text = parameters["within"] else { return await actions.health(.seconds(2)) }
+    guard let milliseconds = Int(text), (1...3_600_000).contains(milliseconds) else {
+      return ControlOutcome(.misused, "within must be a number of milliseconds from 1 to 3600000.")
+    }
+    return await actions.health(.milliseconds(milliseconds))
+  }
+
+  private func logLevel(_ query: String?) async -> ControlOutcome {
+    let parameters = Self.parameters(query)
+    guard let level = parameters["level"] else {
+      return ControlOutcome(.misused, "level is missing: /log-level?level=debug, or with &for=10m.")
+    }
+    guard let text = parameters["for"] else { return await actions.setLogLevel(level, nil) }
+    guard let duration = ControlDuration.read(text) else {
+      return ControlOutcome(.misused, "for must be \(ControlDuration.expected), not \"\(text)\".")
+    }
+    return await actions.setLogLevel(level, duration)
+  }
+
+  /// The parameters of a query, none of which needs percent-encoding.
+  private static func parameters(_ query: String?) -> [String: String] {
+    var found: [String: String] = [:]
+    for part in (query ?? "").split(separator: "&") {
+      let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      if pair.count == 2 { found[String(pair[0])] = String(pair[1]) }
+    }
+    return found
+  }
+}
+
+/// How long something holds, as commands write it.
+public enum ControlDuration {
+  /// What is accepted, to follow "must be".
+  public static let expected = "a duration from 1s to 24h such as 90s, 10m or 2h"
+
+  /// The duration that `text` means; nil where it is none, or too short or too long.
+  public static func read(_ text: String) -> Duration? {
+    let units: [Character: Int] = ["s": 1, "m": 60, "h": 3600]
+    guard let unit = text.last.flatMap({ units[$0] }), text.count <= 8 else { return nil }
+    guard text.dropLast().allSatisfy({ ("0"..."9").contains($0) }), let number = Int(text.dropLast()) else {
+      return nil
+    }
+    let (seconds, overflow) = number.multipliedReportingOverflow(by: unit)
+    return !overflow && (1...86_400).contains(seconds) ? .seconds(seconds) : nil
+  }
+}
