@@ -72,7 +72,7 @@ let package = Package(
     module("Outbound", ["Secrets"]),
     module("Configuration", ["Addresses", "CYAML", "Cryptography", "Encodings", "Outbound", "Secrets"]),
     module("Routing", ["Addresses", "Configuration", "Encodings", "HTTPWire"]),
-    module("Telemetry", ["Bytes", "Encodings", "Locks", logging]),
+    module("Telemetry", ["Bytes", "CLinux", "Encodings", "Locks", logging]),
     module("Tokens", ["Cryptography", "Encodings", "Locks", "Secrets"]),
     module("FileStore", ["CLinux", "Cryptography", "Encodings", "Locks", "Secrets", "Tokens", systemPackage]),
     module("Reactor", ["Bytes", "CLinux", "Locks", heap, systemPackage]),
@@ -111,8 +111,8 @@ let package = Package(
     .executableTarget(
       name: "m2m-proxy",
       dependencies: [
-        "Configuration", "Cryptography", "Interception", "Outbound", "ProxyCore", "Secrets", "Telemetry", "TrustSetup",
-        argumentParser, logging,
+        "Configuration", "Cryptography", "Interception", "Locks", "Outbound", "ProxyCore", "Secrets", "Telemetry",
+        "TrustSetup", argumentParser, logging,
         systemPackage,
       ],
       swiftSettings: strict, linkerSettings: bound),

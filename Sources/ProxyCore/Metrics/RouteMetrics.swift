@@ -123,8 +123,11 @@ struct WorkerMetrics {
   /// For requests that no route matched, or that could not be read.
   let unrouted: RouteMetrics
   private let limits: [Limit: Counter]
+  private let notices: LimitNotices?
 
-  init(_ registry: MetricsRegistry, routes: [ProxyRoute]) {
+  /// - Parameter notices: writes lines about limits into the log.
+  init(_ registry: MetricsRegistry, routes: [ProxyRoute], notices: LimitNotices? = nil) {
+    self.notices = notices
     accepted = registry.counter(.connectionsAccepted)
     open = registry.gauge(.connections)
     self.routes = OnDemand(count: routes.count) { RouteMetrics(registry, route: routes[$0].name) }
@@ -138,6 +141,7 @@ struct WorkerMetrics {
   /// Counts that `limit` made itself felt.
   func reached(_ limit: Limit) {
     limits[limit]?.increment()
+    notices?.reached(limit)
   }
 
   func metrics(of route: ProxyRoute?) -> RouteMetrics {

@@ -42,14 +42,16 @@ public final class Proxy {
   /// Binds every address of `configuration`; nothing is served before ``run()``.
   ///
   /// - Parameter authority: issues the certificates of hosts that are intercepted; nil where none are.
-  /// - Parameter accessLog: where a line for every request goes; nil for nowhere.
-  /// - Parameter droppedLines: how many lines for the log and for standard error have been dropped.
+  /// - Parameter accessLog: where the lines for requests go.
+  /// - Parameter lostLines: how many lines for the log and for standard error have been lost, by reason.
+  /// - Parameter reopenLogs: opens the log file again. It must not wait for anything.
   /// - Parameter notice: is given a line for the person at the terminal when the proxy begins to stop. It is called on an event
   ///   loop, and must not wait for anything.
   /// - Throws: what was not available, as a sentence.
   public init(
     _ configuration: ProxyConfiguration, authority: CertificateAuthority?, logger: EventLog,
-    accessLog: (sink: LogSink, format: LogFormat)?, droppedLines: @escaping @Sendable () -> UInt64,
+    accessLog: (sink: LogSink, style: LogStyle), lostLines: @escaping @Sendable () -> [LogLoss: UInt64],
+    reopenLogs: @escaping @Sendable () -> Void,
     notice: @escaping @Sendable (String) -> Void
   ) throws(StartError) {
     let passed = try PassedSockets.ofThisProcess()
@@ -58,7 +60,7 @@ public final class Proxy {
     let drain = Drain(timeout: configuration.timeouts.drain, notice: notice)
     self.drain = drain
     do {
-      signals = try ProcessSignals(drain: drain, logger: logger)
+      signals = try ProcessSignals(drain: drain, logger: logger, reopenLogs: reopenLogs)
       loops = try Self.makeLoops(configuration.loops ?? EventLoop.availableCores)
     } catch {
       throw StartError("the event loops cannot be made: \(error)")
@@ -84,7 +86,8 @@ public final class Proxy {
     let clients = configuration.credentials.map { TokenClient($0, way: ways.number(for: $0), events: events) }
     for client in clients { registry.register(client) }
     let shared = SharedResources(
-      memory: memory, clients: ClientCensus(limit: Self.connectionsPerClient(configuration.limits)), registry: registry)
+      memory: memory, clients: ClientCensus(limit: Self.connectionsPerClient(configuration.limits)), registry: registry,
+      limitNotices: LimitNotices(logger))
     let hasPasswords = configuration.callers.contains { $0.password != nil }
     let passwords: PasswordVerifier?
     do {
@@ -101,14 +104,16 @@ public final class Proxy {
     workers = zip(loops, dialers).map { loop, dialer in
       Worker(
         loop: loop, dialer: dialer, generation: generation, shared: shared,
-        accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger)
+        accessLog: AccessLog(sink: accessLog.sink, style: accessLog.style), logger: logger)
     }
     for route in generation.routes { route.policy.concurrency?.register(registry, route: route.name) }
     registry.registerProcessMetrics()
     registry.show(memory)
     registry.read(.clients) { Double(shared.clients.clients) }
     if let leafCertificates { registry.read(.certificatesIssued) { Double(leafCertificates.issued) } }
-    registry.read(.logLinesDropped) { Double(droppedLines()) }
+    for reason in LogLoss.allCases {
+      registry.read(.logLinesDropped, [.reason: reason.rawValue]) { Double(lostLines()[reason] ?? 0) }
+    }
     do throws(StartError) {
       let binding = try ListenerBinding(
         configuration.listen, workers, passed, keepalive: configuration.timeouts.tcpKeepalive, logger: logger)

@@ -82,7 +82,7 @@ final class Worker: @unchecked Sendable {
     expectedMemory = ExpectedMemory(shared.memory, loops: generation.loopLimits.loops)
     pools = generation.makePools(dialer, loop, shared.registry)
     requestedHosts = generation.makeRequestedHosts(dialer, loop, shared.registry)
-    metrics = WorkerMetrics(shared.registry, routes: generation.routes)
+    metrics = WorkerMetrics(shared.registry, routes: generation.routes, notices: shared.limitNotices)
     let limits = generation.loopLimits
     handshakes = FairGate(places: limits.handshakes)
     // Free buffers are of no use to other loops.

@@ -48,6 +48,10 @@ public enum LogField: Int, CaseIterable, Sendable {
   case signal
   case source
   case caFile
+  case linesDropped
+  case count
+  case version
+  case file
 
   /// What it says, for the tables in `docs/operations.md`.
   public var meaning: String {
@@ -59,7 +63,8 @@ public enum LogField: Int, CaseIterable, Sendable {
     case .credentials: "the name of one of `credentials`"
     case .audience: "the audience of the token, if it has one"
     case .scopes: "the scopes that were asked for, with spaces between them"
-    case .reason: "why a token was needed: `first`, `renewal`, `unauthorized` or `rotation`"
+    case .reason:
+      "why a token was needed: `first`, `renewal`, `unauthorized` or `rotation`; why lines of the log were lost"
     case .result: "`ok` or `failed`"
     case .secret: "`previous` when `client_secret` was rejected and `client_secret_previous` accepted; absent otherwise"
     case .lifetime: "how long the token is valid; with `source=store`, what is left of that"
@@ -79,7 +84,7 @@ public enum LogField: Int, CaseIterable, Sendable {
     case .connect: "how long it waited for an upstream connection; 0 when one was there"
     case .firstByte: "from the request's first byte to the first byte of the upstream's response"
     case .total: "from the request's first byte to the end"
-    case .took: "how long it took to fetch the token"
+    case .took: "how long it took: to fetch the token, or to start"
     case .fetchedToday: "how many tokens were fetched on this day (UTC)"
     case .upstream: "the connection: `new`, `reused`, or `pinned`: the one that belongs to this client"
     case .endpoint: "`token` where the proxy's own `token_endpoint` answered; absent otherwise"
@@ -99,6 +104,10 @@ public enum LogField: Int, CaseIterable, Sendable {
     case .signal: "the name of the signal"
     case .source: "`store` when the token came from the token store; absent otherwise"
     case .caFile: "the file of trusted authorities; `system` for those of the system alone"
+    case .linesDropped: "how many lines were lost since the last line about it"
+    case .count: "how often it happened since the last line about it"
+    case .version: "the version of the proxy"
+    case .file: "the file of the configuration"
     }
   }
 
@@ -141,7 +150,13 @@ public enum EventKind: String, CaseIterable, Sendable {
   case proxyProtocol = "proxy_protocol"
   case refused
   case accept
+  case limit
   case signal
+  case log
+  case start
+  case ready
+  case drain
+  case stop
 
   /// What has happened, for the table in `docs/operations.md`.
   public var meaning: String {
@@ -159,18 +174,25 @@ public enum EventKind: String, CaseIterable, Sendable {
     case .proxyProtocol: "a load balancer's connection did not begin with a valid header"
     case .refused: "a client has too many connections, or too many for the memory that is left"
     case .accept: "a connection could not be accepted"
+    case .limit: "a limit rejected, ended or delayed something; at most one line a second for each limit"
     case .signal: "a signal that does not stop the proxy, or the terminal hung up"
+    case .log: "lines of the log were lost, or its output was opened again"
+    case .start: "the proxy has bound its addresses"
+    case .ready: "the proxy serves requests"
+    case .drain: "the proxy accepts no more connections, and finishes the requests under way"
+    case .stop: "the proxy has finished, and exits"
     }
   }
 
   /// The levels that its lines can have.
   public var levels: [Logger.Level] {
     switch self {
-    case .request: [.info]
+    case .request, .start, .ready: [.info]
     case .token: [.info, .warning]
     case .tls: [.notice, .warning]
     case .caller: [.warning, .error]
-    case .tunnel, .signal: [.notice]
+    case .tunnel, .signal, .limit, .drain, .stop: [.notice]
+    case .log: [.notice, .warning]
     case .tokenBudget, .tokenStore, .secret, .proxyProtocol, .refused, .accept: [.warning]
     }
   }
@@ -198,7 +220,12 @@ public enum EventKind: String, CaseIterable, Sendable {
     case .proxyProtocol: [.client, .error, .hint]
     case .refused: [.client, .error, .limit]
     case .accept: [.client, .error, .hint]
+    case .limit: [.limit, .count]
     case .signal: [.detail, .signal]
+    case .log: [.reason, .error, .detail, .hint, .linesDropped]
+    case .start: [.listener, .version, .file]
+    case .ready: [.took]
+    case .drain, .stop: [.detail]
     }
   }
 }
@@ -234,7 +261,7 @@ struct LogKeys {
 }
 
 /// How log lines are written.
-public enum LogFormat: Sendable {
+public enum LogFormat: UInt8, Sendable {
   /// `key=value` pairs for people, and for the tools that read them: a value that is not plain printable ASCII, or
   /// holds a space, an equals sign, a quotation mark or a backslash, is written as a JSON string.
   case logfmt

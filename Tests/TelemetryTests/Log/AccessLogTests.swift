@@ -8,7 +8,7 @@ import Testing
     var ends: [Int32] = [0, 0]
     try #require(unsafe Glibc.pipe(&ends) == 0)
     let sink = LogSink(descriptor: ends[1])
-    let log = AccessLog(sink: sink, format: .logfmt)
+    let log = AccessLog(sink: sink, style: LogStyle(format: .logfmt))
     log.write(at: 0) { _ in }
     log.write(at: 0) { $0.field(.status, 204) }
     sink.write(Array("in between\n".utf8).span)
@@ -27,7 +27,7 @@ import Testing
   @Test("very many lines are handed over without a flush, and the rest when the log ends")
   func many() throws {
     let bytes = try output { sink in
-      let log = AccessLog(sink: sink, format: .json)
+      let log = AccessLog(sink: sink, style: LogStyle(format: .json))
       for number in 0..<2_000 { log.write(at: 0) { $0.field(.sent, number) } }
     }
     #expect(try lines(of: bytes).count == 2_000)
