@@ -113,7 +113,11 @@ extension Format<AccessLogging> {
     ) { text throws(Refusal) in
       if text == "errors" { return .errors }
       if text.hasPrefix("slow:") {
-        return .slow(try Format<Duration>.duration.read(String(text.dropFirst("slow:".count))))
+        do throws(Refusal) {
+          return .slow(try Format<Duration>.duration.read(String(text.dropFirst("slow:".count))))
+        } catch {
+          throw Refusal(expected: "slow: and a duration from 1ms to 24h, such as slow:500ms", error.hint)
+        }
       }
       if text.hasPrefix("sample:") { return try share(text.dropFirst("sample:".count)) }
       if text == "slow" { throw Refusal("add a duration: slow:500ms") }

@@ -132,7 +132,7 @@ final class LogQueue: Sendable {
       }
       (state.takenBytes, state.takenLines) = (0, 0)
       state.current += 1
-      (state.isWriting, state.refusal, state.trouble) = (true, nil, .slow)
+      (state.isWriting, state.isComplete, state.refusal, state.trouble) = (true, true, nil, .slow)
       return state.current
     }
     state.wakeAll()

@@ -130,8 +130,8 @@ final class LogWriter: @unchecked Sendable {
       line.field(.level, "warning" as StaticString)
       line.field(.event, EventKind.log.rawValue)
       line.field(.reason, reason.rawValue)
-      line.field(.linesDropped, lines)
       line.field(.detail, "lines were lost: \(reason.meaning)")
+      line.field(.linesDropped, lines)
       line.end()
     }
     lastTold = monotonicNanoseconds()

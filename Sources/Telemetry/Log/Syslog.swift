@@ -137,7 +137,11 @@ final class SyslogOutput: LogOutput {
   private func changeKind(_ isStream: Bool) {
     self.isStream = isStream
     guard !message.isEmpty else { return }
-    if isStream { message.append(UInt8(ascii: "\n")) } else if message.last == UInt8(ascii: "\n") { message.removeLast() }
+    if isStream {
+      message.append(UInt8(ascii: "\n"))
+    } else if message.last == UInt8(ascii: "\n") {
+      message.removeLast()
+    }
   }
 
   private func disconnect() {
@@ -146,7 +150,9 @@ final class SyslogOutput: LogOutput {
     sent = 0
   }
 
-  private func problem(_ error: Int32) -> String { "syslog at \(address.socket) cannot be reached: \(errorText(error))" }
+  private func problem(_ error: Int32) -> String {
+    "syslog at \(address.socket) cannot be reached: \(errorText(error))"
+  }
 
   // MARK: Messages
 

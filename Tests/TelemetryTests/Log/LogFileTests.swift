@@ -18,7 +18,7 @@ import Testing
     func pass(seconds: UInt64) { state.withLock { $0.now += seconds * 1_000_000_000 } }
 
     var system: LogFile.System {
-      LogFile.System(
+      unsafe LogFile.System(
         write: { [state] descriptor, bytes in
           let count = state.withLock { state in
             defer { state.room -= min(bytes.count, state.room) }
@@ -106,14 +106,14 @@ import Testing
     }
     #expect(unsafe mkfifo(path, 0o600) == 0)
     #expect(reason().contains("it is not a regular file"))
-    unlink(path)
+    unsafe _ = unlink(path)
     #expect(unsafe symlink("/etc/hostname", path) == 0)
     #expect(reason() == "the log file \(path) cannot be opened: it is a symbolic link; name the file itself")
-    unlink(path)
+    unsafe _ = unlink(path)
     try Data().write(to: directory.appending(path: "other"))
     #expect(unsafe link(directory.appending(path: "other").path, path) == 0)
     #expect(reason().contains("a hard link"))
-    unlink(path)
+    unsafe _ = unlink(path)
     #expect(unsafe mkdir(path, 0o700) == 0)
     #expect(reason().contains("Is a directory"))
     clean()
@@ -125,7 +125,7 @@ import Testing
     defer { clean() }
     let file = try file()
     #expect(write(block("one\n"), to: file).isEmpty)
-    if isRemoved { unlink(path) } else { try move(to: "m.log.1") }
+    if isRemoved { unsafe _ = unlink(path) } else { try move(to: "m.log.1") }
     #expect(write(block("two\n"), to: file).isEmpty)
     trouble.pass(seconds: 1)
     #expect(write(block("three\n"), to: file).isEmpty)
@@ -143,7 +143,7 @@ import Testing
     let waiting = block("one\n")
     #expect(write(waiting, to: file) == ["stalled write_failed"])
     #expect(file.reopen()?.contains("Is a directory") == true)
-    rmdir(path)
+    unsafe _ = rmdir(path)
     trouble.pass(seconds: 1)
     #expect(write(waiting, to: file).isEmpty)
     #expect(try content() == "one\n")
@@ -169,7 +169,9 @@ import Testing
     #expect(try content() == "two\n")
   }
 
-  @Test("a full disk stalls it, and the line that was cut off is completed when there is room", arguments: [ENOSPC, EDQUOT, EFBIG])
+  @Test(
+    "a full disk stalls it, and the line that was cut off is completed when there is room",
+    arguments: [ENOSPC, EDQUOT, EFBIG])
   func full(_ error: Int32) throws {
     defer { clean() }
     let file = try file()

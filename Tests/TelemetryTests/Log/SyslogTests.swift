@@ -18,7 +18,7 @@ import Testing
     deinit { stop() }
 
     func start(_ type: __socket_type) throws {
-      listener = unsafe socket(AF_UNIX, Int32(type.rawValue), 0)
+      listener = socket(AF_UNIX, Int32(type.rawValue), 0)
       var address = sockaddr_un()
       address.sun_family = sa_family_t(AF_UNIX)
       let bytes = Array(path.utf8) + [0]
@@ -35,12 +35,12 @@ import Testing
     func stop() {
       for descriptor in [listener, connection] where descriptor >= 0 { close(descriptor) }
       (listener, connection) = (-1, -1)
-      unlink(path)
+      unsafe _ = unlink(path)
     }
 
     /// The next datagram, or what a stream has.
     func receive(fromStream: Bool = false) -> String {
-      if fromStream && connection < 0 { connection = unsafe accept(listener, nil, nil) }
+      if fromStream && connection < 0 { connection = accept(listener, nil, nil) }
       var bytes = [UInt8](repeating: 0, count: 1 << 20)
       let count = unsafe recv(fromStream ? connection : listener, &bytes, bytes.count, 0)
       return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
@@ -108,7 +108,8 @@ import Testing
     #expect(receiver.receive(fromStream: true).hasPrefix(expected))
   }
 
-  @Test("a receiver that is not there stalls it; one that was started again is found", arguments: [SOCK_DGRAM, SOCK_STREAM])
+  @Test(
+    "a receiver that is not there stalls it; one that was started again is found", arguments: [SOCK_DGRAM, SOCK_STREAM])
   func restarted(_ type: __socket_type) throws {
     let output = output()
     let waiting = block("\(line)\n")
@@ -141,7 +142,9 @@ import Testing
     #expect(received.utf8.count <= 64 * 1024 && received.utf8.count > 60 * 1024)
   }
 
-  @Test("a receiver that takes nothing at the moment blocks it, and what it has is sent later", arguments: [SOCK_DGRAM, SOCK_STREAM])
+  @Test(
+    "a receiver that takes nothing at the moment blocks it, and what it has is sent later",
+    arguments: [SOCK_DGRAM, SOCK_STREAM])
   func blocked(_ type: __socket_type) throws {
     try receiver.start(type)
     let isStream = type == SOCK_STREAM
