@@ -31,7 +31,10 @@ class Seen:
 
     def add(self, proxy) -> None:
         self.metrics |= documented.exposed(proxy.metrics()).keys()
-        for event, fields in documented.logged(proxy.log.text):
+        self.add_log(proxy.log.text)
+
+    def add_log(self, text: str) -> None:
+        for event, fields in documented.logged(text):
             self.fields.setdefault(event, set()).update(fields)
 
 
@@ -43,7 +46,7 @@ def see_refusals(start_proxy, origin, seen: Seen) -> None:
     assert client.exchange(get("http://nowhere.internal/")).status == 403
     proxy.connect()
     proxy.log.wait_for("event=refused")
-    proxy.signal(signal.SIGUSR1)
+    proxy.signal(signal.SIGUSR2)
     proxy.log.wait_for("event=signal")
     seen.add(proxy)
 
@@ -223,6 +226,33 @@ def see_tokens(start_proxy, origin, seen: Seen, authlib, tmp_path) -> None:
     seen.add(third)
 
 
+def see_log(start_proxy, origin, seen: Seen, tmp_path) -> None:
+    """A file that cannot be opened again, lines that are not read, and the end."""
+    directory = tmp_path / "documented-log"
+    directory.mkdir()
+    proxy = start_proxy({"forward_to": origin.url}, log={"file": str(directory / "m.log")})
+    rotated = (directory / "m.log").rename(directory / "m.log.1")
+    (directory / "m.log").mkdir()
+    proxy.signal(signal.SIGUSR1)
+    poll(lambda: "error=cannot_reopen" in rotated.read_text(), "the warning")
+    seen.add_log(rotated.read_text())
+    (directory / "m.log").rmdir()
+    proxy = start_proxy({"forward_to": origin.url})
+    proxy.log.wait_for("event=ready")
+    proxy.log.stop_reading()
+    client = proxy.connect()
+
+    def is_dropped():
+        assert client.exchange(get(f"{URL}{'x' * 3000}")).status == 200
+        return proxy.sample("m2m_proxy_log_lines_dropped_total") > 0
+
+    poll(lambda: any(is_dropped() for _ in range(3)), "lost lines", 120)
+    proxy.log.read_on()
+    proxy.log.wait_for("event=log", patience=60)
+    proxy.stop()
+    seen.add_log(proxy.log.text)
+
+
 def test_every_listed_metric_event_and_field_exists(
         start_proxy, origin, tls_origin, authlib, transcript, authority, interception, tmp_path):
     seen = Seen()
@@ -237,6 +267,7 @@ def test_every_listed_metric_event_and_field_exists(
     see_listeners(start_proxy, origin, seen, authority, tmp_path)
     see_trust(start_proxy, tls_origin, seen, authority, tmp_path)
     see_tokens(start_proxy, origin, seen, authlib, tmp_path)
+    see_log(start_proxy, origin, seen, tmp_path)
     assert documented.metrics().keys() - seen.metrics == set()
     missing = {event: fields - seen.fields.get(event, set()) for event, fields in documented.events().items()}
     # This test does not cause a shortage of descriptors, nor one of memory while a password is checked.

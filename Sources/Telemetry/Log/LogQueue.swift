@@ -198,11 +198,11 @@ extension LogQueue {
     return state.wait(
       while: { state in
         let hasWork = !state.blocks.isEmpty || !state.reopening.isEmpty || (telling == .now && !state.untold.isEmpty)
-        state.isIdle = !hasWork && !state.isClosed && state.current == writer
+        state.isIdle = !hasWork && !state.isClosed && state.isWriting && state.current == writer
         return state.isIdle
       }, milliseconds: milliseconds
     ) { state in
-      guard state.current == writer else { return nil }
+      guard state.current == writer && state.isWriting else { return nil }
       state.isIdle = false
       let tells = telling == .now || (telling != .never && state.isClosed)
       let isAtEnd = state.blocks.isEmpty && state.isClosed && (!tells || state.untold.isEmpty)
