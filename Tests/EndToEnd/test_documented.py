@@ -230,14 +230,15 @@ def see_log(start_proxy, origin, seen: Seen, tmp_path) -> None:
     """A file that cannot be opened again, lines that are not read, and the end."""
     directory = tmp_path / "documented-log"
     directory.mkdir()
-    proxy = start_proxy({"forward_to": origin.url}, log={"file": str(directory / "m.log")})
+    route = {"forward_to": origin.url, "credentials": "none", "audience": None}
+    proxy = start_proxy(route, log={"file": str(directory / "m.log")})
     rotated = (directory / "m.log").rename(directory / "m.log.1")
     (directory / "m.log").mkdir()
     proxy.signal(signal.SIGUSR1)
     poll(lambda: "error=cannot_reopen" in rotated.read_text(), "the warning")
     seen.add_log(rotated.read_text())
     (directory / "m.log").rmdir()
-    proxy = start_proxy({"forward_to": origin.url})
+    proxy = start_proxy(route)
     proxy.log.wait_for("event=ready")
     proxy.log.stop_reading()
     client = proxy.connect()

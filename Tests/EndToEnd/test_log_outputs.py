@@ -361,17 +361,17 @@ def answer_by_path(origin, statuses: dict[str, str]) -> None:
     def serve(connection):
         while not connection.at_end():
             request = connection.request()
-            connection.answer(b"", statuses.get(request.path, "200 OK"))
+            connection.answer(b"", statuses.get(request.target.decode(), "200 OK"))
 
-    origin.script(serve)
+    origin.otherwise = serve
 
 
 @pytest.mark.parametrize("access, expected", [
     ("on", ["a", "bad", "b"]), ("off", []), ("errors", ["bad"]), ("slow:24h", ["bad"]), ("slow:1ms", None),
     ("sample:0.0001%", ["bad"])])
 def test_access(start_proxy, origin, access, expected):
-    proxy = start_proxy(NONE | {"forward_to": origin.url}, log={"access": access}, loops=1)
     answer_by_path(origin, {"/bad": "503 Service Unavailable"})
+    proxy = start_proxy(NONE | {"forward_to": origin.url}, log={"access": access}, loops=1)
     client = proxy.connect()
     for path in ["a", "bad", "b"]:
         client.exchange(get(f"http://api.internal/{path}"))
@@ -401,7 +401,7 @@ def test_a_sample_is_as_large_as_it_says_and_has_all_errors(start_proxy, origin)
 def test_a_route_can_say_otherwise(start_proxy, origin):
     proxy = start_proxy(
         NONE | {"forward_to": origin.url, "access_log": "off"},
-        NONE | {"forward_to": origin.url, "name": "other", "match": "other.internal"},
+        NONE | {"forward_to": origin.url, "name": "other", "match": "other.internal", "mount": None},
         log={"access": "on"})
     client = proxy.connect()
     for host in ["api", "other"]:
