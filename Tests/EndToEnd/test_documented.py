@@ -257,6 +257,8 @@ def see_log(start_proxy, origin, seen: Seen, tmp_path) -> None:
 def test_every_listed_metric_event_and_field_exists(
         start_proxy, origin, tls_origin, authlib, transcript, authority, interception, tmp_path):
     seen = Seen()
+    # It takes long, and the origin does not wait so long for requests on the connections of the others.
+    see_log(start_proxy, origin, seen, tmp_path)
     usual = origin.otherwise
     see_refusals(start_proxy, origin, seen)
     see_turns(start_proxy, origin, seen)
@@ -268,7 +270,6 @@ def test_every_listed_metric_event_and_field_exists(
     see_listeners(start_proxy, origin, seen, authority, tmp_path)
     see_trust(start_proxy, tls_origin, seen, authority, tmp_path)
     see_tokens(start_proxy, origin, seen, authlib, tmp_path)
-    see_log(start_proxy, origin, seen, tmp_path)
     assert documented.metrics().keys() - seen.metrics == set()
     missing = {event: fields - seen.fields.get(event, set()) for event, fields in documented.events().items()}
     # This test does not cause a shortage of descriptors, nor one of memory while a password is checked.
