@@ -38,11 +38,19 @@ import Testing
       unsafe _ = unlink(path)
     }
 
+    /// Waits for a minute at most, so that a test fails rather than hangs.
+    private func isReadable(_ descriptor: Int32) -> Bool {
+      var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+      return unsafe poll(&waiting, 1, 60_000) == 1
+    }
+
     /// The next datagram, or what a stream has.
     func receive(fromStream: Bool = false) -> String {
-      if fromStream && connection < 0 { connection = accept(listener, nil, nil) }
+      if fromStream && connection < 0 && isReadable(listener) { connection = accept(listener, nil, nil) }
       var bytes = [UInt8](repeating: 0, count: 1 << 20)
-      let count = unsafe recv(fromStream ? connection : listener, &bytes, bytes.count, 0)
+      let descriptor = fromStream ? connection : listener
+      guard isReadable(descriptor) else { return "nothing was received" }
+      let count = unsafe recv(descriptor, &bytes, bytes.count, 0)
       return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
     }
   }
