@@ -77,7 +77,7 @@ let package = Package(
     module("Outbound", ["Secrets"]),
     module("Configuration", ["Addresses", "CYAML", "Cryptography", "Encodings", "Outbound", "Secrets"]),
     module("Routing", ["Addresses", "Configuration", "Encodings", "HTTPWire"]),
-    module("Telemetry", ["Bytes", "Encodings", "Locks", logging]),
+    module("Telemetry", ["Bytes", "CLinux", "Encodings", "Locks", logging]),
     module("Tokens", ["Cryptography", "Encodings", "Locks", "Secrets"]),
     module("FileStore", ["CLinux", "Cryptography", "Encodings", "Locks", "Secrets", "Tokens", systemPackage]),
     module("Reactor", ["Bytes", "CLinux", "Locks", heap, systemPackage]),
@@ -118,7 +118,7 @@ let package = Package(
     .executableTarget(
       name: "m2m-proxy",
       dependencies: [
-        "Configuration", "Control", "Cryptography", "Interception", "Outbound", "ProxyCore", "Reactor", "Secrets",
+        "Configuration", "Control", "Cryptography", "Interception", "Locks", "Outbound", "ProxyCore", "Reactor", "Secrets",
         "Telemetry", "TrustSetup",
         argumentParser, logging,
         systemPackage,

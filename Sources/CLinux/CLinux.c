@@ -194,6 +194,16 @@ int clinux_send_datagram(const char *path, const char *message, int milliseconds
   return 0;
 }
 
+int clinux_begin_connect_unix(const char *path, int type) {
+  struct sockaddr_un address;
+  socklen_t length;
+  if (unix_address(path, &address, &length) < 0) return -1;
+  int connected = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (connected < 0) return -1;
+  if (connect(connected, (struct sockaddr *)&address, length) < 0) return close_keeping_errno(connected);
+  return connected;
+}
+
 int clinux_limit_waiting(int socket, int milliseconds) {
   struct timeval limit = {.tv_sec = milliseconds / 1000, .tv_usec = milliseconds % 1000 * 1000};
   // SO_SNDTIMEO bounds connect as well (socket(7)).

@@ -12,8 +12,8 @@ struct Run: ParsableCommand {
     commandName: name, abstract: "Starts the proxy.",
     discussion: """
       Start-up lines go to standard error, log lines to standard output. SIGTERM, SIGINT and a \
-      terminal that hangs up let running requests finish; a second SIGTERM ends the program at once. Any other \
-      SIGHUP loads the configuration again. SIGUSR1 and SIGUSR2 are ignored.
+      terminal that hangs up let running requests finish; a second SIGTERM ends the program at once. Any other SIGHUP \
+      loads the configuration again. SIGUSR1 opens the log file again. SIGUSR2 is ignored.
       """)
 
   @OptionGroup var file: ConfigurationOption
@@ -27,31 +27,45 @@ struct Run: ParsableCommand {
     // What is wrong with these is written at once: nothing is served yet, and SIGTERM still ends the process by itself.
     let loaded = try LoadedConfiguration(file, runsPrograms: true, needsAuthority: true)
     let authority = try loaded.authority()
-    let settings = loaded.configuration.log
-    let format: LogFormat = settings.format == .json ? .json : .logfmt
-    let output = ServiceOutput()
-    let level = Logger.Level(rawValue: settings.level.rawValue) ?? .info
-    let logger = EventLog(
-      Logger(label: "m2m-proxy") { _ in EventLogHandler(sink: output.log, format: format, level: level) })
+    let output = try openedOutput(loaded.configuration.log)
+    let logger = output.events
 
     do {
       let proxy = try Proxy(
         loaded.configuration, file: loaded.named, environment: LoadedConfiguration.environment,
-        authority: authority?.authority, logger: logger,
-        accessLog: settings.access ? (output.log, format) : nil, droppedLines: { output.droppedLines },
+        authority: authority?.authority, logger: logger, accessLog: (output.log, output.style),
+        lostLines: { output.lostLines }, logs: output.actions,
         notice: {
           output.say($0)
+          logger.notice(.drain, [.detail: "\($0)"])
           service.stopping()
         },
         load: { () throws(ConfigurationError) in try loaded.loadAgain() })
+      logger.info(
+        .start,
+        [
+          .version: "\(Product.version)", .file: "\(loaded.path)",
+          .listener: "\(proxy.listeners.joined(separator: " "))",
+        ])
       output.say(StartReport(loaded, proxy, authority).text)
-      output.say("ready in \((ContinuousClock.now - started).inMilliseconds) ms")
+      let took = ContinuousClock.now - started
+      output.say("ready in \(took.inMilliseconds) ms")
+      logger.info(.ready, [.took: .duration(took)])
       service.ready()
       try proxy.run()
       let (requests, dropped) = proxy.summary
-      output.finish(saying: "done: \(requests) \(requests == 1 ? "request" : "requests"), \(dropped) dropped")
+      let done = "done: \(requests) \(requests == 1 ? "request" : "requests"), \(dropped) dropped"
+      logger.notice(.stop, [.detail: "\(done)"])
+      output.finish(saying: done)
     } catch {
       output.finish(saying: "m2m-proxy: \(error)")
+      throw ExitCode(71)
+    }
+  }
+
+  private func openedOutput(_ settings: LogSettings) throws -> ServiceOutput {
+    do throws(LogOutputError) { return try ServiceOutput(settings) } catch {
+      Terminal.say("m2m-proxy: \(error)")
       throw ExitCode(71)
     }
   }

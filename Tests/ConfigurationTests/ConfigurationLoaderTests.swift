@@ -31,7 +31,7 @@ struct ConfigurationLoaderTests {
     #expect(loaded.listen == [ListenerSettings(address: ListenAddress(host: "127.0.0.1", port: 8080))])
     #expect(loaded.admin == TCPAddress(host: "127.0.0.1", port: 9901))
     #expect(loaded.loops == nil)
-    #expect(loaded.log == LogSettings(format: .auto, level: .info, access: true))
+    #expect(loaded.log == LogSettings(format: .auto, level: .info, access: .on))
     #expect(loaded.tls == TrustSettings(caFile: nil))
     #expect(loaded.timeouts == Timeouts())
     #expect(loaded.limits == Limits())
@@ -65,7 +65,7 @@ struct ConfigurationLoaderTests {
     #expect(loaded.listen.map(\.address.tcp?.host) == ["127.0.0.1", "::1", "127.0.0.1", "127.0.0.1"])
     #expect(loaded.admin == TCPAddress(host: "::1", port: 9902))
     #expect(loaded.loops == 3)
-    #expect(loaded.log == LogSettings(format: .json, level: .warning, access: false))
+    #expect(loaded.log == LogSettings(format: .json, level: .warning, access: .off))
     let timeouts = loaded.timeouts
     #expect(timeouts.head == .milliseconds(1))
     #expect(timeouts.idle == .seconds(2))

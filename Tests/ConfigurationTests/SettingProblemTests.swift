@@ -14,6 +14,9 @@ struct Case: Sendable, CustomTestStringConvertible {
   var testDescription: String { text }
 }
 
+private let access = "on, off, errors, slow:500ms (any duration) or sample:1% (any share)"
+private let sample = "sample: and a share of more than 0% and less than 100%, such as sample:0.5%"
+
 @Suite("A wrong setting")
 struct SettingProblemTests {
   static let durations = [
@@ -109,11 +112,28 @@ struct SettingProblemTests {
       Case("log: { level: loud }", #"5:15: log.level must be debug, info, notice, warning or error, not "loud""#),
       Case("log: { format: jsno }", #"5:16: log.format must be auto, logfmt or json, not "jsno"; did you mean json?"#),
       Case("log: { format: xml }", #"5:16: log.format must be auto, logfmt or json, not "xml""#),
-      Case("log: { access: yes }", #"5:16: log.access must be on or off, not "yes""#),
-      Case("log: { access: yes }", #"5:16: log.access must be on or off, not "yes""#),
-      Case("log: { access: On }", #"5:16: log.access must be on or off, not "On""#),
+      Case("log: { access: yes }", #"5:16: log.access must be \#(access), not "yes""#),
+      Case("log: { access: On }", #"5:16: log.access must be \#(access), not "On""#),
+      Case("log: { access: slow }", #"5:16: log.access must be \#(access), not "slow"; add a duration: slow:500ms"#),
+      Case("log: { access: sample }", #"5:16: log.access must be \#(access), not "sample"; add a share: sample:1%"#),
+      Case(
+        "log: { access: slow:25h }",
+        #"5:16: log.access must be slow: and a duration from 1ms to 24h, such as slow:500ms, not "slow:25h""#),
+      Case("log: { access: sample:100% }", #"5:16: log.access must be \#(sample), not "sample:100%""#),
+      Case("log: { access: sample:0.00% }", #"5:16: log.access must be \#(sample), not "sample:0.00%""#),
+      Case("log: { access: sample:1 }", #"5:16: log.access must be \#(sample), not "sample:1"; add the unit: %"#),
+      Case(
+        "log: { file: /m.log, syslog: on }",
+        "5:14: log.file is for lines that go to a file, and log.syslog sends them elsewhere; leave one of them out"),
+      Case("log: { syslog: maybe }", #"5:16: log.syslog must be on or off, not "maybe""#),
+      Case(
+        "log: { syslog: [] }",
+        "5:16: log.syslog must be on, off, or a mapping with facility, tag and socket, not a list"),
+      Case(
+        "log: { syslog: { tag: a b } }",
+        #"5:23: log.syslog.tag must be a name of 1 to 48 printable ASCII characters, not "a b""#),
       Case("log: { acess: on }", #"5:8: log: unknown setting "acess"; did you mean "access"?"#),
-      Case("log: { file: x }", #"5:8: log: unknown setting "file"; known: format, level, access"#),
+      Case("log: { path: x }", #"5:8: log: unknown setting "path"; known: format, level, access, file, syslog"#),
       Case("log: { level: info, level: info }", #"5:21: log: "level" is set twice; the first is in line 5"#),
       Case("tls: { ca_file: }", "5:17: tls.ca_file must be the path of a PEM file, not nothing"),
       Case(#"tls: { ca_file: "" }"#, #"5:17: tls.ca_file must be the path of a PEM file, not """#),

@@ -186,7 +186,7 @@ struct SyntaxProblemTests {
       """
     let configuration = try configuration(text)
     #expect(configuration.loops == 2)
-    #expect(configuration.log == LogSettings(level: .debug, access: false))
+    #expect(configuration.log == LogSettings(level: .debug, access: .off))
     #expect(configuration.listen.map(\.address.tcp?.port) == [0, 0])
     #expect(configuration.admin == nil)
     #expect(configuration.credentials[0].clientID == "client-1")

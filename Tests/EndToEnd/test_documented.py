@@ -31,7 +31,10 @@ class Seen:
 
     def add(self, proxy) -> None:
         self.metrics |= documented.exposed(proxy.metrics()).keys()
-        for event, fields in documented.logged(proxy.log.text):
+        self.add_log(proxy.log.text)
+
+    def add_log(self, text: str) -> None:
+        for event, fields in documented.logged(text):
             self.fields.setdefault(event, set()).update(fields)
 
 
@@ -43,7 +46,7 @@ def see_refusals(start_proxy, origin, seen: Seen) -> None:
     assert client.exchange(get("http://nowhere.internal/")).status == 403
     proxy.connect()
     proxy.log.wait_for("event=refused")
-    proxy.signal(signal.SIGUSR1)
+    proxy.signal(signal.SIGUSR2)
     proxy.log.wait_for("event=signal")
     for level, status in [("info", 200), ("loud", 400)]:
         command = proxy.connect(proxy.directory / "control.sock")
@@ -241,9 +244,39 @@ def see_reloads(start_proxy, origin, seen: Seen) -> None:
     seen.add(proxy)
 
 
+def see_log(start_proxy, origin, seen: Seen, tmp_path) -> None:
+    """A file that cannot be opened again, lines that are not read, and the end."""
+    directory = tmp_path / "documented-log"
+    directory.mkdir()
+    route = {"forward_to": origin.url, "credentials": "none", "audience": None}
+    proxy = start_proxy(route, log={"file": str(directory / "m.log")})
+    rotated = (directory / "m.log").rename(directory / "m.log.1")
+    (directory / "m.log").mkdir()
+    proxy.signal(signal.SIGUSR1)
+    poll(lambda: "error=cannot_reopen" in rotated.read_text(), "the warning")
+    seen.add_log(rotated.read_text())
+    (directory / "m.log").rmdir()
+    proxy = start_proxy(route)
+    proxy.log.wait_for("event=ready")
+    proxy.log.stop_reading()
+    client = proxy.connect()
+
+    def is_dropped():
+        assert client.exchange(get(f"{URL}{'x' * 3000}")).status == 200
+        return proxy.sample("m2m_proxy_log_lines_dropped_total") > 0
+
+    poll(lambda: any(is_dropped() for _ in range(3)), "lost lines", 120)
+    proxy.log.read_on()
+    proxy.log.wait_for("event=log", patience=60)
+    proxy.stop()
+    seen.add_log(proxy.log.text)
+
+
 def test_every_listed_metric_event_and_field_exists(
         start_proxy, origin, tls_origin, authlib, transcript, authority, interception, tmp_path):
     seen = Seen()
+    # It takes long, and the origin does not wait so long for requests on the connections of the others.
+    see_log(start_proxy, origin, seen, tmp_path)
     usual = origin.otherwise
     see_refusals(start_proxy, origin, seen)
     see_turns(start_proxy, origin, seen)

@@ -99,6 +99,9 @@ def every_setting(schema):
 def test_the_example_has_every_setting_of_each_section():
     schema = json.loads(SCHEMA.read_text())
     used = settings_used(YAML(typ="safe").load(whole_example()), schema, schema["definitions"])
+    # What cannot stand beside another setting of the example.
+    [syslog] = re.findall(r"(?m)^  # or, instead of file: (syslog: \{.*?\})", EXAMPLE.read_text())
+    used |= settings_used({"log": YAML(typ="safe").load(syslog)}, schema, schema["definitions"])
     # The timeouts of a route are some of the proxy's own.
     assert {(section, name) for section, name in every_setting(schema) - used if section != "route_timeouts"} == set()
 

@@ -47,6 +47,13 @@ import Testing
     try checkFields("fields of events", LogField.allCases.filter(others.contains))
   }
 
+  @Test("docs/operations.md has every reason for which lines are lost")
+  func losses() throws {
+    let rows = LogLoss.allCases.map { ["`\($0.rawValue)`", $0.meaning] }
+    try GeneratedDocument("docs/operations.md").checkPart(
+      "reasons of lost lines", is: MarkdownTable(["reason", "meaning"], rows).text)
+  }
+
   private func checkFields(_ part: String, _ fields: [LogField]) throws {
     let rows = fields.map { ["`\($0.name)`", $0.meaning] }
     try GeneratedDocument("docs/operations.md").checkPart(part, is: MarkdownTable(["field", "meaning"], rows).text)

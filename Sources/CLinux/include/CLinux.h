@@ -64,6 +64,10 @@ int clinux_peer_user(int socket, uint32_t *user);
 // where the receiver's queue is full; 0, or -1 with errno set.
 int clinux_send_datagram(const char *path, const char *message, int milliseconds);
 
+// A non-blocking socket of that type, connected to the Unix socket at path ("@name": in the abstract namespace); -1 with errno
+// set (EPROTOTYPE: that one is of another type).
+int clinux_begin_connect_unix(const char *path, int type);
+
 // Makes connecting, sending and receiving on a blocking socket give up after so many milliseconds each (0: never); 0, or -1
 // with errno set.
 int clinux_limit_waiting(int socket, int milliseconds);

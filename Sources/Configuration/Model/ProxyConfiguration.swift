@@ -68,7 +68,7 @@ extension ProxyConfiguration {
       configuration.control = ControlSetting.read(top)
       configuration.loops = top.value(TopSettings.loops)
       configuration.reload = top.value(TopSettings.reload) ?? .onRequest
-      _ = top.section(TopSettings.log) { $0.read(LogSettings.fields, into: &configuration.log) }
+      _ = top.section(TopSettings.log) { LogSettings.read($0, into: &configuration.log) }
       configuration.tls = TrustSettings.read(top[TopSettings.tls], inherited: TrustSettings())
       _ = top.section(TopSettings.timeouts) { $0.read(Timeouts.all, into: &configuration.timeouts) }
       _ = top.section(TopSettings.limits) { $0.read(Limits.fields, into: &configuration.limits) }
@@ -82,7 +82,7 @@ extension ProxyConfiguration {
       let routes = RouteReader.read(
         top, credentials: table, callers: callers, timeouts: configuration.timeouts, limits: configuration.limits,
         parentProxy: parentProxy, trust: configuration.tls, hasInterception: interception != nil,
-        ignoresPathCase: ignoresPathCase)
+        ignoresPathCase: ignoresPathCase, access: configuration.log.access)
       configuration.callers = callers.callers
       configuration.credentials = table.credentials
       configuration.routes = routes

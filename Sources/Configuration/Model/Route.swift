@@ -49,6 +49,8 @@ public struct Route: Sendable {
   public var replay = ReplayRules()
   /// What else is set for its requests.
   public var requests = RequestSettings()
+  /// Which of its requests get a line in the access log.
+  public var access = AccessLogging.on
   /// How many of its requests are under way at once; nil for no limit.
   public var concurrency: Concurrency?
   /// The part of its upstream's connections that one client may use; nil for all of them.

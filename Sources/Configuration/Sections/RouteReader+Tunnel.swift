@@ -63,6 +63,7 @@ extension RouteReader {
     let allowsPrivate = section.value(RouteSettings.allowPrivate)
     let parentProxy = ParentProxy.read(section[RouteSettings.parentProxy], inherited: parentProxy)
     let clientShare = readClientShare(section)
+    let access = section.value(RouteSettings.accessLog) ?? access
     for (declarations, complaint) in Self.foreign {
       for declaration in declarations {
         let setting = section[declaration]
@@ -78,6 +79,7 @@ extension RouteReader {
     route.parentProxy = parentProxy
     route.trust = trust
     route.clientShare = clientShare
+    route.access = access
     return route
   }
 

@@ -11,6 +11,7 @@ struct RouteReader {
   let hasInterception: Bool
   /// What the top level says; nil where it says nothing.
   let ignoresPathCase: Bool?
+  let access: AccessLogging
   var names: [String: String] = [:]
   var matches: [Match: String] = [:]
   var mounts: [String: String] = [:]
@@ -21,7 +22,8 @@ struct RouteReader {
   /// The routes of the file that are right.
   static func read(
     _ top: Section, credentials: CredentialsTable, callers: CallersTable, timeouts: Timeouts, limits: Limits,
-    parentProxy: ParentProxy?, trust: TrustSettings, hasInterception: Bool, ignoresPathCase: Bool?
+    parentProxy: ParentProxy?, trust: TrustSettings, hasInterception: Bool, ignoresPathCase: Bool?,
+    access: AccessLogging
   ) -> [Route] {
     let expected = "a list of routes, each with name, and match or mount"
     guard let setting = top.required(TopSettings.routes, expected), let items = setting.list(expected) else {
@@ -29,7 +31,7 @@ struct RouteReader {
     }
     var reader = RouteReader(
       table: credentials, callers: callers, timeouts: timeouts, limits: limits, parentProxy: parentProxy,
-      trust: trust, hasInterception: hasInterception, ignoresPathCase: ignoresPathCase)
+      trust: trust, hasInterception: hasInterception, ignoresPathCase: ignoresPathCase, access: access)
     let routes = items.compactMap { item in
       item.section(of: RouteSettings.group, expected: "a route, which is a mapping of settings") { reader.route($0) }
     }
@@ -39,7 +41,8 @@ struct RouteReader {
 
   private init(
     table: CredentialsTable, callers: CallersTable, timeouts: Timeouts, limits: Limits, parentProxy: ParentProxy?,
-    trust: TrustSettings, hasInterception: Bool, ignoresPathCase: Bool?
+    trust: TrustSettings, hasInterception: Bool, ignoresPathCase: Bool?,
+    access: AccessLogging
   ) {
     self.table = table
     self.callers = callers
@@ -49,6 +52,7 @@ struct RouteReader {
     self.trust = trust
     self.hasInterception = hasInterception
     self.ignoresPathCase = ignoresPathCase
+    self.access = access
   }
 
   private mutating func route(_ section: Section) -> Route? {
@@ -84,6 +88,7 @@ struct RouteReader {
     let ignoresPathCase = section.value(RouteSettings.pathsIgnoreCase) ?? ignoresPathCase
     var requests = RequestSettings()
     section.read(RequestSettings.fields, into: &requests)
+    let access = section.value(RouteSettings.accessLog) ?? access
     guard let name, let matching, let target, let token, isIntercepted != false else { return nil }
     warnIfUnreachable(section, matching, rules, token.credentials)
     for (match, setting) in matching.claims {
@@ -114,6 +119,7 @@ struct RouteReader {
     route.concurrency = concurrency
     route.clientShare = clientShare
     route.requests = requests
+    route.access = access
     route.ignoresPathCase = ignoresPathCase ?? false
     return route
   }

@@ -88,6 +88,10 @@ enum RouteSettings {
     "timeouts", .section(Timeouts.groupOfRoute), default: .described("those of the proxy"),
     "`body`, `token`, `connect`, `first_byte`, `total` and `tunnel` of [timeouts](#timeouts)")
 
+  static let accessLog = Declared(
+    "access_log", .accessLogging, default: .described("`log.access`"),
+    "which requests get a line in the access log; as [log.access](#the-access-log)")
+
   // How the upstream is reached.
   static let clientCertificate = SettingDeclaration(
     "client_certificate", .section(CertificateFiles.group),
@@ -111,6 +115,6 @@ enum RouteSettings {
       replayUnauthorized.declaration, allow, callers, methods, paths, pathsIgnoreCase.declaration, body.declaration,
       replayBuffer.declaration, throttled, clientShare.declaration, concurrency,
     ] + RequestSettings.fields.map(\.declaration) + [
-      timeouts, clientCertificate, tls, tlsTruncation.declaration, parentProxy,
+      timeouts, accessLog.declaration, clientCertificate, tls, tlsTruncation.declaration, parentProxy,
     ], need: .anyOf([match, mount.declaration]))
 }

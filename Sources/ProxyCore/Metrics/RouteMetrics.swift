@@ -131,8 +131,11 @@ struct WorkerMetrics {
   let accepted: Counter
   let open: Gauge
   private let limits: [Limit: Counter]
+  private let notices: LimitNotices?
 
-  init(_ registry: MetricsRegistry) {
+  /// - Parameter notices: writes lines about limits into the log.
+  init(_ registry: MetricsRegistry, notices: LimitNotices? = nil) {
+    self.notices = notices
     accepted = registry.counter(.connectionsAccepted)
     open = registry.gauge(.connections)
     limits = Dictionary(
@@ -144,6 +147,7 @@ struct WorkerMetrics {
   /// Counts that `limit` made itself felt.
   func reached(_ limit: Limit) {
     limits[limit]?.increment()
+    notices?.reached(limit)
   }
 }
 

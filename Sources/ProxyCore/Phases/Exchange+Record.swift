@@ -1,5 +1,6 @@
 internal import Bytes
 internal import Callers
+internal import Configuration
 internal import HTTPWire
 internal import Interception
 internal import Reactor
@@ -27,6 +28,8 @@ extension Exchange {
       if let limit = failure.limit { worker.metrics.reached(limit) }
     }
 
+    let access = route?.policy.access ?? generation.access
+    if case .on = access {} else if !hasLine(access, total) { return }
     accessLog?.write(at: WallClock.now()) { line in
       if let route { line.field(.route, route.name) }
       if request.hasHead || outcome.tunnelRequest != nil { describeRequest(&line) }
@@ -59,6 +62,21 @@ extension Exchange {
         line.field(.error, failure.kind.name)
         if let detail = failure.logDetail { line.field(.detail, detail) }
       }
+    }
+  }
+
+  /// Whether the request gets a line in an access log that does not have all.
+  @inline(never) private func hasLine(_ access: AccessLogging, _ total: UInt64) -> Bool {
+    switch access {
+    case .on: return true
+    case .off: return false
+    default: break
+    }
+    if outcome.failure != nil || outcome.status >= 500 || outcome.apiError != nil { return true }
+    return switch access {
+    case .slow(let least): total >= Interval(least).nanoseconds
+    case .sample(let millionths): worker.accessLog?.takesSample(millionths: UInt64(millionths)) ?? false
+    default: false
     }
   }
 

@@ -37,6 +37,21 @@ extension ControlHooks {
   }
 }
 
+extension ControlHooks {
+  /// Has `logs` open the log file again.
+  mutating func takeReopening(from logs: LogActions) {
+    reopenLogs = {
+      await withCheckedContinuation { continuation in
+        logs.reopen { problem in
+          continuation.resume(
+            returning: problem.map { ControlOutcome(.unavailable, $0) }
+              ?? ControlOutcome(.done, "The log is open again."))
+        }
+      }
+    }
+  }
+}
+
 extension ControlOutcome {
   /// What `outcome` says to the person at the terminal.
   fileprivate init(_ outcome: ReloadOutcome) {
@@ -46,7 +61,8 @@ extension ControlOutcome {
       let what = lines.isEmpty ? "Nothing has changed" : "The configuration is loaded"
       self.init(.done, (lines + ["\(what) (generation \(generation))."]).joined(separator: "\n"))
     case .invalid(let error):
-      self.init(.badFile, "\(error)")
+      let lines = error.problems.map(\.description) + ["The configuration before it is still in use."]
+      self.init(.badFile, lines.joined(separator: "\n"))
     case .unavailable(let error):
       self.init(
         .unavailable, (error.reasons + ["The configuration before it is still in use."]).joined(separator: "\n"))

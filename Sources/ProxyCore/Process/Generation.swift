@@ -32,6 +32,8 @@ final class Generation: Sendable {
   let minRate: Int?
   /// What the limits of the configuration leave to one loop.
   let loopLimits: LoopLimits
+  /// Which requests that have no route get a line in the access log.
+  let access: AccessLogging
   /// The names of the credentials, in the order of the file.
   let credentialsNames: [String]
 
@@ -68,6 +70,7 @@ final class Generation: Sendable {
     requestsPerConnection = limits.requestsPerConnection
     minRate = limits.minRate
     loopLimits = LoopLimits(limits, loops: loops)
+    access = configuration.log.access
     credentialsNames = configuration.credentials.map(\.name)
   }
 
@@ -111,5 +114,6 @@ struct SharedResources: Sendable {
   /// How many connections each client has.
   let clients: ClientCensus
   let registry: MetricsRegistry
+  var limitNotices: LimitNotices?
   var viaName = ViaName()
 }

@@ -10,6 +10,7 @@ internal import Telemetry
 // and signals take effect until the very end of the process.
 final class ProcessSignals: @unchecked Sendable {
   /// What other servers read their files again or rotate their logs by: a rule that was copied from there is no reason to end.
+  /// SIGUSR1 opens the log file again.
   static let unused = [SIGUSR1, SIGUSR2, SIGHUP]
 
   /// Called for a SIGHUP that does not come from a terminal. Set before ``start()``.
@@ -17,6 +18,7 @@ final class ProcessSignals: @unchecked Sendable {
 
   private let drain: Drain
   private let logger: EventLog
+  private let reopenLogs: @Sendable () -> Void
   private let loop: EventLoop
   private var watch: SignalWatch?
   private let hadTerminal: Bool
@@ -25,7 +27,10 @@ final class ProcessSignals: @unchecked Sendable {
   private var notices: [Int32: NoticeBudget] = [:]
 
   /// Blocks the signals on this thread and those it starts later: make it before any thread is started.
-  init(drain: Drain, logger: EventLog) throws(Errno) {
+  ///
+  /// - Parameter reopenLogs: opens the log file again, for SIGUSR1; it must not wait for anything.
+  init(drain: Drain, logger: EventLog, reopenLogs: @escaping @Sendable () -> Void) throws(Errno) {
+    self.reopenLogs = reopenLogs
     self.drain = drain
     self.logger = logger
     loop = try EventLoop()
@@ -45,6 +50,7 @@ final class ProcessSignals: @unchecked Sendable {
   private func receive(_ signal: ReceivedSignal) {
     switch signal.number {
     case SIGTERM, SIGINT: drain.stop(signal.number)
+    case SIGUSR1: reopenLogs()
     case SIGHUP where signal.isFromKernel || hasLostTerminal: hangUp()
     case SIGHUP:
       onHangup()
@@ -62,7 +68,7 @@ final class ProcessSignals: @unchecked Sendable {
 
   private func noteUnused(_ signal: Int32) {
     guard notices[signal, default: NoticeBudget(lines: 1, per: .seconds(10))].spend(at: loop.now) else { return }
-    let name = [SIGUSR1: "SIGUSR1", SIGUSR2: "SIGUSR2"][signal] ?? "SIGHUP"
+    let name = [SIGUSR2: "SIGUSR2"][signal] ?? "SIGHUP"
     logger.notice(.signal, [.signal: "\(name)", .detail: "\(name) is not used; ignored"])
   }
 

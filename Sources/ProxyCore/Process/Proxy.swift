@@ -49,8 +49,9 @@ public final class Proxy {
   /// - Parameter file: the configuration file as the command line has it, which names the control socket.
   /// - Parameter environment: of which the directories for sockets matter.
   /// - Parameter authority: issues the certificates of hosts that are intercepted; nil where none are.
-  /// - Parameter accessLog: where a line for every request goes; nil for nowhere.
-  /// - Parameter droppedLines: how many lines for the log and for standard error have been dropped.
+  /// - Parameter accessLog: where the lines for requests go.
+  /// - Parameter lostLines: how many lines for the log and for standard error have been lost, by reason.
+  /// - Parameter logs: what is done with the log.
   /// - Parameter notice: is given a line for the person at the terminal when the proxy begins to stop. It is called on an event
   ///   loop, and must not wait for anything.
   /// - Parameter load: reads proxy.conf, and the authority that it names, again. It is called on a thread that may wait.
@@ -58,7 +59,8 @@ public final class Proxy {
   public init(
     _ configuration: ProxyConfiguration, file: String, environment: [String: String],
     authority: CertificateAuthority?, logger: EventLog,
-    accessLog: (sink: LogSink, format: LogFormat)?, droppedLines: @escaping @Sendable () -> UInt64,
+    accessLog: (sink: LogSink, style: LogStyle), lostLines: @escaping @Sendable () -> [LogLoss: UInt64],
+    logs: LogActions,
     notice: @escaping @Sendable (String) -> Void,
     load: @escaping @Sendable () throws(ConfigurationError) -> (ProxyConfiguration, CertificateAuthority?)
   ) throws(StartError) {
@@ -68,7 +70,7 @@ public final class Proxy {
     let drain = Drain(timeout: configuration.timeouts.drain, notice: notice)
     self.drain = drain
     do {
-      signals = try ProcessSignals(drain: drain, logger: logger)
+      signals = try ProcessSignals(drain: drain, logger: logger, reopenLogs: { logs.reopen { _ in } })
       loops = try Self.makeLoops(configuration.loops ?? EventLoop.availableCores)
     } catch {
       throw StartError("the event loops cannot be made: \(error)")
@@ -91,7 +93,8 @@ public final class Proxy {
     let store = try Self.makeStore(configuration.tokenStore)
     let events = TokenEventLog(logger: logger, registry: registry)
     let shared = SharedResources(
-      memory: memory, clients: ClientCensus(limit: configuration.limits.mostConnectionsPerClient), registry: registry)
+      memory: memory, clients: ClientCensus(limit: configuration.limits.mostConnectionsPerClient), registry: registry,
+      limitNotices: LimitNotices(logger))
     let maker = GenerationMaker(
       loops: loops.count, shared: shared, trust: trust,
       tokens: Self.makeTokens(loops[0], dialers[0], ways, store, events), ways: ways, events: events, logger: logger)
@@ -101,12 +104,14 @@ public final class Proxy {
     workers = zip(loops, dialers).map { loop, dialer in
       Worker(
         loop: loop, dialer: dialer, generation: prepared.generation, shared: shared,
-        accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger)
+        accessLog: AccessLog(sink: accessLog.sink, style: accessLog.style), logger: logger)
     }
     registry.registerProcessMetrics()
     registry.show(memory)
     registry.read(.clients) { Double(shared.clients.clients) }
-    registry.read(.logLinesDropped) { Double(droppedLines()) }
+    for reason in LogLoss.allCases {
+      registry.read(.logLinesDropped, [.reason: reason.rawValue]) { Double(lostLines()[reason] ?? 0) }
+    }
     let makeAdmin: @Sendable (ProxyConfiguration) throws(StartError) -> AdminServer? = {
       [loops, drain] configuration throws(StartError) in try Self.makeAdmin(configuration, loops[0], registry, drain)
     }
@@ -131,7 +136,8 @@ public final class Proxy {
     for dialer in dialers { dialer.ownListeners = binding.own }
     reloader = Reloader(
       Reloader.Parts(
-        workers: workers, maker: maker, drain: drain, logger: logger, registry: registry, makeAdmin: makeAdmin),
+        workers: workers, maker: maker, drain: drain, logger: logger, registry: registry, logs: logs,
+        makeAdmin: makeAdmin),
       binding: binding.withoutSockets, admin: admin, path: file == "-" ? nil : file, load: load)
     let served = ServedProcess(
       file: ControlPlace.absolutePath(of: file), workers: workers, drain: drain, logger: logger,
@@ -140,6 +146,7 @@ public final class Proxy {
     control = commands.service
     warnings = binding.warnings + commands.warnings
     control?.hooks.takeReloads(from: reloader)
+    control?.hooks.takeReopening(from: logs)
     reloader.onLevel = { [control] level in
       if let control { control.configured(level: level) } else { _ = logger.threshold.set(level) }
     }

@@ -5,7 +5,7 @@ internal import Locks
 internal import Reactor
 internal import Secrets
 internal import Synchronization
-internal import Telemetry
+public import Telemetry
 
 /// What became of loading proxy.conf again.
 public enum ReloadOutcome: Sendable {
@@ -17,6 +17,23 @@ public enum ReloadOutcome: Sendable {
   case unavailable(StartError)
   /// The proxy is about to stop.
   case draining
+}
+
+/// What the proxy does with the log, whose output belongs to another part of the program.
+public struct LogActions: Sendable {
+  /// Opens the log file again, and calls `done`, on any thread, with nil or with why it cannot be opened. It does not wait.
+  let reopen: @Sendable (_ done: @escaping @Sendable (String?) -> Void) -> Void
+  /// Opens the output that settings name, and changes nothing; what it returns has lines go there from then on.
+  let prepare: @Sendable (LogSettings) throws(LogOutputError) -> () -> Void
+
+  /// Actions made of their parts.
+  public init(
+    reopen: @escaping @Sendable (_ done: @escaping @Sendable (String?) -> Void) -> Void,
+    prepare: @escaping @Sendable (LogSettings) throws(LogOutputError) -> () -> Void
+  ) {
+    self.reopen = reopen
+    self.prepare = prepare
+  }
 }
 
 /// Loads proxy.conf again, all or nothing: everything that can fail is done before anything changes.
@@ -34,6 +51,7 @@ final class Reloader: Sendable {
     let drain: Drain
     let logger: EventLog
     let registry: MetricsRegistry
+    let logs: LogActions
     let makeAdmin: @Sendable (ProxyConfiguration) throws(StartError) -> AdminServer?
   }
 
@@ -157,6 +175,12 @@ final class Reloader: Sendable {
     if changesAdmin {
       do throws(StartError) { newAdmin = try makeAdmin(configuration) } catch { problems.append(error.of("admin")) }
     }
+    var applyLog: (() -> Void)?
+    if configuration.log != current.log {
+      do throws(LogOutputError) { applyLog = try parts.logs.prepare(configuration.log) } catch {
+        problems.append(StartError("\(error)"))
+      }
+    }
     guard problems.isEmpty else { throw StartError(problems) }
     try watchFile(configuration)
 
@@ -173,6 +197,7 @@ final class Reloader: Sendable {
     }
     adopt(prepared.generation, rebound, configuration.timeouts.tcpKeepalive)
     binding.withLock { $0 = rebound.withoutSockets }
+    applyLog?()
     routes.store(configuration.routes.count, ordering: .relaxed)
     onLevel?(configuration.log.level.rawValue)
     lastTime.store(WallClock.now() / 1_000_000_000, ordering: .relaxed)
@@ -218,7 +243,6 @@ final class Reloader: Sendable {
     if old.loops != new.loops { settings.append("loops") }
     if old.tokenStore != new.tokenStore { settings.append("token_store") }
     if old.control != new.control { settings.append("control") }
-    if (old.log.format, old.log.access) != (new.log.format, new.log.access) { settings.append("log") }
     return settings
   }
 

@@ -1,5 +1,6 @@
 internal import Configuration
 internal import Interception
+internal import Locks
 internal import Reactor
 internal import SystemPackage
 internal import Telemetry
@@ -73,6 +74,39 @@ extension Worker {
         .client: "\(peer)", .listener: "\(listener.address)", .error: "\(error.kind.name)",
         .detail: "\(error.detail)", .hint: "\(error.hint)",
       ])
+  }
+}
+
+/// Lines about limits that were reached: one a second at most for each limit, whichever loop it was on.
+final class LimitNotices: Sendable {
+  private struct Notice {
+    var count: UInt64 = 0
+    /// When the next line may be written.
+    var next = Instant(nanoseconds: 0)
+  }
+
+  private let logger: EventLog
+  private let now: @Sendable () -> Instant
+  private let notices = Monitor<[Limit: Notice]>([:])
+
+  init(_ logger: EventLog, now: @escaping @Sendable () -> Instant = { .now }) {
+    (self.logger, self.now) = (logger, now)
+  }
+
+  /// Writes a line, unless there was one less than a second ago: then the next line counts this time.
+  func reached(_ limit: Limit) {
+    let now = now()
+    let count = notices.withLock { notices -> UInt64? in
+      var notice = notices[limit, default: Notice()]
+      defer { notices[limit] = notice }
+      notice.count += 1
+      guard now >= notice.next else { return nil }
+      defer { notice.count = 0 }
+      notice.next = now + .seconds(1)
+      return notice.count
+    }
+    guard let count else { return }
+    logger.notice(.limit, [.limit: "\(limit.rawValue)", .count: .number(Int(count))])
   }
 }
 

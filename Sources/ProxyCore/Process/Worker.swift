@@ -76,7 +76,7 @@ final class Worker: @unchecked Sendable {
     self.accessLog = accessLog
     self.logger = logger
     (memory, clients, viaName) = (shared.memory, shared.clients, shared.viaName)
-    metrics = WorkerMetrics(shared.registry)
+    metrics = WorkerMetrics(shared.registry, notices: shared.limitNotices)
     handshakes = FairGate(places: generation.loopLimits.handshakes)
     if let accessLog { loop.onWaiting { accessLog.flush() } }
     prepareMemory()

@@ -125,6 +125,8 @@ struct RoutePolicy: Sendable {
   let replayBuffer: Int
   /// What is set for its requests and needs nothing worked out.
   let requests: RequestSettings
+  /// Which of its requests get a line in the access log.
+  let access: AccessLogging
   /// How many of its requests are under way at once; nil for no limit.
   let concurrency: ConcurrencyLimit?
   /// How many connections of a pool one client may use; `Int.max` for all.
@@ -165,6 +167,7 @@ struct RoutePolicy: Sendable {
     self.connectionsPerClient = connectionsPerClient
     self.hostsPerClient = hostsPerClient
     requests = route.requests
+    access = route.access
     allowsPrivate = route.allowsPrivate
     options = ConnectionOptions(route)
     tunnel = route.tunnel

@@ -106,12 +106,22 @@ public final class AccessLog {
   private static var batch: Int { 64 * 1024 }
 
   private let sink: LogSink
+  private let style: LogStyle
+  private let longestValue: Int
   private var line: LogLine
+  // Where the last sample is on a circle that 2^64 steps go round.
+  private var samplePoint: UInt64 = 0
 
   /// An access log that writes to `sink`, and shows at most `longestValue` bytes of a value that a client sent.
-  public init(sink: LogSink, format: LogFormat, longestValue: Int = 4096) {
+  public init(sink: LogSink, style: LogStyle, longestValue: Int = 4096) {
     self.sink = sink
-    line = LogLine(format: format, capacity: 2 * Self.batch, longestValue: longestValue)
+    self.style = style
+    self.longestValue = longestValue
+    line = Self.makeLine(style.format, longestValue)
+  }
+
+  private static func makeLine(_ format: LogFormat, _ longestValue: Int) -> LogLine {
+    LogLine(format: format, capacity: 2 * batch, longestValue: longestValue)
   }
 
   // Lines that were written belong to the sink, even if their loop ends without having flushed them.
@@ -120,7 +130,21 @@ public final class AccessLog {
   /// Writes one line: its time (nanoseconds since 1970-01-01T00:00:00Z), the event, and the fields that `fields` writes,
   /// which ``EventKind/request`` declares.
   public func write(at time: UInt64, _ fields: (inout LogLine) -> Void) {
+    if line.format != style.format { restyle() }
     if line.write("request", at: time, fields) >= Self.batch { flush() }
+  }
+
+  @inline(never) private func restyle() {
+    flush()
+    line = Self.makeLine(style.format, longestValue)
+  }
+
+  /// Whether the next request is one of those that `millionths` of all requests get a line for.
+  ///
+  /// Steps of the golden ratio go round the circle as evenly as can be, and never in time with a pattern of the requests.
+  public func takesSample(millionths: UInt64) -> Bool {
+    samplePoint &+= 0x9E37_79B9_7F4A_7C15
+    return samplePoint / (UInt64.max / 1_000_000) < millionths
   }
 
   /// Hands the lines that were written to the sink. Never blocks.

@@ -9,8 +9,11 @@ public import Logging
 public struct EventLogHandler: LogHandler {
   /// What every line of this handler carries; what a line says itself goes before.
   public var metadata: Logger.Metadata = [:]
-  /// Lines below this level are not written.
-  public var logLevel: Logger.Level
+  /// Lines below this level are not written: that of the style, unless the logger was given another one.
+  public var logLevel: Logger.Level {
+    get { ownLevel ?? style.level }
+    set { ownLevel = newValue }
+  }
   /// Asked for metadata at every line; what the handler carries goes before.
   public var metadataProvider: Logger.MetadataProvider?
 
@@ -18,20 +21,20 @@ public struct EventLogHandler: LogHandler {
   private static let reserved: Set<LogField> = [.time, .level, .event]
 
   private let sink: LogSink
-  private let format: LogFormat
+  private let style: LogStyle
+  private var ownLevel: Logger.Level?
   private let longestValue: Int
   private let now: @Sendable () -> UInt64
 
   /// A handler that writes to `sink`. `now` tells the time in nanoseconds since 1970-01-01T00:00:00Z.
   public init(
-    sink: LogSink, format: LogFormat, level: Logger.Level = .info, longestValue: Int = 4096,
+    sink: LogSink, style: LogStyle, longestValue: Int = 4096,
     now: @escaping @Sendable () -> UInt64 = WallClock.now
   ) {
     self.sink = sink
-    self.format = format
+    self.style = style
     self.longestValue = longestValue
     self.now = now
-    logLevel = level
   }
 
   /// The metadata that every line carries under `key`.
@@ -47,7 +50,7 @@ public struct EventLogHandler: LogHandler {
     all.merge(event.metadata ?? [:]) { $1 }
     if let error = event.error, all[LogField.error.name] == nil { all[LogField.error.name] = "\(error)" }
 
-    var line = LogLine(format: format, capacity: 512, longestValue: longestValue)
+    var line = LogLine(format: style.format, capacity: 512, longestValue: longestValue)
     line.begin(at: now())
     if event.level != .info { line.field(.level, event.level.rawValue) }
     line.field(.event, event.message.description)

@@ -51,6 +51,10 @@ public enum LogField: Int, CaseIterable, Sendable {
   case caFile
   case generation
   case changed
+  case linesDropped
+  case count
+  case version
+  case file
 
   /// What it says, for the tables in `docs/operations.md`.
   public var meaning: String {
@@ -62,7 +66,8 @@ public enum LogField: Int, CaseIterable, Sendable {
     case .credentials: "the name of one of `credentials`"
     case .audience: "the audience of the token, if it has one"
     case .scopes: "the scopes that were asked for, with spaces between them"
-    case .reason: "why a token was needed (`first`, `renewal`, `unauthorized`, `rotation`), or proxy.conf loaded"
+    case .reason:
+      "why a token was needed (`first`, `renewal`, `unauthorized`, `rotation`), proxy.conf loaded, or lines lost"
     case .result: "`ok` or `failed`"
     case .secret: "`previous` when `client_secret` was rejected and `client_secret_previous` accepted; absent otherwise"
     case .lifetime: "how long the token is valid; with `source=store`, what is left of that"
@@ -105,6 +110,10 @@ public enum LogField: Int, CaseIterable, Sendable {
     case .caFile: "the file of trusted authorities; `system` for those of the system alone"
     case .generation: "the number of the configuration that is in use: 1 after the start"
     case .changed: "a setting of proxy.conf that has changed, and how"
+    case .linesDropped: "how many lines were lost since the last line about it"
+    case .count: "how often it happened since the last line about it"
+    case .version: "the version of the proxy"
+    case .file: "the file of the configuration"
     }
   }
 
@@ -147,9 +156,15 @@ public enum EventKind: String, CaseIterable, Sendable {
   case proxyProtocol = "proxy_protocol"
   case refused
   case accept
+  case limit
   case signal
   case reload
   case control
+  case log
+  case start
+  case ready
+  case drain
+  case stop
 
   /// What has happened, for the table in `docs/operations.md`.
   public var meaning: String {
@@ -170,17 +185,24 @@ public enum EventKind: String, CaseIterable, Sendable {
     case .control: "a command was sent over the control socket; `status` and `health` are not logged"
     case .signal: "a signal that does not stop the proxy, or the terminal hung up"
     case .reload: "proxy.conf was loaded again, or could not be"
+    case .limit: "a limit rejected, ended or delayed something; at most one line a second for each limit"
+    case .log: "lines of the log were lost, or its output was opened again"
+    case .start: "the proxy has bound its addresses"
+    case .ready: "the proxy serves requests"
+    case .drain: "the proxy accepts no more connections, and finishes the requests under way"
+    case .stop: "the proxy has finished, and exits"
     }
   }
 
   /// The levels that its lines can have.
   public var levels: [Logger.Level] {
     switch self {
-    case .request: [.info]
+    case .request, .start, .ready: [.info]
     case .token: [.info, .warning]
     case .tls: [.notice, .warning]
     case .caller: [.warning, .error]
-    case .tunnel, .signal: [.notice]
+    case .tunnel, .signal, .limit, .drain, .stop: [.notice]
+    case .log: [.notice, .warning]
     case .reload: [.notice, .warning]
     case .control: [.notice, .warning]
     case .tokenBudget, .tokenStore, .secret, .proxyProtocol, .refused, .accept: [.warning]
@@ -213,6 +235,11 @@ public enum EventKind: String, CaseIterable, Sendable {
     case .control: [.command, .client, .error, .detail]
     case .signal: [.detail, .signal]
     case .reload: [.reason, .result, .took, .error, .detail, .hint, .generation, .changed]
+    case .limit: [.limit, .count]
+    case .log: [.reason, .error, .detail, .hint, .linesDropped]
+    case .start: [.listener, .version, .file]
+    case .ready: [.took]
+    case .drain, .stop: [.detail]
     }
   }
 }
@@ -248,7 +275,7 @@ struct LogKeys {
 }
 
 /// How log lines are written.
-public enum LogFormat: Sendable {
+public enum LogFormat: UInt8, Sendable {
   /// `key=value` pairs for people, and for the tools that read them: a value that is not plain printable ASCII, or
   /// holds a space, an equals sign, a quotation mark or a backslash, is written as a JSON string.
   case logfmt

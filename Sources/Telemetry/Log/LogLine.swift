@@ -6,7 +6,7 @@ import Logging
 /// same calls, without an allocation once the memory is there. A value longer than the limit is cut and ends in an
 /// ellipsis.
 public struct LogLine: ~Copyable {
-  private let format: LogFormat
+  let format: LogFormat
   private let keys: LogKeys
   private let longestValue: Int
   private var buffer: LineBuffer

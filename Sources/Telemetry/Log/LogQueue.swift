@@ -2,24 +2,59 @@ import Bytes
 import Locks
 
 /// The lines between those who log and the thread that writes: bounded, and never a part of a line.
+///
+/// The thread that writes is a writer, with a number. Another one replaces it when the output changes: the earlier one
+/// writes what it has taken, and takes no more.
 final class LogQueue: Sendable {
+  /// Is told how the output was opened again: nil, or why it could not be.
+  typealias Reopened = @Sendable (String?) -> Void
+
+  /// What a writer has to do.
+  struct Work {
+    /// Whole lines, in the order in which they were accepted.
+    var blocks: [ByteBuffer] = []
+    /// How many lines were lost and not told of yet, by reason.
+    var losses: [LogLoss: UInt64] = [:]
+  }
+
   private struct State {
     /// Lines that the writer has not taken yet.
     var blocks: [ByteBuffer] = []
     /// An empty block for the next lines.
     var spare: ByteBuffer?
-    /// What has been accepted and not been written; the writer's share included.
+    /// What has been accepted and not been written; the current writer's share included.
     var waitingBytes = 0
     var waitingLines = 0
-    var droppedLines: UInt64 = 0
+    /// The current writer's share.
+    var takenBytes = 0
+    var takenLines = 0
+    /// The number of the current writer.
+    var current = 0
+    /// Whether it still runs.
+    var isWriting = true
+    /// How many lines each earlier writer that still runs has to write.
+    var earlier: [Int: Int] = [:]
+    var lost: [LogLoss: UInt64] = [:]
+    var untold: [LogLoss: UInt64] = [:]
+    /// Why lines are lost for which there is no room.
+    var trouble = LogLoss.slow
+    /// Why every line is lost; nil where lines are accepted.
+    var refusal: LogLoss?
+    var reopening: [Reopened] = []
     /// Whether the writer waits for the first line, and has to be woken.
     var isIdle = false
-    /// No more lines are accepted.
+    /// No more lines are accepted, for ever.
     var isClosed = false
-    /// The writer has ended, or no request waits for it any more: what is left will not be written.
+    /// No request waits for the writer any more: what is left will not be written.
     var isOver = false
     /// Everything that was accepted has been written.
     var isComplete = true
+
+    mutating func lose(_ lines: Int, _ reason: LogLoss) {
+      guard lines > 0 else { return }
+      lost[reason, default: 0] += UInt64(lines)
+      untold[reason, default: 0] += UInt64(lines)
+    }
   }
 
   /// A block that is not used any more by the thread that gives it back, which the compiler cannot see.
@@ -28,25 +63,29 @@ final class LogQueue: Sendable {
   }
 
   private static let blockCapacity = 64 * 1024
+  // Writers that have been replaced and hang in a write. Each holds no more than `limit` bytes.
+  private static let mostEarlier = 2
 
   private let limit: Int
   private let state = Monitor(State())
 
-  /// A queue in which up to `limit` bytes may wait.
+  /// A queue in which up to `limit` bytes may wait. Its first writer has the number 0.
   init(limit: Int) {
     self.limit = limit
   }
 
-  /// Accepts those of `lines` for which there is room, from the first one on, and counts the others as dropped.
+  // MARK: Those who log
+
+  /// Accepts those of `lines` for which there is room, from the first one on, and counts the others as lost.
   func append(_ lines: Span<UInt8>) {
     let wakes = state.withLock { state in
-      let accepted = state.isClosed ? 0 : lines.wholeLines(within: limit - state.waitingBytes)
+      let accepted = state.refusal != nil ? 0 : lines.wholeLines(within: limit - state.waitingBytes)
       let waited = state.waitingBytes
       let acceptedLines = lines.extracting(first: accepted).lineCount
       state.waitingBytes += accepted
       state.waitingLines += acceptedLines
       if accepted < lines.count {
-        state.droppedLines += UInt64(lines.extracting(droppingFirst: accepted).lineCount)
+        state.lose(lines.extracting(droppingFirst: accepted).lineCount, state.refusal ?? state.trouble)
       }
       Self.copy(lines.extracting(first: accepted), to: &state)
       // Beyond half the limit the writer must not rest, so it is woken when that is reached.
@@ -71,36 +110,153 @@ final class LogQueue: Sendable {
     }
   }
 
-  /// Waits for lines, and takes all that there are; nil when there will be no more.
-  func take() -> [ByteBuffer]? {
-    state.wait { state in
-      state.isIdle = state.blocks.isEmpty && !state.isClosed
-      return state.isIdle
-    } then: { state in
-      state.isIdle = false
-      guard !state.isOver && !state.blocks.isEmpty else { return nil }
-      defer { state.blocks = [] }
-      return state.blocks
+  /// Has the current writer open its output again, and tells `done` of it on the writer's thread.
+  func reopen(_ done: @escaping Reopened) {
+    let problem = state.withLock { state -> String? in
+      guard state.isWriting && !state.isClosed else { return "the log is no longer written" }
+      state.reopening.append(done)
+      return nil
+    }
+    if let problem { done(problem) } else { state.wakeAll() }
+  }
+
+  /// Replaces the current writer, and returns the number of the next one; nil where that is not possible: the queue is closed,
+  /// or several earlier writers hang.
+  func replaceWriter() -> Int? {
+    let number = state.withLock { state -> Int? in
+      guard !state.isClosed, state.earlier.count < Self.mostEarlier else { return nil }
+      if state.isWriting {
+        state.earlier[state.current] = state.takenLines
+        state.waitingBytes -= state.takenBytes
+        state.waitingLines -= state.takenLines
+      }
+      (state.takenBytes, state.takenLines) = (0, 0)
+      state.current += 1
+      (state.isWriting, state.isComplete, state.refusal, state.trouble) = (true, true, nil, .slow)
+      return state.current
+    }
+    state.wakeAll()
+    return number
+  }
+
+  /// How many lines have been lost, by reason.
+  var lost: [LogLoss: UInt64] { state.withLock { $0.lost } }
+
+  // MARK: The end
+
+  /// Accepts nothing from now on; what waits is still written.
+  func close() {
+    state.withLock { state in
+      state.isClosed = true
+      state.refusal = state.refusal ?? .exit
+    }
+    state.wakeAll()
+  }
+
+  /// Waits for the writers to end, for `milliseconds` at most; after that, what still waits is lost. Returns whether everything
+  /// was written.
+  func waitForEnd(milliseconds: Int) -> Bool {
+    state.wait(while: { $0.isWriting || !$0.earlier.isEmpty }, milliseconds: milliseconds) { state in
+      if state.isWriting { Self.endCurrent(&state, state.trouble) }
+      for lines in state.earlier.values { Self.loseRest(lines, state.trouble, &state) }
+      state.earlier = [:]
+      state.isOver = true
+      return state.isComplete
     }
   }
 
-  /// Lets lines gather for `milliseconds`, less if the queue is closed or half full.
-  func gather(milliseconds: Int) {
+  private static func loseRest(_ lines: Int, _ reason: LogLoss, _ state: inout State) {
+    if lines > 0 { state.isComplete = false }
+    state.lose(lines, reason)
+  }
+
+  private static func endCurrent(_ state: inout State, _ reason: LogLoss) {
+    state.isWriting = false
+    state.refusal = state.isClosed ? .exit : reason
+    loseRest(state.waitingLines, reason, &state)
+    if state.waitingBytes > 0 { state.isComplete = false }
+    (state.waitingLines, state.waitingBytes, state.takenLines, state.takenBytes) = (0, 0, 0, 0)
+    state.blocks = []
+    state.spare = nil
+  }
+}
+
+// What writers call, each with its number.
+extension LogQueue {
+  /// When a writer tells of lost lines.
+  enum Telling: Equatable {
+    case never
+    case now
+    /// After so many milliseconds, or at the end.
+    case after(Int)
+  }
+
+  /// Waits for something to do; nil when there will be no more. What it returns may be nothing.
+  func take(by writer: Int, _ telling: Telling) -> Work? {
+    var milliseconds: Int?
+    if case .after(let some) = telling { milliseconds = some }
+    return state.wait(
+      while: { state in
+        let hasWork = !state.blocks.isEmpty || !state.reopening.isEmpty || (telling == .now && !state.untold.isEmpty)
+        state.isIdle = !hasWork && !state.isClosed && state.isWriting && state.current == writer
+        return state.isIdle
+      }, milliseconds: milliseconds
+    ) { state in
+      guard state.current == writer && state.isWriting else { return nil }
+      state.isIdle = false
+      let tells = telling == .now || (telling != .never && state.isClosed)
+      let isAtEnd = state.blocks.isEmpty && state.isClosed && (!tells || state.untold.isEmpty)
+      guard !state.isOver && !isAtEnd else { return nil }
+      var work = Work(blocks: state.blocks)
+      state.blocks = []
+      (state.takenBytes, state.takenLines) = (state.waitingBytes, state.waitingLines)
+      if tells { swap(&work.losses, &state.untold) }
+      return work
+    }
+  }
+
+  /// Lets lines gather for `milliseconds`, less if the queue is closed or half full, or something else is to be done.
+  func gather(by writer: Int, milliseconds: Int) {
     state.wait(
-      while: { !$0.isClosed && $0.waitingBytes <= self.limit / 2 }, milliseconds: milliseconds, then: { _ in })
+      while: { state in
+        !state.isClosed && state.waitingBytes <= self.limit / 2 && state.current == writer && state.reopening.isEmpty
+      }, milliseconds: milliseconds, then: { _ in })
   }
 
-  /// Waits for `milliseconds`, less if the queue is closed, and returns whether it is not.
-  func waitWhileOpen(milliseconds: Int) -> Bool {
-    state.wait(while: { !$0.isClosed }, milliseconds: milliseconds, then: { !$0.isClosed })
+  /// Waits for `milliseconds` because of `trouble` with the output, less if something else is to be done. Returns whether the
+  /// writer is to try again.
+  func pause(by writer: Int, _ trouble: LogLoss, milliseconds: Int) -> Bool {
+    state.wait(
+      while: { state in
+        if state.current == writer { state.trouble = trouble }
+        return !state.isClosed && state.current == writer && state.reopening.isEmpty
+      }, milliseconds: milliseconds, then: { !$0.isClosed && $0.current == writer })
   }
 
-  /// Notes that the writer has written `bytes` bytes, `lines` line feeds among them. Returns whether it is to go on.
-  func wrote(bytes: Int, lines: Int) -> Bool {
+  /// Who asked for the output to be opened again.
+  func takeReopening(by writer: Int) -> [Reopened] {
+    state.withLock { state in
+      guard state.current == writer else { return [] }
+      defer { state.reopening = [] }
+      return state.reopening
+    }
+  }
+
+  /// Notes that `bytes` bytes are done with, `lines` line feeds among them: they were written, or lost for a reason. Returns
+  /// whether the writer is to go on.
+  func finished(by writer: Int, bytes: Int, lines: Int, lost reason: LogLoss? = nil) -> Bool {
     state.withLock { state in
       guard !state.isOver else { return false }
-      state.waitingBytes -= bytes
-      state.waitingLines -= lines
+      if let reason { state.lose(lines, reason) }
+      if state.current == writer {
+        state.waitingBytes -= bytes
+        state.waitingLines -= lines
+        state.takenBytes -= bytes
+        state.takenLines -= lines
+        if reason == nil && bytes > 0 { state.trouble = .slow }
+      } else {
+        state.earlier[writer]? -= lines
+      }
       return true
     }
   }
@@ -112,37 +268,17 @@ final class LogQueue: Sendable {
     state.withLock { $0.spare = returned.block }
   }
 
-  /// Ends the writer's part; lines that wait are dropped.
-  func end() {
-    state.withLock { if !$0.isOver { Self.end(&$0) } }
-    state.wakeAll()
-  }
-
-  private static func end(_ state: inout State) {
-    state.isClosed = true
-    state.isOver = true
-    state.isComplete = state.waitingBytes == 0
-    state.droppedLines += UInt64(state.waitingLines)
-    state.waitingLines = 0
-    state.waitingBytes = 0
-    state.blocks = []
-    state.spare = nil
-  }
-
-  /// Accepts nothing from now on; what waits is still written.
-  func close() {
-    state.withLock { $0.isClosed = true }
-    state.wakeAll()
-  }
-
-  /// Waits for the writer to end, for `milliseconds` at most; after that, what still waits is dropped. Returns whether
-  /// everything was written.
-  func waitForEnd(milliseconds: Int) -> Bool {
-    state.wait(while: { !$0.isOver }, milliseconds: milliseconds) { state in
-      if !state.isOver { Self.end(&state) }
-      return state.isComplete
+  /// Ends the writer; lines that it has taken, and without another writer all that wait, are lost for `reason`.
+  func end(by writer: Int, _ reason: LogLoss) {
+    let waiting = state.withLock { state -> [Reopened] in
+      guard !state.isOver else { return [] }
+      if let lines = state.earlier.removeValue(forKey: writer) { Self.loseRest(lines, reason, &state) }
+      guard state.current == writer, state.isWriting else { return [] }
+      Self.endCurrent(&state, reason)
+      defer { state.reopening = [] }
+      return state.reopening
     }
+    for done in waiting { done("the log is no longer written") }
+    state.wakeAll()
   }
-
-  var droppedLines: UInt64 { state.withLock { $0.droppedLines } }
 }

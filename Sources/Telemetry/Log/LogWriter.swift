@@ -1,34 +1,50 @@
 import Bytes
 import Glibc
 
-/// The thread that writes the lines of a ``LogQueue`` to a descriptor.
+/// The thread that writes the lines of a ``LogQueue`` to an output.
 ///
-/// Only this thread may wait for the reader of the descriptor.
-final class LogWriter: Sendable {
+/// Only this thread may wait for the reader of the output, or for a file system.
+final class LogWriter: @unchecked Sendable {
   // After a write the thread rests that long, so that under load it is woken for many lines, not for each.
   private static let rest = 20
-  // How long a full disk, or a descriptor that takes nothing, is left alone. Both in milliseconds.
+  // How long a full disk, or a descriptor that takes nothing, is left alone; how often the log tells of lost lines. All in
+  // milliseconds.
   private static let retry = 1000
+  private static let tellingInterval = 1000
 
   private let queue: LogQueue
-  private let descriptor: Int32
+  private let number: Int
+  // Touched by the thread alone once it has started, which is what makes this class safe to share.
+  private let output: any LogOutput
+  /// How lines about losses are written; nil where there are none.
+  private let style: LogStyle?
+  /// Is told when lines cannot be written for a while, and why.
+  private let onTrouble: (@Sendable (String) -> Void)?
+  private var isTroubled = false
+  private var lastTold: UInt64?
 
-  private init(_ queue: LogQueue, _ descriptor: Int32) {
-    self.queue = queue
-    self.descriptor = descriptor
+  private init(
+    _ queue: LogQueue, _ number: Int, _ output: any LogOutput, _ style: LogStyle?,
+    _ onTrouble: (@Sendable (String) -> Void)?
+  ) {
+    (self.queue, self.number, self.output, self.style, self.onTrouble) = (queue, number, output, style, onTrouble)
   }
 
-  /// Starts the thread; it ends when `queue` is closed and written, or the descriptor has no reader any more.
-  static func start(_ queue: LogQueue, descriptor: Int32) {
-    let writer = unsafe Unmanaged.passRetained(LogWriter(queue, descriptor))
+  /// Starts the thread of writer `number` of `queue`; it ends when the queue is closed and written, when another writer has
+  /// replaced it, or when the output can never be written again.
+  static func start(
+    _ queue: LogQueue, number: Int, output: any LogOutput, style: LogStyle? = nil,
+    onTrouble: (@Sendable (String) -> Void)? = nil
+  ) {
+    let writer = unsafe Unmanaged.passRetained(LogWriter(queue, number, output, style, onTrouble))
     var attributes = pthread_attr_t()
     var thread = pthread_t()
     var all = sigset_t()
     var before = sigset_t()
     unsafe pthread_attr_init(&attributes)
     unsafe pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    // The thread inherits a mask that blocks everything: SIGTERM is for the event loops, and instead of SIGPIPE
-    // write(2) shall return EPIPE.
+    // The thread inherits a mask that blocks everything: SIGTERM is for the event loops, and instead of SIGPIPE and SIGXFSZ
+    // write(2) shall return EPIPE and EFBIG.
     unsafe sigfillset(&all)
     unsafe pthread_sigmask(SIG_BLOCK, &all, &before)
     let failure = unsafe pthread_create(
@@ -43,77 +59,93 @@ final class LogWriter: Sendable {
   }
 
   private func run() {
-    while let blocks = queue.take() {
-      for block in blocks {
-        guard write(block) else { return queue.end() }
+    while let work = queue.take(by: number, telling) {
+      for block in work.blocks {
+        if let reason = write(block) { return queue.end(by: number, reason) }
         queue.giveBack(block)
       }
-      queue.gather(milliseconds: Self.rest)
+      if !work.losses.isEmpty, let reason = tell(work.losses) { return queue.end(by: number, reason) }
+      reopenIfAsked()
+      queue.gather(by: number, milliseconds: Self.rest)
     }
-    queue.end()
+    queue.end(by: number, .slow)
   }
 
-  // Returns whether the block has been written, and more can be.
-  private func write(_ block: ByteBuffer) -> Bool {
+  /// Writes the block; returns nil, or for which reason the writer ends.
+  private func write(_ block: ByteBuffer, counts: Bool = true) -> LogLoss? {
     while !block.isEmpty {
-      let written = unsafe block.withUnsafeReadableBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
-      if written >= 0 {
-        let lines = block.bytes(block.start..<(block.start + written)).lineCount
-        block.consume(written)
-        guard queue.wrote(bytes: written, lines: lines) else { return false }
-        continue
-      }
-      switch errno {
-      case EINTR:
-        continue
-      case EAGAIN:
+      switch output.step(block) {
+      case .wrote(let bytes, let lines):
+        block.consume(bytes)
+        isTroubled = false
+        guard finished(counts ? bytes : 0, counts ? lines : 0) else { return .slow }
+      case .skipped(let bytes, let lines, let reason):
+        block.consume(bytes)
+        guard finished(counts ? bytes : 0, counts ? lines : 0, lost: reason) else { return .slow }
+      case .blocked(let descriptor):
         var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         // Whatever it says, the next write finds out.
         unsafe poll(&waiting, 1, Int32(Self.retry))
-        guard queue.wrote(bytes: 0, lines: 0) else { return false }
-      case ENOSPC, EDQUOT, EIO, ENOBUFS, ENOMEM:
-        guard queue.waitWhileOpen(milliseconds: Self.retry) else { return false }
-      default:
-        // EPIPE: the reader is gone. The others: this descriptor can never be written.
-        return false
+        guard finished(0, 0) else { return .slow }
+        reopenIfAsked()
+      case .stalled(let reason, let problem):
+        if !isTroubled { onTrouble?(problem) }
+        isTroubled = true
+        guard queue.pause(by: number, reason, milliseconds: Self.retry) else { return reason }
+        reopenIfAsked()
+      case .ended(let reason):
+        return reason
       }
     }
-    return true
+    return nil
+  }
+
+  private func finished(_ bytes: Int, _ lines: Int, lost reason: LogLoss? = nil) -> Bool {
+    queue.finished(by: number, bytes: bytes, lines: lines, lost: reason)
+  }
+
+  private func reopenIfAsked() {
+    let asked = queue.takeReopening(by: number)
+    guard !asked.isEmpty else { return }
+    let problem = output.reopen()
+    for done in asked { done(problem) }
+  }
+
+  // MARK: Losses
+
+  private var telling: LogQueue.Telling {
+    guard style != nil else { return .never }
+    guard let lastTold else { return .now }
+    let passed = (monotonicNanoseconds() - lastTold) / 1_000_000
+    return passed >= Self.tellingInterval ? .now : .after(Self.tellingInterval - Int(passed))
+  }
+
+  /// Writes a line for each reason for which lines were lost.
+  private func tell(_ losses: [LogLoss: UInt64]) -> LogLoss? {
+    guard let style else { return nil }
+    var line = LogLine(format: style.format, capacity: 512, longestValue: 256)
+    for reason in LogLoss.allCases {
+      guard let lines = losses[reason] else { continue }
+      line.begin(at: WallClock.now())
+      line.field(.level, "warning" as StaticString)
+      line.field(.event, EventKind.log.rawValue)
+      line.field(.reason, reason.rawValue)
+      line.field(.detail, "lines were lost: \(reason.meaning)")
+      line.field(.linesDropped, lines)
+      line.end()
+    }
+    lastTold = monotonicNanoseconds()
+    let block = ByteBuffer(capacity: max(line.bytes.count, 1))
+    block.append(line.bytes)
+    // These lines were never accepted, so they do not count.
+    return write(block, counts: false)
   }
 }
 
-/// Where log lines go: a descriptor, written by one thread, so that no event loop ever waits for who reads it.
-///
-/// Lines that cannot be written at once wait in memory, up to a limit. Beyond it whole lines are dropped, and counted.
-/// While there is little to write, a line is written at once; otherwise many at a time, every few milliseconds.
-public final class LogSink: Sendable {
-  let queue: LogQueue
-
-  /// A sink that writes to `descriptor`, which stays open and the caller's, and lets up to `pendingLimit` bytes wait.
-  public init(descriptor: Int32, pendingLimit: Int = 4 * 1024 * 1024) {
-    queue = LogQueue(limit: pendingLimit)
-    LogWriter.start(queue, descriptor: descriptor)
-  }
-
-  deinit { queue.close() }
-
-  /// Takes whole lines, each ending in a line feed. Those for which there is no room are dropped, the last ones first.
-  ///
-  /// May be called from any thread, and never waits for the descriptor.
-  public func write(_ lines: Span<UInt8>) {
-    queue.append(lines)
-  }
-
-  /// How many lines have been dropped: there was no room, the reader has gone, or the sink had been finished.
-  public var droppedLines: UInt64 { queue.droppedLines }
-
-  /// Waits until everything has been written, for `limit` at most; what is written to the sink later is dropped.
-  ///
-  /// Returns whether all was written in time; what was not counts as dropped.
-  @discardableResult
-  public func finish(within limit: Duration) -> Bool {
-    queue.close()
-    let (seconds, attoseconds) = limit.components
-    return queue.waitForEnd(milliseconds: max(0, Int(seconds) * 1000 + Int(attoseconds / 1_000_000_000_000_000)))
-  }
+/// The time, whatever the time of day is set to.
+func monotonicNanoseconds() -> UInt64 {
+  var time = timespec()
+  // Cannot fail: the clock always exists, and the address is valid.
+  unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+  return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
 }

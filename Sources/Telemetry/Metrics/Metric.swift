@@ -249,8 +249,8 @@ public enum Metric: CaseIterable, Sendable {
 
     case .logLinesDropped:
       counter(
-        "m2m_proxy_log_lines_dropped_total", .process,
-        "Lines for the log and standard error that were dropped because they were not read in time.")
+        "m2m_proxy_log_lines_dropped_total", .process, labels: [.reason],
+        "Lines for the log and standard error that were lost, by reason.")
     // The names and help texts of Prometheus' own client libraries.
     case .processCPU:
       counter(

@@ -76,6 +76,7 @@ public enum MetricLabel: String, CaseIterable, Sendable {
   case credentials
   case period
   case result
+  case reason
 
   /// What its values are.
   public var meaning: String {
@@ -92,6 +93,7 @@ public enum MetricLabel: String, CaseIterable, Sendable {
     case .credentials: "the name of one of `credentials`"
     case .period: "`hour`, `day` or `month`"
     case .result: "for token fetches `ok` or the kind of error; for passwords and reloads see the metric"
+    case .reason: "why lines were lost ([Lost lines](operations.md#lost-lines))"
     }
   }
 }

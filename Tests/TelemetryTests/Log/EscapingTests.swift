@@ -21,7 +21,7 @@ import Testing
   /// Each of `values` in the middle of a line.
   func written(_ values: [[UInt8]], _ format: LogFormat) throws -> [String] {
     let bytes = try output { sink in
-      let log = AccessLog(sink: sink, format: format)
+      let log = AccessLog(sink: sink, style: LogStyle(format: format))
       for value in values {
         log.write(at: 0) { line in
           line.field(.path, value.span)

@@ -23,7 +23,8 @@ import Testing
   @Test("an event is written with its name, level and fields")
   func written() throws {
     let bytes = try output { sink in
-      let log = EventLog(Logger(label: "test") { _ in EventLogHandler(sink: sink, format: .logfmt, now: { 0 }) })
+      let log = EventLog(
+        Logger(label: "test") { _ in EventLogHandler(sink: sink, style: LogStyle(format: .logfmt), now: { 0 }) })
       log.warning(.tokenBudget, [.hint: "h", .credentials: "kinde", .error: "token_budget_spent"])
       log.info(.token, [.fetchedToday: .number(3), .source: "store", .took: .duration(.milliseconds(44))])
     }
@@ -42,7 +43,8 @@ import Testing
       return [:]
     }
     let bytes = try output { sink in
-      let log = EventLog(Logger(label: "test") { _ in EventLogHandler(sink: sink, format: .logfmt, level: .error) })
+      let log = EventLog(
+        Logger(label: "test") { _ in EventLogHandler(sink: sink, style: LogStyle(format: .logfmt, level: .error)) })
       log.warning(.refused, fields())
     }
     #expect(bytes.isEmpty)
@@ -51,7 +53,8 @@ import Testing
   @Test("the level can be changed while the log is in use, for all its copies, and names that are none change nothing")
   func changedLevel() throws {
     let bytes = try output { sink in
-      let log = EventLog(Logger(label: "test") { _ in EventLogHandler(sink: sink, format: .logfmt, now: { 0 }) })
+      let log = EventLog(
+        Logger(label: "test") { _ in EventLogHandler(sink: sink, style: LogStyle(format: .logfmt), now: { 0 }) })
       let copy = log
       #expect(log.threshold.name == "info")
       #expect(log.threshold.set("error"))

@@ -14,7 +14,7 @@ import Testing
   ) throws -> [String] {
     let bytes = try output { sink in
       var logger = Logger(label: "test") { _ in
-        var handler = EventLogHandler(sink: sink, format: format, now: { 0 })
+        var handler = EventLogHandler(sink: sink, style: LogStyle(format: format), now: { 0 })
         handler.metadataProvider = provider
         return handler
       }

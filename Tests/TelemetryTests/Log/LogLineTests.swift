@@ -9,7 +9,7 @@ import Testing
 
   func written(_ format: LogFormat, longestValue: Int = 4096, _ fields: (inout LogLine) -> Void) throws -> String {
     let bytes = try output { sink in
-      let log = AccessLog(sink: sink, format: format, longestValue: longestValue)
+      let log = AccessLog(sink: sink, style: LogStyle(format: format), longestValue: longestValue)
       log.write(at: time, fields)
       log.flush()
     }

@@ -1,4 +1,6 @@
+import Bytes
 import Foundation
+import Locks
 import Testing
 
 @testable import Telemetry
@@ -159,6 +161,101 @@ import Testing
     #expect(queue.waitForEnd(milliseconds: 60_000))
     #expect(try readSome(reading) == Array(line(1).utf8))
     close(reading)
+    close(writing)
+  }
+
+  /// An output that does what a test says.
+  final class ScriptedOutput: LogOutput, @unchecked Sendable {
+    private let state = Monitor((written: "", trouble: LogStep?.none, reopenings: 0))
+
+    func setTrouble(_ step: LogStep?) { state.withLock { $0.trouble = step } }
+    var written: String { state.withLock { $0.written } }
+    var reopenings: Int { state.withLock { $0.reopenings } }
+
+    /// Waits, a minute at most so that a test fails rather than hangs, until `condition` holds of what was written.
+    func wait(until condition: (String) -> Bool) -> String {
+      state.wait(while: { !condition($0.written) }, milliseconds: 60_000, then: { $0.written })
+    }
+
+    func step(_ block: ByteBuffer) -> LogStep {
+      defer { state.wakeAll() }
+      return state.withLock { state in
+        if let trouble = state.trouble { return trouble }
+        let bytes = block.readableBytes
+        state.written += String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self)
+        return .wrote(bytes: bytes.count, lines: bytes.lineCount)
+      }
+    }
+
+    func reopen() -> String? {
+      state.withLock { state in
+        state.reopenings += 1
+        // The next attempt finds room.
+        state.trouble = nil
+        return nil
+      }
+    }
+  }
+
+  @Test("an output that stalls loses what has no room, goes on when there is some, and the log tells of it")
+  func stalled() throws {
+    let output = ScriptedOutput()
+    output.setTrouble(.stalled(.diskFull, "no room"))
+    let told = Monitor([String]())
+    let sink = LogSink(
+      LogTarget(output: output), pendingLimit: 100, style: LogStyle(format: .logfmt),
+      onTrouble: { problem in
+        told.withLock { $0.append(problem) }
+        told.wakeAll()
+      })
+    write(["first\n"], to: sink)
+    // The writer has met the trouble.
+    #expect(told.wait(while: { $0.isEmpty }, milliseconds: 60_000, then: { $0 }) == ["no room"])
+    for _ in 0..<10 { write([String(repeating: "x", count: 19) + "\n"], to: sink) }
+    #expect(sink.lostLines == [.diskFull: 6])
+    let done = DispatchSemaphore(value: 0)
+    sink.reopen { _ in done.signal() }
+    done.wait()
+    let written = output.wait { $0.contains("event=log") }
+    #expect(written.hasPrefix("first\n" + String(repeating: String(repeating: "x", count: 19) + "\n", count: 4)))
+    #expect(
+      written.hasSuffix(
+        #" level=warning event=log reason=disk_full detail="lines were lost: the disk was full" lines_dropped=6\#n"#))
+    #expect(sink.finish(within: .seconds(60)))
+    #expect(sink.lostLines == [.diskFull: 6])
+    #expect(told.withLock { $0.count } == 1 && output.reopenings == 1)
+  }
+
+  @Test("lines go to another output from now on, also where the earlier one hangs")
+  func redirected() throws {
+    let (reading, writing) = try pipe()
+    let sink = LogSink(descriptor: writing, pendingLimit: 1_000_000)
+    // More than a pipe holds: the writer hangs.
+    write(Array(repeating: String(repeating: "x", count: 999) + "\n", count: 500), to: sink)
+    _ = try readSome(reading)
+    let next = ScriptedOutput()
+    try sink.redirect(to: LogTarget(output: next))
+    write(["next\n"], to: sink)
+    #expect(next.wait { $0.contains("next") }.hasSuffix("next\n"))
+    #expect(!sink.finish(within: .seconds(0)))
+    #expect(sink.lostLines[.slow] ?? 0 > 0)
+    close(reading)
+  }
+
+  @Test("an output whose reader is gone is told of by the next one")
+  func readerGoneAndRedirected() throws {
+    let (reading, writing) = try pipe()
+    close(reading)
+    let sink = LogSink(descriptor: writing, style: LogStyle(format: .json))
+    write([line(1)], to: sink)
+    let deadline = ContinuousClock.now + .seconds(60)
+    while sink.lostLines != [.closed: 1] && ContinuousClock.now < deadline { sched_yield() }
+    let next = ScriptedOutput()
+    try sink.redirect(to: LogTarget(output: next))
+    let told = next.wait { $0.contains("log") }
+    #expect(
+      told.contains(#""level":"warning","event":"log","reason":"closed""#) && told.hasSuffix(#""lines_dropped":1}\#n"#))
+    #expect(sink.finish(within: .seconds(60)))
     close(writing)
   }
 }

@@ -21,7 +21,7 @@ import Testing
     let milliseconds = seconds.map { _ in UInt64.random(in: 0...999, using: &generator) }
 
     let bytes = try output { sink in
-      let log = AccessLog(sink: sink, format: .logfmt)
+      let log = AccessLog(sink: sink, style: LogStyle(format: .logfmt))
       for (second, millisecond) in zip(seconds, milliseconds) {
         log.write(at: second * 1_000_000_000 + millisecond * 1_000_000 + 999_999) { _ in }
       }
