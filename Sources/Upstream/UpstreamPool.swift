@@ -1,3 +1,4 @@
+internal import Outbound
 public import Reactor
 internal import Synchronization
 
@@ -10,17 +11,14 @@ public final class UpstreamPool {
     public var connections: Int
     /// How many requests may wait for one.
     public var queue: Int
-    /// How long an unused connection is kept.
-    public var idle: Duration
     /// Whether clients are told apart: one may use a part of the connections only, and the next free one goes to the client
     /// that uses fewest. Otherwise requests that wait are served in their order.
     public var tellsClientsApart = true
 
     /// Limits of these values.
-    public init(connections: Int, queue: Int, idle: Duration) {
+    public init(connections: Int, queue: Int) {
       self.connections = connections
       self.queue = queue
-      self.idle = idle
     }
   }
 
@@ -55,7 +53,7 @@ public final class UpstreamPool {
     self.loop = loop
     self.dialer = dialer
     self.figures = figures
-    idleTime = limits.idle
+    idleTime = origin.options.policy.idle
     tellsClientsApart = limits.tellsClientsApart
     pool = ConnectionPool(limit: max(1, limits.connections), queueLimit: limits.queue)
     expiry.action = { [unowned self] in expire() }

@@ -14,6 +14,8 @@ public struct ProxyConfiguration: Sendable {
   public var tls: TrustSettings
   /// How long things may take, unless a route says otherwise.
   public var timeouts: Timeouts
+  /// How connections to upstreams are made, and how long they are kept, unless a route says otherwise.
+  public var connections = ConnectionPolicy()
   /// How much of everything there may be.
   public var limits: Limits
   /// Where tokens are kept so that they outlive the process; nil for memory alone.
@@ -62,7 +64,11 @@ extension ProxyConfiguration {
       configuration.loops = top.value(TopSettings.loops)
       _ = top.section(TopSettings.log) { $0.read(LogSettings.fields, into: &configuration.log) }
       configuration.tls = TrustSettings.read(top[TopSettings.tls], inherited: TrustSettings())
-      _ = top.section(TopSettings.timeouts) { $0.read(Timeouts.all, into: &configuration.timeouts) }
+      let upstreamIdle = top.section(TopSettings.timeouts) { section in
+        section.read(Timeouts.all, into: &configuration.timeouts)
+        return section[Timeouts.upstreamIdle]
+      }
+      configuration.connections = ConnectionPolicy.read(top, upstreamIdle)
       _ = top.section(TopSettings.limits) { $0.read(Limits.fields, into: &configuration.limits) }
       let store = top[TopSettings.tokenStore]
       configuration.tokenStore = top.section(TopSettings.tokenStore, TokenStoreSettings.read)
@@ -72,9 +78,9 @@ extension ProxyConfiguration {
       let parentProxy = ParentProxy.read(top[TopSettings.parentProxy], inherited: nil)
       let table = CredentialsTable.read(top, parentProxy: parentProxy, trust: configuration.tls)
       let routes = RouteReader.read(
-        top, credentials: table, callers: callers, timeouts: configuration.timeouts, limits: configuration.limits,
-        parentProxy: parentProxy, trust: configuration.tls, hasInterception: interception != nil,
-        ignoresPathCase: ignoresPathCase)
+        top, credentials: table, callers: callers, timeouts: configuration.timeouts,
+        connections: configuration.connections, limits: configuration.limits, parentProxy: parentProxy,
+        trust: configuration.tls, hasInterception: interception != nil, ignoresPathCase: ignoresPathCase)
       configuration.callers = callers.callers
       configuration.credentials = table.credentials
       configuration.routes = routes

@@ -89,6 +89,9 @@ enum RouteSettings {
     "`body`, `token`, `connect`, `first_byte`, `total` and `tunnel` of [timeouts](#timeouts)")
 
   // How the upstream is reached.
+  static let upstream = SettingDeclaration(
+    "upstream", .section(UpstreamSettings.group), default: .described("that of the top level"),
+    "how connections to the upstream are made and kept; see [upstream](#upstream)")
   static let clientCertificate = SettingDeclaration(
     "client_certificate", .section(CertificateFiles.group),
     "shown to the upstream; see [client_certificate](#client_certificate)")
@@ -111,6 +114,6 @@ enum RouteSettings {
       replayUnauthorized.declaration, allow, callers, methods, paths, pathsIgnoreCase.declaration, body.declaration,
       replayBuffer.declaration, throttled, clientShare.declaration, concurrency,
     ] + RequestSettings.fields.map(\.declaration) + [
-      timeouts, clientCertificate, tls, tlsTruncation.declaration, parentProxy,
+      timeouts, upstream, clientCertificate, tls, tlsTruncation.declaration, parentProxy,
     ], need: .anyOf([match, mount.declaration]))
 }

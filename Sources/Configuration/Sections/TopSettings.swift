@@ -21,6 +21,9 @@ public enum TopSettings {
   static let timeouts = SettingDeclaration(
     "timeouts", .section(Timeouts.group), default: .described("the defaults"),
     "how long things may take; see [timeouts](#timeouts)")
+  static let upstream = SettingDeclaration(
+    "upstream", .section(UpstreamSettings.group), default: .described("the defaults"),
+    "how connections to upstreams are made and kept; see [upstream](#upstream)")
   static let limits = SettingDeclaration(
     "limits", .section(Limits.group), default: .described("the defaults"),
     "limits of sizes, numbers and rates; see [limits](#limits)")
@@ -51,7 +54,8 @@ public enum TopSettings {
   public static let group = SettingGroup(
     "proxy.conf", "The configuration of m2m-proxy.",
     [
-      listen, admin.declaration, loops.declaration, log, tls, parentProxy, timeouts, limits, interception, tokenStore,
+      listen, admin.declaration, loops.declaration, log, tls, parentProxy, timeouts, upstream, limits, interception,
+      tokenStore,
       callers, credentials, routes, pathsIgnoreCase.declaration,
     ])
 

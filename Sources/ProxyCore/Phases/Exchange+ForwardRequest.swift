@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Configuration
 internal import HTTPWire
 internal import Reactor
 internal import Routing
@@ -109,8 +110,10 @@ extension Exchange {
     if request.normalised.contains(.userinfo), let credentials = targetCredentials {
       writeTargetCredentials(&writer, credentials, route)
     }
-    let viaName = worker.viaName.bytes
-    writer.via(head.version, viaName.span)
+    if route.policy.requests.hasVia {
+      let viaName = worker.viaName.bytes
+      writer.via(head.version, viaName.span)
+    }
     do throws(WireError) { try writer.end() } catch { throw .headTooLarge }
   }
 

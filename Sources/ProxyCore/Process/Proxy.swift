@@ -77,7 +77,7 @@ public final class Proxy {
     }
 
     let registry = MetricsRegistry()
-    let ways = TokenConnectionOptions(configuration.credentials)
+    let ways = TokenConnectionOptions(configuration.credentials, policy: configuration.connections)
     let store = try Self.makeStore(configuration.tokenStore)
     let events = TokenEventLog(logger: logger, registry: registry)
     let tokens = Self.makeTokens(loops[0], dialers[0], ways, store, events)

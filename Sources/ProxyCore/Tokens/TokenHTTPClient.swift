@@ -96,11 +96,13 @@ struct TokenConnectionOptions {
   /// The ways, by number.
   private(set) var options: [ConnectionOptions] = []
   private var numbers: [ConnectionOptions: Int] = [:]
+  private let policy: ConnectionPolicy
 
-  /// Those of `credentials`.
-  init(_ credentials: [Credentials]) {
+  /// Those of `credentials`, with the policy that proxy.conf has at the top level.
+  init(_ credentials: [Credentials], policy: ConnectionPolicy = ConnectionPolicy()) {
+    self.policy = policy
     for credentials in credentials {
-      let options = ConnectionOptions(credentials)
+      let options = ConnectionOptions(credentials, policy)
       guard numbers[options] == nil else { continue }
       numbers[options] = self.options.count
       self.options.append(options)
@@ -108,21 +110,22 @@ struct TokenConnectionOptions {
   }
 
   /// The number of the way that `credentials` need, which are among those that it was made of.
-  func number(for credentials: Credentials) -> Int { numbers[ConnectionOptions(credentials)] ?? 0 }
+  func number(for credentials: Credentials) -> Int { numbers[ConnectionOptions(credentials, policy)] ?? 0 }
 }
 
 extension ConnectionOptions {
   /// How connections to the token endpoint of `credentials` are made.
-  init(_ credentials: Credentials) {
+  init(_ credentials: Credentials, _ policy: ConnectionPolicy) {
     self.init(
       clientCertificate: credentials.clientCertificate, parentProxy: credentials.parentProxy,
-      trust: credentials.trust)
+      trust: credentials.trust, policy: policy)
   }
 
   /// How connections to the upstream of `route` are made.
   init(_ route: Route) {
     self.init(
       clientCertificate: route.clientCertificate, parentProxy: route.parentProxy,
-      acceptsTruncation: route.tlsTruncation == .accept, trust: route.trust)
+      acceptsTruncation: route.tlsTruncation == .accept, trust: route.trust,
+      policy: route.connections)
   }
 }
