@@ -195,6 +195,9 @@ extension FieldNameSet {
   /// Fields of a response that consist of references, or contain some.
   static let links: FieldNameSet = [.location, .contentLocation, .link]
 
+  /// Fields of a response that may say something of the connection that it came on.
+  static let aboutConnection: FieldNameSet = [.wwwAuthenticate, .keepAlive]
+
   /// What a Connection field has no say in: names that are dropped or written again anyway, and Via, without which a
   /// loop would go unseen.
   static let connectionCannotRemove = hopByHop.union([.host, .contentLength, .authorization, .via])

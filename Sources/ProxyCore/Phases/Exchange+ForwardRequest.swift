@@ -68,9 +68,10 @@ extension Exchange {
     !head.hasConnectionOptions && !route.policy.rules.canBeOverridden && route.policy.tokenHeader == nil
   }
 
-  /// Where the request's content is kept, if it is small enough to be sent again.
+  /// Where the request's content is kept, if it is small enough to be sent again: after a response that asks for that, or,
+  /// where the method allows it, because the connection turned out dead.
   private func keptContent(_ route: ProxyRoute) -> KeptContent? {
-    let limit = route.policy.replayBuffer
+    let limit = head.methodKind.isIdempotent ? route.policy.repeatBuffer : route.policy.replayBuffer
     switch head.framing {
     case .length(let length) where length > 0 && length <= UInt64(limit): break
     case .chunked where limit > 0: break
@@ -79,7 +80,7 @@ extension Exchange {
     return KeptContent(worker.buffers, limit: limit)
   }
 
-  /// Begins a request without content again.
+  /// Begins the request again.
   private func restartUpload(_ route: ProxyRoute) throws(ExchangeError) {
     upload.rewind()
     try writeRequestHead(route, to: upload.output)
@@ -110,6 +111,7 @@ extension Exchange {
     if request.normalised.contains(.userinfo), let credentials = targetCredentials {
       writeTargetCredentials(&writer, credentials, route)
     }
+    if !route.policy.hasUsualHead { writeUnusualLines(&writer, route) }
     if route.policy.requests.hasVia {
       let viaName = worker.viaName.bytes
       writer.via(head.version, viaName.span)
@@ -127,6 +129,14 @@ extension Exchange {
     let path = Int(target.path.start) + mountLength..<Int(target.path.end)
     if path.isEmpty { writer.target("/") } else { writer.target(bytes.extracting(path)) }
     writer.target(bytes.extracting(Int(target.path.end)..<Int(target.pathAndQuery.end)))
+  }
+
+  /// Where connections are not used again the upstream is told so (RFC 9112 section 9.6): it need not wait for another request,
+  /// and closes the connection itself. A connection that changes its protocol, or that requests authenticate, goes on.
+  @inline(never)
+  private func writeUnusualLines(_ writer: inout HeadWriter, _ route: ProxyRoute) {
+    if route.policy.isReused || !offeredProtocols.isEmpty || request.authenticatesConnection { return }
+    writer.connectionClose()
   }
 
   /// Writes what the target said of user and password as Basic credentials, where the client's own credentials go on and it
@@ -230,12 +240,13 @@ extension Exchange {
   }
 
   /// Whether the request can be sent again on another connection: it was sent on one that may have been closed
-  /// already, and either nothing of it has left, or doing it twice is the same as doing it once and it is still here.
+  /// already, and either nothing of it has left, or doing it twice is the same as doing it once (RFC 9110 section 9.2.2) and
+  /// all that has come of it is still here.
   private var mayRepeat: Bool {
     guard let upstream = attempt.upstream, upload.isBegun, upstream.earlierRequests > 0, !attempt.isRepetition else {
       return false
     }
-    return upload.bytesSent == 0 || (head.methodKind.isSafe && head.framing == .none)
+    return upload.bytesSent == 0 || (head.methodKind.isIdempotent && upload.canRewind)
   }
 
   func uploadError(_ failure: BodyRelay.Failure) -> ExchangeError {

@@ -31,7 +31,7 @@ extension Exchange {
       outcome.clock.firstByte = worker.loop.now - outcome.clock.start
     }
     attempt.challenge = .none
-    if answerHead.contains(.wwwAuthenticate) { noteChallenge() }
+    if answerHead.concernsConnection { noteConnection() }
   }
 
   /// Passes the upstream's response on, framed for this client.
