@@ -13,7 +13,7 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
   case contentType, maxForwards, proxyStatus, authorization, contentRange, cacheControl
   case contentLength, secFetchSite, http2Settings, ifModifiedSince, ifUnmodifiedSince
   case contentEncoding, contentLocation, wwwAuthenticate, proxyConnection, transferEncoding, proxyAuthenticate
-  case proxyAuthorization, authenticationInfo, proxyAuthenticationInfo
+  case proxyAuthorization, authenticationInfo, proxyAuthenticationInfo, destination
 }
 
 extension FieldName {
@@ -60,6 +60,7 @@ extension FieldName {
       if matches("set-cookie") { return .setCookie }
     case 11:
       if matches("retry-after") { return .retryAfter }
+      if matches("destination") { return .destination }
     case 12:
       if matches("content-type") { return .contentType }
       if matches("max-forwards") { return .maxForwards }

@@ -108,7 +108,7 @@ def test_routes_with_other_settings_have_connections_of_their_own(start_proxy, o
         {"name": "c", "mount": "/c", "match": None, "forward_to": origin.url}, loops=1)
     client = proxy.connect()
     for path in ["/a/1", "/b/2", "/c/3", "/b/4"]:
-        assert client.exchange(get(path)).status == 200
+        assert client.exchange(get(path, host=proxy.url.removeprefix("http://"))).status == 200
     on = {request.target: number for number, each in enumerate(origin.connections)
           for request in origin.requests if request.head in each.received}
     assert on[b"/1"] == on[b"/3"] and len({on[b"/1"], on[b"/2"], on[b"/4"]}) == 3

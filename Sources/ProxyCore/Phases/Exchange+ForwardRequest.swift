@@ -95,7 +95,12 @@ extension Exchange {
     writer.endRequestLine()
     let hostLine = route.destination.hostLine
     writer.lines(hostLine.span)
-    writer.forwardFields(of: head, bytes, dropping: droppedFields(route), alsoDropping: route.policy.tokenHeader)
+    var dropped = droppedFields(route)
+    if head.contains(.destination), let destination = try mappedDestination(route, bytes) {
+      writer.field("Destination", destination.span)
+      dropped.insert(.destination)
+    }
+    writer.forwardFields(of: head, bytes, dropping: dropped, alsoDropping: route.policy.tokenHeader)
     if head.framing == .chunked { writer.chunkedFraming() }
     if let remainingForwards = request.remainingForwards { writer.field("Max-Forwards", remainingForwards) }
     if head.acceptsTrailers { writer.field("TE", "trailers" as StaticString) }

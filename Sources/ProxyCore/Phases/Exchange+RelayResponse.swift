@@ -271,7 +271,7 @@ extension Exchange {
   }
 
   /// The scheme of the URL by which the client asks.
-  private func clientScheme(_ target: RequestTarget) -> RequestTarget.Scheme {
+  func clientScheme(_ target: RequestTarget) -> RequestTarget.Scheme {
     target.scheme ?? (connection.isSecure ? .https : .http)
   }
 }
