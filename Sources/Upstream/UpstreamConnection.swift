@@ -39,6 +39,9 @@ public final class UpstreamConnection: ReadinessObserver {
     disturbed(self)
   }
 
+  /// The alert of TLS by which the server has reported a failure; nil where it has sent none.
+  public var alert: TLSAlert? { (stream as? CurlStream)?.alert }
+
   /// Takes in what the server has announced: when it closes an unused connection, in seconds, and how many requests it
   /// accepts after the present one. Nil where it has not said so.
   public func noteAnnounced(idle seconds: UInt64?, requests: Int?) {

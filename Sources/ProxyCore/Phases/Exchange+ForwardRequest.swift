@@ -240,8 +240,10 @@ extension Exchange {
 
   /// The connection is gone: false if the request may be sent on another one.
   private func lost(_ reason: String, _ route: ProxyRoute) throws(ExchangeError) -> Bool {
-    guard mayRepeat else { throw .upstreamBroken(reason, route) }
-    return false
+    if mayRepeat { return false }
+    // In TLS 1.3 a server says only after the handshake that it does not accept the client's certificate, or wants one.
+    if let alert = attempt.upstream?.alert { throw .upstream(.alert(alert), route) }
+    throw .upstreamBroken(reason, route)
   }
 
   /// Whether the request can be sent again on another connection: it was sent on one that may have been closed

@@ -76,6 +76,8 @@ final class TokenHTTPClient: @unchecked Sendable {
     case .dns(let detail): .nameNotResolved(detail: detail)
     case .connectTimeout(let detail): .timedOut(detail: detail)
     case .certificate(let detail), .tls(let detail): .tls(detail: detail)
+    case .alert(let alert):
+      .tls(detail: "\(error). \(TLSAlertHint.text(for: alert, of: "the credentials", hasCertificate: nil).dropLast())")
     case .connect(let detail), .broken(let detail), .other(let detail), .prohibited(let detail),
       .privateAddress(let detail), .ownListener(let detail), .parentProxy(let detail), .undecodable(let detail):
       .unreachable(detail: detail)
