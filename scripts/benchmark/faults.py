@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 LIVE, OTHER = "10.1.0.1", "10.1.0.2"
-# getaddrinfo gives these first: IPv6 comes before IPv4 (RFC 6724). Nothing answers at the first one, and at the second no
-# process listens.
-SILENT, REFUSING = "fd00:1::9", "fd00:1::1"
+# Nothing answers at the first one, and at the second no process listens. getaddrinfo gives them first: all are addresses of this
+# machine, between which it has no preference (RFC 6724), so that their order is that of /etc/hosts.
+SILENT, REFUSING = "10.1.0.9", "10.1.0.8"
 PORT, PROXY_PORT, DELAYED_PORT = 8081, 8080, 8082
 PATIENCE = 20.0
 RATE = 300
@@ -34,11 +34,8 @@ def make_network(directory: Path) -> None:
     if [name for _, name in socket.if_nameindex()] != ["lo"]:
         sys.exit("faults: this is not a network of its own; start scripts/faults")
     ip("link", "set", "lo", "up")
-    # What is sent to a dummy interface is lost, but for its own addresses.
-    ip("link", "add", "faults", "type", "dummy")
-    ip("link", "set", "faults", "up")
-    for address in [f"{LIVE}/24", f"{OTHER}/24", f"{REFUSING}/64"]:
-        ip("address", "add", address, "dev", "faults", *(["nodad"] if ":" in address else []))
+    for address in [LIVE, OTHER, SILENT, REFUSING]:
+        ip("address", "add", f"{address}/32", "dev", "lo")
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
     (directory / "hosts").write_text(
         f"127.0.0.1 localhost\n{SILENT} silent.test\n{LIVE} silent.test\n{REFUSING} refusing.test\n{LIVE} refusing.test\n"
@@ -46,6 +43,21 @@ def make_network(directory: Path) -> None:
     (directory / "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
     for name in ["hosts", "resolv.conf"]:
         subprocess.run(["mount", "--bind", str(directory / name), f"/etc/{name}"], check=True)
+
+
+def fall_silent() -> list[socket.socket]:
+    """The kernel answers nothing for a listener whose queue is full. Returns what must stay open for that."""
+    listener = socket.create_server((SILENT, PORT), backlog=0)
+    opened = [listener]
+    for _ in range(16):
+        filler = socket.socket()
+        opened.append(filler)
+        filler.settimeout(0.3)
+        try:
+            filler.connect((SILENT, PORT))
+        except TimeoutError:
+            return opened
+    sys.exit("faults: this kernel has no silent addresses")
 
 
 # Upstreams.
@@ -94,13 +106,18 @@ def content_length(head: bytes) -> int:
     return 0
 
 
-async def relay(seconds: float, to: int) -> asyncio.Server:
+@contextlib.asynccontextmanager
+async def relay(seconds: float, to: int):
     """Every byte, and the end, arrives `seconds` later, in both directions."""
+    writers, tasks = set(), set()
+
     async def serve(reader, writer):
+        tasks.add(asyncio.current_task())
         try:
             other_reader, other_writer = await asyncio.open_connection(LIVE, to)
         except OSError:
             return writer.transport.abort()
+        writers.update([writer, other_writer])
         await asyncio.gather(move(reader, other_writer), move(other_reader, writer))
 
     async def move(reader, writer):
@@ -120,7 +137,14 @@ async def relay(seconds: float, to: int) -> asyncio.Server:
         elif not writer.is_closing():
             writer.write(data)
 
-    return await asyncio.start_server(serve, LIVE, DELAYED_PORT, backlog=1024)
+    server = await asyncio.start_server(serve, LIVE, DELAYED_PORT, backlog=1024)
+    try:
+        yield
+    finally:
+        server.close()
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Names(asyncio.DatagramProtocol):
@@ -174,8 +198,11 @@ backend origin
 M2M = """listen: 127.0.0.1:{port}
 admin: off
 log: {{ access: off }}
+upstream: {{ {settings} }}
 routes: [{{ name: origin, mount: /, forward_to: "http://{host}:{upstream}", credentials: none }}]
 """
+# What the documentation says for an upstream that closes without a word.
+SHORTER = "m2m-proxy, idle: 500ms"
 
 
 @dataclass
@@ -202,7 +229,8 @@ FAULTS = [
 
 def configure(peer: str, fault: Fault, directory: Path) -> list[str]:
     values = {"port": PROXY_PORT, "directory": directory, "host": fault.host, "upstream": fault.upstream}
-    if peer == "m2m-proxy":
+    if peer in ["m2m-proxy", SHORTER]:
+        values["settings"] = "idle: 500ms" if peer == SHORTER else "reuse: on"
         (directory / "proxy.conf").write_text(M2M.format(**values))
         return [os.environ["M2M_PROXY"], "run", "--config", str(directory / "proxy.conf")]
     if peer == "nginx":
@@ -215,7 +243,7 @@ def configure(peer: str, fault: Fault, directory: Path) -> list[str]:
         (directory / "nginx.conf").write_text(NGINX.format(**values))
         return ["nginx", "-p", str(directory), "-e", str(directory / "error.log"), "-c", str(directory / "nginx.conf")]
     resolvers = "resolvers dns\n  nameserver own 127.0.0.1:53\n  hold valid 1s\n  timeout resolve 1s\n" if fault.moves else ""
-    servers = [f"  server s{number} {f'[{address}]' if ':' in address else address}:{fault.upstream} check"
+    servers = [f"  server s{number} {address}:{fault.upstream} check"
                for number, address in enumerate(fault.addresses)]
     if fault.moves:
         servers = [f"  server s0 {fault.host}:{fault.upstream} check resolvers dns init-addr last,libc,none"]
@@ -338,8 +366,7 @@ async def measure(fault: Fault, peer: str, requests: int, names: Names) -> Figur
         origin = await Origin(LIVE, keep=keep, announces=fault.name == "announces").start()
         stack.push_async_callback(origin.stop)
         if fault.bursts:
-            delayed = await relay(0.02, PORT)
-            stack.callback(delayed.close)
+            await stack.enter_async_context(relay(0.02, PORT))
         if fault.moves:
             other = await Origin(OTHER).start()
             stack.push_async_callback(other.stop)
@@ -372,7 +399,7 @@ async def make_trouble(fault: Fault, origin: Origin, names: Names) -> None:
 
 
 def row(fault: Fault, peer: str, figures: Figures, best: int) -> str:
-    ratio = "" if peer != "m2m-proxy" else "0" if figures.all_failed == 0 else f"{figures.all_failed / max(1, best):.2f}"
+    ratio = "" if not peer.startswith("m2m-proxy") else "0" if figures.all_failed == 0 else f"{figures.all_failed / max(1, best):.2f}"
     cells = [fault.title, peer, figures.failed["GET"], figures.failed["POST"], figures.all_failed, ratio,
              *[f"{figures.percentile(share):.0f}" for share in [0.5, 0.99]], f"{max(figures.times) * 1000:.0f}"]
     return "| " + " | ".join(map(str, cells)) + " |"
@@ -393,18 +420,21 @@ async def main() -> None:
     peers = [peer for peer in arguments.peers.split(",") if peer == "m2m-proxy" or shutil.which(peer)]
     with tempfile.TemporaryDirectory(prefix="faults-network-") as directory:
         make_network(Path(directory))
+        silent = fall_silent()
         _, names = await asyncio.get_running_loop().create_datagram_endpoint(Names, local_addr=("127.0.0.1", 53))
-        # A name with a dot at its end is looked up as it is; both spellings are the same here.
         print(f"Failed of {arguments.requests} requests, half of them POST; milliseconds of all.\n")
         print("| Fault | Proxy | GET | POST | All | To the better of the others | p50 | p99 | Longest |")
         print("|---|---|---|---|---|---|---|---|---|", flush=True)
         for fault in FAULTS:
             if arguments.faults and fault.name not in arguments.faults:
                 continue
-            found = {peer: await measure(fault, peer, arguments.requests, names) for peer in peers}
-            others = [figures.all_failed for peer, figures in found.items() if peer != "m2m-proxy"]
+            more = [SHORTER] if fault.name == "closes" and "m2m-proxy" in peers else []
+            found = {peer: await measure(fault, peer, arguments.requests, names) for peer in [*more, *peers]}
+            others = [figures.all_failed for peer, figures in found.items() if not peer.startswith("m2m-proxy")]
             for peer, figures in found.items():
                 print(row(fault, peer, figures, min(others, default=0)), flush=True)
+        for each in silent:
+            each.close()
 
 
 if __name__ == "__main__":
