@@ -180,3 +180,15 @@ def test_with_via_off_a_request_to_a_listener_of_the_proxy_is_still_a_loop(start
     proxy = start_proxy({"forward_to": f"http://127.0.0.1:{free_port}/api", "via": "off"},
                         listen=[f"127.0.0.1:{free_port}"])
     assert proxy.connect().exchange(get("/api/x")).status == 508
+
+
+def test_a_connection_that_a_client_has_logged_on_to_has_no_age(start, origin):
+    origin.otherwise = ConnectionAuthentication()
+    proxy = start({"upstream": {"max_age": "1ms", "max_requests": 1}, "credentials": "none", "audience": None})
+    client = proxy.connect()
+    assert log_on(client, "alice").status == 200
+    before = len(origin.connections)
+    time.sleep(0.02)
+    for _ in range(3):
+        assert client.exchange(get(f"{URL}mail")).body == b"alice /mail"
+    assert len(origin.connections) == before
