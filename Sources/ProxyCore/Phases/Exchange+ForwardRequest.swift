@@ -116,11 +116,7 @@ extension Exchange {
     if request.normalised.contains(.userinfo), let credentials = targetCredentials {
       writeTargetCredentials(&writer, credentials, route)
     }
-    if !route.policy.hasUsualHead { writeUnusualLines(&writer, route) }
-    if route.policy.requests.hasVia {
-      let viaName = worker.viaName.bytes
-      writer.via(head.version, viaName.span)
-    }
+    if route.policy.hasUsualHead { writeVia(&writer) } else { writeUnusualLines(&writer, route) }
     do throws(WireError) { try writer.end() } catch { throw .headTooLarge }
   }
 
@@ -136,10 +132,16 @@ extension Exchange {
     writer.target(bytes.extracting(Int(target.path.end)..<Int(target.pathAndQuery.end)))
   }
 
+  private func writeVia(_ writer: inout HeadWriter) {
+    let viaName = worker.viaName.bytes
+    writer.via(head.version, viaName.span)
+  }
+
   /// Where connections are not used again the upstream is told so (RFC 9112 section 9.6): it need not wait for another request,
   /// and closes the connection itself. A connection that changes its protocol, or that requests authenticate, goes on.
   @inline(never)
   private func writeUnusualLines(_ writer: inout HeadWriter, _ route: ProxyRoute) {
+    if route.policy.requests.hasVia { writeVia(&writer) }
     if route.policy.isReused || !offeredProtocols.isEmpty || request.authenticatesConnection { return }
     writer.connectionClose()
   }
