@@ -27,6 +27,11 @@ let bound: [LinkerSetting] = [
     ["-Xlinker", "-z", "-Xlinker", "relro", "-Xlinker", "-z", "-Xlinker", "now"], .when(configuration: .release))
 ]
 
+// libgnutls.so looks for this function in the program that loads it: Sources/CCurl/CCurl.c says what for.
+let withoutGnuTLS: [LinkerSetting] = [
+  .unsafeFlags(["-Xlinker", "--export-dynamic-symbol=_gnutls_global_init_skip"])
+]
+
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
@@ -115,7 +120,7 @@ let package = Package(
         argumentParser, logging,
         systemPackage,
       ],
-      swiftSettings: strict, linkerSettings: bound),
+      swiftSettings: strict, linkerSettings: bound + withoutGnuTLS),
     .executableTarget(
       name: "m2m-sandbox", dependencies: ["Reactor", "Sandbox", argumentParser, systemPackage], swiftSettings: strict,
       linkerSettings: bound),

@@ -22,7 +22,8 @@ public final class BufferPool {
   /// Called when a buffer was taken from the system.
   public var onGrowth: (() -> Void)?
 
-  private let mostKept: Int
+  /// How many free buffers are kept.
+  public var mostKept: Int
   // How many are kept at the moment.
   private var keeping: Int
   private var free: [ByteBuffer] = []
@@ -124,7 +125,7 @@ public final class BufferPool {
   }
 
   /// Takes `buffer` before a wait, and returns its content in the smallest buffer that it fits into.
-  public func shrink(_ buffer: ByteBuffer) -> ByteBuffer {
+  public func shrink(_ buffer: consuming ByteBuffer) -> ByteBuffer {
     guard buffer.capacity > Self.smallCapacity, buffer.count <= Self.smallCapacity else { return buffer }
     return move(buffer, to: lendSmall())
   }
@@ -166,7 +167,7 @@ public final class BufferPool {
     move(buffer, to: make(min(count, headCapacity)))
   }
 
-  private func move(_ buffer: ByteBuffer, to other: ByteBuffer) -> ByteBuffer {
+  private func move(_ buffer: consuming ByteBuffer, to other: ByteBuffer) -> ByteBuffer {
     other.append(buffer.readableBytes)
     giveBack(buffer)
     return other

@@ -165,7 +165,8 @@ extension ByteBuffer {
     appendDigits(number, radix: 16)
   }
 
-  private func appendDigits(_ number: UInt64, radix: UInt64) {
+  // Inlined, so that the divisor is a constant, which costs no division.
+  @inline(__always) private func appendDigits(_ number: UInt64, radix: UInt64) {
     var length = 1
     var rest = number / radix
     while rest > 0 {

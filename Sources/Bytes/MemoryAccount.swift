@@ -17,42 +17,48 @@ public final class MemoryAccount: Sendable {
     case full
   }
 
-  /// The most bytes that may be taken; nil for no limit.
-  public let limit: Int?
-
   // `Int.max` where there is no limit: then each look is still one comparison.
-  private let nearMark: Int
-  private let tightMark: Int
-  private let fullMark: Int
+  private let nearMark = Atomic<Int>(.max)
+  private let tightMark = Atomic<Int>(.max)
+  private let fullMark = Atomic<Int>(.max)
   private let total = Atomic<Int>(0)
   // The most that was taken since the last ``hasFallen(by:)`` that was true.
   private let peak = Atomic<Int>(0)
 
   /// An account of nothing so far.
   public init(limit: Int?) {
-    self.limit = limit
-    fullMark = limit ?? .max
-    nearMark = limit.map { $0 / 2 } ?? .max
-    tightMark = limit.map { $0 / 4 * 3 } ?? .max
+    change(limit: limit)
   }
 
-  /// How many bytes are taken. From any thread, like everything here.
+  /// The most bytes that may be taken; nil for no limit. From any thread, like everything here.
+  public var limit: Int? {
+    let mark = fullMark.load(ordering: .relaxed)
+    return mark == .max ? nil : mark
+  }
+
+  /// From now on `limit` holds. What is taken already stays taken.
+  public func change(limit: Int?) {
+    fullMark.store(limit ?? .max, ordering: .relaxed)
+    nearMark.store(limit.map { $0 / 2 } ?? .max, ordering: .relaxed)
+    tightMark.store(limit.map { $0 / 4 * 3 } ?? .max, ordering: .relaxed)
+  }
+
+  /// How many bytes are taken.
   public var taken: Int { total.load(ordering: .relaxed) }
 
   /// How many bytes may still be taken.
-  public var room: Int { max(0, fullMark - taken) }
+  public var room: Int { max(0, fullMark.load(ordering: .relaxed) - taken) }
 
   /// Whether the level is ``Level/near`` or above.
-  public var isNear: Bool { taken >= nearMark }
+  public var isNear: Bool { taken >= nearMark.load(ordering: .relaxed) }
   /// Whether the level is ``Level/tight`` or above.
-  public var isTight: Bool { taken >= tightMark }
+  public var isTight: Bool { taken >= tightMark.load(ordering: .relaxed) }
   /// Whether the level is ``Level/full``.
-  public var isFull: Bool { taken >= fullMark }
+  public var isFull: Bool { taken >= fullMark.load(ordering: .relaxed) }
 
   /// How close to the limit it is now.
   public var level: Level {
-    let taken = taken
-    return taken >= fullMark ? .full : taken >= tightMark ? .tight : taken >= nearMark ? .near : .plenty
+    isFull ? .full : isTight ? .tight : isNear ? .near : .plenty
   }
 
   /// `bytes` were taken from the system.

@@ -93,9 +93,10 @@ int clinux_listen(const char *host, uint16_t port, int backlog, int reuse_port) 
 }
 
 int clinux_keep_alive(int listener, int seconds) {
-  int on = 1, probes = CLINUX_KEEPALIVE_PROBES;
+  int on = seconds > 0, probes = CLINUX_KEEPALIVE_PROBES;
   // Probes are spread over as long again as the silence before them; connections inherit all of it when they are made.
   int interval = (seconds + probes - 1) / probes;
+  if (!on) return setsockopt(listener, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
   if (setsockopt(listener, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds) < 0) return -1;
   if (setsockopt(listener, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval) < 0) return -1;
   if (setsockopt(listener, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes) < 0) return -1;

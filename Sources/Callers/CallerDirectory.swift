@@ -26,6 +26,8 @@ public final class CallerDirectory: Sendable {
     self.certificates = certificates
   }
 
+  deinit { passwords?.stop() }
+
   /// Whether one of the callers that `access` admits has a password.
   public func takesPasswords(_ access: CallerAccess) -> Bool {
     access.admitted.map { $0.contains { hasPassword[$0] } } ?? hasPassword.contains(true)
@@ -52,10 +54,18 @@ public struct CallerAccess: Sendable {
   /// Whether requests of unknown clients are served.
   public let admitsStrangers: Bool
 
-  /// What a listener says.
-  public init(_ rule: CallerRule) {
-    admitted = if case .oneOf(let callers) = rule { callers } else { nil }
+  /// What a listener says that names callers of `directory`, in the numbers of `other`.
+  public init(_ rule: CallerRule, of directory: CallerDirectory? = nil, in other: CallerDirectory? = nil) {
     admitsStrangers = false
+    guard case .oneOf(let callers) = rule else {
+      admitted = nil
+      return
+    }
+    guard let directory, let other, directory !== other else {
+      admitted = callers
+      return
+    }
+    admitted = callers.compactMap { other.names.firstIndex(of: directory.names[$0]) }
   }
 
   /// What `route` says; nil where the caller makes no difference.

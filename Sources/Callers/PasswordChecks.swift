@@ -79,6 +79,17 @@ struct PasswordChecks {
     let isOfClient: Bool
   }
 
+  /// No pair is known.
+  init() {}
+
+  /// What is known after the callers have changed: `number` gives the new number of a caller whose password is the same, by its old
+  /// one. What was wrong may be right now; who guessed has guessed.
+  init(after previous: PasswordChecks, number: (Int) -> Int?) {
+    right = previous.right.compactMapValues(number)
+    byClient = previous.byClient
+    rested = previous.rested
+  }
+
   /// How many pairs wait.
   var waiting: Int { queue.count }
 

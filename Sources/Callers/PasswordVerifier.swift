@@ -2,7 +2,7 @@ public import Configuration
 internal import Cryptography
 internal import Glibc
 internal import Locks
-public import Reactor
+internal import Reactor
 internal import Secrets
 public import SystemPackage
 public import Telemetry
@@ -31,16 +31,23 @@ public final class PasswordVerifier: @unchecked Sendable {
   private let decoys: [PasswordHash]
   private let anyPassword = Secret("-")
   private let digest: KeyedDigest
-  private let checks = Monitor(PasswordChecks())
+  private let checks: Monitor<PasswordChecks>
   private let loop: EventLoop
   private let rest = LoopTimer()
+  // Set once, before anything is checked.
+  private var thread: LoopThread?
   private let logger: EventLog
   private let metrics: PasswordMetrics
 
   /// Makes what is needed to check the passwords of `callers`, one of which has one at least.
   ///
   /// Throws where there is no memory, randomness or descriptor for it.
-  public init(_ callers: [Caller], registry: MetricsRegistry, logger: EventLog) throws {
+  ///
+  /// - Parameter previous: The verifier until now. Passwords that it has verified, and that are still those of their callers, are
+  ///   not checked again, and guesses that it has counted stay counted.
+  public init(
+    _ callers: [Caller], after previous: PasswordVerifier? = nil, registry: MetricsRegistry, logger: EventLog
+  ) throws {
     var hashes: [String: (caller: Int, hash: PasswordHash)] = [:]
     for (index, caller) in callers.enumerated() {
       if let hash = caller.password { hashes[caller.name] = (index, hash) }
@@ -50,20 +57,39 @@ public final class PasswordVerifier: @unchecked Sendable {
     var decoys: [PasswordHash] = []
     for caller in callers { if let cost = caller.password?.cost { decoys.append(try .decoy(cost: cost)) } }
     self.decoys = decoys
-    digest = try KeyedDigest()
+    digest = try previous?.digest ?? KeyedDigest()
     loop = try EventLoop()
     self.logger = logger
-    metrics = PasswordMetrics(registry)
+    metrics = previous?.metrics ?? PasswordMetrics(registry)
+    var checks = PasswordChecks()
+    if let previous {
+      let names = Dictionary(uniqueKeysWithValues: previous.hashes.map { ($0.value.caller, $0.key) })
+      checks = PasswordChecks(after: previous.checks.withLock { $0 }) { old in
+        guard let name = names[old], let now = hashes[name], now.hash == previous.hashes[name]?.hash else { return nil }
+        return now.caller
+      }
+    }
+    self.checks = Monitor(checks)
   }
 
-  /// Begins to check passwords.
-  public func start() throws(Errno) -> LoopThread {
-    rest.action = { [unowned self] in if checks.withLock({ $0.resume() }) { work() } }
-    return try loop.startThread(named: "passwords")
+  /// Begins to check passwords, on a thread that ends with ``stop()``.
+  public func start() throws(Errno) {
+    rest.action = { [self] in if checks.withLock({ $0.resume() }) { work() } }
+    thread = try loop.startThread(named: "passwords")
   }
+
+  /// Waits until the thread is gone, after ``stop()``.
+  public func join() { thread?.join() }
 
   /// Ends the thread, after the pair that it is checking.
-  public func stop() { loop.stop() }
+  public func stop() {
+    // On the thread, which may be about to use the timer.
+    loop.perform { [self] in
+      loop.retire(rest)
+      rest.action = nil
+      loop.stop()
+    }
+  }
 
   /// The verdict on `credentials`, if it is known already; otherwise `deliver` will be told, on another thread.
   public func check(

@@ -30,9 +30,12 @@ public enum ConfigurationLoader {
   ///   - source: Where it is. Messages name a file as it is named here.
   ///   - environment: What `${NAME}` stands for, and where secrets of the form `{ env: NAME }` are.
   ///   - runsPrograms: Whether programs that print secrets are run. If not, their secrets are empty.
+  ///   - needsAuthority: Whether a certificate authority that is missing is named beside the other problems. It is not looked
+  ///     for where there are none.
   /// - Throws: Every problem of the file at once.
   public static func load(
-    _ source: ConfigurationSource, environment: [String: String], runsPrograms: Bool = false
+    _ source: ConfigurationSource, environment: [String: String], runsPrograms: Bool = false,
+    needsAuthority: Bool = false
   ) throws(ConfigurationError) -> ProxyConfiguration {
     let bytes: [UInt8]
     do {
@@ -47,7 +50,9 @@ public enum ConfigurationLoader {
       let message = if case .file = source { "the file \(complaint)" } else { complaint }
       throw ConfigurationError(problems: [ConfigurationProblem(file: source.name, message: message)])
     }
-    return try parse(bytes, fileName: source.name, environment: environment, runsPrograms: runsPrograms)
+    return try parse(
+      bytes, fileName: source.name, environment: environment, runsPrograms: runsPrograms, needsAuthority: needsAuthority
+    )
   }
 
   private static func copy(_ span: Span<UInt8>) -> [UInt8] { span.indices.map { span[$0] } }
@@ -56,9 +61,11 @@ public enum ConfigurationLoader {
   ///
   /// - Throws: Every problem of the file at once.
   public static func parse(
-    _ bytes: [UInt8], fileName: String, environment: [String: String], runsPrograms: Bool = false
+    _ bytes: [UInt8], fileName: String, environment: [String: String], runsPrograms: Bool = false,
+    needsAuthority: Bool = false
   ) throws(ConfigurationError) -> ProxyConfiguration {
-    let findings = Findings(file: fileName, environment: environment, runsPrograms: runsPrograms)
+    let findings = Findings(
+      file: fileName, environment: environment, runsPrograms: runsPrograms, needsAuthority: needsAuthority)
     let root = TreeBuilder.tree(bytes, findings: findings)
     findings.secretVariables = root.map(SecretVariables.names) ?? []
     let configuration = root.flatMap { ProxyConfiguration.read(Setting(node: $0, path: "", findings: findings)) }
@@ -66,6 +73,7 @@ public enum ConfigurationLoader {
       throw ConfigurationError(problems: findings.problems.sorted(by: inOrderOfFile))
     }
     configuration.warnings = findings.warnings.sorted(by: inOrderOfFile)
+    configuration.text = ConfigurationText(bytes)
     return configuration
   }
 

@@ -64,7 +64,10 @@ extension RequestTarget {
     guard !range.isEmpty else { throw .invalidTarget }
     let start = Int(range.start)
     if method == .connect {
-      let authority = try Authority.parse(bytes, range)
+      let authority: Authority
+      do throws(WireError) { authority = try Authority.parse(bytes, range) } catch {
+        throw hasURLParts(bytes, range) ? .invalidConnectTarget : error
+      }
       guard authority.port != nil else { throw .missingPort }
       return RequestTarget(form: .authority, authority: authority)
     }
@@ -78,6 +81,11 @@ extension RequestTarget {
       return RequestTarget(form: .asterisk)
     }
     return try parseAbsolute(bytes, range)
+  }
+
+  /// Whether the target of a CONNECT has what only a URL has.
+  private static func hasURLParts(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
+    range.range.contains { isAuthorityEnd(bytes[$0]) }
   }
 
   /// Takes `host[:port]` apart, by the rules of the target and of the Host field.

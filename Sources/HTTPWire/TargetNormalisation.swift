@@ -46,7 +46,8 @@ public struct NormalisedTarget: Sendable {
   /// Corrects `target`: drops a fragment, takes out user and password, and percent-encodes raw bytes.
   ///
   /// - Returns: nil for a target that is neither a path nor an http or https URL: it has no part to correct.
-  /// - Throws: `userinfo` where programs disagree about where the user name ends.
+  /// - Throws: `userinfo` where programs disagree about where the user name ends, `invalidHost` where the host has bytes that
+  ///   are not ASCII: what name they are depends on the program.
   public init?(_ target: Span<UInt8>) throws(WireError) {
     bytes.reserveCapacity(target.count + 32)
     var position = 0
@@ -85,6 +86,47 @@ public struct NormalisedTarget: Sendable {
     return start..<end
   }
 
+  /// How many bytes of a Host field are user, password and `@`, where it repeats the authority of the target; nil where it
+  /// says anything else.
+  ///
+  /// Python's urllib repeats it decoded, each character as one byte (ISO 8859-1). Such a Host may have a second `@`, and is
+  /// accepted all the same: it is this authority and no other, and the target is what counts (RFC 9112 section 3.2.2).
+  public static func repeatedUserinfo(host: Span<UInt8>, of target: Span<UInt8>) -> Int? {
+    guard let authority = authority(of: target),
+      let end = authority.first(where: { target[$0] == UInt8(ascii: "@") })
+    else { return nil }
+    let userinfo = authority.lowerBound..<end
+    let name = target.extracting(end..<authority.upperBound)
+    guard isUserinfo(target, userinfo), host.count >= name.count else { return nil }
+    let length = host.count - name.count
+    guard name.indices.allSatisfy({ host[length + $0] == name[$0] }) else { return nil }
+    let written = userinfo.map { target[$0] }
+    let decoded = percentDecoded(written)
+    let characters = String(decoding: decoded, as: UTF8.self).unicodeScalars.map { UInt8(exactly: $0.value) }
+    let forms = [written, decoded, characters.contains(nil) ? written : characters.compactMap(\.self)]
+    let isRepeated = forms.contains { form in
+      form.count == length && form.indices.allSatisfy { form[$0] == host[$0] }
+    }
+    return isRepeated ? length + 1 : nil
+  }
+
+  private static func percentDecoded(_ bytes: [UInt8]) -> [UInt8] {
+    var result: [UInt8] = []
+    var position = 0
+    while position < bytes.count {
+      if bytes[position] == UInt8(ascii: "%"), position + 2 < bytes.count, let high = bytes[position + 1].hexValue,
+        let low = bytes[position + 2].hexValue
+      {
+        result.append(high << 4 | low)
+        position += 3
+      } else {
+        result.append(bytes[position])
+        position += 1
+      }
+    }
+    return result
+  }
+
   private static func endsAuthority(_ byte: UInt8) -> Bool {
     byte == UInt8(ascii: "/") || byte == UInt8(ascii: "?") || byte == UInt8(ascii: "#")
   }
@@ -105,8 +147,11 @@ public struct NormalisedTarget: Sendable {
       changes.insert(.userinfo)
       host = end + 1..<authority.upperBound
     }
-    // What is wrong with the host is the parser's to say.
-    for offset in host { bytes.append(target[offset]) }
+    for offset in host {
+      // What else is wrong with the host is the parser's to say.
+      guard target[offset] < 0x80 else { throw .invalidHost }
+      bytes.append(target[offset])
+    }
   }
 
   /// Whether `range` has a user and password in one reading: nothing that a program could take for the end of the

@@ -20,8 +20,9 @@ public enum WireError: String, Error, Sendable, CaseIterable {
   case unaskedUpgrade, unofferedUpgrade, interimsTooLarge
 
   /// Where the request goes.
-  case missingHost, repeatedHost, emptyHost, invalidHost, ambiguousAddress, invalidPort, missingPort, userinfo,
-    invalidTarget, asteriskWithoutOptions, unsupportedScheme, fragment, invalidPathByte, invalidPercentEncoding
+  case missingHost, repeatedHost, emptyHost, invalidHost, ambiguousAddress, invalidPort, missingPort,
+    invalidConnectTarget, userinfo, invalidTarget, asteriskWithoutOptions, unsupportedScheme, fragment, invalidPathByte,
+    invalidPercentEncoding
 
   /// The body.
   case malformedChunkSize, chunkSizeTooLarge, malformedChunkExtension, chunkExtensionTooLong, chunkNotTerminated,
@@ -58,7 +59,8 @@ extension WireError {
       "The request target contains a control character or a byte that is not ASCII; expected it percent-encoded."
     case .missingVersion:
       "The request line names no version; HTTP/0.9 is not spoken here, expected HTTP/1.1 at its end."
-    case .malformedVersion: "The version is malformed; expected HTTP/1.1 or HTTP/1.0, in capitals, and then CR LF."
+    case .malformedVersion:
+      "What follows the target is no version; expected HTTP/1.1 or HTTP/1.0, in capitals, and then CR LF."
     case .unsupportedVersion: "The version is not supported; expected HTTP/1.1 or HTTP/1.0."
     case .malformedStatusLine:
       "The status line is malformed; expected HTTP/1.1, a status of three digits and a reason with one space between."
@@ -119,6 +121,7 @@ extension WireError {
       "The host is a number that programs read differently; expected four decimal numbers with dots, or a name."
     case .invalidPort: "The port is malformed; expected a number from 1 to 65535."
     case .missingPort: "The CONNECT target names no port; expected host:port."
+    case .invalidConnectTarget: "The CONNECT target is a URL, or has a path; expected host:port alone."
     case .userinfo:
       "The target contains a user name or a password that programs read differently; expected only the host and port."
     case .invalidTarget: "The request target is malformed; expected /path or http://host/path."

@@ -75,7 +75,8 @@ public import SystemPackage
     defer { unsafe events.deallocate() }
     while !isStopped {
       runReadyJobs()
-      for call in beforeWaiting { call() }
+      // By index, here and below: to iterate over an array counts one more reference to it.
+      for index in beforeWaiting.indices { beforeWaiting[index]() }
       let count = unsafe epoll_wait(epoll.number, events, Int32(capacity), waitingTime())
       now = .now
       hasSeenAll = count >= 0 && count < capacity
@@ -163,8 +164,8 @@ public import SystemPackage
     // Bounded, so that tasks that wake each other without end cannot keep the loop from its sockets.
     for _ in 0..<4 where !ready.isEmpty {
       swap(&running, &ready)
-      for job in running {
-        unsafe job.runSynchronously(on: asUnownedTaskExecutor())
+      for index in running.indices {
+        unsafe running[index].runSynchronously(on: asUnownedTaskExecutor())
       }
       running.removeAll(keepingCapacity: true)
     }

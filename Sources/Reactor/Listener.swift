@@ -84,6 +84,12 @@ public final class Listener: Watch {
     isStarted = true
   }
 
+  /// Has the kernel look after the connections that come from now on, as ``ListeningSocket/keepAlive(after:)`` says; not for nil.
+  public func keepAlive(after silence: Duration?) {
+    // An error leaves the setting as it was: the option is the same that was set when the socket was made.
+    try? socket?.keepAlive(after: silence)
+  }
+
   /// Stops accepting for now; the kernel queues what comes meanwhile.
   public func pause() {
     isPaused = true

@@ -78,10 +78,10 @@ public struct ListeningSocket: ~Copyable {
   }
 
   /// Has the kernel ask for the peers of silent connections after `silence`, in whole seconds, and end connections whose peer
-  /// does not reply for as long again. Means nothing for a Unix socket, whose peer cannot vanish.
-  public borrowing func keepAlive(after silence: Duration) throws(Errno) {
+  /// does not reply for as long again; not at all for nil. Means nothing for a Unix socket, whose peer cannot vanish.
+  public borrowing func keepAlive(after silence: Duration?) throws(Errno) {
     guard !isUnix else { return }
-    let (seconds, rest) = silence.components
+    let (seconds, rest) = silence?.components ?? (0, 0)
     _ = try Errno.check(clinux_keep_alive(descriptor.number, Int32(clamping: seconds + (rest > 0 ? 1 : 0))))
   }
 

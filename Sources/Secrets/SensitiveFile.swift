@@ -141,6 +141,9 @@ package struct FileStamp: Equatable, Sendable {
     (device, number, size) = (UInt(status.st_dev), UInt(status.st_ino), Int(status.st_size))
     (seconds, nanoseconds) = (status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
   }
+
+  /// Whether there was a file.
+  package var exists: Bool { number != 0 }
 }
 
 extension SensitiveFile.Failure {

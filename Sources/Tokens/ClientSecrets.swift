@@ -108,7 +108,7 @@ public final class ClientSecrets: Sendable {
   }
 
   /// Whether `other` reads the same sources.
-  func isSame(as other: ClientSecrets) -> Bool {
+  public func isSame(as other: ClientSecrets) -> Bool {
     self === other || sources == other.sources
   }
 

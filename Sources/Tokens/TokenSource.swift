@@ -8,7 +8,8 @@ import Synchronization
 /// that is in use is renewed before it expires, and no request waits for that.
 public final class TokenSource: Sendable, CustomReflectable {
   /// What is fetched.
-  public let grant: TokenGrant
+  public var grant: TokenGrant { currentGrant.withLock { $0 } }
+  private let currentGrant: Monitor<TokenGrant>
 
   let environment: TokenEnvironment
   let shared: Monitor<Shared>
@@ -54,9 +55,13 @@ public final class TokenSource: Sendable, CustomReflectable {
     }
   }
 
+  /// `grant` sends the same as the one so far. What it says beside that, such as how long a token is waited for, holds from now
+  /// on.
+  func adopt(_ grant: TokenGrant) { currentGrant.withLock { $0 = grant } }
+
   /// A source of tokens for `grant`; nothing is fetched until a token is needed.
   public init(grant: TokenGrant, environment: TokenEnvironment) {
-    self.grant = grant
+    currentGrant = Monitor(grant)
     self.environment = environment
     shared = Monitor(Shared(state: TokenState(request: grant.summary)))
   }

@@ -18,6 +18,22 @@ public final class TokenSources: Sendable, CustomReflectable {
     }
   }
 
+  /// `grants` are those of the configuration that holds from now on. Sources go on with what these say that is not part of the
+  /// request; a source that none of them is for is forgotten here, and ends with the last request that uses it.
+  public func adopt(_ grants: [TokenGrant]) {
+    sources.withLock { sources in
+      var kept: [TokenRequestKey: [TokenSource]] = [:]
+      for grant in grants {
+        guard let source = sources[grant.key]?.first(where: { $0.grant.sendsTheSame(as: grant) }),
+          kept[grant.key]?.contains(where: { $0 === source }) != true
+        else { continue }
+        source.adopt(grant)
+        kept[grant.key, default: []].append(source)
+      }
+      sources = kept
+    }
+  }
+
   /// Shows nothing of what the sources hold.
   public var customMirror: Mirror { Mirror(self, children: [:]) }
 }

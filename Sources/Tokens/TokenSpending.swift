@@ -146,23 +146,28 @@ public struct TokenAccount: Hashable, Sendable {
 
 /// What a client's tokens add up to, whatever they are for: authorization servers may charge for each.
 public final class TokenSpending: Sendable {
-  /// How many there may be; nil for as many as are needed.
-  public let budget: TokenBudget?
-
   private struct Tally {
+    var budget: TokenBudget?
     var sinceStart = 0
     /// As the store knows them, or as this process does where there is none, or while it fails.
     var sums = TokenSums()
   }
 
-  private let account: TokenAccount?
-  private let tally = Monitor(Tally())
+  /// Whose tokens are counted.
+  public let account: TokenAccount?
+  private let tally: Monitor<Tally>
 
   /// Nothing is spent yet. With an `account` the tokens are counted in the store, if there is one.
   public init(budget: TokenBudget? = nil, account: TokenAccount? = nil) {
-    self.budget = budget
+    tally = Monitor(Tally(budget: budget))
     self.account = account
   }
+
+  /// How many there may be; nil for as many as are needed.
+  public var budget: TokenBudget? { tally.withLock { $0.budget } }
+
+  /// From now on `budget` holds. What was spent stays spent.
+  public func change(budget: TokenBudget?) { tally.withLock { $0.budget = budget } }
 
   /// How many tokens were issued to this process.
   public var sinceStart: Int { tally.withLock { $0.sinceStart } }
@@ -178,7 +183,7 @@ public final class TokenSpending: Sendable {
     return tally.withLock { tally in
       tally.sinceStart += issued
       tally.sums.add(issued, atWallSeconds: seconds)
-      return alarm(after: issued, tally.sums, seconds)
+      return Self.alarm(after: issued, tally.sums, seconds, tally.budget)
     }
   }
 
@@ -196,16 +201,18 @@ public final class TokenSpending: Sendable {
       let sums = try await store.count(issued, for: account, knowing: known, atWallSeconds: seconds)
       tally.withLock { $0.sums.merge(sums, atWallSeconds: seconds) }
       // By the store's own sums, which differ for each process: exactly one process reaches a mark.
-      return (alarm(after: issued, sums, seconds), nil)
+      return (Self.alarm(after: issued, sums, seconds, budget), nil)
     } catch {
       return tally.withLock { tally in
         tally.sums.add(issued, atWallSeconds: seconds)
-        return (alarm(after: issued, tally.sums, seconds), error)
+        return (Self.alarm(after: issued, tally.sums, seconds, tally.budget), error)
       }
     }
   }
 
-  private func alarm(after issued: Int, _ sums: TokenSums, _ seconds: Int64) -> TokenBudget.Alarm? {
+  private static func alarm(
+    after issued: Int, _ sums: TokenSums, _ seconds: Int64, _ budget: TokenBudget?
+  ) -> TokenBudget.Alarm? {
     guard let budget, issued > 0 else { return nil }
     return budget.alarm(used: sums.issued(in: budget.period, atWallSeconds: seconds), issued: issued)
   }

@@ -98,6 +98,7 @@ public final class TrustStores: Sendable {
 
   private struct State {
     var entries: [TrustSettings: Entry] = [:]
+    var hasFiles = false
     // Parsed once for all that trust it: it has some 150 certificates.
     var system: (store: TrustStore, stamp: FileStamp)?
     var observers: [(settings: TrustSettings, notify: @Sendable () -> Void)] = []
@@ -113,7 +114,6 @@ public final class TrustStores: Sendable {
   private let onChange: @Sendable (TrustChange) -> Void
   /// The file of the system's authorities; nil where there is none, and OpenSSL's own places are used.
   private let systemFile: String?
-  private let hasFiles: Bool
 
   private static let interval = 1000  // milliseconds
   private static let longestLook = Duration.seconds(2)
@@ -129,13 +129,48 @@ public final class TrustStores: Sendable {
     let systemFile = Self.findSystemFile()
     self.systemFile = systemFile
     var state = State()
-    for settings in settings where state.entries[settings] == nil {
-      let stamps = Self.files(of: settings, systemFile).map { FileStamp(path: $0) }
-      let store = try Self.load(settings, systemFile, &state.system)
-      state.entries[settings] = Entry(store: store, stamps: stamps)
-    }
-    hasFiles = state.entries.keys.contains { !Self.files(of: $0, systemFile).isEmpty }
+    state.entries = try Self.read(settings, systemFile, known: [:], &state.system)
+    state.hasFiles = Self.hasFiles(state, systemFile)
     self.state = Monitor(state)
+  }
+
+  /// The entries for `settings` that `known` does not have.
+  private static func read(
+    _ settings: some Sequence<TrustSettings>, _ systemFile: String?, known: [TrustSettings: Entry],
+    _ system: inout (store: TrustStore, stamp: FileStamp)?
+  ) throws(TrustStoreError) -> [TrustSettings: Entry] {
+    var entries: [TrustSettings: Entry] = [:]
+    for settings in settings where known[settings] == nil && entries[settings] == nil {
+      let stamps = files(of: settings, systemFile).map { FileStamp(path: $0) }
+      entries[settings] = Entry(store: try load(settings, systemFile, &system), stamps: stamps)
+    }
+    return entries
+  }
+
+  private static func hasFiles(_ state: State, _ systemFile: String?) -> Bool {
+    state.entries.keys.contains { !files(of: $0, systemFile).isEmpty }
+  }
+
+  /// Reads what `settings` name and is not read yet. Waits for file systems.
+  public func add(_ settings: some Sequence<TrustSettings>) throws(TrustStoreError) {
+    var (known, system) = state.withLock { ($0.entries, $0.system) }
+    let added = try Self.read(settings, systemFile, known: known, &system)
+    known = [:]
+    state.withLock { state in
+      if state.system == nil { state.system = system }
+      state.entries.merge(added) { earlier, _ in earlier }
+      state.hasFiles = Self.hasFiles(state, systemFile)
+    }
+  }
+
+  /// Forgets what `settings` do not name, and no connection is made with any more.
+  public func keepOnly(_ settings: some Sequence<TrustSettings>) {
+    let kept = Set(settings)
+    state.withLock { state in
+      state.entries = state.entries.filter { kept.contains($0.key) }
+      state.observers.removeAll { !kept.contains($0.settings) }
+      state.hasFiles = Self.hasFiles(state, systemFile)
+    }
   }
 
   deinit {
@@ -153,7 +188,7 @@ public final class TrustStores: Sendable {
         state.look = nil
         state.watcher = nil
       }
-      guard hasFiles, state.watcher == nil else { return (entry.store, nil, stuck) }
+      guard state.hasFiles, state.watcher == nil else { return (entry.store, nil, stuck) }
       state.lastWatcher += 1
       state.watcher = state.lastWatcher
       return (entry.store, state.lastWatcher, stuck)

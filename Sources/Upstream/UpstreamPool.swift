@@ -6,7 +6,7 @@ internal import Synchronization
 /// they grow old or when unsolicited bytes arrive.
 public final class UpstreamPool {
   /// The limits of a pool.
-  public struct Limits: Sendable {
+  public struct Limits: Sendable, Hashable {
     /// How many connections may be open at the same time.
     public var connections: Int
     /// How many requests may wait for one.
@@ -24,6 +24,8 @@ public final class UpstreamPool {
 
   /// Where the connections lead.
   public let origin: UpstreamOrigin
+  /// What it was made with.
+  public let limits: Limits
 
   private let loop: EventLoop
   private let dialer: Dialer
@@ -39,6 +41,9 @@ public final class UpstreamPool {
   private var nextExpiry = Instant.never
   /// Which of the stores that its trust has had connections are verified against now.
   private var trustGeneration = 0
+  // No connection that has it is kept.
+  private static let ofRetiredPool = -1
+  private var isRetired = false
   /// Says when its store has changed; nil without TLS, and before the first connection.
   private var trust: LoopTrust?
 
@@ -52,6 +57,7 @@ public final class UpstreamPool {
     origin: UpstreamOrigin, limits: Limits, figures: PoolFigures = PoolFigures(), dialer: Dialer, loop: EventLoop
   ) {
     self.origin = origin
+    self.limits = limits
     self.loop = loop
     self.dialer = dialer
     self.figures = figures
@@ -229,6 +235,14 @@ public final class UpstreamPool {
     noteIfEmpty()
   }
 
+  /// The requests that use the pool now are the last ones: their connections are closed when they are given back.
+  public func retire() {
+    isRetired = true
+    trustGeneration += 1
+    closeIdle()
+    loop.retire(expiry)
+  }
+
   /// Ends the pool, which no request uses any more.
   public func close() {
     closeIdle()
@@ -257,7 +271,7 @@ public final class UpstreamPool {
         }
       }
       // To dial is to take the present store of the trust.
-      lease.trustGeneration = trustGeneration
+      lease.trustGeneration = isRetired ? Self.ofRetiredPool : trustGeneration
     } catch {
       handOver(pool.lost(place: lease.place))
       lease.finish(.failure(error))

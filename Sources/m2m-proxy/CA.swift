@@ -38,12 +38,7 @@ struct AuthorityOption: ParsableArguments {
     let path = certificate ?? settings?.certificateFile ?? ""
     let certificates: [Certificate]
     do { certificates = try CertificateAuthority.certificates(file: path, keyFile: settings?.keyFile) } catch {
-      let hint =
-        unsafe access(path, F_OK) != 0
-        ? settings.map {
-          "; \"\(ConfigurationSource.command("ca init", reading: $0.certificatePlace.file))\" makes one"
-        } ?? "" : ""
-      Terminal.say("m2m-proxy: \(error)\(hint)")
+      Terminal.say("m2m-proxy: \(error)\(settings?.remedyIfMissing ?? "")")
       throw ExitCode(EX_USAGE)
     }
     guard let root = certificates.last, root.isSelfIssued else {

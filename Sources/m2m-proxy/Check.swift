@@ -25,7 +25,7 @@ struct Check: ParsableCommand {
   func run() throws {
     if settings { return print(SettingsReport(TopSettings.group).text) }
     if schema { return print(TopSettings.schema) }
-    let loaded = try LoadedConfiguration(file)
+    let loaded = try LoadedConfiguration(file, needsAuthority: true)
     let authority = try loaded.authority()
     print(RouteReport(loaded.configuration).text)
     if let authority { print(authority.line) }

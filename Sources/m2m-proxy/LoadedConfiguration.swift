@@ -9,11 +9,14 @@ internal import ProxyCore
 struct LoadedConfiguration {
   let path: String
   let configuration: ProxyConfiguration
+  private let source: ConfigurationSource
 
   /// Reads the file that `option` names; ends the program with 64 and every problem of the file if it has any.
   ///
-  /// - Parameter runsPrograms: whether programs that print secrets are run; only what fetches tokens needs that.
-  init(_ option: ConfigurationOption, runsPrograms: Bool = false) throws {
+  /// - Parameters:
+  ///   - runsPrograms: whether programs that print secrets are run; only what fetches tokens needs that.
+  ///   - needsAuthority: whether a missing certificate authority is named beside the other problems.
+  init(_ option: ConfigurationOption, runsPrograms: Bool = false, needsAuthority: Bool = false) throws {
     guard let path = option.named ?? Self.usualPaths.first(where: { unsafe access($0, F_OK) == 0 }) else {
       Terminal.say(
         """
@@ -22,14 +25,30 @@ struct LoadedConfiguration {
         """)
       throw ExitCode(EX_USAGE)
     }
-    let source = path == "-" ? ConfigurationSource.standardInput : .file(path: path)
+    source = path == "-" ? .standardInput : .file(path: path)
     self.path = source.name
     do {
-      configuration = try ConfigurationLoader.load(source, environment: Self.environment, runsPrograms: runsPrograms)
+      configuration = try ConfigurationLoader.load(
+        source, environment: Self.environment, runsPrograms: runsPrograms, needsAuthority: needsAuthority)
     } catch {
       Terminal.say("\(error)")
       throw ExitCode(EX_USAGE)
     }
+  }
+
+  /// The file; nil for standard input.
+  var file: String? { if case .file(let path) = source { path } else { nil } }
+
+  /// Reads the same file again, and the certificate authority that it names.
+  /// - Throws: Every problem of the file.
+  func loadAgain() throws(ConfigurationError) -> (ProxyConfiguration, CertificateAuthority?) {
+    if case .standardInput = source {
+      let problem = ConfigurationProblem(
+        file: source.name, message: "cannot be read again; a file that --config names can be reloaded")
+      throw ConfigurationError(problems: [problem])
+    }
+    let configuration = try ConfigurationLoader.load(source, environment: Self.environment, runsPrograms: true)
+    return (configuration, try InterceptionAuthority(configuration)?.authority)
   }
 
   private static let usualPaths = ["proxy.conf", "/etc/m2m-proxy/proxy.conf"]

@@ -12,8 +12,8 @@ struct Run: ParsableCommand {
     commandName: name, abstract: "Starts the proxy.",
     discussion: """
       Start-up lines go to standard error, log lines to standard output. SIGTERM, SIGINT and a \
-      terminal that hangs up let running requests finish; a second SIGTERM ends the program at once. SIGUSR1, SIGUSR2 \
-      and any other SIGHUP are ignored.
+      terminal that hangs up let running requests finish; a second SIGTERM ends the program at once. Any other \
+      SIGHUP loads the configuration again. SIGUSR1 and SIGUSR2 are ignored.
       """)
 
   @OptionGroup var file: ConfigurationOption
@@ -25,7 +25,7 @@ struct Run: ParsableCommand {
     try Terminal.holdStandardDescriptors()
     let service = ServiceManager()
     // What is wrong with these is written at once: nothing is served yet, and SIGTERM still ends the process by itself.
-    let loaded = try LoadedConfiguration(file, runsPrograms: true)
+    let loaded = try LoadedConfiguration(file, runsPrograms: true, needsAuthority: true)
     let authority = try loaded.authority()
     let settings = loaded.configuration.log
     let format: LogFormat = settings.format == .json ? .json : .logfmt
@@ -41,7 +41,9 @@ struct Run: ParsableCommand {
         notice: {
           output.say($0)
           service.stopping()
-        })
+        },
+        path: loaded.file,
+        load: { () throws(ConfigurationError) in try loaded.loadAgain() })
       output.say(StartReport(loaded, proxy, authority).text)
       output.say("ready in \((ContinuousClock.now - started).inMilliseconds) ms")
       service.ready()

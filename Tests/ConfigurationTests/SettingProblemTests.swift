@@ -144,21 +144,27 @@ struct SettingProblemTests {
       ),
       Case("limits: { field: 10 }", #"5:11: limits: unknown setting "field"; did you mean "fields"?"#),
       Case("limits: { conections: 10 }", #"5:11: limits: unknown setting "conections"; did you mean "connections"?"#),
+      Case("half_close: serve", #"5:1: unknown setting "half_close"; it belongs in listen"#),
+      Case("interim: drop", #"5:1: unknown setting "interim"; it belongs in routes"#),
+      Case("first_byte: 10s", #"5:1: unknown setting "first_byte"; it belongs in timeouts or routes.timeouts"#),
+      Case(
+        "listen: { address: 8080, minimum: 1.0 }",
+        #"5:26: listen: unknown setting "minimum"; it belongs in listen.tls or interception"#),
       Case("limist: { queue: 10 }", #"5:1: unknown setting "limist"; did you mean "limits"?"#),
       Case("listens: 8080", #"5:1: unknown setting "listens"; did you mean "listen"?"#),
       Case("route: []", #"5:1: unknown setting "route"; did you mean "routes"?"#),
       Case("timeout: {}", #"5:1: unknown setting "timeout"; did you mean "timeouts"?"#),
       Case(
         "prot: 1",
-        #"5:1: unknown setting "prot"; known: listen, admin, loops, log, tls, parent_proxy, timeouts, upstream, limits, interception, token_store, callers, credentials, routes, paths_ignore_case"#
+        #"5:1: unknown setting "prot"; known: listen, admin, loops, reload, log, tls, parent_proxy, timeouts, upstream, limits, interception, token_store, callers, credentials, routes, paths_ignore_case"#
       ),
       Case(
         #""": 1"#,
-        #"5:1: unknown setting ""; known: listen, admin, loops, log, tls, parent_proxy, timeouts, upstream, limits, interception, token_store, callers, credentials, routes, paths_ignore_case"#
+        #"5:1: unknown setting ""; known: listen, admin, loops, reload, log, tls, parent_proxy, timeouts, upstream, limits, interception, token_store, callers, credentials, routes, paths_ignore_case"#
       ),
       Case(
         #""\e[2J\n": 1"#,
-        #"5:1: unknown setting "U+001B[2JU+000A"; known: listen, admin, loops, log, tls, parent_proxy, timeouts, upstream, limits, interception, token_store, callers, credentials, routes, paths_ignore_case"#
+        #"5:1: unknown setting "U+001B[2JU+000A"; known: listen, admin, loops, reload, log, tls, parent_proxy, timeouts, upstream, limits, interception, token_store, callers, credentials, routes, paths_ignore_case"#
       ),
       Case("loops: 1\nloops: 2", #"6:1: "loops" is set twice; the first is in line 5"#),
       Case(

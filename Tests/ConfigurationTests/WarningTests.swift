@@ -47,8 +47,8 @@ struct WarningTests {
   @Test(
     "is given for a value that ends at a # without a space, which may have been meant as a part of it",
     arguments: [
-      (" #1", 1), ("  #x", 1), (" #", 0), (" # 1", 0), (" ## x", 0), ("#1", 0), (" # a #b", 0), (" ##x", 0),
-      (" #1 #2", 1),
+      (" #1", 1), ("  #x", 1), (" #", 1), (" ##x", 1), (" #1 #2", 1),
+      (" # 1", 0), (" ## x", 0), (" ####", 0), ("#1", 0), (" # a #b", 0),
     ])
   func cut(rest: String, expected: Int) throws {
     for value in ["s3cr3t", "a b"] {
@@ -68,6 +68,18 @@ struct WarningTests {
         found.allSatisfy { $0.hasPrefix("4:16: credentials.one.client_id ends before \" #\", where a comment begins") })
       #expect(found.allSatisfy { !$0.contains(value) })
       #expect(try warnings(text.replacing(value + rest, with: "\"\(value)\(rest)\"")) == [])
+    }
+  }
+
+  @Test("is a part of the problem where nothing is left of the value", arguments: [(" #all", true), (" # all", false)])
+  func commentedOut(rest: String, names: Bool) {
+    let text =
+      "credentials:\n  one:\n    domain: acme.kinde.com\n    client_id:\(rest)\n    client_secret: { env: SECRET }\n"
+    #expect {
+      try warnings(text)
+    } throws: { error in
+      "\(error)".contains("credentials.one.client_id must be the client id, in printable ASCII, not nothing")
+        && "\(error)".contains("; # begins a comment, put the value in quotes") == names
     }
   }
 

@@ -41,28 +41,8 @@ public func someDeliveries(of input: [UInt8]) -> [[Int]] {
   return ways
 }
 
-/// Parses what has arrived of a request at each look, and returns what `summary` makes of the head.
-public func readRequest<Summary>(
-  _ input: [UInt8], at looks: [Int], with parser: inout RequestHeadParser, into head: inout RequestHead,
-  _ summary: (borrowing RequestHead, [UInt8]) -> Summary
-) -> Outcome<Summary> {
-  read(input, at: looks) { arrived throws(WireError) in
-    try parser.parse(arrived.span, into: &head) ? summary(head, arrived) : nil
-  }
-}
-
-/// Parses what has arrived of a response at each look, and returns what `summary` makes of the head.
-public func readResponse<Summary>(
-  _ input: [UInt8], at looks: [Int], with parser: inout ResponseHeadParser, into head: inout ResponseHead,
-  _ summary: (borrowing ResponseHead, [UInt8]) -> Summary
-) -> Outcome<Summary> {
-  read(input, at: looks) { arrived throws(WireError) in
-    try parser.parse(arrived.span, into: &head) ? summary(head, arrived) : nil
-  }
-}
-
 /// Parses a copy of what has arrived at each look, so that reading further is reading out of bounds.
-private func read<Summary>(
+public func readMessage<Summary>(
   _ input: [UInt8], at looks: [Int], _ parse: ([UInt8]) throws(WireError) -> Summary?
 ) -> Outcome<Summary> {
   do throws(WireError) {

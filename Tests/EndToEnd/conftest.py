@@ -37,7 +37,6 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
     if not config.getoption("--large"):
         skip = pytest.mark.skip(reason="takes long; scripts/test --large runs it")
         for item in items:
@@ -54,8 +53,11 @@ def binary() -> Path:
 
 
 @pytest.fixture(scope="session")
-def transcript() -> Transcript:
-    return Transcript()
+def transcript():
+    """What all proxies of the session printed. At its end, in each worker, no secret may be in it."""
+    transcript = Transcript()
+    yield transcript
+    assert transcript.leaks() == []
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from harness.authlib_server import AuthlibServer
 from harness.callers import basic, password_hash, with_password
 from harness.certificates import CertificateAuthority
 from harness.client import get
+from harness.java import proxy_options, trust_options
 from harness.output import run
 from harness.proxy import clean_environment
 from harness.waiting import PATIENCE
@@ -467,13 +468,9 @@ def test_a_host_may_have_routes_for_callers_and_others(start_proxy, origin, call
 @pytest.mark.parametrize("is_enabled", [True, False])
 def test_java_gives_its_password_to_connect_only_where_that_is_turned_on(
         intercepted, origin, passwords, interception, tmp_path, is_enabled):
-    store, (host, port) = tmp_path / "trust.jks", intercepted.address
-    assert run(["keytool", "-importcert", "-noprompt", "-keystore", str(store), "-storepass", "changeit", "-alias",
-                "ca", "-file", str(interception.file)]).returncode == 0
     enabled = ["-Djdk.http.auth.tunneling.disabledSchemes="] if is_enabled else []
     result = run(["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8", *enabled,
-                  f"-Dhttps.proxyHost={host}", f"-Dhttps.proxyPort={port}", f"-Djavax.net.ssl.trustStore={store}",
-                  "-Djavax.net.ssl.trustStorePassword=changeit", str(JAVA_PROGRAM),
+                  *proxy_options(intercepted, "https"), *trust_options(tmp_path / "truststore.p12", interception.file), str(JAVA_PROGRAM),
                   SECURE_URL, "billing", passwords["billing"]], env=clean_environment(LC_ALL="C.UTF-8"))
     if is_enabled:
         assert result.stdout.splitlines()[1:] == ["GET 200 ok", "GET 200 ok", "POST 200 ok"], result.stderr

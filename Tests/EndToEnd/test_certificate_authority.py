@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from harness.java import proxy_options, trust_options
 from harness.output import run
 from harness.proxy import clean_environment
 
@@ -572,14 +573,9 @@ def test_openssl_refuses_it_without_the_root(intercepting, tmp_path):
 @pytest.mark.skipif(not shutil.which("keytool"), reason="there is no Java")
 def test_java_accepts_it_with_the_root_in_its_keystore(intercepting, tmp_path):
     proxy, root = intercepting
-    keystore = tmp_path / "keystore"
-    assert run(["keytool", "-importcert", "-noprompt", "-keystore", str(keystore), "-storepass", "changeit", "-alias",
-                "m2m-proxy", "-file", str(root)]).returncode == 0
-    host, port = proxy.address
     program = Path(__file__).parent / "programs/Fetch.java"
-    result = run(["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", f"-Dhttps.proxyHost={host}",
-                  f"-Dhttps.proxyPort={port}", f"-Djavax.net.ssl.trustStore={keystore}",
-                  "-Djavax.net.ssl.trustStorePassword=changeit", str(program), "text", "https://api.internal/orders"],
+    result = run(["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", *proxy_options(proxy, "https"),
+                  *trust_options(tmp_path / "keystore", root), str(program), "text", "https://api.internal/orders"],
                  env=clean_environment())
     assert result.stdout.splitlines()[:1] == ["GET 200 ok"], result.stderr
 
@@ -612,14 +608,11 @@ def test_a_stolen_key_passes_for_no_other_host_to_java(command, made, tmp_path, 
     if permitted:
         assert command("ca", "init", "--force", conf=conf).returncode == 0
     assert command("ca", "export", "--out", "root.pem", conf=conf).returncode == 0
-    keystore = tmp_path / "keystore"
-    run(["keytool", "-importcert", "-noprompt", "-keystore", str(keystore), "-storepass", "changeit", "-alias",
-         "m2m-proxy", "-file", str(tmp_path / "root.pem")])
+    trust = trust_options(tmp_path / "keystore", tmp_path / "root.pem")
     with Forger(server_context(made, host)) as forger:
         program = Path(__file__).parent / "programs/Fetch.java"
-        result = run(["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", f"-Djavax.net.ssl.trustStore={keystore}",
-                      "-Djavax.net.ssl.trustStorePassword=changeit", str(program),
-                      "text", f"https://{host}:{forger.port}/"], env=clean_environment())
+        result = run(["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", *trust, str(program), "text",
+                      f"https://{host}:{forger.port}/"], env=clean_environment())
     if permitted:
         assert result.stdout.splitlines()[:1] == ["GET 200 ok"], result.stderr
     else:

@@ -257,3 +257,6 @@ def test_half_close_is_served_in_tls_too(start_proxy, origin, authority, tmp_pat
     while not got.endswith(b"late"):
         got += complete(lambda: session.read(1 << 16))
     assert got.startswith(b"HTTP/1.1 200 OK")
+    # The end is said in TLS, too: some clients read up to it.
+    with pytest.raises(ssl.SSLZeroReturnError):
+        complete(lambda: session.read(1))

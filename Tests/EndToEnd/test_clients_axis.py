@@ -1,12 +1,8 @@
 """Apache Axis 1.4, which ends most lines of its CONNECT with LF alone."""
 
-from pathlib import Path
-
 import pytest
 
-from harness.output import run
-from harness.proxy import clean_environment
-from harness.wire import read_request
+from harness.java import compiled, proxy_options, trust_options
 
 LIBRARIES = [f"/usr/share/java/{name}.jar" for name in
              ["axis", "jaxrpc", "axis-saaj", "commons-discovery", "commons-logging", "wsdl4j"]]
@@ -15,25 +11,14 @@ ANSWER = (b'<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/env
 
 
 @pytest.fixture(scope="session")
-def class_path(tmp_path_factory) -> str:
-    classes = tmp_path_factory.mktemp("axis")
-    path = ":".join([*LIBRARIES, str(classes)])
-    source = Path(__file__).parent / "programs/AxisCall.java"
-    result = run(["javac", "-nowarn", "-cp", path, "-d", str(classes), str(source)], env=clean_environment())
-    assert result.returncode == 0, result.stderr
-    return path
+def program(made_authority, tmp_path_factory) -> list[str]:
+    """The options of `java` that run AxisCall and have it trust the authority."""
+    directory = tmp_path_factory.mktemp("axis")
+    trust = trust_options(directory / "truststore.p12", made_authority.root)
+    return [*trust, "-cp", compiled("AxisCall", directory, *LIBRARIES), "AxisCall"]
 
 
-@pytest.fixture(scope="session")
-def keystore(made_authority, tmp_path_factory):
-    file = tmp_path_factory.mktemp("keystore") / "truststore.p12"
-    result = run(["keytool", "-importcert", "-noprompt", "-storetype", "PKCS12", "-keystore", str(file), "-storepass",
-                  "changeit", "-alias", "m2m-proxy", "-file", str(made_authority.root)], env=clean_environment())
-    assert result.returncode == 0, result.stdout
-    return file
-
-
-def test_axis_calls_a_service_by_http_and_https(recipe, origin, class_path, keystore):
+def test_axis_calls_a_service_by_http_and_https(recipe, origin, program):
     def soap(connection):
         while not connection.at_end():
             connection.request()
@@ -41,10 +26,7 @@ def test_axis_calls_a_service_by_http_and_https(recipe, origin, class_path, keys
                             % len(ANSWER) + ANSWER)
 
     origin.otherwise = soap
-    host, port = recipe.proxy.address
-    properties = [f"-D{scheme}.{name}" for scheme in ["http", "https"] for name in [f"proxyHost={host}", f"proxyPort={port}"]]
-    trust = [f"-Djavax.net.ssl.trustStore={keystore}", "-Djavax.net.ssl.trustStorePassword=changeit"]
-    output = recipe.run("java", "-XX:TieredStopAtLevel=1", *properties, *trust, "-cp", class_path, "AxisCall",
+    output = recipe.run("java", "-XX:TieredStopAtLevel=1", *proxy_options(recipe.proxy, "http", "https"), *program,
                         "http://api.internal/soap", "https://api.internal/soap")
     assert output.split() == ["served", "served"]
     assert [request.method for request in origin.requests] == [b"POST", b"POST"]

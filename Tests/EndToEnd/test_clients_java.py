@@ -1,45 +1,27 @@
 """Java's HttpURLConnection and HttpClient as legacy clients, configured as Java programs are: by system properties."""
 
-from pathlib import Path
-
 import pytest
 
-from harness.output import run
-from harness.proxy import clean_environment
+from harness.java import compiled, proxy_options, trust_options
 from harness.recipe import BOTH, HTTPS, TEXT
 
 EXCHANGES = ["GET", "POST", "POST in chunks"] * 2
 
 
 @pytest.fixture(scope="session")
-def program(tmp_path_factory):
+def classes(tmp_path_factory) -> str:
     """The class path of Fetch."""
-    classes = tmp_path_factory.mktemp("java")
-    source = Path(__file__).parent / "programs/Fetch.java"
-    result = run(["javac", "-J-XX:TieredStopAtLevel=1", "-d", str(classes), str(source)], env=clean_environment())
-    assert result.returncode == 0, result.stderr
-    return classes
+    return compiled("Fetch", tmp_path_factory.mktemp("java"))
 
 
 @pytest.fixture
-def java(recipe, program):
+def java(recipe, classes) -> list[str]:
     """The command that runs Fetch, with the proxy for both schemes."""
-    host, port = recipe.proxy.address
-    proxies = [f"-D{scheme}.{name}" for scheme in ["http", "https"] for name in [f"proxyHost={host}", f"proxyPort={port}"]]
-    return ["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", *proxies, "-cp", program]
+    return ["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", *proxy_options(recipe.proxy, "http", "https"), "-cp", classes]
 
 
-@pytest.fixture(scope="session")
-def keystore(made_authority, tmp_path_factory):
-    file = tmp_path_factory.mktemp("keystore") / "truststore.p12"
-    result = run(["keytool", "-importcert", "-noprompt", "-storetype", "PKCS12", "-keystore", str(file), "-storepass",
-                  "changeit", "-alias", "m2m-proxy", "-file", str(made_authority.root)], env=clean_environment())
-    assert result.returncode == 0, result.stdout
-    return file
-
-
-def test_java_with_system_properties_gets_posts_and_posts_in_chunks(recipe, java, keystore):
-    trust = [f"-Djavax.net.ssl.trustStore={keystore}", "-Djavax.net.ssl.trustStorePassword=changeit"]
+def test_java_with_system_properties_gets_posts_and_posts_in_chunks(recipe, java, made_authority, tmp_path):
+    trust = trust_options(tmp_path / "truststore.p12", made_authority.root)
     output = recipe.run(*java, *trust, "Fetch", TEXT, *BOTH)
     recipe.expect_output(output, *EXCHANGES)
 

@@ -1,4 +1,4 @@
-"""GNU Wget as a legacy client."""
+"""GNU Wget and the wget of BusyBox as legacy clients."""
 
 from harness import content
 from harness.output import run
@@ -56,3 +56,20 @@ def test_wget_takes_http_and_https_urls(recipe):
 def test_wget_without_the_authority(recipe):
     said = recipe.distrusted("wget", "--no-config", "--tries=1", "-O", "-", HTTPS, **recipe.variables)
     assert "ERROR: The certificate of ‘api.internal’ is not trusted" in said
+
+
+def test_busybox_sends_https_urls_as_they_are_and_closes_its_sending_side(start_proxy, origin, authlib):
+    proxy = start_proxy({"forward_to": origin.url}, listen=[{"address": "127.0.0.1:0", "half_close": "serve"}])
+    for url in BOTH:
+        result = run(["busybox", "wget", "-q", "-O", "-", url], env=clean_environment(http_proxy=proxy.url))
+        assert (result.returncode, result.stdout) == (0, "ok"), result.stderr
+    assert [each.target for each in origin.requests] == [b"/orders?id=7"] * 2
+    assert {each.value("authorization") for each in origin.requests} == {f"Bearer {authlib.tokens[0]}".encode()}
+    # They are no tunnels: the client speaks plain HTTP to the proxy.
+    assert [line["method"] for line in proxy.requests_logged(2)] == ["GET"] * 2
+
+
+def test_busybox_posts_to_a_base_url(proxy, origin):
+    command = ["busybox", "wget", "-q", "-O", "-", "--post-data", TEXT, f"{proxy.url}/api/orders"]
+    assert run(command, env=clean_environment()).stdout == "ok"
+    assert [(each.method, each.body) for each in origin.requests] == [(b"POST", TEXT.encode())]

@@ -135,6 +135,48 @@ def test_all_problems_of_a_file_are_reported_at_once_with_positions(command, ver
                for line in found), found
 
 
+MISSING = """listen: [{ address: "127.0.0.1:0", tls: { certificate: no.pem, key: no.key } }]
+interception: {}
+credentials:
+  one:
+    token_endpoint: https://127.0.0.1:9/oauth2
+    client_id: ${NOT_SET}
+    authentication: private_key_jwt
+    private_key: { file: no-private.key }
+    certificate: { file: no-public.pem }
+  two:
+    token_endpoint: https://127.0.0.1:9/oauth2
+    client_id: a
+    client_secret: { env: NOT_SET_EITHER }
+    client_secret_previous: { file: no-secret }
+routes:
+  - { name: a, match: a.internal, audience: x, credentials: one, tunnel: intercept, tls: { ca_file: no-ca.pem } }
+  - { name: b, match: b.internal, audience: x, credentials: two }
+"""
+
+
+@pytest.mark.parametrize("verb", ["run", "check"])
+def test_all_that_is_missing_is_reported_at_once(command, verb):
+    found = problems(command(verb, conf=MISSING))
+    gone = "which cannot be read: No such file or directory"
+    assert [line.split(": ", 1)[1] for line in found] == [
+        f"listen[0].tls.certificate names the file no.pem, {gone}",
+        f"listen[0].tls.key names the file no.key, {gone}",
+        f'interception.ca_certificate names the file ca/ca.pem, {gone}; "m2m-proxy ca init --config proxy.conf" makes one',
+        "credentials.one.client_id: environment variable NOT_SET is not set",
+        f"credentials.one.private_key.file names the file no-private.key, {gone}",
+        f"credentials.one.certificate.file names the file no-public.pem, {gone}",
+        "credentials.two.client_secret.env: environment variable NOT_SET_EITHER is not set",
+        "credentials.two.client_secret_previous.file: file no-secret cannot be read: No such file or directory",
+        f"routes[0].tls.ca_file names the file no-ca.pem, {gone}",
+    ]
+
+
+def test_what_makes_the_authority_does_not_miss_it(command):
+    found = problems(command("ca", "init", conf=MISSING))
+    assert len(found) == 8 and not any("ca/ca.pem" in line for line in found), found
+
+
 def test_a_wrong_file_binds_nothing(command):
     """The port is taken: a program that tried to bind it would have more to say."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

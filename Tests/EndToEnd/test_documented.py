@@ -223,6 +223,20 @@ def see_tokens(start_proxy, origin, seen: Seen, authlib, tmp_path) -> None:
     seen.add(third)
 
 
+def see_reloads(start_proxy, origin, seen: Seen) -> None:
+    """One that is applied but for what needs a restart, one of a bad file, and one that comes too late."""
+    proxy = start_proxy({"forward_to": origin.url}, loops=1)
+    conf = proxy.directory / "proxy.conf"
+    text = conf.read_text()
+    conf.write_text(text.replace("loops: 1", "loops: 2"))
+    proxy.signal(signal.SIGHUP)
+    proxy.log.wait_for("event=reload .*result=ok")
+    conf.write_text("bad: 1")
+    proxy.signal(signal.SIGHUP)
+    proxy.log.wait_for("event=reload .*result=failed")
+    seen.add(proxy)
+
+
 def test_every_listed_metric_event_and_field_exists(
         start_proxy, origin, tls_origin, authlib, transcript, authority, interception, tmp_path):
     seen = Seen()
@@ -237,6 +251,7 @@ def test_every_listed_metric_event_and_field_exists(
     see_listeners(start_proxy, origin, seen, authority, tmp_path)
     see_trust(start_proxy, tls_origin, seen, authority, tmp_path)
     see_tokens(start_proxy, origin, seen, authlib, tmp_path)
+    see_reloads(start_proxy, origin, seen)
     assert documented.metrics().keys() - seen.metrics == set()
     missing = {event: fields - seen.fields.get(event, set()) for event, fields in documented.events().items()}
     # This test does not cause a shortage of descriptors, nor one of memory while a password is checked.

@@ -1,6 +1,7 @@
 """Old clients that write requests in a way of their own: what has one reading is corrected, and the log says so."""
 
 import base64
+from random import Random
 
 import pytest
 
@@ -73,7 +74,24 @@ def test_a_host_that_repeats_user_and_password_is_corrected_with_the_target(star
     assert [line.get("normalised") for line in proxy.requests_logged(2)] == ["userinfo", None]
 
 
+@pytest.mark.parametrize("userinfo, host, pair", [
+    ("m%40e:s3cret%3A%25", "m@e:s3cret:%", b"m@e:s3cret:%"), ("m%40e:s3cret%3A%25", "m%40e:s3cret%3A%25", b"m@e:s3cret:%"),
+    ("u:s3cret%20x", "u:s3cret x", b"u:s3cret x"),
+    # As urllib does it, a character is one byte.
+    ("j%C3%BCrgen:s3cret", "j\xfcrgen:s3cret", "j\xfcrgen:s3cret".encode()),
+])
+def test_a_host_that_repeats_them_decoded_is_corrected_with_the_target(start_proxy, origin, userinfo, host, pair):
+    proxy = start_proxy({"forward_to": origin.url, "credentials": "none", "audience": None})
+    answer = proxy.connect().exchange(get(f"http://{userinfo}@api.internal/x", host=f"{host}@api.internal"))
+    assert answer.status == 200, answer.body
+    assert origin.requests[0].values("authorization") == [b"Basic " + base64.b64encode(pair)]
+    assert origin.requests[0].values("host") == [origin.authority.encode()]
+    assert "s3cret" not in proxy.output
+
+
 @pytest.mark.parametrize("target, host", [
+    ("http://m%40e:s3cret@api.internal/x", "m@x:s3cret@api.internal"), ("http://m%40e:s3cret@api.internal/x", "m@e:s3cret@other.internal"),
+    ("http://m%40e:s3cret@api.internal/x", "other.internal@m@e:s3cret@api.internal"),
     ("http://api.internal/x", "me:s3cret@api.internal"), ("/api/x", "me:s3cret@api.internal"),
     ("http://me:s3cret@api.internal/x", "me:other1@api.internal"), ("http://me:s3cret@api.internal/x", "me:s3cret@api.interna1"),
     ("http://a@b@api.internal/x", "a@b@api.internal"), ("http://a\\@api.internal/x", "a\\@api.internal"),
@@ -112,6 +130,19 @@ def test_two_readings_are_refused_with_what_to_write(proxy, origin, target, says
     assert origin.requests == []
 
 
+@pytest.mark.parametrize("request_line, host, says", [
+    ("GET /api/my file HTTP/1.1", "a", "%20"), ("GET /api/x?a b HTTP/1.1", "a", "%20"),
+    ("GET http://\xe4.internal/ HTTP/1.1", "a", "xn--"), ("GET /api/x HTTP/1.1", "\xe4.internal", "xn--"),
+    ("CONNECT \xe4.internal:443 HTTP/1.1", "a", "xn--"), ("CONNECT h\xe4.internal:443 HTTP/1.1", "a", "xn--"),
+    ("CONNECT https://api.internal:443 HTTP/1.1", "a", "host:port alone"), ("CONNECT api.internal:443/ HTTP/1.1", "a", "host:port alone"),
+])
+def test_the_cause_is_named(proxy, origin, request_line, host, says):
+    request = f"{request_line}\r\nHost: {host}\r\n\r\n".encode("latin-1")
+    answer = proxy.connect().exchange(request)
+    assert answer.status == 400 and says in answer.body.decode(), answer.body
+    assert origin.requests == []
+
+
 def test_a_target_that_grows_beyond_the_limit_is_refused(start_proxy, origin):
     proxy = start_proxy({"forward_to": origin.url}, limits={"head": "8KB"})
     # 3,000 bytes become 9,000.
@@ -138,6 +169,33 @@ def test_a_corrected_path_is_judged_like_the_encoded_one(start_proxy, origin):
         assert (raw.get("route"), raw["path"], raw["status"]) == (encoded.get("route"), encoded["path"], encoded["status"])
 
 
+PIECES = ["/", "a", "..", ".", ";", "@", ":", "#", "?", "%41", "%2f", "%0a", "%23", "%", "\\", '"', "{", "|", "<", "[", "\xe9", "\xc3\xa9",
+          "u:p@", "/admin/", "admin", "=", "+", "http://"]
+
+
+def test_what_was_judged_is_what_the_upstream_gets(start_proxy, origin, authlib):
+    """The path in the log is the one that routes and rules saw."""
+    proxy = start_proxy(
+        {"name": "all", "forward_to": origin.url}, {"name": "admin", "match": "api.internal/admin/", "mount": None, "credentials": "none",
+                                                    "audience": None, "forward_to": origin.url}, loops=1)
+    random = Random(17)
+    count = 600
+    for _ in range(count):
+        start = random.choice(["http://api.internal", "http://u:p%2F@api.internal", "HTTP://API.internal:80", "/api", "/"])
+        proxy.connect().exchange(get(start + "".join(random.choices(PIECES, k=random.randrange(6))), "Connection: close"))
+    lines = [line for line in proxy.requests_logged(count) if line["status"] == "200"]
+    assert len(lines) == len(origin.requests) > 100
+    assert {line.get("normalised") for line in lines} >= {None, "fragment", "userinfo", "raw_bytes", "fragment,userinfo,raw_bytes"}
+    for line, request in zip(lines, origin.requests):
+        assert request.target.split(b"?")[0] == (line["path"].removeprefix("/api") or "/").encode()
+        assert not set(request.target) & set(b'"#<>^`{|} ') and max(request.target) < 0x7f
+        is_admin = line["path"].startswith("/admin/")
+        assert line["route"] == ("admin" if is_admin else "all"), line
+        given = [b"Basic " + base64.b64encode(b"u:p/")] if "userinfo" in line.get("normalised", "") else []
+        assert request.values("authorization") == (given if is_admin else [f"Bearer {authlib.tokens[0]}".encode()])
+        assert request.values("host") == [origin.authority.encode()]
+
+
 SAAJ = ("Content-Type: multipart/related; type=\"text/xml\";\r\n\tboundary=\"----=_Part_0_1.2\"; \r\n"
         "  start=\"<a@b>\"; action=\"urn:x\"")
 
@@ -154,7 +212,9 @@ def test_a_folded_content_type_goes_on_as_one_line(proxy, origin):
         assert got.value("content-type") == (b'multipart/related; type="text/xml"; boundary="----=_Part_0_1.2"; '
                                              b'start="<a@b>"; action="urn:x"')
         assert (got.value("soapaction"), got.value("x-after"), got.body) == (b'"urn:do"', b"1", b"ok")
-    assert [line.get("normalised") for line in proxy.requests_logged(6)] == ["folded_field", None] * 3
+    # Two loops write them, in any order.
+    found = [(line["path"], line.get("normalised")) for line in proxy.requests_logged(6)]
+    assert sorted(found, key=str) == [("/api/next", None)] * 3 + [("/api/soap", "folded_field")] * 3
     assert kinds(proxy) == {"folded_field": 3}
 
 

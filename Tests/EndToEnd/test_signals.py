@@ -12,7 +12,8 @@ from harness.proxy import clean_environment
 from harness.terminal import Terminal
 from harness.waiting import poll
 
-UNUSED = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP]
+UNUSED = [signal.SIGUSR1, signal.SIGUSR2]
+HARMLESS = [*UNUSED, signal.SIGHUP]
 
 
 @pytest.fixture
@@ -90,14 +91,14 @@ def test_unused_signals_before_it_serves_do_not_end_it(binary):
     # It waits for its configuration, which is a mistake and ends it.
     process = subprocess.Popen([binary, "run", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE,
                                env=clean_environment())
-    poll(lambda: set(UNUSED) <= blocked(process.pid), "the signals to be blocked")
-    for number in UNUSED:
+    poll(lambda: set(HARMLESS) <= blocked(process.pid), "the signals to be blocked")
+    for number in HARMLESS:
         process.send_signal(number)
     _, messages = process.communicate(b"listen: nowhere\n")
     assert process.returncode == 64, messages
 
 
-@pytest.mark.parametrize("number", UNUSED)
+@pytest.mark.parametrize("number", HARMLESS)
 def test_other_commands_end_by_these_signals(binary, number):
     process = subprocess.Popen([binary, "check", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, env=clean_environment())
@@ -107,8 +108,8 @@ def test_other_commands_end_by_these_signals(binary, number):
     assert process.returncode == -number
 
 
-@pytest.mark.parametrize("number", UNUSED)
-def test_an_unused_signal_during_the_drain_changes_nothing(proxy, origin, number):
+@pytest.mark.parametrize("number", HARMLESS)
+def test_such_a_signal_during_the_drain_changes_nothing(proxy, origin, number):
     event = threading.Event()
     origin.script(lambda connection: (connection.request(), connection.hold(event), connection.answer(b"finished")))
     client = proxy.connect().send(get("http://api.internal/long"))
@@ -116,7 +117,7 @@ def test_an_unused_signal_during_the_drain_changes_nothing(proxy, origin, number
     proxy.signal(signal.SIGTERM)
     proxy.messages.wait_for("draining")
     proxy.signal(number)
-    proxy.log.wait_for("event=signal")
+    proxy.log.wait_for("event=(signal|reload)")
     event.set()
     assert client.answer().body == b"finished"
     assert proxy.wait() == 0
@@ -143,7 +144,7 @@ def test_a_terminal_that_hangs_up_drains(start_proxy, origin, terminal, by_shell
 def test_sighup_is_no_hangup_while_the_terminal_is_there(start_proxy, origin, terminal):
     proxy = start_proxy({"forward_to": origin.url}, launcher=terminal.launcher())
     proxy.signal(signal.SIGHUP)
-    proxy.log.wait_for("SIGHUP is not used; ignored")
+    proxy.log.wait_for("event=reload .*result=ok")
     assert proxy.connect().exchange(get("http://api.internal/x")).status == 200
     assert "draining" not in proxy.messages.text
     terminal.hang_up()

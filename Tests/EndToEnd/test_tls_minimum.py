@@ -15,6 +15,7 @@ from cryptography import x509
 from harness.certificates import CertificateAuthority
 from harness.client import get
 from harness.intercepting import TunnelClient
+from harness.java import compiled, proxy_options, trust_options
 from harness.output import run
 from harness.proxy import clean_environment
 from harness.recipe import MadeAuthority
@@ -269,29 +270,18 @@ def test_the_hello_in_the_form_of_ssl_2_is_refused_by_default_and_the_log_says_w
 
 
 @pytest.fixture(scope="session")
-def java_program(tmp_path_factory):
-    classes = tmp_path_factory.mktemp("java")
-    source = Path(__file__).parent / "programs/Fetch.java"
-    result = run(["javac", "-J-XX:TieredStopAtLevel=1", "-d", str(classes), str(source)], env=clean_environment())
-    assert result.returncode == 0, result.stderr
-    return classes
+def java_program(tmp_path_factory) -> str:
+    return compiled("Fetch", tmp_path_factory.mktemp("java"))
 
 
 def java(proxy, authority, program, tmp_path, protocols: str) -> subprocess.CompletedProcess:
     """Java's HttpsURLConnection through the proxy, with the protocols and the one cipher of Java 6."""
-    store = tmp_path / "truststore.p12"
-    if not store.exists():
-        made = run(["keytool", "-importcert", "-noprompt", "-storetype", "PKCS12", "-keystore", str(store), "-storepass",
-                    "changeit", "-alias", "m2m-proxy", "-file", str(authority.root)], env=clean_environment())
-        assert made.returncode == 0, made.stdout
     security = tmp_path / "java.security"
     security.write_text("jdk.tls.disabledAlgorithms=\njdk.tls.legacyAlgorithms=\n")
-    host, port = proxy.address
     return run(["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", f"-Djava.security.properties={security}",
-                f"-Dhttps.proxyHost={host}", f"-Dhttps.proxyPort={port}", f"-Djavax.net.ssl.trustStore={store}",
-                "-Djavax.net.ssl.trustStorePassword=changeit", f"-Dhttps.protocols={protocols}",
-                f"-Djdk.tls.client.protocols={protocols.split(',')[-1]}",
-                "-Dhttps.cipherSuites=TLS_RSA_WITH_AES_128_CBC_SHA", "-cp", str(program), "Fetch", "text",
+                *proxy_options(proxy, "https"), *trust_options(tmp_path / "truststore.p12", authority.root),
+                f"-Dhttps.protocols={protocols}", f"-Djdk.tls.client.protocols={protocols.split(',')[-1]}",
+                "-Dhttps.cipherSuites=TLS_RSA_WITH_AES_128_CBC_SHA", "-cp", program, "Fetch", "text",
                 f"https://{HOST}/orders"], env=clean_environment())
 
 

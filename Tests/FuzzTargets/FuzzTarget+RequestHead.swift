@@ -27,7 +27,9 @@ private func parse(
   _ input: [UInt8], at looks: [Int], _ limits: HeadLimits, _ head: inout RequestHead
 ) -> Outcome<ReadRequest> {
   var parser = RequestHeadParser(limits: limits)
-  return readRequest(input, at: looks, with: &parser, into: &head) { ReadRequest($0, $1) }
+  return readMessage(input, at: looks) { arrived throws(WireError) in
+    try parser.parse(arrived.span, into: &head) ? ReadRequest(head, arrived) : nil
+  }
 }
 
 /// A request head means the same however it arrives, and what is accepted leaves with one Host, one Authorization and

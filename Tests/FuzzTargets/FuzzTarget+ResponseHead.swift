@@ -27,7 +27,9 @@ private func parse(
   _ input: [UInt8], at looks: [Int], _ limits: HeadLimits, _ head: inout ResponseHead
 ) -> Outcome<ReadResponse> {
   var parser = ResponseHeadParser(limits: limits)
-  return readResponse(input, at: looks, with: &parser, into: &head) { ReadResponse($0, $1) }
+  return readMessage(input, at: looks) { arrived throws(WireError) in
+    try parser.parse(arrived.span, into: &head) ? ReadResponse(head, arrived) : nil
+  }
 }
 
 /// A response head means the same however it arrives, and what is accepted leaves with the framing that was read.

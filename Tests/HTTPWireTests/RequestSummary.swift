@@ -46,7 +46,9 @@ func parseRequest(_ message: [UInt8], in lengths: [Int], limits: HeadLimits = He
 func parseRequest(
   _ message: [UInt8], in lengths: [Int], with parser: inout RequestHeadParser, into head: inout RequestHead
 ) -> Outcome<RequestSummary> {
-  readRequest(message, at: lengths, with: &parser, into: &head) { RequestSummary($0, $1) }
+  readMessage(message, at: lengths) { arrived throws(WireError) in
+    try parser.parse(arrived.span, into: &head) ? RequestSummary(head, arrived) : nil
+  }
 }
 
 func parseRequest(_ message: String, limits: HeadLimits = HeadLimits()) -> Outcome<RequestSummary> {

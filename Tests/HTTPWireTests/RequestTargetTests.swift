@@ -118,8 +118,9 @@ func parseTarget(_ target: String, method: Method = .get) -> Outcome<TargetSumma
       ("/? ", .get, .invalidTargetByte), ("/?\r\nX", .get, .invalidTargetByte), ("http://a\u{e9}/", .get, .invalidHost),
       ("http://a b/", .get, .invalidHost), ("a.example", .connect, .missingPort),
       ("a.example:", .connect, .missingPort),
-      ("a.example:0", .connect, .invalidPort), ("/", .connect, .invalidHost), ("http://a:80/", .connect, .invalidPort),
-      ("*", .connect, .invalidHost), ("u@a:443", .connect, .userinfo), ("a:443/", .connect, .invalidPort),
+      ("a.example:0", .connect, .invalidPort), ("/", .connect, .invalidConnectTarget),
+      ("http://a:80/", .connect, .invalidConnectTarget), ("a:443#x", .connect, .invalidConnectTarget),
+      ("*", .connect, .invalidHost), ("u@a:443", .connect, .userinfo), ("a:443/", .connect, .invalidConnectTarget),
       ("[::1]", .connect, .missingPort),
     ] as [(String, Method, WireError)])
   func refused(target: String, method: Method, error: WireError) {

@@ -35,7 +35,9 @@ func parseResponse(_ message: [UInt8], in lengths: [Int], limits: HeadLimits = H
 {
   var parser = ResponseHeadParser(limits: limits)
   var head = ResponseHead()
-  return readResponse(message, at: lengths, with: &parser, into: &head) { ResponseSummary($0, $1) }
+  return readMessage(message, at: lengths) { arrived throws(WireError) in
+    try parser.parse(arrived.span, into: &head) ? ResponseSummary(head, arrived) : nil
+  }
 }
 
 func parseResponse(_ message: String, limits: HeadLimits = HeadLimits()) -> Outcome<ResponseSummary> {

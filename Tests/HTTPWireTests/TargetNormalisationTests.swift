@@ -57,6 +57,34 @@ private func normalise(_ target: [UInt8]) throws(WireError) -> (target: String, 
   }
 
   @Test(
+    "a Host that repeats the authority is recognised, as it is written and decoded",
+    arguments: [
+      ("http://u:p@a/x", "u:p@a", "u:p@"), ("http://u@a:80?x", "u@a:80", "u@"), ("http://@a/", "@a", "@"),
+      ("http://m%40e:S3%3Ax@a/", "m%40e:S3%3Ax@a", "m%40e:S3%3Ax@"),
+      ("http://m%40e:S3%3Ax@a/", "m@e:S3:x@a", "m@e:S3:x@"),
+      ("http://u:p%20w@a/", "u:p w@a", "u:p w@"), ("http://u:%C3%A9@a/", "u:\u{e9}@a", "u:\u{e9}@"),
+      ("http://u:p@a/x", "u:q@a", nil), ("http://u:p@a/x", "u:p@b", nil), ("http://u:p@a/x", "a", nil),
+      ("http://u:p@a/x", "u:p@a:80", nil), ("http://m%40e@a/", "m@x@a", nil), ("http://m%40e@a/", "x@m@e@a", nil),
+      ("http://a/", "u@a", nil), ("/x", "u@a", nil), ("http://a/x@b", "u@b", nil), ("http://u%00@a/", "u\u{0}@a", nil),
+      ("http://u%0d%0ax@a/", "u\r\nx@a", nil), ("http://u%3Ap@a/", "u:p@a", nil), ("http://u%@a/", "u%@a", nil),
+    ] as [(String, String, String?)])
+  func repeatedUserinfo(target: String, host: String, userinfo: String?) {
+    let encodings: [(String) -> [UInt8]] = [
+      { Array($0.utf8) }, { $0.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) } },
+    ]
+    for encoded in encodings {
+      let length = NormalisedTarget.repeatedUserinfo(host: encoded(host).span, of: Array(target.utf8).span)
+      #expect(length == userinfo.map { encoded($0).count })
+    }
+  }
+
+  @Test(
+    "a host that is not ASCII is refused", arguments: ["http://\u{e4}.a/", "http://u@\u{e4}/x#y", "https://a\u{3002}b"])
+  func internationalHost(target: String) {
+    #expect(throws: WireError.invalidHost) { try normalise(Array(target.utf8)) }
+  }
+
+  @Test(
     "raw bytes are percent-encoded",
     arguments: [
       ("/caf\u{e9}", "/caf%C3%A9"), ("/a\"b<c>d", "/a%22b%3Cc%3Ed"), ("/a|b^c`d{e}", "/a%7Cb%5Ec%60d%7Be%7D"),

@@ -21,7 +21,9 @@ struct RequestedHostsTests {
       let loop = running.loop
       let dialer = try Dialer(loop: loop, trust: TrustStores([TrustSettings()]))
       let limits = UpstreamPool.Limits(connections: 4, queue: 4)
-      let hosts = RequestedHosts(limit: limit, idleLimit: idleLimit) {
+      let hosts = RequestedHosts(
+        RequestedHosts.Settings(hosts: limit, pool: .init(connections: idleLimit, queue: 0))
+      ) {
         UpstreamPool(origin: $0, limits: limits, dialer: dialer, loop: loop)
       }
       let value = try await body(hosts, loop)

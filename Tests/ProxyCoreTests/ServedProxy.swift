@@ -38,7 +38,7 @@ final class ServedProxy: Sendable {
         address: ListenAddress(host: "127.0.0.1", port: 0), browserRequests: .allow)
       let socket = try ListeningSocket(host: "127.0.0.1", port: 0, sharesPort: false)
       let port = socket.port
-      try worker.listen(on: ServedListener(settings), socket)
+      try worker.listen(on: ServedListener(settings, number: 0), socket)
       return port
     }
   }

@@ -22,6 +22,17 @@ struct TokenStateTests {
 
   private func newState() -> TokenState { TokenState(request: TokenGrant.example().summary) }
 
+  /// A token that the API has just refused for the first time, so that another one is wanted.
+  private func refusedToken() -> (state: TokenState, token: AccessToken) {
+    var state = newState()
+    _ = state.request(at: start)
+    let token = token()
+    _ = state.fetched(.success(token), at: start, random: 1)
+    let isWanted = state.refused(token, at: .example, start.instant).isWanted
+    #expect(isWanted)
+    return (state, token)
+  }
+
   @Test("the first request fetches, the others wait, and then all use the token")
   func singleFlight() throws {
     var state = newState()
@@ -118,12 +129,7 @@ struct TokenStateTests {
 
   @Test("requests wait for another token when the API refuses theirs, and the next fetch says why")
   func invalidates() {
-    var state = newState()
-    _ = state.request(at: start)
-    let token = token()
-    _ = state.fetched(.success(token), at: start, random: 1)
-    let isWanted = state.refused(token, at: .example, start.instant).isWanted
-    #expect(isWanted)
+    var (state, token) = refusedToken()
     #expect(state.use(at: start) == nil)
     let isStillWanted = state.refused(token, at: .example, start.instant).isWanted
     #expect(isStillWanted)
@@ -132,12 +138,7 @@ struct TokenStateTests {
 
   @Test("a refused token for which there is no other is used, however long that lasts")
   func irreplaceable() throws {
-    var state = newState()
-    _ = state.request(at: start)
-    let token = token()
-    _ = state.fetched(.success(token), at: start, random: 1)
-    let isWanted = state.refused(token, at: .example, start.instant).isWanted
-    #expect(isWanted)
+    var (state, token) = refusedToken()
     var attempts = 0
     for second in 0..<60 {
       let now = after(.seconds(second))

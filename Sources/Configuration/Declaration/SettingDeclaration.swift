@@ -168,6 +168,25 @@ public struct SettingGroup: Sendable {
   }
 }
 
+extension SettingGroup {
+  /// The sections below this one that have a setting of this name, such as `listen.tls`; each where it is first found.
+  func places(of name: String) -> [String] {
+    var visited: Set<String> = []
+    return places(of: name, at: "", &visited)
+  }
+
+  private func places(of name: String, at path: String, _ visited: inout Set<String>) -> [String] {
+    guard visited.insert(self.name).inserted else { return [] }
+    var found = known.contains(name) && !path.isEmpty ? [path] : []
+    for setting in settings {
+      for group in setting.type.groups {
+        found += group.places(of: name, at: SettingPath.join(path, setting.name), &visited)
+      }
+    }
+    return found
+  }
+}
+
 // MARK: The schema
 
 extension SettingGroup {

@@ -8,6 +8,8 @@ public struct ProxyConfiguration: Sendable {
   public var admin: TCPAddress?
   /// The number of event loops; nil for one per available core.
   public var loops: Int?
+  /// What has proxy.conf loaded again.
+  public var reload = ReloadCause.onRequest
   /// What is logged, and how.
   public var log: LogSettings
   /// Whom upstreams and token endpoints are verified against.
@@ -30,6 +32,8 @@ public struct ProxyConfiguration: Sendable {
   public var routes: [Route]
   /// What is allowed but deserves a second look, in the order of the file.
   public var warnings: [ConfigurationProblem]
+  /// What was read.
+  public var text: ConfigurationText?
 
   /// A configuration of these parts; nothing is checked.
   public init(
@@ -62,6 +66,7 @@ extension ProxyConfiguration {
       let callers = CallersTable.read(top)
       (configuration.listen, configuration.admin) = ListenAddress.read(top, callers: callers)
       configuration.loops = top.value(TopSettings.loops)
+      configuration.reload = top.value(TopSettings.reload) ?? .onRequest
       _ = top.section(TopSettings.log) { $0.read(LogSettings.fields, into: &configuration.log) }
       configuration.tls = TrustSettings.read(top[TopSettings.tls], inherited: TrustSettings())
       let upstreamIdle = top.section(TopSettings.timeouts) { section in
@@ -86,6 +91,9 @@ extension ProxyConfiguration {
       configuration.routes = routes
       if let store, let settings = configuration.tokenStore {
         settings.complainOfMissingKey(store, for: table.credentials)
+      }
+      if !top.findings.problems.isEmpty, top.findings.hasInterceptedRoute, top.findings.needsAuthority {
+        configuration.interception?.complainIfMissing(top.findings)
       }
       if top.findings.problems.isEmpty {
         table.warnOfUnused(by: routes, top.findings)

@@ -10,9 +10,16 @@ final class Findings {
 
   /// Whether programs that print secrets are run. If not, it is checked that they could be, and their secrets are empty.
   let runsPrograms: Bool
+  /// Whether the certificate authority has to be there, where a route needs it.
+  let needsAuthority: Bool
+  /// Whether a route needs the certificate authority, also one that has problems of its own.
+  var hasInterceptedRoute = false
 
   /// The variables whose values no message may show.
   var secretVariables: Set<String> = []
+
+  /// Where a value may have been meant, and a comment begins.
+  var commentedOut: Set<Mark> = []
 
   /// The programs that print secrets, each once, with the setting that is the first to name it.
   private(set) var programs: [(program: SecretProgram, mark: Mark, path: String)] = []
@@ -20,10 +27,11 @@ final class Findings {
   private(set) var problems: [ConfigurationProblem] = []
   private(set) var warnings: [ConfigurationProblem] = []
 
-  init(file: String, environment: [String: String], runsPrograms: Bool = false) {
+  init(file: String, environment: [String: String], runsPrograms: Bool = false, needsAuthority: Bool = false) {
     self.file = file
     self.environment = environment
     self.runsPrograms = runsPrograms
+    self.needsAuthority = needsAuthority
   }
 
   /// Notes a problem with the setting `path`, which `message` goes on about: `path: message`.
@@ -34,6 +42,11 @@ final class Findings {
   /// Notes a problem as a sentence whose subject is the setting `path`: `path complaint`.
   func problem(_ mark: Mark, about path: String, _ complaint: String) {
     problems.append(finding(mark, path: path, "\(path.isEmpty ? "the file" : path) \(complaint)"))
+  }
+
+  /// Notes a problem that names its place itself.
+  func add(_ problem: ConfigurationProblem) {
+    problems.append(problem)
   }
 
   /// Notes a warning as a sentence whose subject is the setting `path`: `path remark`.

@@ -104,6 +104,9 @@ final class Section {
     if let place = elsewhere[name] { return "\(displayed(name)) belongs to \(place)" }
     let unknown = hidesNames ? "unknown setting" : "unknown setting \(displayed(name))"
     if let meant = suggestion(for: name, among: known) { return "\(unknown); did you mean \"\(meant)\"?" }
+    // A name that many sections have says nothing about which was meant.
+    let places = hidesNames ? [] : TopSettings.group.places(of: name)
+    if (1...2).contains(places.count) { return "\(unknown); it belongs in \(places.joined(separator: " or "))" }
     return "\(unknown); known: \(known.joined(separator: ", "))"
   }
 
@@ -194,7 +197,9 @@ struct Setting {
   private func mismatch<Value>(_ expected: String) -> Value? {
     switch node.content {
     case .refused: break  // What was refused has been reported.
-    case .scalar("", isNothing: true): complain("must be \(expected), not nothing")
+    case .scalar("", isNothing: true):
+      let comment = findings.commentedOut.contains(mark) ? "; # begins a comment, put the value in quotes" : ""
+      complain("must be \(expected), not nothing\(comment)")
     case .scalar(let null, isNothing: true):
       complain("must be \(expected), not \(null), which is nothing in YAML; leave it out, or put the word in quotes")
     case .scalar: complain("must be \(expected), not text")

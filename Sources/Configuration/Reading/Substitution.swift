@@ -112,6 +112,12 @@ enum SecretVariables {
     return ["SECRET", "PASSWORD", "PASSWD", "TOKEN", "PRIVATE_KEY", "API_KEY"].contains { name.includes($0) }
   }
 
+  /// Whether the setting `name` in the section at `path` holds a secret.
+  static func isSecret(_ name: String, below path: String) -> Bool {
+    settings.contains(name)
+      || path.split(separator: ".").last.map { nested[String($0)]?.contains(name) == true } == true
+  }
+
   /// The names of the variables that a setting which holds a secret refers to anywhere in `node`.
   static func names(in node: Node) -> Set<String> {
     switch node.content {

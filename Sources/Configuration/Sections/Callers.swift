@@ -3,7 +3,7 @@ internal import Glibc
 import Secrets
 
 /// An application that the proxy knows by name, and how it knows it: any one of these is enough.
-public struct Caller: Sendable {
+public struct Caller: Sendable, Hashable {
   /// The name, which is also the user of its password; letters, digits, `.`, `_` and `-`, at most 64.
   public var name: String
   /// What its password makes.

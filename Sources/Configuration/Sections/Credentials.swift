@@ -234,11 +234,11 @@ extension Credentials {
       for setting in keySettings { setting.complain("is for authentication: private_key_jwt") }
     }
     if proof.authentication.usesSecret {
+      proof.previousSecret = previousSetting.flatMap { ClientSecretSetting.readOfClient($0) }
       guard let setting = section.required(Settings.clientSecret, ClientSecretSetting.expectedOfClient),
         let secret = ClientSecretSetting.readOfClient(setting)
       else { return nil }
       proof.secret = secret
-      proof.previousSecret = previousSetting.flatMap { ClientSecretSetting.readOfClient($0) }
     } else {
       for setting in [secretSetting, previousSetting].compactMap(\.self) {
         setting.complain("is not sent with authentication: \(proof.authentication.rawValue); take it out")
@@ -270,9 +270,13 @@ extension Credentials {
     let algorithm = section.value(Settings.signingAlgorithm)
     let audience = section.value(Settings.assertionAudience)
     let lifetime = section.value(Settings.assertionLifetime)
+    let certificateSetting = section[Settings.certificate]
     guard let setting = section.required(Settings.privateKey, "{ file: PATH } of a PEM file"),
       let (key, file) = PrivateKeySetting.read(setting)
-    else { return nil }
+    else {
+      _ = certificateSetting.flatMap { CertificateSetting.read($0, of: nil) }
+      return nil
+    }
     guard let first = key.algorithms.first else {
       let known = "RSA from 2048 bits, P-256, P-384, P-521 and Ed25519 can be used"
       setting.complain("is a key (\(key.kind)) that cannot sign assertions; \(known)")
@@ -283,7 +287,6 @@ extension Credentials {
       algorithmSetting?.complain("is \(algorithm.rawValue), but the key is \(key.kind), which signs with \(fit)")
       return nil
     }
-    let certificateSetting = section[Settings.certificate]
     let certificate = certificateSetting.flatMap { CertificateSetting.read($0, of: key) }
     guard certificateSetting == nil || certificate != nil else { return nil }
     return Proof.Key(

@@ -273,8 +273,9 @@ enum PrivateKeySetting {
 
 /// The setting `certificate` beside `private_key`.
 enum CertificateSetting {
-  /// The path of the file, whose first certificate is that of `key`; nil after a problem was noted.
-  static func read(_ setting: Setting, of key: PrivateKey) -> String? {
+  /// The path of the file, whose first certificate is that of `key`, if there is one to compare it with; nil after a problem
+  /// was noted.
+  static func read(_ setting: Setting, of key: PrivateKey?) -> String? {
     setting.section(of: SecretForm.fileGroup, expected: "{ file: PATH } of a PEM file") { section in
       guard let setting = section.required(SecretForm.file.declaration, "the path of a PEM file"),
         let text = setting.text("the path of a PEM file")
@@ -282,7 +283,7 @@ enum CertificateSetting {
       let path = setting.findings.resolve(path: text.value)
       do throws(CertificateFileError) {
         let certificate = try Certificate.first(inFile: path)
-        guard certificate.belongs(to: key) else {
+        if let key, !certificate.belongs(to: key) {
           setting.complain(
             "names the file \(text.shownPath), which holds a certificate of another key than private_key")
           return nil

@@ -1,4 +1,5 @@
 public import Cryptography
+internal import Glibc
 
 /// The certificate authority with which TLS is ended on routes that say so.
 public struct InterceptionSettings: Sendable, Hashable {
@@ -78,6 +79,19 @@ extension InterceptionSettings {
     let mark = setting.mark
     let place = SettingPlace(file: findings.file, line: mark.line, column: mark.column, path: setting.path)
     return setting.value(declared.format).map { (findings.resolve(path: $0), place) }
+  }
+
+  /// Notes a problem where the certificate of the authority cannot be read.
+  func complainIfMissing(_ findings: Findings) {
+    do throws(CertificateFileError) { _ = try Certificate.first(inFile: certificateFile) } catch {
+      findings.add(certificatePlace.problem("names the file \(certificateFile), which \(error)\(remedyIfMissing)"))
+    }
+  }
+
+  /// How to make the authority, to follow a message that its certificate cannot be read; empty where the file is there.
+  public var remedyIfMissing: String {
+    guard unsafe access(certificateFile, F_OK) != 0 else { return "" }
+    return "; \"\(ConfigurationSource.command("ca init", reading: certificatePlace.file))\" makes one"
   }
 
   /// Says so if no route needs the authority.

@@ -138,10 +138,16 @@ extension CertificateFiles {
   static func read(_ section: Section) -> CertificateFiles? {
     let certificate = section.required(certificate, "the path of a PEM file")
     let key = section.required(key, "the path of a PEM file")
-    guard let certificate, let certificateText = certificate.text("the path of a PEM file"), let key,
-      let (_, keyFile) = PrivateKeySetting.readFile(key)
-    else { return nil }
+    let keyFile = key.flatMap(PrivateKeySetting.readFile)?.file
+    guard let certificate, let certificateText = certificate.text("the path of a PEM file") else { return nil }
     let certificateFile = certificate.findings.resolve(path: certificateText.value)
+    guard let key, let keyFile else {
+      // Both may be missing, and both are said.
+      do throws(CertificateFileError) { _ = try Certificate.first(inFile: certificateFile) } catch {
+        certificate.complain("names the file \(certificateText.shownPath), which \(error)")
+      }
+      return nil
+    }
     do throws(TLSIdentityError) {
       let identity = try TLSIdentity(certificateFile: certificateFile, keyFile: keyFile)
       if identity.hasExpired { certificate.warn("has expired") }

@@ -48,6 +48,7 @@ extension RouteReader {
           + "\"\(ConfigurationSource.command("ca init", reading: setting.findings.file))\"")
       return false
     }
+    setting.findings.hasInterceptedRoute = true
     return true
   }
 

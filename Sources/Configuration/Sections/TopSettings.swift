@@ -13,6 +13,9 @@ public enum TopSettings {
       "loops", .number(1...256), default: .described("one per available core"), "event loops, each a thread",
       change: .restart),
     .count(1...256))
+  static let reload = Declared(
+    "reload", Format<ReloadCause>.choice(), default: .value("on_request"),
+    "whether a change of the file is enough to load it again; see [reload](operations.md#reload)")
   static let log = SettingDeclaration(
     "log", .section(LogSettings.group), default: .described("the defaults"), "what is logged; see [log](#log)")
   static let tls = SettingDeclaration(
@@ -54,11 +57,18 @@ public enum TopSettings {
   public static let group = SettingGroup(
     "proxy.conf", "The configuration of m2m-proxy.",
     [
-      listen, admin.declaration, loops.declaration, log, tls, parentProxy, timeouts, upstream, limits, interception,
-      tokenStore,
-      callers, credentials, routes, pathsIgnoreCase.declaration,
+      listen, admin.declaration, loops.declaration, reload.declaration, log, tls, parentProxy, timeouts, upstream,
+      limits, interception, tokenStore, callers, credentials, routes, pathsIgnoreCase.declaration,
     ])
 
   /// The JSON Schema of proxy.conf, for editors.
   public static var schema: JSONValue { group.schema(id: "proxy.schema.json", title: "proxy.conf of kinde-m2m-proxy") }
+}
+
+/// What has proxy.conf loaded again.
+public enum ReloadCause: String, Sendable, CaseIterable {
+  /// SIGHUP.
+  case onRequest = "on_request"
+  /// A change of the file as well.
+  case onChange = "on_change"
 }

@@ -80,6 +80,7 @@ struct TreeBuilder {
     }
     let isRefused = refuse(event, path: path)
     if event.endsAtTightComment {
+      if case .scalar("", _) = event.kind { findings.commentedOut.insert(event.mark) }
       findings.warning(
         event.mark, about: path,
         "ends before \" #\", where a comment begins; put the whole value in quotes if # belongs to it, or a space behind #"

@@ -62,14 +62,14 @@ struct Mark: Hashable, Comparable {
   }
 
   private static func tightComments(in line: String) -> [Int]? {
-    var columns: [Int] = []
-    var before: (Unicode.Scalar?, Unicode.Scalar?) = (nil, nil)
-    for (index, scalar) in line.unicodeScalars.enumerated() {
+    let scalars = Array(line.unicodeScalars)
+    let columns = scalars.indices.dropFirst().filter { index in
+      guard scalars[index] == "#", scalars[index - 1] == " " else { return false }
       // A row of them is a line that is drawn.
-      if before == (" ", "#"), scalar != " ", scalar != "#" { columns.append(index) }
-      before = (before.1, scalar)
+      let row = scalars[index...].prefix { $0 == "#" }
+      return row.endIndex == scalars.endIndex ? row.count == 1 : ![" ", "\t"].contains(scalars[row.endIndex])
     }
-    return columns.isEmpty ? nil : columns
+    return columns.isEmpty ? nil : columns.map { $0 + 1 }
   }
 
   deinit {

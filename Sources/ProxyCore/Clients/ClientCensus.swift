@@ -1,5 +1,6 @@
 internal import Callers
 internal import Locks
+internal import Synchronization
 internal import Upstream
 
 extension ClientAddress {
@@ -26,13 +27,16 @@ final class ClientCensus: Sendable {
     case refused(ExchangeError)
   }
 
-  private let limit: Int
+  private let limit: Atomic<Int>
   private let counts = Monitor<[ClientAddress: Int]>([:])
 
   /// - Parameter limit: how many connections a client may have.
   init(limit: Int) {
-    self.limit = limit
+    self.limit = Atomic(limit)
   }
+
+  /// From now on a client may have so many. Those that have more keep them.
+  func change(limit: Int) { self.limit.store(limit, ordering: .relaxed) }
 
   /// Counts a connection of `client`, unless the client has as many as it may.
   ///
@@ -40,7 +44,7 @@ final class ClientCensus: Sendable {
   func admit(_ client: ClientAddress, most: Int = .max) -> Admission {
     counts.withLock { counts in
       let count = counts[client, default: 0]
-      guard count < limit else { return .refused(.tooManyConnections) }
+      guard count < limit.load(ordering: .relaxed) else { return .refused(.tooManyConnections) }
       guard count < most else { return .refused(.noMemoryForConnection) }
       counts[client] = count + 1
       return .counted

@@ -39,12 +39,6 @@ extension ClientConnection {
     if !stream.isReadable, !stream.hasUnexpectedInput() { abort() }
   }
 
-  /// The program is about to end: an idle connection closes now, a busy one after its request, which may have something
-  /// to cut short.
-  func drain() {
-    wakeup.wake()
-  }
-
   /// The program ends.
   func abort() {
     isAborted = true

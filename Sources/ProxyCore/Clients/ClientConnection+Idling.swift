@@ -36,7 +36,7 @@ extension ClientConnection {
   func idle() async -> Idleness {
     while input == nil {
       if isAborted { return .end }
-      if worker.isDraining, requests > 0 || !stream.isReadable {
+      if isEnding, requests > 0 || !stream.isReadable {
         // A request that comes too late must not take the answer before it along.
         if stream.isReadable { await closeGently() }
         return .end
@@ -57,7 +57,7 @@ extension ClientConnection {
     setDeadline(idleDeadline)
     wakeup.wait { [unowned self] in
       // The kernel reports the room in a new socket as well.
-      guard stream.isReadable || isOverdue || isAborted || worker.isDraining else { return rest() }
+      guard stream.isReadable || isOverdue || isAborted || isEnding else { return rest() }
       worker.loop.start { [self] in
         // News of other things than a request leave the time that is left.
         if !isOverdue { setDeadline(min(idleDeadline, restingMoment(after: worker.loop.now))) }

@@ -44,7 +44,7 @@ extension ClientConnection {
       switch receiveLittle() {
       case .transferred: continue
       case .wouldBlock:
-        if isAborted || worker.isDraining { return false }
+        if isAborted || isEnding { return false }
         if isOverdue {
           worker.noteProxyHeader(of: peer, "the header did not come in time")
           return false
@@ -74,7 +74,7 @@ extension ClientConnection {
       client = .address(source.description)
       adoptPassedClient(client, destination: destination.description)
     } else {
-      client = peerCredentials.uid.map(SocketPeer.user) ?? .address(peer)
+      client = callers.peer.uid.map(SocketPeer.user) ?? .address(peer)
     }
     guard let standing = worker.admit(client, isTLS: certificate != nil) else { return false }
     self.standing = standing
@@ -106,7 +106,7 @@ extension ClientConnection {
       switch receiveLittle() {
       case .transferred: break
       case .wouldBlock:
-        if isOverdue || isAborted || worker.isDraining { return false }
+        if isOverdue || isAborted || isEnding { return false }
         await wakeup.wait()
       case .endOfStream, .failed: return false
       }
@@ -127,28 +127,6 @@ extension ClientConnection {
   private var firstByte: UInt8? {
     guard let input, !input.isEmpty else { return nil }
     return input.readableBytes[0]
-  }
-}
-
-/// What a connection says by itself about who is at its other end.
-struct PeerCredentials {
-  /// The user of the process that connected to a Unix socket; nil for other sockets.
-  var uid: UInt32?
-  /// The certificate that the client has shown, verified; nil without one.
-  var certificate: PeerCertificate?
-}
-
-extension CallerDirectory {
-  /// The caller who has shown this certificate, or else runs as this user.
-  func caller(of peer: PeerCredentials) -> Int? {
-    if let certificate = peer.certificate,
-      let caller = caller(
-        subject: certificate.subject, dnsNames: certificate.dnsNames, uris: certificate.uris,
-        emails: certificate.emails)
-    {
-      return caller
-    }
-    return peer.uid.flatMap { caller(uid: $0) }
   }
 }
 

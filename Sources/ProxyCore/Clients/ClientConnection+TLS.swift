@@ -6,7 +6,7 @@ internal import SystemPackage
 
 extension ClientConnection {
   /// Shakes hands with a client that speaks TLS from here on, and has until the deadline for that: the bytes that it has sent
-  /// are the first of them. From then on ``stream`` is the encrypted one, and ``peerCredentials`` have the client's
+  /// are the first of them. From then on ``stream`` is the encrypted one, and ``callers.peer`` have the client's
   /// certificate, if it has shown one.
   ///
   /// There is no TLS session before the ClientHello is whole, and a place among `limits.handshakes` free.
@@ -29,7 +29,7 @@ extension ClientConnection {
       switch encrypted.handshake() {
       case .done:
         // Inside a tunnel no client is asked for another one.
-        if let certificate = encrypted.peerCertificate { peerCredentials.certificate = certificate }
+        if let certificate = encrypted.peerCertificate { callers.peer.certificate = certificate }
         return
       case .hello:
         if let chosen = await choose(encrypted.serverName) { encrypted.use(chosen) }
@@ -68,7 +68,7 @@ extension ClientConnection {
 
   /// Waits without a task until the ClientHello is whole, or something else begins, or nothing will come any more.
   func restUntilHello() {
-    let isOver = isOverdue || isAborted || worker.isDraining && input == nil
+    let isOver = isOverdue || isAborted || isEnding && input == nil
     guard !isOver, helloIsIncomplete() else { return beginPreamble() }
     wakeup.wait { [unowned self] in restUntilHello() }
   }

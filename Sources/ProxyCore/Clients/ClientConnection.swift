@@ -19,14 +19,14 @@ final class ClientConnection: @unchecked Sendable {
   private(set) var tunnelTarget: TunnelTarget?
   /// Whether the client's requests come by TLS: on a connection that is TLS, or, inside a tunnel, in the tunnel.
   private(set) var isSecure = false
-  /// Who is at the other end, as far as the connection itself says that.
-  var peerCredentials = PeerCredentials()
   /// Who is at the other end, for the log.
   private(set) var peer: String
   /// The listener that it came to, and who may use that.
-  let listener: ListenerSettings
+  private(set) var listener: ListenerSettings
   /// What the listener shows, where it speaks TLS.
   let certificate: ListenerCertificate?
+  /// The number of the listener, among those of the process.
+  let listenerNumber: Int
   /// Whether the listener's `allow` lets this client in. One that it does not gets an answer, and nothing else.
   private(set) var isAdmitted: Bool
   /// The client's address; nil where it has none, or the system does not know it.
@@ -39,11 +39,8 @@ final class ClientConnection: @unchecked Sendable {
   /// Whether the client may have this connection beside its others; otherwise it is only told that it may not.
   var standing: ClientStanding
   let worker: Worker
-  /// Which of the callers is at the other end, by what the connection itself says, or by what CONNECT said, which holds
-  /// for all that comes through it; nil if that is not known. Looked up with the first request that wants to know.
-  lazy var callerOfPeer = worker.generation.callers?.caller(of: peerCredentials)
-  /// The field with user and password that was right last time, and whose they are.
-  var knownCredentials: (field: Secret, caller: Int)?
+  /// Who is at the other end, among the callers of proxy.conf.
+  var callers: CallerOfConnection
   /// Where the task of this connection waits, for whatever it waits for; at rest, what begins the next one.
   let wakeup: Wakeup
   /// The upstream connection that belongs to this client and waits for its next request, if there is one.
@@ -60,6 +57,8 @@ final class ClientConnection: @unchecked Sendable {
   var finalDeadline = Instant.never
   /// Whether the program ends now, whatever is under way.
   var isAborted = false
+  /// Whether it ends with the request that is under way: the program is about to end, or its listener is gone.
+  private(set) var isEnding = false
 
   /// Whether its request waits for memory.
   var waitsForMemory = false
@@ -80,10 +79,12 @@ final class ClientConnection: @unchecked Sendable {
     self.peer = peer.description
     self.listener = listener.settings
     certificate = listener.certificate
+    listenerNumber = listener.number
+    callers = CallerOfConnection(worker.generation.callers)
     self.standing = standing
     switch peer {
     case .address(let endpoint): address = IPAddress(ofEndpoint: endpoint)
-    case .user(let id): peerCredentials.uid = id
+    case .user(let id): callers.peer.uid = id
     }
     isAdmitted = listener.settings.allow.admits(address)
     self.worker = worker
@@ -103,7 +104,20 @@ final class ClientConnection: @unchecked Sendable {
     isAdmitted = listener.allow.admits(address)
     passedDestination = destination
     // That was the load balancer's.
-    peerCredentials.uid = nil
+    callers.peer.uid = nil
+  }
+
+  /// A generation with `listener` in place of that which it came to, whose rules name callers of `directory`, serves from now on.
+  func adopt(_ listener: ListenerSettings, _ directory: CallerDirectory?) {
+    self.listener = listener
+    isAdmitted = listener.allow.admits(address)
+    callers.adopt(directory)
+  }
+
+  /// It ends with the request that is under way, at once where none is.
+  func endSoon() {
+    isEnding = true
+    wakeup.wake()
   }
 
   /// Begins to serve.
@@ -134,7 +148,10 @@ final class ClientConnection: @unchecked Sendable {
       switch await idle() {
       case .request: break
       case .rest: return rest()
-      case .end: break serving
+      case .end:
+        // A client that only stopped sending may read until TLS says that no more comes.
+        if stream.servesHalfClosed, !stream.hasLeft { stream.finishSending() }
+        break serving
       }
       let exchange = worker.lendExchange()
       requests += 1
@@ -155,7 +172,7 @@ final class ClientConnection: @unchecked Sendable {
       }
       break
     }
-    if let tunnelTarget, isSecure, requests == 0, !isOverdue, !isAborted, !worker.isDraining {
+    if let tunnelTarget, isSecure, requests == 0, !isOverdue, !isAborted, !isEnding {
       worker.noteUnusedTunnel(of: peer, to: tunnelTarget)
     }
     end()
@@ -209,28 +226,26 @@ final class ClientConnection: @unchecked Sendable {
   }
 
   /// The request that began with a head of `length` bytes is over; what has come behind the head begins the next.
-  func endHead(_ length: Int) {
-    guard let input else { return }
+  ///
+  /// - Parameter buffers: the worker's; the exchange has them at hand.
+  func endHead(_ length: Int, _ buffers: BufferPool) {
+    guard let input = input.take() else { return }
     input.consume(length)
-    if input.isEmpty {
-      worker.buffers.takeBack(&self.input)
-    } else {
-      self.input = worker.buffers.extend(input)
-    }
+    if input.isEmpty { buffers.giveBack(input) } else { self.input = buffers.extend(input) }
   }
 
   /// A wait begins that nothing is received in; what is there is kept in as little memory as it needs.
-  func shrinkInput() {
-    guard let input else { return }
-    self.input = worker.buffers.shrink(input)
+  func shrinkInput(_ buffers: BufferPool) {
+    if let input = input.take() { self.input = buffers.shrink(input) }
   }
 
   // MARK: Waiting
 
   /// From now on the connection is woken, and ``isOverdue``, when `deadline` has passed.
-  func setDeadline(_ deadline: Instant) {
+  // Inlined, it would count references to the worker and the timer.
+  @inline(never) func setDeadline(_ deadline: Instant) {
     isOverdue = false
-    worker.loop.set(timer, to: min(deadline, finalDeadline))
+    worker.set(timer, to: min(deadline, finalDeadline))
   }
 
   /// From now on the client's bytes come and go through `encrypted`, a session of TLS on the stream that there was.
@@ -239,6 +254,11 @@ final class ClientConnection: @unchecked Sendable {
     encrypted.servesHalfClosed = stream.servesHalfClosed
     stream = encrypted
     isSecure = true
+  }
+
+  /// Which callers the listener serves, in the numbers of `directory`; nil where that makes no difference.
+  func listenerAccess(in directory: CallerDirectory) -> CallerAccess? {
+    listener.callers.map { CallerAccess($0, of: callers.directory, in: directory) }
   }
 
   // MARK: Memory
@@ -251,9 +271,7 @@ final class ClientConnection: @unchecked Sendable {
 
   /// Whose its request is, as far as the connection knows.
   var requestClient: ClientKey {
-    if worker.generation.callers != nil, let caller = knownCredentials?.caller ?? callerOfPeer {
-      return ClientKey(caller: caller)
-    }
+    if let caller = callers.known { return ClientKey(caller: caller) }
     guard case .counted(let address) = standing else { return .anyone }
     return address.key
   }

@@ -1,6 +1,7 @@
 internal import Configuration
 internal import Locks
 internal import Reactor
+internal import Synchronization
 internal import Telemetry
 internal import Upstream
 
@@ -9,17 +10,32 @@ internal import Upstream
 /// The pools of upstream connections cannot do this: each event loop has its own share of them, idle connections count
 /// there, and a request would wait on one loop while another has room. The lock is held for a few instructions.
 final class ConcurrencyLimit: Sendable {
-  /// The longest that a request waits.
-  let longestWait: Duration
-
+  /// The longest that a request waits, in nanoseconds.
+  private let longest: Atomic<UInt64>
   private let queue: Monitor<PlaceQueue<PlaceWaiter>>
 
   init(_ concurrency: Concurrency) {
-    longestWait = concurrency.wait
+    longest = Atomic(Interval(concurrency.wait).nanoseconds)
     queue = Monitor(
       PlaceQueue(
         places: concurrency.requests, queueLimit: concurrency.queue,
         most: concurrency.clientShare?.part(of: concurrency.requests)))
+  }
+
+  /// The longest that a request waits.
+  var longestWait: Duration { .nanoseconds(longest.load(ordering: .relaxed)) }
+
+  /// Whether it can become what `concurrency` says: requests that are under way were not counted by client where clients were
+  /// not told apart.
+  func canBecome(_ concurrency: Concurrency) -> Bool {
+    queue.withLock { $0.most == concurrency.clientShare?.part(of: concurrency.requests) }
+  }
+
+  /// From now on `concurrency` holds, which it can become. Requests that are under way or wait keep their places.
+  func change(to concurrency: Concurrency) {
+    longest.store(Interval(concurrency.wait).nanoseconds, ordering: .relaxed)
+    let admitted = queue.withLock { $0.change(places: concurrency.requests, queueLimit: concurrency.queue) }
+    for waiter in admitted { waiter.admit() }
   }
 
   /// Requests under way, and requests that wait.
@@ -113,12 +129,13 @@ struct PlaceQueue<Waiter: AnyObject> {
   }
 
   /// How many can go on at once.
-  let places: Int
+  private(set) var places: Int
   /// How many can wait.
-  let queueLimit: Int
+  private(set) var queueLimit: Int
   /// How many places one client may take; nil where clients are not told apart.
   let most: Int?
-  /// Places that are taken; all of them while a request waits whose client may have another one.
+  /// Places that are taken; all of them while a request waits whose client may have another one, and more where there are fewer
+  /// places than there were.
   private(set) var taken = 0
 
   private var lines = ClientLines<Waiter>()
@@ -167,12 +184,24 @@ struct PlaceQueue<Waiter: AnyObject> {
   mutating func leave(_ client: ClientKey = .anyone) -> Waiter? {
     precondition(taken > 0, "a place that is not taken cannot be left")
     note(client, -1)
-    if let next = lines.next(held: held) {
-      note(next.client, 1)
-      return next.waiter
-    }
     taken -= 1
-    return nil
+    return admitNext()
+  }
+
+  /// There are so many places from now on: the waiters that have one now.
+  mutating func change(places: Int, queueLimit: Int) -> [Waiter] {
+    self.places = places
+    self.queueLimit = queueLimit
+    var admitted: [Waiter] = []
+    while let waiter = admitNext() { admitted.append(waiter) }
+    return admitted
+  }
+
+  private mutating func admitNext() -> Waiter? {
+    guard taken < places, let next = lines.next(held: held) else { return nil }
+    taken += 1
+    note(next.client, 1)
+    return next.waiter
   }
 
   /// A request of `client` gives up waiting; false where it does not wait, since it was given a place meanwhile.

@@ -20,8 +20,8 @@ struct FairPlaces<Client: Hashable, Waiter: AnyObject> {
     var rank: (Int, UInt64, UInt64) { (taken, lastAdmission, arrival) }
   }
 
-  /// How many places there are.
-  let places: Int
+  /// How many places there are. Where there are fewer than are taken, the next ones are free when enough have been left.
+  var places: Int
   /// How many of them are taken.
   private(set) var taken = 0
   /// How many wait.
@@ -129,6 +129,12 @@ final class FairGate {
   /// How many places are taken.
   var taken: Int { places.taken }
 
+  /// From now on there are so many places.
+  func change(places count: Int) {
+    places.places = count
+    admitNext()
+  }
+
   /// Takes a place for `client`; false where it has to ``wait(for:at:while:)``.
   func enter(_ client: ClientAddress) -> Bool { places.enter(client) }
 
@@ -149,6 +155,10 @@ final class FairGate {
   /// `client` leaves its place to the next one.
   func leave(_ client: ClientAddress) {
     places.leave(client)
+    admitNext()
+  }
+
+  private func admitNext() {
     while let next = places.next() {
       next.isAdmitted = true
       next.wakeup.wake()

@@ -47,7 +47,8 @@ extension ErrorKind {
       case .gone:
         ErrorDeclaration(
           withoutResponse: .client, meaning: "The client closed the connection before the end of the response.",
-          remedy: "Often nothing; if it happens a lot, compare the client's timeout with `timeouts.total`.")
+          remedy:
+            "Often nothing; else compare its timeout with `timeouts.total`, and see `half_close` (`nc -N`, BusyBox).")
       case .misdirected:
         ErrorDeclaration(
           .client, status: 421, title: "The request is for another host than its tunnel", details: "misdirected",
@@ -82,6 +83,9 @@ extension ExchangeError {
     case .proxyHeader:
       "Name the sender's address under proxy_protocol of this listener, or let it send the bare connection."
     case .invalidPercentEncoding: "Write a percent sign in a path as %25: /100%25 in place of /100%."
+    case .malformedVersion: "Write a space in the target as %20: GET /my%20file HTTP/1.1."
+    case .invalidHost:
+      "Write the host as DNS has it: an international name as xn--…, and an IPv6 address in brackets, without a zone."
     case .userinfo:
       "Leave user and password out of the URL, or percent-encode in them everything but letters, digits and -._~."
     case .unsupportedVersion: "Let the client speak HTTP/1.1 here; HTTP/2 is not served."

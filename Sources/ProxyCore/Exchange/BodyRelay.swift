@@ -70,7 +70,8 @@ final class BodyRelay {
   /// - Parameter limit: how many bytes of content there may be; nothing beyond them is sent on.
   /// - Parameter kept: where the content is kept so that it can be moved once more.
   func begin(
-    _ received: BodyFraming, input: ByteBuffer, output: ByteBuffer, framing: BodyFraming, passesTrailers: Bool,
+    _ received: BodyFraming, input: consuming ByteBuffer, output: consuming ByteBuffer, framing: BodyFraming,
+    passesTrailers: Bool,
     limit: UInt64 = .max, kept: KeptContent? = nil
   ) {
     decoder.restart(received)
@@ -100,6 +101,17 @@ final class BodyRelay {
     direct = 0
     isEnded = false
     isBegun = false
+  }
+
+  /// Gives up what the sink has not taken, and lets go of the message and its buffers. Returns what came behind the message, in its
+  /// buffer; nil where nothing did.
+  func endBeforeRest() -> ByteBuffer? {
+    abandon()
+    giveBackOutput()
+    let rest = input.isEmpty ? nil : input
+    if rest == nil { buffers.takeBack(&input) }
+    end()
+    return rest
   }
 
   /// Whether all content, and the end of it, has been handed to the sink's kernel.
@@ -214,7 +226,7 @@ final class BodyRelay {
       input.consume(direct)
       direct = 0
     }
-    if decoder.isFinished, direct == 0 { isEnded = end() }
+    if decoder.isFinished, direct == 0 { isEnded = endContent() }
   }
 
   /// Consumes from `input`; returns how much, 0 when there is no room for more.
@@ -239,7 +251,7 @@ final class BodyRelay {
   }
 
   /// Writes what ends the content in this framing; false while there is no room for it.
-  private func end() -> Bool {
+  private func endContent() -> Bool {
     guard framing == .chunked else { return true }
     if writeEnd() { return true }
     // Trailers may be as long as a head, and the buffer one for content alone.

@@ -2,6 +2,7 @@ internal import Bytes
 internal import HTTPWire
 internal import Reactor
 internal import Secrets
+internal import Telemetry
 internal import Tokens
 internal import Upstream
 
@@ -28,6 +29,13 @@ final class Exchange {
   /// What proxy.conf says to it. Constant, so that reading it costs no reference count: a worker with another generation
   /// makes new exchanges.
   let generation: Generation
+  /// The same with what its event loop has for it.
+  let local: LoopGeneration
+  // What requests use of the worker most, as constants of their own: reached through the worker, each use would cost a reference
+  // count.
+  let buffers: BufferPool
+  let viaName: ViaName
+  let accessLog: AccessLog?
   private let charge: MemoryCharge
 
   // Memory that is used again. What it holds is of this exchange only once the phase that fills it has run.
@@ -61,17 +69,21 @@ final class Exchange {
 
   init(worker: Worker) {
     self.worker = worker
-    generation = worker.generation
+    local = worker.local
+    generation = local.generation
+    buffers = local.buffers
+    viaName = worker.viaName
+    accessLog = worker.accessLog
     charge = MemoryCharge(MemoryCost.request, to: worker.memory)
-    upload = BodyRelay(worker.buffers)
-    download = BodyRelay(worker.buffers)
+    upload = BodyRelay(buffers)
+    download = BodyRelay(buffers)
   }
 
   /// Serves the request that has begun on `connection`.
   func run(on connection: ClientConnection) async -> Ending {
     begin(on: connection)
     do throws(ExchangeError) {
-      try await readRequest()
+      try await readRequest(on: connection)
       try identifyClient()
       if let callers = generation.callers { try await identifyCaller(callers) }
       let decision = try matchRoute()
@@ -134,15 +146,15 @@ final class Exchange {
     releaseUpstream()
     leavePlace()
     endExpectingMemory()
-    if let host = holdings.requestedHost { worker.requestedHosts.leave(host) }
+    if let host = holdings.requestedHost { local.requestedHosts.leave(host) }
     endUpload()
-    worker.buffers.takeBack(&attempt.answerInput)
-    worker.buffers.takeBack(&holdings.answerOutput)
+    buffers.takeBack(&attempt.answerInput)
+    buffers.takeBack(&holdings.answerOutput)
     if download.isBegun {
       download.giveBackBuffers()
       download.end()
     }
-    if holdings.tunnel != nil { holdings.tunnel!.giveBack(to: worker.buffers) }
+    if holdings.tunnel != nil { holdings.tunnel!.giveBack(to: buffers) }
     let ending = outcome.ending
     reset()
     return ending
@@ -204,16 +216,13 @@ final class Exchange {
   func endUpload() {
     // Read once: each reading of a variable of another object costs a reference count.
     let connection = self.connection!
-    if request.hasHead { connection.endHead(head.length) }
+    if request.hasHead { connection.endHead(head.length, buffers) }
     guard upload.isBegun else { return }
-    upload.abandon()
-    upload.giveBackOutput()
-    let rest = upload.input
-    upload.end()
-    if rest.isEmpty || connection.input != nil {
-      worker.buffers.giveBack(rest)
+    guard let rest = upload.endBeforeRest() else { return }
+    if connection.input != nil {
+      buffers.giveBack(rest)
     } else {
-      connection.input = worker.buffers.extend(rest)
+      connection.input = buffers.extend(rest)
     }
   }
 
@@ -225,13 +234,12 @@ final class Exchange {
   /// Ends the use of the upstream's connection, and keeps it for other requests, or for those of its client, if nothing is
   /// left on it of this one.
   func endUpstream(answerIsWhole: Bool) {
-    guard let upstream = attempt.upstream, let pool = holdings.pool else { return }
+    guard let pool = holdings.pool, let upstream = attempt.upstream.take() else { return }
     if answerIsWhole, answerHead.wantsKeepAlive, upload.isFinished {
       if upstream.isPinned { keepPinned(upstream, of: pool) } else { pool.release(upstream) }
     } else {
       pool.discard(upstream)
     }
-    attempt.upstream = nil
   }
 
   // MARK: Waiting

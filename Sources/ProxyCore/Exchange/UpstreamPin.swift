@@ -9,24 +9,26 @@ internal import Upstream
 final class UpstreamPin: ReadinessObserver {
   /// The connections to the same upstream, among which it counts as one in use.
   let pool: UpstreamPool
-  /// Which of the callers it was authenticated for; nil where that is not known.
-  let caller: Int?
+  /// The name of the caller that it was authenticated for; nil where that is not known.
+  let caller: String?
   private let upstream: UpstreamConnection
   private let host: RequestedHosts.Host?
+  private let hosts: RequestedHosts
   private unowned let client: ClientConnection
 
-  /// - Parameter host: the host below a wildcard that it leads to, which is in use as long as the pin is there.
+  /// - Parameter host: the host below a wildcard that it leads to, one of `hosts`, which is in use as long as the pin is there.
   init(
-    _ upstream: UpstreamConnection, of pool: UpstreamPool, _ host: RequestedHosts.Host?, caller: Int?,
-    for client: ClientConnection
+    _ upstream: UpstreamConnection, of pool: UpstreamPool, _ host: RequestedHosts.Host?, in hosts: RequestedHosts,
+    caller: String?, for client: ClientConnection
   ) {
     self.upstream = upstream
     self.pool = pool
     self.host = host
+    self.hosts = hosts
     self.caller = caller
     self.client = client
     super.init()
-    if let host { client.worker.requestedHosts.stay(host) }
+    if let host { hosts.stay(host) }
     upstream.stream.observer = self
   }
 
@@ -44,7 +46,7 @@ final class UpstreamPin: ReadinessObserver {
   }
 
   private func leaveHost() {
-    if let host { client.worker.requestedHosts.leave(host) }
+    if let host { hosts.leave(host) }
   }
 
   /// The connection has news although no request is under way.

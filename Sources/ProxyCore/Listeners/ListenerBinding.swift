@@ -4,47 +4,102 @@ internal import SystemPackage
 internal import Telemetry
 internal import Upstream
 
-/// Binds every address that proxy.conf lists, for all loops.
+/// Binds every address that proxy.conf lists, for all loops; after a reload, those that are not bound yet.
+///
+/// Nothing listens before the sockets are handed to the workers: where one address cannot be had, all are given back.
 struct ListenerBinding {
-  /// What is bound, for the person who starts the program.
-  private(set) var listeners: [String] = []
-  /// Where connections to upstreams must not lead.
-  private(set) var own = OwnListeners()
+  /// A listener that is bound.
+  struct Bound {
+    /// The address in proxy.conf.
+    let address: ListenAddress
+    let permissions: SocketPermissions
+    /// What its connections meet.
+    var served: ServedListener
+    /// What it is, for a person.
+    let line: String
+    /// What connections to upstreams must not lead to.
+    let own: [String]
+  }
+
+  /// A socket that a worker is to accept from.
+  final class NewSocket: @unchecked Sendable {
+    // Sendable because one thread makes it, and one takes it.
+    let worker: Int
+    let served: ServedListener
+    let sharesQueue: Bool
+    private var socket: ListeningSocket?
+
+    fileprivate init(_ socket: consuming ListeningSocket, worker: Int, _ served: ServedListener, sharesQueue: Bool) {
+      (self.worker, self.served, self.sharesQueue) = (worker, served, sharesQueue)
+      self.socket = consume socket
+    }
+
+    fileprivate func take() -> ListeningSocket? { socket.take() }
+  }
+
+  /// All that are bound, those of proxy.conf in its order.
+  private(set) var bound: [Bound] = []
+  /// Those that no worker accepts from yet.
+  private(set) var sockets: [NewSocket] = []
   /// What is allowed but deserves a second look, as proxy.conf alone could not tell.
   private(set) var warnings: [String] = []
-
   /// Why some of it cannot be bound.
   private(set) var problems: [StartError] = []
+  /// What can be changed by a restart only.
+  private(set) var afterRestart: [String] = []
 
-  private let workers: [Worker]
+  private var previous: [Bound]
+  private let workers: Int
   private let keepalive: Duration?
+  private let logger: EventLog
+  private var nextNumber: Int
 
-  /// - Parameter keepalive: after how much silence the peers of connections are asked for; nil for never.
+  /// - Parameters:
+  ///   - previous: What is bound already.
+  ///   - workers: How many accept.
+  ///   - passed: The sockets of systemd, at start.
+  ///   - keepalive: After how much silence the peers of connections are asked for; nil for never.
   init(
-    _ listeners: [ListenerSettings], _ workers: [Worker], _ passed: PassedSockets, keepalive: Duration?,
-    logger: EventLog
-  ) throws(StartError) {
-    self.workers = workers
-    self.keepalive = keepalive
+    _ listeners: [ListenerSettings], after previous: ListenerBinding? = nil, workers: Int,
+    _ passed: PassedSockets? = nil, keepalive: Duration?, logger: EventLog
+  ) {
+    self.previous = previous?.bound ?? []
+    nextNumber = previous?.nextNumber ?? 0
+    (self.workers, self.keepalive, self.logger) = (workers, keepalive, logger)
     var passed = passed
-    var rest: [(ServedListener, setting: String)] = []
+    var rest: [(ListenerSettings, setting: String)] = []
     for (index, settings) in listeners.enumerated() {
       let setting = listeners.count == 1 ? "listen" : "listen[\(index)]"
+      if keep(settings, setting) { continue }
       note(setting) { binding throws(StartError) in
-        let listener = try Self.served(settings, logger)
         switch settings.address {
-        case .tcp(let address): try binding.bind(address, listener)
-        case .unix(let path): try binding.bind(path, listener)
-        case .systemd(let name?): try binding.adopt(passed.take(named: name), listener)
+        case .tcp(let address): try binding.bind(address, settings)
+        case .unix(let path): try binding.bind(path, settings)
+        case .systemd(let name?): try binding.adopt(Self.take(name, &passed), settings)
         // Sockets that another listener names are not for this one, wherever it is in the list.
-        case .systemd(nil): rest.append((listener, setting))
+        case .systemd(nil): rest.append((settings, setting))
         }
       }
     }
-    for (listener, setting) in rest {
-      note(setting) { binding throws(StartError) in try binding.adopt(passed.takeAll(), listener) }
+    for (settings, setting) in rest {
+      note(setting) { binding throws(StartError) in
+        try binding.adopt(Self.take(nil, &passed), settings)
+      }
     }
-    if problems.isEmpty { try passed.checkAllAreTaken() }
+    guard problems.isEmpty, let passed else { return }
+    do throws(StartError) { try passed.checkAllAreTaken() } catch { problems.append(error) }
+  }
+
+  /// The sockets of systemd with `name`, or all that are left.
+  private static func take(
+    _ name: String?, _ passed: inout PassedSockets?
+  ) throws(StartError) -> [PassedSockets.Socket] {
+    guard var sockets = passed else {
+      throw StartError("systemd passes sockets when it starts the program; restart the service.")
+    }
+    defer { passed = sockets }
+    if let name { return try sockets.take(named: name) }
+    return try sockets.takeAll()
   }
 
   /// Does `work` for `setting`, and keeps why it cannot be done: all that is wrong is reported at once.
@@ -52,60 +107,127 @@ struct ListenerBinding {
     do throws(StartError) { try work(&self) } catch { problems.append(error.of(setting)) }
   }
 
-  private static func served(_ settings: ListenerSettings, _ logger: EventLog) throws(StartError) -> ServedListener {
-    guard let tls = settings.tls else { return ServedListener(settings) }
-    let certificate = try ListenerCertificate(tls, listener: "\(settings.address)", logger: logger)
-    return ServedListener(settings, certificate: certificate)
+  /// The same once the workers have the sockets.
+  var withoutSockets: ListenerBinding {
+    var binding = self
+    (binding.sockets, binding.previous, binding.warnings, binding.afterRestart) = ([], [], [], [])
+    return binding
   }
 
-  private mutating func bind(_ address: TCPAddress, _ listener: ServedListener) throws(StartError) {
+  // MARK: What is there
+
+  /// What is really bound, for a person.
+  var listeners: [String] { bound.map(\.line) }
+
+  /// Where connections to upstreams must not lead.
+  var own: OwnListeners {
+    var own = OwnListeners()
+    for endpoint in bound.flatMap(\.own) { own.insert(endpoint) }
+    return own
+  }
+
+  /// What connections meet, by the number of their listener.
+  var served: [Int: ServedListener] {
+    Dictionary(uniqueKeysWithValues: bound.map { ($0.served.number, $0.served) })
+  }
+
+  /// Has `worker` accept from its new sockets. On the worker's thread once it runs.
+  static func start(_ sockets: [NewSocket], on worker: Worker) throws(StartError) {
+    for new in sockets {
+      guard let socket = new.take() else { continue }
+      let address = socket.address
+      do throws(Errno) { try worker.listen(on: new.served, socket, sharesQueue: new.sharesQueue) } catch {
+        throw .bind(address, error)
+      }
+    }
+  }
+
+  // MARK: Binding
+
+  /// Keeps what is bound at the address of `settings` with what they say now; false where nothing is.
+  private mutating func keep(_ settings: ListenerSettings, _ setting: String) -> Bool {
+    let kept = previous.filter { $0.address == settings.address }
+    for var bound in kept {
+      note(setting) { binding throws(StartError) in
+        if bound.permissions != settings.permissions {
+          binding.afterRestart.append("\(setting): mode, owner and group of \(settings.address)")
+        }
+        let address = bound.served.settings.address
+        let found = settings.at(address)
+        if let reason = Self.misfit(found, isUnix: address.tcp == nil) {
+          throw StartError("\(settings.address): the socket of systemd is \(reason).")
+        }
+        bound.served = try binding.served(found, like: bound.served)
+        binding.bound.append(bound)
+      }
+    }
+    return !kept.isEmpty
+  }
+
+  /// What connections to a listener with `settings` meet; `like` is what they met until now.
+  private mutating func served(
+    _ settings: ListenerSettings, like known: ServedListener? = nil
+  ) throws(StartError) -> ServedListener {
+    let number = known?.number ?? nextNumber
+    if known == nil { nextNumber += 1 }
+    guard let tls = settings.tls else { return ServedListener(settings, number: number) }
+    if let known, known.settings.tls == tls {
+      return ServedListener(settings, number: number, certificate: known.certificate)
+    }
+    let certificate = try ListenerCertificate(tls, listener: "\(settings.address)", logger: logger)
+    return ServedListener(settings, number: number, certificate: certificate)
+  }
+
+  private mutating func bind(_ address: TCPAddress, _ settings: ListenerSettings) throws(StartError) {
+    var listener = try served(settings)
     do throws(Errno) {
       var port = address.port
-      var listener = listener
       // Loops share a port, and the kernel would let another m2m-proxy of the same user share it too.
-      if workers.count > 1, port != 0 { try Listener.checkAvailability(host: address.host, port: port) }
-      for worker in workers {
-        let socket = try ListeningSocket(host: address.host, port: port, sharesPort: workers.count > 1)
+      if workers > 1, port != 0 { try Listener.checkAvailability(host: address.host, port: port) }
+      for worker in 0..<workers {
+        let socket = try ListeningSocket(host: address.host, port: port, sharesPort: workers > 1)
         if let keepalive { try socket.keepAlive(after: keepalive) }
-        // With port 0 the first one decides for all.
-        if port != socket.port { listener = listener.at(Self.address(of: socket)) }
-        if port != socket.port || worker === workers[0] { note(socket, listener) }
-        port = socket.port
-        try worker.listen(on: listener, socket)
+        if worker == 0 {
+          // With port 0 the first one decides for all.
+          port = socket.port
+          listener = listener.at(Self.address(of: socket))
+          note(socket, listener, settings)
+        }
+        sockets.append(NewSocket(socket, worker: worker, listener, sharesQueue: false))
       }
     } catch {
       throw .bind("\(address)", error)
     }
   }
 
-  private mutating func bind(_ path: String, _ listener: ServedListener) throws(StartError) {
+  private mutating func bind(_ path: String, _ settings: ListenerSettings) throws(StartError) {
     let socket: ListeningSocket
     do throws(SocketFileError) {
-      let permissions = listener.settings.permissions
+      let permissions = settings.permissions
       socket = try ListeningSocket(
         path: path, mode: permissions.mode, owner: permissions.owner, group: permissions.group)
     } catch {
       throw .bind(path: path, error)
     }
-    try share(socket, listener)
+    try share(socket, try served(settings), settings)
   }
 
   private mutating func adopt(
-    _ sockets: [PassedSockets.Socket], _ listener: ServedListener
+    _ passed: [PassedSockets.Socket], _ settings: ListenerSettings
   ) throws(StartError) {
-    for passed in sockets {
+    for passed in passed {
       let socket: ListeningSocket
       do throws(InheritedSocketError) {
         socket = try ListeningSocket(inherited: Descriptor(owning: passed.number))
       } catch {
         throw .passed(passed.name, error)
       }
-      let found = listener.at(Self.address(of: socket))
+      let found = try served(settings).at(Self.address(of: socket))
       if let reason = Self.misfit(found.settings, isUnix: socket.isUnix) {
-        throw StartError("\(listener.settings.address): \(passed.name), which systemd passed, is \(reason).")
+        throw StartError("\(settings.address): \(passed.name), which systemd passed, is \(reason).")
       }
       if let warning = found.settings.warning { warnings.append("the socket \(passed.name) of systemd \(warning)") }
-      try share(socket, found, source: "systemd \(passed.name)")
+      try share(socket, found, settings, source: "systemd \(passed.name)")
     }
   }
 
@@ -123,31 +245,37 @@ struct ListenerBinding {
 
   /// Lets every loop accept from the one queue that the socket has.
   private mutating func share(
-    _ socket: consuming ListeningSocket, _ listener: ServedListener, source: String? = nil
+    _ socket: consuming ListeningSocket, _ listener: ServedListener, _ settings: ListenerSettings, source: String? = nil
   ) throws(StartError) {
     let address = socket.address
-    note(socket, listener, source: source)
+    note(socket, listener, settings, source: source)
     do throws(Errno) {
       if let keepalive { try socket.keepAlive(after: keepalive) }
-      let isShared = workers.count > 1
-      for worker in workers.dropFirst() { try worker.listen(on: listener, socket.copy(), sharesQueue: true) }
+      for worker in 1..<max(1, workers) {
+        sockets.append(NewSocket(try socket.copy(), worker: worker, listener, sharesQueue: true))
+      }
       // The first one keeps the file, too.
-      try workers[0].listen(on: listener, socket, sharesQueue: isShared)
+      sockets.append(NewSocket(socket, worker: 0, listener, sharesQueue: workers > 1))
     } catch {
       throw .bind(address, error)
     }
   }
 
   private mutating func note(
-    _ socket: borrowing ListeningSocket, _ listener: ServedListener, source: String? = nil
+    _ socket: borrowing ListeningSocket, _ listener: ServedListener, _ settings: ListenerSettings,
+    source: String? = nil
   ) {
     let isSecure = listener.certificate != nil
     let name = socket.isUnix ? socket.address : "\(isSecure ? "https" : "http")://\(socket.address)"
     let remarks = (socket.isUnix && isSecure ? "   TLS" : "") + (source.map { "   from \($0)" } ?? "")
-    listeners.append(name + remarks)
-    guard !socket.isUnix else { return }
-    own.insert(socket.address)
-    if socket.takesIPv4Too { own.insert("0.0.0.0:\(socket.port)") }
+    var own: [String] = []
+    if !socket.isUnix {
+      own.append(socket.address)
+      if socket.takesIPv4Too { own.append("0.0.0.0:\(socket.port)") }
+    }
+    bound.append(
+      Bound(
+        address: settings.address, permissions: settings.permissions, served: listener, line: name + remarks, own: own))
   }
 
   private static func address(of socket: borrowing ListeningSocket) -> ListenAddress {
@@ -158,12 +286,15 @@ struct ListenerBinding {
 
 /// A listener as its connections meet it.
 struct ServedListener: Sendable {
+  /// Its number among the listeners of the process, which no other one has before or after it.
+  let number: Int
   /// Where it is, and who may use it.
   let settings: ListenerSettings
   /// What it shows to clients, which speak TLS then; nil for plain HTTP.
   let certificate: ListenerCertificate?
 
-  init(_ settings: ListenerSettings, certificate: ListenerCertificate? = nil) {
+  init(_ settings: ListenerSettings, number: Int, certificate: ListenerCertificate? = nil) {
+    self.number = number
     self.settings = settings
     self.certificate = certificate
   }
@@ -171,6 +302,6 @@ struct ServedListener: Sendable {
   /// The same for an address that is known only now.
   func at(_ address: ListenAddress) -> ServedListener {
     certificate?.isServed(at: "\(address)")
-    return ServedListener(settings.at(address), certificate: certificate)
+    return ServedListener(settings.at(address), number: number, certificate: certificate)
   }
 }

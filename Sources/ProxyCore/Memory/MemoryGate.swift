@@ -85,8 +85,8 @@ final class MemoryGate {
   static let bytesPerRequest = 96 * 1024
 
   let account: MemoryAccount
-  private let queueLimit: Int
-  private let mostWaitingBytes: Int
+  private var queueLimit: Int
+  private var mostWaitingBytes: Int
   private let loops: Int
   /// Counts the requests that are under way, by client.
   private let count: () -> [ClientKey: Int]
@@ -108,9 +108,16 @@ final class MemoryGate {
   init(_ account: MemoryAccount, queueLimit: Int, loops: Int = 1, count: @escaping () -> [ClientKey: Int]) {
     self.account = account
     self.queueLimit = queueLimit
-    mostWaitingBytes = max(Self.bytesPerRequest, (account.limit ?? .max) / Self.waitingPart / loops)
     self.loops = loops
+    mostWaitingBytes = 0
     self.count = count
+    change(queueLimit: queueLimit)
+  }
+
+  /// From now on so many requests may wait, and what the account's limit allows them.
+  func change(queueLimit: Int) {
+    self.queueLimit = queueLimit
+    mostWaitingBytes = max(Self.bytesPerRequest, (account.limit ?? .max) / Self.waitingPart / loops)
   }
 
   /// How many requests wait.

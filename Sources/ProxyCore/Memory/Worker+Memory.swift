@@ -71,8 +71,8 @@ extension Worker {
     let moment = Instant(nanoseconds: loop.now.nanoseconds - Self.leastIdleness.nanoseconds)
     let idle = connections.values.filter { $0.isIdle(since: moment) }.sorted { $0.idleSince < $1.idleSince }
     for connection in idle.prefix((idle.count + 7) / 8) { connection.giveWay() }
-    for pool in pools.made { pool.closeLongestIdle((pool.idleConnections + 7) / 8) }
-    requestedHosts.closeIdle()
+    for pool in local.pools.made { pool.closeLongestIdle((pool.idleConnections + 7) / 8) }
+    local.requestedHosts.closeIdle()
     exchanges.removeAll()
   }
 

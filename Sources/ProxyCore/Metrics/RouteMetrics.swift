@@ -33,8 +33,12 @@ final class RouteMetrics {
   private var refusals: [TokenReplacement: Counter] = [:]
   // By kind; registered when the first request was corrected so.
   private var normalisations: [Normalisation: Counter] = [:]
-  // By the number of the caller; registered when it first calls.
-  private var callers: [Counter?] = []
+  // By name; registered when the caller first calls.
+  private var callers: [String: Counter] = [:]
+  // The same by the number that the caller has in the directory.
+  private var callersByNumber: [Counter?] = []
+  // Kept, so that no other one has its address.
+  private var directory: CallerDirectory?
   private let registry: MetricsRegistry
   private let route: String
 
@@ -75,12 +79,19 @@ final class RouteMetrics {
   /// Counts a request of a caller.
   func count(caller: Int, _ directory: CallerDirectory?) {
     guard let directory else { return }
-    if callers.isEmpty { callers = Array(repeating: nil, count: directory.names.count) }
-    let counter =
-      callers[caller]
-      ?? registry.counter(.callerRequests, [.route: route, .caller: directory.names[caller]])
-    callers[caller] = counter
+    if directory !== self.directory {
+      self.directory = directory
+      callersByNumber = directory.names.map { callers[$0] }
+    }
+    let counter = callersByNumber[caller] ?? add(caller: directory.names[caller])
+    callersByNumber[caller] = counter
     counter.increment()
+  }
+
+  private func add(caller name: String) -> Counter {
+    let counter = callers[name] ?? registry.counter(.callerRequests, [.route: route, .caller: name])
+    callers[name] = counter
+    return counter
   }
 
   /// Counts a request once for each kind of correction that it needed.
@@ -115,20 +126,15 @@ final class RouteMetrics {
   }
 }
 
-/// The figures of one event loop: those of its routes, and those that belong to none.
+/// The counters of one event loop that belong to no route.
 struct WorkerMetrics {
   let accepted: Counter
   let open: Gauge
-  let routes: OnDemand<RouteMetrics>
-  /// For requests that no route matched, or that could not be read.
-  let unrouted: RouteMetrics
   private let limits: [Limit: Counter]
 
-  init(_ registry: MetricsRegistry, routes: [ProxyRoute]) {
+  init(_ registry: MetricsRegistry) {
     accepted = registry.counter(.connectionsAccepted)
     open = registry.gauge(.connections)
-    self.routes = OnDemand(count: routes.count) { RouteMetrics(registry, route: routes[$0].name) }
-    unrouted = RouteMetrics(registry, route: "")
     limits = Dictionary(
       uniqueKeysWithValues: Limit.allCases.map { limit in
         (limit, registry.counter(.limitReached, [.limit: limit.rawValue]))
@@ -138,10 +144,6 @@ struct WorkerMetrics {
   /// Counts that `limit` made itself felt.
   func reached(_ limit: Limit) {
     limits[limit]?.increment()
-  }
-
-  func metrics(of route: ProxyRoute?) -> RouteMetrics {
-    route.map { routes[$0.index] } ?? unrouted
   }
 }
 

@@ -36,7 +36,7 @@ extension Exchange {
 
   /// Whether the connection ends with a response of the proxy's own: what comes after it may not be a request.
   var closesAfterOwnAnswer: Bool {
-    !request.hasHead || !head.wantsKeepAlive || worker.isDraining || connection.isLastRequest || contentIsUnread
+    !request.hasHead || !head.wantsKeepAlive || connection.isEnding || connection.isLastRequest || contentIsUnread
       // What comes after it may have been meant for the tunnel (RFC 9931).
       || head.methodKind == .connect || isAheadOfUpgrade
       // Requests that the proxy answers itself do not come to the gate; what follows them takes memory.
@@ -56,8 +56,8 @@ extension Exchange {
 
   /// Sends a response of the proxy's own; false when the client does not take it.
   func send(_ bytes: [UInt8]) async -> Bool {
-    let buffer = worker.buffers.lend(fitting: bytes.count)
-    defer { worker.buffers.giveBack(buffer) }
+    let buffer = buffers.lend(fitting: bytes.count)
+    defer { buffers.giveBack(buffer) }
     buffer.append(bytes.span)
     return await send(buffer)
   }

@@ -36,7 +36,7 @@ extension Exchange {
     let scope = form.scope.flatMap { Self.isScope($0) ? #","scope":"\#($0)""# : nil } ?? ""
     let content =
       #"{"access_token":"\#(token.text)","token_type":"Bearer","expires_in":\#(PlaceholderToken.lifetime)\#(scope)}"#
-    worker.metrics.routes[route.index].placeholders.increment()
+    local.routes[route.index].placeholders.increment()
     await answerHere(
       fields: "Content-Type: application/json\r\nCache-Control: no-store\r\nPragma: no-cache\r\n", content: content)
   }
@@ -47,7 +47,7 @@ extension Exchange {
     let limit = UInt64(Self.longestTokenRequest)
     if case .length(let length) = head.framing, length > limit { throw .tokenRequestTooLarge(route) }
     upload.begin(
-      head.framing, input: bufferForContent(), output: worker.buffers.empty, framing: .untilClose,
+      head.framing, input: bufferForContent(), output: buffers.empty, framing: .untilClose,
       passesTrailers: false, limit: limit)
     takeEarlyContent()
     if head.expectsContinue, upload.input.isEmpty, !upload.decoder.isFinished,

@@ -26,7 +26,7 @@ extension Exchange {
       }
       guard route.policy.forwardsWithoutToken, error.hop == .token else { throw error }
       bearer.missing = error.kind.name
-      worker.metrics.routes[route.index].withoutToken.increment()
+      local.routes[route.index].withoutToken.increment()
     }
   }
 
@@ -34,7 +34,7 @@ extension Exchange {
     _ source: TokenSource, insteadOf refused: AccessToken? = nil, _ route: ProxyRoute
   ) async throws(ExchangeError) -> AccessToken {
     let began = Instant.now
-    let metrics = worker.metrics.routes[route.index]
+    let metrics = local.routes[route.index]
     metrics.waitingForToken.add()
     defer {
       metrics.waitingForToken.subtract()

@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Callers
 internal import Configuration
 internal import HTTPWire
 internal import Reactor
@@ -10,11 +11,11 @@ extension Exchange {
   /// those to that host. Returns the route as it leads there.
   func chooseUpstream(_ route: ProxyRoute) throws(ExchangeError) -> ProxyRoute {
     if let index = route.destination.pool {
-      holdings.pool = worker.pools[index]
+      holdings.pool = local.pools[index]
       return route
     }
     let origin = requestedOrigin
-    let (hosts, most) = (worker.requestedHosts, route.policy.hostsPerClient)
+    let (hosts, most) = (local.requestedHosts, route.policy.hostsPerClient)
     guard let host = hosts.enter(route.policy.destination(origin), for: clientKey, most: most) else {
       throw .tooManyHosts(route, ofClient: hosts.isAtShare(clientKey, most: most))
     }
@@ -53,7 +54,7 @@ extension Exchange {
       return false
     }
     attempt.isOnPinned = pinned != nil
-    worker.metrics.routes[route.index].reused.increment()
+    local.routes[route.index].reused.increment()
     use(upstream)
     return true
   }
@@ -61,7 +62,7 @@ extension Exchange {
   /// Waits for a connection to the upstream, a new one where the request is sent again.
   func connectUpstream(_ route: ProxyRoute) async throws(ExchangeError) {
     let pool = pool
-    let metrics = worker.metrics.routes[route.index]
+    let metrics = local.routes[route.index]
     let began = Instant.now
     let lease = UpstreamLease(
       connectTimeout: route.policy.timeouts.connect, client: clientKey, most: route.policy.connectionsPerClient,
@@ -122,7 +123,7 @@ extension Exchange {
   func takePin(_ route: ProxyRoute) -> UpstreamConnection? {
     guard let pin = connection.pin, route.policy.forwardsAuthorization, pin.pool === pool else { return nil }
     connection.pin = nil
-    guard pin.caller == request.caller else {
+    guard pin.caller == callerName else {
       // Another caller uses the client's connection now.
       pin.end()
       return nil
@@ -130,13 +131,16 @@ extension Exchange {
     return pin.take()
   }
 
+  private var callerName: String? { request.caller.flatMap { generation.callers?.names[$0] } }
+
   /// Keeps `upstream`, on which nothing of this request is left, for the client's next request.
   func keepPinned(_ upstream: UpstreamConnection, of pool: UpstreamPool) {
     let hasNews = upstream.stream.isReadable && upstream.stream.hasUnexpectedInput()
     guard !hasNews, route?.policy.forwardsAuthorization == true else { return pool.discard(upstream) }
     // One for each client: a client that alternates between two upstreams logs on again.
     connection.endPin()
-    connection.pin = UpstreamPin(upstream, of: pool, holdings.requestedHost, caller: request.caller, for: connection)
+    connection.pin = UpstreamPin(
+      upstream, of: pool, holdings.requestedHost, in: local.requestedHosts, caller: callerName, for: connection)
   }
 
   /// Reads what the response says about its connection: how long it is kept, and whether requests authenticate it. Where it

@@ -33,6 +33,8 @@ extension Exchange {
       guard let input = connection.input else { throw .request(.invalidTargetByte) }
       let bytes = input.readableBytes
       let start = Int(head.method.end) + 1
+      // The host is all that the target of CONNECT has.
+      guard !bytes.extracting(head.method.range).isConnect else { throw .request(.invalidHost) }
       // Anything else is neither a path nor a URL, and perhaps no HTTP at all.
       guard bytes[start] == UInt8(ascii: "/") || bytes[start] | 0x20 == UInt8(ascii: "h") else {
         throw .request(.invalidTargetByte)
@@ -55,18 +57,11 @@ extension Exchange {
   private func correctHost() throws(ExchangeError) {
     guard let input = connection.input, let value = head.first(.host)?.value.range else { throw .request(.userinfo) }
     let bytes = input.readableBytes
-    let target = bytes.extracting(head.target.range)
-    guard let authority = NormalisedTarget.authority(of: target), authority.count == value.count else {
-      throw .request(.userinfo)
-    }
-    var end: Int?
-    for offset in 0..<value.count {
-      let byte = bytes[value.lowerBound + offset]
-      guard byte == target[authority.lowerBound + offset] else { throw .request(.userinfo) }
-      if byte == UInt8(ascii: "@") { end = value.lowerBound + offset + 1 }
-    }
-    guard let end else { throw .request(.userinfo) }
-    replaceInput(value.lowerBound..<end, with: [])
+    guard
+      let length = NormalisedTarget.repeatedUserinfo(
+        host: bytes.extracting(value), of: bytes.extracting(head.target.range))
+    else { throw .request(.userinfo) }
+    replaceInput(value.lowerBound..<value.lowerBound + length, with: [])
   }
 
   /// Corrects fields that are folded over several lines.
@@ -87,10 +82,11 @@ extension Exchange {
   /// Whether what has come begins with the request line of a CONNECT, with its CR LF.
   private func isConnect(_ input: ByteBuffer) -> Bool {
     let bytes = input.readableBytes
-    let method = Array("CONNECT ".utf8)
-    guard bytes.count > head.leading + method.count else { return false }
-    for (offset, byte) in method.enumerated() where bytes[head.leading + offset] != byte { return false }
-    var position = head.leading + method.count
+    let methodEnd = head.leading + 7
+    guard bytes.count > methodEnd, bytes[methodEnd] == UInt8(ascii: " "),
+      bytes.extracting(head.leading..<methodEnd).isConnect
+    else { return false }
+    var position = methodEnd
     while position < bytes.count, bytes[position] != UInt8(ascii: "\n") { position += 1 }
     return position < bytes.count && bytes[position - 1] == UInt8(ascii: "\r")
   }
@@ -165,12 +161,12 @@ extension Exchange {
   private func replaceInput(_ range: Range<Int>, with replacement: [UInt8]) {
     guard let input = connection.input else { return }
     let bytes = input.readableBytes
-    let output = worker.buffers.lend(fitting: bytes.count - range.count + replacement.count)
+    let output = buffers.lend(fitting: bytes.count - range.count + replacement.count)
     output.append(bytes.extracting(0..<range.lowerBound))
     output.append(replacement.span)
     output.append(bytes.extracting(range.upperBound..<bytes.count))
-    worker.buffers.giveBack(input)
-    connection.input = worker.buffers.extend(output)
+    buffers.giveBack(input)
+    connection.input = buffers.extend(output)
   }
 
   /// The line of Basic credentials (RFC 7617) for the user and password of a URL, which are percent-encoded there; a URL
@@ -212,5 +208,12 @@ extension Exchange {
         }
       }
     }
+  }
+}
+
+extension Span<UInt8> {
+  fileprivate var isConnect: Bool {
+    let name = Array("CONNECT".utf8)
+    return count == name.count && name.indices.allSatisfy { self[$0] == name[$0] }
   }
 }

@@ -22,7 +22,7 @@ extension Exchange {
     while !(try await sendUntilAnswered(route)) {
       // Only a connection that served others before can turn out dead like this, and the next one is new.
       attempt.isRepetition = true
-      worker.metrics.routes[route.index].repeated.increment()
+      local.routes[route.index].repeated.increment()
       if upload.bytesSent > 0 { try restartUpload(route) }
       pool.discard(attempt.upstream!)
       attempt.upstream = nil
@@ -34,8 +34,8 @@ extension Exchange {
 
   private func prepareUpload(_ route: ProxyRoute) throws(ExchangeError) {
     upload.begin(
-      head.framing, input: head.framing == .none ? worker.buffers.empty : bufferForContent(),
-      output: worker.buffers.lendForHead(ofAbout: head.length + Self.roomForOwnFields), framing: head.framing,
+      head.framing, input: head.framing == .none ? buffers.empty : bufferForContent(),
+      output: buffers.lendForHead(ofAbout: head.length + Self.roomForOwnFields), framing: head.framing,
       passesTrailers: passesTrailers(route), limit: route.policy.bodyLimit, kept: keptContent(route))
     do throws(ExchangeError) { try writeRequestHead(route, to: upload.output) } catch {
       // While memory is short the buffer may be too small for a long token.
@@ -50,7 +50,7 @@ extension Exchange {
 
   /// An empty buffer that what came with the head fits into.
   func bufferForContent() -> ByteBuffer {
-    worker.buffers.lendForContent(atLeast: (connection.input?.count ?? 0) - head.length)
+    buffers.lendForContent(atLeast: (connection.input?.count ?? 0) - head.length)
   }
 
   /// Moves what came with the head to where the rest of the content will come: the head itself is still needed.
@@ -77,7 +77,7 @@ extension Exchange {
     case .chunked where limit > 0: break
     default: return nil
     }
-    return KeptContent(worker.buffers, limit: limit)
+    return KeptContent(buffers, limit: limit)
   }
 
   /// Begins the request again.
@@ -133,8 +133,8 @@ extension Exchange {
   }
 
   private func writeVia(_ writer: inout HeadWriter) {
-    let viaName = worker.viaName.bytes
-    writer.via(head.version, viaName.span)
+    let pseudonym = viaName.bytes
+    writer.via(head.version, pseudonym.span)
   }
 
   /// Where connections are not used again the upstream is told so (RFC 9112 section 9.6): it need not wait for another request,
@@ -172,38 +172,39 @@ extension Exchange {
 
   /// Returns false when the connection was dead and nothing of the request can have been acted upon.
   @inline(__always) private func sendUntilAnswered(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
+    let (connection, upstream) = (connection!, attempt.upstream!)
     renewDeadline(route)
     // What one that others have used has to say was asked when it was taken; what has come on a new one by now is no
     // response.
-    if attempt.upstream!.earlierRequests == 0 { attempt.upstream!.stream.isReadable = true }
+    if upstream.earlierRequests == 0 { upstream.stream.isReadable = true }
     while true {
       // Before more is written: to an upstream that has answered and closed, that would bring a reset, and the response
       // would be lost with it.
-      if attempt.upstream!.stream.isReadable, let began = try answerBegan(route) { return began }
+      if upstream.stream.isReadable, let began = try answerBegan(on: upstream, route) { return began }
       let progress: BodyRelay.Progress
       do throws(BodyRelay.Failure) {
-        progress = try upload.step(from: connection.stream, to: attempt.upstream!.stream)
+        progress = try upload.step(from: connection.stream, to: upstream.stream)
       } catch {
         guard case .sink(let reason) = error else { throw uploadError(error) }
         // It may have answered before it closed.
-        if let began = try answerBegan(route) { return began }
+        if let began = try answerBegan(on: upstream, route) { return began }
         return try lost(reason, route)
       }
       if progress.hasMoved { renewDeadline(route) }
       if progress.hasMore {
         try await takeTurns(overdue: uploadTimeout(route))
       } else {
-        settle()
+        settle(connection)
         try await waitForUpload(route)
       }
     }
   }
 
   /// Releases memory that the wait for the response does not need, when the whole request has been sent.
-  private func settle() {
+  private func settle(_ connection: ClientConnection) {
     guard upload.isFinished else { return }
     upload.settle()
-    connection.shrinkInput()
+    connection.shrinkInput(buffers)
   }
 
   /// From now on there is time for the next piece of the request's content, or, when all of it is sent, for the
@@ -215,13 +216,14 @@ extension Exchange {
   }
 
   /// Whether the first bytes of a response are there; nil while there is nothing.
-  private func answerBegan(_ route: ProxyRoute) throws(ExchangeError) -> Bool? {
-    let buffers = worker.buffers
+  private func answerBegan(
+    on upstream: UpstreamConnection, _ route: ProxyRoute
+  ) throws(ExchangeError) -> Bool? {
     let buffer = buffers.lendForInput()
-    switch attempt.upstream!.stream.receive(into: buffer, limit: buffers.receivedAtMost) {
+    switch upstream.stream.receive(into: buffer, limit: buffers.receivedAtMost) {
     case .transferred:
       guard upload.bytesSent > 0 else {
-        worker.buffers.giveBack(buffer)
+        buffers.giveBack(buffer)
         guard mayRepeat else { throw .upstreamSpokeFirst(route) }
         return false
       }
@@ -229,13 +231,13 @@ extension Exchange {
       attempt.answerInput = buffer
       return true
     case .wouldBlock:
-      worker.buffers.giveBack(buffer)
+      buffers.giveBack(buffer)
       return nil
     case .endOfStream, .failed(.truncated):
-      worker.buffers.giveBack(buffer)
+      buffers.giveBack(buffer)
       return try lost("closed without a response", route)
     case .failed(let error):
-      worker.buffers.giveBack(buffer)
+      buffers.giveBack(buffer)
       return try lost(error.description, route)
     }
   }

@@ -14,27 +14,31 @@ extension Exchange {
   /// is known of its connection; and whether this listener is for that caller. The route may need it, too.
   func identifyCaller(_ callers: CallerDirectory) async throws(ExchangeError) {
     try await findCaller(callers)
-    if let rule = connection.listener.callers {
-      try requireCaller(CallerAccess(rule), .listener("\(connection.listener.address)"))
+    if let access = connection.listenerAccess(in: callers) {
+      try requireCaller(access, .listener("\(connection.listener.address)"))
     }
   }
 
   private func findCaller(_ callers: CallerDirectory) async throws(ExchangeError) {
-    request.caller = connection.callerOfPeer
+    request.caller = connection.callers.caller(in: callers)
     // The fields of a request inside a tunnel are meant for the upstream.
     guard connection.tunnelTarget == nil, let passwords = callers.passwords,
       let field = head.first(.proxyAuthorization)
     else { return }
-    try await identify(by: field, passwords)
-    if head.methodKind == .connect { connection.callerOfPeer = request.caller }
+    try await identify(by: field, passwords, callers)
+    if head.methodKind == .connect { connection.callers.enterTunnel(request.caller, in: callers) }
   }
 
-  private func identify(by field: FieldLine, _ passwords: PasswordVerifier) async throws(ExchangeError) {
-    if let known = connection.knownCredentials, holds(known.field, field.value) { return request.caller = known.caller }
+  private func identify(
+    by field: FieldLine, _ passwords: PasswordVerifier, _ callers: CallerDirectory
+  ) async throws(ExchangeError) {
+    if let known = connection.callers.password(in: callers), holds(known.field, field.value) {
+      return request.caller = known.caller
+    }
     let verdict = try await verdict(on: field, passwords)
     if case .right(let found) = verdict {
       request.caller = found
-      connection.knownCredentials = (secret(field.value), found)
+      connection.callers.remember(secret(field.value), of: found, in: callers)
     } else {
       request.passwordVerdict = verdict
     }

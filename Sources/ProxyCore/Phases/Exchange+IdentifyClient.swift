@@ -25,7 +25,7 @@ extension Exchange {
     guard let input = connection.input else { return false }
     let bytes = input.readableBytes
     for line in head.fields where line.known == .via {
-      if worker.viaName.occurs(in: bytes.extracting(line.value.range)) { return true }
+      if viaName.occurs(in: bytes.extracting(line.value.range)) { return true }
     }
     return false
   }
@@ -62,11 +62,14 @@ extension Exchange {
     guard connection.listener.address.isLocal || connection.isAtLoopback, connection.tunnelTarget == nil,
       request.target?.authority == nil, let host = head.authority
     else { return }
-    // The names that the operator wrote in proxy.conf lead here on purpose.
-    let isKnown = host.kind == .name && generation.table.names(host: bytes.extracting(host.host.range))
-    guard isKnown || host.isThisMachine(bytes) else {
+    // The names that the operator wrote in proxy.conf lead here on purpose. They are looked up last: that takes a hash.
+    guard host.isThisMachine(bytes) || isKnown(host, bytes) else {
       throw .foreignHost(Self.shortened(text(of: host.host)), listener: "\(connection.listener.address)")
     }
+  }
+
+  private func isKnown(_ host: Authority, _ bytes: Span<UInt8>) -> Bool {
+    host.kind == .name && generation.table.names(host: bytes.extracting(host.host.range))
   }
 
   private func browser(_ sign: String) -> ExchangeError {

@@ -195,7 +195,7 @@ extension Exchange {
     let scheme = connection.certificate == nil ? RequestTarget.Scheme.http : .https
     guard target.scheme == scheme, let authority = target.authority else { return false }
     // A Unix socket has no name that a URL could contain: clients write the one that always means this machine.
-    if connection.peerCredentials.uid != nil { return authority.port == nil && isLocalhost(authority) }
+    if connection.callers.peer.uid != nil { return authority.port == nil && isLocalhost(authority) }
     let endpoint = connection.passedDestination ?? connection.stream.localAddress
     guard let local = IPAddress(ofEndpoint: endpoint)?.unmapped,
       endpoint.hasSuffix(":\(authority.port ?? scheme.defaultPort)")

@@ -4,7 +4,7 @@ internal import Reactor
 
 extension Exchange {
   /// Reads the request's head, within its limits and its time, and takes the target apart.
-  @inline(__always) func readRequest() async throws(ExchangeError) {
+  @inline(__always) func readRequest(on connection: ClientConnection) async throws(ExchangeError) {
     var parser = RequestHeadParser(limits: generation.headLimits)
     connection.setDeadline(worker.loop.now + generation.timeouts.head)
     reading: while true {
@@ -19,7 +19,7 @@ extension Exchange {
       try await receiveMore()
     }
     request.hasHead = true
-    try readTarget()
+    try readTarget(on: connection)
     // Servers that read an expectation in different ways disagree about whether content follows.
     if head.hasUnknownExpectation { throw .request(.unknownExpectation) }
     if head.methodKind == .connect { try checkConnect() }
@@ -33,7 +33,7 @@ extension Exchange {
     guard head.framing == .none || head.framing == .length(0) else { throw .request(.framedConnect) }
   }
 
-  @inline(__always) private func readTarget() throws(ExchangeError) {
+  @inline(__always) private func readTarget(on connection: ClientConnection) throws(ExchangeError) {
     let input = connection.input!
     let target: RequestTarget
     do throws(WireError) {
@@ -47,7 +47,7 @@ extension Exchange {
 
   func receiveMore() async throws(ExchangeError) {
     while true {
-      let input = worker.buffers.extend(connection.input!)
+      let input = buffers.extend(connection.input!)
       connection.input = input
       if input.freeSpace == 0 { input.compact() }
       switch connection.stream.receive(into: input) {

@@ -12,7 +12,8 @@ extension Exchange {
     let total = Instant.now - outcome.clock.start
     let received = holdings.tunnel?.fromClient.bytesMoved ?? upload.decoder.payloadBytes
     let sent = holdings.tunnel?.fromUpstream.bytesMoved ?? (outcome.hasBegunAnswer ? download.decoder.payloadBytes : 0)
-    let metrics = worker.metrics.metrics(of: route)
+    let route = decision?.route
+    let metrics = local.metrics(of: route)
     metrics.count(status: outcome.status)
     // How long people talk over a WebSocket is no response's duration.
     metrics.duration.observe(nanoseconds: outcome.clock.switched ?? total)
@@ -26,7 +27,7 @@ extension Exchange {
       if let limit = failure.limit { worker.metrics.reached(limit) }
     }
 
-    worker.accessLog?.write(at: WallClock.now()) { line in
+    accessLog?.write(at: WallClock.now()) { line in
       if let route { line.field(.route, route.name) }
       if request.hasHead || outcome.tunnelRequest != nil { describeRequest(&line) }
       if !request.normalised.isEmpty { line.field(.normalised, request.normalised.names) }

@@ -8,7 +8,7 @@ extension Exchange {
   /// Reads the head of the upstream's response, or of the 101 that ends what HTTP has to say; interim responses before
   /// it are passed on as they come.
   func readAnswer(_ route: ProxyRoute) async throws(ExchangeError) {
-    var outbound = holdings.answerOutput ?? worker.buffers.lendForHead(ofAbout: Self.usualHead)
+    var outbound = holdings.answerOutput ?? buffers.lendForHead(ofAbout: Self.usualHead)
     holdings.answerOutput = outbound
     var interimAnswers = 0
     var interimBytes = 0
@@ -53,10 +53,10 @@ extension Exchange {
   /// A buffer with room for the head that has come as the client gets it, in place of `outbound`.
   @inline(never)
   private func roomForAnswer(_ outbound: ByteBuffer) -> ByteBuffer {
-    guard outbound.capacity < worker.buffers.headCapacity else { return outbound }
+    guard outbound.capacity < buffers.headCapacity else { return outbound }
     let needed = outbound.count + answerHead.length * 2 + Self.roomForOwnFields
     let larger =
-      answerHead.hasLinks ? worker.buffers.grow(outbound) : worker.buffers.enlarge(outbound, toHold: needed)
+      answerHead.hasLinks ? buffers.grow(outbound) : buffers.enlarge(outbound, toHold: needed)
     holdings.answerOutput = larger
     return larger
   }
@@ -65,7 +65,7 @@ extension Exchange {
   @inline(never)
   private func makeRoomForHead(_ input: ByteBuffer) {
     input.compact()
-    if input.freeSpace == 0 { attempt.answerInput = worker.buffers.extend(input) }
+    if input.freeSpace == 0 { attempt.answerInput = buffers.extend(input) }
   }
 
   private static var usualHead: Int { 4096 }
@@ -149,8 +149,8 @@ extension Exchange {
     var writer = HeadWriter(outbound)
     writer.statusLine(answerHead.status, reason: bytes.extracting(answerHead.reason.range))
     writer.forwardFields(of: answerHead, bytes, links: linkMap(route))
-    let viaName = worker.viaName.bytes
-    writer.via(answerHead.version, viaName.span)
+    let pseudonym = viaName.bytes
+    writer.via(answerHead.version, pseudonym.span)
     do throws(WireError) { try writer.end() } catch { throw .response(error, route) }
     try flush(outbound)
   }
@@ -165,7 +165,8 @@ extension Exchange {
   }
 
   private func startDownload(_ route: ProxyRoute) throws(ExchangeError) {
-    guard let input = attempt.answerInput, let outbound = holdings.answerOutput else { return }
+    // Taken out, so that they move into the relay without reference counts.
+    guard let input = attempt.answerInput.take(), let outbound = holdings.answerOutput.take() else { return }
     let received = answerHead.framing(answering: head.methodKind)
     var sent = received
     if received == .chunked || received == .untilClose { sent = head.version == .http11 ? .chunked : .untilClose }
@@ -181,24 +182,26 @@ extension Exchange {
       links: linkMap(route))
     if !answerHead.hasDate { writer.field("Date", worker.httpDate.span) }
     if sent == .chunked { writer.chunkedFraming() }
-    let viaName = worker.viaName.bytes
-    writer.via(answerHead.version, viaName.span)
+    let pseudonym = viaName.bytes
+    writer.via(answerHead.version, pseudonym.span)
     let closes = closesAfterAnswer || sent == .untilClose
     if closes { writer.connectionClose() } else if announcesPinning { writer.sessionBasedAuthentication() }
-    do throws(WireError) { try writer.end() } catch { throw .response(error, route) }
+    do throws(WireError) { try writer.end() } catch {
+      attempt.answerInput = input
+      holdings.answerOutput = outbound
+      throw .response(error, route)
+    }
     input.consume(answerHead.length)
     download.begin(
       received, input: input, output: outbound, framing: sent,
       passesTrailers: !answerHead.hasConnectionOptions)
-    attempt.answerInput = nil
-    holdings.answerOutput = nil
     endExpectingMemory()
   }
 
   /// Whether the client's connection ends with this response: it wants it so, the program is stopping, it has carried
   /// as many requests as it may, or the request's content will not be read to its end.
   private var closesAfterAnswer: Bool {
-    if !head.wantsKeepAlive || worker.isDraining || connection.isLastRequest || isAheadOfUpgrade { return true }
+    if !head.wantsKeepAlive || connection.isEnding || connection.isLastRequest || isAheadOfUpgrade { return true }
     guard upload.isBegun, !upload.isFinished else { return false }
     return outcome.status >= 400 || download.isBegun
   }

@@ -31,7 +31,7 @@ extension Exchange {
     guard let upstream = attempt.upstream else { preconditionFailure("a tunnel has an upstream") }
     // No further request comes on the client's connection.
     connection.endPin()
-    let open = worker.metrics.routes[route.index].tunnels
+    let open = local.routes[route.index].tunnels
     open.add()
     defer { open.subtract() }
     do throws(ExchangeError) {
@@ -47,8 +47,8 @@ extension Exchange {
     guard let input = connection.input else { return nil }
     connection.input = nil
     input.consume(head.length)
-    guard input.isEmpty else { return worker.buffers.grow(input) }
-    worker.buffers.giveBack(input)
+    guard input.isEmpty else { return buffers.grow(input) }
+    buffers.giveBack(input)
     return nil
   }
 
@@ -58,7 +58,7 @@ extension Exchange {
     while true {
       let progress: BodyRelay.Progress
       do throws(TunnelRelay.Failure) {
-        progress = try holdings.tunnel!.step(client: connection.stream, upstream: upstream, worker.buffers)
+        progress = try holdings.tunnel!.step(client: connection.stream, upstream: upstream, buffers)
       } catch {
         switch error {
         case .client: throw .clientGone

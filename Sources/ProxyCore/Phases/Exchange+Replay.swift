@@ -41,7 +41,7 @@ extension Exchange {
   @inline(never) func replaysAfterError(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     if answerHead.status <= 403 { noteRefusal(route) }
     if mayReplay(route), try await prepareReplay(route) { return true }
-    if let replacement = bearer.replacement { worker.metrics.routes[route.index].passedOn(replacement) }
+    if let replacement = bearer.replacement { local.routes[route.index].passedOn(replacement) }
     return false
   }
 
@@ -82,7 +82,7 @@ extension Exchange {
       // Whatever else went wrong, the response of the upstream itself is worth more than one of the proxy's.
       return false
     }
-    worker.metrics.routes[route.index].replayed(after: answerHead.status)
+    local.routes[route.index].replayed(after: answerHead.status)
     outcome.replayedAfter.append(answerHead.status)
     endRefusedAttempt()
     upload.rewind()
@@ -110,7 +110,7 @@ extension Exchange {
   /// arrived.
   private func endRefusedAttempt() {
     endUpstream(answerIsWhole: answerIsHere())
-    worker.buffers.takeBack(&attempt.answerInput)
+    buffers.takeBack(&attempt.answerInput)
     attempt = Attempt()
   }
 
@@ -151,7 +151,7 @@ extension Exchange {
     let began = worker.loop.now
     let end = began + .seconds(seconds)
     guard end < connection.finalDeadline else { return false }
-    let metrics = worker.metrics.routes[route.index]
+    let metrics = local.routes[route.index]
     metrics.waitingForThrottling.add()
     defer {
       metrics.waitingForThrottling.subtract()
@@ -159,7 +159,7 @@ extension Exchange {
     }
     connection.setDeadline(end)
     while worker.loop.now < end {
-      if worker.isDraining { return false }
+      if connection.isEnding { return false }
       try check(overdue: .outOfTime(route))
       await connection.wakeup.wait()
     }

@@ -60,10 +60,10 @@ extension Exchange {
     endExpectingMemory()
     input.consume(answerHead.length)
     holdings.tunnel = TunnelRelay(fromClient: takeTunnelBytes(), fromUpstream: input.isEmpty ? nil : input)
-    if input.isEmpty { worker.buffers.giveBack(input) }
+    if input.isEmpty { buffers.giveBack(input) }
     attempt.answerInput = nil
     guard await send(outbound) else { throw .clientGone }
-    worker.buffers.takeBack(&holdings.answerOutput)
+    buffers.takeBack(&holdings.answerOutput)
     endUpload()
   }
 
@@ -75,8 +75,8 @@ extension Exchange {
     writer.statusLine(answerHead.status, reason: bytes.extracting(answerHead.reason.range))
     writer.forwardFields(of: answerHead, bytes)
     writer.upgrade(to: chosen, bytes)
-    let viaName = worker.viaName.bytes
-    writer.via(answerHead.version, viaName.span)
+    let pseudonym = viaName.bytes
+    writer.via(answerHead.version, pseudonym.span)
     do throws(WireError) { try writer.end() } catch { throw .response(error, route) }
   }
 

@@ -20,7 +20,7 @@ extension Exchange {
     }
     defer {
       outcome.clock.queued = Instant.now - began
-      worker.metrics.routes[route.index].placeWait.observe(nanoseconds: outcome.clock.queued)
+      local.routes[route.index].placeWait.observe(nanoseconds: outcome.clock.queued)
     }
     connection.setDeadline(began + limit.longestWait)
     do throws(ExchangeError) {

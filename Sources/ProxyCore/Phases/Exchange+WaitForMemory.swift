@@ -39,7 +39,7 @@ extension Exchange {
 
   /// Counts memory for the response from now on.
   @inline(__always) func expectMemory() {
-    worker.expectedMemory.begin()
+    local.expectedMemory.begin()
     holdings.expectsMemory = true
   }
 
@@ -47,7 +47,7 @@ extension Exchange {
   @inline(__always) func endExpectingMemory() {
     guard holdings.expectsMemory else { return }
     holdings.expectsMemory = false
-    worker.expectedMemory.end()
+    local.expectedMemory.end()
   }
 
   // Long enough for buffers that are about to be free, short enough for a client that can come again later.

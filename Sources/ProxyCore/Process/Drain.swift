@@ -13,7 +13,8 @@ final class Drain: @unchecked Sendable {
 
   private let begun = Atomic<Bool>(false)
   private let stopAsked = Atomic<Bool>(false)
-  private let timeout: Duration
+  // In nanoseconds.
+  private let timeout: Atomic<UInt64>
   private let notice: @Sendable (String) -> Void
   private var workers: [Worker] = []
   private var loops: [EventLoop] = []
@@ -22,9 +23,14 @@ final class Drain: @unchecked Sendable {
 
   /// - Parameter notice: is given a line about the drain, on the thread of a loop: it must not wait for anything.
   init(timeout: Duration, notice: @escaping @Sendable (String) -> Void) {
-    self.timeout = timeout
+    self.timeout = Atomic(Interval(timeout).nanoseconds)
     self.notice = notice
   }
+
+  /// From now on requests have so long to finish. From any thread.
+  func change(timeout: Duration) { self.timeout.store(Interval(timeout).nanoseconds, ordering: .relaxed) }
+
+  private var longest: Duration { .nanoseconds(timeout.load(ordering: .relaxed)) }
 
   func prepare(workers: [Worker], loops: [EventLoop]) {
     self.workers = workers
@@ -54,12 +60,12 @@ final class Drain: @unchecked Sendable {
         worker.drain { [self] in loops[0].perform { [self] in workerIsDone() } }
       }
     }
-    loops[0].set(deadline, to: loops[0].now + timeout)
+    loops[0].set(deadline, to: loops[0].now + longest)
   }
 
   private func announce(_ requests: Int) {
     let what = requests == 1 ? "1 request" : "\(requests) requests"
-    notice("draining: \(what) in flight, up to \(timeout.components.seconds) s (again to stop at once)")
+    notice("draining: \(what) in flight, up to \(longest.components.seconds) s (again to stop at once)")
   }
 
   private func workerIsDone() {

@@ -3,6 +3,7 @@ internal import Callers
 internal import Configuration
 internal import HTTPWire
 internal import Interception
+internal import Locks
 internal import Reactor
 internal import Routing
 internal import Telemetry
@@ -34,15 +35,26 @@ final class Generation: Sendable {
   /// The names of the credentials, in the order of the file.
   let credentialsNames: [String]
 
-  private let plan: RoutePlan
+  private let over = Monitor<(@Sendable (ObjectIdentifier) -> Void)?>(nil)
+  /// How connections to upstreams are made, and which routes share them.
+  let plan: RoutePlan
+  /// The names of the routes.
+  let routeNames: Set<String>
+  /// The names of the upstreams, as metrics have them.
+  let upstreamNames: Set<String>
 
-  /// - Parameter loops: how many event loops share its limits.
-  /// - Parameter source: makes the source of a route's tokens, given the number of the credentials.
+  /// - Parameters:
+  ///   - loops: How many event loops share its limits.
+  ///   - source: Makes the source of a route's tokens, given the number of the credentials.
+  ///   - concurrency: Makes the limit of the requests of a route that are under way at once.
   init(
     _ configuration: ProxyConfiguration, loops: Int, callers: CallerDirectory? = nil,
-    leafCertificates: LeafCertificates? = nil, source: (Int, Route) -> TokenSource
+    leafCertificates: LeafCertificates? = nil, source: (Int, Route) -> TokenSource,
+    concurrency: (Route) -> ConcurrencyLimit? = { $0.concurrency.map(ConcurrencyLimit.init) }
   ) {
-    plan = RoutePlan(configuration, loops: loops, source: source)
+    plan = RoutePlan(configuration, loops: loops, source: source, concurrency: concurrency)
+    routeNames = Set(configuration.routes.map(\.name))
+    upstreamNames = Set(plan.upstreams.map(\.name))
     table = plan.table
     routes = plan.routes
     self.callers = callers
@@ -59,15 +71,10 @@ final class Generation: Sendable {
     credentialsNames = configuration.credentials.map(\.name)
   }
 
-  /// The connections of one loop to the upstreams of routes, in the order in which routes refer to them.
-  func makePools(_ dialer: Dialer, _ loop: EventLoop, _ registry: MetricsRegistry) -> OnDemand<UpstreamPool> {
-    plan.makePools(dialer, loop, registry)
-  }
+  /// Calls `body`, on any thread, when no request is served by this generation any more, with what it was.
+  func whenOver(_ body: @escaping @Sendable (ObjectIdentifier) -> Void) { over.withLock { $0 = body } }
 
-  /// The connections of one loop to the hosts below wildcards that requests will name.
-  func makeRequestedHosts(_ dialer: Dialer, _ loop: EventLoop, _ registry: MetricsRegistry) -> RequestedHosts {
-    plan.makeRequestedHosts(dialer, loop, registry)
-  }
+  deinit { over.withLock { $0 }?(ObjectIdentifier(self)) }
 }
 
 /// One loop's part of the limits of proxy.conf.

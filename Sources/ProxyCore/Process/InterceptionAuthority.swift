@@ -1,6 +1,5 @@
 internal import Addresses
 public import Configuration
-internal import Glibc
 public import Interception
 
 /// The certificate authority that proxy.conf names, seen with the eyes of its routes.
@@ -52,10 +51,7 @@ public struct InterceptionAuthority: Sendable {
   private static func problem(_ error: AuthorityError, _ settings: InterceptionSettings) -> ConfigurationProblem {
     switch error {
     case .certificate(let file, let complaint):
-      let hint =
-        unsafe access(file, F_OK) != 0
-        ? "; \"\(ConfigurationSource.command("ca init", reading: settings.certificatePlace.file))\" makes one" : ""
-      return settings.certificatePlace.problem("names the file \(file), which \(complaint)\(hint)")
+      return settings.certificatePlace.problem("names the file \(file), which \(complaint)\(settings.remedyIfMissing)")
     case .expired(let file, let complaint):
       return settings.certificatePlace.problem(
         "names the file \(file), which \(complaint); \(makeAnew(settings.certificatePlace.file))")

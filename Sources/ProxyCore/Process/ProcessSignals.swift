@@ -12,6 +12,9 @@ final class ProcessSignals: @unchecked Sendable {
   /// What other servers read their files again or rotate their logs by: a rule that was copied from there is no reason to end.
   static let unused = [SIGUSR1, SIGUSR2, SIGHUP]
 
+  /// Called for a SIGHUP that does not come from a terminal. Set before ``start()``.
+  var onHangup: () -> Void = {}
+
   private let drain: Drain
   private let logger: EventLog
   private let loop: EventLoop
@@ -44,7 +47,7 @@ final class ProcessSignals: @unchecked Sendable {
     case SIGTERM, SIGINT: drain.stop(signal.number)
     case SIGHUP where signal.isFromKernel || hasLostTerminal: hangUp()
     case SIGHUP:
-      noteUnused(SIGHUP)
+      onHangup()
       // A shell passes it on when it ends, which may be before the terminal is gone.
       if hadTerminal { loop.set(secondLook, to: loop.now + .seconds(1)) }
     default: noteUnused(signal.number)

@@ -25,15 +25,15 @@ public final class Proxy {
   private let loops: [EventLoop]
   private let workers: [Worker]
   private let drain: Drain
-  private let passwords: PasswordVerifier?
-  private let admin: AdminServer?
+  private let maker: GenerationMaker
+  private let reloader: Reloader
 
   /// What is really bound, as URLs; `unix:` and a path for a Unix socket.
   public let listeners: [String]
   /// What deserves a second look and proxy.conf alone could not tell, as sentences.
   public let warnings: [String]
   /// The address of the admin listener, if there is one.
-  public var adminAddress: String? { admin?.address }
+  public let adminAddress: String?
   /// How much memory buffers and connections may take, and who says so.
   public let memoryBound: MemoryBound
   /// How many event loops serve.
@@ -46,11 +46,14 @@ public final class Proxy {
   /// - Parameter droppedLines: how many lines for the log and for standard error have been dropped.
   /// - Parameter notice: is given a line for the person at the terminal when the proxy begins to stop. It is called on an event
   ///   loop, and must not wait for anything.
+  /// - Parameter path: the file of proxy.conf; nil where it cannot be read again.
+  /// - Parameter load: reads proxy.conf, and the authority that it names, again. It is called on a thread that may wait.
   /// - Throws: what was not available, as a sentence.
   public init(
     _ configuration: ProxyConfiguration, authority: CertificateAuthority?, logger: EventLog,
     accessLog: (sink: LogSink, format: LogFormat)?, droppedLines: @escaping @Sendable () -> UInt64,
-    notice: @escaping @Sendable (String) -> Void
+    notice: @escaping @Sendable (String) -> Void, path: String?,
+    load: @escaping @Sendable () throws(ConfigurationError) -> (ProxyConfiguration, CertificateAuthority?)
   ) throws(StartError) {
     let passed = try PassedSockets.ofThisProcess()
     DescriptorLimit.raise()
@@ -77,55 +80,54 @@ public final class Proxy {
     }
 
     let registry = MetricsRegistry()
-    let ways = TokenConnectionOptions(configuration.credentials, policy: configuration.connections)
+    let ways = TokenConnectionOptions()
     let store = try Self.makeStore(configuration.tokenStore)
     let events = TokenEventLog(logger: logger, registry: registry)
-    let tokens = Self.makeTokens(loops[0], dialers[0], ways, store, events)
-    let clients = configuration.credentials.map { TokenClient($0, way: ways.number(for: $0), events: events) }
-    for client in clients { registry.register(client) }
     let shared = SharedResources(
-      memory: memory, clients: ClientCensus(limit: Self.connectionsPerClient(configuration.limits)), registry: registry)
-    let hasPasswords = configuration.callers.contains { $0.password != nil }
-    let passwords: PasswordVerifier?
-    do {
-      passwords = hasPasswords ? try PasswordVerifier(configuration.callers, registry: registry, logger: logger) : nil
-    } catch {
-      throw StartError("the passwords of callers cannot be prepared: \(error)")
-    }
-    self.passwords = passwords
-    let callers = configuration.callers.isEmpty ? nil : CallerDirectory(configuration.callers, passwords: passwords)
-    let leafCertificates = try Self.makeLeaves(authority, configuration.interception)
-    let generation = Generation(
-      configuration, loops: loops.count, callers: callers, leafCertificates: leafCertificates
-    ) { number, route in tokens.source(for: clients[number].grant(for: route)) }
+      memory: memory, clients: ClientCensus(limit: configuration.limits.mostConnectionsPerClient), registry: registry)
+    let maker = GenerationMaker(
+      loops: loops.count, shared: shared, trust: trust,
+      tokens: Self.makeTokens(loops[0], dialers[0], ways, store, events), ways: ways, events: events, logger: logger)
+    self.maker = maker
+    let prepared = try maker.prepare(configuration, authority)
+    maker.commit(prepared)
     workers = zip(loops, dialers).map { loop, dialer in
       Worker(
-        loop: loop, dialer: dialer, generation: generation, shared: shared,
+        loop: loop, dialer: dialer, generation: prepared.generation, shared: shared,
         accessLog: accessLog.map { AccessLog(sink: $0.sink, format: $0.format) }, logger: logger)
     }
-    for route in generation.routes { route.policy.concurrency?.register(registry, route: route.name) }
     registry.registerProcessMetrics()
     registry.show(memory)
     registry.read(.clients) { Double(shared.clients.clients) }
-    if let leafCertificates { registry.read(.certificatesIssued) { Double(leafCertificates.issued) } }
     registry.read(.logLinesDropped) { Double(droppedLines()) }
+    let makeAdmin: @Sendable (ProxyConfiguration) throws(StartError) -> AdminServer? = {
+      [loops, drain] configuration throws(StartError) in try Self.makeAdmin(configuration, loops[0], registry, drain)
+    }
+    let binding = ListenerBinding(
+      configuration.listen, workers: workers.count, passed, keepalive: configuration.timeouts.tcpKeepalive,
+      logger: logger)
+    var problems = binding.problems
+    var admin: AdminServer?
+    do throws(StartError) { admin = try makeAdmin(configuration) } catch { problems.append(error.of("admin")) }
+    // What is bound is given back where the rest is not, with the files of sockets.
+    guard problems.isEmpty else { throw StartError(problems) }
     do throws(StartError) {
-      let binding = try ListenerBinding(
-        configuration.listen, workers, passed, keepalive: configuration.timeouts.tcpKeepalive, logger: logger)
-      var problems = binding.problems
-      do throws(StartError) { admin = try Self.makeAdmin(configuration, loops[0], registry, drain) } catch {
-        admin = nil
-        problems.append(error.of("admin"))
+      for (index, worker) in workers.enumerated() {
+        try ListenerBinding.start(binding.sockets.filter { $0.worker == index }, on: worker)
       }
-      guard problems.isEmpty else { throw StartError(problems) }
-      listeners = binding.listeners
-      warnings = binding.warnings
-      for dialer in dialers { dialer.ownListeners = binding.own }
     } catch {
-      // No socket's file stays behind.
       for worker in workers { worker.closeListeners() }
       throw error
     }
+    listeners = binding.listeners
+    warnings = binding.warnings
+    adminAddress = admin?.address
+    for dialer in dialers { dialer.ownListeners = binding.own }
+    reloader = Reloader(
+      Reloader.Parts(
+        workers: workers, maker: maker, drain: drain, logger: logger, registry: registry, makeAdmin: makeAdmin),
+      binding: binding.withoutSockets, admin: admin, path: path, load: load)
+    try reloader.watchFile(configuration)
   }
 
   /// Keeps signals that the proxy has no use for from ending the process before it serves. Call it before any thread is
@@ -142,20 +144,30 @@ public final class Proxy {
   public func run() throws(StartError) {
     var threads: [LoopThread] = []
     drain.prepare(workers: workers, loops: loops)
+    signals.onHangup = { [reloader] in reloader.reload(because: "SIGHUP") }
     do {
       try signals.start()
       for (index, loop) in loops.enumerated().dropFirst() {
         threads.append(try loop.startThread(named: "loop-\(index)"))
       }
-      if let passwords { threads.append(try passwords.start()) }
     } catch {
       throw StartError("the event loops cannot be started: \(error)")
     }
     // Half of the memory that starting takes is code and tables that serving has no use for.
     clinux_release_clean_pages()
     loops[0].run()
-    passwords?.stop()
     for thread in threads { thread.join() }
+    if let passwords = maker.current?.generation.callers?.passwords {
+      passwords.stop()
+      passwords.join()
+    }
+  }
+
+  /// Loads proxy.conf again, and calls `done`, on any thread, with what became of it. From any thread; returns at once.
+  ///
+  /// - Parameter cause: why, for the log.
+  public func reload(because cause: String, _ done: @escaping @Sendable (ReloadOutcome) -> Void = { _ in }) {
+    reloader.reload(because: cause, done)
   }
 
   /// What was done, for the last line that a person reads: requests served, and requests that were cut off.
@@ -164,13 +176,6 @@ public final class Proxy {
   }
 
   // MARK: Parts
-
-  /// How many connections one client may have: some are left to others, also where there are fewer than it may have by itself.
-  private static func connectionsPerClient(_ limits: Limits) -> Int {
-    guard let share = limits.clientShare else { return limits.connectionsPerClient }
-    let all = min(limits.connections, DescriptorLimit.forConnections)
-    return min(limits.connectionsPerClient, share.part(of: all))
-  }
 
   private static func makeLoops(_ count: Int) throws(Errno) -> [EventLoop] {
     var loops: [EventLoop] = []
@@ -181,9 +186,8 @@ public final class Proxy {
   private static func makeTrust(
     _ configuration: ProxyConfiguration, _ logger: EventLog
   ) throws(StartError) -> TrustStores {
-    let settings = configuration.routes.map(\.trust) + configuration.credentials.map(\.trust)
     do {
-      return try TrustStores(settings) { logger.record($0) }
+      return try TrustStores(GenerationMaker.trusts(of: configuration)) { logger.record($0) }
     } catch {
       throw StartError("\(error)")
     }
@@ -193,7 +197,7 @@ public final class Proxy {
     _ loop: EventLoop, _ dialer: Dialer, _ ways: TokenConnectionOptions, _ store: (any TokenStore)?,
     _ events: TokenEventLog
   ) -> TokenSources {
-    let endpoint = TokenHTTPClient(loop: loop, dialer: dialer, ways: ways.options)
+    let endpoint = TokenHTTPClient(loop: loop, dialer: dialer, ways: ways)
     return TokenSources(
       environment: TokenEnvironment(
         transport: { await endpoint.send($0) }, launch: { endpoint.launch($0) },
@@ -207,18 +211,6 @@ public final class Proxy {
       return try FileTokenStore(path: settings.directory, key: settings.key)
     } catch {
       throw StartError("the token store cannot be used: \(error.detail)")
-    }
-  }
-
-  private static func makeLeaves(
-    _ authority: CertificateAuthority?, _ settings: InterceptionSettings?
-  ) throws(StartError) -> LeafCertificates? {
-    guard let authority, let settings else { return nil }
-    do {
-      return try LeafCertificates(
-        authority, lifetime: settings.leafLifetime.duration, minimum: settings.minimum)
-    } catch {
-      throw StartError("the certificates of intercepted hosts cannot be made: \(error)")
     }
   }
 

@@ -19,9 +19,16 @@ struct RoutePlan {
   private let hostLimit: Int
   private let hasWildcards: Bool
   private let sharesWildcards: Bool
+  /// Whether connections lead to this upstream, in any pool.
+  let upstreams: Set<UpstreamOrigin>
 
-  /// - Parameter source: makes the source of a route's tokens, given the number of the credentials.
-  init(_ configuration: ProxyConfiguration, loops: Int, source: (Int, Route) -> TokenSource) {
+  /// - Parameters:
+  ///   - source: Makes the source of a route's tokens, given the number of the credentials.
+  ///   - concurrency: Makes the limit of the requests of a route that are under way at once.
+  init(
+    _ configuration: ProxyConfiguration, loops: Int, source: (Int, Route) -> TokenSource,
+    concurrency: (Route) -> ConcurrencyLimit?
+  ) {
     var origins: [UpstreamOrigin] = []
     var pools: [UpstreamOrigin: Int] = [:]
     var sharedOrigins: Set<UpstreamOrigin> = []
@@ -38,12 +45,14 @@ struct RoutePlan {
       }
       if let origin, route.clientShare != nil { sharedOrigins.insert(origin) }
       return ProxyRoute(
-        route, index: index, pool: pool, tokens: sources, isChosenByPath: chosenByPath.contains(index),
+        route, index: index, pool: pool, tokens: sources, concurrency: concurrency(route),
+        isChosenByPath: chosenByPath.contains(index),
         connectionsPerClient: Self.clientPart(route, of: configuration.limits.upstreamConnections, loops: loops),
         hostsPerClient: Self.clientPart(route, of: configuration.limits.wildcardHosts, loops: loops))
     }
     table = RouteTable(configuration.routes)
     self.origins = origins
+    upstreams = Set(origins)
     self.sharedOrigins = sharedOrigins
     poolLimits = Self.poolLimits(configuration, loops: loops)
     hostLimit = share(configuration.limits.wildcardHosts, of: loops)
@@ -58,29 +67,24 @@ struct RoutePlan {
     route.clientShare?.part(of: share(total, of: loops), total: total) ?? .max
   }
 
-  /// The connection pools of one loop, in the order in which routes refer to them.
-  func makePools(_ dialer: Dialer, _ loop: EventLoop, _ registry: MetricsRegistry) -> OnDemand<UpstreamPool> {
+  /// The connection pools of one loop, in the order in which routes refer to them; `make` finds or makes one.
+  func pools(
+    _ make: @escaping (UpstreamOrigin, UpstreamPool.Limits) -> UpstreamPool
+  ) -> OnDemand<UpstreamPool> {
     OnDemand(count: origins.count) { [origins, poolLimits, sharedOrigins] index in
       let origin = origins[index]
-      let figures = PoolFigures()
-      registry.show(figures, upstream: origin.name)
       var limits = poolLimits
       limits.tellsClientsApart = sharedOrigins.contains(origin)
-      return UpstreamPool(origin: origin, limits: limits, figures: figures, dialer: dialer, loop: loop)
+      return make(origin, limits)
     }
   }
 
-  /// The hosts below wildcards that requests of one loop will name.
-  func makeRequestedHosts(_ dialer: Dialer, _ loop: EventLoop, _ registry: MetricsRegistry) -> RequestedHosts {
+  /// What one loop's hosts below wildcards have in common; nil where no route has a wildcard.
+  var requestedHosts: RequestedHosts.Settings? {
+    guard hasWildcards else { return nil }
     var limits = poolLimits
     limits.tellsClientsApart = sharesWildcards
-    // One series for all of them: clients choose their names, and must not choose how many series there are.
-    let figures = PoolFigures()
-    if hasWildcards { registry.show(figures, upstream: "*") }
-    let most = limits
-    return RequestedHosts(limit: hostLimit, idleLimit: limits.connections) {
-      UpstreamPool(origin: $0, limits: most, figures: figures, dialer: dialer, loop: loop)
-    }
+    return RequestedHosts.Settings(hosts: hostLimit, pool: limits)
   }
 
   private static func poolLimits(_ configuration: ProxyConfiguration, loops: Int) -> UpstreamPool.Limits {

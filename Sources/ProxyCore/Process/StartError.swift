@@ -3,17 +3,16 @@ internal import SystemPackage
 
 /// Why the proxy did not start.
 public struct StartError: Error, CustomStringConvertible {
-  /// A sentence for the person at the terminal.
-  public let description: String
+  /// Each reason, as a sentence.
+  public let reasons: [String]
 
-  init(_ description: String) {
-    self.description = description
-  }
+  /// The reasons for the person at the terminal, each in a line.
+  public var description: String { reasons.joined(separator: "\nm2m-proxy: ") }
 
-  /// All of `errors`, each in a line.
-  init(_ errors: [StartError]) {
-    self.init(errors.map(\.description).joined(separator: "\nm2m-proxy: "))
-  }
+  init(_ reason: String) { reasons = [reason] }
+
+  /// The reasons of all `errors`.
+  init(_ errors: [StartError]) { reasons = errors.flatMap(\.reasons) }
 
   /// The same, with the setting that it is about.
   func of(_ setting: String) -> StartError { StartError("\(setting): \(description)") }

@@ -23,7 +23,7 @@ extension Worker {
   func noteRefusal(of peer: SocketPeer, _ error: ExchangeError) {
     guard let limit = error.limit else { preconditionFailure("a connection is refused for a limit") }
     metrics.reached(limit)
-    metrics.unrouted.count(error)
+    local.unrouted.count(error)
     guard notices.refusal.spend(at: loop.now) else { return }
     logger.warning(
       .refused, [.client: "\(peer)", .error: "too many connections", .limit: "\(limit.rawValue)"])
@@ -52,7 +52,7 @@ extension Worker {
 
   /// A load balancer's connection does not begin with what it must begin with.
   func noteProxyHeader(of peer: String, _ fault: String) {
-    metrics.unrouted.count(.proxyHeader)
+    local.unrouted.count(.proxyHeader)
     guard notices.header.spend(at: loop.now) else { return }
     logger.warning(
       .proxyProtocol,
@@ -65,7 +65,7 @@ extension Worker {
   /// A client and a listener did not agree on TLS.
   func noteHandshake(of peer: String, _ failure: TLSFailure, _ listener: ListenerSettings) {
     let error = ExchangeError.clientTLS(failure, inside: "")
-    metrics.unrouted.count(error)
+    local.unrouted.count(error)
     guard notices.handshake.spend(at: loop.now) else { return }
     logger.warning(
       .tls,

@@ -14,19 +14,16 @@ internal import Upstream
 // Sendable because its loop's thread is the only one that touches it once the loop runs.
 final class Worker: @unchecked Sendable {
   let loop: EventLoop
-  /// What proxy.conf says, for the requests that begin now.
-  let generation: Generation
-  let buffers: BufferPool
+  /// What serves the requests that begin now.
+  private(set) var local: LoopGeneration
   /// What buffers and connections of all loops take.
   let memory: MemoryAccount
   /// Where requests wait for memory.
   private(set) lazy var memoryGate = MemoryGate(
-    memory, queueLimit: generation.loopLimits.memoryQueue, loops: generation.loopLimits.loops
+    memory, queueLimit: local.generation.loopLimits.memoryQueue, loops: local.generation.loopLimits.loops
   ) { [unowned self] in
     countRequests()
   }
-  /// What requests under way are going to take.
-  var expectedMemory: ExpectedMemory
   let memoryTimer = LoopTimer()
   let trimTimer = LoopTimer()
   var isTrimming = false
@@ -34,8 +31,6 @@ final class Worker: @unchecked Sendable {
   var lastEase = Instant(nanoseconds: 0)
   /// What connections that end receive and throw away, before anything else happens on the loop.
   let discarded = ByteBuffer(capacity: 8 * 1024)
-  let pools: OnDemand<UpstreamPool>
-  let requestedHosts: RequestedHosts
   let metrics: WorkerMetrics
   let accessLog: AccessLog?
   let viaName: ViaName
@@ -51,7 +46,10 @@ final class Worker: @unchecked Sendable {
   /// How many requests were answered, or given up. Written by the loop's thread, read at the end by another.
   let requestsServed = Atomic<UInt64>(0)
 
-  private var listeners: [Listener] = []
+  private let catalog: LoopCatalog
+  private var listeners: [(listener: Listener, number: Int)] = []
+  /// What the connections to each listener meet, by its number.
+  private var served: [Int: ServedListener] = [:]
   private(set) var connections: [ObjectIdentifier: ClientConnection] = [:]
   private let clients: ClientCensus
   private var refusals = 0
@@ -62,8 +60,6 @@ final class Worker: @unchecked Sendable {
   private var drained: (@Sendable () -> Void)?
   private var date = (second: UInt64(0), text: [UInt8]())
 
-  // So much memory is kept in free buffers.
-  private static let bytesKept = 8 * 1024 * 1024
   // As many as are likely to be under way at once are kept for the next requests.
   private static let exchangesKept = 1024
   // Refused connections of all loops that are still being told so; what comes beyond that is closed without a word.
@@ -75,23 +71,49 @@ final class Worker: @unchecked Sendable {
     logger: EventLog
   ) {
     self.loop = loop
-    self.generation = generation
+    catalog = LoopCatalog(dialer, loop, shared)
+    local = LoopGeneration(generation, catalog)
     self.accessLog = accessLog
     self.logger = logger
     (memory, clients, viaName) = (shared.memory, shared.clients, shared.viaName)
-    expectedMemory = ExpectedMemory(shared.memory, loops: generation.loopLimits.loops)
-    pools = generation.makePools(dialer, loop, shared.registry)
-    requestedHosts = generation.makeRequestedHosts(dialer, loop, shared.registry)
-    metrics = WorkerMetrics(shared.registry, routes: generation.routes)
-    let limits = generation.loopLimits
-    handshakes = FairGate(places: limits.handshakes)
-    // Free buffers are of no use to other loops.
-    let kept = min(Self.bytesKept, (shared.memory.limit ?? .max) / 16 / limits.loops)
-    buffers = BufferPool(
-      bufferCapacity: limits.bufferCapacity, keeping: kept / limits.bufferCapacity, headCapacity: limits.headCapacity,
-      account: shared.memory)
+    metrics = WorkerMetrics(shared.registry)
+    handshakes = FairGate(places: generation.loopLimits.handshakes)
     if let accessLog { loop.onWaiting { accessLog.flush() } }
     prepareMemory()
+  }
+
+  /// What proxy.conf says, for the requests that begin now.
+  var generation: Generation { local.generation }
+  var buffers: BufferPool { local.buffers }
+
+  // MARK: Generations
+
+  /// `generation` serves the requests that begin from now on, and `served` the connections that come, to listeners by number. The
+  /// connections to a listener that is not among them end with the request that is under way.
+  ///
+  /// - Parameters:
+  ///   - own: Where connections to upstreams must not lead.
+  ///   - keepalive: After how much silence the peers of connections are asked for; nil for never.
+  func adopt(_ generation: Generation, _ served: [Int: ServedListener], own: OwnListeners, keepalive: Duration?) {
+    catalog.setOwnListeners(own)
+    local = LoopGeneration(generation, catalog)
+    catalog.keepOnly(what: generation)
+    prepareMemory()
+    exchanges.removeAll()
+    handshakes.change(places: generation.loopLimits.handshakes)
+    memoryGate.change(queueLimit: generation.loopLimits.memoryQueue)
+    self.served = served
+    for (listener, number) in listeners where served[number] == nil { listener.close() }
+    listeners.removeAll { served[$0.number] == nil }
+    for (listener, _) in listeners { listener.keepAlive(after: keepalive) }
+    for connection in connections.values {
+      if let listener = served[connection.listenerNumber] {
+        connection.adopt(listener.settings, generation.callers)
+      } else {
+        connection.endSoon()
+      }
+    }
+    pauseOrResume()
   }
 
   // MARK: Connections
@@ -102,12 +124,24 @@ final class Worker: @unchecked Sendable {
   func listen(
     on served: ServedListener, _ socket: consuming ListeningSocket, sharesQueue: Bool = false
   ) throws(Errno) {
+    let number = served.number
     let listener = Listener(socket, sharesQueue: sharesQueue, on: loop) { [unowned self] socket, peer in
-      accept(socket, peer, served)
+      // It is closed before it is gone from there.
+      if let served = self.served[number] { accept(socket, peer, served) }
     }
     listener.onExhaustion = { [unowned self] errno in noteExhaustion(errno) }
-    listeners.append(listener)
+    self.served[number] = served
+    listeners.append((listener, number))
     try listener.start()
+    if isFull { listener.pause() }
+  }
+
+  private var isFull: Bool { connections.count >= generation.loopLimits.connections }
+
+  private func pauseOrResume() {
+    for (listener, _) in listeners {
+      if isFull { listener.pause() } else { listener.resume() }
+    }
   }
 
   private func accept(_ socket: consuming Descriptor, _ peer: SocketPeer, _ listener: ServedListener) {
@@ -130,7 +164,7 @@ final class Worker: @unchecked Sendable {
     memory.charge(connection.chargedBytes)
     if connections.count == generation.loopLimits.connections {
       metrics.reached(.connections)
-      for listener in listeners { listener.pause() }
+      pauseOrResume()
     }
     connection.start()
   }
@@ -166,9 +200,13 @@ final class Worker: @unchecked Sendable {
       // In the next round of the loop: by then the log line of the last request has been handed over.
       if connections.isEmpty, let drained { loop.perform(drained) }
     } else if connections.count == generation.loopLimits.connections - 1 {
-      for listener in listeners { listener.resume() }
+      pauseOrResume()
     }
   }
+
+  /// Sets or moves the deadline of `timer`, as the loop does; for what happens with every request.
+  // Not inlined: the worker's own constants cost it no reference count, and those of a worker that others refer to do.
+  @inline(never) func set(_ timer: LoopTimer, to deadline: Instant) { loop.set(timer, to: deadline) }
 
   // MARK: What exchanges borrow
 
@@ -178,7 +216,7 @@ final class Worker: @unchecked Sendable {
 
   func giveBack(_ exchange: Exchange) {
     requestsServed.store(requestsServed.load(ordering: .relaxed) + 1, ordering: .relaxed)
-    guard exchanges.count < Self.exchangesKept else { return }
+    guard exchanges.count < Self.exchangesKept, exchange.local === local else { return }
     exchanges.append(exchange)
   }
 
@@ -196,15 +234,15 @@ final class Worker: @unchecked Sendable {
     isDraining = true
     drained = done
     closeListeners()
-    for connection in connections.values { connection.drain() }
-    for pool in pools.made { pool.closeIdle() }
-    requestedHosts.closeIdle()
+    for connection in connections.values { connection.endSoon() }
+    for pool in local.pools.made { pool.closeIdle() }
+    local.requestedHosts.closeIdle()
     if connections.isEmpty { done() }
   }
 
   /// Accepts no more.
   func closeListeners() {
-    for listener in listeners { listener.close() }
+    for (listener, _) in listeners { listener.close() }
     listeners = []
   }
 

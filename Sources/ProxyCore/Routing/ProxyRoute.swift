@@ -24,12 +24,12 @@ final class ProxyRoute: Sendable {
   /// - Parameter pool: which pool of a worker leads to its upstream; nil where each request names a host of its own.
   /// - Parameter isChosenByPath: whether only the path of a request decides between it and another route.
   convenience init(
-    _ route: Route, index: Int, pool: Int?, tokens: RouteTokens, isChosenByPath: Bool = false,
-    connectionsPerClient: Int = .max, hostsPerClient: Int = .max
+    _ route: Route, index: Int, pool: Int?, tokens: RouteTokens, concurrency: ConcurrencyLimit? = nil,
+    isChosenByPath: Bool = false, connectionsPerClient: Int = .max, hostsPerClient: Int = .max
   ) {
     let policy = RoutePolicy(
-      route, index: index, tokens: tokens, isChosenByPath: isChosenByPath, connectionsPerClient: connectionsPerClient,
-      hostsPerClient: hostsPerClient)
+      route, index: index, tokens: tokens, concurrency: concurrency, isChosenByPath: isChosenByPath,
+      connectionsPerClient: connectionsPerClient, hostsPerClient: hostsPerClient)
     self.init(policy, Destination(route, policy, pool: pool))
   }
 
@@ -147,7 +147,7 @@ struct RoutePolicy: Sendable {
 
   /// - Parameter isChosenByPath: whether only the path of a request decides between it and another route.
   init(
-    _ route: Route, index: Int, tokens: RouteTokens, isChosenByPath: Bool = false,
+    _ route: Route, index: Int, tokens: RouteTokens, concurrency: ConcurrencyLimit? = nil, isChosenByPath: Bool = false,
     connectionsPerClient: Int = .max, hostsPerClient: Int = .max
   ) {
     self.index = index
@@ -168,7 +168,7 @@ struct RoutePolicy: Sendable {
     throttling = route.replay.throttled
     replayBuffer = replaysUnauthorized || throttling != nil ? route.replay.buffer : 0
     repeatBuffer = route.replay.buffer
-    concurrency = route.concurrency.map(ConcurrencyLimit.init)
+    self.concurrency = concurrency
     self.connectionsPerClient = connectionsPerClient
     self.hostsPerClient = hostsPerClient
     requests = route.requests

@@ -31,21 +31,29 @@ final class RequestedHosts {
     }
   }
 
-  private let limit: Int
-  private let idleLimit: Int
+  /// What is common to all of them.
+  struct Settings: Hashable {
+    /// How many hosts there may be.
+    var hosts: Int
+    /// The limits of the pool of each; so many connections to all of them may be idle.
+    var pool: UpstreamPool.Limits
+  }
+
+  let settings: Settings
   private let makePool: (UpstreamOrigin) -> UpstreamPool
+  private var isRetired = false
   private var hosts: [UpstreamOrigin: Host] = [:]
   private var uses = 0
   /// Idle connections to all of them: this many, or fewer where some have ended meanwhile.
   private var idle = 0
 
-  /// - Parameter limit: how many hosts there may be.
-  /// - Parameter idleLimit: how many connections to all of them may be idle.
-  init(limit: Int, idleLimit: Int, makePool: @escaping (UpstreamOrigin) -> UpstreamPool) {
-    self.limit = limit
-    self.idleLimit = idleLimit
+  init(_ settings: Settings, makePool: @escaping (UpstreamOrigin) -> UpstreamPool) {
+    self.settings = settings
     self.makePool = makePool
   }
+
+  private var limit: Int { settings.hosts }
+  private var idleLimit: Int { settings.pool.connections }
 
   /// How many there are.
   var count: Int { hosts.count }
@@ -84,13 +92,20 @@ final class RequestedHosts {
     host.users -= 1
     idle += host.pool.idleConnections - host.idle
     host.idle = host.pool.idleConnections
-    if host.users == 0, host.pool.openConnections == 0 { remove(host) }
+    if host.users == 0, isRetired || host.pool.openConnections == 0 { remove(host) }
     if idle > idleLimit { closeOldest() }
   }
 
   /// Closes the connections that are not in use.
   func closeIdle() {
     for host in hosts.values { closeIdle(host) }
+  }
+
+  /// The requests that use hosts now are the last ones.
+  func retire() {
+    isRetired = true
+    closeIdle()
+    for host in hosts.values { host.pool.retire() }
   }
 
   private func add(_ origin: UpstreamOrigin) -> Host? {

@@ -8,18 +8,22 @@ internal import Tokens
 struct TokenClient {
   private let credentials: Credentials
   private let secrets: ClientSecrets?
-  private let serverClock = ServerClock()
+  private let serverClock: ServerClock
   private let way: Int
+  fileprivate let budget: TokenBudget?
   let spending: TokenSpending
 
   var name: String { credentials.name }
 
   /// - Parameters:
+  ///   - previous: The client that credentials of that name were for before proxy.conf was loaded again. What it has learned
+  ///     goes over where it still holds.
   ///   - way: The number of the way in which its token endpoint is connected to.
   ///   - events: Is told when a program does not print a secret.
-  init(_ credentials: Credentials, way: Int, events: TokenEventLog) {
+  init(_ credentials: Credentials, after previous: TokenClient? = nil, way: Int, events: TokenEventLog) {
     self.credentials = credentials
     self.way = way
+    let secrets: ClientSecrets?
     if let secret = credentials.clientSecret, let source = credentials.clientSecretSource {
       secrets = ClientSecrets(
         current: ClientSecrets.Entry(source: source, secret: secret),
@@ -28,11 +32,23 @@ struct TokenClient {
     } else {
       secrets = nil
     }
-    spending = TokenSpending(
-      budget: credentials.budget.map(TokenBudget.init),
-      account: TokenAccount(
-        credentials: credentials.name, endpoint: credentials.tokenEndpoint.description, clientID: credentials.clientID))
+    if let known = previous?.secrets, let secrets, known.isSame(as: secrets) {
+      self.secrets = known
+    } else {
+      self.secrets = secrets
+    }
+    let account = TokenAccount(
+      credentials: credentials.name, endpoint: credentials.tokenEndpoint.description, clientID: credentials.clientID)
+    budget = credentials.budget.map(TokenBudget.init)
+    if let previous, previous.spending.account == account {
+      (spending, serverClock) = (previous.spending, previous.serverClock)
+    } else {
+      (spending, serverClock) = (TokenSpending(budget: budget, account: account), ServerClock())
+    }
   }
+
+  /// What proxy.conf says of it that is not part of requests holds from now on.
+  func takeEffect() { spending.change(budget: budget) }
 
   /// What `route` asks the token endpoint for.
   func grant(for route: Route) -> TokenGrant {
@@ -117,7 +133,13 @@ extension ClientAuthenticationMethod {
 
 extension MetricsRegistry {
   /// Shows what the tokens of `client` add up to.
-  func register(_ client: TokenClient) {
+  ///
+  /// - Parameter previous: The client whose series they take over.
+  func register(_ client: TokenClient, inPlaceOf previous: TokenClient? = nil) {
+    if let previous {
+      guard previous.spending !== client.spending || previous.budget != client.budget else { return }
+      remove(.credentials, previous.name)
+    }
     let spending = client.spending
     read(.tokensIssuedTotal, [.credentials: client.name]) { Double(spending.sinceStart) }
     for period in TokenPeriod.allCases {
@@ -125,7 +147,7 @@ extension MetricsRegistry {
         Double(spending.issued(in: period, atWallSeconds: TokenClock.system.wallSeconds))
       }
     }
-    if let budget = spending.budget {
+    if let budget = client.budget {
       read(.tokenBudget, [.credentials: client.name, .period: budget.period.rawValue]) { Double(budget.tokens) }
     }
   }

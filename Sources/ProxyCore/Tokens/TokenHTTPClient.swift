@@ -1,4 +1,5 @@
 internal import Configuration
+internal import Locks
 internal import Outbound
 internal import Reactor
 internal import Secrets
@@ -10,10 +11,10 @@ internal import Upstream
 final class TokenHTTPClient: @unchecked Sendable {
   private let loop: EventLoop
   private let client: HTTPClient
-  private let ways: [ConnectionOptions]
+  private let ways: TokenConnectionOptions
 
   /// - Parameter ways: how connections are made, by ``TokenHTTPRequest/way``.
-  init(loop: EventLoop, dialer: Dialer, ways: [ConnectionOptions]) {
+  init(loop: EventLoop, dialer: Dialer, ways: TokenConnectionOptions) {
     self.loop = loop
     self.ways = ways
     client = HTTPClient(dialer: dialer)
@@ -45,7 +46,7 @@ final class TokenHTTPClient: @unchecked Sendable {
     }
     let posted = ClientRequest(
       url: request.url, fieldLines: lines, body: request.body.withBytes(Self.bytes),
-      timeout: request.timeout, responseLimit: TokenHTTPResponse.longestBody, options: ways[request.way])
+      timeout: request.timeout, responseLimit: TokenHTTPResponse.longestBody, options: ways.options(request.way))
     return await client.post(posted).map(Self.response).mapError(Self.error)
   }
 
@@ -93,26 +94,30 @@ final class TokenHTTPClient: @unchecked Sendable {
   }
 }
 
-/// The ways in which connections to token endpoints are made: each once, by the number that token requests name.
-struct TokenConnectionOptions {
-  /// The ways, by number.
-  private(set) var options: [ConnectionOptions] = []
-  private var numbers: [ConnectionOptions: Int] = [:]
-  private let policy: ConnectionPolicy
+/// The ways in which connections to token endpoints are made: each once, by the number that token requests name. A way keeps its
+/// number for as long as the process runs.
+final class TokenConnectionOptions: Sendable {
+  private struct State {
+    var options: [ConnectionOptions] = []
+    var numbers: [ConnectionOptions: Int] = [:]
+  }
 
-  /// Those of `credentials`, with the policy that proxy.conf has at the top level.
-  init(_ credentials: [Credentials], policy: ConnectionPolicy = ConnectionPolicy()) {
-    self.policy = policy
-    for credentials in credentials {
-      let options = ConnectionOptions(credentials, policy)
-      guard numbers[options] == nil else { continue }
-      numbers[options] = self.options.count
-      self.options.append(options)
+  private let state = Monitor(State())
+
+  /// The number of the way that `credentials` need, with the policy that proxy.conf has at the top level.
+  func number(for credentials: Credentials, _ policy: ConnectionPolicy) -> Int {
+    let options = ConnectionOptions(credentials, policy)
+    return state.withLock { state in
+      if let known = state.numbers[options] { return known }
+      let number = state.options.count
+      state.options.append(options)
+      state.numbers[options] = number
+      return number
     }
   }
 
-  /// The number of the way that `credentials` need, which are among those that it was made of.
-  func number(for credentials: Credentials) -> Int { numbers[ConnectionOptions(credentials, policy)] ?? 0 }
+  /// The way with this number.
+  func options(_ number: Int) -> ConnectionOptions { state.withLock { $0.options[number] } }
 }
 
 extension ConnectionOptions {

@@ -60,7 +60,53 @@ import Glibc
   }
 
   /// Appends `number` in decimal digits, of which the last `decimals` follow a point if any of them is not zero.
+  @inline(__always)
   mutating func append(decimal number: UInt64, decimals: Int = 0) {
+    // Nearly all numbers of a log line: counts and statuses, and durations, which have three significant digits.
+    if number < 1000, decimals == 0 || decimals >= 2 && decimals <= 3 {
+      append(small: number, decimals: decimals)
+    } else {
+      append(any: number, decimals: decimals)
+    }
+  }
+
+  /// As ``append(decimal:decimals:)`` does, for less than 1000 with no decimals, two, or three: all bytes are written at once.
+  private mutating func append(small number: UInt64, decimals: Int) {
+    if capacity - count < 8 { grow(by: 8) }
+    let digits = UInt64(Self.threeDigits(of: number))
+    var (text, length) = (digits, 3)
+    if decimals == 0 || number == 0 {
+      let zeros = number >= 100 ? 0 : number >= 10 ? 1 : 2
+      (text, length) = (digits &>> (8 * UInt64(zeros)), 3 &- zeros)
+    } else {
+      let zeros = number % 10 != 0 ? 0 : number % 100 != 0 ? 1 : 2
+      if decimals == 3 {
+        (text, length) = (digits &<< 16 | 0x2E30, 5 &- zeros)
+      } else {
+        (text, length) = (digits & 0xFF | 0x2E00 | (digits & 0xFF_FF00) &<< 8, zeros == 2 ? 1 : 4 &- zeros)
+      }
+    }
+    unsafe UnsafeMutableRawPointer(storage + count).storeBytes(of: text.littleEndian, as: UInt64.self)
+    count &+= length
+  }
+
+  /// Appends the last three digits of `number`, with the zeros before them.
+  mutating func append(threeDigits number: UInt64) {
+    if capacity - count < 4 { grow(by: 4) }
+    let digits = Self.threeDigits(of: number)
+    unsafe UnsafeMutableRawPointer(storage + count).storeBytes(of: digits.littleEndian, as: UInt32.self)
+    count &+= 3
+  }
+
+  /// The three digits of a number below 1000, the first in the lowest byte.
+  @inline(__always)
+  private static func threeDigits(of number: UInt64) -> UInt32 {
+    let number = UInt32(truncatingIfNeeded: number)
+    let (tens, ones) = (number / 10, number % 10)
+    return (tens / 10) | (tens % 10) &<< 8 | ones &<< 16 | 0x30_3030
+  }
+
+  private mutating func append(any number: UInt64, decimals: Int) {
     var number = number
     var decimals = number == 0 ? 0 : decimals
     while decimals > 0 && number % 10 == 0 {

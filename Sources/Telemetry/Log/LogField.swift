@@ -48,6 +48,8 @@ public enum LogField: Int, CaseIterable, Sendable {
   case signal
   case source
   case caFile
+  case generation
+  case changed
 
   /// What it says, for the tables in `docs/operations.md`.
   public var meaning: String {
@@ -59,7 +61,7 @@ public enum LogField: Int, CaseIterable, Sendable {
     case .credentials: "the name of one of `credentials`"
     case .audience: "the audience of the token, if it has one"
     case .scopes: "the scopes that were asked for, with spaces between them"
-    case .reason: "why a token was needed: `first`, `renewal`, `unauthorized` or `rotation`"
+    case .reason: "why a token was needed: `first`, `renewal`, `unauthorized` or `rotation`; why proxy.conf was loaded"
     case .result: "`ok` or `failed`"
     case .secret: "`previous` when `client_secret` was rejected and `client_secret_previous` accepted; absent otherwise"
     case .lifetime: "how long the token is valid; with `source=store`, what is left of that"
@@ -79,7 +81,7 @@ public enum LogField: Int, CaseIterable, Sendable {
     case .connect: "how long it waited for an upstream connection; 0 when one was there"
     case .firstByte: "from the request's first byte to the first byte of the upstream's response"
     case .total: "from the request's first byte to the end"
-    case .took: "how long it took to fetch the token"
+    case .took: "how long it took"
     case .fetchedToday: "how many tokens were fetched on this day (UTC)"
     case .upstream: "the connection: `new`, `reused`, or `pinned`: the one that belongs to this client"
     case .endpoint: "`token` where the proxy's own `token_endpoint` answered; absent otherwise"
@@ -99,6 +101,8 @@ public enum LogField: Int, CaseIterable, Sendable {
     case .signal: "the name of the signal"
     case .source: "`store` when the token came from the token store; absent otherwise"
     case .caFile: "the file of trusted authorities; `system` for those of the system alone"
+    case .generation: "the number of the configuration that is in use: 1 after the start"
+    case .changed: "a setting of proxy.conf that has changed, and how"
     }
   }
 
@@ -142,6 +146,7 @@ public enum EventKind: String, CaseIterable, Sendable {
   case refused
   case accept
   case signal
+  case reload
 
   /// What has happened, for the table in `docs/operations.md`.
   public var meaning: String {
@@ -160,6 +165,7 @@ public enum EventKind: String, CaseIterable, Sendable {
     case .refused: "a client has too many connections, or too many for the memory that is left"
     case .accept: "a connection could not be accepted"
     case .signal: "a signal that does not stop the proxy, or the terminal hung up"
+    case .reload: "proxy.conf was loaded again, or could not be"
     }
   }
 
@@ -171,6 +177,7 @@ public enum EventKind: String, CaseIterable, Sendable {
     case .tls: [.notice, .warning]
     case .caller: [.warning, .error]
     case .tunnel, .signal: [.notice]
+    case .reload: [.notice, .warning]
     case .tokenBudget, .tokenStore, .secret, .proxyProtocol, .refused, .accept: [.warning]
     }
   }
@@ -199,6 +206,7 @@ public enum EventKind: String, CaseIterable, Sendable {
     case .refused: [.client, .error, .limit]
     case .accept: [.client, .error, .hint]
     case .signal: [.detail, .signal]
+    case .reload: [.reason, .result, .took, .error, .detail, .hint, .generation, .changed]
     }
   }
 }

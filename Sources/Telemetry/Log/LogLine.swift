@@ -135,7 +135,10 @@ extension LogLine {
   private mutating func value(nanoseconds: UInt64, in unit: DurationUnit) {
     let (steps, decimals) = unit.rounded(nanoseconds: nanoseconds)
     buffer.append(decimal: steps, decimals: decimals)
-    if format == .logfmt { buffer.append(unit.symbol) }
+    guard format == .logfmt else { return }
+    // Byte by byte: to copy a literal is to call a function.
+    if unit == .milliseconds { buffer.append(UInt8(ascii: "m")) }
+    buffer.append(UInt8(ascii: "s"))
   }
 }
 

@@ -12,7 +12,7 @@ struct Timestamp: ~Copyable {
     let (second, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
     if second != self.second { format(second) }
     line.append(text.bytes)
-    Self.append(rest / 1_000_000, digits: 3, to: &line)
+    line.append(threeDigits: rest / 1_000_000)
     line.append(UInt8(ascii: "Z"))
   }
 

@@ -45,6 +45,11 @@ public enum Metric: CaseIterable, Sendable {
   case tokensFromStore
   case tokenStoreProblems
 
+  case configurationGeneration
+  case configurationReloads
+  case configurationLastReload
+  case configurationLastReloadTime
+
   case memory
   case memoryLimit
   case memoryLevel
@@ -206,6 +211,23 @@ public enum Metric: CaseIterable, Sendable {
       counter(
         "m2m_proxy_token_store_problems_total", .tokens, labels: [.kind],
         "Times that the token store could not be used, by the kind of problem.")
+
+    case .configurationGeneration:
+      gauge(
+        "m2m_proxy_config_generation", .process,
+        "How often proxy.conf has taken effect: 1 after the start, and one more after each reload.")
+    case .configurationReloads:
+      counter(
+        "m2m_proxy_config_reloads_total", .process, labels: [.result],
+        "Reloads of proxy.conf, by what became of them: ok, invalid or unavailable.")
+    case .configurationLastReload:
+      gauge(
+        "m2m_proxy_config_last_reload_successful", .process,
+        "1 if the last reload took effect, or none was tried; 0 if the configuration before it is still in use.")
+    case .configurationLastReloadTime:
+      gauge(
+        "m2m_proxy_config_last_reload_success_timestamp_seconds", .process, unit: .seconds,
+        "When proxy.conf took effect last, in seconds since 1970.")
 
     case .memory:
       gauge(

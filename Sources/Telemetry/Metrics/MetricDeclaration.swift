@@ -91,7 +91,7 @@ public enum MetricLabel: String, CaseIterable, Sendable {
     case .limit: "the name of the limit in proxy.conf; `descriptors` for the system's limit of open files"
     case .credentials: "the name of one of `credentials`"
     case .period: "`hour`, `day` or `month`"
-    case .result: "for token fetches `ok` or the kind of error; for passwords see [Callers](#callers)"
+    case .result: "for token fetches `ok` or the kind of error; for passwords and reloads see the metric"
     }
   }
 }

@@ -65,6 +65,30 @@ public final class MetricsRegistry: Sendable {
     add(.read(value), declaration, labels)
   }
 
+  /// Removes the series of `metric` with `labels`.
+  public func remove(_ metric: Metric, _ labels: Labels = [:]) {
+    let identity = MetricFamily.identity(of: labels)
+    families.withLock { families in
+      families[metric.declaration.name]?.remove { $0 == identity }
+      if families[metric.declaration.name]?.series.isEmpty == true { families[metric.declaration.name] = nil }
+    }
+  }
+
+  /// Removes all series whose `label` has one of `values`. Who still counts in one of them counts nowhere.
+  public func remove(_ label: MetricLabel, _ values: String...) { remove(label, values) }
+
+  /// Removes all series whose `label` has one of `values`.
+  public func remove(_ label: MetricLabel, _ values: some Sequence<String>) {
+    let parts = Set(values.map { MetricFamily.identity(of: [label: $0]) })
+    guard !parts.isEmpty else { return }
+    families.withLock { families in
+      for (name, family) in families where family.declaration.labels.contains(label) {
+        families[name]?.remove { identity in MetricFamily.labels(in: identity).contains { parts.contains(String($0)) } }
+        if families[name]?.series.isEmpty == true { families[name] = nil }
+      }
+    }
+  }
+
   /// All metrics in the text format 0.0.4, ordered by name and labels.
   public func exposition() -> [UInt8] {
     // Rendered without the lock, so that a figure that is read may itself use the registry.
@@ -108,6 +132,33 @@ struct MetricFamily: Sendable {
   mutating func add(_ shard: Shard, to identity: String, _ declaration: MetricDeclaration) {
     precondition(self.declaration == declaration, "\(declaration.name) is declared twice")
     series[identity, default: []].append(shard)
+  }
+
+  /// Removes the series whose identities `isObsolete` says so of.
+  mutating func remove(_ isObsolete: (String) -> Bool) {
+    series = series.filter { !isObsolete($0.key) }
+  }
+
+  /// The labels of a series with this identity, each with its value.
+  static func labels(in identity: String) -> [Substring] {
+    // A quote in a value has a backslash in front of it.
+    var labels: [Substring] = []
+    var start = identity.startIndex
+    var isEscaped = false
+    var isQuoted = false
+    for index in identity.indices {
+      switch identity[index] {
+      case _ where isEscaped: isEscaped = false
+      case "\\": isEscaped = true
+      case "\"": isQuoted.toggle()
+      case "," where !isQuoted:
+        labels.append(identity[start..<index])
+        start = identity.index(after: index)
+      default: break
+      }
+    }
+    if start < identity.endIndex { labels.append(identity[start...]) }
+    return labels
   }
 
   /// The labels as they are exposed, in the order of their names: the identity of a series.

@@ -1,6 +1,7 @@
 import Foundation
-import Telemetry
 import Testing
+
+@testable import Telemetry
 
 @Suite("Log lines") struct LogLineTests {
   // 2026-11-23T12:00:00.123Z
@@ -65,6 +66,27 @@ import Testing
     #expect(try written(.logfmt) { $0.field(.total, nanoseconds: nanoseconds) }.hasSuffix(" total=\(milliseconds)ms"))
     #expect(
       try written(.json) { $0.field(.total, nanoseconds: nanoseconds) }.hasSuffix("\"total_ms\":\(milliseconds)}"))
+  }
+
+  @Test("a number with any decimals is written as its digits, without the zeros that mean nothing", arguments: 0...6)
+  func decimals(_ decimals: Int) {
+    let powers = (0..<20).map { (0..<$0).reduce(1 as UInt64) { power, _ in power * 10 } }
+    let numbers = Array(0...1100) + powers.flatMap { [$0 - 1, $0, $0 + 1] } + [.max]
+    for number in numbers {
+      // An own buffer for each: a number must find room at the end of a full one.
+      var buffer = LineBuffer(capacity: 1)
+      buffer.append(decimal: number, decimals: decimals)
+      let digits = String(number)
+      var (whole, rest) = (digits, "")
+      if decimals > 0 {
+        let padded = String(repeating: "0", count: max(0, decimals + 1 - digits.count)) + digits
+        (whole, rest) = (String(padded.dropLast(decimals)), String(padded.suffix(decimals)))
+        while rest.hasSuffix("0") { rest.removeLast() }
+      }
+      let expected = rest.isEmpty ? whole : whole + "." + rest
+      let bytes = buffer.bytes
+      #expect(String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self) == expected)
+    }
   }
 
   @Test("a lifetime is in seconds")

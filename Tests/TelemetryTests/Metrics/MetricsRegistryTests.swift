@@ -73,6 +73,21 @@ import Testing
         """)
   }
 
+  @Test("an observation is in the first bucket whose bound is not below it, of however many", arguments: 1...20)
+  func buckets(_ count: Int) {
+    let bounds = (1...count).map { Double($0) }
+    let histogram = Histogram(upperBounds: bounds)
+    var expected = Array(repeating: 0 as UInt64, count: count + 1)
+    for bound in bounds {
+      let nanoseconds = UInt64(bound) * 1_000_000_000
+      for value in [nanoseconds - 1, nanoseconds, nanoseconds + 1] {
+        histogram.observe(nanoseconds: value)
+        expected[bounds.count { UInt64($0) * 1_000_000_000 < value }] += 1
+      }
+    }
+    #expect(histogram.bucketCounts == expected)
+  }
+
   @Test("gauges go below zero, and can be set")
   func gauges() {
     let first = registry.gauge(level)

@@ -1,0 +1,48 @@
+internal import Glibc
+public import SystemPackage
+
+/// Reports that something in a directory has changed (inotify(7)): a file was written, renamed into it or removed.
+public final class DirectoryWatch: Watch {
+  private let descriptor: Descriptor
+  private let changed: () -> Void
+  private var directories: [String: Int32] = [:]
+
+  // What editors do to save a file, and Kubernetes to swap a volume's content. IN_ATTRIB and IN_MODIFY would report every access
+  // and every piece that is written.
+  private static let events = UInt32(IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE)
+
+  /// A watch of no directory.
+  ///
+  /// - Parameter changed: called on the thread of the loop that it is started on, once for everything that has happened.
+  public init(changed: @escaping () -> Void) throws(Errno) {
+    descriptor = Descriptor(owning: try Errno.check(inotify_init1(Int32(O_CLOEXEC | O_NONBLOCK))))
+    self.changed = changed
+    super.init()
+  }
+
+  /// Watches `directories`, those that there are, and no others from now on.
+  public func watch(_ directories: Set<String>) {
+    for (directory, number) in self.directories where !directories.contains(directory) {
+      _ = inotify_rm_watch(descriptor.number, number)
+      self.directories[directory] = nil
+    }
+    // Added again each time: another directory may have the name now, and the same one keeps its number.
+    for directory in directories {
+      let number = unsafe inotify_add_watch(descriptor.number, directory, Self.events)
+      self.directories[directory] = number >= 0 ? number : nil
+    }
+  }
+
+  /// Reports changes on the thread of `loop` from now on.
+  public func start(on loop: EventLoop) throws(Errno) {
+    try loop.register(self, descriptor: descriptor.number, interest: .readable)
+  }
+
+  public override func signal(_ readiness: Readiness) {
+    // What has happened is looked for in the files themselves, so the events are only taken out of the queue.
+    unsafe withUnsafeTemporaryAllocation(byteCount: 16 * 1024, alignment: 8) { buffer in
+      while unsafe read(descriptor.number, buffer.baseAddress, buffer.count) > 0 {}
+    }
+    changed()
+  }
+}
