@@ -141,3 +141,25 @@ int copenssl_share_authorities(X509_STORE *store, X509_STORE *from) {
   }
   return 1;
 }
+
+static int alert_index = -1;
+
+static void make_alert_index(void) { alert_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL); }
+
+static void note_alert(const SSL *session, int where, int value) {
+  if ((where & SSL_CB_READ_ALERT) != SSL_CB_READ_ALERT) return;
+  int level = value >> 8, alert = value & 0xff;
+  // In TLS 1.3 the level means nothing, and only these two do not end the connection for a failure (RFC 8446 section 6).
+  int is_failure = level == SSL3_AL_FATAL || SSL_version(session) == TLS1_3_VERSION;
+  if (!is_failure || alert == SSL_AD_CLOSE_NOTIFY || alert == SSL_AD_USER_CANCELLED) return;
+  int *noted = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(session), alert_index);
+  if (noted != NULL) *noted = alert;
+}
+
+int copenssl_note_alerts(SSL_CTX *context, int *alert) {
+  static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
+  if (CRYPTO_THREAD_run_once(&once, make_alert_index) != 1 || alert_index < 0) return 0;
+  if (SSL_CTX_set_ex_data(context, alert_index, alert) != 1) return 0;
+  SSL_CTX_set_info_callback(context, note_alert);
+  return 1;
+}

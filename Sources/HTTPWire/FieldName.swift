@@ -13,7 +13,7 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
   case contentType, maxForwards, proxyStatus, authorization, contentRange, cacheControl
   case contentLength, secFetchSite, http2Settings, ifModifiedSince, ifUnmodifiedSince
   case contentEncoding, contentLocation, wwwAuthenticate, proxyConnection, transferEncoding, proxyAuthenticate
-  case proxyAuthorization, authenticationInfo, proxyAuthenticationInfo
+  case proxyAuthorization, authenticationInfo, proxyAuthenticationInfo, destination
 }
 
 extension FieldName {
@@ -60,6 +60,7 @@ extension FieldName {
       if matches("set-cookie") { return .setCookie }
     case 11:
       if matches("retry-after") { return .retryAfter }
+      if matches("destination") { return .destination }
     case 12:
       if matches("content-type") { return .contentType }
       if matches("max-forwards") { return .maxForwards }
@@ -194,6 +195,9 @@ extension FieldNameSet {
 
   /// Fields of a response that consist of references, or contain some.
   static let links: FieldNameSet = [.location, .contentLocation, .link]
+
+  /// Fields of a response that may say something of the connection that it came on.
+  static let aboutConnection: FieldNameSet = [.wwwAuthenticate, .keepAlive]
 
   /// What a Connection field has no say in: names that are dropped or written again anyway, and Via, without which a
   /// loop would go unseen.

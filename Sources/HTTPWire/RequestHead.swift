@@ -54,6 +54,11 @@ public struct RequestHead: ~Copyable, Sendable {
   /// Whether Connection names `close`: the client will send no further request.
   public var asksToClose: Bool { facts.closes }
 
+  /// Whether Connection names the field of `line`, which is then for the proxy alone.
+  public func isForConnection(_ line: FieldLine, _ bytes: Span<UInt8>) -> Bool {
+    facts.options.contains { bytes.equalsIgnoringCase($0, line.name) }
+  }
+
   /// Whether Connection names a field that would otherwise be forwarded.
   public var hasConnectionOptions: Bool { !facts.options.isEmpty }
 

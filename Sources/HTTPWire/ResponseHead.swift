@@ -67,6 +67,10 @@ public struct ResponseHead: ~Copyable, Sendable {
   /// Whether there is a field with references to other resources: `Location`, `Content-Location` or `Link`.
   public var hasLinks: Bool { facts.seen.intersects(.links) }
 
+  /// Whether there is a field about the connection that the response came on: `WWW-Authenticate`, of which some schemes
+  /// authenticate connections, or `Keep-Alive`.
+  public var concernsConnection: Bool { facts.seen.intersects(.aboutConnection) }
+
   /// The first field of this known name.
   public func first(_ name: FieldName) -> FieldLine? {
     guard contains(name) else { return nil }
@@ -152,7 +156,7 @@ extension ResponseHead {
   }
 
   /// Digits and nothing else; more of them than any wait has are no seconds.
-  private static func seconds(_ bytes: Span<UInt8>, _ range: ByteRange) -> UInt64? {
+  fileprivate static func seconds(_ bytes: Span<UInt8>, _ range: ByteRange) -> UInt64? {
     guard (1...9).contains(range.count) else { return nil }
     var seconds: UInt64 = 0
     for offset in range.range {
@@ -164,6 +168,40 @@ extension ResponseHead {
 
   private static func date(_ bytes: Span<UInt8>, _ range: ByteRange) -> UInt64? {
     HTTPDate.secondsSince1970(of: range.range.map { bytes[$0] })
+  }
+}
+
+/// What Keep-Alive fields say (RFC 2068 section 19.7.1.1); nil where they do not say it in a form that can be read.
+public struct KeepAlive: Equatable, Sendable {
+  /// After so many seconds without a request the connection is closed.
+  public var timeout: UInt64?
+  /// So many requests are accepted after this one.
+  public var requests: Int?
+}
+
+extension ResponseHead {
+  /// What its Keep-Alive fields say, of several values the smallest.
+  public func keepAlive(_ bytes: Span<UInt8>) -> KeepAlive {
+    var found = KeepAlive()
+    for line in fields where line.known == .keepAlive {
+      var elements = ListElements(line.value)
+      while let element = elements.next(bytes) {
+        if let timeout = Self.parameter("timeout=", of: element, bytes) {
+          found.timeout = min(timeout, found.timeout ?? .max)
+        } else if let requests = Self.parameter("max=", of: element, bytes) {
+          found.requests = min(Int(requests), found.requests ?? .max)
+        }
+      }
+    }
+    return found
+  }
+
+  private static func parameter(_ name: StaticString, of element: ByteRange, _ bytes: Span<UInt8>) -> UInt64? {
+    let start = Int(element.start) + name.utf8CodeUnitCount
+    guard start < Int(element.end), bytes.equals(name, ignoringCaseAt: ByteRange(Int(element.start)..<start)) else {
+      return nil
+    }
+    return seconds(bytes, ByteRange(start..<Int(element.end)))
   }
 }
 

@@ -11,18 +11,43 @@ public struct ConnectionOptions: Hashable, Sendable {
   /// Which authorities the server's certificate is verified against, over TLS. What one trust has verified is not used
   /// for another: pools, sessions and ways to token endpoints differ by it.
   public var trust: TrustSettings
+  /// How long the connection is kept, and how it is made.
+  public var policy: ConnectionPolicy
 
   /// Options of these parts; without any the connection is direct, shows no certificate, and trusts the system's
   /// authorities.
   public init(
     clientCertificate: CertificateFiles? = nil, parentProxy: ParentProxy? = nil, acceptsTruncation: Bool = false,
-    trust: TrustSettings = TrustSettings()
+    trust: TrustSettings = TrustSettings(), policy: ConnectionPolicy = ConnectionPolicy()
   ) {
     self.clientCertificate = clientCertificate
     self.parentProxy = parentProxy
     self.acceptsTruncation = acceptsTruncation
     self.trust = trust
+    self.policy = policy
   }
+}
+
+/// How connections to a server are made, and how long they are kept.
+public struct ConnectionPolicy: Hashable, Sendable {
+  /// Whether a connection serves further requests after the one that it was made for.
+  public var isReused = true
+  /// An unused connection is kept this long.
+  public var idle: Duration = .seconds(30)
+  /// A connection that is older serves no further request; nil for any age.
+  public var maxAge: Duration? = .seconds(600)
+  /// How many requests a connection serves; nil for any number.
+  public var maxRequests: Int?
+  /// How many addresses a request tries until there is a connection.
+  public var connectAttempts = 3
+  /// How long the addresses of a name are used before it is resolved again.
+  public var dnsRefresh: Duration = .seconds(30)
+
+  /// The defaults.
+  public init() {}
+
+  /// None of it: origins are hashed with each request below a wildcard, and few of them differ by their policy alone.
+  public func hash(into hasher: inout Hasher) {}
 }
 
 /// Which certificate authorities a server is verified against.

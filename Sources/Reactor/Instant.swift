@@ -64,6 +64,11 @@ public struct Interval: Comparable, Hashable, Sendable {
     nanoseconds = duration.nanoseconds
   }
 
+  /// The length in nanoseconds.
+  public init(nanoseconds: UInt64) {
+    self.nanoseconds = nanoseconds
+  }
+
   /// Which of the two is shorter.
   public static func < (left: Interval, right: Interval) -> Bool {
     left.nanoseconds < right.nanoseconds

@@ -30,6 +30,8 @@ struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
     let connection: Connection
     let place: Int
     let since: Instant
+    /// From this moment on it must not be used.
+    let until: Instant
   }
 
   let limit: Int
@@ -81,13 +83,15 @@ struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
   }
 
   /// The connection at `place` is usable and free again: the waiter that gets it; nil where none does, and it is idle.
-  mutating func release(_ connection: Connection, place: Int, at now: Instant) -> Waiter? {
+  ///
+  /// - Parameter until: how long it may be idle.
+  mutating func release(_ connection: Connection, place: Int, at now: Instant, until: Instant) -> Waiter? {
     clients.letGo(place)
     if let next = nextWaiter() {
       clients.hold(place, next.client)
       return next.waiter
     }
-    idle.append(Idle(connection: connection, place: place, since: now))
+    idle.append(Idle(connection: connection, place: place, since: now, until: until))
     return nil
   }
 
@@ -119,16 +123,18 @@ struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
     _ = waiters.remove(waiter, of: client, most: most)
   }
 
-  /// Takes out the connections that have been idle since `moment`.
-  mutating func expire(idleSince moment: Instant) -> [Connection] {
-    var expired: [Connection] = []
-    while let oldest = idle.first, oldest.since <= moment {
-      expired.append(oldest.connection)
-      idle.removeFirst()
-      close(oldest.place)
-    }
-    return expired
+  /// Takes out the connections that must not be used from `moment` on. All of them are looked at: one that the server
+  /// announced to close soon may be between others.
+  mutating func expire(at moment: Instant) -> [Connection] {
+    let expired = idle.filter { $0.until <= moment }
+    guard !expired.isEmpty else { return [] }
+    idle.removeAll { $0.until <= moment }
+    for one in expired { close(one.place) }
+    return expired.map(\.connection)
   }
+
+  /// When ``expire(at:)`` has something to do.
+  var nextExpiry: Instant { idle.lazy.map(\.until).min() ?? .never }
 
   /// Takes out `count` of the connections that are not in use, or all of them: those that were not used for longest.
   mutating func takeLongestIdle(_ count: Int) -> [Connection] {

@@ -32,6 +32,10 @@ final class CurlStream: SecureStream {
 
   deinit { close() }
 
+  /// The alert by which the server has reported a failure. One about the client's certificate comes after the handshake, in
+  /// TLS 1.3.
+  var alert: TLSAlert? { transfer.alert }
+
   override func receive(into buffer: ByteBuffer, limit: Int = .max) -> IOResult {
     guard !isTakenOver else { return super.receive(into: buffer, limit: limit) }
     let wanted = min(buffer.freeSpace, limit)

@@ -22,6 +22,8 @@ internal import Reactor
   private let identity: TLSIdentity?
   private var proxyFields: FieldLines?
   private let errorText: UnsafeMutablePointer<CChar>
+  // Where the number of the server's alert is noted; it lives as long as libcurl's handles.
+  private let alertNumber: UnsafeMutablePointer<Int32>
   private var sockets: [Int32: CurlSocketWatch] = [:]
   private var completion: ((Result<Void, UpstreamError>) -> Void)?
   private var isClosed = false
@@ -56,6 +58,8 @@ internal import Reactor
     charge = MemoryCharge(MemoryCost.transfer + (url.hasPrefix("https:") ? MemoryCost.upstreamTLS : 0), to: account)
     unsafe errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
     unsafe errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
+    unsafe alertNumber = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
+    unsafe alertNumber.initialize(to: -1)
     timer.action = { [unowned self] in timeout() }
     let context = unsafe Unmanaged.passUnretained(self).toOpaque()
     unsafe ccurl_set_socket_callback(
@@ -83,6 +87,7 @@ internal import Reactor
   deinit {
     close()
     unsafe errorText.deallocate()
+    unsafe alertNumber.deallocate()
   }
 
   private func setCommonOptions(url: String) throws(UpstreamError) {
@@ -121,6 +126,7 @@ internal import Reactor
     unsafe copenssl_allow_moving_writes(context)
     unsafe copenssl_read_ahead(context)
     unsafe copenssl_prefer_aes_128(context)
+    guard unsafe copenssl_note_alerts(context, alertNumber) == 1 else { return CURLE_OUT_OF_MEMORY }
     guard let identity else { return CURLE_OK }
     return unsafe identity.use(inContext: tls) ? CURLE_OK : CURLE_SSL_CERTPROBLEM
   }
@@ -235,7 +241,11 @@ internal import Reactor
     finish(result == CURLE_OK ? .success(()) : .failure(explain(UpstreamError(result, detail: detail))))
   }
 
+  /// The alert by which the server has reported a failure; nil where it has sent none.
+  var alert: TLSAlert? { unsafe UInt8(exactly: alertNumber.pointee).map(TLSAlert.init) }
+
   private func explain(_ error: UpstreamError) -> UpstreamError {
+    if let alert { return parentProxyError(.alert(alert)) }
     // Verification alone gives this result: the host itself is compared by libcurl, which does not.
     if unsafe ccurl_verify_result(easy) == Int(X509_V_ERR_HOSTNAME_MISMATCH) {
       return .certificate(
@@ -246,7 +256,11 @@ internal import Reactor
     if case .tls(let detail) = error, detail.contains("wrong version number") {
       error = .tls("the server does not speak TLS on this port; it may be one for http (\(detail))")
     }
-    return parentProxy?.explain(error, connectStatus: unsafe ccurl_connect_status(easy)) ?? error
+    return parentProxyError(error)
+  }
+
+  private func parentProxyError(_ error: UpstreamError) -> UpstreamError {
+    parentProxy?.explain(error, connectStatus: unsafe ccurl_connect_status(easy)) ?? error
   }
 
   private func timeout() {

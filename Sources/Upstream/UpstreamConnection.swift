@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Outbound
 public import Reactor
 
 /// A connection to an upstream that serves one request at a time.
@@ -13,19 +14,22 @@ public final class UpstreamConnection: ReadinessObserver {
   let place: Int
   /// By which of the stores of its pool's trust the server was verified.
   let trustGeneration: Int
+  /// How long it serves requests.
+  private(set) var lifetime: ConnectionLifetime
   private let charge: MemoryCharge
   private let disturbed: (UpstreamConnection) -> Void
 
   /// - Parameter account: where its memory counts.
   /// - Parameter disturbed: called when something happens while it is not in use; only then it observes its own stream.
   init(
-    _ stream: ByteStream, place: Int, trustGeneration: Int, account: MemoryAccount,
+    _ stream: ByteStream, place: Int, trustGeneration: Int, lifetime: ConnectionLifetime, account: MemoryAccount,
     disturbed: @escaping (UpstreamConnection) -> Void
   ) {
     charge = MemoryCharge(MemoryCost.upstream, to: account)
     self.stream = stream
     self.place = place
     self.trustGeneration = trustGeneration
+    self.lifetime = lifetime
     self.disturbed = disturbed
     super.init()
   }
@@ -33,6 +37,72 @@ public final class UpstreamConnection: ReadinessObserver {
   /// The stream has news although no request waits for any.
   public override func readinessChanged() {
     disturbed(self)
+  }
+
+  /// The alert of TLS by which the server has reported a failure; nil where it has sent none.
+  public var alert: TLSAlert? { (stream as? CurlStream)?.alert }
+
+  /// Takes in what the server has announced: when it closes an unused connection, in seconds, and how many requests it
+  /// accepts after the present one. Nil where it has not said so.
+  public func noteAnnounced(idle seconds: UInt64?, requests: Int?) {
+    if let seconds { lifetime.shortenIdle(announced: seconds) }
+    if let requests { lifetime.lastRequest = min(lifetime.lastRequest, earlierRequests + requests) }
+  }
+}
+
+/// How long a connection serves requests, and how many.
+struct ConnectionLifetime: Equatable {
+  /// It is kept this long between two requests.
+  private(set) var idle: Interval
+  /// From this moment on it serves no further request.
+  private(set) var end = Instant.never
+  /// How many requests come before its last one.
+  var lastRequest: Int
+  private let maxAge: Interval?
+
+  /// That of a connection that is not there yet.
+  init(_ policy: ConnectionPolicy) {
+    idle = Interval(policy.idle)
+    maxAge = policy.maxAge.map(Interval.init)
+    lastRequest = policy.isReused ? (policy.maxRequests ?? .max) - 1 : 0
+  }
+
+  /// The lifetime of a connection that is made at `now`.
+  ///
+  /// It is shorter than the age that is set, by a tenth at most: connections that were made at one moment must not be made
+  /// again at one moment.
+  ///
+  /// - Parameter place: tells it from others that are made at that moment.
+  func begun(at now: Instant, place: Int) -> ConnectionLifetime {
+    var begun = self
+    if let maxAge {
+      let tenths = SplitMix64.first(seed: now.nanoseconds &+ UInt64(truncatingIfNeeded: place)) >> 44
+      // 20 bits of it: the product fits for each age that can be set.
+      let less = ((maxAge.nanoseconds / 10) >> 20) * tenths
+      begun.end = now + Interval(nanoseconds: maxAge.nanoseconds - less)
+    }
+    return begun
+  }
+
+  /// Until when the connection may be idle, if it is given back at `now`; not later than `now` where it must be closed.
+  @inline(__always) func idleEnd(from now: Instant) -> Instant { min(now + idle, end) }
+
+  /// Takes in that the server closes an unused connection after `seconds`. A request that is on its way at that moment would
+  /// be lost, so that a second is left, or a tenth where that is more.
+  mutating func shortenIdle(announced seconds: UInt64) {
+    let milliseconds = min(seconds, 100_000_000) * 1000
+    let kept = milliseconds - min(milliseconds, max(1000, milliseconds / 10))
+    idle = min(idle, Interval(nanoseconds: kept * 1_000_000))
+  }
+}
+
+/// Numbers that look random and are the same for the same seed (Steele, Lea and Flood, 2014).
+private enum SplitMix64 {
+  static func first(seed: UInt64) -> UInt64 {
+    var bits = seed &+ 0x9e37_79b9_7f4a_7c15
+    bits = (bits ^ (bits >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    bits = (bits ^ (bits >> 27)) &* 0x94d0_49bb_1331_11eb
+    return bits ^ (bits >> 31)
   }
 }
 

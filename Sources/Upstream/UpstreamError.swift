@@ -25,6 +25,8 @@ public enum UpstreamError: Error, Equatable, Sendable {
   case parentProxy(String)
   /// The parent proxy answered CONNECT with this status instead of a connection.
   case parentProxyRefusal(String, status: Int)
+  /// The server ended TLS with this alert.
+  case alert(TLSAlert)
   /// The TLS handshake failed otherwise.
   case tls(String)
   /// All connections that may be open to this upstream are in use, and too many requests wait for one.
@@ -53,6 +55,7 @@ extension UpstreamError: CustomStringConvertible {
       .tls(let detail), .broken(let detail), .other(let detail), .clientCertificate(let detail),
       .parentProxy(let detail), .parentProxyRefusal(let detail, _), .undecodable(let detail):
       detail
+    case .alert(let alert): "the server refused the TLS connection with the alert \(alert)"
     case .notHTTP(.http2): "the server responds with HTTP/2 without negotiating it"
     case .notHTTP(.tls): "the server responds with TLS, which the URL does not ask for"
     case .notHTTP(.unknown): "the server responds with something that is not HTTP"
@@ -83,6 +86,62 @@ extension UpstreamError {
       default: .other(text)
       }
   }
+}
+
+/// An alert of TLS (RFC 8446 section 6) by which a server says why there is no connection.
+public struct TLSAlert: Hashable, Sendable {
+  /// Its number.
+  public let number: UInt8
+
+  /// The alert of this number.
+  public init(_ number: UInt8) { self.number = number }
+
+  /// What it is about, as far as the operator of a client is concerned.
+  public enum Subject: Sendable {
+    /// The server wants a certificate of the client, and has got none.
+    case missingCertificate
+    /// The server does not accept the client's certificate, where it has got one.
+    case certificate
+    /// There is no cipher suite, group or signature that both sides have; to TLS 1.2 also a certificate that is missing.
+    case parameters
+    /// There is no version of TLS that both sides speak.
+    case version
+    /// The server has no certificate for the host that the client named (SNI).
+    case host
+    /// The server speaks none of the protocols that the client offered (ALPN).
+    case applicationProtocol
+    /// Something else.
+    case other
+  }
+
+  /// What it is about.
+  public var subject: Subject {
+    switch number {
+    case 116: .missingCertificate
+    case 41...46, 48, 49, 51: .certificate
+    case 40, 47, 71: .parameters
+    case 70: .version
+    case 112: .host
+    case 120: .applicationProtocol
+    default: .other
+    }
+  }
+}
+
+extension TLSAlert: CustomStringConvertible {
+  /// Its name in IANA's registry, and its number: `certificate_required (116)`.
+  public var description: String { Self.names[number].map { "\($0) (\(number))" } ?? "\(number)" }
+
+  private static let names: [UInt8: String] = [
+    10: "unexpected_message", 20: "bad_record_mac", 22: "record_overflow", 40: "handshake_failure",
+    41: "no_certificate",
+    42: "bad_certificate", 43: "unsupported_certificate", 44: "certificate_revoked", 45: "certificate_expired",
+    46: "certificate_unknown", 47: "illegal_parameter", 48: "unknown_ca", 49: "access_denied", 50: "decode_error",
+    51: "decrypt_error", 70: "protocol_version", 71: "insufficient_security", 80: "internal_error",
+    86: "inappropriate_fallback", 109: "missing_extension", 110: "unsupported_extension", 112: "unrecognized_name",
+    113: "bad_certificate_status_response", 115: "unknown_psk_identity", 116: "certificate_required",
+    120: "no_application_protocol",
+  ]
 }
 
 /// What a server speaks that does not answer with HTTP/1.

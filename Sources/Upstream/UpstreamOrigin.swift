@@ -65,7 +65,7 @@ extension ParentProxy {
       return .connectTimeout("through the parent proxy \(self): \(detail)")
     case .dns, .connect, .prohibited, .privateAddress, .ownListener, .broken, .other, .tls:
       return .parentProxy("the parent proxy \(self) cannot be used: \(error)")
-    case .certificate, .clientCertificate, .exhausted, .clientShare, .noDescriptors, .parentProxy,
+    case .alert, .certificate, .clientCertificate, .exhausted, .clientShare, .noDescriptors, .parentProxy,
       .parentProxyRefusal, .undecodable, .notHTTP:
       return error
     }

@@ -1,3 +1,4 @@
+internal import Outbound
 public import Reactor
 internal import Synchronization
 
@@ -10,17 +11,14 @@ public final class UpstreamPool {
     public var connections: Int
     /// How many requests may wait for one.
     public var queue: Int
-    /// How long an unused connection is kept.
-    public var idle: Duration
     /// Whether clients are told apart: one may use a part of the connections only, and the next free one goes to the client
     /// that uses fewest. Otherwise requests that wait are served in their order.
     public var tellsClientsApart = true
 
     /// Limits of these values.
-    public init(connections: Int, queue: Int, idle: Duration) {
+    public init(connections: Int, queue: Int) {
       self.connections = connections
       self.queue = queue
-      self.idle = idle
     }
   }
 
@@ -31,7 +29,7 @@ public final class UpstreamPool {
 
   private let loop: EventLoop
   private let dialer: Dialer
-  private let idleTime: Interval
+  private let lifetime: ConnectionLifetime
   private let tellsClientsApart: Bool
   private var pool: ConnectionPool<UpstreamConnection, UpstreamLease> {
     didSet { publish() }
@@ -39,6 +37,8 @@ public final class UpstreamPool {
   private let figures: PoolFigures
   private var published = (open: 0, idle: 0, waiting: 0)
   private let expiry = LoopTimer()
+  /// When `expiry` is due; ``Instant/never`` where it is not set.
+  private var nextExpiry = Instant.never
   /// Which of the stores that its trust has had connections are verified against now.
   private var trustGeneration = 0
   // No connection that has it is kept.
@@ -61,7 +61,7 @@ public final class UpstreamPool {
     self.loop = loop
     self.dialer = dialer
     self.figures = figures
-    idleTime = Interval(limits.idle)
+    lifetime = ConnectionLifetime(origin.options.policy)
     tellsClientsApart = limits.tellsClientsApart
     pool = ConnectionPool(limit: max(1, limits.connections), queueLimit: limits.queue)
     expiry.action = { [unowned self] in expire() }
@@ -103,6 +103,8 @@ public final class UpstreamPool {
   @inline(__always) private func isUsable(_ idle: ConnectionPool<UpstreamConnection, UpstreamLease>.Idle) -> Bool {
     let connection = idle.connection
     connection.stream.observer = nil
+    // Nothing runs between a look of the loop at the clock and its timers, which have closed what must not be used.
+    assert(loop.now < idle.until, "an idle connection is closed in its time")
     // What came in meanwhile would be taken for the response. Where the loop has looked at everything since, the stream
     // knows: docs/decisions/0011-idle-upstream.md.
     let isUpToDate = loop.hasReported(since: idle.since)
@@ -179,22 +181,31 @@ public final class UpstreamPool {
 
   /// Takes back a connection on which the exchange ended well, and the peer did not say that it would close.
   ///
-  /// A pinned one is closed: between two requests of its client it stays outside of the pool, as one in use.
+  /// A pinned one is closed: between two requests of its client it stays outside of the pool, as one in use. So is one that has
+  /// served for as long as it may, or as many requests.
   public func release(_ connection: UpstreamConnection) {
     if connection.isPinned || connection.trustGeneration != trustGeneration { return discard(connection) }
+    let now = loop.now
+    let until = connection.lifetime.idleEnd(from: now)
+    if until <= now || connection.earlierRequests >= connection.lifetime.lastRequest { return discard(connection) }
     connection.stream.observer = nil
     // Without news of the kernel there is nothing to look for, unless it is used again at once.
     let isHandedOver = pool.waiting > 0
     if isHandedOver || connection.stream.isReadable, connection.stream.hasUnexpectedInput() {
       return discard(connection)
     }
-    if let waiter = pool.release(connection, place: connection.place, at: loop.now) {
+    if let waiter = pool.release(connection, place: connection.place, at: now, until: until) {
       connection.earlierRequests += 1
       waiter.finish(.success(connection))
     } else {
       connection.stream.observer = connection
-      if pool.idle.count == 1 { loop.set(expiry, to: loop.now + idleTime) }
+      if until < nextExpiry { setExpiry(until) }
     }
+  }
+
+  private func setExpiry(_ moment: Instant) {
+    nextExpiry = moment
+    loop.set(expiry, to: moment)
   }
 
   /// Closes a connection that must not be used again.
@@ -207,7 +218,7 @@ public final class UpstreamPool {
 
   /// Closes the connections that are not in use.
   public func closeIdle() {
-    for connection in pool.expire(idleSince: .never) { close(idle: connection) }
+    for connection in pool.expire(at: .never) { close(idle: connection) }
   }
 
   /// The authorities that servers are verified against have changed: no request that begins from now on gets a connection
@@ -250,7 +261,8 @@ public final class UpstreamPool {
         switch result {
         case .success(let stream):
           let connection = UpstreamConnection(
-            stream, place: lease.place, trustGeneration: lease.trustGeneration, account: dialer.account
+            stream, place: lease.place, trustGeneration: lease.trustGeneration,
+            lifetime: lifetime.begun(at: loop.now, place: lease.place), account: dialer.account
           ) { [unowned self] in inspect($0) }
           lease.finish(.success(connection))
         case .failure(let error):
@@ -300,10 +312,10 @@ public final class UpstreamPool {
   }
 
   private func expire() {
-    guard loop.now.nanoseconds >= idleTime.nanoseconds else { return }
-    let moment = Instant(nanoseconds: loop.now.nanoseconds - idleTime.nanoseconds)
-    for connection in pool.expire(idleSince: moment) { close(idle: connection) }
-    if let oldest = pool.idle.first { loop.set(expiry, to: oldest.since + idleTime) }
+    for connection in pool.expire(at: loop.now) { close(idle: connection) }
+    nextExpiry = .never
+    let next = pool.nextExpiry
+    if next != .never { setExpiry(next) }
     noteIfEmpty()
   }
 }

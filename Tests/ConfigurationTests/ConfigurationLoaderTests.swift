@@ -73,7 +73,7 @@ struct ConfigurationLoaderTests {
     #expect(timeouts.token == .seconds(4 * 3600))
     #expect(timeouts.connect == .seconds(24 * 3600))
     #expect(timeouts.firstByte == .seconds(6))
-    #expect(timeouts.upstreamIdle == .seconds(7))
+    #expect(loaded.connections.idle == .seconds(7))
     #expect(timeouts.drain == .seconds(24 * 3600))
     let limits = loaded.limits
     #expect(limits.head == 48 * 1024)

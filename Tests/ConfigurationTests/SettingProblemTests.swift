@@ -176,15 +176,15 @@ struct SettingProblemTests {
       Case("timeout: {}", #"5:1: unknown setting "timeout"; did you mean "timeouts"?"#),
       Case(
         "prot: 1",
-        #"5:1: unknown setting "prot"; known: listen, admin, control, loops, reload, log, tls, parent_proxy, timeouts, limits, interception, token_store, callers, credentials, routes, paths_ignore_case"#
+        #"5:1: unknown setting "prot"; known: listen, admin, control, loops, reload, log, tls, parent_proxy, timeouts, upstream, limits, interception, token_store, callers, credentials, routes, paths_ignore_case"#
       ),
       Case(
         #""": 1"#,
-        #"5:1: unknown setting ""; known: listen, admin, control, loops, reload, log, tls, parent_proxy, timeouts, limits, interception, token_store, callers, credentials, routes, paths_ignore_case"#
+        #"5:1: unknown setting ""; known: listen, admin, control, loops, reload, log, tls, parent_proxy, timeouts, upstream, limits, interception, token_store, callers, credentials, routes, paths_ignore_case"#
       ),
       Case(
         #""\e[2J\n": 1"#,
-        #"5:1: unknown setting "U+001B[2JU+000A"; known: listen, admin, control, loops, reload, log, tls, parent_proxy, timeouts, limits, interception, token_store, callers, credentials, routes, paths_ignore_case"#
+        #"5:1: unknown setting "U+001B[2JU+000A"; known: listen, admin, control, loops, reload, log, tls, parent_proxy, timeouts, upstream, limits, interception, token_store, callers, credentials, routes, paths_ignore_case"#
       ),
       Case("loops: 1\nloops: 2", #"6:1: "loops" is set twice; the first is in line 5"#),
       Case(

@@ -271,3 +271,71 @@ def test_account_forms_of_a_long_path_are_refused(proxy, origin):
     assert send(proxy, f"http://api.internal{path}", "Destination: http://h/b", method="COPY").status == 200
     assert send(proxy, f"http://api.internal{path}", "Destination: /b", method="COPY").status == 403
     assert len(origin.requests) == 1
+
+
+# A client behind a mount knows the upstream by the proxy's name.
+
+
+def mapped(origin, path: str) -> str:
+    return f"{origin.url}{path}"
+
+
+@pytest.mark.parametrize("method", ["COPY", "MOVE"])
+@pytest.mark.parametrize("target, destination, path", [
+    ("/based/a", "/based/b", "/base/b"), ("/based/a", "/based", "/base/"), ("/rules/public/a", "/rules/public/b%20c", "/public/b%20c"),
+    ("/api/a", "/api/b?x=1", "/b?x=1"), ("/api/a", "/api", "/"), ("/free/a", "/free/x/caf%C3%A9/", "/x/caf%C3%A9/"),
+    ("/free/a", "/free", "/")])
+def test_a_destination_below_the_mount_becomes_the_upstreams(proxy, origin, method, target, destination, path):
+    for scheme in ["http", "https"]:
+        value = f"{scheme}://API.internal{destination}"
+        assert send(proxy, target, f"Destination: {value}", method=method).status == 200
+        assert origin.requests[-1].values("destination") == [mapped(origin, path).encode()]
+    assert send(proxy, target, f"Destination: {destination}", method=method).status == 200
+    assert origin.requests[-1].values("destination") == [path.encode()]
+
+
+@pytest.mark.parametrize("target, destination", [
+    # Of another route, another rule, or no route at all.
+    ("/api/a", "/api/admin/x"), ("/api/a", "/api/%61dmin/x"), ("/api/a", "/api/x/../admin"), ("/api/a", "/api//admin"),
+    ("/api/a", "/api/x/..%2fadmin"), ("/api/a", "/based/x"), ("/api/a", "/nothing"), ("/api/a", ""), ("/api/a", "/"),
+    ("/based/a", "/based/../x"), ("/based/a", "/base/b"), ("/rules/public/a", "/rules/private"),
+    ("/rules/public/a", "/rules/public/..;/private"), ("/rules/public/a", "/rules"), ("/free/a", "/api/x"), ("/free/a", "/freedom")])
+def test_a_destination_of_the_proxy_that_the_route_does_not_serve_is_refused(proxy, origin, target, destination):
+    answer = send(proxy, target, f"Destination: http://api.internal{destination}", method="MOVE")
+    assert answer.status == 403 and proxy.requests_logged(1)[0]["error"] == "override_field"
+    assert origin.requests == []
+
+
+def test_a_destination_on_another_host_goes_on_if_its_path_is_the_routes(proxy, origin):
+    """The upstream knows which names are its own, and refuses others (RFC 4918 section 9.8.5)."""
+    for destination in [f"{origin.url}/base/b", "http://elsewhere.example/base/b"]:
+        assert send(proxy, "/based/a", f"Destination: {destination}", method="COPY").status == 200
+        assert origin.requests[-1].values("destination") == [destination.encode()]
+    assert send(proxy, "/based/a", "Destination: http://elsewhere.example/based/b", method="COPY").status == 403
+
+
+def test_of_two_destinations_none_goes_on_where_one_is_mapped(proxy, origin):
+    for fields in [["/free/b", "/free/c"], ["/free/b", "/c"], ["/c", "/free/b"]]:
+        answer = send(proxy, "/free/a", *[f"Destination: {value}" for value in fields], method="MOVE")
+        assert answer.status == 403 and "The second" in json.loads(answer.body)["detail"]
+    assert origin.requests == []
+
+
+def test_a_destination_that_connection_names_does_not_go_on(proxy, origin):
+    assert send(proxy, "/free/a", "Destination: /free/b", "Connection: destination", method="MOVE").status == 200
+    assert origin.requests[-1].values("destination") == []
+
+
+@pytest.mark.parametrize("rewriting, mounted, matched", [
+    ("auto", "/base/b", None), ("on", "/base/b", "/base/b"), ("off", None, None)])
+def test_a_destination_is_mapped_where_links_are(start_proxy, origin, rewriting, mounted, matched):
+    proxy = start_proxy({"forward_to": f"{origin.url}/base", "match": "dav.internal", "mount": "/dav", "rewrite_links": rewriting})
+    host = proxy.url.removeprefix("http://")
+    for target, destination, path in [
+            ("/dav/a", f"http://{host}/dav/b", mounted), ("http://dav.internal/a", "http://dav.internal/b", matched)]:
+        request = get(target, f"Destination: {destination}", method="MOVE", host=host)
+        answer = proxy.connect().exchange(request, "MOVE")
+        if path:
+            assert answer.status == 200 and origin.requests[-1].values("destination") == [mapped(origin, path).encode()]
+        else:
+            assert answer.status == 403

@@ -80,6 +80,51 @@ def test_a_request_with_effects_that_was_sent_is_never_repeated(proxy, origin, m
     assert [request.method for request in origin.requests] == [b"GET", method.encode()]
 
 
+def die_after_the_request(connection):
+    connection.request()
+    connection.close()
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+@pytest.mark.parametrize("route", [{}, {"credentials": "none", "audience": None}], ids=["token", "none"])
+@pytest.mark.parametrize("content", [b"", b"state", b"x" * 60_000], ids=["none", "little", "much"])
+def test_an_idempotent_request_with_content_is_sent_once_more(start_proxy, origin, method, route, content):
+    proxy = start_proxy({"forward_to": origin.url} | route, loops=1)
+    origin.script(answer_then(die_after_the_request))
+    client = proxy.connect()
+    assert client.exchange(get("http://api.internal/1")).body == b"first"
+    assert client.exchange(post("http://api.internal/2", content, method=method), method).body == b"ok"
+    assert [(request.method, request.body) for request in origin.requests[1:]] == [(method.encode(), content)] * 2
+    assert proxy.sample("m2m_proxy_requests_repeated_total") == 1
+
+
+@pytest.mark.parametrize("ending", ["close", "reset"])
+def test_an_idempotent_request_whose_content_comes_in_pieces_is_sent_once_more(proxy, origin, ending):
+    def die(connection):
+        connection.head()
+        assert connection.reader.line() == b"5"
+        getattr(connection, ending)()
+
+    origin.script(answer_then(die))
+    client = proxy.connect()
+    assert client.exchange(get("http://api.internal/1")).body == b"first"
+    client.send(get("http://api.internal/2", "Transfer-Encoding: chunked", method="PUT") + b"5\r\nfirst\r\n")
+    origin.wait_for_finished(1)
+    client.send(b"6\r\nsecond\r\n0\r\n\r\n")
+    assert client.answer("PUT").body == b"ok"
+    assert origin.requests[-1].body == b"firstsecond"
+
+
+def test_an_idempotent_request_whose_content_is_not_kept_is_not_repeated(start_proxy, origin):
+    proxy = start_proxy({"forward_to": origin.url, "replay_buffer": "1KB"}, loops=1)
+    origin.script(answer_then(die_after_the_request))
+    client = proxy.connect()
+    assert client.exchange(get("http://api.internal/1")).status == 200
+    answer = client.exchange(post("http://api.internal/2", b"x" * 2000, method="PUT"), "PUT")
+    assert (answer.status, json.loads(answer.body)["hop"]) == (502, "upstream")
+    assert len(origin.requests) == 2
+
+
 def test_a_get_that_failed_on_a_fresh_connection_is_not_repeated(proxy, origin):
     def die(connection):
         connection.head()

@@ -102,8 +102,9 @@ def test_the_example_has_every_setting_of_each_section():
     # What cannot stand beside another setting of the example.
     [syslog] = re.findall(r"(?m)^  # or, instead of file: (syslog: \{.*?\})", EXAMPLE.read_text())
     used |= settings_used({"log": YAML(typ="safe").load(syslog)}, schema, schema["definitions"])
-    # The timeouts of a route are some of the proxy's own.
-    assert {(section, name) for section, name in every_setting(schema) - used if section != "route_timeouts"} == set()
+    # The timeouts of a route are some of the proxy's own, and beside the newer name the older one is a mistake.
+    missing = every_setting(schema) - used - {("timeouts", "upstream_idle")}
+    assert {(section, name) for section, name in missing if section != "route_timeouts"} == set()
 
 
 def examples_of_the_reference():

@@ -91,7 +91,7 @@ def test_a_doubtful_upstream_is_refused_in_words_that_say_why(trusting, nginx, s
     answer, problem = ask(trusting(nginx.url(server)))
     assert (answer.status, problem["hop"]) == (502, "upstream")
     assert re.search(REFUSED[server], problem["detail"] + problem["hint"], re.IGNORECASE), problem
-    expected = b"error=tls_protocol_error" if server == "tls11" else b"error=tls_certificate_error"
+    expected = b"error=tls_alert_received" if server == "tls11" else b"error=tls_certificate_error"
     assert expected in answer.value("proxy-status")
 
 

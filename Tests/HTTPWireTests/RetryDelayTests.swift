@@ -37,3 +37,33 @@ import Testing
     #expect(try delay("RateLimit-Reset: 5\r\nRetry-After: \(value)\r\n") == 5)
   }
 }
+
+@Suite("What Keep-Alive says") struct KeepAliveTests {
+  private func keepAlive(_ fields: String) throws -> [UInt64?] {
+    let bytes = Array("HTTP/1.1 200 OK\r\n\(fields)\r\n".utf8)
+    var parser = ResponseHeadParser(limits: HeadLimits())
+    var head = ResponseHead()
+    #expect(try parser.parse(bytes.span, into: &head))
+    #expect(head.concernsConnection == !fields.isEmpty)
+    let found = head.keepAlive(bytes.span)
+    return [found.timeout, found.requests.map { UInt64($0) }]
+  }
+
+  @Test("is the time and the number of requests, of several the smallest")
+  func values() throws {
+    #expect(try keepAlive("Keep-Alive: timeout=5, max=100\r\n") == [5, 100])
+    #expect(try keepAlive("keep-alive: MAX=7,Timeout=0\r\n") == [0, 7])
+    #expect(try keepAlive("Keep-Alive: timeout=5\r\nKeep-Alive: max=0, timeout=4, max=3\r\n") == [4, 0])
+    #expect(try keepAlive("") == [nil, nil])
+  }
+
+  @Test(
+    "is not guessed",
+    arguments: [
+      "", "5", "timeout", "timeout=", "timeout=5s", "timeout=-1", "timeout= 5", "timeout=1.5", "max=x", "maximum=5",
+      "timeouts=5", "timeout=9999999999", "timeout=5; max=5",
+    ])
+  func nonsense(value: String) throws {
+    #expect(try keepAlive("Keep-Alive: \(value)\r\n") == [nil, nil])
+  }
+}

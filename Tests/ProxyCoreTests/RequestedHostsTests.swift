@@ -13,16 +13,16 @@ struct RequestedHostsTests {
 
   /// Calls `body` on a loop, with hosts whose names are those of ports of this machine.
   private func withHosts<Value>(
-    limit: Int = 10, idleLimit: Int = 10, idle: Duration = never,
+    limit: Int = 10, idleLimit: Int = 10,
     _ body: @escaping (RequestedHosts, EventLoop) async throws -> Value
   ) throws -> Value {
     let running = try RunningLoop()
     return try running.run {
       let loop = running.loop
       let dialer = try Dialer(loop: loop, trust: TrustStores([TrustSettings()]))
-      let limits = UpstreamPool.Limits(connections: 4, queue: 4, idle: idle)
+      let limits = UpstreamPool.Limits(connections: 4, queue: 4)
       let hosts = RequestedHosts(
-        RequestedHosts.Settings(hosts: limit, pool: .init(connections: idleLimit, queue: 0, idle: .seconds(60)))
+        RequestedHosts.Settings(hosts: limit, pool: .init(connections: idleLimit, queue: 0))
       ) {
         UpstreamPool(origin: $0, limits: limits, dialer: dialer, loop: loop)
       }
@@ -32,8 +32,11 @@ struct RequestedHostsTests {
     }
   }
 
-  private func origin(_ port: UInt16) -> UpstreamOrigin {
-    UpstreamOrigin(isSecure: false, host: "127.0.0.1", port: port)
+  private func origin(_ port: UInt16, idle: Duration = never) -> UpstreamOrigin {
+    var policy = ConnectionPolicy()
+    policy.idle = idle
+    return UpstreamOrigin(
+      isSecure: false, host: "127.0.0.1", port: port, options: ConnectionOptions(policy: policy))
   }
 
   /// A connection to `host`.
@@ -48,8 +51,10 @@ struct RequestedHostsTests {
   }
 
   /// Leaves an idle connection to `port` behind.
-  private func use(_ hosts: RequestedHosts, _ port: UInt16, on loop: EventLoop) async throws {
-    let host = try #require(hosts.enter(origin(port)))
+  private func use(
+    _ hosts: RequestedHosts, _ port: UInt16, idle: Duration = never, on loop: EventLoop
+  ) async throws {
+    let host = try #require(hosts.enter(origin(port, idle: idle)))
     host.pool.release(try await connect(host, on: loop))
     hosts.leave(host)
   }
@@ -87,8 +92,8 @@ struct RequestedHostsTests {
   @Test("one with an idle connection is kept until that was not used for long")
   func expired() throws {
     let listener = try RawListener()
-    try withHosts(idle: .milliseconds(1)) { hosts, loop in
-      try await use(hosts, listener.port, on: loop)
+    try withHosts { hosts, loop in
+      try await use(hosts, listener.port, idle: .milliseconds(1), on: loop)
       while hosts.count > 0 { await loop.yield() }
     }
     #expect(try listener.accept().readToEnd().end == .closed)

@@ -39,12 +39,12 @@ import Testing
   mutating func lastInFirstOut() {
     let (one, two) = (Item(), Item())
     for connection in [one, two] {
-      let given = pool.release(connection, place: dial(), at: start)
+      let given = pool.release(connection, place: dial(), at: start, until: .never)
       #expect(given == nil)
       _ = pool.takeIdle(for: .anyone, most: .max)
     }
-    _ = pool.release(one, place: 0, at: start)
-    _ = pool.release(two, place: 1, at: start)
+    _ = pool.release(one, place: 0, at: start, until: .never)
+    _ = pool.release(two, place: 1, at: start, until: .never)
     let taken = (0..<3).map { _ in pool.takeIdle(for: .anyone, most: .max)?.connection }
     #expect(taken[0] === two && taken[1] === one && taken[2] == nil)
     #expect(pool.open == 2)
@@ -64,7 +64,7 @@ import Testing
     let (first, second) = (Item(), Item())
     let places = [dial(), dial()]
     for waiter in [first, second] { _ = waits(waiter) }
-    let given = [0, 1, 0].map { pool.release(Item(), place: places[$0], at: start) }
+    let given = [0, 1, 0].map { pool.release(Item(), place: places[$0], at: start, until: .never) }
     #expect(given[0] === first && given[1] === second && given[2] == nil)
     #expect(pool.idle.count == 1)
     #expect(pool.open == 2)
@@ -97,12 +97,12 @@ import Testing
     let connections = (0..<3).map { _ in Item() }
     let places = [dial(), dial(), dial()]
     for (age, connection) in connections.enumerated() {
-      _ = pool.release(connection, place: places[age], at: start + .nanoseconds(age * 10))
+      _ = pool.release(connection, place: places[age], at: start, until: start + .nanoseconds(age * 10))
     }
-    let expired = pool.expire(idleSince: start + .nanoseconds(9))
+    let expired = pool.expire(at: start + .nanoseconds(9))
     #expect(expired.map(ObjectIdentifier.init) == [ObjectIdentifier(connections[0])])
     #expect(pool.open == 2)
-    let rest = pool.expire(idleSince: .never)
+    let rest = pool.expire(at: .never)
     #expect(rest.count == 2)
     #expect(pool.open == 0)
   }
@@ -112,7 +112,7 @@ import Testing
     let connection = Item()
     let place = dial()
     var removals = [pool.removeIdle(connection)]
-    _ = pool.release(connection, place: place, at: start)
+    _ = pool.release(connection, place: place, at: start, until: .never)
     for _ in 0..<2 { removals.append(pool.removeIdle(connection)) }
     #expect(removals == [false, true, false])
     #expect(pool.open == 0)
@@ -129,14 +129,14 @@ import Testing
     pool = ConnectionPool(limit: 4, queueLimit: 4)
     let connection = Item()
     let place = dial(of: modest, most: 3)
-    _ = pool.release(connection, place: place, at: start)
+    _ = pool.release(connection, place: place, at: start, until: .never)
     let waiter = Item()
     let places = (0..<3).map { _ in dial(of: greedy, most: 3) }
     #expect(waits(waiter, of: greedy, most: 3))
     #expect(pool.takeIdle(for: greedy, most: 3) == nil)
     let taken = pool.takeIdle(for: modest, most: 3)
     #expect(taken?.connection === connection)
-    _ = pool.release(connection, place: place, at: start)
+    _ = pool.release(connection, place: place, at: start, until: .never)
     #expect(pool.idle.count == 1 && pool.waiting == 1)
     // Its own connection is gone: there is an idle one.
     guard case .use(let idle, let given) = pool.lost(place: places[0]) else { return #expect(Bool(false), "it waits") }
@@ -152,7 +152,7 @@ import Testing
     for (waiter, client) in zip(waiters, [greedy, modest, third, third, modest]) {
       _ = waits(waiter, of: client, most: 3)
     }
-    let given = [0, 1, 2, 3, 0].map { pool.release(Item(), place: places[$0], at: start) }
+    let given = [0, 1, 2, 3, 0].map { pool.release(Item(), place: places[$0], at: start, until: .never) }
     let numbers = given.map { given in waiters.firstIndex { $0 === given } }
     // third uses none; then all of them use one, and so on.
     #expect(numbers == [2, 0, 1, 3, 4])
@@ -192,7 +192,7 @@ import Testing
     guard case .refuse = pool.lease(for: Item(), of: modest, most: .max),
       case .refuse = pool.lease(for: Item(), of: greedy, most: .max)
     else { return #expect(Bool(false), "no connection gives way") }
-    #expect(pool.release(Item(), place: places[0], at: start) === waiters[2])
+    #expect(pool.release(Item(), place: places[0], at: start, until: .never) === waiters[2])
   }
 
   /// What a random schedule has made of a pool, kept in the simplest way.
@@ -264,7 +264,7 @@ import Testing
       case 5..<7 where !model.used.isEmpty:
         let place = model.used.remove(at: model.used.indices.randomElement(using: &random)!).place
         let connection = Item()
-        let given = pool.release(connection, place: place, at: start)
+        let given = pool.release(connection, place: place, at: start, until: .never)
         if given == nil { model.idle.append(connection) }
         model.isGiven(given, place: place)
       case 7 where !model.used.isEmpty:

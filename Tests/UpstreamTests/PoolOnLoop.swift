@@ -16,6 +16,9 @@ final class PoolOnLoop {
     _ origin: UpstreamOrigin, connections: Int = 2, queue: Int = 2, idle: Duration = .seconds(60),
     trust: TrustStores? = nil
   ) throws {
+    var policy = origin.options.policy
+    policy.idle = idle
+    let origin = origin.with(policy)
     let running = try RunningLoop()
     let trust = try trust ?? TrustStores([origin.options.trust])
     self.running = running
@@ -23,7 +26,7 @@ final class PoolOnLoop {
     (pool, dialer) = try running.run {
       let dialer = try Dialer(loop: running.loop, trust: trust)
       let pool = UpstreamPool(
-        origin: origin, limits: UpstreamPool.Limits(connections: connections, queue: queue, idle: idle),
+        origin: origin, limits: UpstreamPool.Limits(connections: connections, queue: queue),
         figures: shown, dialer: dialer, loop: running.loop)
       // A pool lives as long as the loop that its connections report to.
       running.loop.onWaiting { withExtendedLifetime(pool) {} }
@@ -38,7 +41,7 @@ final class PoolOnLoop {
     let (shown, running, dialer) = (shown, running, dialer)
     pool = try running.run {
       let pool = UpstreamPool(
-        origin: origin, limits: UpstreamPool.Limits(connections: 2, queue: 2, idle: .seconds(60)), figures: shown,
+        origin: origin, limits: UpstreamPool.Limits(connections: 2, queue: 2), figures: shown,
         dialer: dialer, loop: running.loop)
       running.loop.onWaiting { withExtendedLifetime(pool) {} }
       return pool
@@ -114,5 +117,14 @@ final class PoolOnLoop {
   /// Connections open and idle, and requests that wait.
   func figures() throws -> [Int] {
     try running.run { [self] in [pool.openConnections, pool.idleConnections, pool.waitingRequests] }
+  }
+}
+
+extension UpstreamOrigin {
+  /// The same server, with another policy.
+  func with(_ policy: ConnectionPolicy) -> UpstreamOrigin {
+    var options = options
+    options.policy = policy
+    return UpstreamOrigin(isSecure: isSecure, host: host, port: port, destinations: destinations, options: options)
   }
 }

@@ -178,7 +178,16 @@ import Upstream
   func oldVersion() throws {
     let server = try TLSServer(names: "IP:127.0.0.1", options: ["-tls1_1", "-cipher", "ALL@SECLEVEL=0"])
     let result = try connect(server, authority: server.authority).1
-    guard case .failure(.tls) = result else { return #expect(Bool(false), "\(result)") }
+    guard case .failure(.alert(let alert)) = result else { return #expect(Bool(false), "\(result)") }
+    #expect(alert.description == "protocol_version (70)" && alert.subject == .version)
+  }
+
+  @Test("alerts have a name, a number and a subject; an unknown one has its number")
+  func alerts() {
+    #expect(TLSAlert(116).description == "certificate_required (116)" && TLSAlert(116).subject == .missingCertificate)
+    #expect(TLSAlert(48).description == "unknown_ca (48)" && TLSAlert(48).subject == .certificate)
+    #expect(TLSAlert(200).description == "200" && TLSAlert(200).subject == .other)
+    #expect("\(UpstreamError.alert(TLSAlert(120)))".contains("no_application_protocol (120)"))
   }
 
   @Test("a CA file that is not there, or holds no certificate, is an error that names it")

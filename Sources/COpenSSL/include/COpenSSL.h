@@ -34,6 +34,10 @@ void copenssl_prefer_aes_128(SSL_CTX *context);
 // rules out.
 void copenssl_require_alternative_names(SSL_CTX *context);
 
+// Has the number of the alert with which the other end reports a failure written to `alert`, which must live as long as the
+// context and its sessions; 1 unless there is no memory. After the handshake it costs nothing.
+int copenssl_note_alerts(SSL_CTX *context, int *alert);
+
 // The first private key in `pem`; NULL without one, and where it is encrypted, which `is_encrypted` then says.
 EVP_PKEY *copenssl_read_private_key(const void *pem, int count, int *is_encrypted);
 

@@ -18,6 +18,8 @@ public struct ProxyConfiguration: Sendable {
   public var tls: TrustSettings
   /// How long things may take, unless a route says otherwise.
   public var timeouts: Timeouts
+  /// How connections to upstreams are made, and how long they are kept, unless a route says otherwise.
+  public var connections = ConnectionPolicy()
   /// How much of everything there may be.
   public var limits: Limits
   /// Where tokens are kept so that they outlive the process; nil for memory alone.
@@ -70,7 +72,11 @@ extension ProxyConfiguration {
       configuration.reload = top.value(TopSettings.reload) ?? .onRequest
       _ = top.section(TopSettings.log) { LogSettings.read($0, into: &configuration.log) }
       configuration.tls = TrustSettings.read(top[TopSettings.tls], inherited: TrustSettings())
-      _ = top.section(TopSettings.timeouts) { $0.read(Timeouts.all, into: &configuration.timeouts) }
+      let upstreamIdle = top.section(TopSettings.timeouts) { section in
+        section.read(Timeouts.all, into: &configuration.timeouts)
+        return section[Timeouts.upstreamIdle]
+      }
+      configuration.connections = ConnectionPolicy.read(top, upstreamIdle)
       _ = top.section(TopSettings.limits) { $0.read(Limits.fields, into: &configuration.limits) }
       let store = top[TopSettings.tokenStore]
       configuration.tokenStore = top.section(TopSettings.tokenStore, TokenStoreSettings.read)
@@ -80,9 +86,10 @@ extension ProxyConfiguration {
       let parentProxy = ParentProxy.read(top[TopSettings.parentProxy], inherited: nil)
       let table = CredentialsTable.read(top, parentProxy: parentProxy, trust: configuration.tls)
       let routes = RouteReader.read(
-        top, credentials: table, callers: callers, timeouts: configuration.timeouts, limits: configuration.limits,
-        parentProxy: parentProxy, trust: configuration.tls, hasInterception: interception != nil,
-        ignoresPathCase: ignoresPathCase, access: configuration.log.access)
+        top, credentials: table, callers: callers, timeouts: configuration.timeouts,
+        connections: configuration.connections, limits: configuration.limits, parentProxy: parentProxy,
+        trust: configuration.tls, hasInterception: interception != nil, ignoresPathCase: ignoresPathCase,
+        access: configuration.log.access)
       configuration.callers = callers.callers
       configuration.credentials = table.credentials
       configuration.routes = routes

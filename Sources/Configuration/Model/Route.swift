@@ -33,6 +33,8 @@ public struct Route: Sendable {
   public var withoutToken = WithoutToken.refuse
   /// The timeouts of proxy.conf with the route's own put over them.
   public var timeouts: Timeouts
+  /// How connections to the upstream are made, and how long they are kept.
+  public var connections = ConnectionPolicy()
   /// The certificate that is shown to the upstream.
   public var clientCertificate: CertificateFiles?
   /// The proxy that the upstream is reached through; nil for none.

@@ -10,6 +10,8 @@ public struct RequestSettings: Sendable, Equatable {
   public var linkRewriting = LinkRewriting.auto
   /// What becomes of interim responses.
   public var interim = InterimResponses.forward
+  /// Whether they carry Via.
+  public var hasVia = true
 
   /// The defaults.
   public init() {}
@@ -25,6 +27,9 @@ extension RequestSettings {
     Field(
       "interim", \.interim, .choice(), in: RequestSettings(),
       "whether interim responses but 100 and 101 reach the client; `drop` is for clients that fail at 102 and 103"),
+    Field(
+      "via", \.hasVia, .onOff, in: RequestSettings(),
+      "whether requests carry `Via`, by which loops are found; `off` where it keeps an upstream from compressing"),
   ]
 }
 

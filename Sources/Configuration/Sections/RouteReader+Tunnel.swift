@@ -58,6 +58,8 @@ extension RouteReader {
     let matches = section.required(RouteSettings.match, Format<Match>.match.expected).flatMap { readTunnelMatches($0) }
     var timeouts = timeouts
     _ = section.section(RouteSettings.timeouts) { timeouts.readTunnel($0) }
+    var connections = connections
+    _ = section.section(RouteSettings.upstream) { connections.readTunnel($0) }
     var rules = RouteRules(allow: section[RouteSettings.allow]?.distinct(.network))
     rules.callers = section[RouteSettings.callers].flatMap(callers.indices)
     let allowsPrivate = section.value(RouteSettings.allowPrivate)
@@ -76,6 +78,7 @@ extension RouteReader {
       name: name, matches: matches, upstream: nil, timeouts: timeouts, rules: rules,
       allowsPrivate: allowsPrivate ?? false)
     route.tunnel = mode
+    route.connections = connections
     route.parentProxy = parentProxy
     route.trust = trust
     route.clientShare = clientShare

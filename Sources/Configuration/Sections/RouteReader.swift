@@ -5,6 +5,7 @@ struct RouteReader {
   let table: CredentialsTable
   let callers: CallersTable
   let timeouts: Timeouts
+  let connections: ConnectionPolicy
   let limits: Limits
   let parentProxy: ParentProxy?
   let trust: TrustSettings
@@ -21,17 +22,18 @@ struct RouteReader {
 
   /// The routes of the file that are right.
   static func read(
-    _ top: Section, credentials: CredentialsTable, callers: CallersTable, timeouts: Timeouts, limits: Limits,
-    parentProxy: ParentProxy?, trust: TrustSettings, hasInterception: Bool, ignoresPathCase: Bool?,
-    access: AccessLogging
+    _ top: Section, credentials: CredentialsTable, callers: CallersTable, timeouts: Timeouts,
+    connections: ConnectionPolicy, limits: Limits, parentProxy: ParentProxy?, trust: TrustSettings,
+    hasInterception: Bool, ignoresPathCase: Bool?, access: AccessLogging
   ) -> [Route] {
     let expected = "a list of routes, each with name, and match or mount"
     guard let setting = top.required(TopSettings.routes, expected), let items = setting.list(expected) else {
       return []
     }
     var reader = RouteReader(
-      table: credentials, callers: callers, timeouts: timeouts, limits: limits, parentProxy: parentProxy,
-      trust: trust, hasInterception: hasInterception, ignoresPathCase: ignoresPathCase, access: access)
+      table: credentials, callers: callers, timeouts: timeouts, connections: connections, limits: limits,
+      parentProxy: parentProxy, trust: trust, hasInterception: hasInterception, ignoresPathCase: ignoresPathCase,
+      access: access)
     let routes = items.compactMap { item in
       item.section(of: RouteSettings.group, expected: "a route, which is a mapping of settings") { reader.route($0) }
     }
@@ -40,13 +42,13 @@ struct RouteReader {
   }
 
   private init(
-    table: CredentialsTable, callers: CallersTable, timeouts: Timeouts, limits: Limits, parentProxy: ParentProxy?,
-    trust: TrustSettings, hasInterception: Bool, ignoresPathCase: Bool?,
-    access: AccessLogging
+    table: CredentialsTable, callers: CallersTable, timeouts: Timeouts, connections: ConnectionPolicy, limits: Limits,
+    parentProxy: ParentProxy?, trust: TrustSettings, hasInterception: Bool, ignoresPathCase: Bool?, access: AccessLogging
   ) {
     self.table = table
     self.callers = callers
     self.timeouts = timeouts
+    self.connections = connections
     self.limits = limits
     self.parentProxy = parentProxy
     self.trust = trust
@@ -70,6 +72,8 @@ struct RouteReader {
     var body = limits.body
     if let limit = section.value(RouteSettings.body) { body = limit }
     _ = section.section(RouteSettings.timeouts) { timeouts.readRoute($0) }
+    var connections = connections
+    _ = section.section(RouteSettings.upstream) { connections.readRoute($0) }
     let certificate = section[RouteSettings.clientCertificate]
     let clientCertificate = certificate.flatMap(CertificateFiles.read)
     let truncation = section[RouteSettings.tlsTruncation]
@@ -108,6 +112,7 @@ struct RouteReader {
       let names = [RouteSettings.audience.declaration, RouteSettings.scopes, RouteSettings.resource].map(\.name)
       route.lines = (section.lines(of: Set(names)), section.mark.line)
     }
+    route.connections = connections
     route.clientCertificate = clientCertificate
     route.parentProxy = parentProxy
     route.trust = trust

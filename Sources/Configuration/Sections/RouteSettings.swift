@@ -93,6 +93,9 @@ enum RouteSettings {
     "which requests get a line in the access log; as [log.access](#the-access-log)")
 
   // How the upstream is reached.
+  static let upstream = SettingDeclaration(
+    "upstream", .section(UpstreamSettings.group), default: .described("that of the top level"),
+    "how connections to the upstream are made and kept; see [upstream](#upstream)")
   static let clientCertificate = SettingDeclaration(
     "client_certificate", .section(CertificateFiles.group),
     "shown to the upstream; see [client_certificate](#client_certificate)")
@@ -115,6 +118,6 @@ enum RouteSettings {
       replayUnauthorized.declaration, allow, callers, methods, paths, pathsIgnoreCase.declaration, body.declaration,
       replayBuffer.declaration, throttled, clientShare.declaration, concurrency,
     ] + RequestSettings.fields.map(\.declaration) + [
-      timeouts, accessLog.declaration, clientCertificate, tls, tlsTruncation.declaration, parentProxy,
+      timeouts, upstream, accessLog.declaration, clientCertificate, tls, tlsTruncation.declaration, parentProxy,
     ], need: .anyOf([match, mount.declaration]))
 }

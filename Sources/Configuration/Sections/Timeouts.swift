@@ -21,8 +21,6 @@ public struct Timeouts: Sendable, Hashable {
   public var tunnel: Duration = .seconds(600)
   /// How long a client connection may be silent before the kernel asks whether the other end is still there; nil for never.
   public var tcpKeepalive: Duration? = .seconds(60)
-  /// An unused upstream connection is kept this long.
-  public var upstreamIdle: Duration = .seconds(30)
   /// Requests that run at SIGTERM have this long.
   public var drain: Duration = .seconds(30)
 
@@ -33,13 +31,15 @@ public struct Timeouts: Sendable, Hashable {
 extension Timeouts {
   /// The section `timeouts` of the whole proxy.
   static let group = SettingGroup(
-    "timeouts", prefix: "timeouts.", "How long things may take.", all.map(\.declaration))
+    "timeouts", prefix: "timeouts.", "How long things may take.",
+    (beforeRoute + ofRoute + [tcpKeepalive]).map(\.declaration) + [upstreamIdle.declaration, drain.declaration])
 
   /// The section `timeouts` of a route.
   static let groupOfRoute = SettingGroup(
     "route_timeouts", "How long things may take for requests of the route.", ofRoute.map(\.declaration))
 
-  static let all = [head, handshake, idle] + ofRoute + [tcpKeepalive, upstreamIdle, drain]
+  static let all = beforeRoute + ofRoute + [tcpKeepalive, drain]
+  private static let beforeRoute = [head, handshake, idle]
   private static let ofRoute = [body, token, connect, firstByte, total, tunnel]
   private static let ofTunnel = [tunnel, connect, total]
 
@@ -65,8 +65,9 @@ extension Timeouts {
   private static let tcpKeepalive = field(
     "tcp_keepalive", \.tcpKeepalive, .keepaliveOrOff,
     "silence on a client connection before TCP probes it; without a reply it ends after the same time again")
-  private static let upstreamIdle = field(
-    "upstream_idle", \.upstreamIdle, .duration, "an idle upstream connection")
+  /// The older name of ``ConnectionPolicy/idle``.
+  static let upstreamIdle = Declared(
+    "upstream_idle", .duration, default: .described("`upstream.idle`"), "the older name of `upstream.idle`")
   private static let drain = field("drain", \.drain, .duration, "for requests that are under way at SIGTERM")
 
   private static func field<Value: Sendable>(
@@ -91,6 +92,7 @@ extension Timeouts {
     section.belong(Self.ofTheProxy, to: Self.wholeProxy)
   }
 
-  private static let ofTheProxy = [head, handshake, idle, tcpKeepalive, upstreamIdle, drain].map(\.declaration.name)
+  private static let ofTheProxy =
+    (beforeRoute + [tcpKeepalive, drain]).map(\.declaration.name) + [upstreamIdle.declaration.name]
   private static let wholeProxy = "the timeouts of the whole proxy"
 }

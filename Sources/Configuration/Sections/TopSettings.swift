@@ -24,6 +24,9 @@ public enum TopSettings {
   static let timeouts = SettingDeclaration(
     "timeouts", .section(Timeouts.group), default: .described("the defaults"),
     "how long things may take; see [timeouts](#timeouts)")
+  static let upstream = SettingDeclaration(
+    "upstream", .section(UpstreamSettings.group), default: .described("the defaults"),
+    "how connections to upstreams are made and kept; see [upstream](#upstream)")
   static let limits = SettingDeclaration(
     "limits", .section(Limits.group), default: .described("the defaults"),
     "limits of sizes, numbers and rates; see [limits](#limits)")
@@ -55,7 +58,7 @@ public enum TopSettings {
     "proxy.conf", "The configuration of m2m-proxy.",
     [
       listen, admin.declaration, ControlSetting.declared.declaration, loops.declaration, reload.declaration, log, tls,
-      parentProxy, timeouts, limits, interception, tokenStore, callers, credentials, routes,
+      parentProxy, timeouts, upstream, limits, interception, tokenStore, callers, credentials, routes,
       pathsIgnoreCase.declaration,
     ])
 

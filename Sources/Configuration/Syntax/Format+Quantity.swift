@@ -74,6 +74,17 @@ extension Format<Int> {
 }
 
 extension Format<Int?> {
+  /// A whole number within `range`, or `off` for no limit.
+  static func countOrOff(_ range: ClosedRange<Int>) -> Self {
+    let count = Format<Int>.count(range)
+    return Format("off, or \(count.expected)", .orOff(count.type), written: { $0.map(count.written) ?? "off" }) {
+      text throws(Refusal) in
+      text == "off" ? nil : try count.read(text)
+    }
+  }
+}
+
+extension Format<Int?> {
   /// The size of a body, or `off` for no limit.
   static var bodySize: Self {
     let expected = "off, or a size up to 1024GB, such as 512KB, 10MB or 2GB"

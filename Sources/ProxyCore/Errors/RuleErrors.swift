@@ -171,8 +171,8 @@ extension ExchangeError {
       ExchangeError(
         kind, title: "The request would write outside of its route", detail: outside,
         hint:
-          "Send one complete URL of the API, with a path that a request to this route could have. Behind a mount or a path "
-          + "in forward_to that is the API's own path, not the proxy's.",
+          "Send one complete URL with a path that a request to this route could have: the URL by which the application reaches "
+          + "the API, with the host and the beginning of the path of this request.",
         proxyStatusDetails: "destination")
     case .source, .accountSource:
       ExchangeError(

@@ -1,5 +1,6 @@
 internal import Configuration
 internal import HTTPWire
+internal import Outbound
 internal import Upstream
 
 extension ErrorKind {
@@ -72,8 +73,8 @@ extension ErrorKind {
       case .tls:
         ErrorDeclaration(
           .upstream, status: 502, title: "No TLS connection to the upstream", proxyStatus: "tls_protocol_error",
-          meaning: "The TLS handshake with the upstream failed for another reason than its certificate.",
-          remedy: "TLS 1.2 or later is required; for an upstream without TLS write `forward_to: http://…`.")
+          meaning: "TLS with the upstream failed for another reason than its certificate; `detail` names its alert.",
+          remedy: "See `hint`. TLS 1.2 or later is required; for an upstream without TLS write `forward_to: http://…`.")
       case .parentProxy:
         ErrorDeclaration(
           .upstream, status: 502, title: "The parent proxy cannot be reached",
@@ -177,6 +178,13 @@ extension ExchangeError {
           """)
     case .tls:
       failed(.tls, hint: "TLS 1.2 or later is required; for an upstream without TLS write forward_to: http://….")
+    case .alert(let alert):
+      ExchangeError(
+        .upstream(.tls), title: "The upstream refused the TLS connection", detail: detail,
+        hint: TLSAlertHint.text(
+          for: alert, of: "the route \(route.name)",
+          hasCertificate: route.destination.origin?.options.clientCertificate != nil),
+        proxyStatus: "tls_alert_received", proxyStatusDetails: "alert \(alert)")
     case .parentProxy: failed(.parentProxy)
     case .exhausted: failed(.exhausted)
     case .noDescriptors: failed(.noDescriptors)
@@ -246,6 +254,37 @@ extension ExchangeError {
   /// The connection of a tunnel broke, on the upstream's side.
   static func tunnelBroken(_ reason: String) -> ExchangeError {
     ExchangeError(.upstream(.tunnelBroken), detail: reason)
+  }
+}
+
+/// How to fix it when a server ends TLS with an alert.
+enum TLSAlertHint {
+  /// One sentence or two about `alert`.
+  ///
+  /// - Parameter owner: what has the settings of the connection: `the route orders`.
+  /// - Parameter hasCertificate: whether they name a client certificate; nil where that is not known.
+  static func text(for alert: TLSAlert, of owner: String, hasCertificate: Bool?) -> String {
+    let missing = "The server wants a client certificate: set client_certificate of \(owner)."
+    let rejected =
+      "The server does not accept the certificate of client_certificate of \(owner): its authority, its dates and its "
+      + "purpose have to be those that the server expects; the server's log says which is not."
+    switch alert.subject {
+    case .missingCertificate, .certificate:
+      if let hasCertificate { return hasCertificate ? rejected : missing }
+      return "The server wants a client certificate that it accepts: check client_certificate of \(owner)."
+    case .parameters:
+      let common = "The server accepts none of the cipher suites, groups and signatures that the proxy offers"
+      return hasCertificate == true
+        ? "\(common), or not the certificate of client_certificate of \(owner)."
+        : "\(common), or it wants a client certificate: then set client_certificate of \(owner)."
+    case .version: return "TLS 1.2 or later is required, and the server speaks none of these versions."
+    case .host:
+      return
+        "The server has no certificate for this host name (SNI): check the host in the URL, and the server's names."
+    case .applicationProtocol:
+      return "The proxy speaks HTTP/1.1 alone (ALPN http/1.1), and the server does not on this port: enable it there."
+    case .other: return "The server's log says what it did not like."
+    }
   }
 }
 

@@ -143,12 +143,18 @@ extension Exchange {
       upstream, of: pool, holdings.requestedHost, in: local.requestedHosts, caller: callerName, for: connection)
   }
 
-  /// Reads what the response says about the authentication of connections. Where it continues a handshake, the upstream's
-  /// connection belongs to the client, whatever field of the request began that.
-  func noteChallenge() {
+  /// Reads what the response says about its connection: how long it is kept, and whether requests authenticate it. Where it
+  /// continues a handshake, the connection belongs to the client, whatever field of the request began that.
+  @inline(never) func noteConnection() {
     guard let upstream = attempt.upstream, let input = attempt.answerInput else { return }
-    attempt.challenge = answerHead.connectionChallenge(input.readableBytes)
-    if attempt.challenge == .handshake { pool.pin(upstream) }
+    if answerHead.contains(.keepAlive) {
+      let said = answerHead.keepAlive(input.readableBytes)
+      upstream.noteAnnounced(idle: said.timeout, requests: said.requests)
+    }
+    if answerHead.contains(.wwwAuthenticate) {
+      attempt.challenge = answerHead.connectionChallenge(input.readableBytes)
+      if attempt.challenge == .handshake { pool.pin(upstream) }
+    }
   }
 
   /// Whether a 401 is about who the client is to the upstream, and not about the proxy's token, where both go on.

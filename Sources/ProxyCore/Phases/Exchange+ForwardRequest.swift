@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Configuration
 internal import HTTPWire
 internal import Reactor
 internal import Routing
@@ -67,9 +68,10 @@ extension Exchange {
     !head.hasConnectionOptions && !route.policy.rules.canBeOverridden && route.policy.tokenHeader == nil
   }
 
-  /// Where the request's content is kept, if it is small enough to be sent again.
+  /// Where the request's content is kept, if it is small enough to be sent again: after a response that asks for that, or,
+  /// where the method allows it, because the connection turned out dead.
   private func keptContent(_ route: ProxyRoute) -> KeptContent? {
-    let limit = route.policy.replayBuffer
+    let limit = head.methodKind.isIdempotent ? route.policy.repeatBuffer : route.policy.replayBuffer
     switch head.framing {
     case .length(let length) where length > 0 && length <= UInt64(limit): break
     case .chunked where limit > 0: break
@@ -78,7 +80,7 @@ extension Exchange {
     return KeptContent(buffers, limit: limit)
   }
 
-  /// Begins a request without content again.
+  /// Begins the request again.
   private func restartUpload(_ route: ProxyRoute) throws(ExchangeError) {
     upload.rewind()
     try writeRequestHead(route, to: upload.output)
@@ -93,7 +95,12 @@ extension Exchange {
     writer.endRequestLine()
     let hostLine = route.destination.hostLine
     writer.lines(hostLine.span)
-    writer.forwardFields(of: head, bytes, dropping: droppedFields(route), alsoDropping: route.policy.tokenHeader)
+    var dropped = droppedFields(route)
+    if head.contains(.destination), let destination = try mappedDestination(route, bytes) {
+      writer.field("Destination", destination.span)
+      dropped.insert(.destination)
+    }
+    writer.forwardFields(of: head, bytes, dropping: dropped, alsoDropping: route.policy.tokenHeader)
     if head.framing == .chunked { writer.chunkedFraming() }
     if let remainingForwards = request.remainingForwards { writer.field("Max-Forwards", remainingForwards) }
     if head.acceptsTrailers { writer.field("TE", "trailers" as StaticString) }
@@ -109,8 +116,7 @@ extension Exchange {
     if request.normalised.contains(.userinfo), let credentials = targetCredentials {
       writeTargetCredentials(&writer, credentials, route)
     }
-    let pseudonym = viaName.bytes
-    writer.via(head.version, pseudonym.span)
+    if route.policy.hasUsualHead { writeVia(&writer) } else { writeUnusualLines(&writer, route) }
     do throws(WireError) { try writer.end() } catch { throw .headTooLarge }
   }
 
@@ -124,6 +130,20 @@ extension Exchange {
     let path = Int(target.path.start) + mountLength..<Int(target.path.end)
     if path.isEmpty { writer.target("/") } else { writer.target(bytes.extracting(path)) }
     writer.target(bytes.extracting(Int(target.path.end)..<Int(target.pathAndQuery.end)))
+  }
+
+  private func writeVia(_ writer: inout HeadWriter) {
+    let pseudonym = viaName.bytes
+    writer.via(head.version, pseudonym.span)
+  }
+
+  /// Where connections are not used again the upstream is told so (RFC 9112 section 9.6): it need not wait for another request,
+  /// and closes the connection itself. A connection that changes its protocol, or that requests authenticate, goes on.
+  @inline(never)
+  private func writeUnusualLines(_ writer: inout HeadWriter, _ route: ProxyRoute) {
+    if route.policy.requests.hasVia { writeVia(&writer) }
+    if route.policy.isReused || !offeredProtocols.isEmpty || request.authenticatesConnection { return }
+    writer.connectionClose()
   }
 
   /// Writes what the target said of user and password as Basic credentials, where the client's own credentials go on and it
@@ -224,17 +244,20 @@ extension Exchange {
 
   /// The connection is gone: false if the request may be sent on another one.
   private func lost(_ reason: String, _ route: ProxyRoute) throws(ExchangeError) -> Bool {
-    guard mayRepeat else { throw .upstreamBroken(reason, route) }
-    return false
+    if mayRepeat { return false }
+    // In TLS 1.3 a server says only after the handshake that it does not accept the client's certificate, or wants one.
+    if let alert = attempt.upstream?.alert { throw .upstream(.alert(alert), route) }
+    throw .upstreamBroken(reason, route)
   }
 
   /// Whether the request can be sent again on another connection: it was sent on one that may have been closed
-  /// already, and either nothing of it has left, or doing it twice is the same as doing it once and it is still here.
+  /// already, and either nothing of it has left, or doing it twice is the same as doing it once (RFC 9110 section 9.2.2) and
+  /// all that has come of it is still here.
   private var mayRepeat: Bool {
     guard let upstream = attempt.upstream, upload.isBegun, upstream.earlierRequests > 0, !attempt.isRepetition else {
       return false
     }
-    return upload.bytesSent == 0 || (head.methodKind.isSafe && head.framing == .none)
+    return upload.bytesSent == 0 || (head.methodKind.isIdempotent && upload.canRewind)
   }
 
   func uploadError(_ failure: BodyRelay.Failure) -> ExchangeError {

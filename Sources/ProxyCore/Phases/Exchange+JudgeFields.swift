@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Configuration
 internal import HTTPWire
 internal import Routing
 
@@ -9,7 +10,7 @@ extension Exchange {
     var seen: UInt8 = 0
     var prefixes: [FieldLine] = []
     var budget = Self.mostCompared
-    for line in head.fields where line.known == .other {
+    for line in head.fields where line.known == .other || line.known == .destination {
       guard let part = OverrideField(bytes.extracting(line.name.range)) else { continue }
       let value = bytes.extracting(line.value.range)
       guard rules.allows(part, value: value) else {
@@ -24,7 +25,10 @@ extension Exchange {
       guard seen & 1 << part.rawValue == 0 || !rules.allowsOne(part) else {
         throw .overrides(part, field: "The second \(text(of: line.name))", route)
       }
-      guard staysInRoute(part, value, route, bytes, &budget) else {
+      let stays =
+        part == .destination
+        ? leads(line, intoRoute: route, bytes, &budget) : staysInRoute(part, value, route, bytes, &budget)
+      guard stays else {
         throw .overrides(part, field: text(of: line.name), route)
       }
       seen |= 1 << part.rawValue
@@ -69,7 +73,6 @@ extension Exchange {
       return mayForward(upstreamPath: named.path, route, bytes, &budget)
         && mayForward(upstreamPath: named.path + upstreamPath(route, bytes), route, bytes, &budget)
     case .prefix: return mayBegin(with: value, route, bytes, &budget)
-    // Whatever the method: a field or a form may replace it by COPY or MOVE.
     case .destination:
       guard let named = NamedPath(value, needsSlash: true) else { return false }
       return mayUse(named, isInAccount: true, route, bytes, &budget)
@@ -77,6 +80,62 @@ extension Exchange {
       guard let named = NamedPath(value, needsSlash: false) else { return false }
       return mayUse(named, isInAccount: part == .accountSource, route, bytes, &budget)
     }
+  }
+
+  /// Whether the `Destination` of `line` is, as the upstream gets it, one that the route may forward. It counts whatever the
+  /// method: a field or a form may replace that by COPY or MOVE.
+  private func leads(
+    _ line: FieldLine, intoRoute route: ProxyRoute, _ bytes: Span<UInt8>, _ budget: inout Int
+  ) -> Bool {
+    switch clientReference(line, route, bytes) {
+    case .foreign: return staysInRoute(.destination, bytes.extracting(line.value.range), route, bytes, &budget)
+    case .outside: return false
+    case .inside(let rest, let namesServer):
+      guard route.policy.rules.dependsOnPath else { return true }
+      guard line.value.count <= Self.longestNamed else { return false }
+      var path = route.policy.basePath
+      if rest.isEmpty || bytes[Int(rest.start)] != UInt8(ascii: "/") { path.append(UInt8(ascii: "/")) }
+      for offset in rest.range { path.append(bytes[offset]) }
+      guard let named = NamedPath(path.span, needsSlash: true) else { return false }
+      return mayUse(named, isInAccount: !namesServer, route, bytes, &budget)
+    }
+  }
+
+  /// Where a reference of the request leads, by the names that the client has for the upstream: where links in responses are
+  /// written in those. Elsewhere it is the upstream's own.
+  private func clientReference(_ line: FieldLine, _ route: ProxyRoute, _ bytes: Span<UInt8>) -> ClientReference {
+    guard decided.isMounted || route.policy.requests.linkRewriting == .on, route.policy.requests.linkRewriting != .off
+    else {
+      return .foreign
+    }
+    let target = receivedTarget
+    let start = Int(target.path.start)
+    return ClientReference(
+      line.value, bytes, for: target.authority ?? head.authority, scheme: clientScheme(target),
+      mount: start..<start + decided.mountLength)
+  }
+
+  /// The `Destination` of the request as the upstream knows it; nil where it stays as it is.
+  @inline(never) func mappedDestination(_ route: ProxyRoute, _ bytes: Span<UInt8>) throws(ExchangeError) -> [UInt8]? {
+    guard let upstream = route.destination.links else { return nil }
+    var mapped: [UInt8]?
+    var isFirst = true
+    for line in head.fields where line.known == .destination && !head.isForConnection(line, bytes) {
+      let reference = clientReference(line, route, bytes)
+      // One of several would go on in the client's words.
+      guard isFirst || mapped == nil && reference == .foreign else {
+        throw .overrides(.destination, field: "The second \(text(of: line.name))", route)
+      }
+      isFirst = false
+      switch reference {
+      case .foreign: continue
+      case .outside: throw .overrides(.destination, field: text(of: line.name), route)
+      case .inside(let rest, let namesServer):
+        mapped = upstream.reference(to: rest, bytes, namesServer: namesServer)
+        guard mapped != nil else { throw .overrides(.destination, field: text(of: line.name), route) }
+      }
+    }
+    return mapped
   }
 
   /// Whether the path of `named` is one that the route may forward. Which host it names decides nothing: an upstream has

@@ -31,7 +31,7 @@ extension Exchange {
       outcome.clock.firstByte = worker.loop.now - outcome.clock.start
     }
     attempt.challenge = .none
-    if answerHead.contains(.wwwAuthenticate) { noteChallenge() }
+    if answerHead.concernsConnection { noteConnection() }
   }
 
   /// Passes the upstream's response on, framed for this client.
@@ -274,7 +274,7 @@ extension Exchange {
   }
 
   /// The scheme of the URL by which the client asks.
-  private func clientScheme(_ target: RequestTarget) -> RequestTarget.Scheme {
+  func clientScheme(_ target: RequestTarget) -> RequestTarget.Scheme {
     target.scheme ?? (connection.isSecure ? .https : .http)
   }
 }

@@ -61,7 +61,7 @@ final class GenerationMaker: @unchecked Sendable {
     do throws(TrustStoreError) { try trust.add(settings) } catch { throw StartError("\(error)") }
     let known = Dictionary((current?.clients ?? []).map { ($0.name, $0) }) { first, _ in first }
     let clients = configuration.credentials.map {
-      TokenClient($0, after: known[$0.name], way: ways.number(for: $0), events: events)
+      TokenClient($0, after: known[$0.name], way: ways.number(for: $0, configuration.connections), events: events)
     }
     let callers = try callers(configuration)
     let leafCertificates = try leafCertificates(configuration, authority)

@@ -110,7 +110,7 @@ final class LoopCatalog {
   fileprivate func requestedHosts(_ settings: RequestedHosts.Settings?) -> RequestedHosts {
     if let requestedHosts, requestedHosts.settings == settings { return requestedHosts }
     requestedHosts?.retire()
-    let settings = settings ?? RequestedHosts.Settings(hosts: 0, pool: .init(connections: 0, queue: 0, idle: .zero))
+    let settings = settings ?? RequestedHosts.Settings(hosts: 0, pool: .init(connections: 0, queue: 0))
     let figures = settings.hosts == 0 ? PoolFigures() : figures(of: Self.requested)
     let made = RequestedHosts(settings) { [dialer, loop] in
       UpstreamPool(origin: $0, limits: settings.pool, figures: figures, dialer: dialer, loop: loop)

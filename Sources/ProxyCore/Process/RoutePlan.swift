@@ -92,7 +92,7 @@ struct RoutePlan {
     let queue = configuration.limits.queue
     return UpstreamPool.Limits(
       connections: share(configuration.limits.upstreamConnections, of: loops),
-      queue: queue == 0 ? 0 : share(queue, of: loops), idle: configuration.timeouts.upstreamIdle)
+      queue: queue == 0 ? 0 : share(queue, of: loops))
   }
 }
 

@@ -121,8 +121,14 @@ struct RoutePolicy: Sendable {
   let replaysUnauthorized: Bool
   /// How long a request may wait to be sent again after the API throttled it, and how often; nil for never.
   let throttling: Throttling?
-  /// How many bytes of a request's content are kept so that it can be sent again; 0 for none.
+  /// How many bytes of a request's content are kept so that it can be sent again after a response; 0 for none.
   let replayBuffer: Int
+  /// How many bytes of it are kept where its method allows that it is sent again on another connection.
+  let repeatBuffer: Int
+  /// Whether its requests carry Via and nothing that says what becomes of the connection.
+  let hasUsualHead: Bool
+  /// Whether connections serve further requests.
+  let isReused: Bool
   /// What is set for its requests and needs nothing worked out.
   let requests: RequestSettings
   /// Which of its requests get a line in the access log.
@@ -163,11 +169,14 @@ struct RoutePolicy: Sendable {
     replaysUnauthorized = tokens.exist && route.replay.unauthorized
     throttling = route.replay.throttled
     replayBuffer = replaysUnauthorized || throttling != nil ? route.replay.buffer : 0
+    repeatBuffer = route.replay.buffer
     self.concurrency = concurrency
     self.connectionsPerClient = connectionsPerClient
     self.hostsPerClient = hostsPerClient
     requests = route.requests
     access = route.access
+    isReused = route.connections.isReused
+    hasUsualHead = isReused && route.requests.hasVia
     allowsPrivate = route.allowsPrivate
     options = ConnectionOptions(route)
     tunnel = route.tunnel

@@ -77,6 +77,8 @@ final class TokenHTTPClient: @unchecked Sendable {
     case .dns(let detail): .nameNotResolved(detail: detail)
     case .connectTimeout(let detail): .timedOut(detail: detail)
     case .certificate(let detail), .tls(let detail): .tls(detail: detail)
+    case .alert(let alert):
+      .tls(detail: "\(error). \(TLSAlertHint.text(for: alert, of: "the credentials", hasCertificate: nil).dropLast())")
     case .connect(let detail), .broken(let detail), .other(let detail), .prohibited(let detail),
       .privateAddress(let detail), .ownListener(let detail), .parentProxy(let detail), .undecodable(let detail):
       .unreachable(detail: detail)
@@ -102,9 +104,9 @@ final class TokenConnectionOptions: Sendable {
 
   private let state = Monitor(State())
 
-  /// The number of the way that `credentials` need.
-  func number(for credentials: Credentials) -> Int {
-    let options = ConnectionOptions(credentials)
+  /// The number of the way that `credentials` need, with the policy that proxy.conf has at the top level.
+  func number(for credentials: Credentials, _ policy: ConnectionPolicy) -> Int {
+    let options = ConnectionOptions(credentials, policy)
     return state.withLock { state in
       if let known = state.numbers[options] { return known }
       let number = state.options.count
@@ -120,16 +122,17 @@ final class TokenConnectionOptions: Sendable {
 
 extension ConnectionOptions {
   /// How connections to the token endpoint of `credentials` are made.
-  init(_ credentials: Credentials) {
+  init(_ credentials: Credentials, _ policy: ConnectionPolicy) {
     self.init(
       clientCertificate: credentials.clientCertificate, parentProxy: credentials.parentProxy,
-      trust: credentials.trust)
+      trust: credentials.trust, policy: policy)
   }
 
   /// How connections to the upstream of `route` are made.
   init(_ route: Route) {
     self.init(
       clientCertificate: route.clientCertificate, parentProxy: route.parentProxy,
-      acceptsTruncation: route.tlsTruncation == .accept, trust: route.trust)
+      acceptsTruncation: route.tlsTruncation == .accept, trust: route.trust,
+      policy: route.connections)
   }
 }
