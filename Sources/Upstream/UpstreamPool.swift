@@ -1,3 +1,4 @@
+internal import Addresses
 internal import Outbound
 public import Reactor
 internal import Synchronization
@@ -39,6 +40,13 @@ public final class UpstreamPool {
   private var nextExpiry = Instant.never
   /// Which of the stores that its trust has had connections are verified against now.
   private var trustGeneration = 0
+  /// A number for its trust and for the addresses of its host together: a connection of an earlier one is looked at before it
+  /// is kept.
+  private var generation = 0
+  /// The addresses of the host, when they were last looked up.
+  private var addresses: [IPAddress]?
+  private let refresh = LoopTimer()
+  private var lookup: NameWait?
   /// Says when its store has changed; nil without TLS, and before the first connection.
   private var trust: LoopTrust?
 
@@ -59,10 +67,12 @@ public final class UpstreamPool {
     tellsClientsApart = limits.tellsClientsApart
     pool = ConnectionPool(limit: max(1, limits.connections), queueLimit: limits.queue)
     expiry.action = { [unowned self] in expire() }
+    refresh.action = { [unowned self] in lookUpAgain() }
   }
 
   deinit {
     trust?.remove(self)
+    lookup?.cancel()
     figures.add(open: -published.open, idle: -published.idle, waiting: -published.waiting)
   }
 
@@ -178,7 +188,9 @@ public final class UpstreamPool {
   /// A pinned one is closed: between two requests of its client it stays outside of the pool, as one in use. So is one that has
   /// served for as long as it may, or as many requests.
   public func release(_ connection: UpstreamConnection) {
-    if connection.isPinned || connection.trustGeneration != trustGeneration { return discard(connection) }
+    if connection.isPinned || connection.generation != generation, !isStillGood(connection) {
+      return discard(connection)
+    }
     let now = loop.now
     let until = connection.lifetime.idleEnd(from: now)
     if until <= now || connection.earlierRequests >= connection.lifetime.lastRequest { return discard(connection) }
@@ -202,6 +214,19 @@ public final class UpstreamPool {
     loop.set(expiry, to: moment)
   }
 
+  /// Whether a connection that is pinned, or of an earlier generation, may be kept.
+  @inline(never) private func isStillGood(_ connection: UpstreamConnection) -> Bool {
+    guard !connection.isPinned, connection.trustGeneration == trustGeneration, leadsToHost(connection) else {
+      return false
+    }
+    connection.generation = generation
+    return true
+  }
+
+  private func leadsToHost(_ connection: UpstreamConnection) -> Bool {
+    addresses.map { $0.contains(connection.ipAddress) } ?? true
+  }
+
   /// Closes a connection that must not be used again.
   public func discard(_ connection: UpstreamConnection) {
     if connection.isPinned { figures.add(pinned: -1) }
@@ -219,6 +244,7 @@ public final class UpstreamPool {
   /// that was verified against the earlier ones. Those in use go on, and are closed when they are given back.
   func trustChanged() {
     trustGeneration += 1
+    generation += 1
     closeIdle()
     noteIfEmpty()
   }
@@ -236,28 +262,39 @@ public final class UpstreamPool {
     trust?.remove(self)
     trust = nil
     loop.retire(expiry)
+    loop.retire(refresh)
+    lookup?.cancel()
+    lookup = nil
   }
 
   private func dial(for lease: UpstreamLease, at place: Int) {
     lease.place = place
     do {
       if origin.isSecure { try joinTrust() }
-      lease.attempt = try dialer.dial(origin, timeout: lease.connectTimeout) { [unowned self, unowned lease] result in
-        lease.attempt = nil
-        switch result {
-        case .success(let stream):
-          let connection = UpstreamConnection(
-            stream, place: lease.place, trustGeneration: lease.trustGeneration,
-            lifetime: lifetime.begun(at: loop.now, place: lease.place), account: dialer.account
-          ) { [unowned self] in inspect($0) }
-          lease.finish(.success(connection))
-        case .failure(let error):
-          handOver(pool.lost(place: lease.place))
-          lease.finish(.failure(error))
-        }
-      }
-      // To dial is to take the present store of the trust.
+      lease.attempt = try dialer.dial(
+        origin, timeout: lease.connectTimeout, upstream: figures.upstream ?? origin.name,
+        resolved: { [unowned self, unowned lease] addresses in
+          moved(to: addresses)
+          lease.generation = generation
+        },
+        completion: { [unowned self, unowned lease] result in
+          lease.attempt = nil
+          switch result {
+          case .success(let dialed):
+            let connection = UpstreamConnection(
+              dialed, place: lease.place, trustGeneration: lease.trustGeneration, generation: lease.generation,
+              lifetime: lifetime.begun(at: loop.now, place: lease.place), account: dialer.account
+            ) { [unowned self] in inspect($0) }
+            if refresh.deadline == .never { setRefresh() }
+            lease.finish(.success(connection))
+          case .failure(let error):
+            handOver(pool.lost(place: lease.place))
+            lease.finish(.failure(error))
+          }
+        })
+      // To dial is to take the present store of the trust, or a later one.
       lease.trustGeneration = trustGeneration
+      lease.generation = generation
     } catch {
       handOver(pool.lost(place: lease.place))
       lease.finish(.failure(error))
@@ -270,6 +307,46 @@ public final class UpstreamPool {
     let trust = try dialer.trust(origin.options)
     trust.add(self)
     self.trust = trust
+  }
+
+  // MARK: Names that move
+
+  private func setRefresh() {
+    guard IPAddress(origin.connectedHost) == nil else { return }
+    loop.set(refresh, to: loop.now + origin.options.policy.dnsRefresh)
+  }
+
+  /// Looks the host up again, while there are connections to it.
+  private func lookUpAgain() {
+    guard pool.open > 0, lookup == nil else { return }
+    setRefresh()
+    let look = dialer.known.names.look(
+      up: origin.connectedHost, refresh: origin.options.policy.dnsRefresh, isRenewal: true, on: loop
+    ) { [unowned self] answer in
+      lookup = nil
+      note(answer)
+    }
+    switch look {
+    case .known(let answer): note(answer)
+    case .pending(let wait): lookup = wait
+    }
+  }
+
+  private func note(_ answer: NameAnswer) {
+    if case .addresses(let addresses) = answer { moved(to: addresses) }
+  }
+
+  /// These are the addresses of the host now. Connections to others are closed, those in use when they are given back.
+  private func moved(to addresses: [IPAddress]) {
+    guard addresses != self.addresses else { return }
+    let known = self.addresses
+    self.addresses = addresses
+    guard let known, !known.allSatisfy(addresses.contains) else { return }
+    generation += 1
+    let gone = pool.takeIdle(unless: leadsToHost)
+    guard !gone.isEmpty else { return }
+    for connection in gone { close(idle: connection) }
+    noteIfEmpty()
   }
 
   private func handOver(_ room: ConnectionPool<UpstreamConnection, UpstreamLease>.Room) {
@@ -312,9 +389,13 @@ public final class PoolFigures: Sendable {
   private let idleCount = Atomic<Int>(0)
   private let waitingCount = Atomic<Int>(0)
   private let pinnedCount = Atomic<Int>(0)
+  /// What metrics call the upstreams of the pools; nil for the names of their origins.
+  let upstream: String?
 
   /// All 0.
-  public init() {}
+  public init(upstream: String? = nil) {
+    self.upstream = upstream
+  }
 
   /// Connections that are open or being made, idle ones included.
   public var open: Int { openCount.load(ordering: .relaxed) }

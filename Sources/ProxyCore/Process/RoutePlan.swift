@@ -75,8 +75,8 @@ struct RoutePlan {
     var limits = poolLimits
     limits.tellsClientsApart = sharesWildcards
     // One series for all of them: clients choose their names, and must not choose how many series there are.
-    let figures = PoolFigures()
-    if hasWildcards { registry.show(figures, upstream: "*") }
+    let figures = PoolFigures(upstream: PoolFigures.requestedHosts)
+    if hasWildcards { registry.show(figures, upstream: PoolFigures.requestedHosts) }
     let most = limits
     return RequestedHosts(limit: hostLimit, idleLimit: limits.connections) {
       UpstreamPool(origin: $0, limits: most, figures: figures, dialer: dialer, loop: loop)
