@@ -184,7 +184,8 @@ public enum EventKind: String, CaseIterable, Sendable {
       [
         .route, .method, .host, .path, .upgrade, .normalised, .status, .sent, .received, .queued, .token, .throttled,
         .withoutToken,
-        .connect, .firstByte, .total, .upstream, .upstreamAddress, .endpoint, .replayed, .apiError, .apiErrorDescription, .client,
+        .connect, .firstByte, .total, .upstream, .upstreamAddress, .endpoint, .replayed, .apiError,
+        .apiErrorDescription, .client,
         .caller, .error, .detail,
       ]
     case .token:
