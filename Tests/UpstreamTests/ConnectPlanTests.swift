@@ -197,6 +197,7 @@ struct ConnectPlanTests {
       (.connect(""), 104, .reset), (.connect(""), 0, .unreachable), (.connectTimeout(""), 0, .timeout),
       (.broken(""), 0, .reset),
       (.tls("OpenSSL SSL_connect: Connection reset by peer in connection to a.example:443 "), 0, .reset),
+      (.tls("Recv failure: Connection reset by peer"), 0, .reset),
       (.tls("error:0A000126:SSL routines::unexpected eof while reading"), 0, .reset),
       (.tls("error:0A000410:SSL routines::sslv3 alert handshake failure"), 0, nil), (.certificate(""), 0, nil),
       (.parentProxyRefusal("", status: 503), 0, nil), (.noDescriptors, 0, nil), (.dns(""), 0, nil),

@@ -201,8 +201,8 @@ extension ConnectFault {
     switch error {
     case .connectTimeout: self = .timeout
     case .broken: self = .reset
-    // What OpenSSL knows nothing more of than that the connection was gone: an alert, or a certificate, it would name.
-    case .tls(let detail) where detail.contains("in connection to") || detail.contains("unexpected eof"): self = .reset
+    // The connection was gone, and that is all: an alert, or a certificate, OpenSSL would name.
+    case .tls(let detail) where Self.signsOfLoss.contains(where: detail.contains): self = .reset
     case .connect:
       switch number {
       case ECONNREFUSED: self = .refused
@@ -213,4 +213,7 @@ extension ConnectFault {
     default: return nil
     }
   }
+
+  /// How libcurl, and OpenSSL, say that a connection was lost in the handshake.
+  private static let signsOfLoss = ["Recv failure", "Send failure", "in connection to", "unexpected eof"]
 }
