@@ -10,11 +10,19 @@ import pytest
 from conftest import server_context
 from harness.client import get
 from harness.origin import RawOrigin
+from harness.own_network import own_network
 from harness.parent import ScriptedParent
 from harness.waiting import PATIENCE, poll
 
 GOOD = "127.0.0.1"
 SILENT, REFUSING, RESETTING = "127.0.0.2", "127.0.0.3", "127.0.0.4"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def network(tmp_path_factory):
+    """Nobody else has sockets here, so that a port is free on all addresses or on none."""
+    with own_network(tmp_path_factory.mktemp("own-network") / "hosts") as network:
+        yield network
 
 
 @contextlib.contextmanager
