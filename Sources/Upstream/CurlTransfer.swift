@@ -5,6 +5,7 @@ internal import COpenSSL
 internal import Cryptography
 internal import Outbound
 internal import Reactor
+internal import SystemPackage
 
 // The handles belong to this object, and are freed once, by close().
 /// One libcurl handle that an event loop drives without ever blocking.
@@ -287,8 +288,12 @@ internal import Reactor
     guard unsafe ccurl_finished(multi, &result) != 0 else { return watchOver() }
     let detail = unsafe String(cString: errorText)
     guard result != CURLE_OK else { return finish(.success(())) }
-    let error = UpstreamError(result, detail: detail)
-    if destination.reason == nil { fault = unsafe ConnectFault(error, system: Int32(ccurl_system_error(easy))) }
+    var error = UpstreamError(result, detail: detail)
+    let system = unsafe Int32(truncatingIfNeeded: ccurl_system_error(easy))
+    if case .connect = error, system != 0 {
+      error = .connect("\(endpoint.address.text), port \(endpoint.port): \(Errno(rawValue: system))")
+    }
+    if destination.reason == nil { fault = ConnectFault(error, system: system) }
     finish(.failure(explain(error)))
   }
 

@@ -1,4 +1,3 @@
-internal import Addresses
 internal import Outbound
 public import Reactor
 internal import Synchronization
@@ -43,10 +42,7 @@ public final class UpstreamPool {
   /// A number for its trust and for the addresses of its host together: a connection of an earlier one is looked at before it
   /// is kept.
   private var generation = 0
-  /// The addresses of the host, when they were last looked up.
-  private var addresses: [IPAddress]?
-  private let refresh = LoopTimer()
-  private var lookup: NameWait?
+  private var host: HostAddresses!
   /// Says when its store has changed; nil without TLS, and before the first connection.
   private var trust: LoopTrust?
 
@@ -67,12 +63,13 @@ public final class UpstreamPool {
     tellsClientsApart = limits.tellsClientsApart
     pool = ConnectionPool(limit: max(1, limits.connections), queueLimit: limits.queue)
     expiry.action = { [unowned self] in expire() }
-    refresh.action = { [unowned self] in lookUpAgain() }
+    host = HostAddresses(
+      of: origin, dialer.known.names, on: loop, hasConnections: { [unowned self] in pool.open > 0 },
+      lost: { [unowned self] in addressesLost() })
   }
 
   deinit {
     trust?.remove(self)
-    lookup?.cancel()
     figures.add(open: -published.open, idle: -published.idle, waiting: -published.waiting)
   }
 
@@ -216,15 +213,10 @@ public final class UpstreamPool {
 
   /// Whether a connection that is pinned, or of an earlier generation, may be kept.
   @inline(never) private func isStillGood(_ connection: UpstreamConnection) -> Bool {
-    guard !connection.isPinned, connection.trustGeneration == trustGeneration, leadsToHost(connection) else {
-      return false
-    }
+    guard !connection.isPinned, connection.trustGeneration == trustGeneration, host.contains(connection.ipAddress)
+    else { return false }
     connection.generation = generation
     return true
-  }
-
-  private func leadsToHost(_ connection: UpstreamConnection) -> Bool {
-    addresses.map { $0.contains(connection.ipAddress) } ?? true
   }
 
   /// Closes a connection that must not be used again.
@@ -262,9 +254,7 @@ public final class UpstreamPool {
     trust?.remove(self)
     trust = nil
     loop.retire(expiry)
-    loop.retire(refresh)
-    lookup?.cancel()
-    lookup = nil
+    host.close()
   }
 
   private func dial(for lease: UpstreamLease, at place: Int) {
@@ -274,7 +264,7 @@ public final class UpstreamPool {
       lease.attempt = try dialer.dial(
         origin, timeout: lease.connectTimeout, upstream: figures.upstream ?? origin.name,
         resolved: { [unowned self, unowned lease] addresses in
-          moved(to: addresses)
+          host.note(addresses)
           lease.generation = generation
         },
         completion: { [unowned self, unowned lease] result in
@@ -285,7 +275,7 @@ public final class UpstreamPool {
               dialed, place: lease.place, trustGeneration: lease.trustGeneration, generation: lease.generation,
               lifetime: lifetime.begun(at: loop.now, place: lease.place), account: dialer.account
             ) { [unowned self] in inspect($0) }
-            if refresh.deadline == .never { setRefresh() }
+            host.connected()
             lease.finish(.success(connection))
           case .failure(let error):
             handOver(pool.lost(place: lease.place))
@@ -309,41 +299,10 @@ public final class UpstreamPool {
     self.trust = trust
   }
 
-  // MARK: Names that move
-
-  private func setRefresh() {
-    guard IPAddress(origin.connectedHost) == nil else { return }
-    loop.set(refresh, to: loop.now + origin.options.policy.dnsRefresh)
-  }
-
-  /// Looks the host up again, while there are connections to it.
-  private func lookUpAgain() {
-    guard pool.open > 0, lookup == nil else { return }
-    setRefresh()
-    let look = dialer.known.names.look(
-      up: origin.connectedHost, refresh: origin.options.policy.dnsRefresh, isRenewal: true, on: loop
-    ) { [unowned self] answer in
-      lookup = nil
-      note(answer)
-    }
-    switch look {
-    case .known(let answer): note(answer)
-    case .pending(let wait): lookup = wait
-    }
-  }
-
-  private func note(_ answer: NameAnswer) {
-    if case .addresses(let addresses) = answer { moved(to: addresses) }
-  }
-
-  /// These are the addresses of the host now. Connections to others are closed, those in use when they are given back.
-  private func moved(to addresses: [IPAddress]) {
-    guard addresses != self.addresses else { return }
-    let known = self.addresses
-    self.addresses = addresses
-    guard let known, !known.allSatisfy(addresses.contains) else { return }
+  /// The host has lost addresses. Connections to those are closed, the ones in use when they are given back.
+  private func addressesLost() {
     generation += 1
-    let gone = pool.takeIdle(unless: leadsToHost)
+    let gone = pool.takeIdle { host.contains($0.ipAddress) }
     guard !gone.isEmpty else { return }
     for connection in gone { close(idle: connection) }
     noteIfEmpty()

@@ -82,7 +82,7 @@ struct ConnectPlanTests {
     _ = driven.choose([Self.first, Self.second, Self.third])
     _ = driven.nextActions()
     _ = driven.actions(after: 20)
-    #expect(driven.plan.connected(2, at: driven.now) == [Self.first])
+    #expect(driven.plan.connected(2, at: driven.now).map(\.address) == [Self.first])
     #expect(driven.actions(after: 60_000) == [])
   }
 

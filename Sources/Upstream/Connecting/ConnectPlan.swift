@@ -137,22 +137,22 @@ struct ConnectPlan {
   mutating func failed(_ attempt: Int, _ error: UpstreamError, mayPass: Bool) {
     guard let index = active.firstIndex(where: { $0.number == attempt }) else { return }
     active.remove(at: index)
-    // What another address does about it is no news, once one has shown that it is not a matter of the address.
+    // The error that ends it is the one to report.
     if mayRetry { lastError = error }
     if !mayPass { mayRetry = false }
     nextStart = Instant(nanoseconds: 0)
   }
 
-  /// The attempt has connected, and all others are to be ended. Returns the addresses that were tried before it and for longer
+  /// The attempt has connected, and all others are to be ended. Returns those that began before it, and have gone on for longer
   /// than one is waited for: they are as good as failed.
-  mutating func connected(_ attempt: Int, at now: Instant) -> [IPAddress] {
+  mutating func connected(_ attempt: Int, at now: Instant) -> [Attempt] {
     state = .over
     let winner = active.first { $0.number == attempt }
     let overtaken = active.filter { other in
       other.number < attempt && other.address != winner?.address && now >= other.began + Self.delay
     }
     active = []
-    return overtaken.map(\.address)
+    return overtaken
   }
 
   private func isTimeForAnother(_ now: Instant, _ isEstablished: (Int) -> Bool) -> Bool {

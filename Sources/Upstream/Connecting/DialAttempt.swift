@@ -196,7 +196,7 @@ public final class DialAttempt {
 
   private func win(_ attempt: Int) {
     winner = attempt
-    for address in plan.connected(attempt, at: .now) { note(address, .overtaken) }
+    for other in plan.connected(attempt, at: .now) { note(other.number, .overtaken) }
     if let address = transfers[attempt]?.address { dialer.known.worked(address, port: target.port) }
   }
 
@@ -209,7 +209,7 @@ public final class DialAttempt {
   }
 
   private func ended(_ attempt: Int, _ result: Result<Void, UpstreamError>) {
-    guard !isOver, let (transfer, address) = transfers[attempt] else { return }
+    guard !isOver, let transfer = transfers[attempt]?.transfer else { return }
     if winner == nil, case .success = result { win(attempt) }
     if winner == attempt {
       transfers[attempt] = nil
@@ -222,14 +222,16 @@ public final class DialAttempt {
     // Asked before the attempt gives back what it has: what is missing now is what it missed.
     let error = DescriptorShortage.isPresent ? .noDescriptors : failure
     let fault = error == .noDescriptors ? nil : transfer.fault
+    if let fault { note(attempt, fault) }
     transfers[attempt] = nil
-    if let fault, !transfer.hasPassedParent { note(address, fault) }
     transfer.close()
     plan.failed(attempt, error, mayPass: fault != nil)
     run()
   }
 
-  private func note(_ address: IPAddress, _ fault: ConnectFault) {
+  /// The address has not done what was expected of it. What a parent proxy has let through is no matter of its own address.
+  private func note(_ attempt: Int, _ fault: ConnectFault) {
+    guard let (transfer, address) = transfers[attempt], !transfer.hasPassedParent else { return }
     dialer.known.failed(address, port: target.port)
     if IPAddress(target.host) == nil { dialer.known.names.suspect(target.host) }
     let endpoint = Endpoint(host: target.host, port: target.port, address: address)
@@ -239,7 +241,7 @@ public final class DialAttempt {
 
   private func fail(_ error: UpstreamError) {
     // Those that are still under way have had all the time there was.
-    for attempt in plan.active { note(attempt.address, .timeout) }
+    for attempt in plan.active { note(attempt.number, .timeout) }
     let error = plan.isOverdue ? explain(error) : error
     guard isBeginning else { return finish(nil, .failure(error)) }
     isOver = true
