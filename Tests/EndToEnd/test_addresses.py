@@ -20,7 +20,7 @@ SILENT, REFUSING, RESETTING = "127.0.0.2", "127.0.0.3", "127.0.0.4"
 
 @pytest.fixture(scope="module", autouse=True)
 def network(tmp_path_factory):
-    """Nobody else has sockets here, so that a port is free on all addresses or on none."""
+    """There are no sockets of other programs here, so that a port is free on all addresses or on none."""
     with own_network(tmp_path_factory.mktemp("own-network") / "hosts") as network:
         yield network
 

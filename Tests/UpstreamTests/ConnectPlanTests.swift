@@ -60,7 +60,7 @@ struct ConnectPlanTests {
     #expect(driven.plan.wake == .never)
   }
 
-  @Test("while one does not connect, the next one is tried beside it after 250 ms, up to as many as may be")
+  @Test("while one does not connect, the next one is tried beside it after 250 ms, up to the number of attempts")
   func silent() {
     var driven = Driven()
     #expect(driven.choose([Self.first, Self.second, Self.third, Self.fourth]) == [.start(Self.first, attempt: 1)])

@@ -184,7 +184,7 @@ struct NameResolverTests {
         else { return [] }
         waits.append(wait)
       }
-      // Two hang, and nobody else is served; the loop is free meanwhile.
+      // Two hang, and no other name is looked up; the loop is free meanwhile.
       while gate.begun.load(ordering: .relaxed) < 2 { await running.loop.yield() }
       guard answers.isEmpty else { return answers }
       waits[2].cancel()

@@ -1,6 +1,5 @@
 internal import Addresses
 internal import Glibc
-internal import Outbound
 internal import Reactor
 
 /// How a connection to one of several addresses is made, as RFC 8305 describes it: a value. Events go in, actions come out;

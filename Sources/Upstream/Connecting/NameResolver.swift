@@ -145,7 +145,7 @@ public final class NameResolver: Sendable {
 }
 
 // Sendable because the completion is touched on the loop's thread only.
-/// Someone on a loop who waits for the addresses of a name.
+/// What waits on a loop for the addresses of a name.
 final class NameWait: @unchecked Sendable {
   let name: String
   private let resolver: NameResolver

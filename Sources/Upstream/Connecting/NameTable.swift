@@ -99,11 +99,13 @@ struct NameTable<Waiter: AnyObject> {
     return true
   }
 
-  /// The lookup of `name` has ended. Returns the answer, and who waits for it.
+  /// The lookup of `name` has ended. Returns the answer, and what waits for it.
   mutating func finish(
     _ name: String, with lookup: NameLookup, at now: Instant
   ) -> (answer: NameAnswer, waiters: [Waiter]) {
-    guard var entry = entries[name], let began = entry.began else { preconditionFailure("nobody asked for \(name)") }
+    guard var entry = entries[name], let began = entry.began else {
+      preconditionFailure("no lookup of \(name) is under way")
+    }
     let waiters = Array(entry.waiters.values)
     entry.waiters = [:]
     entry.began = nil
