@@ -48,11 +48,15 @@ CURLMcode ccurl_set_timer_callback(CURLM *multi, curl_multi_timer_callback callb
   return result != CURLM_OK ? result : curl_multi_setopt(multi, CURLMOPT_TIMERDATA, context);
 }
 
+CURLcode ccurl_set_ready_callback(CURL *easy, curl_prereq_callback callback, void *context) {
+  CURLcode result = curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, callback);
+  return result != CURLE_OK ? result : curl_easy_setopt(easy, CURLOPT_PREREQDATA, context);
+}
+
 CURLSH *ccurl_make_share(void) {
   CURLSH *share = curl_share_init();
   if (share == NULL) return NULL;
-  // No lock callbacks: the handle stays on one thread.
-  curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
+  // No lock callbacks: the handle stays on one thread. Names are resolved elsewhere.
   curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
   return share;
 }
@@ -79,6 +83,27 @@ long ccurl_connect_status(CURL *easy) {
   long status = 0;
   curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &status);
   return status;
+}
+
+long ccurl_system_error(CURL *easy) {
+  long number = 0;
+  curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &number);
+  return number;
+}
+
+CURLMcode ccurl_drive(CURLM *multi, int *running) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+  // Deprecated as a way to drive transfers in general; nothing else drives one that waits for neither socket nor timer, and
+  // has its new sockets announced.
+  return curl_multi_socket_all(multi, running);
+#pragma GCC diagnostic pop
+}
+
+int ccurl_is_connected(curl_socket_t socket) {
+  struct sockaddr_storage peer;
+  socklen_t length = sizeof peer;
+  return getpeername(socket, (struct sockaddr *)&peer, &length) == 0;
 }
 
 long ccurl_verify_result(CURL *easy) {
@@ -127,10 +152,8 @@ int ccurl_destination(const struct curl_sockaddr *destination, uint8_t octets[16
   return read_address(&destination->addr, octets, port);
 }
 
-int ccurl_is_local(const struct curl_sockaddr *destination) {
-  uint8_t wanted[16] = {0};
+int ccurl_is_local(int family, const uint8_t wanted[16]) {
   uint16_t port;
-  int family = read_address(&destination->addr, wanted, &port);
   // All of 127.0.0.0/8 is this machine, but only 127.0.0.1 is listed.
   if (family == 4 && wanted[0] == 127) return 1;
   struct ifaddrs *interfaces;
@@ -139,7 +162,7 @@ int ccurl_is_local(const struct curl_sockaddr *destination) {
   for (struct ifaddrs *entry = interfaces; entry != NULL && !found; entry = entry->ifa_next) {
     uint8_t own[16] = {0};
     found = entry->ifa_addr != NULL && read_address(entry->ifa_addr, own, &port) == family &&
-            memcmp(own, wanted, sizeof own) == 0;
+            memcmp(own, wanted, family == 4 ? 4 : 16) == 0;
   }
   freeifaddrs(interfaces);
   return found;

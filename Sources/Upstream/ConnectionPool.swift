@@ -136,6 +136,15 @@ struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
   /// When ``expire(at:)`` has something to do.
   var nextExpiry: Instant { idle.lazy.map(\.until).min() ?? .never }
 
+  /// Takes out the idle connections that `isWanted` does not say yes to.
+  mutating func takeIdle(unless isWanted: (Connection) -> Bool) -> [Connection] {
+    let taken = idle.filter { !isWanted($0.connection) }
+    guard !taken.isEmpty else { return [] }
+    idle.removeAll { !isWanted($0.connection) }
+    for entry in taken { close(entry.place) }
+    return taken.map(\.connection)
+  }
+
   /// Takes out `count` of the connections that are not in use, or all of them: those that were not used for longest.
   mutating func takeLongestIdle(_ count: Int) -> [Connection] {
     let taken = idle.prefix(count).map(\.connection)

@@ -1,18 +1,23 @@
+internal import Addresses
 internal import Bytes
 internal import CCurl
 internal import COpenSSL
 internal import Cryptography
 internal import Outbound
 internal import Reactor
+internal import SystemPackage
 
 // The handles belong to this object, and are freed once, by close().
 /// One libcurl handle that an event loop drives without ever blocking.
 ///
 /// Each has a multi handle to itself: `curl_easy_send` and `curl_easy_recv` find their connection by a linear search of
 /// the multi handle's connections, and a new transfer closes connections of the same multi handle that have unread
-/// input. DNS answers and TLS sessions are shared through the loop's ``CurlShare``.
+/// input. TLS sessions are shared through the loop's ``CurlShare``. It connects to one address, which is chosen before
+/// (``DialAttempt``); libcurl resolves no name.
 @safe final class CurlTransfer {
   let easy: UnsafeMutableRawPointer
+  /// Where it connects to.
+  let endpoint: Endpoint
   private let multi: UnsafeMutableRawPointer
   private let loop: EventLoop
   private let share: CurlShare
@@ -21,20 +26,34 @@ internal import Reactor
   private let parentProxy: ParentProxy?
   private let identity: TLSIdentity?
   private var proxyFields: FieldLines?
+  // Where libcurl finds the address of the host, in place of DNS.
+  private var resolved: FieldLines?
   private let errorText: UnsafeMutablePointer<CChar>
   // Where the number of the server's alert is noted; it lives as long as libcurl's handles.
   private let alertNumber: UnsafeMutablePointer<Int32>
   private var sockets: [Int32: CurlSocketWatch] = [:]
   private var completion: ((Result<Void, UpstreamError>) -> Void)?
   private var isClosed = false
+  // When libcurl wants to be called, and whether the timer is set to an earlier moment because it waits for nothing else.
+  private var wanted = Instant.never
+  private var isUnwatched = false
   // Noted in the middle of a call of libcurl's, in which its handles must not be touched, and reported after it.
   private var failure: UpstreamError?
   private let timer = LoopTimer()
   private var charge: MemoryCharge?
+  /// How connecting failed, where another attempt may do better; nil where none would, and while nothing has failed.
+  private(set) var fault: ConnectFault?
+  /// Called once when the connection is made, before anything of a request is sent; nothing is if it says no.
+  var connected: (() -> Bool)?
+  /// What the transfer's callbacks refer to.
+  var keptAlive: AnyObject?
+
+  // How long a transfer is left alone that waits for nothing.
+  private static let longestSilence = Duration.milliseconds(50)
 
   init(
-    url: String, loop: EventLoop, share: CurlShare, trust: TrustStore, destination: DestinationCheck,
-    options: ConnectionOptions, account: MemoryAccount
+    url: String, endpoint: Endpoint, loop: EventLoop, share: CurlShare, trust: TrustStore,
+    destination: DestinationCheck, options: ConnectionOptions, account: MemoryAccount
   ) throws(UpstreamError) {
     identity = try options.clientCertificate.map { certificate throws(UpstreamError) in
       do {
@@ -50,6 +69,7 @@ internal import Reactor
     }
     unsafe self.easy = easy
     unsafe self.multi = multi
+    self.endpoint = endpoint
     self.loop = loop
     self.share = share
     self.trust = trust
@@ -82,6 +102,11 @@ internal import Reactor
       }, context)
     guard code == CURLE_OK else { throw UpstreamError(code, detail: "") }
     try setCommonOptions(url: url)
+    if let line = endpoint.resolveLine {
+      let lines = FieldLines([line])
+      unsafe ccurl_set_pointer(easy, CURLOPT_RESOLVE, lines.list)
+      resolved = lines
+    }
   }
 
   deinit {
@@ -97,7 +122,7 @@ internal import Reactor
     unsafe ccurl_set_pointer(easy, CURLOPT_SHARE, share.handle)
     // Signals are the loop's affair; without this libcurl also changes SIGPIPE's handler around every call.
     try set(CURLOPT_NOSIGNAL, 1)
-    // Without this, giving up while a name is being resolved waits for the resolver's thread, and the loop with it.
+    // libcurl resolves nothing. Should it begin to, giving up must not wait for its thread, and the loop with it.
     try set(CURLOPT_QUICK_EXIT, 1)
     try setParentProxy()
     try set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
@@ -167,6 +192,28 @@ internal import Reactor
     }
   }
 
+  /// As ``start(_:)``, for a transfer that goes on when it is connected: `connected` is asked then.
+  func start(
+    connected: @escaping () -> Bool, _ completion: @escaping (Result<Void, UpstreamError>) -> Void
+  ) throws(UpstreamError) {
+    self.connected = connected
+    let context = unsafe Unmanaged.passUnretained(self).toOpaque()
+    let code = unsafe ccurl_set_ready_callback(
+      easy,
+      { context, _, _, _, _ in
+        let transfer = unsafe Unmanaged<CurlTransfer>.fromOpaque(context!).takeUnretainedValue()
+        return transfer.connected?() == true ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
+      }, context)
+    guard code == CURLE_OK else { throw UpstreamError(code, detail: "") }
+    try start(completion)
+  }
+
+  /// Whether a parent proxy has answered: what fails from then on is no matter of its address.
+  var hasPassedParent: Bool { unsafe parentProxy != nil && ccurl_connect_status(easy) != 0 }
+
+  /// Whether TCP has connected; TLS may be under way.
+  var isEstablished: Bool { sockets.keys.contains { ccurl_is_connected($0) != 0 } }
+
   /// Stops following the sockets, and leaves the connection to its next owner.
   func handOver() {
     forgetSockets()
@@ -178,6 +225,7 @@ internal import Reactor
     guard !isClosed else { return }
     isClosed = true
     completion = nil
+    connected = nil
     loop.retire(timer)
     forgetSockets()
     unsafe curl_multi_remove_handle(multi, easy)
@@ -217,7 +265,9 @@ internal import Reactor
 
   private func wait(_ milliseconds: Int) {
     guard !isClosed else { return }
-    loop.set(timer, to: milliseconds < 0 ? .never : loop.now + .milliseconds(milliseconds))
+    wanted = milliseconds < 0 ? .never : loop.now + .milliseconds(milliseconds)
+    isUnwatched = false
+    loop.set(timer, to: wanted)
   }
 
   private func ready(_ socket: Int32, _ readiness: Readiness) {
@@ -232,13 +282,36 @@ internal import Reactor
     guard !isClosed else { return }
     var running: Int32 = 0
     let code = unsafe curl_multi_socket_action(multi, socket, events, &running)
+    settle(code)
+  }
+
+  /// libcurl has done what there was to do; whether the transfer has ended with it.
+  private func settle(_ code: CURLMcode) {
     guard code == CURLM_OK else {
       return finish(.failure(.other(unsafe String(cString: curl_multi_strerror(code)))))
     }
     var result = CURLE_OK
-    guard unsafe ccurl_finished(multi, &result) != 0 else { return }
+    guard unsafe ccurl_finished(multi, &result) != 0 else { return watchOver() }
     let detail = unsafe String(cString: errorText)
-    finish(result == CURLE_OK ? .success(()) : .failure(explain(UpstreamError(result, detail: detail))))
+    guard result != CURLE_OK else { return finish(.success(())) }
+    var error = UpstreamError(result, detail: detail)
+    let system = unsafe Int32(truncatingIfNeeded: ccurl_system_error(easy))
+    if case .connect = error, system != 0 {
+      error = .connect("\(endpoint.address.text), port \(endpoint.port): \(Errno(rawValue: system))")
+    }
+    if destination.reason == nil { fault = ConnectFault(error, system: system) }
+    finish(.failure(explain(error)))
+  }
+
+  /// libcurl may leave a transfer without a socket and without a timer of its own before the end of its time
+  /// (https://github.com/curl/curl/issues/11920): one that waits for nothing is driven again soon.
+  private func watchOver() {
+    guard completion != nil else { return }
+    let soon = loop.now + Self.longestSilence
+    let isUnwatched = sockets.isEmpty && wanted > soon
+    guard isUnwatched || self.isUnwatched else { return }
+    self.isUnwatched = isUnwatched
+    loop.set(timer, to: isUnwatched ? soon : wanted)
   }
 
   /// The alert by which the server has reported a failure; nil where it has sent none.
@@ -252,7 +325,7 @@ internal import Reactor
         "the server's certificate has no host name and no IP address as subject alternative name (SAN), and its common "
           + "name (CN) does not count")
     }
-    var error = destination.explain(error)
+    var error = destination.reason ?? error
     if case .tls(let detail) = error, detail.contains("wrong version number") {
       error = .tls("the server does not speak TLS on this port; it may be one for http (\(detail))")
     }
@@ -264,7 +337,13 @@ internal import Reactor
   }
 
   private func timeout() {
-    if let failure { finish(.failure(failure)) } else { act(on: CURL_SOCKET_BAD, 0) }
+    if let failure { return finish(.failure(failure)) }
+    guard isUnwatched else { return act(on: CURL_SOCKET_BAD, 0) }
+    isUnwatched = false
+    guard !isClosed else { return }
+    var running: Int32 = 0
+    let code = unsafe ccurl_drive(multi, &running)
+    settle(code)
   }
 
   private func finish(_ result: Result<Void, UpstreamError>) {

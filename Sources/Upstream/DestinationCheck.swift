@@ -22,19 +22,54 @@ public struct DestinationRules: Hashable, Sendable {
   }
 }
 
-/// Lets one transfer connect where it may, and remembers why it did not.
-///
-/// It is called for every address just before the connection is made: no name, however it is resolved, gets
-/// past it.
-final class DestinationCheck {
-  private let rules: DestinationRules
-  private let own: OwnListeners
-  private var hasOpened = false
-  private var refusal: UpstreamError?
+/// Tells the addresses of a host that a connection may be made to, and remembers why not to the others.
+struct DestinationFilter {
+  let rules: DestinationRules
+  let own: OwnListeners
+  /// Why there is no connection, where no address was admitted.
+  private(set) var refusal: UpstreamError?
 
   init(_ rules: DestinationRules, own: OwnListeners) {
     self.rules = rules
     self.own = own
+  }
+
+  /// Whether a connection may be made to `address`.
+  mutating func admits(_ address: IPAddress, _ port: UInt16) -> Bool {
+    let kind = address.kind
+    guard rules.allows(kind) else {
+      refuse(address, kind)
+      return false
+    }
+    guard !own.contains(address, port, isLocal: { address.isOfThisMachine }) else {
+      refusal = .ownListener("\(address.text), port \(port)")
+      return false
+    }
+    return true
+  }
+
+  private mutating func refuse(_ address: IPAddress, _ kind: IPAddress.Kind) {
+    let detail = address.explanation
+    guard kind.isNeverConnectedTo else { return refusal = .privateAddress(detail) }
+    // Of several addresses the one counts that could be allowed.
+    if case .privateAddress? = refusal { return }
+    refusal = .prohibited(detail)
+  }
+}
+
+/// Lets one transfer connect to the one address that was chosen for it, and nowhere else.
+///
+/// The address was looked at when it was chosen, and libcurl was told to use it. It is called just before the connection is made:
+/// whatever libcurl makes of a name, a connection to another address is not made.
+final class DestinationCheck {
+  private var filter: DestinationFilter
+  private let expected: IPAddress
+  private var hasOpened = false
+  private var refusal: UpstreamError?
+
+  init(_ filter: DestinationFilter, only expected: IPAddress) {
+    self.filter = filter
+    self.expected = expected
   }
 
   /// The socket for a connection to `destination`, not connected yet; CURL_SOCKET_BAD where there must be none.
@@ -49,31 +84,34 @@ final class DestinationCheck {
       refusal = .prohibited("an address that is no IP address")
       return CURL_SOCKET_BAD
     }
-    let kind = address.kind
-    guard rules.allows(kind) else {
-      refuse(address, kind)
+    guard filter.admits(address, port) else {
+      refusal = filter.refusal
       return CURL_SOCKET_BAD
     }
-    guard !own.contains(address, port, isLocal: { unsafe ccurl_is_local(destination) != 0 }) else {
-      refusal = .ownListener("\(address.text), port \(port)")
+    guard address == expected else {
+      refusal = .prohibited("\(address.text) is not \(expected.text), which was chosen")
       return CURL_SOCKET_BAD
     }
     hasOpened = true
     return unsafe ccurl_open_socket(destination)
   }
 
-  private func refuse(_ address: IPAddress, _ kind: IPAddress.Kind) {
-    let detail = address.explanation
-    guard kind.isNeverConnectedTo else { return refusal = .privateAddress(detail) }
-    // Of several addresses the one counts that could be allowed.
-    if case .privateAddress? = refusal { return }
-    refusal = .prohibited(detail)
-  }
+  /// Why there was no connection at all, if that was so.
+  var reason: UpstreamError? { hasOpened ? nil : refusal }
+}
 
-  /// The error of the transfer: that of libcurl, unless the check is why there was no connection at all.
-  func explain(_ error: UpstreamError) -> UpstreamError {
-    guard !hasOpened, let refusal else { return error }
-    return refusal
+extension IPAddress {
+  /// Whether it is an address of this machine.
+  var isOfThisMachine: Bool {
+    var octets = [UInt8](repeating: 0, count: 16)
+    switch self {
+    case .v4(let address):
+      for index in 0..<4 { octets[index] = UInt8(truncatingIfNeeded: address >> (24 - 8 * UInt32(index))) }
+      return unsafe ccurl_is_local(4, octets) != 0
+    case .v6(let address):
+      for index in 0..<16 { octets[index] = UInt8(truncatingIfNeeded: address >> UInt128(120 - 8 * index)) }
+      return unsafe ccurl_is_local(6, octets) != 0
+    }
   }
 }
 

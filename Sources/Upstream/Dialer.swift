@@ -1,3 +1,4 @@
+internal import Addresses
 public import Bytes
 internal import CCurl
 internal import Glibc
@@ -5,23 +6,30 @@ internal import Outbound
 public import Reactor
 internal import SystemPackage
 
-/// Makes connections for one event loop, by libcurl: names resolved, addresses raced, TLS shaken and verified.
+/// Makes connections for one event loop: names resolved, addresses raced, and by libcurl connected, TLS shaken and verified.
 public final class Dialer {
   let loop: EventLoop
   private let stores: TrustStores
   private var trusts: [TrustSettings: LoopTrust] = [:]
   let account: MemoryAccount
+  let known: KnownAddresses
+
+  /// Told of every address that a connection could not be made to.
+  public var onConnectFailure: ((ConnectFailure) -> Void)?
 
   /// Where this process serves clients, which no connection to an upstream may lead to.
   public var ownListeners = OwnListeners()
 
   /// A dialer of `loop` that verifies servers against those of `trust` that their connections' options name.
   ///
+  /// - Parameter known: the names and addresses of the process.
   /// - Parameter account: where the memory of its connections counts.
   public init(
-    loop: EventLoop, trust: TrustStores, account: MemoryAccount = MemoryAccount(limit: nil)
+    loop: EventLoop, trust: TrustStores, known: KnownAddresses = KnownAddresses(),
+    account: MemoryAccount = MemoryAccount(limit: nil)
   ) throws(UpstreamError) {
     self.account = account
+    self.known = known
     self.loop = loop
     stores = trust
   }
@@ -35,43 +43,49 @@ public final class Dialer {
   }
 
   /// Begins to connect to `origin`. `completion` is called once, later, on the loop's thread, unless the attempt is
-  /// cancelled before.
-  public func dial(
-    _ origin: UpstreamOrigin, timeout: Duration,
-    completion: @escaping (Result<ByteStream, UpstreamError>) -> Void
+  /// cancelled before, or an error is thrown.
+  ///
+  /// - Parameter upstream: what the metrics call the origin.
+  /// - Parameter resolved: called with the addresses of the origin's host when they are known, which may be at once.
+  func dial(
+    _ origin: UpstreamOrigin, timeout: Duration, upstream: String, resolved: @escaping ([IPAddress]) -> Void = { _ in },
+    completion: @escaping (Result<DialedConnection, UpstreamError>) -> Void
   ) throws(UpstreamError) -> DialAttempt {
-    let transfer: CurlTransfer
-    do {
-      // With a parent proxy it is the proxy's address that is connected to, and the operator wrote that out.
-      let rules = origin.options.parentProxy == nil ? origin.destinations : DestinationRules()
-      transfer = try self.transfer(url: origin.url, DestinationCheck(rules, own: ownListeners), origin.options)
-    } catch {
-      throw DescriptorShortage.isPresent ? .noDescriptors : error
-    }
-    try transfer.set(CURLOPT_CONNECT_ONLY, 1)
-    try transfer.set(CURLOPT_CONNECTTIMEOUT_MS, Int(clamping: timeout.nanoseconds / 1_000_000))
-    try transfer.start { [loop] result in
-      switch result {
-      case .success:
-        completion(Self.stream(from: transfer, origin, loop))
-      case .failure(let error):
-        // Asked before the attempt gives back what it has: what is missing now is what it missed.
-        let failure = DescriptorShortage.isPresent ? .noDescriptors : error
-        transfer.close()
-        completion(.failure(failure))
-      }
-    }
-    return DialAttempt(transfer)
+    // With a parent proxy it is the proxy's address that is connected to, and the operator wrote that out.
+    let rules = origin.options.parentProxy == nil ? origin.destinations : DestinationRules()
+    let target = DialAttempt.Target(
+      host: origin.connectedHost, port: origin.connectedPort, filter: DestinationFilter(rules, own: ownListeners),
+      parent: origin.options.parentProxy, policy: origin.options.policy, upstream: upstream)
+    let attempt = DialAttempt(
+      to: target, timeout: timeout, by: self,
+      make: { [unowned self] (endpoint, check, rest) throws(UpstreamError) in
+        let transfer = try self.transfer(url: origin.url, endpoint, check, origin.options)
+        try transfer.set(CURLOPT_CONNECT_ONLY, 1)
+        // The attempt's own end comes first, and says which addresses were tried.
+        try transfer.set(CURLOPT_CONNECTTIMEOUT_MS, (rest + Self.grace).milliseconds)
+        return transfer
+      },
+      completion: { [loop] transfer, result in
+        guard let transfer else { return completion(result.map { preconditionFailure("nothing has connected") }) }
+        // What connected only connects: it has succeeded.
+        let endpoint = transfer.endpoint
+        completion(Self.stream(from: transfer, origin, loop).map { DialedConnection(stream: $0, endpoint: endpoint) })
+      })
+    attempt.resolved = resolved
+    try attempt.begin()
+    return attempt
   }
 
+  private static let grace = Duration.seconds(1)
+
   func transfer(
-    url: String, _ destination: DestinationCheck, _ options: ConnectionOptions
+    url: String, _ endpoint: Endpoint, _ destination: DestinationCheck, _ options: ConnectionOptions
   ) throws(UpstreamError) -> CurlTransfer {
     let trust = try trust(options)
     try trust.refresh()
     return try CurlTransfer(
-      url: url, loop: loop, share: trust.share, trust: trust.store, destination: destination, options: options,
-      account: account)
+      url: url, endpoint: endpoint, loop: loop, share: trust.share, trust: trust.store, destination: destination,
+      options: options, account: account)
   }
 
   private static func stream(
@@ -103,16 +117,8 @@ public final class Dialer {
   }
 }
 
-/// A connection in the making.
-public final class DialAttempt {
-  private let transfer: CurlTransfer
-
-  init(_ transfer: CurlTransfer) {
-    self.transfer = transfer
-  }
-
-  /// Gives up; the completion is not called any more.
-  public func cancel() {
-    transfer.close()
-  }
+/// A connection that was made, and the address that it leads to.
+struct DialedConnection {
+  let stream: ByteStream
+  let endpoint: Endpoint
 }

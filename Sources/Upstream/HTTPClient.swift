@@ -9,44 +9,64 @@ internal import Reactor
 public final class HTTPClient {
   private let dialer: Dialer
 
-  /// A client that shares DNS answers, TLS sessions and trust with `dialer`, on the same loop.
+  /// A client that shares TLS sessions, trust, and what is known of names and addresses with `dialer`, on the same loop.
   public init(dialer: Dialer) {
     self.dialer = dialer
   }
 
   /// Sends `request` as a POST and collects the response. On the loop's thread.
   public func post(_ request: ClientRequest) async -> Result<ClientResponse, UpstreamError> {
-    do {
-      let transfer = try dialer.transfer(
-        url: request.url, DestinationCheck(DestinationRules(), own: OwnListeners()), request.options)
-      let collector = ResponseCollector(limit: request.responseLimit)
-      let content = PostedContent(request)
-      defer {
-        // In this order: the transfer refers to the other two.
-        transfer.close()
-        withExtendedLifetime((collector, content)) {}
-      }
-      try prepare(transfer, request, content, collector)
-      let wakeup = Wakeup(on: dialer.loop)
-      var outcome: Result<Void, UpstreamError>?
-      try transfer.start { result in
-        outcome = result
-        wakeup.wake()
-      }
-      while outcome == nil { await wakeup.wait() }
-      if let foreign = collector.foreignProtocol { return .failure(.notHTTP(foreign)) }
-      let response = collector.response(status: unsafe ccurl_response_status(transfer.easy))
-      guard case .failure(let error)? = outcome, !collector.isCut else { return .success(response) }
-      guard !collector.isHeadTooLong else { return .failure(.other("the head of the response is too long")) }
-      guard case .undecodable(let problem) = error else { return .failure(error) }
-      return .success(response.undecodable(problem))
-    } catch {
-      return .failure(error)
+    guard let origin = UpstreamOrigin(url: request.url, options: request.options) else {
+      return .failure(.other("the URL cannot be used"))
     }
+    let content = PostedContent(request)
+    let wakeup = Wakeup(on: dialer.loop)
+    var outcome: (transfer: CurlTransfer?, result: Result<Void, UpstreamError>)?
+    let target = DialAttempt.Target(
+      host: origin.connectedHost, port: origin.connectedPort,
+      filter: DestinationFilter(DestinationRules(), own: OwnListeners()),
+      parent: request.options.parentProxy, policy: request.options.policy, upstream: origin.name)
+    let attempt = DialAttempt(
+      to: target, timeout: request.timeout, by: dialer, goesOn: true,
+      make: { [dialer] (endpoint, check, rest) throws(UpstreamError) in
+        let transfer = try dialer.transfer(url: request.url, endpoint, check, request.options)
+        let collector = ResponseCollector(limit: request.responseLimit)
+        transfer.keptAlive = collector
+        try Self.prepare(transfer, request, content, collector, rest)
+        return transfer
+      },
+      completion: { transfer, result in
+        outcome = (transfer, result)
+        wakeup.wake()
+      })
+    defer {
+      // In this order: transfers refer to the content.
+      attempt.cancel()
+      outcome?.transfer?.close()
+      withExtendedLifetime(content) {}
+    }
+    do throws(UpstreamError) { try attempt.begin() } catch { return .failure(error) }
+    while outcome == nil { await wakeup.wait() }
+    guard let outcome, let transfer = outcome.transfer, let collector = transfer.keptAlive as? ResponseCollector else {
+      return outcome!.result.map { preconditionFailure("a response without a connection") }
+    }
+    return Self.response(transfer, collector, outcome.result)
   }
 
-  private func prepare(
-    _ transfer: CurlTransfer, _ request: ClientRequest, _ content: PostedContent, _ collector: ResponseCollector
+  private static func response(
+    _ transfer: CurlTransfer, _ collector: ResponseCollector, _ result: Result<Void, UpstreamError>
+  ) -> Result<ClientResponse, UpstreamError> {
+    if let foreign = collector.foreignProtocol { return .failure(.notHTTP(foreign)) }
+    let response = collector.response(status: unsafe ccurl_response_status(transfer.easy))
+    guard case .failure(let error) = result, !collector.isCut else { return .success(response) }
+    guard !collector.isHeadTooLong else { return .failure(.other("the head of the response is too long")) }
+    guard case .undecodable(let problem) = error else { return .failure(error) }
+    return .success(response.undecodable(problem))
+  }
+
+  private static func prepare(
+    _ transfer: CurlTransfer, _ request: ClientRequest, _ content: PostedContent, _ collector: ResponseCollector,
+    _ timeout: Duration
   ) throws(UpstreamError) {
     try transfer.set(CURLOPT_POST, 1)
     try transfer.set(CURLOPT_FOLLOWLOCATION, 0)
@@ -56,7 +76,7 @@ public final class HTTPClient {
     try transfer.set(CURLOPT_HTTP09_ALLOWED, 1)
     // HTTP/2 where a server speaks nothing else; a libcurl without it goes on with HTTP/1.1.
     _ = unsafe ccurl_set_number(transfer.easy, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
-    try transfer.set(CURLOPT_TIMEOUT_MS, Int(clamping: request.timeout.nanoseconds / 1_000_000))
+    try transfer.set(CURLOPT_TIMEOUT_MS, timeout.milliseconds)
     try transfer.set(CURLOPT_POSTFIELDSIZE, request.body.count)
     unsafe ccurl_set_pointer(transfer.easy, CURLOPT_POSTFIELDS, content.bytes)
     unsafe ccurl_set_pointer(transfer.easy, CURLOPT_HTTPHEADER, content.fields.list)

@@ -1,3 +1,4 @@
+internal import Addresses
 internal import Bytes
 internal import Outbound
 public import Reactor
@@ -16,17 +17,27 @@ public final class UpstreamConnection: ReadinessObserver {
   let trustGeneration: Int
   /// How long it serves requests.
   private(set) var lifetime: ConnectionLifetime
+  /// Which state of its pool it was last found to be good for; see ``UpstreamPool/release(_:)``.
+  var generation: Int
+  /// The address that it leads to, that of a parent proxy where there is one: `192.0.2.1:443`, `[2001:db8::1]:443`.
+  public let address: String
+  /// The address without its port.
+  let ipAddress: IPAddress
   private let charge: MemoryCharge
   private let disturbed: (UpstreamConnection) -> Void
 
   /// - Parameter account: where its memory counts.
   /// - Parameter disturbed: called when something happens while it is not in use; only then it observes its own stream.
   init(
-    _ stream: ByteStream, place: Int, trustGeneration: Int, lifetime: ConnectionLifetime, account: MemoryAccount,
+    _ dialed: DialedConnection, place: Int, trustGeneration: Int, generation: Int, lifetime: ConnectionLifetime,
+    account: MemoryAccount,
     disturbed: @escaping (UpstreamConnection) -> Void
   ) {
     charge = MemoryCharge(MemoryCost.upstream, to: account)
-    self.stream = stream
+    stream = dialed.stream
+    address = dialed.endpoint.text
+    ipAddress = dialed.endpoint.address
+    self.generation = generation
     self.place = place
     self.trustGeneration = trustGeneration
     self.lifetime = lifetime
@@ -121,6 +132,8 @@ public final class UpstreamLease {
   var place = 0
   /// By which of the stores of its pool's trust the server is verified.
   var trustGeneration = 0
+  /// In which state of its pool the connection was begun.
+  var generation = 0
   private let wakeup: Wakeup
 
   /// A wish that wakes `wakeup` when it is decided.

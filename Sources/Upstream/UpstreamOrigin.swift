@@ -1,3 +1,4 @@
+internal import CCurl
 internal import COpenSSL
 internal import Glibc
 public import Outbound
@@ -35,6 +36,31 @@ public struct UpstreamOrigin: Hashable, Sendable {
   public var authority: String { "\(host.contains(":") ? "[\(host)]" : host):\(port)" }
 
   var url: String { name + "/" }
+
+  /// The host whose address is connected to: that of the parent proxy, if there is one.
+  var connectedHost: String { options.parentProxy?.host ?? host }
+  /// The port of ``connectedHost``.
+  var connectedPort: UInt16 { options.parentProxy?.port ?? port }
+}
+
+extension UpstreamOrigin {
+  /// The origin of `url`, as libcurl reads it; nil where that is not one of http or https.
+  init?(url: String, options: ConnectionOptions) {
+    guard let parsed = unsafe curl_url() else { return nil }
+    defer { unsafe curl_url_cleanup(parsed) }
+    func part(_ part: CURLUPart) -> String? {
+      var text: UnsafeMutablePointer<CChar>?
+      guard unsafe curl_url_get(parsed, part, &text, UInt32(CURLU_DEFAULT_PORT)) == CURLUE_OK else { return nil }
+      defer { unsafe curl_free(text) }
+      return unsafe text.map { unsafe String(cString: $0) }
+    }
+    guard unsafe curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK, let scheme = part(CURLUPART_SCHEME),
+      ["http", "https"].contains(scheme), let host = part(CURLUPART_HOST), let port = part(CURLUPART_PORT),
+      let number = UInt16(port)
+    else { return nil }
+    let bare = host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : host
+    self.init(isSecure: scheme == "https", host: bare, port: number, options: options)
+  }
 }
 
 extension ParentProxy {

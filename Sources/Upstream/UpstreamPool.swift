@@ -41,6 +41,10 @@ public final class UpstreamPool {
   private var nextExpiry = Instant.never
   /// Which of the stores that its trust has had connections are verified against now.
   private var trustGeneration = 0
+  /// A number for its trust and for the addresses of its host together: a connection of an earlier one is looked at before it
+  /// is kept.
+  private var generation = 0
+  private var host: HostAddresses!
   // No connection that has it is kept.
   private static let ofRetiredPool = -1
   private var isRetired = false
@@ -65,6 +69,9 @@ public final class UpstreamPool {
     tellsClientsApart = limits.tellsClientsApart
     pool = ConnectionPool(limit: max(1, limits.connections), queueLimit: limits.queue)
     expiry.action = { [unowned self] in expire() }
+    host = HostAddresses(
+      of: origin, dialer.known.names, on: loop, hasConnections: { [unowned self] in pool.open > 0 },
+      lost: { [unowned self] in addressesLost() })
   }
 
   deinit {
@@ -184,7 +191,9 @@ public final class UpstreamPool {
   /// A pinned one is closed: between two requests of its client it stays outside of the pool, as one in use. So is one that has
   /// served for as long as it may, or as many requests.
   public func release(_ connection: UpstreamConnection) {
-    if connection.isPinned || connection.trustGeneration != trustGeneration { return discard(connection) }
+    if connection.isPinned || connection.generation != generation, !isStillGood(connection) {
+      return discard(connection)
+    }
     let now = loop.now
     let until = connection.lifetime.idleEnd(from: now)
     if until <= now || connection.earlierRequests >= connection.lifetime.lastRequest { return discard(connection) }
@@ -208,6 +217,15 @@ public final class UpstreamPool {
     loop.set(expiry, to: moment)
   }
 
+  /// Whether a connection that is pinned, or of an earlier generation, may be kept.
+  @inline(never) private func isStillGood(_ connection: UpstreamConnection) -> Bool {
+    guard !isRetired, !connection.isPinned, connection.trustGeneration == trustGeneration,
+      host.contains(connection.ipAddress)
+    else { return false }
+    connection.generation = generation
+    return true
+  }
+
   /// Closes a connection that must not be used again.
   public func discard(_ connection: UpstreamConnection) {
     if connection.isPinned { figures.add(pinned: -1) }
@@ -225,6 +243,7 @@ public final class UpstreamPool {
   /// that was verified against the earlier ones. Those in use go on, and are closed when they are given back.
   func trustChanged() {
     trustGeneration += 1
+    generation += 1
     closeIdle()
     noteIfEmpty()
   }
@@ -239,8 +258,10 @@ public final class UpstreamPool {
   public func retire() {
     isRetired = true
     trustGeneration += 1
+    generation += 1
     closeIdle()
     loop.retire(expiry)
+    host.close()
   }
 
   /// Ends the pool, which no request uses any more.
@@ -250,28 +271,37 @@ public final class UpstreamPool {
     trust?.remove(self)
     trust = nil
     loop.retire(expiry)
+    host.close()
   }
 
   private func dial(for lease: UpstreamLease, at place: Int) {
     lease.place = place
     do {
       if origin.isSecure { try joinTrust() }
-      lease.attempt = try dialer.dial(origin, timeout: lease.connectTimeout) { [unowned self, unowned lease] result in
-        lease.attempt = nil
-        switch result {
-        case .success(let stream):
-          let connection = UpstreamConnection(
-            stream, place: lease.place, trustGeneration: lease.trustGeneration,
-            lifetime: lifetime.begun(at: loop.now, place: lease.place), account: dialer.account
-          ) { [unowned self] in inspect($0) }
-          lease.finish(.success(connection))
-        case .failure(let error):
-          handOver(pool.lost(place: lease.place))
-          lease.finish(.failure(error))
-        }
-      }
-      // To dial is to take the present store of the trust.
-      lease.trustGeneration = isRetired ? Self.ofRetiredPool : trustGeneration
+      lease.attempt = try dialer.dial(
+        origin, timeout: lease.connectTimeout, upstream: figures.upstream ?? origin.name,
+        resolved: { [unowned self, unowned lease] addresses in
+          host.note(addresses)
+          lease.generation = isRetired ? Self.ofRetiredPool : generation
+        },
+        completion: { [unowned self, unowned lease] result in
+          lease.attempt = nil
+          switch result {
+          case .success(let dialed):
+            let connection = UpstreamConnection(
+              dialed, place: lease.place, trustGeneration: lease.trustGeneration, generation: lease.generation,
+              lifetime: lifetime.begun(at: loop.now, place: lease.place), account: dialer.account
+            ) { [unowned self] in inspect($0) }
+            host.connected()
+            lease.finish(.success(connection))
+          case .failure(let error):
+            handOver(pool.lost(place: lease.place))
+            lease.finish(.failure(error))
+          }
+        })
+      // To dial is to take the present store of the trust, or a later one.
+      lease.trustGeneration = trustGeneration
+      lease.generation = isRetired ? Self.ofRetiredPool : generation
     } catch {
       handOver(pool.lost(place: lease.place))
       lease.finish(.failure(error))
@@ -284,6 +314,15 @@ public final class UpstreamPool {
     let trust = try dialer.trust(origin.options)
     trust.add(self)
     self.trust = trust
+  }
+
+  /// The host has lost addresses. Connections to those are closed, the ones in use when they are given back.
+  private func addressesLost() {
+    generation += 1
+    let gone = pool.takeIdle { host.contains($0.ipAddress) }
+    guard !gone.isEmpty else { return }
+    for connection in gone { close(idle: connection) }
+    noteIfEmpty()
   }
 
   private func handOver(_ room: ConnectionPool<UpstreamConnection, UpstreamLease>.Room) {
@@ -326,9 +365,13 @@ public final class PoolFigures: Sendable {
   private let idleCount = Atomic<Int>(0)
   private let waitingCount = Atomic<Int>(0)
   private let pinnedCount = Atomic<Int>(0)
+  /// What metrics call the upstreams of the pools; nil for the names of their origins.
+  let upstream: String?
 
   /// All 0.
-  public init() {}
+  public init(upstream: String? = nil) {
+    self.upstream = upstream
+  }
 
   /// Connections that are open or being made, idle ones included.
   public var open: Int { openCount.load(ordering: .relaxed) }

@@ -191,6 +191,14 @@ def see_trust(start_proxy, tls_origin, seen: Seen, authority, tmp_path) -> None:
     seen.add(proxy)
 
 
+def see_dead_address(start_proxy, refusing_port, seen: Seen) -> None:
+    """An upstream that refuses connections."""
+    proxy = start_proxy({"forward_to": f"http://127.0.0.1:{refusing_port}"})
+    assert proxy.connect().exchange(get(URL)).status == 502
+    proxy.requests_logged(1)
+    seen.add(proxy)
+
+
 def see_tokens(start_proxy, origin, seen: Seen, authlib, tmp_path) -> None:
     """A token with everything, by the previous secret, which spends the budget; one from the store; a damaged store; none."""
     secrets = {}
@@ -273,7 +281,7 @@ def see_log(start_proxy, origin, seen: Seen, tmp_path) -> None:
 
 
 def test_every_listed_metric_event_and_field_exists(
-        start_proxy, origin, tls_origin, authlib, transcript, authority, interception, tmp_path):
+        start_proxy, origin, tls_origin, authlib, transcript, authority, interception, refusing_port, tmp_path):
     seen = Seen()
     # It takes long, and the origin does not wait so long for requests on the connections of the others.
     see_log(start_proxy, origin, seen, tmp_path)
@@ -287,6 +295,7 @@ def test_every_listed_metric_event_and_field_exists(
     see_interception(start_proxy, origin, seen, interception)
     see_listeners(start_proxy, origin, seen, authority, tmp_path)
     see_trust(start_proxy, tls_origin, seen, authority, tmp_path)
+    see_dead_address(start_proxy, refusing_port, seen)
     see_tokens(start_proxy, origin, seen, authlib, tmp_path)
     see_reloads(start_proxy, origin, seen)
     assert documented.metrics().keys() - seen.metrics == set()

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from harness.client import get
+from harness.waiting import poll
 from test_tunnel import connect, curl, opened, start, tunnel_route  # noqa: F401 (start is a fixture)
 
 # Of the internet (AS112, RFC 7535); in these tests it is on this machine.
@@ -134,14 +135,25 @@ def test_some_addresses_are_refused_whatever_the_route_says(start, origin, addre
     assert origin.connections == []
 
 
-def test_a_name_that_is_bound_anew_does_not_lead_to_this_machine(start, origin, tls_origin, names):
-    # A port of its own for the second one: libcurl keeps what it knows of a host and port for a minute.
-    proxy = start(origin.port, tls_origin.port, lead={"tunnel_example": [PUBLIC]}, network={PUBLIC: "127.0.0.1"},
-                  allow_private=None)
+def test_a_name_that_is_bound_anew_does_not_lead_to_this_machine(start, origin, names):
+    proxy = start(origin.port, lead={"tunnel_example": [PUBLIC]}, network={PUBLIC: "127.0.0.1"}, allow_private=None,
+                  upstream={"dns_refresh": "1s"})
     opened(proxy, origin.port)
     names.lead(tunnel_example=["127.0.0.1"])
-    refused(proxy.connect(), connect(f"tunnel.example:{tls_origin.port}"), 502)
-    assert tls_origin.connections == []
+    opens = 1
+
+    def is_refused() -> bool:
+        nonlocal opens
+        client = proxy.connect()
+        status = client.send(connect(f"tunnel.example:{origin.port}")).head().status
+        client.close()
+        opens += status == 200
+        return status == 502
+
+    poll(is_refused, "the end of the earlier address")
+    refused(proxy.connect(), connect(f"tunnel.example:{origin.port}"), 502)
+    poll(lambda: len(origin.connections) >= opens, "the connections of the tunnels")
+    assert len(origin.connections) == opens
 
 
 def test_a_host_below_a_wildcard_may_be_public_only(start, origin):

@@ -42,16 +42,20 @@ struct DestinationTests {
       let origin = UpstreamOrigin(
         isSecure: false, host: "127.0.0.1", port: port, destinations: DestinationRules(allowsPrivate: allowsPrivate))
       let wakeup = Wakeup(on: running.loop)
-      var outcome: Result<ByteStream, UpstreamError>?
-      let attempt = try dialer.dial(origin, timeout: .seconds(10)) { result in
-        outcome = result
-        wakeup.wake()
+      var outcome: Result<DialedConnection, UpstreamError>?
+      do {
+        let attempt = try dialer.dial(origin, timeout: .seconds(10), upstream: origin.name) { result in
+          outcome = result
+          wakeup.wake()
+        }
+        while outcome == nil { await wakeup.wait() }
+        withExtendedLifetime(attempt) {}
+      } catch let error as UpstreamError {
+        return error
       }
-      while outcome == nil { await wakeup.wait() }
-      withExtendedLifetime(attempt) {}
       switch outcome {
-      case .success(let stream):
-        stream.close()
+      case .success(let dialed):
+        dialed.stream.close()
         return nil
       case .failure(let error): return error
       case nil: return nil

@@ -21,7 +21,10 @@ CURLcode ccurl_set_tls_callback(CURL *easy, ccurl_tls_callback callback, void *c
 CURLMcode ccurl_set_socket_callback(CURLM *multi, curl_socket_callback callback, void *context);
 CURLMcode ccurl_set_timer_callback(CURLM *multi, curl_multi_timer_callback callback, void *context);
 
-// A handle whose DNS answers and TLS sessions are shared by the transfers of one thread; NULL without memory.
+// Called when the connection is made, and nothing has been sent of a request.
+CURLcode ccurl_set_ready_callback(CURL *easy, curl_prereq_callback callback, void *context);
+
+// A handle whose TLS sessions are shared by the transfers of one thread; NULL without memory.
 CURLSH *ccurl_make_share(void);
 
 // CURL_SOCKET_BAD where the handle has no connection.
@@ -31,6 +34,12 @@ void *ccurl_tls(CURL *easy);
 long ccurl_response_status(CURL *easy);
 // The status of the last response to CONNECT; 0 when there was none.
 long ccurl_connect_status(CURL *easy);
+// The errno of the last connection that could not be made; 0 for none.
+long ccurl_system_error(CURL *easy);
+// Lets every transfer of the handle look for itself whether there is something to do.
+CURLMcode ccurl_drive(CURLM *multi, int *running);
+// Whether TCP has connected the socket.
+int ccurl_is_connected(curl_socket_t socket);
 // What became of the verification of the server's certificate (X509_V_OK, X509_V_ERR_...).
 long ccurl_verify_result(CURL *easy);
 
@@ -42,8 +51,8 @@ int ccurl_finished(CURLM *multi, CURLcode *result);
 
 // The address that libcurl is about to connect to: 4 or 6 for the family, with the octets and the port; 0 for another.
 int ccurl_destination(const struct curl_sockaddr *destination, uint8_t octets[16], uint16_t *port);
-// Whether it is an address of this machine.
-int ccurl_is_local(const struct curl_sockaddr *destination);
+// Whether an address of this family, 4 or 6, is one of this machine.
+int ccurl_is_local(int family, const uint8_t octets[16]);
 // A socket for a connection to it, closed in programs that this one starts; CURL_SOCKET_BAD where there is none.
 curl_socket_t ccurl_open_socket(const struct curl_sockaddr *destination);
 CURLcode ccurl_set_open_socket_callback(CURL *easy, curl_opensocket_callback callback, void *context);

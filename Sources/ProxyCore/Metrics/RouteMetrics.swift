@@ -1,5 +1,6 @@
 internal import Callers
 internal import HTTPWire
+internal import Locks
 internal import Telemetry
 internal import Tokens
 internal import Upstream
@@ -149,6 +150,48 @@ struct WorkerMetrics {
     limits[limit]?.increment()
     notices?.reached(limit)
   }
+}
+
+/// Connections that could not be made, by address, for all loops. Which addresses there are is up to DNS: so many have a series of
+/// their own, and all others one together.
+final class ConnectFailures: Sendable {
+  private struct Series: Hashable {
+    var upstream: String
+    var address: String
+    var fault: ConnectFault
+  }
+
+  private let counters = Monitor<[Series: Counter]>([:])
+  private let registry: MetricsRegistry
+
+  private static let limit = 500
+  private static let rest = "other"
+
+  init(_ registry: MetricsRegistry) {
+    self.registry = registry
+  }
+
+  /// Counts one. Clients choose the hosts below wildcards: those have no series of their own.
+  func count(_ failure: ConnectFailure) {
+    let isChosen = failure.upstream == PoolFigures.requestedHosts
+    var series = Series(
+      upstream: failure.upstream, address: isChosen ? Self.rest : failure.address, fault: failure.fault)
+    let counter = counters.withLock { [registry] counters -> Counter in
+      if counters[series] == nil, counters.count >= Self.limit { series.address = Self.rest }
+      if let known = counters[series] { return known }
+      let counter = registry.counter(
+        .upstreamConnectFailures,
+        [.upstream: series.upstream, .address: series.address, .cause: series.fault.rawValue])
+      counters[series] = counter
+      return counter
+    }
+    counter.increment()
+  }
+}
+
+extension PoolFigures {
+  /// What metrics call the hosts below wildcards, all of them.
+  static let requestedHosts = "*"
 }
 
 extension MetricsRegistry {

@@ -67,7 +67,7 @@ extension Exchange {
     let lease = UpstreamLease(
       connectTimeout: route.policy.timeouts.connect, client: clientKey, most: route.policy.connectionsPerClient,
       wakeup: connection.wakeup)
-    // libcurl keeps the time itself while it connects, and knows better what it waited for.
+    // The attempt keeps the time itself, and knows better what it waited for.
     connection.setDeadline(began + route.policy.timeouts.connect + .seconds(1))
     // The client must not wait for a connection that it has itself, nor be refused because of it.
     if let pin = connection.pin, pin.pool === pool, !pool.hasRoom(for: lease) { connection.endPin() }

@@ -47,6 +47,7 @@ extension Exchange {
       if let upstream = attempt.upstream {
         let origin: StaticString = attempt.isOnPinned ? "pinned" : upstream.earlierRequests > 0 ? "reused" : "new"
         line.field(.upstream, origin)
+        line.field(.upstreamAddress, upstream.address)
       }
       if decision?.plan == .answerTokenRequest { line.field(.endpoint, "token" as StaticString) }
       if !outcome.replayedAfter.isEmpty {

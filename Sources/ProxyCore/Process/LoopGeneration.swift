@@ -56,9 +56,8 @@ final class LoopCatalog {
 
   // So much memory is kept in free buffers.
   private static let bytesKept = 8 * 1024 * 1024
-  // What the series of all hosts below wildcards is called: clients choose their names, and must not choose how many series
-  // there are.
-  private static let requested = "*"
+  // One series for all hosts below wildcards: clients choose their names, and must not choose how many series there are.
+  private static let requested = PoolFigures.requestedHosts
 
   init(_ dialer: Dialer, _ loop: EventLoop, _ shared: SharedResources) {
     (self.dialer, self.loop, memory, registry) = (dialer, loop, shared.memory, shared.registry)
@@ -111,7 +110,7 @@ final class LoopCatalog {
     if let requestedHosts, requestedHosts.settings == settings { return requestedHosts }
     requestedHosts?.retire()
     let settings = settings ?? RequestedHosts.Settings(hosts: 0, pool: .init(connections: 0, queue: 0))
-    let figures = settings.hosts == 0 ? PoolFigures() : figures(of: Self.requested)
+    let figures = settings.hosts == 0 ? PoolFigures(upstream: Self.requested) : figures(of: Self.requested)
     let made = RequestedHosts(settings) { [dialer, loop] in
       UpstreamPool(origin: $0, limits: settings.pool, figures: figures, dialer: dialer, loop: loop)
     }
@@ -128,7 +127,7 @@ final class LoopCatalog {
 
   private func figures(of upstream: String) -> PoolFigures {
     if let known = figures[upstream] { return known }
-    let made = PoolFigures()
+    let made = PoolFigures(upstream: upstream)
     registry.show(made, upstream: upstream)
     figures[upstream] = made
     return made

@@ -79,16 +79,8 @@ public final class Proxy {
     memoryBound = MemoryBound(configuration.limits.memory)
     let memory = MemoryAccount(limit: memoryBound.bytes)
     let trust = try Self.makeTrust(configuration, logger)
-    let dialers: [Dialer]
-    do {
-      dialers = try loops.map { loop throws(UpstreamError) in
-        try Dialer(loop: loop, trust: trust, account: memory)
-      }
-    } catch {
-      throw StartError("\(error)")
-    }
-
     let registry = MetricsRegistry()
+    let dialers = try Self.makeDialers(loops, trust, memory, registry)
     let ways = TokenConnectionOptions()
     let store = try Self.makeStore(configuration.tokenStore)
     let events = TokenEventLog(logger: logger, registry: registry)
@@ -216,6 +208,22 @@ public final class Proxy {
   ) throws(StartError) -> TrustStores {
     do {
       return try TrustStores(GenerationMaker.trusts(of: configuration)) { logger.record($0) }
+    } catch {
+      throw StartError("\(error)")
+    }
+  }
+
+  private static func makeDialers(
+    _ loops: [EventLoop], _ trust: TrustStores, _ memory: MemoryAccount, _ registry: MetricsRegistry
+  ) throws(StartError) -> [Dialer] {
+    let known = KnownAddresses()
+    let failures = ConnectFailures(registry)
+    do {
+      return try loops.map { loop throws(UpstreamError) in
+        let dialer = try Dialer(loop: loop, trust: trust, known: known, account: memory)
+        dialer.onConnectFailure = { failures.count($0) }
+        return dialer
+      }
     } catch {
       throw StartError("\(error)")
     }

@@ -32,6 +32,7 @@ public enum LogField: Int, CaseIterable, Sendable {
   case took
   case fetchedToday
   case upstream
+  case upstreamAddress
   case endpoint
   case replayed
   case apiError
@@ -90,6 +91,7 @@ public enum LogField: Int, CaseIterable, Sendable {
     case .took: "how long it took"
     case .fetchedToday: "how many tokens were fetched on this day (UTC)"
     case .upstream: "the connection: `new`, `reused`, or `pinned`: the one that belongs to this client"
+    case .upstreamAddress: "the address and port of that connection; those of the parent proxy where there is one"
     case .endpoint: "`token` if the proxy's own `token_endpoint` responded; absent otherwise"
     case .replayed: "the status after which it was sent again, or several with commas; absent when it was not"
     case .client: "address and port; `unix:uid=` and the user's number on a Unix socket"
@@ -216,7 +218,8 @@ public enum EventKind: String, CaseIterable, Sendable {
       [
         .route, .method, .host, .path, .upgrade, .normalised, .status, .sent, .received, .queued, .token, .throttled,
         .withoutToken,
-        .connect, .firstByte, .total, .upstream, .endpoint, .replayed, .apiError, .apiErrorDescription, .client,
+        .connect, .firstByte, .total, .upstream, .upstreamAddress, .endpoint, .replayed, .apiError,
+        .apiErrorDescription, .client,
         .caller, .error, .detail,
       ]
     case .token:

@@ -36,6 +36,7 @@ public enum Metric: CaseIterable, Sendable {
   case upstreamConnectionsOpened
   case upstreamConnectionsReused
   case upstreamConnect
+  case upstreamConnectFailures
   case upstreamRequestsWaiting
 
   case tokenFetches
@@ -183,6 +184,10 @@ public enum Metric: CaseIterable, Sendable {
       durations(
         "m2m_proxy_upstream_connect_seconds", .upstreams, labels: [.route],
         "How long requests waited for an upstream connection, of those that found none idle.")
+    case .upstreamConnectFailures:
+      counter(
+        "m2m_proxy_upstream_connect_failures_total", .upstreams, labels: [.upstream, .address, .cause],
+        "Attempts to connect to an address of an upstream, or of a token endpoint, that failed.")
     case .upstreamRequestsWaiting:
       gauge(
         "m2m_proxy_upstream_requests_waiting", .upstreams, labels: [.upstream],

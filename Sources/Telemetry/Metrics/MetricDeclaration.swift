@@ -72,6 +72,7 @@ public enum MetricLabel: String, CaseIterable, Sendable {
   case caller
   case cause
   case upstream
+  case address
   case limit
   case credentials
   case period
@@ -87,8 +88,13 @@ public enum MetricLabel: String, CaseIterable, Sendable {
     case .kind: "the kind of error or problem, the same as `error` in the log; of corrections, as `normalised` there"
     case .caller: "the name of one of `callers`"
     case .cause:
-      "the status before a request was sent again; why a refusal was passed on ([tokens](operations.md#tokens))"
+      """
+      the status before a request was sent again; why a refusal was passed on ([tokens](operations.md#tokens)); how connecting \
+      failed ([addresses](operations.md#addresses-of-an-upstream))
+      """
     case .upstream: "scheme, host and port; `*` for all hosts of routes that forward to the requested host"
+    case .address:
+      "address and port that the proxy connected to; `other` for hosts that requests name, and beyond 500 series"
     case .limit: "the name of the limit in proxy.conf; `descriptors` for the system's limit of open files"
     case .credentials: "the name of one of `credentials`"
     case .period: "`hour`, `day` or `month`"

@@ -130,8 +130,9 @@ def answer_everything(connection: OriginConnection) -> None:
 
 
 class RawOrigin:
-    def __init__(self, context: ssl.SSLContext | None = None, everywhere: bool = False):
-        """Listens on 127.0.0.1, or on every address of this machine's network, of both families."""
+    def __init__(self, context: ssl.SSLContext | None = None, everywhere: bool = False,
+                 address: str = "127.0.0.1", port: int = 0):
+        """Listens on `address`, or on every address of this machine's network, of both families."""
         self.requests: list[wire.Request] = []
         self.connections: list[OriginConnection] = []
         self.errors: list[BaseException] = []
@@ -144,7 +145,7 @@ class RawOrigin:
         if everywhere:
             self._listener = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024)
         else:
-            self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+            self._listener = socket.create_server((address, port), backlog=1024)
         self.port = self._listener.getsockname()[1]
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()

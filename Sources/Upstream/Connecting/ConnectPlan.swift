@@ -1,0 +1,218 @@
+internal import Addresses
+internal import Glibc
+internal import Reactor
+
+/// How a connection to one of several addresses is made, as RFC 8305 describes it: a value. Events go in, actions come out;
+/// ``DialAttempt`` carries them out.
+///
+/// The first address is tried. While it does not connect, another one is tried beside it after a short delay; when one fails,
+/// the next one at once. The first that connects is used. When all that may be tried have failed in a way that may pass,
+/// they are tried again after a pause: a server that restarts is away for less than a second.
+struct ConnectPlan {
+  enum Action: Equatable {
+    /// The addresses are wanted, in the order in which they are to be tried, for ``use(_:)``.
+    case choose
+    /// A connection to this address is to be made.
+    case start(IPAddress, attempt: Int)
+    /// There is no connection; all that were begun are to be ended.
+    case fail(UpstreamError)
+  }
+
+  /// A connection in the making.
+  struct Attempt: Equatable {
+    let number: Int
+    let address: IPAddress
+    let began: Instant
+  }
+
+  private enum State {
+    case waiting(until: Instant)
+    case choosing
+    case trying
+    case over
+  }
+
+  /// The next address is tried beside the last one after this time (RFC 8305 section 5).
+  static var delay: Duration { .milliseconds(250) }
+  /// Where TCP has connected and TLS goes on, after this time.
+  static var establishedDelay: Duration { .seconds(1) }
+  /// The pauses before all are tried again: together a second.
+  static var pauses: [Duration] { [50, 100, 200, 300, 350].map { .milliseconds($0) } }
+
+  private let host: String
+  private let attempts: Int
+  private let timeout: Duration
+  private let deadline: Instant
+  private var state: State
+  private var queue: ArraySlice<IPAddress> = []
+  private var nextStart: Instant
+  private var started = 0
+  private var round = 0
+  private var lastError: UpstreamError?
+  private var mayRetry = true
+  /// The connections in the making, the one that began last at the end.
+  private(set) var active: [Attempt] = []
+
+  /// A plan that begins at `now` and ends within `timeout`.
+  ///
+  /// - Parameter attempts: how many addresses are tried before the first pause; with 1 there is no pause and no other attempt.
+  init(host: String, attempts: Int, timeout: Duration, at now: Instant) {
+    self.host = host
+    self.attempts = max(1, attempts)
+    self.timeout = timeout
+    deadline = now + timeout
+    state = .waiting(until: now)
+    nextStart = now
+  }
+
+  /// Whether it has ended because its time was over.
+  private(set) var isOverdue = false
+
+  /// When ``next(at:isEstablished:)`` has something to do, unless something happens before.
+  var wake: Instant {
+    switch state {
+    case .waiting(let until): min(until, deadline)
+    case .choosing: deadline
+    case .trying: queue.isEmpty || !mayRetry ? deadline : min(nextStart, deadline)
+    case .over: .never
+    }
+  }
+
+  /// What remains at `now` of the time that connecting may take.
+  func rest(at now: Instant) -> Duration { .nanoseconds(Int64(clamping: deadline - now)) }
+
+  /// What is to be done at `now`; nil for nothing. To be asked until there is nothing, after every event and at ``wake``.
+  ///
+  /// - Parameter isEstablished: whether TCP has connected an attempt.
+  mutating func next(at now: Instant, isEstablished: (Int) -> Bool) -> Action? {
+    switch state {
+    case .over: return nil
+    case _ where now >= deadline:
+      isOverdue = true
+      return .fail(end(overdue))
+    case .waiting(let until):
+      guard now >= until else { return nil }
+      state = .choosing
+      return .choose
+    case .choosing: return nil
+    case .trying: break
+    }
+    if mayRetry, let address = queue.first, isTimeForAnother(now, isEstablished) {
+      queue.removeFirst()
+      started += 1
+      active.append(Attempt(number: started, address: address, began: now))
+      nextStart = now + Self.delay
+      return .start(address, attempt: started)
+    }
+    guard active.isEmpty else { return nil }
+    guard mayRetry, attempts > 1, round < Self.pauses.count, now + Self.pauses[round] < deadline else {
+      return .fail(end(lastError ?? .connect("\(host) has no address that could be tried")))
+    }
+    state = .waiting(until: now + Self.pauses[round])
+    round += 1
+    return nil
+  }
+
+  /// These are the addresses, of which there is at least one.
+  mutating func use(_ addresses: [IPAddress]) {
+    guard case .choosing = state else { return }
+    queue = addresses.prefix(attempts)
+    state = .trying
+    nextStart = Instant(nanoseconds: 0)
+  }
+
+  /// There are no addresses.
+  mutating func cannotChoose(_ error: UpstreamError) {
+    guard case .choosing = state else { return }
+    lastError = error
+    mayRetry = false
+    queue = []
+    state = .trying
+  }
+
+  /// The attempt has failed.
+  ///
+  /// - Parameter mayPass: whether another attempt may do better.
+  mutating func failed(_ attempt: Int, _ error: UpstreamError, mayPass: Bool) {
+    guard let index = active.firstIndex(where: { $0.number == attempt }) else { return }
+    active.remove(at: index)
+    // The error that ends it is the one to report.
+    if mayRetry { lastError = error }
+    if !mayPass { mayRetry = false }
+    nextStart = Instant(nanoseconds: 0)
+  }
+
+  /// The attempt has connected, and all others are to be ended. Returns those that began before it, and have gone on for longer
+  /// than one is waited for: they are as good as failed.
+  mutating func connected(_ attempt: Int, at now: Instant) -> [Attempt] {
+    state = .over
+    let winner = active.first { $0.number == attempt }
+    let overtaken = active.filter { other in
+      other.number < attempt && other.address != winner?.address && now >= other.began + Self.delay
+    }
+    active = []
+    return overtaken
+  }
+
+  private func isTimeForAnother(_ now: Instant, _ isEstablished: (Int) -> Bool) -> Bool {
+    guard let last = active.last else { return true }
+    guard now >= nextStart else { return false }
+    return nextStart == Instant(nanoseconds: 0) || now >= last.began + Self.establishedDelay
+      || !isEstablished(last.number)
+  }
+
+  private mutating func end(_ error: UpstreamError) -> UpstreamError {
+    state = .over
+    return error
+  }
+
+  private var overdue: UpstreamError {
+    let time = "\(timeout.milliseconds) ms"
+    if case .choosing = state { return .dns("\(host) was not resolved within \(time)") }
+    guard !active.isEmpty else { return .connectTimeout("no connection within \(time)") }
+    let silent = active.map(\.address.text).joined(separator: ", ")
+    return .connectTimeout("no connection to \(silent) within \(time)")
+  }
+}
+
+extension Duration {
+  var milliseconds: Int { Int(clamping: nanoseconds / 1_000_000) }
+}
+
+/// How a connection could not be made, where another attempt may do better: none of these has anything to do with what is
+/// said once the connection is there.
+public enum ConnectFault: String, CaseIterable, Sendable {
+  /// No process accepts connections there.
+  case refused
+  /// There is no route to it, or something on the way does not let connections through.
+  case unreachable
+  /// Nothing came back.
+  case timeout
+  /// The connection was lost before it could be used, in the handshake of TLS too.
+  case reset
+  /// Another address, which was tried later, connected first.
+  case overtaken
+}
+
+extension ConnectFault {
+  /// The fault behind `error`, for which the system gave `number`; nil where another attempt would end in the same way.
+  init?(_ error: UpstreamError, system number: Int32) {
+    switch error {
+    case .connectTimeout: self = .timeout
+    case .broken: self = .reset
+    // The connection was gone, and that is all: an alert, or a certificate, OpenSSL would name.
+    case .tls(let detail) where Self.signsOfLoss.contains(where: detail.contains): self = .reset
+    case .connect:
+      switch number {
+      case ECONNREFUSED: self = .refused
+      case ETIMEDOUT: self = .timeout
+      case ECONNRESET, EPIPE, ECONNABORTED: self = .reset
+      default: self = .unreachable
+      }
+    default: return nil
+    }
+  }
+
+  /// How libcurl, and OpenSSL, say that a connection was lost in the handshake.
+  private static let signsOfLoss = ["Recv failure", "Send failure", "in connection to", "unexpected eof"]
+}

@@ -1,0 +1,160 @@
+internal import Addresses
+internal import Reactor
+
+/// What a name leads to.
+enum NameAnswer: Equatable, Sendable {
+  /// The addresses, of which there is at least one, in the order in which the system would try them.
+  case addresses([IPAddress])
+  /// Why there are none, as a sentence without its full stop.
+  case failure(String)
+}
+
+/// What one lookup of a name brought.
+enum NameLookup: Equatable, Sendable {
+  case addresses([IPAddress])
+  /// DNS could not be asked, or did not say: what was known before remains in use.
+  case unavailable(String)
+  /// There is no such name, or it has no address.
+  case missing(String)
+}
+
+/// The names that are in use and their addresses: a value without any I/O.
+///
+/// Addresses are used until they are `refresh` old, and on while a newer answer is being fetched: a request waits for DNS
+/// only for a name that was not in use before. While DNS fails, the addresses that were known remain in use.
+struct NameTable<Waiter: AnyObject> {
+  private struct Entry {
+    var addresses: [IPAddress] = []
+    /// When the addresses came.
+    var since = Instant(nanoseconds: 0)
+    /// Why the last lookup failed; nil if it did not.
+    var failure: String?
+    /// No lookup begins before this moment.
+    var notBefore = Instant(nanoseconds: 0)
+    /// When the lookup under way was requested; nil if there is none.
+    var began: Instant?
+    var lastUse: Instant
+    var waiters: [ObjectIdentifier: Waiter] = [:]
+
+    mutating func begin(at now: Instant) {
+      began = now
+      notBefore = now + NameTable.leastInterval
+    }
+  }
+
+  // Lookups of one name begin no faster than this, whatever fails.
+  private static var leastInterval: Duration { .seconds(1) }
+  // A failure that took long to find out is kept for as long, up to this.
+  private static var longestFailure: Duration { .seconds(5) }
+  // A name that was not used for so long, or for two refreshes, is not in use any more.
+  private static var leastUse: Duration { .seconds(60) }
+
+  private let limit: Int
+  private var entries: [String: Entry] = [:]
+
+  /// - Parameter limit: how many names are known at the same time.
+  init(limit: Int) {
+    self.limit = limit
+  }
+
+  /// How many names are known.
+  var count: Int { entries.count }
+
+  /// The addresses of `name`; nil where `waiter` has to wait for the end of the lookup.
+  ///
+  /// - Returns: the answer, and whether the caller has to begin a lookup, whose result goes to ``finish(_:with:at:)``.
+  mutating func look(
+    up name: String, refresh: Duration, at now: Instant, for waiter: Waiter
+  ) -> (answer: NameAnswer?, isDue: Bool) {
+    guard var entry = use(name, refresh, now) else {
+      return (.failure("too many names are being resolved"), false)
+    }
+    defer { entries[name] = entry }
+    if !entry.addresses.isEmpty {
+      let isDue = entry.began == nil && now >= entry.since + refresh && now >= entry.notBefore
+      if isDue { entry.begin(at: now) }
+      return (.addresses(entry.addresses), isDue)
+    }
+    if let failure = entry.failure, entry.began == nil, now < entry.notBefore { return (.failure(failure), false) }
+    return (nil, wait(waiter, &entry, now))
+  }
+
+  /// Addresses of `name` that are not older than `refresh`; nil where `waiter` has to wait for them.
+  mutating func renew(
+    _ name: String, refresh: Duration, at now: Instant, for waiter: Waiter
+  ) -> (answer: NameAnswer?, isDue: Bool) {
+    guard var entry = use(name, refresh, now) else {
+      return (.failure("too many names are being resolved"), false)
+    }
+    defer { entries[name] = entry }
+    if !entry.addresses.isEmpty, now < entry.since + refresh { return (.addresses(entry.addresses), false) }
+    if let failure = entry.failure, entry.began == nil, now < entry.notBefore { return (.failure(failure), false) }
+    return (nil, wait(waiter, &entry, now))
+  }
+
+  /// A connection to an address of `name` could not be made: whether the caller has to look whether it has others now.
+  mutating func suspect(_ name: String, at now: Instant) -> Bool {
+    guard let entry = entries[name], entry.began == nil, now >= entry.notBefore else { return false }
+    entries[name]!.begin(at: now)
+    return true
+  }
+
+  /// The lookup of `name` has ended. Returns the answer, and what waits for it.
+  mutating func finish(
+    _ name: String, with lookup: NameLookup, at now: Instant
+  ) -> (answer: NameAnswer, waiters: [Waiter]) {
+    guard var entry = entries[name], let began = entry.began else {
+      preconditionFailure("no lookup of \(name) is under way")
+    }
+    let waiters = Array(entry.waiters.values)
+    entry.waiters = [:]
+    entry.began = nil
+    switch lookup {
+    case .addresses(let addresses):
+      entry.addresses = addresses
+      entry.since = now
+      entry.failure = nil
+    case .unavailable(let reason):
+      entry.failure = reason
+      let took = Duration.nanoseconds(Int64(clamping: now - began))
+      entry.notBefore = now + max(Self.leastInterval, min(Self.longestFailure, took))
+    case .missing(let reason):
+      entry.addresses = []
+      entry.failure = reason
+      entry.notBefore = now + Self.leastInterval
+    }
+    entries[name] = entry
+    return (entry.addresses.isEmpty ? .failure(entry.failure ?? "") : .addresses(entry.addresses), waiters)
+  }
+
+  /// `waiter` does not want to know any more.
+  mutating func forget(_ waiter: Waiter, of name: String) {
+    entries[name]?.waiters[ObjectIdentifier(waiter)] = nil
+  }
+
+  private func wait(_ waiter: Waiter, _ entry: inout Entry, _ now: Instant) -> Bool {
+    entry.waiters[ObjectIdentifier(waiter)] = waiter
+    guard entry.began == nil else { return false }
+    entry.begin(at: now)
+    return true
+  }
+
+  /// The entry of `name`; nil where there is none, and no room for it.
+  private mutating func use(_ name: String, _ refresh: Duration, _ now: Instant) -> Entry? {
+    if var known = entries[name] {
+      let lastUse = known.lastUse
+      known.lastUse = now
+      guard known.began == nil, now >= lastUse + max(Self.leastUse, refresh * 2) else { return known }
+      return Entry(lastUse: now)
+    }
+    if entries.count >= limit, !makeRoom() { return nil }
+    return Entry(lastUse: now)
+  }
+
+  /// Forgets an eighth of the names that can be forgotten, those first that were not used for longest.
+  private mutating func makeRoom() -> Bool {
+    let unused = entries.filter { $0.value.began == nil }.sorted { $0.value.lastUse < $1.value.lastUse }
+    for (name, _) in unused.prefix(max(1, limit / 8)) { entries[name] = nil }
+    return !unused.isEmpty
+  }
+}
