@@ -118,7 +118,8 @@ let package = Package(
     .executableTarget(
       name: "m2m-proxy",
       dependencies: [
-        "Configuration", "Control", "Cryptography", "Interception", "Locks", "Outbound", "ProxyCore", "Reactor", "Secrets",
+        "Configuration", "Control", "Cryptography", "Interception", "Locks", "Outbound", "ProxyCore", "Reactor",
+        "Secrets",
         "Telemetry", "TrustSetup",
         argumentParser, logging,
         systemPackage,
