@@ -55,6 +55,8 @@ def test_a_restart_buys_nothing(start, origin, authlib, directory):
     first = start()
     assert ask(first) == 200
     saved(directory)
+    # It is counted after that.
+    first.log.wait_for(r"event=token\b")
     first.stop()
     second = start()
     assert ask(second) == 200

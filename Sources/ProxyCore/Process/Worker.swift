@@ -134,6 +134,8 @@ final class Worker: @unchecked Sendable {
     listeners.append((listener, number))
     try listener.start()
     if isFull { listener.pause() }
+    // A reload that was under way when the drain began.
+    if isDraining { closeListeners() }
   }
 
   private var isFull: Bool { connections.count >= generation.loopLimits.connections }
