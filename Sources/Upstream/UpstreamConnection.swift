@@ -8,7 +8,11 @@ public final class UpstreamConnection: ReadinessObserver {
   /// How many requests were sent on it before the present one.
   public internal(set) var earlierRequests = 0
   /// Whether it belongs to one client for good; see ``UpstreamPool/pin(_:)``.
-  public internal(set) var isPinned = false
+  public internal(set) var isPinned = false { didSet { needsCare = true } }
+  /// Whether ``UpstreamPool/release(_:)`` has more to do than for most connections.
+  var needsCare: Bool
+  /// The client that is charged for its place, where loops share places; ``ClientKey/unused`` where none is.
+  var holder: ClientKey
   /// Where it counts in its pool.
   let place: Int
   /// By which of the stores of its pool's trust the server was verified.
@@ -16,12 +20,15 @@ public final class UpstreamConnection: ReadinessObserver {
   private let charge: MemoryCharge
   private let disturbed: (UpstreamConnection) -> Void
 
+  /// - Parameter holder: which client is charged for its place; nil where loops do not share places.
   /// - Parameter account: where its memory counts.
   /// - Parameter disturbed: called when something happens while it is not in use; only then it observes its own stream.
   init(
-    _ stream: ByteStream, place: Int, trustGeneration: Int, account: MemoryAccount,
+    _ stream: ByteStream, place: Int, holder: ClientKey?, trustGeneration: Int, account: MemoryAccount,
     disturbed: @escaping (UpstreamConnection) -> Void
   ) {
+    needsCare = holder != nil
+    self.holder = holder ?? .unused
     charge = MemoryCharge(MemoryCost.upstream, to: account)
     self.stream = stream
     self.place = place
@@ -47,6 +54,8 @@ public final class UpstreamLease {
   /// Whose request it is, and how many connections that client may use.
   let client: ClientKey
   let most: Int
+  /// What waits for a place that loops share; nil where it does not.
+  var placeRequest: PlaceRequest?
   /// Where the connection that is being made for it counts.
   var place = 0
   /// By which of the stores of its pool's trust the server is verified.

@@ -15,12 +15,34 @@ public final class UpstreamPool {
     /// Whether clients are told apart: one may use a part of the connections only, and the next free one goes to the client
     /// that uses fewest. Otherwise requests that wait are served in their order.
     public var tellsClientsApart = true
+    /// Which places the connections take.
+    var places = Places.own
+
+    enum Places {
+      /// Those of the pool alone.
+      case own
+      /// Those that the pools of all loops share.
+      case shared(SharedPlaces)
+      case sharedByOrigin(SharedPlacesByOrigin)
+    }
 
     /// Limits of these values.
     public init(connections: Int, queue: Int, idle: Duration) {
       self.connections = connections
       self.queue = queue
       self.idle = idle
+    }
+
+    /// Takes the places for connections from `places`, which other loops use too.
+    public mutating func share(_ places: SharedPlaces) {
+      self.places = .shared(places)
+      connections = places.connections
+    }
+
+    /// Takes the places for connections from those of the pool's origin in `places`, which other loops use too.
+    public mutating func share(_ places: SharedPlacesByOrigin) {
+      self.places = .sharedByOrigin(places)
+      connections = places.connections
     }
   }
 
@@ -30,11 +52,14 @@ public final class UpstreamPool {
   private let loop: EventLoop
   private let dialer: Dialer
   private let idleTime: Duration
+  /// Whether the pool itself tells clients apart.
   private let tellsClientsApart: Bool
-  private var pool: ConnectionPool<UpstreamConnection, UpstreamLease> {
+  var pool: ConnectionPool<UpstreamConnection, UpstreamLease> {
     didSet { publish() }
   }
-  private let figures: PoolFigures
+  let figures: PoolFigures
+  /// Where it gets its places from, if loops share them.
+  private(set) var shared: LoopPlaces?
   private var published = (open: 0, idle: 0, waiting: 0)
   private let expiry = LoopTimer()
   /// Which of the stores that its trust has had connections are verified against now.
@@ -56,12 +81,21 @@ public final class UpstreamPool {
     self.dialer = dialer
     self.figures = figures
     idleTime = limits.idle
-    tellsClientsApart = limits.tellsClientsApart
+    if case .own = limits.places { tellsClientsApart = limits.tellsClientsApart } else { tellsClientsApart = false }
     pool = ConnectionPool(limit: max(1, limits.connections), queueLimit: limits.queue)
     expiry.action = { [unowned self] in expire() }
+    let join = { [unowned self] (places: SharedPlaces) in
+      places.join { LoopPlaces(places, $0, of: self, on: loop, tellsClientsApart: limits.tellsClientsApart) }
+    }
+    switch limits.places {
+    case .own: shared = nil
+    case .shared(let places): shared = join(places)
+    case .sharedByOrigin(let places): shared = places.join(origin, join)
+    }
   }
 
   deinit {
+    shared?.end()
     trust?.remove(self)
     figures.add(open: -published.open, idle: -published.idle, waiting: -published.waiting)
   }
@@ -79,13 +113,22 @@ public final class UpstreamPool {
   /// Connections that are not in use.
   public var idleConnections: Int { pool.idle.count }
   /// Requests that wait for a connection.
-  public var waitingRequests: Int { pool.waiting }
+  public var waitingRequests: Int { pool.waiting + (shared?.waiting ?? 0) }
 
   /// An idle connection for `client`, if there is one that can be used, and that client may use another one.
   ///
   /// - Parameter most: how many connections the client may use.
   public func reuse(for client: ClientKey = .anyone, most: Int = .max) -> UpstreamConnection? {
-    let client = key(client)
+    guard tellsClientsApart else { return reuseForAnyone(client, most: most) }
+    return takeUsable(for: client, most: most)
+  }
+
+  @inline(never) private func reuseForAnyone(_ client: ClientKey, most: Int) -> UpstreamConnection? {
+    if let shared { return reuse(shared, for: client, most: most) }
+    return takeUsable(for: .anyone, most: most)
+  }
+
+  @inline(__always) private func takeUsable(for client: ClientKey, most: Int) -> UpstreamConnection? {
     while let idle = pool.takeIdle(for: client, most: most) {
       if isUsable(idle) { return idle.connection }
       handOver(pool.lost(place: idle.place))
@@ -94,7 +137,7 @@ public final class UpstreamPool {
   }
 
   /// Whether a connection that was idle can be used; it is closed where it cannot.
-  @inline(__always) private func isUsable(_ idle: ConnectionPool<UpstreamConnection, UpstreamLease>.Idle) -> Bool {
+  @inline(__always) func isUsable(_ idle: ConnectionPool<UpstreamConnection, UpstreamLease>.Idle) -> Bool {
     let connection = idle.connection
     connection.stream.observer = nil
     // What came in meanwhile would be taken for the response. Where the loop has looked at everything since, the stream
@@ -112,12 +155,21 @@ public final class UpstreamPool {
 
   /// Whether what `lease` waits for is that its client uses fewer connections, of which it may not use all.
   public func isAtShare(_ lease: UpstreamLease) -> Bool {
+    if let shared { return shared.places.isAtShare(shared.key(lease.client), most: lease.most) }
+    return isAtOwnShare(lease)
+  }
+
+  private func isAtOwnShare(_ lease: UpstreamLease) -> Bool {
     lease.most < pool.limit && !pool.mayUse(key(lease.client), most: lease.most)
   }
 
   /// Whether `lease` would get a connection at once, or one that is made at once.
   public func hasRoom(for lease: UpstreamLease) -> Bool {
-    (pool.open < pool.limit || !pool.idle.isEmpty) && pool.mayUse(key(lease.client), most: lease.most)
+    if let shared {
+      return shared.places.hasRoom(
+        for: shared.key(lease.client), most: lease.most, isKept: !pool.idle.isEmpty)
+    }
+    return (pool.open < pool.limit || !pool.idle.isEmpty) && pool.mayUse(key(lease.client), most: lease.most)
   }
 
   /// Requests a connection for `lease`, whose outcome is set now or later.
@@ -129,6 +181,7 @@ public final class UpstreamPool {
     } else if let connection = reuse(for: lease.client, most: lease.most) {
       return lease.finish(.success(connection))
     }
+    if let shared { return request(lease, shared) }
     switch pool.lease(for: lease, of: key(lease.client), most: lease.most) {
     case .dial(let place): dial(for: lease, at: place)
     case .wait(let displaced): displaced?.finish(.failure(.clientShare))
@@ -143,11 +196,12 @@ public final class UpstreamPool {
     case .failure: return
     case nil:
       guard let attempt = lease.attempt else {
+        if let shared { return withdraw(lease, shared) }
         return pool.removeWaiter(lease, of: key(lease.client), most: lease.most)
       }
       lease.attempt = nil
       attempt.cancel()
-      handOver(pool.lost(place: lease.place))
+      lost(lease)
     }
   }
 
@@ -175,7 +229,7 @@ public final class UpstreamPool {
   ///
   /// A pinned one is closed: between two requests of its client it stays outside of the pool, as one in use.
   public func release(_ connection: UpstreamConnection) {
-    if connection.isPinned || connection.trustGeneration != trustGeneration { return discard(connection) }
+    if connection.needsCare || connection.trustGeneration != trustGeneration { return releaseWithCare(connection) }
     connection.stream.observer = nil
     // Without news of the kernel there is nothing to look for, unless it is used again at once.
     let isHandedOver = pool.waiting > 0
@@ -186,9 +240,24 @@ public final class UpstreamPool {
       connection.earlierRequests += 1
       waiter.finish(.success(connection))
     } else {
-      connection.stream.observer = connection
-      if pool.idle.count == 1 { loop.set(expiry, to: loop.now + idleTime) }
+      watch(idle: connection)
     }
+  }
+
+  @inline(never) private func releaseWithCare(_ connection: UpstreamConnection) {
+    if connection.isPinned || connection.trustGeneration != trustGeneration { return discard(connection) }
+    if let shared { release(connection, shared) }
+  }
+
+  /// Keeps `connection`, for which no request waits here.
+  func keep(_ connection: UpstreamConnection) {
+    _ = pool.release(connection, place: connection.place, at: loop.now)
+    watch(idle: connection)
+  }
+
+  @inline(__always) private func watch(idle connection: UpstreamConnection) {
+    connection.stream.observer = connection
+    if pool.idle.count == 1 { loop.set(expiry, to: loop.now + idleTime) }
   }
 
   /// Closes a connection that must not be used again.
@@ -196,7 +265,7 @@ public final class UpstreamPool {
     if connection.isPinned { figures.add(pinned: -1) }
     connection.stream.observer = nil
     connection.stream.close()
-    handOver(pool.lost(place: connection.place))
+    lost(place: connection.place, connection.holder)
   }
 
   /// Closes the connections that are not in use.
@@ -222,12 +291,13 @@ public final class UpstreamPool {
   public func close() {
     closeIdle()
     becameEmpty = nil
+    shared?.end()
     trust?.remove(self)
     trust = nil
     loop.retire(expiry)
   }
 
-  private func dial(for lease: UpstreamLease, at place: Int) {
+  func dial(for lease: UpstreamLease, at place: Int) {
     lease.place = place
     do {
       if origin.isSecure { try joinTrust() }
@@ -236,18 +306,19 @@ public final class UpstreamPool {
         switch result {
         case .success(let stream):
           let connection = UpstreamConnection(
-            stream, place: lease.place, trustGeneration: lease.trustGeneration, account: dialer.account
+            stream, place: lease.place, holder: shared?.key(lease.client), trustGeneration: lease.trustGeneration,
+            account: dialer.account
           ) { [unowned self] in inspect($0) }
           lease.finish(.success(connection))
         case .failure(let error):
-          handOver(pool.lost(place: lease.place))
+          lost(lease)
           lease.finish(.failure(error))
         }
       }
       // To dial is to take the present store of the trust.
       lease.trustGeneration = trustGeneration
     } catch {
-      handOver(pool.lost(place: lease.place))
+      lost(lease)
       lease.finish(.failure(error))
     }
   }
@@ -260,7 +331,18 @@ public final class UpstreamPool {
     self.trust = trust
   }
 
-  private func handOver(_ room: ConnectionPool<UpstreamConnection, UpstreamLease>.Room) {
+  /// The connection that was being made for `lease` is no more.
+  private func lost(_ lease: UpstreamLease) {
+    lost(place: lease.place, shared?.key(lease.client) ?? .unused)
+  }
+
+  /// The connection at `place`, for which `client` is charged where loops share places, is no more.
+  func lost(place: Int, _ client: ClientKey) {
+    handOver(pool.lost(place: place))
+    if let shared { shared.places.leave(client, on: shared.number) }
+  }
+
+  func handOver(_ room: ConnectionPool<UpstreamConnection, UpstreamLease>.Room) {
     switch room {
     case .none: return
     case .dial(let waiter, let place): dial(for: waiter, at: place)
@@ -276,13 +358,14 @@ public final class UpstreamPool {
     noteIfEmpty()
   }
 
-  private func noteIfEmpty() {
-    if pool.open == 0, pool.waiting == 0 { becameEmpty?() }
+  func noteIfEmpty() {
+    if pool.open == 0, waitingRequests == 0 { becameEmpty?() }
   }
 
   private func close(idle connection: UpstreamConnection) {
     connection.stream.observer = nil
     connection.stream.close()
+    if let shared { shared.places.leave(connection.holder, on: shared.number) }
   }
 
   private func expire() {

@@ -16,6 +16,9 @@ struct RoutePlan {
   /// Those for which a route sets a share for each client.
   private let sharedOrigins: Set<UpstreamOrigin>
   private let poolLimits: UpstreamPool.Limits
+  /// The places of each upstream that all loops share, and those of hosts below wildcards; nil where each loop has its own.
+  private let sharedPlaces: [SharedPlaces]?
+  private let sharedHostPlaces: SharedPlacesByOrigin?
   private let hostLimit: Int
   private let hasWildcards: Bool
   private let sharesWildcards: Bool
@@ -39,17 +42,33 @@ struct RoutePlan {
       if let origin, route.clientShare != nil { sharedOrigins.insert(origin) }
       return ProxyRoute(
         route, index: index, pool: pool, tokens: sources, isChosenByPath: chosenByPath.contains(index),
-        connectionsPerClient: Self.clientPart(route, of: configuration.limits.upstreamConnections, loops: loops),
+        connectionsPerClient: Self.clientPart(
+          route, of: configuration.limits.upstreamConnections,
+          loops: Self.sharesPlaces(configuration.limits, loops: loops) ? 1 : loops),
         hostsPerClient: Self.clientPart(route, of: configuration.limits.wildcardHosts, loops: loops))
     }
     table = RouteTable(configuration.routes)
     self.origins = origins
     self.sharedOrigins = sharedOrigins
     poolLimits = Self.poolLimits(configuration, loops: loops)
+    let limits = configuration.limits
+    if Self.sharesPlaces(limits, loops: loops) {
+      sharedPlaces = origins.map { _ in SharedPlaces(connections: limits.upstreamConnections, queue: limits.queue) }
+      sharedHostPlaces = SharedPlacesByOrigin(
+        connections: limits.upstreamConnections, queue: limits.queue, most: limits.wildcardHosts)
+    } else {
+      (sharedPlaces, sharedHostPlaces) = (nil, nil)
+    }
     hostLimit = share(configuration.limits.wildcardHosts, of: loops)
     let wildcards = configuration.routes.filter { $0.upstream == nil }
     hasWildcards = !wildcards.isEmpty
     sharesWildcards = wildcards.contains { $0.clientShare != nil }
+  }
+
+  /// Whether the loops share the places for connections to an upstream: where the part of each would be so small that one client
+  /// could use all of it. A loop's own places cost a request less.
+  private static func sharesPlaces(_ limits: Limits, loops: Int) -> Bool {
+    loops > 1 && limits.upstreamConnections < ClientShare.fewest * loops
   }
 
   /// How many of `total` one client may have in one loop. That all loops together have enough for others is no help to a
@@ -60,12 +79,13 @@ struct RoutePlan {
 
   /// The connection pools of one loop, in the order in which routes refer to them.
   func makePools(_ dialer: Dialer, _ loop: EventLoop, _ registry: MetricsRegistry) -> OnDemand<UpstreamPool> {
-    OnDemand(count: origins.count) { [origins, poolLimits, sharedOrigins] index in
+    OnDemand(count: origins.count) { [origins, poolLimits, sharedOrigins, sharedPlaces] index in
       let origin = origins[index]
       let figures = PoolFigures()
       registry.show(figures, upstream: origin.name)
       var limits = poolLimits
       limits.tellsClientsApart = sharedOrigins.contains(origin)
+      if let sharedPlaces { limits.share(sharedPlaces[index]) }
       return UpstreamPool(origin: origin, limits: limits, figures: figures, dialer: dialer, loop: loop)
     }
   }
@@ -74,11 +94,13 @@ struct RoutePlan {
   func makeRequestedHosts(_ dialer: Dialer, _ loop: EventLoop, _ registry: MetricsRegistry) -> RequestedHosts {
     var limits = poolLimits
     limits.tellsClientsApart = sharesWildcards
+    let idleLimit = limits.connections
+    if let sharedHostPlaces { limits.share(sharedHostPlaces) }
     // One series for all of them: clients choose their names, and must not choose how many series there are.
     let figures = PoolFigures()
     if hasWildcards { registry.show(figures, upstream: "*") }
     let most = limits
-    return RequestedHosts(limit: hostLimit, idleLimit: limits.connections) {
+    return RequestedHosts(limit: hostLimit, idleLimit: idleLimit) {
       UpstreamPool(origin: $0, limits: most, figures: figures, dialer: dialer, loop: loop)
     }
   }
