@@ -59,6 +59,7 @@ let package = Package(
     .target(name: "CCurl", cSettings: guarded, linkerSettings: [.linkedLibrary("curl")]),
     .target(name: "COpenSSL", cSettings: guarded, linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
     .target(name: "CYAML", cSettings: guarded, linkerSettings: [.linkedLibrary("yaml")]),
+    .target(name: "CStart", cSettings: guarded),
 
     // Leaves: none of them knows another but for what is named here.
     module("Encodings"),
@@ -111,9 +112,8 @@ let package = Package(
     .executableTarget(
       name: "m2m-proxy",
       dependencies: [
-        "Configuration", "Cryptography", "Interception", "Outbound", "ProxyCore", "Secrets", "Telemetry", "TrustSetup",
-        argumentParser, logging,
-        systemPackage,
+        "Configuration", "CStart", "Cryptography", "Interception", "Outbound", "ProxyCore", "Secrets", "Telemetry",
+        "TrustSetup", argumentParser, logging, systemPackage,
       ],
       swiftSettings: strict, linkerSettings: bound),
     .executableTarget(

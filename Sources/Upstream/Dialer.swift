@@ -11,6 +11,8 @@ public final class Dialer {
   private let stores: TrustStores
   private var trusts: [TrustSettings: LoopTrust] = [:]
   let account: MemoryAccount
+  /// The places for connections that pools of several loops share.
+  let places: SharedPlacesByOrigin
 
   /// Where this process serves clients, which no connection to an upstream may lead to.
   public var ownListeners = OwnListeners()
@@ -18,10 +20,13 @@ public final class Dialer {
   /// A dialer of `loop` that verifies servers against those of `trust` that their connections' options name.
   ///
   /// - Parameter account: where the memory of its connections counts.
+  /// - Parameter places: the dialers of all loops have the same.
   public init(
-    loop: EventLoop, trust: TrustStores, account: MemoryAccount = MemoryAccount(limit: nil)
+    loop: EventLoop, trust: TrustStores, account: MemoryAccount = MemoryAccount(limit: nil),
+    places: SharedPlacesByOrigin = SharedPlacesByOrigin()
   ) throws(UpstreamError) {
     self.account = account
+    self.places = places
     self.loop = loop
     stores = trust
   }

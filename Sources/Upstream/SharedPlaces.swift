@@ -7,7 +7,7 @@ internal import Synchronization
 ///
 /// The lock is held for a few instructions: when a connection is opened or closed, when one is used by another client than
 /// before, and, while requests wait, whenever one is used or given back.
-public final class SharedPlaces: Sendable {
+final class SharedPlaces: Sendable {
   fileprivate struct State {
     var ledger: PlaceLedger<PlaceRequest>
     var loops: [Int: LoopPlaces] = [:]
@@ -22,7 +22,7 @@ public final class SharedPlaces: Sendable {
   let connections: Int
 
   /// Places for `connections` connections, for which `queue` requests may wait.
-  public init(connections: Int, queue: Int) {
+  init(connections: Int, queue: Int) {
     self.connections = connections
     let ledger = PlaceLedger<PlaceRequest>(places: connections, queueLimit: queue)
     unasked = Atomic(ledger.isShort ? .max : 0)
@@ -30,7 +30,7 @@ public final class SharedPlaces: Sendable {
   }
 
   /// Connections that are open or being made, on all loops.
-  public var taken: Int { state.withLock { $0.ledger.taken } }
+  var taken: Int { state.withLock { $0.ledger.taken } }
 
   /// Whether a loop has to report each connection that is not used any more, and what it keeps.
   var isShort: Bool { unasked.load(ordering: .acquiring) == .max }
@@ -41,14 +41,15 @@ public final class SharedPlaces: Sendable {
   /// How many loops have connections here.
   var loops: Int { state.withLock { $0.loops.count } }
 
-  func join(_ make: (Int) -> LoopPlaces) -> LoopPlaces {
-    let number = state.withLock {
-      $0.joined += 1
-      return $0.joined
+  /// Gives `pool`, of `loop`, a part in the places.
+  func join(_ pool: UpstreamPool, on loop: EventLoop, tellsClientsApart: Bool) -> LoopPlaces {
+    let number = state.withLock { state in
+      state.joined += 1
+      return state.joined
     }
-    let loop = make(number)
-    state.withLock { $0.loops[number] = loop }
-    return loop
+    let part = LoopPlaces(self, number, of: pool, on: loop, tellsClientsApart: tellsClientsApart)
+    state.withLock { $0.loops[number] = part }
+    return part
   }
 
   func leave(_ loop: LoopPlaces) {
@@ -120,30 +121,44 @@ extension SharedPlaces.State {
   }
 }
 
-/// The shared places of upstreams that requests name, made when the first loop has connections to one.
+/// The shared places of all upstreams of the process.
 public final class SharedPlacesByOrigin: Sendable {
-  let connections: Int
-  private let queue: Int
-  private let most: Int
-  private let all = Monitor<[UpstreamOrigin: SharedPlaces]>([:])
-
-  /// - Parameter connections: how many places each upstream has.
-  /// - Parameter queue: how many requests may wait for one.
-  /// - Parameter most: about how many upstreams are in use at the same time.
-  public init(connections: Int, queue: Int, most: Int) {
-    (self.connections, self.queue, self.most) = (connections, queue, most)
+  private struct Key: Hashable {
+    let origin: UpstreamOrigin
+    let connections: Int
+    let queue: Int
   }
 
-  /// How many there are: those in use, and some more.
-  var count: Int { all.withLock { $0.count } }
+  private struct State {
+    var places: [Key: SharedPlaces] = [:]
+    // When there are so many, those are dropped in which no loop has a part: requests may name ever new upstreams.
+    var most = SharedPlacesByOrigin.fewest
+  }
 
-  /// Calls `join` with the places of `origin`, which are kept at least until the loop that joins has left.
-  func join(_ origin: UpstreamOrigin, _ join: (SharedPlaces) -> LoopPlaces) -> LoopPlaces {
-    all.withLock { all in
-      // Joining happens under this lock only, so what no loop has a part in is not about to be used.
-      if all[origin] == nil, all.count >= 2 * most { all = all.filter { $0.value.loops > 0 } }
-      let places = all[origin] ?? SharedPlaces(connections: connections, queue: queue)
-      all[origin] = places
+  private let state = Monitor(State())
+
+  fileprivate static let fewest = 64
+
+  /// None so far.
+  public init() {}
+
+  /// How many there are: those in which loops have a part, and some more.
+  var count: Int { state.withLock { $0.places.count } }
+
+  /// Calls `join` with the places of `origin`, of which there are so many as `limits` say. They are kept at least until the loop
+  /// that joins has left.
+  func join(
+    _ origin: UpstreamOrigin, _ limits: UpstreamPool.Limits, _ join: @Sendable (SharedPlaces) -> LoopPlaces
+  ) -> LoopPlaces {
+    let key = Key(origin: origin, connections: limits.connections, queue: limits.queue)
+    return state.withLock { state in
+      // Loops join under this lock only, so what no loop has a part in is not about to be used.
+      if state.places[key] == nil, state.places.count >= state.most {
+        state.places = state.places.filter { $0.value.loops > 0 }
+        state.most = max(Self.fewest, 2 * state.places.count)
+      }
+      let places = state.places[key] ?? SharedPlaces(connections: key.connections, queue: key.queue)
+      state.places[key] = places
       return join(places)
     }
   }

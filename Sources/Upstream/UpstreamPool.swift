@@ -15,34 +15,14 @@ public final class UpstreamPool {
     /// Whether clients are told apart: one may use a part of the connections only, and the next free one goes to the client
     /// that uses fewest. Otherwise requests that wait are served in their order.
     public var tellsClientsApart = true
-    /// Which places the connections take.
-    var places = Places.own
-
-    enum Places {
-      /// Those of the pool alone.
-      case own
-      /// Those that the pools of all loops share.
-      case shared(SharedPlaces)
-      case sharedByOrigin(SharedPlacesByOrigin)
-    }
+    /// Whether these are the limits of all pools to the origin together, on whichever loops.
+    public var areShared = false
 
     /// Limits of these values.
     public init(connections: Int, queue: Int, idle: Duration) {
       self.connections = connections
       self.queue = queue
       self.idle = idle
-    }
-
-    /// Takes the places for connections from `places`, which other loops use too.
-    public mutating func share(_ places: SharedPlaces) {
-      self.places = .shared(places)
-      connections = places.connections
-    }
-
-    /// Takes the places for connections from those of the pool's origin in `places`, which other loops use too.
-    public mutating func share(_ places: SharedPlacesByOrigin) {
-      self.places = .sharedByOrigin(places)
-      connections = places.connections
     }
   }
 
@@ -81,16 +61,17 @@ public final class UpstreamPool {
     self.dialer = dialer
     self.figures = figures
     idleTime = limits.idle
-    if case .own = limits.places { tellsClientsApart = limits.tellsClientsApart } else { tellsClientsApart = false }
+    tellsClientsApart = limits.tellsClientsApart && !limits.areShared
     pool = ConnectionPool(limit: max(1, limits.connections), queueLimit: limits.queue)
     expiry.action = { [unowned self] in expire() }
-    let join = { [unowned self] (places: SharedPlaces) in
-      places.join { LoopPlaces(places, $0, of: self, on: loop, tellsClientsApart: limits.tellsClientsApart) }
-    }
-    switch limits.places {
-    case .own: shared = nil
-    case .shared(let places): shared = join(places)
-    case .sharedByOrigin(let places): shared = places.join(origin, join)
+    if limits.areShared { shared = join(limits, dialer.places) }
+  }
+
+  private func join(_ limits: Limits, _ places: SharedPlacesByOrigin) -> LoopPlaces {
+    // Sendable in fact: it is called at once.
+    nonisolated(unsafe) let pool = self
+    return places.join(origin, limits) { [loop] places in
+      unsafe places.join(pool, on: loop, tellsClientsApart: limits.tellsClientsApart)
     }
   }
 

@@ -10,6 +10,7 @@ internal import Telemetry
 // and signals take effect until the very end of the process.
 final class ProcessSignals: @unchecked Sendable {
   /// What other servers read their files again or rotate their logs by: a rule that was copied from there is no reason to end.
+  /// Sources/CStart has blocked them since before main.
   static let unused = [SIGUSR1, SIGUSR2, SIGHUP]
 
   private let drain: Drain

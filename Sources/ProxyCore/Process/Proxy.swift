@@ -67,10 +67,11 @@ public final class Proxy {
     memoryBound = MemoryBound(configuration.limits.memory)
     let memory = MemoryAccount(limit: memoryBound.bytes)
     let trust = try Self.makeTrust(configuration, logger)
+    let places = SharedPlacesByOrigin()
     let dialers: [Dialer]
     do {
       dialers = try loops.map { loop throws(UpstreamError) in
-        try Dialer(loop: loop, trust: trust, account: memory)
+        try Dialer(loop: loop, trust: trust, account: memory, places: places)
       }
     } catch {
       throw StartError("\(error)")
@@ -125,16 +126,6 @@ public final class Proxy {
       // No socket's file stays behind.
       for worker in workers { worker.closeListeners() }
       throw error
-    }
-  }
-
-  /// Keeps signals that the proxy has no use for from ending the process before it serves. Call it before any thread is
-  /// started.
-  public static func holdUnusedSignals() throws(StartError) {
-    do {
-      try SignalWatch.hold(ProcessSignals.unused.filter { !SignalWatch.isIgnored($0) })
-    } catch {
-      throw StartError("signals cannot be blocked: \(error)")
     }
   }
 

@@ -16,9 +16,6 @@ struct RoutePlan {
   /// Those for which a route sets a share for each client.
   private let sharedOrigins: Set<UpstreamOrigin>
   private let poolLimits: UpstreamPool.Limits
-  /// The places of each upstream that all loops share, and those of hosts below wildcards; nil where each loop has its own.
-  private let sharedPlaces: [SharedPlaces]?
-  private let sharedHostPlaces: SharedPlacesByOrigin?
   private let hostLimit: Int
   private let hasWildcards: Bool
   private let sharesWildcards: Bool
@@ -51,14 +48,6 @@ struct RoutePlan {
     self.origins = origins
     self.sharedOrigins = sharedOrigins
     poolLimits = Self.poolLimits(configuration, loops: loops)
-    let limits = configuration.limits
-    if Self.sharesPlaces(limits, loops: loops) {
-      sharedPlaces = origins.map { _ in SharedPlaces(connections: limits.upstreamConnections, queue: limits.queue) }
-      sharedHostPlaces = SharedPlacesByOrigin(
-        connections: limits.upstreamConnections, queue: limits.queue, most: limits.wildcardHosts)
-    } else {
-      (sharedPlaces, sharedHostPlaces) = (nil, nil)
-    }
     hostLimit = share(configuration.limits.wildcardHosts, of: loops)
     let wildcards = configuration.routes.filter { $0.upstream == nil }
     hasWildcards = !wildcards.isEmpty
@@ -79,13 +68,12 @@ struct RoutePlan {
 
   /// The connection pools of one loop, in the order in which routes refer to them.
   func makePools(_ dialer: Dialer, _ loop: EventLoop, _ registry: MetricsRegistry) -> OnDemand<UpstreamPool> {
-    OnDemand(count: origins.count) { [origins, poolLimits, sharedOrigins, sharedPlaces] index in
+    OnDemand(count: origins.count) { [origins, poolLimits, sharedOrigins] index in
       let origin = origins[index]
       let figures = PoolFigures()
       registry.show(figures, upstream: origin.name)
       var limits = poolLimits
       limits.tellsClientsApart = sharedOrigins.contains(origin)
-      if let sharedPlaces { limits.share(sharedPlaces[index]) }
       return UpstreamPool(origin: origin, limits: limits, figures: figures, dialer: dialer, loop: loop)
     }
   }
@@ -94,23 +82,25 @@ struct RoutePlan {
   func makeRequestedHosts(_ dialer: Dialer, _ loop: EventLoop, _ registry: MetricsRegistry) -> RequestedHosts {
     var limits = poolLimits
     limits.tellsClientsApart = sharesWildcards
-    let idleLimit = limits.connections
-    if let sharedHostPlaces { limits.share(sharedHostPlaces) }
     // One series for all of them: clients choose their names, and must not choose how many series there are.
     let figures = PoolFigures()
     if hasWildcards { registry.show(figures, upstream: "*") }
     let most = limits
-    return RequestedHosts(limit: hostLimit, idleLimit: idleLimit) {
+    return RequestedHosts(limit: hostLimit, idleLimit: limits.connections) {
       UpstreamPool(origin: $0, limits: most, figures: figures, dialer: dialer, loop: loop)
     }
   }
 
   private static func poolLimits(_ configuration: ProxyConfiguration, loops: Int) -> UpstreamPool.Limits {
     // A share is at least 1, and no queue is none for every loop.
-    let queue = configuration.limits.queue
-    return UpstreamPool.Limits(
-      connections: share(configuration.limits.upstreamConnections, of: loops),
-      queue: queue == 0 ? 0 : share(queue, of: loops), idle: configuration.timeouts.upstreamIdle)
+    let (connections, queue) = (configuration.limits.upstreamConnections, configuration.limits.queue)
+    let areShared = sharesPlaces(configuration.limits, loops: loops)
+    let parts = areShared ? 1 : loops
+    var limits = UpstreamPool.Limits(
+      connections: share(connections, of: parts), queue: queue == 0 ? 0 : share(queue, of: parts),
+      idle: configuration.timeouts.upstreamIdle)
+    limits.areShared = areShared
+    return limits
   }
 }
 
