@@ -76,6 +76,17 @@ extension Worker {
     exchanges.removeAll()
   }
 
+  /// Closes connections without a request, those that came first, while they take more than their part of the memory. To be
+  /// called where they take more and memory is tight. Handshakes and heads that do not end come from as many addresses as an
+  /// attacker has, so that no bound for each client helps.
+  func boundUnbegun() {
+    easeMemory()
+    guard let excess = unbegun.excess(in: connections, at: loop.now) else { return }
+    metrics.reached(.memory)
+    noteEviction(of: excess[0])
+    for connection in excess { connection.abort() }
+  }
+
   /// Gives free buffers and finished exchanges back, half of them at a time, and then asks the allocator for what it keeps.
   private func trimMemory() {
     let hasMore = buffers.trim()
@@ -85,5 +96,61 @@ extension Worker {
     // Connections take memory as well, and end long after the buffers are free.
     isTrimming = memory.taken > Self.littleMemory
     if isTrimming { loop.set(trimTimer, to: loop.now + Self.restInterval) }
+  }
+}
+
+/// The connections of one loop that have had no request, in the order in which they came.
+struct UnbegunConnections {
+  /// Whether memory has a limit; otherwise nothing is kept here.
+  let isBounded: Bool
+  private let most: Int
+  private var arrivals: [ObjectIdentifier] = []
+  private var lastLook = Instant(nanoseconds: 0)
+  private var known = 0
+
+  // They may take this part of the limit, the connections themselves included, when memory is tight.
+  private static let part = 8
+  // A look costs a few nanoseconds for each connection.
+  private static let lookInterval = Interval(.milliseconds(5))
+  private static let few = 64
+
+  /// - Parameter loops: how many loops share the account.
+  init(_ account: MemoryAccount, loops: Int) {
+    isBounded = account.limit != nil
+    most = (account.limit ?? .max) / Self.part / loops
+  }
+
+  /// Notes another one.
+  mutating func append(_ connection: ClientConnection) {
+    // What has ended or begun since is not worth keeping.
+    if arrivals.count > 2 * known + Self.few, arrivals.count > 2 * connection.worker.connections.count {
+      tidy(connection.worker.connections)
+    }
+    arrivals.append(ObjectIdentifier(connection))
+  }
+
+  /// Those that came first, so many that the others take no more than they may; nil where that is so, or was looked at just now.
+  mutating func excess(
+    in connections: [ObjectIdentifier: ClientConnection], at now: Instant
+  ) -> [ClientConnection]? {
+    guard isBounded, now >= lastLook + Self.lookInterval else { return nil }
+    lastLook = now
+    tidy(connections)
+    var bytes = arrivals.reduce(0) { $0 + connections[$1]!.heldBytes }
+    var excess: [ClientConnection] = []
+    for arrival in arrivals where bytes > most {
+      let connection = connections[arrival]!
+      bytes -= connection.heldBytes
+      excess.append(connection)
+    }
+    return excess.isEmpty ? nil : excess
+  }
+
+  private mutating func tidy(_ connections: [ObjectIdentifier: ClientConnection]) {
+    arrivals.removeAll { arrival in
+      guard let connection = connections[arrival] else { return true }
+      return !connection.hasNotBegun || connection.isAborted
+    }
+    known = arrivals.count
   }
 }

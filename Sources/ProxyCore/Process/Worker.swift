@@ -30,6 +30,8 @@ final class Worker: @unchecked Sendable {
   let memoryTimer = LoopTimer()
   let trimTimer = LoopTimer()
   var isTrimming = false
+  /// The connections without a request so far, where memory has a limit.
+  var unbegun: UnbegunConnections
   /// When idle connections were last closed for want of memory.
   var lastEase = Instant(nanoseconds: 0)
   /// What connections that end receive and throw away, before anything else happens on the loop.
@@ -80,6 +82,7 @@ final class Worker: @unchecked Sendable {
     self.logger = logger
     (memory, clients, viaName) = (shared.memory, shared.clients, shared.viaName)
     expectedMemory = ExpectedMemory(shared.memory, loops: generation.loopLimits.loops)
+    unbegun = UnbegunConnections(shared.memory, loops: generation.loopLimits.loops)
     pools = generation.makePools(dialer, loop, shared.registry)
     requestedHosts = generation.makeRequestedHosts(dialer, loop, shared.registry)
     metrics = WorkerMetrics(shared.registry, routes: generation.routes)
@@ -128,6 +131,10 @@ final class Worker: @unchecked Sendable {
     metrics.open.add()
     connections[ObjectIdentifier(connection)] = connection
     memory.charge(connection.chargedBytes)
+    if unbegun.isBounded {
+      unbegun.append(connection)
+      if memory.isTight { boundUnbegun() }
+    }
     if connections.count == generation.loopLimits.connections {
       metrics.reached(.connections)
       for listener in listeners { listener.pause() }
