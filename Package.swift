@@ -94,7 +94,8 @@ let package = Package(
     module(
       "Callers",
       [
-        "Addresses", "Configuration", "Cryptography", "Encodings", "Locks", "Reactor", "Secrets", "Telemetry", deque,
+        "Addresses", "Bytes", "Configuration", "Cryptography", "Encodings", "Locks", "Reactor", "Secrets", "Telemetry",
+        deque,
         systemPackage,
       ]),
     module("TrustSetup", ["Cryptography", "Secrets"]),
@@ -160,7 +161,10 @@ let package = Package(
       ]),
     tests(
       "CallersTests",
-      ["Callers", "Configuration", "Cryptography", "Locks", "Reactor", "Secrets", "Telemetry", logging]),
+      [
+        "Bytes", "Callers", "Configuration", "Cryptography", "Encodings", "Locks", "Reactor", "Secrets", "Telemetry",
+        logging,
+      ]),
     tests("TelemetryTests", ["Bytes", "GeneratedDocuments", "Locks", "Telemetry", logging, "SeededRandom"]),
     tests("TokensTests", ["Cryptography", "Encodings", "ExampleKeys", "Locks", "Tokens", "Secrets", "SeededRandom"]),
     tests("FileStoreTests", ["FileStore", "Locks", "Reactor", "Secrets", "Tokens"]),

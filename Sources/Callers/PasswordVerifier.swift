@@ -1,3 +1,4 @@
+public import Bytes
 public import Configuration
 internal import Cryptography
 internal import Glibc
@@ -36,11 +37,17 @@ public final class PasswordVerifier: @unchecked Sendable {
   private let rest = LoopTimer()
   private let logger: EventLog
   private let metrics: PasswordMetrics
+  private let account: MemoryAccount
 
   /// Makes what is needed to check the passwords of `callers`, one of which has one at least.
   ///
   /// Throws where there is no memory, randomness or descriptor for it.
-  public init(_ callers: [Caller], registry: MetricsRegistry, logger: EventLog) throws {
+  ///
+  /// - Parameter account: Where the memory for what is remembered of guesses counts.
+  public init(
+    _ callers: [Caller], account: MemoryAccount = MemoryAccount(limit: nil), registry: MetricsRegistry, logger: EventLog
+  ) throws {
+    self.account = account
     var hashes: [String: (caller: Int, hash: PasswordHash)] = [:]
     for (index, caller) in callers.enumerated() {
       if let hash = caller.password { hashes[caller.name] = (index, hash) }
@@ -55,6 +62,8 @@ public final class PasswordVerifier: @unchecked Sendable {
     self.logger = logger
     metrics = PasswordMetrics(registry)
   }
+
+  deinit { account.release(checks.withLock { $0.tableBytes }) }
 
   /// Begins to check passwords.
   public func start() throws(Errno) -> LoopThread {
@@ -80,7 +89,12 @@ public final class PasswordVerifier: @unchecked Sendable {
     let entry = PasswordQueue.Entry(
       pair: pair, guesser: Guesser(client, user: user), hash: hash, caller: caller == nil ? nil : user,
       password: caller == nil ? anyPassword : credentials.password, peer: peer)
-    switch checks.withLock({ $0.arrive(entry, now: .now, deliver) }) {
+    let (arrival, growth) = checks.withLock { checks in
+      let before = checks.tableBytes
+      return (checks.arrive(entry, now: .now, deliver), checks.tableBytes - before)
+    }
+    if growth > 0 { account.charge(growth) }
+    switch arrival {
     case .isKnown(let verdict):
       metrics.countUnlooked(verdict)
       return verdict

@@ -89,7 +89,9 @@ public final class Proxy {
     let hasPasswords = configuration.callers.contains { $0.password != nil }
     let passwords: PasswordVerifier?
     do {
-      passwords = hasPasswords ? try PasswordVerifier(configuration.callers, registry: registry, logger: logger) : nil
+      passwords =
+        hasPasswords
+        ? try PasswordVerifier(configuration.callers, account: memory, registry: registry, logger: logger) : nil
     } catch {
       throw StartError("the passwords of callers cannot be prepared: \(error)")
     }
