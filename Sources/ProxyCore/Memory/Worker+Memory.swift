@@ -84,7 +84,10 @@ extension Worker {
     guard let excess = unbegun.excess(in: connections, at: loop.now) else { return }
     metrics.reached(.memory)
     noteEviction(of: excess[0])
-    for connection in excess { connection.abort() }
+    for connection in excess {
+      // What has come on a new connection may be a request.
+      if connection.input == nil, !connection.isSecure { connection.giveWay() } else { connection.abort() }
+    }
   }
 
   /// Gives free buffers and finished exchanges back, half of them at a time, and then asks the allocator for what it keeps.
