@@ -1,8 +1,8 @@
 #include "CStart.h"
 
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -15,7 +15,7 @@
 // do not: clinux_start_program sets an empty one. Other commands keep the default.
 
 // Nothing is initialized yet, the sanitizers and what they put in place of libc's functions included: system calls only.
-__attribute__((disable_sanitizer_instrumentation, no_stack_protector)) static void hold_unused_signals(
+__attribute__((disable_sanitizer_instrumentation)) static void hold_unused_signals(
     int count, char **arguments, char **environment) {
   (void)environment;
   static const char run[] = "run";
