@@ -124,7 +124,7 @@ __attribute__((constructor(101))) static void send(void) {
 def test_signals_before_any_code_of_the_program_take_effect_when_it_serves(start_proxy, origin, early):
     proxy = start_proxy({"forward_to": origin.url}, environment=early)
     proxy.log.wait_for("event=reload reason=SIGHUP result=ok")
-    proxy.log.wait_for("event=log .*reopen")
+    proxy.log.wait_for("event=log .*opened again")
     proxy.log.wait_for('event=signal detail="SIGUSR2 is not used; ignored" signal=SIGUSR2$')
     assert proxy.connect().exchange(get("http://api.internal/x")).status == 200
 
