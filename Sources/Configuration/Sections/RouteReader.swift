@@ -43,7 +43,8 @@ struct RouteReader {
 
   private init(
     table: CredentialsTable, callers: CallersTable, timeouts: Timeouts, connections: ConnectionPolicy, limits: Limits,
-    parentProxy: ParentProxy?, trust: TrustSettings, hasInterception: Bool, ignoresPathCase: Bool?, access: AccessLogging
+    parentProxy: ParentProxy?, trust: TrustSettings, hasInterception: Bool, ignoresPathCase: Bool?,
+    access: AccessLogging
   ) {
     self.table = table
     self.callers = callers

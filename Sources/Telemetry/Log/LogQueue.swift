@@ -223,6 +223,11 @@ extension LogQueue {
       }, milliseconds: milliseconds, then: { _ in })
   }
 
+  /// Lines that find no room from now on are lost because of `trouble`.
+  func note(_ trouble: LogLoss, by writer: Int) {
+    state.withLock { state in if state.current == writer { state.trouble = trouble } }
+  }
+
   /// Waits for `milliseconds` because of `trouble` with the output, less if something else is to be done. Returns whether the
   /// writer is to try again.
   func pause(by writer: Int, _ trouble: LogLoss, milliseconds: Int) -> Bool {

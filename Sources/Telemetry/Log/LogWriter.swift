@@ -89,6 +89,8 @@ final class LogWriter: @unchecked Sendable {
         guard finished(0, 0) else { return .slow }
         reopenIfAsked()
       case .stalled(let reason, let problem):
+        // First, so that lines that are lost after the message are counted for this reason.
+        queue.note(reason, by: number)
         if !isTroubled { onTrouble?(problem) }
         isTroubled = true
         guard queue.pause(by: number, reason, milliseconds: Self.retry) else { return reason }

@@ -112,8 +112,9 @@ final class SyslogOutput: LogOutput {
   private func cut() {
     guard message.count > longest else { return }
     let ending = Array((isStream ? "…\n" : "…").utf8)
-    let boundary = message.span.boundary(before: longest - ending.count)
-    message.removeLast(message.count - boundary)
+    // A view of `message` itself must not live on while that changes.
+    let whole = message
+    message.removeLast(whole.count - whole.span.boundary(before: longest - ending.count))
     message += ending
   }
 

@@ -88,10 +88,7 @@ public enum MetricLabel: String, CaseIterable, Sendable {
     case .kind: "the kind of error or problem, the same as `error` in the log; of corrections, as `normalised` there"
     case .caller: "the name of one of `callers`"
     case .cause:
-      """
-      the status before a request was sent again; why a refusal was passed on ([tokens](operations.md#tokens)); how connecting \
-      failed ([addresses](operations.md#addresses-of-an-upstream))
-      """
+      "the status before a repetition; why a [refusal](operations.md#tokens) was passed on, or connecting failed"
     case .upstream: "scheme, host and port; `*` for all hosts of routes that forward to the requested host"
     case .address:
       "address and port that the proxy connected to; `other` for hosts that requests name, and beyond 500 series"
