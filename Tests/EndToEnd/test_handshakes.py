@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import re
+import signal
 import socket
 import ssl
 
@@ -140,12 +142,21 @@ def test_half_open_handshakes_take_little_memory(tls_proxy, shake, sent, most):
 
 
 @pytest.mark.parametrize("sent", [b"\x16\x03\x01\x3f\xf0\x01\0\x3f\xec" + bytes(12_000), b""], ids=["12 KB", "nothing"])
-def test_handshakes_from_many_addresses_take_a_part_of_the_memory(tls_proxy, shake, sent):
-    """Each of 3,000 clients has one connection: a bound for each client does not help."""
-    proxy = tls_proxy(limits={"memory": "16MB"})
+@pytest.mark.parametrize("before", ["16MB", "off"])
+def test_handshakes_from_many_addresses_take_a_part_of_the_memory(tls_proxy, shake, sent, before):
+    """Each of 3,000 clients has one connection: a bound for each client does not help. The limit may come by a reload."""
+    proxy = tls_proxy(limits={"memory": before})
     crowd = []
     try:
         for number in range(3_000):
+            if number == 1_500 and before == "off":
+                poll(lambda: proxy.sample("m2m_proxy_connections") == 1_500, "the first half")
+                conf = proxy.directory / "proxy.conf"
+                text = conf.read_text()
+                conf.write_text(re.sub(r"(memory\W+)off", r"\g<1>16MB", text))
+                assert conf.read_text() != text
+                proxy.signal(signal.SIGHUP)
+                proxy.log.wait_for("event=reload .*result=ok")
             source = f"127.1.{number // 250}.{number % 250 + 1}"
             crowd.append(socket.create_connection(proxy.address, PATIENCE, (source, 0)))
             with contextlib.suppress(ConnectionError):
