@@ -64,6 +64,7 @@ let package = Package(
     .target(name: "CCurl", cSettings: guarded, linkerSettings: [.linkedLibrary("curl")]),
     .target(name: "COpenSSL", cSettings: guarded, linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
     .target(name: "CYAML", cSettings: guarded, linkerSettings: [.linkedLibrary("yaml")]),
+    .target(name: "CStart", cSettings: guarded),
 
     // Leaves: none of them knows another but for what is named here.
     module("Encodings"),
@@ -98,7 +99,8 @@ let package = Package(
     module(
       "Callers",
       [
-        "Addresses", "Configuration", "Cryptography", "Encodings", "Locks", "Reactor", "Secrets", "Telemetry", deque,
+        "Addresses", "Bytes", "Configuration", "Cryptography", "Encodings", "Locks", "Reactor", "Secrets", "Telemetry",
+        deque,
         systemPackage,
       ]),
     module("TrustSetup", ["Cryptography", "Secrets"]),
@@ -118,11 +120,8 @@ let package = Package(
     .executableTarget(
       name: "m2m-proxy",
       dependencies: [
-        "Configuration", "Control", "Cryptography", "Interception", "Locks", "Outbound", "ProxyCore", "Reactor",
-        "Secrets",
-        "Telemetry", "TrustSetup",
-        argumentParser, logging,
-        systemPackage,
+        "Configuration", "Control", "CStart", "Cryptography", "Interception", "Locks", "Outbound", "ProxyCore",
+        "Reactor", "Secrets", "Telemetry", "TrustSetup", argumentParser, logging, systemPackage,
       ],
       swiftSettings: strict, linkerSettings: bound + withoutGnuTLS),
     .executableTarget(
@@ -169,7 +168,10 @@ let package = Package(
       ]),
     tests(
       "CallersTests",
-      ["Callers", "Configuration", "Cryptography", "Locks", "Reactor", "Secrets", "Telemetry", logging]),
+      [
+        "Bytes", "Callers", "Configuration", "Cryptography", "Encodings", "Locks", "Reactor", "Secrets", "Telemetry",
+        logging,
+      ]),
     tests("TelemetryTests", ["Bytes", "GeneratedDocuments", "Locks", "Telemetry", logging, "SeededRandom"]),
     tests("TokensTests", ["Cryptography", "Encodings", "ExampleKeys", "Locks", "Tokens", "Secrets", "SeededRandom"]),
     tests("FileStoreTests", ["FileStore", "Locks", "Reactor", "Secrets", "Tokens"]),

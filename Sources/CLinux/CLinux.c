@@ -371,23 +371,15 @@ void clinux_name_thread(const char *name) {
   pthread_setname_np(pthread_self(), kept);
 }
 
-static int block_signals(sigset_t *set, const int *signals, int count) {
-  sigemptyset(set);
-  for (int i = 0; i < count; i++) sigaddset(set, signals[i]);
-  int error = pthread_sigmask(SIG_BLOCK, set, NULL);
-  if (error == 0) return 0;
-  errno = error;
-  return -1;
-}
-
-int clinux_block_signals(const int *signals, int count) {
-  sigset_t set;
-  return block_signals(&set, signals, count);
-}
-
 int clinux_signal_descriptor(const int *signals, int count) {
   sigset_t set;
-  if (block_signals(&set, signals, count) < 0) return -1;
+  sigemptyset(&set);
+  for (int i = 0; i < count; i++) sigaddset(&set, signals[i]);
+  int error = pthread_sigmask(SIG_BLOCK, &set, NULL);
+  if (error != 0) {
+    errno = error;
+    return -1;
+  }
   return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 

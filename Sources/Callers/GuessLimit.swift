@@ -106,6 +106,9 @@ struct RefusedPairs {
   // Empty until there is something to remember.
   private var slots: [Slot] = []
 
+  /// What the table takes.
+  var bytes: Int { slots.count * MemoryLayout<Slot>.stride }
+
   /// Notes that `pair` was refused at `now`.
   mutating func insert(_ pair: KeyedDigest.Value, now: Instant) {
     if slots.isEmpty { slots = [Slot](repeating: Slot(), count: Self.sets * Self.ways) }

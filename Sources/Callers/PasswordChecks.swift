@@ -90,6 +90,9 @@ struct PasswordChecks {
     rested = previous.rested
   }
 
+  /// The bytes of the tables of refused pairs. They begin with the first of them, and stay.
+  var tableBytes: Int { known.refused.bytes + strangers.refused.bytes }
+
   /// How many pairs wait.
   var waiting: Int { queue.count }
 

@@ -1,3 +1,4 @@
+public import Bytes
 public import Configuration
 internal import Cryptography
 internal import Glibc
@@ -38,6 +39,7 @@ public final class PasswordVerifier: @unchecked Sendable {
   private var thread: LoopThread?
   private let logger: EventLog
   private let metrics: PasswordMetrics
+  private let account: MemoryAccount
 
   /// Makes what is needed to check the passwords of `callers`, one of which has one at least.
   ///
@@ -45,9 +47,12 @@ public final class PasswordVerifier: @unchecked Sendable {
   ///
   /// - Parameter previous: The verifier until now. Passwords that it has verified, and that are still those of their callers, are
   ///   not checked again, and guesses that it has counted stay counted.
+  /// - Parameter account: Where the memory for what is remembered of guesses counts.
   public init(
-    _ callers: [Caller], after previous: PasswordVerifier? = nil, registry: MetricsRegistry, logger: EventLog
+    _ callers: [Caller], after previous: PasswordVerifier? = nil, account: MemoryAccount = MemoryAccount(limit: nil),
+    registry: MetricsRegistry, logger: EventLog
   ) throws {
+    self.account = account
     var hashes: [String: (caller: Int, hash: PasswordHash)] = [:]
     for (index, caller) in callers.enumerated() {
       if let hash = caller.password { hashes[caller.name] = (index, hash) }
@@ -71,6 +76,8 @@ public final class PasswordVerifier: @unchecked Sendable {
     }
     self.checks = Monitor(checks)
   }
+
+  deinit { account.release(checks.withLock { $0.tableBytes }) }
 
   /// Begins to check passwords, on a thread that ends with ``stop()``.
   public func start() throws(Errno) {
@@ -106,7 +113,12 @@ public final class PasswordVerifier: @unchecked Sendable {
     let entry = PasswordQueue.Entry(
       pair: pair, guesser: Guesser(client, user: user), hash: hash, caller: caller == nil ? nil : user,
       password: caller == nil ? anyPassword : credentials.password, peer: peer)
-    switch checks.withLock({ $0.arrive(entry, now: .now, deliver) }) {
+    let (arrival, growth) = checks.withLock { checks in
+      let before = checks.tableBytes
+      return (checks.arrive(entry, now: .now, deliver), checks.tableBytes - before)
+    }
+    if growth > 0 { account.charge(growth) }
+    switch arrival {
     case .isKnown(let verdict):
       metrics.countUnlooked(verdict)
       return verdict

@@ -30,12 +30,6 @@ public final class SignalWatch: Watch {
     super.init()
   }
 
-  /// Keeps `signals` from ending the process on this thread and those it starts later: they wait for a watch that is made
-  /// later.
-  public static func hold(_ signals: [Int32]) throws(Errno) {
-    _ = try Errno.check(unsafe clinux_block_signals(signals, Int32(signals.count)))
-  }
-
   /// Whether the process ignores `signal`: who started it has said so, as nohup does for SIGHUP.
   public static func isIgnored(_ signal: Int32) -> Bool { clinux_ignores_signal(signal) != 0 }
 

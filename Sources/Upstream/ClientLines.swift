@@ -22,10 +22,11 @@ public struct ClientKey: Hashable, Sendable {
 ///
 /// To find the next one, it looks at each client that waits, not at each waiter: there are no more of them than may wait.
 public struct ClientLines<Waiter: AnyObject> {
-  /// The waiters of a client that may hold the same number of places: two routes may set different shares.
+  /// The waiters of a client that may hold the same number of places, since two routes may set different shares, on one loop.
   private struct Line: Hashable {
     let client: ClientKey
     let most: Int
+    let loop: Int
   }
 
   /// None is empty.
@@ -45,9 +46,10 @@ public struct ClientLines<Waiter: AnyObject> {
   /// Puts `waiter` at the end of its client's line.
   ///
   /// - Parameter most: it is not given a place while its client holds so many.
-  public mutating func append(_ waiter: Waiter, of client: ClientKey, most: Int) {
+  /// - Parameter loop: where it waits, if that makes a difference.
+  public mutating func append(_ waiter: Waiter, of client: ClientKey, most: Int, loop: Int = 0) {
     arrivals += 1
-    lines[Line(client: client, most: most), default: []].append((waiter, arrivals))
+    lines[Line(client: client, most: most, loop: loop), default: []].append((waiter, arrivals))
     waiting[client, default: 0] += 1
     count += 1
   }
@@ -56,14 +58,17 @@ public struct ClientLines<Waiter: AnyObject> {
   /// among equals, the one that has waited longest. Nil where no waiting client may have another place.
   ///
   /// - Parameter held: how many places each client holds.
-  public mutating func next(held: [ClientKey: Int]) -> (waiter: Waiter, client: ClientKey)? {
-    var best: (line: Line, held: Int, arrival: UInt64)?
+  /// - Parameter loop: among clients that hold equally few, a request that waits there goes first; nil where none does.
+  public mutating func next(
+    held: [ClientKey: Int], near loop: Int? = nil
+  ) -> (waiter: Waiter, client: ClientKey)? {
+    var best: (line: Line, rank: (held: Int, distance: Int, arrival: UInt64))?
     for (line, waiters) in lines {
       let held = held[line.client] ?? 0
-      let arrival = waiters[0].arrival
       guard held < line.most else { continue }
-      if let best, (best.held, best.arrival) < (held, arrival) { continue }
-      best = (line, held, arrival)
+      let rank = (held: held, distance: loop == nil || line.loop == loop ? 0 : 1, arrival: waiters[0].arrival)
+      if let best, best.rank < rank { continue }
+      best = (line, rank)
     }
     guard let line = best?.line else { return nil }
     let waiter = lines[line]!.removeFirst().waiter
@@ -91,8 +96,8 @@ public struct ClientLines<Waiter: AnyObject> {
   }
 
   /// Takes out `waiter`; false where it does not wait.
-  public mutating func remove(_ waiter: Waiter, of client: ClientKey, most: Int) -> Bool {
-    let line = Line(client: client, most: most)
+  public mutating func remove(_ waiter: Waiter, of client: ClientKey, most: Int, loop: Int = 0) -> Bool {
+    let line = Line(client: client, most: most, loop: loop)
     guard let index = lines[line]?.firstIndex(where: { $0.waiter === waiter }) else { return false }
     lines[line]!.remove(at: index)
     left(line)

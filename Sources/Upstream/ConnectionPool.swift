@@ -68,6 +68,15 @@ struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
     return taken
   }
 
+  /// Takes out the idle connection `connection`, which counts as in use from now on, where clients are not told apart; nil where
+  /// it is not idle.
+  mutating func take(_ connection: Connection) -> Idle? {
+    guard let index = idle.firstIndex(where: { $0.connection === connection }) else { return nil }
+    let taken = idle.remove(at: index)
+    clients.hold(taken.place, .anyone)
+    return taken
+  }
+
   mutating func lease(for waiter: Waiter, of client: ClientKey, most: Int) -> Lease {
     if open < limit, clients.mayHold(client, most: most) {
       open += 1

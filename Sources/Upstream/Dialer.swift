@@ -13,6 +13,8 @@ public final class Dialer {
   private var trusts: [TrustSettings: LoopTrust] = [:]
   let account: MemoryAccount
   let known: KnownAddresses
+  /// The places for connections that pools of several loops share.
+  let places: SharedPlacesByOrigin
 
   /// Told of every address that a connection could not be made to.
   public var onConnectFailure: ((ConnectFailure) -> Void)?
@@ -24,12 +26,14 @@ public final class Dialer {
   ///
   /// - Parameter known: the names and addresses of the process.
   /// - Parameter account: where the memory of its connections counts.
+  /// - Parameter places: the dialers of all loops have the same.
   public init(
     loop: EventLoop, trust: TrustStores, known: KnownAddresses = KnownAddresses(),
-    account: MemoryAccount = MemoryAccount(limit: nil)
+    account: MemoryAccount = MemoryAccount(limit: nil), places: SharedPlacesByOrigin = SharedPlacesByOrigin()
   ) throws(UpstreamError) {
     self.account = account
     self.known = known
+    self.places = places
     self.loop = loop
     stores = trust
   }

@@ -10,7 +10,11 @@ public final class UpstreamConnection: ReadinessObserver {
   /// How many requests were sent on it before the present one.
   public internal(set) var earlierRequests = 0
   /// Whether it belongs to one client for good; see ``UpstreamPool/pin(_:)``.
-  public internal(set) var isPinned = false
+  public internal(set) var isPinned = false { didSet { needsCare = true } }
+  /// Whether ``UpstreamPool/release(_:)`` has more to do than for most connections.
+  var needsCare: Bool
+  /// The client that is charged for its place, where loops share places; ``ClientKey/unused`` where none is.
+  var holder: ClientKey
   /// Where it counts in its pool.
   let place: Int
   /// By which of the stores of its pool's trust the server was verified.
@@ -26,13 +30,16 @@ public final class UpstreamConnection: ReadinessObserver {
   private let charge: MemoryCharge
   private let disturbed: (UpstreamConnection) -> Void
 
+  /// - Parameter holder: which client is charged for its place; nil where loops do not share places.
   /// - Parameter account: where its memory counts.
   /// - Parameter disturbed: called when something happens while it is not in use; only then it observes its own stream.
   init(
-    _ dialed: DialedConnection, place: Int, trustGeneration: Int, generation: Int, lifetime: ConnectionLifetime,
-    account: MemoryAccount,
+    _ dialed: DialedConnection, place: Int, holder: ClientKey?, trustGeneration: Int, generation: Int,
+    lifetime: ConnectionLifetime, account: MemoryAccount,
     disturbed: @escaping (UpstreamConnection) -> Void
   ) {
+    needsCare = holder != nil
+    self.holder = holder ?? .unused
     charge = MemoryCharge(MemoryCost.upstream, to: account)
     stream = dialed.stream
     address = dialed.endpoint.text
@@ -48,6 +55,11 @@ public final class UpstreamConnection: ReadinessObserver {
   /// The stream has news although no request waits for any.
   public override func readinessChanged() {
     disturbed(self)
+  }
+
+  /// Whether it has served for as long as it may, or as many requests; `until` is how long it may be idle.
+  @inline(__always) func hasServed(until: Instant, _ now: Instant) -> Bool {
+    until <= now || earlierRequests >= lifetime.lastRequest
   }
 
   /// The alert of TLS by which the server has reported a failure; nil where it has sent none.
@@ -128,6 +140,8 @@ public final class UpstreamLease {
   /// Whose request it is, and how many connections that client may use.
   let client: ClientKey
   let most: Int
+  /// What waits for a place that loops share; nil where it does not.
+  var placeRequest: PlaceRequest?
   /// Where the connection that is being made for it counts.
   var place = 0
   /// By which of the stores of its pool's trust the server is verified.

@@ -1,6 +1,5 @@
 internal import Outbound
 public import Reactor
-internal import Synchronization
 
 /// The connections of one event loop to one origin: kept alive between requests, limited in number, thrown away when
 /// they grow old or when unsolicited bytes arrive.
@@ -14,6 +13,8 @@ public final class UpstreamPool {
     /// Whether clients are told apart: one may use a part of the connections only, and the next free one goes to the client
     /// that uses fewest. Otherwise requests that wait are served in their order.
     public var tellsClientsApart = true
+    /// Whether these are the limits of all pools to the origin together, on whichever loops.
+    public var areShared = false
 
     /// Limits of these values.
     public init(connections: Int, queue: Int) {
@@ -27,29 +28,32 @@ public final class UpstreamPool {
   /// What it was made with.
   public let limits: Limits
 
-  private let loop: EventLoop
-  private let dialer: Dialer
-  private let lifetime: ConnectionLifetime
+  let loop: EventLoop
+  let dialer: Dialer
+  let lifetime: ConnectionLifetime
+  /// Whether the pool itself tells clients apart.
   private let tellsClientsApart: Bool
-  private var pool: ConnectionPool<UpstreamConnection, UpstreamLease> {
+  var pool: ConnectionPool<UpstreamConnection, UpstreamLease> {
     didSet { publish() }
   }
-  private let figures: PoolFigures
+  let figures: PoolFigures
+  /// Where it gets its places from, if loops share them.
+  private(set) var shared: LoopPlaces?
   private var published = (open: 0, idle: 0, waiting: 0)
   private let expiry = LoopTimer()
   /// When `expiry` is due; ``Instant/never`` where it is not set.
   private var nextExpiry = Instant.never
   /// Which of the stores that its trust has had connections are verified against now.
-  private var trustGeneration = 0
+  private(set) var trustGeneration = 0
   /// A number for its trust and for the addresses of its host together: a connection of an earlier one is looked at before it
   /// is kept.
-  private var generation = 0
-  private var host: HostAddresses!
+  private(set) var generation = 0
+  private(set) var host: HostAddresses!
   // No connection that has it is kept.
-  private static let ofRetiredPool = -1
-  private var isRetired = false
+  static let ofRetiredPool = -1
+  private(set) var isRetired = false
   /// Says when its store has changed; nil without TLS, and before the first connection.
-  private var trust: LoopTrust?
+  var trust: LoopTrust?
 
   /// Called when the last connection has ended by itself, and no request waits for one.
   public var becameEmpty: (() -> Void)?
@@ -66,15 +70,25 @@ public final class UpstreamPool {
     self.dialer = dialer
     self.figures = figures
     lifetime = ConnectionLifetime(origin.options.policy)
-    tellsClientsApart = limits.tellsClientsApart
+    tellsClientsApart = limits.tellsClientsApart && !limits.areShared
     pool = ConnectionPool(limit: max(1, limits.connections), queueLimit: limits.queue)
     expiry.action = { [unowned self] in expire() }
     host = HostAddresses(
       of: origin, dialer.known.names, on: loop, hasConnections: { [unowned self] in pool.open > 0 },
       lost: { [unowned self] in addressesLost() })
+    if limits.areShared { shared = join(limits, dialer.places) }
+  }
+
+  private func join(_ limits: Limits, _ places: SharedPlacesByOrigin) -> LoopPlaces {
+    // Sendable in fact: it is called at once.
+    nonisolated(unsafe) let pool = self
+    return places.join(origin, limits) { [loop] places in
+      unsafe places.join(pool, on: loop, tellsClientsApart: limits.tellsClientsApart)
+    }
   }
 
   deinit {
+    shared?.end()
     trust?.remove(self)
     figures.add(open: -published.open, idle: -published.idle, waiting: -published.waiting)
   }
@@ -92,13 +106,22 @@ public final class UpstreamPool {
   /// Connections that are not in use.
   public var idleConnections: Int { pool.idle.count }
   /// Requests that wait for a connection.
-  public var waitingRequests: Int { pool.waiting }
+  public var waitingRequests: Int { pool.waiting + (shared?.waiting ?? 0) }
 
   /// An idle connection for `client`, if there is one that can be used, and that client may use another one.
   ///
   /// - Parameter most: how many connections the client may use.
   public func reuse(for client: ClientKey = .anyone, most: Int = .max) -> UpstreamConnection? {
-    let client = key(client)
+    guard tellsClientsApart else { return reuseForAnyone(client, most: most) }
+    return takeUsable(for: client, most: most)
+  }
+
+  @inline(never) private func reuseForAnyone(_ client: ClientKey, most: Int) -> UpstreamConnection? {
+    if let shared { return reuse(shared, for: client, most: most) }
+    return takeUsable(for: .anyone, most: most)
+  }
+
+  @inline(__always) private func takeUsable(for client: ClientKey, most: Int) -> UpstreamConnection? {
     while let idle = pool.takeIdle(for: client, most: most) {
       if isUsable(idle) { return idle.connection }
       handOver(pool.lost(place: idle.place))
@@ -107,7 +130,7 @@ public final class UpstreamPool {
   }
 
   /// Whether a connection that was idle can be used; it is closed where it cannot.
-  @inline(__always) private func isUsable(_ idle: ConnectionPool<UpstreamConnection, UpstreamLease>.Idle) -> Bool {
+  @inline(__always) func isUsable(_ idle: ConnectionPool<UpstreamConnection, UpstreamLease>.Idle) -> Bool {
     let connection = idle.connection
     connection.stream.observer = nil
     // Nothing runs between a look of the loop at the clock and its timers, which have closed what must not be used.
@@ -127,12 +150,21 @@ public final class UpstreamPool {
 
   /// Whether what `lease` waits for is that its client uses fewer connections, of which it may not use all.
   public func isAtShare(_ lease: UpstreamLease) -> Bool {
+    if let shared { return shared.places.isAtShare(shared.key(lease.client), most: lease.most) }
+    return isAtOwnShare(lease)
+  }
+
+  private func isAtOwnShare(_ lease: UpstreamLease) -> Bool {
     lease.most < pool.limit && !pool.mayUse(key(lease.client), most: lease.most)
   }
 
   /// Whether `lease` would get a connection at once, or one that is made at once.
   public func hasRoom(for lease: UpstreamLease) -> Bool {
-    (pool.open < pool.limit || !pool.idle.isEmpty) && pool.mayUse(key(lease.client), most: lease.most)
+    if let shared {
+      return shared.places.hasRoom(
+        for: shared.key(lease.client), most: lease.most, isKept: !pool.idle.isEmpty)
+    }
+    return (pool.open < pool.limit || !pool.idle.isEmpty) && pool.mayUse(key(lease.client), most: lease.most)
   }
 
   /// Requests a connection for `lease`, whose outcome is set now or later.
@@ -144,6 +176,7 @@ public final class UpstreamPool {
     } else if let connection = reuse(for: lease.client, most: lease.most) {
       return lease.finish(.success(connection))
     }
+    if let shared { return request(lease, shared) }
     switch pool.lease(for: lease, of: key(lease.client), most: lease.most) {
     case .dial(let place): dial(for: lease, at: place)
     case .wait(let displaced): displaced?.finish(.failure(.clientShare))
@@ -158,11 +191,12 @@ public final class UpstreamPool {
     case .failure: return
     case nil:
       guard let attempt = lease.attempt else {
+        if let shared { return withdraw(lease, shared) }
         return pool.removeWaiter(lease, of: key(lease.client), most: lease.most)
       }
       lease.attempt = nil
       attempt.cancel()
-      handOver(pool.lost(place: lease.place))
+      lost(lease)
     }
   }
 
@@ -191,12 +225,34 @@ public final class UpstreamPool {
   /// A pinned one is closed: between two requests of its client it stays outside of the pool, as one in use. So is one that has
   /// served for as long as it may, or as many requests.
   public func release(_ connection: UpstreamConnection) {
-    if connection.isPinned || connection.generation != generation, !isStillGood(connection) {
-      return discard(connection)
-    }
+    if connection.needsCare || connection.generation != generation { return releaseWithCare(connection) }
+    takeBack(connection)
+  }
+
+  @inline(never) private func releaseWithCare(_ connection: UpstreamConnection) {
+    guard isStillGood(connection) else { return discard(connection) }
+    guard let shared else { return takeBack(connection) }
     let now = loop.now
     let until = connection.lifetime.idleEnd(from: now)
-    if until <= now || connection.earlierRequests >= connection.lifetime.lastRequest { return discard(connection) }
+    if connection.hasServed(until: until, now) { return discard(connection) }
+    release(connection, shared, until: until)
+  }
+
+  /// Whether a connection that is pinned, or of an earlier generation, may be kept.
+  private func isStillGood(_ connection: UpstreamConnection) -> Bool {
+    if connection.isPinned { return false }
+    if connection.generation == generation { return true }
+    guard !isRetired, connection.trustGeneration == trustGeneration, host.contains(connection.ipAddress) else {
+      return false
+    }
+    connection.generation = generation
+    return true
+  }
+
+  @inline(__always) private func takeBack(_ connection: UpstreamConnection) {
+    let now = loop.now
+    let until = connection.lifetime.idleEnd(from: now)
+    if connection.hasServed(until: until, now) { return discard(connection) }
     connection.stream.observer = nil
     // Without news of the kernel there is nothing to look for, unless it is used again at once.
     let isHandedOver = pool.waiting > 0
@@ -207,9 +263,20 @@ public final class UpstreamPool {
       connection.earlierRequests += 1
       waiter.finish(.success(connection))
     } else {
-      connection.stream.observer = connection
-      if until < nextExpiry { setExpiry(until) }
+      watch(connection, until: until)
     }
+  }
+
+  /// Keeps `connection`, for which no request waits here.
+  func keep(_ connection: UpstreamConnection, until: Instant) {
+    _ = pool.release(connection, place: connection.place, at: loop.now, until: until)
+    watch(connection, until: until)
+  }
+
+  /// Notices what happens to `connection`, which is idle until then at most.
+  @inline(__always) private func watch(_ connection: UpstreamConnection, until: Instant) {
+    connection.stream.observer = connection
+    if until < nextExpiry { setExpiry(until) }
   }
 
   private func setExpiry(_ moment: Instant) {
@@ -217,21 +284,12 @@ public final class UpstreamPool {
     loop.set(expiry, to: moment)
   }
 
-  /// Whether a connection that is pinned, or of an earlier generation, may be kept.
-  @inline(never) private func isStillGood(_ connection: UpstreamConnection) -> Bool {
-    guard !isRetired, !connection.isPinned, connection.trustGeneration == trustGeneration,
-      host.contains(connection.ipAddress)
-    else { return false }
-    connection.generation = generation
-    return true
-  }
-
   /// Closes a connection that must not be used again.
   public func discard(_ connection: UpstreamConnection) {
     if connection.isPinned { figures.add(pinned: -1) }
     connection.stream.observer = nil
     connection.stream.close()
-    handOver(pool.lost(place: connection.place))
+    lost(place: connection.place, connection.holder)
   }
 
   /// Closes the connections that are not in use.
@@ -268,52 +326,11 @@ public final class UpstreamPool {
   public func close() {
     closeIdle()
     becameEmpty = nil
+    shared?.end()
     trust?.remove(self)
     trust = nil
     loop.retire(expiry)
     host.close()
-  }
-
-  private func dial(for lease: UpstreamLease, at place: Int) {
-    lease.place = place
-    do {
-      if origin.isSecure { try joinTrust() }
-      lease.attempt = try dialer.dial(
-        origin, timeout: lease.connectTimeout, upstream: figures.upstream ?? origin.name,
-        resolved: { [unowned self, unowned lease] addresses in
-          host.note(addresses)
-          lease.generation = isRetired ? Self.ofRetiredPool : generation
-        },
-        completion: { [unowned self, unowned lease] result in
-          lease.attempt = nil
-          switch result {
-          case .success(let dialed):
-            let connection = UpstreamConnection(
-              dialed, place: lease.place, trustGeneration: lease.trustGeneration, generation: lease.generation,
-              lifetime: lifetime.begun(at: loop.now, place: lease.place), account: dialer.account
-            ) { [unowned self] in inspect($0) }
-            host.connected()
-            lease.finish(.success(connection))
-          case .failure(let error):
-            handOver(pool.lost(place: lease.place))
-            lease.finish(.failure(error))
-          }
-        })
-      // To dial is to take the present store of the trust, or a later one.
-      lease.trustGeneration = trustGeneration
-      lease.generation = isRetired ? Self.ofRetiredPool : generation
-    } catch {
-      handOver(pool.lost(place: lease.place))
-      lease.finish(.failure(error))
-    }
-  }
-
-  /// Has the pool told when what its connections are verified against changes.
-  private func joinTrust() throws(UpstreamError) {
-    guard trust == nil else { return }
-    let trust = try dialer.trust(origin.options)
-    trust.add(self)
-    self.trust = trust
   }
 
   /// The host has lost addresses. Connections to those are closed, the ones in use when they are given back.
@@ -325,7 +342,18 @@ public final class UpstreamPool {
     noteIfEmpty()
   }
 
-  private func handOver(_ room: ConnectionPool<UpstreamConnection, UpstreamLease>.Room) {
+  /// The connection that was being made for `lease` is no more.
+  func lost(_ lease: UpstreamLease) {
+    lost(place: lease.place, shared?.key(lease.client) ?? .unused)
+  }
+
+  /// The connection at `place`, for which `client` is charged where loops share places, is no more.
+  func lost(place: Int, _ client: ClientKey) {
+    handOver(pool.lost(place: place))
+    if let shared { shared.places.leave(client, on: shared.number) }
+  }
+
+  func handOver(_ room: ConnectionPool<UpstreamConnection, UpstreamLease>.Room) {
     switch room {
     case .none: return
     case .dial(let waiter, let place): dial(for: waiter, at: place)
@@ -335,19 +363,20 @@ public final class UpstreamPool {
     }
   }
 
-  private func inspect(_ connection: UpstreamConnection) {
+  func inspect(_ connection: UpstreamConnection) {
     guard connection.stream.hasUnexpectedInput(), pool.removeIdle(connection) else { return }
     close(idle: connection)
     noteIfEmpty()
   }
 
-  private func noteIfEmpty() {
-    if pool.open == 0, pool.waiting == 0 { becameEmpty?() }
+  func noteIfEmpty() {
+    if pool.open == 0, waitingRequests == 0 { becameEmpty?() }
   }
 
-  private func close(idle connection: UpstreamConnection) {
+  func close(idle connection: UpstreamConnection) {
     connection.stream.observer = nil
     connection.stream.close()
+    if let shared { shared.places.leave(connection.holder, on: shared.number) }
   }
 
   private func expire() {
@@ -357,36 +386,4 @@ public final class UpstreamPool {
     if next != .never { setExpiry(next) }
     noteIfEmpty()
   }
-}
-
-/// How many connections one or several pools have, to show in metrics; read and written from any thread.
-public final class PoolFigures: Sendable {
-  private let openCount = Atomic<Int>(0)
-  private let idleCount = Atomic<Int>(0)
-  private let waitingCount = Atomic<Int>(0)
-  private let pinnedCount = Atomic<Int>(0)
-  /// What metrics call the upstreams of the pools; nil for the names of their origins.
-  let upstream: String?
-
-  /// All 0.
-  public init(upstream: String? = nil) {
-    self.upstream = upstream
-  }
-
-  /// Connections that are open or being made, idle ones included.
-  public var open: Int { openCount.load(ordering: .relaxed) }
-  /// Connections that are not in use.
-  public var idle: Int { idleCount.load(ordering: .relaxed) }
-  /// Requests that wait for a connection.
-  public var waiting: Int { waitingCount.load(ordering: .relaxed) }
-  /// Connections that belong to one client.
-  public var pinned: Int { pinnedCount.load(ordering: .relaxed) }
-
-  func add(open: Int, idle: Int, waiting: Int) {
-    if open != 0 { openCount.wrappingAdd(open, ordering: .relaxed) }
-    if idle != 0 { idleCount.wrappingAdd(idle, ordering: .relaxed) }
-    if waiting != 0 { waitingCount.wrappingAdd(waiting, ordering: .relaxed) }
-  }
-
-  func add(pinned: Int) { pinnedCount.wrappingAdd(pinned, ordering: .relaxed) }
 }

@@ -16,19 +16,6 @@ struct M2MProxy: ParsableCommand {
       Run.self, Check.self, Status.self, Reload.self, DrainCommand.self, Health.self, ReopenLogs.self, LogLevel.self,
       HashPassword.self, CA.self,
     ])
-
-  static func main() {
-    // Before anything else: until then one of these signals ends the process.
-    if CommandLine.arguments.dropFirst().first == Run.name { holdUnusedSignals() }
-    main(nil)
-  }
-
-  private static func holdUnusedSignals() {
-    do { try Proxy.holdUnusedSignals() } catch {
-      Terminal.say("m2m-proxy: \(error)")
-      exit(withError: ExitCode(71))
-    }
-  }
 }
 
 /// Where the configuration is; the same for every command.

@@ -6,7 +6,7 @@ internal import ProxyCore
 internal import Telemetry
 
 struct Run: ParsableCommand {
-  /// The word that starts the proxy.
+  /// The word that starts the proxy; Sources/CStart knows it too.
   static let name = "run"
   static let configuration = CommandConfiguration(
     commandName: name, abstract: "Starts the proxy.",

@@ -1,5 +1,7 @@
+import Bytes
 import Configuration
 import Cryptography
+import Encodings
 import Logging
 import Secrets
 import Telemetry
@@ -41,5 +43,29 @@ struct PasswordVerifierTests {
       seen.insert(hash.cost)
     }
     #expect(seen == Set(costs))
+  }
+
+  @Test("the tables of passwords that were refused count as memory, each from the first refusal on")
+  func memory() throws {
+    let account = MemoryAccount(limit: nil)
+    let verifier = try PasswordVerifier(
+      [Caller(name: "caller", password: try PasswordHash.make(of: Secret("password"), cost: costs[0]))],
+      account: account, registry: MetricsRegistry(),
+      logger: EventLog(Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))
+
+    /// Sends so many passwords that some are refused without a check; nothing checks any.
+    func guess(_ user: String) throws -> Int {
+      for number in 0..<PasswordChecks.guesses + 20 {
+        let value = "Basic " + Base64.standard.encode(Array("\(user):\(number)".utf8))
+        guard let credentials = BasicCredentials(Array(value.utf8).span) else { throw CancellationError() }
+        _ = verifier.check(credentials, from: ClientAddress("192.0.2.1:1"), at: "192.0.2.1:1") { _ in }
+      }
+      return account.taken
+    }
+    let table = 1_572_864
+    #expect(account.taken == 0)
+    #expect(try guess("caller") == table)
+    #expect(try guess("stranger") == 2 * table)
+    #expect(try guess("caller") == 2 * table)
   }
 }

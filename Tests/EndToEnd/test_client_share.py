@@ -184,17 +184,84 @@ def test_tunnels_count(start, origin):
     assert tunnel(GREEDY)[0] == 200
 
 
-@pytest.mark.parametrize("loops", [2, 3])
-def test_each_loop_keeps_a_connection_for_others(start, gates, loops):
-    """Of the four connections of each loop one client has three."""
-    proxy = start(loops=loops, limits={"upstream_connections": 4 * loops}, timeouts={"connect": "1s"})
+# Event loops. Which one a connection comes to is the kernel's choice.
+
+
+def test_each_loop_keeps_a_connection_for_others(start, gates):
+    """Two loops have eight connections each: one client has seven of them, and no more."""
+    proxy = start(loops=2, limits={"upstream_connections": 16}, timeouts={"connect": "1s"})
     clients = []
-    # The kernel chooses the loops.
-    while in_use(proxy) < 3 * loops:
+    while in_use(proxy) < 14:
         assert len(clients) < 300
         clients.append(proxy.connect(source=GREEDY).send(get(f"{URL}hold/x")))
-    assert in_use(proxy) == 3 * loops
+    assert in_use(proxy) == 14
     assert [proxy.connect().exchange(get(URL)).status for _ in range(40)] == [200] * 40
+
+
+@pytest.mark.parametrize("attack", [hang, upload, download], ids=lambda attack: attack.__name__)
+def test_loops_share_few_connections(start, origin, gates, attack):
+    """Eight loops have eight connections together: one client has seven of them, wherever its connections came to."""
+    proxy = start(loops=8, limits={"upstream_connections": 8})
+    if ATTACKS[attack]:
+        origin.script(*[ATTACKS[attack]] * 7)
+    clients = [attack(proxy) for _ in range(40)]
+    poll(lambda: (in_use(proxy), waiting(proxy)) == (7, 33), "seven in use, and 33 that wait")
+    for number in range(60):
+        answer = proxy.connect(source=f"127.0.0.{3 + number % 20}").exchange(get(f"{URL}{number}"))
+        assert (answer.status, answer.body) == (200, b"/%d" % number)
+    assert proxy.sample("m2m_proxy_upstream_connections") == 8
+    # A kept connection serves the requests of a client's connection without being made again.
+    client = proxy.connect()
+    made = [client.exchange(get(f"{URL}again")).status and proxy.sample("m2m_proxy_upstream_connections_opened_total")
+            for _ in range(10)]
+    assert made[1:] == made[1:2] * 9
+    assert (in_use(proxy), waiting(proxy)) == (7, 33)
+    for client in clients:
+        client.close()
+    poll(lambda: (in_use(proxy), waiting(proxy)) == (0, 0), "no connection in use")
+
+
+def test_the_next_of_few_connections_goes_to_the_client_that_uses_fewest(start, origin, gates):
+    proxy = start(loops=8, limits={"upstream_connections": 8})
+    clients = take(proxy, origin, 20, 7)
+    others = send(proxy, [f"/hold/other/{number}" for number in range(5)])
+    origin.wait_for_requests(8)
+    assert (in_use(proxy), waiting(proxy)) == (8, 17)
+    for number in range(3):
+        gates[f"/hold/{number}"].set()
+    targets = [request.target for request in origin.wait_for_requests(11)[8:]]
+    assert all(target.startswith(b"/hold/other/") for target in targets)
+    poll(lambda: (in_use(proxy), waiting(proxy)) == (8, 14), "three more that are served")
+    for gate in range(20):
+        gates[f"/hold/{gate}"].set()
+    for gate in range(5):
+        gates[f"/hold/other/{gate}"].set()
+    assert [client.answer().status for client in clients + others] == [200] * 25
+
+
+def test_connections_that_one_loop_keeps_do_not_keep_others_waiting(start, origin):
+    proxy = start(loops=8, limits={"upstream_connections": 2, "client_share": "off", "queue": 0})
+    for number in range(40):
+        assert proxy.connect(source=f"127.0.0.{2 + number % 3}").exchange(get(f"{URL}{number}")).status == 200
+        assert proxy.sample("m2m_proxy_upstream_connections") <= 2
+
+
+def test_tunnels_of_all_loops_count(start, origin):
+    proxy = start({}, {"name": "tunnel", "match": origin.authority, "mount": None, "audience": None, "tunnel": "blind"},
+                  loops=8, limits={"upstream_connections": 8}, timeouts={"connect": "500ms"})
+
+    def tunnel(source=None):
+        client = proxy.connect(source=source).send(get(origin.authority, method="CONNECT", host=origin.authority))
+        return client.head().status, client
+
+    opened = [tunnel(GREEDY) for _ in range(7)]
+    assert [status for status, _ in opened] == [200] * 7
+    assert [tunnel(GREEDY)[0] for _ in range(2)] == [503] * 2
+    for _ in range(10):
+        status, other = tunnel()
+        assert status == 200
+        other.close()
+        poll(lambda: in_use(proxy) == 7, "one tunnel less")
 
 
 # Who is a client.

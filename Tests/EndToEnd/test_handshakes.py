@@ -1,7 +1,10 @@
 """What TLS handshakes of clients may cost: memory before there is a ClientHello, places, and certificates that are made."""
 
+import contextlib
 import json
 import os
+import re
+import signal
 import socket
 import ssl
 
@@ -136,6 +139,38 @@ def test_half_open_handshakes_take_little_memory(tls_proxy, shake, sent, most):
         for each in crowd:
             each.close()
     assert growth < most, f"{growth:.0f} bytes for each connection"
+
+
+@pytest.mark.parametrize("sent", [b"\x16\x03\x01\x3f\xf0\x01\0\x3f\xec" + bytes(12_000), b""], ids=["12 KB", "nothing"])
+@pytest.mark.parametrize("before", ["16MB", "off"])
+def test_handshakes_from_many_addresses_take_a_part_of_the_memory(tls_proxy, shake, sent, before):
+    """Each of 3,000 clients has one connection: a bound for each client does not help. The limit may come by a reload."""
+    proxy = tls_proxy(limits={"memory": before})
+    crowd = []
+    try:
+        for number in range(3_000):
+            if number == 1_500 and before == "off":
+                poll(lambda: proxy.sample("m2m_proxy_connections") == 1_500, "the first half")
+                conf = proxy.directory / "proxy.conf"
+                text = conf.read_text()
+                conf.write_text(re.sub(r"(memory\W+)off", r"\g<1>16MB", text))
+                assert conf.read_text() != text
+                proxy.signal(signal.SIGHUP)
+                proxy.log.wait_for("event=reload .*result=ok")
+            source = f"127.1.{number // 250}.{number % 250 + 1}"
+            crowd.append(socket.create_connection(proxy.address, PATIENCE, (source, 0)))
+            with contextlib.suppress(ConnectionError):
+                crowd[-1].sendall(sent)
+        # The last ones are still there, and what the others held is free.
+        poll(lambda: proxy.sample("m2m_proxy_connections") < 1_400, "the first ones to be closed")
+        poll(lambda: proxy.sample("m2m_proxy_memory_bytes") < 16_000_000, "memory to be free")
+        other = shake(proxy, "127.0.0.2")
+        assert other.send(other.hello).finish().exchange(get("/api/x")).status == 200
+        assert proxy.sample("m2m_proxy_limit_reached_total", limit="memory") > 0
+        proxy.log.wait_for('event=refused .*error="no memory for connections without a request" limit=memory')
+    finally:
+        for each in crowd:
+            each.close()
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])

@@ -14,6 +14,7 @@ import pytest
 from harness.client import get
 from harness.proxy_conf import proxy_conf
 from harness.waiting import PATIENCE, poll
+from test_client_share import in_use, waiting
 
 
 class Reloads:
@@ -273,6 +274,55 @@ def test_no_request_fails_while_it_is_loaded_again_and_again(reloads, origin, au
     load.end()
     assert load.failures == [] and load.requests > 100
     assert len(authlib.tokens) == 1
+
+
+@pytest.mark.parametrize("change, values", [("client_share", ["50%", "off"]), ("upstream", [{"idle": "20s"}, {"idle": "30s"}])])
+def test_reloads_give_back_all_places_that_loops_share(reloads, origin, change, values):
+    """A pool that is replaced gives back its places: those of idle connections at once, the others after their requests."""
+    case = reloads({"forward_to": origin.url, "credentials": "none", "audience": None}, loops=8,
+                   limits={"upstream_connections": 8})
+    gates: dict[str, threading.Event] = {}
+    held = []
+
+    def script(connection):
+        while not connection.at_end():
+            target = connection.head().target.decode()
+            if target in gates:
+                connection.hold(gates[target])
+            connection.answer(b"")
+
+    def hold() -> None:
+        gates[f"/{len(held)}"] = threading.Event()
+        # Of several clients: none has more than its share.
+        client = case.proxy.connect(source=f"127.0.0.{2 + len(held) % 4}").send(get(f"http://api.internal/{len(held)}"))
+        held.append(client)
+        poll(lambda: any(request.target == b"/%d" % (len(held) - 1) for request in origin.requests), "the request")
+
+    def end(number: int) -> None:
+        gates[f"/{number}"].set()
+        assert held[number].answer().status == 200
+
+    origin.otherwise = script
+    for number in range(20):
+        hold()
+        # These leave idle connections on several loops.
+        for _ in range(3):
+            assert case.proxy.connect().exchange(get("http://api.internal/")).status == 200
+        case.routes[0][change] = values[number % 2]
+        case.reload()
+        if number >= 3:
+            end(number - 3)
+    for number in range(17, 20):
+        end(number)
+    for value in values:
+        case.routes[0][change] = value
+        case.reload()
+        first = len(held)
+        for _ in range(8):
+            hold()
+        assert (in_use(case.proxy), waiting(case.proxy)) == (8, 0)
+        for number in range(first, first + 8):
+            end(number)
 
 
 def test_descriptors_and_memory_are_as_before_after_many_reloads(reloads, origin):

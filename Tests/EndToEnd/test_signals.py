@@ -1,5 +1,6 @@
 """Signals: those that end the program, those that other servers have a use for, and a terminal that hangs up."""
 
+import shutil
 import signal
 import subprocess
 import threading
@@ -96,6 +97,50 @@ def test_unused_signals_before_it_serves_do_not_end_it(binary):
         process.send_signal(number)
     _, messages = process.communicate(b"listen: nowhere\n")
     assert process.returncode == 64, messages
+
+
+@pytest.fixture(scope="session")
+def early(tmp_path_factory) -> dict:
+    """An environment in which a program gets these signals while it is loaded, before its libraries' initializers run."""
+    directory = tmp_path_factory.mktemp("early")
+    source = directory / "early.c"
+    source.write_text(r"""
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+__attribute__((constructor(101))) static void send(void) {
+  unsetenv("LD_PRELOAD");
+  kill(getpid(), SIGHUP);
+  kill(getpid(), SIGUSR1);
+  kill(getpid(), SIGUSR2);
+}
+""")
+    compiler = next(filter(None, map(shutil.which, ["cc", "clang", "gcc"])))
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", directory / "early.so", source], check=True)
+    return {"LD_PRELOAD": str(directory / "early.so")}
+
+
+def test_signals_before_any_code_of_the_program_take_effect_when_it_serves(start_proxy, origin, early):
+    proxy = start_proxy({"forward_to": origin.url}, environment=early)
+    proxy.log.wait_for("event=reload reason=SIGHUP result=ok")
+    proxy.log.wait_for("event=log .*opened again")
+    proxy.log.wait_for('event=signal detail="SIGUSR2 is not used; ignored" signal=SIGUSR2$')
+    assert proxy.connect().exchange(get("http://api.internal/x")).status == 200
+
+
+def test_such_signals_end_other_commands_from_the_beginning(binary, early):
+    process = subprocess.run([binary, "check", "-"], stdin=subprocess.DEVNULL, capture_output=True,
+                             env=clean_environment() | early)
+    assert process.returncode == -signal.SIGHUP
+
+
+def test_a_hang_up_that_was_ignored_before_stays_so(start_proxy, early):
+    # As nohup does, which the library would send the signals to as well.
+    ignoring = ["sh", "-c", 'trap "" HUP; LD_PRELOAD="$0" exec "$@"', early["LD_PRELOAD"]]
+    proxy = start_proxy({}, launcher=ignoring)
+    proxy.log.wait_for('event=signal detail="SIGUSR2 is not used; ignored"')
+    assert "SIGHUP" not in proxy.log.text
 
 
 @pytest.mark.parametrize("number", HELD)

@@ -35,13 +35,16 @@ import Testing
     #expect(try received.take() == [SIGUSR1, SIGUSR2].sorted())
   }
 
-  @Test("signals that are held wait for a watch")
+  @Test("signals that were blocked before wait for a watch")
   func held() throws {
     let received = Answer<Int32>()
     let failed = Answer<Bool>()
     Thread.detachNewThread {
       do {
-        try SignalWatch.hold([SIGUSR1])
+        var blocked = sigset_t()
+        unsafe sigemptyset(&blocked)
+        unsafe sigaddset(&blocked, SIGUSR1)
+        unsafe pthread_sigmask(SIG_BLOCK, &blocked, nil)
         raise(SIGUSR1)
         let loop = try EventLoop()
         let watch = try SignalWatch([SIGUSR1]) { signal in

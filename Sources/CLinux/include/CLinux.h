@@ -143,9 +143,6 @@ int clinux_wait_program(pid_t child, int milliseconds, int *status);
 // Kills a program, which has not been waited for, with its process group, and waits for its end; 0, or -1 with errno set.
 int clinux_kill_program(pid_t child, int *status);
 
-// Blocks the signals in the calling thread and every thread that it starts later; 0, or -1 with errno set.
-int clinux_block_signals(const int *signals, int count);
-
 // Whether the process ignores a signal, as a process that nohup has started ignores SIGHUP.
 int clinux_ignores_signal(int signal);
 

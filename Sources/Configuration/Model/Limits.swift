@@ -54,8 +54,8 @@ public enum MemoryLimit: Sendable, Hashable {
 
 /// The part of something limited that one client may have.
 public struct ClientShare: Sendable, Hashable {
-  // With fewer, a place that is kept for others is a large part of what there is.
-  private static let fewest = 8
+  /// With fewer places than this, one that is kept for others is a large part of what there is.
+  public static let fewest = 8
 
   /// From 1 to 99.
   public var percent: Int

@@ -157,6 +157,7 @@ extension ClientConnection {
   /// Receives behind what there is, into a buffer that grows with it.
   func receiveLittle() -> IOResult {
     guard stream.isReadable else { return .wouldBlock }
+    if worker.memory.isTight { worker.boundUnbegun() }
     let buffer: ByteBuffer
     if let input {
       buffer = input.freeSpace > 0 ? input : worker.buffers.double(input)

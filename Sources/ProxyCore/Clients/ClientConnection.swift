@@ -71,6 +71,12 @@ final class ClientConnection: @unchecked Sendable {
   var idleDeadline = Instant.never
   /// Since when there has been no request; ``Instant/never`` before the first one could come.
   var idleSince = Instant.never
+  /// Its number in ``UnbegunConnections``.
+  var arrival: UInt64 = 0
+  /// Whether no request has come, and none is coming.
+  var hasNotBegun: Bool { isIdle && requests == 0 && tunnelTarget == nil }
+  /// What it takes, with what has been received.
+  var heldBytes: Int { chargedBytes + (input?.capacity ?? 0) }
 
   init(
     _ stream: ByteStream, peer: SocketPeer, listener: ServedListener, standing: ClientStanding, worker: Worker

@@ -76,6 +76,20 @@ extension Worker {
     exchanges.removeAll()
   }
 
+  /// Closes connections without a request, those that came first, while they take more than their part of the memory. To be
+  /// called where they take more and memory is tight. Handshakes and heads that do not end come from as many addresses as an
+  /// attacker has, so that no bound for each client helps.
+  func boundUnbegun() {
+    easeMemory()
+    guard let excess = unbegun.excess(in: connections, at: loop.now) else { return }
+    metrics.reached(.memory)
+    noteEviction(of: excess[0])
+    for connection in excess {
+      // What has come on a new connection may be a request.
+      if connection.input == nil, !connection.isSecure { connection.giveWay() } else { connection.abort() }
+    }
+  }
+
   /// Gives free buffers and finished exchanges back, half of them at a time, and then asks the allocator for what it keeps.
   private func trimMemory() {
     let hasMore = buffers.trim()
@@ -85,5 +99,81 @@ extension Worker {
     // Connections take memory as well, and end long after the buffers are free.
     isTrimming = memory.taken > Self.littleMemory
     if isTrimming { loop.set(trimTimer, to: loop.now + Self.restInterval) }
+  }
+}
+
+/// The connections of one loop that have had no request, in the order in which they came.
+struct UnbegunConnections {
+  /// One that has come. Another one may have the identifier of one that has ended, so each has a number as well.
+  private struct Arrival {
+    let connection: ObjectIdentifier
+    let number: UInt64
+  }
+
+  /// Whether memory has a limit; otherwise nothing is kept here.
+  private(set) var isBounded = false
+  private let account: MemoryAccount
+  private let loops: Int
+  private var arrivals: [Arrival] = []
+  private var lastNumber: UInt64 = 0
+  private var lastLook = Instant(nanoseconds: 0)
+  private var known = 0
+
+  // They may take this part of the limit, the connections themselves included, when memory is tight.
+  private static let part = 8
+  // A look costs a few nanoseconds for each connection.
+  private static let lookInterval = Interval(.milliseconds(5))
+  private static let few = 64
+
+  /// - Parameter loops: how many loops share the account.
+  init(_ account: MemoryAccount, loops: Int) {
+    (self.account, self.loops) = (account, loops)
+    isBounded = account.limit != nil
+  }
+
+  /// Memory may have a limit now, or none any more; `connections` are all of the loop.
+  mutating func limitChanged(_ connections: [ObjectIdentifier: ClientConnection]) {
+    guard isBounded != (account.limit != nil) else { return }
+    isBounded.toggle()
+    arrivals = []
+    // In any order: which of them came first is not known.
+    if isBounded { for connection in connections.values { append(connection) } }
+  }
+
+  /// Notes another one.
+  mutating func append(_ connection: ClientConnection) {
+    // What has ended or begun since is not worth keeping.
+    if arrivals.count > 2 * known + Self.few, arrivals.count > 2 * connection.worker.connections.count {
+      tidy(connection.worker.connections)
+    }
+    lastNumber += 1
+    connection.arrival = lastNumber
+    arrivals.append(Arrival(connection: ObjectIdentifier(connection), number: lastNumber))
+  }
+
+  /// Those that came first, so many that the others take no more than they may; nil where that is so, or was looked at just now.
+  mutating func excess(
+    in connections: [ObjectIdentifier: ClientConnection], at now: Instant
+  ) -> [ClientConnection]? {
+    guard let limit = account.limit, now >= lastLook + Self.lookInterval else { return nil }
+    lastLook = now
+    tidy(connections)
+    let most = limit / Self.part / loops
+    var bytes = arrivals.reduce(0) { $0 + connections[$1.connection]!.heldBytes }
+    var excess: [ClientConnection] = []
+    for arrival in arrivals where bytes > most {
+      let connection = connections[arrival.connection]!
+      bytes -= connection.heldBytes
+      excess.append(connection)
+    }
+    return excess.isEmpty ? nil : excess
+  }
+
+  private mutating func tidy(_ connections: [ObjectIdentifier: ClientConnection]) {
+    arrivals.removeAll { arrival in
+      guard let connection = connections[arrival.connection], connection.arrival == arrival.number else { return true }
+      return !connection.hasNotBegun || connection.isAborted
+    }
+    known = arrivals.count
   }
 }

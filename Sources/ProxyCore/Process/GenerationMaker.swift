@@ -120,7 +120,7 @@ final class GenerationMaker: @unchecked Sendable {
     guard callers.contains(where: { $0.password != nil }) else { return CallerDirectory(callers, passwords: nil) }
     do {
       let passwords = try PasswordVerifier(
-        callers, after: known?.passwords, registry: shared.registry, logger: logger)
+        callers, after: known?.passwords, account: shared.memory, registry: shared.registry, logger: logger)
       try passwords.start()
       return CallerDirectory(callers, passwords: passwords)
     } catch {

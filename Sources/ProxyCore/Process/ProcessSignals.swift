@@ -10,7 +10,7 @@ internal import Telemetry
 // and signals take effect until the very end of the process.
 final class ProcessSignals: @unchecked Sendable {
   /// What other servers read their files again or rotate their logs by: a rule that was copied from there is no reason to end.
-  /// SIGUSR1 opens the log file again.
+  /// SIGUSR1 opens the log file again. Sources/CStart has blocked these signals since before main.
   static let unused = [SIGUSR1, SIGUSR2, SIGHUP]
 
   /// Called for a SIGHUP that does not come from a terminal. Set before ``start()``.

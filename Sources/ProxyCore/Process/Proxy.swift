@@ -148,16 +148,6 @@ public final class Proxy {
     }
   }
 
-  /// Keeps signals that the proxy has no use for from ending the process before it serves. Call it before any thread is
-  /// started.
-  public static func holdUnusedSignals() throws(StartError) {
-    do {
-      try SignalWatch.hold(ProcessSignals.unused.filter { !SignalWatch.isIgnored($0) })
-    } catch {
-      throw StartError("signals cannot be blocked: \(error)")
-    }
-  }
-
   /// Serves until a signal ends it and the last request is done.
   public func run() throws(StartError) {
     var threads: [LoopThread] = []
@@ -216,11 +206,11 @@ public final class Proxy {
   private static func makeDialers(
     _ loops: [EventLoop], _ trust: TrustStores, _ memory: MemoryAccount, _ registry: MetricsRegistry
   ) throws(StartError) -> [Dialer] {
-    let known = KnownAddresses()
+    let (known, places) = (KnownAddresses(), SharedPlacesByOrigin())
     let failures = ConnectFailures(registry)
     do {
       return try loops.map { loop throws(UpstreamError) in
-        let dialer = try Dialer(loop: loop, trust: trust, known: known, account: memory)
+        let dialer = try Dialer(loop: loop, trust: trust, known: known, account: memory, places: places)
         dialer.onConnectFailure = { failures.count($0) }
         return dialer
       }

@@ -47,7 +47,9 @@ struct RoutePlan {
       return ProxyRoute(
         route, index: index, pool: pool, tokens: sources, concurrency: concurrency(route),
         isChosenByPath: chosenByPath.contains(index),
-        connectionsPerClient: Self.clientPart(route, of: configuration.limits.upstreamConnections, loops: loops),
+        connectionsPerClient: Self.clientPart(
+          route, of: configuration.limits.upstreamConnections,
+          loops: Self.sharesPlaces(configuration.limits, loops: loops) ? 1 : loops),
         hostsPerClient: Self.clientPart(route, of: configuration.limits.wildcardHosts, loops: loops))
     }
     table = RouteTable(configuration.routes)
@@ -59,6 +61,12 @@ struct RoutePlan {
     let wildcards = configuration.routes.filter { $0.upstream == nil }
     hasWildcards = !wildcards.isEmpty
     sharesWildcards = wildcards.contains { $0.clientShare != nil }
+  }
+
+  /// Whether the loops share the places for connections to an upstream: where the part of each would be so small that one client
+  /// could use all of it. A loop's own places cost a request less.
+  private static func sharesPlaces(_ limits: Limits, loops: Int) -> Bool {
+    loops > 1 && limits.upstreamConnections < ClientShare.fewest * loops
   }
 
   /// How many of `total` one client may have in one loop. That all loops together have enough for others is no help to a
@@ -89,10 +97,13 @@ struct RoutePlan {
 
   private static func poolLimits(_ configuration: ProxyConfiguration, loops: Int) -> UpstreamPool.Limits {
     // A share is at least 1, and no queue is none for every loop.
-    let queue = configuration.limits.queue
-    return UpstreamPool.Limits(
-      connections: share(configuration.limits.upstreamConnections, of: loops),
-      queue: queue == 0 ? 0 : share(queue, of: loops))
+    let (connections, queue) = (configuration.limits.upstreamConnections, configuration.limits.queue)
+    let areShared = sharesPlaces(configuration.limits, loops: loops)
+    let parts = areShared ? 1 : loops
+    var limits = UpstreamPool.Limits(
+      connections: share(connections, of: parts), queue: queue == 0 ? 0 : share(queue, of: parts))
+    limits.areShared = areShared
+    return limits
   }
 }
 

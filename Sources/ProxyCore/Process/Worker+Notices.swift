@@ -10,6 +10,7 @@ struct WorkerNotices {
   /// Known hosts similar to an unknown one: each search is up to a millisecond of work, which blocks the loop.
   var suggestion = NoticeBudget(lines: 4, per: .seconds(1))
   fileprivate var refusal = NoticeBudget(lines: 1, per: interval)
+  fileprivate var eviction = NoticeBudget(lines: 1, per: interval)
   fileprivate var exhaustion = NoticeBudget(lines: 1, per: interval)
   fileprivate var unusedTunnel = NoticeBudget(lines: 1, per: interval)
   fileprivate var header = NoticeBudget(lines: 1, per: interval)
@@ -28,6 +29,14 @@ extension Worker {
     guard notices.refusal.spend(at: loop.now) else { return }
     logger.warning(
       .refused, [.client: "\(peer)", .error: "too many connections", .limit: "\(limit.rawValue)"])
+  }
+
+  /// Connections without a request are closed for want of memory.
+  func noteEviction(of connection: ClientConnection) {
+    guard notices.eviction.spend(at: loop.now) else { return }
+    logger.warning(
+      .refused,
+      [.client: "\(connection.peer)", .error: "no memory for connections without a request", .limit: "memory"])
   }
 
   /// Connections cannot be accepted.

@@ -27,6 +27,8 @@ final class Worker: @unchecked Sendable {
   let memoryTimer = LoopTimer()
   let trimTimer = LoopTimer()
   var isTrimming = false
+  /// The connections without a request so far, where memory has a limit.
+  var unbegun: UnbegunConnections
   /// When idle connections were last closed for want of memory.
   var lastEase = Instant(nanoseconds: 0)
   /// What connections that end receive and throw away, before anything else happens on the loop.
@@ -76,6 +78,7 @@ final class Worker: @unchecked Sendable {
     self.accessLog = accessLog
     self.logger = logger
     (memory, clients, viaName) = (shared.memory, shared.clients, shared.viaName)
+    unbegun = UnbegunConnections(shared.memory, loops: generation.loopLimits.loops)
     metrics = WorkerMetrics(shared.registry, notices: shared.limitNotices)
     handshakes = FairGate(places: generation.loopLimits.handshakes)
     if let accessLog { loop.onWaiting { accessLog.flush() } }
@@ -102,6 +105,7 @@ final class Worker: @unchecked Sendable {
     exchanges.removeAll()
     handshakes.change(places: generation.loopLimits.handshakes)
     memoryGate.change(queueLimit: generation.loopLimits.memoryQueue)
+    unbegun.limitChanged(connections)
     self.served = served
     for (listener, number) in listeners where served[number] == nil { listener.close() }
     listeners.removeAll { served[$0.number] == nil }
@@ -164,6 +168,10 @@ final class Worker: @unchecked Sendable {
     metrics.open.add()
     connections[ObjectIdentifier(connection)] = connection
     memory.charge(connection.chargedBytes)
+    if unbegun.isBounded {
+      unbegun.append(connection)
+      if memory.isTight { boundUnbegun() }
+    }
     if connections.count == generation.loopLimits.connections {
       metrics.reached(.connections)
       pauseOrResume()

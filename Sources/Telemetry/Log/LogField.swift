@@ -182,7 +182,8 @@ public enum EventKind: String, CaseIterable, Sendable {
       "a handshake with a client failed, or the files of a listener, or of trusted authorities, were read again"
     case .tunnel: "a client closed an intercepted tunnel without a request"
     case .proxyProtocol: "a load balancer's connection did not begin with a valid header"
-    case .refused: "a client has too many connections, or too many for the memory that is left"
+    case .refused:
+      "a client has too many connections, or connections without a request were closed for want of memory"
     case .accept: "a connection could not be accepted"
     case .control: "a command was sent over the control socket; `status` and `health` are not logged"
     case .signal: "a signal that does not stop the proxy, or the terminal hung up"

@@ -1,0 +1,48 @@
+internal import Outbound
+internal import Reactor
+
+// How a pool makes its connections.
+extension UpstreamPool {
+  func dial(for lease: UpstreamLease, at place: Int) {
+    lease.place = place
+    do {
+      if origin.isSecure { try joinTrust() }
+      lease.attempt = try dialer.dial(
+        origin, timeout: lease.connectTimeout, upstream: figures.upstream ?? origin.name,
+        resolved: { [unowned self, unowned lease] addresses in
+          host.note(addresses)
+          lease.generation = isRetired ? Self.ofRetiredPool : generation
+        },
+        completion: { [unowned self, unowned lease] result in
+          lease.attempt = nil
+          switch result {
+          case .success(let dialed):
+            let connection = UpstreamConnection(
+              dialed, place: lease.place, holder: shared?.key(lease.client), trustGeneration: lease.trustGeneration,
+              generation: lease.generation, lifetime: lifetime.begun(at: loop.now, place: lease.place),
+              account: dialer.account
+            ) { [unowned self] in inspect($0) }
+            host.connected()
+            lease.finish(.success(connection))
+          case .failure(let error):
+            lost(lease)
+            lease.finish(.failure(error))
+          }
+        })
+      // To dial is to take the present store of the trust, or a later one.
+      lease.trustGeneration = trustGeneration
+      lease.generation = isRetired ? Self.ofRetiredPool : generation
+    } catch {
+      lost(lease)
+      lease.finish(.failure(error))
+    }
+  }
+
+  /// Has the pool told when what its connections are verified against changes.
+  private func joinTrust() throws(UpstreamError) {
+    guard trust == nil else { return }
+    let trust = try dialer.trust(origin.options)
+    trust.add(self)
+    self.trust = trust
+  }
+}
