@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.authlib_server import AuthlibServer
+from harness import ports
 from harness.certificates import CertificateAuthority
 from harness.intercepting import InterceptionAuthority
 from harness.names import Names, library
@@ -106,8 +107,7 @@ def refusing_port():
 @pytest.fixture
 def free_port() -> int:
     """A port to listen on. To be refused, use `refusing_port`: another program may take this one."""
-    with socket.create_server(("127.0.0.1", 0)) as reserved:
-        return reserved.getsockname()[1]
+    return ports.free_port()
 
 
 @pytest.fixture

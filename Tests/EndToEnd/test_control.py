@@ -43,7 +43,8 @@ def test_status_says_how_the_proxy_is(start_proxy, origin, held):
 
 def test_status_names_loops_that_hang_and_does_not_wait_for_them(start_proxy, origin):
     proxy = start_proxy({"forward_to": origin.url}, loops=2)
-    thread = next(task for task in Path(f"/proc/{proxy.pid}/task").iterdir() if (task / "comm").read_text() == "loop-1\n")
+    thread = poll(lambda: next((task for task in Path(f"/proc/{proxy.pid}/task").iterdir()
+                                if (task / "comm").read_text() == "loop-1\n"), None), "the thread of the second loop")
     with stopped(int(thread.name)):
         assert status(proxy)["silent_loops"] == ["1"]
         assert "loop 1: no response in 1 s" in command(proxy, "status").stdout
