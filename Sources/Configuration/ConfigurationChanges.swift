@@ -59,20 +59,27 @@ public struct ConfigurationText: Sendable {
   // Sections whose entries have names of the user's choice: one that is new is said as a whole.
   private static let named: Set = ["credentials", "callers"]
 
+  /// Whether a variable of a secret's name is in `text`, with what it is where it is not set: `${DB_PASSWORD:-hunter2}`.
+  private static func hasSecretVariable(_ text: String) -> Bool {
+    text.utf8.contains(UInt8(ascii: "$")) && SecretVariables.isNameOfSecret(text)
+  }
+
   private static func collect(
     _ node: Node, _ path: String, isSecret: Bool = false, isEntry: Bool = false, _ written: inout [String: Written]
   ) {
     switch node.content {
     case .scalar(let text, _):
       let isLong = text.utf8.count > longestShown
-      let shown = isSecret || SecretVariables.setting(namedIn: text) != nil ? nil : isLong ? "a long text" : text
+      let mayBeSecret = isSecret || SecretVariables.setting(namedIn: text) != nil || hasSecretVariable(text)
+      let shown = mayBeSecret ? nil : isLong ? "a long text" : text
       written[path] = Written(text: text, shown: shown)
     case .mapping(let entries):
       if isEntry { written[path] = Written(text: "", shown: nil) }
       for entry in entries {
         collect(
           entry.value, path.isEmpty ? entry.key : "\(path).\(entry.key)",
-          isSecret: isSecret || SecretVariables.isSecret(entry.key, below: path), isEntry: named.contains(path),
+          isSecret: isSecret || entry.key == "parameters" || SecretVariables.isSecret(entry.key, below: path),
+          isEntry: named.contains(path),
           &written)
       }
     case .sequence(let items):

@@ -76,7 +76,7 @@ public final class HTTPClient {
     try transfer.set(CURLOPT_HTTP09_ALLOWED, 1)
     // HTTP/2 where a server speaks nothing else; a libcurl without it goes on with HTTP/1.1.
     _ = unsafe ccurl_set_number(transfer.easy, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
-    try transfer.set(CURLOPT_TIMEOUT_MS, timeout.milliseconds)
+    try transfer.set(CURLOPT_TIMEOUT_MS, max(1, timeout.milliseconds))
     try transfer.set(CURLOPT_POSTFIELDSIZE, request.body.count)
     unsafe ccurl_set_pointer(transfer.easy, CURLOPT_POSTFIELDS, content.bytes)
     unsafe ccurl_set_pointer(transfer.easy, CURLOPT_HTTPHEADER, content.fields.list)

@@ -152,6 +152,9 @@ public final class TrustStores: Sendable {
   }
 
   /// Reads what `settings` name and is not read yet. Waits for file systems.
+  ///
+  /// Nothing is dropped while the process runs: a fetch of a token, or a connection in the making, may outlive the configuration
+  /// that named its trust.
   public func add(_ settings: some Sequence<TrustSettings>) throws(TrustStoreError) {
     var (known, system) = state.withLock { ($0.entries, $0.system) }
     let added = try Self.read(settings, systemFile, known: known, &system)
@@ -159,16 +162,6 @@ public final class TrustStores: Sendable {
     state.withLock { state in
       if state.system == nil { state.system = system }
       state.entries.merge(added) { earlier, _ in earlier }
-      state.hasFiles = Self.hasFiles(state, systemFile)
-    }
-  }
-
-  /// Forgets what `settings` do not name, and no connection is made with any more.
-  public func keepOnly(_ settings: some Sequence<TrustSettings>) {
-    let kept = Set(settings)
-    state.withLock { state in
-      state.entries = state.entries.filter { kept.contains($0.key) }
-      state.observers.removeAll { !kept.contains($0.settings) }
       state.hasFiles = Self.hasFiles(state, systemFile)
     }
   }

@@ -396,3 +396,81 @@ def test_a_change_of_the_file_is_enough_where_reload_says_so(reloads, origin, wa
     assert case.proxy.connect().exchange(get("http://last.internal/x")).status == 403
     case.reload()
     assert case.proxy.sample("m2m_proxy_config_generation") == generation + 1
+
+
+def test_two_listeners_with_any_port_stay_two(reloads, origin):
+    case = reloads({"forward_to": origin.url}, listen=["127.0.0.1:0", "127.0.0.1:0"])
+    case.settings["limits"] = {"head": "20KB"}
+    case.reload()
+    assert case.proxy.connect().exchange(get("http://api.internal/x")).status == 200
+
+
+def test_an_admin_listener_of_a_file_that_cannot_be_used_is_given_back(reloads, origin, free_port):
+    case = reloads({"forward_to": origin.url})
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        case.settings |= {"listen": ["127.0.0.1:0", "127.0.0.1:%d" % taken.getsockname()[1]],
+                          "admin": f"127.0.0.1:{free_port}"}
+        case.reload(result="failed")
+    case.settings["listen"] = ["127.0.0.1:0"]
+    case.reload()
+    case.proxy.admin = ("127.0.0.1", free_port)
+    assert case.proxy.sample("m2m_proxy_config_generation") == 2
+
+
+def test_threads_of_earlier_callers_end_and_their_series_come_back(reloads, origin, binary):
+    def hashed(password: str) -> str:
+        return subprocess.run([binary, "hash-password"], input=password + "\n", text=True, capture_output=True,
+                              check=True).stdout.strip()
+    shop = {"shop": {"password": hashed("a-password-of-shop")}}
+    case = reloads({"forward_to": origin.url, "callers": ["shop"]}, callers=shop, loops=1)
+    field = "Proxy-Authorization: Basic " + b64encode(b"shop:a-password-of-shop").decode()
+    client = case.proxy.connect()
+    assert client.exchange(get("http://api.internal/x", field)).status == 200
+
+    def threads() -> int:
+        return len(os.listdir(f"/proc/{case.proxy.pid}/task"))
+
+    before = threads()
+    for number in range(10):
+        case.settings["callers"] = {f"other-{number}": {"uid": 4000 + number}, **shop}
+        case.reload()
+        assert client.exchange(get("http://api.internal/x", field)).status == 200
+    poll(lambda: threads() <= before, "the end of the threads")
+    case.settings["callers"], case.routes[0]["callers"] = {"other": {"uid": 4000}}, ["other"]
+    case.reload()
+    case.settings["callers"], case.routes[0]["callers"] = shop, ["shop"]
+    case.reload()
+    assert client.exchange(get("http://api.internal/x", field)).status == 200
+    assert case.proxy.sample("m2m_proxy_caller_requests_total", caller="shop") == 1
+
+
+def test_a_fetch_that_outlives_its_configuration_ends_well(reloads, origin, tmp_path, authority):
+    """Its second attempt connects by a trust that proxy.conf does not name any more."""
+    files = [tmp_path / name for name in ("one.pem", "two.pem")]
+    for file in files:
+        file.write_bytes(authority.file.read_bytes())
+    with socket.create_server(("127.0.0.1", 0)) as endpoint:
+        case = reloads({"forward_to": origin.url})
+        kinde = case.settings["credentials"]["kinde"]
+        kinde["token_endpoint"] = "https://127.0.0.1:%d/token" % endpoint.getsockname()[1]
+        kinde["tls"] = {"ca_file": str(files[0])}
+        case.reload()
+        client = case.proxy.connect().send(get("http://api.internal/x"))
+        connection, _ = endpoint.accept()
+        client.close()
+        kinde["tls"] = {"ca_file": str(files[1])}
+        case.reload()
+        case.reload()
+        connection.close()
+        second, _ = endpoint.accept()
+        second.close()
+    assert case.proxy.process.poll() is None
+
+
+def test_parameters_of_token_requests_are_not_shown(reloads, origin, transcript):
+    case = reloads({"forward_to": origin.url})
+    secret = transcript.keep_secret("an-api-password-in-a-parameter")
+    case.settings["credentials"]["kinde"]["parameters"] = {"api_password": "before"}
+    case.reload()
+    case.settings["credentials"]["kinde"]["parameters"] = {"api_password": secret}
+    assert any("parameters" in line for line in case.changed())

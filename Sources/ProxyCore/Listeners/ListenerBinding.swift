@@ -128,7 +128,7 @@ struct ListenerBinding {
 
   /// What connections meet, by the number of their listener.
   var served: [Int: ServedListener] {
-    Dictionary(uniqueKeysWithValues: bound.map { ($0.served.number, $0.served) })
+    Dictionary(bound.map { ($0.served.number, $0.served) }) { first, _ in first }
   }
 
   /// Has `worker` accept from its new sockets. On the worker's thread once it runs.
@@ -146,7 +146,11 @@ struct ListenerBinding {
 
   /// Keeps what is bound at the address of `settings` with what they say now; false where nothing is.
   private mutating func keep(_ settings: ListenerSettings, _ setting: String) -> Bool {
-    let kept = previous.filter { $0.address == settings.address }
+    // Of several listeners at one address, as with port 0, each setting keeps one; all sockets of systemd are one setting's.
+    var kept = previous.filter { $0.address == settings.address }
+    if case .systemd = settings.address {} else { kept = Array(kept.prefix(1)) }
+    let numbers = kept.map(\.served.number)
+    previous.removeAll { numbers.contains($0.served.number) }
     for var bound in kept {
       note(setting) { binding throws(StartError) in
         if bound.permissions != settings.permissions {

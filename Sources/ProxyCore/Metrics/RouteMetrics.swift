@@ -89,6 +89,13 @@ final class RouteMetrics {
     counter.increment()
   }
 
+  /// Callers that `directory` does not have are counted no more, and no directory is kept.
+  func keepOnly(callersOf directory: CallerDirectory?) {
+    let names = Set(directory?.names ?? [])
+    callers = callers.filter { names.contains($0.key) }
+    (self.directory, callersByNumber) = (nil, [])
+  }
+
   private func add(caller name: String) -> Counter {
     let counter = callers[name] ?? registry.counter(.callerRequests, [.route: route, .caller: name])
     callers[name] = counter
@@ -169,6 +176,11 @@ final class ConnectFailures: Sendable {
 
   init(_ registry: MetricsRegistry) {
     self.registry = registry
+  }
+
+  /// The series of these upstreams have been removed.
+  func forget(_ upstreams: Set<String>) {
+    counters.withLock { counters in counters = counters.filter { !upstreams.contains($0.key.upstream) } }
   }
 
   /// Counts one. Clients choose the hosts below wildcards: those have no series of their own.

@@ -3,7 +3,6 @@ internal import Callers
 internal import Configuration
 internal import HTTPWire
 internal import Interception
-internal import Locks
 internal import Reactor
 internal import Routing
 internal import Telemetry
@@ -37,7 +36,6 @@ final class Generation: Sendable {
   /// The names of the credentials, in the order of the file.
   let credentialsNames: [String]
 
-  private let over = Monitor<(@Sendable (ObjectIdentifier) -> Void)?>(nil)
   /// How connections to upstreams are made, and which routes share them.
   let plan: RoutePlan
   /// The names of the routes.
@@ -73,11 +71,6 @@ final class Generation: Sendable {
     access = configuration.log.access
     credentialsNames = configuration.credentials.map(\.name)
   }
-
-  /// Calls `body`, on any thread, when no request is served by this generation any more, with what it was.
-  func whenOver(_ body: @escaping @Sendable (ObjectIdentifier) -> Void) { over.withLock { $0 = body } }
-
-  deinit { over.withLock { $0 }?(ObjectIdentifier(self)) }
 }
 
 /// One loop's part of the limits of proxy.conf.

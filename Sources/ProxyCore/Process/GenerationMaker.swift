@@ -3,7 +3,6 @@ internal import Callers
 internal import Configuration
 internal import Cryptography
 internal import Interception
-internal import Locks
 internal import Outbound
 internal import Telemetry
 internal import Tokens
@@ -32,15 +31,14 @@ final class GenerationMaker: @unchecked Sendable {
   private let ways: TokenConnectionOptions
   private let events: TokenEventLog
   private let logger: EventLog
-  // What the connections of each generation that still serves requests are verified against.
-  private let trusts = Monitor<[ObjectIdentifier: Set<TrustSettings>]>([:])
-
+  private let connectFailures: ConnectFailures
   private(set) var current: Prepared?
 
   init(
     loops: Int, shared: SharedResources, trust: TrustStores, tokens: TokenSources, ways: TokenConnectionOptions,
-    events: TokenEventLog, logger: EventLog
+    events: TokenEventLog, connectFailures: ConnectFailures, logger: EventLog
   ) {
+    self.connectFailures = connectFailures
     (self.loops, self.shared, self.trust, self.tokens) = (loops, shared, trust, tokens)
     (self.ways, self.events, self.logger) = (ways, events, logger)
   }
@@ -57,8 +55,7 @@ final class GenerationMaker: @unchecked Sendable {
   func prepare(
     _ configuration: ProxyConfiguration, _ authority: CertificateAuthority?
   ) throws(StartError) -> Prepared {
-    let settings = Self.trusts(of: configuration)
-    do throws(TrustStoreError) { try trust.add(settings) } catch { throw StartError("\(error)") }
+    do throws(TrustStoreError) { try trust.add(Self.trusts(of: configuration)) } catch { throw StartError("\(error)") }
     let known = Dictionary((current?.clients ?? []).map { ($0.name, $0) }) { first, _ in first }
     let clients = configuration.credentials.map {
       TokenClient($0, after: known[$0.name], way: ways.number(for: $0, configuration.connections), events: events)
@@ -81,8 +78,6 @@ final class GenerationMaker: @unchecked Sendable {
         limits[route.name] = limit
         return limit
       })
-    trusts.withLock { $0[ObjectIdentifier(generation)] = settings }
-    generation.whenOver { [weak self] generation in self?.forget(generation) }
     return Prepared(
       configuration: configuration, authority: authority, generation: generation, clients: clients, grants: grants,
       limits: limits)
@@ -102,14 +97,6 @@ final class GenerationMaker: @unchecked Sendable {
     shared.clients.change(limit: configuration.limits.mostConnectionsPerClient)
     for client in prepared.clients { client.takeEffect() }
     show(prepared, after: previous)
-  }
-
-  private func forget(_ generation: ObjectIdentifier) {
-    trust.keepOnly(
-      trusts.withLock { trusts in
-        trusts[generation] = nil
-        return trusts.values.reduce(into: Set<TrustSettings>()) { $0.formUnion($1) }
-      })
   }
 
   private func callers(_ configuration: ProxyConfiguration) throws(StartError) -> CallerDirectory? {
@@ -155,8 +142,11 @@ final class GenerationMaker: @unchecked Sendable {
     if let old {
       registry.remove(.route, old.routeNames.subtracting(generation.routeNames))
       registry.remove(.upstream, old.upstreamNames.subtracting(generation.upstreamNames))
+      connectFailures.forget(old.upstreamNames.subtracting(generation.upstreamNames))
       registry.remove(.caller, Set(old.callers?.names ?? []).subtracting(generation.callers?.names ?? []))
-      registry.remove(.credentials, Set(old.credentialsNames).subtracting(generation.credentialsNames))
+      let credentials = Set(old.credentialsNames).subtracting(generation.credentialsNames)
+      registry.remove(.credentials, credentials)
+      if !credentials.isEmpty { events.forgetCounters() }
     }
     let known = Dictionary((previous?.clients ?? []).map { ($0.name, $0) }) { first, _ in first }
     for client in prepared.clients { registry.register(client, inPlaceOf: known[client.name]) }

@@ -22,8 +22,9 @@ final class LoopGeneration {
 
   init(_ generation: Generation, _ catalog: LoopCatalog) {
     self.generation = generation
+    let number = catalog.begin()
     buffers = catalog.buffers(generation.loopLimits)
-    pools = generation.plan.pools { catalog.pool(to: $0, $1) }
+    pools = generation.plan.pools { catalog.pool(to: $0, $1, of: number) }
     requestedHosts = catalog.requestedHosts(generation.plan.requestedHosts)
     routes = OnDemand(count: generation.routes.count) { [routes = generation.routes] in
       catalog.metrics(ofRoute: routes[$0].name)
@@ -44,6 +45,8 @@ final class LoopGeneration {
 /// which go on.
 final class LoopCatalog {
   let memory: MemoryAccount
+  /// The number of the generation that serves.
+  private var number = 0
   private let dialer: Dialer
   private let loop: EventLoop
   private let registry: MetricsRegistry
@@ -73,6 +76,7 @@ final class LoopCatalog {
     let upstreams = generation.upstreamNames
     figures = figures.filter { upstreams.contains($0.key) || $0.key == Self.requested }
     routes = routes.filter { generation.routeNames.contains($0.key) || $0.key.isEmpty }
+    for metrics in routes.values { metrics.keepOnly(callersOf: generation.callers) }
   }
 
   /// Has no connection to an upstream lead to `own`.
@@ -95,14 +99,21 @@ final class LoopCatalog {
     return fitting
   }
 
-  fileprivate func pool(to origin: UpstreamOrigin, _ limits: UpstreamPool.Limits) -> UpstreamPool {
+  /// Another generation begins, with this number.
+  fileprivate func begin() -> Int {
+    number += 1
+    return number
+  }
+
+  fileprivate func pool(to origin: UpstreamOrigin, _ limits: UpstreamPool.Limits, of generation: Int) -> UpstreamPool {
     if let known = pools[origin] {
       if known.limits == limits { return known }
-      known.retire()
+      if generation == number { known.retire() }
     }
     let made = UpstreamPool(
       origin: origin, limits: limits, figures: figures(of: origin.name), dialer: dialer, loop: loop)
-    pools[origin] = made
+    // What a request of an earlier generation needs only now is for that request alone.
+    if generation == number { pools[origin] = made } else { made.retire() }
     return made
   }
 

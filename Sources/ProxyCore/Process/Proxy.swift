@@ -80,7 +80,8 @@ public final class Proxy {
     let memory = MemoryAccount(limit: memoryBound.bytes)
     let trust = try Self.makeTrust(configuration, logger)
     let registry = MetricsRegistry()
-    let dialers = try Self.makeDialers(loops, trust, memory, registry)
+    let failures = ConnectFailures(registry)
+    let dialers = try Self.makeDialers(loops, trust, memory, failures)
     let ways = TokenConnectionOptions()
     let store = try Self.makeStore(configuration.tokenStore)
     let events = TokenEventLog(logger: logger, registry: registry)
@@ -89,7 +90,9 @@ public final class Proxy {
       limitNotices: LimitNotices(logger))
     let maker = GenerationMaker(
       loops: loops.count, shared: shared, trust: trust,
-      tokens: Self.makeTokens(loops[0], dialers[0], ways, store, events), ways: ways, events: events, logger: logger)
+      tokens: Self.makeTokens(loops[0], dialers[0], ways, store, events), ways: ways, events: events,
+      connectFailures: failures,
+      logger: logger)
     self.maker = maker
     let prepared = try maker.prepare(configuration, authority)
     maker.commit(prepared)
@@ -204,10 +207,9 @@ public final class Proxy {
   }
 
   private static func makeDialers(
-    _ loops: [EventLoop], _ trust: TrustStores, _ memory: MemoryAccount, _ registry: MetricsRegistry
+    _ loops: [EventLoop], _ trust: TrustStores, _ memory: MemoryAccount, _ failures: ConnectFailures
   ) throws(StartError) -> [Dialer] {
     let (known, places) = (KnownAddresses(), SharedPlacesByOrigin())
-    let failures = ConnectFailures(registry)
     do {
       return try loops.map { loop throws(UpstreamError) in
         let dialer = try Dialer(loop: loop, trust: trust, known: known, account: memory, places: places)

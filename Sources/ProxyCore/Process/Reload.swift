@@ -181,8 +181,13 @@ final class Reloader: Sendable {
         problems.append(StartError("\(error)"))
       }
     }
-    guard problems.isEmpty else { throw StartError(problems) }
-    try watchFile(configuration)
+    if problems.isEmpty {
+      do throws(StartError) { try watchFile(configuration) } catch { problems.append(error) }
+    }
+    guard problems.isEmpty else {
+      if let newAdmin { parts.workers[0].loop.perform { newAdmin.close() } }
+      throw StartError(problems)
+    }
 
     // Nothing from here on can.
     parts.maker.commit(prepared)

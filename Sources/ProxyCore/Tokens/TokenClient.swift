@@ -138,7 +138,12 @@ extension MetricsRegistry {
   func register(_ client: TokenClient, inPlaceOf previous: TokenClient? = nil) {
     if let previous {
       guard previous.spending !== client.spending || previous.budget != client.budget else { return }
-      remove(.credentials, previous.name)
+      remove(.tokensIssuedTotal, [.credentials: previous.name])
+      for period in TokenPeriod.allCases {
+        for metric in [Metric.tokensIssued, .tokenBudget] {
+          remove(metric, [.credentials: previous.name, .period: period.rawValue])
+        }
+      }
     }
     let spending = client.spending
     read(.tokensIssuedTotal, [.credentials: client.name]) { Double(spending.sinceStart) }

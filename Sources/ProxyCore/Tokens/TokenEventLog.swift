@@ -125,6 +125,9 @@ final class TokenEventLog: Sendable {
     increment(.tokenStoreProblems, [.kind: problem.kind.rawValue])
   }
 
+  /// Series have been removed: the next event registers its own again.
+  func forgetCounters() { counters.withLock { $0 = [:] } }
+
   private func increment(_ metric: Metric, _ labels: MetricsRegistry.Labels) {
     let counter = counters.withLock { counters in
       let key = "\(metric) \(labels)"

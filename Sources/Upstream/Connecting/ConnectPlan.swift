@@ -154,11 +154,14 @@ struct ConnectPlan {
     return overtaken
   }
 
-  private func isTimeForAnother(_ now: Instant, _ isEstablished: (Int) -> Bool) -> Bool {
+  private mutating func isTimeForAnother(_ now: Instant, _ isEstablished: (Int) -> Bool) -> Bool {
     guard let last = active.last else { return true }
     guard now >= nextStart else { return false }
-    return nextStart == Instant(nanoseconds: 0) || now >= last.began + Self.establishedDelay
-      || !isEstablished(last.number)
+    let isDue = nextStart == Instant(nanoseconds: 0) || now >= last.began + Self.establishedDelay
+    if isDue || !isEstablished(last.number) { return true }
+    // Not asked again before: a moment that has passed would wake the loop all the time.
+    nextStart = last.began + Self.establishedDelay
+    return false
   }
 
   private mutating func end(_ error: UpstreamError) -> UpstreamError {
