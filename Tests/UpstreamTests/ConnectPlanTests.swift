@@ -28,6 +28,8 @@ struct ConnectPlanTests {
       while let action = plan.next(at: now, isEstablished: { [established] in established.contains($0) }) {
         actions.append(action)
       }
+      // A moment that has passed would wake the loop all the time.
+      #expect(plan.wake > now, "what is to be done now has been done")
       return actions
     }
 
