@@ -474,3 +474,18 @@ def test_parameters_of_token_requests_are_not_shown(reloads, origin, transcript)
     case.reload()
     case.settings["credentials"]["kinde"]["parameters"] = {"api_password": secret}
     assert any("parameters" in line for line in case.changed())
+
+
+def test_connections_end_where_the_tls_of_their_listener_changes(reloads, origin, authority, tmp_path):
+    certificate = authority.issue("reloaded", "localhost")
+    files = {"certificate": tmp_path / "listener.pem", "key": tmp_path / "listener.key"}
+    for name, path in files.items():
+        path.touch(mode=0o600)
+        path.write_bytes(getattr(certificate, name).read_bytes())
+    case = reloads({"forward_to": origin.url})
+    client = case.proxy.connect()
+    assert client.exchange(get("http://api.internal/x")).status == 200
+    case.settings["listen"] = [{"address": "127.0.0.1:0", "tls": {name: str(path) for name, path in files.items()}}]
+    case.reload()
+    client.expect_end()
+    assert case.proxy.connect().exchange(get("/api/x")).status == 400

@@ -112,6 +112,8 @@ final class Worker: @unchecked Sendable {
     for (listener, _) in listeners { listener.keepAlive(after: keepalive) }
     for connection in connections.values {
       if let listener = served[connection.listenerNumber] {
+        // What the client proved, or did not have to prove, was by the rules from before.
+        if connection.listener.tls != listener.settings.tls { connection.endSoon() }
         connection.adopt(listener.settings, generation.callers)
       } else {
         connection.endSoon()
