@@ -1,3 +1,4 @@
+internal import DequeModule
 internal import Outbound
 internal import Reactor
 
@@ -36,6 +37,16 @@ extension UpstreamPool {
       lost(lease)
       lease.finish(.failure(error))
     }
+  }
+
+  /// Dials for a waiter that was given a place. Where dialling fails at once, the place goes to the next waiter, and so on: one after
+  /// the other, since the queue may be longer than the stack is deep.
+  func dialInTurn(for lease: UpstreamLease, at place: Int) {
+    turns.append((lease, place))
+    guard !isTakingTurns else { return }
+    isTakingTurns = true
+    defer { isTakingTurns = false }
+    while let (lease, place) = turns.popFirst() { dial(for: lease, at: place) }
   }
 
   /// Has the pool told when what its connections are verified against changes.

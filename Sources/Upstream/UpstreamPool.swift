@@ -1,3 +1,4 @@
+internal import DequeModule
 internal import Outbound
 public import Reactor
 
@@ -51,6 +52,9 @@ public final class UpstreamPool {
   private(set) var host: HostAddresses!
   // No connection that has it is kept.
   static let ofRetiredPool = -1
+  // Waiters that have a place, and are to be dialled for. See dialInTurn.
+  var turns = Deque<(UpstreamLease, Int)>()
+  var isTakingTurns = false
   private(set) var isRetired = false
   /// Says when its store has changed; nil without TLS, and before the first connection.
   var trust: LoopTrust?
@@ -354,9 +358,9 @@ public final class UpstreamPool {
   func handOver(_ room: ConnectionPool<UpstreamConnection, UpstreamLease>.Room) {
     switch room {
     case .none: return
-    case .dial(let waiter, let place): dial(for: waiter, at: place)
+    case .dial(let waiter, let place): dialInTurn(for: waiter, at: place)
     case .use(let idle, let waiter):
-      guard isUsable(idle) else { return dial(for: waiter, at: idle.place) }
+      guard isUsable(idle) else { return dialInTurn(for: waiter, at: idle.place) }
       waiter.finish(.success(idle.connection))
     }
   }

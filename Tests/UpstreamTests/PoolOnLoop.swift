@@ -8,7 +8,7 @@ import Upstream
 final class PoolOnLoop {
   let running: RunningLoop
   let pool: UpstreamPool
-  private let dialer: Dialer
+  let dialer: Dialer
   /// What the pool tells others.
   let shown = PoolFigures()
 

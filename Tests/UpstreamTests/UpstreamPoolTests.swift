@@ -125,6 +125,26 @@ import Upstream
     #expect(try pool.figures() == [1, 0, 0])
   }
 
+  @Test("when no connection can be begun, all requests that wait are told so, however many they are")
+  func manyFailures() throws {
+    let listener = try RawListener()
+    let count = 30_000
+    let pool = try PoolOnLoop(port: listener.port, connections: 1, queue: count)
+    let first = try pool.connect().get()
+    let failed = try pool.running.run { () -> Int in
+      let wakeup = Wakeup(on: pool.running.loop)
+      let waiting = (0..<count).map { _ in UpstreamLease(connectTimeout: .seconds(10), wakeup: wakeup) }
+      for lease in waiting { pool.pool.request(lease) }
+      // From now on its address is one of ours, which is refused before anything is begun.
+      pool.dialer.ownListeners.insert("127.0.0.1:\(listener.port)")
+      pool.pool.discard(first)
+      while waiting.contains(where: { $0.outcome == nil }) { await pool.running.loop.yield() }
+      return waiting.count { if case .failure? = $0.outcome { true } else { false } }
+    }
+    #expect(failed == count)
+    #expect(try pool.figures() == [0, 0, 0])
+  }
+
   @Test("a request that gives up leaves nothing behind: waiting, connecting, or just served")
   func abandonment() throws {
     let listener = try RawListener()
