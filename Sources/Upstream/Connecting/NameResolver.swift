@@ -19,9 +19,34 @@ public final class NameResolver: Sendable {
 
     var queued: Int { urgent.count + others.count }
 
+    // How many urgent names were taken since another one was.
+    var urgentInARow = 0
+    private static let mostUrgentInARow = 3
+
     mutating func take() -> String? {
-      if !urgent.isEmpty { return urgent.removeFirst() }
-      return others.isEmpty ? nil : others.removeFirst()
+      // Names in use must be looked up again however many new ones there are.
+      let isTurnOfOthers = urgent.isEmpty || urgentInARow >= Self.mostUrgentInARow
+      if isTurnOfOthers, !others.isEmpty {
+        urgentInARow = 0
+        return others.removeFirst()
+      }
+      guard !urgent.isEmpty else { return nil }
+      urgentInARow += 1
+      return urgent.removeFirst()
+    }
+
+    /// A request waits for `name`, which was to be looked up without hurry.
+    mutating func hasten(_ name: String) {
+      guard let index = others.firstIndex(of: name) else { return }
+      urgent.append(others.remove(at: index))
+    }
+
+    /// `wait` has ended. A lookup that no other request waits for, and no thread has begun, would keep threads from names that are
+    /// wanted.
+    mutating func forget(_ wait: NameWait) {
+      guard table.forget(wait, of: wait.name), let index = urgent.firstIndex(of: wait.name) else { return }
+      urgent.remove(at: index)
+      table.giveUp(wait.name)
     }
   }
 
@@ -64,7 +89,9 @@ public final class NameResolver: Sendable {
         isRenewal
         ? state.table.renew(name, refresh: refresh, at: .now, for: wait)
         : state.table.look(up: name, refresh: refresh, at: .now, for: wait)
-      return (answer, isDue ? enqueue(name, isUrgent: answer == nil && !isRenewal, &state) : .nothing)
+      let isUrgent = answer == nil && !isRenewal
+      if isUrgent, !isDue { state.hasten(name) }
+      return (answer, isDue ? enqueue(name, isUrgent: isUrgent, &state) : .nothing)
     }
     go(on: next)
     if let answer { return .known(answer) }
@@ -86,7 +113,7 @@ public final class NameResolver: Sendable {
   }
 
   fileprivate func forget(_ wait: NameWait) {
-    state.withLock { $0.table.forget(wait, of: wait.name) }
+    state.withLock { $0.forget(wait) }
   }
 
   /// Who looks up the name that was enqueued.

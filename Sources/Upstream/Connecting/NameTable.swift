@@ -127,9 +127,16 @@ struct NameTable<Waiter: AnyObject> {
     return (entry.addresses.isEmpty ? .failure(entry.failure ?? "") : .addresses(entry.addresses), waiters)
   }
 
-  /// `waiter` does not want to know any more.
-  mutating func forget(_ waiter: Waiter, of name: String) {
-    entries[name]?.waiters[ObjectIdentifier(waiter)] = nil
+  /// `waiter` does not want to know any more. Returns whether it was the last one to wait for the lookup of `name`.
+  mutating func forget(_ waiter: Waiter, of name: String) -> Bool {
+    guard entries[name]?.waiters.removeValue(forKey: ObjectIdentifier(waiter)) != nil else { return false }
+    return entries[name]?.waiters.isEmpty == true
+  }
+
+  /// The lookup of `name`, which no thread has begun, is given up.
+  mutating func giveUp(_ name: String) {
+    entries[name]?.began = nil
+    if let entry = entries[name], entry.addresses.isEmpty, entry.failure == nil { entries[name] = nil }
   }
 
   private func wait(_ waiter: Waiter, _ entry: inout Entry, _ now: Instant) -> Bool {
