@@ -16,6 +16,8 @@ from harness.output import run
 from harness.peak import Peak
 from harness.waiting import PATIENCE
 
+pytestmark = pytest.mark.alone
+
 CROWDS = [64, 200, 1000]
 METRICS = b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 

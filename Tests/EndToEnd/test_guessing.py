@@ -12,6 +12,8 @@ from harness.callers import basic, password_hash
 from harness.client import RawClient, get
 from harness.waiting import PATIENCE, Changes, poll
 
+pytestmark = pytest.mark.alone
+
 URL = "http://api.internal/orders"
 # The origin's patience with a connection on which nothing happens is shorter than these tests.
 TIMEOUTS = {"upstream_idle": "1s"}

@@ -17,6 +17,8 @@ from harness.client import get
 from harness.intercepting import TunnelClient
 from harness.waiting import PATIENCE, poll
 
+pytestmark = pytest.mark.alone
+
 HALF_OPEN = b"\x16\x03\x01\x02\x00"
 HOST = "api.internal"
 

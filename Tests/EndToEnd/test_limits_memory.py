@@ -18,6 +18,8 @@ from harness.proxy import clean_environment
 from harness.waiting import PATIENCE, poll
 from test_upgrade import handshake, hold_open
 
+pytestmark = pytest.mark.alone
+
 MB = 1 << 20
 SLOW = "127.0.0.2"
 SMALL = "http://api.internal/echo/agent"

@@ -4,7 +4,7 @@ import threading
 import time
 from typing import Callable
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 """How long anything may take before a test calls it hung, in seconds. Never a delay, only a bound."""
 
 
