@@ -75,13 +75,16 @@ public struct BearerError: Sendable, Equatable {
   public let code: String
   /// `error_description`; nil where there is none.
   public let description: String?
+  /// `scope`: the scopes that the request needs (RFC 6750 section 3), with spaces between them; nil where there is none.
+  public let scope: String?
 
   private static let longest = 200
 
-  fileprivate init?(code: String?, description: String?) {
+  fileprivate init?(code: String?, description: String?, scope: String?) {
     guard let code else { return nil }
     self.code = Self.printable(code)
     self.description = description.map(Self.printable)
+    self.scope = scope.map(Self.printable)
   }
 
   private static func printable(_ text: String) -> String {
@@ -137,7 +140,7 @@ private struct ChallengeReader {
   }
 
   private static func error(_ parameters: [String: String]) -> BearerError? {
-    BearerError(code: parameters["error"], description: parameters["error_description"])
+    BearerError(code: parameters["error"], description: parameters["error_description"], scope: parameters["scope"])
   }
 
   private mutating func skip(_ isSkipped: (UInt8) -> Bool) {

@@ -49,9 +49,14 @@ final class ExchangeError: Error {
     logDetail = declaration.status == nil ? detail : self.detail
   }
 
-  /// The text of `markdown`, which is a cell of docs/operations.md, without its backquotes.
-  private static func plain(_ markdown: String) -> String {
-    String(decoding: markdown.utf8.filter { $0 != UInt8(ascii: "`") }, as: UTF8.self)
+  /// The text of `markdown`, which is a cell of docs/operations.md: without its backquotes, and with the name of that document
+  /// where it refers to another part of it.
+  static func plain(_ markdown: String) -> String {
+    let text = String(decoding: markdown.utf8.filter { $0 != UInt8(ascii: "`") }, as: UTF8.self)
+    guard let open = text.firstIndex(of: "["), let middle = text[open...].firstIndex(of: "]"),
+      let close = text[middle...].firstIndex(of: ")")
+    else { return text }
+    return "\(text[..<open])\"\(text[open..<middle].dropFirst())\" in docs/operations.md\(text[close...].dropFirst())"
   }
 
   /// The side that failed.

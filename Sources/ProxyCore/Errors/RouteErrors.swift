@@ -113,9 +113,9 @@ extension ExchangeError {
     ExchangeError(
       .route(.none), title: "No route for this tunnel",
       detail: "No route in proxy.conf allows CONNECT to \(match).",
-      // In the layout of proxy.conf, to be copied.
-      hint: "To tunnel it unchanged, add under routes in proxy.conf:\n"
-        + "  - name: \(routeName)\n    match: \(match)\n    tunnel: blind\n"
+      // One line, to be copied from the log as well.
+      hint: "To tunnel it unchanged, add this line under routes: "
+        + "- { name: \"\(routeName)\", match: \"\(match)\", tunnel: blind } "
         + "For a token, give the host a route with \"tunnel: intercept\", or let the application use http://.")
   }
 

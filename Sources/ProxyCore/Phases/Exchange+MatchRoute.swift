@@ -181,8 +181,7 @@ extension Exchange {
     let name = String(host.map { $0 == ":" ? "-" : $0 }.prefix(64))
     var match = authority.isIPv6Literal ? "[\(host)]" : host
     if port != 443 { match += ":\(port)" }
-    // A bracket begins a list in YAML.
-    return .noTunnel(to: authority.isIPv6Literal ? "\"\(match)\"" : match, routeName: name)
+    return .noTunnel(to: match, routeName: name)
   }
 }
 

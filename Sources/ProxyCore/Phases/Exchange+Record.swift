@@ -5,6 +5,7 @@ internal import HTTPWire
 internal import Interception
 internal import Reactor
 internal import Telemetry
+internal import Tokens
 internal import Upstream
 
 extension Exchange {
@@ -62,8 +63,25 @@ extension Exchange {
       if let failure = outcome.failure {
         line.field(.error, failure.kind.name)
         if let detail = failure.logDetail { line.field(.detail, detail) }
+        line.field(.hint, failure.hint)
+      } else if outcome.status == 401 || outcome.status == 403, let route {
+        line.field(.hint, apiRefusalHint(route))
       }
     }
+  }
+
+  @inline(never) private func apiRefusalHint(_ route: ProxyRoute) -> String {
+    let credentials: APIRefusalHint.Credentials =
+      if bearer.token != nil, let source = bearer.source {
+        .token(source.grant.summary)
+      } else if let reason = bearer.missing {
+        .missing(reason: reason)
+      } else if request.hasHead, head.contains(.authorization) {
+        .clientOwn
+      } else {
+        .none
+      }
+    return APIRefusalHint.text(status: outcome.status, outcome.apiError, credentials, route: route.name)
   }
 
   /// Whether the request gets a line in an access log that does not have all.

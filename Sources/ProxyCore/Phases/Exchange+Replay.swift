@@ -173,7 +173,7 @@ extension Exchange {
 extension BearerError {
   /// Whether what it says has the token in it, or something that looks like one.
   fileprivate func repeats(_ token: AccessToken) -> Bool {
-    let texts = [code, description ?? ""]
+    let texts = [code, description ?? "", scope ?? ""]
     if texts.contains(where: { $0.utf8.count > Self.longestWithoutToken && !$0.utf8.contains(UInt8(ascii: " ")) }) {
       return true
     }

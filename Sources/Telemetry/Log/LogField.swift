@@ -221,7 +221,7 @@ public enum EventKind: String, CaseIterable, Sendable {
         .withoutToken,
         .connect, .firstByte, .total, .upstream, .upstreamAddress, .endpoint, .replayed, .apiError,
         .apiErrorDescription, .client,
-        .caller, .error, .detail,
+        .caller, .error, .detail, .hint,
       ]
     case .token:
       [

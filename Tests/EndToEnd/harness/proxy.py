@@ -93,7 +93,10 @@ class Proxy:
     def requests_logged(self, count: int) -> list[dict[str, str]]:
         """The access log once it has `count` lines, each as a dictionary."""
         self.log.wait_for(r"event=request\b", count)
-        return [logfmt(line) for line in self.log.lines if re.search(r"event=request\b", line)]
+        requests = [logfmt(line) for line in self.log.lines if re.search(r"event=request\b", line)]
+        for request in requests:
+            assert "error" not in request or request.get("hint"), f"it says what failed, and not how to fix it: {request}"
+        return requests
 
     def metrics(self) -> str:
         host, port = self.admin
