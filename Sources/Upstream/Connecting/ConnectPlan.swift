@@ -5,16 +5,16 @@ internal import Reactor
 /// How a connection to one of several addresses is made, as RFC 8305 describes it: a value. Events go in, actions come out;
 /// ``DialAttempt`` carries them out.
 ///
-/// The first address is tried. While it does not connect, another one is tried beside it after a short delay; when one fails,
-/// the next one at once. The first that connects is used. When all that may be tried have failed in a way that may pass,
-/// they are tried again after a pause: a server that restarts is away for less than a second.
+/// The first address is tried. While it does not connect, the next one is tried beside it after a short delay; when one
+/// fails, the next one is tried at once. The first that connects is used. When all have failed, and trying again may
+/// help, they are tried again after a pause: a server that restarts is away for less than a second.
 struct ConnectPlan {
   enum Action: Equatable {
-    /// The addresses are wanted, in the order in which they are to be tried, for ``use(_:)``.
+    /// Choose the addresses, in the order in which to try them, and pass them to ``use(_:)``.
     case choose
-    /// A connection to this address is to be made.
+    /// Connect to this address.
     case start(IPAddress, attempt: Int)
-    /// There is no connection; all that were begun are to be ended.
+    /// There is no connection; end all attempts that were begun.
     case fail(UpstreamError)
   }
 
@@ -34,7 +34,7 @@ struct ConnectPlan {
 
   /// The next address is tried beside the last one after this time (RFC 8305 section 5).
   static var delay: Duration { .milliseconds(250) }
-  /// Where TCP has connected and TLS goes on, after this time.
+  /// The same, after an attempt whose TCP has connected while TLS goes on.
   static var establishedDelay: Duration { .seconds(1) }
   /// The pauses before all are tried again: together a second.
   static var pauses: [Duration] { [50, 100, 200, 300, 350].map { .milliseconds($0) } }
@@ -55,7 +55,7 @@ struct ConnectPlan {
 
   /// A plan that begins at `now` and ends within `timeout`.
   ///
-  /// - Parameter attempts: how many addresses are tried before the first pause; with 1 there is no pause and no other attempt.
+  /// - Parameter attempts: how many addresses are tried before the first pause; 1 means no pause and no other attempt.
   init(host: String, attempts: Int, timeout: Duration, at now: Instant) {
     self.host = host
     self.attempts = max(1, attempts)
@@ -65,7 +65,7 @@ struct ConnectPlan {
     nextStart = now
   }
 
-  /// Whether it has ended because its time was over.
+  /// Whether it ended because its time was over.
   private(set) var isOverdue = false
 
   /// When ``next(at:isEstablished:)`` has something to do, unless something happens before.
@@ -81,7 +81,7 @@ struct ConnectPlan {
   /// What remains at `now` of the time that connecting may take.
   func rest(at now: Instant) -> Duration { .nanoseconds(Int64(clamping: deadline - now)) }
 
-  /// What is to be done at `now`; nil for nothing. To be asked until there is nothing, after every event and at ``wake``.
+  /// What to do at `now`; nil for nothing. Call until it returns nil, after every event and at ``wake``.
   ///
   /// - Parameter isEstablished: whether TCP has connected an attempt.
   mutating func next(at now: Instant, isEstablished: (Int) -> Bool) -> Action? {
@@ -113,7 +113,7 @@ struct ConnectPlan {
     return nil
   }
 
-  /// These are the addresses, of which there is at least one.
+  /// Supplies the addresses; there is at least one.
   mutating func use(_ addresses: [IPAddress]) {
     guard case .choosing = state else { return }
     queue = addresses.prefix(attempts)
@@ -132,18 +132,18 @@ struct ConnectPlan {
 
   /// The attempt has failed.
   ///
-  /// - Parameter mayPass: whether another attempt may do better.
+  /// - Parameter mayPass: whether another attempt may succeed.
   mutating func failed(_ attempt: Int, _ error: UpstreamError, mayPass: Bool) {
     guard let index = active.firstIndex(where: { $0.number == attempt }) else { return }
     active.remove(at: index)
-    // The error that ends it is the one to report.
+    // Report the error that ends the plan.
     if mayRetry { lastError = error }
     if !mayPass { mayRetry = false }
     nextStart = Instant(nanoseconds: 0)
   }
 
-  /// The attempt has connected, and all others are to be ended. Returns those that began before it, and have gone on for longer
-  /// than one is waited for: they are as good as failed.
+  /// The attempt has connected; end all others. Returns those that began before it, and took longer than the plan waits
+  /// for one: these count as failed.
   mutating func connected(_ attempt: Int, at now: Instant) -> [Attempt] {
     state = .over
     let winner = active.first { $0.number == attempt }
@@ -159,7 +159,7 @@ struct ConnectPlan {
     guard now >= nextStart else { return false }
     let isDue = nextStart == Instant(nanoseconds: 0) || now >= last.began + Self.establishedDelay
     if isDue || !isEstablished(last.number) { return true }
-    // Not asked again before: a moment that has passed would wake the loop all the time.
+    // No check before then: a moment that has passed would wake the loop over and over.
     nextStart = last.began + Self.establishedDelay
     return false
   }
@@ -182,28 +182,27 @@ extension Duration {
   var milliseconds: Int { Int(clamping: nanoseconds / 1_000_000) }
 }
 
-/// How a connection could not be made, where another attempt may do better: none of these has anything to do with what is
-/// said once the connection is there.
+/// How connecting failed, if another attempt may succeed: none of these depends on what is sent once the connection is made.
 public enum ConnectFault: String, CaseIterable, Sendable {
   /// No process accepts connections there.
   case refused
   /// There is no route to it, or something on the way does not let connections through.
   case unreachable
-  /// Nothing came back.
+  /// No response came.
   case timeout
-  /// The connection was lost before it could be used, in the handshake of TLS too.
+  /// The connection was lost before it could be used, possibly in the TLS handshake.
   case reset
-  /// Another address, which was tried later, connected first.
+  /// Another address, tried later, connected first.
   case overtaken
 }
 
 extension ConnectFault {
-  /// The fault behind `error`, for which the system gave `number`; nil where another attempt would end in the same way.
+  /// The fault behind `error`, for which the system gave `number`; nil if another attempt would end in the same way.
   init?(_ error: UpstreamError, system number: Int32) {
     switch error {
     case .connectTimeout: self = .timeout
     case .broken: self = .reset
-    // The connection was gone, and that is all: an alert, or a certificate, OpenSSL would name.
+    // The connection was lost, nothing more: OpenSSL would name an alert, or a certificate.
     case .tls(let detail) where Self.signsOfLoss.contains(where: detail.contains): self = .reset
     case .connect:
       switch number {

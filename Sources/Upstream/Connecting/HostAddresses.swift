@@ -17,8 +17,8 @@ final class HostAddresses {
   private let timer = LoopTimer()
   private var lookup: NameWait?
 
-  /// - Parameter hasConnections: whether there are connections, or some in the making.
-  /// - Parameter lost: called when the host does not have all of its earlier addresses any more.
+  /// - Parameter hasConnections: whether connections exist or are being made.
+  /// - Parameter lost: called when the host no longer has all of its earlier addresses.
   init(
     of origin: UpstreamOrigin, _ names: NameResolver, on loop: EventLoop, hasConnections: @escaping () -> Bool,
     lost: @escaping () -> Void
@@ -34,7 +34,7 @@ final class HostAddresses {
 
   deinit { close() }
 
-  /// Whether `address` is one of them, as far as is known.
+  /// Whether `address` is one of the host's, as far as is known.
   func contains(_ address: IPAddress) -> Bool { known?.contains(address) ?? true }
 
   /// A connection has been made.
@@ -50,7 +50,7 @@ final class HostAddresses {
     if !earlier.allSatisfy(addresses.contains) { lost() }
   }
 
-  /// Nothing is looked up any more.
+  /// Stops looking up.
   func close() {
     loop.retire(timer)
     lookup?.cancel()
@@ -65,7 +65,7 @@ final class HostAddresses {
   private func lookUp() {
     guard hasConnections() else { return }
     setTimer()
-    // One that hangs goes on.
+    // A lookup that hangs goes on.
     guard lookup == nil else { return }
     let look = names.look(up: host, refresh: refreshTime, isRenewal: true, on: loop) { [unowned self] answer in
       lookup = nil
@@ -78,7 +78,7 @@ final class HostAddresses {
   }
 
   private func note(_ answer: NameAnswer) {
-    // Without an answer connections go on: what they lead to has not moved as far as is known.
+    // Without a result connections stay: as far as is known, the host has not moved.
     if case .addresses(let addresses) = answer { note(addresses) }
   }
 }

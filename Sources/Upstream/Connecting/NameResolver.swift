@@ -5,8 +5,8 @@ internal import Reactor
 internal import Secrets
 internal import SystemPackage
 
-/// Resolves the names of a process, for all loops: `getaddrinfo` on a few threads, and what they found for as long as names
-/// are in use (``NameTable``).
+/// Resolves the names of a process, for all loops: calls `getaddrinfo` on a few threads, and keeps the results while
+/// names are in use (``NameTable``).
 public final class NameResolver: Sendable {
   private struct State {
     var table: NameTable<NameWait>
@@ -19,12 +19,12 @@ public final class NameResolver: Sendable {
 
     var queued: Int { urgent.count + others.count }
 
-    // How many urgent names were taken since another one was.
+    // How many urgent names were taken in a row since the last other one.
     var urgentInARow = 0
     private static let mostUrgentInARow = 3
 
     mutating func take() -> String? {
-      // Names in use must be looked up again however many new ones there are.
+      // Names in use must be looked up again however many new ones arrive.
       let isTurnOfOthers = urgent.isEmpty || urgentInARow >= Self.mostUrgentInARow
       if isTurnOfOthers, !others.isEmpty {
         urgentInARow = 0
@@ -41,8 +41,8 @@ public final class NameResolver: Sendable {
       urgent.append(others.remove(at: index))
     }
 
-    /// `wait` has ended. A lookup that no other request waits for, and no thread has begun, would keep threads from names that are
-    /// wanted.
+    /// `wait` has ended. Drops a lookup that no other request waits for and no thread has begun: it would keep threads
+    /// from names that are wanted.
     mutating func forget(_ wait: NameWait) {
       guard table.forget(wait, of: wait.name), let index = urgent.firstIndex(of: wait.name) else { return }
       urgent.remove(at: index)
@@ -59,7 +59,7 @@ public final class NameResolver: Sendable {
 
   /// A resolver of the system's names.
   ///
-  /// - Parameter threads: so many names are looked up at the same time; one that hangs keeps its thread.
+  /// - Parameter threads: how many names are looked up at the same time; a lookup that hangs keeps its thread.
   public convenience init(threads: Int = 16) {
     self.init(threads: threads, lookup: SystemNames.look)
   }
@@ -75,10 +75,10 @@ public final class NameResolver: Sendable {
     state.wakeAll()
   }
 
-  /// The addresses of `name`, or what is being waited for: `completion` is called once, on the thread of `loop`, unless it
+  /// The addresses of `name`, or a wait for them: `completion` is called once, on the thread of `loop`, unless the wait
   /// is cancelled.
   ///
-  /// - Parameter isRenewal: whether addresses that are older than `refresh` will not do.
+  /// - Parameter isRenewal: whether addresses older than `refresh` must not be used.
   func look(
     up name: String, refresh: Duration, isRenewal: Bool = false, on loop: EventLoop,
     completion: @escaping (NameAnswer) -> Void
@@ -98,7 +98,7 @@ public final class NameResolver: Sendable {
     return .pending(wait)
   }
 
-  /// What a look at a name brings.
+  /// The result of ``look(up:refresh:isRenewal:on:completion:)``.
   enum Look {
     case known(NameAnswer)
     case pending(NameWait)
@@ -116,7 +116,7 @@ public final class NameResolver: Sendable {
     state.withLock { $0.forget(wait) }
   }
 
-  /// Who looks up the name that was enqueued.
+  /// Which thread looks up the name that was enqueued.
   private enum Next {
     case nothing
     case idleThread
@@ -141,7 +141,7 @@ public final class NameResolver: Sendable {
   private func startThread() {
     let isStarted = BackgroundThread.run(name: "names") { [state, lookup] in Self.serve(state, lookup) }
     guard !isStarted else { return }
-    // Other threads serve the queue; without any, those that wait are told.
+    // Other threads serve the queue; if there are none, the waiters are told.
     let lost = state.withLock { state -> [(NameAnswer, [NameWait])] in
       state.threads -= 1
       var lost: [(NameAnswer, [NameWait])] = []
@@ -153,7 +153,7 @@ public final class NameResolver: Sendable {
     for (answer, waits) in lost { for wait in waits { wait.deliver(answer) } }
   }
 
-  /// Looks up names, until there was none to look up for a while.
+  /// Looks up names, until there has been none to look up for a while.
   private static func serve(_ state: Monitor<State>, _ lookup: @Sendable (String) -> NameLookup) {
     while true {
       state.withLock { $0.idleThreads += 1 }
@@ -172,7 +172,7 @@ public final class NameResolver: Sendable {
 }
 
 // Sendable because the completion is touched on the loop's thread only.
-/// What waits on a loop for the addresses of a name.
+/// A wait on a loop for the addresses of a name.
 final class NameWait: @unchecked Sendable {
   let name: String
   private let resolver: NameResolver
@@ -208,7 +208,7 @@ final class NameWait: @unchecked Sendable {
 enum SystemNames {
   private static let mostAddresses = 64
 
-  /// Looks `name` up, for as long as the system takes.
+  /// Looks `name` up; takes as long as the system takes.
   static func look(_ name: String) -> NameLookup {
     if isLocal(name) { return .addresses([.v6(1), .v4(0x7F00_0001)]) }
     var hints = unsafe addrinfo()
@@ -230,7 +230,7 @@ enum SystemNames {
     return addresses.isEmpty ? .missing("the name has no address") : .addresses(addresses)
   }
 
-  /// RFC 6761 section 6.3: such names are this machine, without a question to DNS.
+  /// RFC 6761 section 6.3: such names mean this machine, without asking DNS.
   private static func isLocal(_ name: String) -> Bool {
     let name = (name.hasSuffix(".") ? String(name.dropLast()) : name).lowercased()
     return name == "localhost" || name.hasSuffix(".localhost")

@@ -1,7 +1,7 @@
 internal import Addresses
 internal import Reactor
 
-/// What a name leads to.
+/// What a name resolves to.
 enum NameAnswer: Equatable, Sendable {
   /// The addresses, of which there is at least one, in the order in which the system would try them.
   case addresses([IPAddress])
@@ -9,10 +9,10 @@ enum NameAnswer: Equatable, Sendable {
   case failure(String)
 }
 
-/// What one lookup of a name brought.
+/// The result of one lookup of a name.
 enum NameLookup: Equatable, Sendable {
   case addresses([IPAddress])
-  /// DNS could not be asked, or did not say: what was known before remains in use.
+  /// DNS was unreachable or gave no result: what was known before stays in use.
   case unavailable(String)
   /// There is no such name, or it has no address.
   case missing(String)
@@ -20,8 +20,8 @@ enum NameLookup: Equatable, Sendable {
 
 /// The names that are in use and their addresses: a value without any I/O.
 ///
-/// Addresses are used until they are `refresh` old, and on while a newer answer is being fetched: a request waits for DNS
-/// only for a name that was not in use before. While DNS fails, the addresses that were known remain in use.
+/// Addresses are used until they are `refresh` old, and then while newer ones are being fetched: a request waits for
+/// DNS only for a name that was not in use before. While DNS fails, the known addresses stay in use.
 struct NameTable<Waiter: AnyObject> {
   private struct Entry {
     var addresses: [IPAddress] = []
@@ -42,11 +42,11 @@ struct NameTable<Waiter: AnyObject> {
     }
   }
 
-  // Lookups of one name begin no faster than this, whatever fails.
+  // Lookups of one name begin no faster than this, even if they fail.
   private static var leastInterval: Duration { .seconds(1) }
-  // A failure that took long to find out is kept for as long, up to this.
+  // A failure that took long to appear is kept equally long, up to this.
   private static var longestFailure: Duration { .seconds(5) }
-  // A name that was not used for so long, or for two refreshes, is not in use any more.
+  // A name that was not used for this long, or for two refreshes, is no longer in use.
   private static var leastUse: Duration { .seconds(60) }
 
   private let limit: Int
@@ -60,9 +60,10 @@ struct NameTable<Waiter: AnyObject> {
   /// How many names are known.
   var count: Int { entries.count }
 
-  /// The addresses of `name`; nil where `waiter` has to wait for the end of the lookup.
+  /// The addresses of `name`; nil if `waiter` has to wait for the end of the lookup.
   ///
-  /// - Returns: the answer, and whether the caller has to begin a lookup, whose result goes to ``finish(_:with:at:)``.
+  /// - Returns: the addresses or failure, and whether the caller has to begin a lookup, whose result goes to
+  ///   ``finish(_:with:at:)``.
   mutating func look(
     up name: String, refresh: Duration, at now: Instant, for waiter: Waiter
   ) -> (answer: NameAnswer?, isDue: Bool) {
@@ -79,7 +80,7 @@ struct NameTable<Waiter: AnyObject> {
     return (nil, wait(waiter, &entry, now))
   }
 
-  /// Addresses of `name` that are not older than `refresh`; nil where `waiter` has to wait for them.
+  /// Addresses of `name` not older than `refresh`; nil if `waiter` has to wait for them.
   mutating func renew(
     _ name: String, refresh: Duration, at now: Instant, for waiter: Waiter
   ) -> (answer: NameAnswer?, isDue: Bool) {
@@ -92,14 +93,14 @@ struct NameTable<Waiter: AnyObject> {
     return (nil, wait(waiter, &entry, now))
   }
 
-  /// A connection to an address of `name` could not be made: whether the caller has to look whether it has others now.
+  /// A connection to an address of `name` could not be made: whether the caller has to look up whether it has others now.
   mutating func suspect(_ name: String, at now: Instant) -> Bool {
     guard let entry = entries[name], entry.began == nil, now >= entry.notBefore else { return false }
     entries[name]!.begin(at: now)
     return true
   }
 
-  /// The lookup of `name` has ended. Returns the answer, and what waits for it.
+  /// The lookup of `name` has ended. Returns the result, and the waiters for it.
   mutating func finish(
     _ name: String, with lookup: NameLookup, at now: Instant
   ) -> (answer: NameAnswer, waiters: [Waiter]) {
@@ -127,13 +128,13 @@ struct NameTable<Waiter: AnyObject> {
     return (entry.addresses.isEmpty ? .failure(entry.failure ?? "") : .addresses(entry.addresses), waiters)
   }
 
-  /// `waiter` does not want to know any more. Returns whether it was the last one to wait for the lookup of `name`.
+  /// `waiter` no longer waits. Returns whether it was the last waiter for the lookup of `name`.
   mutating func forget(_ waiter: Waiter, of name: String) -> Bool {
     guard entries[name]?.waiters.removeValue(forKey: ObjectIdentifier(waiter)) != nil else { return false }
     return entries[name]?.waiters.isEmpty == true
   }
 
-  /// The lookup of `name`, which no thread has begun, is given up.
+  /// Gives up the lookup of `name`, which no thread has begun.
   mutating func giveUp(_ name: String) {
     entries[name]?.began = nil
     if let entry = entries[name], entry.addresses.isEmpty, entry.failure == nil { entries[name] = nil }
@@ -146,7 +147,7 @@ struct NameTable<Waiter: AnyObject> {
     return true
   }
 
-  /// The entry of `name`; nil where there is none, and no room for it.
+  /// The entry of `name`; nil if there is none, and no room for it.
   private mutating func use(_ name: String, _ refresh: Duration, _ now: Instant) -> Entry? {
     if var known = entries[name] {
       let lastUse = known.lastUse
@@ -158,7 +159,7 @@ struct NameTable<Waiter: AnyObject> {
     return Entry(lastUse: now)
   }
 
-  /// Forgets an eighth of the names that can be forgotten, those first that were not used for longest.
+  /// Forgets an eighth of the names that can be forgotten, least recently used first.
   private mutating func makeRoom() -> Bool {
     let unused = entries.filter { $0.value.began == nil }.sorted { $0.value.lastUse < $1.value.lastUse }
     for (name, _) in unused.prefix(max(1, limit / 8)) { entries[name] = nil }
