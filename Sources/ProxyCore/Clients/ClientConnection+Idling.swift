@@ -1,24 +1,24 @@
 internal import Reactor
 
-// Between two requests. The connection holds no buffer, and its task ends when no request comes soon.
+// Between two requests. The connection holds no buffer, and its task ends unless a request arrives soon.
 extension ClientConnection {
   // A client that sends one request after the other finds the task still there. The memory of the tasks of idle clients is
   // free for busy ones.
   private static let timeToRest = Interval(.milliseconds(20))
-  // Multiples of this are the moments at which connections go to rest.
+  // Connections go to rest at multiples of this.
   private static let restingMoments = Interval(.milliseconds(40))
 
-  /// What an idle connection comes to.
+  /// How a period of idleness ends.
   enum Idleness {
-    /// The first byte of a request has come.
+    /// The first byte of a request has arrived.
     case request
-    /// None comes soon.
+    /// No request arrives soon.
     case rest
-    /// There will be none.
+    /// No request will arrive.
     case end
   }
 
-  /// From now on there is time for the first byte of the next request.
+  /// The time for the first byte of the next request begins.
   func beginIdleness() {
     let now = worker.loop.now
     idleSince = now
@@ -26,8 +26,8 @@ extension ClientConnection {
     setDeadline(min(idleDeadline, restingMoment(after: now)))
   }
 
-  /// When a connection that is idle from `now` on goes to rest: not before the time for that, and when others do as well,
-  /// so that the loop wakes up once for all of them.
+  /// When a connection that is idle from `now` on goes to rest: not too early, and together with others, so that the
+  /// loop wakes up once for all of them.
   private func restingMoment(after now: Instant) -> Instant {
     (now + Self.timeToRest).roundedUp(to: Self.restingMoments)
   }
@@ -37,7 +37,7 @@ extension ClientConnection {
     while input == nil {
       if isAborted { return .end }
       if isEnding, requests > 0 || !stream.isReadable {
-        // A request that comes too late must not take the answer before it along.
+        // A request that comes too late must not destroy the response before it.
         if stream.isReadable { await closeGently() }
         return .end
       }
@@ -56,10 +56,10 @@ extension ClientConnection {
   func rest() {
     setDeadline(idleDeadline)
     wakeup.wait { [unowned self] in
-      // The kernel reports the room in a new socket as well.
+      // The kernel also reports that a new socket is writable.
       guard stream.isReadable || isOverdue || isAborted || isEnding else { return rest() }
       worker.loop.start { [self] in
-        // News of other things than a request leave the time that is left.
+        // Events other than a request do not extend the time that is left.
         if !isOverdue { setDeadline(min(idleDeadline, restingMoment(after: worker.loop.now))) }
         await serve()
       }

@@ -15,15 +15,15 @@ extension ClientConnection {
     return false
   }
 
-  /// What comes before the first request: whose connection it is, where a load balancer passes it on, and whether that
-  /// client may have it, and TLS, where that is spoken. False when there will be no request.
+  /// Does what comes before the first request: reads the PROXY header if a load balancer is in front, checks whether
+  /// the client may have the connection, and does the TLS handshake. False if there will be no request.
   func isReady() async -> Bool {
     if case .unknown = standing {
       guard await readProxyHeader() else { return false }
       setDeadline(worker.loop.now + worker.generation.timeouts.handshake)
     }
     if case .refused(let error) = standing {
-      // To say it in TLS would cost what the limit is to save.
+      // A TLS handshake just to say so would cost what the limit saves.
       if certificate == nil { await refuse(error) }
       return false
     }
@@ -31,7 +31,7 @@ extension ClientConnection {
     return await shakeHands(certificate)
   }
 
-  /// Reads the header of the PROXY protocol that the connection must begin with; false when it does not.
+  /// Reads the PROXY protocol header that the connection must begin with; false if it does not.
   private func readProxyHeader() async -> Bool {
     setDeadline(worker.loop.now + worker.generation.timeouts.head)
     while true {
@@ -64,7 +64,7 @@ extension ClientConnection {
     return try ProxyHeader.parse(input.readableBytes)
   }
 
-  /// Goes on as the connection that the header says this is.
+  /// Continues as the connection that the header describes.
   private func take(_ header: ProxyHeader) -> Bool {
     consume(header.length)
     // In plain HTTP a request begins here.
@@ -81,7 +81,7 @@ extension ClientConnection {
     return true
   }
 
-  /// Agrees on TLS with the client, until the deadline; false when there is no agreement.
+  /// Does the TLS handshake with the client, until the deadline; false if it fails.
   private func shakeHands(_ certificate: ListenerCertificate) async -> Bool {
     guard await hasBegun() else { return false }
     guard isHandshake else {
@@ -99,8 +99,8 @@ extension ClientConnection {
     }
   }
 
-  /// Waits for the first byte. It is no error if a client sends none for as long as a handshake may take, or connects
-  /// only to check whether the port is open.
+  /// Waits for the first byte. A client that sends none during the time for a handshake, or that only checks whether
+  /// the port is open, is no error.
   private func hasBegun() async -> Bool {
     while input == nil {
       switch receiveLittle() {
@@ -114,12 +114,12 @@ extension ClientConnection {
     return true
   }
 
-  /// Whether what has come begins a TLS handshake.
+  /// Whether the input begins a TLS handshake.
   private var isHandshake: Bool {
     firstByte.map { ClientHello.begins(with: $0, minimum: listener.tls?.minimum ?? .tls12) } ?? false
   }
 
-  /// Whether what has come begins as a request does: with a letter.
+  /// Whether the input begins as a request does: with a letter.
   private var isText: Bool {
     firstByte.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0 & 0xDF) } ?? false
   }

@@ -11,41 +11,41 @@ internal import Upstream
 
 /// A client's connection: one request after the other, each an ``Exchange``.
 ///
-/// Between requests it holds no buffer, and, when none comes soon, no task.
+/// Between requests it holds no buffer, and, unless one arrives soon, no task.
 // Sendable because its worker's thread is the only one that touches it.
 final class ClientConnection: @unchecked Sendable {
   private(set) var stream: ByteStream
-  /// Where the tunnel leads inside which the client sends its requests; nil where it sends them to the proxy itself.
+  /// The target of the tunnel that carries the client's requests; nil if it sends them to the proxy itself.
   private(set) var tunnelTarget: TunnelTarget?
-  /// Whether the client's requests come by TLS: on a connection that is TLS, or, inside a tunnel, in the tunnel.
+  /// Whether the client's requests arrive over TLS: on the connection, or, inside a tunnel, in the tunnel.
   private(set) var isSecure = false
-  /// Who is at the other end, for the log.
+  /// The other end, for the log.
   private(set) var peer: String
-  /// The listener that it came to, and who may use that.
+  /// The listener that accepted it, with its rules.
   private(set) var listener: ListenerSettings
-  /// What the listener shows, where it speaks TLS.
+  /// The listener's certificate, if it speaks TLS.
   let certificate: ListenerCertificate?
   /// The number of the listener, among those of the process.
   let listenerNumber: Int
-  /// Whether the listener's `allow` lets this client in. One that it does not gets an answer, and nothing else.
+  /// Whether the listener's `allow` admits this client. Otherwise it gets an error response, and nothing else.
   private(set) var isAdmitted: Bool
-  /// The client's address; nil where it has none, or the system does not know it.
+  /// The client's address; nil if it has none, or it is unknown.
   private(set) var address: IPAddress?
-  /// The end that the client connected to, where a load balancer says so.
+  /// The address that the client connected to, if a load balancer says so.
   private(set) var passedDestination: String?
-  /// Whether the client connected to a loopback address, which a listener on all addresses has too.
+  /// Whether the client connected to a loopback address, which listeners on all addresses include.
   private(set) lazy var isAtLoopback =
     IPAddress(ofEndpoint: passedDestination ?? stream.localAddress)?.unmapped.isLoopback ?? false
-  /// Whether the client may have this connection beside its others; otherwise it is only told that it may not.
+  /// Whether the client may have this connection besides its others; if not, it only gets an error.
   var standing: ClientStanding
   let worker: Worker
-  /// Who is at the other end, among the callers of proxy.conf.
+  /// The caller of proxy.conf at the other end.
   var callers: CallerOfConnection
-  /// Where the task of this connection waits, for whatever it waits for; at rest, what begins the next one.
+  /// What the connection's task waits at; at rest, it starts the next task.
   let wakeup: Wakeup
-  /// The upstream connection that belongs to this client and waits for its next request, if there is one.
+  /// The upstream connection that is reserved for this client's next request, if there is one.
   var pin: UpstreamPin?
-  /// Bytes that were received and belong to no finished request.
+  /// Received bytes that belong to no finished request.
   var input: ByteBuffer?
   /// Whether no request has begun.
   var isIdle = true
@@ -53,16 +53,16 @@ final class ClientConnection: @unchecked Sendable {
   private(set) var requests = 0
   /// Whether the deadline has passed.
   private(set) var isOverdue = false
-  /// No deadline is later than this one. The request that sets it resets it.
+  /// No deadline is later than this. The request that sets it also resets it.
   var finalDeadline = Instant.never
-  /// Whether the program ends now, whatever is under way.
+  /// Whether the program ends now, even if something is under way.
   var isAborted = false
-  /// Whether it ends with the request that is under way: the program is about to end, or its listener is gone.
+  /// Whether it ends with its current request: the program is about to end, or its listener is gone.
   private(set) var isEnding = false
 
   /// Whether its request waits for memory.
   var waitsForMemory = false
-  /// What it takes beside buffers, about.
+  /// The memory that it takes besides buffers, roughly.
   private(set) var chargedBytes = MemoryCost.client
 
   private let timer = LoopTimer()
@@ -75,7 +75,7 @@ final class ClientConnection: @unchecked Sendable {
   var arrival: UInt64 = 0
   /// Whether no request has come, and none is coming.
   var hasNotBegun: Bool { isIdle && requests == 0 && tunnelTarget == nil }
-  /// What it takes, with what has been received.
+  /// The memory that it takes, including its input.
   var heldBytes: Int { chargedBytes + (input?.capacity ?? 0) }
 
   init(
@@ -103,7 +103,7 @@ final class ClientConnection: @unchecked Sendable {
     }
   }
 
-  /// The connection is that of `client`, who connected to `destination`: a load balancer passes it on.
+  /// A load balancer passes on this connection of `client`, which connected to `destination`.
   func adoptPassedClient(_ client: SocketPeer, destination: String) {
     peer = client.description
     if case .address(let endpoint) = client { address = IPAddress(ofEndpoint: endpoint) }
@@ -113,14 +113,15 @@ final class ClientConnection: @unchecked Sendable {
     callers.peer.uid = nil
   }
 
-  /// A generation with `listener` in place of that which it came to, whose rules name callers of `directory`, serves from now on.
+  /// A new generation serves from now on, in which the listener of this connection is `listener`; its rules name
+  /// callers of `directory`.
   func adopt(_ listener: ListenerSettings, _ directory: CallerDirectory?) {
     self.listener = listener
     isAdmitted = listener.allow.admits(address)
     callers.adopt(directory)
   }
 
-  /// It ends with the request that is under way, at once where none is.
+  /// Ends the connection after its current request, or at once if it has none.
   func endSoon() {
     isEnding = true
     wakeup.wake()
@@ -139,7 +140,7 @@ final class ClientConnection: @unchecked Sendable {
     beginPreamble()
   }
 
-  /// Goes through what comes before the first request, and serves.
+  /// Does what comes before the first request, then serves.
   func beginPreamble() {
     worker.loop.start { [self] in
       guard await isReady() else { return end() }
@@ -148,14 +149,14 @@ final class ClientConnection: @unchecked Sendable {
     }
   }
 
-  /// Serves requests until none comes soon, or the connection ends.
+  /// Serves requests until none arrives soon, or the connection ends.
   func serve() async {
     serving: while true {
       switch await idle() {
       case .request: break
       case .rest: return rest()
       case .end:
-        // A client that only stopped sending may read until TLS says that no more comes.
+        // A client that has only stopped sending may still read, until TLS says that nothing more comes.
         if stream.servesHalfClosed, !stream.hasLeft { stream.finishSending() }
         break serving
       }
@@ -168,7 +169,7 @@ final class ClientConnection: @unchecked Sendable {
       if ending != .keepsConnection { endPin() }
       switch ending {
       case .keepsConnection:
-        // Requests that are answered without waiting for anything must not keep the loop from other connections.
+        // Requests that need no waiting must not keep the loop from other connections.
         if input != nil || stream.isReadable { await worker.loop.yield() }
         beginIdleness()
         continue
@@ -184,10 +185,10 @@ final class ClientConnection: @unchecked Sendable {
     end()
   }
 
-  /// Whether the connection ends after the request that is being served, however that ends.
+  /// Whether the connection ends after the current request, however that ends.
   var isLastRequest: Bool { requests >= worker.generation.requestsPerConnection }
 
-  /// From now on the client's requests come inside a tunnel to `target`, and are counted anew.
+  /// The client's requests arrive inside a tunnel to `target` from now on, and are counted anew.
   func enterTunnel(_ target: TunnelTarget) {
     endPin()
     tunnelTarget = target
@@ -204,7 +205,7 @@ final class ClientConnection: @unchecked Sendable {
     worker.forget(self)
   }
 
-  /// Reads into a buffer that is lent only for bytes that are there; false when the connection has ended.
+  /// Reads into a buffer that is lent only if there are bytes to read; false when the connection has ended.
   func receiveFirstBytes() -> Bool {
     switch receive() {
     case .transferred, .wouldBlock: true
@@ -212,7 +213,7 @@ final class ClientConnection: @unchecked Sendable {
     }
   }
 
-  /// Reads behind what has been received, into a buffer that is lent only for bytes that are there.
+  /// Appends received bytes to the input, in a buffer that is lent only if there are bytes to read.
   func receive() -> IOResult {
     let buffer = input ?? worker.buffers.lendForInput()
     let result = stream.receive(into: buffer)
@@ -224,14 +225,14 @@ final class ClientConnection: @unchecked Sendable {
     return result
   }
 
-  /// Takes `count` bytes off what has been received.
+  /// Removes `count` bytes from the front of the input.
   func consume(_ count: Int) {
     guard let input else { return }
     input.consume(count)
     if input.isEmpty { worker.buffers.takeBack(&self.input) }
   }
 
-  /// The request that began with a head of `length` bytes is over; what has come behind the head begins the next.
+  /// The request whose head took `length` bytes is over; the bytes after the head begin the next request.
   ///
   /// - Parameter buffers: the worker's; the exchange has them at hand.
   func endHead(_ length: Int, _ buffers: BufferPool) {
@@ -240,21 +241,21 @@ final class ClientConnection: @unchecked Sendable {
     if input.isEmpty { buffers.giveBack(input) } else { self.input = buffers.extend(input) }
   }
 
-  /// A wait begins that nothing is received in; what is there is kept in as little memory as it needs.
+  /// Before a wait in which nothing is received: moves the input into as little memory as it needs.
   func shrinkInput(_ buffers: BufferPool) {
     if let input = input.take() { self.input = buffers.shrink(input) }
   }
 
   // MARK: Waiting
 
-  /// From now on the connection is woken, and ``isOverdue``, when `deadline` has passed.
+  /// Wakes the connection, and sets ``isOverdue``, when `deadline` has passed.
   // Inlined, it would count references to the worker and the timer.
   @inline(never) func setDeadline(_ deadline: Instant) {
     isOverdue = false
     worker.set(timer, to: min(deadline, finalDeadline))
   }
 
-  /// From now on the client's bytes come and go through `encrypted`, a session of TLS on the stream that there was.
+  /// The client's bytes go through `encrypted` from now on, a TLS session on the previous stream.
   func continueIn(_ encrypted: TLSStream) {
     encrypted.observer = wakeup
     encrypted.servesHalfClosed = stream.servesHalfClosed
@@ -262,20 +263,20 @@ final class ClientConnection: @unchecked Sendable {
     isSecure = true
   }
 
-  /// Which callers the listener serves, in the numbers of `directory`; nil where that makes no difference.
+  /// Which callers the listener serves, as numbers in `directory`; nil if it serves any.
   func listenerAccess(in directory: CallerDirectory) -> CallerAccess? {
     listener.callers.map { CallerAccess($0, of: callers.directory, in: directory) }
   }
 
   // MARK: Memory
 
-  /// It takes so many bytes more from now on; fewer, where the number is negative.
+  /// It takes this many bytes more from now on; fewer if the number is negative.
   func charge(_ bytes: Int) {
     chargedBytes += bytes
     worker.memory.charge(bytes)
   }
 
-  /// Whose its request is, as far as the connection knows.
+  /// The client of its request, as far as the connection knows.
   var requestClient: ClientKey {
     if let caller = callers.known { return ClientKey(caller: caller) }
     guard case .counted(let address) = standing else { return .anyone }

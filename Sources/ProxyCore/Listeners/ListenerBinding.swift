@@ -4,26 +4,26 @@ internal import SystemPackage
 internal import Telemetry
 internal import Upstream
 
-/// Binds every address that proxy.conf lists, for all loops; after a reload, those that are not bound yet.
+/// Binds every address that proxy.conf lists, for all loops; after a reload, the new ones only.
 ///
-/// Nothing listens before the sockets are handed to the workers: where one address cannot be had, all are given back.
+/// Nothing listens before the sockets are handed to the workers: if one address cannot be bound, all are given back.
 struct ListenerBinding {
   /// A listener that is bound.
   struct Bound {
     /// The address in proxy.conf.
     let address: ListenAddress
     let permissions: SocketPermissions
-    /// What its connections meet.
+    /// What its connections get.
     var served: ServedListener
-    /// What it is, for a person.
+    /// Its description for a person.
     let line: String
-    /// What connections to upstreams must not lead to.
+    /// Where connections to upstreams must not lead.
     let own: [String]
   }
 
-  /// A socket that a worker is to accept from.
+  /// A socket that a worker will accept from.
   final class NewSocket: @unchecked Sendable {
-    // Sendable because one thread makes it, and one takes it.
+    // Sendable because one thread makes it, and one other takes it.
     let worker: Int
     let served: ServedListener
     let sharesQueue: Bool
@@ -37,15 +37,15 @@ struct ListenerBinding {
     fileprivate func take() -> ListeningSocket? { socket.take() }
   }
 
-  /// All that are bound, those of proxy.conf in its order.
+  /// All bound listeners, those of proxy.conf in its order.
   private(set) var bound: [Bound] = []
-  /// Those that no worker accepts from yet.
+  /// Sockets that no worker accepts from yet.
   private(set) var sockets: [NewSocket] = []
-  /// What is allowed but deserves a second look, as proxy.conf alone could not tell.
+  /// Settings that are allowed but deserve a second look, as far as proxy.conf alone could not tell.
   private(set) var warnings: [String] = []
-  /// Why some of it cannot be bound.
+  /// Why some addresses cannot be bound.
   private(set) var problems: [StartError] = []
-  /// What can be changed by a restart only.
+  /// Changes that need a restart.
   private(set) var afterRestart: [String] = []
 
   private var previous: [Bound]
@@ -55,10 +55,10 @@ struct ListenerBinding {
   private var nextNumber: Int
 
   /// - Parameters:
-  ///   - previous: What is bound already.
-  ///   - workers: How many accept.
-  ///   - passed: The sockets of systemd, at start.
-  ///   - keepalive: After how much silence the peers of connections are asked for; nil for never.
+  ///   - previous: what is bound already.
+  ///   - workers: how many workers accept.
+  ///   - passed: the sockets from systemd, at start.
+  ///   - keepalive: after how much silence peers of connections are probed; nil for never.
   init(
     _ listeners: [ListenerSettings], after previous: ListenerBinding? = nil, workers: Int,
     _ passed: PassedSockets? = nil, keepalive: Duration?, logger: EventLog
@@ -76,7 +76,7 @@ struct ListenerBinding {
         case .tcp(let address): try binding.bind(address, settings)
         case .unix(let path): try binding.bind(path, settings)
         case .systemd(let name?): try binding.adopt(Self.take(name, &passed), settings)
-        // Sockets that another listener names are not for this one, wherever it is in the list.
+        // Sockets that another listener names are not for this one, wherever that is in the list.
         case .systemd(nil): rest.append((settings, setting))
         }
       }
@@ -90,7 +90,7 @@ struct ListenerBinding {
     do throws(StartError) { try passed.checkAllAreTaken() } catch { problems.append(error) }
   }
 
-  /// The sockets of systemd with `name`, or all that are left.
+  /// The sockets from systemd with `name`, or all that are left.
   private static func take(
     _ name: String?, _ passed: inout PassedSockets?
   ) throws(StartError) -> [PassedSockets.Socket] {
@@ -102,21 +102,21 @@ struct ListenerBinding {
     return try sockets.takeAll()
   }
 
-  /// Does `work` for `setting`, and keeps why it cannot be done: all that is wrong is reported at once.
+  /// Does `work` for `setting`, and collects its problem: all problems are reported at once.
   private mutating func note(_ setting: String, _ work: (inout ListenerBinding) throws(StartError) -> Void) {
     do throws(StartError) { try work(&self) } catch { problems.append(error.of(setting)) }
   }
 
-  /// The same once the workers have the sockets.
+  /// The same, after the workers have taken the sockets.
   var withoutSockets: ListenerBinding {
     var binding = self
     (binding.sockets, binding.previous, binding.warnings, binding.afterRestart) = ([], [], [], [])
     return binding
   }
 
-  // MARK: What is there
+  // MARK: What is bound
 
-  /// What is really bound, for a person.
+  /// The addresses that are actually bound, for a person.
   var listeners: [String] { bound.map(\.line) }
 
   /// Where connections to upstreams must not lead.
@@ -126,12 +126,12 @@ struct ListenerBinding {
     return own
   }
 
-  /// What connections meet, by the number of their listener.
+  /// What connections get, by the number of their listener.
   var served: [Int: ServedListener] {
     Dictionary(bound.map { ($0.served.number, $0.served) }) { first, _ in first }
   }
 
-  /// Has `worker` accept from its new sockets. On the worker's thread once it runs.
+  /// Makes `worker` accept from its new sockets. Call it on the worker's thread once that runs.
   static func start(_ sockets: [NewSocket], on worker: Worker) throws(StartError) {
     for new in sockets {
       guard let socket = new.take() else { continue }
@@ -144,9 +144,10 @@ struct ListenerBinding {
 
   // MARK: Binding
 
-  /// Keeps what is bound at the address of `settings` with what they say now; false where nothing is.
+  /// Keeps what is bound at the address of `settings`, with the new settings; false if nothing is.
   private mutating func keep(_ settings: ListenerSettings, _ setting: String) -> Bool {
-    // Of several listeners at one address, as with port 0, each setting keeps one; all sockets of systemd are one setting's.
+    // If several listeners have one address, as with port 0, each setting keeps one; all sockets from systemd belong to
+    // one setting.
     var kept = previous.filter { $0.address == settings.address }
     if case .systemd = settings.address {} else { kept = Array(kept.prefix(1)) }
     let numbers = kept.map(\.served.number)
@@ -168,7 +169,7 @@ struct ListenerBinding {
     return !kept.isEmpty
   }
 
-  /// What connections to a listener with `settings` meet; `like` is what they met until now.
+  /// What connections to a listener with `settings` get; `like` is what they got until now.
   private mutating func served(
     _ settings: ListenerSettings, like known: ServedListener? = nil
   ) throws(StartError) -> ServedListener {
@@ -192,7 +193,7 @@ struct ListenerBinding {
         let socket = try ListeningSocket(host: address.host, port: port, sharesPort: workers > 1)
         if let keepalive { try socket.keepAlive(after: keepalive) }
         if worker == 0 {
-          // With port 0 the first one decides for all.
+          // With port 0 the first socket decides for all.
           port = socket.port
           listener = listener.at(Self.address(of: socket))
           note(socket, listener, settings)
@@ -235,7 +236,7 @@ struct ListenerBinding {
     }
   }
 
-  /// Why the rules in proxy.conf do not fit the kind of socket that was passed.
+  /// Why the settings in proxy.conf do not fit the kind of socket that systemd passed.
   private static func misfit(_ settings: ListenerSettings, isUnix: Bool) -> String? {
     switch settings.proxyProtocol {
     case .networks where isUnix: "a Unix socket, where clients have no address: proxy_protocol must be on"
@@ -247,7 +248,7 @@ struct ListenerBinding {
     }
   }
 
-  /// Lets every loop accept from the one queue that the socket has.
+  /// Makes every loop accept from the one queue of the socket.
   private mutating func share(
     _ socket: consuming ListeningSocket, _ listener: ServedListener, _ settings: ListenerSettings, source: String? = nil
   ) throws(StartError) {
@@ -258,7 +259,7 @@ struct ListenerBinding {
       for worker in 1..<max(1, workers) {
         sockets.append(NewSocket(try socket.copy(), worker: worker, listener, sharesQueue: true))
       }
-      // The first one keeps the file, too.
+      // The first one also keeps the file.
       sockets.append(NewSocket(socket, worker: 0, listener, sharesQueue: workers > 1))
     } catch {
       throw .bind(address, error)
@@ -288,13 +289,13 @@ struct ListenerBinding {
   }
 }
 
-/// A listener as its connections meet it.
+/// A listener as its connections see it.
 struct ServedListener: Sendable {
-  /// Its number among the listeners of the process, which no other one has before or after it.
+  /// Its number among the listeners of the process; no number is used twice.
   let number: Int
-  /// Where it is, and who may use it.
+  /// Its address, and which clients may use it.
   let settings: ListenerSettings
-  /// What it shows to clients, which speak TLS then; nil for plain HTTP.
+  /// The certificate for clients, which then speak TLS; nil for plain HTTP.
   let certificate: ListenerCertificate?
 
   init(_ settings: ListenerSettings, number: Int, certificate: ListenerCertificate? = nil) {
@@ -303,7 +304,7 @@ struct ServedListener: Sendable {
     self.certificate = certificate
   }
 
-  /// The same for an address that is known only now.
+  /// The same for an address that has only become known now.
   func at(_ address: ListenAddress) -> ServedListener {
     certificate?.isServed(at: "\(address)")
     return ServedListener(settings.at(address), number: number, certificate: certificate)

@@ -6,9 +6,9 @@ internal import Reactor
 internal import Secrets
 internal import Telemetry
 
-/// The certificate of a listener, and what it verifies those of clients by, for all loops: read again when the files have
-/// changed, which is looked for once a second at most, when a connection comes. Where one of them cannot be used, all that was
-/// read before stays in use.
+/// The certificate of a listener, and the authorities for its clients' certificates, for all loops: read again when the
+/// files have changed, which a new connection checks, once a second at most. If one of them cannot be used, all that
+/// was read before stays in use.
 final class ListenerCertificate: Sendable {
   private struct State {
     // What messages call it.
@@ -43,7 +43,7 @@ final class ListenerCertificate: Sendable {
     }
   }
 
-  /// The listener has the address that `listener` names: it is known only now.
+  /// The address of the listener, which has only become known now.
   func isServed(at listener: String) { state.withLock { $0.listener = listener } }
 
   /// What a handshake that begins at `now` needs.

@@ -6,24 +6,24 @@ internal import Synchronization
 internal import SystemPackage
 internal import Telemetry
 
-/// What other parts of the program do for the commands. Set before ``Proxy/run()``.
+/// What other parts of the program do for commands. Set before ``Proxy/run()``.
 public struct ControlHooks: Sendable {
-  /// Loads the configuration again, waits for the outcome, and does not block the thread that it is called on.
+  /// Loads the configuration again and waits for the outcome, without blocking the calling thread.
   public var reload: (@Sendable () async -> ControlOutcome)?
-  /// Opens the files of the log again, in the same way.
+  /// Opens the log files again, without blocking either.
   public var reopenLogs: (@Sendable () async -> ControlOutcome)?
   /// How often the configuration was loaded, beginning with 1.
   public var generation: @Sendable () -> Int = { 1 }
-  /// How many routes there are now; nil where that never changes.
+  /// The current number of routes; nil if it never changes.
   public var routes: (@Sendable () -> Int)?
-  /// The URLs of the listeners now; nil where they never change.
+  /// The current URLs of the listeners; nil if they never change.
   public var listeners: (@Sendable () -> [String])?
-  /// What came of the last reload, however it was begun, and when, as text; nil where there was none.
+  /// The outcome of the last reload, whatever started it, and its time as text; nil if there was none.
   public var lastReload: @Sendable () -> (outcome: ControlOutcome, time: String)? = { nil }
 }
 
 extension ControlHooks {
-  /// Has `reloader` load the configuration again.
+  /// Makes `reloader` load the configuration again for commands.
   mutating func takeReloads(from reloader: Reloader) {
     reload = {
       await withCheckedContinuation { continuation in
@@ -38,7 +38,7 @@ extension ControlHooks {
 }
 
 extension ControlHooks {
-  /// Has `logs` open the log file again.
+  /// Makes `logs` open the log file again for commands.
   mutating func takeReopening(from logs: LogActions) {
     reopenLogs = {
       await withCheckedContinuation { continuation in
@@ -53,7 +53,7 @@ extension ControlHooks {
 }
 
 extension ControlOutcome {
-  /// What `outcome` says to the person at the terminal.
+  /// The text of `outcome` for the person at the terminal.
   fileprivate init(_ outcome: ReloadOutcome) {
     switch outcome {
     case .done(let generation, let changes, let afterRestart):
@@ -73,8 +73,8 @@ extension ControlOutcome {
 }
 
 // Sendable because all that changes is touched on the thread of its loop, or before that runs.
-/// Takes commands for the running process, on a loop and a thread of its own: they work also when a loop that serves hangs, and
-/// take no time from requests.
+/// Takes commands for the running process, on a loop and a thread of its own: they work even if a serving loop hangs,
+/// and take no time from requests.
 public final class ControlService: @unchecked Sendable {
   /// What other parts of the program do.
   public var hooks = ControlHooks()
@@ -91,10 +91,10 @@ public final class ControlService: @unchecked Sendable {
   private var levelEnds: Instant?
   private let restore = LoopTimer()
 
-  /// How long the loops have to respond for `status`, which does without those that do not.
+  /// How long the loops have to respond for `status`, which leaves out those that do not.
   private static let patience = Duration.seconds(1)
 
-  /// The service that proxy.conf asks for, and what is wrong with it, as sentences: without a socket the proxy works, too.
+  /// The service that proxy.conf asks for, and its problems, as sentences: the proxy works without a socket too.
   ///
   /// - Parameter file: the configuration file as the command line has it.
   static func make(
@@ -114,7 +114,7 @@ public final class ControlService: @unchecked Sendable {
           let server = try ControlServer(at: place, on: loop)
           return (ControlService(server, loop, process), warnings)
         } catch {
-          // Directories that are not there, or not this user's, are no surprise; another process is.
+          // Directories that do not exist, or belong to another user, are expected; another process is not.
           guard place == places.last || error == .inUse else { continue }
           warnings.append(warning(place, error, isLast: place == places.last))
         }
@@ -256,7 +256,7 @@ public final class ControlService: @unchecked Sendable {
 
   // MARK: The level of the log
 
-  /// Proxy.conf says `level` now: it holds at once, or when a level that holds for some time has ended. From any thread.
+  /// The level in proxy.conf is `level` now: applies at once, or when a temporary level ends. From any thread.
   public func configured(level: String) {
     loop.perform { [self] in
       configuredLevel = level
@@ -283,7 +283,7 @@ public final class ControlService: @unchecked Sendable {
 
   private func restoreLevel() {
     levelEnds = nil
-    // Before that level holds: it may be one that hides the line.
+    // Before the change: the new level may hide the line.
     process.logger.notice(.control, [.command: "log-level", .detail: "The log has level \(configuredLevel) again."])
     _ = process.logger.threshold.set(configuredLevel)
   }
@@ -306,7 +306,8 @@ public final class ControlService: @unchecked Sendable {
     return "\(seconds / size) \(name) \(rest / units[first + 1].0) \(units[first + 1].1)"
   }
 
-  /// What `question` gives for each worker, on the thread of its loop; nil for those that do not respond within `patience`.
+  /// The result of `question` for each worker, on the thread of its loop; nil for workers that do not respond within
+  /// `patience`.
   private func collect<Response: Sendable>(
     within patience: Duration, _ question: @escaping @Sendable (Worker) -> Response
   ) async -> [Response?] {
@@ -328,7 +329,7 @@ public final class ControlService: @unchecked Sendable {
   }
 }
 
-/// What is known of the process whose commands are taken.
+/// The process that the commands are for.
 struct ServedProcess: Sendable {
   let file: String
   let workers: [Worker]
@@ -340,7 +341,7 @@ struct ServedProcess: Sendable {
   let tokens: TokenTotals
 }
 
-/// The responses of workers, as far as they have come. On the thread of one loop.
+/// The workers' responses so far. On the thread of one loop.
 private final class Responses<Response: Sendable>: @unchecked Sendable {
   private(set) var found: [Response?]
   private let wakeup: Wakeup

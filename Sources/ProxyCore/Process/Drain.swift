@@ -3,12 +3,12 @@ internal import Locks
 internal import Reactor
 internal import Synchronization
 
-/// The end of the program: no new connections, time for what is under way, then the end of the loops.
+/// The end of the program: no new connections, time for requests under way, then the end of the loops.
 // Sendable because all but the atomics is touched on the thread of the first loop only, once there is one.
 final class Drain: @unchecked Sendable {
   /// Whether the proxy is about to stop. From any thread.
   var hasBegun: Bool { begun.load(ordering: .relaxed) }
-  /// How many requests were cut off because their time was over.
+  /// How many requests were cut off because their time was up.
   private(set) var dropped = 0
 
   private let begun = Atomic<Bool>(false)
@@ -21,13 +21,13 @@ final class Drain: @unchecked Sendable {
   private var busyWorkers = 0
   private let deadline = LoopTimer()
 
-  /// - Parameter notice: is given a line about the drain, on the thread of a loop: it must not wait for anything.
+  /// - Parameter notice: called with a line about the drain, on the thread of a loop: it must not wait for anything.
   init(timeout: Duration, notice: @escaping @Sendable (String) -> Void) {
     self.timeout = Atomic(Interval(timeout).nanoseconds)
     self.notice = notice
   }
 
-  /// From now on requests have so long to finish. From any thread.
+  /// Gives requests this long to finish. From any thread.
   func change(timeout: Duration) { self.timeout.store(Interval(timeout).nanoseconds, ordering: .relaxed) }
 
   private var longest: Duration { .nanoseconds(timeout.load(ordering: .relaxed)) }
@@ -45,7 +45,7 @@ final class Drain: @unchecked Sendable {
     begin()
   }
 
-  /// Drains, unless that has begun already. From any thread.
+  /// Drains, unless a drain has begun already. From any thread.
   func begin() {
     guard !begun.exchange(true, ordering: .relaxed) else { return }
     loops[0].perform { [self] in drainWorkers() }
@@ -81,13 +81,13 @@ final class Drain: @unchecked Sendable {
         worker.closeAll()
       }
     }
-    // They end within a turn of their loops; whatever does not is not waited for.
+    // They end within a turn of their loops; anything that does not is not waited for.
     deadline.action = { [unowned self] in for loop in loops { loop.stop() } }
     loops[0].set(deadline, to: loops[0].now + .seconds(1))
   }
 }
 
-/// Adds up what every worker has; the last one gets the sum.
+/// Adds up a number from every worker; the last one gets the sum.
 private final class InFlight: Sendable {
   private let state: Monitor<(missing: Int, sum: Int)>
 

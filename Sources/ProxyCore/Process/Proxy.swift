@@ -14,13 +14,13 @@ public import Telemetry
 internal import Tokens
 internal import Upstream
 
-/// The program, as it names itself.
+/// The program's identity.
 public enum Product {
   /// The version of this program.
   public static let version = "0.1.0"
 }
 
-/// The whole program put together: what is made, in which order, and what knows what.
+/// The composition root: makes the parts of the program in order, and connects them.
 public final class Proxy {
   private let signals: ProcessSignals
   private let loops: [EventLoop]
@@ -28,33 +28,33 @@ public final class Proxy {
   private let drain: Drain
   private let maker: GenerationMaker
   private let reloader: Reloader
-  /// Takes commands; nil where there is no control socket.
+  /// Takes commands; nil if there is no control socket.
   public let control: ControlService?
 
-  /// What is really bound, as URLs; `unix:` and a path for a Unix socket.
+  /// The addresses that are actually bound, as URLs; `unix:` and a path for a Unix socket.
   public let listeners: [String]
-  /// What deserves a second look and proxy.conf alone could not tell, as sentences.
+  /// Sentences about settings that deserve a second look, as far as proxy.conf alone could not tell.
   public let warnings: [String]
   /// The address of the admin listener, if there is one.
   public let adminAddress: String?
-  /// Where commands are taken; nil for nowhere.
+  /// Where commands are taken; nil if they are not.
   public var controlPlace: ControlPlace? { control?.place }
-  /// How much memory buffers and connections may take, and who says so.
+  /// How much memory buffers and connections may take, and what sets the limit.
   public let memoryBound: MemoryBound
   /// How many event loops serve.
   public var loopCount: Int { loops.count }
 
-  /// Binds every address of `configuration`; nothing is served before ``run()``.
+  /// Binds every address of `configuration`; serves nothing before ``run()``.
   ///
   /// - Parameter file: the configuration file as the command line has it, which names the control socket.
-  /// - Parameter environment: of which the directories for sockets matter.
-  /// - Parameter authority: issues the certificates of hosts that are intercepted; nil where none are.
+  /// - Parameter environment: only the directories for sockets matter.
+  /// - Parameter authority: issues the certificates of intercepted hosts; nil if there are none.
   /// - Parameter accessLog: where the lines for requests go.
-  /// - Parameter lostLines: how many lines for the log and for standard error have been lost, by reason.
-  /// - Parameter logs: what is done with the log.
-  /// - Parameter notice: is given a line for the person at the terminal when the proxy begins to stop. It is called on an event
-  ///   loop, and must not wait for anything.
-  /// - Parameter load: reads proxy.conf, and the authority that it names, again. It is called on a thread that may wait.
+  /// - Parameter lostLines: how many lines for the log and for standard error were lost, by reason.
+  /// - Parameter logs: the operations of the log.
+  /// - Parameter notice: called with a line for the person at the terminal when the proxy begins to stop. It runs on an
+  ///   event loop, and must not wait for anything.
+  /// - Parameter load: reads proxy.conf, and the authority that it names, again. It runs on a thread that may wait.
   /// - Throws: what was not available, as a sentence.
   public init(
     _ configuration: ProxyConfiguration, file: String, environment: [String: String],
@@ -116,7 +116,7 @@ public final class Proxy {
     var problems = binding.problems
     var admin: AdminServer?
     do throws(StartError) { admin = try makeAdmin(configuration) } catch { problems.append(error.of("admin")) }
-    // What is bound is given back where the rest is not, with the files of sockets.
+    // If anything fails, bound addresses are given back, with the files of sockets.
     guard problems.isEmpty else { throw StartError(problems) }
     do throws(StartError) {
       for (index, worker) in workers.enumerated() {
@@ -165,7 +165,7 @@ public final class Proxy {
     } catch {
       throw StartError("the event loops cannot be started: \(error)")
     }
-    // Half of the memory that starting takes is code and tables that serving has no use for.
+    // Half of the memory used at start is code and tables that serving does not need.
     clinux_release_clean_pages()
     loops[0].run()
     control?.stop()
@@ -176,14 +176,14 @@ public final class Proxy {
     }
   }
 
-  /// Loads proxy.conf again, and calls `done`, on any thread, with what became of it. From any thread; returns at once.
+  /// Loads proxy.conf again, and calls `done`, on any thread, with the outcome. From any thread; returns at once.
   ///
   /// - Parameter cause: why, for the log.
   public func reload(because cause: String, _ done: @escaping @Sendable (ReloadOutcome) -> Void = { _ in }) {
     reloader.reload(because: cause, done)
   }
 
-  /// What was done, for the last line that a person reads: requests served, and requests that were cut off.
+  /// The totals for the last line to the operator: requests served, and requests cut off.
   public var summary: (requests: UInt64, dropped: Int) {
     (workers.reduce(0) { $0 + $1.requestsServed.load(ordering: .relaxed) }, drain.dropped)
   }
@@ -258,7 +258,7 @@ public final class Proxy {
   }
 }
 
-/// An equal share of `total` for each of `count`, so that all shares together are not less than it.
+/// An equal share of `total` for each of `count`; all shares together are at least `total`.
 func share(_ total: Int, of count: Int) -> Int {
   max(1, (total + count - 1) / count)
 }

@@ -10,13 +10,13 @@ internal import SystemPackage
 internal import Telemetry
 internal import Upstream
 
-/// Everything that one event loop needs to serve requests; nothing of it is shared with another loop.
+/// Everything that one event loop needs to serve requests; other loops share none of it.
 // Sendable because its loop's thread is the only one that touches it once the loop runs.
 final class Worker: @unchecked Sendable {
   let loop: EventLoop
-  /// What serves the requests that begin now.
+  /// Serves the requests that begin now.
   private(set) var local: LoopGeneration
-  /// What buffers and connections of all loops take.
+  /// The memory that buffers and connections of all loops take.
   let memory: MemoryAccount
   /// Where requests wait for memory.
   private(set) lazy var memoryGate = MemoryGate(
@@ -27,44 +27,43 @@ final class Worker: @unchecked Sendable {
   let memoryTimer = LoopTimer()
   let trimTimer = LoopTimer()
   var isTrimming = false
-  /// The connections without a request so far, where memory has a limit.
+  /// The connections without a request so far, if memory has a limit.
   var unbegun: UnbegunConnections
-  /// When idle connections were last closed for want of memory.
+  /// When idle connections were last closed for lack of memory.
   var lastEase = Instant(nanoseconds: 0)
-  /// What connections that end receive and throw away, before anything else happens on the loop.
+  /// A scratch buffer for bytes that ending connections receive and discard.
   let discarded = ByteBuffer(capacity: 8 * 1024)
   let metrics: WorkerMetrics
   let accessLog: AccessLog?
   let viaName: ViaName
   /// The TLS handshakes of clients.
   let handshakes: FairGate
-  /// The round of the loop in which the last one of them began.
+  /// The round of the loop in which the last handshake began.
   var lastHandshake = Instant.never
-  /// The certificates of hosts that are being made on another thread for this loop: one at a time, since any of them takes a
-  /// core.
+  /// Certificates for hosts that another thread makes for this loop: one at a time, since each takes a core.
   let minting = FairGate(places: 1)
   let logger: EventLog
   private(set) var isDraining = false
-  /// How many requests were answered, or given up. Written by the loop's thread, read at the end by another.
+  /// How many requests got a response, or were given up. The loop's thread writes it, another reads it at the end.
   let requestsServed = Atomic<UInt64>(0)
 
   private let catalog: LoopCatalog
   private var listeners: [(listener: Listener, number: Int)] = []
-  /// What the connections to each listener meet, by its number.
+  /// What the connections to each listener get, by its number.
   private var served: [Int: ServedListener] = [:]
   private(set) var connections: [ObjectIdentifier: ClientConnection] = [:]
   private let clients: ClientCensus
   private var refusals = 0
-  /// What is left of the lines that clients may bring about in the log.
+  /// The log lines that clients may still cause.
   var notices = WorkerNotices()
-  /// Those that no request uses, the one used last at the end.
+  /// Exchanges that no request uses, the one used last at the end.
   var exchanges: [Exchange] = []
   private var drained: (@Sendable () -> Void)?
   private var date = (second: UInt64(0), text: [UInt8]())
 
-  // As many as are likely to be under way at once are kept for the next requests.
+  // As many as are likely to be under way at once are kept for later requests.
   private static let exchangesKept = 1024
-  // Refused connections of all loops that are still being told so; what comes beyond that is closed without a word.
+  // Refused connections of all loops that are still being told so; any beyond that are closed without a response.
   private static let mostRefusals = 64
   private static let leastRefusals = 4
 
@@ -85,18 +84,18 @@ final class Worker: @unchecked Sendable {
     prepareMemory()
   }
 
-  /// What proxy.conf says, for the requests that begin now.
+  /// The configuration for requests that begin now.
   var generation: Generation { local.generation }
   var buffers: BufferPool { local.buffers }
 
   // MARK: Generations
 
-  /// `generation` serves the requests that begin from now on, and `served` the connections that come, to listeners by number. The
-  /// connections to a listener that is not among them end with the request that is under way.
+  /// Makes `generation` serve new requests, and `served` new connections, by the number of their listener. Connections
+  /// to a listener that is not in `served` end with their current request.
   ///
   /// - Parameters:
-  ///   - own: Where connections to upstreams must not lead.
-  ///   - keepalive: After how much silence the peers of connections are asked for; nil for never.
+  ///   - own: where connections to upstreams must not lead.
+  ///   - keepalive: after how much silence peers of connections are probed; nil for never.
   func adopt(_ generation: Generation, _ served: [Int: ServedListener], own: OwnListeners, keepalive: Duration?) {
     catalog.setOwnListeners(own)
     local = LoopGeneration(generation, catalog)
@@ -112,7 +111,7 @@ final class Worker: @unchecked Sendable {
     for (listener, _) in listeners { listener.keepAlive(after: keepalive) }
     for connection in connections.values {
       if let listener = served[connection.listenerNumber] {
-        // What the client proved, or did not have to prove, was by the rules from before.
+        // What the client proved, or did not have to prove, followed the old rules.
         if connection.listener.tls != listener.settings.tls { connection.endSoon() }
         connection.adopt(listener.settings, generation.callers)
       } else {
@@ -132,7 +131,7 @@ final class Worker: @unchecked Sendable {
   ) throws(Errno) {
     let number = served.number
     let listener = Listener(socket, sharesQueue: sharesQueue, on: loop) { [unowned self] socket, peer in
-      // It is closed before it is gone from there.
+      // The listener is closed before it is removed from there.
       if let served = self.served[number] { accept(socket, peer, served) }
     }
     listener.onExhaustion = { [unowned self] errno in noteExhaustion(errno) }
@@ -140,7 +139,7 @@ final class Worker: @unchecked Sendable {
     listeners.append((listener, number))
     try listener.start()
     if isFull { listener.pause() }
-    // A reload that was under way when the drain began.
+    // A reload was under way when the drain began.
     if isDraining { closeListeners() }
   }
 
@@ -153,7 +152,7 @@ final class Worker: @unchecked Sendable {
   }
 
   private func accept(_ socket: consuming Descriptor, _ peer: SocketPeer, _ listener: ServedListener) {
-    // One that a load balancer passes on counts for the client, once that is known.
+    // A connection that a load balancer passes on counts for its client, once that is known.
     let standing =
       listener.settings.proxyProtocol.includes(peer) ? .unknown : admit(peer, isTLS: listener.certificate != nil)
     guard let standing else { return }
@@ -181,7 +180,8 @@ final class Worker: @unchecked Sendable {
     connection.start()
   }
 
-  /// Counts another connection of the client at `peer`; nil where there is none, and too many are being told so already.
+  /// Counts another connection of the client at `peer`; nil if it is refused, and too many refused clients are being
+  /// told already.
   func admit(_ peer: SocketPeer, isTLS: Bool) -> ClientStanding? {
     let client = ClientAddress(peer)
     let bytes = isTLS ? MemoryCost.client + MemoryCost.clientTLS : MemoryCost.client
@@ -209,15 +209,15 @@ final class Worker: @unchecked Sendable {
     memory.release(connection.chargedBytes)
     leave(connection.standing)
     if isDraining {
-      // In the next round of the loop: by then the log line of the last request has been handed over.
+      // In the next round of the loop: by then the sink has the log line of the last request.
       if connections.isEmpty, let drained { loop.perform(drained) }
     } else if connections.count == generation.loopLimits.connections - 1 {
       pauseOrResume()
     }
   }
 
-  /// Sets or moves the deadline of `timer`, as the loop does; for what happens with every request.
-  // Not inlined: the worker's own constants cost it no reference count, and those of a worker that others refer to do.
+  /// Sets or moves the deadline of `timer`, like the loop's own function, for calls in every request.
+  // Not inlined: the worker reads its own constants without a reference count; another object that reads them needs one.
   @inline(never) func set(_ timer: LoopTimer, to deadline: Instant) { loop.set(timer, to: deadline) }
 
   // MARK: What exchanges borrow
@@ -232,7 +232,7 @@ final class Worker: @unchecked Sendable {
     exchanges.append(exchange)
   }
 
-  /// The value of Date at this moment.
+  /// The current value of Date.
   var httpDate: [UInt8] {
     let second = WallClock.now() / 1_000_000_000
     if date.second != second { date = (second, HTTPDate.text(secondsSince1970: second)) }
@@ -241,7 +241,7 @@ final class Worker: @unchecked Sendable {
 
   // MARK: The end
 
-  /// Accepts no more, lets what runs finish, and calls `done` when no connection is left.
+  /// Stops accepting, lets requests under way finish, and calls `done` when no connection is left.
   func drain(_ done: @escaping @Sendable () -> Void) {
     isDraining = true
     drained = done
@@ -252,7 +252,7 @@ final class Worker: @unchecked Sendable {
     if connections.isEmpty { done() }
   }
 
-  /// Accepts no more.
+  /// Stops accepting.
   func closeListeners() {
     for (listener, _) in listeners { listener.close() }
     listeners = []
@@ -261,7 +261,7 @@ final class Worker: @unchecked Sendable {
   /// How many requests are under way.
   var requestsInFlight: Int { connections.values.count { !$0.isIdle } }
 
-  /// Ends what has not finished by itself.
+  /// Ends the connections that have not finished by themselves.
   func closeAll() {
     for connection in connections.values { connection.abort() }
   }
