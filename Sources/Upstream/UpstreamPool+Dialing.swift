@@ -30,7 +30,7 @@ extension UpstreamPool {
             lease.finish(.failure(error))
           }
         })
-      // Dialling takes the current store of the trust, or a later one.
+      // To dial is to take the present store of the trust, or a later one.
       lease.trustGeneration = trustGeneration
       lease.generation = isRetired ? Self.ofRetiredPool : generation
     } catch {

@@ -1,9 +1,9 @@
 internal import Reactor
 
-// What a pool does if the loops share the places for connections: it keeps connections as usual, but asks before it
-// makes one, and reports what happens to each. None of its requests waits in the pool itself.
+// What a pool does where the loops share the places for connections: it keeps connections as usual, but asks before it makes
+// one, and tells what becomes of each. None of its requests waits in the pool itself.
 extension UpstreamPool {
-  /// A kept connection for `client`; nil if there is none that it may use.
+  /// A kept connection for `client`; nil where there is none that it may use.
   func reuse(_ shared: LoopPlaces, for client: ClientKey, most: Int) -> UpstreamConnection? {
     let client = shared.key(client)
     while true {
@@ -49,7 +49,7 @@ extension UpstreamPool {
     lease.finish(.failure(.clientShare))
   }
 
-  /// `lease`, which waits, no longer wants a connection.
+  /// `lease`, which waits, is not wanted any more.
   func withdraw(_ lease: UpstreamLease, _ shared: LoopPlaces) {
     guard let request = lease.placeRequest, request.take() != nil else { return }
     _ = stopsWaiting(lease)
@@ -87,7 +87,7 @@ extension UpstreamPool {
         connection.earlierRequests -= 1
         pass(connection, to: next, shared)
       } else {
-        // The connection is closed, and the next request takes its place.
+        // The connection is closed, and its place is that of the next one.
         handOver(pool.lost(place: idle.place))
         next.goOn()
       }

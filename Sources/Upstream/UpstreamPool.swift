@@ -11,10 +11,10 @@ public final class UpstreamPool {
     public var connections: Int
     /// How many requests may wait for one.
     public var queue: Int
-    /// Whether clients are told apart: one client may use only a part of the connections, and the next free one goes to
-    /// the client that uses the fewest. Otherwise waiting requests are served in order.
+    /// Whether clients are told apart: one may use a part of the connections only, and the next free one goes to the client
+    /// that uses fewest. Otherwise requests that wait are served in their order.
     public var tellsClientsApart = true
-    /// Whether the limits hold for all pools to the origin together, on all loops.
+    /// Whether these are the limits of all pools to the origin together, on whichever loops.
     public var areShared = false
 
     /// Limits of these values.
@@ -26,7 +26,7 @@ public final class UpstreamPool {
 
   /// Where the connections lead.
   public let origin: UpstreamOrigin
-  /// The limits that it was made with.
+  /// What it was made with.
   public let limits: Limits
 
   let loop: EventLoop
@@ -42,7 +42,7 @@ public final class UpstreamPool {
   private(set) var shared: LoopPlaces?
   private var published = (open: 0, idle: 0, waiting: 0)
   private let expiry = LoopTimer()
-  /// When `expiry` fires; ``Instant/never`` if it is not set.
+  /// When `expiry` is due; ``Instant/never`` where it is not set.
   private var nextExpiry = Instant.never
   /// Which of the stores of its trust connections are verified against now.
   private(set) var trustGeneration = 0
@@ -56,7 +56,7 @@ public final class UpstreamPool {
   var turns = Deque<(UpstreamLease, Int)>()
   var isTakingTurns = false
   private(set) var isRetired = false
-  /// Tells when its store has changed; nil without TLS, and before the first connection.
+  /// Says when its store has changed; nil without TLS, and before the first connection.
   var trust: LoopTrust?
 
   /// Called when the last connection has ended by itself, and no request waits for one.
@@ -84,7 +84,7 @@ public final class UpstreamPool {
   }
 
   private func join(_ limits: Limits, _ places: SharedPlacesByOrigin) -> LoopPlaces {
-    // Sendable in fact: the closure is called at once.
+    // Sendable in fact: it is called at once.
     nonisolated(unsafe) let pool = self
     return places.join(origin, limits) { [loop] places in
       unsafe places.join(pool, on: loop, tellsClientsApart: limits.tellsClientsApart)
@@ -133,7 +133,7 @@ public final class UpstreamPool {
     return nil
   }
 
-  /// Whether a connection that was idle can be used; closes it if not.
+  /// Whether a connection that was idle can be used; it is closed where it cannot.
   @inline(__always) func isUsable(_ idle: ConnectionPool<UpstreamConnection, UpstreamLease>.Idle) -> Bool {
     let connection = idle.connection
     connection.stream.observer = nil
@@ -160,7 +160,7 @@ public final class UpstreamPool {
     lease.most < pool.limit && !pool.mayUse(key(lease.client), most: lease.most)
   }
 
-  /// Whether `lease` would get a connection at once, or one could be made at once.
+  /// Whether `lease` would get a connection at once, or one that is made at once.
   public func hasRoom(for lease: UpstreamLease) -> Bool {
     if let shared {
       return shared.places.hasRoom(
@@ -171,7 +171,7 @@ public final class UpstreamPool {
 
   /// Requests a connection for `lease`, whose outcome is set now or later.
   ///
-  /// - Parameter mustBeNew: whether a connection that served others before must not be used.
+  /// - Parameter mustBeNew: whether a connection that served others before will not do.
   public func request(_ lease: UpstreamLease, mustBeNew: Bool = false) {
     if mustBeNew {
       closeIdle()
@@ -186,7 +186,7 @@ public final class UpstreamPool {
     }
   }
 
-  /// The request no longer wants a connection: drops one being made, takes back one that it got.
+  /// The request does not want a connection any more; one in the making is dropped, one that came is taken back.
   public func abandon(_ lease: UpstreamLease) {
     switch lease.outcome {
     case .success(let connection): release(connection)
@@ -210,7 +210,8 @@ public final class UpstreamPool {
     figures.add(pinned: 1)
   }
 
-  /// Begins another request of its client on a pinned connection; false if it cannot be used any more, which closes it.
+  /// Begins another request of its client on a pinned connection; false, and the connection is closed, where it cannot be
+  /// used any more.
   public func resume(pinned connection: UpstreamConnection) -> Bool {
     connection.stream.observer = nil
     guard connection.trustGeneration == trustGeneration, !connection.stream.hasUnexpectedInput() else {
@@ -221,7 +222,7 @@ public final class UpstreamPool {
     return true
   }
 
-  /// Takes back a connection on which the exchange ended well, and which the peer did not announce to close.
+  /// Takes back a connection on which the exchange ended well, and whose peer has not said that it will close it.
   ///
   /// A pinned one is closed: between two requests of its client it stays outside the pool, and counts as in use. A
   /// connection that has served as long, or as many requests, as it may is closed too.
@@ -334,7 +335,7 @@ public final class UpstreamPool {
     host.close()
   }
 
-  /// The host has lost addresses. Closes the connections to those; connections in use are closed when they are given back.
+  /// The host has lost addresses. Connections to those are closed, the ones in use when they are given back.
   private func addressesLost() {
     generation += 1
     let gone = pool.takeIdle { host.contains($0.ipAddress) }

@@ -7,7 +7,7 @@ internal import Secrets
 /// Callers have numbers in a ``CallerDirectory``, and a reload may bring another directory while requests of the one before are
 /// under way. So no number leaves this value without the directory that it is for.
 struct CallerOfConnection {
-  /// What the connection itself tells about its other end.
+  /// What the connection itself says about its other end.
   var peer = PeerCredentials() {
     didSet { ofPeer = .unknown }
   }
@@ -27,7 +27,7 @@ struct CallerOfConnection {
 
   init(_ directory: CallerDirectory?) { self.directory = directory }
 
-  /// Numbers refer to `directory` from now on.
+  /// Numbers are for `directory` from now on.
   mutating func adopt(_ directory: CallerDirectory?) {
     guard directory !== self.directory else { return }
     self.directory = directory
@@ -75,7 +75,7 @@ struct CallerOfConnection {
   }
 }
 
-/// What a connection itself tells about its other end.
+/// What a connection says by itself about who is at its other end.
 struct PeerCredentials {
   /// The user of the process that connected to a Unix socket; nil for other sockets.
   var uid: UInt32?

@@ -19,7 +19,7 @@ extension ClientKey {
 /// How many connections every client has, all loops together.
 ///
 /// The kernel spreads a client's connections over the loops by chance, so a share of the limit for each loop would
-/// refuse some clients long before others. The lock is taken once when a connection opens and once when it ends.
+/// refuse some clients long before others. The lock is taken once when a connection comes and once when it goes.
 final class ClientCensus: Sendable {
   enum Admission {
     case counted

@@ -1,24 +1,24 @@
 internal import Reactor
 
-// Between two requests. The connection holds no buffer, and its task ends unless a request arrives soon.
+// Between two requests. The connection holds no buffer, and its task ends when no request comes soon.
 extension ClientConnection {
   // A client that sends one request after the other finds the task still there. The memory of the tasks of idle clients is
   // free for busy ones.
   private static let timeToRest = Interval(.milliseconds(20))
-  // Connections go to rest at multiples of this.
+  // Multiples of this are the moments at which connections go to rest.
   private static let restingMoments = Interval(.milliseconds(40))
 
   /// How a period of idleness ends.
   enum Idleness {
-    /// The first byte of a request has arrived.
+    /// The first byte of a request has come.
     case request
-    /// No request arrives soon.
+    /// None comes soon.
     case rest
-    /// No request will arrive.
+    /// There will be none.
     case end
   }
 
-  /// The time for the first byte of the next request begins.
+  /// From now on there is time for the first byte of the next request.
   func beginIdleness() {
     let now = worker.loop.now
     idleSince = now

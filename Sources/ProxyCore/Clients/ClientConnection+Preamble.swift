@@ -31,7 +31,7 @@ extension ClientConnection {
     return await shakeHands(certificate)
   }
 
-  /// Reads the PROXY protocol header that the connection must begin with; false if it does not.
+  /// Reads the header of the PROXY protocol that the connection must begin with; false when it does not.
   private func readProxyHeader() async -> Bool {
     setDeadline(worker.loop.now + worker.generation.timeouts.head)
     while true {
@@ -99,8 +99,8 @@ extension ClientConnection {
     }
   }
 
-  /// Waits for the first byte. A client that sends none during the time for a handshake, or that only checks whether
-  /// the port is open, is no error.
+  /// Waits for the first byte. It is no error if a client sends none for as long as a handshake may take, or connects
+  /// only to check whether the port is open.
   private func hasBegun() async -> Bool {
     while input == nil {
       switch receiveLittle() {
@@ -114,12 +114,12 @@ extension ClientConnection {
     return true
   }
 
-  /// Whether the input begins a TLS handshake.
+  /// Whether what has come begins a TLS handshake.
   private var isHandshake: Bool {
     firstByte.map { ClientHello.begins(with: $0, minimum: listener.tls?.minimum ?? .tls12) } ?? false
   }
 
-  /// Whether the input begins as a request does: with a letter.
+  /// Whether what has come begins as a request does: with a letter.
   private var isText: Bool {
     firstByte.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0 & 0xDF) } ?? false
   }

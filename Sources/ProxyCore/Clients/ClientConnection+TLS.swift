@@ -27,7 +27,7 @@ extension ClientConnection {
     while true {
       switch encrypted.handshake() {
       case .done:
-        // Inside a tunnel the client is not asked for another one.
+        // Inside a tunnel no client is asked for another one.
         if let certificate = encrypted.peerCertificate { callers.peer.certificate = certificate }
         return
       case .hello:
@@ -57,7 +57,7 @@ extension ClientConnection {
   }
 }
 
-// Before the TLS session exists: a connection that has sent part of its ClientHello costs little more than an idle one.
+// What comes before a TLS session: a connection that has sent a part of its ClientHello costs little more than an idle one.
 extension ClientConnection {
   /// The client, where clients share something.
   var clientAddress: ClientAddress {
@@ -65,7 +65,7 @@ extension ClientConnection {
     return ClientAddress(peer)
   }
 
-  /// Waits without a task until the ClientHello is complete, something else begins, or nothing more will arrive.
+  /// Waits without a task until the ClientHello is whole, or something else begins, or nothing will come any more.
   func restUntilHello() {
     let isOver = isOverdue || isAborted || isEnding && input == nil
     guard !isOver, helloIsIncomplete() else { return beginPreamble() }

@@ -11,7 +11,7 @@ internal import Upstream
 
 /// A client's connection: one request after the other, each an ``Exchange``.
 ///
-/// Between requests it holds no buffer, and, unless one arrives soon, no task.
+/// Between requests it holds no buffer, and, when none comes soon, no task.
 // Sendable because its worker's thread is the only one that touches it.
 final class ClientConnection: @unchecked Sendable {
   private(set) var stream: ByteStream
@@ -19,7 +19,7 @@ final class ClientConnection: @unchecked Sendable {
   private(set) var tunnelTarget: TunnelTarget?
   /// Whether the client's requests arrive over TLS: on the connection, or, inside a tunnel, in the tunnel.
   private(set) var isSecure = false
-  /// The other end, for the log.
+  /// Who is at the other end, for the log.
   private(set) var peer: String
   /// The listener that accepted it, with its rules.
   private(set) var listener: ListenerSettings
@@ -29,23 +29,23 @@ final class ClientConnection: @unchecked Sendable {
   let listenerNumber: Int
   /// Whether the listener's `allow` admits this client. Otherwise it gets an error response, and nothing else.
   private(set) var isAdmitted: Bool
-  /// The client's address; nil if it has none, or it is unknown.
+  /// The client's address; nil where it has none, or the system does not know it.
   private(set) var address: IPAddress?
-  /// The address that the client connected to, if a load balancer says so.
+  /// The end that the client connected to, where a load balancer says so.
   private(set) var passedDestination: String?
   /// Whether the client connected to a loopback address, which listeners on all addresses include.
   private(set) lazy var isAtLoopback =
     IPAddress(ofEndpoint: passedDestination ?? stream.localAddress)?.unmapped.isLoopback ?? false
-  /// Whether the client may have this connection besides its others; if not, it only gets an error.
+  /// Whether the client may have this connection beside its others; otherwise it is only told that it may not.
   var standing: ClientStanding
   let worker: Worker
-  /// The caller of proxy.conf at the other end.
+  /// Who is at the other end, among the callers of proxy.conf.
   var callers: CallerOfConnection
   /// What the connection's task waits at; at rest, it starts the next task.
   let wakeup: Wakeup
-  /// The upstream connection that is reserved for this client's next request, if there is one.
+  /// The upstream connection that belongs to this client and waits for its next request, if there is one.
   var pin: UpstreamPin?
-  /// Received bytes that belong to no finished request.
+  /// Bytes that were received and belong to no finished request.
   var input: ByteBuffer?
   /// Whether no request has begun.
   var isIdle = true
@@ -53,11 +53,11 @@ final class ClientConnection: @unchecked Sendable {
   private(set) var requests = 0
   /// Whether the deadline has passed.
   private(set) var isOverdue = false
-  /// No deadline is later than this. The request that sets it also resets it.
+  /// No deadline is later than this one. The request that sets it resets it.
   var finalDeadline = Instant.never
-  /// Whether the program ends now, even if something is under way.
+  /// Whether the program ends now, whatever is under way.
   var isAborted = false
-  /// Whether it ends with its current request: the program is about to end, or its listener is gone.
+  /// Whether it ends with the request that is under way: the program is about to end, or its listener is gone.
   private(set) var isEnding = false
 
   /// Whether its request waits for memory.
@@ -140,7 +140,7 @@ final class ClientConnection: @unchecked Sendable {
     beginPreamble()
   }
 
-  /// Does what comes before the first request, then serves.
+  /// Goes through what comes before the first request, and serves.
   func beginPreamble() {
     worker.loop.start { [self] in
       guard await isReady() else { return end() }
@@ -149,14 +149,14 @@ final class ClientConnection: @unchecked Sendable {
     }
   }
 
-  /// Serves requests until none arrives soon, or the connection ends.
+  /// Serves requests until none comes soon, or the connection ends.
   func serve() async {
     serving: while true {
       switch await idle() {
       case .request: break
       case .rest: return rest()
       case .end:
-        // A client that has only stopped sending may still read, until TLS says that nothing more comes.
+        // A client that only stopped sending may read until TLS says that no more comes.
         if stream.servesHalfClosed, !stream.hasLeft { stream.finishSending() }
         break serving
       }
@@ -185,10 +185,10 @@ final class ClientConnection: @unchecked Sendable {
     end()
   }
 
-  /// Whether the connection ends after the current request, however that ends.
+  /// Whether the connection ends after the request that is being served, however that ends.
   var isLastRequest: Bool { requests >= worker.generation.requestsPerConnection }
 
-  /// The client's requests arrive inside a tunnel to `target` from now on, and are counted anew.
+  /// From now on the client's requests come inside a tunnel to `target`, and are counted anew.
   func enterTunnel(_ target: TunnelTarget) {
     endPin()
     tunnelTarget = target
@@ -205,7 +205,7 @@ final class ClientConnection: @unchecked Sendable {
     worker.forget(self)
   }
 
-  /// Reads into a buffer that is lent only if there are bytes to read; false when the connection has ended.
+  /// Reads into a buffer that is lent only for bytes that are there; false when the connection has ended.
   func receiveFirstBytes() -> Bool {
     switch receive() {
     case .transferred, .wouldBlock: true
@@ -225,14 +225,14 @@ final class ClientConnection: @unchecked Sendable {
     return result
   }
 
-  /// Removes `count` bytes from the front of the input.
+  /// Takes `count` bytes off what has been received.
   func consume(_ count: Int) {
     guard let input else { return }
     input.consume(count)
     if input.isEmpty { worker.buffers.takeBack(&self.input) }
   }
 
-  /// The request whose head took `length` bytes is over; the bytes after the head begin the next request.
+  /// The request that began with a head of `length` bytes is over; what has come behind the head begins the next.
   ///
   /// - Parameter buffers: the worker's; the exchange has them at hand.
   func endHead(_ length: Int, _ buffers: BufferPool) {

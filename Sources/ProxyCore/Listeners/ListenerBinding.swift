@@ -4,7 +4,7 @@ internal import SystemPackage
 internal import Telemetry
 internal import Upstream
 
-/// Binds every address that proxy.conf lists, for all loops; after a reload, the new ones only.
+/// Binds every address that proxy.conf lists, for all loops; after a reload, those that are not bound yet.
 ///
 /// Nothing listens before the sockets are handed to the workers: if one address cannot be bound, all are given back.
 struct ListenerBinding {
@@ -17,13 +17,13 @@ struct ListenerBinding {
     var served: ServedListener
     /// Its description for a person.
     let line: String
-    /// Where connections to upstreams must not lead.
+    /// What connections to upstreams must not lead to.
     let own: [String]
   }
 
-  /// A socket that a worker will accept from.
+  /// A socket that a worker is to accept from.
   final class NewSocket: @unchecked Sendable {
-    // Sendable because one thread makes it, and one other takes it.
+    // Sendable because one thread makes it, and one takes it.
     let worker: Int
     let served: ServedListener
     let sharesQueue: Bool
@@ -37,15 +37,15 @@ struct ListenerBinding {
     fileprivate func take() -> ListeningSocket? { socket.take() }
   }
 
-  /// All bound listeners, those of proxy.conf in its order.
+  /// All that are bound, those of proxy.conf in its order.
   private(set) var bound: [Bound] = []
-  /// Sockets that no worker accepts from yet.
+  /// Those that no worker accepts from yet.
   private(set) var sockets: [NewSocket] = []
   /// Settings that are allowed but deserve a second look, as far as proxy.conf alone could not tell.
   private(set) var warnings: [String] = []
-  /// Why some addresses cannot be bound.
+  /// Why some of it cannot be bound.
   private(set) var problems: [StartError] = []
-  /// Changes that need a restart.
+  /// What can be changed by a restart only.
   private(set) var afterRestart: [String] = []
 
   private var previous: [Bound]
@@ -76,7 +76,7 @@ struct ListenerBinding {
         case .tcp(let address): try binding.bind(address, settings)
         case .unix(let path): try binding.bind(path, settings)
         case .systemd(let name?): try binding.adopt(Self.take(name, &passed), settings)
-        // Sockets that another listener names are not for this one, wherever that is in the list.
+        // Sockets that another listener names are not for this one, wherever it is in the list.
         case .systemd(nil): rest.append((settings, setting))
         }
       }
@@ -90,7 +90,7 @@ struct ListenerBinding {
     do throws(StartError) { try passed.checkAllAreTaken() } catch { problems.append(error) }
   }
 
-  /// The sockets from systemd with `name`, or all that are left.
+  /// The sockets of systemd with `name`, or all that are left.
   private static func take(
     _ name: String?, _ passed: inout PassedSockets?
   ) throws(StartError) -> [PassedSockets.Socket] {
@@ -107,16 +107,16 @@ struct ListenerBinding {
     do throws(StartError) { try work(&self) } catch { problems.append(error.of(setting)) }
   }
 
-  /// The same, after the workers have taken the sockets.
+  /// The same once the workers have the sockets.
   var withoutSockets: ListenerBinding {
     var binding = self
     (binding.sockets, binding.previous, binding.warnings, binding.afterRestart) = ([], [], [], [])
     return binding
   }
 
-  // MARK: What is bound
+  // MARK: What is there
 
-  /// The addresses that are actually bound, for a person.
+  /// What is really bound, for a person.
   var listeners: [String] { bound.map(\.line) }
 
   /// Where connections to upstreams must not lead.
@@ -193,7 +193,7 @@ struct ListenerBinding {
         let socket = try ListeningSocket(host: address.host, port: port, sharesPort: workers > 1)
         if let keepalive { try socket.keepAlive(after: keepalive) }
         if worker == 0 {
-          // With port 0 the first socket decides for all.
+          // With port 0 the first one decides for all.
           port = socket.port
           listener = listener.at(Self.address(of: socket))
           note(socket, listener, settings)
@@ -236,7 +236,7 @@ struct ListenerBinding {
     }
   }
 
-  /// Why the settings in proxy.conf do not fit the kind of socket that systemd passed.
+  /// Why the rules in proxy.conf do not fit the kind of socket that was passed.
   private static func misfit(_ settings: ListenerSettings, isUnix: Bool) -> String? {
     switch settings.proxyProtocol {
     case .networks where isUnix: "a Unix socket, where clients have no address: proxy_protocol must be on"
@@ -248,7 +248,7 @@ struct ListenerBinding {
     }
   }
 
-  /// Makes every loop accept from the one queue of the socket.
+  /// Lets every loop accept from the one queue that the socket has.
   private mutating func share(
     _ socket: consuming ListeningSocket, _ listener: ServedListener, _ settings: ListenerSettings, source: String? = nil
   ) throws(StartError) {
@@ -259,7 +259,7 @@ struct ListenerBinding {
       for worker in 1..<max(1, workers) {
         sockets.append(NewSocket(try socket.copy(), worker: worker, listener, sharesQueue: true))
       }
-      // The first one also keeps the file.
+      // The first one keeps the file, too.
       sockets.append(NewSocket(socket, worker: 0, listener, sharesQueue: workers > 1))
     } catch {
       throw .bind(address, error)
@@ -293,9 +293,9 @@ struct ListenerBinding {
 struct ServedListener: Sendable {
   /// Its number among the listeners of the process; no number is used twice.
   let number: Int
-  /// Its address, and which clients may use it.
+  /// Where it is, and who may use it.
   let settings: ListenerSettings
-  /// The certificate for clients, which then speak TLS; nil for plain HTTP.
+  /// What it shows to clients, which speak TLS then; nil for plain HTTP.
   let certificate: ListenerCertificate?
 
   init(_ settings: ListenerSettings, number: Int, certificate: ListenerCertificate? = nil) {
@@ -304,7 +304,7 @@ struct ServedListener: Sendable {
     self.certificate = certificate
   }
 
-  /// The same for an address that has only become known now.
+  /// The same for an address that is known only now.
   func at(_ address: ListenAddress) -> ServedListener {
     certificate?.isServed(at: "\(address)")
     return ServedListener(settings.at(address), number: number, certificate: certificate)

@@ -6,9 +6,9 @@ internal import Reactor
 internal import Secrets
 internal import Telemetry
 
-/// The certificate of a listener, and the authorities for its clients' certificates, for all loops: read again when the
-/// files have changed, which a new connection checks, once a second at most. If one of them cannot be used, all that
-/// was read before stays in use.
+/// The certificate of a listener, and what it verifies client certificates against, for all loops: read again when the
+/// files have changed, which new connections check, once a second at most. If one of them cannot be used, all that was
+/// read before stays in use.
 final class ListenerCertificate: Sendable {
   private struct State {
     // What messages call it.
@@ -43,7 +43,7 @@ final class ListenerCertificate: Sendable {
     }
   }
 
-  /// The address of the listener, which has only become known now.
+  /// The listener has the address that `listener` names: it is known only now.
   func isServed(at listener: String) { state.withLock { $0.listener = listener } }
 
   /// What a handshake that begins at `now` needs.

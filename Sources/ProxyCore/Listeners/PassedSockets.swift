@@ -9,7 +9,7 @@ struct PassedSockets {
     let number: Int32
   }
 
-  /// Sockets that no listener has taken yet.
+  /// Those that no listener has taken yet.
   private(set) var sockets: [Socket]
   /// Why there are none, for the error if one is expected.
   private let absence: String
@@ -36,7 +36,7 @@ struct PassedSockets {
     return passed
   }
 
-  /// The sockets that the environment of the process with the number `process` announces.
+  /// What the environment of the process with the number `process` says.
   init(process: pid_t, variable: (String) -> String?) throws(StartError) {
     sockets = []
     guard let intended = variable("LISTEN_PID") else {
@@ -100,7 +100,7 @@ enum DescriptorLimit {
     var limit = rlimit()
     guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
     limit.rlim_cur = limit.rlim_max
-    // Not permitted in some containers; then the limit stays, and accepting pauses when it is reached.
+    // Refused in some containers; then it stays as it was, and accepting pauses when it is reached.
     unsafe _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
   }
 
@@ -112,6 +112,6 @@ enum DescriptorLimit {
     return max(1, all - min(beside, all / 4))
   }
 
-  // Files, listeners, event loops, and the admin listener with its connections. If there are few descriptors, a quarter.
+  // Files, listeners, event loops, and the admin listener with its connections. Where there are few descriptors, a quarter.
   private static let beside = 128
 }

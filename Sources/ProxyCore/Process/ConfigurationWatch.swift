@@ -4,7 +4,7 @@ internal import Reactor
 internal import Secrets
 internal import SystemPackage
 
-/// Requests a reload when the file proxy.conf has changed, if `reload: on_change` is set.
+/// Requests a reload when the file of proxy.conf has changed, if `reload: on_change` is set.
 ///
 /// It watches directories instead of the file: editors rename another file over it, and Kubernetes swaps a link in its path.
 // Sendable because all but `state` is touched on the thread of its loop only, once that runs.
@@ -13,7 +13,7 @@ final class ConfigurationWatch: @unchecked Sendable {
   private let changed: @Sendable () -> Void
   private let state = Monitor<Running?>(nil)
 
-  /// Saving a file causes several changes; wait briefly for the last one.
+  /// Saving a file is several changes; the last one is waited for, but not for long.
   private static let settling = Duration.milliseconds(100)
 
   private final class Running: @unchecked Sendable {
@@ -49,7 +49,7 @@ final class ConfigurationWatch: @unchecked Sendable {
       loop.stop()
     }
 
-    /// The directory of `path`, and the directories that its links lead to.
+    /// The directory of `path`, and those of what its links lead to.
     private static func directories(of path: String) -> Set<String> {
       var directories = [directory(of: path)]
       if let real = unsafe realpath(path, nil) {

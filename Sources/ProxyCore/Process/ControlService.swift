@@ -6,17 +6,17 @@ internal import Synchronization
 internal import SystemPackage
 internal import Telemetry
 
-/// What other parts of the program do for commands. Set before ``Proxy/run()``.
+/// What other parts of the program do for the commands. Set before ``Proxy/run()``.
 public struct ControlHooks: Sendable {
-  /// Loads the configuration again and waits for the outcome, without blocking the calling thread.
+  /// Loads the configuration again, waits for the outcome, and does not block the thread that it is called on.
   public var reload: (@Sendable () async -> ControlOutcome)?
-  /// Opens the log files again, without blocking either.
+  /// Opens the files of the log again, in the same way.
   public var reopenLogs: (@Sendable () async -> ControlOutcome)?
   /// How often the configuration was loaded, beginning with 1.
   public var generation: @Sendable () -> Int = { 1 }
-  /// The current number of routes; nil if it never changes.
+  /// How many routes there are now; nil where that never changes.
   public var routes: (@Sendable () -> Int)?
-  /// The current URLs of the listeners; nil if they never change.
+  /// The URLs of the listeners now; nil where they never change.
   public var listeners: (@Sendable () -> [String])?
   /// The outcome of the last reload, whatever started it, and its time as text; nil if there was none.
   public var lastReload: @Sendable () -> (outcome: ControlOutcome, time: String)? = { nil }
@@ -53,7 +53,7 @@ extension ControlHooks {
 }
 
 extension ControlOutcome {
-  /// The text of `outcome` for the person at the terminal.
+  /// What `outcome` says to the person at the terminal.
   fileprivate init(_ outcome: ReloadOutcome) {
     switch outcome {
     case .done(let generation, let changes, let afterRestart):
@@ -73,8 +73,8 @@ extension ControlOutcome {
 }
 
 // Sendable because all that changes is touched on the thread of its loop, or before that runs.
-/// Takes commands for the running process, on a loop and a thread of its own: they work even if a serving loop hangs,
-/// and take no time from requests.
+/// Takes commands for the running process, on a loop and a thread of its own: they work also when a loop that serves hangs, and
+/// take no time from requests.
 public final class ControlService: @unchecked Sendable {
   /// What other parts of the program do.
   public var hooks = ControlHooks()
@@ -91,10 +91,10 @@ public final class ControlService: @unchecked Sendable {
   private var levelEnds: Instant?
   private let restore = LoopTimer()
 
-  /// How long the loops have to respond for `status`, which leaves out those that do not.
+  /// How long the loops have to respond for `status`, which does without those that do not.
   private static let patience = Duration.seconds(1)
 
-  /// The service that proxy.conf asks for, and its problems, as sentences: the proxy works without a socket too.
+  /// The service that proxy.conf asks for, and what is wrong with it, as sentences: without a socket the proxy works, too.
   ///
   /// - Parameter file: the configuration file as the command line has it.
   static func make(
@@ -114,7 +114,7 @@ public final class ControlService: @unchecked Sendable {
           let server = try ControlServer(at: place, on: loop)
           return (ControlService(server, loop, process), warnings)
         } catch {
-          // Directories that do not exist, or belong to another user, are expected; another process is not.
+          // Directories that are not there, or not this user's, are no surprise; another process is.
           guard place == places.last || error == .inUse else { continue }
           warnings.append(warning(place, error, isLast: place == places.last))
         }
@@ -283,7 +283,7 @@ public final class ControlService: @unchecked Sendable {
 
   private func restoreLevel() {
     levelEnds = nil
-    // Before the change: the new level may hide the line.
+    // Before that level holds: it may be one that hides the line.
     process.logger.notice(.control, [.command: "log-level", .detail: "The log has level \(configuredLevel) again."])
     _ = process.logger.threshold.set(configuredLevel)
   }
@@ -329,7 +329,7 @@ public final class ControlService: @unchecked Sendable {
   }
 }
 
-/// The process that the commands are for.
+/// What is known of the process whose commands are taken.
 struct ServedProcess: Sendable {
   let file: String
   let workers: [Worker]
@@ -341,7 +341,7 @@ struct ServedProcess: Sendable {
   let tokens: TokenTotals
 }
 
-/// The workers' responses so far. On the thread of one loop.
+/// The responses of workers, as far as they have come. On the thread of one loop.
 private final class Responses<Response: Sendable>: @unchecked Sendable {
   private(set) var found: [Response?]
   private let wakeup: Wakeup

@@ -3,12 +3,12 @@ internal import Locks
 internal import Reactor
 internal import Synchronization
 
-/// The end of the program: no new connections, time for requests under way, then the end of the loops.
+/// The end of the program: no new connections, time for what is under way, then the end of the loops.
 // Sendable because all but the atomics is touched on the thread of the first loop only, once there is one.
 final class Drain: @unchecked Sendable {
   /// Whether the proxy is about to stop. From any thread.
   var hasBegun: Bool { begun.load(ordering: .relaxed) }
-  /// How many requests were cut off because their time was up.
+  /// How many requests were cut off because their time was over.
   private(set) var dropped = 0
 
   private let begun = Atomic<Bool>(false)
@@ -45,7 +45,7 @@ final class Drain: @unchecked Sendable {
     begin()
   }
 
-  /// Drains, unless a drain has begun already. From any thread.
+  /// Drains, unless that has begun already. From any thread.
   func begin() {
     guard !begun.exchange(true, ordering: .relaxed) else { return }
     loops[0].perform { [self] in drainWorkers() }
@@ -81,7 +81,7 @@ final class Drain: @unchecked Sendable {
         worker.closeAll()
       }
     }
-    // They end within a turn of their loops; anything that does not is not waited for.
+    // They end within a turn of their loops; whatever does not is not waited for.
     deadline.action = { [unowned self] in for loop in loops { loop.stop() } }
     loops[0].set(deadline, to: loops[0].now + .seconds(1))
   }

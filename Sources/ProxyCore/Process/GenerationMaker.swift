@@ -8,7 +8,7 @@ internal import Telemetry
 internal import Tokens
 internal import Upstream
 
-/// Makes the generations of a process from proxy.conf, one after the other.
+/// Makes the generations of a process from what proxy.conf says, one after the other.
 ///
 /// What two of them have in common is carried over: tokens and their counts, the verified passwords of callers, and the
 /// places of concurrency limits. Used by one thread at a time.
@@ -44,7 +44,7 @@ final class GenerationMaker: @unchecked Sendable {
     (self.ways, self.events, self.logger) = (ways, events, logger)
   }
 
-  /// The trusts of all connections that `configuration` needs.
+  /// The trusts of all connections that `configuration` leads to.
   static func trusts(of configuration: ProxyConfiguration) -> Set<TrustSettings> {
     Set(configuration.routes.map(\.trust) + configuration.credentials.map(\.trust))
   }
@@ -136,7 +136,7 @@ final class GenerationMaker: @unchecked Sendable {
 
   // MARK: Metrics
 
-  /// Exposes the series of `prepared`, and removes those that only `previous` had.
+  /// Shows the series of `prepared`, and no longer those that only `previous` had.
   private func show(_ prepared: Prepared, after previous: Prepared?) {
     let registry = shared.registry
     let (generation, old) = (prepared.generation, previous?.generation)

@@ -14,7 +14,7 @@ public import Telemetry
 internal import Tokens
 internal import Upstream
 
-/// The program's identity.
+/// The program, as it names itself.
 public enum Product {
   /// The version of this program.
   public static let version = "0.1.0"
@@ -28,23 +28,23 @@ public final class Proxy {
   private let drain: Drain
   private let maker: GenerationMaker
   private let reloader: Reloader
-  /// Takes commands; nil if there is no control socket.
+  /// Takes commands; nil where there is no control socket.
   public let control: ControlService?
 
-  /// The addresses that are actually bound, as URLs; `unix:` and a path for a Unix socket.
+  /// What is really bound, as URLs; `unix:` and a path for a Unix socket.
   public let listeners: [String]
   /// Sentences about settings that deserve a second look, as far as proxy.conf alone could not tell.
   public let warnings: [String]
   /// The address of the admin listener, if there is one.
   public let adminAddress: String?
-  /// Where commands are taken; nil if they are not.
+  /// Where commands are taken; nil for nowhere.
   public var controlPlace: ControlPlace? { control?.place }
-  /// How much memory buffers and connections may take, and what sets the limit.
+  /// How much memory buffers and connections may take, and who says so.
   public let memoryBound: MemoryBound
   /// How many event loops serve.
   public var loopCount: Int { loops.count }
 
-  /// Binds every address of `configuration`; serves nothing before ``run()``.
+  /// Binds every address of `configuration`; nothing is served before ``run()``.
   ///
   /// - Parameter file: the configuration file as the command line has it, which names the control socket.
   /// - Parameter environment: only the directories for sockets matter.
@@ -165,7 +165,7 @@ public final class Proxy {
     } catch {
       throw StartError("the event loops cannot be started: \(error)")
     }
-    // Half of the memory used at start is code and tables that serving does not need.
+    // Half of the memory that starting takes is code and tables that serving has no use for.
     clinux_release_clean_pages()
     loops[0].run()
     control?.stop()
@@ -183,7 +183,7 @@ public final class Proxy {
     reloader.reload(because: cause, done)
   }
 
-  /// The totals for the last line to the operator: requests served, and requests cut off.
+  /// What was done, for the last line that a person reads: requests served, and requests that were cut off.
   public var summary: (requests: UInt64, dropped: Int) {
     (workers.reduce(0) { $0 + $1.requestsServed.load(ordering: .relaxed) }, drain.dropped)
   }
@@ -258,7 +258,7 @@ public final class Proxy {
   }
 }
 
-/// An equal share of `total` for each of `count`; all shares together are at least `total`.
+/// An equal share of `total` for each of `count`, so that all shares together are not less than it.
 func share(_ total: Int, of count: Int) -> Int {
   max(1, (total + count - 1) / count)
 }

@@ -9,9 +9,9 @@ public import Telemetry
 
 /// The outcome of loading proxy.conf again.
 public enum ReloadOutcome: Sendable {
-  /// It is in use: the changes, setting by setting, and what needs a restart to change.
+  /// It is in use: what has changed, setting by setting, and what needs a restart to change.
   case done(generation: Int, changes: [String], afterRestart: [String])
-  /// The file has problems; the previous configuration stays in use.
+  /// The file has problems; the configuration before it stays in use.
   case invalid(ConfigurationError)
   /// Something that it needs is not available; the previous configuration stays in use.
   case unavailable(StartError)
@@ -19,14 +19,14 @@ public enum ReloadOutcome: Sendable {
   case draining
 }
 
-/// The operations of the log, whose output belongs to another part of the program.
+/// What the proxy does with the log, whose output belongs to another part of the program.
 public struct LogActions: Sendable {
-  /// Opens the log file again, and calls `done`, on any thread, with nil or with why that failed. It does not wait.
+  /// Opens the log file again, and calls `done`, on any thread, with nil or with why it cannot be opened. It does not wait.
   let reopen: @Sendable (_ done: @escaping @Sendable (String?) -> Void) -> Void
   /// Opens the output that the settings name, without changing anything; the returned function makes lines go there.
   let prepare: @Sendable (LogSettings) throws(LogOutputError) -> () -> Void
 
-  /// Creates the operations.
+  /// Actions made of their parts.
   public init(
     reopen: @escaping @Sendable (_ done: @escaping @Sendable (String?) -> Void) -> Void,
     prepare: @escaping @Sendable (LogSettings) throws(LogOutputError) -> () -> Void
@@ -64,7 +64,7 @@ final class Reloader: Sendable {
   private let parts: Parts
   private let load: Load
   private let state = Monitor(State())
-  // The thread of the current reload touches these.
+  // Touched by the thread of the reload that is under way.
   private let binding: Monitor<ListenerBinding>
   private let admin: Monitor<AdminServer?>
   private let watch: ConfigurationWatch?
@@ -76,7 +76,7 @@ final class Reloader: Sendable {
   private let lastTime: Atomic<UInt64>
   private let counters: [String: Counter]
 
-  /// - Parameter path: the file of proxy.conf; nil if it cannot be read again.
+  /// - Parameter path: The file of proxy.conf; nil where it cannot be read again.
   init(_ parts: Parts, binding: ListenerBinding, admin: AdminServer?, path: String?, load: @escaping Load) {
     let changed = Monitor<(@Sendable () -> Void)?>(nil)
     watch = path.map { ConfigurationWatch(path: $0) { changed.withLock { $0 }?() } }
@@ -94,7 +94,7 @@ final class Reloader: Sendable {
     registry.read(.configurationGeneration) { [unowned self] in Double(generation.load(ordering: .relaxed)) }
     registry.read(.configurationLastReload) { [unowned self] in lastFailed.load(ordering: .relaxed) ? 0 : 1 }
     registry.read(.configurationLastReloadTime) { [unowned self] in Double(lastTime.load(ordering: .relaxed)) }
-    // It lives as long as the process, like the object that it calls.
+    // It lives as long as the process, like what it calls.
     changed.withLock { $0 = { [unowned self] in reload(because: "changed") } }
   }
 
@@ -108,19 +108,19 @@ final class Reloader: Sendable {
   var number: Int { generation.load(ordering: .relaxed) }
   /// How many routes it has.
   var routeCount: Int { routes.load(ordering: .relaxed) }
-  /// The addresses that are actually bound, for a person.
+  /// What is really bound, for a person.
   var listeners: [String] { binding.withLock { $0.listeners } }
   /// The outcome of the last reload, and its time in nanoseconds since 1970; nil if there was none.
   var lastReload: (outcome: ReloadOutcome, time: UInt64)? { last.withLock { $0 } }
 
-  /// Watches the file of proxy.conf for changes if `configuration` says so.
+  /// Watches the file of proxy.conf for changes where `configuration` says so.
   func watchFile(_ configuration: ProxyConfiguration) throws(StartError) {
     try watch?.set(isOn: configuration.reload == .onChange)
   }
 
   /// Loads proxy.conf again, and calls `done` with the outcome. From any thread; returns at once.
   ///
-  /// - Parameter cause: why, for the log.
+  /// - Parameter cause: Why, for the log.
   func reload(because cause: String, _ done: @escaping Completion = { _ in }) {
     let begins = state.withLock { state in
       state.waiting.append((cause, done))
@@ -162,7 +162,7 @@ final class Reloader: Sendable {
     _ configuration: ProxyConfiguration, _ authority: CertificateAuthority?
   ) throws(StartError) -> ReloadOutcome {
     guard let current = parts.maker.current?.configuration else { preconditionFailure("a generation serves") }
-    // Steps that can fail.
+    // Everything that can fail.
     let prepared = try parts.maker.prepare(configuration, authority)
     let rebound = binding.withLock { binding in
       ListenerBinding(
@@ -189,7 +189,7 @@ final class Reloader: Sendable {
       throw StartError(problems)
     }
 
-    // Steps that cannot fail.
+    // Nothing from here on can.
     parts.maker.commit(prepared)
     parts.drain.change(timeout: configuration.timeouts.drain)
     let loop = parts.workers[0].loop
@@ -230,7 +230,7 @@ final class Reloader: Sendable {
     missing.wait(while: { $0 > 0 }) { _ in }
   }
 
-  /// Makes an admin listener on the loop of the first worker.
+  /// Makes an admin listener on the loop that it belongs to.
   private func makeAdmin(_ configuration: ProxyConfiguration) throws(StartError) -> AdminServer? {
     let made = Monitor<Result<AdminServer?, StartError>?>(nil)
     parts.workers[0].loop.perform { [parts] in
@@ -242,7 +242,7 @@ final class Reloader: Sendable {
     return try result?.get()
   }
 
-  /// The settings that differ between the two configurations and need a restart.
+  /// What differs between the two configurations, and holds only after a restart.
   private static func afterRestart(from old: ProxyConfiguration, to new: ProxyConfiguration) -> [String] {
     var settings: [String] = []
     if old.loops != new.loops { settings.append("loops") }

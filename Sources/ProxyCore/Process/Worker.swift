@@ -10,13 +10,13 @@ internal import SystemPackage
 internal import Telemetry
 internal import Upstream
 
-/// Everything that one event loop needs to serve requests; other loops share none of it.
+/// Everything that one event loop needs to serve requests; nothing of it is shared with another loop.
 // Sendable because its loop's thread is the only one that touches it once the loop runs.
 final class Worker: @unchecked Sendable {
   let loop: EventLoop
-  /// Serves the requests that begin now.
+  /// What serves the requests that begin now.
   private(set) var local: LoopGeneration
-  /// The memory that buffers and connections of all loops take.
+  /// What buffers and connections of all loops take.
   let memory: MemoryAccount
   /// Where requests wait for memory.
   private(set) lazy var memoryGate = MemoryGate(
@@ -27,9 +27,9 @@ final class Worker: @unchecked Sendable {
   let memoryTimer = LoopTimer()
   let trimTimer = LoopTimer()
   var isTrimming = false
-  /// The connections without a request so far, if memory has a limit.
+  /// The connections without a request so far, where memory has a limit.
   var unbegun: UnbegunConnections
-  /// When idle connections were last closed for lack of memory.
+  /// When idle connections were last closed for want of memory.
   var lastEase = Instant(nanoseconds: 0)
   /// A scratch buffer for bytes that ending connections receive and discard.
   let discarded = ByteBuffer(capacity: 8 * 1024)
@@ -38,7 +38,7 @@ final class Worker: @unchecked Sendable {
   let viaName: ViaName
   /// The TLS handshakes of clients.
   let handshakes: FairGate
-  /// The round of the loop in which the last handshake began.
+  /// The round of the loop in which the last one of them began.
   var lastHandshake = Instant.never
   /// Certificates for hosts that another thread makes for this loop: one at a time, since each takes a core.
   let minting = FairGate(places: 1)
@@ -56,14 +56,14 @@ final class Worker: @unchecked Sendable {
   private var refusals = 0
   /// The log lines that clients may still cause.
   var notices = WorkerNotices()
-  /// Exchanges that no request uses, the one used last at the end.
+  /// Those that no request uses, the one used last at the end.
   var exchanges: [Exchange] = []
   private var drained: (@Sendable () -> Void)?
   private var date = (second: UInt64(0), text: [UInt8]())
 
-  // As many as are likely to be under way at once are kept for later requests.
+  // As many as are likely to be under way at once are kept for the next requests.
   private static let exchangesKept = 1024
-  // Refused connections of all loops that are still being told so; any beyond that are closed without a response.
+  // Refused connections of all loops that are still being told so; what comes beyond that is closed without a word.
   private static let mostRefusals = 64
   private static let leastRefusals = 4
 
@@ -84,7 +84,7 @@ final class Worker: @unchecked Sendable {
     prepareMemory()
   }
 
-  /// The configuration for requests that begin now.
+  /// What proxy.conf says, for the requests that begin now.
   var generation: Generation { local.generation }
   var buffers: BufferPool { local.buffers }
 
@@ -139,7 +139,7 @@ final class Worker: @unchecked Sendable {
     listeners.append((listener, number))
     try listener.start()
     if isFull { listener.pause() }
-    // A reload was under way when the drain began.
+    // A reload that was under way when the drain began.
     if isDraining { closeListeners() }
   }
 
@@ -152,7 +152,7 @@ final class Worker: @unchecked Sendable {
   }
 
   private func accept(_ socket: consuming Descriptor, _ peer: SocketPeer, _ listener: ServedListener) {
-    // A connection that a load balancer passes on counts for its client, once that is known.
+    // One that a load balancer passes on counts for the client, once that is known.
     let standing =
       listener.settings.proxyProtocol.includes(peer) ? .unknown : admit(peer, isTLS: listener.certificate != nil)
     guard let standing else { return }
@@ -209,7 +209,7 @@ final class Worker: @unchecked Sendable {
     memory.release(connection.chargedBytes)
     leave(connection.standing)
     if isDraining {
-      // In the next round of the loop: by then the sink has the log line of the last request.
+      // In the next round of the loop: by then the log line of the last request has been handed over.
       if connections.isEmpty, let drained { loop.perform(drained) }
     } else if connections.count == generation.loopLimits.connections - 1 {
       pauseOrResume()
@@ -232,7 +232,7 @@ final class Worker: @unchecked Sendable {
     exchanges.append(exchange)
   }
 
-  /// The current value of Date.
+  /// The value of Date at this moment.
   var httpDate: [UInt8] {
     let second = WallClock.now() / 1_000_000_000
     if date.second != second { date = (second, HTTPDate.text(secondsSince1970: second)) }
@@ -252,7 +252,7 @@ final class Worker: @unchecked Sendable {
     if connections.isEmpty { done() }
   }
 
-  /// Stops accepting.
+  /// Accepts no more.
   func closeListeners() {
     for (listener, _) in listeners { listener.close() }
     listeners = []
@@ -261,7 +261,7 @@ final class Worker: @unchecked Sendable {
   /// How many requests are under way.
   var requestsInFlight: Int { connections.values.count { !$0.isIdle } }
 
-  /// Ends the connections that have not finished by themselves.
+  /// Ends what has not finished by itself.
   func closeAll() {
     for connection in connections.values { connection.abort() }
   }

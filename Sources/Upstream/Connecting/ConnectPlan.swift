@@ -55,7 +55,7 @@ struct ConnectPlan {
 
   /// A plan that begins at `now` and ends within `timeout`.
   ///
-  /// - Parameter attempts: how many addresses are tried before the first pause; 1 means no pause and no other attempt.
+  /// - Parameter attempts: how many addresses are tried before the first pause; with 1 there is no pause and no other attempt.
   init(host: String, attempts: Int, timeout: Duration, at now: Instant) {
     self.host = host
     self.attempts = max(1, attempts)
@@ -65,7 +65,7 @@ struct ConnectPlan {
     nextStart = now
   }
 
-  /// Whether it ended because its time was over.
+  /// Whether it has ended because its time was over.
   private(set) var isOverdue = false
 
   /// When ``next(at:isEstablished:)`` has something to do, unless something happens before.
@@ -132,7 +132,7 @@ struct ConnectPlan {
 
   /// The attempt has failed.
   ///
-  /// - Parameter mayPass: whether another attempt may succeed.
+  /// - Parameter mayPass: whether another attempt may do better.
   mutating func failed(_ attempt: Int, _ error: UpstreamError, mayPass: Bool) {
     guard let index = active.firstIndex(where: { $0.number == attempt }) else { return }
     active.remove(at: index)
@@ -159,7 +159,7 @@ struct ConnectPlan {
     guard now >= nextStart else { return false }
     let isDue = nextStart == Instant(nanoseconds: 0) || now >= last.began + Self.establishedDelay
     if isDue || !isEstablished(last.number) { return true }
-    // No check before then: a moment that has passed would wake the loop over and over.
+    // Not asked again before: a moment that has passed would wake the loop all the time.
     nextStart = last.began + Self.establishedDelay
     return false
   }
@@ -188,16 +188,16 @@ public enum ConnectFault: String, CaseIterable, Sendable {
   case refused
   /// There is no route to it, or something on the way does not let connections through.
   case unreachable
-  /// No response came.
+  /// Nothing came back.
   case timeout
-  /// The connection was lost before it could be used, possibly in the TLS handshake.
+  /// The connection was lost before it could be used, in the handshake of TLS too.
   case reset
-  /// Another address, tried later, connected first.
+  /// Another address, which was tried later, connected first.
   case overtaken
 }
 
 extension ConnectFault {
-  /// The fault behind `error`, for which the system gave `number`; nil if another attempt would end in the same way.
+  /// The fault behind `error`, for which the system gave `number`; nil where another attempt would end in the same way.
   init?(_ error: UpstreamError, system number: Int32) {
     switch error {
     case .connectTimeout: self = .timeout

@@ -9,7 +9,7 @@ struct Endpoint {
   let port: UInt16
   let address: IPAddress
 
-  /// Tells libcurl the address of the host; nil if the host is an address itself.
+  /// What tells libcurl the address of the host; nil where the host is an address itself.
   var resolveLine: String? {
     guard IPAddress(host) == nil else { return nil }
     return switch address {
@@ -29,7 +29,7 @@ struct Endpoint {
 
 /// A connection to an address that could not be made.
 public struct ConnectFailure: Sendable {
-  /// The upstream that it is an address of.
+  /// Which upstream it is an address of.
   public let upstream: String
   /// Address and port.
   public let address: String
@@ -102,7 +102,7 @@ public final class DialAttempt {
     if let earlyError { throw earlyError }
   }
 
-  /// Gives up; the completion is not called afterwards.
+  /// Gives up; the completion is not called any more.
   public func cancel() {
     isOver = true
     end()
@@ -240,7 +240,7 @@ public final class DialAttempt {
   }
 
   private func fail(_ error: UpstreamError) {
-    // Those still under way had all the time there was.
+    // Those that are still under way have had all the time there was.
     for attempt in plan.active { note(attempt.number, .timeout) }
     let error = plan.isOverdue ? explain(error) : error
     guard isBeginning else { return finish(nil, .failure(error)) }

@@ -2,7 +2,7 @@ internal import Addresses
 internal import Locks
 internal import Reactor
 
-/// The addresses that connections could not be made to, and how long others are tried before them: a value.
+/// The addresses that connections could not be made to, and until when others are tried before them: a value.
 struct FailedAddresses {
   private struct Endpoint: Hashable {
     let address: IPAddress
@@ -22,7 +22,7 @@ struct FailedAddresses {
     self.limit = limit
   }
 
-  /// How many addresses have failed, and not worked since.
+  /// How many addresses have failed, and have not worked since.
   var count: Int { until.count }
 
   /// A connection to `address` could not be made, or one to another address that began later was made first.
@@ -84,7 +84,7 @@ public final class KnownAddresses: Sendable {
   let names: NameResolver
   private let failed = Monitor(FailedAddresses(limit: 1024))
 
-  /// Knows nothing yet.
+  /// Nothing yet.
   public init(names: NameResolver = NameResolver()) {
     self.names = names
   }

@@ -17,8 +17,8 @@ final class HostAddresses {
   private let timer = LoopTimer()
   private var lookup: NameWait?
 
-  /// - Parameter hasConnections: whether connections exist or are being made.
-  /// - Parameter lost: called when the host no longer has all of its earlier addresses.
+  /// - Parameter hasConnections: whether there are connections, or some in the making.
+  /// - Parameter lost: called when the host does not have all of its earlier addresses any more.
   init(
     of origin: UpstreamOrigin, _ names: NameResolver, on loop: EventLoop, hasConnections: @escaping () -> Bool,
     lost: @escaping () -> Void
@@ -50,7 +50,7 @@ final class HostAddresses {
     if !earlier.allSatisfy(addresses.contains) { lost() }
   }
 
-  /// Stops looking up.
+  /// Nothing is looked up any more.
   func close() {
     loop.retire(timer)
     lookup?.cancel()
@@ -65,7 +65,7 @@ final class HostAddresses {
   private func lookUp() {
     guard hasConnections() else { return }
     setTimer()
-    // A lookup that hangs goes on.
+    // One that hangs goes on.
     guard lookup == nil else { return }
     let look = names.look(up: host, refresh: refreshTime, isRenewal: true, on: loop) { [unowned self] answer in
       lookup = nil

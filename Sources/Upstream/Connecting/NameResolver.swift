@@ -19,12 +19,12 @@ public final class NameResolver: Sendable {
 
     var queued: Int { urgent.count + others.count }
 
-    // How many urgent names were taken in a row since the last other one.
+    // How many urgent names were taken since another one was.
     var urgentInARow = 0
     private static let mostUrgentInARow = 3
 
     mutating func take() -> String? {
-      // Names in use must be looked up again however many new ones arrive.
+      // Names in use must be looked up again however many new ones there are.
       let isTurnOfOthers = urgent.isEmpty || urgentInARow >= Self.mostUrgentInARow
       if isTurnOfOthers, !others.isEmpty {
         urgentInARow = 0
@@ -78,7 +78,7 @@ public final class NameResolver: Sendable {
   /// The addresses of `name`, or a wait for them: `completion` is called once, on the thread of `loop`, unless the wait
   /// is cancelled.
   ///
-  /// - Parameter isRenewal: whether addresses older than `refresh` must not be used.
+  /// - Parameter isRenewal: whether addresses that are older than `refresh` will not do.
   func look(
     up name: String, refresh: Duration, isRenewal: Bool = false, on loop: EventLoop,
     completion: @escaping (NameAnswer) -> Void
@@ -116,7 +116,7 @@ public final class NameResolver: Sendable {
     state.withLock { $0.forget(wait) }
   }
 
-  /// Which thread looks up the name that was enqueued.
+  /// Who looks up the name that was enqueued.
   private enum Next {
     case nothing
     case idleThread
@@ -153,7 +153,7 @@ public final class NameResolver: Sendable {
     for (answer, waits) in lost { for wait in waits { wait.deliver(answer) } }
   }
 
-  /// Looks up names, until there has been none to look up for a while.
+  /// Looks up names, until there was none to look up for a while.
   private static func serve(_ state: Monitor<State>, _ lookup: @Sendable (String) -> NameLookup) {
     while true {
       state.withLock { $0.idleThreads += 1 }
@@ -172,7 +172,7 @@ public final class NameResolver: Sendable {
 }
 
 // Sendable because the completion is touched on the loop's thread only.
-/// A wait on a loop for the addresses of a name.
+/// What waits on a loop for the addresses of a name.
 final class NameWait: @unchecked Sendable {
   let name: String
   private let resolver: NameResolver
@@ -208,7 +208,7 @@ final class NameWait: @unchecked Sendable {
 enum SystemNames {
   private static let mostAddresses = 64
 
-  /// Looks `name` up; takes as long as the system takes.
+  /// Looks `name` up, for as long as the system takes.
   static func look(_ name: String) -> NameLookup {
     if isLocal(name) { return .addresses([.v6(1), .v4(0x7F00_0001)]) }
     var hints = unsafe addrinfo()
@@ -230,7 +230,7 @@ enum SystemNames {
     return addresses.isEmpty ? .missing("the name has no address") : .addresses(addresses)
   }
 
-  /// RFC 6761 section 6.3: such names mean this machine, without asking DNS.
+  /// RFC 6761 section 6.3: such names are this machine, without a question to DNS.
   private static func isLocal(_ name: String) -> Bool {
     let name = (name.hasSuffix(".") ? String(name.dropLast()) : name).lowercased()
     return name == "localhost" || name.hasSuffix(".localhost")

@@ -1,7 +1,7 @@
 internal import Addresses
 internal import Reactor
 
-/// What a name resolves to.
+/// What a name leads to.
 enum NameAnswer: Equatable, Sendable {
   /// The addresses, of which there is at least one, in the order in which the system would try them.
   case addresses([IPAddress])
@@ -12,7 +12,7 @@ enum NameAnswer: Equatable, Sendable {
 /// The result of one lookup of a name.
 enum NameLookup: Equatable, Sendable {
   case addresses([IPAddress])
-  /// DNS was unreachable or gave no result: what was known before stays in use.
+  /// DNS could not be asked, or did not say: what was known before remains in use.
   case unavailable(String)
   /// There is no such name, or it has no address.
   case missing(String)
@@ -42,9 +42,9 @@ struct NameTable<Waiter: AnyObject> {
     }
   }
 
-  // Lookups of one name begin no faster than this, even if they fail.
+  // Lookups of one name begin no faster than this, whatever fails.
   private static var leastInterval: Duration { .seconds(1) }
-  // A failure that took long to appear is kept equally long, up to this.
+  // A failure that took long to find out is kept for as long, up to this.
   private static var longestFailure: Duration { .seconds(5) }
   // A name that was not used for this long, or for two refreshes, is no longer in use.
   private static var leastUse: Duration { .seconds(60) }
@@ -60,10 +60,9 @@ struct NameTable<Waiter: AnyObject> {
   /// How many names are known.
   var count: Int { entries.count }
 
-  /// The addresses of `name`; nil if `waiter` has to wait for the end of the lookup.
+  /// The addresses of `name`; nil where `waiter` has to wait for the end of the lookup.
   ///
-  /// - Returns: the addresses or failure, and whether the caller has to begin a lookup, whose result goes to
-  ///   ``finish(_:with:at:)``.
+  /// - Returns: the answer, and whether the caller has to begin a lookup, whose result goes to ``finish(_:with:at:)``.
   mutating func look(
     up name: String, refresh: Duration, at now: Instant, for waiter: Waiter
   ) -> (answer: NameAnswer?, isDue: Bool) {
@@ -80,7 +79,7 @@ struct NameTable<Waiter: AnyObject> {
     return (nil, wait(waiter, &entry, now))
   }
 
-  /// Addresses of `name` not older than `refresh`; nil if `waiter` has to wait for them.
+  /// Addresses of `name` that are not older than `refresh`; nil where `waiter` has to wait for them.
   mutating func renew(
     _ name: String, refresh: Duration, at now: Instant, for waiter: Waiter
   ) -> (answer: NameAnswer?, isDue: Bool) {
@@ -100,7 +99,7 @@ struct NameTable<Waiter: AnyObject> {
     return true
   }
 
-  /// The lookup of `name` has ended. Returns the result, and the waiters for it.
+  /// The lookup of `name` has ended. Returns the answer, and what waits for it.
   mutating func finish(
     _ name: String, with lookup: NameLookup, at now: Instant
   ) -> (answer: NameAnswer, waiters: [Waiter]) {
@@ -134,7 +133,7 @@ struct NameTable<Waiter: AnyObject> {
     return entries[name]?.waiters.isEmpty == true
   }
 
-  /// Gives up the lookup of `name`, which no thread has begun.
+  /// The lookup of `name`, which no thread has begun, is given up.
   mutating func giveUp(_ name: String) {
     entries[name]?.began = nil
     if let entry = entries[name], entry.addresses.isEmpty, entry.failure == nil { entries[name] = nil }
@@ -147,7 +146,7 @@ struct NameTable<Waiter: AnyObject> {
     return true
   }
 
-  /// The entry of `name`; nil if there is none, and no room for it.
+  /// The entry of `name`; nil where there is none, and no room for it.
   private mutating func use(_ name: String, _ refresh: Duration, _ now: Instant) -> Entry? {
     if var known = entries[name] {
       let lastUse = known.lastUse
