@@ -197,7 +197,7 @@ final class TimedTokenStore: TokenStore {
       // Releasing a claim reports nothing.
       if problem == Self.hanging, wasWaiting, !operation.isOwed { isTold = true }
     }
-    // Then the next one is told.
+    // Nothing was reported: the next caller gets the report.
     if !isTold, late.first?.problem == Self.hanging { state.withLock { $0.isTold = false } }
   }
 

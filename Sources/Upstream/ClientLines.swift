@@ -12,7 +12,7 @@ public struct ClientKey: Hashable, Sendable {
     self.number = number
   }
 
-  /// All clients, where they are not told apart.
+  /// All clients, if they are not told apart.
   public static var anyone: ClientKey { ClientKey(kind: -1, number: 0) }
   /// No client: whatever has this key is free.
   static var unused: ClientKey { ClientKey(kind: -2, number: 0) }

@@ -321,7 +321,7 @@ internal import SystemPackage
 
   private func explain(_ error: UpstreamError) -> UpstreamError {
     if let alert { return parentProxyError(.alert(alert)) }
-    // Only OpenSSL's verification gives this result: libcurl compares the host itself, without OpenSSL.
+    // Only OpenSSL's verification gives this result: libcurl compares the host itself, and does not set it.
     if unsafe ccurl_verify_result(easy) == Int(X509_V_ERR_HOSTNAME_MISMATCH) {
       return .certificate(
         "the server's certificate has no host name and no IP address as subject alternative name (SAN), and its common "

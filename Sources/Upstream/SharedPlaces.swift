@@ -2,7 +2,7 @@ internal import Locks
 internal import Reactor
 internal import Synchronization
 
-/// The places for connections to one upstream, shared by all event loops: used where there are so few that one loop's
+/// The places for connections to one upstream, shared by all event loops: used if there are so few that one loop's
 /// part of them would leave nothing to other clients.
 ///
 /// The lock is held for a few instructions: when a connection is opened or closed, when another client than before uses
@@ -93,7 +93,7 @@ final class SharedPlaces: Sendable {
     if hasPlace { leave(request.client, on: request.loop.number) }
   }
 
-  /// Whether `client` has as many as it may, if it may not have all.
+  /// Whether `client` has reached its share of the places, if that is less than all.
   func isAtShare(_ client: ClientKey, most: Int) -> Bool {
     most < connections && state.withLock { $0.ledger.charge(of: client) >= most }
   }
@@ -184,17 +184,17 @@ final class LoopPlaces: @unchecked Sendable {
     self.tellsClientsApart = tellsClientsApart
   }
 
-  /// Who is charged for what `client` uses.
+  /// The client that is charged for what `client` uses.
   func key(_ client: ClientKey) -> ClientKey { tellsClientsApart ? client : .anyone }
 
-  /// The pool is used no more.
+  /// The pool is no longer used.
   func end() {
     guard !isOver else { return }
     isOver = true
     places.leave(self)
   }
 
-  /// Has the pool report what it keeps. From any thread.
+  /// Makes the pool report the connections that it keeps. From any thread.
   func ask() {
     perform { $0.reportKept() }
   }

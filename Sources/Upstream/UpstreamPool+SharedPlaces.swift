@@ -3,7 +3,7 @@ internal import Reactor
 // What a pool does where the loops share the places for connections: it keeps connections as usual, but asks before it makes
 // one, and tells what becomes of each. None of its requests waits in the pool itself.
 extension UpstreamPool {
-  /// A kept connection for `client`; nil where there is none that it may use.
+  /// A kept connection for `client`; nil if there is none that it may use.
   func reuse(_ shared: LoopPlaces, for client: ClientKey, most: Int) -> UpstreamConnection? {
     let client = shared.key(client)
     while true {

@@ -164,7 +164,7 @@ struct PlaceQueue<Waiter: AnyObject> {
     return (held[client] ?? 0) < most
   }
 
-  /// Whether `client` has as many places as it may, if it may not have all.
+  /// Whether `client` has reached its share of the places, if that is less than all.
   func isAtShare(_ client: ClientKey) -> Bool { (most ?? .max) < places && !mayTake(client) }
 
   /// A request of `client` arrives, and waits if there is no place.

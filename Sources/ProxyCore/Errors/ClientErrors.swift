@@ -132,7 +132,7 @@ extension ExchangeError {
     ExchangeError(.client(.misdirected), detail: "CONNECT named \(tunnel), but the request inside names \(host).")
   }
 
-  /// The request's target says http inside TLS, or https where there is none.
+  /// The request's target says http inside TLS, or https without TLS.
   static func misdirected(schemeInside tunnel: String) -> ExchangeError {
     ExchangeError(
       .client(.misdirected),

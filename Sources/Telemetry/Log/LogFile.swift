@@ -63,7 +63,7 @@ final class LogFile: LogOutput {
     return .skipped(bytes: bytes.count, lines: 0, lastFailure)
   }
 
-  // MARK: The file behind the path
+  // MARK: The file at the path
 
   func reopen() -> String? {
     let next: Int32

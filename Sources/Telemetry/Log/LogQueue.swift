@@ -74,7 +74,7 @@ final class LogQueue: Sendable {
     self.limit = limit
   }
 
-  // MARK: Those who log
+  // MARK: Threads that log
 
   /// Accepts those of `lines` that there is room for, from the first one on, and counts the others as lost.
   func append(_ lines: Span<UInt8>) {
@@ -191,7 +191,7 @@ extension LogQueue {
     case after(Int)
   }
 
-  /// Waits for work; nil when there will be no more. The result may be empty.
+  /// Waits for work; nil if there will be no further work. The result may be empty.
   func take(by writer: Int, _ telling: Telling) -> Work? {
     var milliseconds: Int?
     if case .after(let some) = telling { milliseconds = some }

@@ -17,7 +17,7 @@ public struct SyslogAddress: Sendable, Hashable {
   }
 }
 
-/// Syslog behind a local socket: one message of RFC 5424 for each line.
+/// Syslog on a local socket: one RFC 5424 message for each line.
 ///
 /// The socket takes datagrams, or else a stream, in which a line feed ends each message (RFC 6587 section 3.4.2).
 final class SyslogOutput: LogOutput {
@@ -129,7 +129,7 @@ final class SyslogOutput: LogOutput {
         if self.isStream != isStream { changeKind(isStream) }
         return nil
       }
-      // The other kind of socket is there.
+      // The socket is of the other kind.
       guard errno == EPROTOTYPE && !isStream else { break }
     }
     return problem(errno)

@@ -117,7 +117,7 @@ public final class Histogram: Sendable {
 
   /// Counts one duration in the first bucket whose upper bound is not below it.
   public func observe(nanoseconds: UInt64) {
-    // A binary search whose only branch is the loop's: comparing with a bound is an addition, which is never mispredicted.
+    // A binary search whose only branch is the loop's: a comparison becomes an addition, which is never mispredicted.
     var bucket = 0
     var length = upperBounds.count
     while length > 0 {

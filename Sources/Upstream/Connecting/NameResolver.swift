@@ -10,7 +10,7 @@ internal import SystemPackage
 public final class NameResolver: Sendable {
   private struct State {
     var table: NameTable<NameWait>
-    /// Names to be looked up: first those that requests wait for.
+    /// Names to look up: first those that requests wait for.
     var urgent: [String] = []
     var others: [String] = []
     var threads = 0
@@ -35,7 +35,7 @@ public final class NameResolver: Sendable {
       return urgent.removeFirst()
     }
 
-    /// A request waits for `name`, which was to be looked up without hurry.
+    /// A request waits for `name`, which was queued as not urgent.
     mutating func hasten(_ name: String) {
       guard let index = others.firstIndex(of: name) else { return }
       urgent.append(others.remove(at: index))
@@ -116,7 +116,7 @@ public final class NameResolver: Sendable {
     state.withLock { $0.forget(wait) }
   }
 
-  /// Who looks up the name that was enqueued.
+  /// Which thread looks up the name that was enqueued.
   private enum Next {
     case nothing
     case idleThread
