@@ -1,7 +1,7 @@
 import Secrets
 import Synchronization
 
-/// An access token, and the time it is good for.
+/// An access token, and how long it is valid.
 public final class AccessToken: Sendable, CustomStringConvertible, CustomReflectable {
   /// The longest token that is accepted, in bytes.
   public static let longestToken = 32 * 1024
@@ -10,9 +10,9 @@ public final class AccessToken: Sendable, CustomStringConvertible, CustomReflect
 
   /// How long the token is valid, counted from ``requestedAt``.
   public let lifetime: Duration
-  /// When the request was sent that brought it: the server cannot have issued it earlier.
+  /// When its request was sent: the server cannot have issued it earlier.
   public let requestedAt: TokenMoment
-  /// From here on the token is not sent any more: 10 s, or a quarter of a short lifetime, before it expires.
+  /// From here on the token is no longer sent: 10 s, or a quarter of a short lifetime, before it expires.
   public let unusableFrom: TokenMoment
   /// How long before the end of its lifetime a token that is in use is renewed: a fifth of the lifetime, at least
   /// 30 s and at most 300 s, but never more than half of it.
@@ -22,7 +22,7 @@ public final class AccessToken: Sendable, CustomStringConvertible, CustomReflect
   private let acceptances = Atomic<UInt32>(0)
   private static let acceptancesOnTrial: UInt32 = 64
 
-  /// Whether it is of interest where the API accepts it. Costs one load.
+  /// Whether the API's acceptance of it still matters. Costs one load.
   var isOnTrial: Bool { acceptances.load(ordering: .relaxed) < Self.acceptancesOnTrial }
 
   func countAcceptance() {
@@ -31,13 +31,13 @@ public final class AccessToken: Sendable, CustomStringConvertible, CustomReflect
 
   /// What is worth a warning about it.
   public let remarks: [TokenRemark]
-  /// Whether nothing was said about its lifetime.
+  /// Whether neither the reply nor the token stated its lifetime.
   let isLifetimeAssumed: Bool
 
   /// The token itself.
   let token: Secret
 
-  /// The token of these bytes, none of which may be anything but visible ASCII.
+  /// The token of these bytes, all of which must be visible ASCII.
   init(
     token: Secret, lifetime: Duration, requestedAt: TokenMoment, isLifetimeAssumed: Bool = false,
     remarks: [TokenRemark] = []
@@ -53,14 +53,14 @@ public final class AccessToken: Sendable, CustomStringConvertible, CustomReflect
 
   /// Whether the token may be sent at `now`: neither clock says that its time is over.
   ///
-  /// The wall clock has the last word where it was set forward, as after a machine was restored from a snapshot. It
-  /// counts whole seconds, and is heard only where it is a second ahead of the other.
+  /// The wall clock decides if it was set forward, for example after a machine was restored from a snapshot. It counts
+  /// whole seconds, so it matters only if it is a second ahead of the other.
   public func isUsable(at now: TokenMoment) -> Bool {
     now.instant < unusableFrom.instant && now.wallSeconds <= unusableFrom.wallSeconds
   }
 
-  /// The same token, for no longer than `other`, which it is: a server that answers with a token that it has issued before
-  /// may say that it is valid for as long as a new one.
+  /// The same token, valid no longer than `other`, which is the same one: a server that sends a token again may state
+  /// the lifetime of a new one.
   func limited(by other: AccessToken) -> AccessToken {
     let end = requestedAt.instant.duration(to: other.requestedAt.instant.advanced(by: other.lifetime))
     guard !other.isLifetimeAssumed, end < lifetime else { return self }
@@ -69,52 +69,52 @@ public final class AccessToken: Sendable, CustomStringConvertible, CustomReflect
       remarks: remarks)
   }
 
-  /// When the token is renewed if it is in use; `random`, in 0...1, makes it earlier, so that those who started together
-  /// do not ask together: by a quarter of the window, and a twentieth of the time until it, at most.
+  /// When the token is renewed if it is in use. `random`, in 0...1, makes it earlier, so that processes that started
+  /// together do not request together: by a quarter of the window, and a twentieth of the time until it, at most.
   func renewalTime(random: Double) -> TokenInstant {
     let untilWindow = lifetime - renewalWindow
     let jitter = min(renewalWindow / 4, untilWindow / 20) * random
     return requestedAt.instant.advanced(by: untilWindow - jitter)
   }
 
-  /// Whether a token of these bytes can go on requests: visible ASCII, which covers the b64token of RFC 6750 and what is
-  /// in use beyond, and no more of it than fits.
+  /// Whether a token of these bytes can be sent: not too long, and visible ASCII, which covers the b64token of RFC 6750
+  /// and what is in use beyond it.
   static func isSuitable(_ token: Span<UInt8>) -> Bool {
     (1...longestToken).contains(token.count) && token.indices.allSatisfy { (0x21...0x7E).contains(token[$0]) }
   }
 
-  /// Calls `body` with the token as it goes on requests, behind `Authorization: Bearer ` or what a route has for that;
-  /// nothing is copied.
+  /// Calls `body` with the token as it goes on requests, after `Authorization: Bearer ` or the route's replacement for
+  /// that; copies nothing.
   public func withToken<R>(_ body: (Span<UInt8>) -> R) -> R { token.withBytes(body) }
 
-  /// Says nothing of the token.
+  /// Shows nothing of the token.
   public var description: String { "AccessToken(<redacted>)" }
   /// Shows nothing of the token.
   public var customMirror: Mirror { Mirror(self, children: ["lifetime": lifetime]) }
 }
 
-/// What a person should know about a token that was fetched.
+/// What the operator should know about a token that was fetched.
 public enum TokenRemark: Hashable, Sendable {
-  /// The reply and the token disagree about when it ends, by so many seconds: a clock is wrong.
+  /// The reply and the token disagree by this many seconds about when it ends: a clock is wrong.
   case clock(seconds: Int)
   /// It is so long that many servers reject the head of a request with it.
   case longToken(bytes: Int)
 }
 
-/// How long a token is good for, from what the server says and what the token says.
+/// How long a token is valid, from what the server says and what the token says.
 ///
-/// `expires_in` counts. The claim `exp` of a JWT is by the server's clock, so it shortens a lifetime only where the reply has
-/// that clock's time (`Date`).
+/// `expires_in` decides. The claim `exp` of a JWT is by the server's clock, so it shortens a lifetime only if the reply
+/// has that clock's time (`Date`).
 struct TokenLifetime {
-  /// From when the request was sent; zero for a token whose time is over at once.
+  /// Counted from when the request was sent; zero for a token whose time is over at once.
   let duration: Duration
   /// Whether neither the reply nor the token says how long.
   private(set) var isAssumed = false
-  /// Whether it was over when the server sent it, by the server's own clock.
+  /// Whether it had expired when the server sent it, by the server's own clock.
   private(set) var isExpired = false
   private(set) var remarks: [TokenRemark] = []
 
-  /// When neither the reply nor the token says how long.
+  /// The lifetime if neither the reply nor the token says how long.
   static let assumed: Duration = .seconds(3600)
 
   // Below a second, a token would be fetched for nearly every request; above a year, the number is most likely a date
@@ -123,7 +123,7 @@ struct TokenLifetime {
   // Servers count the seconds of a token's life from different moments.
   private static let usualDisagreement = 60.0
 
-  /// Whether a token can have been meant to be valid for so long.
+  /// Whether a token can have been meant to be valid for this long.
   static func isPlausible(_ lifetime: Duration) -> Bool {
     plausible.contains(Double(lifetime.components.seconds))
   }
@@ -132,14 +132,14 @@ struct TokenLifetime {
   ///
   /// - Parameters:
   ///   - expiresIn: seconds, as the reply has them.
-  ///   - claims: those of the token; nil where it is no JWT.
-  ///   - date: when the reply was made, by the server's clock, in seconds since 1970; nil where it does not say.
+  ///   - claims: those of the token; nil if it is not a JWT.
+  ///   - date: when the reply was made, by the server's clock, in seconds since 1970; nil if the reply does not say.
   ///   - sent: when the request was sent, by this machine's clock.
   init(expiresIn: Double?, claims: WebToken?, date: Int64?, sent: Int64) {
     let left = claims?.expiry.map { Self.certain($0 - Double(date ?? sent)) }
     let stated = expiresIn.flatMap { $0 <= Self.plausible.upperBound ? max(0, $0) : nil }
     if let stated, stated < Self.plausible.lowerBound {
-      // It is over, unless the token says that it is not.
+      // It has expired, unless the token says that it has not.
       duration = left.flatMap { Self.plausible.contains($0) ? .seconds($0) : nil } ?? .zero
       return
     }
@@ -151,7 +151,7 @@ struct TokenLifetime {
       duration = .seconds(date == nil ? stated : min(stated, believed ?? stated))
       return
     }
-    // The life that the server gave it is by one clock, its own.
+    // The token's own dates come from one clock, the server's.
     if date == nil, let expiry = claims?.expiry, let begin = claims?.issuedAt, Self.plausible.contains(expiry - begin) {
       if abs(expiry - begin - (left ?? 0)) > Self.usualDisagreement {
         remarks = [.clock(seconds: Int((left ?? 0) - (expiry - begin)))]
@@ -160,7 +160,7 @@ struct TokenLifetime {
     } else if let believed {
       duration = .seconds(believed)
     } else if let left, left < Self.plausible.lowerBound {
-      // It is over by the server's clock; or by this machine's, which may be wrong: then requests that wait try it.
+      // It has expired by the server's clock; or by this machine's, which may be wrong: then waiting requests try it.
       isExpired = date != nil
       duration = .zero
     } else {
@@ -169,7 +169,7 @@ struct TokenLifetime {
     }
   }
 
-  /// What is left of `difference` whatever the fractions of a second are that neither of two dates has. From 4 s on, the
-  /// quarter of a lifetime in which a token is not sent any more covers them.
+  /// `difference`, reduced to what is certain although neither of two dates has fractions of a second. From 4 s on, the
+  /// quarter of a lifetime in which a token is no longer sent covers them.
   private static func certain(_ difference: Double) -> Double { difference < 4 ? difference - 1 : difference }
 }

@@ -2,26 +2,26 @@ public import Cryptography
 internal import Encodings
 import Secrets
 
-/// What the assertions of a client are made of (RFC 7523, 3; OpenID Connect Core, 9): a new one for each attempt.
+/// The settings of a client's assertions (RFC 7523 section 3; OpenID Connect Core section 9): each attempt gets a new one.
 public struct ClientAssertion: Hashable, Sendable {
-  /// How far `iat` lies back, for a server whose clock is a little behind: many refuse what is from the future.
+  /// How far back `iat` lies, for a server whose clock is a little behind: many reject assertions from the future.
   static let allowance: Int64 = 10
 
   /// The PEM file of the private key. It is read for each assertion, so that a new key needs no restart.
   public let keyFile: String
-  /// The PEM file of the certificate whose digests the header names (`x5t`, `x5t#S256`); nil for none. It is read for each
-  /// assertion, too.
+  /// The PEM file of the certificate whose digests the header names (`x5t`, `x5t#S256`); nil for none. It is read for
+  /// each assertion too.
   public let certificateFile: String?
   /// The name of the key at the server (`kid`), if it needs one.
   public let keyID: String?
-  /// The algorithm; nil for the usual one of the key.
+  /// The algorithm; nil for the key's default.
   public let algorithm: SignatureAlgorithm?
-  /// Who the assertion is for: the token endpoint, or what the server calls itself.
+  /// The audience of the assertion: the token endpoint, or what the server calls itself.
   public let audience: String
-  /// How long an assertion is valid, in seconds: it is used at once, and once.
+  /// How long an assertion is valid, in seconds: each is used at once, and once only.
   public let lifetime: Int64
 
-  /// Assertions of these parts.
+  /// Creates the settings.
   public init(
     keyFile: String, certificateFile: String? = nil, keyID: String?, algorithm: SignatureAlgorithm?, audience: String,
     lifetime: Int64 = 60
@@ -73,14 +73,14 @@ public struct ClientAssertion: Hashable, Sendable {
 }
 
 extension TokenFailure.Cause {
-  /// The client cannot prove itself, for this reason.
+  /// The client cannot authenticate, for this reason.
   fileprivate static func unusable(_ detail: String) -> TokenFailure.Cause {
     .unusable(detail: PrintableText.cleaned(detail))
   }
 }
 
-/// A file into which another program writes assertions for the client (RFC 7523, 2.2), and renews them: Kubernetes the tokens of
-/// service accounts, SPIFFE its JWT-SVIDs.
+/// A file into which another program writes assertions for the client (RFC 7523 section 2.2), and renews them:
+/// Kubernetes writes tokens of service accounts, SPIFFE its JWT-SVIDs.
 public struct AssertionFile: Hashable, Sendable {
   /// Where it is. It is read for each attempt.
   public let path: String
@@ -106,7 +106,7 @@ public struct AssertionFile: Hashable, Sendable {
   }
 }
 
-/// As much of a JSON Web Token (RFC 7519) as is needed here; it is not verified, that is the API's part.
+/// As much of a JSON Web Token (RFC 7519) as the proxy needs; it is not verified, that is the API's job.
 struct WebToken {
   // Dates beyond the year 30000 mean "never", or nothing.
   private static let latest = 1e12
@@ -116,7 +116,7 @@ struct WebToken {
   /// The claim `iat`, in seconds since 1970.
   private(set) var issuedAt: Double?
 
-  /// The claims of `token`; nil when it is no JWT in compact form.
+  /// The claims of `token`; nil if it is not a JWT in compact form.
   init?(_ token: Span<UInt8>) {
     let dots = token.indices.filter { token[$0] == UInt8(ascii: ".") }
     guard dots.count == 2, let payload = Base64.url.decode(token.extracting((dots[0] + 1)..<dots[1])) else {
@@ -125,7 +125,7 @@ struct WebToken {
     self.init(claims: payload.span)
   }
 
-  /// The claims in `payload`; nil when it is no JSON object.
+  /// The claims in `payload`; nil if it is not a JSON object.
   init?(claims payload: Span<UInt8>) {
     do {
       let claims = try JSONObject(payload)
@@ -138,7 +138,7 @@ struct WebToken {
       expiry = number("exp")
       issuedAt = number("iat")
     } catch {
-      // An opaque token may happen to have two dots: not being a JWT is no failure.
+      // An opaque token may happen to have two dots: not being a JWT is no error.
       return nil
     }
   }

@@ -3,12 +3,12 @@ import Glibc
 internal import Locks
 public import Secrets
 
-/// The secrets of a client, which may change without a restart: files are read again for every fetch, and programs are run
-/// again from time to time, and when the server refuses what they printed.
+/// The secrets of a client, which may change without a restart: files are read again for every fetch; programs are run
+/// again from time to time, and when the server rejects the secret that they printed.
 ///
-/// Two can be named during a rotation; ``TokenFetch`` uses the one that works.
+/// Two secrets can be configured during a rotation; ``TokenFetch`` uses the one that works.
 public final class ClientSecrets: Sendable {
-  /// Which of the two.
+  /// Which of the two secrets.
   public enum Place: String, Hashable, Sendable {
     /// `client_secret`.
     case current
@@ -16,7 +16,7 @@ public final class ClientSecrets: Sendable {
     case previous
   }
 
-  /// A source, and the secret it gave when it was read last.
+  /// A source, and the secret that was last read from it.
   public struct Entry: Sendable {
     /// Where the secret comes from.
     public let source: SecretSource
@@ -30,20 +30,20 @@ public final class ClientSecrets: Sendable {
     }
   }
 
-  /// What a reading gave.
+  /// The result of reading the sources.
   package struct Reading {
     /// The secrets in the order in which they are tried.
     package var secrets: [(place: Place, secret: Secret)] = []
-    /// What could not be read; the secret that was there before is used.
+    /// What could not be read; the previous secret is used then.
     package var problems: [SecretError] = []
-    /// A number that is another one whenever a secret is.
+    /// Changes whenever a secret changes.
     package var generation = 0
   }
 
   private struct Held {
     var entries: [(place: Place, entry: Entry)]
     var generation = 0
-    /// When the programs were run last, whether or not that is over.
+    /// When the programs were last started, whether or not they have ended.
     var lastRun: TokenInstant
     var lastRunFailed = false
     var isRunning = false
@@ -72,10 +72,10 @@ public final class ClientSecrets: Sendable {
   private let programs: [ProgramEntry]
   private let onProgramProblem: @Sendable (SecretError) -> Void
 
-  /// The secrets as they were when the configuration was loaded, at `loaded`.
+  /// The secrets as read when the configuration was loaded, at `loaded`.
   ///
-  /// - Parameter onProgramProblem: Is called, on any thread, when a program did not print a secret; the one that it printed
-  ///   before is used.
+  /// - Parameter onProgramProblem: called, on any thread, when a program did not print a secret; the one that it
+  ///   printed before is used.
   public init(
     current: Entry, previous: Entry? = nil, loaded: TokenInstant = TokenClock.system.now,
     onProgramProblem: @escaping @Sendable (SecretError) -> Void = { _ in }
@@ -89,7 +89,7 @@ public final class ClientSecrets: Sendable {
     held = Monitor(Held(entries: entries, lastRun: loaded))
   }
 
-  /// Reads all files, which takes as long as small files take. What came from elsewhere is as it was.
+  /// Reads all files, which takes as long as small files take. Secrets from other sources stay as they are.
   package func read() -> Reading {
     held.withLock { held in
       var reading = Reading()
@@ -116,12 +116,13 @@ public final class ClientSecrets: Sendable {
 
   // MARK: Programs
 
-  // After a program failed, it is not run again sooner, unless the server refuses the secret.
+  // A program that failed is not run again sooner, unless the server rejects the secret.
   private static let pauseAfterFailure = Duration.seconds(60)
-  // Between two runs because of refusals.
+  // The shortest time between two runs after rejections.
   private static let shortestPause = Duration.seconds(1)
 
-  /// Starts to run the programs in the background if it is time to. What they printed before is used meanwhile.
+  /// Starts to run the programs in the background if it is time to. Until they end, the secrets that they printed
+  /// before are used.
   func refreshIfDue(at now: TokenInstant) {
     guard let shortest = programs.map(\.program.refresh).min() else { return }
     let isDue = held.withLock { held in
@@ -130,8 +131,8 @@ public final class ClientSecrets: Sendable {
     if isDue { launch() }
   }
 
-  /// Runs the programs, and waits for the end of that, or of the run that is under way, for `limit` at most. Returns at once
-  /// where there are none, and where they were run a moment ago.
+  /// Runs the programs, and waits at most `limit` for this run, or the one under way, to end. Returns at once if there
+  /// are none, or they were run a moment ago.
   func rerun(at now: TokenInstant, within limit: Duration) async {
     guard !programs.isEmpty, limit > .zero else { return }
     let (begins, awaited) = held.withLock { held in
@@ -181,14 +182,14 @@ public final class ClientSecrets: Sendable {
   }
 }
 
-/// Puts a secret together in memory that is wiped afterwards, and never moved while it grows.
+/// Builds a secret in memory that is wiped afterwards, and never moved while it grows.
 @safe struct SecretWriter: ~Copyable {
-  // Owned by this value alone.
+  // Owned by this value only.
   private let storage: UnsafeMutableBufferPointer<UInt8>
   private let capacity: Int
   private(set) var count = 0
 
-  /// Room for `capacity` bytes: what is appended beyond them is a programming error.
+  /// Room for `capacity` bytes: appending more is a programming error.
   init(capacity: Int) {
     self.capacity = capacity
     unsafe storage = UnsafeMutableBufferPointer.allocate(capacity: capacity)

@@ -1,4 +1,4 @@
-/// A token endpoint's answer that there will be no token (RFC 6749, 5.2).
+/// A token endpoint's reply that rejects the token request (RFC 6749 section 5.2).
 public struct OAuthRefusal: Hashable, Sendable {
   /// The error code, from a bounded set.
   public let code: OAuthErrorCode
@@ -9,7 +9,7 @@ public struct OAuthRefusal: Hashable, Sendable {
   /// The HTTP status of the reply.
   public let status: Int
 
-  /// A refusal made of its parts, which must be fit to be printed.
+  /// A refusal made of its parts, which must be printable.
   public init(code: OAuthErrorCode, reportedCode: String?, description: String?, status: Int) {
     self.code = code
     self.reportedCode = reportedCode
@@ -18,7 +18,7 @@ public struct OAuthRefusal: Hashable, Sendable {
   }
 }
 
-/// The error codes that token endpoints answer with: RFC 6749 (4.1.2.1, 5.2), RFC 8707, and everything else as one.
+/// The error codes of token endpoints: RFC 6749 sections 4.1.2.1 and 5.2, RFC 8707, and one for everything else.
 public enum OAuthErrorCode: String, Hashable, Sendable, CaseIterable {
   /// A parameter is missing or malformed.
   case invalidRequest = "invalid_request"
@@ -26,7 +26,7 @@ public enum OAuthErrorCode: String, Hashable, Sendable, CaseIterable {
   case invalidClient = "invalid_client"
   /// The grant is not valid.
   case invalidGrant = "invalid_grant"
-  /// The client may not use this grant, or at Kinde: is not authorised for the audience.
+  /// The client may not use this grant; at Kinde: is not authorised for the audience.
   case unauthorizedClient = "unauthorized_client"
   /// The server does not know the grant type.
   case unsupportedGrantType = "unsupported_grant_type"
@@ -43,7 +43,7 @@ public enum OAuthErrorCode: String, Hashable, Sendable, CaseIterable {
   /// A code not listed here, or none.
   case other
 
-  /// The code that a server reports, in whatever case, or one that it uses in its place.
+  /// The code that a server reports, in upper or lower case, or the standard code for one that it uses instead.
   init(_ reported: String) {
     let code = reported.lowercased()
     self =
@@ -65,29 +65,29 @@ public enum OAuthErrorCode: String, Hashable, Sendable, CaseIterable {
   }
 }
 
-/// What is wrong with a token endpoint's reply. Nothing of the reply itself: it may hold a token.
+/// What is wrong with a token endpoint's reply. Holds no part of the reply itself, which may contain a token.
 public enum MalformedReply: Hashable, Sendable {
-  /// A status that means success, and no body.
+  /// A success status without a body.
   case empty
-  /// More than ``TokenHTTPResponse/longestBody``.
+  /// A body longer than ``TokenHTTPResponse/longestBody``.
   case tooLong
   /// A page instead of JSON: most likely not a token endpoint.
   case html
-  /// Neither JSON nor HTML; JSON that ends early too.
+  /// Neither JSON nor HTML, or JSON that ends early.
   case notJSON
-  /// JSON, but no object.
+  /// JSON, but not an object.
   case notAnObject
-  /// An object that has a member twice.
+  /// An object with the same member twice.
   case repeatedMember
-  /// Content in the coding that Content-Encoding names, which cannot be decoded, or not as a whole, with the reason.
+  /// A body that cannot be decoded, or not completely, with the coding that Content-Encoding names, and the reason.
   case undecodable(coding: String?, detail: String)
   /// Something that is not HTTP/1.
   case notHTTP(Foreign)
-  /// No `access_token` that is a string with something in it.
+  /// No `access_token` that is a non-empty string.
   case noToken
   /// A token longer than ``AccessToken/longestToken`` bytes.
   case tokenTooLong
-  /// A token with bytes that do not belong in a header field: spaces, control bytes, anything beyond ASCII.
+  /// A token with bytes that do not belong in a header field: spaces, control characters, anything beyond ASCII.
   case unsuitableToken
   /// A `token_type` other than Bearer (RFC 6750).
   case unsupportedTokenType
@@ -96,18 +96,17 @@ public enum MalformedReply: Hashable, Sendable {
   /// An interim status.
   case unexpectedStatus(Int)
 
-  /// What a server speaks that does not answer with HTTP/1.
+  /// What a server speaks if it does not reply with HTTP/1.
   public enum Foreign: Hashable, Sendable {
     /// HTTP/2 without TLS.
     case http2
-    /// TLS, where the URL begins with `http:`, or in plain text that it wants TLS.
+    /// TLS on an `http:` URL, or plain text that says that it wants TLS.
     case tls
     /// Something else.
     case unknown
   }
 
-  /// Whether asking once more, at once, may bring a better reply. Not so where the server meant what it said:
-  /// every token is billed.
+  /// Whether a retry at once may bring a better reply. False if the server meant what it said: every token is billed.
   var mayBePassing: Bool {
     switch self {
     case .empty, .html, .notJSON, .notAnObject, .repeatedMember, .noToken, .notHTTP(.unknown): true
@@ -128,12 +127,12 @@ public enum MalformedReply: Hashable, Sendable {
   }
 }
 
-/// Makes words from outside fit for logs, problem bodies and header fields.
+/// Makes text from outside fit for logs, problem bodies and header fields.
 enum PrintableText {
   private static let longest = 200
 
-  /// `text` as printable ASCII without `"` and `\` (the characters of RFC 6749, 5.2), about 200 of them at most. Runs of
-  /// anything else become one space; spaces at either end, and full stops at the end, are dropped.
+  /// `text` as printable ASCII without `"` and `\` (the characters of RFC 6749 section 5.2), about 200 of them at most.
+  /// Runs of other bytes become one space; spaces at either end, and full stops at the end, are dropped.
   static func cleaned(_ text: some Sequence<UInt8>) -> String {
     var cleaned = ""
     var pendingSpace = false

@@ -2,21 +2,21 @@ internal import Locks
 
 /// A store whose operations have a deadline: a disk that hangs must not keep requests waiting.
 ///
-/// Operations run one after the other, so that at most one hangs. When one has taken too long, those that wait behind it
-/// fail as well, and so does every further one, at once, until it has returned and some time has passed: tokens are kept in
-/// memory meanwhile. What the operation does when it returns late is of no consequence, but for claims, which are given back.
+/// Operations run one after the other, so that at most one hangs. When one takes too long, those that wait behind it
+/// fail too; every further one fails at once, until the slow one has returned and some time has passed. Tokens are kept
+/// in memory meanwhile. The result of an operation that returns late is dropped, except for claims, which are released.
 final class TimedTokenStore: TokenStore {
-  /// How long an operation may take, the wait for those before it included.
+  /// How long an operation may take, including the wait for those before it.
   static let deadline: Duration = .seconds(2)
-  /// How long the store is left alone after an operation that took longer.
+  /// How long the store is left alone after an operation that exceeded the deadline.
   static let pause: Duration = .seconds(30)
 
   private struct Operation {
     let number: UInt64
     let run: @Sendable () async -> Void
-    /// Tells the caller that it waits no more; false where it has its result, or has given up before.
+    /// Tells the caller to stop waiting; false if it has its result, or has given up already.
     let giveUp: @Sendable (TokenStoreProblem) -> Bool
-    /// Whether it has to be done also when its caller waits no more.
+    /// Whether it must be done even if its caller no longer waits.
     let isOwed: Bool
     let calledAt: TokenInstant
     var begunAt: TokenInstant?
@@ -28,9 +28,9 @@ final class TimedTokenStore: TokenStore {
     var running: Operation?
     /// Whether `running` has taken too long.
     var hangs = false
-    /// When the store may be used again after that.
+    /// When the store may be used again afterwards.
     var restsUntil: TokenInstant?
-    /// Whether a caller has been told, so that the others need not report it again.
+    /// Whether a caller was told, so that the others need not report it again.
     var isTold = false
   }
 
@@ -73,7 +73,7 @@ final class TimedTokenStore: TokenStore {
     let store = store
     let claim = try await perform(
       { () async throws(TokenStoreProblem) in try await store.claim(grant, for: duration) },
-      // Its caller has gone on without it, and other processes would wait for that.
+      // The caller has gone on without the claim, and other processes would wait for it.
       late: { claim in await claim?.release() })
     return claim.map { Claim(claim: $0, store: self) }
   }
@@ -87,21 +87,21 @@ final class TimedTokenStore: TokenStore {
     }
   }
 
-  /// A claim that is given back as the other operations are made: in turn, and without waiting for a store that hangs.
+  /// A claim whose release runs like the other operations: in turn, and without waiting for a store that hangs.
   private struct Claim: TokenClaim {
     let claim: any TokenClaim
     let store: TimedTokenStore
 
     func release() async {
       let claim = claim
-      // That the store hangs has been told, or is by the next operation.
+      // A store that hangs has been reported, or the next operation reports it.
       try? await store.perform({ () async throws(TokenStoreProblem) in await claim.release() }, isOwed: true)
     }
   }
 
   // MARK: One after the other
 
-  /// What `work` gives, if it gives that in time; otherwise `late` is called with it.
+  /// The result of `work`, if it comes in time; otherwise `late` is called with it.
   private func perform<R: Sendable>(
     _ work: @escaping @Sendable () async throws(TokenStoreProblem) -> R,
     late: @escaping @Sendable (R) async -> Void = { _ in }, isOwed: Bool = false
@@ -146,7 +146,7 @@ final class TimedTokenStore: TokenStore {
     if case .begin = entry { Task.detached { await self.runAll() } }
   }
 
-  /// Runs the operation that is the first now, and all that wait.
+  /// Runs the operation at the front, and all that wait.
   private func runAll() async {
     var next = state.withLock { $0.running }
     while let operation = next {
@@ -158,7 +158,7 @@ final class TimedTokenStore: TokenStore {
         state.running?.begunAt = now
         return state.running
       }
-      // One that has waited is watched from now on for how long it runs, too.
+      // An operation that has waited gets a new deadline for its own run.
       if let next, next.calledAt < now { watch(next.number, for: Self.deadline) }
     }
   }
@@ -167,7 +167,7 @@ final class TimedTokenStore: TokenStore {
     schedule(duration) { [weak self] in self?.check(number) }
   }
 
-  /// Looks whether the operation `number` has taken too long.
+  /// Checks whether the operation `number` has taken too long.
   private func check(_ number: UInt64) {
     let now = clock.now
     let late = state.withLock { state -> [(operation: Operation, problem: TokenStoreProblem)] in
@@ -178,7 +178,7 @@ final class TimedTokenStore: TokenStore {
         guard !state.hangs else { return [] }
         state.hangs = true
         state.restsUntil = now.advanced(by: Self.pause)
-        // Those who are told may be back before this returns.
+        // Callers that are told may call again before this returns.
         state.isTold = true
         let waiting = state.waiting
         state.waiting.removeAll { !$0.isOwed }
@@ -194,10 +194,10 @@ final class TimedTokenStore: TokenStore {
     var isTold = false
     for (operation, problem) in late {
       let wasWaiting = operation.giveUp(isTold ? Self.repeated : problem)
-      // Claims are given back without a word.
+      // Releasing a claim reports nothing.
       if problem == Self.hanging, wasWaiting, !operation.isOwed { isTold = true }
     }
-    // The next one is told, then.
+    // Nothing was reported: the next caller gets the report.
     if !isTold, late.first?.problem == Self.hanging { state.withLock { $0.isTold = false } }
   }
 
@@ -213,7 +213,7 @@ final class TimedTokenStore: TokenStore {
     .stalled, "An operation of the token store has waited for others for \(deadline.components.seconds) s")
 }
 
-/// Who waits for an operation: the first result is the one that counts.
+/// The caller of an operation: the first result counts.
 private final class Caller<R: Sendable>: Sendable {
   private let continuation: Monitor<CheckedContinuation<Result<R, TokenStoreProblem>, Never>?>
 
@@ -221,7 +221,7 @@ private final class Caller<R: Sendable>: Sendable {
     self.continuation = Monitor(continuation)
   }
 
-  /// Goes on with `result`; false where it went on before.
+  /// Resumes with `result`; false if it was resumed before.
   func resume(with result: Result<R, TokenStoreProblem>) -> Bool {
     let waiting = continuation.withLock { continuation in
       defer { continuation = nil }

@@ -2,7 +2,7 @@ internal import Encodings
 import Glibc
 import Locks
 
-/// Where tokens get the time from, so that tests can turn it by hand.
+/// Where tokens get the time from; tests set it by hand.
 public struct TokenClock: Sendable {
   private let readInstant: @Sendable () -> TokenInstant
   private let readWallSeconds: @Sendable () -> Int64
@@ -13,9 +13,9 @@ public struct TokenClock: Sendable {
     readWallSeconds = wallSeconds
   }
 
-  /// The monotonic time, the time of suspension included: what deadlines are measured by.
+  /// The monotonic time, including suspension: deadlines are measured with it.
   public var now: TokenInstant { readInstant() }
-  /// Seconds since 1970 as this machine believes them: what `exp` of a JWT is compared with.
+  /// Seconds since 1970 by this machine's clock: `exp` of a JWT is compared with it.
   public var wallSeconds: Int64 { readWallSeconds() }
   /// Both.
   public var moment: TokenMoment { TokenMoment(instant: now, wallSeconds: wallSeconds) }
@@ -27,17 +27,16 @@ public struct TokenClock: Sendable {
 
   private static func read(_ clock: clockid_t) -> (seconds: Int64, nanoseconds: Int64) {
     var time = timespec()
-    // Both clocks exist on every Linux that this runs on, so the call has no way to fail.
+    // Both clocks exist on every Linux that this runs on, so the call cannot fail.
     unsafe clock_gettime(clock, &time)
     return (Int64(time.tv_sec), Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
   }
 }
 
-/// What a token endpoint's clock says, as far as the `Date` fields of its replies tell: it is what the endpoint judges
-/// assertions by.
+/// What the token endpoint's clock says, according to the `Date` fields of its replies: the endpoint checks assertions by it.
 public final class ServerClock: Sendable {
-  /// The difference, in seconds, up to which the two clocks are taken to agree: `Date` has whole seconds and was written
-  /// before the reply was on its way.
+  /// The difference, in seconds, up to which the two clocks count as equal: `Date` has whole seconds, and was written
+  /// before the reply was sent.
   static let tolerance: Int64 = 5
 
   private let last = Monitor<(seconds: Int64, read: TokenInstant)?>(nil)
@@ -45,7 +44,7 @@ public final class ServerClock: Sendable {
   /// A clock that has not been read yet.
   public init() {}
 
-  /// Reads the clock: the field `date` was in a reply that came at `moment`.
+  /// Reads the clock: the field `date` was in a reply that arrived at `moment`.
   func note(_ date: String?, at moment: TokenMoment) {
     guard let date, let seconds = HTTPDate.secondsSince1970(of: date.utf8, now: UInt64(max(0, moment.wallSeconds))),
       let seconds = Int64(exactly: seconds)
@@ -53,10 +52,10 @@ public final class ServerClock: Sendable {
     last.withLock { $0 = (seconds, moment.instant) }
   }
 
-  /// By how many seconds the server's clock is ahead of this machine's at `moment`; 0 when the two agree, and while nothing
-  /// is known of the server's.
+  /// How many seconds the server's clock is ahead of this machine's at `moment`; 0 if the two agree, or the server's is
+  /// unknown.
   ///
-  /// It is counted on the monotonic clock from the last reading, so that a wall clock that is set right meanwhile is noticed.
+  /// It is counted on the monotonic clock from the last reading, so that a correction of the wall clock shows.
   func lead(at moment: TokenMoment) -> Int64 {
     guard let (seconds, read) = last.withLock({ $0 }) else { return 0 }
     let lead = seconds + read.duration(to: moment.instant).components.seconds - moment.wallSeconds
@@ -64,11 +63,11 @@ public final class ServerClock: Sendable {
   }
 }
 
-/// A point on the monotonic clock that deadlines are kept on; it goes on while the machine is suspended.
+/// A point on the monotonic clock that deadlines use; it goes on while the machine is suspended.
 ///
-/// Only differences mean anything. Sums saturate, so that no lifetime a server names can overflow them.
+/// Only differences have a meaning. Sums saturate, so that no lifetime from a server can overflow them.
 public struct TokenInstant: Hashable, Sendable {
-  /// Nanoseconds since a moment that is fixed until the next boot.
+  /// Nanoseconds since a moment that stays the same until the next boot.
   public let nanoseconds: Int64
 
   /// The instant `nanoseconds` after the clock's zero.
@@ -93,7 +92,7 @@ extension TokenInstant: InstantProtocol {
 }
 
 extension Duration {
-  /// The whole nanoseconds of this duration, at most what 64 bits hold.
+  /// The nanoseconds of this duration, limited to 64 bits.
   var saturatingNanoseconds: Int64 {
     let (seconds, attoseconds) = components
     let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
@@ -101,7 +100,7 @@ extension Duration {
     return overflow || carry ? (seconds > 0 ? .max : .min) : sum
   }
 
-  /// The whole seconds that this duration fills or begins.
+  /// The seconds of this duration, rounded up.
   var secondsRoundedUp: Int {
     let (seconds, attoseconds) = components
     return Int(seconds) + (attoseconds > 0 ? 1 : 0)
@@ -110,9 +109,9 @@ extension Duration {
 
 /// When something happened, on both clocks.
 public struct TokenMoment: Hashable, Sendable {
-  /// On the clock that goes on while the machine is suspended: what deadlines are measured by.
+  /// On the clock that goes on while the machine is suspended: deadlines are measured with it.
   public let instant: TokenInstant
-  /// Seconds since 1970 as this machine believes them: the check on the other one.
+  /// Seconds since 1970 by this machine's clock: the check on the other one.
   public let wallSeconds: Int64
 
   /// A moment by both clocks.
@@ -128,13 +127,13 @@ public struct TokenMoment: Hashable, Sendable {
   }
 }
 
-/// Numbers of seconds as servers write them.
+/// Reads numbers of seconds as servers write them.
 enum Seconds {
-  /// The value of a JSON number, or of the same in a string; nil for anything else. May be infinite, as 1e400 is.
+  /// The value of a JSON number, or of a string with one; nil for anything else. May be infinite, as for 1e400.
   static func number(_ text: Span<UInt8>) -> Double? {
     var characters = ""
     for position in text.indices {
-      // Narrower than what Double reads: no "inf", "nan" or hexadecimal.
+      // Stricter than Double's parser: no "inf", "nan" or hexadecimal.
       guard "0123456789+-.eE".utf8.contains(text[position]) else { return nil }
       characters.unicodeScalars.append(Unicode.Scalar(text[position]))
     }

@@ -4,13 +4,13 @@ public import Secrets
 public struct TokenEvent: Sendable {
   /// Why a token was needed.
   public enum Reason: String, Hashable, Sendable {
-    /// There was none yet.
+    /// There was no token yet.
     case first
-    /// The one before had expired.
+    /// The last one had expired.
     case renewal
-    /// The API did not accept the one before.
+    /// The API rejected the last one.
     case unauthorized
-    /// The server had refused the client's secret, and it has changed.
+    /// The server had rejected the client's secret, and it has changed.
     case rotation
   }
 
@@ -18,11 +18,11 @@ public struct TokenEvent: Sendable {
   public enum Source: String, Hashable, Sendable {
     /// The token endpoint.
     case server
-    /// The store: another process has fetched it, or this one before it was started again. Nothing was issued.
+    /// The store: another process fetched it, or this one before a restart. Nothing was issued.
     case store
   }
 
-  /// How it went.
+  /// The result.
   public enum Outcome: Hashable, Sendable {
     /// There is a token, valid for `lifetime` from now on.
     case fetched(lifetime: Duration)
@@ -32,23 +32,23 @@ public struct TokenEvent: Sendable {
 
   /// What was requested.
   public let request: TokenRequestSummary
-  /// Why.
+  /// Why a token was needed.
   public let reason: Reason
-  /// How it went.
+  /// The result.
   public let outcome: Outcome
-  /// The server.
+  /// Where the token came from.
   public let source: Source
-  /// The time from the first attempt's beginning to the end.
+  /// The time from the start of the first attempt to the end.
   public let took: Duration
-  /// The number of token requests: 1 in most cases, more when an attempt was repeated.
+  /// The number of token requests: 1 in most cases, more after retries.
   public let attempts: Int
   /// Which of the client's secrets was used last; nil when it has no secret, or no request was sent.
   public let secret: ClientSecrets.Place?
-  /// Secrets that could not be read again, so that the ones that were there before were used.
+  /// Secrets that could not be read again, so that the previous ones were used.
   public let secretProblems: [SecretError]
-  /// What is worth a warning about the token that was issued.
+  /// What the operator should know about the token that was issued.
   public let remarks: [TokenRemark]
-  /// Tokens issued to this client since midnight (UTC), those of this fetch included.
+  /// Tokens issued to this client since midnight (UTC), including those of this fetch.
   public let fetchedToday: Int
   /// Set when this fetch uses so much of the client's budget that the operator should know.
   public let alarm: TokenBudget.Alarm?

@@ -2,13 +2,13 @@
 public struct TokenFailure: Error, Hashable, Sendable {
   /// What went wrong.
   public enum Cause: Error, Hashable, Sendable {
-    /// The server refused.
+    /// The server rejected the request.
     case refused(OAuthRefusal)
-    /// The server answered, but with nothing that is a token.
+    /// The server replied, but not with a token.
     case malformed(MalformedReply)
-    /// The server answered with a redirect, which is not followed.
+    /// The server replied with a redirect, which is not followed.
     case redirected(status: Int)
-    /// The server answered with a status of 500 or more.
+    /// The server replied with a status of 500 or more.
     case serverError(status: Int)
     /// The server limits the rate of requests (429).
     case throttled
@@ -16,13 +16,13 @@ public struct TokenFailure: Error, Hashable, Sendable {
     case nameNotResolved(detail: String)
     /// No connection, or it broke.
     case unreachable(detail: String)
-    /// TLS failed, or the certificate is not to be trusted.
+    /// TLS failed, or the certificate is not trusted.
     case tls(detail: String)
     /// No complete reply in time.
     case timedOut(detail: String)
     /// No request was sent: the client's own key, certificate or assertion cannot be used.
     case unusable(detail: String)
-    /// No request was sent: the client has had as many tokens as it may.
+    /// No request was sent: the client has used up its budget of tokens.
     case budgetSpent(TokenBudget)
     /// No request was sent: the last attempt failed with this cause, and it is too soon for the next.
     indirect case backingOff(after: Cause)
@@ -44,7 +44,7 @@ public struct TokenFailure: Error, Hashable, Sendable {
 }
 
 extension TokenFailure.Cause {
-  /// The cause in one or few words, in plain ASCII without quotes; of a refusal, its code.
+  /// The cause in a few words, in plain ASCII without quotes; of a refusal, its code.
   public var label: String {
     switch self {
     case .refused(let refusal) where refusal.code == .other: "refused with status \(refusal.status)"
@@ -68,7 +68,7 @@ extension TokenFailure.Cause {
     if case .backingOff(let cause) = self { cause.root } else { self }
   }
 
-  /// Whether another secret may be all that is wanted.
+  /// Whether another secret may be all that is needed.
   var isFixableByRotation: Bool {
     switch self {
     case .refused(let refusal): refusal.code.needsOperator || refusal.status == 401
@@ -77,12 +77,12 @@ extension TokenFailure.Cause {
     }
   }
 
-  /// Whether the token endpoint had no part in it.
+  /// Whether the token endpoint was not involved.
   var isOwnDecision: Bool {
     if case .budgetSpent = root { true } else { false }
   }
 
-  /// Whether one more attempt at once, in place of a response to the client, is worth it.
+  /// Whether one retry at once is worth it, before the client gets an error.
   var mayBePassing: Bool {
     switch self {
     case .nameNotResolved, .unreachable, .serverError: true
@@ -93,7 +93,7 @@ extension TokenFailure.Cause {
 }
 
 extension TokenFailure {
-  /// What happened exactly, in one or two sentences.
+  /// What exactly happened, in one or two sentences.
   public var detail: String {
     guard case .backingOff(let cause) = cause, !cause.isOwnDecision else { return Self.sentence(for: cause, request) }
     return "\(Self.sentence(for: cause.root, request)) The next attempt is in \(secondsToNextAttempt) s."

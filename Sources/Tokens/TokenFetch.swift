@@ -1,19 +1,19 @@
 import Secrets
 
-/// One fetch: a request, one more at once when it failed in a way that may be passing, and one with the other secret
-/// when the server does not accept the first.
+/// One fetch: a request; a retry at once if the failure may pass; and a request with the other secret if the server
+/// rejects the first.
 struct TokenFetch {
   let grant: TokenGrant
   let clock: TokenClock
   let transport: TokenTransport
 
-  /// What came of it.
+  /// The result of a fetch.
   struct Report {
     var outcome: Result<AccessToken, FailedFetch>
     var source = TokenEvent.Source.server
     var took = Duration.zero
     var attempts = 0
-    /// How many tokens the server has issued, whether or not they are of any use.
+    /// How many tokens the server has issued, usable or not.
     var issued = 0
     /// Which secret was used last.
     var secret: ClientSecrets.Place?
@@ -44,7 +44,7 @@ struct TokenFetch {
     return report
   }
 
-  /// Asks with one of `secrets` after the other until the server does not refuse it.
+  /// Requests a token with one of `secrets` after the other until the server does not reject it.
   private func ask(
     by secrets: [(place: ClientSecrets.Place, secret: Secret)], until deadline: TokenInstant, _ report: inout Report
   ) async {
@@ -58,7 +58,7 @@ struct TokenFetch {
   private func ask(_ grant: TokenGrant, until deadline: TokenInstant, _ report: inout Report) async {
     let lead = grant.serverClock.lead(at: clock.moment)
     await attempt(grant, until: deadline, &report)
-    // The refusal itself may have told that the assertion was made by a clock that is not the server's.
+    // The rejection itself may have shown that the assertion's dates do not fit the server's clock.
     if case .privateKeyJWT = grant.key.authentication, case .failure(let failed) = report.outcome,
       case .refused = failed.cause, clock.now < deadline,
       abs(grant.serverClock.lead(at: clock.moment) - lead) > ServerClock.tolerance
@@ -95,13 +95,13 @@ struct TokenFetch {
 }
 
 extension Result<AccessToken, FailedFetch> {
-  /// Whether the server does not accept the client's secret.
+  /// Whether the server rejects the client's secret.
   fileprivate var refusesClient: Bool {
     guard case .failure(let failed) = self, case .refused(let refusal) = failed.cause else { return false }
     return refusal.code == .invalidClient
   }
 
-  /// Whether a token was issued, of use or not.
+  /// Whether a token was issued, usable or not.
   fileprivate var hasCostAToken: Bool {
     guard case .failure(let failed) = self else { return true }
     if case .malformed(let reply) = failed.cause { return reply.meansThatOneWasIssued }
@@ -122,7 +122,7 @@ extension TokenFailure.Cause {
   }
 }
 
-/// A fetch that brought no token: why, and how long the server wants to be left alone.
+/// A fetch without a token: why, and how long the server asks to be left alone.
 struct FailedFetch: Error, Hashable {
   let cause: TokenFailure.Cause
   /// From Retry-After or RateLimit-Reset.
@@ -134,24 +134,24 @@ struct FailedFetch: Error, Hashable {
   }
 }
 
-/// Sends one request to a token endpoint and waits for the whole reply, or for `request.timeout`, whatever is sooner.
+/// Sends one request to a token endpoint and waits for the whole reply, or for `request.timeout`, whichever is sooner.
 ///
 /// It always returns: a fetch that never ends would block all waiting requests.
 public typealias TokenTransport =
   @Sendable (_ request: TokenHTTPRequest) async -> Result<TokenHTTPResponse, TokenTransportError>
 
-/// Why there is no reply from a token endpoint. The details are for people and must hold no secret; they are
+/// Why there is no reply from a token endpoint. The details are for people and must contain no secret; they are
 /// shortened and stripped of unprintable bytes before they are shown.
 public enum TokenTransportError: Error, Hashable, Sendable {
   /// The host's name could not be resolved.
   case nameNotResolved(detail: String)
   /// No connection, or it ended before the reply did.
   case unreachable(detail: String)
-  /// The TLS handshake failed, or the certificate is not to be trusted.
+  /// The TLS handshake failed, or the certificate is not trusted.
   case tls(detail: String)
   /// The reply was not complete in time.
   case timedOut(detail: String)
-  /// What came in place of a reply is not HTTP/1.
+  /// What arrived instead of a reply is not HTTP/1.
   case notHTTP(MalformedReply.Foreign)
   /// The client's own certificate or its key cannot be used.
   case unusable(detail: String)

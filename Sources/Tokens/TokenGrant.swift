@@ -1,27 +1,27 @@
 internal import Encodings
 public import Secrets
 
-/// A client-credentials grant (RFC 6749, 4.4) as configured: what to request, and with which secret.
+/// A client-credentials grant (RFC 6749 section 4.4) as configured: what to request, and with which secret.
 public struct TokenGrant: Sendable {
-  /// Everything that is sent but for the secret.
+  /// Everything that is sent except the secret.
   public let key: TokenRequestKey
-  /// The client secret: the one that the next request is made with; empty for a client that proves itself without one.
+  /// The secret for the next request; empty for a client that authenticates without one.
   public private(set) var clientSecret: Secret
   /// Where the secret is read again before each fetch; nil for a secret that never changes.
   public let secrets: ClientSecrets?
-  /// The token endpoint's clock, by which assertions are made.
+  /// The token endpoint's clock, which dates assertions.
   let serverClock: ServerClock
-  /// What all tokens of this client add up to.
+  /// Counts the tokens of this client.
   public let spending: TokenSpending
-  /// The longest that a token is waited for, a second attempt included.
+  /// The longest wait for a token, including a second attempt.
   public let timeout: Duration
-  /// Whether the type of a token does not matter, since proxy.conf says how it goes on requests.
+  /// Whether the type of a token is ignored, because proxy.conf says how it goes on requests.
   public let takesAnyTokenType: Bool
   /// What may be shown of this grant.
   public let summary: TokenRequestSummary
 
-  /// A grant for `key`, authenticated by `clientSecret`; `credentialsName` and `provider` serve messages only. The grants of
-  /// one client share `serverClock`.
+  /// A grant for `key`, authenticated by `clientSecret`; `credentialsName` and `provider` are used in messages only.
+  /// The grants of one client share `serverClock`.
   public init(
     key: TokenRequestKey, clientSecret: Secret, secrets: ClientSecrets? = nil,
     serverClock: ServerClock = ServerClock(), spending: TokenSpending = TokenSpending(),
@@ -47,10 +47,10 @@ public struct TokenGrant: Sendable {
     return secrets.isSame(as: others)
   }
 
-  /// The secrets that the client has now, the one that is tried first in front. Reads small files.
+  /// The client's current secrets, in the order in which they are tried. Reads small files.
   package func latestSecrets() -> [Secret] { secrets?.read().secrets.map(\.secret) ?? [clientSecret] }
 
-  /// What tells the files of the client's key and certificate from others that are put in their place. Does not read them.
+  /// Shows whether the files of the client's key and certificate were replaced. Does not read them.
   func proofFileStamps() -> [FileStamp] {
     var paths = [key.certificateFile].compactMap(\.self)
     switch key.authentication {
@@ -61,8 +61,8 @@ public struct TokenGrant: Sendable {
     return paths.map { FileStamp(path: $0) }
   }
 
-  /// The same grant with what it proves itself by at `wallSeconds` after 1970, by the server's clock: an assertion takes the
-  /// place of the client secret, and is kept out of logs as one.
+  /// The same grant with the proof for an attempt at `wallSeconds` after 1970, by the server's clock: an assertion
+  /// replaces the client secret, and is kept out of logs like one.
   func proven(at wallSeconds: Int64) throws(TokenFailure.Cause) -> TokenGrant {
     switch key.authentication {
     case .privateKeyJWT(let assertion): authenticated(by: try assertion.signed(for: key.clientID, at: wallSeconds))
@@ -80,15 +80,15 @@ public struct TokenGrant: Sendable {
 }
 
 extension TokenGrant {
-  /// The request for a token (RFC 6749, 4.4.2), to be answered within `timeout`, made at `wallSeconds` after 1970 by the
-  /// server's clock. Each attempt needs one of its own: an assertion is good for a single one.
+  /// The request for a token (RFC 6749 section 4.4.2), with a `timeout` for its reply, made at `wallSeconds` after 1970
+  /// by the server's clock. Each attempt needs its own: an assertion is valid once.
   public func request(
     timeout: Duration = TokenHTTPRequest.longestWait, wallSeconds: Int64
   ) throws(TokenFailure.Cause) -> TokenHTTPRequest {
     try proven(at: wallSeconds).provenRequest(timeout: timeout)
   }
 
-  /// The request of a grant that is ``proven(at:)``. An empty scope is left out, since some servers refuse it.
+  /// The request of a grant that is ``proven(at:)``. An empty scope is left out, since some servers reject it.
   func provenRequest(timeout: Duration) -> TokenHTTPRequest {
     var fields = [
       TokenHTTPField("Content-Type", .text("application/x-www-form-urlencoded")),
@@ -127,8 +127,8 @@ extension TokenGrant {
     return writer.secret()
   }
 
-  /// The credentials of HTTP Basic. Id and secret are form-encoded before base64, as RFC 6749, 2.3.1 demands, except for
-  /// servers that do not decode them.
+  /// The credentials of HTTP Basic. Id and secret are form-encoded before base64, as RFC 6749 section 2.3.1 demands,
+  /// except for servers that do not decode them.
   func basicCredentials(prefix: String) -> Secret {
     var pair = SecretWriter(capacity: PercentEncoding.longest(key.clientID.utf8.count + clientSecret.count) + 1)
     if key.authentication == .clientSecretBasicRaw {
@@ -156,26 +156,25 @@ extension TokenGrant {
   }
 }
 
-/// How the client proves to the token endpoint who it is (RFC 6749, 2.3.1; RFC 7523; RFC 8705).
+/// How the client authenticates at the token endpoint (RFC 6749 section 2.3.1; RFC 7523; RFC 8705).
 public enum ClientAuthenticationMethod: Hashable, Sendable {
   /// Client id and secret as fields of the form.
   case clientSecretPost
   /// Client id and secret, each form-encoded, as HTTP Basic credentials.
   case clientSecretBasic
-  /// Client id and secret as HTTP Basic credentials as they are, for servers that do not decode what is form-encoded.
+  /// Client id and secret, not encoded, as HTTP Basic credentials, for servers that do not decode form encoding.
   case clientSecretBasicRaw
-  /// The client id, and an assertion that is signed with a private key (RFC 7523, 2.2).
+  /// The client id, and an assertion that is signed with a private key (RFC 7523 section 2.2).
   case privateKeyJWT(ClientAssertion)
-  /// The client id, and an assertion that another program has written into a file (RFC 7523, 2.2).
+  /// The client id, and an assertion that another program writes into a file (RFC 7523 section 2.2).
   case clientAssertion(AssertionFile)
-  /// The client id alone: the certificate of the TLS connection says who the client is (RFC 8705, 2).
+  /// The client id alone: the certificate of the TLS connection authenticates the client (RFC 8705 section 2).
   case tlsClientAuth
 
-  /// Whether id and secret go into a header field, and not into the form.
+  /// Whether id and secret go into a header field instead of the form.
   var isBasic: Bool { self == .clientSecretBasic || self == .clientSecretBasicRaw }
 
-  /// What the form ends with before the encoded secret or assertion: encoded names up to the last "="; nil where neither is
-  /// part of the form.
+  /// The end of the form before the encoded secret or assertion: encoded names up to the last "="; nil if the form has neither.
   fileprivate var proof: String? {
     switch self {
     case .clientSecretPost: "&client_secret="
@@ -186,18 +185,19 @@ public enum ClientAuthenticationMethod: Hashable, Sendable {
   }
 }
 
-/// Where the settings of a token request are in proxy.conf, to name them in hints: "audience in route orders, line 14". Nil where a
+/// Where the settings of a token request are in proxy.conf, to name them in hints: "audience in route orders, line 14".
+/// Nil if a setting is absent. If routes share a token, the places are those of one of them.
 /// setting is not there. Of routes that share a token it is one of them.
 public struct TokenSettingPlaces: Hashable, Sendable {
-  /// What the token is for.
+  /// The setting of the audience.
   public var audience: String?
-  /// The scopes.
+  /// The setting of the scopes.
   public var scopes: String?
-  /// The resources.
+  /// The setting of the resources.
   public var resources: String?
   /// The route.
   public var route: String?
-  /// The lines of the client's id and of what proves who it is: "lines 5 and 6".
+  /// The lines of the client's id and of its secret or other proof: "lines 5 and 6".
   public var clientLines: String?
 
   /// No places.
@@ -208,20 +208,20 @@ public struct TokenSettingPlaces: Hashable, Sendable {
 public struct TokenRequestSummary: Hashable, Sendable {
   /// The name of the credentials in proxy.conf.
   public let credentials: String
-  /// Whose token endpoint it is.
+  /// The provider of the token endpoint.
   public let provider: TokenProvider
-  /// Host, and port where one is written, of the token endpoint.
+  /// Host, and port if the URL has one, of the token endpoint.
   public let endpointHost: String
   /// How the client authenticates.
   public let authentication: ClientAuthenticationMethod
-  /// The API that the token is for, when the request names one.
+  /// The API that the token is for, if the request names one.
   public let audience: String?
   /// The resources that the token is for (RFC 8707), in ascending order.
   public let resources: [String]
   /// The requested scopes, in ascending order.
   public let scopes: [String]
 
-  /// Where proxy.conf says so.
+  /// Where these settings are in proxy.conf.
   public let places: TokenSettingPlaces
 
   /// The parts of `key` that may be shown, under their usual names.

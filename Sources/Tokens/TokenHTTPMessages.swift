@@ -2,10 +2,10 @@ public import Secrets
 
 /// A POST to a token endpoint, for a ``TokenTransport`` to send.
 ///
-/// The transport verifies the server's certificate, follows no redirect, and sends nothing but these members and
-/// what HTTP itself needs (Host, Content-Length).
+/// The transport verifies the server's certificate, follows no redirect, and sends only these members and what HTTP
+/// itself needs (Host, Content-Length).
 public struct TokenHTTPRequest: Sendable {
-  /// The longest that a token is waited for, the retry included, where a grant says nothing else.
+  /// The longest wait for a token, including the retry, unless the grant says otherwise.
   public static let longestWait: Duration = .seconds(10)
 
   /// The absolute URL of the token endpoint.
@@ -14,12 +14,12 @@ public struct TokenHTTPRequest: Sendable {
   public let fields: [TokenHTTPField]
   /// The form.
   public let body: Secret
-  /// The time within which the whole reply must be there: name resolution, connection and TLS included.
+  /// The time limit for the whole reply, including name resolution, connection and TLS.
   public let timeout: Duration
   /// Which of the transport's ways to connect to use.
   public let way: Int
 
-  /// A request made of its parts.
+  /// Creates a request.
   public init(url: String, fields: [TokenHTTPField], body: Secret, timeout: Duration, way: Int = 0) {
     self.url = url
     self.fields = fields
@@ -31,9 +31,9 @@ public struct TokenHTTPRequest: Sendable {
 
 /// A header field of a token request.
 public struct TokenHTTPField: Sendable {
-  /// A value that can be shown, or one that cannot.
+  /// A value that may be shown, or one that may not.
   public enum Value: Sendable {
-    /// A value like any other.
+    /// An ordinary value.
     case text(String)
     /// A value that holds a secret.
     case secret(Secret)
@@ -44,14 +44,14 @@ public struct TokenHTTPField: Sendable {
   /// The field's value.
   public let value: Value
 
-  /// A field made of its parts.
+  /// Creates a field.
   public init(_ name: String, _ value: Value) {
     self.name = name
     self.value = value
   }
 }
 
-/// The reply of a token endpoint, as a ``TokenTransport`` hands it over.
+/// The reply of a token endpoint, as a ``TokenTransport`` returns it.
 public struct TokenHTTPResponse: Sendable {
   /// The most bytes of a body that a transport keeps.
   public static let longestBody = 128 * 1024
@@ -60,22 +60,22 @@ public struct TokenHTTPResponse: Sendable {
   public let status: Int
   /// The field Content-Type.
   public let contentType: String?
-  /// The field Retry-After (RFC 9110, 10.2.3).
+  /// The field Retry-After (RFC 9110 section 10.2.3).
   public let retryAfter: String?
   /// The field RateLimit-Reset, in which Kinde says how many seconds to wait.
   public let rateLimitReset: String?
-  /// The field Date (RFC 9110, 6.6.1).
+  /// The field Date (RFC 9110 section 6.6.1).
   public let date: String?
   /// The body, or its first ``longestBody`` bytes. It may hold a token, hence the type.
   public let body: Secret
-  /// Whether the body was longer than what was kept of it.
+  /// Whether the body was longer than the part that was kept.
   public let bodyWasCut: Bool
   /// The field Content-Encoding, which the transport has decoded.
   public let contentEncoding: String?
-  /// Why it could not; nil if it could. The body is empty then.
+  /// Why decoding failed; nil if it did not. The body is empty then.
   public let decodingProblem: String?
 
-  /// A reply made of its parts.
+  /// Creates a reply.
   public init(
     status: Int, contentType: String? = nil, retryAfter: String? = nil, rateLimitReset: String? = nil,
     date: String? = nil, body: [UInt8], bodyWasCut: Bool = false, contentEncoding: String? = nil,

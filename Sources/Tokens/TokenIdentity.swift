@@ -2,8 +2,8 @@ public import Cryptography
 public import Secrets
 
 extension TokenRequestKey {
-  /// Bytes that differ between any two keys whose tokens are not interchangeable, the same in all processes. They hold
-  /// no secret.
+  /// Bytes that are the same in all processes, and differ between any two keys whose tokens are not interchangeable.
+  /// They contain no secret.
   public func identity() throws(CryptographyError) -> [UInt8] {
     var identity = TokenIdentity("token request 1")
     identity.append(endpoint)
@@ -18,14 +18,14 @@ extension TokenRequestKey {
       identity.append(name)
       identity.append(digest: try value.withBytes { bytes throws(CryptographyError) in try SHA256.digest(of: bytes) })
     }
-    // The number of the way means something to this process alone; what tokens may be bound to is the certificate.
+    // The number of the way is known only in this process; tokens may be bound to the certificate.
     identity.append(certificateFile.map { [$0] } ?? [])
     return identity.bytes
   }
 }
 
 extension TokenAccount {
-  /// Bytes that differ between any two accounts, the same in all processes.
+  /// Bytes that are the same in all processes, and differ between any two accounts.
   public var identity: [UInt8] {
     var identity = TokenIdentity("account 1")
     identity.append(credentials)
@@ -35,7 +35,7 @@ extension TokenAccount {
   }
 }
 
-/// Texts in a row, each with its length, so that no two rows give the same bytes.
+/// Texts in a row, each with its length, so that different rows give different bytes.
 private struct TokenIdentity {
   private(set) var bytes: [UInt8] = []
 
@@ -62,7 +62,7 @@ private struct TokenIdentity {
 }
 
 extension ClientAuthenticationMethod {
-  /// Its name in proxy.conf, which is that of RFC 7591, 2 where that has one.
+  /// Its name in proxy.conf, which is that of RFC 7591 section 2 if that has one.
   fileprivate var name: String {
     switch self {
     case .clientSecretPost: "client_secret_post"
@@ -75,7 +75,7 @@ extension ClientAuthenticationMethod {
   }
 }
 
-/// Everything that tells one token request from another, the client secret aside: requests with equal keys get
+/// Everything that tells one token request from another, except the client secret: requests with equal keys get
 /// interchangeable tokens.
 public struct TokenRequestKey: Hashable, Sendable {
   /// The URL of the token endpoint.
@@ -84,9 +84,9 @@ public struct TokenRequestKey: Hashable, Sendable {
   public let clientID: String
   /// How the client authenticates.
   public let authentication: ClientAuthenticationMethod
-  /// The API that the token is for, when the request names one.
+  /// The API that the token is for, if the request names one.
   public let audience: String?
-  /// The scopes in ascending order, each once: their order in proxy.conf makes no difference.
+  /// The scopes in ascending order, each once: their order in proxy.conf does not matter.
   public let scopes: [String]
   /// The resources that the token is for (RFC 8707), in ascending order, each once.
   public let resources: [String]
@@ -94,8 +94,8 @@ public struct TokenRequestKey: Hashable, Sendable {
   public let parameters: [String: String]
   /// Further header fields by name, in lower case.
   public let headers: [String: Secret]
-  /// Which way the connection is made, with which client certificate and through which proxy: a number that means
-  /// something to the transport alone. Equal ways have equal numbers.
+  /// How the connection is made: with which client certificate, and through which proxy. A number that only the
+  /// transport understands; equal ways have equal numbers.
   public let way: Int
   /// The file of the client certificate, to which servers may bind tokens (RFC 8705); nil when there is none.
   public let certificateFile: String?
@@ -118,7 +118,7 @@ public struct TokenRequestKey: Hashable, Sendable {
     self.certificateFile = certificateFile
   }
 
-  /// Host, and port where one is written, of the token endpoint: what messages call it by.
+  /// Host, and port if the URL has one, of the token endpoint: messages call it by this name.
   public var endpointHost: String {
     var rest = Substring(endpoint)
     if let colon = rest.firstIndex(of: ":"), rest[colon...].hasPrefix("://") { rest = rest[colon...].dropFirst(3) }

@@ -1,13 +1,13 @@
 internal import Encodings
 import Secrets
 
-/// Reads a token endpoint's reply (RFC 6749, 5.1 and 5.2).
+/// Reads a token endpoint's reply (RFC 6749 sections 5.1 and 5.2).
 struct TokenReplyReader {
   let response: TokenHTTPResponse
   let grant: TokenGrant
   /// When the request was sent.
   let sent: TokenMoment
-  /// When the reply was there, in seconds since 1970.
+  /// When the reply arrived, in seconds since 1970.
   let received: Int64
 
   func outcome() -> Result<AccessToken, FailedFetch> {
@@ -30,7 +30,7 @@ struct TokenReplyReader {
     }
   }
 
-  /// Whether the reply is one that nginx, Apache httpd or Go send to plain HTTP on a port for https.
+  /// Whether the reply is what nginx, Apache httpd or Go send for plain HTTP on an https port.
   private var wantsTLS: Bool {
     let text = response.body.withBytes { body in
       String(decoding: body.indices.prefix(2048).map { body[$0] }, as: UTF8.self).lowercased()
@@ -41,19 +41,18 @@ struct TokenReplyReader {
     .contains { text.contains($0) }
   }
 
-  /// How long the server wants to be left alone. RateLimit-Reset counts with 429 only: elsewhere it is mere
-  /// information.
+  /// How long the server asks to be left alone. RateLimit-Reset counts with 429 only: otherwise it is just information.
   private func serverAsksToWait(after cause: TokenFailure.Cause) -> Duration? {
     if let field = response.retryAfter {
       if let wait = Seconds.wait(field) { return wait }
-      // A date is made when the reply is: what the server took to answer is no part of the wait.
+      // A date counts from when the reply was made: the time that the server took to reply is not part of the wait.
       if let date = date(field) { return .seconds(max(0, date - (dateOfReply ?? received))) }
     }
     guard cause == .throttled else { return nil }
     return response.rateLimitReset.flatMap(Seconds.wait)
   }
 
-  /// The moment of the reply by the server's own clock where it tells, so that a wrong clock here does no harm.
+  /// When the reply was made, by the server's own clock if it says, so that a wrong clock here does no harm.
   private var dateOfReply: Int64? { response.date.flatMap(date) }
 
   private func date(_ field: String) -> Int64? {
@@ -63,7 +62,7 @@ struct TokenReplyReader {
   private func token(in body: Span<UInt8>) throws(TokenFailure.Cause) -> AccessToken {
     let members = try object(in: body)
     guard case .string(let range) = members["access_token"], !range.isEmpty else {
-      // Some servers answer a refusal with status 200.
+      // Some servers send a refusal with status 200.
       guard Self.errorForms.contains(where: { members[$0.code]?.isText == true }) else { throw .malformed(.noToken) }
       throw .refused(refusal(members, body))
     }
@@ -90,7 +89,7 @@ struct TokenReplyReader {
     } catch {
       switch error {
       case .notJSON where isWebPage(body): throw .malformed(.html)
-      // A stream that was cut off is decoded as far as it goes.
+      // A stream that was cut off is decoded up to the cut.
       case .notJSON where response.isEncoded:
         throw .malformed(undecodable("what is decoded is not complete JSON"))
       case .notJSON: throw .malformed(.notJSON)
@@ -110,7 +109,7 @@ struct TokenReplyReader {
     return body.indices.first { body[$0] > 0x20 }.map { body[$0] == UInt8(ascii: "<") } ?? false
   }
 
-  /// A missing or empty type is taken for Bearer: RFC 6749 requires one, but nothing else can be meant. `BearerToken` is
+  /// A missing or empty type counts as Bearer: RFC 6749 requires one, but nothing else can be meant. `BearerToken` is
   /// Apigee's name for it.
   private func checkType(_ members: JSONObject, _ body: Span<UInt8>) throws(TokenFailure.Cause) {
     guard !grant.takesAnyTokenType else { return }
@@ -123,7 +122,7 @@ struct TokenReplyReader {
     }
   }
 
-  /// The token without JSON's escapes: visible ASCII, which covers the b64token of RFC 6750 and what is in use beyond.
+  /// The token without JSON's escapes: visible ASCII, which covers the b64token of RFC 6750 and what is in use beyond it.
   private func plainToken(_ escaped: Span<UInt8>) throws(TokenFailure.Cause) -> Secret {
     var writer = SecretWriter(capacity: escaped.count)
     var suitable = true
@@ -157,7 +156,7 @@ extension JSONObject.Value {
 }
 
 extension TokenHTTPResponse {
-  /// Whether the content came in a content coding.
+  /// Whether the body has a content coding.
   fileprivate var isEncoded: Bool {
     guard let coding = contentEncoding else { return false }
     return !["", "identity"].contains(coding.lowercased())
@@ -172,20 +171,20 @@ extension TokenReplyReader {
       do {
         return refusal(try JSONObject(body), body)
       } catch {
-        // Not every refusal comes from an OAuth server; the status is then all there is to tell.
+        // Not every rejection comes from an OAuth server; then there is only the status.
         return refusalWithoutCode
       }
     }
   }
 
-  /// Where servers put the code of an error, and the sentence about it: RFC 6749, Apigee, Okta.
+  /// The members in which servers put the error code, and the sentence about it: RFC 6749, Apigee, Okta.
   private static let errorForms: [(code: String, description: String)] = [
     ("error", "error_description"), ("ErrorCode", "Error"), ("errorCode", "errorSummary"),
   ]
 
-  /// The refusal that `members` of `body` tell of.
+  /// The refusal that `members` of `body` describe.
   func refusal(_ members: JSONObject, _ body: Span<UInt8>) -> OAuthRefusal {
-    // Frameworks and gateways that answer in place of the authorization server, such as Spring, have a message alone.
+    // Frameworks and gateways that reply instead of the authorization server, such as Spring, send only a message.
     let message = printable(members["message"], body)
     for form in Self.errorForms {
       guard let reported = printable(members[form.code], body) else { continue }
@@ -209,7 +208,7 @@ extension TokenReplyReader {
     return cleaned.isEmpty ? nil : cleaned
   }
 
-  /// Whether `text` holds the client's secret in any form in which it was sent.
+  /// Whether `text` contains the client's secret in any form in which it was sent.
   private func repeatsSecret(_ text: [UInt8]) -> Bool {
     [grant.clientSecret, grant.formEncodedSecret(), grant.basicCredentials(prefix: "")].contains { secret in
       secret.withBytes { secret in

@@ -2,25 +2,25 @@ import Locks
 import Secrets
 import Synchronization
 
-/// The one place in the process where the token for one request comes from, shared by all event loops.
+/// Provides the token for one token request, for the whole process: all event loops share it.
 ///
-/// At most one fetch is under way, however many requests wait; it runs to its end even when they have gone. A token
-/// that is in use is renewed before it expires, and no request waits for that.
+/// At most one fetch is under way, however many requests wait; it runs to its end even if they have gone. A token in
+/// use is renewed before it expires, and no request waits for that.
 public final class TokenSource: Sendable, CustomReflectable {
-  /// What is fetched.
+  /// What it fetches.
   public var grant: TokenGrant { currentGrant.withLock { $0 } }
   private let currentGrant: Monitor<TokenGrant>
 
   let environment: TokenEnvironment
   let shared: Monitor<Shared>
-  // Whether a place is known to refuse all tokens: then each acceptance is of interest.
+  // Whether a place is known to reject every token: then each acceptance matters.
   private let hasRefusingPlaces = Atomic<Bool>(false)
 
   struct Shared {
     var state: TokenState
-    /// Of the secrets that the last fetch was made with.
+    /// The generation of the secrets that the last fetch used.
     var secretGeneration = 0
-    /// Of the files of the client's key and certificate, when the last fetch began.
+    /// The stamps of the client's key and certificate files when the last fetch began.
     var proofFiles: [FileStamp] = []
     var lastLookAtSecrets = TokenInstant(nanoseconds: .min)
     var waiters: [UInt64: @Sendable (Result<AccessToken, TokenFailure>) -> Void] = [:]
@@ -55,8 +55,7 @@ public final class TokenSource: Sendable, CustomReflectable {
     }
   }
 
-  /// `grant` sends the same as the one so far. What it says beside that, such as how long a token is waited for, holds from now
-  /// on.
+  /// `grant` sends the same as the current one. Its other settings, such as how long to wait for a token, apply from now on.
   func adopt(_ grant: TokenGrant) { currentGrant.withLock { $0 = grant } }
 
   /// A source of tokens for `grant`; nothing is fetched until a token is needed.
@@ -74,18 +73,18 @@ public final class TokenSource: Sendable, CustomReflectable {
     return token
   }
 
-  /// For a request that waited in vain: a token that the API has refused to another request, if there is one. It may well be accepted
-  /// elsewhere.
+  /// For a request that waited in vain: a token that the API has rejected for another request, if there is one. Another
+  /// place may well accept it.
   public func lastResort() -> AccessToken? {
     let now = environment.clock.moment
     return shared.withLock { $0.state.usableToken(at: now) }
   }
 
-  /// A token at once, the reason why there is none, or a place among those who wait for it.
+  /// A token at once, the reason why there is none, or a place among the waiters.
   ///
-  /// Only for `.pending` is `notify` called: once, on any thread, possibly before this function has returned, and
-  /// never after ``cancel(_:)`` said true.
-  /// - Parameter refused: a token that the API did not accept, where another is needed because of that.
+  /// `notify` is called only for `.pending`: once, on any thread, possibly before this function has returned, and never
+  /// after ``cancel(_:)`` returned true.
+  /// - Parameter refused: a token that the API rejected, if another is needed because of that.
   public func request(
     insteadOf refused: AccessToken? = nil, _ notify: @escaping @Sendable (Result<AccessToken, TokenFailure>) -> Void
   ) -> TokenAvailability {
@@ -117,7 +116,7 @@ public final class TokenSource: Sendable, CustomReflectable {
     if let reason { launch(reason) }
   }
 
-  /// Whether the secrets, or the files of key and certificate, are others than before; looks once a second at most.
+  /// Whether the secrets, or the files of key and certificate, have changed; checks once a second at most.
   private func secretsHaveChanged(_ now: TokenMoment) -> Bool {
     let known: (secrets: Int, files: [FileStamp])? = shared.withLock { shared in
       guard shared.lastLookAtSecrets.duration(to: now.instant) >= .seconds(1) else { return nil }
@@ -129,8 +128,8 @@ public final class TokenSource: Sendable, CustomReflectable {
       || grant.proofFileStamps() != known.files
   }
 
-  /// Gives up a place: the waiter has gone, or has waited long enough. True when it was still waiting; false when
-  /// its `notify` has been called or is about to be.
+  /// Gives up a place: the waiter has gone, or has waited long enough. True if it was still waiting; false if its
+  /// `notify` has been called or is about to be.
   @discardableResult public func cancel(_ waiter: TokenWaiter) -> Bool {
     shared.withLock { $0.waiters.removeValue(forKey: waiter.number) } != nil
   }
@@ -145,13 +144,13 @@ public final class TokenSource: Sendable, CustomReflectable {
     self.hasRefusingPlaces.store(hasRefusingPlaces, ordering: .relaxed)
   }
 
-  /// Whether it is of use to know that the API has accepted `token`. Costs two loads.
+  /// Whether an acceptance of `token` needs to be noted. Costs two loads.
   @inline(__always) public func wantsToKnow(of token: AccessToken) -> Bool {
     token.isOnTrial || hasRefusingPlaces.load(ordering: .relaxed)
   }
 
-  /// Notes that the API did not accept `token` at `place`. Says whether another one is wanted, which ``request(insteadOf:_:)`` waits
-  /// for.
+  /// Notes that the API rejected `token` at `place`. Returns whether another token is wanted, for which
+  /// ``request(insteadOf:_:)`` waits.
   @discardableResult public func refused(_ token: AccessToken, at place: TokenPlace) -> TokenReplacement {
     let now = environment.clock.now
     let (replacement, isFirst, hasRefusingPlaces) = shared.withLock { shared in
@@ -160,14 +159,14 @@ public final class TokenSource: Sendable, CustomReflectable {
       return (replacement, wasGood && !shared.state.isGood, shared.state.evidence.hasRefusingPlaces)
     }
     self.hasRefusingPlaces.store(hasRefusingPlaces, ordering: .relaxed)
-    // Once for each token, however many requests it is refused to while no other can be had.
+    // Once for each token, even if it is rejected for many requests while there is no other.
     if isFirst, let store = environment.store {
       environment.launch { await self.drop(token, from: store) }
     }
     return replacement
   }
 
-  /// Shows what the source is for, not what it holds.
+  /// Shows what the source is for, not its token.
   public var customMirror: Mirror { Mirror(self, children: ["grant": grant]) }
 
   private func launch(_ reason: TokenEvent.Reason) {
@@ -182,9 +181,9 @@ public final class TokenSource: Sendable, CustomReflectable {
 }
 
 extension TokenSource {
-  // Longer than any fetch takes: the holder of the claim has got a token by then, or has failed.
+  // Longer than any fetch takes: the holder of the claim has a token by then, or has failed.
   private static let longestClaim = TokenHTTPRequest.longestWait + .seconds(1)
-  // Between two looks into the store while another process fetches.
+  // The time between two reads of the store while another process fetches.
   private static let pause: Duration = .milliseconds(50)
 
   private enum Claim {
@@ -193,7 +192,7 @@ extension TokenSource {
     case unavailable
   }
 
-  /// Gets a token, from the store or from the server. With a store, it waits until no other process fetches; `began` is
+  /// Gets a token, from the store or from the server. With a store, it waits while another process fetches; `began` is
   /// when that wait began.
   func obtain(_ reason: TokenEvent.Reason, began: TokenInstant? = nil) async {
     guard let store = environment.store else { return await fetch(reason) }
@@ -207,7 +206,7 @@ extension TokenSource {
     }
     if case .taken = claim {
       guard began.duration(to: environment.clock.now) >= Self.longestClaim else {
-        // A pause that is scheduled holds no thread, and ends with the loop.
+        // A scheduled pause occupies no thread, and ends with the loop.
         environment.schedule(Self.pause) { self.environment.launch { await self.obtain(reason, began: began) } }
         return
       }
@@ -218,7 +217,7 @@ extension TokenSource {
     await fetch(reason, for: store, claim)
   }
 
-  /// Drops `token` from `store` too, so that no other process begins with it.
+  /// Drops `token` from `store` too, so that no other process starts with it.
   func drop(_ token: AccessToken, from store: any TokenStore) async {
     await reporting { () async throws(TokenStoreProblem) in try await store.drop(token.stored, for: grant) }
   }
@@ -231,10 +230,10 @@ extension TokenSource {
 
   private func fetch(_ reason: TokenEvent.Reason, for store: any TokenStore, _ claim: Claim) async {
     let (report, outcome) = await ask()
-    // What is over at once is of no use to other processes.
+    // A token that expires at once is useless to other processes.
     if case .success(let token) = report.outcome, TokenLifetime.isPlausible(token.lifetime) {
       await reporting { () async throws(TokenStoreProblem) in try await store.save(token.stored, for: grant) }
-      // The API may have been quicker to refuse it.
+      // The API may already have rejected it.
       if shared.withLock({ $0.state.isRefused(token) }) { await drop(token, from: store) }
     }
     await release(claim)
@@ -242,7 +241,7 @@ extension TokenSource {
     tell(reason, outcome, report, alarm)
   }
 
-  /// Asks the server; those who wait get what came of it, and do not wait for a store.
+  /// Requests a token from the server; the waiters get the result, and do not wait for a store.
   private func ask() async -> (TokenFetch.Report, TokenEvent.Outcome) {
     let fetch = TokenFetch(grant: grant, clock: environment.clock, transport: environment.transport)
     let files = grant.proofFileStamps()
@@ -252,7 +251,7 @@ extension TokenSource {
     return (report, end(with: report.outcome, random: environment.random()))
   }
 
-  /// Uses what the store has; true if nothing has to be fetched then.
+  /// Uses the token in the store; true if nothing has to be fetched then.
   private func adopt(
     from store: any TokenStore, _ reason: TokenEvent.Reason, began: TokenInstant, tellsProblems: Bool
   ) async -> Bool {
@@ -266,7 +265,7 @@ extension TokenSource {
       }
       token = trusted
     } catch {
-      // Who waits looks many times, and meets with the same problem each time.
+      // A waiter reads many times, and meets the same problem each time.
       if tellsProblems { report(error) }
       return false
     }
@@ -299,7 +298,7 @@ extension TokenSource {
       let result = shared.state.fetched(outcome, at: now, random: random)
       return (result, shared.removeWaiters(), shared.state.nextRenewal)
     }
-    // Not weak: an object that has had a weak reference counts others slowly, and every request asks for its source.
+    // Not weak: reference counting is slower for an object that ever had a weak reference, and every request uses its source.
     if let renewal { environment.schedule(now.instant.duration(to: renewal)) { self.renewIfInUse() } }
     for notify in waiters { notify(result) }
     switch result {
@@ -342,7 +341,7 @@ extension TokenSource {
     return alarm
   }
 
-  /// What `work` gives; nil after a problem with the store was reported.
+  /// The result of `work`; nil after reporting a problem with the store.
   @discardableResult private func reporting<R>(_ work: () async throws(TokenStoreProblem) -> R) async -> R? {
     do { return try await work() } catch {
       report(error)

@@ -5,10 +5,10 @@ public final class TokenSources: Sendable, CustomReflectable {
   private let environment: TokenEnvironment
   private let sources = Monitor<[TokenRequestKey: [TokenSource]]>([:])
 
-  /// No sources yet; those that come share `environment`.
+  /// No sources yet; all will share `environment`.
   public init(environment: TokenEnvironment) { self.environment = environment }
 
-  /// The source for `grant`, made when there is none yet. Its messages name the credentials that came first.
+  /// The source for `grant`, made if there is none yet. Its messages name the credentials that came first.
   public func source(for grant: TokenGrant) -> TokenSource {
     sources.withLock { sources in
       if let known = sources[grant.key]?.first(where: { $0.grant.sendsTheSame(as: grant) }) { return known }
@@ -18,8 +18,8 @@ public final class TokenSources: Sendable, CustomReflectable {
     }
   }
 
-  /// `grants` are those of the configuration that holds from now on. Sources go on with what these say that is not part of the
-  /// request; a source that none of them is for is forgotten here, and ends with the last request that uses it.
+  /// `grants` are those of the new configuration. Sources take over their settings that are not part of the request; a
+  /// source for none of them is forgotten here, and ends with the last request that uses it.
   public func adopt(_ grants: [TokenGrant]) {
     sources.withLock { sources in
       var kept: [TokenRequestKey: [TokenSource]] = [:]
@@ -34,15 +34,15 @@ public final class TokenSources: Sendable, CustomReflectable {
     }
   }
 
-  /// Shows nothing of what the sources hold.
+  /// Shows no token.
   public var customMirror: Mirror { Mirror(self, children: [:]) }
 }
 
-/// Whose token endpoint it is: decides the wording of hints, and nothing that is sent.
+/// The provider of a token endpoint: decides the wording of hints, and nothing that is sent.
 public enum TokenProvider: String, Hashable, Sendable {
-  /// Kinde: hints name the step of its dashboard.
+  /// Kinde: hints name steps in its dashboard.
   case kinde
-  /// Any other authorization server: hints say the same in plain words.
+  /// Any other authorization server: hints use general words.
   case generic
 }
 
@@ -50,13 +50,13 @@ public enum TokenProvider: String, Hashable, Sendable {
 public enum TokenAvailability: Sendable {
   /// A token that is valid now.
   case available(AccessToken)
-  /// A place among those who wait.
+  /// A place among the waiters.
   case pending(TokenWaiter)
   /// No token now, and none soon.
   case failed(TokenFailure)
 }
 
-/// A place among those who wait at a ``TokenSource``.
+/// A place among the waiters of a ``TokenSource``.
 public struct TokenWaiter: Hashable, Sendable {
   let number: UInt64
 }
@@ -73,11 +73,11 @@ public struct TokenEnvironment: Sendable {
   let random: @Sendable () -> Double
 
   /// - `transport` sends the request of a fetch.
-  /// - `launch` starts a fetch and returns at once; what it is given must run to its end.
-  /// - `schedule` makes a call after a delay, on any thread. With a store it has to be made; without one, a call that is
-  ///   never made costs a wait, nothing else.
+  /// - `launch` starts a fetch and returns at once; it must run its argument to the end.
+  /// - `schedule` makes a call after a delay, on any thread. With a store the call is required; without one, a call
+  ///   that is never made costs a wait, nothing else.
   /// - `onEvent` is called for every fetch that ended, on the thread that the fetch ran on.
-  /// - `store` keeps tokens beyond this process; nil for memory alone. Its operations run one after the other, and none is
+  /// - `store` keeps tokens beyond this process; nil for memory alone. Its operations run one after the other; none is
   ///   waited for longer than 2 s.
   /// - `onStoreProblem` is called when the store failed, with the request.
   /// - `random` gives numbers in 0...1, to spread attempts.

@@ -2,11 +2,11 @@ internal import Locks
 
 /// How many tokens a client may have in a period.
 public struct TokenBudget: Hashable, Sendable {
-  /// How many.
+  /// The number of tokens.
   public let tokens: Int
-  /// In which period.
+  /// The period that it applies to.
   public let period: TokenPeriod
-  /// Whether no token is fetched any more once they are spent; otherwise that is only reported.
+  /// Whether to stop fetching once it is spent; otherwise that is only reported.
   public let stops: Bool
 
   /// A budget of `tokens`, at least 1, in each `period`.
@@ -16,24 +16,24 @@ public struct TokenBudget: Hashable, Sendable {
     self.stops = stops
   }
 
-  /// A budget of which so much is used that the operator should know.
+  /// Reports that so much of a budget is used that the operator should know.
   public struct Alarm: Hashable, Sendable {
     /// The budget.
     public let budget: TokenBudget
-    /// How many tokens there were in the running period.
+    /// How many tokens were issued in the current period.
     public let used: Int
-    /// Whether it is spent; otherwise four fifths of it are.
+    /// Whether the budget is spent; otherwise four fifths of it are.
     public var isSpent: Bool { used >= budget.tokens }
   }
 
-  /// The alarm that `issued` further tokens raise, after which there were `used`: one at four fifths, one at the end.
+  /// The alarm that `issued` further tokens raise, which made the sum `used`: one at four fifths, one at the end.
   func alarm(used: Int, issued: Int) -> Alarm? {
     let raised = [(tokens * 4 + 4) / 5, tokens].contains { used >= $0 && used - issued < $0 }
     return raised ? Alarm(budget: self, used: used) : nil
   }
 }
 
-/// A stretch of the calendar (UTC) that issued tokens are counted in.
+/// A calendar period (UTC) in which issued tokens are counted.
 public enum TokenPeriod: String, Hashable, Sendable, CaseIterable {
   /// From one full hour to the next.
   case hour
@@ -42,7 +42,7 @@ public enum TokenPeriod: String, Hashable, Sendable, CaseIterable {
   /// From the first of a month to the first of the next.
   case month
 
-  /// A number that differs between any two stretches; `seconds` are since 1970.
+  /// A number that differs between any two periods of this kind; `seconds` are since 1970.
   public func number(atWallSeconds seconds: Int64) -> Int64 {
     switch self {
     case .hour: floorDivision(seconds, 3600)
@@ -51,7 +51,7 @@ public enum TokenPeriod: String, Hashable, Sendable, CaseIterable {
     }
   }
 
-  /// How many seconds there are until the next stretch begins: at least 1.
+  /// How many seconds there are until the next period begins: at least 1.
   func secondsLeft(atWallSeconds seconds: Int64) -> Int64 {
     let number = number(atWallSeconds: seconds)
     switch self {
@@ -66,7 +66,7 @@ public enum TokenPeriod: String, Hashable, Sendable, CaseIterable {
 
   /// Months since March of the year 0 in the Gregorian calendar, for a day counted from 1970-01-01.
   private static func month(ofDay day: Int64) -> Int64 {
-    // Counted from 1 March, leap days come last in a year, and months have a regular pattern of 153 days in five.
+    // Counting from 1 March, leap days come last in a year, and months have a regular pattern of 153 days in five.
     let sinceMarch = day + 719_468
     let era = floorDivision(sinceMarch, 146_097)
     let dayOfEra = sinceMarch - era * 146_097
@@ -81,23 +81,23 @@ private func floorDivision(_ dividend: Int64, _ divisor: Int64) -> Int64 {
   return dividend % divisor < 0 ? quotient - 1 : quotient
 }
 
-/// How many tokens were issued in the hour, the day and the month in which the last one was (UTC).
+/// How many tokens were issued in the hour, the day and the month (UTC) of the last one.
 public struct TokenSums: Hashable, Sendable {
-  /// A count, and the stretch of the calendar that it is for.
+  /// A count, and the period that it is for.
   public struct Sum: Hashable, Sendable {
-    /// Which stretch: ``TokenPeriod/number(atWallSeconds:)``.
+    /// Which period: ``TokenPeriod/number(atWallSeconds:)``.
     public let number: Int64
     /// How many tokens.
     public let count: Int
 
-    /// A sum made of its parts.
+    /// Creates a sum.
     public init(number: Int64, count: Int) {
       self.number = number
       self.count = count
     }
   }
 
-  /// The sums by period; a period that is missing has none.
+  /// The sums by period; a missing one means none.
   public private(set) var sums: [TokenPeriod: Sum]
 
   /// Sums by period.
@@ -112,13 +112,13 @@ public struct TokenSums: Hashable, Sendable {
     }
   }
 
-  /// How many there were in the `period` that is running; `seconds` are since 1970.
+  /// How many were issued in the current `period`; `seconds` are since 1970.
   public func issued(in period: TokenPeriod, atWallSeconds seconds: Int64) -> Int {
     guard let sum = sums[period], sum.number == period.number(atWallSeconds: seconds) else { return 0 }
     return sum.count
   }
 
-  /// Takes from `other` what is more, in the stretches that run at `seconds`; older ones are forgotten.
+  /// Takes the larger of each pair of sums, for the periods current at `seconds`; older sums are forgotten.
   public mutating func merge(_ other: TokenSums, atWallSeconds seconds: Int64) {
     for period in TokenPeriod.allCases {
       let count = max(issued(in: period, atWallSeconds: seconds), other.issued(in: period, atWallSeconds: seconds))
@@ -127,7 +127,7 @@ public struct TokenSums: Hashable, Sendable {
   }
 }
 
-/// Whose tokens are counted together, in all processes that share a store.
+/// The client whose tokens are counted together, in all processes that share a store.
 public struct TokenAccount: Hashable, Sendable {
   /// The name of the credentials in proxy.conf.
   public let credentials: String
@@ -136,7 +136,7 @@ public struct TokenAccount: Hashable, Sendable {
   /// The client id.
   public let clientID: String
 
-  /// An account made of its parts.
+  /// Creates an account.
   public init(credentials: String, endpoint: String, clientID: String) {
     self.credentials = credentials
     self.endpoint = endpoint
@@ -144,16 +144,16 @@ public struct TokenAccount: Hashable, Sendable {
   }
 }
 
-/// What a client's tokens add up to, whatever they are for: authorization servers may charge for each.
+/// Counts a client's tokens, whatever they are for: authorization servers may charge for each.
 public final class TokenSpending: Sendable {
   private struct Tally {
     var budget: TokenBudget?
     var sinceStart = 0
-    /// As the store knows them, or as this process does where there is none, or while it fails.
+    /// As the store knows them; as this process does if there is no store, or it fails.
     var sums = TokenSums()
   }
 
-  /// Whose tokens are counted.
+  /// The account that tokens count for.
   public let account: TokenAccount?
   private let tally: Monitor<Tally>
 
@@ -163,21 +163,21 @@ public final class TokenSpending: Sendable {
     self.account = account
   }
 
-  /// How many there may be; nil for as many as are needed.
+  /// How many tokens may be issued; nil for no limit.
   public var budget: TokenBudget? { tally.withLock { $0.budget } }
 
-  /// From now on `budget` holds. What was spent stays spent.
+  /// Applies `budget` from now on. What was spent stays spent.
   public func change(budget: TokenBudget?) { tally.withLock { $0.budget = budget } }
 
   /// How many tokens were issued to this process.
   public var sinceStart: Int { tally.withLock { $0.sinceStart } }
 
-  /// How many tokens were issued in the running `period`, as far as is known; `seconds` are since 1970.
+  /// How many tokens were issued in the current `period`, as far as is known; `seconds` are since 1970.
   public func issued(in period: TokenPeriod, atWallSeconds seconds: Int64) -> Int {
     tally.withLock { $0.sums.issued(in: period, atWallSeconds: seconds) }
   }
 
-  /// Counts `issued` tokens; gives the alarm that they raise.
+  /// Counts `issued` tokens; returns the alarm that they raise.
   func count(_ issued: Int, atWallSeconds seconds: Int64) -> TokenBudget.Alarm? {
     guard issued > 0 else { return nil }
     return tally.withLock { tally in
@@ -187,8 +187,8 @@ public final class TokenSpending: Sendable {
     }
   }
 
-  /// Counts `issued` tokens in `store`, where those of other processes and of earlier ones are too; with 0 it only
-  /// looks. What cannot be counted there is counted here, and there the next time.
+  /// Counts `issued` tokens in `store`, together with those of other and earlier processes; 0 only reads the sums.
+  /// Tokens that cannot be counted there are counted here, and in the store the next time.
   func count(
     _ issued: Int, in store: any TokenStore, atWallSeconds seconds: Int64
   ) async -> (alarm: TokenBudget.Alarm?, problem: TokenStoreProblem?) {
@@ -200,7 +200,7 @@ public final class TokenSpending: Sendable {
     do {
       let sums = try await store.count(issued, for: account, knowing: known, atWallSeconds: seconds)
       tally.withLock { $0.sums.merge(sums, atWallSeconds: seconds) }
-      // By the store's own sums, which differ for each process: exactly one process reaches a mark.
+      // By the sums that the store returned, different ones for each process: exactly one process reaches a mark.
       return (Self.alarm(after: issued, sums, seconds, budget), nil)
     } catch {
       return tally.withLock { tally in
@@ -217,7 +217,7 @@ public final class TokenSpending: Sendable {
     return budget.alarm(used: sums.issued(in: budget.period, atWallSeconds: seconds), issued: issued)
   }
 
-  /// Why no token may be fetched now, with the time until one may be; nil when one may.
+  /// Why no token may be fetched now, with the time until one may be; nil if one may.
   func refusal(atWallSeconds seconds: Int64) -> FailedFetch? {
     guard let budget, budget.stops, issued(in: budget.period, atWallSeconds: seconds) >= budget.tokens else {
       return nil

@@ -1,12 +1,12 @@
-/// What is known of one token request: a value that takes events and says what to do. It has no clock and no lock.
+/// The state of one token request: a value that takes events and says what to do. It has no clock and no lock.
 struct TokenState {
-  /// What a request that needs a token is to do.
+  /// What a request that needs a token must do.
   enum Decision {
-    /// Go on with this token; where a reason is given, start a fetch that no request waits for.
+    /// Continue with this token; if there is a reason, start a fetch that no request waits for.
     case use(AccessToken, renewal: TokenEvent.Reason?)
     /// Wait for the fetch that is under way.
     case wait
-    /// Wait for a fetch that begins later; call ``TokenState/endRest(at:hasWaiters:)`` at the time that is given, if one is.
+    /// Wait for a fetch that begins later; if a time is given, call ``TokenState/endRest(at:hasWaiters:)`` then.
     case rest(until: TokenInstant?)
     /// Start a fetch, and wait for it.
     case fetch(TokenEvent.Reason)
@@ -20,13 +20,13 @@ struct TokenState {
     case backingOff(until: TokenInstant, after: TokenFailure.Cause)
   }
 
-  /// What the API has said of the token.
+  /// What the API has shown about the token.
   private enum Standing {
     /// Nothing against it.
     case good
-    /// Some place refused it. Requests wait for another one.
+    /// A place rejected it. Requests wait for another one.
     case refused
-    /// Some place refused it, and another one could not be had. Requests go on with it: it may well be accepted elsewhere.
+    /// A place rejected it, and no other token could be obtained. Requests use it: other places may well accept it.
     case irreplaceable
   }
 
@@ -36,28 +36,28 @@ struct TokenState {
   private var lastUse = TokenInstant(nanoseconds: .min)
   private var phase = Phase.idle
   private var backoff = TokenBackoff()
-  /// Until when the server has asked to be left alone.
+  /// How long the server has asked to be left alone.
   private var serverAskedUntil = TokenInstant(nanoseconds: .min)
   private(set) var evidence = TokenEvidence()
   private var standing = Standing.good
-  /// Whether the API has said nothing against the token.
+  /// Whether no place has rejected the token.
   var isGood: Bool { standing == .good }
-  /// The token that was fetched last because the API refused the one before.
+  /// The last token that was fetched because the API rejected the one before.
   private var replacement: AccessToken?
-  // One that is refused later than this may have been revoked.
+  // A token that is rejected later than this may have been revoked.
   private static let freshness: Duration = .seconds(60)
   private var reason = TokenEvent.Reason.first
-  /// Tokens that are over at once are not fetched more often than this.
+  /// Tokens that expire at once are not fetched more often than this.
   private static let shortestInterval: Duration = .seconds(1)
   private var restUntil = TokenInstant(nanoseconds: .min)
   private var awaitsEndOfRest = false
-  /// The tokens that the API did not accept last: a store may still have one of them.
+  /// The last tokens that the API rejected: a store may still have one of them.
   private var refused: [AccessToken] = []
 
   init(request: TokenRequestSummary) { self.request = request }
 
-  /// A request needs a token: one that can be used, if there is one, and if it is time for its renewal, why to start a
-  /// fetch that no request waits for.
+  /// A request needs a token: a usable one, if there is one; and if its renewal is due, why to start a fetch that no
+  /// request waits for.
   mutating func use(at now: TokenMoment) -> (token: AccessToken, renewal: TokenEvent.Reason?)? {
     lastUse = now.instant
     if case .refused = standing { return nil }
@@ -92,8 +92,7 @@ struct TokenState {
     return reason
   }
 
-  /// The fetch ended; `random`, in 0...1, spreads the next attempt or the renewal. The result is what all waiters
-  /// get.
+  /// The fetch ended; `random`, in 0...1, spreads the next attempt or the renewal. All waiters get the result.
   mutating func fetched(
     _ outcome: Result<AccessToken, FailedFetch>, at now: TokenMoment, random: Double
   ) -> Result<AccessToken, TokenFailure> {
@@ -114,7 +113,7 @@ struct TokenState {
       reason = .renewal
       return .success(token)
     case .failure(let failed):
-      // One that was refused keeps no request from failing.
+      // A token that was rejected keeps no request from failing.
       let token = standing == .good ? usableToken(at: now) : nil
       if standing == .refused { standing = .irreplaceable }
       let usable = token.map { now.instant.duration(to: $0.unusableFrom.instant) } ?? .zero
@@ -125,7 +124,7 @@ struct TokenState {
     }
   }
 
-  /// The API did not accept `token` at `place`. Says whether another one is wanted, and to be waited for.
+  /// The API rejected `token` at `place`. Returns whether another one is wanted, and requests wait for it.
   ///
   /// Other requests wait for it too, until one attempt to fetch it has failed.
   mutating func refused(_ token: AccessToken, at place: TokenPlace, _ now: TokenInstant) -> TokenReplacement {
@@ -135,12 +134,12 @@ struct TokenState {
     guard standing == .good else { return .wanted }
     switch phase {
     case .fetching:
-      // A fetch that is under way brings another token at no further cost.
+      // A fetch under way brings another token at no further cost.
       standing = .refused
     case .backingOff(let until, let cause) where now < until:
       guard evidence.mayReplace(at: place, now) else { return .replacementsSpent }
       standing = .irreplaceable
-      // The wait is that of a renewal, which no request waits for.
+      // The current wait was set for a renewal, which no request waits for.
       let soon = max(serverAskedUntil, now.advanced(by: TokenBackoff.longestWithoutToken(after: cause)))
       phase = .backingOff(until: min(until, soon), after: cause)
     case .idle, .backingOff:
@@ -156,7 +155,7 @@ struct TokenState {
   /// The API has accepted a token at `place`.
   mutating func accepted(at place: TokenPlace) { evidence.accepted(at: place) }
 
-  /// While a fetch is under way, `token` is used.
+  /// Uses `token` while a fetch is under way.
   mutating func bridge(with token: AccessToken, random: Double) {
     self.token = token
     standing = .good
@@ -164,15 +163,15 @@ struct TokenState {
     renewalTime = token.renewalTime(random: random)
   }
 
-  /// Whether `other` is the token that is in use, or was until the API did not accept it.
+  /// Whether `other` is the current token, or was until the API rejected it.
   func hasTried(_ other: AccessToken) -> Bool {
     token?.isSame(as: other) == true || isRefused(other)
   }
 
-  /// Whether `other` is one of the tokens that the API did not accept last.
+  /// Whether `other` is one of the last tokens that the API rejected.
   func isRefused(_ other: AccessToken) -> Bool { refused.contains { $0.isSame(as: other) } }
 
-  /// The client's secret is another one: what the server said of the old one counts no more.
+  /// The client's secret has changed: what the server said of the old one no longer counts.
   mutating func secretsChanged() {
     guard case .backingOff(_, let cause) = phase, cause.isFixableByRotation else { return }
     phase = .idle
@@ -184,7 +183,7 @@ struct TokenState {
 
   /// When to call ``renewIfInUse(at:)``; nil when there is no token to renew, or a fetch is under way.
   var nextRenewal: TokenInstant? {
-    // A refused token is replaced when a request needs another.
+    // A rejected token is replaced when a request needs another.
     guard let token, standing == .good else { return nil }
     switch phase {
     case .fetching: return nil
@@ -193,8 +192,8 @@ struct TokenState {
     }
   }
 
-  /// The time for renewal may have come: why to start a fetch; nil when there is nothing to renew yet, or no request
-  /// would miss the token. A token that is needed again before it expires is renewed then.
+  /// The time for renewal may have come: why to start a fetch; nil if nothing needs renewal yet, or no request would
+  /// miss the token. A token that is in use is renewed before it expires.
   mutating func renewIfInUse(at now: TokenMoment) -> TokenEvent.Reason? {
     guard let token = usableToken(at: now), lastUse.duration(to: now.instant) <= token.lifetime / 4 else { return nil }
     return startRenewal(at: now.instant)
@@ -223,17 +222,17 @@ struct TokenState {
 }
 
 extension TokenState {
-  /// What a token that a store has is good for.
+  /// What a token in a store can be used for.
   enum StoredTokenUse {
-    /// It is used instead of fetching one.
+    /// Use it instead of fetching one.
     case instead
-    /// It is used until one is fetched, which goes on.
+    /// Use it until a fetch, which goes on, brings another.
     case meanwhile
-    /// Nothing: there is no such token, or it has been tried, or its time is over.
+    /// Nothing: there is no such token, it has been tried, or it has expired.
     case none
   }
 
-  /// What `stored` is good for; `random`, in 0...1, is that of its renewal.
+  /// What `stored` can be used for; `random`, in 0...1, spreads its renewal.
   func use(of stored: AccessToken, at now: TokenMoment, random: Double) -> StoredTokenUse {
     guard stored.isUsable(at: now), !hasTried(stored) else { return .none }
     if now.instant < stored.renewalTime(random: random) { return .instead }

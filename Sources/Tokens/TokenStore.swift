@@ -1,25 +1,25 @@
 public import Secrets
 
-/// Where tokens outlive the process, and where processes share them and agree on who fetches the next one.
+/// Keeps tokens beyond the process; processes that share it agree on which of them fetches the next one.
 ///
-/// A store is a convenience: when it fails, the caller goes on without it, at the cost of one token. Nothing may
-/// wait for long, and no thread that serves requests may be held up; that is why everything is asynchronous.
+/// A store is a convenience: when it fails, the caller goes on without it, at the cost of one token. Nothing may wait
+/// for long, and no thread that serves requests may be blocked; so everything is asynchronous.
 public protocol TokenStore: Sendable {
-  /// The token that is kept for `grant`; nil when there is none.
+  /// The stored token for `grant`; nil if there is none.
   func load(_ grant: TokenGrant) async throws(TokenStoreProblem) -> StoredToken?
 
-  /// Keeps `token` for `grant`, in place of the one that was there.
+  /// Stores `token` for `grant`, and replaces the one that was there.
   func save(_ token: StoredToken, for grant: TokenGrant) async throws(TokenStoreProblem)
 
-  /// Removes `token`, unless another one has taken its place.
+  /// Removes `token`, unless another one has replaced it.
   func drop(_ token: StoredToken, for grant: TokenGrant) async throws(TokenStoreProblem)
 
-  /// The right to fetch a token for `grant`; nil while another process has it. It ends when it is released or its holder
-  /// dies: at once where the store notices that, otherwise after `duration`.
+  /// The right to fetch a token for `grant`; nil while another process has it. It ends when it is released or its
+  /// holder dies: at once if the store notices that, otherwise after `duration`.
   func claim(_ grant: TokenGrant, for duration: Duration) async throws(TokenStoreProblem) -> (any TokenClaim)?
 
-  /// Adds `issued` tokens to those of `account`, and gives what those of all processes add up to; `seconds` are since
-  /// 1970. What the caller `knows` of is made up for if the store has lost it.
+  /// Adds `issued` tokens to those of `account`, and returns the sums of all processes; `seconds` are since 1970. If
+  /// the store has lost tokens that the caller `knows` of, they are added again.
   func count(
     _ issued: Int, for account: TokenAccount, knowing known: TokenSums, atWallSeconds seconds: Int64
   ) async throws(TokenStoreProblem) -> TokenSums
@@ -31,7 +31,7 @@ public protocol TokenClaim: Sendable {
   func release() async
 }
 
-/// A token as it is kept in a store: its times are those of the wall clock, which all processes have in common.
+/// A token as a store keeps it: its times are by the wall clock, which all processes share.
 public struct StoredToken: Sendable, CustomReflectable {
   /// The token itself.
   public let token: Secret
@@ -40,7 +40,7 @@ public struct StoredToken: Sendable, CustomReflectable {
   /// How long it is valid from then on.
   public let lifetime: Duration
 
-  /// A token made of its parts; nothing is checked.
+  /// Creates a token; nothing is checked.
   public init(token: Secret, requestedAt: Int64, lifetime: Duration) {
     self.token = token
     self.requestedAt = requestedAt
@@ -53,7 +53,7 @@ public struct StoredToken: Sendable, CustomReflectable {
   // A clock that was set back a little is no reason for distrust.
   private static let tolerance: Int64 = 2
 
-  /// The token by this process's clocks at `now`; nil when its times cannot be right.
+  /// The token by this process's clocks at `now`; nil if its times cannot be right.
   func accessToken(at now: TokenMoment) -> AccessToken? {
     let age = now.wallSeconds.subtractingReportingOverflow(requestedAt)
     guard !age.overflow, age.partialValue >= -Self.tolerance, TokenLifetime.isPlausible(lifetime),
@@ -68,7 +68,7 @@ public struct StoredToken: Sendable, CustomReflectable {
 }
 
 extension AccessToken {
-  /// The token as it is kept in a store.
+  /// The token as a store keeps it.
   var stored: StoredToken {
     StoredToken(token: token, requestedAt: requestedAt.wallSeconds, lifetime: lifetime)
   }
@@ -79,13 +79,13 @@ extension AccessToken {
   }
 }
 
-/// Why a store was of no help. Nothing of any token or key.
+/// Why a store failed. Contains nothing of any token or key.
 public struct TokenStoreProblem: Error, Hashable, Sendable {
-  /// What kind of trouble it is; the raw values are names for logs and metrics.
+  /// The kind of problem; the raw values are names for logs and metrics.
   public enum Kind: String, Hashable, Sendable, CaseIterable {
-    /// What was kept cannot be read, and was set aside.
+    /// Stored data cannot be read, and was set aside.
     case damaged = "token_store_damaged"
-    /// What was kept is from the future, or valid for longer than any token.
+    /// Stored data is from the future, or valid for longer than any token.
     case distrusted = "token_store_distrusted"
     /// Another process held the right to fetch for longer than any fetch takes.
     case locked = "token_store_locked"
@@ -95,11 +95,11 @@ public struct TokenStoreProblem: Error, Hashable, Sendable {
     case unusable = "token_store_unusable"
   }
 
-  /// What kind of trouble it is.
+  /// The kind of problem.
   public let kind: Kind
   /// What happened, as a sentence without its full stop.
   public let detail: String
-  /// Whether it has been reported before, and goes on.
+  /// Whether it has been reported before, and continues.
   let isRepeated: Bool
 
   /// A problem made of its parts.

@@ -1,6 +1,7 @@
 internal import DequeModule
 
-/// Whose a request is, where clients share something: equal for all requests that count as one client.
+/// Identifies the client of a request where clients share something. Requests that count as one client's have equal
+/// keys.
 public struct ClientKey: Hashable, Sendable {
   private let kind: Int32
   private let number: UInt64
@@ -11,25 +12,26 @@ public struct ClientKey: Hashable, Sendable {
     self.number = number
   }
 
-  /// All clients, where they are not told apart.
+  /// All clients, if they are not told apart.
   public static var anyone: ClientKey { ClientKey(kind: -1, number: 0) }
-  /// No client: what is marked with it is free.
+  /// No client: whatever has this key is free.
   static var unused: ClientKey { ClientKey(kind: -2, number: 0) }
 }
 
-/// Who waits for one of a number of places, in a line for each client: the next free place goes to the client that holds
-/// fewest. A value, without lock or clock.
+/// The requests that wait for one of a number of places, in one line for each client: the next free place goes to the
+/// client that holds the fewest. A value, without lock or clock.
 ///
-/// To find the next one, it looks at each client that waits, not at each waiter: there are no more of them than may wait.
+/// Finding the next one takes time proportional to the number of waiting clients, not of waiters; the length of the
+/// queue bounds both.
 public struct ClientLines<Waiter: AnyObject> {
-  /// The waiters of a client that may hold the same number of places, since two routes may set different shares, on one loop.
+  /// The waiters of a client that may hold the same number of places: on one loop, two routes may set different shares.
   private struct Line: Hashable {
     let client: ClientKey
     let most: Int
     let loop: Int
   }
 
-  /// None is empty.
+  /// No line is empty.
   private var lines: [Line: Deque<(waiter: Waiter, arrival: UInt64)>] = [:]
   private var waiting: [ClientKey: Int] = [:]
   private var arrivals: UInt64 = 0
@@ -45,7 +47,7 @@ public struct ClientLines<Waiter: AnyObject> {
 
   /// Puts `waiter` at the end of its client's line.
   ///
-  /// - Parameter most: it is not given a place while its client holds so many.
+  /// - Parameter most: the waiter gets no place while its client holds this many.
   /// - Parameter loop: where it waits, if that makes a difference.
   public mutating func append(_ waiter: Waiter, of client: ClientKey, most: Int, loop: Int = 0) {
     arrivals += 1
@@ -54,11 +56,12 @@ public struct ClientLines<Waiter: AnyObject> {
     count += 1
   }
 
-  /// Takes out the waiter that gets the next place: of the clients that may have another one, the client that holds fewest;
-  /// among equals, the one that has waited longest. Nil where no waiting client may have another place.
+  /// Removes and returns the waiter that gets the next place: of the clients that may have another one, the client that
+  /// holds the fewest; among equals, the one that has waited longest. Nil if no waiting client may have another place.
   ///
   /// - Parameter held: how many places each client holds.
-  /// - Parameter loop: among clients that hold equally few, a request that waits there goes first; nil where none does.
+  /// - Parameter loop: among clients that hold equally few, a request that waits on this loop goes first; nil for no
+  ///   preference.
   public mutating func next(
     held: [ClientKey: Int], near loop: Int? = nil
   ) -> (waiter: Waiter, client: ClientKey)? {
@@ -76,9 +79,9 @@ public struct ClientLines<Waiter: AnyObject> {
     return (waiter, line.client)
   }
 
-  /// Makes room for a waiter of `client` when as many wait as may: takes out the newest waiter of the client that has, in
-  /// places and waiters together, most. Nil where that is not at least two more than `client` has, so that two clients do
-  /// not displace each other in turn.
+  /// Makes room for a waiter of `client` when the queue is full: removes and returns the newest waiter of the client
+  /// that has the most places and waiters together. Nil unless that is at least two more than `client` has; otherwise
+  /// two clients would displace each other in turn.
   ///
   /// - Parameter held: how many places each client holds.
   public mutating func displace(for client: ClientKey, held: [ClientKey: Int]) -> Waiter? {
@@ -95,7 +98,7 @@ public struct ClientLines<Waiter: AnyObject> {
     return waiter
   }
 
-  /// Takes out `waiter`; false where it does not wait.
+  /// Removes `waiter`; false if it does not wait.
   public mutating func remove(_ waiter: Waiter, of client: ClientKey, most: Int, loop: Int = 0) -> Bool {
     let line = Line(client: client, most: most, loop: loop)
     guard let index = lines[line]?.firstIndex(where: { $0.waiter === waiter }) else { return false }
@@ -108,7 +111,7 @@ public struct ClientLines<Waiter: AnyObject> {
     (held[client] ?? 0) + (waiting[client] ?? 0)
   }
 
-  /// A waiter has been taken out of `line`.
+  /// Call after removing a waiter from `line`.
   private mutating func left(_ line: Line) {
     count -= 1
     if lines[line]?.isEmpty == true { lines[line] = nil }

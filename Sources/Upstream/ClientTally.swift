@@ -1,7 +1,8 @@
-/// Which client holds which of the connections of a pool, and how many each client holds: a value.
+/// Which client uses which connection of a pool, and how many each client uses: a value.
 ///
-/// Every connection has a place, a number, from its beginning to its end. Who uses a connection is written to its place,
-/// which is all that happens for most requests. Clients are counted only when so many connections are in use that one of them
+/// Every connection has a place, a number, from its beginning to its end. The client that uses a connection is written
+/// to that place; most requests need no more than this. Clients are counted only when so many connections are in use
+/// that one client may have too many, or when requests wait.
 /// may have too many, or when requests wait.
 struct ClientTally {
   /// By place; ``ClientKey/unused`` for an idle connection, and for a place without a connection.
@@ -9,14 +10,14 @@ struct ClientTally {
   private var freePlaces: [Int] = []
   /// Connections in use, or being made.
   private(set) var inUse = 0
-  /// Right while `isCounting`.
+  /// Valid while `isCounting`.
   private var counts: [ClientKey: Int] = [:]
   private var isCounting = false
-  /// Below this number in use counting ends: half of those at which it began, so that counting again costs little for
-  /// each of the requests in between.
+  /// Counting ends when fewer than this many connections are in use: half of the number at which it began, so that the
+  /// cost of counting again is spread over the requests in between.
   private var enough = 0
 
-  /// A place for a connection that is made for `client`.
+  /// Returns a place for a new connection of `client`.
   mutating func open(for client: ClientKey) -> Int {
     let place: Int
     if let free = freePlaces.popLast() {
@@ -29,14 +30,14 @@ struct ClientTally {
     return place
   }
 
-  /// The idle connection at `place` is used by `client`.
+  /// `client` starts to use the idle connection at `place`.
   mutating func hold(_ place: Int, _ client: ClientKey) {
     holders[place] = client
     inUse += 1
     if isCounting { counts[client, default: 0] += 1 }
   }
 
-  /// The connection at `place` is not used any more.
+  /// The connection at `place` is no longer in use.
   mutating func letGo(_ place: Int) {
     if isCounting { discount(holders[place]) }
     holders[place] = .unused
@@ -44,14 +45,14 @@ struct ClientTally {
     if isCounting, inUse < enough { stopCounting() }
   }
 
-  /// The idle connection at `place` is no more.
+  /// The idle connection at `place` was closed.
   mutating func close(_ place: Int) {
     freePlaces.append(place)
   }
 
   /// Whether `client` holds fewer than `most`.
   mutating func mayHold(_ client: ClientKey, most: Int) -> Bool {
-    // Who holds too many is among those in use.
+    // A client cannot hold more than are in use.
     inUse < most || (counted()[client] ?? 0) < most
   }
 

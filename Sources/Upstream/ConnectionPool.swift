@@ -1,26 +1,27 @@
 internal import DequeModule
 internal import Reactor
 
-/// Which connections to one origin are idle, how many exist, who uses them, and who waits for one: a value, without any I/O.
+/// Which connections to one origin are idle, how many exist, which clients use them, and which requests wait for one: a
+/// value, without any I/O.
 ///
-/// The connection used last is used next, so that the others can grow old and be closed. A client may use a part of the
-/// connections only, as many as each of its requests says; when all are in use, the next free one goes to the client that
-/// uses fewest. A connection that a waiting request may have is never idle, and never room for another.
+/// The connection used last is used next, so that the others can grow old and be closed. A client may use only as many
+/// connections as each of its requests says; when all are in use, the next free one goes to the client that uses the
+/// fewest. A connection that a waiting request may have is never left idle, and its room is never left unused.
 struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
   /// What a request that finds no idle connection has to do.
   enum Lease {
     /// It makes a connection, which has this place.
     case dial(place: Int)
-    /// It waits. Where as many waited as may, another one gave way to it, and waits no more.
+    /// It waits. If the queue was full, `displaced` is the waiter that lost its place in it.
     case wait(displaced: Waiter?)
     case refuse
   }
 
-  /// What becomes of the room that a lost connection leaves.
+  /// What happens with the room that a lost connection leaves.
   enum Room {
     /// This waiter makes a connection at that place.
     case dial(Waiter, place: Int)
-    /// A waiter gets this idle connection, which its client was not to use until now.
+    /// This waiter gets this idle connection, which its client was not allowed to use until now.
     case use(Idle, Waiter)
     case none
   }
@@ -30,7 +31,7 @@ struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
     let connection: Connection
     let place: Int
     let since: Instant
-    /// From this moment on it must not be used.
+    /// It must not be used from this moment on.
     let until: Instant
   }
 
@@ -48,7 +49,7 @@ struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
     self.queueLimit = queueLimit
   }
 
-  /// How many wait.
+  /// How many requests wait.
   var waiting: Int { waiters.count }
 
   /// How many connections each client uses.
@@ -59,7 +60,7 @@ struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
     clients.mayHold(client, most: most)
   }
 
-  /// The idle connection that was used last; it counts as used by `client` from now on. Nil where there is none, or the
+  /// Takes the idle connection that was used last; it then counts as used by `client`. Nil if there is none, or if the
   /// client may not use another one.
   mutating func takeIdle(for client: ClientKey, most: Int) -> Idle? {
     guard !idle.isEmpty, clients.mayHold(client, most: most) else { return nil }
@@ -68,8 +69,8 @@ struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
     return taken
   }
 
-  /// Takes out the idle connection `connection`, which counts as in use from now on, where clients are not told apart; nil where
-  /// it is not idle.
+  /// Takes the idle connection `connection`, which then counts as in use, in a pool that does not tell clients apart;
+  /// nil if it is not idle.
   mutating func take(_ connection: Connection) -> Idle? {
     guard let index = idle.firstIndex(where: { $0.connection === connection }) else { return nil }
     let taken = idle.remove(at: index)
@@ -91,7 +92,8 @@ struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
     return .wait(displaced: displaced)
   }
 
-  /// The connection at `place` is usable and free again: the waiter that gets it; nil where none does, and it is idle.
+  /// The connection at `place` is usable and free again. Returns the waiter that gets it; if nil, the connection is
+  /// idle now.
   ///
   /// - Parameter until: how long it may be idle.
   mutating func release(_ connection: Connection, place: Int, at now: Instant, until: Instant) -> Waiter? {
@@ -104,7 +106,7 @@ struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
     return nil
   }
 
-  /// The connection at `place`, which was in use or in the making, is no more.
+  /// The connection at `place`, which was in use or being made, is gone.
   mutating func lost(place: Int) -> Room {
     clients.letGo(place)
     guard let next = nextWaiter() else {
@@ -120,20 +122,20 @@ struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
     return .dial(next.waiter, place: place)
   }
 
-  /// An idle connection was closed; false where it is not idle.
+  /// An idle connection was closed; false if it is not idle.
   mutating func removeIdle(_ connection: Connection) -> Bool {
     guard let index = idle.firstIndex(where: { $0.connection === connection }) else { return false }
     close(idle.remove(at: index).place)
     return true
   }
 
-  /// The waiter does not want a connection any more.
+  /// The waiter no longer wants a connection.
   mutating func removeWaiter(_ waiter: Waiter, of client: ClientKey, most: Int) {
     _ = waiters.remove(waiter, of: client, most: most)
   }
 
-  /// Takes out the connections that must not be used from `moment` on. All of them are looked at: one that the server
-  /// announced to close soon may be between others.
+  /// Removes the connections that must not be used from `moment` on. Checks all of them: one that the server will close
+  /// soon may be between others.
   mutating func expire(at moment: Instant) -> [Connection] {
     let expired = idle.filter { $0.until <= moment }
     guard !expired.isEmpty else { return [] }
@@ -145,7 +147,7 @@ struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
   /// When ``expire(at:)`` has something to do.
   var nextExpiry: Instant { idle.lazy.map(\.until).min() ?? .never }
 
-  /// Takes out the idle connections that `isWanted` does not say yes to.
+  /// Removes the idle connections for which `isWanted` returns false.
   mutating func takeIdle(unless isWanted: (Connection) -> Bool) -> [Connection] {
     let taken = idle.filter { !isWanted($0.connection) }
     guard !taken.isEmpty else { return [] }
@@ -154,7 +156,7 @@ struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
     return taken.map(\.connection)
   }
 
-  /// Takes out `count` of the connections that are not in use, or all of them: those that were not used for longest.
+  /// Removes `count` of the idle connections, or all of them, least recently used first.
   mutating func takeLongestIdle(_ count: Int) -> [Connection] {
     let taken = idle.prefix(count).map(\.connection)
     for _ in taken { close(idle.removeFirst().place) }

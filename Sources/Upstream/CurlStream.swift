@@ -5,11 +5,11 @@ internal import Reactor
 internal import SecureStreams
 internal import SystemPackage
 
-/// A TLS connection that libcurl made, and verified, and will close.
+/// A TLS connection that libcurl makes, verifies and closes.
 ///
-/// Up to the first response its bytes go through `curl_easy_recv` and `curl_easy_send`: with that response come the
-/// session tickets, which libcurl keeps for the next connection only when it reads them itself. From then on the
-/// session is used without libcurl: docs/decisions/0010-tls-upstream.md.
+/// Up to the first response its bytes go through `curl_easy_recv` and `curl_easy_send`: the session tickets arrive with
+/// that response, and libcurl keeps them for the next connection only if it reads them itself. After that the session
+/// is used without libcurl: docs/decisions/0010-tls-upstream.md.
 final class CurlStream: SecureStream {
   private let transfer: CurlTransfer
   private var isTakenOver = false
@@ -32,8 +32,8 @@ final class CurlStream: SecureStream {
 
   deinit { close() }
 
-  /// The alert by which the server has reported a failure. One about the client's certificate comes after the handshake, in
-  /// TLS 1.3.
+  /// The alert with which the server reported a failure. In TLS 1.3, an alert about the client's certificate arrives
+  /// after the handshake.
   var alert: TLSAlert? { transfer.alert }
 
   override func receive(into buffer: ByteBuffer, limit: Int = .max) -> IOResult {
@@ -58,7 +58,7 @@ final class CurlStream: SecureStream {
     }
   }
 
-  /// Whether the server has said that it ends. libcurl reports the end of TCP alone in the same way.
+  /// Whether the server has sent close_notify. libcurl does not tell it from the end of TCP alone.
   private var hasReceivedCloseNotify: Bool {
     guard let session = unsafe ccurl_tls(transfer.easy) else { return false }
     return unsafe SSL_get_shutdown(OpaquePointer(session)) & SSL_RECEIVED_SHUTDOWN != 0
@@ -83,9 +83,9 @@ final class CurlStream: SecureStream {
     }
   }
 
-  /// What libcurl has made is used without it from here on; where that cannot be, libcurl goes on.
+  /// Uses the session without libcurl from here on; if that is impossible, libcurl stays in use.
   private func takeOver() {
-    // What the session holds is not announced by the kernel.
+    // The kernel does not announce what the session has already buffered.
     isReadable = true
     guard let session = unsafe ccurl_tls(transfer.easy) else { return }
     let tls = OpaquePointer(session)
@@ -110,7 +110,7 @@ final class CurlStream: SecureStream {
   }
 
   override func abort() {
-    // Without close_notify, which would say that the end was meant.
+    // Without close_notify, which would say that the end was intended.
     if isOpen, !isTakenOver, let session = unsafe ccurl_tls(transfer.easy) {
       unsafe SSL_set_quiet_shutdown(OpaquePointer(session), 1)
     }

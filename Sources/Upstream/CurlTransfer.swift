@@ -10,10 +10,10 @@ internal import SystemPackage
 // The handles belong to this object, and are freed once, by close().
 /// One libcurl handle that an event loop drives without ever blocking.
 ///
-/// Each has a multi handle to itself: `curl_easy_send` and `curl_easy_recv` find their connection by a linear search of
-/// the multi handle's connections, and a new transfer closes connections of the same multi handle that have unread
-/// input. TLS sessions are shared through the loop's ``CurlShare``. It connects to one address, which is chosen before
-/// (``DialAttempt``); libcurl resolves no name.
+/// Each has a multi handle of its own: `curl_easy_send` and `curl_easy_recv` search the connections of the multi handle
+/// linearly, and a new transfer closes connections of the same multi handle that have unread input. The loop's
+/// ``CurlShare`` shares TLS sessions. A transfer connects to one address, which ``DialAttempt`` chooses; libcurl
+/// resolves no name.
 @safe final class CurlTransfer {
   let easy: UnsafeMutableRawPointer
   /// Where it connects to.
@@ -26,29 +26,30 @@ internal import SystemPackage
   private let parentProxy: ParentProxy?
   private let identity: TLSIdentity?
   private var proxyFields: FieldLines?
-  // Where libcurl finds the address of the host, in place of DNS.
+  // Tells libcurl the address of the host, instead of DNS.
   private var resolved: FieldLines?
   private let errorText: UnsafeMutablePointer<CChar>
-  // Where the number of the server's alert is noted; it lives as long as libcurl's handles.
+  // Receives the number of the server's alert; it lives as long as libcurl's handles.
   private let alertNumber: UnsafeMutablePointer<Int32>
   private var sockets: [Int32: CurlSocketWatch] = [:]
   private var completion: ((Result<Void, UpstreamError>) -> Void)?
   private var isClosed = false
-  // When libcurl wants to be called, and whether the timer is set to an earlier moment because it waits for nothing else.
+  // When libcurl wants to be called, and whether the timer is set earlier because libcurl waits for nothing else.
   private var wanted = Instant.never
   private var isUnwatched = false
-  // Noted in the middle of a call of libcurl's, in which its handles must not be touched, and reported after it.
+  // Set during a call of libcurl, when its handles must not be touched, and reported after the call.
   private var failure: UpstreamError?
   private let timer = LoopTimer()
   private var charge: MemoryCharge?
-  /// How connecting failed, where another attempt may do better; nil where none would, and while nothing has failed.
+  /// How connecting failed, if another attempt could succeed; nil otherwise, and while nothing has failed.
   private(set) var fault: ConnectFault?
-  /// Called once when the connection is made, before anything of a request is sent; nothing is if it says no.
+  /// Called once when the connection is made, before any part of a request is sent; if it returns false, nothing is
+  /// sent.
   var connected: (() -> Bool)?
   /// What the transfer's callbacks refer to.
   var keptAlive: AnyObject?
 
-  // How long a transfer is left alone that waits for nothing.
+  // How long a transfer that waits for nothing is left alone.
   private static let longestSilence = Duration.milliseconds(50)
 
   init(
@@ -120,9 +121,10 @@ internal import SystemPackage
     try set(CURLOPT_PROTOCOLS_STR, "http,https")
     unsafe ccurl_set_pointer(easy, CURLOPT_ERRORBUFFER, errorText)
     unsafe ccurl_set_pointer(easy, CURLOPT_SHARE, share.handle)
-    // Signals are the loop's affair; without this libcurl also changes SIGPIPE's handler around every call.
+    // The loop handles signals; without this libcurl also changes SIGPIPE's handler around every call.
     try set(CURLOPT_NOSIGNAL, 1)
-    // libcurl resolves nothing. Should it begin to, giving up must not wait for its thread, and the loop with it.
+    // libcurl resolves nothing. If it ever did, cancelling would have to wait for its resolver thread, and block the
+    // loop.
     try set(CURLOPT_QUICK_EXIT, 1)
     try setParentProxy()
     try set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
@@ -132,7 +134,7 @@ internal import SystemPackage
     try set(CURLOPT_SSL_VERIFYHOST, 2)
     unsafe ccurl_set_text(easy, CURLOPT_CAINFO, nil)
     unsafe ccurl_set_text(easy, CURLOPT_CAPATH, nil)
-    // A session that is resumed speaks for the certificate it was begun with, whatever the files hold by now.
+    // A resumed session vouches for the certificate that it began with, whatever the files contain by now.
     if identity != nil { try set(CURLOPT_SSL_SESSIONID_CACHE, 0) }
     let context = unsafe Unmanaged.passUnretained(self).toOpaque()
     let code = unsafe ccurl_set_tls_callback(
@@ -140,7 +142,7 @@ internal import SystemPackage
       { _, tls, context in
         unsafe Unmanaged<CurlTransfer>.fromOpaque(context!).takeUnretainedValue().prepare(tls: tls!)
       }, context)
-    // The option exists only where TLS is OpenSSL's; without the store nothing would be verified against it.
+    // The option exists only if libcurl uses OpenSSL; without the store it would verify against nothing.
     guard code == CURLE_OK else { throw .other("this libcurl was not built with OpenSSL, which m2m-proxy needs") }
   }
 
@@ -157,11 +159,11 @@ internal import SystemPackage
   }
 
   private func setParentProxy() throws(UpstreamError) {
-    // Whatever http_proxy and no_proxy say is meant for the applications, and may name this very process.
+    // http_proxy and no_proxy in the environment are meant for the applications, and may name this very process.
     try set(CURLOPT_PROXY, parentProxy.map { "http://\($0)" } ?? "")
     try set(CURLOPT_NOPROXY, "")
     guard let parentProxy else { return }
-    // A tunnel for plain HTTP too: what is said to the other end is none of the proxy's business.
+    // A tunnel for plain HTTP too: the parent proxy has no business with what is said to the other end.
     try set(CURLOPT_HTTPPROXYTUNNEL, 1)
     try set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
     try set(CURLOPT_HEADEROPT, Int(CURLHEADER_SEPARATE))
@@ -186,13 +188,13 @@ internal import SystemPackage
     self.completion = completion
     let code = unsafe curl_multi_add_handle(multi, easy)
     guard code == CURLM_OK else {
-      // The completion refers to the owner of this transfer, and would keep both alive.
+      // The completion refers to this transfer's owner, and would keep both alive.
       self.completion = nil
       throw .other(unsafe String(cString: curl_multi_strerror(code)))
     }
   }
 
-  /// As ``start(_:)``, for a transfer that goes on when it is connected: `connected` is asked then.
+  /// Like ``start(_:)``, for a transfer that sends its request after connecting: it calls `connected` at that moment.
   func start(
     connected: @escaping () -> Bool, _ completion: @escaping (Result<Void, UpstreamError>) -> Void
   ) throws(UpstreamError) {
@@ -208,13 +210,13 @@ internal import SystemPackage
     try start(completion)
   }
 
-  /// Whether a parent proxy has answered: what fails from then on is no matter of its address.
+  /// Whether the parent proxy has responded: a failure from then on says nothing about its address.
   var hasPassedParent: Bool { unsafe parentProxy != nil && ccurl_connect_status(easy) != 0 }
 
   /// Whether TCP has connected; TLS may be under way.
   var isEstablished: Bool { sockets.keys.contains { ccurl_is_connected($0) != 0 } }
 
-  /// Stops following the sockets, and leaves the connection to its next owner.
+  /// Stops watching the sockets, and leaves the connection to its next owner.
   func handOver() {
     forgetSockets()
     loop.set(timer, to: .never)
@@ -285,7 +287,7 @@ internal import SystemPackage
     settle(code)
   }
 
-  /// libcurl has done what there was to do; whether the transfer has ended with it.
+  /// Call after libcurl did its work with the result `code`; returns whether the transfer has ended.
   private func settle(_ code: CURLMcode) {
     guard code == CURLM_OK else {
       return finish(.failure(.other(unsafe String(cString: curl_multi_strerror(code)))))
@@ -303,7 +305,7 @@ internal import SystemPackage
     finish(.failure(explain(error)))
   }
 
-  /// libcurl may leave a transfer without a socket and without a timer of its own before the end of its time
+  /// libcurl may leave a transfer without a socket and without a timer of its own before its time is up
   /// (https://github.com/curl/curl/issues/11920): one that waits for nothing is driven again soon.
   private func watchOver() {
     guard completion != nil else { return }
@@ -314,12 +316,12 @@ internal import SystemPackage
     loop.set(timer, to: isUnwatched ? soon : wanted)
   }
 
-  /// The alert by which the server has reported a failure; nil where it has sent none.
+  /// The alert with which the server reported a failure; nil if it sent none.
   var alert: TLSAlert? { unsafe UInt8(exactly: alertNumber.pointee).map(TLSAlert.init) }
 
   private func explain(_ error: UpstreamError) -> UpstreamError {
     if let alert { return parentProxyError(.alert(alert)) }
-    // Verification alone gives this result: the host itself is compared by libcurl, which does not.
+    // Only OpenSSL's verification gives this result: libcurl compares the host itself, and does not set it.
     if unsafe ccurl_verify_result(easy) == Int(X509_V_ERR_HOSTNAME_MISMATCH) {
       return .certificate(
         "the server's certificate has no host name and no IP address as subject alternative name (SAN), and its common "

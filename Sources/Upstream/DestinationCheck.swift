@@ -1,10 +1,10 @@
 public import Addresses
 internal import CCurl
 
-/// Which addresses a connection may be made to, whatever names lead there.
+/// Which addresses connections may be made to, whatever names resolve to them.
 public struct DestinationRules: Hashable, Sendable {
-  /// Whether addresses of private networks, of this machine, and others that are not of the internet are allowed, as
-  /// they do for a host that the operator wrote out.
+  /// Whether addresses of private networks, of this machine, and others that are not on the internet are allowed, as
+  /// they are for a host that the operator wrote out.
   public var allowsPrivate: Bool
 
   /// Rules for a host that the operator wrote out, unless told otherwise.
@@ -22,11 +22,11 @@ public struct DestinationRules: Hashable, Sendable {
   }
 }
 
-/// Tells the addresses of a host that a connection may be made to, and remembers why not to the others.
+/// Decides which addresses of a host a connection may be made to, and remembers why not to the others.
 struct DestinationFilter {
   let rules: DestinationRules
   let own: OwnListeners
-  /// Why there is no connection, where no address was admitted.
+  /// Why there is no connection if no address was admitted.
   private(set) var refusal: UpstreamError?
 
   init(_ rules: DestinationRules, own: OwnListeners) {
@@ -51,7 +51,7 @@ struct DestinationFilter {
   private mutating func refuse(_ address: IPAddress, _ kind: IPAddress.Kind) {
     let detail = address.explanation
     guard kind.isNeverConnectedTo else { return refusal = .privateAddress(detail) }
-    // Of several addresses the one counts that could be allowed.
+    // If one of several addresses could be allowed by a setting, report that one.
     if case .privateAddress? = refusal { return }
     refusal = .prohibited(detail)
   }
@@ -59,8 +59,8 @@ struct DestinationFilter {
 
 /// Lets one transfer connect to the one address that was chosen for it, and nowhere else.
 ///
-/// The address was looked at when it was chosen, and libcurl was told to use it. It is called just before the connection is made:
-/// whatever libcurl makes of a name, a connection to another address is not made.
+/// The address was checked when it was chosen, and libcurl was told to use it. libcurl calls this just before it
+/// connects: whatever it makes of a name, it cannot connect to another address.
 final class DestinationCheck {
   private var filter: DestinationFilter
   private let expected: IPAddress
@@ -72,7 +72,8 @@ final class DestinationCheck {
     self.expected = expected
   }
 
-  /// The socket for a connection to `destination`, not connected yet; CURL_SOCKET_BAD where there must be none.
+  /// Returns the socket for a connection to `destination`, not connected yet; CURL_SOCKET_BAD if no connection is
+  /// allowed.
   func open(_ destination: UnsafeMutablePointer<curl_sockaddr>) -> curl_socket_t {
     var octets: [UInt8] = Array(repeating: 0, count: 16)
     var port: UInt16 = 0
@@ -96,7 +97,7 @@ final class DestinationCheck {
     return unsafe ccurl_open_socket(destination)
   }
 
-  /// Why there was no connection at all, if that was so.
+  /// Why no connection was made at all; nil if one was.
   var reason: UpstreamError? { hasOpened ? nil : refusal }
 }
 
@@ -115,14 +116,14 @@ extension IPAddress {
   }
 }
 
-/// Where this process itself serves clients: a connection there would be a loop.
+/// Where this process itself serves clients: a connection to these would be a loop.
 public struct OwnListeners: Sendable {
   private var endpoints: [(address: IPAddress, port: UInt16)] = []
 
   /// None.
   public init() {}
 
-  /// Adds the address that is really bound, as `host:port`.
+  /// Adds an address that is actually bound, as `host:port`.
   public mutating func insert(_ endpoint: String) {
     guard let address = IPAddress(ofEndpoint: endpoint), let colon = endpoint.lastIndex(of: ":"),
       let port = UInt16(endpoint[endpoint.index(after: colon)...])
@@ -132,7 +133,8 @@ public struct OwnListeners: Sendable {
 
   /// Whether a connection to `address` and `port` ends at one of the listeners.
   ///
-  /// - Parameter isLocal: whether the address is one of this machine's; called only where a listener has them all.
+  /// - Parameter isLocal: whether the address is one of this machine's; called only if a listener is bound to all of
+  ///   them.
   func contains(_ address: IPAddress, _ port: UInt16, isLocal: () -> Bool) -> Bool {
     let address = address.unmapped
     return endpoints.contains { own in

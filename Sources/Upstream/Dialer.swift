@@ -6,27 +6,29 @@ internal import Outbound
 public import Reactor
 internal import SystemPackage
 
-/// Makes connections for one event loop: names resolved, addresses raced, and by libcurl connected, TLS shaken and verified.
+/// Makes connections for one event loop: resolves names, races addresses, and lets libcurl connect, do the TLS
+/// handshake and verify.
 public final class Dialer {
   let loop: EventLoop
   private let stores: TrustStores
   private var trusts: [TrustSettings: LoopTrust] = [:]
   let account: MemoryAccount
   let known: KnownAddresses
-  /// The places for connections that pools of several loops share.
+  /// The places for connections that the pools of several loops share.
   let places: SharedPlacesByOrigin
 
-  /// Told of every address that a connection could not be made to.
+  /// Called for every address that a connection could not be made to.
   public var onConnectFailure: ((ConnectFailure) -> Void)?
 
-  /// Where this process serves clients, which no connection to an upstream may lead to.
+  /// Where this process serves clients; no upstream connection may lead there.
   public var ownListeners = OwnListeners()
 
-  /// A dialer of `loop` that verifies servers against those of `trust` that their connections' options name.
+  /// A dialer of `loop` that verifies servers against the trust that the options of each connection name, out of
+  /// `trust`.
   ///
   /// - Parameter known: the names and addresses of the process.
-  /// - Parameter account: where the memory of its connections counts.
-  /// - Parameter places: the dialers of all loops have the same.
+  /// - Parameter account: which memory account its connections are charged to.
+  /// - Parameter places: shared by the dialers of all loops.
   public init(
     loop: EventLoop, trust: TrustStores, known: KnownAddresses = KnownAddresses(),
     account: MemoryAccount = MemoryAccount(limit: nil), places: SharedPlacesByOrigin = SharedPlacesByOrigin()
@@ -47,7 +49,7 @@ public final class Dialer {
   }
 
   /// Begins to connect to `origin`. `completion` is called once, later, on the loop's thread, unless the attempt is
-  /// cancelled before, or an error is thrown.
+  /// cancelled first, or an error is thrown.
   ///
   /// - Parameter upstream: what the metrics call the origin.
   /// - Parameter resolved: called with the addresses of the origin's host when they are known, which may be at once.
@@ -55,7 +57,7 @@ public final class Dialer {
     _ origin: UpstreamOrigin, timeout: Duration, upstream: String, resolved: @escaping ([IPAddress]) -> Void = { _ in },
     completion: @escaping (Result<DialedConnection, UpstreamError>) -> Void
   ) throws(UpstreamError) -> DialAttempt {
-    // With a parent proxy it is the proxy's address that is connected to, and the operator wrote that out.
+    // With a parent proxy the connection goes to the proxy's address, and the operator wrote that out.
     let rules = origin.options.parentProxy == nil ? origin.destinations : DestinationRules()
     let target = DialAttempt.Target(
       host: origin.connectedHost, port: origin.connectedPort, filter: DestinationFilter(rules, own: ownListeners),
@@ -65,13 +67,13 @@ public final class Dialer {
       make: { [unowned self] (endpoint, check, rest) throws(UpstreamError) in
         let transfer = try self.transfer(url: origin.url, endpoint, check, origin.options)
         try transfer.set(CURLOPT_CONNECT_ONLY, 1)
-        // The attempt's own end comes first, and says which addresses were tried.
+        // The attempt's own timeout comes first, and says which addresses were tried.
         try transfer.set(CURLOPT_CONNECTTIMEOUT_MS, (rest + Self.grace).milliseconds)
         return transfer
       },
       completion: { [loop] transfer, result in
         guard let transfer else { return completion(result.map { preconditionFailure("nothing has connected") }) }
-        // What connected only connects: it has succeeded.
+        // This transfer only connects, so it has succeeded.
         let endpoint = transfer.endpoint
         completion(Self.stream(from: transfer, origin, loop).map { DialedConnection(stream: $0, endpoint: endpoint) })
       })
@@ -107,7 +109,7 @@ public final class Dialer {
         return .success(
           try CurlStream(transfer, descriptor: descriptor, acceptsTruncation: acceptsTruncation, on: loop))
       }
-      // Without TLS libcurl has done its part: a copy of the descriptor outlives its handles.
+      // Without TLS libcurl is no longer needed: a copy of the descriptor outlives its handles.
       defer { transfer.close() }
       let copy = Descriptor(owning: try Errno.check(fcntl(descriptor, F_DUPFD_CLOEXEC, 0)))
       return .success(try SocketStream(copy, on: loop))

@@ -3,18 +3,18 @@ internal import Glibc
 public import Outbound
 internal import Reactor
 
-/// A client for the few and small requests that the proxy makes on its own behalf, by libcurl's own HTTP.
+/// A client for the few, small requests that the proxy makes on its own behalf, with libcurl's own HTTP.
 ///
 /// Redirects are not followed: credentials go where the configuration says, and nowhere else.
 public final class HTTPClient {
   private let dialer: Dialer
 
-  /// A client that shares TLS sessions, trust, and what is known of names and addresses with `dialer`, on the same loop.
+  /// A client on the same loop as `dialer`, which shares its TLS sessions, its trust, and its names and addresses.
   public init(dialer: Dialer) {
     self.dialer = dialer
   }
 
-  /// Sends `request` as a POST and collects the response. On the loop's thread.
+  /// Sends `request` as a POST and collects the response. Call it on the loop's thread.
   public func post(_ request: ClientRequest) async -> Result<ClientResponse, UpstreamError> {
     guard let origin = UpstreamOrigin(url: request.url, options: request.options) else {
       return .failure(.other("the URL cannot be used"))
@@ -40,7 +40,7 @@ public final class HTTPClient {
         wakeup.wake()
       })
     defer {
-      // In this order: transfers refer to the content.
+      // In this order: the transfers refer to the body.
       attempt.cancel()
       outcome?.transfer?.close()
       withExtendedLifetime(content) {}
@@ -72,9 +72,9 @@ public final class HTTPClient {
     try transfer.set(CURLOPT_FOLLOWLOCATION, 0)
     // Some servers compress whether or not they are asked; libcurl decodes what it asks for.
     try transfer.set(CURLOPT_ACCEPT_ENCODING, "gzip, deflate")
-    // Without this libcurl refuses what is not HTTP before anything shows what it is; ResponseCollector refuses it.
+    // Without this libcurl rejects what is not HTTP without showing what it is; ResponseCollector rejects it instead.
     try transfer.set(CURLOPT_HTTP09_ALLOWED, 1)
-    // HTTP/2 where a server speaks nothing else; a libcurl without it goes on with HTTP/1.1.
+    // HTTP/2 if the server speaks nothing else; a libcurl without HTTP/2 stays with HTTP/1.1.
     _ = unsafe ccurl_set_number(transfer.easy, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
     try transfer.set(CURLOPT_TIMEOUT_MS, max(1, timeout.milliseconds))
     try transfer.set(CURLOPT_POSTFIELDSIZE, request.body.count)
@@ -96,7 +96,7 @@ public final class HTTPClient {
   }
 }
 
-/// What libcurl reads while a request is under way, in memory that is wiped afterwards: it holds credentials.
+/// The memory that libcurl reads during a request; it holds credentials and is wiped afterwards.
 @safe private final class PostedContent {
   let bytes: UnsafeMutableRawPointer
   let fields: FieldLines
@@ -116,22 +116,22 @@ public final class HTTPClient {
   }
 }
 
-/// A small request that libcurl makes as a whole: for token endpoints, not for what is proxied.
+/// A small request that libcurl makes as a whole: for token endpoints, not for proxied requests.
 public struct ClientRequest {
   /// An http or https URL.
   public var url: String
-  /// The complete field lines, without line ends. `Content-Length` is libcurl's affair.
+  /// The complete field lines, without line ends. libcurl adds `Content-Length`.
   public var fieldLines: [String]
-  /// The content of the POST request.
+  /// The body of the POST request.
   public var body: [UInt8]
-  /// From the first look at DNS to the last byte of the response.
+  /// From the DNS lookup to the last byte of the response.
   public var timeout: Duration
-  /// How much of the response's content is kept, in bytes.
+  /// How much of the response's body is kept, in bytes.
   public var responseLimit: Int
   /// How the connection is made.
   public var options: ConnectionOptions
 
-  /// A request of these parts.
+  /// Creates a request.
   public init(
     url: String, fieldLines: [String], body: [UInt8], timeout: Duration, responseLimit: Int,
     options: ConnectionOptions = ConnectionOptions()
@@ -151,11 +151,11 @@ public struct ClientResponse: Sendable {
   public var status: Int
   /// The fields as received, in their order; names in lower case.
   public var fields: [(name: String, value: String)]
-  /// The content, up to the request's limit.
+  /// The body, up to the request's limit.
   public var body: [UInt8]
-  /// Whether there was more content than the limit.
+  /// Whether the body was longer than the limit.
   public var isCut: Bool
-  /// Why the content, which came in a content coding, could not be decoded; nil if it was. There is none then.
+  /// Why the body, which has a content coding, could not be decoded; nil if it could. The body is empty then.
   public var decodingProblem: String?
 
   /// The value of the first field called `name`, in lower case.
@@ -163,7 +163,7 @@ public struct ClientResponse: Sendable {
     fields.first { $0.name == name }?.value
   }
 
-  /// This response without its content, which could not be decoded.
+  /// This response without its body, which could not be decoded.
   fileprivate func undecodable(_ problem: String) -> ClientResponse {
     var response = self
     response.body = []
@@ -190,9 +190,9 @@ public struct ClientResponse: Sendable {
   }
 }
 
-/// Gathers what libcurl hands over of a response, within bounds.
+/// Collects what libcurl hands over of a response, within bounds.
 final class ResponseCollector {
-  /// Whether there was more than is kept.
+  /// Whether the body was longer than the limit.
   private(set) var isCut = false
 
   private let limit: Int
@@ -200,7 +200,7 @@ final class ResponseCollector {
   private var fields: [(name: String, value: String)] = []
   private var fieldBytes = 0
   private var hasHead = false
-  // The beginning of what came in place of a head.
+  // The beginning of what arrived instead of a head.
   private var foreign: [UInt8] = []
 
   private static let fieldLimit = 64 * 1024
@@ -209,13 +209,13 @@ final class ResponseCollector {
     self.limit = limit
   }
 
-  /// Whether the head of the response is longer than what is accepted.
+  /// Whether the head of the response exceeds the limit.
   var isHeadTooLong: Bool { fieldBytes > Self.fieldLimit }
 
-  /// What came in place of a response; nil if that was a response, or nothing.
+  /// What arrived instead of a response; nil if it was a response, or nothing arrived.
   var foreignProtocol: ForeignProtocol? { foreign.isEmpty ? nil : ForeignProtocol(beginning: foreign) }
 
-  /// Takes a piece of the content; anything but its size tells libcurl to stop.
+  /// Takes a piece of the body; any other return value than its size makes libcurl stop.
   func add(body piece: UnsafeRawBufferPointer) -> Int {
     guard hasHead else {
       unsafe foreign.append(contentsOf: piece.prefix(ForeignProtocol.longestSign - foreign.count))
@@ -236,7 +236,7 @@ final class ResponseCollector {
     guard fieldBytes <= Self.fieldLimit else { return 0 }
     let text = unsafe String(decoding: line, as: UTF8.self)
     if text.hasPrefix("HTTP/") {
-      // The head of an interim response came before: only the last one counts.
+      // The head so far was an interim response's: only the last head counts.
       fields.removeAll()
       hasHead = true
     } else if let colon = text.firstIndex(of: ":") {

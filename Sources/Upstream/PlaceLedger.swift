@@ -1,33 +1,34 @@
-/// The places for connections to one upstream where all event loops share them, and who is charged for each: a value.
+/// The places for connections to one upstream if all event loops share them, and which client is charged for each: a
+/// value.
 ///
-/// A place is taken while a connection is open or being made. The client that uses the connection is charged for it. While no
-/// request waits, a connection that is kept stays charged to the client that used it last, and a loop uses it again for that
-/// client without asking here: so a client is charged for at least as many places as it uses. As soon as a request waits,
-/// ``isShort`` is true: each loop then reports what it keeps, and everything that changes.
+/// A place is taken while a connection is open or being made. The client that uses the connection is charged for it.
+/// While no request waits, a kept connection stays charged to the client that used it last, and a loop uses it again
+/// for that client without asking here: a client is charged for at least as many places as it uses. As soon as a
+/// request waits, ``isShort`` is true: each loop then reports the connections that it keeps, and every change.
 struct PlaceLedger<Waiter: AnyObject> {
   /// What a new request has to do.
   enum Arrival {
     /// It makes a connection.
     case goesOn
-    /// It waits. Where the queue was full, another request gave way to it. `asked` are the loops that have to report what they
-    /// keep: one of those connections may be for it.
+    /// It waits. If the queue was full, `displaced` is the request that lost its place in it. `asked` are the loops
+    /// that have to report the connections that they keep: one of those may be for this request.
     case waits(displaced: Waiter?, asked: Asked)
     case isRefused
   }
 
-  /// Which loops have to report what they keep.
+  /// Which loops have to report the connections that they keep.
   enum Asked: Equatable, Sendable {
     case none
     case all
     case some([Int])
   }
 
-  /// What comes of the wish to use a kept connection for another client.
+  /// The result of asking to use a kept connection for another client.
   enum Change: Sendable {
     case isMade
-    /// The client uses as many as it may.
+    /// The client uses as many connections as it may.
     case isAtShare
-    /// Requests wait: the loop has to report what it keeps first.
+    /// Requests wait: the loop has to report its kept connections first.
     case mustReport
   }
 
@@ -37,10 +38,10 @@ struct PlaceLedger<Waiter: AnyObject> {
   let queueLimit: Int
   /// Connections that are open or being made, kept ones included.
   private(set) var taken = 0
-  /// Whether loops have to report what they keep, and everything that changes.
+  /// Whether loops have to report the connections that they keep, and every change.
   private(set) var isShort: Bool
-  /// The largest share of a client that any request had; one with a smaller share asks before it uses what its client was
-  /// charged for by others.
+  /// The largest share of a client that any request had; a request with a smaller share asks before it uses a
+  /// connection that other requests of its client were charged for.
   private(set) var largestShare = 0
 
   private var lines = ClientLines<Waiter>()
@@ -48,13 +49,14 @@ struct PlaceLedger<Waiter: AnyObject> {
   /// By loop: kept connections that were reported, for which no client is charged.
   private var spare: [Int: Int] = [:]
   private var spares = 0
-  /// How many places in a row went to a request of the same loop where there was one.
+  /// How many places in a row were given with preference for a request of the same loop.
   private var near = 0
-  /// Where fewer requests may wait than there are places, none may be rejected because a loop has not reported yet.
+  /// If the queue is shorter than the number of places, no request may be rejected only because a loop has not reported
+  /// yet.
   private let isAlwaysShort: Bool
 
-  // To move a place to another loop is to close one connection and make another. So, among clients that hold equally few, the
-  // request of the same loop goes first, but not so often that others wait for good.
+  // Moving a place to another loop costs closing one connection and making another. So, among clients that hold equally
+  // few, the request of the same loop goes first, but not so often that others wait forever.
   private static var mostNear: Int { 8 }
 
   init(places: Int, queueLimit: Int) {
@@ -64,13 +66,13 @@ struct PlaceLedger<Waiter: AnyObject> {
     isShort = isAlwaysShort
   }
 
-  /// How many wait.
+  /// How many requests wait.
   var waiting: Int { lines.count }
 
-  /// For how many places `client` is charged.
+  /// How many places `client` is charged for.
   func charge(of client: ClientKey) -> Int { charges[client] ?? 0 }
 
-  /// A request of `client` on `loop` comes that has no connection there that it can use.
+  /// A request of `client` arrives on `loop`, which has no connection that it can use.
   mutating func arrive(_ waiter: Waiter, of client: ClientKey, most: Int, on loop: Int) -> Arrival {
     defer { noteShortage() }
     largestShare = max(largestShare, min(most, places))
@@ -81,7 +83,7 @@ struct PlaceLedger<Waiter: AnyObject> {
       return .goesOn
     }
     var displaced: Waiter?
-    // A request for which a connection is kept somewhere waits for a moment only, and takes no room in the queue.
+    // A request for which some loop keeps a connection waits only briefly, and takes no room in the queue.
     if lines.count >= queueLimit + (mayHold ? spares : 0) {
       displaced = lines.displace(for: client, held: charges)
       if displaced == nil { return .isRefused }
@@ -92,9 +94,9 @@ struct PlaceLedger<Waiter: AnyObject> {
     return .waits(displaced: displaced, asked: .some(Array(spare.keys)))
   }
 
-  /// A kept connection of `loop`, charged to `holder`, is about to be used by `client`.
+  /// `client` is about to use a kept connection of `loop` that is charged to `holder`.
   mutating func use(keptFor holder: ClientKey, by client: ClientKey, most: Int, on loop: Int) -> Change {
-    // What one client is charged less for, another may be waiting for.
+    // Another client may wait for what this one would no longer be charged for.
     guard holder == .unused || lines.isEmpty else { return .mustReport }
     largestShare = max(largestShare, min(most, places))
     guard charge(of: client) - (holder == client ? 1 : 0) < most else { return .isAtShare }
@@ -103,8 +105,8 @@ struct PlaceLedger<Waiter: AnyObject> {
     return .isMade
   }
 
-  /// A connection of `loop`, charged to `holder`, is not in use: the waiter that gets its place; nil where none does. It is
-  /// kept then, and no client is charged for it.
+  /// A connection of `loop`, charged to `holder`, is not in use. Returns the waiter that gets its place; if nil, the
+  /// loop keeps the connection, and no client is charged for it.
   mutating func report(keptFor holder: ClientKey, on loop: Int) -> Waiter? {
     defer { noteShortage() }
     takeBack(from: holder, on: loop)
@@ -114,7 +116,7 @@ struct PlaceLedger<Waiter: AnyObject> {
     return nil
   }
 
-  /// A connection of `loop`, charged to `holder`, is no more: the waiter that gets its place; nil where none does.
+  /// A connection of `loop`, charged to `holder`, is gone. Returns the waiter that gets its place; nil if none does.
   mutating func leave(_ holder: ClientKey, on loop: Int) -> Waiter? {
     defer { noteShortage() }
     takeBack(from: holder, on: loop)
@@ -123,7 +125,7 @@ struct PlaceLedger<Waiter: AnyObject> {
     return nil
   }
 
-  /// A request gives up waiting; false where it does not wait.
+  /// A request stops waiting; false if it does not wait.
   mutating func withdraw(_ waiter: Waiter, of client: ClientKey, most: Int, on loop: Int) -> Bool {
     defer { noteShortage() }
     return lines.remove(waiter, of: client, most: most, loop: loop)
@@ -150,7 +152,8 @@ struct PlaceLedger<Waiter: AnyObject> {
     charges[client] = charge == 0 ? nil : charge
   }
 
-  /// Once short, it stays so while all places are taken: otherwise each request that waits would have all loops report again.
+  /// Once short, it stays short while all places are taken: otherwise each waiting request would make all loops report
+  /// again.
   private mutating func noteShortage() {
     isShort = isAlwaysShort || !lines.isEmpty || isShort && taken == places
   }

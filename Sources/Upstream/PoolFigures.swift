@@ -1,15 +1,15 @@
 internal import Synchronization
 
-/// How many connections one or several pools have, to show in metrics; read and written from any thread.
+/// How many connections one or several pools have, for the metrics; read and written from any thread.
 public final class PoolFigures: Sendable {
   private let openCount = Atomic<Int>(0)
   private let idleCount = Atomic<Int>(0)
   private let waitingCount = Atomic<Int>(0)
   private let pinnedCount = Atomic<Int>(0)
-  /// What metrics call the upstreams of the pools; nil for the names of their origins.
+  /// What metrics call the upstreams of the pools; nil to use the names of their origins.
   let upstream: String?
 
-  /// All 0.
+  /// All zero.
   public init(upstream: String? = nil) {
     self.upstream = upstream
   }

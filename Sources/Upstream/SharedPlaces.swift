@@ -2,11 +2,11 @@ internal import Locks
 internal import Reactor
 internal import Synchronization
 
-/// The places for connections to one upstream that all event loops share: where there are so few that a loop's part of them
-/// would leave nothing to other clients.
+/// The places for connections to one upstream, shared by all event loops: used if there are so few that one loop's
+/// part of them would leave nothing to other clients.
 ///
-/// The lock is held for a few instructions: when a connection is opened or closed, when one is used by another client than
-/// before, and, while requests wait, whenever one is used or given back.
+/// The lock is held for a few instructions: when a connection is opened or closed, when another client than before uses
+/// one, and, while requests wait, whenever one is used or given back.
 final class SharedPlaces: Sendable {
   fileprivate struct State {
     var ledger: PlaceLedger<PlaceRequest>
@@ -15,13 +15,13 @@ final class SharedPlaces: Sendable {
   }
 
   private let state: Monitor<State>
-  // How large a request's share has to be so that its loop need not ask: the ledger's `largestShare`, and `Int.max` while it is
-  // short. Loops read it without the lock; one that reads it too early is asked to report afterwards.
+  // How large a request's share must be for its loop not to ask: the ledger's `largestShare`, or `Int.max` while it is
+  // short. Loops read it without the lock; a loop that reads an old value is asked to report afterwards.
   private let unasked: Atomic<Int>
   /// How many connections may be open at the same time.
   let connections: Int
 
-  /// Places for `connections` connections, for which `queue` requests may wait.
+  /// Places for `connections` connections; up to `queue` requests may wait for one.
   init(connections: Int, queue: Int) {
     self.connections = connections
     let ledger = PlaceLedger<PlaceRequest>(places: connections, queueLimit: queue)
@@ -32,10 +32,10 @@ final class SharedPlaces: Sendable {
   /// Connections that are open or being made, on all loops.
   var taken: Int { state.withLock { $0.ledger.taken } }
 
-  /// Whether a loop has to report each connection that is not used any more, and what it keeps.
+  /// Whether a loop has to report each connection that it stops using, and those that it keeps.
   var isShort: Bool { unasked.load(ordering: .acquiring) == .max }
 
-  /// Whether a request with this share of its client may use what is kept for that client without asking.
+  /// Whether a request with this share of its client may use a connection kept for that client without asking.
   func mayUseKept(most: Int) -> Bool { min(most, connections) >= unasked.load(ordering: .acquiring) }
 
   /// How many loops have connections here.
@@ -56,7 +56,7 @@ final class SharedPlaces: Sendable {
     state.withLock { $0.loops[loop.number] = nil }
   }
 
-  /// A place for `request`, which waits if there is none.
+  /// Takes a place for `request`, which waits if there is none.
   func arrive(_ request: PlaceRequest) -> PlaceLedger<PlaceRequest>.Arrival {
     let (arrival, asked): (PlaceLedger<PlaceRequest>.Arrival, [LoopPlaces]) = update { state in
       let arrival = state.ledger.arrive(
@@ -79,12 +79,12 @@ final class SharedPlaces: Sendable {
     update { $0.ledger.report(keptFor: holder, on: loop) }
   }
 
-  /// The place of a connection that is no more is free, or goes to the next request, which makes one.
+  /// The connection is gone: its place is free, or goes to the next request, which makes one.
   func leave(_ holder: ClientKey, on loop: Int) {
     update { $0.ledger.leave(holder, on: loop) }?.goOn()
   }
 
-  /// `request` is not wanted any more. If it was given a place in this very moment, that goes to the next one.
+  /// `request` no longer wants a place. If it was given one at this very moment, the place goes to the next request.
   func withdraw(_ request: PlaceRequest) {
     let hasPlace = update { state in
       !state.ledger.withdraw(request, of: request.client, most: request.most, on: request.loop.number)
@@ -93,12 +93,12 @@ final class SharedPlaces: Sendable {
     if hasPlace { leave(request.client, on: request.loop.number) }
   }
 
-  /// Whether `client` has as many as it may, and these are not all.
+  /// Whether `client` has reached its share of the places, if that is less than all.
   func isAtShare(_ client: ClientKey, most: Int) -> Bool {
     most < connections && state.withLock { $0.ledger.charge(of: client) >= most }
   }
 
-  /// Whether `client` could have another connection, if one is kept or one more may be made.
+  /// Whether `client` could have another connection, either a kept one or a new one.
   func hasRoom(for client: ClientKey, most: Int, isKept: Bool) -> Bool {
     state.withLock { ($0.ledger.taken < connections || isKept) && $0.ledger.charge(of: client) < most }
   }
@@ -131,7 +131,7 @@ public final class SharedPlacesByOrigin: Sendable {
 
   private struct State {
     var places: [Key: SharedPlaces] = [:]
-    // When there are so many, those are dropped in which no loop has a part: requests may name ever new upstreams.
+    // At this number, those in which no loop has a part are dropped: requests may keep naming new upstreams.
     var most = SharedPlacesByOrigin.fewest
   }
 
@@ -142,17 +142,17 @@ public final class SharedPlacesByOrigin: Sendable {
   /// None so far.
   public init() {}
 
-  /// How many there are: those in which loops have a part, and some more.
+  /// How many there are: those in which loops have a part, and some leftovers.
   var count: Int { state.withLock { $0.places.count } }
 
-  /// Calls `join` with the places of `origin`, of which there are so many as `limits` say. They are kept at least until the loop
-  /// that joins has left.
+  /// Calls `join` with the places of `origin`; `limits` say how many. They are kept at least until the joining loop has
+  /// left.
   func join(
     _ origin: UpstreamOrigin, _ limits: UpstreamPool.Limits, _ join: @Sendable (SharedPlaces) -> LoopPlaces
   ) -> LoopPlaces {
     let key = Key(origin: origin, connections: limits.connections, queue: limits.queue)
     return state.withLock { state in
-      // Loops join under this lock only, so what no loop has a part in is not about to be used.
+      // Loops join under this lock only, so places in which no loop has a part are not about to be used.
       if state.places[key] == nil, state.places.count >= state.most {
         state.places = state.places.filter { $0.value.loops > 0 }
         state.most = max(Self.fewest, 2 * state.places.count)
@@ -184,17 +184,17 @@ final class LoopPlaces: @unchecked Sendable {
     self.tellsClientsApart = tellsClientsApart
   }
 
-  /// Who is charged for what `client` uses.
+  /// The client that is charged for what `client` uses.
   func key(_ client: ClientKey) -> ClientKey { tellsClientsApart ? client : .anyone }
 
-  /// The pool is used no more.
+  /// The pool is no longer used.
   func end() {
     guard !isOver else { return }
     isOver = true
     places.leave(self)
   }
 
-  /// Has the pool report what it keeps. From any thread.
+  /// Makes the pool report the connections that it keeps. From any thread.
   func ask() {
     perform { $0.reportKept() }
   }
@@ -214,9 +214,9 @@ final class PlaceRequest: @unchecked Sendable {
   let loop: LoopPlaces
   let client: ClientKey
   let most: Int
-  /// Whether it waits no more, to the advantage of another client's request.
+  /// Whether it stopped waiting to make room for another client's request.
   fileprivate(set) var isDisplaced = false
-  /// What waits; nil where it waits no more.
+  /// The lease that waits; nil if it no longer waits.
   private var lease: UpstreamLease?
 
   init(_ lease: UpstreamLease, on loop: LoopPlaces) {
@@ -238,7 +238,7 @@ final class PlaceRequest: @unchecked Sendable {
     }
   }
 
-  /// What waits, which from now on waits no more; nil where it does not. On the loop's thread.
+  /// Returns the lease, which stops waiting; nil if it does not wait. On the loop's thread.
   func take() -> UpstreamLease? {
     defer { lease = nil }
     return lease

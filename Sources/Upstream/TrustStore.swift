@@ -9,8 +9,8 @@ internal import Secrets
 // libcurl would parse its CA bundle again for every connection, which takes 20 ms and 0.8 MB each; so it is given none,
 // and each connection's TLS context refers to this store. OpenSSL's stores are reference-counted and locked inside,
 // hence Sendable; the pointer never leaves this module.
-/// Certificate authorities that servers are verified against: parsed once, shared by connections of all loops, and never
-/// changed. Another object is another trust, or a file that was read again.
+/// Certificate authorities that servers are verified against: parsed once, shared by connections of all loops, and
+/// never changed. Another object means another trust, or files that were read again.
 @safe final class TrustStore: @unchecked Sendable {
   let store: OpaquePointer
 
@@ -20,16 +20,15 @@ internal import Secrets
   init() throws(TrustStoreError) {
     guard let store = unsafe X509_STORE_new() else { throw TrustStoreError(source: "memory", reason: "none is left") }
     unsafe self.store = store
-    // As curl does: a certificate in the file is trusted itself, also when it is not a root.
+    // As curl does: a certificate in the file is trusted itself, even if it is not a root.
     unsafe X509_STORE_set_flags(store, UInt(X509_V_FLAG_PARTIAL_CHAIN))
   }
 
   deinit { unsafe X509_STORE_free(store) }
 
   /// Adds the authorities in `file`, all of which must be readable.
-  ///
-  /// - Parameter isGuarded: whether it is refused where every user can write it. For `ca_file` that is a problem of
-  ///   proxy.conf, and must not come about later.
+  /// - Parameter isGuarded: whether a file that every user can write is refused. For `ca_file`, proxy.conf is checked
+  ///   for that at the start, and it must not come about later.
   fileprivate func load(_ file: String, isGuarded: Bool) throws(TrustStoreError) {
     if isGuarded, case .byEveryone(let complaint)? = SensitiveFile.tampering(path: file, showsPaths: true) {
       throw TrustStoreError(source: file, reason: "it \(complaint)")
@@ -55,7 +54,7 @@ internal import Secrets
     }
   }
 
-  /// Lets OpenSSL look for authorities where it was built to.
+  /// Makes OpenSSL look for authorities in the places that it was built with.
   fileprivate func useDefaultPaths() { unsafe X509_STORE_set_default_paths(store) }
 
   private static func lastError() -> String {
@@ -76,19 +75,19 @@ public struct TrustStoreError: Error, Sendable, CustomStringConvertible {
   public var description: String { "the CA certificates in \(source) cannot be used: \(reason)" }
 }
 
-/// What became of files of authorities that have changed.
+/// The result of reading changed files of authorities.
 public struct TrustChange: Sendable {
-  /// Whom they are for.
+  /// The settings that name the files.
   public let settings: TrustSettings
-  /// Why what was read before stays in use; nil when the files were read again.
+  /// Why the authorities read before stay in use; nil when the files were read again.
   public let problem: TrustStoreError?
 }
 
-/// The authorities of a process, by the settings that name them, for all loops. Files are read again when they have changed;
-/// one that cannot be used leaves what was read before in use.
+/// The authorities of a process, by the settings that name them, for all loops. Changed files are read again; if one
+/// cannot be used, what was read before stays in use.
 ///
-/// A thread looks at the files once a second, so that a file system that hangs stops no loop. While it is stuck, another one
-/// looks at the files of other settings: there are as many threads as settings, at most.
+/// A thread checks the files once a second, so that a file system that hangs stops no loop. While that thread is stuck,
+/// another one checks the files of other settings: there are at most as many threads as settings.
 public final class TrustStores: Sendable {
   private struct Entry {
     var store: TrustStore
@@ -99,29 +98,29 @@ public final class TrustStores: Sendable {
   private struct State {
     var entries: [TrustSettings: Entry] = [:]
     var hasFiles = false
-    // Parsed once for all that trust it: it has some 150 certificates.
+    // Parsed once for all settings that trust it: it has some 150 certificates.
     var system: (store: TrustStore, stamp: FileStamp)?
     var observers: [(settings: TrustSettings, notify: @Sendable () -> Void)] = []
-    /// The number of the thread that looks at the files; nil for none.
+    /// The number of the thread that checks the files; nil if there is none.
     var watcher: Int?
     var lastWatcher = 0
-    /// What it looks at, and since when.
+    /// The settings whose files it checks at the moment, and since when.
     var look: (settings: TrustSettings, began: Instant)?
     var isOver = false
   }
 
   private let state: Monitor<State>
   private let onChange: @Sendable (TrustChange) -> Void
-  /// The file of the system's authorities; nil where there is none, and OpenSSL's own places are used.
+  /// The file of the system's authorities; nil if there is none, and OpenSSL's own places are used.
   private let systemFile: String?
 
   private static let interval = 1000  // milliseconds
   private static let longestLook = Duration.seconds(2)
 
-  /// The authorities that `settings` name. Those of the system are where `SSL_CERT_FILE` and `SSL_CERT_DIR` say, as for
+  /// The authorities that `settings` name. `SSL_CERT_FILE` and `SSL_CERT_DIR` say where those of the system are, as for
   /// curl and OpenSSL.
   ///
-  /// - Parameter onChange: called on any thread when files have changed, or cannot be looked at.
+  /// - Parameter onChange: called on any thread when files have changed, or cannot be checked.
   public init(
     _ settings: some Sequence<TrustSettings>, onChange: @escaping @Sendable (TrustChange) -> Void = { _ in }
   ) throws(TrustStoreError) {
@@ -134,7 +133,7 @@ public final class TrustStores: Sendable {
     self.state = Monitor(state)
   }
 
-  /// The entries for `settings` that `known` does not have.
+  /// Reads the entries for `settings` that `known` lacks.
   private static func read(
     _ settings: some Sequence<TrustSettings>, _ systemFile: String?, known: [TrustSettings: Entry],
     _ system: inout (store: TrustStore, stamp: FileStamp)?
@@ -151,10 +150,10 @@ public final class TrustStores: Sendable {
     state.entries.keys.contains { !files(of: $0, systemFile).isEmpty }
   }
 
-  /// Reads what `settings` name and is not read yet. Waits for file systems.
+  /// Reads the files of `settings` that have not been read yet. Waits for file systems.
   ///
-  /// Nothing is dropped while the process runs: a fetch of a token, or a connection in the making, may outlive the configuration
-  /// that named its trust.
+  /// Nothing is dropped while the process runs: a token fetch, or a connection being made, may outlive the
+  /// configuration that named its trust.
   public func add(_ settings: some Sequence<TrustSettings>) throws(TrustStoreError) {
     var (known, system) = state.withLock { ($0.entries, $0.system) }
     let added = try Self.read(settings, systemFile, known: known, &system)
@@ -195,13 +194,13 @@ public final class TrustStores: Sendable {
     return store
   }
 
-  /// Calls `notify`, on any thread, after the store for `settings` has become another one.
+  /// Calls `notify`, on any thread, after the store for `settings` has been replaced.
   func observe(_ settings: TrustSettings, _ notify: @escaping @Sendable () -> Void) {
     state.withLock { $0.observers.append((settings, notify)) }
   }
 
   private func startWatching(_ watcher: Int) {
-    // The thread must not keep this object: it ends with it.
+    // The thread must not keep this object alive: it ends with it.
     let isStarted = BackgroundThread.run(name: "trust") { [state, systemFile, onChange] in
       Self.watch(state, systemFile, onChange, watcher)
     }
@@ -209,7 +208,7 @@ public final class TrustStores: Sendable {
     if !isStarted { state.withLock { if $0.watcher == watcher { $0.watcher = nil } } }
   }
 
-  /// Looks at all files again and again, as long as `watcher` is the thread that does so.
+  /// Checks all files again and again, as long as `watcher` is the thread that does so.
   private static func watch(
     _ state: Monitor<State>, _ systemFile: String?, _ onChange: @Sendable (TrustChange) -> Void, _ watcher: Int
   ) {
@@ -220,14 +219,15 @@ public final class TrustStores: Sendable {
       guard let settings else { return }
       for settings in settings {
         guard let (change, observers) = look(settings, state, systemFile, watcher) else { continue }
-        // The loops hear of it before anyone else does.
+        // Tell the loops before anything else.
         for notify in observers { notify() }
         onChange(change)
       }
     }
   }
 
-  /// Looks at the files of `settings`, and reads them if they have changed; what that changes, and for whom.
+  /// Checks the files of `settings`, and reads them if they have changed. Returns the change, and the observers to
+  /// notify.
   private static func look(
     _ settings: TrustSettings, _ state: Monitor<State>, _ systemFile: String?, _ watcher: Int
   ) -> (TrustChange, [@Sendable () -> Void])? {
@@ -307,7 +307,7 @@ extension TrustSettings {
 }
 
 // Freed after the last transfer that refers to it.
-/// What the transfers of one event loop with the same trust have in common: DNS answers and TLS sessions.
+/// What the transfers with the same trust on one event loop share: DNS results and TLS sessions.
 @safe final class CurlShare {
   let handle: UnsafeMutableRawPointer
 
@@ -321,8 +321,9 @@ extension TrustSettings {
 
 /// A trust on one event loop: its present store, and what was verified against that store and no other.
 ///
-/// libcurl looks for sessions by the server's name and by its own options, which do not show the store of a connection: with
-/// a share for each store, a session that one store verified is not resumed for another. Pools do the same for connections.
+/// libcurl looks up sessions by the server's name and by its own options, which do not include a connection's store:
+/// with a share for each store, a session that one store verified is not resumed for another. Pools do the same for
+/// connections.
 final class LoopTrust {
   private(set) var store: TrustStore
   private(set) var share: CurlShare
@@ -346,12 +347,12 @@ final class LoopTrust {
     stores.observe(settings) { reference.refresh() }
   }
 
-  /// `pool` has to close what it has when the store changes, until it is removed.
+  /// `pool` closes its idle connections when the store changes, until it is removed.
   func add(_ pool: UpstreamPool) { pools[ObjectIdentifier(pool)] = Member(pool: pool) }
 
   func remove(_ pool: UpstreamPool) { pools[ObjectIdentifier(pool)] = nil }
 
-  /// Looks whether the files have changed; what was verified against the store before is not used any more then.
+  /// Checks whether the files have changed; if so, nothing that was verified against the old store is used any longer.
   func refresh() throws(UpstreamError) {
     let present = stores.store(for: settings, at: loop.now)
     guard present !== store else { return }
@@ -364,7 +365,7 @@ final class LoopTrust {
 }
 
 // Sendable because the trust is touched on the loop's thread only, and the loop's reference is never changed.
-/// A trust, which it does not keep, and its loop, for other threads to tell of a change.
+/// Lets other threads tell a trust of a change; keeps its loop alive, but not the trust.
 private final class LoopTrustReference: @unchecked Sendable {
   private let loop: EventLoop
   private weak var trust: LoopTrust?
@@ -376,7 +377,7 @@ private final class LoopTrustReference: @unchecked Sendable {
 
   func refresh() {
     loop.perform { [self] in
-      // Without memory for a share the store stays the old one, without connections, and the next one tries again.
+      // Without memory for a share the old store stays, without connections; the next connection tries again.
       do throws(UpstreamError) { try trust?.refresh() } catch {}
     }
   }

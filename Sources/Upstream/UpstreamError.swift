@@ -3,27 +3,27 @@ internal import Glibc
 internal import Reactor
 internal import SystemPackage
 
-/// Why there is no connection to an upstream or a token endpoint, or none any more.
+/// Why there is no connection to an upstream or a token endpoint, or why it ended.
 public enum UpstreamError: Error, Equatable, Sendable {
   /// The name could not be resolved.
   case dns(String)
-  /// No process accepts connections there, or there is no route to it.
+  /// No process accepts connections at the address, or there is no route to it.
   case connect(String)
-  /// The name leads to addresses only that no connection may be made to.
+  /// The name resolves only to addresses that no connection may be made to.
   case prohibited(String)
-  /// The name leads to a private network or to this machine, which this host must not.
+  /// The name resolves to a private network or to this machine, which this host must not.
   case privateAddress(String)
-  /// The name leads to a listener of this very process.
+  /// The name resolves to a listener of this very process.
   case ownListener(String)
-  /// Connecting took longer than it may.
+  /// Connecting took longer than allowed.
   case connectTimeout(String)
   /// The server's certificate is not one that this proxy trusts for that name.
   case certificate(String)
   /// Our own certificate, or its key, cannot be used.
   case clientCertificate(String)
-  /// There is no connection to the parent proxy, or none that it speaks HTTP on.
+  /// There is no connection to the parent proxy, or it does not speak HTTP on it.
   case parentProxy(String)
-  /// The parent proxy answered CONNECT with this status instead of a connection.
+  /// The parent proxy responded to CONNECT with this status instead of a connection.
   case parentProxyRefusal(String, status: Int)
   /// The server ended TLS with this alert.
   case alert(TLSAlert)
@@ -31,16 +31,16 @@ public enum UpstreamError: Error, Equatable, Sendable {
   case tls(String)
   /// All connections that may be open to this upstream are in use, and too many requests wait for one.
   case exhausted
-  /// The client of the request uses as many connections to this upstream as one client may, or too many requests wait for
-  /// one, and most of them are this client's.
+  /// The client of the request uses as many connections to this upstream as one client may; or too many requests wait
+  /// for one, most of them from this client.
   case clientShare
   /// The process or the machine has no descriptor, or no memory, for another connection.
   case noDescriptors
   /// The connection failed after it was made.
   case broken(String)
-  /// The response was sent in a content coding, and its content does not follow that.
+  /// The response has a content coding, and its body does not follow that coding.
   case undecodable(String)
-  /// What was sent in place of a response is not HTTP/1.
+  /// The server sent something else than HTTP/1 instead of a response.
   case notHTTP(ForeignProtocol)
   /// libcurl or the system failed in another way.
   case other(String)
@@ -67,7 +67,7 @@ extension UpstreamError: CustomStringConvertible {
 }
 
 extension UpstreamError {
-  /// The error for a transfer that ended with `code`; `detail` is what libcurl wrote about it, if it did.
+  /// The error for a transfer that ended with `code`; `detail` is what libcurl wrote about it, if anything.
   init(_ code: CURLcode, detail: String) {
     let text = detail.isEmpty ? unsafe String(cString: curl_easy_strerror(code)) : detail
     self =
@@ -80,7 +80,8 @@ extension UpstreamError {
         CURLE_USE_SSL_FAILED, CURLE_SSL_ENGINE_INITFAILED, CURLE_SSL_CACERT_BADFILE:
         .tls(text)
       case CURLE_BAD_CONTENT_ENCODING: .undecodable(text)
-      // Unless it is our own callbacks that take no more, which HTTPClient knows, libcurl's decoder found more than it expects.
+      // Our own callbacks can refuse data too, which HTTPClient handles; otherwise libcurl's decoder found more than it
+      // expected.
       case CURLE_WRITE_ERROR: .undecodable("it goes on behind the end of what was encoded")
       case CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_GOT_NOTHING, CURLE_PARTIAL_FILE: .broken(text)
       default: .other(text)
@@ -88,7 +89,7 @@ extension UpstreamError {
   }
 }
 
-/// An alert of TLS (RFC 8446 section 6) by which a server says why there is no connection.
+/// A TLS alert (RFC 8446 section 6) with which a server says why there is no connection.
 public struct TLSAlert: Hashable, Sendable {
   /// Its number.
   public let number: UInt8
@@ -96,15 +97,15 @@ public struct TLSAlert: Hashable, Sendable {
   /// The alert of this number.
   public init(_ number: UInt8) { self.number = number }
 
-  /// What it is about, as far as the operator of a client is concerned.
+  /// What it is about, as far as it concerns the operator of a client.
   public enum Subject: Sendable {
-    /// The server wants a certificate of the client, and has got none.
+    /// The server wants a certificate from the client, and got none.
     case missingCertificate
-    /// The server does not accept the client's certificate, where it has got one.
+    /// The server does not accept the certificate that the client sent.
     case certificate
-    /// There is no cipher suite, group or signature that both sides have; to TLS 1.2 also a certificate that is missing.
+    /// The sides have no cipher suite, group or signature in common; in TLS 1.2 also: a certificate is missing.
     case parameters
-    /// There is no version of TLS that both sides speak.
+    /// The sides have no version of TLS in common.
     case version
     /// The server has no certificate for the host that the client named (SNI).
     case host
@@ -144,7 +145,7 @@ extension TLSAlert: CustomStringConvertible {
   ]
 }
 
-/// What a server speaks that does not answer with HTTP/1.
+/// What a server speaks if it does not respond with HTTP/1.
 public enum ForeignProtocol: Hashable, Sendable {
   /// HTTP/2 frames: the server expects a client that begins with HTTP/2, without TLS (h2c by prior knowledge).
   case http2
@@ -153,12 +154,13 @@ public enum ForeignProtocol: Hashable, Sendable {
   /// Something else.
   case unknown
 
-  /// How many bytes tell what it is.
+  /// How many bytes are enough to tell what it is.
   static let longestSign = 9
 
-  /// What begins with `bytes`, of which there are ``longestSign`` unless no more came.
+  /// The protocol of what begins with `bytes`, of which there are ``longestSign`` unless fewer arrived.
   init(beginning bytes: [UInt8]) {
-    // A server's first frame is SETTINGS, of the connection as a whole (RFC 9113 section 3.4); GOAWAY, where it refuses at once.
+    // A server's first frame is SETTINGS, for the connection as a whole (RFC 9113 section 3.4), or GOAWAY if it refuses
+    // at once.
     if bytes.count >= 9, bytes[3] == 4 || bytes[3] == 7, bytes[5..<9].allSatisfy({ $0 == 0 }) {
       self = .http2
     } else if bytes.count >= 3, (0x14...0x17).contains(bytes[0]), bytes[1] == 3, bytes[2] <= 4 {
@@ -169,7 +171,7 @@ public enum ForeignProtocol: Hashable, Sendable {
   }
 }
 
-/// Whether a connection failed for want of descriptors, which libcurl reports as one failure or another.
+/// Whether a connection failed for lack of descriptors, which libcurl reports as one failure or another.
 enum DescriptorShortage {
   /// Whether there is no descriptor for a new socket at this moment.
   static var isPresent: Bool {

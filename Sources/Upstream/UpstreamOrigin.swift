@@ -6,18 +6,18 @@ internal import Secrets
 
 /// Where a connection goes (RFC 9110 section 4.3.1): scheme, host and port.
 public struct UpstreamOrigin: Hashable, Sendable {
-  /// Whether TLS is spoken.
+  /// Whether the server speaks TLS.
   public let isSecure: Bool
   /// A name, or an IP address without brackets.
   public let host: String
   /// The port.
   public let port: UInt16
-  /// Which of the addresses that the host resolves to a connection may be made to.
+  /// Which of the addresses of the host connections may be made to.
   public let destinations: DestinationRules
   /// How connections to it are made.
   public let options: ConnectionOptions
 
-  /// The origin of these parts.
+  /// Creates an origin.
   public init(
     isSecure: Bool, host: String, port: UInt16, destinations: DestinationRules = DestinationRules(),
     options: ConnectionOptions = ConnectionOptions()
@@ -37,14 +37,14 @@ public struct UpstreamOrigin: Hashable, Sendable {
 
   var url: String { name + "/" }
 
-  /// The host whose address is connected to: that of the parent proxy, if there is one.
+  /// The host that connections go to: that of the parent proxy, if there is one.
   var connectedHost: String { options.parentProxy?.host ?? host }
   /// The port of ``connectedHost``.
   var connectedPort: UInt16 { options.parentProxy?.port ?? port }
 }
 
 extension UpstreamOrigin {
-  /// The origin of `url`, as libcurl reads it; nil where that is not one of http or https.
+  /// The origin of `url`, as libcurl reads it; nil if it is not an http or https URL.
   init?(url: String, options: ConnectionOptions) {
     guard let parsed = unsafe curl_url() else { return nil }
     defer { unsafe curl_url_cleanup(parsed) }
@@ -66,7 +66,7 @@ extension UpstreamOrigin {
 extension ParentProxy {
   /// The Proxy-Authorization line of CONNECT requests (RFC 7617), if the proxy asks for credentials.
   ///
-  /// libcurl could make it, but takes percent signs in passwords for an encoding, in some of its versions.
+  /// libcurl could make it, but some of its versions take percent signs in passwords for an encoding.
   var fieldLine: String? {
     credentials?.withBytes { bytes in
       var encoded = [UInt8](repeating: 0, count: (bytes.count + 2) / 3 * 4 + 1)
@@ -78,13 +78,13 @@ extension ParentProxy {
     }
   }
 
-  /// The error of a transfer through the proxy, given what libcurl made of it and the status of the answer to CONNECT,
-  /// which is 0 when there was none.
+  /// The error of a transfer through the proxy, given libcurl's error and the status of the response to CONNECT, which
+  /// is 0 if there was none.
   func explain(_ error: UpstreamError, connectStatus status: Int) -> UpstreamError {
     if status != 0, !(200...299).contains(status) {
       return .parentProxyRefusal("the parent proxy \(self) responded with \(status)", status: status)
     }
-    // Once the tunnel is there, what fails is a matter of its other end.
+    // Once the tunnel exists, failures concern its other end.
     guard status == 0 else { return error }
     switch error {
     case .connectTimeout(let detail):

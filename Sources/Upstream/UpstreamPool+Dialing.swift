@@ -49,7 +49,7 @@ extension UpstreamPool {
     while let (lease, place) = turns.popFirst() { dial(for: lease, at: place) }
   }
 
-  /// Has the pool told when what its connections are verified against changes.
+  /// Registers the pool for changes of what its connections are verified against.
   private func joinTrust() throws(UpstreamError) {
     guard trust == nil else { return }
     let trust = try dialer.trust(origin.options)

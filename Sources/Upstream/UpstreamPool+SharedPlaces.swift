@@ -3,7 +3,7 @@ internal import Reactor
 // What a pool does where the loops share the places for connections: it keeps connections as usual, but asks before it makes
 // one, and tells what becomes of each. None of its requests waits in the pool itself.
 extension UpstreamPool {
-  /// A kept connection for `client`; nil where there is none that it may use.
+  /// A kept connection for `client`; nil if there is none that it may use.
   func reuse(_ shared: LoopPlaces, for client: ClientKey, most: Int) -> UpstreamConnection? {
     let client = shared.key(client)
     while true {
@@ -25,7 +25,7 @@ extension UpstreamPool {
     }
   }
 
-  /// Has `lease` make a connection, or wait until it may.
+  /// Makes a connection for `lease`, or has it wait until it may.
   func request(_ lease: UpstreamLease, _ shared: LoopPlaces) {
     let request = PlaceRequest(lease, on: shared)
     switch shared.places.arrive(request) {
@@ -43,7 +43,7 @@ extension UpstreamPool {
     dialShared(lease)
   }
 
-  /// `lease`, which waited, has given way to another client's.
+  /// `lease`, which waited, was displaced by another client's request.
   func displace(_ lease: UpstreamLease) {
     guard stopsWaiting(lease) else { return }
     lease.finish(.failure(.clientShare))
@@ -56,13 +56,13 @@ extension UpstreamPool {
     shared.places.withdraw(request)
   }
 
-  /// Takes back a connection that can be used again, and may be idle `until` then.
+  /// Takes back a connection that can be used again, and may be idle until `until`.
   func release(_ connection: UpstreamConnection, _ shared: LoopPlaces, until: Instant) {
     connection.stream.observer = nil
     let isShort = shared.places.isShort
     if isShort || connection.stream.isReadable, connection.stream.hasUnexpectedInput() { return discard(connection) }
     if !isShort {
-      // It stays charged to its client, and nothing has to be said when that client uses it again.
+      // It stays charged to its client, and need not be reported when that client uses it again.
       shared.hasUnreported = true
     } else if let next = shared.places.report(keptFor: connection.holder, on: shared.number) {
       return pass(connection, to: next, shared)
@@ -72,7 +72,7 @@ extension UpstreamPool {
     keep(connection, until: until)
   }
 
-  /// Tells what is kept, and gives up what others wait for.
+  /// Reports the connections that are kept, and gives up those that others wait for.
   func reportKept() {
     guard let shared else { return }
     shared.hasUnreported = false

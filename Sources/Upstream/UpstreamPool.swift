@@ -38,19 +38,19 @@ public final class UpstreamPool {
     didSet { publish() }
   }
   let figures: PoolFigures
-  /// Where it gets its places from, if loops share them.
+  /// Gives it places if loops share them.
   private(set) var shared: LoopPlaces?
   private var published = (open: 0, idle: 0, waiting: 0)
   private let expiry = LoopTimer()
   /// When `expiry` is due; ``Instant/never`` where it is not set.
   private var nextExpiry = Instant.never
-  /// Which of the stores that its trust has had connections are verified against now.
+  /// Which of the stores of its trust connections are verified against now.
   private(set) var trustGeneration = 0
-  /// A number for its trust and for the addresses of its host together: a connection of an earlier one is looked at before it
-  /// is kept.
+  /// Counts changes of its trust and of the addresses of its host together: a connection of an earlier generation is
+  /// checked before it is kept.
   private(set) var generation = 0
   private(set) var host: HostAddresses!
-  // No connection that has it is kept.
+  // The generation of connections that must not be kept.
   static let ofRetiredPool = -1
   // Waiters that have a place, and are to be dialled for. See dialInTurn.
   var turns = Deque<(UpstreamLease, Int)>()
@@ -64,7 +64,7 @@ public final class UpstreamPool {
 
   /// An empty pool.
   ///
-  /// - Parameter figures: what else is told how many connections there are; pools may share it.
+  /// - Parameter figures: also counts the pool's connections, for the metrics; pools may share it.
   public init(
     origin: UpstreamOrigin, limits: Limits, figures: PoolFigures = PoolFigures(), dialer: Dialer, loop: EventLoop
   ) {
@@ -137,8 +137,8 @@ public final class UpstreamPool {
   @inline(__always) func isUsable(_ idle: ConnectionPool<UpstreamConnection, UpstreamLease>.Idle) -> Bool {
     let connection = idle.connection
     connection.stream.observer = nil
-    // What came in meanwhile would be taken for the response. Where the loop has looked at everything since, the stream
-    // knows: docs/decisions/0011-idle-upstream.md.
+    // Input that arrived meanwhile would be taken for the response. If the loop has polled everything since, the stream
+    // knows of it: docs/decisions/0011-idle-upstream.md.
     let isUpToDate = loop.hasReported(since: idle.since)
     guard !isUpToDate || connection.stream.isReadable, connection.stream.hasUnexpectedInput() else {
       connection.earlierRequests += 1
@@ -150,7 +150,7 @@ public final class UpstreamPool {
 
   private func key(_ client: ClientKey) -> ClientKey { tellsClientsApart ? client : .anyone }
 
-  /// Whether what `lease` waits for is that its client uses fewer connections, of which it may not use all.
+  /// Whether `lease` waits for its client to use fewer connections, and that client may not use all.
   public func isAtShare(_ lease: UpstreamLease) -> Bool {
     if let shared { return shared.places.isAtShare(shared.key(lease.client), most: lease.most) }
     return isAtOwnShare(lease)
@@ -202,8 +202,8 @@ public final class UpstreamPool {
     }
   }
 
-  /// Binds a connection in use to the client that it serves: the upstream has authenticated the connection, or is about to,
-  /// and what comes on it from now on is in that client's name. No other request gets it, however it is given back.
+  /// Binds a connection in use to the client that it serves: the upstream has authenticated the connection, or is about
+  /// to, and treats everything on it as that client's from now on. No other request gets it, however it is given back.
   public func pin(_ connection: UpstreamConnection) {
     guard !connection.isPinned else { return }
     connection.isPinned = true
@@ -222,10 +222,10 @@ public final class UpstreamPool {
     return true
   }
 
-  /// Takes back a connection on which the exchange ended well, and the peer did not say that it would close.
+  /// Takes back a connection on which the exchange ended well, and whose peer has not said that it will close it.
   ///
-  /// A pinned one is closed: between two requests of its client it stays outside of the pool, as one in use. So is one that has
-  /// served for as long as it may, or as many requests.
+  /// A pinned one is closed: between two requests of its client it stays outside the pool, and counts as in use. A
+  /// connection that has served as long, or as many requests, as it may is closed too.
   public func release(_ connection: UpstreamConnection) {
     if connection.needsCare || connection.generation != generation { return releaseWithCare(connection) }
     takeBack(connection)
@@ -256,7 +256,7 @@ public final class UpstreamPool {
     let until = connection.lifetime.idleEnd(from: now)
     if connection.hasServed(until: until, now) { return discard(connection) }
     connection.stream.observer = nil
-    // Without news of the kernel there is nothing to look for, unless it is used again at once.
+    // If the kernel has reported nothing there is nothing to look for, unless the connection is used again at once.
     let isHandedOver = pool.waiting > 0
     if isHandedOver || connection.stream.isReadable, connection.stream.hasUnexpectedInput() {
       return discard(connection)
@@ -275,7 +275,7 @@ public final class UpstreamPool {
     watch(connection, until: until)
   }
 
-  /// Notices what happens to `connection`, which is idle until then at most.
+  /// Watches `connection`, which is idle until `until` at most.
   @inline(__always) private func watch(_ connection: UpstreamConnection, until: Instant) {
     connection.stream.observer = connection
     if until < nextExpiry { setExpiry(until) }
@@ -299,8 +299,8 @@ public final class UpstreamPool {
     for connection in pool.expire(at: .never) { close(idle: connection) }
   }
 
-  /// The authorities that servers are verified against have changed: no request that begins from now on gets a connection
-  /// that was verified against the earlier ones. Those in use go on, and are closed when they are given back.
+  /// The authorities that servers are verified against have changed: no request from now on gets a connection that was
+  /// verified against the earlier ones. Connections in use go on, and are closed when they are given back.
   func trustChanged() {
     trustGeneration += 1
     generation += 1
@@ -308,13 +308,13 @@ public final class UpstreamPool {
     noteIfEmpty()
   }
 
-  /// Closes `count` of the connections that are not in use, those first that were not used for longest.
+  /// Closes `count` of the idle connections, least recently used first.
   public func closeLongestIdle(_ count: Int) {
     for connection in pool.takeLongestIdle(count) { close(idle: connection) }
     noteIfEmpty()
   }
 
-  /// The requests that use the pool now are the last ones: their connections are closed when they are given back.
+  /// No new request uses the pool; the connections of its present requests are closed when they are given back.
   public func retire() {
     isRetired = true
     trustGeneration += 1
@@ -344,12 +344,12 @@ public final class UpstreamPool {
     noteIfEmpty()
   }
 
-  /// The connection that was being made for `lease` is no more.
+  /// The connection that was being made for `lease` is gone.
   func lost(_ lease: UpstreamLease) {
     lost(place: lease.place, shared?.key(lease.client) ?? .unused)
   }
 
-  /// The connection at `place`, for which `client` is charged where loops share places, is no more.
+  /// The connection at `place`, for which `client` is charged if loops share places, is gone.
   func lost(place: Int, _ client: ClientKey) {
     handOver(pool.lost(place: place))
     if let shared { shared.places.leave(client, on: shared.number) }

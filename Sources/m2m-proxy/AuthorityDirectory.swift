@@ -5,15 +5,15 @@ internal import SystemPackage
 
 /// The directories of a certificate authority's files.
 enum AuthorityDirectory {
-  /// The directory of the file `key`, which only this process's user may enter afterwards: it is made, or closed to others.
-  /// Ends the program if that fails.
+  /// The directory of the file `key`, which only this process's user may enter afterwards: creates it, or closes it to
+  /// others. Ends the program if that fails.
   ///
-  /// - Parameter certificate: The file that may be there as well.
+  /// - Parameter certificate: the file that may be there as well.
   static func take(_ key: FilePath, beside certificate: FilePath) throws -> OpenDirectory {
     let names = [key.name] + (certificate.directory == key.directory ? [certificate.name] : [])
     do throws(SensitiveDirectory.Failure) {
       return try SensitiveDirectory.take(path: key.directory) { name in
-        // What a program that was killed left behind counts as well.
+        // Files that a killed program left behind count as well.
         names.contains { name == $0 || name.hasPrefix("\($0).new-") || name.hasPrefix("\($0).old-") }
       } onChange: { before in
         Terminal.say(
@@ -34,7 +34,7 @@ enum AuthorityDirectory {
     }
   }
 
-  /// The directory of the file `certificate`, which every user may enter; it is made if only it is missing.
+  /// The directory of the file `certificate`, which every user may enter; created if only the last part is missing.
   static func make(_ certificate: FilePath) throws -> OpenDirectory {
     if unsafe mkdir(certificate.directory, 0o755) != 0, errno != EEXIST {
       throw notMade(certificate.directory, Errno(rawValue: errno))
@@ -60,12 +60,12 @@ enum AuthorityDirectory {
 }
 
 extension FilePath {
-  /// The path of the directory that it is in.
+  /// The path of the directory of the file.
   var directory: String {
     let directory = removingLastComponent().string
     return directory.isEmpty ? "." : directory
   }
 
-  /// The last part; empty where there is none.
+  /// The last part; empty if there is none.
   var name: String { lastComponent?.string ?? "" }
 }

@@ -26,13 +26,12 @@ struct AuthorityOption: ParsableArguments {
       valueName: "file"))
   var certificate: String?
 
-  /// The command line that has the program do `words` with the same authority.
+  /// The command line that runs `words` with the same authority.
   func command(_ words: String) -> String {
     certificate.map { "m2m-proxy \(words) --certificate \($0.asShellWord)" } ?? file.command(words)
   }
 
-  /// The certificate that applications have to trust, and its file, if there is no other in that; ends the program where
-  /// there is none.
+  /// The certificate that applications have to trust, and its file if it contains no other; ends the program if there is none.
   func root() throws -> (certificate: Certificate, file: String?) {
     let settings = certificate == nil ? try LoadedConfiguration(file).interception() : nil
     let path = certificate ?? settings?.certificateFile ?? ""
@@ -54,7 +53,7 @@ struct AuthorityOption: ParsableArguments {
 }
 
 extension Certificate {
-  /// What trust in it means, to follow "for": the hosts that its name constraints permit.
+  /// What trusting it means, to follow "for": the hosts that its name constraints permit.
   var scope: String {
     permittedHosts ?? "any host! An attacker with its key can pass for every server to clients that trust it"
   }
@@ -77,7 +76,7 @@ struct CAExport: ParsableCommand {
     let (root, _) = try authority.root()
     try OutputFile.write(der ? root.der : Array(root.pem.utf8), to: out)
     if let out { Terminal.say("wrote \(root.name) to \(out)") }
-    // On standard error: the certificate may go to standard output.
+    // On standard error, since the certificate may go to standard output.
     Terminal.say("\(root.name) is for \(root.scope)")
   }
 }

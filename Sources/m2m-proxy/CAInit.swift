@@ -7,7 +7,7 @@ internal import ProxyCore
 internal import Secrets
 internal import SystemPackage
 
-/// The kinds of keys that a new authority may have, as they are named on the command line.
+/// The key types for a new authority, as named on the command line.
 enum AuthorityKeys: String, CaseIterable, ExpressibleByArgument {
   case p256 = "p-256"
   case rsa3072 = "rsa-3072"
@@ -92,7 +92,7 @@ struct CAInit: ParsableCommand {
     report(authority, settings, scope, former: former)
   }
 
-  /// What machine the authority belongs to, since when, and a number: two of one day must not be taken for each other.
+  /// The machine of the authority, its date, and a number: two from one day must not be confused.
   private static func name(_ now: Int64) -> String {
     var characters = [CChar](repeating: 0, count: 256)
     let isKnown = unsafe gethostname(&characters, characters.count - 1) == 0
@@ -101,7 +101,7 @@ struct CAInit: ParsableCommand {
     return "\(isKnown ? String(host.prefix(18)) : "unknown host"), \(UTC.date(now)), \(number)"
   }
 
-  /// Writes both files, or neither; the result is the previous owner of the key, if that is not root.
+  /// Writes both files, or neither; returns the previous owner of the key unless that is root.
   private func write(_ authority: CertificateAuthority, _ settings: InterceptionSettings) throws -> uid_t? {
     let files = [settings.keyFile, settings.certificateFile]
     if !force, let file = files.first(where: { unsafe access($0, F_OK) == 0 }) { throw explained(.exists, file) }
@@ -110,7 +110,7 @@ struct CAInit: ParsableCommand {
     let keys = try AuthorityDirectory.take(key, beside: certificate)
     let certificates = try AuthorityDirectory.make(certificate)
     let former = try? keys.status(of: key.name).st_uid
-    // Both are on the disk before one of the old ones goes: the disk may be full.
+    // Both new files are on disk before an old one is removed: the disk may be full.
     let newKey = try stage(try authority.keyPEM(), for: key, in: keys, mode: 0o600)
     defer { newKey.discard(in: keys) }
     let newCertificate = try stage(Secret(authority.pem), for: certificate, in: certificates, mode: 0o644)
@@ -132,7 +132,7 @@ struct CAInit: ParsableCommand {
     return former == geteuid() ? nil : former
   }
 
-  /// Puts the old key back, which was kept under another name, or removes the new one where there was none.
+  /// Puts the old key, which was renamed, back; removes the new one if there was none.
   private func restore(_ old: String?, _ key: FilePath, in directory: borrowing OpenDirectory) throws {
     guard let old else { return directory.remove(key.name) }
     do throws(Errno) { try directory.rename(old, to: key.name) } catch {
@@ -145,7 +145,7 @@ struct CAInit: ParsableCommand {
   ) throws -> StagedFile {
     do throws(SensitiveFile.WriteFailure) {
       return try content.withBytes { bytes throws(SensitiveFile.WriteFailure) in
-        // Those that could read or write the file before are not those that may read or write the new one.
+        // Users who could read or write the old file must not get the same access to the new one.
         try StagedFile(bytes, for: file.name, in: directory, mode: mode, replaces: force, keepsOwner: false)
       }
     } catch { throw explained(error, file.string) }

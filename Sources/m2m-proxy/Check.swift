@@ -35,7 +35,7 @@ struct Check: ParsableCommand {
   }
 }
 
-/// Every setting, a line each, so that grep finds it with what it is for.
+/// Every setting on one line with its summary, for grep.
 struct SettingsReport {
   let text: String
 
@@ -60,7 +60,7 @@ struct SettingsReport {
     return "  \(name)\(gap)\(plain(setting.summary))  (\(plain(notes.joined(separator: "; "))))"
   }
 
-  /// `markdown` for a terminal: without backquotes and emphasis, and of links only their text.
+  /// `markdown` for a terminal: without backquotes and emphasis, and with only the text of links.
   private static func plain(_ markdown: String) -> String {
     markdown.replacing(#/\[([^\]]*)\]\([^)]*\)/#) { String($0.1) }.replacing(#/[`*]/#, with: "")
   }

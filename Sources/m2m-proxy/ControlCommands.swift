@@ -64,7 +64,7 @@ struct DrainCommand: ParsableCommand {
 
   func run() throws {
     let proxy = try RunningProxy(named: file.named, control: socket.control)
-    // Asked for before the drain begins: afterwards the process may be gone at any moment.
+    // Before the drain begins: afterwards the process may be gone at any moment.
     let end = wait ? try? proxy.client?.processEnd(patience: RunningProxy.patience) : nil
     let before = wait ? try proxy.send("GET", "/status").number("pid") : nil
     try proxy.command("/drain")
@@ -76,7 +76,7 @@ struct DrainCommand: ParsableCommand {
     print("The proxy has stopped.")
   }
 
-  /// Whether it ends in time. Without a descriptor for that, the process counts as ended when it takes no more commands.
+  /// Whether it ends in time. Without a descriptor for the process, it counts as ended when it takes no more commands.
   private func waitForEnd(
     of proxy: RunningProxy, _ process: Int?, _ end: consuming ProcessEnd?
   ) throws -> Bool {
@@ -84,10 +84,10 @@ struct DrainCommand: ParsableCommand {
     var shown: Int?
     while Instant.now < deadline {
       let status = try? proxy.client?.send("GET", "/status", patience: RunningProxy.patience)
-      // Another process may have taken the place of the one that has ended.
+      // Another process may have replaced the one that ended.
       let isThere = status?.number("pid") == process
       if isThere, let count = status?.number("requests_in_flight"), count != shown {
-        // At once, also where output is no terminal.
+        // At once, even if the output is not a terminal.
         try OutputFile.write(Array("\(count) \(count == 1 ? "request" : "requests") in flight\n".utf8), to: nil)
         shown = count
       }

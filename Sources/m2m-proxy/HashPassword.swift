@@ -46,7 +46,7 @@ struct HashPassword: ParsableCommand {
 
 /// Reads a password from standard input, into memory that is wiped.
 enum PasswordInput {
-  /// Why there is none.
+  /// Why there is no password.
   enum Failure: Error, Equatable, CustomStringConvertible {
     case empty, tooLong, controlCharacter, notUTF8, differs, interrupted
 
@@ -62,22 +62,22 @@ enum PasswordInput {
     }
   }
 
-  /// The most bytes that a password may have.
+  /// The longest password, in bytes.
   static let mostBytes = 1024
 
   private static let interrupt: UInt8 = 3
 
-  /// Asks at the terminal, which shows nothing of what is typed.
+  /// Reads from the terminal with echo switched off.
   static func hidden(_ question: String) throws(Failure) -> Secret {
     var usual = termios()
     guard unsafe tcgetattr(STDIN_FILENO, &usual) == 0 else { return try line(after: question) }
     var silent = usual
-    // Ctrl-C ends the line in place of the program, which would leave the terminal silent.
+    // Ctrl-C ends the line instead of the program, which would leave the terminal without echo.
     silent.c_lflag &= ~tcflag_t(ECHO | ISIG)
     silent.c_cc.11 = interrupt  // VEOL
     unsafe tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent)
     defer { unsafe tcsetattr(STDIN_FILENO, TCSAFLUSH, &usual) }
-    // What is typed before the question would be thrown away, and shown.
+    // Ask only now: the call above discards what was typed before, which was shown.
     defer { Terminal.say("") }
     return try line(after: question)
   }
@@ -94,7 +94,7 @@ enum PasswordInput {
     return try buffer.withBytes { bytes throws(Failure) in try checked(bytes.extracting(first: count)) }
   }
 
-  // One byte at a time: what comes after the line is not ours.
+  // One byte at a time: whatever follows the line is not ours.
   private static func readLine(into bytes: inout MutableSpan<UInt8>) throws(Failure) -> Int {
     var count = 0
     var byte: UInt8 = 0

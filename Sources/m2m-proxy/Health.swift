@@ -46,12 +46,12 @@ struct Health: ParsableCommand {
     }
   }
 
-  /// What the process responds over the control socket; nil where the admin listener has to be asked.
+  /// The response of the process over the control socket; nil if the admin listener must be asked instead.
   private func controlReply() throws -> ControlClient.Reply? {
     let proxy = try RunningProxy(named: file.named, control: socket.control)
     guard let client = proxy.client else { return nil }
     do throws(ControlClient.Failure) {
-      // A tenth is for the way there and back: the process says which loop does not respond.
+      // A tenth of the time is for the way there and back: the process says which loop does not respond.
       return try client.send("GET", "/healthz?within=\(timeout * 900)", patience: .seconds(timeout))
     } catch {
       if case .noProcess = error, socket.control == nil { return nil }

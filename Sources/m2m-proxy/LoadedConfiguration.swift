@@ -9,16 +9,16 @@ internal import ProxyCore
 struct LoadedConfiguration {
   /// What messages call the file.
   let path: String
-  /// The file as the command line has it, or as it was found; `-` for standard input.
+  /// The file as on the command line, or as found; `-` for standard input.
   let named: String
   let configuration: ProxyConfiguration
   private let source: ConfigurationSource
 
-  /// Reads the file that `option` names; ends the program with 64 and every problem of the file if it has any.
+  /// Reads the file that `option` names; if it has problems, prints all of them and ends the program with 64.
   ///
   /// - Parameters:
-  ///   - runsPrograms: whether programs that print secrets are run; only what fetches tokens needs that.
-  ///   - needsAuthority: whether a missing certificate authority is named beside the other problems.
+  ///   - runsPrograms: whether to run programs that print secrets; only commands that fetch tokens need that.
+  ///   - needsAuthority: whether to report a missing certificate authority with the other problems.
   init(_ option: ConfigurationOption, runsPrograms: Bool = false, needsAuthority: Bool = false) throws {
     guard let path = Self.path(option.named) else { throw Self.noFile() }
     named = path
@@ -34,7 +34,7 @@ struct LoadedConfiguration {
   }
 
   /// Reads the same file again, and the certificate authority that it names.
-  /// - Throws: Every problem of the file.
+  /// - Throws: every problem of the file.
   func loadAgain() throws(ConfigurationError) -> (ProxyConfiguration, CertificateAuthority?) {
     if case .standardInput = source {
       let problem = ConfigurationProblem(
@@ -45,12 +45,12 @@ struct LoadedConfiguration {
     return (configuration, try InterceptionAuthority(configuration)?.authority)
   }
 
-  /// The file that was `named`, or else the one that is there; nil where there is none.
+  /// The file that was `named`, or else the first of the usual paths that exists; nil if there is none.
   static func path(_ named: String?) -> String? {
     named ?? usualPaths.first { unsafe access($0, F_OK) == 0 }
   }
 
-  /// What the program ends with where there is no configuration file, which it says.
+  /// Prints that there is no configuration file, and returns the exit code.
   static func noFile() -> ExitCode {
     Terminal.say(
       """
@@ -75,7 +75,8 @@ struct LoadedConfiguration {
 }
 
 extension LoadedConfiguration {
-  /// The certificate authority that its routes need, if they do; ends the program with what is wrong with it.
+  /// The certificate authority that its routes need, if any; prints what is wrong with it and ends the program if it
+  /// cannot be used.
   func authority() throws -> InterceptionAuthority? {
     do { return try InterceptionAuthority(configuration) } catch {
       Terminal.say("\(error)")
@@ -83,7 +84,7 @@ extension LoadedConfiguration {
     }
   }
 
-  /// The section `interception`; ends the program where there is none.
+  /// The section `interception`; ends the program if there is none.
   func interception() throws -> InterceptionSettings {
     if let settings = configuration.interception { return settings }
     Terminal.say(
@@ -96,7 +97,7 @@ extension LoadedConfiguration {
 }
 
 extension InterceptionAuthority {
-  /// What is said about it at start.
+  /// Its line in the report at start.
   var line: String {
     "ca       \((authority.root ?? authority.certificate).name)   until \(UTC.date(authority.notAfter))"
   }

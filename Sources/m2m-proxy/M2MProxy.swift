@@ -34,7 +34,7 @@ struct ConfigurationOption: ParsableArguments {
   /// The file that was named either way.
   var named: String? { config ?? positional }
 
-  /// The command line that has the program do `words` with the same configuration.
+  /// The command line that runs `words` with the same configuration.
   func command(_ words: String) -> String {
     guard let named, named != "-" else { return "m2m-proxy \(words)" }
     return ConfigurationSource.command(words, reading: named)

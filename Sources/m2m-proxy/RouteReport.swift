@@ -19,7 +19,7 @@ struct RouteReport {
     }.joined(separator: "\n")
   }
 
-  /// Who may use it, and with which credentials, where that depends on who calls.
+  /// The callers that may use the route, and their credentials if these depend on the caller.
   private static func callers(_ route: Route, _ configuration: ProxyConfiguration) -> [String] {
     let names = configuration.callers.map(\.name)
     var words = route.rules.callers.map { ["for \($0.map { names[$0] }.joined(separator: " "))"] } ?? []
@@ -45,7 +45,7 @@ struct RouteReport {
     return words
   }
 
-  /// How the connection is made, where there is something to say about that.
+  /// How the connection is made, if it is not the usual way.
   private static func way(_ route: Route, _ configuration: ProxyConfiguration) -> [String] {
     (route.tunnel == .intercept ? ["CONNECT intercepted"] : [])
       + (route.trust == configuration.tls ? [] : ["trusts \(authorities(route.trust))"])

@@ -24,7 +24,7 @@ struct Run: ParsableCommand {
     signal(SIGPIPE, SIG_IGN)
     try Terminal.holdStandardDescriptors()
     let service = ServiceManager()
-    // What is wrong with these is written at once: nothing is served yet, and SIGTERM still ends the process by itself.
+    // Their problems are written at once: nothing is served yet, and SIGTERM still ends the process by default.
     let loaded = try LoadedConfiguration(file, runsPrograms: true, needsAuthority: true)
     let authority = try loaded.authority()
     let output = try openedOutput(loaded.configuration.log)
@@ -78,7 +78,7 @@ extension Duration {
   }
 }
 
-/// What a person sees when the proxy starts: what is bound, what goes where, and what they should look at.
+/// What the operator sees when the proxy starts: bound addresses, routes, and warnings.
 struct StartReport {
   let text: String
 

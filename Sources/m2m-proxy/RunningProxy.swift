@@ -3,7 +3,7 @@ internal import Configuration
 internal import Control
 internal import Glibc
 
-/// Where a running proxy takes commands, for those who know better than its configuration.
+/// Names the control socket of the running proxy, in place of the one in its configuration.
 struct ControlOption: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -12,17 +12,17 @@ struct ControlOption: ParsableArguments {
   var control: String?
 }
 
-/// A proxy that runs, as commands find it.
+/// A running proxy, as commands find it.
 struct RunningProxy {
-  /// Where it is looked for; nil where its configuration says `control: off`.
+  /// The client of its control socket; nil if its configuration says `control: off`.
   let client: ControlClient?
   private let configuration: String
 
-  /// How long a process may take for what it does at once.
+  /// How long a process may take for a command that needs no waiting.
   static let patience = Duration.seconds(5)
 
-  /// The one with the configuration file that is `named`, or at the socket `control`. Ends the program where there is no
-  /// configuration that could tell.
+  /// The proxy with the configuration file `named`, or at the socket `control`. Ends the program if no configuration
+  /// says where it is.
   init(named: String?, control: String?) throws {
     if let control {
       configuration = named ?? ""
@@ -32,7 +32,7 @@ struct RunningProxy {
     guard let path = LoadedConfiguration.path(named) else { throw LoadedConfiguration.noFile() }
     configuration = path
     let environment = LoadedConfiguration.environment
-    // The file may have been edited since the process read it, and need not be right.
+    // The file may have changed since the process read it, and may have errors.
     let setting = path == "-" ? nil : ConfigurationLoader.control(path: path, environment: environment)
     switch setting ?? .automatic {
     case .off: client = nil
@@ -42,7 +42,7 @@ struct RunningProxy {
     }
   }
 
-  /// Sends a request and returns the reply; ends the program with 69 where there is none.
+  /// Sends a request and returns the reply; ends the program with 69 if there is none.
   func send(_ method: String, _ target: String, patience: Duration = patience) throws -> ControlClient.Reply {
     guard let client else {
       Terminal.say("m2m-proxy: \(configuration) says control: off, so that commands cannot reach the process.")
@@ -56,7 +56,7 @@ struct RunningProxy {
     }
   }
 
-  /// Sends a command, and says what came of it; ends the program with 64 or more unless it was done.
+  /// Sends a command, and prints the result; ends the program with 64 or more unless it succeeded.
   func command(_ target: String, patience: Duration = patience) throws {
     let reply = try send("POST", target, patience: patience)
     guard let code = reply.exitCode else { return try OutputFile.write(Array("\(reply.text)\n".utf8), to: nil) }
@@ -66,7 +66,7 @@ struct RunningProxy {
     throw code
   }
 
-  /// What a person reads about `failure`.
+  /// The text about `failure` for a person.
   func explanation(_ failure: ControlClient.Failure) -> String {
     switch failure {
     case .noReply(let place, let reason): return "\(place): \(reason)"
@@ -83,7 +83,7 @@ struct RunningProxy {
 }
 
 extension ControlClient.Reply {
-  /// What the command ends with; nil where all is well.
+  /// The exit code of the command; nil if all is well.
   var exitCode: ExitCode? {
     switch kind {
     case .done: nil

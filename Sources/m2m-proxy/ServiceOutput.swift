@@ -5,22 +5,23 @@ internal import Logging
 internal import ProxyCore
 internal import Telemetry
 
-/// The log, standard output and standard error of a proxy that serves. Each output has a thread that writes, and nothing else
-/// ever waits for it: a pipe whose reader has stopped, or a full disk, must not stop requests, nor the end of the process.
+/// The log, standard output and standard error of a serving proxy. Each output has a thread that writes, and nothing
+/// else ever waits for it: a pipe whose reader has stopped, or a full disk, must stop neither requests nor the end of
+/// the process.
 final class ServiceOutput: Sendable {
   /// The lines of the access log and the event log.
   let log: LogSink
   /// How these lines are written.
   let style: LogStyle
-  /// The log of everything but requests.
+  /// The log of everything except requests.
   let events: EventLog
-  /// Lines for standard error, where the log does not go to the same file.
+  /// Lines for standard error, if the log does not go to the same file.
   private let messages: LogSink
   private let destination: Monitor<Destination>
 
-  /// How long the end of the process waits for who reads.
+  /// How long the end of the process waits for readers.
   private static let patience = Duration.seconds(2)
-  /// What of that is for the last line, where it goes another way than the log.
+  /// The part of that for the last line, if it does not go the same way as the log.
   private static let patienceForLastLine = Duration.milliseconds(500)
 
   /// Opens the output that `settings` name, and starts the threads.
@@ -39,19 +40,19 @@ final class ServiceOutput: Sendable {
   /// How many lines have been lost, by reason.
   var lostLines: [LogLoss: UInt64] { log.lostLines.merging(messages.lostLines, uniquingKeysWith: +) }
 
-  /// Writes `text` and a line's end to standard error, soon.
+  /// Queues `text` and a line's end for standard error.
   func say(_ text: String) { sink(for: destination.withLock { $0 }).write(Array("\(text)\n".utf8).span) }
 
-  // With one thread for both, lines of the one never end up within lines of the other.
+  // One thread for both, so that lines of one never end up within lines of the other.
   private func sink(for destination: Destination) -> LogSink { destination.isStandardError ? log : messages }
 
   // MARK: Changes
 
-  /// An output that is open, and settings that are to take effect.
+  /// An output that is open, and settings that are to be applied.
   struct Prepared {
     fileprivate let settings: LogSettings
     fileprivate let destination: Destination
-    /// Nil where the output stays as it is.
+    /// Nil if the output stays as it is.
     fileprivate let target: LogTarget?
   }
 
@@ -64,9 +65,9 @@ final class ServiceOutput: Sendable {
     return Prepared(settings: settings, destination: next, target: isSame ? nil : try next.open())
   }
 
-  /// Has `prepared` take effect, and returns at once. Lines that are being written to the earlier output still go there.
+  /// Applies `prepared`, and returns at once. Lines that are being written to the earlier output still go there.
   ///
-  /// - Throws: why the output cannot be changed; then nothing was.
+  /// - Throws: why the output cannot be changed; nothing has changed then.
   func apply(_ prepared: Prepared) throws(LogOutputError) {
     if let target = prepared.target {
       try log.redirect(to: target, onTrouble: prepared.destination.onTrouble(messages))
@@ -75,14 +76,14 @@ final class ServiceOutput: Sendable {
     style.format = prepared.settings.lineFormat
   }
 
-  /// Has `settings` take effect, or, where their output cannot be opened, changes nothing.
+  /// Applies `settings`; if their output cannot be opened, changes nothing.
   ///
   /// - Throws: why the output cannot be opened.
   func reconfigure(_ settings: LogSettings) throws(LogOutputError) {
     try apply(try prepare(settings))
   }
 
-  /// What the proxy does with the log.
+  /// The operations of the log that the proxy uses.
   var actions: LogActions {
     LogActions(
       reopen: { [self] in reopenLogs($0) },
@@ -97,7 +98,7 @@ final class ServiceOutput: Sendable {
       })
   }
 
-  /// Opens the log file again, and says so in the log. Never waits; `done` is called on the writer's thread with nil, or with
+  /// Opens the log file again, and logs that. Never waits; `done` is called on the writer's thread with nil, or with
   /// why it could not be opened.
   func reopenLogs(_ done: @escaping @Sendable (String?) -> Void = { _ in }) {
     let destination = destination.withLock { $0 }
@@ -122,7 +123,7 @@ final class ServiceOutput: Sendable {
 
   // MARK: The end
 
-  /// Writes what is left, and `lastLine` behind it, for 2 s at most. What was not written by then is lost.
+  /// Writes what is left, then `lastLine`, within 2 s at most. Anything not written by then is lost.
   func finish(saying lastLine: String) {
     if sink(for: destination.withLock { $0 }) === log {
       say(lastLine)
@@ -164,7 +165,7 @@ private enum Destination: Hashable, Sendable {
     }
   }
 
-  /// What says on standard error that the log cannot be written.
+  /// Reports on standard error that the log cannot be written.
   func onTrouble(_ messages: LogSink) -> (@Sendable (String) -> Void)? {
     guard isReopened else { return nil }
     return { problem in
@@ -172,13 +173,13 @@ private enum Destination: Hashable, Sendable {
     }
   }
 
-  /// Whether it is one that can be opened again.
+  /// Whether it can be opened again.
   var isReopened: Bool { self != .standardOutput }
 
   /// Whether it is the same file as standard error.
   var isStandardError: Bool { self == .standardOutput && Self.isSameFile(STDOUT_FILENO, STDERR_FILENO) }
 
-  /// What people call it.
+  /// Its name for people.
   var text: String {
     switch self {
     case .standardOutput: "standard output"

@@ -2,13 +2,13 @@ internal import ArgumentParser
 internal import Glibc
 internal import Secrets
 
-/// What is said to the person who started the program, apart from the log.
+/// Messages to the person who started the program, apart from the log.
 enum Terminal {
-  /// Puts /dev/null where standard input, output or error is closed: the first sockets that are opened would get their
-  /// numbers otherwise, and what is logged would be written into them.
+  /// Opens /dev/null in place of closed standard descriptors: otherwise the first sockets would get their numbers, and
+  /// log lines would be written into them.
   static func holdStandardDescriptors() throws {
     for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) == -1 {
-      // Those below it are open, so it gets this number.
+      // The lower ones are open, so it gets this number.
       guard unsafe open("/dev/null", O_RDWR) == descriptor else { throw ExitCode(71) }
     }
   }
@@ -16,7 +16,7 @@ enum Terminal {
   /// Writes `text` and a line's end to standard error.
   static func say(_ text: String) { write("\(text)\n") }
 
-  /// Writes `question` to standard error; the answer goes on in the same line.
+  /// Writes `question` to standard error; the answer follows on the same line.
   static func ask(_ question: String) { write(question) }
 
   private static func write(_ text: String) {
@@ -30,9 +30,9 @@ enum Terminal {
   }
 }
 
-/// Where a command puts what it makes.
+/// Where commands put their results.
 enum OutputFile {
-  /// Writes `content` to the file at `path`, in place of one that is there; ends the program where it cannot.
+  /// Writes `content` to the file at `path`, replacing an existing one; ends the program if it cannot.
   static func write(_ content: Secret, to path: String, mode: UInt32) throws {
     do throws(SensitiveFile.WriteFailure) {
       try content.withBytes { bytes throws(SensitiveFile.WriteFailure) in
@@ -41,7 +41,7 @@ enum OutputFile {
     } catch { throw explained(error, path) }
   }
 
-  /// What the program ends with after `failure`, which it says.
+  /// Prints the reason of `failure`, and returns the exit code.
   static func explained(_ failure: SensitiveFile.WriteFailure, _ path: String) -> ExitCode {
     switch failure {
     case .exists: Terminal.say("m2m-proxy: \(path) is there already, and stays as it is.")

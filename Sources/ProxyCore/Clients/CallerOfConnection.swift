@@ -17,11 +17,11 @@ struct CallerOfConnection {
     case known(Int?)
   }
 
-  /// What the numbers here are for; nil where proxy.conf has no callers.
+  /// The directory that the numbers here refer to; nil if proxy.conf has no callers.
   private(set) var directory: CallerDirectory?
   // Looked up when the first request needs it.
   private var ofPeer = Lookup.unknown
-  // The caller that CONNECT named, which holds for all that comes through it.
+  // The caller that CONNECT named; it holds for all requests inside the tunnel.
   private var ofTunnel: String?
   private var password: (field: Secret, caller: Int)?
 
@@ -32,12 +32,11 @@ struct CallerOfConnection {
     guard directory !== self.directory else { return }
     self.directory = directory
     ofPeer = .unknown
-    // The next request has it checked again, which takes no time for a password that is still right.
+    // The next request checks it again, which is quick for a password that is still right.
     password = nil
   }
 
-  /// The number in `directory` of the caller that the connection, or the CONNECT that it began with, names; nil if that is not
-  /// known.
+  /// The number in `directory` of the caller that the connection, or the CONNECT that it began with, names; nil if unknown.
   mutating func caller(in directory: CallerDirectory) -> Int? {
     guard directory === self.directory else { return find(in: directory) }
     if case .known(let caller) = ofPeer { return caller }
@@ -57,7 +56,7 @@ struct CallerOfConnection {
     ofPeer = .unknown
   }
 
-  /// The field with the user and password that were right last time, and whose they are in `directory`.
+  /// The field with the user and password that were verified last, and the caller in `directory` that they belong to.
   func password(in directory: CallerDirectory) -> (field: Secret, caller: Int)? {
     directory === self.directory ? password : nil
   }
@@ -85,7 +84,7 @@ struct PeerCredentials {
 }
 
 extension CallerDirectory {
-  /// The caller who has shown this certificate, or else runs as this user.
+  /// The caller with this certificate, or else the one that runs as this user.
   func caller(of peer: PeerCredentials) -> Int? {
     if let certificate = peer.certificate,
       let caller = caller(

@@ -4,7 +4,7 @@ internal import Synchronization
 internal import Upstream
 
 extension ClientAddress {
-  /// The client as one of those that share connections.
+  /// The key that stands for the client when connections are shared.
   var key: ClientKey { ClientKey(kind: family, number: network) }
 }
 
@@ -35,10 +35,10 @@ final class ClientCensus: Sendable {
     self.limit = Atomic(limit)
   }
 
-  /// From now on a client may have so many. Those that have more keep them.
+  /// Allows this many connections per client from now on. Clients that have more keep them.
   func change(limit: Int) { self.limit.store(limit, ordering: .relaxed) }
 
-  /// Counts a connection of `client`, unless the client has as many as it may.
+  /// Counts a connection of `client`, unless the client has reached its limit.
   ///
   /// - Parameter most: how many connections there is memory for, if that is less than the limit.
   func admit(_ client: ClientAddress, most: Int = .max) -> Admission {
@@ -51,7 +51,7 @@ final class ClientCensus: Sendable {
     }
   }
 
-  /// A connection that was counted is no more.
+  /// A connection that was counted has ended.
   func leave(_ client: ClientAddress) {
     counts.withLock { counts in
       guard let count = counts[client] else { return }
@@ -67,8 +67,8 @@ final class ClientCensus: Sendable {
 enum ClientStanding {
   /// The client is not known yet.
   case unknown
-  /// It is one of those that the client may have.
+  /// It is counted for this client.
   case counted(ClientAddress)
-  /// It is one too many; the client is told why.
+  /// It exceeds the limit; the client is told why.
   case refused(ExchangeError)
 }

@@ -2,11 +2,11 @@ internal import Bytes
 internal import HTTPWire
 internal import Reactor
 
-// How a connection ends: with what is said before that, at once, or when the client has got all of its response.
+// How a connection ends: after an error response, at once, or when the client has received all of its response.
 extension ClientConnection {
-  // How long is read and thrown away after an answer that ends the connection.
+  // How long input is read and discarded after a response that ends the connection.
   private static let lingeringTime = Duration.seconds(2)
-  // After so many reads in a row it is another task's turn.
+  // After this many reads in a row other tasks run.
   private static let readsInARow = 8
 
   /// Says why there will be no request, without waiting for one, in plain HTTP.
@@ -18,7 +18,7 @@ extension ClientConnection {
     if sendAtOnce(response.bytes) { await closeGently() }
   }
 
-  /// Sends `bytes`, for which a new socket has room; false when it has not. No buffer outlives the call: the connection may linger.
+  /// Sends `bytes`; false if the socket has no room for them. No buffer outlives the call: the connection may linger.
   private func sendAtOnce(_ bytes: [UInt8]) -> Bool {
     let buffer = worker.buffers.lend(fitting: bytes.count)
     defer { worker.buffers.giveBack(buffer) }
@@ -34,7 +34,7 @@ extension ClientConnection {
     pin.end()
   }
 
-  /// Closes the connection, which is idle, unless a request has come that the loop has not looked at yet.
+  /// Closes the connection, which is idle, unless a request has arrived that the loop has not read yet.
   func giveWay() {
     if !stream.isReadable, !stream.hasUnexpectedInput() { abort() }
   }
@@ -45,21 +45,21 @@ extension ClientConnection {
     wakeup.wake()
   }
 
-  /// Whether closing loses nothing: all that the client has sent was read, and all that it is sent is with the kernel. In TLS
-  /// the end has been told then.
+  /// Whether closing loses nothing: everything that the client sent was read, and everything sent to it is with the
+  /// kernel. For TLS, this sends close_notify.
   func mayClose() -> Bool {
     guard input == nil, !stream.hasUnexpectedInput() else { return false }
     if !(stream is SocketStream) { stream.finishSending() }
     return !stream.hasUnsentBytes
   }
 
-  /// Closes so that the client can read the answer although it may still be sending: a plain close would make the
-  /// kernel reset the connection, and the answer would be lost on the way (RFC 9112 section 9.6). Bounded by time, not
-  /// by bytes: many clients look for an answer only when all has been sent.
+  /// Closes so that the client can read the response although it may still be sending: a plain close would make the
+  /// kernel reset the connection, and the response would be lost on the way (RFC 9112 section 9.6). Bounded by time,
+  /// not by bytes: many clients read a response only after they have sent everything.
   func closeGently() async {
     stream.finishSending()
     setDeadline(worker.loop.now + Self.lingeringTime)
-    // Nothing of what has come or comes is looked at, so that many that end take no memory for it.
+    // Input is discarded unread, so that many ending connections take no memory for it.
     worker.buffers.takeBack(&input)
     let buffer = worker.discarded
     var reads = 0

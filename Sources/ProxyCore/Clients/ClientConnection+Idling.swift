@@ -8,7 +8,7 @@ extension ClientConnection {
   // Multiples of this are the moments at which connections go to rest.
   private static let restingMoments = Interval(.milliseconds(40))
 
-  /// What an idle connection comes to.
+  /// How a period of idleness ends.
   enum Idleness {
     /// The first byte of a request has come.
     case request
@@ -26,8 +26,8 @@ extension ClientConnection {
     setDeadline(min(idleDeadline, restingMoment(after: now)))
   }
 
-  /// When a connection that is idle from `now` on goes to rest: not before the time for that, and when others do as well,
-  /// so that the loop wakes up once for all of them.
+  /// When a connection that is idle from `now` on goes to rest: not too early, and together with others, so that the
+  /// loop wakes up once for all of them.
   private func restingMoment(after now: Instant) -> Instant {
     (now + Self.timeToRest).roundedUp(to: Self.restingMoments)
   }
@@ -37,7 +37,7 @@ extension ClientConnection {
     while input == nil {
       if isAborted { return .end }
       if isEnding, requests > 0 || !stream.isReadable {
-        // A request that comes too late must not take the answer before it along.
+        // A request that comes too late must not destroy the response before it.
         if stream.isReadable { await closeGently() }
         return .end
       }
@@ -56,10 +56,10 @@ extension ClientConnection {
   func rest() {
     setDeadline(idleDeadline)
     wakeup.wait { [unowned self] in
-      // The kernel reports the room in a new socket as well.
+      // The kernel also reports that a new socket is writable.
       guard stream.isReadable || isOverdue || isAborted || isEnding else { return rest() }
       worker.loop.start { [self] in
-        // News of other things than a request leave the time that is left.
+        // Events other than a request do not extend the time that is left.
         if !isOverdue { setDeadline(min(idleDeadline, restingMoment(after: worker.loop.now))) }
         await serve()
       }

@@ -15,15 +15,15 @@ extension ClientConnection {
     return false
   }
 
-  /// What comes before the first request: whose connection it is, where a load balancer passes it on, and whether that
-  /// client may have it, and TLS, where that is spoken. False when there will be no request.
+  /// Does what comes before the first request: reads the PROXY header if a load balancer is in front, checks whether
+  /// the client may have the connection, and does the TLS handshake. False if there will be no request.
   func isReady() async -> Bool {
     if case .unknown = standing {
       guard await readProxyHeader() else { return false }
       setDeadline(worker.loop.now + worker.generation.timeouts.handshake)
     }
     if case .refused(let error) = standing {
-      // To say it in TLS would cost what the limit is to save.
+      // A TLS handshake just to say so would cost what the limit saves.
       if certificate == nil { await refuse(error) }
       return false
     }
@@ -64,7 +64,7 @@ extension ClientConnection {
     return try ProxyHeader.parse(input.readableBytes)
   }
 
-  /// Goes on as the connection that the header says this is.
+  /// Continues as the connection that the header describes.
   private func take(_ header: ProxyHeader) -> Bool {
     consume(header.length)
     // In plain HTTP a request begins here.
@@ -81,7 +81,7 @@ extension ClientConnection {
     return true
   }
 
-  /// Agrees on TLS with the client, until the deadline; false when there is no agreement.
+  /// Does the TLS handshake with the client, until the deadline; false if it fails.
   private func shakeHands(_ certificate: ListenerCertificate) async -> Bool {
     guard await hasBegun() else { return false }
     guard isHandshake else {

@@ -5,15 +5,14 @@ internal import Reactor
 internal import SystemPackage
 
 extension ClientConnection {
-  /// Shakes hands with a client that speaks TLS from here on, and has until the deadline for that: the bytes that it has sent
-  /// are the first of them. From then on ``stream`` is the encrypted one, and ``callers.peer`` have the client's
-  /// certificate, if it has shown one.
+  /// Does the TLS handshake with a client, until the deadline; the bytes received so far are its beginning. Afterwards
+  /// ``stream`` is the encrypted one, and ``callers.peer`` has the client's certificate if there is one.
   ///
-  /// There is no TLS session before the ClientHello is whole, and a place among `limits.handshakes` free.
+  /// No TLS session exists before the ClientHello is complete and a place among `limits.handshakes` is free.
   ///
-  /// - Parameter choose: is given the name that the client asks for, if it names one, and may return another context; called
-  ///   where `context` pauses at that moment.
-  /// - Throws: why there was no agreement; the client has been told, and nothing else can be said on the connection.
+  /// - Parameter choose: gets the name that the client asks for, if any, and may return another context; called if
+  ///   `context` pauses at that moment.
+  /// - Throws: why the handshake failed; the client was told, and nothing else can be sent on the connection.
   func startTLS(
     _ context: @autoclosure () -> TLSServerContext, choose: (String?) async -> TLSServerContext? = { _ in nil }
   ) async throws(TLSFailure) {
@@ -60,7 +59,7 @@ extension ClientConnection {
 
 // What comes before a TLS session: a connection that has sent a part of its ClientHello costs little more than an idle one.
 extension ClientConnection {
-  /// Who is at the other end, as far as clients are told apart when they share something.
+  /// The client, where clients share something.
   var clientAddress: ClientAddress {
     if case .counted(let client) = standing { return client }
     return ClientAddress(peer)
@@ -73,7 +72,7 @@ extension ClientConnection {
     wakeup.wait { [unowned self] in restUntilHello() }
   }
 
-  /// Receives what has come; false where a look at it, or at the connection, says more.
+  /// Receives what has arrived; false if the input, or the connection, must be examined.
   private func helloIsIncomplete() -> Bool {
     while true {
       switch receiveLittle() {
@@ -93,7 +92,7 @@ extension ClientConnection {
       if let input {
         switch ClientHello.scan(input.readableBytes) {
         case .incomplete: break
-        // Nothing follows it before the server's answer, since no early data is accepted.
+        // Nothing follows it before the server's response, since no early data is accepted.
         case .whole where input.count <= ClientHello.mostBytes: return fitInput()
         case .whole, .tooLong:
           sendAlert(.decodeError)
@@ -114,7 +113,7 @@ extension ClientConnection {
     }
   }
 
-  /// Takes a place among the handshakes that are under way at the same time, if need be later, but not after the deadline.
+  /// Takes a place among the concurrent handshakes, and waits for one if necessary, until the deadline.
   func enterHandshakes(_ client: ClientAddress) async throws(TLSFailure) {
     if worker.memory.isTight { try await waitForMemory(client) }
     let gate = worker.handshakes
@@ -123,17 +122,17 @@ extension ClientConnection {
       guard await gate.wait(for: client, at: wakeup, while: { !isOverdue && !isAborted && !isGone }) else {
         throw isGone ? .closed : .crowded
       }
-      // The time that it had to wait for others was not its own.
+      // The time spent waiting for others does not count.
       setDeadline(worker.loop.now + worker.generation.timeouts.handshake)
     }
-    // A handshake takes the loop for as long as the signature does: others run after each of them.
+    // A handshake occupies the loop for as long as the signature takes: other tasks run after each one.
     while worker.lastHandshake == worker.loop.now {
       await worker.loop.yield()
     }
     worker.lastHandshake = worker.loop.now
   }
 
-  /// Waits until there is memory for a session of TLS, but not after the deadline.
+  /// Waits until there is memory for a TLS session, until the deadline.
   private func waitForMemory(_ client: ClientAddress) async throws(TLSFailure) {
     waitsForMemory = true
     defer { waitsForMemory = false }
@@ -154,7 +153,7 @@ extension ClientConnection {
     }
   }
 
-  /// Receives behind what there is, into a buffer that grows with it.
+  /// Appends received bytes to the input, in a buffer that grows with it.
   func receiveLittle() -> IOResult {
     guard stream.isReadable else { return .wouldBlock }
     if worker.memory.isTight { worker.boundUnbegun() }
@@ -174,7 +173,7 @@ extension ClientConnection {
     return result
   }
 
-  /// A wait begins: what is there is kept in as little memory as it needs.
+  /// Before a wait: moves the input into as little memory as it needs.
   func fitInput() {
     guard let input else { return }
     self.input = worker.buffers.fit(input)
@@ -188,10 +187,10 @@ extension ClientConnection {
     case decodeError = 50
   }
 
-  /// Says that there is no handshake, as far as there is room for that.
+  /// Sends an alert that ends the handshake, if there is room for it.
   private func sendAlert(_ alert: Alert) {
     let buffer = worker.buffers.lendSmall()
-    // A record (21: alert) of two bytes: fatal, and which.
+    // A record (21: alert) of two bytes: the level "fatal", and the alert.
     let record: [UInt8] = [21, 3, 1, 0, 2, 2, alert.rawValue]
     buffer.append(record.span)
     _ = stream.send(from: buffer)

@@ -15,25 +15,25 @@ internal import Upstream
 // Sendable because its worker's thread is the only one that touches it.
 final class ClientConnection: @unchecked Sendable {
   private(set) var stream: ByteStream
-  /// Where the tunnel leads inside which the client sends its requests; nil where it sends them to the proxy itself.
+  /// The target of the tunnel that carries the client's requests; nil if it sends them to the proxy itself.
   private(set) var tunnelTarget: TunnelTarget?
-  /// Whether the client's requests come by TLS: on a connection that is TLS, or, inside a tunnel, in the tunnel.
+  /// Whether the client's requests arrive over TLS: on the connection, or, inside a tunnel, in the tunnel.
   private(set) var isSecure = false
   /// Who is at the other end, for the log.
   private(set) var peer: String
-  /// The listener that it came to, and who may use that.
+  /// The listener that accepted it, with its rules.
   private(set) var listener: ListenerSettings
-  /// What the listener shows, where it speaks TLS.
+  /// The listener's certificate, if it speaks TLS.
   let certificate: ListenerCertificate?
   /// The number of the listener, among those of the process.
   let listenerNumber: Int
-  /// Whether the listener's `allow` lets this client in. One that it does not gets an answer, and nothing else.
+  /// Whether the listener's `allow` admits this client. Otherwise it gets an error response, and nothing else.
   private(set) var isAdmitted: Bool
   /// The client's address; nil where it has none, or the system does not know it.
   private(set) var address: IPAddress?
   /// The end that the client connected to, where a load balancer says so.
   private(set) var passedDestination: String?
-  /// Whether the client connected to a loopback address, which a listener on all addresses has too.
+  /// Whether the client connected to a loopback address, which listeners on all addresses include.
   private(set) lazy var isAtLoopback =
     IPAddress(ofEndpoint: passedDestination ?? stream.localAddress)?.unmapped.isLoopback ?? false
   /// Whether the client may have this connection beside its others; otherwise it is only told that it may not.
@@ -41,7 +41,7 @@ final class ClientConnection: @unchecked Sendable {
   let worker: Worker
   /// Who is at the other end, among the callers of proxy.conf.
   var callers: CallerOfConnection
-  /// Where the task of this connection waits, for whatever it waits for; at rest, what begins the next one.
+  /// What the connection's task waits at; at rest, it starts the next task.
   let wakeup: Wakeup
   /// The upstream connection that belongs to this client and waits for its next request, if there is one.
   var pin: UpstreamPin?
@@ -62,7 +62,7 @@ final class ClientConnection: @unchecked Sendable {
 
   /// Whether its request waits for memory.
   var waitsForMemory = false
-  /// What it takes beside buffers, about.
+  /// The memory that it takes besides buffers, roughly.
   private(set) var chargedBytes = MemoryCost.client
 
   private let timer = LoopTimer()
@@ -75,7 +75,7 @@ final class ClientConnection: @unchecked Sendable {
   var arrival: UInt64 = 0
   /// Whether no request has come, and none is coming.
   var hasNotBegun: Bool { isIdle && requests == 0 && tunnelTarget == nil }
-  /// What it takes, with what has been received.
+  /// The memory that it takes, including its input.
   var heldBytes: Int { chargedBytes + (input?.capacity ?? 0) }
 
   init(
@@ -103,7 +103,7 @@ final class ClientConnection: @unchecked Sendable {
     }
   }
 
-  /// The connection is that of `client`, who connected to `destination`: a load balancer passes it on.
+  /// A load balancer passes on this connection of `client`, which connected to `destination`.
   func adoptPassedClient(_ client: SocketPeer, destination: String) {
     peer = client.description
     if case .address(let endpoint) = client { address = IPAddress(ofEndpoint: endpoint) }
@@ -113,14 +113,15 @@ final class ClientConnection: @unchecked Sendable {
     callers.peer.uid = nil
   }
 
-  /// A generation with `listener` in place of that which it came to, whose rules name callers of `directory`, serves from now on.
+  /// A new generation serves from now on, in which the listener of this connection is `listener`; its rules name
+  /// callers of `directory`.
   func adopt(_ listener: ListenerSettings, _ directory: CallerDirectory?) {
     self.listener = listener
     isAdmitted = listener.allow.admits(address)
     callers.adopt(directory)
   }
 
-  /// It ends with the request that is under way, at once where none is.
+  /// Ends the connection after its current request, or at once if it has none.
   func endSoon() {
     isEnding = true
     wakeup.wake()
@@ -168,7 +169,7 @@ final class ClientConnection: @unchecked Sendable {
       if ending != .keepsConnection { endPin() }
       switch ending {
       case .keepsConnection:
-        // Requests that are answered without waiting for anything must not keep the loop from other connections.
+        // Requests that need no waiting must not keep the loop from other connections.
         if input != nil || stream.isReadable { await worker.loop.yield() }
         beginIdleness()
         continue
@@ -212,7 +213,7 @@ final class ClientConnection: @unchecked Sendable {
     }
   }
 
-  /// Reads behind what has been received, into a buffer that is lent only for bytes that are there.
+  /// Appends received bytes to the input, in a buffer that is lent only if there are bytes to read.
   func receive() -> IOResult {
     let buffer = input ?? worker.buffers.lendForInput()
     let result = stream.receive(into: buffer)
@@ -240,21 +241,21 @@ final class ClientConnection: @unchecked Sendable {
     if input.isEmpty { buffers.giveBack(input) } else { self.input = buffers.extend(input) }
   }
 
-  /// A wait begins that nothing is received in; what is there is kept in as little memory as it needs.
+  /// Before a wait in which nothing is received: moves the input into as little memory as it needs.
   func shrinkInput(_ buffers: BufferPool) {
     if let input = input.take() { self.input = buffers.shrink(input) }
   }
 
   // MARK: Waiting
 
-  /// From now on the connection is woken, and ``isOverdue``, when `deadline` has passed.
+  /// Wakes the connection, and sets ``isOverdue``, when `deadline` has passed.
   // Inlined, it would count references to the worker and the timer.
   @inline(never) func setDeadline(_ deadline: Instant) {
     isOverdue = false
     worker.set(timer, to: min(deadline, finalDeadline))
   }
 
-  /// From now on the client's bytes come and go through `encrypted`, a session of TLS on the stream that there was.
+  /// The client's bytes go through `encrypted` from now on, a TLS session on the previous stream.
   func continueIn(_ encrypted: TLSStream) {
     encrypted.observer = wakeup
     encrypted.servesHalfClosed = stream.servesHalfClosed
@@ -262,20 +263,20 @@ final class ClientConnection: @unchecked Sendable {
     isSecure = true
   }
 
-  /// Which callers the listener serves, in the numbers of `directory`; nil where that makes no difference.
+  /// Which callers the listener serves, as numbers in `directory`; nil if it serves any.
   func listenerAccess(in directory: CallerDirectory) -> CallerAccess? {
     listener.callers.map { CallerAccess($0, of: callers.directory, in: directory) }
   }
 
   // MARK: Memory
 
-  /// It takes so many bytes more from now on; fewer, where the number is negative.
+  /// It takes this many bytes more from now on; fewer if the number is negative.
   func charge(_ bytes: Int) {
     chargedBytes += bytes
     worker.memory.charge(bytes)
   }
 
-  /// Whose its request is, as far as the connection knows.
+  /// The client of its request, as far as the connection knows.
   var requestClient: ClientKey {
     if let caller = callers.known { return ClientKey(caller: caller) }
     guard case .counted(let address) = standing else { return .anyone }

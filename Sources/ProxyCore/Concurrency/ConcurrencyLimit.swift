@@ -5,9 +5,9 @@ internal import Synchronization
 internal import Telemetry
 internal import Upstream
 
-/// How many requests of a route are under way at once: one queue for the whole process, since the limit is the API's.
+/// Limits how many requests of a route are under way at once: one queue for the whole process, since the limit is the API's.
 ///
-/// The pools of upstream connections cannot do this: each event loop has its own share of them, idle connections count
+/// The pools of upstream connections cannot do this: each event loop has its own part of them, idle connections count
 /// there, and a request would wait on one loop while another has room. The lock is held for a few instructions.
 final class ConcurrencyLimit: Sendable {
   /// The longest that a request waits, in nanoseconds.
@@ -25,13 +25,12 @@ final class ConcurrencyLimit: Sendable {
   /// The longest that a request waits.
   var longestWait: Duration { .nanoseconds(longest.load(ordering: .relaxed)) }
 
-  /// Whether it can become what `concurrency` says: requests that are under way were not counted by client where clients were
-  /// not told apart.
+  /// Whether it can change to `concurrency`: if clients were not told apart, the requests under way were not counted by client.
   func canBecome(_ concurrency: Concurrency) -> Bool {
     queue.withLock { $0.most == concurrency.clientShare?.part(of: concurrency.requests) }
   }
 
-  /// From now on `concurrency` holds, which it can become. Requests that are under way or wait keep their places.
+  /// Applies `concurrency`, which must be possible. Requests that are under way or wait keep their places.
   func change(to concurrency: Concurrency) {
     longest.store(Interval(concurrency.wait).nanoseconds, ordering: .relaxed)
     let admitted = queue.withLock { $0.change(places: concurrency.requests, queueLimit: concurrency.queue) }
@@ -62,17 +61,17 @@ final class ConcurrencyLimit: Sendable {
     queue.withLock { $0.leave(client) }?.admit()
   }
 
-  /// Whether `waiter` has given way to a request of another client.
+  /// Whether `waiter` was displaced by a request of another client.
   func hasDisplaced(_ waiter: PlaceWaiter) -> Bool {
     queue.withLock { _ in waiter.isDisplaced }
   }
 
-  /// Whether what a request of `client` waits for is that the client has fewer under way.
+  /// Whether a request of `client` waits for other requests of that client.
   func isAtShare(_ client: ClientKey) -> Bool {
     queue.withLock { $0.isAtShare(client) }
   }
 
-  /// `waiter` waits no more. If it was given a place in this very moment, that goes to the next one.
+  /// `waiter` stops waiting. If it was given a place at this very moment, the place goes to the next one.
   func withdraw(_ waiter: PlaceWaiter) {
     let hasPlace = queue.withLock { !$0.withdraw(waiter, of: waiter.client) && !waiter.isDisplaced }
     if hasPlace { leave(waiter.client) }
@@ -85,7 +84,7 @@ final class ConcurrencyLimit: Sendable {
 final class PlaceWaiter: @unchecked Sendable {
   let client: ClientKey
   private(set) var isAdmitted = false
-  /// Whether it waits no more, to the advantage of another client's request.
+  /// Whether it stopped waiting to make room for another client's request.
   fileprivate var isDisplaced = false
   private let loop: EventLoop
   private var wakeup: Wakeup?
@@ -104,7 +103,7 @@ final class PlaceWaiter: @unchecked Sendable {
     }
   }
 
-  /// Makes it look at what has become of it. From any thread.
+  /// Wakes it so that it checks its state. From any thread.
   func wake() {
     loop.perform { [self] in wakeup?.wake() }
   }
@@ -115,31 +114,31 @@ final class PlaceWaiter: @unchecked Sendable {
   }
 }
 
-/// A number of places, who waits for one, and who is next. A value, without lock or clock.
+/// A number of places, and the requests that wait for one, in order. A value, without lock or clock.
 ///
-/// Where clients are told apart, one may take a part of the places only, and the next free one goes to the client that has
-/// fewest; otherwise it goes to the request that has waited longest.
+/// If clients are told apart, one may take only a part of the places, and the next free one goes to the client that has
+/// the fewest; otherwise it goes to the request that has waited longest.
 struct PlaceQueue<Waiter: AnyObject> {
   /// What a new request has to do.
   enum Arrival {
     case goesOn
-    /// It waits. Where as many waited as may, another one gave way to it, and waits no more.
+    /// It waits. If the queue was full, `displaced` is the waiter that lost its place in it.
     case waits(displaced: Waiter?)
     case isRefused
   }
 
-  /// How many can go on at once.
+  /// How many requests can be under way at once.
   private(set) var places: Int
-  /// How many can wait.
+  /// How many requests can wait.
   private(set) var queueLimit: Int
-  /// How many places one client may take; nil where clients are not told apart.
+  /// How many places one client may take; nil if clients are not told apart.
   let most: Int?
-  /// Places that are taken; all of them while a request waits whose client may have another one, and more where there are fewer
-  /// places than there were.
+  /// Places that are taken: all of them while a request waits whose client may have another one, and more after the
+  /// number of places was reduced.
   private(set) var taken = 0
 
   private var lines = ClientLines<Waiter>()
-  /// Empty where clients are not told apart.
+  /// Empty if clients are not told apart.
   private var held: [ClientKey: Int] = [:]
 
   init(places: Int, queueLimit: Int, most: Int? = nil) {
@@ -148,10 +147,10 @@ struct PlaceQueue<Waiter: AnyObject> {
     self.most = most
   }
 
-  /// How many wait.
+  /// How many requests wait.
   var waiting: Int { lines.count }
 
-  /// A request of `client` comes, and takes a place if it may have one.
+  /// A request of `client` arrives, and takes a place if it may have one.
   mutating func enter(_ client: ClientKey = .anyone) -> Bool {
     guard taken < places, mayTake(client) else { return false }
     taken += 1
@@ -165,10 +164,10 @@ struct PlaceQueue<Waiter: AnyObject> {
     return (held[client] ?? 0) < most
   }
 
-  /// Whether `client` has as many places as it may, and these are not all.
+  /// Whether `client` has reached its share of the places, if that is less than all.
   func isAtShare(_ client: ClientKey) -> Bool { (most ?? .max) < places && !mayTake(client) }
 
-  /// A request of `client` comes that will wait if there is no place.
+  /// A request of `client` arrives, and waits if there is no place.
   mutating func arrive(_ waiter: Waiter, of client: ClientKey = .anyone) -> Arrival {
     if enter(client) { return .goesOn }
     var displaced: Waiter?
@@ -180,7 +179,7 @@ struct PlaceQueue<Waiter: AnyObject> {
     return .waits(displaced: displaced)
   }
 
-  /// A request of `client` leaves its place: it goes to the waiter that is returned, or is free again.
+  /// A request of `client` gives up its place. Returns the waiter that gets it; if nil, the place is free again.
   mutating func leave(_ client: ClientKey = .anyone) -> Waiter? {
     precondition(taken > 0, "a place that is not taken cannot be left")
     note(client, -1)
@@ -188,7 +187,7 @@ struct PlaceQueue<Waiter: AnyObject> {
     return admitNext()
   }
 
-  /// There are so many places from now on: the waiters that have one now.
+  /// Changes the number of places; returns the waiters that get one.
   mutating func change(places: Int, queueLimit: Int) -> [Waiter] {
     self.places = places
     self.queueLimit = queueLimit
@@ -204,7 +203,7 @@ struct PlaceQueue<Waiter: AnyObject> {
     return next.waiter
   }
 
-  /// A request of `client` gives up waiting; false where it does not wait, since it was given a place meanwhile.
+  /// A request of `client` stops waiting; false if it does not wait, because it was given a place in the meantime.
   mutating func withdraw(_ waiter: Waiter, of client: ClientKey = .anyone) -> Bool {
     lines.remove(waiter, of: line(client), most: most ?? .max)
   }
@@ -219,7 +218,7 @@ struct PlaceQueue<Waiter: AnyObject> {
 }
 
 extension ConcurrencyLimit {
-  /// Shows how many requests of `route` are under way, and how many wait.
+  /// Exposes how many requests of `route` are under way, and how many wait.
   func register(_ registry: MetricsRegistry, route: String) {
     registry.read(.concurrencyInFlight, [.route: route]) { [self] in Double(figures.inFlight) }
     registry.read(.concurrencyWaiting, [.route: route]) { [self] in Double(figures.waiting) }

@@ -2,17 +2,18 @@ internal import Callers
 internal import DequeModule
 internal import Reactor
 
-/// A number of places that clients share so that none of them can take all: a client gets another place only while more are
-/// free than it has. One client alone gets half of them, two get a third each, and a rest stays free for the next one.
+/// A number of places that clients share so that none of them can take all: a client gets another place only while more
+/// are free than it has. A single client gets half of them, two get a third each, and some always stay free for the
+/// next one.
 ///
-/// Of the clients that wait, the one with the fewest places is next; of several, the one that got its last place longest ago.
-/// Within a client it is first come, first served. A value, without lock or clock.
+/// Of the clients that wait, the one with the fewest places is next; among equals, the one that got its last place
+/// longest ago. Within a client it is first come, first served. A value, without lock or clock.
 struct FairPlaces<Client: Hashable, Waiter: AnyObject> {
   private struct Party {
     // How many clients had come before it.
     let arrival: UInt64
     var taken = 0
-    // The number of the admission by which it got its last place.
+    // The number of the admission that gave it its last place.
     var lastAdmission: UInt64 = 0
     var waiters = Deque<Waiter>()
 
@@ -20,14 +21,14 @@ struct FairPlaces<Client: Hashable, Waiter: AnyObject> {
     var rank: (Int, UInt64, UInt64) { (taken, lastAdmission, arrival) }
   }
 
-  /// How many places there are. Where there are fewer than are taken, the next ones are free when enough have been left.
+  /// How many places there are. If fewer than are taken, no place is free until enough have been left.
   var places: Int
   /// How many of them are taken.
   private(set) var taken = 0
-  /// How many wait.
+  /// How many waiters there are.
   private(set) var waiting = 0
 
-  // Those who have a place, or wait.
+  // The clients that have a place, or wait.
   private var parties: [Client: Party] = [:]
   private var admissions: UInt64 = 0
   private var arrivals: UInt64 = 0
@@ -36,8 +37,8 @@ struct FairPlaces<Client: Hashable, Waiter: AnyObject> {
     self.places = places
   }
 
-  /// Takes a place for `client`; false where it has to wait. A waiting client is never overtaken: a client that waits
-  /// for another place does not get one this way either.
+  /// Takes a place for `client`; false if it has to wait. Nothing overtakes a waiting client: one that waits for
+  /// another place does not get it this way either.
   mutating func enter(_ client: Client) -> Bool {
     var party = known(client)
     guard mayEnter(party) else { return false }
@@ -46,7 +47,7 @@ struct FairPlaces<Client: Hashable, Waiter: AnyObject> {
     return true
   }
 
-  /// Appends `waiter` to those of `client`, which has just not been let in.
+  /// Appends `waiter` to those of `client`, which was just refused by ``enter(_:)``.
   mutating func wait(_ waiter: Waiter, for client: Client) {
     var party = known(client)
     party.waiters.append(waiter)
@@ -54,7 +55,7 @@ struct FairPlaces<Client: Hashable, Waiter: AnyObject> {
     waiting += 1
   }
 
-  /// `client` leaves a place. ``next()`` says who gets one now.
+  /// `client` leaves a place. ``next()`` returns the waiter that gets one now.
   mutating func leave(_ client: Client) {
     guard var party = parties[client], party.taken > 0 else {
       preconditionFailure("a place is left that was not taken")
@@ -64,7 +65,7 @@ struct FairPlaces<Client: Hashable, Waiter: AnyObject> {
     keep(party, of: client)
   }
 
-  /// Takes a place for a waiter, and returns the waiter; nil where none may have one. To be repeated until then, after
+  /// Takes a place for a waiter, and returns the waiter; nil if none may have one. Call until it returns nil, after
   /// each ``leave(_:)``.
   mutating func next() -> Waiter? {
     guard waiting > 0 else { return nil }
@@ -79,7 +80,7 @@ struct FairPlaces<Client: Hashable, Waiter: AnyObject> {
     return waiter
   }
 
-  /// `waiter` of `client` waits no longer; false where it does not wait, since it has got a place.
+  /// `waiter` of `client` stops waiting; false if it does not wait, because it has a place.
   mutating func withdraw(_ waiter: Waiter, of client: Client) -> Bool {
     guard var party = parties[client], let index = party.waiters.firstIndex(where: { $0 === waiter }) else {
       return false
@@ -110,8 +111,8 @@ struct FairPlaces<Client: Hashable, Waiter: AnyObject> {
   }
 }
 
-/// Lets the connections of one loop do something that only so many may do at once; clients share the places as ``FairPlaces``
-/// says. Used on the loop's thread only.
+/// Limits how many connections of one loop do something at once; clients share the places as in ``FairPlaces``. Used on
+/// the loop's thread only.
 final class FairGate {
   private final class Waiter {
     let wakeup: Wakeup
@@ -129,16 +130,16 @@ final class FairGate {
   /// How many places are taken.
   var taken: Int { places.taken }
 
-  /// From now on there are so many places.
+  /// Changes the number of places.
   func change(places count: Int) {
     places.places = count
     admitNext()
   }
 
-  /// Takes a place for `client`; false where it has to ``wait(for:at:while:)``.
+  /// Takes a place for `client`; false if it has to ``wait(for:at:while:)``.
   func enter(_ client: ClientAddress) -> Bool { places.enter(client) }
 
-  /// Waits for a place for `client` at `wakeup`, as long as `isWanted` says so; false where it says no.
+  /// Waits for a place for `client` at `wakeup`, as long as `isWanted` returns true; false if it returned false.
   func wait(for client: ClientAddress, at wakeup: Wakeup, while isWanted: () -> Bool) async -> Bool {
     let waiter = Waiter(wakeup)
     places.wait(waiter, for: client)

@@ -1,5 +1,5 @@
 extension ErrorKind {
-  /// Who sent the request: `callers` and `credentials` by caller in proxy.conf.
+  /// Errors about the caller of a request: `callers` and `credentials` by caller in proxy.conf.
   enum Caller: String, ErrorKindGroup {
     case passwordNeeded = "password_needed"
     case passwordWrong = "password_wrong"
@@ -62,16 +62,16 @@ enum CallerPlace {
   }
 }
 
-/// How a request of an unknown caller came.
+/// How a request of an unknown caller arrived.
 enum CallerApproach {
-  /// To a proxy.
+  /// At a proxy.
   case proxy
-  /// To the server of a base URL.
+  /// At the server of a base URL.
   case baseURL
   /// Through a tunnel.
   case tunnel
 
-  /// How its client can say who it is.
+  /// How its client can identify itself.
   fileprivate var hint: String {
     switch self {
     case .proxy: "Callers identify themselves by password, by certificate, or by their user on a Unix socket."
@@ -85,7 +85,7 @@ enum CallerApproach {
 }
 
 extension ExchangeError {
-  /// The request came without user and password, and with them it might be served.
+  /// The request has no user and password; with them it might be served.
   static func passwordNeeded(_ place: CallerPlace) -> ExchangeError {
     ExchangeError(
       .caller(.passwordNeeded),
@@ -102,14 +102,14 @@ extension ExchangeError {
       hint: "Correct them in the application or in proxy.conf; m2m-proxy hash-password makes the hash for proxy.conf.")
   }
 
-  /// The caller is unknown, and the client cannot be challenged, or could not answer.
+  /// The caller is unknown, and the client cannot be challenged, or could not respond to a challenge.
   static func callerUnknown(_ place: CallerPlace, _ approach: CallerApproach) -> ExchangeError {
     ExchangeError(
       .caller(.unknown), detail: "The request names no caller, and \(place.name) serves only known callers.",
       hint: approach.hint)
   }
 
-  /// It is known who sent the request, and the place does not serve that caller.
+  /// The caller is known, and the place does not serve it.
   static func callerNotAdmitted(_ caller: String, _ place: CallerPlace) -> ExchangeError {
     ExchangeError(
       .caller(.notAdmitted), detail: "\(caller) is not one of the callers that \(place.name) serves.",

@@ -1,7 +1,7 @@
 internal import HTTPWire
 
 extension ErrorKind {
-  /// What a client sends, or fails to send.
+  /// What a client sends, or does not send.
   enum Client: String, ErrorKindGroup {
     case malformedRequest = "malformed_request"
     case headTooLarge = "head_too_large"
@@ -64,7 +64,7 @@ extension ErrorKind {
 }
 
 extension ExchangeError {
-  /// What the client sent is not a request that can be served.
+  /// The client sent something that is not a request that can be served.
   static func request(_ error: WireError) -> ExchangeError {
     ExchangeError(
       .client(.malformedRequest), status: error.status, detail: error.message, hint: requestHint(error),
@@ -105,16 +105,16 @@ extension ExchangeError {
   /// The request's fields do not fit into what is sent to an upstream.
   static let headTooLarge = ExchangeError(.client(.headTooLarge))
 
-  /// The request's content is larger than the route allows.
+  /// The request's body is larger than the route allows.
   static func contentTooLarge(_ route: ProxyRoute) -> ExchangeError {
     ExchangeError(
       .client(.contentTooLarge), detail: "The route \(route.name) accepts \(route.policy.bodyLimit) bytes at most.")
   }
 
-  /// The head of the request, or the next piece of its content, took too long.
+  /// The head of the request, or the next piece of its body, took too long.
   static let requestTimeout = ExchangeError(.client(.requestTimeout))
 
-  /// The client sends its content, or takes its response, more slowly than `limits.min_rate` allows.
+  /// The client sends its body, or takes its response, more slowly than `limits.min_rate` allows.
   static let clientTooSlow = ExchangeError(
     .client(.tooSlow), detail: "The client stayed below limits.min_rate for longer than timeouts.body allows.",
     hint: "Send it faster, or lower limits.min_rate or raise timeouts.body in proxy.conf.")
@@ -132,13 +132,13 @@ extension ExchangeError {
     ExchangeError(.client(.misdirected), detail: "CONNECT named \(tunnel), but the request inside names \(host).")
   }
 
-  /// The request's target says http inside TLS, or https where there is none.
+  /// The request's target says http inside TLS, or https without TLS.
   static func misdirected(schemeInside tunnel: String) -> ExchangeError {
     ExchangeError(
       .client(.misdirected),
       detail: "The scheme of the request's target is not the one that is used inside the tunnel to \(tunnel).")
   }
 
-  /// A load balancer's connection does not say whose it is.
+  /// A load balancer's connection does not name its client.
   static let proxyHeader = ExchangeError(.client(.proxyHeader))
 }

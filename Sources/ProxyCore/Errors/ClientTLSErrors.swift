@@ -80,7 +80,7 @@ extension ErrorKind {
 }
 
 extension ExchangeError {
-  /// There was no agreement on TLS inside the tunnel to `host`; or, where that is "", with the listener.
+  /// The TLS handshake failed inside the tunnel to `host`; or, if that is "", with the listener.
   static func clientTLS(_ failure: TLSFailure, inside host: String) -> ExchangeError {
     ExchangeError(
       .clientTLS(failure.kind), detail: host.isEmpty ? failure.detail : failure.detail(inside: host),
@@ -137,7 +137,7 @@ extension TLSFailure {
     host.isEmpty ? "tls.minimum of the listener" : "interception.minimum"
   }
 
-  /// What happened in the tunnel to `host`, and how to fix it where that is known.
+  /// What happened in the tunnel to `host`, and how to fix it if that is known.
   fileprivate func detail(inside host: String) -> String {
     switch self {
     case .distrusted:

@@ -40,7 +40,7 @@ enum ErrorKind: Hashable {
   /// The name in the log and in metrics.
   var name: String { member.rawValue }
 
-  /// What holds for every error of this kind.
+  /// What all errors of this kind have in common.
   var declaration: ErrorDeclaration { member.declaration }
 
   private var member: any ErrorKindGroup {
@@ -64,13 +64,13 @@ protocol ErrorKindGroup: CaseIterable, Hashable, Sendable {
   var declaration: ErrorDeclaration { get }
 }
 
-/// What holds for every error of a kind. An error can replace what its constructor takes (``ExchangeError``).
+/// What all errors of a kind have in common. An error can replace what its initializer takes (``ExchangeError``).
 struct ErrorDeclaration {
   /// The side that failed.
   let hop: ErrorKind.Hop
   /// The status of the response; nil if there is none, since the client is gone or has part of another response.
   let status: Int?
-  /// Statuses that an error of this kind can have in place of `status`.
+  /// Statuses that an error of this kind can have instead of `status`.
   let otherStatuses: [Int]
   /// What happened, in a few words: the title of an RFC 9457 problem.
   let title: String
@@ -78,8 +78,8 @@ struct ErrorDeclaration {
   let proxyStatus: String
   /// The `details` of `Proxy-Status`; empty for none.
   let details: String
-  /// Whether the connection to the client cannot be used again: it is unknown where its next request begins, or
-  /// whether it is there at all. After a CONNECT, rejected or not, bytes for the tunnel may follow (RFC 9931).
+  /// Whether the connection to the client cannot be used again: it is unknown where its next request begins, or whether
+  /// the connection still exists. After a CONNECT, rejected or not, bytes for the tunnel may follow (RFC 9931).
   let endsConnection: Bool
   /// The limit of proxy.conf that was reached; nil if it was something else.
   let limit: Limit?

@@ -13,7 +13,7 @@ struct ErrorResponse {
 
   /// The response for `error`, whose status is `status`.
   ///
-  /// - Parameter isHead: whether the request was HEAD, whose response has fields but no content.
+  /// - Parameter isHead: whether the request was HEAD, whose response has fields but no body.
   /// - Parameter closes: whether the connection ends after this response.
   init(_ error: ExchangeError, status: Int, route: String?, date: String, isHead: Bool, closes: Bool) {
     let body = ProblemBody(error, status: status, route: route).bytes

@@ -1,15 +1,16 @@
 /// Why an exchange did not end with the upstream's response. Each error becomes a response, a log line and a count, in one
 /// place each.
 ///
-/// An error is made by a function or constant of its kind, such as ``contentTooLarge(_:)``. These are beside the declaration
-/// of the kind, in the other files of this folder. A class, so that a function that throws returns no more than a pointer.
+/// A function or constant of its kind makes an error, such as ``contentTooLarge(_:)``. These are next to the
+/// declaration of the kind, in the other files of this folder. A class, so that a throwing function returns only a
+/// pointer.
 final class ExchangeError: Error {
   let kind: ErrorKind
   /// The status of the response; nil if there is none.
   let status: Int?
   /// What happened, in a few words: the title of an RFC 9457 problem.
   let title: String
-  /// What happened exactly, for the client.
+  /// What exactly happened, for the client.
   let detail: String
   /// How to fix it, for the client.
   let hint: String
@@ -28,7 +29,7 @@ final class ExchangeError: Error {
   /// What the log says besides the kind.
   let logDetail: String?
 
-  /// An error of `kind`. What is not given is as declared, with the meaning of the kind as detail and its remedy as hint.
+  /// An error of `kind`. Arguments left out are as declared; the detail is the kind's meaning, and the hint its remedy.
   init(
     _ kind: ErrorKind, status: Int? = nil, title: String? = nil, detail: String? = nil, hint: String? = nil,
     proxyStatus: String? = nil, proxyStatusDetails: String? = nil, retryAfter: Int? = nil, oauthError: String? = nil,

@@ -91,12 +91,12 @@ extension ErrorKind {
 }
 
 extension ExchangeError {
-  /// The client's address has as many connections as it may.
+  /// The client's address has reached its limit of connections.
   static let tooManyConnections = ExchangeError(
     .internal(.tooManyConnections),
     detail: "Your address has reached its maximum of connections to the proxy.")
 
-  /// As many hosts below wildcards as there may be are in use, or as many of this client.
+  /// The limit of hosts below wildcards that are in use, in total or for this client, is reached.
   static func tooManyHosts(_ route: ProxyRoute, ofClient: Bool) -> ExchangeError {
     guard ofClient else {
       return ExchangeError(
@@ -114,7 +114,7 @@ extension ExchangeError {
       proxyStatusDetails: "hosts of this client")
   }
 
-  /// The client has as many requests to the upstream under way, or waiting, as one client may.
+  /// The client's share of requests to the upstream, under way or waiting, is used up.
   static func clientShare(of route: ProxyRoute) -> ExchangeError {
     ExchangeError(
       .internal(.clientShare),
@@ -126,12 +126,12 @@ extension ExchangeError {
         """)
   }
 
-  /// As many requests of the route wait for their turn as may wait.
+  /// The queue of requests of the route that wait for their turn is full.
   static func concurrencyQueue(_ route: ProxyRoute) -> ExchangeError {
     concurrency(.concurrencyQueue, route, "and its queue is full.")
   }
 
-  /// The request waited for its turn as long as it may.
+  /// The request waited for its turn for the longest time allowed.
   static func concurrencyWait(_ route: ProxyRoute) -> ExchangeError {
     concurrency(.concurrencyWait, route, "and none of them ended in time.")
   }
@@ -143,7 +143,7 @@ extension ExchangeError {
         + "long (wait).")
   }
 
-  /// The client has as many requests of the route under way as one client may, or most of those that wait.
+  /// The client's share of requests of the route that are under way, or of those that wait, is used up.
   static func concurrencyClientShare(_ route: ProxyRoute) -> ExchangeError {
     ExchangeError(
       .internal(.concurrencyClientShare),
@@ -163,7 +163,7 @@ extension ExchangeError {
       Close connections that are not in use, or send the request again later. limits.memory in proxy.conf sets the bound.
       """)
 
-  /// Buffers and connections take as much memory as they may.
+  /// Buffers and connections have reached the limit of memory.
   static let noMemory = ExchangeError(
     .internal(.memory),
     detail: "The requests under way use all of limits.memory, and none was freed in time.",
@@ -172,7 +172,7 @@ extension ExchangeError {
       limits.min_rate and timeouts.body bound how slow they may be.
       """)
 
-  /// There is no certificate to be shown for the host of a tunnel.
+  /// There is no certificate to show for the host of a tunnel.
   static func interception(_ error: LeafError) -> ExchangeError {
     ExchangeError(.internal(.interception), detail: "\(error).")
   }
@@ -186,9 +186,9 @@ extension ExchangeError {
       .internal(.outOfTime), detail: "The request did not end within timeouts.total of the route \(route.name).")
   }
 
-  /// Nothing has moved through the tunnel for as long as it may be so.
+  /// Nothing has moved through the tunnel for the time allowed.
   static let tunnelIdle = ExchangeError(.internal(.tunnelIdle))
 
-  /// The program ends before the request did.
+  /// The program ends before the request does.
   static let draining = ExchangeError(.internal(.draining))
 }

@@ -1,5 +1,5 @@
 extension ErrorKind {
-  /// What no route in proxy.conf provides for, tunnels included.
+  /// Requests and tunnels that no route in proxy.conf provides for.
   enum Route: String, ErrorKindGroup {
     case none = "no_route"
     case notMounted = "not_mounted"
@@ -54,8 +54,8 @@ extension ErrorKind {
 }
 
 extension ExchangeError {
-  /// No route takes this target: the host and port that the client requested, its path where the host has routes for
-  /// other paths, and the known name most like it; `credentials` are those that a route could have.
+  /// No route matches this target: the host and port that the client requested, its path if the host has routes for
+  /// other paths, and the most similar known name; `credentials` are those that a route could have.
   static func noRoute(target: String, path: String?, nearest: String?, credentials: [String]) -> ExchangeError {
     let likely = nearest.map { " The most similar one known is \($0)." } ?? ""
     let others = path == nil ? "" : " The routes for \(target) are for other paths."
@@ -96,7 +96,7 @@ extension ExchangeError {
     return "- { name: \"\(name)\", match: \"\(target)\", \(token) }"
   }
 
-  /// No route is mounted where this path is.
+  /// No route is mounted at this path.
   static func notMounted(path: String) -> ExchangeError {
     ExchangeError(
       .route(.notMounted), detail: "No route in proxy.conf is mounted at \(path).",
@@ -108,7 +108,7 @@ extension ExchangeError {
     ExchangeError(.route(.left), detail: "The dot segments of the path lead out of the route \(route.name).")
   }
 
-  /// No route names the host that CONNECT names: as it is written in a `match`, and a name for a route of its own.
+  /// No route names the host of a CONNECT: `match` as proxy.conf would have it, and a name for a route of its own.
   static func noTunnel(to match: String, routeName: String) -> ExchangeError {
     ExchangeError(
       .route(.none), title: "No route for this tunnel",
@@ -119,7 +119,7 @@ extension ExchangeError {
         + "For a token, give the host a route with \"tunnel: intercept\", or let the application use http://.")
   }
 
-  /// The host has a route for requests, which a tunnel would carry past it.
+  /// The host has a route for requests, which a tunnel would bypass.
   static func tunnelPastRoute(host: String, _ route: ProxyRoute) -> ExchangeError {
     ExchangeError(
       .route(.tunnelPastRoute),
@@ -129,7 +129,7 @@ extension ExchangeError {
         + "authority (m2m-proxy ca trust); or let it use http://\(host)/...: the proxy uses https to the upstream.")
   }
 
-  /// The host has tunnels, and none to this port.
+  /// The host has tunnels, but none to this port.
   static func tunnelPort(_ target: String, _ route: ProxyRoute) -> ExchangeError {
     ExchangeError(
       .route(.tunnelPort),
@@ -138,7 +138,7 @@ extension ExchangeError {
       hint: "To allow it, add \(target) to \"match\" of that route in proxy.conf.")
   }
 
-  /// A request for a host that only tunnels lead to.
+  /// A request for a host that has only tunnels.
   static func tunnelOnly(host: String, _ route: ProxyRoute) -> ExchangeError {
     ExchangeError(
       .route(.tunnelOnly), detail: "The route \(route.name) serves CONNECT, and this is a request for \(host).",

@@ -82,7 +82,7 @@ extension ErrorKind {
 }
 
 extension ExchangeError {
-  /// A method that others may take for CONNECT.
+  /// A method that other programs may take for CONNECT.
   static func connectMethod(_ method: String) -> ExchangeError {
     ExchangeError(
       .rule(.connectMethod), detail: "\(method) is not CONNECT, and other programs may take it for that.")
@@ -91,7 +91,7 @@ extension ExchangeError {
   /// TRACE would show the token to the client.
   static let traceMethod = ExchangeError(.rule(.trace))
 
-  /// The request has been here before.
+  /// The request has passed through this proxy before.
   static let forwardingLoop = ExchangeError(
     .rule(.loop), detail: "The Via field of the request says that this proxy has forwarded it before.",
     hint: "forward_to of a route in proxy.conf leads, directly or through others, back to the proxy.")
@@ -103,7 +103,7 @@ extension ExchangeError {
       hint: "To allow it, add its address or network to \"allow\" of that listener in proxy.conf.")
   }
 
-  /// A browser sent it on behalf of a web page; `sign` is the field that says so.
+  /// A browser sent it on behalf of a web page; `sign` is the field that shows this.
   static func browserRequest(sign: String, listener: String) -> ExchangeError {
     ExchangeError(
       .rule(.browserRequest),
@@ -112,7 +112,7 @@ extension ExchangeError {
       hint: "If that is what you want, write \"browser_requests: allow\" for that listener in proxy.conf.")
   }
 
-  /// A loopback listener was called by a name that is not this machine's.
+  /// A client called a loopback listener by a name that is not this machine's.
   static func foreignHost(_ host: String, listener: String) -> ExchangeError {
     ExchangeError(
       .rule(.foreignHost), detail: "The request names the listener \(listener) as \(host), as in DNS rebinding.",
@@ -142,7 +142,7 @@ extension ExchangeError {
       hint: "To allow it, add its beginning to \"paths\" of that route in proxy.conf.")
   }
 
-  /// Servers would read the path in different ways, for which the route's rules or other routes differ.
+  /// Servers may read the path in different ways, and the route's rules, or other routes, treat these differently.
   static func ambiguousPath(_ path: String, _ conflict: PathConflict, _ route: ProxyRoute) -> ExchangeError {
     ExchangeError(
       .rule(.ambiguousPath), detail: "As it was sent, \(path) is for the route \(route.name); \(conflict.text).",
@@ -152,7 +152,7 @@ extension ExchangeError {
     )
   }
 
-  /// A field would make frameworks take the request for one that the route does not serve.
+  /// A field could make frameworks take the request for one that the route does not serve.
   static func overrides(_ part: OverrideField, field: String, _ route: ProxyRoute) -> ExchangeError {
     let kind = ErrorKind.rule(.overrideField)
     let name = route.name

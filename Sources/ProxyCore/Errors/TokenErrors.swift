@@ -80,7 +80,7 @@ extension ErrorKind {
       }
     }
 
-    // RFC 9209: the other error types are about the next hop, which is not asked when there is no token.
+    // RFC 9209: the other error types are about the next hop, which is not contacted if there is no token.
     private static func declare(
       _ status: Int, _ title: String, _ meaning: String, _ remedy: String, details: String = ""
     ) -> ErrorDeclaration {
@@ -101,7 +101,7 @@ extension ExchangeError {
       retryAfter: kind.declaration.status == 503 ? failure.secondsToNextAttempt : nil)
   }
 
-  /// The token did not come in the time that a request may wait for it.
+  /// The token did not arrive within the time that a request may wait for it.
   static func tokenTimeout(endpoint: String) -> ExchangeError {
     ExchangeError(
       .token(.wait),

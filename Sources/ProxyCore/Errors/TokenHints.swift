@@ -49,7 +49,7 @@ extension TokenFailure {
     }
   }
 
-  /// What to look at when the client is not accepted, for clients that have no secret.
+  /// What to check if the server rejects a client that has no secret.
   private var clientHint: String? {
     switch request.authentication {
     case .clientSecretPost, .clientSecretBasic, .clientSecretBasicRaw:
@@ -76,10 +76,10 @@ extension TokenFailure {
     }
   }
 
-  /// In which lines of proxy.conf the client is, to follow its settings.
+  /// The lines of proxy.conf with the client, to follow its settings.
   private var clientLines: String { request.places.clientLines.map { " (\($0))" } ?? "" }
 
-  /// That proxy.conf may be what is wrong, to follow what may be wrong at the server.
+  /// That proxy.conf may be wrong instead, to follow what may be wrong at the server.
   private func orCorrect(_ place: String?, or otherwise: String = "") -> String {
     place.map { ", or correct \($0)" } ?? otherwise
   }
@@ -168,7 +168,7 @@ extension TokenFailure {
 }
 
 extension TokenStoreProblem {
-  /// What it costs, and how to fix it.
+  /// The consequences, and how to fix it.
   var hint: String {
     switch kind {
     case .damaged:

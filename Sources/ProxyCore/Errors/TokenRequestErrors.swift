@@ -53,7 +53,7 @@ extension ExchangeError {
       hint: "Is this request meant for the API? \"token_endpoint\" of the route \(route.name) names its path.")
   }
 
-  /// A token request has no `grant_type`, or its content is not a form.
+  /// A token request has no `grant_type`, or its body is not a form.
   static let tokenRequestWithoutGrant = ExchangeError(
     .tokenRequest(.malformed),
     detail: "The body is not a form (application/x-www-form-urlencoded) with a grant_type.",

@@ -220,7 +220,7 @@ extension ExchangeError {
       hint: "The request may or may not have been processed, so it was not sent again.")
   }
 
-  /// The upstream sent bytes before the request: it is unknown what they, and all bytes after them, respond to.
+  /// The upstream sent bytes before the request: it is unknown which request they, and all bytes after them, respond to.
   static func upstreamSpokeFirst(_ route: ProxyRoute) -> ExchangeError {
     ExchangeError(
       .upstream(.spokeFirst),
@@ -228,13 +228,13 @@ extension ExchangeError {
         "\(route.destination.name) sent bytes on a new connection before the request; they cannot be its response.")
   }
 
-  /// The upstream did not begin to answer in time, or stopped taking the request.
+  /// The upstream did not begin to respond in time, or stopped taking the request.
   static func upstreamTimeout(_ route: ProxyRoute) -> ExchangeError {
     ExchangeError(
       .upstream(.timeout), detail: "\(route.destination.name) accepted the connection, but no response came.")
   }
 
-  /// What the upstream answered is not HTTP that can be passed on.
+  /// The upstream's response is not HTTP that can be forwarded.
   static func response(_ error: WireError, _ route: ProxyRoute) -> ExchangeError {
     let limit: Limit? =
       switch error {
@@ -246,7 +246,7 @@ extension ExchangeError {
       .upstream(.malformedResponse), detail: "\(route.destination.name): \(error.message)", limit: limit)
   }
 
-  /// The response ended too early, or broke, or stalled, when part of it had been passed on.
+  /// The response ended too early, or broke, or stalled, after part of it had been forwarded.
   static func responseIncomplete(_ reason: String) -> ExchangeError {
     ExchangeError(.upstream(.incompleteResponse), detail: reason)
   }
@@ -259,10 +259,10 @@ extension ExchangeError {
 
 /// How to fix it when a server ends TLS with an alert.
 enum TLSAlertHint {
-  /// One sentence or two about `alert`.
+  /// One or two sentences about `alert`.
   ///
   /// - Parameter owner: what has the settings of the connection: `the route orders`.
-  /// - Parameter hasCertificate: whether they name a client certificate; nil where that is not known.
+  /// - Parameter hasCertificate: whether they name a client certificate; nil if unknown.
   static func text(for alert: TLSAlert, of owner: String, hasCertificate: Bool?) -> String {
     let missing = "The server wants a client certificate: set client_certificate of \(owner)."
     let rejected =
@@ -288,7 +288,7 @@ enum TLSAlertHint {
   }
 }
 
-/// How to fix it when a parent proxy answers CONNECT with an error.
+/// How to fix it when a parent proxy responds to CONNECT with an error.
 enum ParentProxyRefusal {
   /// One sentence about `status`.
   static func hint(for status: Int) -> String {

@@ -2,23 +2,23 @@ internal import Bytes
 internal import HTTPWire
 internal import Reactor
 
-/// Moves a message's content from one connection to the other, framed again, as fast as the slower of them allows.
+/// Moves a message's body from one connection to the other, framed again, as fast as the slower of them allows.
 ///
-/// At most one buffer of content is on the way: when the sink takes nothing, nothing is read from the source. One relay
-/// serves one message after the other.
+/// At most one buffer of the body is on the way: when the sink takes nothing, nothing is read from the source. One
+/// relay serves one message after the other.
 ///
-/// The relay owns its buffers from ``begin(_:input:output:framing:passesTrailers:limit:kept:)`` on, and may replace them by
-/// smaller ones when memory is short; see ``economize()``.
+/// The relay owns its buffers from ``begin(_:input:output:framing:passesTrailers:limit:kept:)`` on, and may replace
+/// them by smaller ones when memory is short; see ``economize()``.
 final class BodyRelay {
-  /// Why the content cannot be moved on.
+  /// Why the body cannot be moved on.
   enum Failure: Error {
-    /// The source ended, or failed, before the content was complete.
+    /// The source ended, or failed, before the body was complete.
     case source(String)
     /// The sink takes no more.
     case sink(String)
     /// The source's framing is wrong.
     case framing(WireError)
-    /// There is more content than there may be.
+    /// The body exceeds its limit.
     case tooLarge
   }
 
@@ -30,45 +30,45 @@ final class BodyRelay {
     var hasMore: Bool
   }
 
-  /// What has been received and not been moved on; what remains in it at the end belongs to the next message.
+  /// What was received and not moved on; at the end, the rest in it belongs to the next message.
   private(set) var input: ByteBuffer
   /// Framed bytes that wait for the sink; the caller that begins the relay has put the message's head there.
   private(set) var output: ByteBuffer
   private(set) var decoder = BodyDecoder(.none)
   /// Whether there is a message.
   private(set) var isBegun = false
-  /// How much of the content has reached the sink's kernel, the head and the framing included.
+  /// How many bytes the sink's kernel has taken, head and framing included.
   private(set) var bytesSent: UInt64 = 0
-  /// What is needed to send the content again; nil where that is not wanted.
+  /// The body received so far, to send it again; nil if that is not wanted.
   private(set) var kept: KeptContent?
 
   private let buffers: BufferPool
   private var framing = BodyFraming.none
   private var passesTrailers = false
   private var limit = UInt64.max
-  // Content at the front of `input` that needs no other framing: sent from where it is.
+  // Bytes at the front of `input` that need no other framing: sent from where they are.
   private var direct = 0
   private var isEnded = false
 
-  // Content that fits after the head, or behind what waits anyway, goes out with it.
+  // A piece up to this size is copied behind the head, or behind other waiting bytes, and goes out with them.
   private static let copiedAtMost = 16 * 1024
-  // After so many reads in a row it is another task's turn.
+  // After this many reads in a row other tasks run.
   private static let readsInARow = 8
 
-  /// A relay that has no message yet, and takes and gives back `buffers`.
+  /// A relay without a message, which borrows its buffers from `buffers`.
   init(_ buffers: BufferPool) {
     self.buffers = buffers
     input = buffers.empty
     output = buffers.empty
   }
 
-  /// Begins with the content of a message.
+  /// Begins with the body of a message.
   ///
-  /// - Parameter received: the framing in which the content comes.
-  /// - Parameter input: where content is received; what is in it already is the beginning of it.
-  /// - Parameter framing: the one in which the content is sent on.
-  /// - Parameter limit: how many bytes of content there may be; nothing beyond them is sent on.
-  /// - Parameter kept: where the content is kept so that it can be moved once more.
+  /// - Parameter received: the framing in which the body arrives.
+  /// - Parameter input: where the body is received; bytes in it already are the beginning of the body.
+  /// - Parameter framing: the framing in which the body is sent on.
+  /// - Parameter limit: the most bytes that the body may have; nothing beyond them is sent on.
+  /// - Parameter kept: where the body is kept so that it can be sent once more.
   func begin(
     _ received: BodyFraming, input: consuming ByteBuffer, output: consuming ByteBuffer, framing: BodyFraming,
     passesTrailers: Bool,
@@ -87,7 +87,7 @@ final class BodyRelay {
     isEnded = false
   }
 
-  /// Lets go of the message; the caller has given back or taken the buffers.
+  /// Ends the message; the caller has taken or given back the buffers.
   func end() {
     guard isBegun else { return }
     if kept != nil {
@@ -103,8 +103,8 @@ final class BodyRelay {
     isBegun = false
   }
 
-  /// Gives up what the sink has not taken, and lets go of the message and its buffers. Returns what came behind the message, in its
-  /// buffer; nil where nothing did.
+  /// Drops what the sink has not taken, and ends the message. Returns the bytes after the message, in their buffer; nil
+  /// if there are none.
   func endBeforeRest() -> ByteBuffer? {
     abandon()
     giveBackOutput()
@@ -114,13 +114,13 @@ final class BodyRelay {
     return rest
   }
 
-  /// Whether all content, and the end of it, has been handed to the sink's kernel.
+  /// Whether the whole body, with its end, is with the sink's kernel.
   var isFinished: Bool { isEnded && output.isEmpty }
 
-  /// Whether the sink is what is waited for, rather than the source.
+  /// Whether the relay waits for the sink, rather than the source.
   var waitsForSink: Bool { !output.isEmpty || direct > 0 }
 
-  /// Moves what can be moved without waiting.
+  /// Moves what it can without waiting.
   func step(from source: ByteStream, to sink: ByteStream) throws(Failure) -> Progress {
     var hasMoved = false
     for _ in 0..<Self.readsInARow {
@@ -138,31 +138,29 @@ final class BodyRelay {
     return Progress(hasMoved: true, hasMore: true)
   }
 
-  /// Gives up what the sink has not taken: nothing of this content may be left in `input`, where the next message is
-  /// looked for.
+  /// Drops what the sink has not taken: `input`, where the next message begins, must contain nothing of this body.
   func abandon() {
     input.consume(direct)
     direct = 0
     output.removeAll()
   }
 
-  /// Puts a larger buffer in the place of the output's, which has no room for a head; false where there is none.
+  /// Replaces the output's buffer, which has no room for a head, by a larger one; false if there is none.
   func growOutput() -> Bool {
     guard output.capacity < buffers.headCapacity else { return false }
     output = buffers.grow(output)
     return true
   }
 
-  // MARK: Once more
+  // MARK: Sending again
 
-  /// Whether all that has come of the content is still here.
+  /// Whether all that was received of the body is still here.
   var canRewind: Bool {
     guard let kept else { return framing == .none || framing == .length(0) }
     return kept.isWhole && kept.count + input.count - direct <= kept.capacity
   }
 
-  /// Begins the content again, if ``canRewind``: with what came of it, and what came after it, in front. What waits for
-  /// the sink is dropped.
+  /// Begins the body again, if ``canRewind``: puts the bytes received so far in front. Drops what waits for the sink.
   func rewind() {
     abandon()
     output = buffers.grow(output)
@@ -178,27 +176,27 @@ final class BodyRelay {
     isEnded = false
   }
 
-  /// Gives back the buffers that are no longer needed, when all content has been sent.
+  /// Gives back the buffers that are no longer needed, when the whole body was sent.
   func settle() {
     guard isFinished else { return }
     giveBackOutput()
     if input.isEmpty { buffers.takeBack(&input) }
   }
 
-  /// Before a wait while memory is short: gives back what is empty, and keeps the rest in a buffer that just fits. Content
-  /// that comes afterwards is received into a smaller buffer.
+  /// Before a wait while memory is short: gives back empty buffers, and moves the rest into a buffer that just fits.
+  /// Later bytes of the body are received into a smaller buffer.
   func economize() {
     guard isBegun else { return }
     if output.isEmpty { giveBackOutput() } else { output = buffers.fit(output) }
     if input.isEmpty { buffers.takeBack(&input) } else { input = buffers.fit(input) }
   }
 
-  /// Before a wait for the sink: what it was sent from is empty where content is sent directly.
+  /// Before a wait for the sink: the output's buffer is empty if the body is sent directly.
   func giveBackEmptyOutput() {
     if output.isEmpty { giveBackOutput() }
   }
 
-  /// Gives back both buffers, and what is in them up.
+  /// Gives back both buffers, and drops what they contain.
   func giveBackBuffers() {
     giveBackOutput()
     buffers.takeBack(&input)
@@ -211,7 +209,7 @@ final class BodyRelay {
 
   // MARK: Framing
 
-  /// Turns `input` into `output`, or into content that is sent directly.
+  /// Moves `input` to `output` in the new framing, or marks it to be sent directly.
   private func frame() throws(Failure) {
     guard !isEnded else { return }
     do throws(WireError) {
@@ -250,11 +248,11 @@ final class BodyRelay {
     return consumed
   }
 
-  /// Writes what ends the content in this framing; false while there is no room for it.
+  /// Writes the end of the body in this framing; false while there is no room for it.
   private func endContent() -> Bool {
     guard framing == .chunked else { return true }
     if writeEnd() { return true }
-    // Trailers may be as long as a head, and the buffer one for content alone.
+    // Trailers may be as long as a head, and the buffer one for the body alone.
     guard output.capacity < buffers.headCapacity else { return false }
     output = buffers.grow(output)
     return writeEnd()
@@ -299,7 +297,7 @@ final class BodyRelay {
         throw .source(Self.endedEarly)
       }
     case .failed(.truncated):
-      // Only where the end of the connection is that of the content the way in which it ends says more.
+      // The way in which the connection ends matters only if its end is the end of the body.
       throw .source(decoder.framing == .untilClose ? Self.maybeTruncated : Self.endedEarly)
     case .failed(let error):
       throw .source(error.description)
@@ -307,18 +305,18 @@ final class BodyRelay {
   }
 }
 
-/// The content of a request as it was received, framing and all, for as long as it is small enough to be kept: what it
-/// takes to send the request once more.
+/// The body of a request as received, including framing, as long as it is small enough to be kept, so that the request
+/// can be sent once more.
 ///
 /// It holds a buffer only while it keeps something.
 struct KeptContent {
   private let pool: BufferPool
   private let limit: Int
   private var buffer: ByteBuffer?
-  /// Whether nothing that was received is missing.
+  /// Whether no received byte is missing.
   private(set) var isWhole = true
 
-  /// - Parameter limit: how many bytes are kept; when there are more, none are.
+  /// - Parameter limit: how many bytes are kept; if there are more, none are.
   init(_ pool: BufferPool, limit: Int) {
     self.pool = pool
     self.limit = min(limit, pool.bufferCapacity)
@@ -342,7 +340,7 @@ struct KeptContent {
     buffer.append(bytes)
   }
 
-  /// Appends everything to `other`, from where it will be received, and kept, once more.
+  /// Appends everything to `other`, from which it will be received, and kept, once more.
   mutating func move(to other: ByteBuffer) {
     guard let buffer else { return }
     other.append(buffer.readableBytes)

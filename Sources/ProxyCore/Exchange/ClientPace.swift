@@ -2,17 +2,17 @@ internal import Bytes
 internal import HTTPWire
 internal import Reactor
 
-/// Whether a client is fast enough: it may fall behind its least rate by some time, and a client that is slower than
-/// that rate for long falls behind further and further, however short the pauses are.
+/// Whether a client is fast enough: it may fall behind its minimum rate by some time. A client that stays below that
+/// rate falls behind further and further, however short its pauses are.
 struct ClientPace {
-  /// For how many nanoseconds longer the client was waited for than its bytes are worth.
+  /// By how many nanoseconds the waits for the client exceed what its bytes are worth.
   private(set) var behind: UInt64 = 0
 
-  // What a byte is worth, in nanoseconds; nil where there is no least rate.
+  // The worth of a byte, in nanoseconds; nil without a minimum rate.
   private let worth: UInt64?
   private var moved: UInt64 = 0
 
-  /// - Parameter rate: the least that a client must move, in bytes per second; nil for no such bound.
+  /// - Parameter rate: the least that a client must move, in bytes per second; nil for no minimum.
   init(rate: Int?) {
     worth = rate.map { 1_000_000_000 / UInt64(max(1, $0)) }
   }
@@ -23,7 +23,7 @@ struct ClientPace {
     behind = behind.addingReportingOverflow(nanoseconds).partialValue
   }
 
-  /// The client has moved `total` bytes since the beginning. Being early earns nothing for later.
+  /// The client has moved `total` bytes since the beginning. Being ahead earns no credit for later.
   mutating func moved(total: UInt64) {
     guard let worth, total > moved else { return }
     let earned = (total - moved).multipliedReportingOverflow(by: worth)
@@ -33,11 +33,11 @@ struct ClientPace {
 }
 
 extension Exchange {
-  /// Waits while the request's content is sent on, and holds the client to its pace where more of it is due.
+  /// Waits while the request's body is forwarded, and enforces the client's pace if more of it is due.
   ///
   /// - Throws: as ``wait(overdue:)`` does, and `clientTooSlow`.
-  // Inlined, as is all that a request does until it waits for its response: it then fits into the first piece of a
-  // task's memory.
+  // Inlined, like everything that a request does until it waits for its response: it then fits into the first piece of
+  // a task's memory.
   @inline(__always) func waitForUpload(_ route: ProxyRoute) async throws(ExchangeError) {
     request.uploadPace.moved(total: upload.decoder.payloadBytes)
     try keepPace(request.uploadPace, route)
@@ -48,7 +48,7 @@ extension Exchange {
     if isClientsTurn { request.uploadPace.waited(nanoseconds: worker.loop.now - began) }
   }
 
-  /// Waits while the response is passed on, and holds the client to its pace where it is the one that must take it.
+  /// Waits while the response is forwarded, and enforces the client's pace if the client has to take it.
   ///
   /// - Throws: as ``wait(overdue:)`` does, and `clientTooSlow`.
   func waitForDownload(_ route: ProxyRoute) async throws(ExchangeError) {
@@ -61,15 +61,15 @@ extension Exchange {
     try check(overdue: downloadTimeout(route))
     await connection.wakeup.wait()
     request.downloadPace.waited(nanoseconds: worker.loop.now - began)
-    // The kernel reports room only when a good part of its buffer is empty; until then the buffer tells whether the
-    // client takes anything.
+    // The kernel reports that the socket is writable only when a good part of its buffer is empty; until then the
+    // buffer shows whether the client takes anything.
     if connection.isOverdue, delivered > request.deliveredAtDeadline { setContentDeadline(route) }
     try check(overdue: downloadTimeout(route))
   }
 
-  /// From now on there is time for the next piece of the response.
+  /// The time for the next piece of the response begins.
   func setContentDeadline(_ route: ProxyRoute) {
-    // Asked only where it matters: this is on the way of every piece.
+    // Computed only here: every piece of the body passes this way.
     let waitsForClient = download.waitsForSink
     request.deliveredAtDeadline = waitsForClient ? delivered : 0
     let mayBeQuiet = answerHead.isEventStream && !waitsForClient

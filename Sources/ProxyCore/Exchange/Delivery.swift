@@ -1,14 +1,14 @@
 internal import Reactor
 
-/// Brings a value from whichever thread worked it out to the task that waits for it.
-// Touched on the loop's thread only: what comes from elsewhere is posted there.
+/// Takes a value from any thread to the task that waits for it.
+// Touched on the loop's thread only: other threads post to it.
 final class Delivery<Value: Sendable>: @unchecked Sendable {
-  /// The value, once it is there.
+  /// The value, once it has arrived.
   private(set) var value: Value?
   private let loop: EventLoop
   private var wakeup: Wakeup?
 
-  /// - Parameter wakeup: where the task on `loop` waits.
+  /// - Parameter wakeup: what the task on `loop` waits at.
   init(loop: EventLoop, wakeup: Wakeup) {
     self.loop = loop
     self.wakeup = wakeup

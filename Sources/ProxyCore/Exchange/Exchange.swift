@@ -8,17 +8,17 @@ internal import Upstream
 
 /// One request and its response, from the first byte that the client sends to the line in the log.
 ///
-/// Exchanges are lent by the worker and used again: their arrays and heads keep their memory.
+/// The worker lends exchanges, which are reused: their arrays and heads keep their memory.
 final class Exchange {
-  /// What becomes of the client's connection.
+  /// What happens with the client's connection.
   enum Ending {
     /// It may carry another request.
     case keepsConnection
     /// It ends, after the client has had time to read the response.
     case closesConnection
-    /// It ends as the client wanted, who has said that nothing more will come.
+    /// It ends because the client wanted that, and has said that nothing more will come.
     case endsConnection
-    /// It ends with a reset: what the client has is not the whole response.
+    /// It ends with a reset: the client does not have the whole response.
     case abortsConnection
   }
 
@@ -26,45 +26,44 @@ final class Exchange {
   /// The client's connection, from ``begin(on:)`` to ``finish()``.
   var connection: ClientConnection!
 
-  /// What proxy.conf says to it. Constant, so that reading it costs no reference count: a worker with another generation
-  /// makes new exchanges.
+  /// What proxy.conf says for it. Constant, so that reading it costs no reference count: a worker with another
+  /// generation makes new exchanges.
   let generation: Generation
-  /// The same with what its event loop has for it.
+  /// The event loop's part of the generation.
   let local: LoopGeneration
-  // What requests use of the worker most, as constants of their own: reached through the worker, each use would cost a reference
-  // count.
+  // The parts of the worker that requests use most, as constants: each use through the worker would cost a reference count.
   let buffers: BufferPool
   let viaName: ViaName
   let accessLog: AccessLog?
   private let charge: MemoryCharge
 
-  // Memory that is used again. What it holds is of this exchange only once the phase that fills it has run.
+  // Memory that is reused. Its contents belong to this exchange only after the phase that fills it.
   /// The request's head, valid while ``ReceivedRequest/hasHead`` is true.
   var head = RequestHead()
-  /// The content that goes to the upstream.
+  /// The body that goes to the upstream.
   let upload: BodyRelay
-  /// The content that goes to the client.
+  /// The body that goes to the client.
   let download: BodyRelay
-  /// The protocols that the upstream may change the connection to, as places in the request's head.
+  /// The protocols that the upstream may switch to, as positions in the request's head.
   var offeredProtocols: [ByteRange] = []
-  /// Where responses are parsed; read as ``answerHead``.
+  /// The parsed head of a response; read it as ``answerHead``.
   var parsedAnswerHead = ResponseHead()
 
-  // What is known and done, by lifetime. Each is reset as a whole, in ``reset()``.
-  /// What the request says, and who sent it.
+  // The state, by lifetime. Each value is reset as a whole, in ``reset()``.
+  /// What the request says, and which caller sent it.
   var request = ReceivedRequest()
-  /// The Authorization line, without its end, for the user and password that the target had; nil where it had none. Apart from the
-  /// request's other values, which are copied and reset without reference counts.
+  /// The Authorization line, without its end, for the user and password in the target; nil if it had none. Separate
+  /// from the request's other values, which are copied and reset without reference counts.
   var targetCredentials: Secret?
   /// What was decided about the request; nil until ``matchRoute()`` has found its route.
   var decision: Decision?
   /// The token that goes on the request.
   var bearer = Bearer()
-  /// What the exchange holds of what all share.
+  /// The shared resources that the exchange holds.
   var holdings = Holdings()
-  /// The attempt at the upstream that is under way. A request that is sent again is another attempt.
+  /// The current attempt at the upstream. A request that is sent again is another attempt.
   var attempt = Attempt()
-  /// What became of it.
+  /// The result.
   var outcome = Outcome()
 
   init(worker: Worker) {
@@ -108,7 +107,7 @@ final class Exchange {
     return finish()
   }
 
-  /// Forwards the request and relays the response, or what the connection becomes after it.
+  /// Forwards the request and relays the response, or the tunnel that follows it.
   @inline(__always) private func forward(_ matched: ProxyRoute) async throws(ExchangeError) {
     expectMemory()
     if let limit = matched.policy.concurrency { try await takePlace(limit, matched) }
@@ -140,7 +139,7 @@ final class Exchange {
     request.downloadPace = request.uploadPace
   }
 
-  /// Gives everything back that was borrowed, the upstream connection first.
+  /// Gives back everything that was borrowed, the upstream connection first.
   private func finish() -> Ending {
     connection.finalDeadline = .never
     releaseUpstream()
@@ -160,7 +159,7 @@ final class Exchange {
     return ending
   }
 
-  /// Forgets everything about the request, so that the next one begins clean. The memory of heads and relays stays.
+  /// Clears everything about the request, so that the next one starts clean. Heads and relays keep their memory.
   private func reset() {
     request = ReceivedRequest()
     if targetCredentials != nil { targetCredentials = nil }
@@ -174,7 +173,7 @@ final class Exchange {
     assert(!upload.isBegun && !download.isBegun, "relays end before the exchange does")
   }
 
-  // MARK: What earlier phases have found
+  // MARK: Results of earlier phases
 
   /// The buffer with the request's head. It is there from ``readRequest()`` until a tunnel takes it over or the exchange
   /// ends.
@@ -231,8 +230,8 @@ final class Exchange {
     endUpstream(answerIsWhole: outcome.failure == nil && isWhole)
   }
 
-  /// Ends the use of the upstream's connection, and keeps it for other requests, or for those of its client, if nothing is
-  /// left on it of this one.
+  /// Stops using the upstream's connection, and keeps it for other requests, or for this client's, if nothing of this
+  /// request is left on it.
   func endUpstream(answerIsWhole: Bool) {
     guard let pool = holdings.pool, let upstream = attempt.upstream.take() else { return }
     if answerIsWhole, answerHead.wantsKeepAlive, upload.isFinished {
@@ -244,9 +243,9 @@ final class Exchange {
 
   // MARK: Waiting
 
-  /// Waits for news of either connection, for a decision of another task, or for the deadline.
+  /// Waits for an event on either connection, for another task, or for the deadline.
   ///
-  /// - Throws: `clientGone` when the client has left, `overdue` when the deadline has passed.
+  /// - Throws: `clientGone` if the client has left, `overdue` if the deadline has passed.
   @inline(__always) func wait(overdue: @autoclosure () -> ExchangeError) async throws(ExchangeError) {
     try check(overdue: overdue())
     await connection.wakeup.wait()
@@ -255,17 +254,17 @@ final class Exchange {
 
   /// Lets other tasks run in the middle of work that could continue.
   ///
-  /// - Throws: as ``wait(overdue:)`` does.
+  /// - Throws: the same as ``wait(overdue:)``.
   func takeTurns(overdue: @autoclosure () -> ExchangeError) async throws(ExchangeError) {
     await worker.loop.yield()
     try check(overdue: overdue())
   }
 
-  /// - Throws: as ``wait(overdue:)`` does.
+  /// - Throws: the same as ``wait(overdue:)``.
   func check(overdue: @autoclosure () -> ExchangeError) throws(ExchangeError) {
     if connection.isAborted { throw .draining }
     if connection.stream.hasLeft { throw .clientGone }
-    // A transfer that goes on and on sets new deadlines, and would never be overdue.
+    // A transfer that keeps moving sets new deadlines, and would never be overdue.
     if let route, worker.loop.now >= connection.finalDeadline { throw .outOfTime(route) }
     if connection.isOverdue { throw overdue() }
   }

@@ -3,23 +3,23 @@ internal import Reactor
 
 /// How long the phases of an exchange may take.
 struct PhaseTimeouts: Sendable {
-  /// For the client to send a complete head, once it has begun.
+  /// For the client to send a complete head, from its first byte on.
   let head: Interval
-  /// For a client to agree on TLS.
+  /// For the TLS handshake with a client.
   let handshake: Interval
   /// For a connection between two requests.
   let idle: Interval
-  /// Between two pieces of content, in either direction.
+  /// Between two pieces of a body, in either direction.
   let body: Interval
   /// For a token.
   let token: Interval
   /// For a connection to the upstream.
   let connect: Duration
-  /// From the request being sent to the beginning of the response.
+  /// From sending the request to the beginning of the response.
   let firstByte: Interval
-  /// Between two pieces of a stream of events, which may be quiet for as long as a tunnel.
+  /// Between two pieces of an event stream, which may be quiet as long as a tunnel.
   let eventStream: Interval
-  /// For a tunnel through which nothing moves.
+  /// For a tunnel in which nothing moves.
   let tunnel: Interval
   /// For all of it; nil for no limit.
   let total: Interval?

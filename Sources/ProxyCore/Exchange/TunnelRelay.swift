@@ -2,14 +2,13 @@ internal import Bytes
 internal import Reactor
 internal import SystemPackage
 
-/// Moves bytes as they are from one connection to the other, as fast as the slower of them allows, and the end of them as
-/// well.
+/// Moves bytes unchanged from one connection to the other, as fast as the slower of them allows, and then the end.
 ///
 /// At most one buffer is on the way, and none while there is nothing to move.
 struct OneWayRelay {
   /// Why nothing more can be moved.
   enum Failure: Error {
-    /// The source failed; its end, in order, is no failure.
+    /// The source failed; a proper end is no failure.
     case source(StreamError)
     /// The sink takes no more.
     case sink(StreamError)
@@ -17,27 +16,27 @@ struct OneWayRelay {
 
   /// How many bytes the sink's kernel has taken.
   private(set) var bytesMoved: UInt64 = 0
-  /// Whether the end has been passed on.
+  /// Whether the end has been forwarded.
   private(set) var isFinished = false
 
-  // What was received and the sink has not taken; never empty.
+  // Bytes received that the sink has not taken; never empty.
   private var waiting: ByteBuffer?
   private var hasEnded = false
 
-  // After so many reads in a row it is another task's turn.
+  // After this many reads in a row other tasks run.
   private static let readsInARow = 8
 
-  /// - Parameter waiting: what has been received already, if anything has.
+  /// - Parameter waiting: bytes received already, if any.
   init(waiting: ByteBuffer? = nil) {
     self.waiting = waiting
   }
 
-  /// Whether the sink is what is waited for, rather than the source.
+  /// Whether the relay waits for the sink, rather than the source.
   var waitsForSink: Bool { waiting != nil }
 
-  /// Moves what can be moved without waiting.
+  /// Moves what it can without waiting.
   ///
-  /// - Parameter acceptsTruncation: whether an end of TLS without close_notify is an end in order here.
+  /// - Parameter acceptsTruncation: whether an end of TLS without close_notify counts as a proper end here.
   mutating func step(
     from source: ByteStream, to sink: ByteStream, acceptsTruncation: Bool = false, _ pool: BufferPool
   ) throws(Failure) -> BodyRelay.Progress {
@@ -58,17 +57,17 @@ struct OneWayRelay {
     return progress
   }
 
-  /// Gives the buffer back, and what is in it up.
+  /// Gives back the buffer, and drops what it contains.
   mutating func giveBack(to pool: BufferPool) {
     pool.takeBack(&waiting)
   }
 
-  /// Sends what waits; false when the sink does not take all of it now.
+  /// Sends what waits; false if the sink does not take all of it now.
   private mutating func drain(
     to sink: ByteStream, _ pool: BufferPool, _ progress: inout BodyRelay.Progress
   ) throws(Failure) -> Bool {
     guard let buffer = waiting else { return true }
-    // While memory is short, what a slow side has not taken yet is kept in as little as it needs.
+    // While memory is short, bytes for a slow side are kept in as little memory as they need.
     defer { if !buffer.isEmpty, pool.account.isNear { waiting = pool.fit(buffer) } }
     while !buffer.isEmpty {
       guard sink.isWritable else { return false }
@@ -85,7 +84,7 @@ struct OneWayRelay {
     return true
   }
 
-  /// Receives what is there, or learns that it has ended; false when there is nothing.
+  /// Receives what has arrived, or learns that the source has ended; false if there is nothing.
   private mutating func receive(
     from source: ByteStream, _ acceptsTruncation: Bool, _ pool: BufferPool
   ) throws(Failure) -> Bool {
@@ -112,8 +111,8 @@ struct OneWayRelay {
   }
 }
 
-/// Both directions of a tunnel. Each ends by itself: when one side has no more to send, the other side is told that, and may
-/// still send.
+/// Both directions of a tunnel. Each ends by itself: when one side has no more to send, the other side learns that, and
+/// may still send.
 struct TunnelRelay {
   /// Which side's connection failed.
   enum Failure: Error {
@@ -124,21 +123,21 @@ struct TunnelRelay {
   private(set) var fromClient: OneWayRelay
   private(set) var fromUpstream: OneWayRelay
 
-  /// - Parameter fromClient: what the client has sent for the tunnel already, if anything; never an empty buffer.
+  /// - Parameter fromClient: bytes that the client has sent for the tunnel already, if any; never an empty buffer.
   /// - Parameter fromUpstream: likewise.
   init(fromClient: ByteBuffer?, fromUpstream: ByteBuffer? = nil) {
     self.fromClient = OneWayRelay(waiting: fromClient)
     self.fromUpstream = OneWayRelay(waiting: fromUpstream)
   }
 
-  /// Whether both sides have ended, and know it of each other.
+  /// Whether both sides have ended, and the end of each was forwarded to the other.
   var isFinished: Bool { fromClient.isFinished && fromUpstream.isFinished }
 
-  /// Moves what can be moved without waiting, both ways.
+  /// Moves what it can without waiting, in both directions.
   mutating func step(
     client: ByteStream, upstream: ByteStream, _ pool: BufferPool
   ) throws(Failure) -> BodyRelay.Progress {
-    // What the upstream sent before its connection was reset is still forwarded; what the client sent cannot be.
+    // Bytes that the upstream sent before its connection was reset are still forwarded; the client's cannot be.
     let down = try stepFromUpstream(upstream, client, pool)
     if wasReset(upstream, isTold: fromClient.isFinished) {
       guard !fromUpstream.isFinished else { throw .upstream("the connection was reset") }
@@ -149,14 +148,14 @@ struct TunnelRelay {
     return BodyRelay.Progress(hasMoved: up.hasMoved || down.hasMoved, hasMore: up.hasMore || down.hasMore)
   }
 
-  /// Whether a connection is gone although it was not told that the other side has ended.
+  /// Whether a connection is gone although it was not told that the other side had ended.
   private func wasReset(_ stream: ByteStream, isTold: Bool) -> Bool { stream.hasFailed && !isTold }
 
   private mutating func stepFromClient(
     _ client: ByteStream, _ upstream: ByteStream, _ pool: BufferPool
   ) throws(Failure) -> BodyRelay.Progress {
     do throws(OneWayRelay.Failure) {
-      // Most clients close without a word when they have been told that nothing more comes.
+      // Most clients close without close_notify once they know that nothing more comes.
       return try fromClient.step(from: client, to: upstream, acceptsTruncation: fromUpstream.isFinished, pool)
     } catch {
       switch error {

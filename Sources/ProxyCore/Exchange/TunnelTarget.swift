@@ -1,13 +1,13 @@
 internal import Encodings
 internal import HTTPWire
 
-/// The target of a tunnel that a client requested, whose requests are served here instead.
+/// The target of a tunnel whose requests are served here instead.
 struct TunnelTarget {
-  /// The host as it was written, without brackets and without the dot that may end a name, in lower case.
+  /// The host as written, without brackets and without the dot that may end a name, in lower case.
   let host: [UInt8]
   let kind: Authority.Kind
   let port: UInt16
-  /// Whether TLS is spoken inside.
+  /// Whether the client speaks TLS inside.
   var isSecure = false
   /// The name that the client requested in TLS, if it differs.
   var otherServerName: String?
@@ -17,7 +17,7 @@ struct TunnelTarget {
   /// As it is written in a request target or a Host field.
   var authority: String { host.contains(UInt8(ascii: ":")) ? "[\(hostText)]:\(port)" : "\(hostText):\(port)" }
 
-  /// Whether `authority`, which lies in `bytes`, is the same host and port; a port that is not named is the tunnel's.
+  /// Whether `authority`, whose text is in `bytes`, is the same host and port; without a port it means the tunnel's.
   func isNamed(by authority: Authority, in bytes: Span<UInt8>) -> Bool {
     guard authority.port ?? port == port else { return false }
     guard case .name = kind else { return authority.kind == kind }

@@ -1,22 +1,23 @@
 internal import Reactor
 internal import Upstream
 
-/// An upstream connection that waits for the next request of the one client that it belongs to.
+/// An upstream connection that is reserved for the next request of one client.
 ///
-/// With NTLM, Negotiate and their like the upstream authenticates the connection. So the client's next requests, on its
-/// own connection, must be forwarded on the same one, and no other client's requests may. The pin ends with the
-/// client's connection, or when the upstream closes, or says something unasked.
+/// With NTLM, Negotiate and similar schemes the upstream authenticates the connection. So the client's next requests,
+/// on its own connection, must go out on the same one, and no other client's requests may. The pin ends with the
+/// client's connection, or when the upstream closes or sends something unrequested.
 final class UpstreamPin: ReadinessObserver {
-  /// The connections to the same upstream, among which it counts as one in use.
+  /// The pool of connections to the same upstream, in which it counts as in use.
   let pool: UpstreamPool
-  /// The name of the caller that it was authenticated for; nil where that is not known.
+  /// The name of the caller that it was authenticated for; nil if unknown.
   let caller: String?
   private let upstream: UpstreamConnection
   private let host: RequestedHosts.Host?
   private let hosts: RequestedHosts
   private unowned let client: ClientConnection
 
-  /// - Parameter host: the host below a wildcard that it leads to, one of `hosts`, which is in use as long as the pin is there.
+  /// - Parameter host: the host below a wildcard that it leads to, one of `hosts`, which stays in use as long as the
+  ///   pin exists.
   init(
     _ upstream: UpstreamConnection, of pool: UpstreamPool, _ host: RequestedHosts.Host?, in hosts: RequestedHosts,
     caller: String?, for client: ClientConnection
@@ -32,7 +33,7 @@ final class UpstreamPin: ReadinessObserver {
     upstream.stream.observer = self
   }
 
-  /// Ends the pin and returns its connection for a request; nil where that cannot be used any more.
+  /// Ends the pin and returns its connection for a request; nil if it cannot be used any more.
   func take() -> UpstreamConnection? {
     let isUsable = pool.resume(pinned: upstream)
     leaveHost()
@@ -49,7 +50,7 @@ final class UpstreamPin: ReadinessObserver {
     if let host { hosts.leave(host) }
   }
 
-  /// The connection has news although no request is under way.
+  /// The stream has changed although no request is under way.
   override func readinessChanged() {
     if upstream.stream.hasUnexpectedInput() { client.endPin() }
   }

@@ -6,16 +6,16 @@ internal import Upstream
 
 /// Binds every address that proxy.conf lists, for all loops; after a reload, those that are not bound yet.
 ///
-/// Nothing listens before the sockets are handed to the workers: where one address cannot be had, all are given back.
+/// Nothing listens before the sockets are handed to the workers: if one address cannot be bound, all are given back.
 struct ListenerBinding {
   /// A listener that is bound.
   struct Bound {
     /// The address in proxy.conf.
     let address: ListenAddress
     let permissions: SocketPermissions
-    /// What its connections meet.
+    /// What its connections get.
     var served: ServedListener
-    /// What it is, for a person.
+    /// Its description for a person.
     let line: String
     /// What connections to upstreams must not lead to.
     let own: [String]
@@ -41,7 +41,7 @@ struct ListenerBinding {
   private(set) var bound: [Bound] = []
   /// Those that no worker accepts from yet.
   private(set) var sockets: [NewSocket] = []
-  /// What is allowed but deserves a second look, as proxy.conf alone could not tell.
+  /// Settings that are allowed but deserve a second look, as far as proxy.conf alone could not tell.
   private(set) var warnings: [String] = []
   /// Why some of it cannot be bound.
   private(set) var problems: [StartError] = []
@@ -55,10 +55,10 @@ struct ListenerBinding {
   private var nextNumber: Int
 
   /// - Parameters:
-  ///   - previous: What is bound already.
-  ///   - workers: How many accept.
-  ///   - passed: The sockets of systemd, at start.
-  ///   - keepalive: After how much silence the peers of connections are asked for; nil for never.
+  ///   - previous: what is bound already.
+  ///   - workers: how many workers accept.
+  ///   - passed: the sockets from systemd, at start.
+  ///   - keepalive: after how much silence peers of connections are probed; nil for never.
   init(
     _ listeners: [ListenerSettings], after previous: ListenerBinding? = nil, workers: Int,
     _ passed: PassedSockets? = nil, keepalive: Duration?, logger: EventLog
@@ -102,7 +102,7 @@ struct ListenerBinding {
     return try sockets.takeAll()
   }
 
-  /// Does `work` for `setting`, and keeps why it cannot be done: all that is wrong is reported at once.
+  /// Does `work` for `setting`, and collects its problem: all problems are reported at once.
   private mutating func note(_ setting: String, _ work: (inout ListenerBinding) throws(StartError) -> Void) {
     do throws(StartError) { try work(&self) } catch { problems.append(error.of(setting)) }
   }
@@ -126,12 +126,12 @@ struct ListenerBinding {
     return own
   }
 
-  /// What connections meet, by the number of their listener.
+  /// What connections get, by the number of their listener.
   var served: [Int: ServedListener] {
     Dictionary(bound.map { ($0.served.number, $0.served) }) { first, _ in first }
   }
 
-  /// Has `worker` accept from its new sockets. On the worker's thread once it runs.
+  /// Makes `worker` accept from its new sockets. Call it on the worker's thread once that runs.
   static func start(_ sockets: [NewSocket], on worker: Worker) throws(StartError) {
     for new in sockets {
       guard let socket = new.take() else { continue }
@@ -144,9 +144,10 @@ struct ListenerBinding {
 
   // MARK: Binding
 
-  /// Keeps what is bound at the address of `settings` with what they say now; false where nothing is.
+  /// Keeps what is bound at the address of `settings`, with the new settings; false if nothing is.
   private mutating func keep(_ settings: ListenerSettings, _ setting: String) -> Bool {
-    // Of several listeners at one address, as with port 0, each setting keeps one; all sockets of systemd are one setting's.
+    // If several listeners have one address, as with port 0, each setting keeps one; all sockets from systemd belong to
+    // one setting.
     var kept = previous.filter { $0.address == settings.address }
     if case .systemd = settings.address {} else { kept = Array(kept.prefix(1)) }
     let numbers = kept.map(\.served.number)
@@ -168,7 +169,7 @@ struct ListenerBinding {
     return !kept.isEmpty
   }
 
-  /// What connections to a listener with `settings` meet; `like` is what they met until now.
+  /// What connections to a listener with `settings` get; `like` is what they got until now.
   private mutating func served(
     _ settings: ListenerSettings, like known: ServedListener? = nil
   ) throws(StartError) -> ServedListener {
@@ -288,9 +289,9 @@ struct ListenerBinding {
   }
 }
 
-/// A listener as its connections meet it.
+/// A listener as its connections see it.
 struct ServedListener: Sendable {
-  /// Its number among the listeners of the process, which no other one has before or after it.
+  /// Its number among the listeners of the process; no number is used twice.
   let number: Int
   /// Where it is, and who may use it.
   let settings: ListenerSettings

@@ -6,8 +6,8 @@ internal import Reactor
 internal import Secrets
 internal import Telemetry
 
-/// The certificate of a listener, and what it verifies those of clients by, for all loops: read again when the files have
-/// changed, which is looked for once a second at most, when a connection comes. Where one of them cannot be used, all that was
+/// The certificate of a listener, and what it verifies client certificates against, for all loops: read again when the
+/// files have changed, which new connections check, once a second at most. If one of them cannot be used, all that was
 /// read before stays in use.
 final class ListenerCertificate: Sendable {
   private struct State {

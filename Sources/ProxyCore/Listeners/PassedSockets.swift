@@ -18,9 +18,9 @@ struct PassedSockets {
   private static let most = 1024
   private static let variables = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"]
 
-  /// What this process was given. The variables are taken out of its environment: they are not for child processes.
+  /// The sockets passed to this process. Removes the variables from the environment: they are not for child processes.
   ///
-  /// To be called before any descriptor is opened that could get one of these numbers.
+  /// Call it before opening any descriptor that could get one of these numbers.
   static func ofThisProcess() throws(StartError) -> PassedSockets {
     let passed = try PassedSockets(process: getpid()) { name in
       guard let value = unsafe getenv(name) else { return nil }

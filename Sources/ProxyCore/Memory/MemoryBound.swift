@@ -3,16 +3,16 @@ public import Configuration
 internal import Glibc
 internal import Telemetry
 
-/// How much memory buffers and connections may take, and who says so.
+/// How much memory buffers and connections may take, and what sets the limit.
 public struct MemoryBound: Sendable, CustomStringConvertible {
   /// The bound in bytes; nil for none.
   public let bytes: Int?
   /// One line for a person.
   public let description: String
 
-  // What the program takes beside that: its own data, what is lost between blocks, and the kernel's share of it.
+  // What the program takes besides: its own data, fragmentation, and the kernel's part.
   private static let program = 8 * 1024 * 1024
-  // With less nothing can be served.
+  // With less, the proxy cannot serve anything.
   private static let least = 4 * 1024 * 1024
 
   /// The bound that `limit` stands for in this process.
@@ -50,7 +50,7 @@ public struct MemoryBound: Sendable, CustomStringConvertible {
 }
 
 extension MetricsRegistry {
-  /// Shows what is taken of the memory.
+  /// Exposes how much of the memory is taken.
   func show(_ account: MemoryAccount) {
     read(.memory) { Double(account.taken) }
     read(.memoryLimit) { account.limit.map(Double.init) ?? .infinity }
@@ -62,10 +62,10 @@ extension MetricsRegistry {
 struct ControlGroupMemory: Hashable {
   /// The limit in bytes.
   var limit: Int
-  /// The file that says so.
+  /// The file that has the limit.
   var file: String
 
-  /// The least limit of this process's group and of those around it; nil where none has one.
+  /// The lowest limit of this process's group and of the groups around it; nil if none has one.
   static func ofThisProcess() -> ControlGroupMemory? {
     least { path in
       guard let file = unsafe fopen(path, "re") else { return nil }
@@ -76,7 +76,7 @@ struct ControlGroupMemory: Hashable {
     }
   }
 
-  /// The least limit that the files say; `read` returns the content of one, or nil where there is none.
+  /// The lowest limit in the files; `read` returns the content of a file, or nil if there is none.
   static func least(_ read: (String) -> String?) -> ControlGroupMemory? {
     let mounts = (read("/proc/self/mountinfo") ?? "").split(separator: "\n").compactMap(Mount.init)
     var found: ControlGroupMemory?
@@ -127,7 +127,7 @@ struct ControlGroupMemory: Hashable {
     func directories(ofGroup group: String) -> [String] {
       var below = group
       if root != "/" {
-        // What is mounted does not show a group outside of it; its own limit holds for all that is inside.
+        // A mount does not show groups outside of it; its own limit holds for everything inside.
         below = group == root || group.hasPrefix(root + "/") ? String(group.dropFirst(root.count)) : ""
       }
       var parts = below.split(separator: "/").map(String.init)
@@ -135,7 +135,7 @@ struct ControlGroupMemory: Hashable {
       return (0...parts.count).map { count in ([point] + parts.prefix(count)).joined(separator: "/") }
     }
 
-    /// `text` with `\040` and its like, which stand for spaces, tabs, line ends and backslashes, replaced.
+    /// `text` with `\040` and similar escapes, for spaces, tabs, line ends and backslashes, replaced.
     private static func unescaped(_ text: Substring) -> String {
       var bytes: [UInt8] = []
       var rest = text.utf8[...]

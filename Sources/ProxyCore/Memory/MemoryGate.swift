@@ -2,21 +2,22 @@ internal import Bytes
 internal import Reactor
 internal import Upstream
 
-/// The memory that requests of one loop are going to take: each gets a buffer for its response, which may come much later. It
-/// counts as taken from the beginning, so that a burst of requests does not begin with room for a few of them.
+/// The memory that requests of one loop are going to take: each will get a buffer for its response, possibly much
+/// later. It counts as taken from the beginning, so that a burst of requests cannot begin when there is only room for a
+/// few.
 ///
-/// Does nothing where memory has no limit.
+/// Does nothing if memory has no limit.
 struct ExpectedMemory {
   private let account: MemoryAccount
   private let isBounded: Bool
   private var requests = 0
-  // The requests that the account knows of. It is shared by all loops, so it is not told about each.
+  // The requests that the account knows of. All loops share it, so not every request updates it.
   private var charged = 0
 
-  // What a buffer for content takes when memory is short, and the steps in which the account is told.
+  // What a buffer for a body takes when memory is short, and the steps in which the account is updated.
   private static let bytesPerRequest = 16 * 1024
   private static let longestStep = 16
-  // What the account does not know of all loops together is less than this part of the limit.
+  // What the account does not know, of all loops together, is less than this part of the limit.
   private static let unknownPart = 32
   private let step: Int
 
@@ -27,14 +28,14 @@ struct ExpectedMemory {
     step = max(1, min(Self.longestStep, (account.limit ?? 0) / Self.unknownPart / Self.bytesPerRequest / loops))
   }
 
-  /// A request begins that is to have a response.
+  /// A request that will have a response begins.
   mutating func begin() {
     guard isBounded else { return }
     requests += 1
     if requests >= charged + step { tell() }
   }
 
-  /// The response is there, with its buffer, or will not come.
+  /// The response has arrived, with its buffer, or will not arrive.
   mutating func end() {
     guard isBounded else { return }
     requests -= 1
@@ -52,16 +53,16 @@ struct ExpectedMemory {
 
 /// Lets requests of one loop begin only while there is memory for them; the others wait here.
 ///
-/// Below ``MemoryAccount/Level/tight`` every request begins. Above, a client may begin another one only while there is room for
-/// more requests than it has under way, so that the last quarter of the memory is for clients that have few. At the limit none
-/// begins. Of the clients that wait, the one with the fewest requests under way is next.
+/// Below ``MemoryAccount/Level/tight`` every request begins. Above, a client may begin another one only while there is
+/// room for more requests than it has under way, so that the last quarter of the memory is for clients that have few.
+/// At the limit none begins. Of the clients that wait, the one with the fewest requests under way is next.
 ///
-/// Requests that wait take memory as well. They are bounded by number and by bytes, so that room is left for those that begin.
-/// Used on the loop's thread only.
+/// Waiting requests take memory too. Their number and their bytes are bounded, so that room is left for those that
+/// begin. Used on the loop's thread only.
 final class MemoryGate {
   final class Waiter {
     fileprivate(set) var isAdmitted = false
-    /// Whether it gave way to a request of another client.
+    /// Whether a request of another client displaced it.
     fileprivate(set) var isDisplaced = false
     fileprivate let wakeup: Wakeup
     /// The memory that it takes while it waits.
@@ -73,15 +74,15 @@ final class MemoryGate {
     }
   }
 
-  /// What a request has to do.
+  /// What a request must do.
   enum Arrival {
     case begins
     case waits(Waiter)
-    /// The queue is full, and no client in it has more waiting than this one.
+    /// The queue is full, and no client has more waiting requests than this one.
     case isRefused
   }
 
-  /// How much memory a request takes when the account is near its limit: a head, and content in both directions.
+  /// How much memory a request takes when the account is near its limit: a head, and a body in both directions.
   static let bytesPerRequest = 96 * 1024
 
   let account: MemoryAccount
@@ -94,13 +95,13 @@ final class MemoryGate {
   private var waitingBytes = 0
   private var held: [ClientKey: Int] = [:]
   private var counted: Instant?
-  // Requests that began since they were counted, whose memory may not be in the account yet.
+  // Requests that began since the last count, whose memory may not be in the account yet.
   private var begun = 0
 
-  // Requests that wait may take this part of the limit: half of what is left when memory is tight.
+  // The part of the limit that waiting requests may take: half of what is left when memory is tight.
   private static let waitingPart = 8
 
-  // Counting looks at every connection.
+  // Counting visits every connection.
   private static let countingInterval = Interval(.milliseconds(100))
 
   /// - Parameter queueLimit: how many requests may wait.
@@ -114,7 +115,7 @@ final class MemoryGate {
     change(queueLimit: queueLimit)
   }
 
-  /// From now on so many requests may wait, and what the account's limit allows them.
+  /// Sets how many requests may wait, and how many bytes they may take under the account's limit.
   func change(queueLimit: Int) {
     self.queueLimit = queueLimit
     mostWaitingBytes = max(Self.bytesPerRequest, (account.limit ?? .max) / Self.waitingPart / loops)
@@ -123,7 +124,7 @@ final class MemoryGate {
   /// How many requests wait.
   var waiting: Int { waiters.count }
 
-  /// A request of `client` comes, at `now`; if it cannot begin, it waits at `wakeup`, and takes `bytes` of memory meanwhile.
+  /// A request of `client` arrives at `now`; if it cannot begin, it waits at `wakeup`, and takes `bytes` of memory meanwhile.
   func arrive(_ client: ClientKey, at wakeup: Wakeup, bytes: Int, _ now: Instant) -> Arrival {
     if mayBegin(client, now) { return .begins }
     if !hasRoom(waiters, waitingBytes + bytes) {
@@ -139,7 +140,7 @@ final class MemoryGate {
     waiters.count < queueLimit && (waiters.isEmpty || bytes <= mostWaitingBytes)
   }
 
-  /// Makes room in the queue for a request of `client` that takes `bytes`; false, and no change, where that is not possible.
+  /// Makes room in the queue for a request of `client` that takes `bytes`; false, without any change, if that is impossible.
   private func displace(for client: ClientKey, bytes: Int) -> Bool {
     var (left, leftBytes) = (waiters, waitingBytes)
     var displaced: [Waiter] = []
@@ -156,9 +157,10 @@ final class MemoryGate {
     return true
   }
 
-  /// Admits those that may begin by now. To be called again and again while requests wait.
+  /// Admits those that may begin by now. Call it repeatedly while requests wait.
   ///
-  /// As many begin as there is room for, also where all of them may: their memory is in the account only when they have taken it.
+  /// Admits only as many as there is room for, even if all of them may begin: the account contains their memory only
+  /// after they have taken it.
   func look(_ now: Instant) {
     while !waiters.isEmpty {
       let places = places(now)
@@ -173,7 +175,7 @@ final class MemoryGate {
     }
   }
 
-  /// `waiter` of `client` waits no more.
+  /// `waiter` of `client` stops waiting.
   func withdraw(_ waiter: Waiter, of client: ClientKey) {
     if waiters.remove(waiter, of: client, most: .max) { waitingBytes -= waiter.bytes }
   }
@@ -198,7 +200,7 @@ final class MemoryGate {
       held = count()
       begun = 0
     }
-    // With many loops each one's part may be nothing: then one request begins on each while there is room for one.
+    // With many loops the part of each may be zero: then one request begins on each while there is room for one.
     let room = account.room / Self.bytesPerRequest
     return max(room / loops, min(room, 1)) - begun
   }

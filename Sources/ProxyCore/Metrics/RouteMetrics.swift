@@ -5,7 +5,7 @@ internal import Telemetry
 internal import Tokens
 internal import Upstream
 
-/// The figures of one route on one event loop. What a request counts is found without a look-up.
+/// The metrics of one route on one event loop. A request finds its counters without a lookup.
 final class RouteMetrics {
   let received: Counter
   let sent: Counter
@@ -18,7 +18,7 @@ final class RouteMetrics {
   let reused: Counter
   let repeated: Counter
   private let statuses: [Counter]
-  // By kind; registered when it first happens, so that what never happens does not fill the page.
+  // By kind; registered at the first error of the kind, so that kinds that never occur do not fill the page.
   private var errors: [ErrorKind: Counter] = [:]
   /// How long requests waited for their turn; registered when the first one did.
   private(set) lazy var placeWait = registry.histogram(.concurrencyWait, [.route: route])
@@ -26,19 +26,19 @@ final class RouteMetrics {
   private(set) lazy var waitingForThrottling = registry.gauge(.throttledWaiting, [.route: route])
   /// Requests that went on without a token; registered when the first one did.
   private(set) lazy var withoutToken = registry.counter(.requestsWithoutToken, [.route: route])
-  /// Token requests that the proxy answered itself; registered when the first one was.
+  /// Token requests that the proxy responded to itself; registered at the first one.
   private(set) lazy var placeholders = registry.counter(.placeholderTokens, [.route: route])
-  /// Tunnels that are open, and connections that have changed their protocol; registered when the first one was.
+  /// Tunnels that are open, and connections that have switched protocols; registered at the first one.
   private(set) lazy var tunnels = registry.gauge(.tunnels, [.route: route])
   private var replays: [Int: Counter] = [:]
   private var refusals: [TokenReplacement: Counter] = [:]
-  // By kind; registered when the first request was corrected so.
+  // By kind; registered at the first request with such a correction.
   private var normalisations: [Normalisation: Counter] = [:]
-  // By name; registered when the caller first calls.
+  // By name; registered at the caller's first request.
   private var callers: [String: Counter] = [:]
-  // The same by the number that the caller has in the directory.
+  // The same counters by the caller's number in the directory.
   private var callersByNumber: [Counter?] = []
-  // Kept, so that no other one has its address.
+  // Kept, so that no other directory has its address.
   private var directory: CallerDirectory?
   private let registry: MetricsRegistry
   private let route: String
@@ -62,7 +62,7 @@ final class RouteMetrics {
     }
   }
 
-  /// Counts a response with `status`; 0, where no response was begun, counts nowhere but among the errors.
+  /// Counts a response with `status`; 0, for no response, counts among the errors only.
   func count(status: Int) {
     guard (100..<600).contains(status) else { return }
     statuses[status / 100 - 1].increment()
@@ -89,7 +89,7 @@ final class RouteMetrics {
     counter.increment()
   }
 
-  /// Callers that `directory` does not have are counted no more, and no directory is kept.
+  /// Stops counting callers that `directory` does not have, and forgets the directory.
   func keepOnly(callersOf directory: CallerDirectory?) {
     let names = Set(directory?.names ?? [])
     callers = callers.filter { names.contains($0.key) }
@@ -102,7 +102,7 @@ final class RouteMetrics {
     return counter
   }
 
-  /// Counts a request once for each kind of correction that it needed.
+  /// Counts a request once for each kind of correction that was made.
   @inline(never) func count(_ normalised: Normalisation) {
     for (kind, name) in Normalisation.kinds where normalised.contains(kind) {
       let counter = normalisations[kind] ?? registry.counter(.requestsNormalised, [.route: route, .kind: name])
@@ -111,7 +111,7 @@ final class RouteMetrics {
     }
   }
 
-  /// Counts a request that is sent again because it was answered with `status`.
+  /// Counts a request that is sent again because the response had `status`.
   func replayed(after status: Int) {
     let counter =
       replays[status]
@@ -120,7 +120,7 @@ final class RouteMetrics {
     counter.increment()
   }
 
-  /// Counts a response that refused the token and is passed on, where the proxy decided to fetch no other token because of it.
+  /// Counts a response that rejected the token and is forwarded, because the proxy decided not to fetch another token.
   func passedOn(_ replacement: TokenReplacement) {
     switch replacement {
     case .wanted, .superseded: return
@@ -152,15 +152,15 @@ struct WorkerMetrics {
       })
   }
 
-  /// Counts that `limit` made itself felt.
+  /// Counts that `limit` took effect.
   func reached(_ limit: Limit) {
     limits[limit]?.increment()
     notices?.reached(limit)
   }
 }
 
-/// Connections that could not be made, by address, for all loops. Which addresses there are is up to DNS: so many have a series of
-/// their own, and all others one together.
+/// Connections that could not be made, by address, for all loops. DNS decides which addresses there are: a limited
+/// number have a series each, and all others share one.
 final class ConnectFailures: Sendable {
   private struct Series: Hashable {
     var upstream: String
@@ -178,12 +178,12 @@ final class ConnectFailures: Sendable {
     self.registry = registry
   }
 
-  /// The series of these upstreams have been removed.
+  /// The series of these upstreams were removed.
   func forget(_ upstreams: Set<String>) {
     counters.withLock { counters in counters = counters.filter { !upstreams.contains($0.key.upstream) } }
   }
 
-  /// Counts one. Clients choose the hosts below wildcards: those have no series of their own.
+  /// Counts a failure. Clients choose the hosts below wildcards: those have no series of their own.
   func count(_ failure: ConnectFailure) {
     let isChosen = failure.upstream == PoolFigures.requestedHosts
     var series = Series(
@@ -202,12 +202,12 @@ final class ConnectFailures: Sendable {
 }
 
 extension PoolFigures {
-  /// What metrics call the hosts below wildcards, all of them.
+  /// What metrics call all hosts below wildcards together.
   static let requestedHosts = "*"
 }
 
 extension MetricsRegistry {
-  /// Shows the figures of one loop's pool; `upstream` is its origin, of which there are as many as proxy.conf names.
+  /// Exposes the metrics of one loop's pool; `upstream` is its origin, which proxy.conf names.
   func show(_ figures: PoolFigures, upstream: String) {
     let label: Labels = [.upstream: upstream]
     read(.upstreamConnections, label) { Double(figures.open) }

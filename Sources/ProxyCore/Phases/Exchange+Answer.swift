@@ -3,10 +3,10 @@ internal import HTTPWire
 internal import Reactor
 
 extension Exchange {
-  /// Tells the client why its request failed, unless it is gone or has part of a response already.
+  /// Sends the client an error response, unless it is gone or has part of a response already.
   func answer(_ error: ExchangeError) async {
     guard let status = error.status, !outcome.hasBegunAnswer else {
-      // What the kernel still holds for a client that takes so little is not worth keeping.
+      // If a client takes so little, what the kernel still holds for it is not worth keeping.
       let isCutShort = holdings.tunnel != nil || endsWithConnection || error.kind == .client(.tooSlow)
       outcome.ending = outcome.hasBegunAnswer && isCutShort ? .abortsConnection : .closesConnection
       return
@@ -21,7 +21,7 @@ extension Exchange {
     outcome.ending = closes || !sent ? .closesConnection : .keepsConnection
   }
 
-  /// Answers with a response of the proxy's own that is no error.
+  /// Sends a response of the proxy's own that is not an error.
   ///
   /// - Parameter fields: field lines, each with its CRLF.
   func answerHere(fields: String, content: String) async {
@@ -34,16 +34,16 @@ extension Exchange {
     outcome.ending = closes || !sent ? .closesConnection : .keepsConnection
   }
 
-  /// Whether the connection ends with a response of the proxy's own: what comes after it may not be a request.
+  /// Whether the connection ends with a response of the proxy's own: bytes after the request may not be another request.
   var closesAfterOwnAnswer: Bool {
     !request.hasHead || !head.wantsKeepAlive || connection.isEnding || connection.isLastRequest || contentIsUnread
-      // What comes after it may have been meant for the tunnel (RFC 9931).
+      // Bytes after it may have been meant for the tunnel (RFC 9931).
       || head.methodKind == .connect || isAheadOfUpgrade
-      // Requests that the proxy answers itself do not come to the gate; what follows them takes memory.
+      // Requests that the proxy responds to itself do not pass the memory gate; what follows them takes memory.
       || worker.memory.isTight
   }
 
-  /// Whether the client finds the end of the response only by the end of the connection.
+  /// Whether only the end of the connection shows the client the end of the response.
   private var endsWithConnection: Bool {
     request.hasHead && attempt.hasAnswerHead && head.version == .http10
       && [.chunked, .untilClose].contains(answerHead.framing(answering: head.methodKind))
@@ -54,7 +54,7 @@ extension Exchange {
     return !upload.isBegun || !upload.decoder.isFinished
   }
 
-  /// Sends a response of the proxy's own; false when the client does not take it.
+  /// Sends a response of the proxy's own; false if the client does not take it.
   func send(_ bytes: [UInt8]) async -> Bool {
     let buffer = buffers.lend(fitting: bytes.count)
     defer { buffers.giveBack(buffer) }
@@ -62,7 +62,7 @@ extension Exchange {
     return await send(buffer)
   }
 
-  /// Sends all that is in `buffer`; false when the client does not take it.
+  /// Sends everything in `buffer`; false if the client does not take it.
   func send(_ buffer: ByteBuffer) async -> Bool {
     connection.setDeadline(worker.loop.now + generation.timeouts.body)
     while !buffer.isEmpty {
@@ -71,7 +71,8 @@ extension Exchange {
         continue
       case .wouldBlock:
         if connection.isOverdue || connection.isAborted || connection.stream.hasFailed { return false }
-        // Clients that do not read what the proxy itself says never come to the gate, and must not fill the memory before it.
+        // Clients that do not read the proxy's own responses never pass the memory gate, and must not fill the memory
+        // before it.
         if worker.memory.isTight { return false }
         connection.fitInput()
         await connection.wakeup.wait()
@@ -84,8 +85,8 @@ extension Exchange {
 }
 
 extension Exchange {
-  /// Whether the request has been forwarded as often as it may be, so that it is for the proxy itself (RFC 9110 section
-  /// 7.6.2); otherwise this counts one more time.
+  /// Whether the request was forwarded as often as Max-Forwards allows, so that it is for the proxy itself (RFC 9110
+  /// section 7.6.2); otherwise counts one more time.
   func goesNoFurther() throws(ExchangeError) -> Bool {
     let input = requestInput
     do throws(WireError) {
@@ -98,7 +99,7 @@ extension Exchange {
     }
   }
 
-  /// Answers OPTIONS as its final recipient: with the methods that the proxy serves.
+  /// Responds to OPTIONS as its final recipient: with the methods that the proxy serves.
   func answerOptions() async {
     await answerHere(fields: "Allow: \(ErrorResponse.servedMethods)\r\n", content: "")
   }

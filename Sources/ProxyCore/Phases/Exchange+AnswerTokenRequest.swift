@@ -7,10 +7,10 @@ internal import Routing
 internal import Telemetry
 
 extension Exchange {
-  /// How many bytes of content a token request may have: libraries send some hundred.
+  /// How long the body of a token request may be, in bytes: libraries send a few hundred.
   static var longestTokenRequest: Int { 64 * 1024 }
 
-  /// The route for whose applications the proxy answers token requests at this very place, if there is one.
+  /// The route whose token endpoint for applications is at this target, if there is one.
   func tokenEndpointRoute(_ target: RequestTarget, _ bytes: Span<UInt8>) -> ProxyRoute? {
     let path = path(of: target, in: bytes)
     if let authority = target.authority {
@@ -24,15 +24,15 @@ extension Exchange {
     return generation.table.tokenEndpoint(at: path).map { generation.routes[$0] }
   }
 
-  /// Answers a token request with a placeholder, for any client: what the placeholder can be used for is decided by the
-  /// rules of the requests that it will be on, where the real token takes its place.
+  /// Responds to a token request with a placeholder, for any client: the rules for the requests that will carry the
+  /// placeholder decide what it can be used for; there the real token replaces it.
   func answerTokenRequest(_ route: ProxyRoute) async throws(ExchangeError) {
     let form = TokenRequestForm(try await readTokenRequest(route))
     guard let grant = form.grantType else { throw .tokenRequestWithoutGrant }
     guard !form.hasRepetition else { throw .tokenRequestWithRepetition }
     guard grant == "client_credentials" else { throw .tokenRequest(grant: grant) }
     let token = PlaceholderToken(secondsSince1970: WallClock.now() / 1_000_000_000)
-    // Echoed, for libraries that compare it with what they requested.
+    // Returned for libraries that compare it with what they requested.
     let scope = form.scope.flatMap { Self.isScope($0) ? #","scope":"\#($0)""# : nil } ?? ""
     let content =
       #"{"access_token":"\#(token.text)","token_type":"Bearer","expires_in":\#(PlaceholderToken.lifetime)\#(scope)}"#
@@ -41,7 +41,7 @@ extension Exchange {
       fields: "Content-Type: application/json\r\nCache-Control: no-store\r\nPragma: no-cache\r\n", content: content)
   }
 
-  /// The content of a token request, which nothing else is done with.
+  /// The body of a token request, which is not forwarded.
   private func readTokenRequest(_ route: ProxyRoute) async throws(ExchangeError) -> [UInt8] {
     guard head.methodKind == .post else { throw .tokenRequest(method: text(of: head.method), route) }
     let limit = UInt64(Self.longestTokenRequest)
@@ -75,7 +75,7 @@ extension Exchange {
     }
   }
 
-  /// Whether a text consists of scopes (RFC 6749 section 3.3), and is none too long.
+  /// Whether a text consists of scopes (RFC 6749 section 3.3), and is not too long.
   private static func isScope(_ text: String) -> Bool {
     text.utf8.count <= 4096
       && text.utf8.allSatisfy {
@@ -84,13 +84,13 @@ extension Exchange {
   }
 }
 
-/// What matters of a token request that is answered with a placeholder: who asks, and with which secret, does not.
+/// The parts of a token request that matter for a placeholder; the client and its secret do not.
 struct TokenRequestForm {
-  /// The requested grant; nil where the form names none, or is none.
+  /// The requested grant; nil if the body names none, or is not a form.
   private(set) var grantType: String?
   /// The requested scopes.
   private(set) var scope: String?
-  /// Whether one of both is there twice, which it must not be (RFC 6749 section 3.2).
+  /// Whether one of the two occurs twice, which is not allowed (RFC 6749 section 3.2).
   private(set) var hasRepetition = false
 
   /// Reads a form (`application/x-www-form-urlencoded`).
@@ -108,7 +108,7 @@ struct TokenRequestForm {
 
   private mutating func taken(_ value: ArraySlice<UInt8>, after earlier: String?) -> String? {
     if earlier != nil { hasRepetition = true }
-    // A parameter without a value counts as left out.
+    // A parameter without a value counts as missing.
     return value.isEmpty ? earlier : Self.decoded(value)
   }
 
@@ -117,16 +117,15 @@ struct TokenRequestForm {
   }
 }
 
-/// A placeholder for a token: what an application gets that fetches a token itself. The proxy puts the real one in its place.
+/// A placeholder for a token: given to applications that fetch a token themselves. The proxy replaces it by the real one.
 ///
-/// It has the shape of a JSON Web Token, since some libraries look into theirs for the time at which it ends. It is not
-/// signed, names no client, no audience and no scope, and is the same for all clients:
-/// docs/decisions/0009-placeholder-tokens.md.
+/// It has the shape of a JSON Web Token, since some libraries read the expiry from theirs. It is not signed, names no
+/// client, no audience and no scope, and is the same for all clients: docs/decisions/0009-placeholder-tokens.md.
 struct PlaceholderToken {
-  /// How many seconds it says that it is good for.
+  /// The lifetime that it states, in seconds.
   static let lifetime: UInt64 = 3600
 
-  /// The placeholder, as in a field.
+  /// The placeholder, as in a header field.
   let text: String
 
   init(secondsSince1970 now: UInt64) {
@@ -137,12 +136,12 @@ struct PlaceholderToken {
     text = "\(Self.header).\(Base64.url.encode(Array(claims.utf8))).\(Self.signature)"
   }
 
-  // A real algorithm: there are verifiers that believe "none".
+  // A real algorithm: some verifiers accept "none".
   private static let header = Base64.url.encode(Array(#"{"alg":"RS256","typ":"JWT","kid":"placeholder"}"#.utf8))
   private static let signature = Base64.url.encode(Array("this is a placeholder and no signature".utf8))
 }
 
-/// Takes what is sent to it, for content that goes nowhere else.
+/// Collects a body that is not forwarded.
 final class CollectedContent: ByteStream {
   private(set) var bytes: [UInt8] = []
 

@@ -6,8 +6,8 @@ internal import Reactor
 internal import Routing
 
 extension Exchange {
-  /// Refuses what the route's limits rule out, before a token is fetched or an upstream hears of it, and begins to count
-  /// the time for all of it.
+  /// Rejects what exceeds the route's limits, before a token is fetched or an upstream is contacted, and starts the
+  /// time limit for the whole request.
   func applyLimits(_ route: ProxyRoute) throws(ExchangeError) {
     if let total = route.policy.timeouts.total { connection.finalDeadline = outcome.clock.start + total }
     if case .length(let length) = head.framing, length > route.policy.bodyLimit { throw .contentTooLarge(route) }
@@ -15,12 +15,12 @@ extension Exchange {
 }
 
 extension Exchange {
-  /// Refuses what the route's own rules do not allow: this client, caller, method or path, or a field that would make
-  /// another of one of them.
+  /// Rejects what the route's own rules do not allow: this client, caller, method or path, or a field that would change
+  /// the method or the path.
   func applyRules(_ decision: Decision) throws(ExchangeError) {
     let (route, target, input) = (decision.route, receivedTarget, requestInput)
     if decision.plan == .interceptTunnel {
-      // Which of the host's routes counts is known with each request inside.
+      // Which of the host's routes applies is known only for each request inside.
       if generation.callers != nil { try requireCallerOfTunnel(routesInside(target, input)) }
       return
     }
@@ -34,7 +34,7 @@ extension Exchange {
     guard rules.allows(method: bytes.extracting(head.method.range)) else {
       throw .methodNotAllowed(text(of: head.method), route)
     }
-    // The path as it goes on, without the one that forward_to puts in front of it.
+    // The path as forwarded, without the one that forward_to puts in front of it.
     let path = Int(target.path.start) + decision.mountLength..<Int(target.path.end)
     let ruling: AccessRules.PathRuling
     if target.form == .asterisk {

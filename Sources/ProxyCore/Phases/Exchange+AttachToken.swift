@@ -3,7 +3,7 @@ internal import Telemetry
 internal import Tokens
 
 extension Exchange {
-  /// Puts on the request the token that there is; false if it needs one that there is not.
+  /// Puts the current token on the request; false if the request needs one and there is none.
   func attachToken() -> Bool {
     guard let source = bearer.source else { return true }
     guard let token = source.current() else { return false }

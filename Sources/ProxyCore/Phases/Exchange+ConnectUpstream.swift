@@ -7,8 +7,8 @@ internal import Telemetry
 internal import Upstream
 
 extension Exchange {
-  /// Finds the connections to the upstream: those of the route, or, where each request goes to the host that it names,
-  /// those to that host. Returns the route as it leads there.
+  /// Finds the pool of connections to the upstream: that of the route, or, if each request goes to the host that it
+  /// names, that of the host. Returns the route as it leads there.
   func chooseUpstream(_ route: ProxyRoute) throws(ExchangeError) -> ProxyRoute {
     if let index = route.destination.pool {
       holdings.pool = local.pools[index]
@@ -26,8 +26,8 @@ extension Exchange {
     return leading
   }
 
-  /// The server of the host that the target names, by https, or, for a tunnel, by TCP alone: in the one form in which hosts
-  /// are compared, so that there is one upstream for each.
+  /// The server of the host that the target names, by https, or, for a tunnel, by plain TCP: in the form in which hosts
+  /// are compared, so that each has one upstream.
   private var requestedOrigin: Origin {
     if let tunnel = connection.tunnelTarget {
       return Origin(scheme: .https, host: tunnel.hostText, port: tunnel.port == 80 ? nil : tunnel.port)
@@ -38,7 +38,7 @@ extension Exchange {
     let port = authority.port ?? (target.scheme ?? .http).defaultPort
     let host = text(of: authority.nameWithoutDot).lowercased()
     if target.form == .authority { return Origin(scheme: .http, host: host, port: port) }
-    // Port 80 is that of plain HTTP, as if none were named.
+    // Port 80 is plain HTTP's, and counts as not named.
     return Origin(scheme: .https, host: host, port: port == 80 ? nil : port)
   }
 }
@@ -46,7 +46,7 @@ extension Exchange {
 // MARK: - Connecting
 
 extension Exchange {
-  /// Takes an open connection to the upstream: the one that belongs to the client, or an idle one of the pool; false if
+  /// Takes an open connection to the upstream: the one reserved for the client, or an idle one of the pool; false if
   /// there is none.
   func reuseUpstream(_ route: ProxyRoute) -> Bool {
     let pinned = connection.pin != nil ? takePin(route) : nil
@@ -59,7 +59,7 @@ extension Exchange {
     return true
   }
 
-  /// Waits for a connection to the upstream, a new one where the request is sent again.
+  /// Waits for a connection to the upstream, a new one if the request is sent again.
   func connectUpstream(_ route: ProxyRoute) async throws(ExchangeError) {
     let pool = pool
     let metrics = local.routes[route.index]
@@ -67,12 +67,12 @@ extension Exchange {
     let lease = UpstreamLease(
       connectTimeout: route.policy.timeouts.connect, client: clientKey, most: route.policy.connectionsPerClient,
       wakeup: connection.wakeup)
-    // The attempt keeps the time itself, and knows better what it waited for.
+    // The attempt has its own timeout, and knows better what it waited for.
     connection.setDeadline(began + route.policy.timeouts.connect + .seconds(1))
-    // The client must not wait for a connection that it has itself, nor be refused because of it.
+    // The client must not wait for a connection that it holds itself, nor be rejected because of it.
     if let pin = connection.pin, pin.pool === pool, !pool.hasRoom(for: lease) { connection.endPin() }
     pool.request(lease, mustBeNew: attempt.isRepetition)
-    // Neither made nor refused: it waits for one of those that are in use.
+    // Neither made nor refused: it waits for a connection that is in use.
     if lease.outcome == nil, lease.attempt == nil {
       worker.metrics.reached(.upstreamConnections)
       connection.setDeadline(began + route.policy.timeouts.connect)
@@ -111,15 +111,15 @@ extension Exchange {
 
 // Connections that an upstream authenticates (NTLM, Negotiate) belong to the client that logged on: see UpstreamPin.
 extension Exchange {
-  /// Notes whether the client's credentials are for the connection that they are sent on.
+  /// Notes whether the client's credentials authenticate the connection that they are sent on.
   func noteConnectionCredentials() {
     let input = requestInput
     request.authenticatesConnection = head.authenticatesConnection(input.readableBytes)
   }
 
-  /// The connection that belongs to this client, if it leads to where the request goes.
+  /// The connection reserved for this client, if it leads to where the request goes.
   ///
-  /// A request whose Authorization is the proxy's is not made in the client's name, and goes out on a shared one.
+  /// A request whose Authorization is the proxy's is not made in the client's name, and uses a shared connection.
   func takePin(_ route: ProxyRoute) -> UpstreamConnection? {
     guard let pin = connection.pin, route.policy.forwardsAuthorization, pin.pool === pool else { return nil }
     connection.pin = nil
@@ -133,7 +133,7 @@ extension Exchange {
 
   private var callerName: String? { request.caller.flatMap { generation.callers?.names[$0] } }
 
-  /// Keeps `upstream`, on which nothing of this request is left, for the client's next request.
+  /// Reserves `upstream`, on which nothing of this request is left, for the client's next request.
   func keepPinned(_ upstream: UpstreamConnection, of pool: UpstreamPool) {
     let hasNews = upstream.stream.isReadable && upstream.stream.hasUnexpectedInput()
     guard !hasNews, route?.policy.forwardsAuthorization == true else { return pool.discard(upstream) }
@@ -143,8 +143,8 @@ extension Exchange {
       upstream, of: pool, holdings.requestedHost, in: local.requestedHosts, caller: callerName, for: connection)
   }
 
-  /// Reads what the response says about its connection: how long it is kept, and whether requests authenticate it. Where it
-  /// continues a handshake, the connection belongs to the client, whatever field of the request began that.
+  /// Reads what the response says about its connection: how long it is kept, and whether requests authenticate it. If
+  /// the response continues a handshake, the connection belongs to the client, whichever field of the request began it.
   @inline(never) func noteConnection() {
     guard let upstream = attempt.upstream, let input = attempt.answerInput else { return }
     if answerHead.contains(.keepAlive) {
@@ -157,19 +157,20 @@ extension Exchange {
     }
   }
 
-  /// Whether a 401 is about who the client is to the upstream, and not about the proxy's token, where both go on.
+  /// If both the client's credentials and the proxy's token are forwarded: whether a 401 is about the client's, not
+  /// about the token.
   var concernsClientCredentials: Bool {
     guard let route, route.policy.forwardsAuthorization else { return false }
     switch attempt.challenge {
     case .none: return false
     case .handshake: return true
-    // Some servers add the offer to every 401. It is meant for a client that has not logged on.
+    // Some servers add the offer to every 401. It is for clients that have not logged on.
     case .offer: return request.authenticatesConnection || attempt.upstream?.isPinned != true
     }
   }
 
-  /// Whether the client has to be told that it can log on through this proxy (RFC 4559 section 6); without that, programs
-  /// that follow the RFC do not try.
+  /// Whether to tell the client that it can log on through this proxy (RFC 4559 section 6); otherwise programs that
+  /// follow the RFC do not try.
   var announcesPinning: Bool {
     guard attempt.challenge != .none, outcome.status == 401, let route, route.policy.forwardsAuthorization else {
       return false

@@ -4,14 +4,14 @@ internal import HTTPWire
 internal import ProxyProtocol
 internal import Secrets
 
-// Requests that are not written as HTTP requires, but that every program reads in the same way. Their head is rewritten in
-// the connection's buffer and parsed again by the strict parser, so that everything behind it sees a well-formed request.
+// Handles requests that violate HTTP in ways that every program reads alike. Their head is rewritten in the
+// connection's buffer and parsed again by the strict parser, so that everything after it sees a well-formed request.
 // None of this runs for a request that the parser accepts.
 extension Exchange {
-  /// Corrects the head that the parser refused with `error`, waiting for more of it where that takes more. The parser then
-  /// begins again.
+  /// Corrects the head that the parser rejected with `error`, and waits for more of the head if it needs more. Then the
+  /// parser starts again.
   ///
-  /// - Throws: `error`, where it is about something that is not corrected, or was corrected before.
+  /// - Throws: `error`, if it is about something that is not corrected, or was corrected before.
   @inline(never) func correctHead(after error: WireError) async throws(ExchangeError) {
     let isFirst = connection.requests == 1
     if isFirst, let input = connection.input, ProxyHeader.isAtStart(of: input.readableBytes) {
@@ -26,21 +26,21 @@ extension Exchange {
     }
   }
 
-  /// Corrects a target in which the request line has bytes that are not ASCII.
+  /// Corrects a target with bytes that are not ASCII.
   private func encodeTarget() async throws(ExchangeError) {
     var searched = 0
     while true {
       guard let input = connection.input else { throw .request(.invalidTargetByte) }
       let bytes = input.readableBytes
       let start = Int(head.method.end) + 1
-      // The host is all that the target of CONNECT has.
+      // The target of CONNECT is only a host.
       guard !bytes.extracting(head.method.range).isConnect else { throw .request(.invalidHost) }
-      // Anything else is neither a path nor a URL, and perhaps no HTTP at all.
+      // Anything else is neither a path nor a URL, and perhaps not HTTP at all.
       guard bytes[start] == UInt8(ascii: "/") || bytes[start] | 0x20 == UInt8(ascii: "h") else {
         throw .request(.invalidTargetByte)
       }
       var end = max(start, searched)
-      // Only the bytes that are not ASCII are in question: any other that ends a target is where this one ends.
+      // Only bytes that are not ASCII are corrected; any other byte that ends a target ends this one too.
       while end < bytes.count, bytes[end] > 0x20, bytes[end] != 0x7f { end += 1 }
       if end < bytes.count {
         guard bytes[end] == 0x20 else { throw .request(.invalidTargetByte) }
@@ -52,8 +52,8 @@ extension Exchange {
     }
   }
 
-  /// Takes user and password out of a Host that repeats the whole authority of the target, as Python's urllib writes it. What
-  /// the target then says of them is another correction; any other Host with a user name is refused.
+  /// Removes user and password from a Host that repeats the whole authority of the target, as Python's urllib writes
+  /// it. Those in the target are another correction; any other Host with a user name is rejected.
   private func correctHost() throws(ExchangeError) {
     guard let input = connection.input, let value = head.first(.host)?.value.range else { throw .request(.userinfo) }
     let bytes = input.readableBytes
@@ -64,7 +64,7 @@ extension Exchange {
     replaceInput(value.lowerBound..<value.lowerBound + length, with: [])
   }
 
-  /// Corrects fields that are folded over several lines.
+  /// Joins fields that are folded over several lines.
   private func unfoldFields() async throws(ExchangeError) {
     guard let input = connection.input, let field = head.fields.last,
       NormalisedFields.mayFold(input.readableBytes, field.name)
@@ -72,14 +72,14 @@ extension Exchange {
     try await correctFields(.foldedField, after: .foldedField, NormalisedFields.unfolded)
   }
 
-  /// Corrects lines of a CONNECT that end with LF alone, as those of Apache Axis do. Nothing of this head goes on, and it
-  /// announces no content (see ``readRequest()``), so that no other program can read it in another way.
+  /// Corrects lines of a CONNECT that end with LF alone, as Apache Axis sends them. Nothing of this head is forwarded,
+  /// and it announces no body (see ``readRequest()``), so that no other program can read it in another way.
   private func endLines() async throws(ExchangeError) {
     guard let input = connection.input, isConnect(input) else { throw .request(.bareLineFeed) }
     try await correctFields(.bareLineFeed, after: .bareLineFeed, NormalisedFields.withLineEnds)
   }
 
-  /// Whether what has come begins with the request line of a CONNECT, with its CR LF.
+  /// Whether the input begins with the request line of a CONNECT, with its CR LF.
   private func isConnect(_ input: ByteBuffer) -> Bool {
     let bytes = input.readableBytes
     let methodEnd = head.leading + 7
@@ -91,9 +91,9 @@ extension Exchange {
     return position < bytes.count && bytes[position - 1] == UInt8(ascii: "\r")
   }
 
-  /// Waits for the end of the head, and puts what `correct` makes of its field lines in their place.
+  /// Waits for the end of the head, and replaces its field lines by the result of `correct`.
   ///
-  /// - Throws: `error` where there is nothing to correct.
+  /// - Throws: `error` if there is nothing to correct.
   private func correctFields(
     _ kind: Normalisation, after error: WireError,
     _ correct: (Span<UInt8>, Range<Int>) throws(WireError) -> [UInt8]
@@ -116,17 +116,17 @@ extension Exchange {
     }
   }
 
-  /// Corrects a target that `error` is about, or that has bytes to encode, and reads the whole head again.
+  /// Corrects a target that `error` is about, or that has bytes to encode, and parses the whole head again.
   @inline(never) func correctTarget(after error: WireError?) throws(ExchangeError) {
     guard head.methodKind != .connect else { throw .request(error ?? .invalidTargetByte) }
     try replaceTarget(head.target.range, after: error ?? .invalidTargetByte)
-    // Until it has been read again there is no head that the log or a response could go by.
+    // Until it is parsed again, the log and the response must not use the head.
     request.hasHead = false
     request.target = nil
     guard let input = connection.input else { return }
     var parser = RequestHeadParser(limits: generation.headLimits)
     do throws(WireError) {
-      // The head was whole before, and only its target has changed.
+      // The head was complete before, and only its target has changed.
       guard try parser.parse(input.readableBytes, into: &head) else { throw .headTooLarge }
       request.hasHead = true
       request.target = try RequestTarget.parse(input.readableBytes, target: head.target, method: head.methodKind)
@@ -135,9 +135,9 @@ extension Exchange {
     }
   }
 
-  /// Puts a corrected target in the place of the one at `range`.
+  /// Replaces the target at `range` by a corrected one.
   ///
-  /// - Throws: `error` where there is nothing to correct.
+  /// - Throws: `error` if there is nothing to correct.
   private func replaceTarget(_ range: Range<Int>, after error: WireError) throws(ExchangeError) {
     guard let input = connection.input else { throw .request(error) }
     let corrected: NormalisedTarget?
@@ -146,7 +146,7 @@ extension Exchange {
     } catch {
       throw .request(error)
     }
-    // A second time, what was corrected would still be there.
+    // If this is the second time, the correction did not help.
     guard let corrected, !corrected.changes.isEmpty, request.normalised.isDisjoint(with: corrected.changes) else {
       throw .request(error)
     }
@@ -157,7 +157,7 @@ extension Exchange {
     replaceInput(range, with: corrected.bytes)
   }
 
-  /// Puts `bytes` in the place of those at `range` of what has been received.
+  /// Replaces the bytes at `range` of the input by `replacement`.
   private func replaceInput(_ range: Range<Int>, with replacement: [UInt8]) {
     guard let input = connection.input else { return }
     let bytes = input.readableBytes
@@ -169,8 +169,8 @@ extension Exchange {
     connection.input = buffers.extend(output)
   }
 
-  /// The line of Basic credentials (RFC 7617) for the user and password of a URL, which are percent-encoded there; a URL
-  /// with a user alone has an empty password. Nil where there is neither.
+  /// The line of Basic credentials (RFC 7617) for the user and password of a URL, which are percent-encoded there;
+  /// without a password, the password is empty. Nil if there is neither.
   private static func basicLine(_ userinfo: Span<UInt8>) -> Secret? {
     guard !userinfo.isEmpty else { return nil }
     var hasColon = false
@@ -184,7 +184,7 @@ extension Exchange {
       var (source, target) = (0, 0)
       while source < userinfo.count {
         var byte = userinfo[source]
-        // The target's parser has seen to it that two digits follow.
+        // The target's parser has checked that two digits follow.
         if byte == UInt8(ascii: "%"), source + 2 < userinfo.count, let high = userinfo[source + 1].hexValue,
           let low = userinfo[source + 2].hexValue
         {

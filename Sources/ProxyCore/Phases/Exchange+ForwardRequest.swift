@@ -9,10 +9,10 @@ internal import Tokens
 internal import Upstream
 
 extension Exchange {
-  /// Sends the request to the upstream, and ends when the first bytes of a response are there. The rest of the
-  /// content, if there is any, is sent while the response is relayed.
+  /// Sends the request to the upstream; returns when the first bytes of a response have arrived. Any rest of the body
+  /// is sent while the response is relayed.
   func forwardRequest(_ route: ProxyRoute) async throws(ExchangeError) {
-    // What is sent again has its head already.
+    // A request that is sent again has its head already.
     if !upload.isBegun {
       if route.policy.forwardsAuthorization, head.contains(.authorization) { noteConnectionCredentials() }
       offerUpgrade(route)
@@ -30,7 +30,7 @@ extension Exchange {
     }
   }
 
-  // MARK: The request as it is sent on
+  // MARK: Writing the request
 
   private func prepareUpload(_ route: ProxyRoute) throws(ExchangeError) {
     upload.begin(
@@ -45,31 +45,31 @@ extension Exchange {
     takeEarlyContent()
   }
 
-  // What the proxy adds to a head: the usual token, Via, Host.
+  // What the proxy adds to a head: a token of usual length, Via, Host.
   private static var roomForOwnFields: Int { 2048 }
 
-  /// An empty buffer that what came with the head fits into.
+  /// An empty buffer that has room for what arrived with the head.
   func bufferForContent() -> ByteBuffer {
     buffers.lendForContent(atLeast: (connection.input?.count ?? 0) - head.length)
   }
 
-  /// Moves what came with the head to where the rest of the content will come: the head itself is still needed.
+  /// Moves what arrived with the head to where the rest of the body will arrive: the head itself is still needed.
   func takeEarlyContent() {
-    // Where there is no content, what has come belongs to whatever follows the request.
+    // Without a body, bytes after the head belong to whatever follows the request.
     guard head.framing != .none, head.framing != .length(0), let input = connection.input else { return }
     let headEnd = input.start + head.length
     upload.input.append(input.bytes(headEnd..<input.end))
     input.truncate(to: headEnd)
   }
 
-  /// Whether trailers go on: none that Connection may name, none that get round a rule, and none that could be taken for
-  /// the token.
+  /// Whether trailers are forwarded: not if Connection may name one, if one could get around a rule, or if one could be
+  /// taken for the token.
   private func passesTrailers(_ route: ProxyRoute) -> Bool {
     !head.hasConnectionOptions && !route.policy.rules.canBeOverridden && route.policy.tokenHeader == nil
   }
 
-  /// Where the request's content is kept, if it is small enough to be sent again: after a response that asks for that, or,
-  /// where the method allows it, because the connection turned out dead.
+  /// Where the request's body is kept, if it is small enough to be sent again: after a response that asks for that, or,
+  /// if the method allows it, because the connection turned out dead.
   private func keptContent(_ route: ProxyRoute) -> KeptContent? {
     let limit = head.methodKind.isIdempotent ? route.policy.repeatBuffer : route.policy.replayBuffer
     switch head.framing {
@@ -122,7 +122,7 @@ extension Exchange {
 
   private func writeTarget(_ writer: inout HeadWriter, _ bytes: Span<UInt8>, _ route: ProxyRoute) {
     let (target, mountLength) = (receivedTarget, decided.mountLength)
-    // "OPTIONS *" is about the server; a proxy in between gets it as the URL alone (RFC 9112 section 3.2.4).
+    // "OPTIONS *" is about the server; a proxy on the way gets it as a URL without a path (RFC 9112 section 3.2.4).
     let asksAboutServer = target.form == .asterisk || (target.isWithoutPathAndQuery && head.methodKind == .options)
     if asksAboutServer && route.policy.basePath.isEmpty { return writer.target("*") }
     let basePath = route.policy.basePath
@@ -137,8 +137,9 @@ extension Exchange {
     writer.via(head.version, pseudonym.span)
   }
 
-  /// Where connections are not used again the upstream is told so (RFC 9112 section 9.6): it need not wait for another request,
-  /// and closes the connection itself. A connection that changes its protocol, or that requests authenticate, goes on.
+  /// If connections are not reused, this tells the upstream (RFC 9112 section 9.6): it need not wait for another
+  /// request, and closes the connection itself. A connection that may switch protocols, or that requests authenticate,
+  /// stays open.
   @inline(never)
   private func writeUnusualLines(_ writer: inout HeadWriter, _ route: ProxyRoute) {
     if route.policy.requests.hasVia { writeVia(&writer) }
@@ -146,8 +147,8 @@ extension Exchange {
     writer.connectionClose()
   }
 
-  /// Writes what the target said of user and password as Basic credentials, where the client's own credentials go on and it
-  /// has sent no others.
+  /// Writes the user and password of the target as Basic credentials, if the client's own credentials are forwarded and
+  /// it sent no others.
   @inline(never)
   private func writeTargetCredentials(_ writer: inout HeadWriter, _ credentials: Secret, _ route: ProxyRoute) {
     guard route.policy.forwardsAuthorization, !head.contains(.authorization) else { return }
@@ -158,35 +159,33 @@ extension Exchange {
   private func droppedFields(_ route: ProxyRoute) -> FieldNameSet {
     var dropped = FieldNameSet.notForwardedInRequests
     if route.policy.forwardsAuthorization { dropped.remove(.authorization) }
-    // An HTTP/1.0 client cannot be sent the 100 that this would bring, and without content there is nothing that the
-    // upstream could request (RFC 9110 section 10.1.1).
-    // Nor is anything to be waited for when the request is sent again with its content.
+    // An HTTP/1.0 client cannot be sent the 100 that this would bring; without a body there is nothing that the
+    // upstream could request (RFC 9110 section 10.1.1); and a request that is sent again with its body need not wait.
     if !head.expectsContinue || !upload.input.isEmpty { dropped.insert(.expect) }
     if request.remainingForwards != nil { dropped.insert(.maxForwards) }
-    // Trailers that get round a rule come when it has been applied already.
+    // Trailers that get around a rule would arrive after it was applied.
     if route.policy.rules.canBeOverridden || route.policy.tokenHeader != nil { dropped.insert(.trailer) }
     return dropped
   }
 
   // MARK: Sending
 
-  /// Returns false when the connection was dead and nothing of the request can have been acted upon.
+  /// Returns false if the connection was dead and the upstream cannot have acted on the request.
   @inline(__always) private func sendUntilAnswered(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     let (connection, upstream) = (connection!, attempt.upstream!)
     renewDeadline(route)
-    // What one that others have used has to say was asked when it was taken; what has come on a new one by now is no
-    // response.
+    // Input on a connection that others have used was checked when it was taken; input on a new one by now is not a response.
     if upstream.earlierRequests == 0 { upstream.stream.isReadable = true }
     while true {
-      // Before more is written: to an upstream that has answered and closed, that would bring a reset, and the response
-      // would be lost with it.
+      // Before writing more: writing to an upstream that has responded and closed would cause a reset, and the response
+      // would be lost.
       if upstream.stream.isReadable, let began = try answerBegan(on: upstream, route) { return began }
       let progress: BodyRelay.Progress
       do throws(BodyRelay.Failure) {
         progress = try upload.step(from: connection.stream, to: upstream.stream)
       } catch {
         guard case .sink(let reason) = error else { throw uploadError(error) }
-        // It may have answered before it closed.
+        // It may have responded before it closed.
         if let began = try answerBegan(on: upstream, route) { return began }
         return try lost(reason, route)
       }
@@ -200,22 +199,21 @@ extension Exchange {
     }
   }
 
-  /// Releases memory that the wait for the response does not need, when the whole request has been sent.
+  /// Releases memory that the wait for the response does not need, when the whole request was sent.
   private func settle(_ connection: ClientConnection) {
     guard upload.isFinished else { return }
     upload.settle()
     connection.shrinkInput(buffers)
   }
 
-  /// From now on there is time for the next piece of the request's content, or, when all of it is sent, for the
-  /// response.
+  /// The time for the next piece of the request's body begins, or, when all of it was sent, the time for the response.
   func renewDeadline(_ route: ProxyRoute) {
     let isSent = upload.isFinished || attempt.uploadIsRefused
     let time = isSent ? route.policy.timeouts.firstByte : route.policy.timeouts.body
     connection.setDeadline(worker.loop.now + time)
   }
 
-  /// Whether the first bytes of a response are there; nil while there is nothing.
+  /// Whether the first bytes of a response have arrived; nil while there is nothing.
   private func answerBegan(
     on upstream: UpstreamConnection, _ route: ProxyRoute
   ) throws(ExchangeError) -> Bool? {
@@ -242,7 +240,7 @@ extension Exchange {
     }
   }
 
-  /// The connection is gone: false if the request may be sent on another one.
+  /// The connection is gone: returns false if the request may be sent on another one, throws otherwise.
   private func lost(_ reason: String, _ route: ProxyRoute) throws(ExchangeError) -> Bool {
     if mayRepeat { return false }
     // In TLS 1.3 a server says only after the handshake that it does not accept the client's certificate, or wants one.
@@ -250,9 +248,9 @@ extension Exchange {
     throw .upstreamBroken(reason, route)
   }
 
-  /// Whether the request can be sent again on another connection: it was sent on one that may have been closed
-  /// already, and either nothing of it has left, or doing it twice is the same as doing it once (RFC 9110 section 9.2.2) and
-  /// all that has come of it is still here.
+  /// Whether the request can be sent again on another connection: it was sent on one that may have been closed already,
+  /// and either nothing of it has left, or repeating it has no further effect (RFC 9110 section 9.2.2) and everything
+  /// received of it is still here.
   private var mayRepeat: Bool {
     guard let upstream = attempt.upstream, upload.isBegun, upstream.earlierRequests > 0, !attempt.isRepetition else {
       return false
@@ -269,7 +267,7 @@ extension Exchange {
     }
   }
 
-  /// What it means when no more of the request goes out, and no response comes in, in time.
+  /// The error if no more of the request goes out, and no response arrives, in time.
   func uploadTimeout(_ route: ProxyRoute) -> ExchangeError {
     upload.isFinished || attempt.uploadIsRefused || upload.waitsForSink ? .upstreamTimeout(route) : .requestTimeout
   }

@@ -7,11 +7,11 @@ internal import Reactor
 internal import Secrets
 
 extension Exchange {
-  // The longest that a request waits for the check of its password.
+  // The longest that a request waits for its password to be checked.
   private static let longestCheck = Duration.seconds(10)
 
-  /// Finds out which of the callers of proxy.conf sent the request: by user and password where it has them, else by what
-  /// is known of its connection; and whether this listener is for that caller. The route may need it, too.
+  /// Finds out which of the callers of proxy.conf sent the request: by user and password if it has them, else by its
+  /// connection; and whether this listener serves that caller. The route may ask for the caller too.
   func identifyCaller(_ callers: CallerDirectory) async throws(ExchangeError) {
     try await findCaller(callers)
     if let access = connection.listenerAccess(in: callers) {
@@ -66,7 +66,7 @@ extension Exchange {
     }
   }
 
-  /// Refuses the request unless `access` admits who sent it: with a challenge where user and password might fix that.
+  /// Rejects the request unless `access` admits its caller: with a challenge if user and password could help.
   func requireCaller(_ access: CallerAccess, _ place: @autoclosure () -> CallerPlace) throws(ExchangeError) {
     if let caller = request.caller {
       if access.admits(caller) { return }
@@ -76,8 +76,7 @@ extension Exchange {
     throw refusal(access, place())
   }
 
-  /// Refuses CONNECT where nothing inside the tunnel would be served: there it is too late to request user and
-  /// password.
+  /// Rejects CONNECT if nothing inside the tunnel would be served: inside, it is too late to request user and password.
   func requireCallerOfTunnel(_ routes: [ProxyRoute]) throws(ExchangeError) {
     guard let place = routes.first(where: { $0.policy.callerAccess != nil }), let access = place.policy.callerAccess
     else { return }
@@ -85,7 +84,7 @@ extension Exchange {
       guard let access = route.policy.callerAccess else { return true }
       return request.caller.map(access.admits) ?? access.admitsStrangers
     }
-    // Who has sent a wrong password does not become one of the others.
+    // A client with a wrong password is not treated like one without a password.
     if isServed, request.caller != nil || request.passwordVerdict == nil { return }
     throw refusal(access, .route(place))
   }

@@ -6,8 +6,8 @@ internal import Routing
 internal import Upstream
 
 extension Exchange {
-  /// Finds out whether this client may use this listener at all, whether it speaks for itself, and whether it is this very
-  /// proxy.
+  /// Checks whether this client may use this listener at all, whether a web page sent the request through a browser,
+  /// and whether the request comes from this very proxy.
   func identifyClient() throws(ExchangeError) {
     guard connection.isAdmitted else {
       throw .listenerClient(address: clientAddress, listener: "\(connection.listener.address)")
@@ -20,7 +20,7 @@ extension Exchange {
     }
   }
 
-  /// Whether this process is among those that the request has passed through.
+  /// Whether the request has passed through this process before.
   private var hasBeenHere: Bool {
     guard let input = connection.input else { return false }
     let bytes = input.readableBytes
@@ -30,10 +30,10 @@ extension Exchange {
     return false
   }
 
-  /// Which client it counts for, where clients share something: its caller, from any address, or else its address.
+  /// The client that it counts for, where clients share something: its caller, from any address, or else its address.
   var clientKey: ClientKey {
     if let caller = request.caller { return ClientKey(caller: caller) }
-    // Others have no requests, but in tests.
+    // Other connections have requests in tests only.
     guard case .counted(let address) = connection.standing else { return .anyone }
     return address.key
   }
@@ -43,12 +43,12 @@ extension Exchange {
 }
 
 extension Exchange {
-  /// Rejects what a browser sends for a web page of another site. A page can make the browser send requests to any address
-  /// that the browser reaches, this machine's own among them, and the listener cannot tell them apart.
+  /// Rejects requests that a browser sends for a web page of another site. A page can make the browser send requests to
+  /// any address that the browser reaches, including this machine's own, and the listener cannot tell them apart.
   ///
-  /// Three signs: the browser says so (Sec-Fetch-Site), the page's origin is another (Origin), or the browser believes
-  /// that this is a host of another name, which leads here now (DNS rebinding). A client that is not a browser sends none
-  /// of the first two, and a name of ours. The admin listener has the same rule (`WebPageRule`).
+  /// Three signs: the browser says so (Sec-Fetch-Site), the page's origin is another (Origin), or the browser takes
+  /// this for a host of another name, which leads here now (DNS rebinding). A client that is not a browser sends
+  /// neither of the first two, and uses one of our names. The admin listener has the same rule (`WebPageRule`).
   func refuseBrowserRequest() throws(ExchangeError) {
     let input = requestInput
     let bytes = input.readableBytes
@@ -57,12 +57,12 @@ extension Exchange {
     case .site(let value): throw browser("Sec-Fetch-Site: \(beginning(of: value))")
     case .origin(let value): throw browser("Origin: \(beginning(of: value))")
     }
-    // In the absolute form, and inside a tunnel, the target chooses a route by its name, which is the operator's, or is our
+    // In the absolute form, and inside a tunnel, the target chooses a route by a name that the operator set, or is our
     // own address.
     guard connection.listener.address.isLocal || connection.isAtLoopback, connection.tunnelTarget == nil,
       request.target?.authority == nil, let host = head.authority
     else { return }
-    // The names that the operator wrote in proxy.conf lead here on purpose. They are looked up last: that takes a hash.
+    // Names that the operator wrote in proxy.conf lead here on purpose. Checked last, since that takes a hash.
     guard host.isThisMachine(bytes) || isKnown(host, bytes) else {
       throw .foreignHost(Self.shortened(text(of: host.host)), listener: "\(connection.listener.address)")
     }
@@ -76,7 +76,7 @@ extension Exchange {
     .browserRequest(sign: Self.shortened(sign), listener: "\(connection.listener.address)")
   }
 
-  /// As much of a field's value as a message shows, and a little more: a client can send as much as a head has room for.
+  /// The part of a field's value that a message shows, and a little more: the value can be as long as a head.
   private func beginning(of value: ByteRange) -> String {
     text(of: ByteRange(start: value.start, end: min(value.end, value.start + 250)))
   }

@@ -6,11 +6,11 @@ internal import Reactor
 internal import Routing
 
 extension Exchange {
-  /// Answers CONNECT to a host whose requests are served here, and agrees on TLS with a client that begins with that; one that
-  /// begins with something else speaks plain HTTP. The requests inside are exchanges of their own.
+  /// Responds to CONNECT to a host whose requests are served here, and does the TLS handshake if the client begins one;
+  /// otherwise the client speaks plain HTTP. The requests inside are exchanges of their own.
   func interceptTunnel() async throws(ExchangeError) {
     let (authority, port) = Self.connectTarget(receivedTarget)
-    // Start-up makes it where a route is intercepted.
+    // It is made at start if a route is intercepted.
     guard let leaves = generation.leafCertificates else {
       preconditionFailure("an intercepted route has a certificate authority")
     }
@@ -32,9 +32,9 @@ extension Exchange {
     outcome.ending = .keepsConnection
   }
 
-  /// The TLS context that shows a certificate for `host`. One that has to be made first is made on another thread,
-  /// since signing with a large key takes milliseconds: one at a time for each loop, so that a client that requests
-  /// many hosts takes no more than that, and others are served in between.
+  /// The TLS context that shows a certificate for `host`. A new one is made on another thread, since signing with a
+  /// large key takes milliseconds: one at a time for each loop, so that a client that requests many hosts takes no more
+  /// than that, and others are served in between.
   private func leafContext(
     for host: String, _ leaves: LeafCertificates
   ) async throws(ExchangeError) -> TLSServerContext {
@@ -49,7 +49,7 @@ extension Exchange {
         try check(overdue: .certificateTimeout)
         throw .certificateTimeout
       }
-      // Another connection may have been waiting for the same one.
+      // Another connection may have waited for the same one.
       if let context = leaves.cached(for: host) {
         worker.minting.leave(client)
         return context
@@ -58,7 +58,7 @@ extension Exchange {
     let delivery = Delivery<Result<TLSServerContext, LeafError>>(loop: worker.loop, wakeup: connection.wakeup)
     Task.detached {
       delivery.deliver(Result { () throws(LeafError) in try leaves.mint(for: host) })
-      // Whether or not the client still waits for it.
+      // Even if the client no longer waits for it.
       worker.loop.perform { worker.minting.leave(client) }
     }
     do throws(ExchangeError) {
@@ -74,7 +74,7 @@ extension Exchange {
     }
   }
 
-  /// Waits for the first byte inside the tunnel; whether it is that of a TLS handshake.
+  /// Waits for the first byte inside the tunnel; whether it begins a TLS handshake.
   private func beginsTLS(minimum: TLSVersion) async throws(ExchangeError) -> Bool {
     connection.setDeadline(worker.loop.now + generation.timeouts.handshake)
     while true {
@@ -94,9 +94,8 @@ extension Exchange {
     }
   }
 
-  /// Returns the name that the client requested if it is not `host`. Where that is a host that is intercepted too, the
-  /// client is shown the certificate for it, so that it can read the response that says what is wrong; otherwise that
-  /// for `host`.
+  /// Returns the name that the client requested if it is not `host`. If that host is intercepted too, the client gets
+  /// its certificate, so that it can read the response that says what is wrong; otherwise the certificate for `host`.
   private func startTLS(
     _ context: TLSServerContext, _ host: String, _ leaves: LeafCertificates
   ) async throws(ExchangeError) -> String? {

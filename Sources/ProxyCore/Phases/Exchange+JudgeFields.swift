@@ -5,7 +5,7 @@ internal import Routing
 
 // Fields that carry a method or a path.
 extension Exchange {
-  /// Refuses fields in which the upstream may find another method or path than the route serves.
+  /// Rejects fields in which the upstream may find another method or path than the route serves.
   func refuseOverrides(_ rules: AccessRules, _ route: ProxyRoute, _ bytes: Span<UInt8>) throws(ExchangeError) {
     var seen: UInt8 = 0
     var prefixes: [FieldLine] = []
@@ -16,12 +16,12 @@ extension Exchange {
       guard rules.allows(part, value: value) else {
         throw .overrides(part, field: text(of: line.name), route)
       }
-      // Proxies send one prefix by several names.
+      // Proxies send one prefix under several names.
       if part == .prefix, repeats(line, prefixes, bytes) {
         prefixes.append(line)
         continue
       }
-      // Which of several is obeyed depends on the framework.
+      // Which of several a framework obeys is unknown.
       guard seen & 1 << part.rawValue == 0 || !rules.allowsOne(part) else {
         throw .overrides(part, field: "The second \(text(of: line.name))", route)
       }
@@ -51,14 +51,14 @@ extension Exchange {
 }
 
 extension Exchange {
-  /// Longer values are refused: several readings of each are compared, and no honest URL comes near it.
+  /// Longer values are rejected: several readings of each are compared, and no honest URL is nearly as long.
   private static var longestNamed: Int { 4_096 }
 
-  /// How many bytes are compared for the fields of one request; a byte of a path with one reading costs a quarter. What
-  /// is beyond this is refused. Within it, comparing takes a few milliseconds at most.
+  /// How many bytes are compared for the fields of one request; a byte of a path with one reading costs a quarter.
+  /// Anything beyond this is rejected. Within it, comparing takes a few milliseconds at most.
   private static var mostCompared: Int { 8_192 }
 
-  /// Whether the upstream, when it obeys a field with `value`, acts upon a path that the route may forward.
+  /// Whether an upstream that obeys a field with `value` uses a path that the route may forward.
   private func staysInRoute(
     _ part: OverrideField, _ value: Span<UInt8>, _ route: ProxyRoute, _ bytes: Span<UInt8>, _ budget: inout Int
   ) -> Bool {
@@ -82,8 +82,8 @@ extension Exchange {
     }
   }
 
-  /// Whether the `Destination` of `line` is, as the upstream gets it, one that the route may forward. It counts whatever the
-  /// method: a field or a form may replace that by COPY or MOVE.
+  /// Whether the `Destination` of `line`, as the upstream gets it, is one that the route may forward. The method does
+  /// not matter: a field or a form may replace it by COPY or MOVE.
   private func leads(
     _ line: FieldLine, intoRoute route: ProxyRoute, _ bytes: Span<UInt8>, _ budget: inout Int
   ) -> Bool {
@@ -101,8 +101,8 @@ extension Exchange {
     }
   }
 
-  /// Where a reference of the request leads, by the names that the client has for the upstream: where links in responses are
-  /// written in those. Elsewhere it is the upstream's own.
+  /// Where a reference of the request leads, in the client's names for the upstream, if links in responses use these.
+  /// Otherwise it is in the upstream's own names.
   private func clientReference(_ line: FieldLine, _ route: ProxyRoute, _ bytes: Span<UInt8>) -> ClientReference {
     guard decided.isMounted || route.policy.requests.linkRewriting == .on, route.policy.requests.linkRewriting != .off
     else {
@@ -115,14 +115,14 @@ extension Exchange {
       mount: start..<start + decided.mountLength)
   }
 
-  /// The `Destination` of the request as the upstream knows it; nil where it stays as it is.
+  /// The `Destination` of the request as the upstream knows it; nil if it does not change.
   @inline(never) func mappedDestination(_ route: ProxyRoute, _ bytes: Span<UInt8>) throws(ExchangeError) -> [UInt8]? {
     guard let upstream = route.destination.links else { return nil }
     var mapped: [UInt8]?
     var isFirst = true
     for line in head.fields where line.known == .destination && !head.isForConnection(line, bytes) {
       let reference = clientReference(line, route, bytes)
-      // One of several would go on in the client's words.
+      // A second one would be forwarded as the client wrote it.
       guard isFirst || mapped == nil && reference == .foreign else {
         throw .overrides(.destination, field: "The second \(text(of: line.name))", route)
       }
@@ -138,8 +138,8 @@ extension Exchange {
     return mapped
   }
 
-  /// Whether the path of `named` is one that the route may forward. Which host it names decides nothing: an upstream has
-  /// more names than the proxy knows.
+  /// Whether the path of `named` is one that the route may forward. The host that it names does not matter: an upstream
+  /// has more names than the proxy knows.
   ///
   /// - Parameter isInAccount: whether a path without a host may be one below the account, which is the beginning of the
   ///   request's path (OpenStack Swift: `/v1/ACCOUNT`).
@@ -155,8 +155,8 @@ extension Exchange {
     return true
   }
 
-  /// Whether the request stays within the route when the upstream removes the prefix `value` from its path, and when it puts
-  /// that in front. Applications do one or the other, if it is more to them than a part of links.
+  /// Whether the request stays within the route both when the upstream removes the prefix `value` from its path, and
+  /// when it puts that in front. Applications do one or the other, if they use it for more than links.
   private func mayBegin(
     with value: Span<UInt8>, _ route: ProxyRoute, _ bytes: Span<UInt8>, _ budget: inout Int
   ) -> Bool {
@@ -175,8 +175,8 @@ extension Exchange {
     }
   }
 
-  /// Whether `value` is the path of this request as the upstream gets it: obeying that changes nothing. With a query, or as
-  /// the target that the client sent, which a mount may change, it must be a path that the route may forward.
+  /// Whether `value` is the path of this request as the upstream gets it: obeying that changes nothing. With a query,
+  /// or as the target that the client sent, which a mount may change, it must be a path that the route may forward.
   private func isOwnPath(
     _ value: Span<UInt8>, _ route: ProxyRoute, _ bytes: Span<UInt8>, _ budget: inout Int
   ) -> Bool {
@@ -189,7 +189,7 @@ extension Exchange {
     guard
       query.map({ isValue(own + [UInt8(ascii: "?")] + $0) }) == true
         || isValue(head.target.range.map { bytes[$0] }) && value[0] == UInt8(ascii: "/"),
-      // A server may take all of it for a path, where "/b?/../admin" is another one.
+      // A server may take all of it for a path, in which "/b?/../admin" is another one.
       let named = NamedPath(value, needsSlash: true)
     else { return false }
     return mayForward(upstreamPath: named.path, route, bytes, &budget)
@@ -203,13 +203,13 @@ extension Exchange {
     return path.isEmpty ? [UInt8(ascii: "/")] : path
   }
 
-  /// Takes what it costs to compare `path` from the budget of the request; false where too little is left.
+  /// Takes the cost of comparing `path` from the budget of the request; false if too little is left.
   private func spend(_ path: [UInt8], _ budget: inout Int) -> Bool {
     budget -= PathReadings.exist(of: path.span) ? path.count : path.count / 4
     return budget >= 0
   }
 
-  /// Whether a request that reaches the upstream with `path` could have come by the same route.
+  /// Whether a request that reaches the upstream with `path` could have used the same route.
   private func mayForward(
     upstreamPath path: [UInt8], _ route: ProxyRoute, _ bytes: Span<UInt8>, _ budget: inout Int
   ) -> Bool {

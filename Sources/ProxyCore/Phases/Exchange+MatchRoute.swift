@@ -6,8 +6,8 @@ internal import Reactor
 internal import Routing
 
 extension Exchange {
-  /// Finds the route: by the target's authority where it has one, by the mounted path where it has none, or only our own
-  /// address. What Host says decides nothing, and inside a tunnel it must not say anything else.
+  /// Finds the route: by the target's authority if it has one, by the mounted path if it has none, or only our own
+  /// address. Host decides nothing, and inside a tunnel it must not differ.
   func matchRoute() throws(ExchangeError) -> Decision {
     let (target, input) = (receivedTarget, requestInput)
     let bytes = input.readableBytes
@@ -53,7 +53,7 @@ extension Exchange {
     return .ambiguousPath(shownPath(target), conflict, route)
   }
 
-  /// Notes what was decided, for later phases, and for the log where the request is refused.
+  /// Notes the decision, for later phases, and for the log if the request is rejected.
   @discardableResult func decide(_ decision: Decision) -> Decision {
     self.decision = decision
     return decision
@@ -92,14 +92,14 @@ extension Exchange {
     .noRoute(target: target, path: path, nearest: nearest, credentials: generation.credentialsNames)
   }
 
-  /// Whether there are routes for the host and port, and so only the path has none.
+  /// Whether there are routes for the host and port, so that only the path has none.
   private func servesOtherPaths(of authority: Authority, _ target: RequestTarget) -> Bool {
     guard let input = connection.input else { return false }
     let port = authority.port ?? (target.scheme ?? .http).defaultPort
     return generation.table.serves(host: input.readableBytes.extracting(authority.host.range), port: port)
   }
 
-  /// The known host most like this one; nil also when there have been many such questions just now.
+  /// The most similar known host; nil also after many such searches within a short time.
   private func nearest(to authority: Authority) -> String? {
     guard authority.host.range.count <= RouteTable.longestCompared, let input = connection.input,
       worker.notices.suggestion.spend(at: worker.loop.now)
@@ -107,7 +107,7 @@ extension Exchange {
     return generation.table.nearest(to: input.readableBytes.extracting(authority.host.range))
   }
 
-  /// The host as it is written in a URL.
+  /// The host as written in a URL.
   func name(of authority: Authority) -> String {
     let host = text(of: authority.host)
     return authority.isIPv6Literal ? "[\(host)]" : host
@@ -126,7 +126,7 @@ extension Exchange {
     if let scheme = target.scheme, (scheme == .https) != connection.isSecure {
       throw .misdirected(schemeInside: tunnel.authority)
     }
-    // Without either it is HTTP/1.0, and for whatever host it has been sent to.
+    // Without either it is HTTP/1.0, and meant for the host of the tunnel.
     if let authority = target.authority ?? head.authority, !tunnel.isNamed(by: authority, in: bytes) {
       let port = authority.port.map { ":\($0)" } ?? ""
       throw .misdirected(host: Self.shortened(name(of: authority) + port), tunnel: tunnel.authority)
@@ -151,8 +151,7 @@ extension Exchange {
 }
 
 extension Exchange {
-  /// Finds the route that says that CONNECT may lead where it asks to. Whatever else there is for that host, there is no
-  /// tunnel without one.
+  /// Finds the route that allows CONNECT to this target. Without one there is no tunnel, whatever other routes the host has.
   func matchTunnel(_ target: RequestTarget, _ bytes: Span<UInt8>) throws(ExchangeError) -> Decision {
     let (authority, port) = Self.connectTarget(target)
     let host = name(of: authority)
@@ -168,7 +167,7 @@ extension Exchange {
     }
   }
 
-  /// The host and port that CONNECT names; the parser has seen to it that both are there (RFC 9110 section 9.3.6).
+  /// The host and port that CONNECT names; the parser has checked that both are there (RFC 9110 section 9.3.6).
   static func connectTarget(_ target: RequestTarget) -> (authority: Authority, port: UInt16) {
     guard let authority = target.authority, let port = authority.port else {
       preconditionFailure("the target of CONNECT has a host and a port")
@@ -186,10 +185,10 @@ extension Exchange {
 }
 
 extension Exchange {
-  /// Whether the target names the very listener that the request came to. Some clients write all of a base URL into the
-  /// target, and a server has to take that (RFC 9112 section 3.2.2): it says no more than the path alone.
+  /// Whether the target names the very listener that received the request. Some clients write the whole base URL into
+  /// the target, and a server must accept that (RFC 9112 section 3.2.2): it means the same as the path alone.
   ///
-  /// The address counts that the connection was made to, so this holds for a listener on all addresses too.
+  /// What counts is the address that the connection was made to, so this works for a listener on all addresses too.
   func isForThisListener(_ target: RequestTarget) -> Bool {
     let scheme = connection.certificate == nil ? RequestTarget.Scheme.http : .https
     guard target.scheme == scheme, let authority = target.authority else { return false }
@@ -206,7 +205,7 @@ extension Exchange {
     }
   }
 
-  /// Whether a name is one of those that always mean this machine (RFC 6761 section 6.3).
+  /// Whether a name always means this machine (RFC 6761 section 6.3).
   func isLocalhost(_ authority: Authority) -> Bool {
     let input = requestInput
     return authority.isLocalhost(input.readableBytes)

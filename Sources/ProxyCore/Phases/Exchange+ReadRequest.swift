@@ -3,7 +3,7 @@ internal import HTTPWire
 internal import Reactor
 
 extension Exchange {
-  /// Reads the request's head, within its limits and its time, and takes the target apart.
+  /// Reads the request's head, within its limits and its time, and parses the target.
   @inline(__always) func readRequest(on connection: ClientConnection) async throws(ExchangeError) {
     var parser = RequestHeadParser(limits: generation.headLimits)
     connection.setDeadline(worker.loop.now + generation.timeouts.head)
@@ -20,13 +20,13 @@ extension Exchange {
     }
     request.hasHead = true
     try readTarget(on: connection)
-    // Servers that read an expectation in different ways disagree about whether content follows.
+    // Servers that read an expectation in different ways disagree about whether a body follows.
     if head.hasUnknownExpectation { throw .request(.unknownExpectation) }
     if head.methodKind == .connect { try checkConnect() }
     if head.methodKind == .trace { throw .traceMethod }
   }
 
-  /// Rejects any method but CONNECT, and content, which could not be told from data for the tunnel.
+  /// Rejects any method but CONNECT, and a body, which could not be told from data for the tunnel.
   private func checkConnect() throws(ExchangeError) {
     let method = text(of: head.method)
     guard method == "CONNECT" else { throw .connectMethod(method) }
@@ -65,13 +65,13 @@ extension Exchange {
     }
   }
 
-  /// Whether there is no memory for a head that is here in part: a long one when memory is tight, any at the limit. The gate
-  /// is only for complete ones.
+  /// Whether memory is too short for a head that has arrived in part: for a long one when memory is tight, for any at
+  /// the limit. The gate is for complete heads only.
   private func mustNotWait(_ received: Int) -> Bool {
     worker.memory.isTight && (received > Self.longestWhenTight || worker.memory.isFull)
   }
 
-  // Most heads are shorter, and come in one piece.
+  // Most heads are shorter, and arrive in one piece.
   private static var longestWhenTight: Int { 4096 }
 
   /// A part of the request's head as text, for messages.

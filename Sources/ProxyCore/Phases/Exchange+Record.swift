@@ -9,7 +9,7 @@ internal import Tokens
 internal import Upstream
 
 extension Exchange {
-  /// Writes the one line and counts the one set of figures that every exchange leaves.
+  /// Writes the log line and updates the metrics, once for every exchange.
   func record() {
     let total = Instant.now - outcome.clock.start
     let received = holdings.tunnel?.fromClient.bytesMoved ?? upload.decoder.payloadBytes
@@ -17,7 +17,7 @@ extension Exchange {
     let route = decision?.route
     let metrics = local.metrics(of: route)
     metrics.count(status: outcome.status)
-    // How long people talk over a WebSocket is no response's duration.
+    // The length of a conversation over a WebSocket is not a response's duration.
     metrics.duration.observe(nanoseconds: outcome.clock.switched ?? total)
     if !request.normalised.isEmpty { metrics.count(request.normalised) }
     if let caller = request.caller { metrics.count(caller: caller, generation.callers) }
@@ -84,7 +84,7 @@ extension Exchange {
     return APIRefusalHint.text(status: outcome.status, outcome.apiError, credentials, route: route.name)
   }
 
-  /// Whether the request gets a line in an access log that does not have all.
+  /// Whether the request gets a line in an access log that does not contain all.
   @inline(never) private func hasLine(_ access: AccessLogging, _ total: UInt64) -> Bool {
     switch access {
     case .on: return true

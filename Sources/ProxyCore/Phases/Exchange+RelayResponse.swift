@@ -5,21 +5,21 @@ internal import Reactor
 internal import Upstream
 
 extension Exchange {
-  /// Reads the head of the upstream's response, or of the 101 that ends what HTTP has to say; interim responses before
-  /// it are passed on as they come.
+  /// Reads the head of the upstream's response, or of the 101 after which HTTP ends; interim responses before it are
+  /// forwarded as they arrive.
   func readAnswer(_ route: ProxyRoute) async throws(ExchangeError) {
     var outbound = holdings.answerOutput ?? buffers.lendForHead(ofAbout: Self.usualHead)
     holdings.answerOutput = outbound
     var interimAnswers = 0
     var interimBytes = 0
     try await readAnswerHead(outbound, route)
-    // While memory is short it is as large as the head needs, with all that may be added to it.
+    // While memory is short, the buffer is as large as the head needs, with everything that may be added to it.
     if needsRoom(outbound) { outbound = roomForAnswer(outbound) }
     while answerHead.isInterim {
       if hasSwitched { return try checkSwitch(route) }
       interimAnswers += 1
       interimBytes += answerHead.length
-      // A slow job may have many of them; it is their size that has a bound.
+      // A slow job may send many of them; only their size is bounded.
       guard interimBytes <= Self.mostInterimBytes else { throw .response(.interimsTooLarge, route) }
       try passOnInterim(outbound, route)
       if !outbound.isEmpty { try await deliverInterim(outbound, route) }
@@ -27,30 +27,30 @@ extension Exchange {
       if interimAnswers % Self.interimAnswersInARow == 0 { try await takeTurns(overdue: uploadTimeout(route)) }
       try await readAnswerHead(outbound, route)
       if needsRoom(outbound) { outbound = roomForAnswer(outbound) }
-      // Of the response, not of what came before it.
+      // Of the response, not of interim responses before it.
       outcome.clock.firstByte = worker.loop.now - outcome.clock.start
     }
     attempt.challenge = .none
     if answerHead.concernsConnection { noteConnection() }
   }
 
-  /// Passes the upstream's response on, framed for this client.
+  /// Forwards the upstream's response, framed for this client.
   func relayResponse(_ route: ProxyRoute) async throws(ExchangeError) {
-    // Nothing here may hold on to the buffers: the relay gives them back while it waits.
+    // Nothing here may keep the buffers: the relay gives them back while it waits.
     try startDownload(route)
     try await relayContent(route)
     outcome.ending = !closesAfterAnswer ? .keepsConnection : isClientsLast ? .endsConnection : .closesConnection
   }
 
-  /// Whether the client has sent all that it will ever send (RFC 9112 section 9.6).
+  /// Whether the client has sent everything that it will ever send (RFC 9112 section 9.6).
   private var isClientsLast: Bool { head.asksToClose && upload.isFinished }
 
-  /// Whether `outbound` may be too small for the head that has come as the client gets it. Links may become longer by any factor.
+  /// Whether `outbound` may be too small for the head as the client gets it. Links may become longer by any factor.
   @inline(__always) private func needsRoom(_ outbound: ByteBuffer) -> Bool {
     answerHead.hasLinks || answerHead.length * 2 + Self.roomForOwnFields > outbound.freeSpace
   }
 
-  /// A buffer with room for the head that has come as the client gets it, in place of `outbound`.
+  /// A buffer with room for the head as the client gets it, replacing `outbound`.
   @inline(never)
   private func roomForAnswer(_ outbound: ByteBuffer) -> ByteBuffer {
     guard outbound.capacity < buffers.headCapacity else { return outbound }
@@ -61,7 +61,7 @@ extension Exchange {
     return larger
   }
 
-  /// The head goes on behind the end of `input`, which may have begun small.
+  /// Makes room for the rest of the head after the end of `input`, which may have begun small.
   @inline(never)
   private func makeRoomForHead(_ input: ByteBuffer) {
     input.compact()
@@ -72,9 +72,9 @@ extension Exchange {
   // What the proxy adds to a response: Via, Date, framing.
   private static var roomForOwnFields: Int { 1024 }
 
-  // The heads of interim responses together, which nothing else bounds.
+  // The total size of the heads of interim responses, which nothing else bounds.
   private static var mostInterimBytes: Int { 1 << 20 }
-  // After so many without a wait it is another task's turn.
+  // After this many without a wait other tasks run.
   private static var interimAnswersInARow: Int { 16 }
 
   // MARK: The head
@@ -93,7 +93,7 @@ extension Exchange {
     }
   }
 
-  /// Waits for more of the head; meanwhile the request's content and interim responses go on their ways.
+  /// Waits for more of the head; meanwhile forwards the request's body and interim responses.
   private func receiveAnswer(
     into input: ByteBuffer, _ outbound: ByteBuffer, _ route: ProxyRoute
   ) async throws(ExchangeError) {
@@ -118,8 +118,8 @@ extension Exchange {
     }
   }
 
-  /// Waits until a slow client has taken the interim responses that there are, so that they never need more than one
-  /// buffer. It may read nothing before it has sent its content, so that this goes on meanwhile.
+  /// Waits until a slow client has taken the interim responses so far, so that they never need more than one buffer.
+  /// The client may read nothing before it has sent its body, so that is forwarded meanwhile.
   @inline(never)
   private func deliverInterim(_ outbound: ByteBuffer, _ route: ProxyRoute) async throws(ExchangeError) {
     connection.setDeadline(worker.loop.now + route.policy.timeouts.body)
@@ -139,8 +139,8 @@ extension Exchange {
     }
   }
 
-  /// Puts an interim response in front of what the client gets; an HTTP/1.0 client knows none. With `interim: drop` only 100
-  /// is left, which the client may be waiting for.
+  /// Puts an interim response before the client's response; an HTTP/1.0 client understands none. With `interim: drop`,
+  /// only 100 is forwarded, which the client may wait for.
   private func passOnInterim(_ outbound: ByteBuffer, _ route: ProxyRoute) throws(ExchangeError) {
     guard let input = attempt.answerInput else { return }
     defer { input.consume(answerHead.length) }
@@ -155,12 +155,12 @@ extension Exchange {
     try flush(outbound)
   }
 
-  /// Sends what there is of interim responses; what does not go out now goes out later, or in front of the next head.
+  /// Sends waiting interim responses; what cannot be sent now is sent later, or before the next head.
   private func flush(_ outbound: ByteBuffer) throws(ExchangeError) {
     while !outbound.isEmpty, connection.stream.isWritable {
       if case .failed = connection.stream.send(from: outbound) { throw .clientGone }
     }
-    // Half an interim response: nothing but the other half can follow it.
+    // After half an interim response only the other half can follow.
     outcome.hasBegunAnswer = !outbound.isEmpty
   }
 
@@ -175,7 +175,7 @@ extension Exchange {
     let bytes = input.readableBytes
     var writer = HeadWriter(outbound)
     writer.statusLine(answerHead.status, reason: bytes.extracting(answerHead.reason.range))
-    // Trailers are announced only where they can follow.
+    // Trailers are announced only if they can follow.
     let dropped = FieldNameSet.notForwardedInResponses
     writer.forwardFields(
       of: answerHead, bytes, dropping: received == .chunked && sent != .chunked ? dropped.union([.trailer]) : dropped,
@@ -198,15 +198,15 @@ extension Exchange {
     endExpectingMemory()
   }
 
-  /// Whether the client's connection ends with this response: it wants it so, the program is stopping, it has carried
-  /// as many requests as it may, or the request's content will not be read to its end.
+  /// Whether the client's connection ends with this response: the client wants that, the program is stopping, the
+  /// connection has carried as many requests as it may, or the request's body will not be read to its end.
   private var closesAfterAnswer: Bool {
     if !head.wantsKeepAlive || connection.isEnding || connection.isLastRequest || isAheadOfUpgrade { return true }
     guard upload.isBegun, !upload.isFinished else { return false }
     return outcome.status >= 400 || download.isBegun
   }
 
-  // MARK: The content
+  // MARK: The body
 
   @inline(__always) private func relayContent(_ route: ProxyRoute) async throws(ExchangeError) {
     setContentDeadline(route)
@@ -229,8 +229,7 @@ extension Exchange {
     }
   }
 
-  /// Moves the rest of the request's content on. An upstream that takes no more of it has its reasons, and says them in
-  /// its response.
+  /// Forwards the rest of the request's body. If the upstream takes no more of it, its response says why.
   func continueUpload() throws(ExchangeError) -> BodyRelay.Progress {
     let nothing = BodyRelay.Progress(hasMoved: false, hasMore: false)
     guard !attempt.uploadIsRefused, !upload.isFinished else { return nothing }
@@ -245,7 +244,7 @@ extension Exchange {
 
   private func downloadError(_ failure: BodyRelay.Failure, _ route: ProxyRoute) -> ExchangeError {
     switch failure {
-    // Answers have no limit.
+    // Responses have no limit.
     case .sink, .tooLarge: .clientGone
     case .source(let reason):
       outcome.hasBegunAnswer ? .responseIncomplete(reason) : .upstreamBroken(reason, route)
@@ -260,7 +259,7 @@ extension Exchange {
 }
 
 extension Exchange {
-  /// What the references of the response that lead to the upstream become; nil where all of them stay as they are.
+  /// What replaces references in the response that lead to the upstream; nil if none of them change.
   func linkMap(_ route: ProxyRoute) -> LinkMap? {
     guard answerHead.hasLinks, decided.isMounted || route.policy.requests.linkRewriting == .on,
       let upstream = route.destination.links
@@ -273,7 +272,7 @@ extension Exchange {
       mount: bytes.extracting(mount))
   }
 
-  /// The scheme of the URL by which the client asks.
+  /// The scheme of the URL that the client uses.
   func clientScheme(_ target: RequestTarget) -> RequestTarget.Scheme {
     target.scheme ?? (connection.isSecure ? .https : .http)
   }

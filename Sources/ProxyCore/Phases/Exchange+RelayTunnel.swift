@@ -5,8 +5,8 @@ internal import Telemetry
 internal import Upstream
 
 extension Exchange {
-  /// Connects to where CONNECT asks to, and tells the client that it is so. What it sent after its request stays where
-  /// it is until then (RFC 9931).
+  /// Connects to the target of CONNECT, and tells the client. What the client sent after its request stays where it is
+  /// until then (RFC 9931).
   func openTunnel(_ matched: ProxyRoute) async throws(ExchangeError) -> ProxyRoute {
     let route = try chooseUpstream(matched)
     try await connectUpstream(route)
@@ -18,18 +18,18 @@ extension Exchange {
     return route
   }
 
-  /// Tells the client that its tunnel is there; whether it takes that.
+  /// Tells the client that its tunnel is open; false if the client does not take that.
   func confirmTunnel() async -> Bool {
     // A 2xx to CONNECT has neither length nor coding (RFC 9110 section 9.3.6).
     let date = String(decoding: worker.httpDate, as: UTF8.self)
     return await send(Array("HTTP/1.1 200 Connection established\r\nDate: \(date)\r\n\r\n".utf8))
   }
 
-  /// Passes on what comes, both ways, until both sides have ended. What ends otherwise ends with a reset, so that neither
-  /// side takes what it has for the whole.
+  /// Forwards bytes in both directions until both sides have ended. Any other end is a reset, so that neither side
+  /// takes what it has for the whole.
   func relayTunnel(_ route: ProxyRoute) async throws(ExchangeError) {
     guard let upstream = attempt.upstream else { preconditionFailure("a tunnel has an upstream") }
-    // No further request comes on the client's connection.
+    // No further request arrives on the client's connection.
     connection.endPin()
     let open = local.routes[route.index].tunnels
     open.add()
@@ -42,7 +42,7 @@ extension Exchange {
     }
   }
 
-  /// What the client has sent after the head, in the buffer in which it is; the head is not needed any more.
+  /// What the client has sent after the head, in its buffer; the head is not needed any more.
   func takeTunnelBytes() -> ByteBuffer? {
     guard let input = connection.input else { return nil }
     connection.input = nil
@@ -65,7 +65,7 @@ extension Exchange {
         case .upstream(let reason): throw .tunnelBroken(reason)
         }
       }
-      // A stream that is closed loses what waits for room in the kernel.
+      // Closing a stream loses bytes that wait for room in the kernel.
       if holdings.tunnel!.isFinished,
         ![connection.stream, upstream].contains(where: { $0.hasUnsentBytes && !$0.hasFailed })
       {
@@ -88,17 +88,17 @@ extension Exchange {
     connection.setDeadline(worker.loop.now + route.policy.timeouts.tunnel)
   }
 
-  /// - Parameter undelivered: how many bytes the kernel held for both sides when the deadline passed before, if nothing
-  ///   has moved since.
+  /// - Parameter undelivered: how many bytes the kernel held for both sides at the previous deadline, if nothing has
+  ///   moved since.
   private func checkTunnel(
     _ route: ProxyRoute, _ upstream: ByteStream, _ undelivered: inout Int
   ) throws(ExchangeError) {
     if connection.isAborted { throw .draining }
-    // A tunnel in which bytes move sets new deadlines, and would never be overdue.
+    // A tunnel that keeps moving bytes sets new deadlines, and would never be overdue.
     if worker.loop.now >= connection.finalDeadline { throw .outOfTime(route) }
     guard connection.isOverdue else { return }
-    // The kernel reports room only when a good part of its buffer is empty; until then the buffer tells whether
-    // bytes are taken.
+    // The kernel reports that a socket is writable only when a good part of its buffer is empty; until then the buffer
+    // shows whether bytes are taken.
     let held = connection.stream.undeliveredBytes + upstream.undeliveredBytes
     guard held > 0, held < undelivered else { throw .tunnelIdle }
     undelivered = held

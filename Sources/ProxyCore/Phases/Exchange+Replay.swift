@@ -7,10 +7,9 @@ internal import Tokens
 internal import Upstream
 
 extension Exchange {
-  /// Whether the response is one after which sending the request again may help, and all of the request is still here.
+  /// Whether sending the request again may help after this response, and all of the request is still here.
   ///
-  /// What the client sends of a handshake means something once, and on one connection: such a request is the client's to
-  /// repeat.
+  /// What the client sends of a handshake is valid once, and on one connection: only the client can repeat such a request.
   private func mayReplay(_ route: ProxyRoute) -> Bool {
     if refusesToken(route) {
       // Once, whatever the status.
@@ -25,7 +24,7 @@ extension Exchange {
     }
   }
 
-  /// Whether the response says that the token is not accepted: any 401, and `invalid_token` with 400 or 403 (RFC 6750 section 3.1).
+  /// Whether the response rejects the token: any 401, and `invalid_token` with 400 or 403 (RFC 6750 section 3.1).
   /// `insufficient_scope` is about the route's scopes: no other token would help.
   private func refusesToken(_ route: ProxyRoute) -> Bool {
     guard bearer.token != nil, route.policy.replaysUnauthorized, !concernsClientCredentials else { return false }
@@ -36,8 +35,8 @@ extension Exchange {
     }
   }
 
-  /// What an error of the upstream's means for the token and for the request: true when the request is to be sent again, and all
-  /// that takes is here.
+  /// Handles an error from the upstream for the token and for the request: true if the request is to be sent again, and
+  /// everything needed is here.
   @inline(never) func replaysAfterError(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     if answerHead.status <= 403 { noteRefusal(route) }
     if mayReplay(route), try await prepareReplay(route) { return true }
@@ -51,15 +50,15 @@ extension Exchange {
     source.accepted(token, at: tokenPlace(route))
   }
 
-  /// Tells the source if the upstream did not accept the token, whether or not this request can be sent again: other requests wait for
-  /// another token too.
+  /// Tells the source if the upstream rejected the token, even if this request cannot be sent again: other requests
+  /// wait for another token too.
   private func noteRefusal(_ route: ProxyRoute) {
     guard let token = bearer.token, let source = bearer.source else { return }
     if answerHead.contains(.wwwAuthenticate), let input = attempt.answerInput {
       outcome.apiError = answerHead.bearerError(input.readableBytes)
     }
     let isRefusal = refusesToken(route)
-    // What an API says of a token may have the token in it, and this goes into the log.
+    // An API's error message may contain the token, and this goes into the log.
     if outcome.apiError?.repeats(token) == true { outcome.apiError = nil }
     bearer.replacement = isRefusal ? source.refused(token, at: tokenPlace(route)) : nil
   }
@@ -71,15 +70,15 @@ extension Exchange {
     )
   }
 
-  /// Gets what the request needs to be sent again; false if it cannot be had, and then the response that is there is
-  /// the one that the client gets. Until that is known, the response's content stays unread.
+  /// Gets what the request needs to be sent again; if false, the client gets this response. Until that is known, the
+  /// response's body stays unread.
   private func prepareReplay(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     do throws(ExchangeError) {
       let isReady = refusesToken(route) ? try await replaceToken(route) : try await waitOutThrottling(route)
       guard isReady else { return false }
     } catch {
       if error.kind == .client(.gone) { throw error }
-      // Whatever else went wrong, the response of the upstream itself is worth more than one of the proxy's.
+      // Whatever else went wrong, the upstream's own response is worth more than one of the proxy's.
       return false
     }
     local.routes[route.index].replayed(after: answerHead.status)
@@ -90,11 +89,11 @@ extension Exchange {
     return true
   }
 
-  /// Puts another token in the place of the one that the upstream did not accept; false if there is none.
+  /// Replaces the token that the upstream rejected; false if there is no other.
   private func replaceToken(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     guard let source = bearer.source, let refused = bearer.token else { return false }
     if bearer.replacement?.isWanted != true {
-      // There may be another one already. If not, the source does not find this one worth replacing.
+      // There may be another one already. If not, the source decided not to replace this one.
       guard let current = source.current(), current !== refused else { return false }
       bearer.token = current
     } else {
@@ -114,7 +113,7 @@ extension Exchange {
     attempt = Attempt()
   }
 
-  /// Whether the response's content ends in what can be read without waiting, one buffer of it at most.
+  /// Whether the response's body ends within what can be read without waiting, one buffer at most.
   private func answerIsHere() -> Bool {
     guard let input = attempt.answerInput, let upstream = attempt.upstream else { return false }
     var decoder = BodyDecoder(answerHead.framing(answering: head.methodKind))
@@ -134,15 +133,15 @@ extension Exchange {
 }
 
 extension Exchange {
-  /// Whether a request that was throttled may be sent again at all. One that got 503 may have been begun, so that its
-  /// method has to allow for that.
+  /// Whether a request that was throttled may be sent again at all. After a 503 the upstream may have begun it, so the
+  /// method must allow a repetition.
   func mayWaitOut(_ throttling: Throttling) -> Bool {
     guard outcome.replayedAfter.count(where: { $0 >= 429 }) < throttling.attempts else { return false }
     return answerHead.status == 429 || head.methodKind.isIdempotent
   }
 
-  /// Waits for as long as the response says; false where it says nothing, or a longer time than the route allows,
-  /// or the program begins to stop meanwhile.
+  /// Waits as long as the response says; false if it says nothing, or a longer time than the route allows, or the
+  /// program begins to stop meanwhile.
   func waitOutThrottling(_ route: ProxyRoute) async throws(ExchangeError) -> Bool {
     guard let throttling = route.policy.throttling, let input = attempt.answerInput,
       let seconds = answerHead.retryDelay(input.readableBytes, now: WallClock.now() / 1_000_000_000),
@@ -171,7 +170,7 @@ extension Exchange {
 }
 
 extension BearerError {
-  /// Whether what it says has the token in it, or something that looks like one.
+  /// Whether it contains the token, or something that looks like one.
   fileprivate func repeats(_ token: AccessToken) -> Bool {
     let texts = [code, description ?? "", scope ?? ""]
     if texts.contains(where: { $0.utf8.count > Self.longestWithoutToken && !$0.utf8.contains(UInt8(ascii: " ")) }) {
@@ -185,7 +184,7 @@ extension BearerError {
   private static var longestWithoutToken: Int { 64 }
   private static var longestInCommon: Int { 8 }
 
-  /// Whether `text` has a piece of `token` that is too long to be there by chance.
+  /// Whether `text` contains a piece of `token` that is too long to be there by chance.
   private static func share(_ text: [UInt8], _ token: Span<UInt8>) -> Bool {
     let length = min(longestInCommon, token.count)
     guard length > 0, text.count >= length else { return false }

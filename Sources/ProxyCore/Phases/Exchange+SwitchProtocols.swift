@@ -6,11 +6,10 @@ internal import Reactor
 extension Exchange {
   // MARK: The offer
 
-  /// Notes to which protocols the upstream may change the connection: of those that the client offers, those that the
-  /// route lets through. Without any, the request goes on as an ordinary one (RFC 9110 section 7.8).
+  /// Notes to which protocols the upstream may switch: those that the client offers and the route allows. Without any,
+  /// the request is forwarded as an ordinary one (RFC 9110 section 7.8).
   func offerUpgrade(_ route: ProxyRoute) {
-    // After content, the beginning of the new protocol could not be told; "close" says that there will be nothing
-    // behind.
+    // After a body, the beginning of the new protocol could not be told; "close" says that nothing will follow.
     guard head.hasUpgrade, head.wantsKeepAlive, head.framing == .none || head.framing == .length(0),
       route.policy.requests.upgrade != .off, let input = connection.input
     else { return }
@@ -19,8 +18,8 @@ extension Exchange {
     }
   }
 
-  /// Whether the client has sent something after a request with Upgrade, ahead of its response. Where the protocol
-  /// does not change, that may have been meant for the other one, and is never read as a request (RFC 9931).
+  /// Whether the client has sent something after a request with Upgrade, before its response. If the protocol does not
+  /// change, that may have been meant for the other protocol, and is never read as a request (RFC 9931).
   var isAheadOfUpgrade: Bool {
     guard head.hasUpgrade else { return false }
     if let input = connection.input, input.count > head.length { return true }
@@ -30,7 +29,7 @@ extension Exchange {
 
   // MARK: The switch
 
-  /// Whether the upstream's response is that it speaks another protocol from here on.
+  /// Whether the upstream's response switches to another protocol.
   var hasSwitched: Bool { answerHead.status == 101 }
 
   /// Rejects a 101 that was not requested, or came before the request was sent completely.
@@ -48,14 +47,14 @@ extension Exchange {
     offeredProtocols.contains { answer.readableBytes.isSameProtocol(chosen, as: $0, in: request.readableBytes) }
   }
 
-  /// Tells the client that the protocol has changed. What either side has sent after its head belongs to the new one.
+  /// Tells the client that the protocol has changed. Bytes that either side sent after its head belong to the new one.
   func switchProtocols(_ route: ProxyRoute) async throws(ExchangeError) {
     guard let input = attempt.answerInput, let outbound = holdings.answerOutput else { return }
     try writeSwitch(outbound, input, route)
     outcome.clock.switched = worker.loop.now - outcome.clock.start
     outcome.status = 101
     outcome.hasBegunAnswer = true
-    // It is no request under way any more, and may last for days.
+    // It no longer counts as a request under way, and may last for days.
     leavePlace()
     endExpectingMemory()
     input.consume(answerHead.length)

@@ -3,8 +3,8 @@ internal import Telemetry
 internal import Upstream
 
 extension Exchange {
-  /// Waits for its turn, since the route limits how many requests are under way. The place is given back at the end,
-  /// however that comes.
+  /// Waits for its turn if the route limits how many requests are under way. The end of the exchange gives the place
+  /// back in every case.
   func takePlace(_ limit: ConcurrencyLimit, _ route: ProxyRoute) async throws(ExchangeError) {
     holdings.holdsPlace = limit.enter(clientKey)
     if !holdings.holdsPlace { try await waitForPlace(limit, route) }
@@ -37,7 +37,7 @@ extension Exchange {
     holdings.holdsPlace = true
   }
 
-  /// Lets the next request have its turn.
+  /// Lets the next request take its turn.
   func leavePlace() {
     guard holdings.holdsPlace else { return }
     holdings.holdsPlace = false

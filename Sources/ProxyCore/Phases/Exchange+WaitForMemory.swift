@@ -3,16 +3,16 @@ internal import Reactor
 internal import Upstream
 
 extension Exchange {
-  /// Waits until there is memory for the request, and lets idle connections go meanwhile.
+  /// Waits until there is memory for the request, and closes idle connections meanwhile.
   ///
-  /// - Throws: as ``wait(overdue:)`` does, and `noMemory`.
+  /// - Throws: the same as ``wait(overdue:)``, and `noMemory`.
   func waitForMemory() async throws(ExchangeError) {
     let (gate, client) = (worker.memoryGate, clientKey)
     connection.waitsForMemory = true
     defer { connection.waitsForMemory = false }
     worker.easeMemory()
     let waiter: MemoryGate.Waiter
-    // It may begin at once, but when memory is tight a smaller buffer is worth a copy in any case.
+    // It may begin at once, but when memory is tight a smaller buffer is worth a copy anyway.
     connection.fitInput()
     let bytes = MemoryCost.request + (connection.input?.capacity ?? 0)
     switch gate.arrive(client, at: connection.wakeup, bytes: bytes, worker.loop.now) {
@@ -37,7 +37,7 @@ extension Exchange {
     }
   }
 
-  /// Counts memory for the response from now on.
+  /// Reserves memory for the response from now on.
   @inline(__always) func expectMemory() {
     local.expectedMemory.begin()
     holdings.expectsMemory = true
@@ -50,6 +50,6 @@ extension Exchange {
     local.expectedMemory.end()
   }
 
-  // Long enough for buffers that are about to be free, short enough for a client that can come again later.
+  // Long enough for buffers that are about to be free, short enough for a client that can try again later.
   private static var longestWaitForMemory: Duration { .seconds(1) }
 }

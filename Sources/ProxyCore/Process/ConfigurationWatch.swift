@@ -4,10 +4,9 @@ internal import Reactor
 internal import Secrets
 internal import SystemPackage
 
-/// Calls for a reload when the file of proxy.conf has changed, where `reload: on_change` says so.
+/// Requests a reload when the file of proxy.conf has changed, if `reload: on_change` is set.
 ///
-/// The directory is watched, and not the file: editors rename another file over it, and Kubernetes swaps a link that the path
-/// leads through.
+/// It watches directories instead of the file: editors rename another file over it, and Kubernetes swaps a link in its path.
 // Sendable because all but `state` is touched on the thread of its loop only, once that runs.
 final class ConfigurationWatch: @unchecked Sendable {
   private let path: String
@@ -42,7 +41,7 @@ final class ConfigurationWatch: @unchecked Sendable {
       try loop.startThread(named: "reload-watch")
     }
 
-    /// Ends the thread. On it.
+    /// Ends the thread. Call it on that thread.
     func end() {
       timer.action = nil
       loop.retire(timer)

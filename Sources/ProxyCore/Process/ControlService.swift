@@ -18,12 +18,12 @@ public struct ControlHooks: Sendable {
   public var routes: (@Sendable () -> Int)?
   /// The URLs of the listeners now; nil where they never change.
   public var listeners: (@Sendable () -> [String])?
-  /// What came of the last reload, however it was begun, and when, as text; nil where there was none.
+  /// The outcome of the last reload, whatever started it, and its time as text; nil if there was none.
   public var lastReload: @Sendable () -> (outcome: ControlOutcome, time: String)? = { nil }
 }
 
 extension ControlHooks {
-  /// Has `reloader` load the configuration again.
+  /// Makes `reloader` load the configuration again for commands.
   mutating func takeReloads(from reloader: Reloader) {
     reload = {
       await withCheckedContinuation { continuation in
@@ -38,7 +38,7 @@ extension ControlHooks {
 }
 
 extension ControlHooks {
-  /// Has `logs` open the log file again.
+  /// Makes `logs` open the log file again for commands.
   mutating func takeReopening(from logs: LogActions) {
     reopenLogs = {
       await withCheckedContinuation { continuation in
@@ -256,7 +256,7 @@ public final class ControlService: @unchecked Sendable {
 
   // MARK: The level of the log
 
-  /// Proxy.conf says `level` now: it holds at once, or when a level that holds for some time has ended. From any thread.
+  /// The level in proxy.conf is `level` now: applies at once, or when a temporary level ends. From any thread.
   public func configured(level: String) {
     loop.perform { [self] in
       configuredLevel = level
@@ -306,7 +306,8 @@ public final class ControlService: @unchecked Sendable {
     return "\(seconds / size) \(name) \(rest / units[first + 1].0) \(units[first + 1].1)"
   }
 
-  /// What `question` gives for each worker, on the thread of its loop; nil for those that do not respond within `patience`.
+  /// The result of `question` for each worker, on the thread of its loop; nil for workers that do not respond within
+  /// `patience`.
   private func collect<Response: Sendable>(
     within patience: Duration, _ question: @escaping @Sendable (Worker) -> Response
   ) async -> [Response?] {

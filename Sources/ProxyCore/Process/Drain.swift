@@ -21,13 +21,13 @@ final class Drain: @unchecked Sendable {
   private var busyWorkers = 0
   private let deadline = LoopTimer()
 
-  /// - Parameter notice: is given a line about the drain, on the thread of a loop: it must not wait for anything.
+  /// - Parameter notice: called with a line about the drain, on the thread of a loop: it must not wait for anything.
   init(timeout: Duration, notice: @escaping @Sendable (String) -> Void) {
     self.timeout = Atomic(Interval(timeout).nanoseconds)
     self.notice = notice
   }
 
-  /// From now on requests have so long to finish. From any thread.
+  /// Gives requests this long to finish. From any thread.
   func change(timeout: Duration) { self.timeout.store(Interval(timeout).nanoseconds, ordering: .relaxed) }
 
   private var longest: Duration { .nanoseconds(timeout.load(ordering: .relaxed)) }
@@ -87,7 +87,7 @@ final class Drain: @unchecked Sendable {
   }
 }
 
-/// Adds up what every worker has; the last one gets the sum.
+/// Adds up a number from every worker; the last one gets the sum.
 private final class InFlight: Sendable {
   private let state: Monitor<(missing: Int, sum: Int)>
 

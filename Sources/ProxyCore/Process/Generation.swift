@@ -9,17 +9,17 @@ internal import Telemetry
 internal import Tokens
 internal import Upstream
 
-/// Everything that one reading of proxy.conf decides about requests, made once and never changed.
+/// Everything that one reading of proxy.conf decides about requests; made once and never changed.
 ///
-/// A worker holds the current generation. An exchange takes it when it begins, and is served by it to its end: no request
-/// meets half of two configurations.
+/// A worker holds the current generation. An exchange takes it when it begins, and keeps it to its end: no request sees
+/// half of two configurations.
 final class Generation: Sendable {
-  /// Which route a request has, as a position in ``routes``.
+  /// Finds the route of a request, as a position in ``routes``.
   let table: RouteTable
   let routes: [ProxyRoute]
-  /// The callers; nil where proxy.conf has none.
+  /// The callers; nil if proxy.conf has none.
   let callers: CallerDirectory?
-  /// The certificates that are shown inside tunnels; nil where no route is intercepted.
+  /// The certificates that are shown inside tunnels; nil if no route is intercepted.
   let leafCertificates: LeafCertificates?
   /// How long the phases may take before the route is known.
   let timeouts: PhaseTimeouts
@@ -27,11 +27,11 @@ final class Generation: Sendable {
   let responseHeadLimits: HeadLimits
   /// How many requests a client connection may carry.
   let requestsPerConnection: Int
-  /// The least that clients must move, in bytes per second; nil for no such bound.
+  /// The minimum rate of clients, in bytes per second; nil for none.
   let minRate: Int?
-  /// What the limits of the configuration leave to one loop.
+  /// One loop's part of the limits.
   let loopLimits: LoopLimits
-  /// Which requests that have no route get a line in the access log.
+  /// Which requests without a route get a line in the access log.
   let access: AccessLogging
   /// The names of the credentials, in the order of the file.
   let credentialsNames: [String]
@@ -40,13 +40,13 @@ final class Generation: Sendable {
   let plan: RoutePlan
   /// The names of the routes.
   let routeNames: Set<String>
-  /// The names of the upstreams, as metrics have them.
+  /// The names of the upstreams in metrics.
   let upstreamNames: Set<String>
 
   /// - Parameters:
-  ///   - loops: How many event loops share its limits.
-  ///   - source: Makes the source of a route's tokens, given the number of the credentials.
-  ///   - concurrency: Makes the limit of the requests of a route that are under way at once.
+  ///   - loops: how many event loops share its limits.
+  ///   - source: makes the source of a route's tokens, given the number of the credentials.
+  ///   - concurrency: makes the limit for the requests of a route that are under way at once.
   init(
     _ configuration: ProxyConfiguration, loops: Int, callers: CallerDirectory? = nil,
     leafCertificates: LeafCertificates? = nil, source: (Int, Route) -> TokenSource,
@@ -77,18 +77,18 @@ final class Generation: Sendable {
 struct LoopLimits: Sendable {
   /// How many loops there are.
   let loops: Int
-  /// How many connections clients may have.
+  /// How many connections clients may open.
   let connections: Int
   /// How many TLS handshakes of clients may be under way.
   let handshakes: Int
   /// How many requests may wait for memory.
   let memoryQueue: Int
-  /// How many bytes a buffer of content holds: those of proxy.conf, but never so few that a head does not fit.
+  /// How many bytes a buffer for a body holds: as in proxy.conf, but always enough for a head.
   let bufferCapacity: Int
-  /// The least that a buffer for a head holds.
+  /// The minimum size of a buffer for a head.
   let headCapacity: Int
 
-  // What a buffer holds beside the largest head: the token and what else is added to it, or the content behind it.
+  // Room besides the largest head: for the token and other additions, or for the body after it.
   private static let roomBesideHead = AccessToken.longestToken + 8 * 1024
 
   init(_ limits: Limits, loops: Int) {

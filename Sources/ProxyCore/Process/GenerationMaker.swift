@@ -10,11 +10,12 @@ internal import Upstream
 
 /// Makes the generations of a process from what proxy.conf says, one after the other.
 ///
-/// What two of them have in common goes from one to the next: tokens and what was spent on them, the verified passwords of callers,
+/// What two of them have in common is carried over: tokens and their counts, the verified passwords of callers, and the
+/// places of concurrency limits. Used by one thread at a time.
 /// the places of concurrency limits. Used by one thread at a time.
-// Sendable because the process starts on one thread, and reloads, which come after that, are made by one other.
+// Sendable because the process starts on one thread, and a single other thread makes the reloads, which come after that.
 final class GenerationMaker: @unchecked Sendable {
-  /// A generation that nothing is served by yet, with what belongs to it.
+  /// A generation that does not serve yet, with what belongs to it.
   struct Prepared {
     let configuration: ProxyConfiguration
     let authority: CertificateAuthority?
@@ -48,10 +49,10 @@ final class GenerationMaker: @unchecked Sendable {
     Set(configuration.routes.map(\.trust) + configuration.credentials.map(\.trust))
   }
 
-  /// Makes the generation of `configuration`. Nothing changes yet for the one that serves, whatever this throws.
+  /// Makes the generation of `configuration`. Changes nothing for the one that serves, even if this throws.
   ///
-  /// - Parameter authority: Issues the certificates of hosts that are intercepted; nil where none are.
-  /// - Throws: What cannot be had.
+  /// - Parameter authority: issues the certificates of intercepted hosts; nil if there are none.
+  /// - Throws: what is not available.
   func prepare(
     _ configuration: ProxyConfiguration, _ authority: CertificateAuthority?
   ) throws(StartError) -> Prepared {
@@ -83,7 +84,7 @@ final class GenerationMaker: @unchecked Sendable {
       limits: limits)
   }
 
-  /// `prepared` is the current generation from now on: what all generations share is as it says. Nothing here can fail.
+  /// Makes `prepared` the current generation, and changes what all generations share accordingly. Cannot fail.
   func commit(_ prepared: Prepared) {
     let previous = current
     current = prepared
@@ -163,7 +164,7 @@ final class GenerationMaker: @unchecked Sendable {
 }
 
 extension Limits {
-  /// How many connections one client may have: some are left to others, also where there are fewer than it may have by itself.
+  /// How many connections one client may have: some are always left to others, even if there are fewer than its limit.
   var mostConnectionsPerClient: Int {
     guard let share = clientShare else { return connectionsPerClient }
     return min(connectionsPerClient, share.part(of: min(connections, DescriptorLimit.forConnections)))

@@ -3,27 +3,27 @@ internal import Glibc
 internal import Reactor
 internal import SystemPackage
 
-/// Asks the admin listener of a running proxy how it is.
+/// Asks the admin listener of a running proxy whether it is healthy.
 public enum HealthProbe {
-  /// What came of it.
+  /// The result.
   public enum Outcome: Sendable {
-    /// It answered 200.
+    /// It responded with 200.
     case healthy
-    /// It did not; why, in a few words.
+    /// It did not; the reason, in a few words.
     case unhealthy(String)
   }
 
   private enum Attempt {
     case finished(Outcome)
-    /// The connection ended before a response, as when the listener closes it for another client.
+    /// The connection ended before a response, for example because the listener closed it for another client.
     case cutShort
     case tooLate
   }
 
   private static let pause: UInt32 = 50_000
 
-  /// Sends `GET /healthz` to a numeric address and waits for the status line, `seconds` at most in all. A connection that ends
-  /// without a response is made again in that time.
+  /// Sends `GET /healthz` to a numeric address and waits for the status line, `seconds` at most in total. If a
+  /// connection ends without a response, it connects again within that time.
   public static func ask(host: String, port: UInt16, seconds: Int) -> Outcome {
     let host = reachable(host)
     let deadline = Instant.now + .seconds(seconds)
@@ -43,13 +43,13 @@ public enum HealthProbe {
   private static func attempt(_ host: String, _ port: UInt16, until deadline: Instant) -> Attempt {
     let descriptor = unsafe clinux_connect(host, port, milliseconds(until: deadline))
     guard descriptor >= 0 else {
-      // A connection that takes too long is reported as one that is being made (socket(7), SO_SNDTIMEO).
+      // The error for a connection that takes too long is "in progress" (socket(7), SO_SNDTIMEO).
       let errno = Errno.last
       let reason = errno == .nowInProgress ? "it takes too long to connect" : "\(errno)"
       return .finished(.unhealthy("no connection: \(reason)"))
     }
     defer { close(descriptor) }
-    // On loopback the listener answers to no name but this machine's.
+    // On loopback the listener accepts no name except this machine's.
     let name = "\(host.contains(":") ? "[\(host)]" : host):\(port)"
     let request = Array("GET /healthz HTTP/1.1\r\nHost: \(name)\r\nConnection: close\r\n\r\n".utf8)
     guard unsafe send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
@@ -71,7 +71,7 @@ public enum HealthProbe {
     max(1, Int32(clamping: (deadline - .now) / 1_000_000))
   }
 
-  // What is bound to every address is reached by the loopback one.
+  // A listener on all addresses is reached at the loopback one.
   private static func reachable(_ host: String) -> String {
     switch host {
     case "0.0.0.0": "127.0.0.1"

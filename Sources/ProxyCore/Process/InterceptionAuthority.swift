@@ -2,16 +2,16 @@ internal import Addresses
 public import Configuration
 public import Interception
 
-/// The certificate authority that proxy.conf names, seen with the eyes of its routes.
+/// The certificate authority that proxy.conf names, checked against its routes.
 public struct InterceptionAuthority: Sendable {
-  /// The authority, which may issue certificates for all hosts that are intercepted.
+  /// The authority, which may issue certificates for all intercepted hosts.
   public let authority: CertificateAuthority
-  /// What deserves a second look.
+  /// Problems that deserve a second look.
   public let warnings: [ConfigurationProblem]
 
-  /// The authority that the routes of `configuration` need; nil where none says `tunnel: intercept`.
+  /// The authority that the routes of `configuration` need; nil if none has `tunnel: intercept`.
   ///
-  /// - Parameter now: The time in seconds since 1970.
+  /// - Parameter now: the time in seconds since 1970.
   public init?(_ configuration: ProxyConfiguration, now: Int64 = UTC.now()) throws(ConfigurationError) {
     let routes = configuration.routes.filter { $0.tunnel == .intercept }
     guard let settings = configuration.interception, !routes.isEmpty else { return nil }
@@ -62,7 +62,7 @@ public struct InterceptionAuthority: Sendable {
 }
 
 extension CertificateAuthority {
-  /// Whether it may issue certificates for what `match` takes.
+  /// Whether it may issue certificates for the hosts that `match` covers.
   fileprivate func permits(_ match: Match) -> Bool {
     CertifiedHost(match.isWildcard ? "any-host.\(match.host)" : match.host).map(permits) ?? false
   }
@@ -74,7 +74,7 @@ extension Match {
 }
 
 extension AuthorityScope {
-  /// The hosts that `configuration` has intercepted; of a wildcard, the domain.
+  /// The hosts that `configuration` intercepts; for a wildcard, the domain.
   public init(_ configuration: ProxyConfiguration) {
     let matches = configuration.routes.flatMap(\.interceptedMatches)
     self.init(matches.compactMap { CertifiedHost($0.host) })

@@ -3,21 +3,21 @@ internal import Reactor
 internal import Telemetry
 internal import Upstream
 
-/// A generation as one event loop serves it: its buffers, its connections to upstreams, and the counters of its routes.
+/// A generation on one event loop: its buffers, its connections to upstreams, and the counters of its routes.
 ///
 /// An exchange takes the current one when it begins, and keeps it to its end.
 final class LoopGeneration {
   let generation: Generation
   let buffers: BufferPool
-  /// In the order in which routes refer to them.
+  /// The pools, in the order in which routes refer to them.
   let pools: OnDemand<UpstreamPool>
   /// The hosts below wildcards that requests name.
   let requestedHosts: RequestedHosts
-  /// By the positions of routes.
+  /// The counters of routes, by position.
   let routes: OnDemand<RouteMetrics>
-  /// For requests that no route matched, or that could not be read.
+  /// The counters of requests that no route matched, or that could not be read.
   let unrouted: RouteMetrics
-  /// What requests under way are going to take.
+  /// The memory that requests under way are going to take.
   var expectedMemory: ExpectedMemory
 
   init(_ generation: Generation, _ catalog: LoopCatalog) {
@@ -33,16 +33,15 @@ final class LoopGeneration {
     expectedMemory = ExpectedMemory(catalog.memory, loops: generation.loopLimits.loops)
   }
 
-  /// The counters of `route`; those of requests without one for nil.
+  /// The counters of `route`; nil means requests without one.
   func metrics(of route: ProxyRoute?) -> RouteMetrics {
-    // Without a closure, which would copy all of this, a reference count for each member.
+    // Without a closure, which would copy this value, with a reference count for each member.
     if let route { return routes[route.index] }
     return unrouted
   }
 }
 
-/// What one event loop keeps from one generation to the next: the connections to an upstream that has not changed, and counters,
-/// which go on.
+/// What one event loop keeps from one generation to the next: connections to upstreams that have not changed, and counters.
 final class LoopCatalog {
   let memory: MemoryAccount
   /// The number of the generation that serves.
@@ -53,21 +52,20 @@ final class LoopCatalog {
   private var buffers: BufferPool?
   private var pools: [UpstreamOrigin: UpstreamPool] = [:]
   private var requestedHosts: RequestedHosts?
-  // By the name of the upstream: several pools may lead there, and one that is retired still has connections.
+  // By the name of the upstream: several pools may lead there, and a retired one still has connections.
   private var figures: [String: PoolFigures] = [:]
   private var routes: [String: RouteMetrics] = [:]
 
-  // So much memory is kept in free buffers.
+  // How much memory is kept in free buffers.
   private static let bytesKept = 8 * 1024 * 1024
-  // One series for all hosts below wildcards: clients choose their names, and must not choose how many series there are.
+  // One series for all hosts below wildcards: clients choose their names, and must not choose the number of series.
   private static let requested = PoolFigures.requestedHosts
 
   init(_ dialer: Dialer, _ loop: EventLoop, _ shared: SharedResources) {
     (self.dialer, self.loop, memory, registry) = (dialer, loop, shared.memory, shared.registry)
   }
 
-  /// `generation` serves the requests that begin from now on. What it has no use for ends: connections that are in use when their
-  /// request is over.
+  /// `generation` serves new requests. Ends what it does not use: connections in use end with their request.
   func keepOnly(what generation: Generation) {
     for (origin, pool) in pools where !generation.plan.upstreams.contains(origin) {
       pool.retire()
@@ -79,11 +77,11 @@ final class LoopCatalog {
     for metrics in routes.values { metrics.keepOnly(callersOf: generation.callers) }
   }
 
-  /// Has no connection to an upstream lead to `own`.
+  /// Sets the listeners that no upstream connection may lead to.
   func setOwnListeners(_ own: OwnListeners) { dialer.ownListeners = own }
 
   fileprivate func buffers(_ limits: LoopLimits) -> BufferPool {
-    // Free buffers are of no use to other loops.
+    // Other loops cannot use free buffers.
     let keeping = min(Self.bytesKept, (memory.limit ?? .max) / 16 / limits.loops) / limits.bufferCapacity
     let fitting = buffers.flatMap { buffers in
       let isSame = buffers.bufferCapacity == limits.bufferCapacity && buffers.headCapacity == limits.headCapacity
@@ -99,7 +97,7 @@ final class LoopCatalog {
     return fitting
   }
 
-  /// Another generation begins, with this number.
+  /// Begins another generation; returns its number.
   fileprivate func begin() -> Int {
     number += 1
     return number
@@ -112,7 +110,7 @@ final class LoopCatalog {
     }
     let made = UpstreamPool(
       origin: origin, limits: limits, figures: figures(of: origin.name), dialer: dialer, loop: loop)
-    // What a request of an earlier generation needs only now is for that request alone.
+    // A pool that only a request of an earlier generation needs is for that request alone.
     if generation == number { pools[origin] = made } else { made.retire() }
     return made
   }

@@ -4,13 +4,12 @@ internal import Reactor
 internal import SystemPackage
 internal import Telemetry
 
-/// What the proxy does when it is sent a signal, on a thread of its own: a signal to stop takes effect whatever the
-/// other loops are doing.
-// Sendable because all of it is touched on the thread of its loop only, once that runs. It is never freed: the watch keeps it,
-// and signals take effect until the very end of the process.
+/// What the proxy does on signals, on a thread of its own: a signal to stop takes effect whatever the other loops do.
+// Sendable because everything is touched on the thread of its loop only, once that runs. It is never freed: the watch
+// keeps it, and signals take effect until the very end of the process.
 final class ProcessSignals: @unchecked Sendable {
-  /// What other servers read their files again or rotate their logs by: a rule that was copied from there is no reason to end.
-  /// SIGUSR1 opens the log file again. Sources/CStart has blocked these signals since before main.
+  /// Signals on which other servers read their files again or rotate their logs: a rule copied from there must not end
+  /// the proxy. SIGUSR1 opens the log file again. Sources/CStart has blocked these signals since before main.
   static let unused = [SIGUSR1, SIGUSR2, SIGHUP]
 
   /// Called for a SIGHUP that does not come from a terminal. Set before ``start()``.
@@ -23,10 +22,10 @@ final class ProcessSignals: @unchecked Sendable {
   private var watch: SignalWatch?
   private let hadTerminal: Bool
   private let secondLook = LoopTimer()
-  // For each signal, since each has a cause of its own.
+  // One budget for each signal, since each has a cause of its own.
   private var notices: [Int32: NoticeBudget] = [:]
 
-  /// Blocks the signals on this thread and those it starts later: make it before any thread is started.
+  /// Blocks the signals on this thread and on threads that it starts later: create it before any thread is started.
   ///
   /// - Parameter reopenLogs: opens the log file again, for SIGUSR1; it must not wait for anything.
   init(drain: Drain, logger: EventLog, reopenLogs: @escaping @Sendable () -> Void) throws(Errno) {
@@ -35,13 +34,13 @@ final class ProcessSignals: @unchecked Sendable {
     self.logger = logger
     loop = try EventLoop()
     hadTerminal = Self.hasTerminal
-    // One that was ignored when the program was started (nohup) stays so; blocked, it would still be read.
+    // A signal that was ignored when the program started (nohup) stays ignored; if blocked, it would still be read.
     let signals = [SIGTERM, SIGINT] + Self.unused.filter { $0 != SIGHUP || !SignalWatch.isIgnored(SIGHUP) }
     watch = try SignalWatch(signals) { [self] in receive($0) }
     secondLook.action = { [self] in if hasLostTerminal { hangUp() } }
   }
 
-  /// Heeds signals from now on, to the end of the process.
+  /// Handles signals from now on, to the end of the process.
   func start() throws(Errno) {
     try watch?.start(on: loop)
     try loop.startThread(named: "signals")
@@ -54,7 +53,7 @@ final class ProcessSignals: @unchecked Sendable {
     case SIGHUP where signal.isFromKernel || hasLostTerminal: hangUp()
     case SIGHUP:
       onHangup()
-      // A shell passes it on when it ends, which may be before the terminal is gone.
+      // A shell that ends passes it on, possibly before the terminal is gone.
       if hadTerminal { loop.set(secondLook, to: loop.now + .seconds(1)) }
     default: noteUnused(signal.number)
     }
@@ -76,34 +75,33 @@ final class ProcessSignals: @unchecked Sendable {
 
   private var hasLostTerminal: Bool { hadTerminal && !Self.hasTerminal }
 
-  /// Whether the process has a controlling terminal: when that hangs up, the kernel takes it from all processes that
-  /// had it.
+  /// Whether the process has a controlling terminal: when that hangs up, the kernel takes it away from all of its processes.
   private static var hasTerminal: Bool {
-    // Without O_NONBLOCK a serial line would be waited for.
+    // Without O_NONBLOCK, opening a serial line would block.
     let terminal = unsafe open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
     if terminal >= 0 { close(terminal) }
     return terminal >= 0
   }
 }
 
-/// Notifies systemd for a service of Type=notify (sd_notify(3)); does nothing where that is not requested.
+/// Notifies systemd for a service of Type=notify (sd_notify(3)); does nothing if that is not requested.
 public struct ServiceManager: Sendable {
   private let path: String?
 
-  /// The one that NOTIFY_SOCKET names, which is taken out of the environment.
+  /// The manager that NOTIFY_SOCKET names; removes the variable from the environment.
   public init() {
     path = unsafe getenv("NOTIFY_SOCKET").map { unsafe String(cString: $0) }
     unsafe _ = unsetenv("NOTIFY_SOCKET")
   }
 
-  /// The proxy serves from now on. Waits up to 5 s for a manager that does not read, so it is not for an event loop.
+  /// The proxy serves from now on. Waits up to 5 s for a manager that does not read, so do not call it on an event loop.
   public func ready() { tell("READY=1", milliseconds: 5000) }
 
-  /// The proxy finishes what is under way. Never waits: loops call it.
+  /// The proxy finishes its requests. Never waits: loops call it.
   public func stopping() { tell("STOPPING=1", milliseconds: 0) }
 
   private func tell(_ news: String, milliseconds: Int32) {
-    // A manager that cannot be told uses its own timeouts; the proxy can do nothing about it.
+    // A manager that cannot be notified uses its own timeouts; the proxy can do nothing about it.
     if let path { unsafe _ = clinux_send_datagram(path, news, milliseconds) }
   }
 }

@@ -20,7 +20,7 @@ public enum Product {
   public static let version = "0.1.0"
 }
 
-/// The whole program put together: what is made, in which order, and what knows what.
+/// The composition root: makes the parts of the program in order, and connects them.
 public final class Proxy {
   private let signals: ProcessSignals
   private let loops: [EventLoop]
@@ -33,7 +33,7 @@ public final class Proxy {
 
   /// What is really bound, as URLs; `unix:` and a path for a Unix socket.
   public let listeners: [String]
-  /// What deserves a second look and proxy.conf alone could not tell, as sentences.
+  /// Sentences about settings that deserve a second look, as far as proxy.conf alone could not tell.
   public let warnings: [String]
   /// The address of the admin listener, if there is one.
   public let adminAddress: String?
@@ -47,14 +47,14 @@ public final class Proxy {
   /// Binds every address of `configuration`; nothing is served before ``run()``.
   ///
   /// - Parameter file: the configuration file as the command line has it, which names the control socket.
-  /// - Parameter environment: of which the directories for sockets matter.
-  /// - Parameter authority: issues the certificates of hosts that are intercepted; nil where none are.
+  /// - Parameter environment: only the directories for sockets matter.
+  /// - Parameter authority: issues the certificates of intercepted hosts; nil if there are none.
   /// - Parameter accessLog: where the lines for requests go.
-  /// - Parameter lostLines: how many lines for the log and for standard error have been lost, by reason.
-  /// - Parameter logs: what is done with the log.
-  /// - Parameter notice: is given a line for the person at the terminal when the proxy begins to stop. It is called on an event
-  ///   loop, and must not wait for anything.
-  /// - Parameter load: reads proxy.conf, and the authority that it names, again. It is called on a thread that may wait.
+  /// - Parameter lostLines: how many lines for the log and for standard error were lost, by reason.
+  /// - Parameter logs: the operations of the log.
+  /// - Parameter notice: called with a line for the person at the terminal when the proxy begins to stop. It runs on an
+  ///   event loop, and must not wait for anything.
+  /// - Parameter load: reads proxy.conf, and the authority that it names, again. It runs on a thread that may wait.
   /// - Throws: what was not available, as a sentence.
   public init(
     _ configuration: ProxyConfiguration, file: String, environment: [String: String],
@@ -116,7 +116,7 @@ public final class Proxy {
     var problems = binding.problems
     var admin: AdminServer?
     do throws(StartError) { admin = try makeAdmin(configuration) } catch { problems.append(error.of("admin")) }
-    // What is bound is given back where the rest is not, with the files of sockets.
+    // If anything fails, bound addresses are given back, with the files of sockets.
     guard problems.isEmpty else { throw StartError(problems) }
     do throws(StartError) {
       for (index, worker) in workers.enumerated() {
@@ -176,7 +176,7 @@ public final class Proxy {
     }
   }
 
-  /// Loads proxy.conf again, and calls `done`, on any thread, with what became of it. From any thread; returns at once.
+  /// Loads proxy.conf again, and calls `done`, on any thread, with the outcome. From any thread; returns at once.
   ///
   /// - Parameter cause: why, for the log.
   public func reload(because cause: String, _ done: @escaping @Sendable (ReloadOutcome) -> Void = { _ in }) {

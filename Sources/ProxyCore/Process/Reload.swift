@@ -7,13 +7,13 @@ internal import Secrets
 internal import Synchronization
 public import Telemetry
 
-/// What became of loading proxy.conf again.
+/// The outcome of loading proxy.conf again.
 public enum ReloadOutcome: Sendable {
   /// It is in use: what has changed, setting by setting, and what needs a restart to change.
   case done(generation: Int, changes: [String], afterRestart: [String])
   /// The file has problems; the configuration before it stays in use.
   case invalid(ConfigurationError)
-  /// Something that it needs cannot be had; the configuration before it stays in use.
+  /// Something that it needs is not available; the previous configuration stays in use.
   case unavailable(StartError)
   /// The proxy is about to stop.
   case draining
@@ -23,7 +23,7 @@ public enum ReloadOutcome: Sendable {
 public struct LogActions: Sendable {
   /// Opens the log file again, and calls `done`, on any thread, with nil or with why it cannot be opened. It does not wait.
   let reopen: @Sendable (_ done: @escaping @Sendable (String?) -> Void) -> Void
-  /// Opens the output that settings name, and changes nothing; what it returns has lines go there from then on.
+  /// Opens the output that the settings name, without changing anything; the returned function makes lines go there.
   let prepare: @Sendable (LogSettings) throws(LogOutputError) -> () -> Void
 
   /// Actions made of their parts.
@@ -57,7 +57,7 @@ final class Reloader: Sendable {
 
   private struct State {
     var isRunning = false
-    // Those who came during a reload: the file may have changed since that has read it.
+    // Requests that came during a reload: the file may have changed since that reload read it.
     var waiting: [(cause: String, done: Completion)] = []
   }
 
@@ -98,7 +98,7 @@ final class Reloader: Sendable {
     changed.withLock { $0 = { [unowned self] in reload(because: "changed") } }
   }
 
-  /// Called with the level of the log that proxy.conf says, after each reload. Set before the first one.
+  /// Called with the log level in proxy.conf after each reload. Set before the first one.
   var onLevel: (@Sendable (String) -> Void)? {
     get { levelChanged.withLock { $0 } }
     set { levelChanged.withLock { $0 = newValue } }
@@ -110,7 +110,7 @@ final class Reloader: Sendable {
   var routeCount: Int { routes.load(ordering: .relaxed) }
   /// What is really bound, for a person.
   var listeners: [String] { binding.withLock { $0.listeners } }
-  /// What became of the last reload, and when, in nanoseconds since 1970; nil where there was none.
+  /// The outcome of the last reload, and its time in nanoseconds since 1970; nil if there was none.
   var lastReload: (outcome: ReloadOutcome, time: UInt64)? { last.withLock { $0 } }
 
   /// Watches the file of proxy.conf for changes where `configuration` says so.
@@ -118,7 +118,7 @@ final class Reloader: Sendable {
     try watch?.set(isOn: configuration.reload == .onChange)
   }
 
-  /// Loads proxy.conf again, and calls `done` with what became of it. From any thread; returns at once.
+  /// Loads proxy.conf again, and calls `done` with the outcome. From any thread; returns at once.
   ///
   /// - Parameter cause: Why, for the log.
   func reload(because cause: String, _ done: @escaping Completion = { _ in }) {
@@ -212,7 +212,7 @@ final class Reloader: Sendable {
       afterRestart: rebound.afterRestart + Self.afterRestart(from: current, to: configuration))
   }
 
-  /// Has every worker serve `generation`, and waits until all do.
+  /// Makes every worker serve `generation`, and waits until all do.
   private func adopt(_ generation: Generation, _ rebound: ListenerBinding, _ keepalive: Duration?) {
     let missing = Monitor(parts.workers.count)
     let (served, own) = (rebound.served, rebound.own)
@@ -253,7 +253,7 @@ final class Reloader: Sendable {
 
   // MARK: The log
 
-  // So many changes are shown.
+  // How many changes are shown.
   private static let mostShown = 100
 
   private func note(_ outcome: ReloadOutcome, because cause: String, took: Duration) {

@@ -5,26 +5,25 @@ internal import Telemetry
 internal import Tokens
 internal import Upstream
 
-/// What is worked out from the configuration once, before the first request: the route table, and which routes share
-/// an upstream.
+/// What is computed from the configuration once, before the first request: the route table, and which routes share an upstream.
 struct RoutePlan {
   let table: RouteTable
-  /// The routes, by their positions in proxy.conf, which is what the table has of them.
+  /// The routes, by their positions in proxy.conf, as the table refers to them.
   let routes: [ProxyRoute]
   /// Where each pool leads.
   private let origins: [UpstreamOrigin]
-  /// Those for which a route sets a share for each client.
+  /// The origins for which a route sets a share for each client.
   private let sharedOrigins: Set<UpstreamOrigin>
   private let poolLimits: UpstreamPool.Limits
   private let hostLimit: Int
   private let hasWildcards: Bool
   private let sharesWildcards: Bool
-  /// Whether connections lead to this upstream, in any pool.
+  /// The upstreams that connections of any pool lead to.
   let upstreams: Set<UpstreamOrigin>
 
   /// - Parameters:
-  ///   - source: Makes the source of a route's tokens, given the number of the credentials.
-  ///   - concurrency: Makes the limit of the requests of a route that are under way at once.
+  ///   - source: makes the source of a route's tokens, given the number of the credentials.
+  ///   - concurrency: makes the limit for the requests of a route that are under way at once.
   init(
     _ configuration: ProxyConfiguration, loops: Int, source: (Int, Route) -> TokenSource,
     concurrency: (Route) -> ConcurrencyLimit?
@@ -63,14 +62,14 @@ struct RoutePlan {
     sharesWildcards = wildcards.contains { $0.clientShare != nil }
   }
 
-  /// Whether the loops share the places for connections to an upstream: where the part of each would be so small that one client
-  /// could use all of it. A loop's own places cost a request less.
+  /// Whether the loops share the places for connections to an upstream: if the part of each were so small that one
+  /// client could use all of it. A loop's own places cost a request less.
   private static func sharesPlaces(_ limits: Limits, loops: Int) -> Bool {
     loops > 1 && limits.upstreamConnections < ClientShare.fewest * loops
   }
 
-  /// How many of `total` one client may have in one loop. That all loops together have enough for others is no help to a
-  /// client whose connection came to this one.
+  /// How many of `total` one client may have on one loop. Room for others on other loops does not help a client whose
+  /// connection arrived at this one.
   private static func clientPart(_ route: Route, of total: Int, loops: Int) -> Int {
     route.clientShare?.part(of: share(total, of: loops), total: total) ?? .max
   }
@@ -87,7 +86,7 @@ struct RoutePlan {
     }
   }
 
-  /// What one loop's hosts below wildcards have in common; nil where no route has a wildcard.
+  /// The settings for one loop's hosts below wildcards; nil if no route has a wildcard.
   var requestedHosts: RequestedHosts.Settings? {
     guard hasWildcards else { return nil }
     var limits = poolLimits
@@ -96,7 +95,7 @@ struct RoutePlan {
   }
 
   private static func poolLimits(_ configuration: ProxyConfiguration, loops: Int) -> UpstreamPool.Limits {
-    // A share is at least 1, and no queue is none for every loop.
+    // A share is at least 1; a queue of 0 is 0 on every loop.
     let (connections, queue) = (configuration.limits.upstreamConnections, configuration.limits.queue)
     let areShared = sharesPlaces(configuration.limits, loops: loops)
     let parts = areShared ? 1 : loops
@@ -107,8 +106,8 @@ struct RoutePlan {
   }
 }
 
-/// What one loop has for each route, or for each upstream: made at the start where there are few, so that metrics show all of them
-/// from the beginning; where there are many, made when it is needed first, which may never be.
+/// What one loop has for each route, or for each upstream: made at start if there are few, so that metrics show all of
+/// them from the beginning; if there are many, made at first use, which may never come.
 struct OnDemand<Element: AnyObject> {
   private final class Many {
     var elements: [Element?]
@@ -129,7 +128,7 @@ struct OnDemand<Element: AnyObject> {
 
   private static var mostAtStart: Int { 500 }
 
-  // One of the two has all of them; a request with few routes costs no more than a look into an array.
+  // One of the two has all elements; with few routes, a request costs no more than a look into an array.
   private let few: [Element]
   private let many: Many?
 
@@ -150,6 +149,6 @@ struct OnDemand<Element: AnyObject> {
     return many[index]
   }
 
-  /// Those that there are.
+  /// The elements made so far.
   var made: [Element] { many?.elements.compactMap(\.self) ?? few }
 }

@@ -6,7 +6,7 @@ public struct StartError: Error, CustomStringConvertible {
   /// Each reason, as a sentence.
   public let reasons: [String]
 
-  /// The reasons for the person at the terminal, each in a line.
+  /// The reasons for the person at the terminal, one per line.
   public var description: String { reasons.joined(separator: "\nm2m-proxy: ") }
 
   init(_ reason: String) { reasons = [reason] }
@@ -14,7 +14,7 @@ public struct StartError: Error, CustomStringConvertible {
   /// The reasons of all `errors`.
   init(_ errors: [StartError]) { reasons = errors.flatMap(\.reasons) }
 
-  /// The same, with the setting that it is about.
+  /// The same error, with the setting that caused it.
   func of(_ setting: String) -> StartError { StartError("\(setting): \(description)") }
 
   static func bind(_ address: String, _ errno: Errno) -> StartError {

@@ -5,9 +5,9 @@ internal import Reactor
 internal import SystemPackage
 internal import Telemetry
 
-/// How many lines of each kind a worker's clients may still bring about in the log, and how many suggestions.
+/// How many log lines of each kind, and how many suggestions, the clients of a worker may still cause.
 struct WorkerNotices {
-  /// Known hosts similar to an unknown one: each search is up to a millisecond of work, which blocks the loop.
+  /// Searches for known hosts similar to an unknown one: each takes up to a millisecond, which blocks the loop.
   var suggestion = NoticeBudget(lines: 4, per: .seconds(1))
   fileprivate var refusal = NoticeBudget(lines: 1, per: interval)
   fileprivate var eviction = NoticeBudget(lines: 1, per: interval)
@@ -19,7 +19,7 @@ struct WorkerNotices {
   private static let interval = Duration.seconds(10)
 }
 
-// What goes wrong before there is a request, which then has a line of its own.
+// Notices before there is a request; a request has a line of its own.
 extension Worker {
   /// A client has too many connections, or too many for the memory that is left.
   func noteRefusal(of peer: SocketPeer, _ error: ExchangeError) {
@@ -31,7 +31,7 @@ extension Worker {
       .refused, [.client: "\(peer)", .error: "too many connections", .limit: "\(limit.rawValue)"])
   }
 
-  /// Connections without a request are closed for want of memory.
+  /// Connections without a request were closed for lack of memory.
   func noteEviction(of connection: ClientConnection) {
     guard notices.eviction.spend(at: loop.now) else { return }
     logger.warning(
@@ -47,7 +47,7 @@ extension Worker {
     logger.warning(.accept, [.error: "\(errno)", .hint: "\(hint)"])
   }
 
-  /// A client has agreed on TLS inside a tunnel, and has left without a request: some, Node.js among them, look at the
+  /// A client did the TLS handshake inside a tunnel, and left without a request: some, Node.js among them, check the
   /// certificate only then, and say nothing.
   func noteUnusedTunnel(of peer: String, to target: TunnelTarget) {
     guard notices.unusedTunnel.spend(at: loop.now) else { return }
@@ -60,7 +60,7 @@ extension Worker {
       ])
   }
 
-  /// A load balancer's connection does not begin with what it must begin with.
+  /// A load balancer's connection does not begin with a valid header.
   func noteProxyHeader(of peer: String, _ fault: String) {
     local.unrouted.count(.proxyHeader)
     guard notices.header.spend(at: loop.now) else { return }
@@ -72,7 +72,7 @@ extension Worker {
       ])
   }
 
-  /// A client and a listener did not agree on TLS.
+  /// A TLS handshake between a client and a listener failed.
   func noteHandshake(of peer: String, _ failure: TLSFailure, _ listener: ListenerSettings) {
     let error = ExchangeError.clientTLS(failure, inside: "")
     local.unrouted.count(error)
@@ -86,7 +86,7 @@ extension Worker {
   }
 }
 
-/// Lines about limits that were reached: one a second at most for each limit, whichever loop it was on.
+/// Lines about limits that were reached: at most one a second for each limit, for all loops together.
 final class LimitNotices: Sendable {
   private struct Notice {
     var count: UInt64 = 0
@@ -102,7 +102,7 @@ final class LimitNotices: Sendable {
     (self.logger, self.now) = (logger, now)
   }
 
-  /// Writes a line, unless there was one less than a second ago: then the next line counts this time.
+  /// Writes a line, unless one was written less than a second ago: then the next line includes this occurrence.
   func reached(_ limit: Limit) {
     let now = now()
     let count = notices.withLock { notices -> UInt64? in
@@ -119,7 +119,7 @@ final class LimitNotices: Sendable {
   }
 }
 
-/// How often something is done in a while that clients can bring about as often as they like: a line of the log, a suggestion.
+/// Limits how often something is done that clients can cause at will: a line of the log, a suggestion.
 struct NoticeBudget {
   private let lines: Int
   private let interval: Duration
@@ -131,7 +131,7 @@ struct NoticeBudget {
     self.interval = interval
   }
 
-  /// Whether there is a line left at `now`, which is used then.
+  /// Whether a line is left at `now`; uses it up.
   mutating func spend(at now: Instant) -> Bool {
     if now >= end {
       end = now + interval

@@ -31,7 +31,7 @@ final class Worker: @unchecked Sendable {
   var unbegun: UnbegunConnections
   /// When idle connections were last closed for want of memory.
   var lastEase = Instant(nanoseconds: 0)
-  /// What connections that end receive and throw away, before anything else happens on the loop.
+  /// A scratch buffer for bytes that ending connections receive and discard.
   let discarded = ByteBuffer(capacity: 8 * 1024)
   let metrics: WorkerMetrics
   let accessLog: AccessLog?
@@ -40,22 +40,21 @@ final class Worker: @unchecked Sendable {
   let handshakes: FairGate
   /// The round of the loop in which the last one of them began.
   var lastHandshake = Instant.never
-  /// The certificates of hosts that are being made on another thread for this loop: one at a time, since any of them takes a
-  /// core.
+  /// Certificates for hosts that another thread makes for this loop: one at a time, since each takes a core.
   let minting = FairGate(places: 1)
   let logger: EventLog
   private(set) var isDraining = false
-  /// How many requests were answered, or given up. Written by the loop's thread, read at the end by another.
+  /// How many requests got a response, or were given up. The loop's thread writes it, another reads it at the end.
   let requestsServed = Atomic<UInt64>(0)
 
   private let catalog: LoopCatalog
   private var listeners: [(listener: Listener, number: Int)] = []
-  /// What the connections to each listener meet, by its number.
+  /// What the connections to each listener get, by its number.
   private var served: [Int: ServedListener] = [:]
   private(set) var connections: [ObjectIdentifier: ClientConnection] = [:]
   private let clients: ClientCensus
   private var refusals = 0
-  /// What is left of the lines that clients may bring about in the log.
+  /// The log lines that clients may still cause.
   var notices = WorkerNotices()
   /// Those that no request uses, the one used last at the end.
   var exchanges: [Exchange] = []
@@ -91,12 +90,12 @@ final class Worker: @unchecked Sendable {
 
   // MARK: Generations
 
-  /// `generation` serves the requests that begin from now on, and `served` the connections that come, to listeners by number. The
-  /// connections to a listener that is not among them end with the request that is under way.
+  /// Makes `generation` serve new requests, and `served` new connections, by the number of their listener. Connections
+  /// to a listener that is not in `served` end with their current request.
   ///
   /// - Parameters:
-  ///   - own: Where connections to upstreams must not lead.
-  ///   - keepalive: After how much silence the peers of connections are asked for; nil for never.
+  ///   - own: where connections to upstreams must not lead.
+  ///   - keepalive: after how much silence peers of connections are probed; nil for never.
   func adopt(_ generation: Generation, _ served: [Int: ServedListener], own: OwnListeners, keepalive: Duration?) {
     catalog.setOwnListeners(own)
     local = LoopGeneration(generation, catalog)
@@ -112,7 +111,7 @@ final class Worker: @unchecked Sendable {
     for (listener, _) in listeners { listener.keepAlive(after: keepalive) }
     for connection in connections.values {
       if let listener = served[connection.listenerNumber] {
-        // What the client proved, or did not have to prove, was by the rules from before.
+        // What the client proved, or did not have to prove, followed the old rules.
         if connection.listener.tls != listener.settings.tls { connection.endSoon() }
         connection.adopt(listener.settings, generation.callers)
       } else {
@@ -132,7 +131,7 @@ final class Worker: @unchecked Sendable {
   ) throws(Errno) {
     let number = served.number
     let listener = Listener(socket, sharesQueue: sharesQueue, on: loop) { [unowned self] socket, peer in
-      // It is closed before it is gone from there.
+      // The listener is closed before it is removed from there.
       if let served = self.served[number] { accept(socket, peer, served) }
     }
     listener.onExhaustion = { [unowned self] errno in noteExhaustion(errno) }
@@ -181,7 +180,8 @@ final class Worker: @unchecked Sendable {
     connection.start()
   }
 
-  /// Counts another connection of the client at `peer`; nil where there is none, and too many are being told so already.
+  /// Counts another connection of the client at `peer`; nil if it is refused, and too many refused clients are being
+  /// told already.
   func admit(_ peer: SocketPeer, isTLS: Bool) -> ClientStanding? {
     let client = ClientAddress(peer)
     let bytes = isTLS ? MemoryCost.client + MemoryCost.clientTLS : MemoryCost.client
@@ -216,8 +216,8 @@ final class Worker: @unchecked Sendable {
     }
   }
 
-  /// Sets or moves the deadline of `timer`, as the loop does; for what happens with every request.
-  // Not inlined: the worker's own constants cost it no reference count, and those of a worker that others refer to do.
+  /// Sets or moves the deadline of `timer`, like the loop's own function, for calls in every request.
+  // Not inlined: the worker reads its own constants without a reference count; another object that reads them needs one.
   @inline(never) func set(_ timer: LoopTimer, to deadline: Instant) { loop.set(timer, to: deadline) }
 
   // MARK: What exchanges borrow
@@ -241,7 +241,7 @@ final class Worker: @unchecked Sendable {
 
   // MARK: The end
 
-  /// Accepts no more, lets what runs finish, and calls `done` when no connection is left.
+  /// Stops accepting, lets requests under way finish, and calls `done` when no connection is left.
   func drain(_ done: @escaping @Sendable () -> Void) {
     isDraining = true
     drained = done

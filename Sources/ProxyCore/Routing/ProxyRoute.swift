@@ -7,11 +7,11 @@ internal import Routing
 internal import Tokens
 internal import Upstream
 
-/// A route as requests meet it: everything that can be decided before the first request has been decided.
+/// A route as requests use it: everything that can be decided before the first request is decided.
 final class ProxyRoute: Sendable {
-  /// What proxy.conf says of its requests.
+  /// The settings for its requests.
   let policy: RoutePolicy
-  /// Where they go.
+  /// Where its requests go.
   let destination: Destination
 
   /// The route with `policy` whose requests go to `destination`.
@@ -21,7 +21,7 @@ final class ProxyRoute: Sendable {
 
   /// The route of proxy.conf at position `index`.
   ///
-  /// - Parameter pool: which pool of a worker leads to its upstream; nil where each request names a host of its own.
+  /// - Parameter pool: which pool of a worker leads to its upstream; nil if each request names its own host.
   /// - Parameter isChosenByPath: whether only the path of a request decides between it and another route.
   convenience init(
     _ route: Route, index: Int, pool: Int?, tokens: RouteTokens, concurrency: ConcurrencyLimit? = nil,
@@ -33,7 +33,7 @@ final class ProxyRoute: Sendable {
     self.init(policy, Destination(route, policy, pool: pool))
   }
 
-  /// This route for the requests that go to `origin`, which names the host that they ask for.
+  /// This route for requests that go to `origin`, the host that they name.
   func leading(to origin: Origin) -> ProxyRoute { ProxyRoute(policy, Destination(origin, policy)) }
 
   /// Its position in proxy.conf, and in the tables of every worker.
@@ -44,21 +44,21 @@ final class ProxyRoute: Sendable {
 
 /// Where the requests of a route go.
 struct Destination: Sendable {
-  /// Where connections lead; nil where each request goes to the host that it names, and ``ProxyRoute/leading(to:)`` makes
-  /// the route for that.
+  /// Where connections lead; nil if each request goes to the host that it names: ``ProxyRoute/leading(to:)`` makes the
+  /// route for that.
   let origin: UpstreamOrigin?
-  /// The origin as people write it.
+  /// The name of the origin, for people.
   let name: String
-  /// Which pool of a worker leads there; routes with the same origin share it. Nil where ``RequestedHosts`` have it.
+  /// Which pool of a worker leads there; routes with the same origin share it. Nil if ``RequestedHosts`` have it.
   let pool: Int?
   /// The complete Host field line.
   let hostLine: [UInt8]
-  /// What links in responses lead to; nil where they stay as they are.
+  /// The upstream whose links in responses are rewritten; nil if links stay unchanged.
   let links: LinkMap.Upstream?
 
-  /// That of `route`, which `policy` is of.
+  /// The destination of `route`, whose policy is `policy`.
   ///
-  /// - Parameter pool: which pool of a worker leads there; nil where each request names a host of its own.
+  /// - Parameter pool: which pool of a worker leads there; nil if each request names its own host.
   init(_ route: Route, _ policy: RoutePolicy, pool: Int?) {
     self.pool = pool
     origin = Self.origin(of: route)
@@ -67,7 +67,7 @@ struct Destination: Sendable {
     links = policy.links(to: route.upstream)
   }
 
-  /// That of a request which names `origin`.
+  /// The destination of a request that names `origin`.
   fileprivate init(_ origin: Origin, _ policy: RoutePolicy) {
     pool = nil
     let destination = policy.destination(origin)
@@ -77,7 +77,7 @@ struct Destination: Sendable {
     links = policy.links(to: origin)
   }
 
-  /// Where the requests of `route` go, and how connections there are made; nil where each names a host of its own.
+  /// Where the requests of `route` go, and how connections there are made; nil if each names its own host.
   static func origin(of route: Route) -> UpstreamOrigin? {
     route.upstream.map { UpstreamOrigin($0, DestinationRules(), ConnectionOptions(route)) }
   }
@@ -85,51 +85,51 @@ struct Destination: Sendable {
   private static func hostLine(_ origin: Origin) -> [UInt8] { Array("Host: \(origin.authority)\r\n".utf8) }
 }
 
-/// What proxy.conf says of the requests of one route, wherever they go.
+/// The settings for the requests of one route, wherever they go.
 struct RoutePolicy: Sendable {
   /// The route's position in proxy.conf, and in the tables of every worker.
   let index: Int
   /// The route's name in proxy.conf.
   let name: String
-  /// What comes before the path of every request: empty, or a path without its last slash.
+  /// Goes before the path of every request: empty, or a path without its last slash.
   let basePath: [UInt8]
   /// Where its tokens come from.
   let tokens: RouteTokens
-  /// Which callers it serves; nil where the caller makes no difference.
+  /// Which callers it serves; nil if any caller may use the route.
   let callerAccess: CallerAccess?
-  /// What stands before the token on its line, from the field's name on.
+  /// The text before the token on its line, from the field's name on.
   let tokenPrefix: [UInt8]
-  /// The name of the token's field where that is not Authorization; nil where it is, and where there is no token.
+  /// The name of the token's field if that is not Authorization; nil if it is, or there is no token.
   let tokenHeader: [UInt8]?
-  /// Whether the client's own Authorization goes on: where the proxy sets no token, or sets it elsewhere, it is between
-  /// the client and the upstream.
+  /// Whether the client's own Authorization is forwarded: if the proxy sets no token, or sets it elsewhere,
+  /// Authorization is between the client and the upstream.
   let forwardsAuthorization: Bool
-  /// Whether its requests go on without a token while there is none.
+  /// Whether its requests are forwarded without a token while there is none.
   let forwardsWithoutToken: Bool
   let timeouts: PhaseTimeouts
-  /// What is served of the requests that match it.
+  /// Which of the requests that match it are served.
   let rules: AccessRules
-  /// How it serves CONNECT, which for ``TunnelMode/blind`` is all that it serves; nil where it does not.
+  /// How it serves CONNECT, which for ``TunnelMode/blind`` is all that it serves; nil if it does not serve CONNECT.
   let tunnel: TunnelMode?
   /// Whether requests to its hosts are served inside tunnels as well.
   let isIntercepted: Bool
-  /// The ports of its matches that CONNECT may name, for a message.
+  /// The ports in its matches that CONNECT may name, for a message.
   let tunnelPorts: String
-  /// How many bytes of content a request may have.
+  /// How many bytes the body of a request may have.
   let bodyLimit: UInt64
   /// Whether a request that got 401 with a token is sent once more, with a new one.
   let replaysUnauthorized: Bool
   /// How long a request may wait to be sent again after the API throttled it, and how often; nil for never.
   let throttling: Throttling?
-  /// How many bytes of a request's content are kept so that it can be sent again after a response; 0 for none.
+  /// How many bytes of a request's body are kept so that it can be sent again after a response; 0 for none.
   let replayBuffer: Int
-  /// How many bytes of it are kept where its method allows that it is sent again on another connection.
+  /// The same for sending it again on another connection, if its method allows that.
   let repeatBuffer: Int
-  /// Whether its requests carry Via and nothing that says what becomes of the connection.
+  /// Whether its requests carry Via, and nothing about the end of the connection.
   let hasUsualHead: Bool
-  /// Whether connections serve further requests.
+  /// Whether connections serve more than one request.
   let isReused: Bool
-  /// What is set for its requests and needs nothing worked out.
+  /// The settings for its requests that need no preparation.
   let requests: RequestSettings
   /// Which of its requests get a line in the access log.
   let access: AccessLogging
@@ -137,11 +137,11 @@ struct RoutePolicy: Sendable {
   let concurrency: ConcurrencyLimit?
   /// How many connections of a pool one client may use; `Int.max` for all.
   let connectionsPerClient: Int
-  /// How many hosts below wildcards one client may use that no other client uses; `Int.max` for all.
+  /// How many hosts below wildcards that no other client uses one client may use; `Int.max` for all.
   let hostsPerClient: Int
-  /// Whether the hosts that a wildcard takes may be on private networks, or on this machine.
+  /// Whether hosts below its wildcards may be on private networks, or on this machine.
   private let allowsPrivate: Bool
-  /// The hosts that the operator wrote out, which may be anywhere; of a tunnel, whose other end is not verified, only
+  /// The hosts that the operator wrote out, which may be anywhere; for a tunnel, whose other end is not verified, only
   /// addresses.
   private let namedHosts: Set<String>
   /// How connections are made.
@@ -187,14 +187,13 @@ struct RoutePolicy: Sendable {
     namedHosts = Set(route.tunnel != .blind ? hosts : hosts.filter { IPAddress($0) != nil })
   }
 
-  /// Where connections to `origin` lead, and may lead: a host that only a wildcard takes was chosen by the client that sent
-  /// the request.
+  /// Where connections to `origin` lead, and may lead: the client chose a host that only a wildcard matches.
   func destination(_ origin: Origin) -> UpstreamOrigin {
     UpstreamOrigin(
       origin, DestinationRules(allowsPrivate: allowsPrivate || namedHosts.contains(origin.host)), options)
   }
 
-  /// What links to `origin` become in responses; nil where they stay as they are.
+  /// The upstream whose links in responses are rewritten if requests go to `origin`; nil if links stay unchanged.
   fileprivate func links(to origin: Origin?) -> LinkMap.Upstream? {
     guard requests.linkRewriting != .off, let origin else { return nil }
     return LinkMap.Upstream(

@@ -3,18 +3,17 @@ internal import Upstream
 
 /// The upstreams of one event loop that requests name themselves: hosts below wildcards, and their connections.
 ///
-/// A host is kept while requests use it or connections to it are open. What clients ask for decides which there are, so
-/// there is a limit to their number, and one to the idle connections to all of them; what was not used for longest gives
-/// way.
+/// A host is kept while requests use it or connections to it are open. Clients decide which hosts there are, so their
+/// number has a limit, and so have the idle connections to all of them; the least recently used host is dropped first.
 final class RequestedHosts {
-  /// One of them.
+  /// A host.
   final class Host {
     let pool: UpstreamPool
     fileprivate var users = 0
-    /// The client that began to use it; it counts for that client until it is not in use.
+    /// The client that began to use it; it counts for that client until it is no longer in use.
     fileprivate var client = ClientKey.anyone
     fileprivate var lastUse = 0
-    /// How many connections were idle when it was left last.
+    /// How many connections were idle when it was last left.
     fileprivate var idle = 0
     private var routes: [Int: ProxyRoute] = [:]
 
@@ -22,7 +21,7 @@ final class RequestedHosts {
       self.pool = pool
     }
 
-    /// `route` as it leads to this host, whose `origin` that is.
+    /// `route` as it leads to this host, which is at `origin`.
     func route(_ route: ProxyRoute, to origin: Origin) -> ProxyRoute {
       if let known = routes[route.index] { return known }
       let made = route.leading(to: origin)
@@ -31,11 +30,11 @@ final class RequestedHosts {
     }
   }
 
-  /// What is common to all of them.
+  /// The settings for all hosts.
   struct Settings: Hashable {
     /// How many hosts there may be.
     var hosts: Int
-    /// The limits of the pool of each; so many connections to all of them may be idle.
+    /// The limits of each host's pool; also the limit of idle connections to all hosts together.
     var pool: UpstreamPool.Limits
   }
 
@@ -44,7 +43,7 @@ final class RequestedHosts {
   private var isRetired = false
   private var hosts: [UpstreamOrigin: Host] = [:]
   private var uses = 0
-  /// Idle connections to all of them: this many, or fewer where some have ended meanwhile.
+  /// Idle connections to all hosts: this many, or fewer if some have ended since.
   private var idle = 0
 
   init(_ settings: Settings, makePool: @escaping (UpstreamOrigin) -> UpstreamPool) {
@@ -58,8 +57,8 @@ final class RequestedHosts {
   /// How many there are.
   var count: Int { hosts.count }
 
-  /// The host at `origin`, for a request of `client` that ``leave(_:)`` must be called for; nil where the
-  /// limit of hosts in use is reached, or the limit of this client.
+  /// The host at `origin`, for a request of `client` that must call ``leave(_:)``; nil if the limit of hosts in use, or
+  /// this client's limit, is reached.
   ///
   /// - Parameter most: how many hosts that no other client uses `client` may begin to use.
   func enter(_ origin: UpstreamOrigin, for client: ClientKey = .anyone, most: Int = .max) -> Host? {
@@ -73,21 +72,20 @@ final class RequestedHosts {
     return host
   }
 
-  /// Whether `client` has reached its limit of the hosts that are in use, where that is not the limit of all.
+  /// Whether `client` has reached its own limit of hosts in use.
   ///
-  /// It looks at each host only where there are so many that one client may have too many of them.
+  /// It visits each host only if there are so many that one client could have too many of them.
   func isAtShare(_ client: ClientKey, most: Int) -> Bool {
     guard most < limit, hosts.count >= most else { return false }
     return hosts.values.count { $0.users > 0 && $0.client == client } >= most
   }
 
-  /// A connection to `host` is kept for one client after the request that it was made for; ``leave(_:)`` must be called for
-  /// that as well.
+  /// A connection to `host` stays reserved for one client after its request; ``leave(_:)`` must be called for that too.
   func stay(_ host: Host) {
     host.users += 1
   }
 
-  /// A request does not use `host` any more, nor any connection to it.
+  /// A request no longer uses `host`, nor any connection to it.
   func leave(_ host: Host) {
     host.users -= 1
     idle += host.pool.idleConnections - host.idle
@@ -101,7 +99,7 @@ final class RequestedHosts {
     for host in hosts.values { closeIdle(host) }
   }
 
-  /// The requests that use hosts now are the last ones.
+  /// No new request uses the hosts.
   func retire() {
     isRetired = true
     closeIdle()

@@ -9,14 +9,14 @@ struct RouteTokens: Sendable {
   /// Whether the route has a token.
   let exist: Bool
   private let usual: TokenSource?
-  // By the number of the caller; empty where it is the same for all.
+  // By the number of the caller; empty if all callers have the same.
   private let byCaller: [TokenSource?]
 
   private init() {
     (exist, usual, byCaller) = (false, nil, [])
   }
 
-  /// - Parameter callers: how many there are.
+  /// - Parameter callers: how many callers there are.
   /// - Parameter source: makes the source for credentials, given their number.
   init(_ choice: CredentialsChoice, callers: Int, _ source: (Int) -> TokenSource) {
     exist = choice.hasToken
@@ -32,7 +32,7 @@ struct RouteTokens: Sendable {
     }
   }
 
-  /// The source for a request of `caller`, or of an unknown client where that is nil. There is none where the route serves
+  /// The source for a request of `caller`, or, if that is nil, of an unknown client. There is none if the route serves
   /// no such request, or has no token.
   func source(for caller: Int?) -> TokenSource? {
     guard let caller, !byCaller.isEmpty else { return usual }

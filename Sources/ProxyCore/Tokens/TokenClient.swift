@@ -4,7 +4,7 @@ internal import Secrets
 internal import Telemetry
 internal import Tokens
 
-/// A client of an authorization server: what all of its grants have in common.
+/// A client of an authorization server: what all of its grants share.
 struct TokenClient {
   private let credentials: Credentials
   private let secrets: ClientSecrets?
@@ -16,10 +16,10 @@ struct TokenClient {
   var name: String { credentials.name }
 
   /// - Parameters:
-  ///   - previous: The client that credentials of that name were for before proxy.conf was loaded again. What it has learned
-  ///     goes over where it still holds.
-  ///   - way: The number of the way in which its token endpoint is connected to.
-  ///   - events: Is told when a program does not print a secret.
+  ///   - previous: the client of credentials of that name before proxy.conf was loaded again. What it has learned is
+  ///     kept if it still applies.
+  ///   - way: the number of the way in which connections to its token endpoint are made.
+  ///   - events: called when a program does not print a secret.
   init(_ credentials: Credentials, after previous: TokenClient? = nil, way: Int, events: TokenEventLog) {
     self.credentials = credentials
     self.way = way
@@ -47,10 +47,10 @@ struct TokenClient {
     }
   }
 
-  /// What proxy.conf says of it that is not part of requests holds from now on.
+  /// Applies the settings that are not part of requests.
   func takeEffect() { spending.change(budget: budget) }
 
-  /// What `route` asks the token endpoint for.
+  /// The grant that `route` requests at the token endpoint.
   func grant(for route: Route) -> TokenGrant {
     let key = TokenRequestKey(
       endpoint: credentials.tokenEndpoint.description, clientID: credentials.clientID,
@@ -67,7 +67,7 @@ struct TokenClient {
 }
 
 extension TokenSettingPlaces {
-  /// Those of the tokens that `route` gets with `credentials`.
+  /// The places of the settings for the tokens that `route` gets with `credentials`.
   init(_ route: Route, _ credentials: Credentials) {
     self.init()
     func place(_ setting: String) -> String? {
@@ -132,9 +132,9 @@ extension ClientAuthenticationMethod {
 }
 
 extension MetricsRegistry {
-  /// Shows what the tokens of `client` add up to.
+  /// Exposes the counts of the tokens of `client`.
   ///
-  /// - Parameter previous: The client whose series they take over.
+  /// - Parameter previous: the client whose series it takes over.
   func register(_ client: TokenClient, inPlaceOf previous: TokenClient? = nil) {
     if let previous {
       guard previous.spending !== client.spending || previous.budget != client.budget else { return }

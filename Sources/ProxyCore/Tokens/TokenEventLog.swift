@@ -4,7 +4,7 @@ internal import Synchronization
 internal import Telemetry
 internal import Tokens
 
-/// A log line and a counter for every token that was fetched, or could not be.
+/// Writes a log line and counts, for every token that was fetched or could not be.
 final class TokenEventLog: Sendable {
   /// How many fetches there were.
   let totals = TokenTotals()
@@ -12,7 +12,7 @@ final class TokenEventLog: Sendable {
   private let logger: EventLog
   private let registry: MetricsRegistry
   private let counters = Monitor<[String: Counter]>([:])
-  // As many as there are different requests for tokens in proxy.conf, at most, for each kind of remark.
+  // At most as many as proxy.conf has different token requests, for each kind of remark.
   private let remarked = Monitor<Set<String>>([])
 
   init(logger: EventLog, registry: MetricsRegistry) {
@@ -82,7 +82,7 @@ final class TokenEventLog: Sendable {
     if let alarm = event.alarm { record(alarm, event.request.credentials) }
   }
 
-  /// A program that is to print a secret of the client `credentials` did not.
+  /// A program that should print a secret of the client `credentials` did not.
   func record(_ problem: SecretError, credentials: String) {
     logger.warning(
       .secret,
@@ -106,7 +106,7 @@ final class TokenEventLog: Sendable {
     logger.warning(.tokenBudget, fields)
   }
 
-  /// What of `remarks` has not been said yet of this request for tokens: the next token is most likely to be like this one.
+  /// Those of `remarks` that were not logged yet for this token request: the next token is most likely like this one.
   private func news(_ remarks: [TokenRemark], _ request: TokenRequestSummary) -> [TokenRemark] {
     guard !remarks.isEmpty else { return [] }
     return remarked.withLock { remarked in
@@ -114,7 +114,7 @@ final class TokenEventLog: Sendable {
     }
   }
 
-  /// The token store was of no help with `request`.
+  /// The token store failed for `request`.
   func record(_ problem: TokenStoreProblem, _ request: TokenRequestSummary) {
     var fields: EventLog.Fields = [
       .credentials: "\(request.credentials)", .error: "\(problem.kind.rawValue)", .detail: "\(problem.detail)",
@@ -125,7 +125,7 @@ final class TokenEventLog: Sendable {
     increment(.tokenStoreProblems, [.kind: problem.kind.rawValue])
   }
 
-  /// Series have been removed: the next event registers its own again.
+  /// Series were removed: the next event registers its own again.
   func forgetCounters() { counters.withLock { $0 = [:] } }
 
   private func increment(_ metric: Metric, _ labels: MetricsRegistry.Labels) {

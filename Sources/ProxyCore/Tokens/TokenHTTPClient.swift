@@ -25,7 +25,7 @@ final class TokenHTTPClient: @unchecked Sendable {
     loop.start(work)
   }
 
-  /// Makes `call` on the loop after `delay`, which does not pass while the machine is suspended.
+  /// Makes `call` on the loop after `delay`, which does not count while the machine is suspended.
   func schedule(_ delay: Duration, _ call: @escaping @Sendable () -> Void) {
     loop.perform { [loop] in
       let timer = LoopTimer()
@@ -40,7 +40,7 @@ final class TokenHTTPClient: @unchecked Sendable {
   /// Sends `request` and waits for the whole reply. From a task of the loop.
   func send(_ request: TokenHTTPRequest) async -> Result<TokenHTTPResponse, TokenTransportError> {
     var lines = request.fields.map(Self.line)
-    // Firewalls in front of authorization servers reject requests without one.
+    // Firewalls in front of authorization servers reject requests without a User-Agent.
     if !request.fields.contains(where: { $0.name.lowercased() == "user-agent" }) {
       lines.append("User-Agent: m2m-proxy/\(Product.version)")
     }
@@ -94,8 +94,8 @@ final class TokenHTTPClient: @unchecked Sendable {
   }
 }
 
-/// The ways in which connections to token endpoints are made: each once, by the number that token requests name. A way keeps its
-/// number for as long as the process runs.
+/// The ways in which connections to token endpoints are made: each once, by the number that token requests name. A way
+/// keeps its number as long as the process runs.
 final class TokenConnectionOptions: Sendable {
   private struct State {
     var options: [ConnectionOptions] = []
@@ -104,7 +104,7 @@ final class TokenConnectionOptions: Sendable {
 
   private let state = Monitor(State())
 
-  /// The number of the way that `credentials` need, with the policy that proxy.conf has at the top level.
+  /// The number of the way that `credentials` need, with the policy at the top level of proxy.conf.
   func number(for credentials: Credentials, _ policy: ConnectionPolicy) -> Int {
     let options = ConnectionOptions(credentials, policy)
     return state.withLock { state in

@@ -1,12 +1,12 @@
 public import Logging
 internal import Synchronization
 
-/// The log of everything but requests. It takes declared events with declared fields only.
+/// The log of everything except requests. It accepts declared events with declared fields only.
 public struct EventLog: Sendable {
-  /// What a line says beside its event.
+  /// The fields of a line, besides its event.
   public typealias Fields = [LogField: Value]
 
-  /// The value of a field: most are text, and written as a string literal.
+  /// The value of a field: most are text, and can be written as a string literal.
   public enum Value: ExpressibleByStringInterpolation, Sendable {
     case text(String)
     case number(Int)
@@ -28,25 +28,25 @@ public struct EventLog: Sendable {
   public let threshold: LogThreshold
   private let logger: Logger
 
-  /// A log that writes its lines through `logger`, from the level of that on until ``threshold`` is changed.
+  /// A log that writes its lines through `logger`, at the level of `logger` and above, until ``threshold`` is changed.
   public init(_ logger: Logger) {
     threshold = LogThreshold(logger.logLevel)
     var logger = logger
-    // One place decides, and it can be changed while other threads write.
+    // Only the threshold decides; it can change while other threads write.
     logger.logLevel = .trace
     self.logger = logger
   }
 
-  /// Writes a line about what works as it should.
+  /// Writes a line about normal operation.
   public func info(_ event: EventKind, _ fields: @autoclosure () -> Fields) { write(.info, event, fields) }
 
-  /// Writes a line about what works as it should, but is rare enough to be noticed.
+  /// Writes a line about normal operation that is rare enough to be noticed.
   public func notice(_ event: EventKind, _ fields: @autoclosure () -> Fields) { write(.notice, event, fields) }
 
-  /// Writes a line about what needs attention.
+  /// Writes a line about something that needs attention.
   public func warning(_ event: EventKind, _ fields: @autoclosure () -> Fields) { write(.warning, event, fields) }
 
-  /// Writes a line about what does not work.
+  /// Writes a line about something that does not work.
   public func error(_ event: EventKind, _ fields: @autoclosure () -> Fields) { write(.error, event, fields) }
 
   private func write(_ level: Logger.Level, _ event: EventKind, _ fields: () -> Fields) {
@@ -61,20 +61,20 @@ public struct EventLog: Sendable {
   }
 }
 
-/// The least important level that a log writes, which can be changed at any time and from any thread.
+/// The lowest level that a log writes; it can be changed at any time and from any thread.
 public final class LogThreshold: Sendable {
   private let rank: Atomic<Int>
 
   /// The level of `level`.
   public init(_ level: Logger.Level) { rank = Atomic(Self.rank(of: level)) }
 
-  /// The name of the least important level that is written: `info`.
+  /// The name of the lowest level that is written: `info`.
   public var name: String {
     let rank = rank.load(ordering: .relaxed)
     return Logger.Level.allCases.first { Self.rank(of: $0) == rank }?.rawValue ?? ""
   }
 
-  /// Writes lines of the level called `name` and of more important ones from now on; whether there is such a level.
+  /// Writes lines of the level called `name` and above from now on; false if there is no such level.
   public func set(_ name: String) -> Bool {
     guard let level = Logger.Level(rawValue: name) else { return false }
     rank.store(Self.rank(of: level), ordering: .relaxed)
@@ -99,17 +99,17 @@ public final class LogThreshold: Sendable {
 
 /// The access log of one event loop: a line for every request.
 ///
-/// Lines are collected until ``flush()``, which a loop calls when it has done what there was to do, or until there are
-/// many of them. An access log belongs to its loop: it is not `Sendable`, and nothing in it is synchronised.
+/// Lines are collected until ``flush()``, which a loop calls at the end of each turn, or until there are many of them.
+/// An access log belongs to its loop: it is not `Sendable`, and nothing in it is synchronised.
 public final class AccessLog {
-  // Handed over without waiting for the loop, so that a long turn of the loop does not collect without bound.
+  // Lines beyond this many bytes go to the sink at once, so that a long turn of the loop does not collect without bound.
   private static var batch: Int { 64 * 1024 }
 
   private let sink: LogSink
   private let style: LogStyle
   private let longestValue: Int
   private var line: LogLine
-  // Where the last sample is on a circle that 2^64 steps go round.
+  // The position of the last sample on a circle of 2^64 steps.
   private var samplePoint: UInt64 = 0
 
   /// An access log that writes to `sink`, and shows at most `longestValue` bytes of a value that a client sent.
@@ -124,11 +124,11 @@ public final class AccessLog {
     LogLine(format: format, capacity: 2 * batch, longestValue: longestValue)
   }
 
-  // Lines that were written belong to the sink, even if their loop ends without having flushed them.
+  // Lines that were written belong to the sink, even if their loop ends without flushing them.
   deinit { flush() }
 
-  /// Writes one line: its time (nanoseconds since 1970-01-01T00:00:00Z), the event, and the fields that `fields` writes,
-  /// which ``EventKind/request`` declares.
+  /// Writes one line: its time (nanoseconds since 1970-01-01T00:00:00Z), the event, and the fields that `fields`
+  /// writes, as ``EventKind/request`` declares them.
   public func write(at time: UInt64, _ fields: (inout LogLine) -> Void) {
     if line.format != style.format { restyle() }
     if line.write("request", at: time, fields) >= Self.batch { flush() }
@@ -139,15 +139,15 @@ public final class AccessLog {
     line = Self.makeLine(style.format, longestValue)
   }
 
-  /// Whether the next request is one of those that `millionths` of all requests get a line for.
+  /// Whether the next request gets a line, if `millionths` of all requests do.
   ///
-  /// Steps of the golden ratio go round the circle as evenly as can be, and never in time with a pattern of the requests.
+  /// Steps of the golden ratio go round the circle as evenly as possible, and never in time with a pattern of the requests.
   public func takesSample(millionths: UInt64) -> Bool {
     samplePoint &+= 0x9E37_79B9_7F4A_7C15
     return samplePoint / (UInt64.max / 1_000_000) < millionths
   }
 
-  /// Hands the lines that were written to the sink. Never blocks.
+  /// Hands the collected lines to the sink. Never blocks.
   public func flush() {
     guard !line.bytes.isEmpty else { return }
     sink.write(line.bytes)

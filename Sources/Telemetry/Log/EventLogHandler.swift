@@ -2,22 +2,22 @@ public import Logging
 
 /// Writes what is logged through swift-log into the same sink, and in the same form, as the access log.
 ///
-/// The message is the event, a word such as `token`; what there is to say about it is metadata. Fields of ``LogField``
-/// come in their order, other keys behind them, sorted. The level is shown where it is not `info`. Numbers and
-/// durations keep their type when they are given as ``Logging/Logger/MetadataValue/stringConvertible(_:)`` with an
-/// integer, a `Double`, a `Bool` or a `Duration`.
+/// The message is the event, a word such as `token`; its details are metadata. Fields of ``LogField`` come first, in
+/// their order; other keys follow, sorted. The level is shown unless it is `info`. Numbers and durations keep their
+/// type if they are given as ``Logging/Logger/MetadataValue/stringConvertible(_:)`` with an integer, a `Double`, a
+/// `Bool` or a `Duration`.
 public struct EventLogHandler: LogHandler {
-  /// What every line of this handler carries; what a line says itself goes before.
+  /// Fields of every line of this handler; the fields of a line itself take precedence.
   public var metadata: Logger.Metadata = [:]
   /// Lines below this level are not written: that of the style, unless the logger was given another one.
   public var logLevel: Logger.Level {
     get { ownLevel ?? style.level }
     set { ownLevel = newValue }
   }
-  /// Asked for metadata at every line; what the handler carries goes before.
+  /// Called for metadata at every line; the handler's own metadata takes precedence.
   public var metadataProvider: Logger.MetadataProvider?
 
-  // Said by the line itself, and not by metadata.
+  // The line itself writes these, not the metadata.
   private static let reserved: Set<LogField> = [.time, .level, .event]
 
   private let sink: LogSink
@@ -26,7 +26,7 @@ public struct EventLogHandler: LogHandler {
   private let longestValue: Int
   private let now: @Sendable () -> UInt64
 
-  /// A handler that writes to `sink`. `now` tells the time in nanoseconds since 1970-01-01T00:00:00Z.
+  /// A handler that writes to `sink`. `now` returns the time in nanoseconds since 1970-01-01T00:00:00Z.
   public init(
     sink: LogSink, style: LogStyle, longestValue: Int = 4096,
     now: @escaping @Sendable () -> UInt64 = WallClock.now
@@ -61,7 +61,7 @@ public struct EventLogHandler: LogHandler {
     }
     for (key, value) in all.sorted(by: { $0.key < $1.key }) {
       let name = LogLine.name(for: key)
-      // What looks like a field of LogField by now only says so of itself.
+      // A key whose cleaned name is that of a field must not pass for that field.
       line.field(named: LogField(named: name) == nil ? name : name + "_", value, durationsIn: .milliseconds)
     }
     line.end()

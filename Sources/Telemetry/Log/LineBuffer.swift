@@ -1,12 +1,12 @@
 internal import Encodings
 import Glibc
 
-/// Bytes of log lines, in memory that grows and is kept.
+/// Bytes of log lines, in memory that grows and is reused.
 @safe struct LineBuffer: ~Copyable {
   /// How many bytes have been appended.
   private(set) var count = 0
 
-  // Owned by this value alone; the first `count` bytes are initialised.
+  // Owned by this value only; the first `count` bytes are initialised.
   private var storage: UnsafeMutablePointer<UInt8>
   private var capacity: Int
 
@@ -27,7 +27,7 @@ import Glibc
     }
   }
 
-  /// Forgets the bytes, and keeps their memory.
+  /// Removes the bytes, and keeps their memory.
   mutating func removeAll() {
     count = 0
   }
@@ -62,7 +62,7 @@ import Glibc
   /// Appends `number` in decimal digits, of which the last `decimals` follow a point if any of them is not zero.
   @inline(__always)
   mutating func append(decimal number: UInt64, decimals: Int = 0) {
-    // Nearly all numbers of a log line: counts and statuses, and durations, which have three significant digits.
+    // Nearly all numbers of a log line are small: counts, statuses, and durations, which have three significant digits.
     if number < 1000, decimals == 0 || decimals >= 2 && decimals <= 3 {
       append(small: number, decimals: decimals)
     } else {
@@ -70,7 +70,7 @@ import Glibc
     }
   }
 
-  /// As ``append(decimal:decimals:)`` does, for less than 1000 with no decimals, two, or three: all bytes are written at once.
+  /// Like ``append(decimal:decimals:)``, for less than 1000 with no, two or three decimals: writes all bytes at once.
   private mutating func append(small number: UInt64, decimals: Int) {
     if capacity - count < 8 { grow(by: 8) }
     let digits = UInt64(Self.threeDigits(of: number))
@@ -143,7 +143,7 @@ import Glibc
     return digits
   }
 
-  /// Appends a key of ``LogKeys``: as many of its first bytes as its last one says.
+  /// Appends a key of ``LogKeys``: its last byte says how many of its first bytes.
   @inline(__always)
   mutating func append(key: SIMD32<UInt8>) {
     if capacity - count < 32 { grow(by: 32) }
@@ -177,7 +177,7 @@ import Glibc
 }
 
 extension LineBuffer {
-  /// Appends the first `limit` bytes of `value` as a value of logfmt: as it is, or as a JSON string if it is empty or
+  /// Appends the first `limit` bytes of `value` as a logfmt value: unchanged, or as a JSON string if it is empty or
   /// could be mistaken for something else.
   mutating func append(logfmtValue value: Span<UInt8>, limit: Int) {
     if !value.isEmpty && value.count <= limit && value.isBare {
@@ -187,7 +187,7 @@ extension LineBuffer {
     }
   }
 
-  /// Appends the first `limit` bytes of `value` as a JSON string in printable characters, an ellipsis for the rest.
+  /// Appends the first `limit` bytes of `value` as a JSON string of printable characters; an ellipsis stands for the rest.
   mutating func append(quoted value: Span<UInt8>, limit: Int) {
     append(UInt8(ascii: "\""))
     let shown = value.count <= limit ? value : value.extracting(first: value.boundary(before: limit))
@@ -202,10 +202,10 @@ extension LineBuffer {
 }
 
 extension Span<UInt8> {
-  /// Whether these bytes are a value of logfmt without quotation marks. An empty value is for the caller to judge.
+  /// Whether these bytes can be a logfmt value without quotation marks. The caller handles an empty value.
   var isBare: Bool { EightBytes.all(of: self) { $0.areBare } }
 
-  /// The largest offset not above `limit` at which no UTF-8 sequence is cut in two.
+  /// The largest offset up to `limit` that does not split a UTF-8 sequence.
   func boundary(before limit: Int) -> Int {
     var offset = limit
     while offset > 0 && limit - offset < 3 && self[offset] & 0xC0 == 0x80 { offset -= 1 }
@@ -216,7 +216,7 @@ extension Span<UInt8> {
 extension Span<UInt8> {
   /// How many lines end in these bytes.
   var lineCount: Int {
-    // Every byte that is logged passes through here twice; memchr looks at many bytes at once.
+    // Every byte of the log passes through here twice; memchr handles many bytes at once.
     unsafe withUnsafeBytes { bytes in
       guard let start = bytes.baseAddress else { return 0 }
       var lines = 0
@@ -229,7 +229,7 @@ extension Span<UInt8> {
     }
   }
 
-  /// The length of as many whole lines, from the first one on, as fit into `limit` bytes.
+  /// The length of the whole lines, from the first one on, that fit into `limit` bytes.
   func wholeLines(within limit: Int) -> Int {
     guard count > limit else { return count }
     var end = Swift.max(limit, 0)

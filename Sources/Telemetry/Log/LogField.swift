@@ -1,7 +1,7 @@
 public import Logging
 
-/// The fields of log lines: each name once, in the order in which a line shows them. ``EventKind`` says which lines have
-/// which fields; a line with any other field does not pass the tests.
+/// The fields of log lines: each name once, in the order in which a line shows them. ``EventKind`` declares which lines
+/// have which fields; the tests reject a line with any other field.
 public enum LogField: Int, CaseIterable, Sendable {
   case time
   case level
@@ -57,7 +57,7 @@ public enum LogField: Int, CaseIterable, Sendable {
   case version
   case file
 
-  /// What it says, for the tables in `docs/operations.md`.
+  /// The meaning of the field, for the tables in `docs/operations.md`.
   public var meaning: String {
     switch self {
     case .time: "when the line was written: UTC, with milliseconds"
@@ -124,7 +124,7 @@ public enum LogField: Int, CaseIterable, Sendable {
     "\(field)".map { $0.isUppercase ? "_\($0.lowercased())" : String($0) }.joined()
   }
 
-  /// What it is called in a line.
+  /// The name of the field in a line.
   public var name: String { Self.names[rawValue] }
 
   /// The field of that name.
@@ -144,9 +144,9 @@ public enum LogField: Int, CaseIterable, Sendable {
   }
 }
 
-/// What a line of the log can be about: the value of `event`, each declared once with the fields and levels of its lines.
+/// What a log line can be about: the value of `event`. Each is declared once, with the fields and levels of its lines.
 public enum EventKind: String, CaseIterable, Sendable {
-  /// The access log's: ``AccessLog`` writes it.
+  /// The access log's event, written by ``AccessLog``.
   case request
   case token
   case tokenBudget = "token_budget"
@@ -248,9 +248,9 @@ public enum EventKind: String, CaseIterable, Sendable {
   }
 }
 
-/// What stands before the value of each ``LogField`` in a format, ready to be copied: a line has a dozen of them.
+/// The text before the value of each ``LogField`` in a format, ready to be copied: a line has a dozen of them.
 struct LogKeys {
-  // As a vector each is written by one instruction, whatever its length, which is in its last element.
+  // Each is a vector, so that one instruction writes it, whatever its length, which is in the last element.
   private let keys: [SIMD32<UInt8>]
 
   init(_ format: LogFormat) {
@@ -281,14 +281,14 @@ struct LogKeys {
 /// How log lines are written.
 public enum LogFormat: UInt8, Sendable {
   /// `key=value` pairs for people, and for the tools that read them: a value that is not plain printable ASCII, or
-  /// holds a space, an equals sign, a quotation mark or a backslash, is written as a JSON string.
+  /// contains a space, an equals sign, a quotation mark or a backslash, is written as a JSON string.
   case logfmt
-  /// One JSON object a line.
+  /// One JSON object per line.
   case json
 }
 
 extension LogFormat {
-  /// What stands before the value of the field `name`, which is not the first of its line; of a duration, its unit too.
+  /// The text before the value of the field `name`, which is not the first of its line; for a duration, with its unit.
   func key(_ name: String, unit: DurationUnit? = nil) -> String {
     switch self {
     case .logfmt: " \(name)="

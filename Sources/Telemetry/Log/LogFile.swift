@@ -1,9 +1,9 @@
 import Bytes
 import Glibc
 
-/// A log file, which other programs rename, remove and truncate while it is written.
+/// A log file, which other programs may rename, remove and truncate while the proxy writes it.
 final class LogFile: LogOutput {
-  /// The system calls whose failures tests bring about.
+  /// The system calls that tests make fail.
   @safe struct System {
     var write: (_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int = { descriptor, bytes in
       unsafe Glibc.write(descriptor, bytes.baseAddress, bytes.count)
@@ -12,14 +12,14 @@ final class LogFile: LogOutput {
     var now: () -> UInt64 = monotonicNanoseconds
   }
 
-  // How often the path is compared with the open file, in nanoseconds.
+  // How often to compare the path with the open file, in nanoseconds.
   private static let lookInterval: UInt64 = 1_000_000_000
 
   private let path: String
   private let system: System
   private var descriptor: Int32
   private var lastLook: UInt64
-  /// How long the file was when only the beginning of a line had been written; nil where a line has ended.
+  /// The length of the file when only the beginning of a line had been written; nil after a complete line.
   private var tornAt: off_t?
   /// Whether the rest of a line is being skipped.
   private var isSkipping = false
@@ -53,7 +53,7 @@ final class LogFile: LogOutput {
     return .stalled(lastFailure, "\(path) cannot be written: \(errorText(error))")
   }
 
-  /// Leaves out what is left of a line whose beginning is elsewhere: half a line would be read as a whole one.
+  /// Skips the rest of a line whose beginning is in another file: half a line would be read as a whole one.
   private func skip(_ block: ByteBuffer) -> LogStep {
     let bytes = block.readableBytes
     for index in bytes.indices where bytes[index] == UInt8(ascii: "\n") {
@@ -63,7 +63,7 @@ final class LogFile: LogOutput {
     return .skipped(bytes: bytes.count, lines: 0, lastFailure)
   }
 
-  // MARK: The file behind the path
+  // MARK: The file at the path
 
   func reopen() -> String? {
     let next: Int32
@@ -80,11 +80,11 @@ final class LogFile: LogOutput {
 
   private var isMidLine: Bool { tornAt != nil || isSkipping }
 
-  /// Finds out, once a second, whether the path leads to another file by now, and opens that. Returns why it cannot be opened.
+  /// Checks, once a second, whether the path leads to another file by now, and opens that. Returns why it cannot be opened.
   private func look() -> String? {
     let now = system.now()
     if let tornAt, status(descriptor).map({ $0.st_size < tornAt }) ?? false {
-      // The file has been truncated, and the beginning of the line went with it.
+      // The file was truncated, and the beginning of the line is gone with it.
       self.tornAt = nil
       isSkipping = true
     }
@@ -96,7 +96,7 @@ final class LogFile: LogOutput {
   private var isInPlace: Bool {
     var found = stat()
     guard unsafe stat(path, &found) == 0 else {
-      // A directory that cannot be looked into for a while is no reason to leave the file.
+      // A directory that is inaccessible for a while is no reason to leave the file.
       return errno != ENOENT && errno != ENOTDIR
     }
     guard let own = status(descriptor) else { return false }
@@ -113,18 +113,18 @@ final class LogFile: LogOutput {
     return unsafe fstat(descriptor, &status) == 0 ? status : nil
   }
 
-  /// Shows in the earlier file that a line was cut off, where there is room for that.
+  /// Marks a line that was cut off at the end of the earlier file, if there is room.
   private func endTornLine() {
     let end = Array("…\n".utf8)
-    // It may fail as the line did; the line counts as lost in any case.
+    // It may fail as the line did; the line counts as lost in either case.
     unsafe end.withUnsafeBytes { unsafe _ = system.write(descriptor, $0) }
   }
 
   // MARK: Opening
 
   private static func open(_ path: String) throws(LogOutputError) -> Int32 {
-    // Without O_NONBLOCK a named pipe would be waited for. With O_NOFOLLOW nobody who may write to the directory has the proxy
-    // write to a file elsewhere.
+    // Without O_NONBLOCK, opening a named pipe would block. O_NOFOLLOW stops users who may write to the directory from
+    // making the proxy write to a file elsewhere.
     let flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
     let descriptor = unsafe Glibc.open(path, flags, 0o640)
     guard descriptor >= 0 else { throw LogOutputError(complaint(path, errno)) }
@@ -158,16 +158,16 @@ final class LogFile: LogOutput {
     return "the log file \(path) cannot be opened: \(text)"
   }
 
-  /// Ends the last line of a file whose earlier writer did not come so far: the next line would look like the rest of it.
+  /// Ends the last line of a file whose earlier writer did not: the next line would look like the rest of it.
   private static func endLastLine(_ path: String, _ descriptor: Int32, _ size: off_t) {
     let reading = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
-    // A file that may be written and not read is left as it is.
+    // A file that can be written but not read stays as it is.
     guard reading >= 0 else { return }
     defer { close(reading) }
     var last: UInt8 = 0
     guard unsafe pread(reading, &last, 1, size - 1) == 1, last != UInt8(ascii: "\n") else { return }
     var end = UInt8(ascii: "\n")
-    // Where this fails, so will the first line, which is then tried again.
+    // If this fails, so will the first line, which is then tried again.
     unsafe _ = Glibc.write(descriptor, &end, 1)
   }
 }

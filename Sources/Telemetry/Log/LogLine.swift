@@ -1,9 +1,9 @@
 import Logging
 
-/// A log line that is being written, at the end of those that wait to be handed over.
+/// A log line that is being written, after the lines that wait for the sink.
 ///
-/// Fields follow in the order in which ``LogField`` declares them, each at most once. Both formats are written by the
-/// same calls, without an allocation once the memory is there. A value longer than the limit is cut and ends in an
+/// Fields follow in the order in which ``LogField`` declares them, each at most once. The same calls write both
+/// formats, without allocation once the buffer is large enough. A value longer than the limit is cut and ends with an
 /// ellipsis.
 public struct LogLine: ~Copyable {
   let format: LogFormat
@@ -20,18 +20,18 @@ public struct LogLine: ~Copyable {
     buffer = LineBuffer(capacity: capacity)
   }
 
-  /// The lines that have been written since the last ``removeAll()``.
+  /// The lines written since the last ``removeAll()``.
   var bytes: Span<UInt8> {
     @_lifetime(borrow self)
     borrowing get { buffer.bytes }
   }
 
-  /// Forgets all lines, and keeps their memory.
+  /// Removes all lines, and keeps their memory.
   mutating func removeAll() {
     buffer.removeAll()
   }
 
-  /// Writes a whole line, and returns how many bytes there are now.
+  /// Writes a whole line, and returns how many bytes the buffer has now.
   mutating func write(_ event: StaticString, at time: UInt64, _ fields: (inout LogLine) -> Void) -> Int {
     begin(at: time)
     field(.event, event)
@@ -80,14 +80,14 @@ public struct LogLine: ~Copyable {
     unsafe self.field(field, Span(_unsafeElements: utf8))
   }
 
-  /// Writes `number`: how many there are of something, or a code.
+  /// Writes `number`, a count or a code.
   public mutating func field(_ field: LogField, _ number: UInt64) {
     advance(to: field)
     buffer.append(key: keys.key(of: field))
     buffer.append(decimal: number)
   }
 
-  /// Writes `number`, which is not negative: how many there are of something, or a code.
+  /// Writes `number`, a count or a code, which is not negative.
   public mutating func field(_ field: LogField, _ number: Int) {
     self.field(field, UInt64(number))
   }
@@ -105,7 +105,7 @@ public struct LogLine: ~Copyable {
   }
 }
 
-// For names that are not in LogField; the caller makes sure that they are names.
+// For names that are not in LogField; the caller must make sure that they are valid.
 extension LogLine {
   /// Writes `bytes` under `name`.
   mutating func field(named name: String, _ bytes: Span<UInt8>) {
@@ -113,7 +113,7 @@ extension LogLine {
     value(bytes)
   }
 
-  /// Writes under `name` what both formats take as it is: a number, true or false.
+  /// Writes under `name` a text that both formats take unchanged: a number, true or false.
   mutating func field(named name: String, verbatim text: String) {
     buffer.append(format.key(name))
     buffer.append(text)
@@ -136,15 +136,15 @@ extension LogLine {
     let (steps, decimals) = unit.rounded(nanoseconds: nanoseconds)
     buffer.append(decimal: steps, decimals: decimals)
     guard format == .logfmt else { return }
-    // Byte by byte: to copy a literal is to call a function.
+    // Byte by byte: copying a literal is a function call.
     if unit == .milliseconds { buffer.append(UInt8(ascii: "m")) }
     buffer.append(UInt8(ascii: "s"))
   }
 }
 
 extension LogLine {
-  /// Writes a value of swift-log's metadata: numbers and truth values as such, a `Duration` in `unit`, an array as one
-  /// text with commas, a dictionary as a field for each of its keys, and everything else as it describes itself.
+  /// Writes a value of swift-log's metadata: numbers and booleans as such, a `Duration` in `unit`, an array as one text
+  /// with commas, a dictionary as a field for each of its keys, and everything else by its description.
   mutating func field(named name: String, _ value: Logger.MetadataValue, durationsIn unit: DurationUnit) {
     switch value {
     case .string(let text):
@@ -168,7 +168,7 @@ extension LogLine {
     }
   }
 
-  /// `key` as the name of a field: a key is the program's own, but it must not break a line.
+  /// `key` as the name of a field: the program chooses its keys, but none may break a line.
   static func name(for key: String) -> String {
     let bytes = key.utf8.map { byte in
       switch byte {
@@ -181,7 +181,7 @@ extension LogLine {
     return bytes.isEmpty ? "_" : String(decoding: bytes, as: UTF8.self)
   }
 
-  // A duration that is negative, or longer than 584 years, is shown as the nearest that is not.
+  // A duration that is negative, or longer than 584 years, is shown as the nearest one that fits.
   private static func nanoseconds(of duration: Duration) -> UInt64 {
     let (seconds, attoseconds) = duration.components
     guard seconds >= 0 && attoseconds >= 0 else { return 0 }
@@ -190,12 +190,12 @@ extension LogLine {
   }
 }
 
-/// A unit in which log lines show durations: behind the number in logfmt, behind the key in JSON.
+/// A unit in which log lines show durations: after the number in logfmt, after the key in JSON.
 enum DurationUnit {
   case seconds
   case milliseconds
 
-  /// What logfmt writes behind the number.
+  /// What logfmt writes after the number.
   var symbol: StaticString {
     switch self {
     case .seconds: "s"
@@ -203,8 +203,8 @@ enum DurationUnit {
     }
   }
 
-  /// `nanoseconds` as a whole number of steps, and how many decimals a step has: three significant digits, and in
-  /// milliseconds no more than those that a microsecond needs.
+  /// `nanoseconds` as a whole number of steps, and how many decimals a step has: three significant digits, in
+  /// milliseconds with microseconds as the smallest step.
   func rounded(nanoseconds: UInt64) -> (steps: UInt64, decimals: Int) {
     switch self {
     case .seconds: Self.rounded(nanoseconds, unit: 1_000_000_000)
@@ -212,7 +212,7 @@ enum DurationUnit {
     }
   }
 
-  // Inlined, so that all divisors are constants, which cost no division.
+  // Inlined, so that all divisors are constants, which need no division.
   @inline(__always)
   private static func rounded(_ nanoseconds: UInt64, unit: UInt64) -> (steps: UInt64, decimals: Int) {
     if nanoseconds < unit { return (rounded(nanoseconds, step: unit / 1000), 3) }

@@ -3,7 +3,7 @@ import Glibc
 
 /// Why lines of the log are lost: the label `reason` of the metric, and the field of the same name of `event=log`.
 public enum LogLoss: String, CaseIterable, Sendable {
-  /// Too many lines waited for an output that takes them slowly, or not at all.
+  /// Too many lines waited for an output that is slow, or takes nothing.
   case slow
   /// The disk is full.
   case diskFull = "disk_full"
@@ -16,7 +16,7 @@ public enum LogLoss: String, CaseIterable, Sendable {
   /// They were logged after the log had been closed.
   case exit
 
-  /// What it says, for `docs/metrics.md`.
+  /// The meaning of the reason, for `docs/metrics.md`.
   public var meaning: String {
     switch self {
     case .slow: "the output took lines too slowly, or not at all"
@@ -37,29 +37,29 @@ public struct LogOutputError: Error, CustomStringConvertible, Equatable {
   init(_ description: String) { self.description = description }
 }
 
-/// What one system call did with the lines that a writer has.
+/// The result of one system call with the lines of a writer.
 enum LogStep {
-  /// So many bytes have been written, with so many line feeds.
+  /// This many bytes were written, with this many line feeds.
   case wrote(bytes: Int, lines: Int)
-  /// So many bytes, with so many line feeds, have been skipped: the rest of a line whose beginning is in another file.
+  /// This many bytes, with this many line feeds, were skipped: the rest of a line whose beginning is in another file.
   case skipped(bytes: Int, lines: Int, LogLoss)
   /// The descriptor takes nothing at the moment.
   case blocked(Int32)
-  /// Nothing can be written at the moment, as the sentence says.
+  /// Nothing can be written at the moment; the sentence says why.
   case stalled(LogLoss, String)
-  /// Nothing can ever be written again.
+  /// Nothing can be written any more.
   case ended(LogLoss)
 }
 
 /// Where a ``LogWriter`` writes. Only the writer's thread uses it, once the writer has started.
 protocol LogOutput: AnyObject {
-  /// Writes what it can of `block` by one system call, and does not consume it.
+  /// Writes as much of `block` as it can with one system call, and does not consume it.
   func step(_ block: ByteBuffer) -> LogStep
-  /// Opens the output again; returns why that is not possible, and then goes on with what was open.
+  /// Opens the output again; returns why that failed, and then uses what was open before.
   func reopen() -> String?
 }
 
-/// A descriptor that is open already, and stays so: standard output or error.
+/// A descriptor that is open already, and stays open: standard output or error.
 final class DescriptorOutput: LogOutput {
   private let descriptor: Int32
 
@@ -89,10 +89,10 @@ extension LogStep {
   }
 }
 
-/// What the system says of an error.
+/// The system's text for an error.
 func errorText(_ error: Int32) -> String {
   var text = [CChar](repeating: 0, count: 128)
-  // strerror alone is not safe beside other threads.
+  // strerror is not thread-safe.
   guard unsafe strerror_r(error, &text, text.count) == 0 else { return "error \(error)" }
   return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }

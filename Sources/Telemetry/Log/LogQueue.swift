@@ -1,19 +1,19 @@
 import Bytes
 import Locks
 
-/// The lines between those who log and the thread that writes: bounded, and never a part of a line.
+/// The lines between the threads that log and the thread that writes: bounded, and always whole lines.
 ///
-/// The thread that writes is a writer, with a number. Another one replaces it when the output changes: the earlier one
-/// writes what it has taken, and takes no more.
+/// The thread that writes is a writer, with a number. When the output changes, another writer replaces it: the earlier
+/// one writes what it has taken, and takes no more.
 final class LogQueue: Sendable {
-  /// Is told how the output was opened again: nil, or why it could not be.
+  /// Called when the output was opened again: with nil, or with why it could not be.
   typealias Reopened = @Sendable (String?) -> Void
 
   /// What a writer has to do.
   struct Work {
     /// Whole lines, in the order in which they were accepted.
     var blocks: [ByteBuffer] = []
-    /// How many lines were lost and not told of yet, by reason.
+    /// How many lines were lost and not reported yet, by reason.
     var losses: [LogLoss: UInt64] = [:]
   }
 
@@ -22,7 +22,7 @@ final class LogQueue: Sendable {
     var blocks: [ByteBuffer] = []
     /// An empty block for the next lines.
     var spare: ByteBuffer?
-    /// What has been accepted and not been written; the current writer's share included.
+    /// The bytes accepted and not written yet, including the current writer's share.
     var waitingBytes = 0
     var waitingLines = 0
     /// The current writer's share.
@@ -32,20 +32,20 @@ final class LogQueue: Sendable {
     var current = 0
     /// Whether it still runs.
     var isWriting = true
-    /// How many lines each earlier writer that still runs has to write.
+    /// How many lines each earlier writer that still runs has left to write.
     var earlier: [Int: Int] = [:]
     var lost: [LogLoss: UInt64] = [:]
     var untold: [LogLoss: UInt64] = [:]
-    /// Why lines are lost for which there is no room.
+    /// Why lines without room are lost.
     var trouble = LogLoss.slow
-    /// Why every line is lost; nil where lines are accepted.
+    /// Why every line is lost; nil while lines are accepted.
     var refusal: LogLoss?
     var reopening: [Reopened] = []
-    /// Whether the writer waits for the first line, and has to be woken.
+    /// Whether the writer waits for the first line, and must be woken.
     var isIdle = false
-    /// No more lines are accepted, for ever.
+    /// No more lines are accepted.
     var isClosed = false
-    /// No request waits for the writer any more: what is left will not be written.
+    /// The time for writing is over: whatever is left stays unwritten.
     var isOver = false
     /// Everything that was accepted has been written.
     var isComplete = true
@@ -57,13 +57,13 @@ final class LogQueue: Sendable {
     }
   }
 
-  /// A block that is not used any more by the thread that gives it back, which the compiler cannot see.
+  /// A block returned by a thread that no longer uses it, which the compiler cannot know.
   private struct Returned: @unchecked Sendable {
     let block: ByteBuffer
   }
 
   private static let blockCapacity = 64 * 1024
-  // Writers that have been replaced and hang in a write. Each holds no more than `limit` bytes.
+  // Replaced writers that hang in a write. Each holds no more than `limit` bytes.
   private static let mostEarlier = 2
 
   private let limit: Int
@@ -74,9 +74,9 @@ final class LogQueue: Sendable {
     self.limit = limit
   }
 
-  // MARK: Those who log
+  // MARK: Threads that log
 
-  /// Accepts those of `lines` for which there is room, from the first one on, and counts the others as lost.
+  /// Accepts those of `lines` that there is room for, from the first one on, and counts the others as lost.
   func append(_ lines: Span<UInt8>) {
     let wakes = state.withLock { state in
       let accepted = state.refusal != nil ? 0 : lines.wholeLines(within: limit - state.waitingBytes)
@@ -88,7 +88,7 @@ final class LogQueue: Sendable {
         state.lose(lines.extracting(droppingFirst: accepted).lineCount, state.refusal ?? state.trouble)
       }
       Self.copy(lines.extracting(first: accepted), to: &state)
-      // Beyond half the limit the writer must not rest, so it is woken when that is reached.
+      // Beyond half the limit the writer must not rest, so it is woken when the queue reaches that.
       let wakes = state.isIdle || (waited <= limit / 2 && state.waitingBytes > limit / 2)
       state.isIdle = state.isIdle && accepted == 0
       return wakes && accepted > 0
@@ -110,7 +110,7 @@ final class LogQueue: Sendable {
     }
   }
 
-  /// Has the current writer open its output again, and tells `done` of it on the writer's thread.
+  /// Makes the current writer open its output again; calls `done` with the result on the writer's thread.
   func reopen(_ done: @escaping Reopened) {
     let problem = state.withLock { state -> String? in
       guard state.isWriting && !state.isClosed else { return "the log is no longer written" }
@@ -120,8 +120,8 @@ final class LogQueue: Sendable {
     if let problem { done(problem) } else { state.wakeAll() }
   }
 
-  /// Replaces the current writer, and returns the number of the next one; nil where that is not possible: the queue is closed,
-  /// or several earlier writers hang.
+  /// Replaces the current writer, and returns the number of the next one; nil if that is impossible: the queue is
+  /// closed, or several earlier writers hang.
   func replaceWriter() -> Int? {
     let number = state.withLock { state -> Int? in
       guard !state.isClosed, state.earlier.count < Self.mostEarlier else { return nil }
@@ -144,7 +144,7 @@ final class LogQueue: Sendable {
 
   // MARK: The end
 
-  /// Accepts nothing from now on; what waits is still written.
+  /// Accepts nothing from now on; waiting lines are still written.
   func close() {
     state.withLock { state in
       state.isClosed = true
@@ -153,8 +153,8 @@ final class LogQueue: Sendable {
     state.wakeAll()
   }
 
-  /// Waits for the writers to end, for `milliseconds` at most; after that, what still waits is lost. Returns whether everything
-  /// was written.
+  /// Waits at most `milliseconds` for the writers to end; lines still waiting after that are lost. Returns whether
+  /// everything was written.
   func waitForEnd(milliseconds: Int) -> Bool {
     state.wait(while: { $0.isWriting || !$0.earlier.isEmpty }, milliseconds: milliseconds) { state in
       if state.isWriting { Self.endCurrent(&state, state.trouble) }
@@ -181,17 +181,17 @@ final class LogQueue: Sendable {
   }
 }
 
-// What writers call, each with its number.
+// Calls for writers, each with its number.
 extension LogQueue {
-  /// When a writer tells of lost lines.
+  /// When a writer reports lost lines.
   enum Telling: Equatable {
     case never
     case now
-    /// After so many milliseconds, or at the end.
+    /// After this many milliseconds, or at the end.
     case after(Int)
   }
 
-  /// Waits for something to do; nil when there will be no more. What it returns may be nothing.
+  /// Waits for work; nil if there will be no further work. The result may be empty.
   func take(by writer: Int, _ telling: Telling) -> Work? {
     var milliseconds: Int?
     if case .after(let some) = telling { milliseconds = some }
@@ -215,7 +215,7 @@ extension LogQueue {
     }
   }
 
-  /// Lets lines gather for `milliseconds`, less if the queue is closed or half full, or something else is to be done.
+  /// Lets lines gather for `milliseconds`, or less if the queue is closed or half full, or there is other work.
   func gather(by writer: Int, milliseconds: Int) {
     state.wait(
       while: { state in
@@ -223,13 +223,13 @@ extension LogQueue {
       }, milliseconds: milliseconds, then: { _ in })
   }
 
-  /// Lines that find no room from now on are lost because of `trouble`.
+  /// From now on, lines without room are lost because of `trouble`.
   func note(_ trouble: LogLoss, by writer: Int) {
     state.withLock { state in if state.current == writer { state.trouble = trouble } }
   }
 
-  /// Waits for `milliseconds` because of `trouble` with the output, less if something else is to be done. Returns whether the
-  /// writer is to try again.
+  /// Waits for `milliseconds` because of `trouble` with the output, or less if there is other work. Returns whether the
+  /// writer must try again.
   func pause(by writer: Int, _ trouble: LogLoss, milliseconds: Int) -> Bool {
     state.wait(
       while: { state in
@@ -238,7 +238,7 @@ extension LogQueue {
       }, milliseconds: milliseconds, then: { !$0.isClosed && $0.current == writer })
   }
 
-  /// Who asked for the output to be opened again.
+  /// The requests to open the output again.
   func takeReopening(by writer: Int) -> [Reopened] {
     state.withLock { state in
       guard state.current == writer else { return [] }
@@ -247,8 +247,8 @@ extension LogQueue {
     }
   }
 
-  /// Notes that `bytes` bytes are done with, `lines` line feeds among them: they were written, or lost for a reason. Returns
-  /// whether the writer is to go on.
+  /// Notes that `bytes` bytes, with `lines` line feeds, are done: written, or lost for a reason. Returns whether the
+  /// writer must go on.
   func finished(by writer: Int, bytes: Int, lines: Int, lost reason: LogLoss? = nil) -> Bool {
     state.withLock { state in
       guard !state.isOver else { return false }
@@ -266,14 +266,14 @@ extension LogQueue {
     }
   }
 
-  /// Takes a block back that has been written, for reuse; the writer touches it no more.
+  /// Takes back a written block for reuse; the writer must not touch it any more.
   func giveBack(_ block: ByteBuffer) {
     block.removeAll()
     let returned = Returned(block: block)
     state.withLock { $0.spare = returned.block }
   }
 
-  /// Ends the writer; lines that it has taken, and without another writer all that wait, are lost for `reason`.
+  /// Ends the writer; lines that it has taken, and, without another writer, all waiting lines, are lost for `reason`.
   func end(by writer: Int, _ reason: LogLoss) {
     let waiting = state.withLock { state -> [Reopened] in
       guard !state.isOver else { return [] }

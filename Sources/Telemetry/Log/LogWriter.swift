@@ -3,22 +3,22 @@ import Glibc
 
 /// The thread that writes the lines of a ``LogQueue`` to an output.
 ///
-/// Only this thread may wait for the reader of the output, or for a file system.
+/// Only this thread may wait for a reader of the output, or for a file system.
 final class LogWriter: @unchecked Sendable {
-  // After a write the thread rests that long, so that under load it is woken for many lines, not for each.
+  // How long the thread rests after a write, so that under load it wakes for many lines, not for each.
   private static let rest = 20
-  // How long a full disk, or a descriptor that takes nothing, is left alone; how often the log tells of lost lines. All in
+  // How long a full disk, or a descriptor that takes nothing, is left alone; how often the log reports lost lines. In
   // milliseconds.
   private static let retry = 1000
   private static let tellingInterval = 1000
 
   private let queue: LogQueue
   private let number: Int
-  // Touched by the thread alone once it has started, which is what makes this class safe to share.
+  // Only the thread touches it once started, which makes this class safe to share.
   private let output: any LogOutput
-  /// How lines about losses are written; nil where there are none.
+  /// How lines about losses are written; nil for none.
   private let style: LogStyle?
-  /// Is told when lines cannot be written for a while, and why.
+  /// Called when lines cannot be written for a while, with the reason.
   private let onTrouble: (@Sendable (String) -> Void)?
   private var isTroubled = false
   private var lastTold: UInt64?
@@ -30,8 +30,8 @@ final class LogWriter: @unchecked Sendable {
     (self.queue, self.number, self.output, self.style, self.onTrouble) = (queue, number, output, style, onTrouble)
   }
 
-  /// Starts the thread of writer `number` of `queue`; it ends when the queue is closed and written, when another writer has
-  /// replaced it, or when the output can never be written again.
+  /// Starts the thread of writer `number` of `queue`; it ends when the queue is closed and written, when another writer
+  /// replaces it, or when the output cannot be written any more.
   static func start(
     _ queue: LogQueue, number: Int, output: any LogOutput, style: LogStyle? = nil,
     onTrouble: (@Sendable (String) -> Void)? = nil
@@ -43,8 +43,8 @@ final class LogWriter: @unchecked Sendable {
     var before = sigset_t()
     unsafe pthread_attr_init(&attributes)
     unsafe pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    // The thread inherits a mask that blocks everything: SIGTERM is for the event loops, and instead of SIGPIPE and SIGXFSZ
-    // write(2) shall return EPIPE and EFBIG.
+    // The thread inherits a mask that blocks everything: SIGTERM is for the event loops, and instead of raising SIGPIPE
+    // and SIGXFSZ, write(2) must return EPIPE and EFBIG.
     unsafe sigfillset(&all)
     unsafe pthread_sigmask(SIG_BLOCK, &all, &before)
     let failure = unsafe pthread_create(
@@ -71,7 +71,7 @@ final class LogWriter: @unchecked Sendable {
     queue.end(by: number, .slow)
   }
 
-  /// Writes the block; returns nil, or for which reason the writer ends.
+  /// Writes the block; returns nil, or the reason why the writer ends.
   private func write(_ block: ByteBuffer, counts: Bool = true) -> LogLoss? {
     while !block.isEmpty {
       switch output.step(block) {
@@ -84,12 +84,12 @@ final class LogWriter: @unchecked Sendable {
         guard finished(counts ? bytes : 0, counts ? lines : 0, lost: reason) else { return .slow }
       case .blocked(let descriptor):
         var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-        // Whatever it says, the next write finds out.
+        // Ignore the result: the next write finds out.
         unsafe poll(&waiting, 1, Int32(Self.retry))
         guard finished(0, 0) else { return .slow }
         reopenIfAsked()
       case .stalled(let reason, let problem):
-        // First, so that lines that are lost after the message are counted for this reason.
+        // First, so that lines lost after the message count for this reason.
         queue.note(reason, by: number)
         if !isTroubled { onTrouble?(problem) }
         isTroubled = true
@@ -122,7 +122,7 @@ final class LogWriter: @unchecked Sendable {
     return passed >= Self.tellingInterval ? .now : .after(Self.tellingInterval - Int(passed))
   }
 
-  /// Writes a line for each reason for which lines were lost.
+  /// Writes a line for each reason why lines were lost.
   private func tell(_ losses: [LogLoss: UInt64]) -> LogLoss? {
     guard let style else { return nil }
     var line = LogLine(format: style.format, capacity: 512, longestValue: 256)
@@ -144,7 +144,7 @@ final class LogWriter: @unchecked Sendable {
   }
 }
 
-/// The time, whatever the time of day is set to.
+/// A time that settings of the clock do not affect.
 func monotonicNanoseconds() -> UInt64 {
   var time = timespec()
   // Cannot fail: the clock always exists, and the address is valid.

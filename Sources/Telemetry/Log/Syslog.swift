@@ -2,7 +2,7 @@ import Bytes
 import CLinux
 import Glibc
 
-/// Where syslog is, and what its messages say of the proxy.
+/// Where syslog is, and how its messages name the proxy.
 public struct SyslogAddress: Sendable, Hashable {
   /// The path of its Unix socket.
   public var socket: String
@@ -11,17 +11,17 @@ public struct SyslogAddress: Sendable, Hashable {
   /// The name of the program: 1 to 48 printable ASCII characters.
   public var tag: String
 
-  /// An address of these parts.
+  /// Creates an address.
   public init(socket: String = "/dev/log", facility: Int = 3, tag: String = "m2m-proxy") {
     (self.socket, self.facility, self.tag) = (socket, facility, tag)
   }
 }
 
-/// Syslog behind a local socket: one message of RFC 5424 for each line.
+/// Syslog on a local socket: one RFC 5424 message for each line.
 ///
 /// The socket takes datagrams, or else a stream, in which a line feed ends each message (RFC 6587 section 3.4.2).
 final class SyslogOutput: LogOutput {
-  // What every receiver takes (RFC 5424 section 6.1).
+  // The length that every receiver accepts (RFC 5424 section 6.1).
   private static let leastMessage = 480
 
   private let address: SyslogAddress
@@ -29,11 +29,11 @@ final class SyslogOutput: LogOutput {
   private let process: String
   private var descriptor: Int32 = -1
   private var isStream = false
-  /// The longest message that the socket takes, as far as that is known.
+  /// The longest message that the socket accepts, as far as known.
   private var longest = 64 * 1024
   /// The beginning of a line whose rest is in the next block.
   private var beginning: [UInt8] = []
-  /// The message that is being sent, and how much of it a stream has taken.
+  /// The message that is being sent, and how much of it was sent on a stream.
   private var message: [UInt8] = []
   private var sent = 0
 
@@ -72,9 +72,9 @@ final class SyslogOutput: LogOutput {
     return .wrote(bytes: end + 1, lines: 1)
   }
 
-  /// Sends the message; nil when it is gone.
+  /// Sends the message; nil when it was sent.
   private func send() -> LogStep? {
-    // A receiver that was started again is found by the second attempt.
+    // The second attempt finds a receiver that was restarted.
     for attempt in 1...2 {
       if descriptor < 0, let problem = connect() { return .stalled(.unreachable, problem) }
       while sent < message.count {
@@ -98,7 +98,7 @@ final class SyslogOutput: LogOutput {
           return .stalled(.writeFailed, "syslog cannot be written: \(errorText(error))")
         default: break
         }
-        // The receiver is gone. What it has got of a message without its end is not one.
+        // The receiver is gone. A part of a message that it got without its end does not count.
         disconnect()
         if attempt == 2 { return .stalled(.unreachable, problem(error)) }
         break
@@ -108,11 +108,11 @@ final class SyslogOutput: LogOutput {
     return .stalled(.unreachable, "syslog at \(address.socket) ends each connection")
   }
 
-  /// Makes the message one that the socket takes; where it ends early, an ellipsis says so.
+  /// Cuts the message to what the socket accepts, and ends it with an ellipsis then.
   private func cut() {
     guard message.count > longest else { return }
     let ending = Array((isStream ? "…\n" : "…").utf8)
-    // A view of `message` itself must not live on while that changes.
+    // A view of `message` must not exist while `message` changes.
     let whole = message
     message.removeLast(whole.count - whole.span.boundary(before: longest - ending.count))
     message += ending
@@ -129,7 +129,7 @@ final class SyslogOutput: LogOutput {
         if self.isStream != isStream { changeKind(isStream) }
         return nil
       }
-      // The other kind of socket is there.
+      // The socket is of the other kind.
       guard errno == EPROTOTYPE && !isStream else { break }
     }
     return problem(errno)
@@ -157,7 +157,7 @@ final class SyslogOutput: LogOutput {
 
   // MARK: Messages
 
-  /// The message of RFC 5424 for a line of the log, which it holds as it is.
+  /// The RFC 5424 message for a line of the log, which it contains unchanged.
   private func syslogMessage(_ line: [UInt8]) -> [UInt8] {
     let parts = SyslogLine(line)
     let priority = address.facility * 8 + parts.severity
@@ -176,7 +176,7 @@ final class SyslogOutput: LogOutput {
     unsafe bytes.withUnsafeBytes { unsafe target.append(contentsOf: $0) }
   }
 
-  /// The name of this machine as a message may have it; `-` where there is none.
+  /// The name of this machine as messages allow it; `-` if there is none.
   private static func hostName() -> String {
     var name = [CChar](repeating: 0, count: 256)
     guard unsafe gethostname(&name, name.count - 1) == 0 else { return "-" }
@@ -186,7 +186,7 @@ final class SyslogOutput: LogOutput {
   }
 }
 
-/// What a message of syslog takes from a line of the log, in either format.
+/// What a syslog message takes from a line of the log, in either format.
 struct SyslogLine {
   /// When it was written.
   let time: String
@@ -199,7 +199,7 @@ struct SyslogLine {
     "trace": 7, "debug": 7, "info": 6, "notice": 5, "warning": 4, "error": 3, "critical": 2,
   ]
 
-  /// Reads the beginning of `line`: its time, perhaps a level, and its event.
+  /// Reads the beginning of `line`: its time, its level if present, and its event.
   init(_ line: [UInt8]) {
     var rest = line[...]
     let isJSON = line.first == UInt8(ascii: "{")
@@ -209,7 +209,8 @@ struct SyslogLine {
     event = Self.take(isJSON ? #"","event":""# : " event=", from: &rest) ?? "-"
   }
 
-  /// What follows `prefix`, up to a space or a quotation mark; nil where something else does, or more than a name is long.
+  /// The text after `prefix`, up to a space or a quotation mark; nil if `prefix` is not there, or the text is empty
+  /// or too long for a name.
   private static func take(_ prefix: String, from rest: inout ArraySlice<UInt8>) -> String? {
     guard rest.starts(with: prefix.utf8) else { return nil }
     let value = rest.dropFirst(prefix.utf8.count).prefix { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") }

@@ -2,12 +2,12 @@ import Glibc
 
 /// Writes times of day as RFC 3339 in UTC with milliseconds: `2026-11-23T12:00:00.123Z`.
 ///
-/// What belongs to the second is computed once a second.
+/// The part up to the second is computed once a second.
 struct Timestamp: ~Copyable {
   private var second = UInt64.max
   private var text = LineBuffer(capacity: 20)
 
-  /// Appends the time that is `nanoseconds` after 1970-01-01T00:00:00Z; its year has four digits for 584 years.
+  /// Appends the time `nanoseconds` after 1970-01-01T00:00:00Z; its year has four digits for 584 years.
   mutating func append(_ nanoseconds: UInt64, to line: inout LineBuffer) {
     let (second, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
     if second != self.second { format(second) }
@@ -68,7 +68,7 @@ public enum WallClock {
     return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
   }
 
-  /// `time`, in nanoseconds since 1970-01-01T00:00:00Z, as log lines have it.
+  /// `time`, in nanoseconds since 1970-01-01T00:00:00Z, as in log lines.
   public static func text(_ time: UInt64) -> String {
     var timestamp = Timestamp()
     var line = LineBuffer(capacity: 32)

@@ -1,5 +1,5 @@
-/// Every metric, declared once. The registry takes no others, so that `docs/metrics.md`, which is generated from these
-/// declarations, cannot miss one.
+/// Every metric, declared once. The registry accepts no others, so that `docs/metrics.md`, which is generated from
+/// these declarations, is complete.
 public enum Metric: CaseIterable, Sendable {
   case requests
   case errors
@@ -64,7 +64,7 @@ public enum Metric: CaseIterable, Sendable {
   case processDescriptorLimit
   case processStartTime
 
-  /// What it is called, what it says, and how it is labelled.
+  /// Its name, help text and labels.
   public var declaration: MetricDeclaration {
     switch self {
     case .requests:

@@ -1,5 +1,5 @@
-/// What a metric is: its name, kind, unit and labels, and what it says. ``Metric`` has the declarations of all metrics; the
-/// registry and `docs/metrics.md` are made from them.
+/// A metric's name, kind, unit, labels and help text. ``Metric`` has the declarations of all metrics; the registry and
+/// `docs/metrics.md` are made from them.
 public struct MetricDeclaration: Equatable, Sendable {
   /// How the values of a metric behave.
   public enum Kind: Equatable, Sendable {
@@ -10,7 +10,7 @@ public struct MetricDeclaration: Equatable, Sendable {
     /// Durations in buckets, whose upper bounds are in seconds, ascending.
     case histogram(upperBounds: [Double])
 
-    /// What the `# TYPE` line says.
+    /// The type on the `# TYPE` line.
     public var name: String {
       switch self {
       case .counter: "counter"
@@ -20,7 +20,7 @@ public struct MetricDeclaration: Equatable, Sendable {
     }
   }
 
-  /// What is counted, where that is not a number of things. The name of the metric contains it.
+  /// The unit of a metric that does not count things. The metric's name contains it.
   public enum Unit: String, CaseIterable, Sendable {
     case bytes
     case seconds
@@ -38,7 +38,7 @@ public struct MetricDeclaration: Equatable, Sendable {
     case process = "The process"
   }
 
-  /// The name, with the unit, and `_total` at the end of a counter's.
+  /// The name, with the unit, and `_total` at the end for a counter.
   public let name: String
   /// How its values behave.
   public let kind: Kind
@@ -46,7 +46,7 @@ public struct MetricDeclaration: Equatable, Sendable {
   public let unit: Unit?
   /// The labels of every series.
   public let labels: [MetricLabel]
-  /// What it says, in one sentence.
+  /// The help text, one sentence.
   public let help: String
   /// Where `docs/metrics.md` shows it.
   public let area: Area
@@ -79,7 +79,7 @@ public enum MetricLabel: String, CaseIterable, Sendable {
   case result
   case reason
 
-  /// What its values are.
+  /// What the values of the label mean.
   public var meaning: String {
     switch self {
     case .route: "the name of the route; empty for what belongs to no route"

@@ -1,16 +1,16 @@
 import Synchronization
 
-/// A run of 64-bit atomics that shares no cache line with anything else.
+/// A row of 64-bit atomics that shares no cache line with anything else.
 ///
-/// Every event loop counts in cells of its own. Two loops that wrote to one line would pass it back and forth at
-/// every request, so a run begins at, and is padded to, a multiple of 128 bytes: two lines, because the
-/// prefetcher of common processors fetches them in pairs.
+/// Every event loop counts in its own cells. If two loops wrote to one line, it would move between their cores at every
+/// request. So a row is aligned and padded to a multiple of 128 bytes: two lines, because the prefetcher of common
+/// processors fetches them in pairs.
 @safe struct AtomicCells: ~Copyable, Sendable {
   private static var alignment: Int { 128 }
 
   let count: Int
 
-  // Owned by this value alone, initialised for its whole life, and only ever reached through atomics.
+  // Owned by this value only, initialised for its whole life, and accessed only as atomics.
   nonisolated(unsafe) private let cells: UnsafeMutablePointer<Atomic<UInt64>>
 
   /// `count` cells, each 0.
@@ -48,9 +48,9 @@ import Synchronization
   }
 }
 
-/// A figure that only grows: one shard of a series of ``MetricsRegistry``.
+/// A metric that only grows: one shard of a series of ``MetricsRegistry``.
 ///
-/// May be incremented from any thread; it is cheapest when every event loop has a shard of its own.
+/// Any thread may increment it; it is cheapest if every event loop has its own shard.
 public final class Counter: Sendable {
   private let cells = AtomicCells(count: 1)
 
@@ -61,15 +61,15 @@ public final class Counter: Sendable {
     cells.add(amount, at: 0)
   }
 
-  /// What this shard has counted; other shards of the series are not in it.
+  /// The count of this shard, without the other shards of the series.
   public var value: UInt64 { cells.load(at: 0) }
 }
 
-/// A figure that goes up and down: one shard of a series of ``MetricsRegistry``, whose value is the sum of its shards.
+/// A metric that goes up and down: one shard of a series of ``MetricsRegistry``, whose value is the sum of its shards.
 ///
-/// May be changed from any thread; it is cheapest when every event loop has a shard of its own.
+/// Any thread may change it; it is cheapest if every event loop has its own shard.
 public final class Gauge: Sendable {
-  // The two's complement of the value: additions wrap alike.
+  // The two's complement of the value: additions wrap in the same way.
   private let cells = AtomicCells(count: 1)
 
   init() {}
@@ -89,21 +89,21 @@ public final class Gauge: Sendable {
     cells.store(UInt64(bitPattern: value), at: 0)
   }
 
-  /// The value of this shard; other shards of the series are not in it.
+  /// The value of this shard, without the other shards of the series.
   public var value: Int64 { Int64(bitPattern: cells.load(at: 0)) }
 }
 
-/// How durations are distributed over fixed buckets: one shard of a series of ``MetricsRegistry``.
+/// The distribution of durations over fixed buckets: one shard of a series of ``MetricsRegistry``.
 ///
-/// May be given observations from any thread; it is cheapest when every event loop has a shard of its own.
+/// Any thread may observe; it is cheapest if every event loop has its own shard.
 public final class Histogram: Sendable {
-  /// Upper bounds, in seconds, for the time a request takes: from a local answer to a client's usual timeout.
+  /// Upper bounds, in seconds, for the duration of a request: from a response of the proxy itself to a client's usual timeout.
   public static let requestUpperBounds: [Double] = [
     0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
   ]
 
   private let upperBounds: [UInt64]
-  // One cell a bucket, one for what exceeds every bound, and last the sum in nanoseconds.
+  // One cell per bucket, one for what exceeds every bound, and last the sum in nanoseconds.
   private let cells: AtomicCells
 
   init(upperBounds seconds: [Double]) {
@@ -117,7 +117,7 @@ public final class Histogram: Sendable {
 
   /// Counts one duration in the first bucket whose upper bound is not below it.
   public func observe(nanoseconds: UInt64) {
-    // A binary search whose only branch is the loop's: what the bounds decide is an addition, which is never mispredicted.
+    // A binary search whose only branch is the loop's: a comparison becomes an addition, which is never mispredicted.
     var bucket = 0
     var length = upperBounds.count
     while length > 0 {

@@ -2,8 +2,8 @@ import Locks
 
 /// The metrics of the process, and the text that Prometheus scrapes.
 ///
-/// Everything is registered at start and then used without a look-up. Registering a metric with the same labels again
-/// gives another shard of the same series, so that every event loop can have its own; the exposition sums them.
+/// Everything is registered at start and then used without a lookup. Registering a metric again with the same labels
+/// returns another shard of the same series, so that every event loop can have its own; the exposition sums them.
 public final class MetricsRegistry: Sendable {
   /// The media type of ``exposition()``.
   public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
@@ -31,7 +31,7 @@ public final class MetricsRegistry: Sendable {
     histogram(metric.declaration, labels)
   }
 
-  /// A series of `metric`, a counter or a gauge, whose value is read at every exposition, on the thread that exposes.
+  /// A series of `metric`, a counter or a gauge, whose value is read at every exposition, on the exposing thread.
   public func read(_ metric: Metric, _ labels: Labels = [:], value: @escaping @Sendable () -> Double) {
     read(metric.declaration, labels, value: value)
   }
@@ -74,7 +74,7 @@ public final class MetricsRegistry: Sendable {
     }
   }
 
-  /// Removes all series whose `label` has one of `values`. Who still counts in one of them counts nowhere.
+  /// Removes all series whose `label` has one of `values`. Counters and gauges still held for them count nowhere.
   public func remove(_ label: MetricLabel, _ values: String...) { remove(label, values) }
 
   /// Removes all series whose `label` has one of `values`.
@@ -91,7 +91,7 @@ public final class MetricsRegistry: Sendable {
 
   /// All metrics in the text format 0.0.4, ordered by name and labels.
   public func exposition() -> [UInt8] {
-    // Rendered without the lock, so that a figure that is read may itself use the registry.
+    // Rendered without the lock, so that reading a value may itself use the registry.
     let families = families.withLock { Array($0.values) }
     var text = PrometheusText()
     for family in families.sorted(by: { $0.declaration.name < $1.declaration.name }) { text.append(family) }
@@ -104,7 +104,7 @@ public final class MetricsRegistry: Sendable {
       "\(declaration.name) has the labels \(declaration.labels), and is given \(labels.map(\.key))")
     let identity = MetricFamily.identity(of: labels)
     families.withLock { families in
-      // In place: with a family in hand its series would be copied, all of them, whenever one more is registered.
+      // In place: a copy of the family in a variable would make each registration copy all of its series.
       families[declaration.name, default: MetricFamily(declaration)].add(shard, to: identity, declaration)
     }
   }
@@ -112,7 +112,7 @@ public final class MetricsRegistry: Sendable {
 
 /// All series of one metric.
 struct MetricFamily: Sendable {
-  /// One part of a series, as registered by one component.
+  /// One part of a series, registered by one component.
   enum Shard: Sendable {
     case counter(Counter)
     case gauge(Gauge)
@@ -121,7 +121,7 @@ struct MetricFamily: Sendable {
   }
 
   let declaration: MetricDeclaration
-  /// The shards of every series, by the series' labels as they are exposed, without braces.
+  /// The shards of every series, by the exposed labels of the series, without braces.
   private(set) var series: [String: [Shard]] = [:]
 
   init(_ declaration: MetricDeclaration) {
@@ -134,14 +134,14 @@ struct MetricFamily: Sendable {
     series[identity, default: []].append(shard)
   }
 
-  /// Removes the series whose identities `isObsolete` says so of.
+  /// Removes the series for whose identities `isObsolete` returns true.
   mutating func remove(_ isObsolete: (String) -> Bool) {
     series = series.filter { !isObsolete($0.key) }
   }
 
   /// The labels of a series with this identity, each with its value.
   static func labels(in identity: String) -> [Substring] {
-    // A quote in a value has a backslash in front of it.
+    // A quotation mark inside a value follows a backslash.
     var labels: [Substring] = []
     var start = identity.startIndex
     var isEscaped = false
@@ -161,14 +161,14 @@ struct MetricFamily: Sendable {
     return labels
   }
 
-  /// The labels as they are exposed, in the order of their names: the identity of a series.
+  /// The labels as exposed, in the order of their names: the identity of a series.
   static func identity(of labels: MetricsRegistry.Labels) -> String {
     labels.sorted { $0.key.rawValue < $1.key.rawValue }
       .map { "\($0.key.rawValue)=\"\(escaped($0.value, quotes: true))\"" }
       .joined(separator: ",")
   }
 
-  /// `text` with the characters escaped that end a line, and in a label value a value, early.
+  /// `text` with characters escaped that would end a line, or a label value, early.
   static func escaped(_ text: String, quotes: Bool) -> String {
     var escaped = ""
     for scalar in text.unicodeScalars {

@@ -1,10 +1,10 @@
 import Glibc
 
-/// What Linux says about this process.
+/// Linux's statistics of this process.
 ///
-/// A figure that cannot be read, in a process without `/proc` for instance, is not a number, and is exposed as such.
+/// A value that cannot be read, for instance without `/proc`, is not a number, and is exposed as such.
 struct ProcessFigures {
-  /// User and system time that the process has taken, in seconds.
+  /// User and system CPU time of the process, in seconds.
   static var cpuSeconds: Double {
     var time = timespec()
     guard unsafe clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0 else { return .nan }
@@ -43,8 +43,8 @@ struct ProcessFigures {
     return limit.rlim_cur == rlim_t.max ? .infinity : Double(limit.rlim_cur)
   }
 
-  // The field `number` of /proc/self/stat as proc(5) counts them, from 1; the name of the program, which may contain
-  // anything, is the second, and ends with the last parenthesis.
+  // The field `number` of /proc/self/stat, counted from 1 as in proc(5); the second is the name of the program, which
+  // may contain anything and ends with the last parenthesis.
   private static func statistics(_ number: Int) -> Double? {
     guard let text = contents(of: "/proc/self/stat"), let name = text.lastIndex(of: ")") else { return nil }
     let fields = text[text.index(after: name)...].split(separator: " ")
@@ -75,7 +75,7 @@ struct ProcessFigures {
 }
 
 extension MetricsRegistry {
-  /// Registers the figures about the process that every Prometheus client library exposes, by the same names.
+  /// Registers the process metrics that every Prometheus client library exposes, under the same names.
   public func registerProcessMetrics() {
     read(.processCPU) { ProcessFigures.cpuSeconds }
     read(.processResidentMemory) { ProcessFigures.residentMemory }

@@ -31,7 +31,7 @@ struct PrometheusText {
       sample("\(name)_bucket", "\(labels)\(separator)le=\"\(bound)\"", "\(count)")
     }
     sample("\(name)_sum", labels, Self.seconds(nanoseconds: sum))
-    // Counted from the buckets, so that it agrees with them whatever is observed meanwhile.
+    // Counted from the buckets, so that the two agree whatever is observed in the meantime.
     sample("\(name)_count", labels, "\(count)")
   }
 
@@ -61,7 +61,7 @@ struct PrometheusText {
     return counted > 0 ? "\(counted)" : "\(level)"
   }
 
-  /// `value` as Prometheus reads it back, whole numbers without a fraction.
+  /// `value` in a form that Prometheus reads back; whole numbers have no fraction.
   static func text(_ value: Double) -> String {
     if value.isNaN { return "NaN" }
     if value.isInfinite { return value < 0 ? "-Inf" : "+Inf" }

@@ -5,16 +5,16 @@ internal import Reactor
 /// How a connection to one of several addresses is made, as RFC 8305 describes it: a value. Events go in, actions come out;
 /// ``DialAttempt`` carries them out.
 ///
-/// The first address is tried. While it does not connect, another one is tried beside it after a short delay; when one fails,
-/// the next one at once. The first that connects is used. When all that may be tried have failed in a way that may pass,
-/// they are tried again after a pause: a server that restarts is away for less than a second.
+/// The first address is tried. While it does not connect, the next one is tried beside it after a short delay; when one
+/// fails, the next one is tried at once. The first that connects is used. When all have failed, and trying again may
+/// help, they are tried again after a pause: a server that restarts is away for less than a second.
 struct ConnectPlan {
   enum Action: Equatable {
-    /// The addresses are wanted, in the order in which they are to be tried, for ``use(_:)``.
+    /// Choose the addresses, in the order in which to try them, and pass them to ``use(_:)``.
     case choose
-    /// A connection to this address is to be made.
+    /// Connect to this address.
     case start(IPAddress, attempt: Int)
-    /// There is no connection; all that were begun are to be ended.
+    /// There is no connection; end all attempts that were begun.
     case fail(UpstreamError)
   }
 
@@ -34,7 +34,7 @@ struct ConnectPlan {
 
   /// The next address is tried beside the last one after this time (RFC 8305 section 5).
   static var delay: Duration { .milliseconds(250) }
-  /// Where TCP has connected and TLS goes on, after this time.
+  /// The same, after an attempt whose TCP has connected while TLS goes on.
   static var establishedDelay: Duration { .seconds(1) }
   /// The pauses before all are tried again: together a second.
   static var pauses: [Duration] { [50, 100, 200, 300, 350].map { .milliseconds($0) } }
@@ -81,7 +81,7 @@ struct ConnectPlan {
   /// What remains at `now` of the time that connecting may take.
   func rest(at now: Instant) -> Duration { .nanoseconds(Int64(clamping: deadline - now)) }
 
-  /// What is to be done at `now`; nil for nothing. To be asked until there is nothing, after every event and at ``wake``.
+  /// What to do at `now`; nil for nothing. Call until it returns nil, after every event and at ``wake``.
   ///
   /// - Parameter isEstablished: whether TCP has connected an attempt.
   mutating func next(at now: Instant, isEstablished: (Int) -> Bool) -> Action? {
@@ -113,7 +113,7 @@ struct ConnectPlan {
     return nil
   }
 
-  /// These are the addresses, of which there is at least one.
+  /// Supplies the addresses; there is at least one.
   mutating func use(_ addresses: [IPAddress]) {
     guard case .choosing = state else { return }
     queue = addresses.prefix(attempts)
@@ -136,14 +136,14 @@ struct ConnectPlan {
   mutating func failed(_ attempt: Int, _ error: UpstreamError, mayPass: Bool) {
     guard let index = active.firstIndex(where: { $0.number == attempt }) else { return }
     active.remove(at: index)
-    // The error that ends it is the one to report.
+    // Report the error that ends the plan.
     if mayRetry { lastError = error }
     if !mayPass { mayRetry = false }
     nextStart = Instant(nanoseconds: 0)
   }
 
-  /// The attempt has connected, and all others are to be ended. Returns those that began before it, and have gone on for longer
-  /// than one is waited for: they are as good as failed.
+  /// The attempt has connected; end all others. Returns those that began before it, and took longer than the plan waits
+  /// for one: these count as failed.
   mutating func connected(_ attempt: Int, at now: Instant) -> [Attempt] {
     state = .over
     let winner = active.first { $0.number == attempt }
@@ -182,8 +182,7 @@ extension Duration {
   var milliseconds: Int { Int(clamping: nanoseconds / 1_000_000) }
 }
 
-/// How a connection could not be made, where another attempt may do better: none of these has anything to do with what is
-/// said once the connection is there.
+/// How connecting failed, if another attempt may succeed: none of these depends on what is sent once the connection is made.
 public enum ConnectFault: String, CaseIterable, Sendable {
   /// No process accepts connections there.
   case refused
@@ -203,7 +202,7 @@ extension ConnectFault {
     switch error {
     case .connectTimeout: self = .timeout
     case .broken: self = .reset
-    // The connection was gone, and that is all: an alert, or a certificate, OpenSSL would name.
+    // The connection was lost, nothing more: OpenSSL would name an alert, or a certificate.
     case .tls(let detail) where Self.signsOfLoss.contains(where: detail.contains): self = .reset
     case .connect:
       switch number {

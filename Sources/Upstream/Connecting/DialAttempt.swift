@@ -39,7 +39,7 @@ public struct ConnectFailure: Sendable {
 
 /// A connection in the making, to one of the addresses of a host: it carries out a ``ConnectPlan``.
 ///
-/// On the loop's thread. It has to be kept until it has called its completion.
+/// On the loop's thread. Keep it until it has called its completion.
 public final class DialAttempt {
   /// Where it leads.
   struct Target {
@@ -47,14 +47,14 @@ public final class DialAttempt {
     let host: String
     let port: UInt16
     let filter: DestinationFilter
-    /// The parent proxy that it is, if it is one.
+    /// The parent proxy, if the target is one.
     let parent: ParentProxy?
     let policy: ConnectionPolicy
     /// What the metrics call it.
     let upstream: String
   }
 
-  /// Makes the transfer for one attempt, which has this time.
+  /// Makes the transfer for one attempt, which may take this long.
   typealias Make = (Endpoint, DestinationCheck, Duration) throws(UpstreamError) -> CurlTransfer
 
   private let target: Target
@@ -72,12 +72,12 @@ public final class DialAttempt {
   private var earlyError: UpstreamError?
   private var isOver = false
 
-  /// Called with all addresses of the host when they are known, of which some may be forbidden.
+  /// Called with all addresses of the host when they are known; connections to some may be forbidden.
   var resolved: (([IPAddress]) -> Void)?
 
   /// - Parameter goesOn: whether the transfers send a request when they are connected: only one of them does, and the
   ///   completion is called at its end.
-  /// - Parameter completion: called once with the transfer that connected, which has to be closed, and how that ended.
+  /// - Parameter completion: called once with the transfer that connected, which the completion must close, and how that ended.
   init(
     to target: Target, timeout: Duration, by dialer: Dialer, goesOn: Bool = false, make: @escaping Make,
     completion: @escaping (CurlTransfer?, Result<Void, UpstreamError>) -> Void
@@ -94,7 +94,7 @@ public final class DialAttempt {
 
   deinit { end() }
 
-  /// Begins. What fails at once is thrown, and the completion is not called then.
+  /// Begins. Throws a failure that happens at once; the completion is not called then.
   func begin() throws(UpstreamError) {
     isBeginning = true
     run()
@@ -162,7 +162,7 @@ public final class DialAttempt {
     }
   }
 
-  /// `error`, which happened before a transfer could say what it means.
+  /// The meaning of `error`, which happened before a transfer could explain it.
   private func explain(_ error: UpstreamError) -> UpstreamError {
     target.parent?.explain(error, connectStatus: 0) ?? error
   }
@@ -186,7 +186,7 @@ public final class DialAttempt {
 
   // MARK: What becomes of an attempt
 
-  /// Whether the attempt, which has connected, may send its request. In the middle of a call of libcurl's.
+  /// Whether the attempt, which has connected, may send its request. Called during a call of libcurl.
   private func admit(_ attempt: Int) -> Bool {
     guard winner == nil, !isOver else { return false }
     win(attempt)
@@ -219,7 +219,7 @@ public final class DialAttempt {
       transfers[attempt] = nil
       return transfer.close()
     }
-    // Asked before the attempt gives back what it has: what is missing now is what it missed.
+    // Check before the attempt gives back its descriptors: a shortage now is the one that it met.
     let error = DescriptorShortage.isPresent ? .noDescriptors : failure
     let fault = error == .noDescriptors ? nil : transfer.fault
     if let fault { note(attempt, fault) }
@@ -229,7 +229,7 @@ public final class DialAttempt {
     run()
   }
 
-  /// The address has not done what was expected of it. What a parent proxy has let through is no matter of its own address.
+  /// Notes a failure of the address. If the parent proxy has responded, the failure says nothing about its own address.
   private func note(_ attempt: Int, _ fault: ConnectFault) {
     guard let (transfer, address) = transfers[attempt], !transfer.hasPassedParent else { return }
     dialer.known.failed(address, port: target.port)

@@ -9,9 +9,9 @@ struct FailedAddresses {
     let port: UInt16
   }
 
-  // An address that failed is tried last for so long.
+  // How long an address that failed is tried last.
   private static var penalty: Duration { .seconds(30) }
-  // Then one connection tries it, and the others of this time do not.
+  // After that, one connection tries it, and others within this time do not.
   private static var trial: Duration { .seconds(2) }
 
   private let limit: Int
@@ -25,7 +25,7 @@ struct FailedAddresses {
   /// How many addresses have failed, and have not worked since.
   var count: Int { until.count }
 
-  /// A connection to `address` could not be made, or one to another address was made first although it began later.
+  /// A connection to `address` could not be made, or one to another address that began later was made first.
   mutating func failed(_ address: IPAddress, port: UInt16, at now: Instant) {
     let endpoint = Endpoint(address: address, port: port)
     if until.count >= limit, until[endpoint] == nil, let oldest = until.min(by: { $0.value < $1.value }) {
@@ -39,8 +39,8 @@ struct FailedAddresses {
     until[Endpoint(address: address, port: port)] = nil
   }
 
-  /// `addresses` in the order in which they are to be tried: families in turn (RFC 8305 section 4), and those that failed
-  /// lately at the end, the one that failed first before the others.
+  /// `addresses` in the order in which to try them: families in turn (RFC 8305 section 4), and addresses that failed
+  /// lately at the end, in the order of their failures.
   mutating func order(_ addresses: [IPAddress], port: UInt16, at now: Instant) -> [IPAddress] {
     let turns = Self.alternating(addresses)
     guard !until.isEmpty else { return turns }
@@ -56,7 +56,7 @@ struct FailedAddresses {
     if let first = good.first, until[Endpoint(address: first, port: port)] != nil {
       until[Endpoint(address: first, port: port)] = now + Self.trial
     }
-    // Sorting is not stable by its contract; equal moments keep their order by their position.
+    // Sorting is not guaranteed to be stable, so equal moments are ordered by position.
     let late = bad.enumerated().sorted { ($0.element.until, $0.offset) < ($1.element.until, $1.offset) }
     return good + late.map(\.element.address)
   }

@@ -34,7 +34,7 @@ final class HostAddresses {
 
   deinit { close() }
 
-  /// Whether `address` is one of them, as far as is known.
+  /// Whether `address` is one of the host's, as far as is known.
   func contains(_ address: IPAddress) -> Bool { known?.contains(address) ?? true }
 
   /// A connection has been made.
@@ -78,7 +78,7 @@ final class HostAddresses {
   }
 
   private func note(_ answer: NameAnswer) {
-    // Without an answer connections go on: what they lead to has not moved as far as is known.
+    // Without a result connections stay: as far as is known, the host has not moved.
     if case .addresses(let addresses) = answer { note(addresses) }
   }
 }

@@ -5,12 +5,12 @@ internal import Reactor
 internal import Secrets
 internal import SystemPackage
 
-/// Resolves the names of a process, for all loops: `getaddrinfo` on a few threads, and what they found for as long as names
-/// are in use (``NameTable``).
+/// Resolves the names of a process, for all loops: calls `getaddrinfo` on a few threads, and keeps the results while
+/// names are in use (``NameTable``).
 public final class NameResolver: Sendable {
   private struct State {
     var table: NameTable<NameWait>
-    /// Names to be looked up: first those that requests wait for.
+    /// Names to look up: first those that requests wait for.
     var urgent: [String] = []
     var others: [String] = []
     var threads = 0
@@ -35,14 +35,14 @@ public final class NameResolver: Sendable {
       return urgent.removeFirst()
     }
 
-    /// A request waits for `name`, which was to be looked up without hurry.
+    /// A request waits for `name`, which was queued as not urgent.
     mutating func hasten(_ name: String) {
       guard let index = others.firstIndex(of: name) else { return }
       urgent.append(others.remove(at: index))
     }
 
-    /// `wait` has ended. A lookup that no other request waits for, and no thread has begun, would keep threads from names that are
-    /// wanted.
+    /// `wait` has ended. Drops a lookup that no other request waits for and no thread has begun: it would keep threads
+    /// from names that are wanted.
     mutating func forget(_ wait: NameWait) {
       guard table.forget(wait, of: wait.name), let index = urgent.firstIndex(of: wait.name) else { return }
       urgent.remove(at: index)
@@ -59,7 +59,7 @@ public final class NameResolver: Sendable {
 
   /// A resolver of the system's names.
   ///
-  /// - Parameter threads: so many names are looked up at the same time; one that hangs keeps its thread.
+  /// - Parameter threads: how many names are looked up at the same time; a lookup that hangs keeps its thread.
   public convenience init(threads: Int = 16) {
     self.init(threads: threads, lookup: SystemNames.look)
   }
@@ -75,7 +75,7 @@ public final class NameResolver: Sendable {
     state.wakeAll()
   }
 
-  /// The addresses of `name`, or what is being waited for: `completion` is called once, on the thread of `loop`, unless it
+  /// The addresses of `name`, or a wait for them: `completion` is called once, on the thread of `loop`, unless the wait
   /// is cancelled.
   ///
   /// - Parameter isRenewal: whether addresses that are older than `refresh` will not do.
@@ -98,7 +98,7 @@ public final class NameResolver: Sendable {
     return .pending(wait)
   }
 
-  /// What a look at a name brings.
+  /// The result of ``look(up:refresh:isRenewal:on:completion:)``.
   enum Look {
     case known(NameAnswer)
     case pending(NameWait)
@@ -116,7 +116,7 @@ public final class NameResolver: Sendable {
     state.withLock { $0.forget(wait) }
   }
 
-  /// Who looks up the name that was enqueued.
+  /// Which thread looks up the name that was enqueued.
   private enum Next {
     case nothing
     case idleThread
@@ -141,7 +141,7 @@ public final class NameResolver: Sendable {
   private func startThread() {
     let isStarted = BackgroundThread.run(name: "names") { [state, lookup] in Self.serve(state, lookup) }
     guard !isStarted else { return }
-    // Other threads serve the queue; without any, those that wait are told.
+    // Other threads serve the queue; if there are none, the waiters are told.
     let lost = state.withLock { state -> [(NameAnswer, [NameWait])] in
       state.threads -= 1
       var lost: [(NameAnswer, [NameWait])] = []

@@ -9,7 +9,7 @@ enum NameAnswer: Equatable, Sendable {
   case failure(String)
 }
 
-/// What one lookup of a name brought.
+/// The result of one lookup of a name.
 enum NameLookup: Equatable, Sendable {
   case addresses([IPAddress])
   /// DNS could not be asked, or did not say: what was known before remains in use.
@@ -20,8 +20,8 @@ enum NameLookup: Equatable, Sendable {
 
 /// The names that are in use and their addresses: a value without any I/O.
 ///
-/// Addresses are used until they are `refresh` old, and on while a newer answer is being fetched: a request waits for DNS
-/// only for a name that was not in use before. While DNS fails, the addresses that were known remain in use.
+/// Addresses are used until they are `refresh` old, and then while newer ones are being fetched: a request waits for
+/// DNS only for a name that was not in use before. While DNS fails, the known addresses stay in use.
 struct NameTable<Waiter: AnyObject> {
   private struct Entry {
     var addresses: [IPAddress] = []
@@ -46,7 +46,7 @@ struct NameTable<Waiter: AnyObject> {
   private static var leastInterval: Duration { .seconds(1) }
   // A failure that took long to find out is kept for as long, up to this.
   private static var longestFailure: Duration { .seconds(5) }
-  // A name that was not used for so long, or for two refreshes, is not in use any more.
+  // A name that was not used for this long, or for two refreshes, is no longer in use.
   private static var leastUse: Duration { .seconds(60) }
 
   private let limit: Int
@@ -92,7 +92,7 @@ struct NameTable<Waiter: AnyObject> {
     return (nil, wait(waiter, &entry, now))
   }
 
-  /// A connection to an address of `name` could not be made: whether the caller has to look whether it has others now.
+  /// A connection to an address of `name` could not be made: whether the caller has to look up whether it has others now.
   mutating func suspect(_ name: String, at now: Instant) -> Bool {
     guard let entry = entries[name], entry.began == nil, now >= entry.notBefore else { return false }
     entries[name]!.begin(at: now)
@@ -127,7 +127,7 @@ struct NameTable<Waiter: AnyObject> {
     return (entry.addresses.isEmpty ? .failure(entry.failure ?? "") : .addresses(entry.addresses), waiters)
   }
 
-  /// `waiter` does not want to know any more. Returns whether it was the last one to wait for the lookup of `name`.
+  /// `waiter` no longer waits. Returns whether it was the last waiter for the lookup of `name`.
   mutating func forget(_ waiter: Waiter, of name: String) -> Bool {
     guard entries[name]?.waiters.removeValue(forKey: ObjectIdentifier(waiter)) != nil else { return false }
     return entries[name]?.waiters.isEmpty == true
@@ -158,7 +158,7 @@ struct NameTable<Waiter: AnyObject> {
     return Entry(lastUse: now)
   }
 
-  /// Forgets an eighth of the names that can be forgotten, those first that were not used for longest.
+  /// Forgets an eighth of the names that can be forgotten, least recently used first.
   private mutating func makeRoom() -> Bool {
     let unused = entries.filter { $0.value.began == nil }.sorted { $0.value.lastUse < $1.value.lastUse }
     for (name, _) in unused.prefix(max(1, limit / 8)) { entries[name] = nil }
