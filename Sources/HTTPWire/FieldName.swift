@@ -13,7 +13,7 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
   case contentType, maxForwards, proxyStatus, authorization, contentRange, cacheControl
   case contentLength, secFetchSite, http2Settings, ifModifiedSince, ifUnmodifiedSince
   case contentEncoding, contentLocation, wwwAuthenticate, proxyConnection, transferEncoding, proxyAuthenticate
-  case proxyAuthorization, authenticationInfo, proxyAuthenticationInfo, destination
+  case proxyAuthorization, authenticationInfo, proxyAuthenticationInfo, destination, requestID
 }
 
 extension FieldName {
@@ -65,6 +65,7 @@ extension FieldName {
       if matches("content-type") { return .contentType }
       if matches("max-forwards") { return .maxForwards }
       if matches("proxy-status") { return .proxyStatus }
+      if matches("x-request-id") { return .requestID }
     case 13:
       if matches("authorization") { return .authorization }
       if matches("cache-control") { return .cacheControl }

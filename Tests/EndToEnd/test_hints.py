@@ -1,4 +1,7 @@
-"""The log alone says how to fix it when the API rejects a request: `hint=`, beside what the API says itself."""
+"""What leads from a failed request to its cause: `hint=` in the log, and the identifier that all sides have."""
+
+import json
+import re
 
 import pytest
 
@@ -77,3 +80,40 @@ def test_what_the_api_repeats_of_the_token_is_not_shown(start_proxy, origin):
 @pytest.mark.parametrize("status", ["200 OK", "404 Not Found", "500 Internal Server Error"])
 def test_other_responses_of_the_api_have_no_hint(refused, status):
     assert "hint" not in refused(status)
+
+
+def identifiers(proxy, client, count: int, *fields: str) -> str:
+    """What the log calls the next request."""
+    client.exchange(get("http://api.internal/", *fields))
+    return proxy.requests_logged(count)[-1]["request_id"]
+
+
+def test_a_request_has_the_identifier_of_its_client_or_one_of_its_own(start_proxy, origin):
+    proxy = start_proxy({"forward_to": origin.url}, loops=1)
+    client = proxy.connect()
+    plain = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
+    assert identifiers(proxy, client, 1, f"X-Request-ID: {plain}") == plain
+    made = [identifiers(proxy, client, 2), identifiers(proxy, client, 3),
+            identifiers(proxy, client, 4, "X-Request-Id: has space"), identifiers(proxy, client, 5, "X-Request-Id: " + "a" * 129),
+            identifiers(proxy, client, 6, "X-Request-Id: a", "X-Request-Id: b"), identifiers(proxy, client, 7, "X-Request-Id:")]
+    assert len(set(made)) == 6 and all(re.fullmatch("[0-9a-f]{16}", one) for one in made)
+    # Without `forward` the upstream gets what the client has sent.
+    assert [request.values("x-request-id") for request in origin.requests[:4]] == [[plain.encode()], [], [], [b"has space"]]
+
+
+def test_the_upstream_is_told_the_identifier_where_the_route_says_so(start_proxy, origin):
+    proxy = start_proxy({"forward_to": origin.url, "request_id": "forward"}, loops=1)
+    client = proxy.connect()
+    for count, fields in enumerate([[], ["X-Request-Id: mine"], ["X-Request-Id: a", "X-Request-Id: b"], ["x-request-id: a b"]], 1):
+        logged = identifiers(proxy, client, count, *fields)
+        assert origin.requests[-1].values("x-request-id") == [logged.encode()]
+        assert (logged == "mine") == (fields == ["X-Request-Id: mine"])
+
+
+def test_an_error_response_names_the_request(start_proxy, refusing_port):
+    proxy = start_proxy({"forward_to": f"http://127.0.0.1:{refusing_port}"}, log={"format": "json"})
+    answer = proxy.connect().exchange(get("http://api.internal/"))
+    problem = json.loads(answer.body)
+    assert answer.status == 502 and f'request_id="{problem["request_id"]}"'.encode() in answer.value("proxy-status")
+    [line] = [json.loads(line) for line in proxy.log.lines if '"event":"request"' in line]
+    assert (line["request_id"], line["hint"]) == (problem["request_id"], problem["hint"])

@@ -134,7 +134,9 @@ import Upstream
     guard let status = error.status else { return }
     for (isHead, closes) in [(false, false), (true, false), (false, true)] {
       let response = ErrorResponse(
-        error, status: status, route: "orders", date: "Mon, 23 Nov 2026 12:00:00 GMT", isHead: isHead, closes: closes)
+        error, status: status, route: "orders", requestID: "7f3a", date: "Mon, 23 Nov 2026 12:00:00 GMT",
+        isHead: isHead,
+        closes: closes)
       var head = ResponseHead()
       var parser = ResponseHeadParser(limits: HeadLimits())
       #expect(try parser.parse(response.bytes.span, into: &head))
@@ -154,6 +156,8 @@ import Upstream
       #expect(problem["hint"] as? String == error.hint)
       #expect(problem["hop"] as? String == error.hop.rawValue)
       #expect(problem["route"] as? String == "orders")
+      #expect(problem["request_id"] as? String == "7f3a")
+      #expect(String(decoding: response.bytes, as: UTF8.self).contains(#"; request_id="7f3a"\#r\#n"#))
     }
   }
 
@@ -163,7 +167,8 @@ import Upstream
     let error = ExchangeError(
       .upstream(.dns), title: evil, detail: evil, hint: evil, proxyStatusDetails: evil)
     let response = ErrorResponse(
-      error, status: 502, route: evil, date: "Mon, 23 Nov 2026 12:00:00 GMT", isHead: false, closes: false)
+      error, status: 502, route: evil, requestID: nil, date: "Mon, 23 Nov 2026 12:00:00 GMT", isHead: false,
+      closes: false)
     var head = ResponseHead()
     var parser = ResponseHeadParser(limits: HeadLimits())
     #expect(try parser.parse(response.bytes.span, into: &head))
@@ -179,7 +184,8 @@ import Upstream
   func fields() {
     func head(_ error: ExchangeError) -> String {
       guard let status = error.status else { return "" }
-      let response = ErrorResponse(error, status: status, route: nil, date: "-", isHead: true, closes: false)
+      let response = ErrorResponse(
+        error, status: status, route: nil, requestID: nil, date: "-", isHead: true, closes: false)
       return String(decoding: response.bytes, as: UTF8.self)
     }
     #expect(head(.upstream(.exhausted, Self.route)).contains("\r\nRetry-After: 1\r\n"))

@@ -12,6 +12,8 @@ public struct RequestSettings: Sendable, Equatable {
   public var interim = InterimResponses.forward
   /// Whether they carry Via.
   public var hasVia = true
+  /// Whether the proxy sends their identifier to the upstream.
+  public var requestID = RequestIDForwarding.off
 
   /// The defaults.
   public init() {}
@@ -30,6 +32,9 @@ extension RequestSettings {
     Field(
       "via", \.hasVia, .onOff, in: RequestSettings(),
       "whether requests carry `Via`, by which loops are found; `off` where it keeps an upstream from compressing"),
+    Field(
+      "request_id", \.requestID, .choice(), in: RequestSettings(),
+      "`forward` sends `X-Request-Id` to the upstream, with the identifier that the log has as `request_id`"),
   ]
 }
 
@@ -252,6 +257,14 @@ public enum InterimResponses: String, Sendable, CaseIterable {
   case forward
   /// They are not: some old clients take one for the final response.
   case drop
+}
+
+/// Whether the upstream is told the identifier of a request.
+public enum RequestIDForwarding: String, Sendable, CaseIterable {
+  /// It gets what the client has sent, if anything.
+  case off
+  /// It gets one `X-Request-Id`: the client's if that is plain, else one that the proxy has made.
+  case forward
 }
 
 /// How a route serves CONNECT.

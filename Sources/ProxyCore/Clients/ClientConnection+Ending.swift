@@ -13,7 +13,8 @@ extension ClientConnection {
   func refuse(_ error: ExchangeError) async {
     guard let status = error.status else { return }
     let response = ErrorResponse(
-      error, status: status, route: nil, date: String(decoding: worker.httpDate, as: UTF8.self), isHead: false,
+      error, status: status, route: nil, requestID: nil, date: String(decoding: worker.httpDate, as: UTF8.self),
+      isHead: false,
       closes: true)
     if sendAtOnce(response.bytes) { await closeGently() }
   }

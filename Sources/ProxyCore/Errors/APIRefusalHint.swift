@@ -34,7 +34,9 @@ enum APIRefusalHint {
     }
   }
 
-  private static func text(_ status: Int, _ error: BearerError?, _ token: TokenRequestSummary, _ route: String) -> String {
+  private static func text(_ status: Int, _ error: BearerError?, _ token: TokenRequestSummary, _ route: String)
+    -> String
+  {
     switch error?.code {
     case "insufficient_scope":
       return missingScope(error?.scope, token, route)

@@ -13,10 +13,13 @@ struct ErrorResponse {
 
   /// The response for `error`, whose status is `status`.
   ///
+  /// - Parameter requestID: the identifier of the request, which needs no escapes; nil where there was no request.
   /// - Parameter isHead: whether the request was HEAD, whose response has fields but no body.
   /// - Parameter closes: whether the connection ends after this response.
-  init(_ error: ExchangeError, status: Int, route: String?, date: String, isHead: Bool, closes: Bool) {
-    let body = ProblemBody(error, status: status, route: route).bytes
+  init(
+    _ error: ExchangeError, status: Int, route: String?, requestID: String?, date: String, isHead: Bool, closes: Bool
+  ) {
+    let body = ProblemBody(error, status: status, route: route, requestID: requestID).bytes
     var head = "HTTP/1.1 \(status) \(ReasonPhrase.of(status))\r\n"
     head += "Date: \(date)\r\n"
     let type = error.oauthError == nil ? "application/problem+json" : "application/json"
@@ -24,6 +27,7 @@ struct ErrorResponse {
     head += "Cache-Control: no-store\r\n"
     head += "Proxy-Status: m2m-proxy; error=\(error.proxyStatus)"
     if !error.proxyStatusDetails.isEmpty { head += "; details=\(Self.quoted(error.proxyStatusDetails))" }
+    if let requestID { head += "; request_id=\"\(requestID)\"" }
     head += "\r\n"
     if let seconds = error.retryAfter { head += "Retry-After: \(seconds)\r\n" }
     if status == 407 { head += "Proxy-Authenticate: \(Self.challenge)\r\n" }
@@ -48,13 +52,14 @@ struct ErrorResponse {
 struct ProblemBody {
   private(set) var bytes: [UInt8] = Array("{".utf8)
 
-  init(_ error: ExchangeError, status: Int, route: String?) {
+  init(_ error: ExchangeError, status: Int, route: String?, requestID: String?) {
     add("title", error.title)
     bytes += Array(", \"status\": \(status)".utf8)
     add("hop", error.hop.rawValue)
     if let route { add("route", route) }
     add("detail", error.detail)
     add("hint", error.hint)
+    if let requestID { add("request_id", requestID) }
     if let code = error.oauthError {
       add("error", code)
       add("error_description", error.detail)

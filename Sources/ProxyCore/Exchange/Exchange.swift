@@ -135,6 +135,7 @@ final class Exchange {
       decision == nil && holdings.isEmpty && attempt.upstream == nil && outcome.status == 0, "an exchange begins clean")
     self.connection = connection
     outcome.clock = ExchangeClock(start: worker.loop.now)
+    request.number = worker.requestNumbers.next()
     request.uploadPace = ClientPace(rate: generation.minRate)
     request.downloadPace = request.uploadPace
   }

@@ -9,6 +9,8 @@ internal import Upstream
 
 /// What a request says, and what is known of its client. It holds from the request's first byte to the exchange's end.
 struct ReceivedRequest {
+  /// What tells it from all other requests: ``RequestNumbers``.
+  var number: UInt64 = 0
   /// Whether the head has been read, and is still in the connection's buffer.
   var hasHead = false
   var target: RequestTarget?
@@ -149,4 +151,6 @@ struct TunnelRequest {
   var path: String?
   /// The protocol after the switch; nil for CONNECT, which names none.
   var protocols: String?
+  /// Its identifier: ``Exchange/requestID``.
+  var requestID: String
 }

@@ -15,7 +15,8 @@ extension Exchange {
     connection.finalDeadline = .never
     let closes = error.endsConnection || closesAfterOwnAnswer
     let response = ErrorResponse(
-      error, status: status, route: route?.name, date: String(decoding: worker.httpDate, as: UTF8.self),
+      error, status: status, route: route?.name, requestID: requestID,
+      date: String(decoding: worker.httpDate, as: UTF8.self),
       isHead: request.hasHead && head.methodKind == .head, closes: closes)
     let sent = await send(response.bytes)
     outcome.ending = closes || !sent ? .closesConnection : .keepsConnection

@@ -143,6 +143,7 @@ extension Exchange {
   @inline(never)
   private func writeUnusualLines(_ writer: inout HeadWriter, _ route: ProxyRoute) {
     if route.policy.requests.hasVia { writeVia(&writer) }
+    if route.policy.requests.requestID == .forward { writeRequestID(&writer) }
     if route.policy.isReused || !offeredProtocols.isEmpty || request.authenticatesConnection { return }
     writer.connectionClose()
   }
@@ -163,6 +164,7 @@ extension Exchange {
     // upstream could request (RFC 9110 section 10.1.1); and a request that is sent again with its body need not wait.
     if !head.expectsContinue || !upload.input.isEmpty { dropped.insert(.expect) }
     if request.remainingForwards != nil { dropped.insert(.maxForwards) }
+    if route.policy.requests.requestID == .forward { dropped.insert(.requestID) }
     // Trailers that get around a rule would arrive after it was applied.
     if route.policy.rules.canBeOverridden || route.policy.tokenHeader != nil { dropped.insert(.trailer) }
     return dropped

@@ -17,7 +17,7 @@ extension Exchange {
     let host = text(of: authority.nameWithoutDot).lowercased()
     connection.setDeadline(worker.loop.now + generation.timeouts.handshake)
     let context = try await leafContext(for: host, leaves)
-    outcome.tunnelRequest = TunnelRequest(method: "CONNECT", host: text(of: authority.host))
+    outcome.tunnelRequest = TunnelRequest(method: "CONNECT", host: text(of: authority.host), requestID: requestID)
     outcome.status = 200
     outcome.hasBegunAnswer = true
     connection.input = takeTunnelBytes()

@@ -60,6 +60,11 @@ extension Exchange {
       }
       line.field(.client, connection.peer)
       if let caller = request.caller, let callers = generation.callers { line.field(.caller, callers.names[caller]) }
+      if outcome.tunnelRequest == nil, clientRequestID == nil {
+        line.field(.requestId, hexadecimal: request.number)
+      } else {
+        line.field(.requestId, requestID)
+      }
       if let failure = outcome.failure {
         line.field(.error, failure.kind.name)
         if let detail = failure.logDetail { line.field(.detail, detail) }

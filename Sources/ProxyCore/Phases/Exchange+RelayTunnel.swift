@@ -10,7 +10,7 @@ extension Exchange {
   func openTunnel(_ matched: ProxyRoute) async throws(ExchangeError) -> ProxyRoute {
     let route = try chooseUpstream(matched)
     try await connectUpstream(route)
-    outcome.tunnelRequest = TunnelRequest(method: "CONNECT", host: text(of: receivedTarget.host))
+    outcome.tunnelRequest = TunnelRequest(method: "CONNECT", host: text(of: receivedTarget.host), requestID: requestID)
     outcome.status = 200
     outcome.hasBegunAnswer = true
     holdings.tunnel = TunnelRelay(fromClient: takeTunnelBytes())

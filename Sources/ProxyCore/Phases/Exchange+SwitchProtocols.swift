@@ -83,7 +83,7 @@ extension Exchange {
     let target = receivedTarget
     outcome.tunnelRequest = TunnelRequest(
       method: text(of: head.method), host: (target.authority?.host ?? head.host).map { text(of: $0) } ?? "",
-      path: text(of: target.path), protocols: protocols)
+      path: text(of: target.path), protocols: protocols, requestID: requestID)
   }
 
   private static func text(of protocols: [ByteRange], in bytes: Span<UInt8>) -> String {

@@ -42,6 +42,7 @@ final class Worker: @unchecked Sendable {
   var lastHandshake = Instant.never
   /// Certificates for hosts that another thread makes for this loop: one at a time, since each takes a core.
   let minting = FairGate(places: 1)
+  var requestNumbers = RequestNumbers()
   let logger: EventLog
   private(set) var isDraining = false
   /// How many requests got a response, or were given up. The loop's thread writes it, another reads it at the end.

@@ -176,7 +176,7 @@ struct RoutePolicy: Sendable {
     requests = route.requests
     access = route.access
     isReused = route.connections.isReused
-    hasUsualHead = isReused && route.requests.hasVia
+    hasUsualHead = isReused && route.requests.hasVia && route.requests.requestID == .off
     allowsPrivate = route.allowsPrivate
     options = ConnectionOptions(route)
     tunnel = route.tunnel

@@ -70,6 +70,27 @@ import Glibc
     }
   }
 
+  /// Appends `number` in 16 hexadecimal digits.
+  mutating func append(hexadecimal number: UInt64) {
+    if capacity - count < 16 { grow(by: 16) }
+    let first = Self.hexadecimalDigits(of: UInt32(truncatingIfNeeded: number &>> 32))
+    let second = Self.hexadecimalDigits(of: UInt32(truncatingIfNeeded: number))
+    unsafe UnsafeMutableRawPointer(storage + count).storeBytes(of: first.bigEndian, as: UInt64.self)
+    unsafe UnsafeMutableRawPointer(storage + count + 8).storeBytes(of: second.bigEndian, as: UInt64.self)
+    count &+= 16
+  }
+
+  /// The digits of `number`, each a byte of the result, the most significant one first.
+  private static func hexadecimalDigits(of number: UInt32) -> UInt64 {
+    // Each step halves the groups of digits and puts as many zeros between them.
+    var digits = UInt64(number)
+    digits = (digits | digits &<< 16) & 0x0000_FFFF_0000_FFFF
+    digits = (digits | digits &<< 8) & 0x00FF_00FF_00FF_00FF
+    digits = (digits | digits &<< 4) & 0x0F0F_0F0F_0F0F_0F0F
+    let letters = ((digits &+ 0x0606_0606_0606_0606) &>> 4) & 0x0101_0101_0101_0101
+    return digits &+ 0x3030_3030_3030_3030 &+ letters &* 39
+  }
+
   /// Like ``append(decimal:decimals:)``, for less than 1000 with no, two or three decimals: writes all bytes at once.
   private mutating func append(small number: UInt64, decimals: Int) {
     if capacity - count < 8 { grow(by: 8) }

@@ -40,6 +40,7 @@ public enum LogField: Int, CaseIterable, Sendable {
   case command
   case client
   case caller
+  case requestId
   case error
   case detail
   case hint
@@ -99,6 +100,8 @@ public enum LogField: Int, CaseIterable, Sendable {
       "what the API says is wrong with the token (`error` of a Bearer challenge); absent when it says nothing"
     case .apiErrorDescription: "its `error_description`"
     case .caller: "which of `callers` sent it; absent if that is not known"
+    case .requestId:
+      "`X-Request-Id` of the request where that is plain, else one that the proxy has made; error responses have it too"
     case .error: "the kind of failure, the same as in the metrics, or a short text; absent when nothing failed"
     case .detail: "what happened"
     case .hint: "how to fix it"
@@ -221,7 +224,7 @@ public enum EventKind: String, CaseIterable, Sendable {
         .withoutToken,
         .connect, .firstByte, .total, .upstream, .upstreamAddress, .endpoint, .replayed, .apiError,
         .apiErrorDescription, .client,
-        .caller, .error, .detail, .hint,
+        .caller, .requestId, .error, .detail, .hint,
       ]
     case .token:
       [

@@ -92,6 +92,15 @@ public struct LogLine: ~Copyable {
     self.field(field, UInt64(number))
   }
 
+  /// Writes `number` in 16 hexadecimal digits, as a string.
+  public mutating func field(_ field: LogField, hexadecimal number: UInt64) {
+    advance(to: field)
+    buffer.append(key: keys.key(of: field))
+    if format == .json { buffer.append(UInt8(ascii: "\"")) }
+    buffer.append(hexadecimal: number)
+    if format == .json { buffer.append(UInt8(ascii: "\"")) }
+  }
+
   /// Writes a duration in the unit that belongs to the field: `total=12.9ms`, or `"total_ms":12.9`.
   public mutating func field(_ field: LogField, nanoseconds: UInt64) {
     advance(to: field)
