@@ -85,7 +85,8 @@ extension Authority {
     return port
   }
 
-  /// Requires labels of 1 to 63 bytes, at most 253 bytes in all. If the last label is a number, the host must be an IPv4 address.
+  /// Requires labels of 1 to 63 bytes, at most 253 bytes in all. If the last label is a number, the host must be an IPv4
+  /// address.
   private mutating func checkName(_ bytes: Span<UInt8>) throws(WireError) {
     let start = Int(host.start)
     var end = Int(host.end)
