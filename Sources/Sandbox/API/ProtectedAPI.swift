@@ -1,7 +1,7 @@
 internal import FoundationEssentials
 internal import HTTPService
 
-/// The API that wants a token, and says in RFC 6750's words what is wrong with the one it gets.
+/// The API that requires a token, and explains in the terms of RFC 6750 what is wrong with the one it gets.
 struct ProtectedAPI: Sendable {
   let registry: Registry
   let mint: TokenMint
@@ -48,7 +48,7 @@ struct ProtectedAPI: Sendable {
   }
 }
 
-/// What the API received, to show what the proxy makes of a request.
+/// What the API received; it shows how the proxy changes a request.
 struct Echo: Encodable {
   private struct Field: Encodable {
     let name: String
@@ -108,7 +108,7 @@ extension ServiceResponse {
     }
   }
 
-  /// A response with `error` and `error_description`, as OAuth has them.
+  /// A response with OAuth's `error` and `error_description`.
   static func error(
     _ status: Int, _ code: String, _ description: String, fields: [ServiceField] = []
   ) -> ServiceResponse {
