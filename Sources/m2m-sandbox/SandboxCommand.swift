@@ -82,7 +82,7 @@ struct SandboxCommand: ParsableCommand {
 
   private func serve() throws {
     let loop = try EventLoop()
-    // Before anything else: a signal that comes early is kept, not fatal.
+    // Before everything else, so that an early signal is kept and not fatal.
     let signals = try SignalWatch([SIGINT, SIGTERM]) { _ in loop.stop() }
     let sandbox = try Sandbox(settings, on: loop)
     try sandbox.start()
@@ -115,7 +115,7 @@ struct SandboxCommand: ParsableCommand {
       failure: fail)
   }
 
-  // The program that started this may wait for the lines, so they go out at once; if they are not read, that is no
+  // The program that started this one may wait for the lines, so write them at once; if it does not read them, that is no
   // reason to stop.
   private func say(_ output: FileDescriptor, _ text: String) {
     _ = try? output.writeAll((text + "\n").utf8)
@@ -124,7 +124,7 @@ struct SandboxCommand: ParsableCommand {
 
 extension ForcedFailure: ExpressibleByArgument {}
 
-/// An audience with scopes, as the command line has them: `audience=scope,scope`.
+/// An audience with scopes, as on the command line: `audience=scope,scope`.
 struct AudienceScopes: ExpressibleByArgument {
   let audience: String
   let scopes: [String]
@@ -135,7 +135,7 @@ struct AudienceScopes: ExpressibleByArgument {
   }
 
   init?(argument: String) {
-    // The last one: an audience may be a URL with a query.
+    // The last equals sign: an audience may be a URL with a query.
     guard let equals = argument.lastIndex(of: "="), equals != argument.startIndex else { return nil }
     audience = String(argument[..<equals])
     scopes = argument[argument.index(after: equals)...].split(separator: ",").map(String.init)
