@@ -96,7 +96,7 @@ enum CredentialsSettings {
     ], need: .anyOf([domain.declaration, tokenEndpoint.declaration]))
 }
 
-/// The form of a setting that holds a secret, or names a place that does.
+/// The form of a setting that contains a secret, or says where it is.
 enum SecretForm {
   static let file = Declared("file", .line("the path of a file", .text("path")), "a file of at most 64 KB")
   static let env = SettingDeclaration(
@@ -113,7 +113,7 @@ enum SecretForm {
   static let type = SettingType.either([.section(group), .text("text")])
 }
 
-/// The form of a client secret, which a program may print too.
+/// The form of a client secret, which may also come from a program.
 enum ClientSecretForm {
   static let exec = SettingDeclaration(
     "exec", .arguments, "a program that prints the secret: its absolute path, then its arguments")
@@ -131,7 +131,7 @@ enum ClientSecretForm {
 }
 
 extension Format<ClientAuthentication> {
-  /// One of the ways in which a client proves who it is.
+  /// A method of client authentication.
   static var clientAuthentication: Self {
     let choice = Format.choice()
     return Format(

@@ -3,7 +3,7 @@ internal import Outbound
 
 /// The settings of a route.
 enum RouteSettings {
-  // Which requests it takes, and where they go.
+  // Which requests it takes, and where it forwards them.
   static let name = Declared("name", .name, default: .required, "a unique name, which appears in logs and metrics")
   static let match = SettingDeclaration(
     "match", .list(Format<Match>.match.type), default: .described("none; then `mount` is required"),
@@ -83,7 +83,7 @@ enum RouteSettings {
   static let concurrency = SettingDeclaration(
     "concurrency", .either([.number(1...100_000), .section(Concurrency.group)]), default: .described("no limit"),
     "how many requests are under way at once; further ones wait; see [concurrency](#concurrency)")
-  // And RequestSettings.
+  // RequestSettings has more.
   static let timeouts = SettingDeclaration(
     "timeouts", .section(Timeouts.groupOfRoute), default: .described("those of the proxy"),
     "`body`, `token`, `connect`, `first_byte`, `total` and `tunnel` of [timeouts](#timeouts)")

@@ -66,10 +66,10 @@ public enum TopSettings {
   public static var schema: JSONValue { group.schema(id: "proxy.schema.json", title: "proxy.conf of kinde-m2m-proxy") }
 }
 
-/// What has proxy.conf loaded again.
+/// What causes proxy.conf to be loaded again.
 public enum ReloadCause: String, Sendable, CaseIterable {
   /// SIGHUP.
   case onRequest = "on_request"
-  /// A change of the file as well.
+  /// SIGHUP, and also a change of the file.
   case onChange = "on_change"
 }

@@ -51,7 +51,7 @@ extension ConnectionPolicy {
     return policy
   }
 
-  /// Reads a section of requests, over what is set already.
+  /// Reads a section for requests; the values set already are the defaults.
   mutating func readRoute(_ section: Section) {
     section.read(Settings.ofRequests + Settings.ofConnecting, into: &self)
     guard !isReused else { return }
