@@ -10,7 +10,7 @@ public struct RequestSettings: Sendable, Equatable {
   public var linkRewriting = LinkRewriting.auto
   /// What happens to interim responses.
   public var interim = InterimResponses.forward
-  /// Whether requests and responses get a Via field.
+  /// Whether requests get a Via field.
   public var hasVia = true
 
   /// The defaults.
