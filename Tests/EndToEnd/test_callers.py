@@ -104,7 +104,7 @@ def test_what_is_not_the_password_of_a_caller_is_challenged_again(proxy, origin,
     assert {line["error"] for line in proxy.requests_logged(2)} == {"password_wrong"}
 
 
-def test_an_unknown_user_is_answered_like_a_wrong_password(proxy):
+def test_an_unknown_user_gets_the_response_for_a_wrong_password(proxy):
     answers = [proxy.connect().exchange(get(URL, basic(user, "some password"))) for user in ["billing", "nobody", "cron"]]
     assert len({answer.body for answer in answers}) == 1
     assert len({tuple((name, value) for name, value in answer.fields if name.lower() != b"date")

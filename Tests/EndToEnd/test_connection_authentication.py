@@ -161,7 +161,7 @@ def test_however_it_is_written_it_is_recognised(start, origin, fields):
     assert len(origin.connections) == 2
 
 
-def test_a_handshake_in_another_field_is_recognised_by_the_answer(start, origin):
+def test_a_handshake_in_another_field_is_recognised_by_the_response(start, origin):
     # Some gateways read credentials elsewhere. What the server says is what counts then.
     origin.otherwise = ConnectionAuthentication(field="x-credentials")
     proxy = start()

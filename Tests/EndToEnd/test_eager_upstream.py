@@ -42,7 +42,7 @@ def refused(answer) -> None:
 
 @pytest.mark.parametrize("bytes_", SAYINGS, ids=[repr(saying[:24]) for saying in SAYINGS])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_what_comes_before_the_request_is_not_its_answer(proxy, origin, bytes_, method):
+def test_bytes_before_the_request_are_not_its_response(proxy, origin, bytes_, method):
     def eager(connection):
         connection.send(bytes_)
         connection.expect_close()

@@ -270,7 +270,7 @@ def test_handshakes_have_a_time(start_proxy, interception, origin):
     assert [line["error"] for line in proxy.requests_logged(2)] == ["tls_timeout", "tls_timeout"]
 
 
-def test_large_answers_of_a_tls_upstream_arrive_whole(start_proxy, interception, nginx, authority, tmp_path):
+def test_large_responses_of_a_tls_upstream_arrive_whole(start_proxy, interception, nginx, authority, tmp_path):
     proxy = start_proxy({"tunnel": "intercept", "forward_to": nginx.url("tls")}, interception=interception.settings,
                         tls={"ca_file": str(authority.file)})
     result = curl(proxy, "--cacert", interception.file, f"https://{HOST}/1048576.bin", "-o", tmp_path / "got")

@@ -161,7 +161,7 @@ def test_on_a_listener_that_speaks_tls_links_are_https(start_proxy, shop, author
     assert (answer.text, answer.url) == ("order 8", f"{url}/orders/8")
 
 
-def test_interim_answers_have_links_too(start_proxy, origin):
+def test_interim_responses_have_links_too(start_proxy, origin):
     def script(connection):
         connection.request()
         connection.send(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n")
@@ -173,7 +173,7 @@ def test_interim_answers_have_links_too(start_proxy, origin):
     assert [each.value("link") for each in [*answer.interim, answer]] == [b"</api/style.css>; rel=preload"] * 2
 
 
-def test_links_that_do_not_fit_any_more_are_an_answer_that_cannot_be_passed_on(start_proxy, origin):
+def test_a_response_whose_links_do_not_fit_any_more_cannot_be_forwarded(start_proxy, origin):
     def script(connection):
         connection.request()
         connection.answer(b"ok", "200 OK", "Link: " + ",".join(["</>"] * 2000))

@@ -185,7 +185,7 @@ def test_a_client_that_waits_to_be_asked_for_its_content_is_asked(proxy):
     assert client.send(form()).answer().status == 200
 
 
-def test_an_http_1_0_client_is_answered_and_the_connection_ends(proxy):
+def test_an_http_1_0_client_is_served_and_the_connection_ends(proxy):
     client = proxy.connect()
     client.send(get(OWN, f"Content-Length: {len(form())}", method="POST", version="1.0") + form())
     assert client.answer().status == 200

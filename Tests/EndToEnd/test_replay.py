@@ -157,7 +157,7 @@ def test_without_a_token_a_401_means_nothing_to_the_proxy(start_proxy, origin):
     assert len(origin.requests) == 1
 
 
-def test_the_answer_to_head_is_replayed_without_content(warm, origin):
+def test_the_response_to_head_is_replayed_without_a_body(warm, origin):
     origin.requests.clear()
 
     def script(connection):
@@ -217,7 +217,7 @@ def test_an_expectation_that_was_met_is_not_sent_again_with_the_content(proxy, o
     assert [interim.status for interim in answer.interim] == [100]
 
 
-def test_interim_answers_before_the_401_and_after_it_reach_the_client(proxy, origin):
+def test_interim_responses_before_the_401_and_after_it_reach_the_client(proxy, origin):
     def hinted(connection, answer):
         connection.request()
         connection.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")

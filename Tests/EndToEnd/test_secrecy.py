@@ -66,7 +66,7 @@ def test_a_token_reply_that_does_not_parse_is_not_logged(start_proxy, origin, au
     assert leaks() == []
 
 
-def test_a_token_is_not_in_an_answer_of_the_proxy(start_proxy, origin, authlib, transcript, leaks):
+def test_a_token_is_not_in_a_response_of_the_proxy(start_proxy, origin, authlib, transcript, leaks):
     origin.otherwise = lambda connection: (connection.request(), connection.close())
     proxy = start_proxy({"forward_to": origin.url})
     answer = proxy.connect().exchange(get("http://api.internal/"))

@@ -125,7 +125,7 @@ def test_a_connection_that_has_been_idle_for_long_is_served(tls_proxy, authority
 
 
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
-def test_openssl_gets_an_answer_and_resumes_its_session(tls_proxy, authority, tmp_path, version):
+def test_openssl_gets_a_response_and_resumes_its_session(tls_proxy, authority, tmp_path, version):
     proxy = tls_proxy()
     session = tmp_path / "session"
     request = get("/api/x", "Connection: close").decode()

@@ -238,7 +238,7 @@ def read_record(client: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize("place", ["listener", "interception"])
-def test_the_hello_in_the_form_of_ssl_2_is_answered(served, place):
+def test_the_hello_in_the_form_of_ssl_2_is_served(served, place):
     proxy = served(place, "1.0")
     client = TunnelClient(proxy.address, f"{HOST}:443").socket if place == "interception" else \
         socket.create_connection(proxy.address, timeout=PATIENCE)

@@ -126,7 +126,7 @@ def test_check_warns_of_it_too(check):
     assert "routes[0].tls_truncation is accept" in result.stdout
 
 
-def test_routes_to_one_server_each_have_their_own_answer(start_proxy, tls_origin, authority):
+def test_routes_to_one_server_each_have_their_own_result(start_proxy, tls_origin, authority):
     tls_origin.otherwise = without_length("cut")
     proxy = start_proxy(
         {"forward_to": tls_origin.url},

@@ -179,7 +179,7 @@ def test_a_client_that_the_route_does_not_allow_has_no_tunnel(start, origin):
 
 
 @pytest.mark.parametrize("lead, error", [({}, "upstream_dns"), ({"tunnel_example": ["127.0.0.1"]}, "upstream_connect")])
-def test_what_cannot_be_reached_is_an_answer_and_not_a_tunnel(start, refusing_port, lead, error):
+def test_an_unreachable_server_is_an_error_response_and_not_a_tunnel(start, refusing_port, lead, error):
     proxy = start(refusing_port, lead=lead)
     problem = refused(proxy.connect(), connect(f"tunnel.example:{refusing_port}") + b"behind", 502)
     assert f"tunnel.example:{refusing_port}" in problem["detail"] and "http://" not in problem["detail"]

@@ -30,7 +30,7 @@ def curl(path, url: str, *more: str):
     return run(["curl", "-sS", "--unix-socket", str(path), *more, url], env=clean_environment())
 
 
-def test_curl_gets_its_answer(start_proxy, origin, authlib, path):
+def test_curl_gets_its_response(start_proxy, origin, authlib, path):
     proxy = start_proxy({"forward_to": origin.url}, listen=listening(path))
     answer = curl(path, "http://localhost/api/x?y", "-w", "%{http_code}")
     assert answer.returncode == 0 and answer.stdout.endswith("200"), answer

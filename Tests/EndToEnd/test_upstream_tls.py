@@ -71,7 +71,7 @@ def test_large_bodies_pass_through_tls_unchanged(trusting, nginx):
     assert (nginx.www / "upload/tls").read_bytes() == content.content(5 << 20)
 
 
-def test_an_answer_cut_inside_tls_is_incomplete_for_the_client(trusting, tls_origin):
+def test_a_response_cut_inside_tls_is_incomplete_for_the_client(trusting, tls_origin):
     def cut(connection):
         connection.request()
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
