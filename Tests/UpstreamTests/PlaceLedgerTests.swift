@@ -59,7 +59,7 @@ import Testing
     #expect([greedy, modest].map { ledger.value.charge(of: $0) } == [2, 2])
   }
 
-  @Test("what loops keep is for requests of others: all are asked once, later those that are known to keep one")
+  @Test("kept connections serve requests of other loops: all loops are asked once, later those known to keep one")
   func kept() {
     for loop in 1...3 { #expect(ledger.goesOn(greedy, on: loop)) }
     #expect(ledger.goesOn(modest, on: 1))
