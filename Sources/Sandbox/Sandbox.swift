@@ -83,7 +83,7 @@ public enum SandboxError: Error, CustomStringConvertible {
   /// A sentence for people.
   public var description: String {
     switch self {
-    case .cryptography(let detail): "OpenSSL made no signing key: \(detail)"
+    case .cryptography(let detail): "OpenSSL could not make a signing key: \(detail)"
     case .listening(let address, let reason): "cannot listen on \(address): \(reason)"
     }
   }

@@ -8,7 +8,7 @@ internal import SystemPackage
 struct SandboxCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "m2m-sandbox",
-    abstract: "A token endpoint and an API on loopback that behave like Kinde's, for trying m2m-proxy out.",
+    abstract: "A token endpoint and an API on loopback that behave like Kinde's, to try m2m-proxy.",
     discussion: """
       Prints its addresses, one a line, each after its name, and "ready". SIGINT and SIGTERM end it.
 
@@ -20,10 +20,10 @@ struct SandboxCommand: ParsableCommand {
   @Option(help: "The numeric address of both listeners.")
   var host = "127.0.0.1"
 
-  @Option(help: "The port of the authorization server; 0: any free one.")
+  @Option(help: "The port of the authorization server; 0 for any free port.")
   var authorizationPort: UInt16 = 9400
 
-  @Option(help: "The port of the API; 0: any free one.")
+  @Option(help: "The port of the API; 0 for any free port.")
   var apiPort: UInt16 = 9401
 
   @Option(help: "How many seconds a token is valid.")
@@ -35,7 +35,7 @@ struct SandboxCommand: ParsableCommand {
   @Option(help: "The client secret of the application.")
   var clientSecret = "demo-secret"
 
-  @Option(help: "The organisation the application is confined to: the org_code of its tokens.")
+  @Option(help: "The organisation to which the application is limited: the org_code of its tokens.")
   var organization: String?
 
   @Option(
@@ -57,7 +57,7 @@ struct SandboxCommand: ParsableCommand {
     AudienceScopes(audience: "management", scopes: ["read:organizations"]),
   ]
 
-  @Option(help: "The audience of /v1/orders (default: that of the first --api).")
+  @Option(help: "The audience of /v1/orders (default: the first --api).")
   var ordersAudience: String?
 
   @Option(help: "The audience of the management API (default: the authorization server's URL and /api).")
@@ -68,7 +68,7 @@ struct SandboxCommand: ParsableCommand {
 
   func validate() throws {
     guard lifetime > 0 else { throw ValidationError("--lifetime must be 1 or more.") }
-    guard !apis.isEmpty else { throw ValidationError("--api must name one API at least.") }
+    guard !apis.isEmpty else { throw ValidationError("--api must name at least one API.") }
   }
 
   func run() throws {

@@ -62,7 +62,9 @@ import Testing
       ])
   }
 
-  @Test("that it does not understand, without doing anything", arguments: ["", "?for=10m", "?level=debug&for=ten", "?level"])
+  @Test(
+    "that it does not understand, without doing anything",
+    arguments: ["", "?for=10m", "?level=debug&for=ten", "?level"])
   func misused(query: String) async {
     #expect(await ask("POST", "/log-level\(query)").0 == 400)
     #expect(calls.withLock { $0 } == ["note log-level  misused"])

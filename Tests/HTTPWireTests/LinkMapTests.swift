@@ -117,7 +117,9 @@ private func links(
     #expect(try location(reference, to: upstream) == (leadsThere ? "\(Self.proxy)/x" : reference))
   }
 
-  @Test("references use the name by which the client calls the proxy", arguments: ["localhost", "[::1]:8080", "proxy.lan:81"])
+  @Test(
+    "references use the name by which the client calls the proxy",
+    arguments: ["localhost", "[::1]:8080", "proxy.lan:81"])
   func authority(host: String) throws {
     #expect(try location("https://orders.example.com/base/x", for: host) == "http://\(host)/orders/x")
     #expect(try location("/base/x", for: host) == "/orders/x")

@@ -172,7 +172,8 @@ import Testing
     #expect(pool.waiting == 1)
   }
 
-  @Test("in a full queue the newest request of the client with the most gives way to a client with fewer, and to no other")
+  @Test(
+    "in a full queue the newest request of the client with the most gives way to a client with fewer, and to no other")
   mutating func displacement() {
     pool = ConnectionPool(limit: 2, queueLimit: 2)
     let places = [dial(of: greedy), dial(of: greedy)]

@@ -23,7 +23,7 @@ struct ProtectedAPI: Sendable {
   private func answer(_ request: ServiceRequest, _ token: BearerToken) -> ServiceResponse {
     if request.path == "/echo" || request.path.hasPrefix("/echo/") { return .json(200, Echo(request, token)) }
     guard let resource = Resource(path: request.path, registry) else {
-      return .error(404, "not_found", "there are /v1/orders, /v1/orders/{id}, /api/v1/organizations and /echo")
+      return .error(404, "not_found", "the resources are /v1/orders, /v1/orders/{id}, /api/v1/organizations and /echo")
     }
     guard let scope = resource.scopes[request.method] else {
       return .methodNotAllowed(allowed: resource.scopes.keys.sorted())

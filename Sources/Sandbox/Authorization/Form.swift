@@ -13,7 +13,7 @@ struct Form: Equatable {
     var description: String {
       switch self {
       case .malformed: "the body is not form-encoded"
-      case .repeated(let name): "the parameter \(name) is there more than once"
+      case .repeated(let name): "the parameter \(name) occurs more than once"
       }
     }
   }

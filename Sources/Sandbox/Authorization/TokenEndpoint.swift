@@ -108,13 +108,15 @@ struct ClientCredentials: Equatable {
   /// The credentials in `request`, whose body is `form`.
   init(of request: ServiceRequest, _ form: Form) throws(TokenRefusal) {
     let authorization = request.values(of: "authorization")
-    guard authorization.count <= 1 else { throw TokenRefusal(.invalidRequest, "there is more than one Authorization") }
+    guard authorization.count <= 1 else {
+      throw TokenRefusal(.invalidRequest, "there is more than one Authorization field")
+    }
     if let value = authorization.first {
       guard form["client_secret"] == nil else {
-        throw TokenRefusal(.invalidRequest, "the client authenticates in two ways at once")
+        throw TokenRefusal(.invalidRequest, "the client uses two ways to authenticate at once")
       }
       guard let (name, secret) = Self.basic(value) else {
-        throw TokenRefusal(.invalidClient, "the Authorization field has no well-formed Basic credentials")
+        throw TokenRefusal(.invalidClient, "the Authorization field has no valid Basic credentials")
       }
       guard form["client_id"] == nil || form["client_id"] == name else {
         throw TokenRefusal(.invalidRequest, "client_id differs from the one in the Authorization field")

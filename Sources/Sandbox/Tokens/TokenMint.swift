@@ -115,7 +115,7 @@ enum TokenFault: Error, Equatable {
     case .wrongSignature: "the signature of the token is wrong"
     case .expired(let seconds): "the token expired \(seconds) s ago"
     case .otherAudience(let audience, let expected):
-      "the token is for the audience \(audience.joined(separator: ", ")), and this API is \(expected)"
+      "the token is for the audience \(audience.joined(separator: ", ")), but this API's is \(expected)"
     }
   }
 }
@@ -135,7 +135,7 @@ final class SigningKey: Sendable {
   init() throws(SandboxError) {
     do {
       key = try PrivateKey.generateRSA()
-      guard let numbers = key.rsaNumbers else { throw SandboxError.cryptography("an RSA key without its numbers") }
+      guard let numbers = key.rsaNumbers else { throw SandboxError.cryptography("an RSA key without a modulus") }
       modulus = Base64.url.encode(numbers.modulus)
       exponent = Base64.url.encode(numbers.exponent)
       // RFC 7638 section 3.2: the required members, sorted by name, without whitespace.
