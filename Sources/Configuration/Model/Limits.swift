@@ -97,13 +97,13 @@ extension Limits {
       "the minimum rate at which a client must send its body or receive its response"),
     field(
       "replay_buffer", \.replayBuffer, .replayBuffer,
-      "how much of a request's body is kept to send it again"),
+      "how much of a request's body is kept for a retry"),
     field(
       "connections", \.connections, .count(1...1_000_000), "client connections in all; further ones wait in the kernel"),
     field(
       "connections_per_client", \.connectionsPerClient, .count(1...1_000_000),
       "client connections of one IPv4 address or IPv6 /64; more: 503"),
-    field("handshakes", \.handshakes, .count(1...100_000), "TLS handshakes of clients under way; further ones wait"),
+    field("handshakes", \.handshakes, .count(1...100_000), "TLS handshakes of clients in progress; further ones wait"),
     field(
       "requests_per_connection", \.requestsPerConnection, .count(1...1_000_000_000),
       "requests of one client connection; the last response says `Connection: close`"),

@@ -67,7 +67,7 @@ struct CallersTable {
   private static let password = SettingDeclaration(
     "password", SecretForm.type, "the hash of its password, as `m2m-proxy hash-password` prints it")
   private static let certificate = Declared(
-    "certificate", .certificateName, "the name in the certificate that the client shows on a TLS listener")
+    "certificate", .certificateName, "the name in the client's certificate on a TLS listener")
   private static let uid = Declared("uid", .uid, "the user of the process that connects to a Unix socket")
 
   /// Reads the section `callers` of the file.

@@ -33,7 +33,8 @@ public struct InterceptionSettings: Sendable, Hashable {
 extension InterceptionSettings {
   /// The section `interception`.
   static let group = SettingGroup(
-    "interception", prefix: "interception.", "The certificate authority with which TLS is ended on routes that say so.",
+    "interception", prefix: "interception.",
+    "The certificate authority that terminates TLS on routes with `tunnel: intercept`.",
     [certificate.declaration, key.declaration, lifetime.declaration, TLSVersion.minimum.declaration])
 
   private static let certificate = Declared(

@@ -78,7 +78,7 @@ enum ListenerDeclarations {
     "load balancers whose connections begin with a PROXY header; see [load balancers](#load-balancers)")
   static let halfClose = Declared(
     "half_close", Format<HalfClose>.choice(), default: .value("abort"),
-    "what becomes of the request when its client closes its sending side; see [half_close](#half_close)")
+    "what happens to a request when its client closes its sending side; see [half_close](#half_close)")
   static let tls = SettingDeclaration(
     "tls", .section(ListenerTLS.group), default: .described("plain HTTP"),
     "clients speak TLS; see [TLS of a listener](#tls-of-a-listener)")

@@ -48,7 +48,7 @@ extension ListenerTLS {
     "client_crl", pemFile, "PEM: the certificate revocation lists (CRLs) of those authorities")
   private static let demand = Declared(
     "client_certificates", Format<ClientCertificates>.choice(), default: .described("`required` with `client_ca`"),
-    "whether a client needs a certificate; one that is shown must always be valid")
+    "whether a client needs a certificate; one that it sends must always be valid")
 
   /// Reads the setting `tls` of a listener; nil after a problem was reported.
   static func read(_ setting: Setting) -> ListenerTLS? {

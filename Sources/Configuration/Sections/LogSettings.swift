@@ -46,7 +46,7 @@ extension LogSettings {
 
   private static let fields: [Field<LogSettings>] = [
     Field("format", \.format, .choice(), in: LogSettings(), "the form of a line; `auto` is logfmt"),
-    Field("level", \.level, .choice(), in: LogSettings(), "the least important lines that are written"),
+    Field("level", \.level, .choice(), in: LogSettings(), "the lowest level of lines that are written"),
     Field(
       "access", \.access, .accessLogging, in: LogSettings(),
       "which requests get a line; also `access_log` of a route; see [The access log](#the-access-log)"),

@@ -26,10 +26,10 @@ extension RequestSettings {
       "in which responses links to the upstream become links to the proxy"),
     Field(
       "interim", \.interim, .choice(), in: RequestSettings(),
-      "whether interim responses but 100 and 101 reach the client; `drop` is for clients that fail at 102 and 103"),
+      "whether interim responses except 100 and 101 reach the client; `drop` is for clients that fail at 102 and 103"),
     Field(
       "via", \.hasVia, .onOff, in: RequestSettings(),
-      "whether requests carry `Via`, by which loops are found; `off` where it keeps an upstream from compressing"),
+      "whether requests carry `Via`, which detects loops; `off` if it keeps an upstream from compressing"),
   ]
 }
 
@@ -47,11 +47,11 @@ public struct Throttling: Sendable, Hashable {
 extension Throttling {
   /// The section `throttled` of a route.
   static let group = SettingGroup(
-    "throttled", "Requests that the upstream throttles wait and are sent again.", fields.map(\.declaration))
+    "throttled", "Requests that the upstream throttles wait and are retried.", fields.map(\.declaration))
 
   private static let fields: [Field<Throttling>] = [
     Field("wait", \.wait, .duration, in: Throttling(), "the longest wait that the upstream may ask for"),
-    Field("attempts", \.attempts, .count(1...10), in: Throttling(), "how often a request is sent again"),
+    Field("attempts", \.attempts, .count(1...10), in: Throttling(), "how often a request is retried"),
   ]
 
   /// Reads the section `throttled` of a route.
@@ -82,16 +82,16 @@ public struct Concurrency: Sendable, Hashable {
 extension Concurrency {
   /// The mapping `concurrency` of a route.
   static let group = SettingGroup(
-    "concurrency", "Requests of the route that are under way at once.",
+    "concurrency", "Requests of the route that are in progress at once.",
     [requests.declaration] + fields.map(\.declaration))
 
   private static let requests = Declared(
     "requests", .count(1...100_000), default: .required,
-    "requests under way, from before the wait for a token to the last byte of the response")
+    "requests in progress, from before the wait for a token to the last byte of the response")
   private static let fields: [Field<Concurrency>] = [
     field("queue", \.queue, .count(0...100_000), "requests that may wait; more: 503"),
     field("wait", \.wait, .duration, "the longest that a request waits; then 503"),
-    field("client_share", \.clientShare, .clientShare, "the part of `requests` that one client may have under way"),
+    field("client_share", \.clientShare, .clientShare, "the part of `requests` that one client may have in progress"),
   ]
 
   private static func field<Value: Sendable>(
@@ -171,7 +171,7 @@ public enum UpgradeRules: Sendable, Equatable {
 extension UpgradeRules {
   static let declaration = SettingDeclaration(
     "upgrade", .either([.choice(["any", "off"]), .list(Format<String>.upgradeProtocol.type)]), default: .value("any"),
-    "the protocols that a request may ask to change to; see [Upgrade](#upgrade)")
+    "the protocols to which a request may ask to switch; see [Upgrade](#upgrade)")
 
   /// Reads `upgrade` of a route.
   static func read(_ setting: Setting) -> UpgradeRules {

@@ -68,7 +68,7 @@ extension Timeouts {
   /// The older name of ``ConnectionPolicy/idle``.
   static let upstreamIdle = Declared(
     "upstream_idle", .duration, default: .described("`upstream.idle`"), "the older name of `upstream.idle`")
-  private static let drain = field("drain", \.drain, .duration, "for requests that are under way at SIGTERM")
+  private static let drain = field("drain", \.drain, .duration, "for requests that are in progress at SIGTERM")
 
   private static func field<Value: Sendable>(
     _ name: String, _ property: any WritableKeyPath<Timeouts, Value> & Sendable, _ format: Format<Value>,

@@ -13,11 +13,11 @@ enum UpstreamSettings {
 
   private static let reuse = field(
     "reuse", \.isReused, .onOff,
-    "whether a connection serves further requests after the first; `off` for each request its own")
+    "whether a connection serves further requests after the first; with `off` each request has its own")
   fileprivate static let idle = field("idle", \.idle, .duration, "how long an unused connection is kept")
   private static let maxAge = field(
     "max_age", \.maxAge, .durationOrOff,
-    "a connection that is older serves no further request; ages differ by up to a tenth")
+    "the age after which a connection serves no further request; ages differ by up to a tenth")
   private static let maxRequests = field(
     "max_requests", \.maxRequests, .countOrOff(1...1_000_000), "how many requests a connection serves")
   private static let connectAttempts = field(
