@@ -160,7 +160,7 @@ def test_a_client_that_finishes_sending_gets_its_response_where_half_close_is_se
     assert {line["status"] for line in proxy.requests_logged(2)} == {"200"}
 
 
-def test_a_client_that_finishes_sending_is_gone_where_nothing_else_is_said(start_proxy, origin):
+def test_a_client_that_finishes_sending_counts_as_gone_by_default(start_proxy, origin):
     def wait(connection):
         connection.request()
         connection.expect_close()

@@ -73,7 +73,7 @@ def test_an_upstream_that_always_does_so_is_tried_once_for_each_request(proxy, o
     assert origin.requests == []
 
 
-def test_a_connection_that_ends_before_the_request_is_told_from_it(proxy, origin):
+def test_a_connection_that_ends_before_the_request_is_not_an_eager_upstream(proxy, origin):
     origin.script(lambda connection: connection.close())
     answer = proxy.connect().exchange(get("http://api.internal/x"))
     assert answer.status == 502

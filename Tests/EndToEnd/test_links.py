@@ -102,7 +102,7 @@ def location(proxy, target: str, *fields: str, **more) -> bytes:
     return proxy.connect().exchange(get(target, *fields, **more)).value("location")
 
 
-def test_the_client_is_told_the_name_by_which_it_calls_the_proxy(mounted):
+def test_links_use_the_name_by_which_the_client_calls_the_proxy(mounted):
     port = mounted.address[1]
     for name in [f"localhost:{port}", "LOCALHOST", "[::1]:8080"]:
         assert location(mounted, "/orders-api/latest", host=name) == f"http://{name}/orders-api/orders/8".encode()
@@ -111,7 +111,7 @@ def test_the_client_is_told_the_name_by_which_it_calls_the_proxy(mounted):
         f"{mounted.url}/orders-api/orders/8".encode())
 
 
-def test_a_client_that_does_not_say_whom_it_asks_gets_a_path(mounted):
+def test_a_client_that_names_no_host_gets_a_path(mounted):
     answer = mounted.connect().exchange(b"GET /orders-api/latest HTTP/1.0\r\n\r\n")
     assert answer.value("location") == b"/orders-api/orders/8"
 

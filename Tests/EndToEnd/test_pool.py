@@ -99,7 +99,7 @@ def test_an_idempotent_request_with_content_is_sent_once_more(start_proxy, origi
 
 
 @pytest.mark.parametrize("ending", ["close", "reset"])
-def test_an_idempotent_request_whose_content_comes_in_pieces_is_sent_once_more(proxy, origin, ending):
+def test_an_idempotent_request_whose_body_arrives_in_pieces_is_retried(proxy, origin, ending):
     def die(connection):
         connection.head()
         assert connection.reader.line() == b"5"
@@ -115,7 +115,7 @@ def test_an_idempotent_request_whose_content_comes_in_pieces_is_sent_once_more(p
     assert origin.requests[-1].body == b"firstsecond"
 
 
-def test_an_idempotent_request_whose_content_is_not_kept_is_not_repeated(start_proxy, origin):
+def test_an_idempotent_request_whose_body_is_not_kept_is_not_retried(start_proxy, origin):
     proxy = start_proxy({"forward_to": origin.url, "replay_buffer": "1KB"}, loops=1)
     origin.script(answer_then(die_after_the_request))
     client = proxy.connect()

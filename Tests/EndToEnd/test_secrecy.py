@@ -45,7 +45,7 @@ def test_a_secret_from_any_source_works_and_stays_secret(
     assert authlib.tokens and leaks() == []
 
 
-def test_an_error_of_the_token_endpoint_that_repeats_the_secret_is_not_passed_on(proxy, authlib, transcript, leaks):
+def test_an_error_of_the_token_endpoint_that_repeats_the_secret_is_not_forwarded(proxy, authlib, transcript, leaks):
     reply = '{"error": "invalid_client", "error_description": "no such secret: %s"}' % authlib.client.secret
     authlib.answer(400, reply, Content_Type="application/json")
     answer = proxy.connect().exchange(get("http://api.internal/"))

@@ -83,7 +83,7 @@ def test_after_the_last_attempt_the_client_gets_the_response(start_proxy, origin
 @pytest.mark.parametrize(("method", "fields", "status"), [
     ("GET", ["Retry-After: 0"], 200), ("PUT", ["RateLimit-Reset: 0"], 200), ("GET", [], 503),
     ("POST", ["Retry-After: 0"], 503), ("PATCH", ["Retry-After: 0"], 503)])
-def test_a_503_counts_when_it_says_how_long_and_the_method_may_be_repeated(start_proxy, origin, method, fields, status):
+def test_a_503_counts_if_it_has_a_delay_and_the_method_may_be_retried(start_proxy, origin, method, fields, status):
     throttle(origin, *fields, status="503 Service Unavailable")
     proxy = start(start_proxy, origin)
     request = get("http://api.internal/") if method == "GET" else post("http://api.internal/", b"x", method=method)

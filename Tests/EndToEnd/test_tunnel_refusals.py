@@ -44,7 +44,7 @@ def test_a_host_with_a_route_for_requests_is_never_tunnelled(mixed, origin, auth
     assert origin.connections == [] and authlib.fetches == []
 
 
-def test_an_application_with_an_https_url_is_told_so(mixed, origin):
+def test_an_application_with_an_https_url_gets_an_explanation(mixed, origin):
     result = curl(mixed, "https://api.internal/x")
     assert (result.returncode, "403" in result.stderr) == (56, True)
     assert origin.connections == []
@@ -55,7 +55,7 @@ def test_an_application_with_an_https_url_is_told_so(mixed, origin):
     ("[2001:db8::1]:22", "[2001:db8::1]:22"), ("wild.example:443", "wild.example"),
     (f"{'a.' * 50}example:443", f"{'a.' * 50}example"),
 ])
-def test_for_an_unknown_host_the_refusal_says_what_to_write(mixed, check, target, match):
+def test_for_an_unknown_host_the_refusal_shows_what_to_write(mixed, check, target, match):
     problem = refused(mixed.connect(), connect(target), 403)
     lines = problem["hint"].split("\n")[1:4]
     assert [line.strip().replace('"', "") for line in lines[1:]] == [f"match: {match}", "tunnel: blind"]
@@ -66,7 +66,7 @@ def test_for_an_unknown_host_the_refusal_says_what_to_write(mixed, check, target
 
 
 @pytest.mark.parametrize("target, port", [("x.wild.example:22", 443), ("x.wild.example:80", 443), ("tunnel.example:443", None)])
-def test_other_ports_than_those_named_are_refused_and_those_are_told(mixed, origin, target, port):
+def test_ports_that_are_not_named_are_rejected_with_the_named_ones(mixed, origin, target, port):
     problem = refused(mixed.connect(), connect(target), 403)
     assert problem["title"] == "No tunnel to this port" and target in problem["hint"]
     assert problem["detail"].endswith(f": {port or origin.port}.")

@@ -125,7 +125,7 @@ def test_each_side_may_end_what_it_sends(start_proxy, origin, tls_origin, author
     assert (line["received"], line["sent"]) == ("8", str(MB)) and "error" not in line
 
 
-def test_a_tls_upstream_is_told_the_end_by_tls_too(start_proxy, tls_origin, authority):
+def test_a_tls_upstream_gets_close_notify(start_proxy, tls_origin, authority):
     ends = []
 
     def script(connection):
@@ -566,7 +566,7 @@ def test_a_connection_that_carried_requests_may_be_switched(proxy, origin):
     assert [line["upstream"] for line in proxy.requests_logged(2)] == ["new", "reused"]
 
 
-def test_it_keeps_no_place_among_the_requests_under_way(start, origin):
+def test_it_does_not_count_for_concurrency(start, origin):
     origin.otherwise = echo
     proxy = start(concurrency=1)
     clients = [opened(proxy) for _ in range(3)]

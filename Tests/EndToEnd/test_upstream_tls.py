@@ -34,7 +34,7 @@ def test_a_certificate_of_a_trusted_authority_for_the_right_name_is_accepted(tru
     assert ask(proxy, "/echo/host")[0].body == nginx.authority("tls").replace("127.0.0.1", host).encode()
 
 
-def test_the_cipher_that_costs_least_is_asked_for_first_and_the_others_are_still_offered(trusting, nginx):
+def test_the_cheapest_cipher_is_offered_first_and_the_others_too(trusting, nginx):
     chosen, offered = ask(trusting(nginx.url("tls")), "/echo/cipher")[0].body.decode().split()
     assert chosen == "TLS_AES_128_GCM_SHA256"
     assert offered.split(":")[:3] == [chosen, "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"]
