@@ -204,7 +204,7 @@ extension SecretProgram: CustomStringConvertible, CustomReflectable {
 
 /// The file of a program.
 public enum ProgramFile {
-  /// Why this process cannot run the file at `path`, to follow its name; nil where it can.
+  /// Why this process cannot run the file at `path`, to follow its name; nil if it can.
   public static func complaint(path: String) -> String? {
     var status = stat()
     guard unsafe stat(path, &status) == 0 else { return "cannot be run: \(unsafe String(cString: strerror(errno)))" }

@@ -68,7 +68,7 @@ import Testing
     #expect(ledger.asked(waiter, of: modest, on: 4) == .all)
     #expect(ledger.report(keptFor: greedy, on: 2) === waiter)
     #expect(ledger.report(keptFor: greedy, on: 3) == nil)
-    // Still short, with all places taken: loop 3 keeps one that nobody is charged for.
+    // Still short, with all places taken: loop 3 keeps one that is charged to no client.
     #expect(ledger.value.isShort && ledger.value.charge(of: greedy) == 1)
     let next = Request()
     #expect(ledger.asked(next, of: modest, on: 1) == .some([3]))

@@ -111,7 +111,7 @@ public struct Match: Sendable, Hashable {
   public var host: String
   /// Whether it takes every host with at least one label in front of ``host``, instead of that one.
   public var isWildcard: Bool
-  /// The port; nil when the match names none.
+  /// The port; nil if the match names none.
   public var port: UInt16?
   /// The path prefix as written; "" takes every path.
   public var path: String

@@ -57,7 +57,7 @@ final class Section {
     missing(declared.declaration, explanation)
   }
 
-  /// The value of the setting; nil when it is not there, or after a problem was reported.
+  /// The value of the setting; nil if it is not written, or after a problem was reported.
   func value<Value: Sendable>(_ declared: Declared<Value>) -> Value? {
     self[declared]?.value(declared.format)
   }
@@ -163,7 +163,7 @@ struct Setting {
     return value
   }
 
-  /// The text as it is written, `${NAME}` and all; nil when it is no text.
+  /// The text as written, including `${NAME}`; nil if it is not a text.
   var written: String? {
     guard case .scalar(let text, isNothing: false) = node.content else { return nil }
     return text

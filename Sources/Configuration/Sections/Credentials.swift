@@ -46,7 +46,7 @@ public struct Credentials: Sendable {
   public var parentProxy: ParentProxy?
   /// The authorities that verify the token endpoint.
   public var trust = TrustSettings()
-  /// The audience of routes that name none; nil when there is no default.
+  /// The audience of routes that name none; nil if there is no default.
   public var audience: String?
   /// The lines of proxy.conf that determine the client and its tokens, by the names of settings.
   public var lines: [String: Int] = [:]

@@ -273,7 +273,7 @@ enum PrivateKeySetting {
   }
 }
 
-/// The setting `certificate` beside `private_key`.
+/// The setting `certificate` that belongs to `private_key`.
 enum CertificateSetting {
   /// The path of the file, whose first certificate must belong to `key`, if that is known; nil after a problem was reported.
   static func read(_ setting: Setting, of key: PrivateKey?) -> String? {

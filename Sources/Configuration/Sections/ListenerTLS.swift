@@ -105,7 +105,7 @@ extension TLSVersion {
     "minimum", format, default: .value(tls12.rawValue),
     "the oldest TLS version that is served; see [old TLS](#old-tls)")
 
-  /// Reads ``minimum``; nil where it is not written, and after a problem was reported.
+  /// Reads ``minimum``; nil if it is not written, or after a problem was reported.
   static func readMinimum(_ section: Section) -> TLSVersion? {
     let minimum = section.value(minimum)
     if let minimum, minimum.isWeak {

@@ -115,12 +115,12 @@ extension Format<String> {
 
 /// Why a value is rejected.
 struct Refusal: Error, Equatable {
-  /// What would have been accepted, when that is narrower than what the format says in general.
+  /// What would be accepted, if that is narrower than the format's general description.
   var expected: String?
   /// How to fix it.
   var hint: String?
 
-  /// Whether the value may hold a password or secret, and is not to be shown.
+  /// Whether the value may contain a password or secret, and must not be shown.
   var hidesValue: Bool
 
   init(expected: String? = nil, _ hint: String? = nil, hidesValue: Bool = false) {
