@@ -9,25 +9,25 @@ let strict: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
   .enableUpcomingFeature("InternalImportsByDefault"),
   .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
-  // Fewer instructions for each request, in release builds only: a third by the first (docs/decisions/0005-exclusivity.md), a
-  // twentieth by the second.
+  // Release builds only; both save instructions per request: the first flag a third (docs/decisions/0005-exclusivity.md), the
+  // second a twentieth.
   .unsafeFlags(["-enforce-exclusivity=unchecked", "-cross-module-optimization"], .when(configuration: .release)),
 ]
 
-// In release builds, in the C files: libc checks the sizes of buffers, and an overflow on the stack ends the process.
+// For the C files in release builds: libc checks buffer sizes, and a stack overflow ends the process.
 let guarded: [CSetting] = [
   .define("_FORTIFY_SOURCE", to: "3", .when(configuration: .release)),
   .unsafeFlags(["-fstack-protector-strong", "-fstack-clash-protection"], .when(configuration: .release)),
 ]
 
-// In release builds: what is bound to libraries is bound at start, and read-only from then on. The builds that are shipped also
-// do without the RUNPATH that SwiftPM adds (--disable-local-rpath). scripts/check-binary looks at the result.
+// In release builds: bind symbols of libraries at start, then make the tables read-only. Shipped builds also omit the RUNPATH
+// that SwiftPM adds (--disable-local-rpath). scripts/check-binary verifies the result.
 let bound: [LinkerSetting] = [
   .unsafeFlags(
     ["-Xlinker", "-z", "-Xlinker", "relro", "-Xlinker", "-z", "-Xlinker", "now"], .when(configuration: .release))
 ]
 
-// libgnutls.so looks for this function in the program that loads it: Sources/CCurl/CCurl.c says what for.
+// libgnutls.so looks up this function in the program that loads it; Sources/CCurl/CCurl.c says why.
 let withoutGnuTLS: [LinkerSetting] = [
   .unsafeFlags(["-Xlinker", "--export-dynamic-symbol=_gnutls_global_init_skip"])
 ]
@@ -66,7 +66,7 @@ let package = Package(
     .target(name: "CYAML", cSettings: guarded, linkerSettings: [.linkedLibrary("yaml")]),
     .target(name: "CStart", cSettings: guarded),
 
-    // Leaves: none of them knows another but for what is named here.
+    // Leaves: each depends only on the modules named here.
     module("Encodings"),
     module("Addresses", ["Encodings"]),
     module("Bytes"),
@@ -135,10 +135,10 @@ let package = Package(
 
     // Random numbers that are the same in every run.
     .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: strict),
-    // Messages in pieces, and what becomes of them.
+    // Delivers messages in pieces, and records the outcome.
     .target(
       name: "Deliveries", dependencies: ["HTTPWire", "SeededRandom"], path: "Tests/Deliveries", swiftSettings: strict),
-    // Keys and certificates that protect nothing.
+    // Keys and certificates that protect nothing: for tests.
     .target(name: "ExampleKeys", path: "Tests/ExampleKeys", swiftSettings: strict),
     .target(name: "GeneratedDocuments", path: "Tests/GeneratedDocuments", swiftSettings: strict),
 
@@ -202,7 +202,7 @@ let package = Package(
   swiftLanguageModes: [.v6]
 )
 
-// libFuzzer is linked by scripts/fuzz alone: nothing else builds this.
+// Only scripts/fuzz links libFuzzer; nothing else builds this target.
 if Context.environment["M2M_FUZZ"] != nil {
   package.targets.append(
     .executableTarget(name: "m2m-fuzz", dependencies: ["FuzzTargets"], path: "Tests/FuzzDriver", swiftSettings: strict))

@@ -8,7 +8,7 @@ public enum IPAddress: Hashable, Sendable {
   /// Sixteen octets, the first one highest.
   case v6(UInt128)
 
-  /// The address in `text`, in which IPv6 has no brackets; nil where it is none.
+  /// Parses `text`, an address without brackets; nil if it is not an IP address.
   public init?(_ text: some StringProtocol) {
     let bytes = Array(text.utf8)
     if bytes.contains(UInt8(ascii: ":")) {
@@ -20,7 +20,7 @@ public enum IPAddress: Hashable, Sendable {
     }
   }
 
-  /// The address in `text`, written as `host:port` or `[host]:port`; nil where it is none.
+  /// Parses the address of `host:port` or `[host]:port`; nil if `text` has another form.
   public init?(ofEndpoint text: String) {
     guard let colon = text.lastIndex(of: ":") else { return nil }
     let host = text[..<colon]
@@ -46,7 +46,7 @@ public enum IPAddress: Hashable, Sendable {
     return .v4(UInt32(truncatingIfNeeded: address))
   }
 
-  /// Whether it is in 127.0.0.0/8 or ::1, or the former mapped into IPv6.
+  /// Whether the address is in 127.0.0.0/8 or is ::1, or is one of the former mapped into IPv6.
   public var isLoopback: Bool {
     switch unmapped {
     case .v4(let address): address >> 24 == 127
@@ -58,7 +58,8 @@ public enum IPAddress: Hashable, Sendable {
 // MARK: - Parsing
 
 extension IPAddress {
-  /// The IPv4 address at `range`; nil where it is not four numbers up to 255 without leading zeros (RFC 3986 section 3.2.2).
+  /// Parses the IPv4 address at `range`; nil unless it is four numbers up to 255 without leading zeros (RFC 3986 section
+  /// 3.2.2).
   public static func v4(in bytes: Span<UInt8>, _ range: Range<Int>) -> UInt32? {
     var address: UInt32 = 0
     var part: UInt32 = 0
@@ -83,7 +84,7 @@ extension IPAddress {
     return address << 8 | part
   }
 
-  /// The IPv6 address at `range`, without brackets and zone; nil where it is none (RFC 3986 section 3.2.2).
+  /// Parses the IPv6 address at `range`, without brackets and zone; nil if it is not valid (RFC 3986 section 3.2.2).
   public static func v6(in bytes: Span<UInt8>, _ range: Range<Int>) -> UInt128? {
     let end = range.upperBound
     var position = range.lowerBound
@@ -137,12 +138,13 @@ extension IPAddress {
 public struct IPNetwork: Hashable, Sendable {
   /// The first address of the range.
   public let address: IPAddress
-  /// How many bits all addresses of the range have in common.
+  /// The length of the common prefix, in bits.
   public let prefixLength: Int
 
-  /// The range around `address`, whose bits after the prefix do not count. IPv4 mapped into IPv6 is taken as IPv4.
+  /// The range of all addresses that share the first `prefixLength` bits with `address`; the other bits are ignored. An
+  /// IPv4-mapped IPv6 address counts as IPv4.
   ///
-  /// Nil where the prefix is longer than the address.
+  /// Nil if the prefix is longer than the address.
   public init?(_ address: IPAddress, prefixLength: Int) {
     let mapped = address.unmapped
     let isMapped = mapped != address && prefixLength >= 96
@@ -158,13 +160,13 @@ public struct IPNetwork: Hashable, Sendable {
     self.prefixLength = length
   }
 
-  /// The range of `address` alone.
+  /// The range that contains only `address`.
   public init(_ address: IPAddress) {
     self.address = address.unmapped
     prefixLength = if case .v4 = self.address { 32 } else { 128 }
   }
 
-  /// Whether `address` is in the range; IPv4 mapped into IPv6 is IPv4.
+  /// Whether `address` is in the range. An IPv4-mapped IPv6 address counts as IPv4.
   public func contains(_ address: IPAddress) -> Bool {
     switch (self.address, address.unmapped) {
     case (.v4(let first), .v4(let other)): prefixLength == 0 || (first ^ other) >> UInt32(32 - prefixLength) == 0
@@ -175,7 +177,7 @@ public struct IPNetwork: Hashable, Sendable {
 }
 
 extension IPNetwork: CustomStringConvertible {
-  /// In CIDR notation; an address alone without its prefix.
+  /// CIDR notation; a single address has no prefix.
   public var description: String {
     switch address {
     case .v4: prefixLength == 32 ? address.text : "\(address.text)/\(prefixLength)"
@@ -185,7 +187,7 @@ extension IPNetwork: CustomStringConvertible {
 }
 
 extension [IPNetwork]? {
-  /// Whether `address` is in one of the ranges. Without a list every address is; an unknown address is in no range.
+  /// Whether `address` is in one of the ranges. Without a list, every address is; an unknown address is in none.
   public func admits(_ address: IPAddress?) -> Bool {
     guard let networks = self else { return true }
     guard let address else { return false }

@@ -1,4 +1,4 @@
-/// Addresses that have something in common other than being hosts on the internet, and who says so.
+/// A range of addresses that are not ordinary hosts on the internet, and the document that says so.
 public struct SpecialAddresses: Sendable {
   /// The addresses.
   public let network: IPNetwork
@@ -21,12 +21,11 @@ public struct SpecialAddresses: Sendable {
     self.source = source
   }
 
-  /// All of them. Where an address is in several, the longest prefix counts; an address that is in none is a host on the
-  /// internet.
+  /// All ranges. If several contain an address, the longest prefix counts; an address in no range is a host on the internet.
   ///
-  /// What the registries call globally reachable is `global` here, what they do not is `specialPurpose` unless there is a
-  /// kind of its own for it. Both registries are complete as of their update of 2025-10-09, but for `::ffff:0:0/96`: an
-  /// IPv4-mapped address is treated as the IPv4 address that it contains.
+  /// `global` is what the registries call globally reachable. The rest is `specialPurpose`, unless it has a kind of its own.
+  /// Both registries are complete as of their update of 2025-10-09, except for `::ffff:0:0/96`: an IPv4-mapped address is
+  /// treated as the IPv4 address that it contains.
   public static let all: [SpecialAddresses] = [
     // IANA IPv4 Special-Purpose Address Registry (RFC 6890, RFC 8190).
     Self("0.0.0.0/8", .unspecified, "This network", "RFC 791"),
@@ -46,7 +45,7 @@ public struct SpecialAddresses: Sendable {
     Self("192.0.2.0/24", .specialPurpose, "Documentation (TEST-NET-1)", "RFC 5737"),
     Self("192.31.196.0/24", .global, "AS112-v4", "RFC 7535"),
     Self("192.52.193.0/24", .global, "AMT", "RFC 7450"),
-    // Deprecated; the registry says nothing of its reach.
+    // Deprecated; the registry does not say whether it is globally reachable.
     Self("192.88.99.0/24", .specialPurpose, "6to4 Relay Anycast", "RFC 7526"),
     Self("192.88.99.2/32", .specialPurpose, "6a44-relay anycast address", "RFC 6751"),
     Self("192.168.0.0/16", .privateNetwork, "Private-Use", "RFC 1918"),
@@ -65,7 +64,7 @@ public struct SpecialAddresses: Sendable {
     Self("100::/64", .specialPurpose, "Discard-Only Address Block", "RFC 6666"),
     Self("100:0:0:1::/64", .specialPurpose, "Dummy IPv6 Prefix", "RFC 9780"),
     Self("2001::/23", .specialPurpose, "IETF Protocol Assignments", "RFC 2928"),
-    // Not applicable, says the registry of its reach: it depends on a server and a client that IPv4 reaches.
+    // The registry says "not applicable" for its reach: it depends on a server and a client that IPv4 reaches.
     Self("2001::/32", .specialPurpose, "TEREDO", "RFC 4380"),
     Self("2001:1::1/128", .global, "Port Control Protocol Anycast", "RFC 7723"),
     Self("2001:1::2/128", .global, "Traversal Using Relays around NAT Anycast", "RFC 8155"),
@@ -86,7 +85,7 @@ public struct SpecialAddresses: Sendable {
     Self("fc00::/7", .privateNetwork, "Unique-Local", "RFC 4193"),
     Self("fe80::/10", .linkLocal, "Link-Local Unicast", "RFC 4291"),
 
-    // IANA Internet Protocol Version 6 Address Space, 2025-10-09: only 2000::/3 is given out to hosts on the internet.
+    // IANA Internet Protocol Version 6 Address Space, 2025-10-09: only 2000::/3 is assigned to hosts on the internet.
     Self("::/3", .specialPurpose, "Reserved by IETF", "RFC 4291"),
     Self("4000::/2", .specialPurpose, "Reserved by IETF", "RFC 4291"),
     Self("8000::/1", .specialPurpose, "Reserved by IETF", "RFC 4291"),
@@ -98,8 +97,8 @@ public struct SpecialAddresses: Sendable {
     // IANA IPv4 Multicast Address Space Registry.
     Self("224.0.0.0/4", .multicast, "Multicast", "RFC 5771"),
 
-    // Services that give machines their credentials. Most clouds have them at 169.254.169.254, and below fe80::/10; these
-    // are the others, as the clouds and cloud-init document them (2026-11).
+    // Services that give machines their credentials. Most clouds use 169.254.169.254 or an address in fe80::/10; these are the
+    // others, as the clouds and cloud-init document them (2026-11).
     Self("169.254.169.254/32", .cloudMetadata, "Amazon, Azure, Google and others", "cloud-init"),
     Self("100.100.100.200/32", .cloudMetadata, "Alibaba Cloud", "cloud-init"),
     Self("100.96.0.96/32", .cloudMetadata, "Volcengine and BytePlus", "Volcengine"),
@@ -115,7 +114,7 @@ public struct SpecialAddresses: Sendable {
 }
 
 extension IPAddress {
-  /// What an address is for, as far as it matters whether a connection may be made to it.
+  /// What an address is for, as far as this decides whether the proxy may connect to it.
   public enum Kind: Sendable, CaseIterable {
     /// A host on the internet.
     case global
@@ -123,28 +122,28 @@ extension IPAddress {
     case privateNetwork
     /// This machine.
     case loopback
-    /// Reserved, for documentation, or for a protocol: no host on the internet, but a network may use it for its own.
+    /// Reserved, for documentation, or for a protocol: not a host on the internet, but a network may use it internally.
     case specialPurpose
-    /// This machine, or none at all: `0.0.0.0` and `::`.
+    /// `0.0.0.0` and `::`: this machine, or no host at all.
     case unspecified
     /// An address on the same link, assigned without configuration (RFC 3927, RFC 4291 section 2.5.6).
     case linkLocal
     /// The service of a cloud provider that gives a machine its credentials.
     case cloudMetadata
-    /// Many hosts at a time.
+    /// A group of hosts.
     case multicast
 
-    /// What it takes for a connection to be made; a later case is the stricter one.
+    /// What a connection requires; a later case is stricter.
     public enum Access: Comparable, Sendable {
       /// Nothing.
       case open
-      /// A host that the operator wrote out, or a route that allows it.
+      /// The operator must have written the host literally, or the route must allow it.
       case restricted
-      /// There is nothing that allows it.
+      /// No setting allows it.
       case never
     }
 
-    /// What it takes for a connection to an address of this kind to be made.
+    /// What a connection to an address of this kind requires.
     public var access: Access {
       switch self {
       case .global: .open
@@ -153,7 +152,7 @@ extension IPAddress {
       }
     }
 
-    /// Whether nothing that the proxy is for can be there, whatever a name or a file says.
+    /// Whether the proxy never connects to such an address, whatever a name or a file says.
     public var isNeverConnectedTo: Bool { access == .never }
 
     /// What it is called in messages.
@@ -171,10 +170,10 @@ extension IPAddress {
     }
   }
 
-  /// What this address is for. One that carries IPv4 addresses in it may end up there: the strictest of them all counts.
+  /// What this address is for. An address that embeds IPv4 addresses may lead to one of them: the strictest kind counts.
   public var kind: Kind { strictest.kind }
 
-  /// ``kind`` as a sentence: which address it comes from, and which range that is in.
+  /// ``kind`` as a sentence that names the deciding address and its range.
   public var explanation: String {
     let (address, kind) = strictest
     let which = address == unmapped ? text : "\(text) carries \(address.text), which"
@@ -183,14 +182,14 @@ extension IPAddress {
     return "\(which) is \(kind.name) (\(special.name)\(range))"
   }
 
-  /// This address, or the one in it that counts, and what that is for.
+  /// The address that decides, this one or an embedded one, and its kind.
   private var strictest: (address: IPAddress, kind: Kind) {
     let outer = unmapped
     var result = (address: outer, kind: outer.ownKind)
     outer.forEachEmbedded { inner in
       let inner = IPAddress.v4(inner)
       let kind = inner.ownKind
-      // The inner one says more where both are as strict.
+      // If both are equally strict, the inner address explains more.
       if kind.access != .open, kind.access >= result.kind.access { result = (inner, kind) }
     }
     return result
@@ -198,7 +197,7 @@ extension IPAddress {
 
   private var ownKind: Kind { specialAddresses?.kind ?? .global }
 
-  /// The smallest of the ranges that this address is in, whatever it carries.
+  /// The smallest range that contains this address; embedded addresses are ignored.
   var specialAddresses: SpecialAddresses? {
     var found: Int?
     for index in SpecialAddresses.all.indices where SpecialAddresses.all[index].network.contains(self) {
@@ -209,13 +208,13 @@ extension IPAddress {
     return found.map { SpecialAddresses.all[$0] }
   }
 
-  /// Calls `body` with each IPv4 address that a translator or a tunnel on the way may take this one for.
+  /// Calls `body` with each IPv4 address that a translator or tunnel on the path may extract from this one.
   private func forEachEmbedded(_ body: (UInt32) -> Void) {
     guard case .v6(let address) = self else { return }
     func bits(_ count: UInt128, endingAt shift: UInt128) -> UInt32 {
       UInt32(truncatingIfNeeded: address >> shift & (1 << count - 1))
     }
-    // What looks like an address of no host is part of a prefix that is longer.
+    // Bits that are not a host's address belong to a longer prefix.
     func host(_ inner: UInt32) { if (1..<224).contains(inner >> 24) { body(inner) } }
     let last = bits(32, endingAt: 0)
     switch address >> 32 {
@@ -225,7 +224,7 @@ extension IPAddress {
     default: break
     }
     if address >> 80 == 0x0064_ff9b_0001 {
-      // RFC 8215: how long the prefix of a translator is within these 48 bits is up to the network (RFC 6052 section 2.2).
+      // RFC 8215: the network chooses how long the translator's prefix within these 48 bits is (RFC 6052 section 2.2).
       body(last)
       host(bits(16, endingAt: 64) << 16 | bits(16, endingAt: 40))
       host(bits(8, endingAt: 64) << 24 | bits(24, endingAt: 32))
@@ -238,7 +237,7 @@ extension IPAddress {
       body(bits(32, endingAt: 64))
       body(~last)
     }
-    // ISATAP, in any network; the bit that may be set says that the IPv4 address is a global one (RFC 5214 section 6.1).
+    // ISATAP, in any network; the masked bit says that the IPv4 address is global (RFC 5214 section 6.1).
     if bits(32, endingAt: 32) & 0xFDFF_FFFF == 0x0000_5EFE { body(last) }
   }
 }

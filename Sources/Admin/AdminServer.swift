@@ -2,26 +2,26 @@ internal import HTTPService
 public import Reactor
 public import SystemPackage
 
-/// Health and metrics, on a listener of its own so that no client of the proxy reaches it by chance.
+/// Serves health and metrics on a listener of its own, so that no client of the proxy reaches them by chance.
 ///
-/// Nothing that it answers holds a secret, a token or a piece of the configuration. What it answers is not for the pages of
-/// other sites, which make browsers send requests here; a page of its own may ask it.
+/// Responses contain no secret, no token and no part of the configuration. Pages of other sites, which can make browsers send
+/// requests here, are rejected; a page of this listener may send them.
 public final class AdminServer: Sendable {
-  /// The address that is really bound, as `host:port`.
+  /// The bound address as `host:port`.
   public let address: String
-  /// The port that is really bound.
+  /// The bound port.
   public let port: UInt16
 
   private let service: HTTPService
   private let pages: AdminPages
   private let pace: MetricsPace
 
-  /// Binds `host` (a numeric address) and `port` (0: any free one); accepts nothing before ``start()``.
+  /// Binds `host` (a numeric address) and `port` (0: any free one). Accepts no connection before ``start()``.
   ///
   /// - Parameters:
-  ///   - loop: whose thread answers, and calls the two closures.
+  ///   - loop: its thread serves requests and calls the two closures.
   ///   - metrics: the metrics in Prometheus' text format 0.0.4.
-  ///   - isDraining: whether the proxy is about to stop, so that nothing new should be sent to it.
+  ///   - isDraining: whether the proxy is about to stop and should get no new requests.
   /// - Throws: why the address cannot be bound.
   public init(
     host: String, port: UInt16, on loop: EventLoop, metrics: @escaping @Sendable () -> [UInt8],
@@ -34,7 +34,7 @@ public final class AdminServer: Sendable {
     self.port = service.port
   }
 
-  /// Begins to answer. On the loop's thread, or before the loop runs.
+  /// Starts to serve. Call it on the loop's thread, or before the loop runs.
   /// - Throws: what the kernel says when it cannot watch another descriptor.
   public func start() throws(Errno) {
     let (pages, pace) = (pages, pace)
@@ -44,17 +44,17 @@ public final class AdminServer: Sendable {
     try service.start(delay: delay) { pages.answer($0) { pace.metrics() } }
   }
 
-  /// Frees the port, and ends idle connections. On the loop's thread.
+  /// Frees the port and closes idle connections. Call it on the loop's thread.
   public func close() {
     service.close()
     pace.stop()
   }
 }
 
-/// What the admin listener answers: a value, so that it can be tested without a socket.
+/// The responses of the admin listener: a value, so that tests need no socket.
 struct AdminPages: Sendable {
-  /// Clients of the admin listener send no content, and a request every few seconds.
-  /// Four places are for this machine alone: a health check needs one, however many connections the network makes.
+  /// Clients of the admin listener send no body, and a request every few seconds. Four places are reserved for this machine: a
+  /// health check always finds one, however many connections the network makes.
   static let limits = ServiceLimits(
     body: 0, connections: 64, reservedForLocal: 4, headTimeout: .seconds(5), bodyTimeout: .seconds(10),
     transferTimeout: .seconds(30))
@@ -93,10 +93,10 @@ struct AdminPages: Sendable {
 }
 
 // Sendable because it is used on its loop's thread only.
-/// Writes the metrics without taking more than a tenth of the loop's time for it: the loop has requests of the proxy to serve,
-/// and with many routes the metrics are long.
+/// Limits the time for writing metrics to a tenth of the loop's time: the loop has requests to serve, and with many routes the
+/// metrics are long.
 ///
-/// A request never gets metrics from before it arrived. It waits for its turn, and all that wait get the same text.
+/// A request never gets metrics from before it arrived. It waits its turn, and all waiting requests get the same text.
 final class MetricsPace: @unchecked Sendable {
   private let loop: EventLoop
   private let clock: () -> Instant
@@ -112,13 +112,13 @@ final class MetricsPace: @unchecked Sendable {
     timer.action = { [unowned self] in last = nil }
   }
 
-  /// Until when a request that arrived at `arrival` has to wait; nil if not at all.
+  /// The moment until which a request that arrived at `arrival` must wait; nil if it need not.
   func delay(since arrival: Instant) -> Instant? {
     if let last, last.begun >= arrival { return nil }
     return clock() < next ? next : nil
   }
 
-  /// The metrics, when ``delay(since:)`` has said that it need not wait.
+  /// The metrics. Call it when ``delay(since:)`` returns nil.
   func metrics() -> [UInt8] {
     let begun = clock()
     if let last, begun < next { return last.text }

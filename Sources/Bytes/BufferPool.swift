@@ -1,23 +1,23 @@
-/// Buffers that are lent to work and taken back, so that an idle connection holds none.
+/// Lends buffers to work and takes them back, so that an idle connection holds none.
 ///
-/// One pool belongs to one event loop. It keeps at most `keeping` free buffers, the most recently used first: work that
-/// gives its buffers back before it waits makes that work for all connections in the same few, which the processor's
-/// caches hold. ``trim()`` gives what was not needed for a while back to the system.
+/// One pool belongs to one event loop. It keeps at most `keeping` free buffers and lends the most recently used one first: work
+/// that gives its buffers back before it waits shares a few of them, which stay in the processor's caches. ``trim()`` returns
+/// buffers that were not needed for a while to the system.
 ///
 /// When the pool's account is near its limit, new buffers are smaller, and only a few free ones are kept.
 public final class BufferPool {
   /// The capacity of the buffers that ``lend()`` returns, in bytes.
   public let bufferCapacity: Int
-  /// The least capacity of the buffers that ``lendForHead()`` returns.
+  /// The minimum capacity of the buffers that ``lendForHead()`` returns.
   public let headCapacity: Int
-  /// The capacity of a buffer for content when the account is near its limit; less when it is tight.
+  /// The capacity of a buffer for a body when the account is near its limit; less when it is tight.
   public var thriftyCapacity: Int { account.isTight ? 4 * 1024 : 16 * 1024 }
-  /// How many bytes of content may be received at once: near the account's limit no more than a buffer of that time holds, also where
-  /// the buffer is an older one, since what a client does not take has to be kept.
+  /// How many bytes of a body may be received at once. Near the account's limit this is the capacity of a buffer lent now, even
+  /// if the buffer in use is an older, larger one: what a client does not take has to be kept.
   public var receivedAtMost: Int { account.isNear ? thriftyCapacity : .max }
   /// Where the memory of the buffers counts.
   public let account: MemoryAccount
-  /// In the place of a buffer where there is nothing to hold; not lent, and given back to no avail.
+  /// A placeholder for "no buffer"; never lent, and giving it back does nothing.
   public let empty = ByteBuffer(capacity: 0)
   /// Called when a buffer was taken from the system.
   public var onGrowth: (() -> Void)?
@@ -31,10 +31,10 @@ public final class BufferPool {
   // Whether a buffer was taken from the system since the last ``trim()``.
   private var hasGrown = false
 
-  // What is only waited with is mostly the head of a request, and most heads are smaller than this.
+  // A waiting buffer mostly holds the head of a request, and most heads are smaller than this.
   private static let smallCapacity = 1024
   private static let smallKept = 1024
-  // How many free buffers are kept whatever happens, of each kind.
+  // How many free buffers of each kind are always kept.
   private static let fewKept = 4
   private static let fewSmallKept = 64
 
@@ -60,7 +60,7 @@ public final class BufferPool {
     free.popLast() ?? make(bufferCapacity)
   }
 
-  /// An empty buffer for `count` bytes, which may have to wait until they are taken: as small as they allow.
+  /// An empty buffer for `count` bytes that may have to wait before they are sent: as small as possible.
   public func lend(fitting count: Int) -> ByteBuffer {
     guard count > Self.smallCapacity else { return lendSmall() }
     var capacity = Self.smallCapacity * 2
@@ -68,25 +68,25 @@ public final class BufferPool {
     return make(capacity)
   }
 
-  /// An empty buffer for the head of a message and what comes with it; smaller when the account is near its limit.
+  /// An empty buffer for the head of a message and what arrives with it; smaller when the account is near its limit.
   public func lendForHead() -> ByteBuffer {
     free.popLast() ?? make(account.isNear ? headCapacity : bufferCapacity)
   }
 
-  /// An empty buffer for a head of about `count` bytes that is written at once, and may wait to be sent; near the account's limit as
-  /// small as they allow. A head that does not fit gets a larger one with ``grow(_:)``.
+  /// An empty buffer for a head of about `count` bytes that is written at once and may wait to be sent; near the account's
+  /// limit as small as possible. If the head does not fit, ``grow(_:)`` returns a larger buffer.
   public func lendForHead(ofAbout count: Int) -> ByteBuffer {
     if let buffer = free.popLast() { return buffer }
     guard account.isNear else { return make(bufferCapacity) }
     return lend(fitting: min(count, headCapacity))
   }
 
-  /// An empty buffer for what a client begins a request with; smaller when the account is near its limit, see ``extend(_:)``.
+  /// An empty buffer for the beginning of a request; smaller when the account is near its limit, see ``extend(_:)``.
   public func lendForInput() -> ByteBuffer {
     free.popLast() ?? make(account.isNear ? min(thriftyCapacity, headCapacity) : bufferCapacity)
   }
 
-  /// An empty buffer for content, of which at least `count` bytes are there already; smaller when the account is near its limit.
+  /// An empty buffer for a body of which `count` bytes have arrived already; smaller when the account is near its limit.
   public func lendForContent(atLeast count: Int = 0) -> ByteBuffer {
     free.popLast() ?? make(account.isNear ? min(max(count, thriftyCapacity), bufferCapacity) : bufferCapacity)
   }
@@ -99,7 +99,7 @@ public final class BufferPool {
     return buffer
   }
 
-  /// Takes `buffer` back for the next borrower; what is in it is dropped.
+  /// Takes `buffer` back for the next borrower and drops its contents.
   public func giveBack(_ buffer: consuming ByteBuffer) {
     if buffer.capacity == bufferCapacity {
       guard free.count < keeping else { return }
@@ -111,7 +111,7 @@ public final class BufferPool {
     }
   }
 
-  /// Takes back the buffer in `place`, where ``empty`` is from then on.
+  /// Takes back the buffer in `place` and leaves ``empty`` there.
   public func takeBack(_ place: inout ByteBuffer) {
     guard place.capacity > 0 else { return }
     var buffer = empty
@@ -124,24 +124,24 @@ public final class BufferPool {
     if let buffer = place.take() { giveBack(buffer) }
   }
 
-  /// Takes `buffer` before a wait, and returns its content in the smallest buffer that it fits into.
+  /// Takes `buffer` before a wait, and returns its contents in the smallest buffer that holds them.
   public func shrink(_ buffer: consuming ByteBuffer) -> ByteBuffer {
     guard buffer.capacity > Self.smallCapacity, buffer.count <= Self.smallCapacity else { return buffer }
     return move(buffer, to: lendSmall())
   }
 
-  /// An empty small buffer, for what may come slowly and is not needed before it is whole; see ``double(_:)``.
+  /// An empty small buffer, for a message that may arrive slowly and is used only when complete; see ``double(_:)``.
   public func lendSmall() -> ByteBuffer {
     freeSmall.popLast() ?? make(Self.smallCapacity)
   }
 
-  /// Takes `buffer`, and returns what is in it in one that is twice as large.
+  /// Takes `buffer`, and returns its contents in one that is twice as large.
   public func double(_ buffer: ByteBuffer) -> ByteBuffer {
     move(buffer, to: make(max(Self.smallCapacity, buffer.capacity * 2)))
   }
 
-  /// Takes `buffer`, which a wait begins with, and returns what is in it in a small buffer, or in one that is less than twice
-  /// as large as what is in it.
+  /// Takes `buffer` at the beginning of a wait, and returns its contents in a small buffer, or in one that is less than twice
+  /// as large as the contents.
   public func fit(_ buffer: ByteBuffer) -> ByteBuffer {
     var capacity = Self.smallCapacity
     while capacity < buffer.count { capacity *= 2 }
@@ -149,20 +149,20 @@ public final class BufferPool {
     return move(buffer, to: capacity == Self.smallCapacity ? lendSmall() : make(capacity))
   }
 
-  /// Takes `buffer`, which may have been shrunk, and returns what is in it in one that has room for a head.
+  /// Takes `buffer`, which may have been shrunk, and returns its contents in one that has room for a head.
   public func grow(_ buffer: ByteBuffer) -> ByteBuffer {
     buffer.capacity < headCapacity ? move(buffer, to: lendForHead()) : buffer
   }
 
-  /// Takes `buffer`, in which a head is received, and returns what is in it in one that has room for more: near the account's
-  /// limit for as much again, otherwise for a whole head.
+  /// Takes `buffer`, in which a head is received, and returns its contents in one with more room: near the account's limit
+  /// twice the size, otherwise a whole head.
   public func extend(_ buffer: ByteBuffer) -> ByteBuffer {
     guard account.isNear else { return grow(buffer) }
     guard buffer.capacity < headCapacity, buffer.count >= buffer.capacity / 2 else { return buffer }
     return move(buffer, to: make(min(max(buffer.capacity * 2, Self.smallCapacity), headCapacity)))
   }
 
-  /// Takes `buffer`, and returns what is in it in one that holds `count` bytes, or a head's most.
+  /// Takes `buffer`, and returns its contents in one that holds `count` bytes, but not more than a head may have.
   public func enlarge(_ buffer: ByteBuffer, toHold count: Int) -> ByteBuffer {
     move(buffer, to: make(min(count, headCapacity)))
   }
@@ -175,8 +175,8 @@ public final class BufferPool {
 
   // MARK: Giving back to the system
 
-  /// Frees half of the free buffers if none was taken from the system since the last call, down to a few that are always kept;
-  /// all others at once when the account is near its limit. True while there are more to free.
+  /// Frees half of the free buffers if none was taken from the system since the last call, except a few that are always kept.
+  /// Near the account's limit it frees all others at once. Returns true while there are more to free.
   public func trim() -> Bool {
     let wasNeeded = hasGrown
     hasGrown = false

@@ -3,7 +3,7 @@ internal import Glibc
 /// A fixed-capacity run of bytes with a read position and a write position.
 ///
 /// Readable bytes lie in `start..<end`, free space in `end..<capacity`. A buffer belongs to one thread at a time:
-/// it is not `Sendable`, and nothing in it is synchronised.
+/// it is not `Sendable`, and has no synchronisation.
 ///
 /// A span taken from a buffer is valid until the next call that changes the buffer.
 @safe public final class ByteBuffer {
@@ -14,18 +14,18 @@ internal import Glibc
   /// Offset just after the last readable byte.
   public private(set) var end = 0
 
-  // Owned by this object alone, and never handed out beyond a call.
+  // Owned by this object alone; a pointer to it never outlives a call.
   private let storage: UnsafeMutableRawPointer
   private let isMapped: Bool
   private let account: MemoryAccount?
 
-  // Buffers of this size and more are mapped one by one: a freed one goes back to the kernel at once, whatever lies beside it.
-  // In the allocator's heaps a small block that lives on would keep the large ones around it.
+  // Buffers of at least this size get a mapping each: freeing one returns its memory to the kernel at once. In the allocator's
+  // heaps, a small block that lives on would keep the large ones around it.
   private static let leastMapped = 12 * 1024
 
   /// Allocates room for `capacity` bytes, uninitialised: pages that are never written cost no memory.
   ///
-  /// - Parameter account: where the capacity counts for as long as the buffer lives.
+  /// - Parameter account: the capacity counts there as long as the buffer lives.
   public init(capacity: Int, account: MemoryAccount? = nil) {
     self.capacity = capacity
     self.account = account
@@ -40,7 +40,7 @@ internal import Glibc
     account?.release(capacity)
   }
 
-  /// Memory of its own from the kernel; nil where there are too many mappings already.
+  /// Maps memory from the kernel; nil if the process has too many mappings.
   private static func map(_ count: Int) -> UnsafeMutableRawPointer? {
     let memory = unsafe mmap(nil, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
     return unsafe memory == MAP_FAILED ? nil : memory
@@ -74,7 +74,7 @@ internal import Glibc
     try unsafe body(UnsafeRawBufferPointer(start: storage + start, count: count))
   }
 
-  /// Calls `body` with the free space, for a system call; what it wrote becomes readable by ``commit(_:)``.
+  /// Calls `body` with the free space, for a system call; ``commit(_:)`` makes the written bytes readable.
   public func withUnsafeFreeSpace<R, E: Error>(
     _ body: (UnsafeMutableRawBufferPointer) throws(E) -> R
   ) throws(E) -> R {
@@ -120,7 +120,7 @@ internal import Glibc
     end = 0
   }
 
-  /// Moves the readable bytes to the beginning, so that all free space is behind them.
+  /// Moves the readable bytes to the beginning, so that all free space follows them.
   public func compact() {
     guard start > 0 else { return }
     let length = count
@@ -165,7 +165,7 @@ extension ByteBuffer {
     appendDigits(number, radix: 16)
   }
 
-  // Inlined, so that the divisor is a constant, which costs no division.
+  // Inlined so that the divisor is a constant and needs no division instruction.
   @inline(__always) private func appendDigits(_ number: UInt64, radix: UInt64) {
     var length = 1
     var rest = number / radix
@@ -196,7 +196,7 @@ extension ByteBuffer {
     commit(count)
   }
 
-  /// Writes `number` in `digits` lower-case hexadecimal digits, zeros before it, over the readable bytes at `offset`.
+  /// Writes `number` over the readable bytes at `offset`, as `digits` lower-case hexadecimal digits with leading zeros.
   public func overwrite(hexadecimal number: UInt64, digits: Int, at offset: Int) {
     precondition(digits >= 0 && offset >= start && digits <= end - offset, "what is overwritten must be readable")
     precondition(digits >= 16 || number >> UInt64(4 * digits) == 0, "the number has more digits")

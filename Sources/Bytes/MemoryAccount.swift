@@ -1,9 +1,9 @@
 internal import Synchronization
 
-/// How much memory buffers, TLS sessions and connections take in the whole process, and how close that is to a limit.
+/// Counts the memory of buffers, TLS sessions and connections in the whole process, and compares it with a limit.
 ///
-/// It changes only when memory is taken from the system or given back to it, not when a pool lends what it has. Looking at it
-/// costs one load. What cannot be counted exactly, such as the memory of a TLS session, is charged as an estimate.
+/// It changes only when memory is taken from the system or returned to it, not when a pool lends a buffer. A check costs one
+/// load. What cannot be counted exactly, such as the memory of a TLS session, is charged as an estimate.
 public final class MemoryAccount: Sendable {
   /// How close to the limit the account is.
   public enum Level: Int, Sendable, CaseIterable {
@@ -13,30 +13,30 @@ public final class MemoryAccount: Sendable {
     case near
     /// From three quarters on: requests wait for room, and idle connections are closed.
     case tight
-    /// At the limit: no request begins.
+    /// At the limit: no new request starts.
     case full
   }
 
-  // `Int.max` where there is no limit: then each look is still one comparison.
+  // `Int.max` if there is no limit, so that a check is still one comparison.
   private let nearMark = Atomic<Int>(.max)
   private let tightMark = Atomic<Int>(.max)
   private let fullMark = Atomic<Int>(.max)
   private let total = Atomic<Int>(0)
-  // The most that was taken since the last ``hasFallen(by:)`` that was true.
+  // The highest total since ``hasFallen(by:)`` last returned true.
   private let peak = Atomic<Int>(0)
 
-  /// An account of nothing so far.
+  /// An empty account.
   public init(limit: Int?) {
     change(limit: limit)
   }
 
-  /// The most bytes that may be taken; nil for no limit. From any thread, like everything here.
+  /// The limit in bytes; nil for none. Any thread may use everything here.
   public var limit: Int? {
     let mark = fullMark.load(ordering: .relaxed)
     return mark == .max ? nil : mark
   }
 
-  /// From now on `limit` holds. What is taken already stays taken.
+  /// Sets the limit. Memory that is already taken stays taken.
   public func change(limit: Int?) {
     fullMark.store(limit ?? .max, ordering: .relaxed)
     nearMark.store(limit.map { $0 / 2 } ?? .max, ordering: .relaxed)
@@ -72,16 +72,16 @@ public final class MemoryAccount: Sendable {
     total.wrappingSubtract(bytes, ordering: .relaxed)
   }
 
-  /// Whether `bytes` less are taken than at the highest point since this was true the last time.
+  /// Whether the total is `bytes` lower than its highest value since this last returned true.
   public func hasFallen(by bytes: Int) -> Bool {
     let (taken, highest) = (taken, peak.load(ordering: .relaxed))
     guard taken + bytes <= highest else { return false }
-    // Of several threads one is told so.
+    // Only one of several threads gets true.
     return peak.compareExchange(expected: highest, desired: taken, ordering: .relaxed).exchanged
   }
 }
 
-/// Something whose memory counts in an account for as long as this value lives.
+/// Charges memory to an account for as long as this value lives.
 public final class MemoryCharge: Sendable {
   private let account: MemoryAccount
   private let bytes: Int
@@ -96,21 +96,21 @@ public final class MemoryCharge: Sendable {
   deinit { account.release(bytes) }
 }
 
-/// What connections take beside buffers, in bytes, as estimates for a ``MemoryAccount``: measured with 400 of each
-/// (docs/decisions/0014-memory.md), and rounded up.
+/// Estimates, in bytes, for what connections take besides buffers: measured with 400 of each (docs/decisions/0014-memory.md),
+/// and rounded up.
 public enum MemoryCost {
   /// A client's connection: 2 KB of ours, and the kernel's socket.
   public static let client = 6 * 1024
-  /// A client's session of TLS.
+  /// A TLS session with a client.
   public static let clientTLS = 16 * 1024
-  /// The same during the handshake.
+  /// The same, during the handshake.
   public static let handshake = 48 * 1024
-  /// A request under way: its task, and what is known of it.
+  /// A request in progress: its task and its state.
   public static let request = 8 * 1024
   /// A connection to an upstream: 1 KB of ours, and the kernel's socket.
   public static let upstream = 5 * 1024
-  /// The handles of libcurl: while it connects, and as long as there is TLS.
+  /// The handles of libcurl: while it connects, and as long as TLS is in use.
   public static let transfer = 12 * 1024
-  /// A session of TLS with an upstream: libcurl makes a context for each.
+  /// A TLS session with an upstream: libcurl makes a context for each.
   public static let upstreamTLS = 64 * 1024
 }

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-// libcurl is linked to libraries that are linked to GnuTLS: OpenLDAP, librtmp. When GnuTLS is loaded, it sets itself up, in
-// 130 KB of memory, unless the program has this function, which its GNUTLS_SKIP_GLOBAL_INIT defines. The proxy allows libcurl
-// http and https alone, by OpenSSL; what calls GnuTLS all the same sets it up first, as OpenLDAP does.
+// libcurl links libraries that link GnuTLS: OpenLDAP and librtmp. When GnuTLS is loaded, it initialises itself, which takes 130
+// KB of memory, unless the program has this function, which GnuTLS's GNUTLS_SKIP_GLOBAL_INIT defines. The proxy allows libcurl
+// only http and https, by OpenSSL; code that still calls GnuTLS initialises it first, as OpenLDAP does.
 int _gnutls_global_init_skip(void);
 int _gnutls_global_init_skip(void) { return 1; }
 
@@ -94,8 +94,8 @@ long ccurl_system_error(CURL *easy) {
 CURLMcode ccurl_drive(CURLM *multi, int *running) {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-  // Deprecated as a way to drive transfers in general; nothing else drives one that waits for neither socket nor timer, and
-  // has its new sockets announced.
+  // Deprecated as the general way to drive transfers, but only this call drives a transfer that waits for neither socket nor
+  // timer, and announces its new sockets.
   return curl_multi_socket_all(multi, running);
 #pragma GCC diagnostic pop
 }

@@ -85,7 +85,7 @@ int clinux_listen(const char *host, uint16_t port, int backlog, int reuse_port) 
   // "::" means IPv6 only: configure both addresses to listen on both families.
   if (address.ss_family == AF_INET6 && setsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0)
     return close_keeping_errno(listener);
-  // Connections inherit it when they are made.
+  // Accepted connections inherit it.
   if (setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) return close_keeping_errno(listener);
   if (bind(listener, (struct sockaddr *)&address, length) < 0) return close_keeping_errno(listener);
   if (listen(listener, backlog) < 0) return close_keeping_errno(listener);
@@ -94,7 +94,7 @@ int clinux_listen(const char *host, uint16_t port, int backlog, int reuse_port) 
 
 int clinux_keep_alive(int listener, int seconds) {
   int on = seconds > 0, probes = CLINUX_KEEPALIVE_PROBES;
-  // Probes are spread over as long again as the silence before them; connections inherit all of it when they are made.
+  // Spread the probes over a second period of the same length. Accepted connections inherit all of it.
   int interval = (seconds + probes - 1) / probes;
   if (!on) return setsockopt(listener, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
   if (setsockopt(listener, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds) < 0) return -1;
@@ -124,7 +124,8 @@ int clinux_bind_unix(const char *path) {
   if (unix_address(path, &address, &length) < 0) return -1;
   int bound = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (bound < 0) return -1;
-  // Linux gives the file the bits of the socket, less the umask; that is a whole process's, and other threads make files.
+  // Linux gives the file the mode of the socket, less the umask. The umask belongs to the whole process, and other threads
+  // create files.
   if (fchmod(bound, 0) < 0 || bind(bound, (struct sockaddr *)&address, length) < 0) return close_keeping_errno(bound);
   return bound;
 }
@@ -151,7 +152,7 @@ int clinux_set_permissions(int descriptor, uint32_t owner, uint32_t group, uint3
   char link[32];
   if ((owner != (uint32_t)-1 || group != (uint32_t)-1) && fchownat(descriptor, "", owner, group, AT_EMPTY_PATH) < 0)
     return -1;
-  // fchmod refuses descriptors with O_PATH; the link leads to the same file, whatever its path has become (proc(5)).
+  // fchmod refuses descriptors with O_PATH; the link leads to the same file even if its path has changed (proc(5)).
   snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
   return chmod(link, mode);
 }
@@ -185,7 +186,7 @@ int clinux_send_datagram(const char *path, const char *message, int milliseconds
   if (sender < 0) return -1;
   size_t count = strlen(message);
   struct timeval limit = {.tv_sec = milliseconds / 1000, .tv_usec = milliseconds % 1000 * 1000};
-  // A limit of 0 would be none (socket(7)).
+  // A limit of 0 would mean no limit (socket(7)).
   int flags = MSG_NOSIGNAL | (milliseconds > 0 ? 0 : MSG_DONTWAIT);
   if (setsockopt(sender, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0 ||
       sendto(sender, message, count, flags, (struct sockaddr *)&address, length) != (ssize_t)count)
@@ -239,7 +240,7 @@ int clinux_open_peer_process(int socket) {
   struct ucred peer;
   socklen_t length = sizeof peer;
   if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0) return -1;
-  // glibc has a function for it from 2.36 on only.
+  // glibc has a function for it only since 2.36.
   return (int)syscall(SYS_pidfd_open, peer.pid, 0);
 }
 
@@ -249,7 +250,7 @@ int clinux_accept(int listener, int has_delay, char text[CLINUX_ADDRESS_TEXT]) {
   int accepted = accept4(listener, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (accepted < 0) return -1;
   int on = 1;
-  // Fails on sockets that have no such delay, which is what is wanted anyway.
+  // Fails on sockets without that delay; they need nothing.
   if (has_delay) (void)setsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   format_address(&address, text);
   return accepted;
@@ -297,7 +298,7 @@ uint64_t clinux_monotonic_nanoseconds(void) { return nanoseconds(CLOCK_MONOTONIC
 uint64_t clinux_boottime_nanoseconds(void) { return nanoseconds(CLOCK_BOOTTIME); }
 uint64_t clinux_realtime_nanoseconds(void) { return nanoseconds(CLOCK_REALTIME); }
 
-// The limit that one cpu.max file sets ("200000 100000": two cores), rounded up; INT_MAX for none.
+// The limit of one cpu.max file ("200000 100000": two cores), rounded up; INT_MAX for none.
 static int cores_in(const char *group) {
   char path[PATH_MAX];
   snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpu.max", group);
@@ -311,7 +312,7 @@ static int cores_in(const char *group) {
   return cores < INT_MAX ? (int)cores : INT_MAX;
 }
 
-// The least limit of this process's control group and of those around it.
+// The lowest limit of this process's control group and the groups around it.
 static int cores_in_control_groups(void) {
   char line[PATH_MAX];
   char *group = NULL;
@@ -346,12 +347,12 @@ static int release_clean_pages(struct dl_phdr_info *object, size_t size, void *p
   uintptr_t mask = *(uintptr_t *)page - 1;
   for (int index = 0; index < object->dlpi_phnum; index++) {
     const ElfW(Phdr) *segment = &object->dlpi_phdr[index];
-    // What may be written to is not as it is in the file.
+    // Writable pages may differ from the file.
     if (segment->p_type != PT_LOAD || segment->p_flags & PF_W) continue;
-    // Whole pages only: the others may have something of a neighbour's.
+    // Whole pages only: a partial page may hold bytes of another segment.
     uintptr_t start = (object->dlpi_addr + segment->p_vaddr + mask) & ~mask;
     uintptr_t end = (object->dlpi_addr + segment->p_vaddr + segment->p_filesz) & ~mask;
-    // Where the kernel does not want to, nothing is lost.
+    // If the kernel refuses, nothing is lost.
     if (start < end) madvise((void *)start, end - start, MADV_DONTNEED);
   }
   return 0;

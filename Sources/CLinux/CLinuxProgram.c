@@ -50,7 +50,7 @@ static int spawn(pid_t *child, const char *path, char *const arguments[], char *
   return error;
 }
 
-// A copy of `descriptor` that is none of the first three, which are replaced in the child one after the other.
+// Duplicates `descriptor` to a number above the first three, which the child replaces one after the other.
 static int moved_up(int descriptor) {
   int moved = fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
   int error = errno;
@@ -60,7 +60,7 @@ static int moved_up(int descriptor) {
 }
 
 pid_t clinux_start_program(const char *path, char *const arguments[], char *const environment[], int *output) {
-  // Ignored by what has started this process, it would keep the end of programs from it.
+  // If the parent left SIGCHLD ignored, this process would not learn when its programs end.
   if (clinux_ignores_signal(SIGCHLD)) signal(SIGCHLD, SIG_DFL);
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return -1;
@@ -100,12 +100,12 @@ int clinux_wait_output(int output, pid_t child, int milliseconds, int *ended) {
   int handle = (int)syscall(SYS_pidfd_open, child, 0);
   int result;
   for (;;) {
-    // Looked at first: what a program printed before its end is there when the end is.
+    // Check for the end first: everything that the program printed before its end can then be read.
     siginfo_t info = {.si_pid = 0};
     *ended = waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == child;
     int64_t left = *ended ? 0 : end - monotonic_milliseconds();
     if (left < 0) left = 0;
-    // Old kernels, and some sandboxes, have no such descriptor, and poll ignores the number then.
+    // Old kernels and some sandboxes provide no such descriptor; poll then ignores the negative number.
     struct pollfd entries[] = {{.fd = output, .events = POLLIN}, {.fd = handle, .events = POLLIN}};
     int wait = handle < 0 && left > 10 ? 10 : (int)left;
     result = poll(entries, 2, wait);
@@ -134,7 +134,7 @@ int clinux_wait_program(pid_t child, int milliseconds, int *status) {
       int64_t left = end - monotonic_milliseconds();
       if (left <= 0) result = 0;
       else {
-        // Old kernels, and some sandboxes, have no such descriptor.
+        // Old kernels and some sandboxes provide no such descriptor.
         if (handle < 0) nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
         else clinux_wait_readable(handle, (int)left);
         continue;
@@ -153,7 +153,7 @@ int clinux_kill_program(pid_t child, int *status) {
   while (waitpid(child, status, 0) != child) {
     if (errno != EINTR) return -1;
   }
-  // In a container this may be process 1, to which the programs that it has started are handed. They are being killed.
+  // In a container this may be process 1, which inherits the programs that the child has started. They are being killed.
   for (int attempt = 0; attempt < 100; ++attempt) {
     pid_t ended = waitpid(-child, NULL, WNOHANG);
     if (ended < 0 && errno != EINTR) break;

@@ -24,16 +24,16 @@ void copenssl_prefer_aes_128(SSL_CTX *context) {
       if (written < 0 || (size_t)written >= sizeof suites - length) return;
       length += (size_t)written;
     }
-    // What the system does not offer is not offered here.
+    // The system's configuration rules it out: do not offer it.
     if (length == 0) return;
   }
   SSL_CTX_set_ciphersuites(context, suites);
 }
 
-// Whether the certificate says which hosts it is for in the place for that. An extension that cannot be read, or is there
-// twice, says nothing.
+// Whether the certificate names its hosts as subject alternative names. An extension that cannot be read, or occurs twice, does
+// not count.
 static int names_hosts(X509 *certificate) {
-  // libcurl takes the oldest note of a failure for the reason of what fails next.
+  // libcurl reports the oldest error in the queue as the reason of the next failure.
   ERR_set_mark();
   GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
   ERR_pop_to_mark();
@@ -106,7 +106,7 @@ int copenssl_hkdf_sha256(
   EVP_KDF_CTX *context = EVP_KDF_CTX_new(algorithm);
   EVP_KDF_free(algorithm);
   if (context == NULL) return 0;
-  // OpenSSL takes an empty value for a mistake, and a missing one for an empty one. It only reads what it is given.
+  // OpenSSL rejects an empty value, and takes a missing one as empty. It only reads these.
   OSSL_PARAM parameters[5], *next = parameters;
   *next++ = OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, "SHA256", 0);
   *next++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)secret, secret_count);
@@ -133,7 +133,7 @@ int copenssl_add_authorities(X509_STORE *store, const void *pem, int count) {
 }
 
 int copenssl_share_authorities(X509_STORE *store, X509_STORE *from) {
-  // Nothing changes a store once it is made, so that no lock is needed.
+  // A store never changes once it is made, so this needs no lock.
   STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(from);
   for (int index = 0; index < sk_X509_OBJECT_num(objects); index++) {
     X509 *certificate = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, index));
@@ -149,7 +149,7 @@ static void make_alert_index(void) { alert_index = SSL_CTX_get_ex_new_index(0, N
 static void note_alert(const SSL *session, int where, int value) {
   if ((where & SSL_CB_READ_ALERT) != SSL_CB_READ_ALERT) return;
   int level = value >> 8, alert = value & 0xff;
-  // In TLS 1.3 the level means nothing, and only these two do not end the connection for a failure (RFC 8446 section 6).
+  // In TLS 1.3 the level means nothing, and only these two alerts do not report a failure (RFC 8446 section 6).
   int is_failure = level == SSL3_AL_FATAL || SSL_version(session) == TLS1_3_VERSION;
   if (!is_failure || alert == SSL_AD_CLOSE_NOTIFY || alert == SSL_AD_USER_CANCELLED) return;
   int *noted = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(session), alert_index);

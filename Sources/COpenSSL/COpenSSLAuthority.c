@@ -17,7 +17,7 @@ int copenssl_check_constraints(X509 *authority, X509 *certificate) {
   int occurrence;
   NAME_CONSTRAINTS *constraints = X509_get_ext_d2i(authority, NID_name_constraints, &occurrence, NULL);
   if (constraints == NULL) return occurrence == -1 ? X509_V_OK : X509_V_ERR_UNSUPPORTED_CONSTRAINT_SYNTAX;
-  // OpenSSL compares with the names that it remembers of a certificate once it has looked at its extensions.
+  // Makes OpenSSL read and cache the names in the certificate's extensions, which the next call compares.
   X509_check_purpose(certificate, -1, 0);
   int result = NAME_CONSTRAINTS_check(certificate, constraints);
   NAME_CONSTRAINTS_free(constraints);
@@ -80,7 +80,7 @@ char *copenssl_permitted_hosts(X509 *certificate) {
     for (int j = 0; j < count; j++) BIO_printf(text, "%c", bytes[j] > ' ' && bytes[j] < 0x7f ? bytes[j] : '?');
     BIO_puts(text, " and below it");
   }
-  // Where nothing is said of a kind of name, all of it is permitted.
+  // A kind of name without a constraint is permitted as a whole.
   if (is_complete && has_names) {
     char *bytes;
     long count = BIO_get_mem_data(text, &bytes);

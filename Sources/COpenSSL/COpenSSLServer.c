@@ -12,17 +12,17 @@
 
 struct copenssl_transport {
   int socket;
-  // The session through which everything goes, in place of the socket; NULL for none.
+  // The session that carries all bytes in place of the socket; NULL for none.
   SSL *carrier;
   int error;
   int is_drained;
   int is_at_end;
   int has_paused;
   int lacks_http11;
-  // Read from the socket before there was a session.
+  // Read from the socket before the session existed.
   uint8_t *received;
   size_t received_start, received_end;
-  // Encrypted, and not taken by the kernel.
+  // Encrypted, and not yet taken by the kernel.
   uint8_t *unsent;
   size_t unsent_start, unsent_end, unsent_capacity;
   // The certificate of the client's chain that was rejected; NULL for none.
@@ -30,7 +30,7 @@ struct copenssl_transport {
   char server_name[256];
 };
 
-// A record, and what a handshake or an alert may add to it, many times over: more is a mistake.
+// Many times a record plus what a handshake or an alert may add: more is a bug.
 static const size_t most_unsent = 1 << 20;
 
 static BIO_METHOD *transport_method;
@@ -89,7 +89,7 @@ int copenssl_flush(copenssl_transport *transport) {
   return 1;
 }
 
-// What the failure of the carrier means for what it carries.
+// Translates a failure of the carrier for the session inside it.
 static void note_failure(copenssl_transport *transport) {
   int error = copenssl_transport_error(copenssl_transport_of(transport->carrier));
   transport->error = error != 0 ? error : EPROTO;
@@ -121,7 +121,7 @@ static int transport_write(BIO *bio, const char *bytes, size_t count, size_t *wr
   *written = 0;
   if (transport->carrier != NULL) return carried_write(transport, bytes, count, written);
   ssize_t sent = 0;
-  // In their order: behind what waits there is no sending past it.
+  // Keeps the order: bytes must not overtake those that wait.
   if (transport->unsent_end == transport->unsent_start) {
     sent = send(transport->socket, bytes, count, MSG_NOSIGNAL);
     if (sent < 0) {
@@ -245,7 +245,7 @@ int copenssl_take_over_session(SSL *session, int socket) {
   BIO_set_data(bio, transport);
   BIO_set_init(bio, 1);
   SSL_set_bio(session, bio, bio);
-  // Many servers close without close_notify. That is no failure of TLS here, but copenssl_is_at_end tells it apart.
+  // Many servers close without close_notify. That is no TLS failure here; copenssl_is_at_end tells the two apart.
   SSL_set_options(session, SSL_OP_IGNORE_UNEXPECTED_EOF);
   return 1;
 }
@@ -323,10 +323,10 @@ static int select_protocol(
   return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-// The cipher suites below TLS 1.3, in the order of preference. The key exchange is ephemeral, but for the last ones, which are
-// served only where versions before TLS 1.2 are: Java 6 and OpenSSL 0.9.8 offer little else. With RSA key exchange an attacker
-// who records connections and gets the key later can read all of them. CBC comes last, for old Java and .NET. The rest of
-// OpenSSL's list (DHE, CCM, ARIA, Camellia, PSK, SRP) no client needs.
+// The cipher suites below TLS 1.3, in order of preference. The key exchange is ephemeral except in the last ones, which are
+// offered only if versions before TLS 1.2 are: Java 6 and OpenSSL 0.9.8 support little else. With RSA key exchange, an attacker
+// who records connections and obtains the key later can read all of them. CBC comes last, for old Java and .NET. No client
+// needs the rest of OpenSSL's list (DHE, CCM, ARIA, Camellia, PSK, SRP).
 static const char *const served_ciphers[] = {
     "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256",
     "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-RSA-AES256-GCM-SHA384",
@@ -357,15 +357,15 @@ static int offer_ciphers(SSL_CTX *context, int serves_old_clients) {
   return length > 0 ? SSL_CTX_set_cipher_list(context, list) : SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
 }
 
-// OpenSSL looks up a certificate after it has chosen a cipher of TLS 1.3, and before it chooses one of TLS 1.2: so the
-// order above counts in TLS 1.2, and in TLS 1.3 the client's, which knows what its processor does well.
+// OpenSSL calls this after it has chosen a cipher of TLS 1.3, and before it chooses one of TLS 1.2. So TLS 1.2 uses the order
+// above, and TLS 1.3 the client's order, which suits the client's processor.
 static int prefer_served_order(SSL *session, void *context) {
   (void)context;
   SSL_set_options(session, SSL_OP_CIPHER_SERVER_PREFERENCE);
   return 1;
 }
 
-// TLS 1.0 and 1.1 sign with MD5 and SHA-1, which OpenSSL does at level 0 alone. Certificates of clients are judged as before.
+// TLS 1.0 and 1.1 sign with MD5 and SHA-1, which OpenSSL allows only at level 0. Certificates of clients keep their level.
 static void lower_security_level(SSL_CTX *context) {
   X509_VERIFY_PARAM_set_auth_level(SSL_CTX_get0_param(context), SSL_CTX_get_security_level(context));
   SSL_CTX_set_security_level(context, 0);
@@ -382,26 +382,26 @@ SSL_CTX *copenssl_server_context(int minimum) {
     SSL_CTX_free(context);
     return NULL;
   }
-  // Many clients close without close_notify. That is no failure of TLS here, but copenssl_is_at_end tells it apart. A client
-  // whose first choice is ChaCha20 has no instructions for AES.
+  // Many clients close without close_notify. That is no TLS failure here; copenssl_is_at_end tells the two apart. A client
+  // whose first choice is ChaCha20 has no AES instructions.
   SSL_CTX_set_options(
       context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
                    SSL_OP_PRIORITIZE_CHACHA);
   SSL_CTX_set_cert_cb(context, prefer_served_order, NULL);
-  // What is shown is what was given: no chain is looked for, and verified, in each handshake.
+  // Sends the chain exactly as configured, instead of building and verifying one in each handshake.
   SSL_CTX_set_mode(
       context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                    SSL_MODE_NO_AUTO_CHAIN);
-  // Each costs a record and a packet of its own, and a connection that resumes is given another one.
+  // Each ticket costs a record and a packet, and a resumed connection gets another one.
   SSL_CTX_set_num_tickets(context, 1);
-  // One system call for all the records that have arrived, in place of two for each.
+  // One system call reads all records that have arrived, instead of two calls for each.
   SSL_CTX_set_read_ahead(context, 1);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_alpn_select_cb(context, select_protocol, NULL);
   return context;
 }
 
-// While it verifies, OpenSSL says which certificate of the chain it rejects; when the handshake has failed, it does not.
+// OpenSSL names the rejected certificate of the chain only during verification, not after the handshake has failed.
 static int note_rejected(int is_accepted, X509_STORE_CTX *verification) {
   if (is_accepted) return 1;
   SSL *session = X509_STORE_CTX_get_ex_data(verification, SSL_get_ex_data_X509_STORE_CTX_idx());
@@ -414,7 +414,7 @@ static int note_rejected(int is_accepted, X509_STORE_CTX *verification) {
   return 0;
 }
 
-// A session that is resumed is not verified again: one whose certificate has expired since gets a full handshake.
+// A resumed session is not verified again: if its certificate has expired meanwhile, require a full handshake.
 static SSL_TICKET_RETURN resume_unexpired(
     SSL *connection, SSL_SESSION *session, const unsigned char *key_name, size_t key_name_length,
     SSL_TICKET_STATUS status, void *context) {
@@ -429,7 +429,7 @@ static SSL_TICKET_RETURN resume_unexpired(
 int copenssl_verify_clients(SSL_CTX *context, const char *ca_file, int is_required) {
   STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(ca_file);
   if (names == NULL) return 0;
-  // The context owns the names from here on.
+  // From here on the context owns the names.
   SSL_CTX_set_client_CA_list(context, names);
   if (SSL_CTX_load_verify_file(context, ca_file) != 1) return 0;
   SSL_CTX_set_verify(

@@ -6,15 +6,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// SIGHUP, SIGUSR1 and SIGUSR2 end a process that does not say otherwise. `m2m-proxy run` loads proxy.conf again, opens the log file
-// again, or ignores them, and a service manager or a rule for logrotate may send them as soon as there is a process. Loading the libraries and running their
-// initializers takes many milliseconds, so main is late. The loader calls the functions of .preinit_array when all libraries are
-// mapped and relocated, before any initializer: nothing of the program can run earlier.
+// SIGHUP, SIGUSR1 and SIGUSR2 end a process that does not handle them. `m2m-proxy run` uses them to load proxy.conf again and
+// to open the log file again, or ignores them, and a service manager or a logrotate rule may send them as soon as the process
+// exists. Loading the libraries and running their initializers takes many milliseconds, so main runs too late. The loader calls
+// the functions of .preinit_array when all libraries are mapped and relocated, before any initializer: no code of the program
+// can run earlier.
 //
-// The signals stay pending until the proxy reads them (SignalWatch). Threads inherit the mask. Programs that the proxy starts
+// The signals stay pending until the proxy reads them (SignalWatch). Threads inherit the mask; programs that the proxy starts
 // do not: clinux_start_program sets an empty one. Other commands keep the default.
 
-// Nothing is initialized yet, the sanitizers and what they put in place of libc's functions included: system calls only.
+// Nothing is initialized yet, not even the sanitizers and their replacements of libc's functions: use system calls only.
 __attribute__((disable_sanitizer_instrumentation)) static void hold_signals(
     int count, char **arguments, char **environment) {
   (void)environment;
@@ -29,7 +30,7 @@ __attribute__((disable_sanitizer_instrumentation)) static void hold_signals(
     // The kernel's struct sigaction begins with the handler, and is smaller than this.
     uintptr_t action[16] = {0};
     long result = syscall(SYS_rt_sigaction, held[i], NULL, action, sizeof mask);
-    // One that was ignored when the program was started (nohup) stays so; blocked, it would still be read.
+    // A signal that was ignored at program start (nohup) stays ignored; if it were blocked, it would still be read.
     if (result != 0 || action[0] != (uintptr_t)SIG_IGN) mask |= UINT64_C(1) << (held[i] - 1);
   }
   syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, sizeof mask);

@@ -2,9 +2,9 @@ internal import Bytes
 internal import Encodings
 internal import Secrets
 
-/// User and password as `Proxy-Authorization: Basic` has them (RFC 7617).
+/// User and password of `Proxy-Authorization: Basic` (RFC 7617).
 public struct BasicCredentials: Sendable {
-  // No caller has longer ones: hash-password takes 1024 bytes at most, and a name has 64.
+  // No caller's credentials are longer: hash-password accepts at most 1024 bytes, and a name has at most 64.
   private static let mostBytes = 1200
 
   /// User, colon and password.
@@ -12,7 +12,7 @@ public struct BasicCredentials: Sendable {
   /// Where the colon is.
   private let colon: Int
 
-  /// The credentials in a field's value; nil where it is of another scheme, or not what the scheme asks for.
+  /// Parses a field's value; nil if the scheme is not Basic, or the value is malformed.
   public init?(_ value: Span<UInt8>) {
     let scheme = "basic "
     guard value.count > scheme.utf8.count, value.count <= 2 * Self.mostBytes else { return nil }
@@ -33,7 +33,7 @@ public struct BasicCredentials: Sendable {
     self.colon = colon
   }
 
-  /// What `text` stands for in base64, with its padding or without; nil where it stands for nothing.
+  /// Decodes base64 `text`, with or without padding; nil if it is not valid.
   private static func decoded(_ text: Span<UInt8>) -> Secret? {
     guard let count = Base64.unpaddedCount(text), let length = Base64.decodedCount(count) else { return nil }
     var isRight = false
@@ -43,8 +43,8 @@ public struct BasicCredentials: Sendable {
     return isRight ? secret : nil
   }
 
-  /// What was sent, in UTF-8: clients that ignore the charset of a challenge (Python's requests is one) send Latin-1, and
-  /// hash-password takes UTF-8 only.
+  /// The credentials in UTF-8. Clients that ignore the charset of a challenge (Python's requests is one) send Latin-1, but
+  /// hash-password accepts only UTF-8.
   private static func inUTF8(_ sent: Secret) -> Secret {
     sent.withBytes { bytes in
       guard (try? UTF8Span(validating: bytes)) == nil else { return sent }
@@ -60,7 +60,7 @@ public struct BasicCredentials: Sendable {
     }
   }
 
-  /// The user, who need not exist.
+  /// The user, which need not exist.
   var user: String {
     pair.withBytes { bytes in String(decoding: (0..<colon).map { bytes[$0] }, as: UTF8.self) }
   }

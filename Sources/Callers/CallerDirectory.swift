@@ -1,11 +1,11 @@
 public import Configuration
 internal import Cryptography
 
-/// The callers of proxy.conf, and what tells one from another.
+/// The callers of proxy.conf, and how requests are attributed to them.
 public final class CallerDirectory: Sendable {
   /// Their names, by number.
   public let names: [String]
-  /// Checks passwords; nil where no caller has one.
+  /// Checks passwords; nil if no caller has one.
   public let passwords: PasswordVerifier?
   private let hasPassword: [Bool]
   private let uids: [UInt32: Int]
@@ -28,15 +28,15 @@ public final class CallerDirectory: Sendable {
 
   deinit { passwords?.stop() }
 
-  /// Whether one of the callers that `access` admits has a password.
+  /// Whether a caller that `access` admits has a password.
   public func takesPasswords(_ access: CallerAccess) -> Bool {
     access.admitted.map { $0.contains { hasPassword[$0] } } ?? hasPassword.contains(true)
   }
 
-  /// The caller that runs as this user, of a Unix socket.
+  /// The caller that runs as this user, on a Unix socket.
   public func caller(uid: UInt32) -> Int? { uids[uid] }
 
-  /// The caller whose certificate has one of these names: the subject first, then the others in their order.
+  /// The caller whose certificate has one of these names: first the subject, then the others in order.
   public func caller(subject: String, dnsNames: [String], uris: [String], emails: [String]) -> Int? {
     guard !certificates.isEmpty else { return nil }
     if let subject = DistinguishedName(subject), let caller = certificates[.subject(subject)] { return caller }
@@ -47,14 +47,14 @@ public final class CallerDirectory: Sendable {
   }
 }
 
-/// Which callers a route or a listener serves, as requests meet it.
+/// Which callers a route or a listener serves.
 public struct CallerAccess: Sendable {
   /// The callers, by their numbers; nil for all callers of proxy.conf.
   let admitted: [Int]?
-  /// Whether requests of unknown clients are served.
+  /// Whether unknown clients are served.
   public let admitsStrangers: Bool
 
-  /// What a listener says that names callers of `directory`, in the numbers of `other`.
+  /// The rule of a listener, which names callers of `directory`, in the numbers of `other`.
   public init(_ rule: CallerRule, of directory: CallerDirectory? = nil, in other: CallerDirectory? = nil) {
     admitsStrangers = false
     guard case .oneOf(let callers) = rule else {
@@ -68,7 +68,7 @@ public struct CallerAccess: Sendable {
     admitted = callers.compactMap { other.names.firstIndex(of: directory.names[$0]) }
   }
 
-  /// What `route` says; nil where the caller makes no difference.
+  /// The rule of `route`; nil if any caller may use the route.
   public init?(_ route: Route) {
     switch (route.rules.callers, route.credentials) {
     case (nil, .noToken), (nil, .same): return nil

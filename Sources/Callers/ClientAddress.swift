@@ -2,8 +2,8 @@ internal import Addresses
 internal import Glibc
 public import Reactor
 
-/// What counts as one client: an IPv4 address, or the first 64 bits of an IPv6 address, of which a machine usually has
-/// all that follow; a user, on a Unix socket.
+/// What counts as one client: an IPv4 address; the first 64 bits of an IPv6 address, since a machine usually owns all addresses
+/// with the same prefix; or a user, on a Unix socket.
 public struct ClientAddress: Hashable, Sendable {
   /// `AF_INET`, `AF_INET6` or `AF_UNIX`.
   public let family: Int32
@@ -23,8 +23,8 @@ public struct ClientAddress: Hashable, Sendable {
     network = UInt64(user)
   }
 
-  /// The client at `peer`, an address with a port as the listener writes it; an IPv4 address mapped into IPv6 is the
-  /// IPv4 address. What is no address (that of a peer that is gone already) is one client called 0.0.0.0.
+  /// The client at `peer`, an address with a port as the listener writes it. An IPv4-mapped IPv6 address is the IPv4 address.
+  /// Text that is not an address (the peer was gone already) is one client called 0.0.0.0.
   public init(_ peer: String) {
     let host = peer[..<(peer.lastIndex(of: ":") ?? peer.endIndex)]
     // An interface scope is not part of the address.
@@ -42,10 +42,10 @@ public struct ClientAddress: Hashable, Sendable {
     }
   }
 
-  /// The client for which wrong passwords are counted: this machine is one, whatever loopback address it uses. A process on
-  /// it can use all sixteen million addresses of 127.0.0.0/8.
+  /// The client for which wrong passwords are counted. All loopback addresses count as one: a process on this machine can use
+  /// all sixteen million addresses of 127.0.0.0/8.
   var asGuesser: ClientAddress {
-    // Of an IPv6 address the first half is kept; that of ::1 is zero.
+    // Only the first half of an IPv6 address is kept; that of ::1 is zero.
     let isLoopback = family == AF_INET && network >> 24 == 127 || family == AF_INET6 && network == 0
     return isLoopback ? ClientAddress("127.0.0.1:0") : self
   }

@@ -1,7 +1,7 @@
 internal import Cryptography
 internal import Reactor
 
-/// A client that sends passwords, and the user that they are for: what the limits and the queue of passwords keep apart.
+/// A client that sends passwords, and the user they are for: limits and the password queue are kept per guesser.
 struct Guesser: Hashable {
   /// The client's address, for this purpose.
   let client: ClientAddress
@@ -14,15 +14,15 @@ struct Guesser: Hashable {
   }
 }
 
-/// How many wrong passwords each sender may send: a burst, and then one after each interval.
+/// How many wrong passwords each sender may send: a burst, and then one per interval.
 ///
-/// What is kept of a sender is the moment at which it has its whole burst again, and only until then.
+/// For each sender it keeps only the moment at which the whole burst is available again, and only until then.
 struct GuessLimit<Sender: Hashable> {
-  /// How many in a row.
+  /// The burst.
   let burst: Int
-  /// After which time one more.
+  /// The time after which one more is allowed.
   let interval: Duration
-  /// Senders that are kept apart; more of them share what one has.
+  /// The number of senders with a limit of their own; all others share one.
   let mostSenders = 10_000
 
   private var restored: [Sender: Instant] = [:]
@@ -34,10 +34,10 @@ struct GuessLimit<Sender: Hashable> {
     self.interval = interval
   }
 
-  /// How many senders are kept.
+  /// How many senders are remembered.
   var senders: Int { restored.count }
 
-  /// Takes one guess from what `sender` has; false where it has none.
+  /// Takes one guess of `sender`; false if none is left.
   mutating func take(_ sender: Sender, now: Instant) -> Bool {
     if restored[sender] == nil, restored.count >= mostSenders { forgetRestored(now) }
     guard moment(sender, now: now) <= now else { return false }
@@ -47,14 +47,14 @@ struct GuessLimit<Sender: Hashable> {
     return true
   }
 
-  // Looks through all of them, so not for each sender that finds no place.
+  // This scans all of them, so it does not run for each sender that finds no place.
   private mutating func forgetRestored(_ now: Instant) {
     guard now >= nextLook else { return }
     nextLook = now + .seconds(1)
     restored = restored.filter { $0.value > now }
   }
 
-  /// When `sender` has a guess: now, or later.
+  /// When `sender` may guess: now, or later.
   func moment(_ sender: Sender, now: Instant) -> Instant {
     let wholeAgain = isApart(sender) ? restored[sender] ?? now : restoredForOthers
     let least = interval.nanoseconds * UInt64(burst - 1)
@@ -63,7 +63,7 @@ struct GuessLimit<Sender: Hashable> {
 
   private func isApart(_ sender: Sender) -> Bool { restored[sender] != nil || restored.count < mostSenders }
 
-  /// Gives back what was taken for something that was no guess.
+  /// Gives back a guess that turned out not to be one.
   mutating func giveBack(_ sender: Sender, now: Instant) {
     guard let moment = restored[sender] else {
       return restoredForOthers = earlier(restoredForOthers)
@@ -72,7 +72,7 @@ struct GuessLimit<Sender: Hashable> {
     restored[sender] = earlier > now ? earlier : nil
   }
 
-  /// In how many seconds `sender` has a guess again, rounded up; 1 where it has one.
+  /// In how many seconds `sender` may guess again, rounded up; 1 if it may now.
   func delay(_ sender: Sender, now: Instant) -> Int {
     let moment = restored[sender] ?? restoredForOthers
     let (least, step) = (interval.nanoseconds * UInt64(burst - 1), interval.nanoseconds)
@@ -85,15 +85,15 @@ struct GuessLimit<Sender: Hashable> {
   }
 }
 
-/// Pairs of user and password that were refused in the last two minutes without a check, and when each came first.
+/// Pairs of user and password that were refused in the last two minutes without a check, and when each was first sent.
 ///
-/// A guess is sent once, and an application sends what it has again and again: that tells the two apart where nothing else
-/// does. It is a table of fixed size (1.5 MB). Where a flood of guesses has filled it, a new pair takes the place of one that
-/// was sent once, the one that was not sent for longest. So a pair that comes back is found, however many were sent in between:
-/// at 4,000 guesses a second 96 of 100 times after 10 s, and after that hardly anything takes its place.
+/// An attacker sends a guess once, but an application sends the same pair again and again: nothing else tells the two apart.
+/// The table has a fixed size (1.5 MB). When a flood of guesses has filled it, a new pair replaces a pair that was sent once,
+/// the one sent longest ago. So it finds a pair that comes back, however many others were sent in between: at 4,000 guesses a
+/// second in 96 of 100 cases after 10 s, and after that hardly anything replaces it.
 struct RefusedPairs {
   private static let lifetime = Duration.seconds(120)
-  // A pair has one of four places.
+  // A pair may be in one of four places.
   private static let ways = 4
   private static let sets = 1 << 15
 
@@ -103,10 +103,10 @@ struct RefusedPairs {
     var last: UInt32 = 0
   }
 
-  // Empty until there is something to remember.
+  // Empty until the first pair is inserted.
   private var slots: [Slot] = []
 
-  /// What the table takes.
+  /// The size of the table.
   var bytes: Int { slots.count * MemoryLayout<Slot>.stride }
 
   /// Notes that `pair` was refused at `now`.
@@ -121,7 +121,7 @@ struct RefusedPairs {
     slots[place] = Slot(tag: tag, first: Self.ticks(now), last: Self.ticks(now))
   }
 
-  /// When `pair` came first, if it was refused.
+  /// When `pair` was first sent, if it was refused.
   func firstSeen(_ pair: KeyedDigest.Value, now: Instant) -> Instant? {
     guard !slots.isEmpty else { return nil }
     let (tag, places) = Self.places(pair)
@@ -149,7 +149,7 @@ struct RefusedPairs {
     isAlive(slot, now) ? slot.first < slot.last ? 2 : 1 : 0
   }
 
-  // 17 ms, so that 32 bits last for two years.
+  // 17 ms per tick, so that 32 bits last for two years.
   private static let tickBits: UInt64 = 24
 
   private static func ticks(_ moment: Instant) -> UInt32 { UInt32(truncatingIfNeeded: moment.nanoseconds >> tickBits) }

@@ -2,62 +2,62 @@ internal import Cryptography
 internal import DequeModule
 internal import Reactor
 
-/// Which users and passwords were looked at, and which are being looked at: each pair once, however many requests have
-/// it. Pairs are known by a digest; what they are is kept only while they wait.
+/// The pairs of user and password that are verified, wrong, or waiting for a check. Each pair is checked once, however many
+/// requests send it. Pairs are identified by a digest; the pair itself is kept only while it waits.
 struct PasswordChecks {
-  /// What is told the verdict on a pair.
+  /// Receives the verdict on a pair.
   typealias Waiter = @Sendable (PasswordVerdict) -> Void
 
-  /// What becomes of a pair that has come.
+  /// What happens to a pair that arrives.
   enum Arrival {
-    /// It is known.
+    /// The verdict is known.
     case isKnown(PasswordVerdict)
-    /// The waiter will be told. Those that have lost their place to it have to be told so now. Where `begins` is true, the
-    /// thread that looks at pairs has nothing to do and has to be woken.
+    /// The waiter will be called later. Call the displaced waiters, which have lost their place to it, now. If `begins` is
+    /// true, the checking thread is idle: wake it.
     case waits(displaced: [Waiter], begins: Bool)
   }
 
-  /// What is to be done next by the thread that looks at pairs.
+  /// What the checking thread does next.
   enum Step {
-    /// It looks at a pair.
+    /// Checks a pair.
     case look(PasswordQueue.Entry)
-    /// It asks again at this moment, and not before.
+    /// Calls ``next(now:)`` again at this moment, not earlier.
     case rest(until: Instant)
-    /// It has nothing to do until it is told to begin.
+    /// Waits until ``arrive(_:now:_:)`` says to begin.
     case nothing
   }
 
-  /// How many wrong pairs are remembered: an application that sends the same one over and over guesses nothing.
+  /// How many wrong pairs are remembered: an application that repeats the same wrong pair does not guess.
   static let mostWrong = 1000
-  /// So many wrong pairs in a row has a client, ...
+  /// A client may send this many wrong pairs in a row, ...
   static let guesses = 20
-  /// ... and one more after each such while.
+  /// ... and one more after each interval.
   static let guessInterval = Duration.seconds(6)
-  /// So much time may go into wrong pairs without a rest, before half of the time is rest.
+  /// The most time that wrong pairs may take in a row; after that, half of the time is rest.
   static let longestEffort = Duration.seconds(2)
 
-  // As many as there are callers, at most: each has one password. So what was right once never waits again.
+  // At most one per caller, since each has one password. A password that was verified once is not checked again.
   private var right: [KeyedDigest.Value: Int] = [:]
   private var pending: [KeyedDigest.Value: Pending] = [:]
   private var queue = PasswordQueue()
   private var byClient = GuessLimit<ClientAddress>(burst: guesses, interval: guessInterval)
-  // What is kept of known users is apart from that of others: made-up names cannot fill it.
+  // Known and unknown users have separate memory: made-up names cannot fill the memory of known users.
   private var known = Memory()
   private var strangers = Memory()
   private var thread = ThreadState.idle
   private var began = Instant(nanoseconds: 0)
-  // When the thread has rested for as long as it took to look at wrong pairs.
+  // When the thread has rested as long as it took to check wrong pairs.
   private var rested = Instant(nanoseconds: 0)
 
   private enum ThreadState {
-    /// It has nothing to do, or nothing until its timer fires.
+    /// It has nothing to do, or nothing before its timer fires.
     case idle
     case working
-    /// It does nothing until its timer fires, whatever arrives.
+    /// It does nothing before its timer fires, whatever arrives.
     case resting
   }
 
-  /// What is remembered of pairs that are not right.
+  /// What is remembered of pairs that were not verified.
   private struct Memory {
     private(set) var wrong: Set<KeyedDigest.Value> = []
     private var oldestWrong: Deque<KeyedDigest.Value> = []
@@ -79,30 +79,30 @@ struct PasswordChecks {
     let isOfClient: Bool
   }
 
-  /// No pair is known.
+  /// Starts without any known pair.
   init() {}
 
-  /// What is known after the callers have changed: `number` gives the new number of a caller whose password is the same, by its old
-  /// one. What was wrong may be right now; who guessed has guessed.
+  /// Keeps what is still valid after the callers have changed: `number` maps the old number of a caller whose password is
+  /// unchanged to the new one. A wrong pair may be right now, so wrong pairs are dropped; counted guesses stay counted.
   init(after previous: PasswordChecks, number: (Int) -> Int?) {
     right = previous.right.compactMapValues(number)
     byClient = previous.byClient
     rested = previous.rested
   }
 
-  /// The bytes of the tables of refused pairs. They begin with the first of them, and stay.
+  /// The size of the tables of refused pairs. A table is allocated with its first pair, and stays.
   var tableBytes: Int { known.refused.bytes + strangers.refused.bytes }
 
   /// How many pairs wait.
   var waiting: Int { queue.count }
 
-  /// What is known of `pair`.
+  /// The verdict on `pair`, if it is known.
   func verdict(on pair: KeyedDigest.Value) -> PasswordVerdict? {
     if let caller = right[pair] { return .right(caller) }
     return known.wrong.contains(pair) || strangers.wrong.contains(pair) ? .wrong : nil
   }
 
-  /// A client has sent a pair.
+  /// Takes a pair that a client has sent.
   mutating func arrive(_ entry: PasswordQueue.Entry, now: Instant, _ waiter: @escaping Waiter) -> Arrival {
     let (pair, guesser) = (entry.pair, entry.guesser)
     if let verdict = verdict(on: pair) { return .isKnown(verdict) }
@@ -130,7 +130,7 @@ struct PasswordChecks {
     }
   }
 
-  /// When to come again.
+  /// When the client may try again, in seconds.
   private func delay(_ guesser: Guesser, _ isKnown: Bool, _ now: Instant) -> Int {
     let byUser = isKnown ? queue.limits.known : queue.limits.unknown
     return min(byClient.delay(guesser.client, now: now), byUser.delay(guesser, now: now))
@@ -142,14 +142,14 @@ struct PasswordChecks {
     return true
   }
 
-  /// The timer of a rest has fired. False where the thread was woken for something else before.
+  /// Handles the timer of a rest. False if something else has woken the thread already.
   mutating func resume() -> Bool {
     guard thread != .working else { return false }
     thread = .working
     return true
   }
 
-  /// What is to be done at this moment.
+  /// Decides what the thread does now.
   mutating func next(now: Instant) -> Step {
     if queue.count > 0, rested - now > Self.longestEffort.nanoseconds {
       thread = .resting
@@ -168,10 +168,10 @@ struct PasswordChecks {
     }
   }
 
-  /// A pair has been looked at. Returns those who want to know, and for each pair of an unknown user that is wrong along with
-  /// it, those who want to know that.
+  /// Takes the verdict on a checked pair. Returns its waiters, and the waiters of each pair of an unknown user that is rejected
+  /// together with it.
   ///
-  /// - Parameter effort: how much of a processor's time it took, in nanoseconds; without it, all that has passed. On a busy machine
+  /// - Parameter effort: the processor time of the check in nanoseconds; if nil, the time that has passed. On a busy machine
   ///   the thread waits for a processor, and must not rest because of that.
   mutating func finish(
     _ pair: KeyedDigest.Value, _ verdict: PasswordVerdict, now: Instant, effort: UInt64? = nil
@@ -209,7 +209,7 @@ struct PasswordChecks {
     if isKnown { known.refused.insert(pair, now: now) } else { strangers.refused.insert(pair, now: now) }
   }
 
-  /// Forgets a pair that was no guess, and gives its client back what it took.
+  /// Forgets a pair that turned out not to be a guess, and returns the guess to its client.
   private mutating func release(_ pair: KeyedDigest.Value, _ now: Instant) -> [Waiter] {
     guard let known = pending.removeValue(forKey: pair) else { return [] }
     if known.isOfClient { byClient.giveBack(known.guesser.client, now: now) }

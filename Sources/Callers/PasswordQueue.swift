@@ -3,12 +3,12 @@ internal import DequeModule
 internal import Reactor
 internal import Secrets
 
-/// Pairs of user and password that wait for their check. The users of proxy.conf take turns, and for each user its clients, so
-/// that a user waits for a bounded number of checks whatever is sent for others.
+/// Pairs of user and password that wait for their check. The users of proxy.conf take turns, and the clients of each user take
+/// turns as well, so that a user waits for a bounded number of checks, whatever others send.
 ///
-/// A user who does not exist is never right, so its pairs need no check of their own. They wait as those of a known user would,
-/// but unknown users have a few turns only, however many they are: the others are answered when the check has ended after which
-/// a known user in their place would have had its answer.
+/// An unknown user is never right, so its pairs need no check of their own. They wait as long as those of a known user would,
+/// but all unknown users together have only a few turns: the others are rejected when the check ends after which a known user
+/// in their place would have had its response.
 struct PasswordQueue {
   /// A pair that waits.
   struct Entry {
@@ -16,27 +16,27 @@ struct PasswordQueue {
     let guesser: Guesser
     /// What the password is compared with.
     let hash: PasswordHash
-    /// The user, if it is one of proxy.conf: nothing is kept of other names.
+    /// The user, if it is one of proxy.conf; other names are not kept.
     let caller: String?
     let password: Secret
     /// The address it came from, for the log.
     let peer: String
-    /// When it came for the first time. Guesses are new, and an application repeats what it has: the oldest goes first.
+    /// When the pair was first sent. Guesses are new, but an application repeats its pair: the oldest goes first.
     var firstSeen = Instant(nanoseconds: 0)
-    /// False while it waits until its guesser has a guess for this user: the client has none left.
+    /// False while it waits until its guesser may guess for this user: the client has no guess left.
     var isPaid = true
 
     /// Whether proxy.conf has a password of this user.
     var isKnown: Bool { caller != nil }
   }
 
-  /// What became of a pair that was to wait.
+  /// The result of adding a pair.
   enum Admission {
     /// It waits.
     case waits
-    /// It waits, in the place of another.
+    /// It waits in the place of another pair.
     case displaces(Entry)
-    /// It does not: others have as good a right to the places.
+    /// It does not wait: others have at least the same right to the places.
     case isRefused
   }
 
@@ -48,8 +48,8 @@ struct PasswordQueue {
     case nothing
   }
 
-  /// The guesses that clients have for each user; those for unknown users are apart, so that made-up names cannot take what is
-  /// kept of known ones.
+  /// The guesses that clients have for each user. Unknown users have separate limits, so that made-up names cannot use up those
+  /// of known users.
   struct Limits {
     var known = GuessLimit<Guesser>(burst: 2, interval: PasswordChecks.guessInterval)
     var unknown = GuessLimit<Guesser>(burst: 2, interval: PasswordChecks.guessInterval)
@@ -62,14 +62,14 @@ struct PasswordQueue {
 
   private struct Stranger {
     var lane = PasswordLane()
-    /// The check after which a known user would have its next answer.
+    /// The check after which a known user would have its next response.
     var due: UInt64
     var hasTurn = false
   }
 
-  /// How many pairs of unknown users wait at most: by default there are not more connections.
+  /// How many pairs of unknown users wait at most: the default number of connections is not higher.
   static let mostStrangers = 10_000
-  /// How many turns they have before the last known user has one.
+  /// How many turns unknown users have at most.
   static let mostTurnsOfStrangers = 4
 
   var limits = Limits()
@@ -86,7 +86,7 @@ struct PasswordQueue {
   /// How many pairs wait.
   var count: Int { countOfCallers + countOfStrangers }
 
-  /// Lets `entry` wait, if there is a place.
+  /// Adds `entry`, if there is a place.
   mutating func add(_ entry: Entry) -> Admission {
     guard let caller = entry.caller else { return addStranger(entry) }
     if callers[caller] == nil { turns.append(.caller(caller)) }
@@ -114,7 +114,7 @@ struct PasswordQueue {
   // The number of the check that a turn at the end would get.
   private var nextDue: UInt64 { checksBegun + UInt64(turns.count) + 1 }
 
-  /// Takes what is next to be checked: of the user whose turn it is, and of its client whose turn it is.
+  /// Takes the next pair to check: of the user whose turn it is, the client whose turn it is.
   mutating func next(now: Instant) -> Next {
     for index in turns.indices {
       guard let entry = take(turns[index], now) else { continue }
@@ -123,7 +123,7 @@ struct PasswordQueue {
       finishTurn(turn)
       return .entry(begin(entry, now))
     }
-    // Those without a turn are answered along with others; here nobody else has anything to check.
+    // Users without a turn are answered along with others; reaching this point, no other user has a pair to check.
     let ready = strangers.filter { !$0.value.hasTurn && $0.value.lane.earliest(now: now, limits.unknown) <= now }
     if let user = ready.min(by: { $0.value.due < $1.value.due })?.key, let entry = take(.stranger(user), now) {
       checksBegun += 1
@@ -146,7 +146,7 @@ struct PasswordQueue {
     }
   }
 
-  /// Gives whoever had the turn that has been removed the next one, if it has more.
+  /// Gives the user of the removed turn another turn at the end, if it has more pairs.
   private mutating func finishTurn(_ turn: Turn) {
     switch turn {
     case .caller(let name):
@@ -172,11 +172,11 @@ struct PasswordQueue {
     return (ofCallers + ofStrangers).min() ?? .never
   }
 
-  /// Takes the pairs of unknown users that the check that has ended answers: those that have no turn, and are due.
+  /// Takes the pairs of unknown users that the finished check decides: those without a turn that are due.
   mutating func answeredStrangers() -> [Entry] {
     var answered: [Entry] = []
     for (user, stranger) in strangers where !stranger.hasTurn && stranger.due <= checksBegun {
-      // What had no guess when the check began waits for another one.
+      // A pair that had no guess when the check began waits for another check.
       guard let entry = take(.stranger(user), began) else { continue }
       answered.append(entry)
       finishStranger(user)
@@ -186,8 +186,9 @@ struct PasswordQueue {
   }
 }
 
-/// The pairs of one user that wait: every other turn is that of the oldest pair, and the others go round its clients. A client that sends many waits longer, and when no place is free it
-/// loses one to a client that has few; of pairs with the same right to a place, the one that came first has it.
+/// The waiting pairs of one user. Every other turn goes to the oldest pair; the other turns go round the clients. A client that
+/// sends many pairs waits longer, and when no place is free, it loses one to a client that has few. Between pairs with the same
+/// right to a place, the one that was sent first keeps it.
 struct PasswordLane {
   typealias Entry = PasswordQueue.Entry
 
@@ -201,18 +202,19 @@ struct PasswordLane {
     }
   }
 
-  /// How many wait at most, for each user.
+  /// How many pairs of a user wait at most.
   static let most = 10
-  /// How many of one client: an application has one password.
+  /// How many of them one client may have: an application has one password.
   static let mostOfClient = 4
 
-  // In the order of their turns; few enough to be looked through.
+  // In the order of their turns; few enough for linear search.
   private var clients: [Client] = []
   private(set) var count = 0
   private var goesByAge = false
 
-  /// Takes the oldest pair that may be checked: in turn of all, so that an application that comes again need not wait for as
-  /// many guesses as there are places, and of the client whose turn it is, which no number of old pairs can take from it.
+  /// Takes a pair that may be checked. Every other time this is the oldest of all, so that an application that retries need not
+  /// wait for as many guesses as there are places; otherwise it is one of the client whose turn it is, whose turn no number of
+  /// older pairs can take.
   mutating func next(now: Instant, _ limit: inout GuessLimit<Guesser>) -> Entry? {
     var chosen: (client: Int, entry: Int)?
     for client in clients.indices where chosen == nil || goesByAge {
@@ -232,14 +234,14 @@ struct PasswordLane {
     return entry
   }
 
-  /// When the first of them may be checked.
+  /// When the first pair may be checked.
   func earliest(now: Instant, _ limit: GuessLimit<Guesser>) -> Instant {
     clients.reduce(.never) { earliest, client in
       client.entries.reduce(earliest) { min($0, $1.isPaid ? now : limit.moment($1.guesser, now: now)) }
     }
   }
 
-  /// Lets `entry` wait, if there is a place.
+  /// Adds `entry`, if there is a place.
   mutating func add(_ entry: Entry) -> PasswordQueue.Admission {
     var displaced: Entry?
     let own = clients.firstIndex { $0.address == entry.guesser.client }
@@ -255,11 +257,12 @@ struct PasswordLane {
     return displaced.map(PasswordQueue.Admission.displaces) ?? .waits
   }
 
-  /// The client with most pairs, if that is more than the one of `entry` would have; else the one with the newest pair, of
-  /// those with more than `entry` has now, if `entry` is older.
+  /// The client that loses a pair to `entry`: the one with the most pairs, if those are more than the client of `entry` would
+  /// have; otherwise, among the clients with more pairs than that client has now, the one with the newest pair, if `entry` is
+  /// older.
   private func clientThatYields(to entry: Entry, _ own: Int?, _ ownCount: Int) -> Int? {
     let most = clients.map(\.entries.count).max() ?? 0
-    // Of several with as many, the one whose turn is last.
+    // Among equals, the client whose turn is last.
     if ownCount + 1 < most { return clients.lastIndex { $0.entries.count == most } }
     let others = clients.indices.filter { $0 == own || clients[$0].entries.count > ownCount }
     let newest = others.max { one, other in

@@ -8,25 +8,25 @@ internal import Secrets
 public import SystemPackage
 public import Telemetry
 
-/// What is known about a user and a password.
+/// The verdict on a user and a password.
 public enum PasswordVerdict: Sendable, Hashable {
   /// They are those of a caller.
   case right(Int)
   /// They are those of no caller.
   case wrong
-  /// They were not checked: the client has sent too many that were wrong, and may try again after so many seconds.
+  /// They were not checked: the client has sent too many wrong ones, and may try again after this many seconds.
   case tooManyGuesses(seconds: Int)
-  /// They were not checked: too many are waiting already.
+  /// They were not checked: too many others wait already.
   case busy
 }
 
-/// Checks user and password on a thread of its own. One check takes about a tenth of a second, and memory, so there is one
-/// at a time.
+/// Checks user and password on a thread of its own. A check takes about a tenth of a second, and memory, so it does one at a
+/// time.
 ///
-/// Neither the answer nor the time that it takes says whether a user exists: for an unknown user the password is compared
-/// with the hash of a random one.
+/// Neither the verdict nor the time it takes reveals whether a user exists: for an unknown user, the password is compared with
+/// the hash of a random one.
 public final class PasswordVerifier: @unchecked Sendable {
-  // Sendable although it has a timer: only the thread of its own loop touches that, once it runs.
+  // Sendable although it has a timer: once its loop runs, only the loop's thread touches the timer.
 
   private let hashes: [String: (caller: Int, hash: PasswordHash)]
   private let decoys: [PasswordHash]
@@ -35,19 +35,19 @@ public final class PasswordVerifier: @unchecked Sendable {
   private let checks: Monitor<PasswordChecks>
   private let loop: EventLoop
   private let rest = LoopTimer()
-  // Set once, before anything is checked.
+  // Set once, before the first check.
   private var thread: LoopThread?
   private let logger: EventLog
   private let metrics: PasswordMetrics
   private let account: MemoryAccount
 
-  /// Makes what is needed to check the passwords of `callers`, one of which has one at least.
+  /// Prepares to check the passwords of `callers`, at least one of which has one.
   ///
-  /// Throws where there is no memory, randomness or descriptor for it.
+  /// Throws if there is no memory, randomness or descriptor for it.
   ///
-  /// - Parameter previous: The verifier until now. Passwords that it has verified, and that are still those of their callers, are
-  ///   not checked again, and guesses that it has counted stay counted.
-  /// - Parameter account: Where the memory for what is remembered of guesses counts.
+  /// - Parameter previous: The verifier so far. Passwords that it has verified, and that still belong to their callers, are not
+  ///   checked again, and guesses that it has counted stay counted.
+  /// - Parameter account: Charged with the memory for remembered guesses.
   public init(
     _ callers: [Caller], after previous: PasswordVerifier? = nil, account: MemoryAccount = MemoryAccount(limit: nil),
     registry: MetricsRegistry, logger: EventLog
@@ -58,7 +58,7 @@ public final class PasswordVerifier: @unchecked Sendable {
       if let hash = caller.password { hashes[caller.name] = (index, hash) }
     }
     self.hashes = hashes
-    // One for each caller, so that unknown users cost the same as known ones.
+    // One for each caller, so that a check for an unknown user costs the same as for a known one.
     var decoys: [PasswordHash] = []
     for caller in callers { if let cost = caller.password?.cost { decoys.append(try .decoy(cost: cost)) } }
     self.decoys = decoys
@@ -79,18 +79,18 @@ public final class PasswordVerifier: @unchecked Sendable {
 
   deinit { account.release(checks.withLock { $0.tableBytes }) }
 
-  /// Begins to check passwords, on a thread that ends with ``stop()``.
+  /// Starts to check passwords, on a thread that ends with ``stop()``.
   public func start() throws(Errno) {
     rest.action = { [self] in if checks.withLock({ $0.resume() }) { work() } }
     thread = try loop.startThread(named: "passwords")
   }
 
-  /// Waits until the thread is gone, after ``stop()``.
+  /// Waits until the thread has ended, after ``stop()``.
   public func join() { thread?.join() }
 
-  /// Ends the thread, after the pair that it is checking.
+  /// Ends the thread after the current check.
   public func stop() {
-    // On the thread, which may be about to use the timer.
+    // On the thread itself, which may be about to use the timer.
     loop.perform { [self] in
       loop.retire(rest)
       rest.action = nil
@@ -98,7 +98,7 @@ public final class PasswordVerifier: @unchecked Sendable {
     }
   }
 
-  /// The verdict on `credentials`, if it is known already; otherwise `deliver` will be told, on another thread.
+  /// The verdict on `credentials`, if it is known already; otherwise `deliver` will get it, on another thread.
   public func check(
     _ credentials: BasicCredentials, from client: ClientAddress, at peer: String,
     _ deliver: @escaping @Sendable (PasswordVerdict) -> Void
@@ -109,7 +109,7 @@ public final class PasswordVerifier: @unchecked Sendable {
     if let verdict = checks.withLock({ $0.verdict(on: pair) }) { return verdict }
     let user = credentials.user
     let (hash, caller) = hash(of: user)
-    // Of an unknown user nothing has to be kept: no password is right, and each costs the same.
+    // Nothing of an unknown user has to be kept: no password is right, and each check costs the same.
     let entry = PasswordQueue.Entry(
       pair: pair, guesser: Guesser(client, user: user), hash: hash, caller: caller == nil ? nil : user,
       password: caller == nil ? anyPassword : credentials.password, peer: peer)
@@ -132,7 +132,7 @@ public final class PasswordVerifier: @unchecked Sendable {
     }
   }
 
-  /// Looks at one pair, and comes back for the next: between two of them the thread can be stopped.
+  /// Checks one pair, and posts itself for the next: between two pairs the thread can be stopped.
   private func work() {
     switch checks.withLock({ $0.next(now: .now) }) {
     case .look(let entry):
@@ -143,7 +143,7 @@ public final class PasswordVerifier: @unchecked Sendable {
     }
   }
 
-  /// What this thread has taken of a processor so far, in nanoseconds.
+  /// The processor time of this thread so far, in nanoseconds.
   private static func processorTime() -> UInt64 {
     var time = timespec()
     unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
@@ -175,8 +175,8 @@ public final class PasswordVerifier: @unchecked Sendable {
     }
   }
 
-  /// The hash that a password of `user` is compared with, and which caller that is. For an unknown user it is that of a
-  /// random password, always the same one.
+  /// The hash that a password of `user` is compared with, and the caller. An unknown user always gets the same hash, of a
+  /// random password.
   func hash(of user: String) -> (hash: PasswordHash, caller: Int?) {
     if let known = hashes[user] { return (known.hash, known.caller) }
     let number = user.utf8.reduce(0) { $0 &* 31 &+ UInt($1) } % UInt(decoys.count)
@@ -185,13 +185,13 @@ public final class PasswordVerifier: @unchecked Sendable {
 
   private func noteWrong(_ entry: PasswordQueue.Entry) {
     var fields: EventLog.Fields = [.client: "\(entry.peer)", .error: "wrong_password"]
-    // An unknown user may be a password that was put in the wrong place.
+    // The name of an unknown user may be a password that was typed into the wrong field.
     if let caller = entry.caller { fields[.caller] = "\(caller)" } else { fields[.error] = "unknown_user" }
     logger.warning(.caller, fields)
   }
 }
 
-/// How often passwords were looked at, and what came of it.
+/// Counts password checks by their result.
 struct PasswordMetrics: Sendable {
   private let right: Counter
   private let wrong: Counter
@@ -206,7 +206,7 @@ struct PasswordMetrics: Sendable {
     busy = counter("busy")
   }
 
-  /// Counts a password that was looked at, or could not be.
+  /// Counts a password that was checked, or could not be.
   func count(_ verdict: PasswordVerdict) {
     switch verdict {
     case .right: right.increment()
@@ -216,7 +216,7 @@ struct PasswordMetrics: Sendable {
     }
   }
 
-  /// Counts one that was not looked at, unless it was known already.
+  /// Counts a password that was not checked, unless its verdict was known already.
   func countUnlooked(_ verdict: PasswordVerdict) {
     switch verdict {
     case .right, .wrong: break

@@ -1,19 +1,19 @@
 internal import Secrets
 
-/// The text of a configuration, kept to tell later what has changed. It may contain secrets, so it is kept like one.
+/// The text of a configuration, kept to find later what has changed. It may contain secrets, so it is stored like one.
 public struct ConfigurationText: Sendable {
   private let text: Secret
 
   init(_ bytes: [UInt8]) { text = Secret(bytes.span) }
 
-  /// What `other` changes, setting by setting, in the order of its paths: `limits.head: 16KB → 32KB`. Secrets are not shown.
+  /// The settings that `other` changes, in the order of its paths: `limits.head: 16KB → 32KB`. Secrets are not shown.
   public func changes(to other: ConfigurationText) -> [String] {
     let (old, new) = (written, other.written)
     var changes: [String] = []
     for path in Set(old.keys).union(new.keys).sorted() {
       switch (old[path], new[path]) {
       case (let before?, let after?) where before.text == after.text: continue
-      // What is new as a whole is said once.
+      // A new section is reported once, not setting by setting.
       case (nil, _) where Self.hasParent(path, in: changes, ": added"): continue
       case (_, nil) where Self.hasParent(path, in: changes, ": removed"): continue
       case (let before, let after): changes.append("\(path): \(Self.change(before, after))")
@@ -38,7 +38,7 @@ public struct ConfigurationText: Sendable {
     }
   }
 
-  /// What is written at a path: a value, or the beginning of an entry with a name.
+  /// The text at a path: a value, or the beginning of a named entry.
   private struct Written {
     let text: String
     /// Nil for a section, and for a secret.
@@ -47,7 +47,7 @@ public struct ConfigurationText: Sendable {
 
   private static let longestShown = 200
 
-  /// All settings by their paths; those of a named list by the names of its items.
+  /// All settings by their paths; items of a list with names by those names.
   private var written: [String: Written] {
     let bytes = text.withBytes { bytes in bytes.indices.map { bytes[$0] } }
     let findings = Findings(file: "", environment: [:], runsPrograms: false)
@@ -56,10 +56,10 @@ public struct ConfigurationText: Sendable {
     return written
   }
 
-  // Sections whose entries have names of the user's choice: one that is new is said as a whole.
+  // Sections with entries named by the user: a new entry is reported as a whole.
   private static let named: Set = ["credentials", "callers"]
 
-  /// Whether a variable of a secret's name is in `text`, with what it is where it is not set: `${DB_PASSWORD:-hunter2}`.
+  /// Whether `text` has a variable with a secret's name and a default: `${DB_PASSWORD:-hunter2}`.
   private static func hasSecretVariable(_ text: String) -> Bool {
     text.utf8.contains(UInt8(ascii: "$")) && SecretVariables.isNameOfSecret(text)
   }

@@ -15,7 +15,7 @@ public enum ConfigurationSource: Sendable {
     }
   }
 
-  /// The command line that has m2m-proxy do `words` with the configuration that messages call `name`.
+  /// The command line that runs m2m-proxy with `words` for the configuration that messages call `name`.
   public static func command(_ words: String, reading name: String) -> String {
     let option = name == ConfigurationSource.standardInput.name ? "" : " --config \(name.asShellWord)"
     return "m2m-proxy \(words)\(option)"
@@ -30,8 +30,8 @@ public enum ConfigurationLoader {
   ///   - source: Where it is. Messages name a file as it is named here.
   ///   - environment: What `${NAME}` stands for, and where secrets of the form `{ env: NAME }` are.
   ///   - runsPrograms: Whether programs that print secrets are run. If not, their secrets are empty.
-  ///   - needsAuthority: Whether a certificate authority that is missing is named beside the other problems. It is not looked
-  ///     for where there are none.
+  ///   - needsAuthority: Whether a missing certificate authority is reported. It is looked for only if there are no other
+  ///     problems.
   /// - Throws: Every problem of the file at once.
   public static func load(
     _ source: ConfigurationSource, environment: [String: String], runsPrograms: Bool = false,

@@ -1,26 +1,26 @@
 internal import Encodings
 
-/// What came of a command.
+/// The result of a command.
 public struct ControlOutcome: Sendable, Equatable {
-  /// Which way it went, and with which status the response says so. The commands exit accordingly.
+  /// The kind of result, by the status of the response. The commands choose their exit code by it.
   public enum Kind: Int, Sendable, CaseIterable {
     /// Done.
     case done = 200
-    /// The command is not one, or what it says makes no sense.
+    /// The command does not exist, or its parameters make no sense.
     case misused = 400
     /// The configuration file has problems; nothing was changed.
     case badFile = 422
-    /// Something that is needed cannot be obtained; nothing was changed.
+    /// Something that the command needs cannot be obtained; nothing was changed.
     case unavailable = 500
-    /// This program cannot do that.
+    /// This program does not support the command.
     case unsupported = 501
-    /// Not well: about to stop, or not serving.
+    /// Unhealthy: about to stop, or not serving.
     case unwell = 503
   }
 
-  /// Which way it went.
+  /// The kind of result.
   public var kind: Kind
-  /// What a person reads: lines without a line end behind the last one.
+  /// Text for people: lines, without a line end after the last one.
   public var text: String
 
   /// An outcome of these parts.
@@ -30,23 +30,23 @@ public struct ControlOutcome: Sendable, Equatable {
   }
 }
 
-/// What the commands do. Each is called on the thread of the control socket's loop and must not block it.
+/// The implementations of the commands. Each is called on the thread of the control socket's loop and must not block it.
 public struct ControlActions: Sendable {
-  /// How the process is.
+  /// The state of the process.
   public var status: @Sendable () async -> ControlStatus
-  /// Whether it serves: waits so long at most for all event loops to respond.
+  /// Whether it serves: waits at most this long for all event loops to respond.
   public var health: @Sendable (_ patience: Duration) async -> ControlOutcome
-  /// Begins the drain as SIGTERM does.
+  /// Starts the drain, as SIGTERM does.
   public var drain: @Sendable () async -> ControlOutcome
-  /// Changes what is logged: to a level, which may be none, for some time or for good.
+  /// Changes the log level, which may be none, for some time or permanently.
   public var setLogLevel: @Sendable (_ level: String, _ duration: Duration?) async -> ControlOutcome
   /// Loads the configuration again.
   public var reload: @Sendable () async -> ControlOutcome = { .init(.unsupported, "This program cannot reload yet.") }
-  /// Opens the files of the log again.
+  /// Opens the log files again.
   public var reopenLogs: @Sendable () async -> ControlOutcome = {
     .init(.unsupported, "This program has no log files to open again.")
   }
-  /// Told of each command that changes something, with the user who sent it and what came of it.
+  /// Called for each command that changes something, with the user who sent it and the result.
   public var note: @Sendable (_ command: String, _ user: String, _ outcome: ControlOutcome) -> Void = { _, _, _ in }
 
   /// Actions of these parts; those that are not given are not supported.
@@ -63,7 +63,7 @@ public struct ControlActions: Sendable {
   }
 }
 
-/// How a process is, for `m2m-proxy status`.
+/// The state of a process, for `m2m-proxy status`.
 public struct ControlStatus: Sendable {
   /// The value of a row.
   public enum Value: Sendable, Equatable {
@@ -73,15 +73,15 @@ public struct ControlStatus: Sendable {
     case texts([String])
   }
 
-  /// What JSON calls it, the words for people before it, and the value; words and text for people where they differ from the value.
+  /// A name for JSON, a label for people, and the value; with a text for people if it differs from the value.
   public struct Row: Sendable {
     let name: String
     let value: Value
     let label: String?
     let shown: String?
 
-    /// - Parameter label: what a person reads before it; nil where only programs read it.
-    /// - Parameter shown: what a person reads in place of the value.
+    /// - Parameter label: the label for people; nil if only programs read the row.
+    /// - Parameter shown: the text that people see instead of the value.
     public init(_ name: String, _ value: Value, label: String? = nil, shown: String? = nil) {
       self.name = name
       self.value = value
@@ -90,18 +90,18 @@ public struct ControlStatus: Sendable {
     }
   }
 
-  /// In the order in which they are shown.
+  /// The rows, in the order in which they are shown.
   public var rows: [Row]
 
   /// A status of these rows.
   public init(_ rows: [Row]) { self.rows = rows }
 
-  /// One JSON object in one line.
+  /// The status as one JSON object on one line.
   public var json: String {
     "{" + rows.map { "\(JSONText.quoted($0.name)):\(Self.json($0.value))" }.joined(separator: ",") + "}"
   }
 
-  /// A line for each row that people read, and for each text of a list.
+  /// A line for each row with a label, and for each text of a list.
   public var text: String {
     let width = (rows.compactMap(\.label?.count).max() ?? 0) + 2
     return rows.flatMap { row -> [String] in

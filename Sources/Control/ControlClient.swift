@@ -4,18 +4,18 @@ internal import Glibc
 internal import Reactor
 internal import SystemPackage
 
-/// Sends commands to a running process. It blocks, for a bounded time: it is for commands, not for an event loop.
+/// Sends commands to a running process. It blocks for a bounded time: it is for commands, not for an event loop.
 public struct ControlClient: Sendable {
-  /// What a process responded.
+  /// The response of a process.
   public struct Reply: Sendable {
-    /// Which way it went; nil for a status that this program does not know.
+    /// The kind of result; nil for a status that this program does not know.
     public let kind: ControlOutcome.Kind?
-    /// The body without the line end behind it, fit for a terminal.
+    /// The body without its last line end, safe to print on a terminal.
     public let text: String
     /// Where the process was found.
     public let place: ControlPlace
 
-    /// The number that the member `name` of the JSON object in the body has.
+    /// The number in the member `name` of the JSON object in the body.
     public func number(_ name: String) -> Int? {
       let bytes = Array(text.utf8)
       guard let object = try? JSONObject(bytes.span), case .number(let range)? = object[name] else { return nil }
@@ -23,28 +23,28 @@ public struct ControlClient: Sendable {
     }
   }
 
-  /// Why there is no reply.
+  /// Why there is no response.
   public enum Failure: Error, Sendable {
-    /// No process can be asked at any of the places; why, for each that there was something to say about.
+    /// No process responds at any of the places; a reason for each place that has one.
     case noProcess([String])
-    /// A process was found, and did not respond as it should; why, in a few words.
+    /// A process was found, but did not respond as it should; the reason in a few words.
     case noReply(ControlPlace, String)
   }
 
-  /// Where to look, in this order.
+  /// The places to try, in order.
   public let places: [ControlPlace]
   private let user: UInt32
 
-  // The text of a reload of a file with many problems is the longest response.
+  // The longest response is the text of a reload of a file with many problems.
   private static let longestReply = 4 * 1024 * 1024
 
-  /// A client that looks at `places`, on behalf of `user`.
+  /// A client that tries `places`, on behalf of `user`.
   public init(_ places: [ControlPlace], user: UInt32 = ControlPlace.thisUser) {
     self.places = places
     self.user = user
   }
 
-  /// Sends a request and waits for the response, `patience` at most in all.
+  /// Sends a request and waits for the response; `patience` bounds the whole call.
   public func send(_ method: String, _ target: String, patience: Duration) throws(Failure) -> Reply {
     let deadline = Instant.now + patience
     let connection = try connect(until: deadline)
@@ -74,7 +74,7 @@ public struct ControlClient: Sendable {
     return reply
   }
 
-  /// A descriptor that can be read once the process has ended; nil where the kernel has none to give.
+  /// A descriptor that becomes readable when the process ends; nil if the kernel provides none.
   public func processEnd(patience: Duration) throws(Failure) -> ProcessEnd? {
     let connection = try connect(until: .now + patience)
     let number = clinux_open_peer_process(connection.number)
@@ -111,14 +111,14 @@ public struct ControlClient: Sendable {
     throw .noProcess(reasons)
   }
 
-  /// Why what a process of `owner` says at `place` is not to be trusted; nil where it is.
+  /// Why a process of `owner` at `place` cannot be trusted; nil if it can.
   func complaint(about place: ControlPlace, of owner: UInt32) -> String? {
     if owner == user || owner == 0 { return nil }
     guard user == 0 else { return "is of another user (uid \(owner)), who may not be trusted" }
     guard case .file(let path) = place else {
       return "is of another user (uid \(owner)), and any user can take that name; run the command as that user"
     }
-    // Root looks after processes of other users. Who makes a socket where only trusted users may write is one of them.
+    // Root controls processes of other users. If only trusted users may write to the directory, one of them made the socket.
     let slash = path.lastIndex(of: "/")
     let directory = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
     var status = stat()
@@ -129,7 +129,7 @@ public struct ControlClient: Sendable {
     return nil
   }
 
-  /// The reply in `bytes`; nil where they are not a whole one.
+  /// Parses the response in `bytes`; nil if it is not complete.
   static func reply(_ bytes: [UInt8], from place: ControlPlace) -> Reply? {
     let blank = Array("\r\n\r\n".utf8)
     guard let end = bytes.indices.first(where: { bytes[$0...].starts(with: blank) }) else { return nil }
@@ -146,7 +146,7 @@ public struct ControlClient: Sendable {
     return Reply(kind: .init(rawValue: status), text: printable(String(decoding: body, as: UTF8.self)), place: place)
   }
 
-  /// `text` without a line end behind it, and with nothing that drives a terminal.
+  /// `text` without its last line end, and without control sequences for the terminal.
   private static func printable(_ text: String) -> String {
     var text = text[...]
     while text.last == "\n" { text.removeLast() }
@@ -157,7 +157,7 @@ public struct ControlClient: Sendable {
     return String(String.UnicodeScalarView(scalars))
   }
 
-  /// At least 1: 0 means no limit.
+  /// At least 1: 0 would mean no limit.
   private static func milliseconds(until deadline: Instant) -> Int32 {
     max(1, Int32(clamping: (deadline - .now) / 1_000_000))
   }
@@ -186,7 +186,7 @@ public struct ProcessEnd: ~Copyable {
 
   fileprivate init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
 
-  /// Waits so long at most; whether the process has ended.
+  /// Waits at most this long; returns whether the process has ended.
   public borrowing func wait(_ patience: Duration) -> Bool {
     let milliseconds = patience.components.seconds * 1000 + patience.components.attoseconds / 1_000_000_000_000_000
     return clinux_wait_readable(descriptor.number, Int32(clamping: milliseconds)) == 1

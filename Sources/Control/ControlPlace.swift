@@ -1,20 +1,20 @@
 public import Cryptography
 internal import Glibc
 
-/// Where a process takes commands: a Unix socket.
+/// The Unix socket at which a process takes commands.
 public enum ControlPlace: Sendable, Hashable {
   /// With a file at this path.
   case file(String)
   /// With this name in the abstract namespace, without a file (unix(7)).
   case abstract(String)
 
-  /// The place that `text` names: a path, or `@` and a name, with `unix:` before it or not.
+  /// Parses `text`: a path, or `@` and a name, optionally with the prefix `unix:`.
   public init(_ text: String) {
     let text = text.hasPrefix("unix:") ? String(text.dropFirst("unix:".count)) : text
     self = text.hasPrefix("@") ? .abstract(String(text.dropFirst())) : .file(text)
   }
 
-  /// As system calls of CLinux name it.
+  /// The name for system calls of CLinux.
   var systemName: String {
     switch self {
     case .file(let path): path
@@ -29,21 +29,21 @@ extension ControlPlace: CustomStringConvertible {
 }
 
 extension ControlPlace {
-  /// Where a process with the configuration file `configuration` takes commands unless it is told otherwise: the first of these
-  /// that can be made. Its commands look there in the same order.
+  /// Where a process with the configuration file `configuration` takes commands by default: the first of these places at which
+  /// it can create a socket. Its commands try them in the same order.
   ///
-  /// The file's path is part of the name, so that several processes of one machine stay apart. Its directory is resolved, and
-  /// the file's own name is not: Kubernetes and editors replace the file, or the link that is there, by another one.
+  /// The file's path is part of the name, so that several processes on one machine stay apart. The directory is resolved, but
+  /// not the file's own name: Kubernetes and editors replace the file, or the link at its path.
   ///
   /// - Parameters:
-  ///   - configuration: the path as the command line has it, or `-`.
-  ///   - environment: of which RUNTIME_DIRECTORY (systemd) and XDG_RUNTIME_DIR matter.
+  ///   - configuration: the path from the command line, or `-`.
+  ///   - environment: RUNTIME_DIRECTORY (systemd) and XDG_RUNTIME_DIR are used.
   ///   - user: the user of this process.
   public static func usual(
     configuration: String, environment: [String: String], user: UInt32 = thisUser
   ) throws(CryptographyError) -> [ControlPlace] {
     let mark = try mark(of: configuration)
-    // With several, systemd separates them by colons (systemd.exec(5)).
+    // systemd separates several directories by colons (systemd.exec(5)).
     let runtime = environment["RUNTIME_DIRECTORY"]?.split(separator: ":").first.map(String.init)
     var directories: [String] = []
     for directory in [runtime, standardDirectory, environment["XDG_RUNTIME_DIR"]].compactMap(\.self)
@@ -54,10 +54,10 @@ extension ControlPlace {
   /// The user of this process.
   public static var thisUser: UInt32 { geteuid() }
 
-  /// Where packages put the sockets of the proxy.
+  /// Where packages put the proxy's sockets.
   static let standardDirectory = "/run/m2m-proxy"
 
-  /// Eight hexadecimal digits that tell configuration files apart.
+  /// Eight hexadecimal digits that identify the configuration file.
   static func mark(of configuration: String) throws(CryptographyError) -> String {
     let digest = try SHA256.digest(of: Array(absolutePath(of: configuration).utf8).span)
     return digest.prefix(4).map { byte in

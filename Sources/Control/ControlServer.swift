@@ -4,25 +4,25 @@ internal import HTTPWire
 public import Reactor
 public import SystemPackage
 
-/// The Unix socket by which commands reach a running process: HTTP/1.1, so that curl can do what the commands do.
+/// The Unix socket through which commands reach a running process: HTTP/1.1, so that curl can do what the commands do.
 ///
-/// Only processes of the same user and of root may use it, whatever the permissions of its file: the kernel tells who has
-/// connected. See docs/decisions/0017-control-socket.md.
+/// Only processes of the same user and of root may use it, whatever the mode of its file: the kernel says who has connected.
+/// See docs/decisions/0017-control-socket.md.
 public final class ControlServer: Sendable {
-  /// Where it is.
+  /// The place of the socket.
   public let place: ControlPlace
 
   private let service: HTTPService
 
-  // A command is a few dozen bytes, and few are sent at a time. Further ones wait in the kernel's queue.
+  // A command is a few dozen bytes, and few are sent at the same time. More connections wait in the kernel's queue.
   private static let limits = ServiceLimits(
     head: HeadLimits(bytes: 8_192, requestLine: 1_024, fields: 32), body: 0, connections: 16, headTimeout: .seconds(5),
     idleTimeout: .seconds(5), bodyTimeout: .seconds(5), transferTimeout: .seconds(30), lingerTimeout: .seconds(1))
 
-  /// Makes the socket at `place`, with mode 0600, in place of one that no process listens on any more.
+  /// Creates the socket at `place`, with mode 0600, and replaces one that no process listens on any more.
   ///
-  /// - Parameter loop: whose thread serves it.
-  /// - Parameter user: may use it, beside root.
+  /// - Parameter loop: its thread serves the socket.
+  /// - Parameter user: this user and root may use it.
   public init(at place: ControlPlace, on loop: EventLoop, user: UInt32 = ControlPlace.thisUser) throws(SocketFileError)
   {
     self.place = place
@@ -30,13 +30,13 @@ public final class ControlServer: Sendable {
       try Self.socket(at: place), limits: Self.limits, admits: { Self.admits($0, user) }, on: loop)
   }
 
-  /// Begins to take commands. On the loop's thread, or before the loop runs.
+  /// Starts to take commands. Call it on the loop's thread, or before the loop runs.
   public func start(_ actions: ControlActions) throws(Errno) {
     let pages = ControlPages(actions: actions)
     try service.start { await pages.answer($0) }
   }
 
-  /// Removes the socket. On the loop's thread, or when the loop has ended.
+  /// Removes the socket. Call it on the loop's thread, or when the loop has ended.
   public func close() { service.close() }
 
   static func admits(_ peer: SocketPeer, _ user: UInt32) -> Bool {
@@ -48,7 +48,7 @@ public final class ControlServer: Sendable {
     switch place {
     case .abstract(let name): return try ListeningSocket(abstract: name)
     case .file(let path):
-      // Another process that starts holds the lock of the directory for a moment.
+      // Another process that is starting holds the directory's lock for a moment.
       for _ in 0..<50 {
         do throws(SocketFileError) {
           return try ListeningSocket(path: path, mode: 0o600, owner: nil, group: nil)
@@ -61,7 +61,7 @@ public final class ControlServer: Sendable {
   }
 }
 
-/// What the control socket responds: a value, so that it can be tested without a socket.
+/// The responses of the control socket: a value, so that tests need no socket.
 struct ControlPages: Sendable {
   let actions: ControlActions
 
@@ -107,7 +107,7 @@ struct ControlPages: Sendable {
   }
 
   private func response(_ outcome: ControlOutcome) -> ServiceResponse {
-    // A stored response would say how it was.
+    // A stored response would show an old state.
     .text(outcome.kind.rawValue, outcome.text, fields: [ServiceField("Cache-Control", "no-store")])
   }
 
@@ -132,7 +132,7 @@ struct ControlPages: Sendable {
     return await actions.setLogLevel(level, duration)
   }
 
-  /// The parameters of a query, none of which needs percent-encoding.
+  /// The parameters of a query; none of them needs percent-encoding.
   private static func parameters(_ query: String?) -> [String: String] {
     var found: [String: String] = [:]
     for part in (query ?? "").split(separator: "&") {
@@ -143,12 +143,12 @@ struct ControlPages: Sendable {
   }
 }
 
-/// How long something holds, as commands write it.
+/// Durations as commands write them.
 public enum ControlDuration {
   /// What is accepted, to follow "must be".
   public static let expected = "a duration from 1s to 24h such as 90s, 10m or 2h"
 
-  /// The duration that `text` means; nil where it is none, or too short or too long.
+  /// Parses `text`; nil if it is not a duration, or is out of range.
   public static func read(_ text: String) -> Duration? {
     let units: [Character: Int] = ["s": 1, "m": 60, "h": 3600]
     guard let unit = text.last.flatMap({ units[$0] }), text.count <= 8 else { return nil }

@@ -6,15 +6,15 @@ public import Secrets
 /// A sealed message is the nonce (12 bytes, random, so that one key serves 2^32 messages), the encrypted bytes, and the
 /// tag (16 bytes).
 public enum AES256GCM {
-  /// How long a key is, in bytes.
+  /// The length of a key, in bytes.
   public static let keyCount = 32
-  /// How much longer a sealed message is than what it holds, in bytes.
+  /// How many bytes a sealed message is longer than its contents.
   public static let overhead = nonceCount + tagCount
 
   private static let nonceCount = 12
   private static let tagCount = 16
 
-  /// `plaintext` sealed by `key`; `context` is not in the message, but has to be the same when it is opened.
+  /// Seals `plaintext` with `key`; `context` is not part of the message, but must be the same when it is opened.
   ///
   /// - Precondition: `key` has ``keyCount`` bytes.
   public static func seal(
@@ -23,7 +23,7 @@ public enum AES256GCM {
     try seal(plaintext, by: key, context: context, nonce: try RandomBytes.make(nonceCount))
   }
 
-  /// As above with a nonce of the caller's, which must never have been used with the key: for known answers.
+  /// As above, with a given nonce, which must never have been used with the key: for known-answer tests.
   static func seal(
     _ plaintext: Secret, by key: Secret, context: [UInt8], nonce: [UInt8]
   ) throws(CryptographyError) -> [UInt8] {
@@ -50,7 +50,7 @@ public enum AES256GCM {
     return nonce + encrypted + tag
   }
 
-  /// What `sealed` holds; nil when it was not sealed by `key` with this `context`, or was changed since.
+  /// Opens `sealed`; nil if it was not sealed with `key` and this `context`, or was changed since.
   ///
   /// - Precondition: `key` has ``keyCount`` bytes.
   public static func open(_ sealed: [UInt8], by key: Secret, context: [UInt8] = []) throws(CryptographyError) -> Secret?

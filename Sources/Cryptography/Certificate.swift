@@ -18,7 +18,7 @@ internal import Secrets
       let file = unsafe BIO_new_mem_buf(bytes.baseAddress, Int32(clamping: bytes.count))
       defer {
         unsafe BIO_free(file)
-        // The end of the file is an error to OpenSSL.
+        // OpenSSL reports the end of the file as an error.
         ERR_clear_error()
       }
       var certificates: [Certificate] = []
@@ -45,21 +45,21 @@ internal import Secrets
     return first
   }
 
-  /// From when on it is valid, in seconds since 1970.
+  /// The first second in which it is valid, since 1970.
   public var notBefore: Int64 { unsafe Self.seconds(X509_get0_notBefore(x509)) }
   /// The last second in which it is valid, since 1970.
   public var notAfter: Int64 { unsafe Self.seconds(X509_get0_notAfter(x509)) }
 
-  /// Whether it is not valid any more, by this machine's clock.
+  /// Whether it has expired, by this machine's clock.
   public var hasExpired: Bool { unsafe X509_cmp_current_time(X509_get0_notAfter(x509)) < 0 }
 
-  /// Whether `key` is that of the certificate.
+  /// Whether `key` belongs to the certificate.
   public func belongs(to key: PrivateKey) -> Bool {
     defer { ERR_clear_error() }
     return unsafe X509_check_private_key(x509, key.key) == 1
   }
 
-  /// Whether it names itself as its issuer, as roots do.
+  /// Whether its issuer is its own subject, as in a root certificate.
   public var isSelfIssued: Bool { unsafe X509_NAME_cmp(X509_get_subject_name(x509), X509_get_issuer_name(x509)) == 0 }
 
   /// Whether `issuer` issued it, by names, key identifiers and signature.
@@ -69,7 +69,7 @@ internal import Secrets
     return unsafe X509_verify(x509, X509_get0_pubkey(issuer.x509)) == 1
   }
 
-  /// The hosts that it may issue certificates for by its name constraints, for people to read; nil where that is every host.
+  /// The hosts for which its name constraints let it issue certificates, as text for people; nil if they permit every host.
   public var permittedHosts: String? {
     guard let text = unsafe copenssl_permitted_hosts(x509) else { return nil }
     return unsafe Self.text(text)
@@ -90,7 +90,7 @@ internal import Secrets
     return unsafe String(cString: owned)
   }
 
-  /// What people call it: the subject's common name, or the whole subject where it has none.
+  /// A name for people: the subject's common name, or the whole subject if it has none.
   public var name: String {
     var bytes = [CChar](repeating: 0, count: 256)
     let count = unsafe X509_NAME_get_text_by_NID(
@@ -105,8 +105,8 @@ internal import Secrets
       .joined(separator: ":")
   }
 
-  /// The SHA-1 and SHA-256 digests of the DER form, by which JSON Web Signatures name a certificate: `x5t` and `x5t#S256`
-  /// (RFC 7515 4.1.7 and 4.1.8), before base64.
+  /// The SHA-1 and SHA-256 digests of the DER form, by which JSON Web Signatures identify a certificate: `x5t` and `x5t#S256`
+  /// (RFC 7515 sections 4.1.7 and 4.1.8), before base64.
   public var thumbprints: (sha1: [UInt8], sha256: [UInt8]) { unsafe (digest(EVP_sha1()), digest(EVP_sha256())) }
 
   private func digest(_ algorithm: OpaquePointer?) -> [UInt8] {
@@ -122,7 +122,7 @@ internal import Secrets
   /// The certificate in DER form.
   public var der: [UInt8] { unsafe Self.bytes { unsafe i2d_X509_bio($0, x509) } }
 
-  /// What `write` writes; nothing where there is no memory for it.
+  /// Collects what `write` writes; empty if there is no memory.
   private static func bytes(_ write: (OpaquePointer) -> Int32) -> [UInt8] {
     guard let file = unsafe BIO_new(BIO_s_mem()) else { return [] }
     defer { unsafe BIO_free(file) }
@@ -141,7 +141,7 @@ internal import Secrets
   }
 }
 
-/// Why a file gives no certificate.
+/// Why a file contains no certificate.
 public struct CertificateFileError: Error, Hashable, CustomStringConvertible {
   /// What is wrong, to follow the name of the file.
   public let description: String

@@ -13,7 +13,7 @@ public enum SHA256 {
     return digest
   }
 
-  /// `count` bytes derived from `secret` for the purpose that `info` names (RFC 5869 2).
+  /// Derives `count` bytes from `secret` for the purpose that `info` names (RFC 5869 section 2).
   ///
   /// - Precondition: `count` is from 1 to 8,160, and `secret` is not empty.
   public static func derive(
@@ -35,8 +35,8 @@ public enum SHA256 {
   }
 }
 
-/// HMAC with SHA-256 (RFC 2104) under a key that was drawn for this process: tells values apart, here and now, and says
-/// nothing about them.
+/// HMAC with SHA-256 (RFC 2104) with a random key of this process: identifies values within the process, and reveals nothing
+/// about them.
 public struct KeyedDigest: Sendable, CustomReflectable {
   /// The digest of one value.
   public struct Value: Sendable, Hashable {
@@ -61,7 +61,7 @@ public struct KeyedDigest: Sendable, CustomReflectable {
 
   private let key: [UInt8]
 
-  /// With a new key.
+  /// Creates a new key.
   public init() throws(CryptographyError) { key = try RandomBytes.make(32) }
 
   /// The digest of `bytes`.
@@ -91,12 +91,12 @@ public enum RandomBytes {
   }
 }
 
-/// A failure of OpenSSL's that no input explains, such as one for want of memory.
+/// A failure of OpenSSL that no input explains, such as lack of memory.
 public struct CryptographyError: Error, Hashable, CustomStringConvertible {
-  /// What failed, and what OpenSSL says about it; nothing of any key.
+  /// What failed, and OpenSSL's reason; never anything about a key.
   public let description: String
 
-  /// The failure of `operation`, with the reason from OpenSSL's queue of this thread, which is empty afterwards.
+  /// The failure of `operation`, with the reason from this thread's OpenSSL error queue, which this empties.
   package init(_ operation: String) {
     let code = ERR_get_error()
     let reason = unsafe ERR_reason_error_string(code).map { unsafe String(cString: $0) }

@@ -2,20 +2,20 @@ internal import Encodings
 
 /// The name of a certificate's subject, as text (RFC 4514): `CN=erp,O=Example`, the most specific part first.
 ///
-/// Two names are equal when they have the same parts in the same order, however the text escapes them. Values are
-/// compared byte by byte: what a certificate authority writes differently is another name.
+/// Two names are equal if they have the same parts in the same order, however the text escapes them. Values are compared byte
+/// by byte: a name that a certificate authority writes differently is another name.
 public struct DistinguishedName: Sendable, Hashable {
   private struct Attribute: Sendable, Hashable {
     var type: String
     var value: [UInt8]
-    /// Whether the value is the encoding of something that is no text (`#` and hexadecimal digits).
+    /// Whether the value is an encoding of something other than text (`#` and hexadecimal digits).
     var isEncoded = false
   }
 
-  // One set for each level; more than one attribute in it is rare.
+  // One set for each level, which rarely has more than one attribute.
   private var levels: [Set<Attribute>] = []
 
-  /// The name that `text` is; nil where it is none. Spaces around `=`, `,` and `+` do not count.
+  /// Parses `text`; nil if it is not a name. Spaces around `=`, `,` and `+` are ignored.
   public init?(_ text: some StringProtocol) {
     var reader = Reader(bytes: Array(text.utf8))
     var level: Set<Attribute> = []
@@ -33,7 +33,7 @@ public struct DistinguishedName: Sendable, Hashable {
     }
   }
 
-  /// Takes the text apart, one attribute after the other.
+  /// Splits the text into attributes.
   private struct Reader {
     let bytes: [UInt8]
     var index = 0
@@ -57,7 +57,7 @@ public struct DistinguishedName: Sendable, Hashable {
       return Attribute(type: type, value: value, isEncoded: isEncoded)
     }
 
-    /// A short name or an OID, in one form.
+    /// A short name or an OID, normalised.
     private mutating func type() -> String? {
       let start = index
       while let byte = current, byte.isLetter || byte.isDigit || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "-")
@@ -69,7 +69,7 @@ public struct DistinguishedName: Sendable, Hashable {
       return name == "E" ? "EMAILADDRESS" : name
     }
 
-    /// The value up to what separates it from the next one, with nothing escaped.
+    /// The unescaped value, up to the next separator.
     private mutating func value() -> [UInt8]? {
       var value: [UInt8] = []
       var spaces = 0

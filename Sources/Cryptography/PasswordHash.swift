@@ -2,27 +2,26 @@ internal import COpenSSL
 internal import Encodings
 public import Secrets
 
-/// What one derivation with scrypt costs (RFC 7914): an attacker who guesses passwords pays it for every guess.
+/// The cost of one scrypt derivation (RFC 7914): an attacker pays it for every guess.
 public struct ScryptCost: Sendable, Hashable {
-  /// The cost that is usual: 32 MB, and about a tenth of a second.
+  /// The default: 32 MB, and about a tenth of a second.
   public static let usual = ScryptCost(logN: 15, r: 8, p: 1)!
 
-  /// The logarithm of N, to the base of two.
+  /// The base-2 logarithm of N.
   public let logN: Int
   /// The size of a block, in units of 128 bytes.
   public let r: Int
-  /// How many times it is done.
+  /// The number of repetitions.
   public let p: Int
 
-  /// The most memory that a derivation may take: without a limit, a mistake in proxy.conf could take all the memory
-  /// there is.
+  /// The most memory that a derivation may take: without a limit, a mistake in proxy.conf could exhaust the memory.
   public static let mostMemory = 128 << 20
 
-  // Below it a password of eight letters is found in an afternoon.
+  // With less, a password of eight letters can be found in an afternoon.
   private static let leastLogN = 10
   private static let mostRepetitions = 8
 
-  /// The cost with these parameters; nil where they cost next to nothing, or more than ``mostMemory``, or far too long.
+  /// The cost with these parameters; nil if it is too low, takes more than ``mostMemory``, or far too long.
   public init?(logN: Int, r: Int, p: Int) {
     guard (Self.leastLogN...24).contains(logN), (1...64).contains(r), (1...Self.mostRepetitions).contains(p),
       128 * r << logN <= Self.mostMemory
@@ -36,12 +35,12 @@ public struct ScryptCost: Sendable, Hashable {
   public var memory: Int { 128 * r << logN }
 }
 
-/// What is kept of a password in place of it: a salt, and what scrypt (RFC 7914) makes of both.
+/// A stored password: a salt, and the result of scrypt (RFC 7914) for both.
 ///
 /// Its text is that of the PHC string format, `$scrypt$ln=15,r=8,p=1$SALT$HASH`. It prints as `<redacted>`: an attacker
 /// with the hash can try passwords unnoticed.
 public struct PasswordHash: Sendable, Hashable {
-  /// What it costs to try a password.
+  /// The cost of trying a password.
   public let cost: ScryptCost
   private let salt: [UInt8]
   private let derived: [UInt8]
@@ -51,7 +50,7 @@ public struct PasswordHash: Sendable, Hashable {
   private static let saltCounts = 8...64
   private static let derivedCounts = 16...64
 
-  /// The hash in `text`; nil where there is none, or where its cost is out of bounds.
+  /// Parses `text`; nil if it is not a hash, or if its cost is out of bounds.
   public init?(_ text: some StringProtocol) {
     let parts = text.split(separator: "$", omittingEmptySubsequences: false)
     guard parts.count == 5, parts[0].isEmpty, parts[1] == "scrypt", let cost = Self.cost(parts[2]),
@@ -67,20 +66,19 @@ public struct PasswordHash: Sendable, Hashable {
     self.derived = derived
   }
 
-  /// The hash of `password` with a new salt.
+  /// Hashes `password` with a new salt.
   public static func make(of password: Secret, cost: ScryptCost = .usual) throws(CryptographyError) -> PasswordHash {
     let salt = try RandomBytes.make(saltCount)
     return PasswordHash(cost: cost, salt: salt, derived: try derive(derivedCount, password, salt, cost))
   }
 
-  /// A hash that no password has, and that takes as long to compare with as any other of this cost: for users who do not
-  /// exist.
+  /// A hash of no password, which takes as long to compare with as any other of this cost: for users that do not exist.
   public static func decoy(cost: ScryptCost) throws(CryptographyError) -> PasswordHash {
     PasswordHash(cost: cost, salt: try RandomBytes.make(saltCount), derived: try RandomBytes.make(derivedCount))
   }
 
-  /// Whether it is the hash of `password`. This takes time and memory as ``cost`` says; how long does not depend on the
-  /// answer.
+  /// Whether it is the hash of `password`. Takes the time and memory that ``cost`` says; the time does not depend on the
+  /// result.
   public func matches(_ password: Secret) throws(CryptographyError) -> Bool {
     let other = try Self.derive(derived.count, password, salt, cost)
     return unsafe CRYPTO_memcmp(derived, other, derived.count) == 0

@@ -1,6 +1,6 @@
 internal import COpenSSL
 
-/// An algorithm for signatures on JSON Web Tokens (RFC 7518 3.1, RFC 8037 3.1), by its registered name.
+/// An algorithm for signatures of JSON Web Tokens (RFC 7518 section 3.1, RFC 8037 section 3.1), by its registered name.
 public enum SignatureAlgorithm: String, Hashable, Sendable, CaseIterable {
   /// RSASSA-PKCS1-v1_5 with SHA-256.
   case rs256 = "RS256"
@@ -25,7 +25,7 @@ public enum SignatureAlgorithm: String, Hashable, Sendable, CaseIterable {
 
   fileprivate var usesPSS: Bool { self == .ps256 || self == .ps384 || self == .ps512 }
 
-  /// The digest; nil for Ed25519, which has its own.
+  /// The digest; nil for Ed25519, which uses its own.
   fileprivate var digest: OpaquePointer? {
     switch self {
     case .rs256, .ps256, .es256: unsafe EVP_sha256()
@@ -35,8 +35,8 @@ public enum SignatureAlgorithm: String, Hashable, Sendable, CaseIterable {
     }
   }
 
-  /// The length of R and of S in an ECDSA signature; nil for other algorithms, whose signatures OpenSSL writes as they are
-  /// sent.
+  /// The length of R and of S in an ECDSA signature; nil for other algorithms, whose signatures OpenSSL writes in the final
+  /// form.
   fileprivate var half: Int? {
     switch self {
     case .es256: 32
@@ -48,7 +48,7 @@ public enum SignatureAlgorithm: String, Hashable, Sendable, CaseIterable {
 }
 
 extension PrivateKey {
-  /// The signature of `message` in the form that JSON Web Signatures have (RFC 7518 3.3 to 3.5, RFC 8037 3.1).
+  /// Signs `message`; the result has the form of JSON Web Signatures (RFC 7518 sections 3.3 to 3.5, RFC 8037 section 3.1).
   ///
   /// - Precondition: `algorithm` is one of ``algorithms``.
   public func signature(
@@ -69,7 +69,7 @@ extension PrivateKey {
     return try Self.plain(signature, half: half)
   }
 
-  /// Whether `signature` is this key's for `message`.
+  /// Whether `signature` is a signature of `message` by this key.
   ///
   /// - Precondition: `algorithm` is one of ``algorithms``.
   public func verifies(_ signature: [UInt8], of message: [UInt8], by algorithm: SignatureAlgorithm) -> Bool {
@@ -88,7 +88,7 @@ extension PrivateKey {
       && EVP_DigestVerify(context, encoded, encoded.count, message, message.count) == 1
   }
 
-  /// R and S one after the other (RFC 7518 3.4), from the DER that OpenSSL makes.
+  /// R and S concatenated (RFC 7518 section 3.4), from OpenSSL's DER.
   private static func plain(_ encoded: [UInt8], half: Int) throws(CryptographyError) -> [UInt8] {
     let parsed = unsafe encoded.withUnsafeBufferPointer { bytes in
       var start = bytes.baseAddress
@@ -105,7 +105,7 @@ extension PrivateKey {
     return plain
   }
 
-  /// The DER that OpenSSL reads; nil when `plain` is no signature.
+  /// The DER form for OpenSSL; nil if `plain` is not a signature.
   private static func encoded(_ plain: [UInt8], half: Int) -> [UInt8]? {
     guard plain.count == 2 * half, let signature = unsafe ECDSA_SIG_new() else { return nil }
     defer { unsafe ECDSA_SIG_free(signature) }

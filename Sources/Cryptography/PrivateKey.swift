@@ -1,8 +1,9 @@
 internal import COpenSSL
 public import Secrets
 
-// Sendable: OpenSSL allows any number of threads to use a key that is never changed.
-/// A private key: RSA, P-256, P-384, P-521 and Ed25519 for signatures, any kind that OpenSSL knows for TLS. OpenSSL wipes it when it is freed.
+// Sendable: OpenSSL allows any number of threads to use a key that never changes.
+/// A private key: RSA, P-256, P-384, P-521 or Ed25519 for signatures, any kind that OpenSSL supports for TLS. OpenSSL wipes its
+/// memory when it is freed.
 @safe public final class PrivateKey: @unchecked Sendable {
   /// What a key is for.
   public enum Kind: Hashable, Sendable {
@@ -73,7 +74,7 @@ public import Secrets
 
   deinit { unsafe EVP_PKEY_free(key) }
 
-  /// The algorithms that the key can sign with, the usual one first; none for keys that are not fit to sign.
+  /// The algorithms that the key can sign with, the usual one first; none for a key that cannot sign.
   public var algorithms: [SignatureAlgorithm] {
     switch kind {
     case .rsa(let bits) where bits >= Self.fewestBits: [.rs256, .rs384, .rs512, .ps256, .ps384, .ps512]
@@ -85,7 +86,7 @@ public import Secrets
     }
   }
 
-  /// Big-endian modulus and public exponent of an RSA key; nil for another.
+  /// The big-endian modulus and public exponent of an RSA key; nil for other keys.
   public var rsaNumbers: (modulus: [UInt8], exponent: [UInt8])? {
     guard case .rsa = kind, let modulus = unsafe Self.number("n", of: key),
       let exponent = unsafe Self.number("e", of: key)
@@ -135,7 +136,7 @@ extension PrivateKey: CustomStringConvertible, CustomReflectable {
 }
 
 extension PrivateKey.Kind: CustomStringConvertible {
-  /// The kind as people write it: `RSA with 2048 bits`, `P-256`.
+  /// The kind as text for people: `RSA with 2048 bits`, `P-256`.
   public var description: String {
     switch self {
     case .rsa(let bits): "RSA with \(bits) bits"
@@ -151,8 +152,8 @@ extension PrivateKey.Kind: CustomStringConvertible {
 extension PrivateKey {
   /// The first private key in the file at `path`, which must not be encrypted.
   ///
-  /// - Parameter isGuarded: Whether it is refused where others than root and this process's user could read or change the
-  ///   file, or put another one in its place; its group may read it.
+  /// - Parameter isGuarded: Whether to reject a file that users other than root and this process's user can read, change or
+  ///   replace; its group may read it.
   public convenience init(file path: String, isGuarded: Bool = false) throws(PrivateKeyError) {
     let key: Result<PrivateKey, PrivateKeyError>
     do {
@@ -173,7 +174,7 @@ extension PrivateKey {
   /// The key in PEM form (PKCS #8), not encrypted.
   public func pem() throws(CryptographyError) -> Secret {
     guard let file = unsafe BIO_new(BIO_s_mem()) else { throw CryptographyError("memory for a key") }
-    // OpenSSL wipes the memory behind it.
+    // OpenSSL wipes the memory of the BIO.
     defer { unsafe BIO_free(file) }
     guard unsafe PEM_write_bio_PKCS8PrivateKey(file, key, nil, nil, 0, nil, nil) == 1 else {
       throw CryptographyError("writing a key")
@@ -184,11 +185,11 @@ extension PrivateKey {
   }
 }
 
-/// Why a file gives no private key.
+/// Why a file contains no private key.
 public enum PrivateKeyError: Error, Hashable, CustomStringConvertible {
   /// The file cannot be read, for this reason.
   case unreadable(String)
-  /// Others than this process's user could read or change the file, or put another one in its place: how.
+  /// Users other than this process's user can read, change or replace the file: how.
   case exposed(String)
   /// The key is encrypted, and a service cannot ask for its password.
   case encrypted

@@ -1,18 +1,18 @@
 internal import COpenSSL
 internal import Secrets
 
-/// The certificate revocation lists of a PEM file (RFC 5280 section 5), by which certificates of clients are checked.
+/// The certificate revocation lists of a PEM file (RFC 5280 section 5), against which certificates of clients are checked.
 public struct RevocationLists: Sendable {
-  /// What an operator should know of lists that can be used, each to follow the name of the file: what has expired rejects
-  /// every certificate of its authority, and so does what is missing.
+  /// Warnings about usable lists, each to follow the name of the file: an expired list rejects every certificate of its
+  /// authority, and so does a missing one.
   public let warnings: [String]
 
   private let lists: [RevocationList]
   private let unlisted: Set<String>
 
-  /// The lists in `file`; nothing else may be wrong with it.
+  /// Reads the lists in `file`, in which everything must be well-formed.
   ///
-  /// - Parameter authorities: the PEM file of the authorities whose lists they are; nil where it cannot be read.
+  /// - Parameter authorities: the PEM file of the authorities that issued the lists; nil if it cannot be read.
   public init(file: String, authorities: String?) throws(RevocationListError) {
     let read: (lists: [RevocationList], isDamaged: Bool)
     do {
@@ -34,7 +34,7 @@ public struct RevocationLists: Sendable {
           try SensitiveFile.read(path: path, limit: Self.limit) { bytes, _ in Certificate.all(inPEM: bytes) }
         } ?? []
     } catch {
-      // Used without them, the lists would be checked against nothing.
+      // Without the authorities, the lists could not be checked at all.
       throw RevocationListError(
         file: file, "is for the authorities in \(authorities ?? ""), which \(error.complaint(limit: "8 MB"))")
     }
@@ -55,7 +55,7 @@ public struct RevocationLists: Sendable {
       }
   }
 
-  /// What an operator should know of lists that take the place of `earlier` ones: also which authorities have none any more.
+  /// Warnings about lists that replace `earlier`: also names the authorities that have no list any more.
   public func warnings(replacing earlier: RevocationLists) -> [String] {
     let issuers = Set(lists.map(\.issuer))
     let gone = Set(earlier.lists.map(\.issuer)).subtracting(issuers).subtracting(unlisted)
@@ -67,7 +67,7 @@ public struct RevocationLists: Sendable {
 
   private static let limit = 8 * 1024 * 1024
 
-  /// Makes a TLS context, which `context` points to, check every certificate of a client's chain against the lists; false when
+  /// Makes the TLS context that `context` points to check every certificate of a client's chain against the lists; false if
   /// there is no memory.
   package func use(inContext context: UnsafeMutableRawPointer) -> Bool {
     let store = unsafe SSL_CTX_get_cert_store(OpaquePointer(context))
@@ -114,7 +114,7 @@ public struct RevocationLists: Sendable {
   }
 
   var warning: String? {
-    // Where it is missing the list does not expire, and OpenSSL says 0 for a time that it cannot read.
+    // Without this field the list does not expire; OpenSSL returns 0 for a time that it cannot read.
     let hasExpired = unsafe X509_CRL_get0_nextUpdate(crl).map { unsafe X509_cmp_current_time($0) <= 0 } ?? false
     if hasExpired {
       return
@@ -127,8 +127,8 @@ public struct RevocationLists: Sendable {
 }
 
 extension Span<UInt8> {
-  /// Whether a line is the beginning of a PEM boundary and not all of one: OpenSSL takes such a line for text between the
-  /// blocks, and a file that was cut off there for a whole one.
+  /// Whether a line begins like a PEM boundary, but is not a complete one. OpenSSL takes such a line for text between the
+  /// blocks, and so a file that was cut off there for a complete one.
   fileprivate var hasBrokenBoundary: Bool {
     let wanted = Array("-----BEGIN ".utf8)
     var start = 0
@@ -138,7 +138,7 @@ extension Span<UInt8> {
       let isLast = end == count
       var last = end
       while last > start, self[last - 1] <= UInt8(ascii: " ") { last -= 1 }
-      // Without its end, the last line may be any part of it.
+      // A last line without its line end may be a truncated boundary.
       let compared = isLast ? Swift.min(last - start, wanted.count) : wanted.count
       if compared > 0, last - start >= compared, (0..<compared).allSatisfy({ self[start + $0] == wanted[$0] }) {
         let dashes = (last - 5)..<last

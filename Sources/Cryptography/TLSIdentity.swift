@@ -1,13 +1,13 @@
 internal import COpenSSL
 internal import Secrets
 
-/// A certificate with its chain and its private key: what one end of a TLS connection shows the other.
+/// A certificate with its chain and its private key: how one end of a TLS connection authenticates itself.
 public final class TLSIdentity: Sendable {
-  // The first is the one that is shown for itself.
+  // The first one belongs to the key; the others are its chain.
   private let certificates: [Certificate]
   private let key: PrivateKey
 
-  /// The certificates in one PEM file, that of the key first, and the private key in another (or the same).
+  /// Reads the certificates of one PEM file, the one of the key first, and the private key of another (or the same) file.
   public init(certificateFile: String, keyFile: String) throws(TLSIdentityError) {
     do { key = try PrivateKey(file: keyFile) } catch { throw .key(file: keyFile, "\(error)") }
     do {
@@ -25,16 +25,16 @@ public final class TLSIdentity: Sendable {
     }
   }
 
-  /// The certificates, that of `key` first, and at least one; nothing is checked.
+  /// An identity from at least one certificate, the one of `key` first; nothing is checked.
   public init(certificates: [Certificate], key: PrivateKey) {
     self.certificates = certificates
     self.key = key
   }
 
-  /// Whether the certificate is not valid any more, by this machine's clock.
+  /// Whether the certificate has expired, by this machine's clock.
   public var hasExpired: Bool { certificates[0].hasExpired }
 
-  /// Makes a TLS context, which `context` points to, use the identity; false when OpenSSL refuses.
+  /// Makes the TLS context that `context` points to use the identity; false if OpenSSL refuses.
   package func use(inContext context: UnsafeMutableRawPointer) -> Bool {
     let context = OpaquePointer(context)
     var isUsed = unsafe SSL_CTX_use_certificate(context, certificates[0].x509) == 1
@@ -45,11 +45,11 @@ public final class TLSIdentity: Sendable {
   }
 }
 
-/// Why files give no certificate with a key.
+/// Why files contain no certificate with a key.
 public enum TLSIdentityError: Error, Hashable, CustomStringConvertible {
-  /// Something is wrong with the file of the certificate: what, to follow its name.
+  /// The certificate file has a problem: what, to follow its name.
   case certificate(file: String, String)
-  /// Something is wrong with the file of the key, or with how both fit together: what, to follow its name.
+  /// The key file has a problem, or does not fit the certificate: what, to follow its name.
   case key(file: String, String)
 
   /// One sentence without its full stop.
@@ -77,6 +77,6 @@ public enum TLSVersion: String, Sendable, CaseIterable {
     }
   }
 
-  /// Whether it needs algorithms that are weak by today's rules (RFC 8996).
+  /// Whether it needs algorithms that are weak today (RFC 8996).
   public var isWeak: Bool { number < TLS1_2_VERSION }
 }

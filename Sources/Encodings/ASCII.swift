@@ -1,14 +1,14 @@
 extension UInt8 {
-  /// Whether it is a decimal digit of ASCII.
+  /// Whether it is an ASCII decimal digit.
   @inlinable public var isDigit: Bool { self &- UInt8(ascii: "0") < 10 }
 
-  /// Whether it is a letter of ASCII.
+  /// Whether it is an ASCII letter.
   @inlinable public var isLetter: Bool { (self | 0x20) &- UInt8(ascii: "a") < 26 }
 
-  /// Whether it is a hexadecimal digit of ASCII, in either case.
+  /// Whether it is an ASCII hexadecimal digit, in either case.
   @inlinable public var isHexDigit: Bool { isDigit || (self | 0x20) &- UInt8(ascii: "a") < 6 }
 
-  /// Whether it is a control character of ASCII.
+  /// Whether it is an ASCII control character.
   @inlinable public var isControl: Bool { self < 0x20 || self == 0x7f }
 
   /// The value of a hexadecimal digit in either case; nil for any other byte.

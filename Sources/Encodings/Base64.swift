@@ -1,4 +1,4 @@
-/// Base64 (RFC 4648). It works byte by byte into the caller's memory, so that secrets leave no copies behind.
+/// Base64 (RFC 4648). It works byte by byte in the caller's memory, so that it leaves no copies of secrets behind.
 public struct Base64: Sendable {
   /// With the alphabet of section 4.
   public static let standard = Base64("+", "/")
@@ -39,18 +39,18 @@ public struct Base64: Sendable {
 
   // MARK: Decoding
 
-  /// How many bytes `count` characters without padding encode; nil where no bytes have so many.
+  /// How many bytes `count` characters without padding encode; nil if no sequence of bytes has an encoding of this length.
   public static func decodedCount(_ count: Int) -> Int? { count % 4 == 1 ? nil : count * 6 / 8 }
 
-  /// How many characters of `text` stand before its padding, which it may lack; nil where the padding is wrong.
+  /// How many characters of `text` precede its optional padding; nil if the padding is wrong.
   public static func unpaddedCount(_ text: Span<UInt8>) -> Int? {
     var count = text.count
     while count > 0, text.count - count < 2, text[count - 1] == UInt8(ascii: "=") { count -= 1 }
     return count == text.count || text.count.isMultiple(of: 4) ? count : nil
   }
 
-  /// Calls `body` with each of the bytes that `text`, without padding, encodes, and its position. False for any
-  /// other character, and where bits are left over that are not zero: one value has one text.
+  /// Calls `body` with the position and value of each byte that `text`, without padding, encodes. False if `text` has any other
+  /// character, or if leftover bits are not zero: each value has exactly one encoding.
   public func decode(_ text: Span<UInt8>, _ body: (Int, UInt8) -> Void) -> Bool {
     var bits = 0
     var count = 0
@@ -69,10 +69,10 @@ public struct Base64: Sendable {
     return count < 6 && bits == 0
   }
 
-  /// The bytes that `text`, without padding, encodes; nil where it is not valid.
+  /// The bytes that `text`, without padding, encodes; nil if it is not valid.
   public func decode(_ text: some StringProtocol) -> [UInt8]? { decode(Array(text.utf8).span) }
 
-  /// The bytes that `text`, without padding, encodes; nil where it is not valid.
+  /// The bytes that `text`, without padding, encodes; nil if it is not valid.
   public func decode(_ text: Span<UInt8>) -> [UInt8]? {
     guard let count = Self.decodedCount(text.count) else { return nil }
     var bytes: [UInt8] = []
@@ -102,9 +102,9 @@ public struct Base64: Sendable {
   }
 }
 
-/// The compact form of JSON Web Tokens (RFC 7515 7.1): header, payload and signature in base64url, with dots between them.
+/// The compact form of JSON Web Tokens (RFC 7515 section 7.1): header, payload and signature in base64url, separated by dots.
 public enum CompactWebToken {
-  /// The payload of `token`; nil when it is not in that form.
+  /// The payload of `token`; nil if it does not have that form.
   public static func payload(of token: Span<UInt8>) -> [UInt8]? {
     let dots = token.indices.filter { token[$0] == UInt8(ascii: ".") }
     guard dots.count == 2, dots[0] > 0, dots[1] < token.count - 1,

@@ -1,6 +1,6 @@
-/// Eight bytes that are judged at once.
+/// Eight bytes that are checked at once.
 ///
-/// Each byte is added to without its highest bit, so that no sum carries into the next byte.
+/// Additions leave out the highest bit of each byte, so that no sum carries into the next byte.
 @frozen public struct EightBytes {
   @usableFromInline let word: UInt64
 
@@ -15,7 +15,7 @@
     areAll(areAtLeast(0x20) & areNot(UInt8(ascii: "\"")) & areNot(UInt8(ascii: "\\")))
   }
 
-  /// Whether all are clean, and neither spaces nor equals signs.
+  /// Whether all are clean, and none is a space or an equals sign.
   @inlinable
   @inline(__always)
   public var areBare: Bool {
@@ -23,7 +23,7 @@
       areAtLeast(0x21) & areNot(UInt8(ascii: "\"")) & areNot(UInt8(ascii: "\\")) & areNot(UInt8(ascii: "=")))
   }
 
-  // Bit 7 of each byte is the answer for that byte; what else is set means nothing.
+  // Bit 7 of each byte is the result for that byte; the other bits mean nothing.
 
   @inlinable
   @inline(__always)
@@ -54,11 +54,11 @@
 }
 
 extension EightBytes {
-  /// Whether `judgement` holds for all of `bytes`, of which some may be shown to it twice.
+  /// Whether `judgement` holds for all of `bytes`, some of which it may get twice.
   @inlinable
   @inline(__always)
   public static func all(of bytes: Span<UInt8>, where judgement: (EightBytes) -> Bool) -> Bool {
-    // Every load is checked against the bounds of the span; it is called unsafe for the types that it may load.
+    // Every load is checked against the bounds of the span; it is called unsafe because of the types that it can load.
     let count = bytes.count
     guard count >= 8 else { return count == 0 || judgement(EightBytes(paddedWord(of: bytes))) }
     var offset = 0

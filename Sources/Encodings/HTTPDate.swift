@@ -3,7 +3,7 @@ public enum HTTPDate {
   private static let days = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
   private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
-  /// The date that lies `seconds` after the beginning of 1970 (UTC), in the form that messages are written with:
+  /// Formats the date that is `seconds` after the beginning of 1970 (UTC) in the form for new messages:
   /// `Sun, 06 Nov 1994 08:49:37 GMT`.
   public static func text(secondsSince1970 seconds: UInt64) -> [UInt8] {
     let dayNumber = Int(seconds / 86_400)
@@ -13,10 +13,10 @@ public enum HTTPDate {
     return Array("\(days[dayNumber % 7]), \(padded(day)) \(months[month - 1]) \(year) \(time) GMT".utf8)
   }
 
-  /// The moment of a date in that form or in one of the two obsolete ones, which a recipient must accept, in seconds since
-  /// the beginning of 1970; nil for anything else. The weekday may be wrong: the date says enough.
+  /// Parses a date in that form or one of the two obsolete ones, which a recipient must accept, to seconds since the beginning
+  /// of 1970; nil for anything else. A wrong weekday is ignored.
   ///
-  /// - Parameter now: what a year of two digits is counted from: it is at most 50 years later.
+  /// - Parameter now: a two-digit year is taken to be at most 50 years later than this.
   public static func secondsSince1970(of text: some Sequence<UInt8>, now: UInt64 = 0) -> UInt64? {
     let bytes = Array(text.prefix(64))
     guard bytes.count < 64 else { return nil }
@@ -63,16 +63,16 @@ public enum HTTPDate {
     guard let year = number(year), (1970...9999).contains(year), let month = months.firstIndex(of: String(month)),
       let day = number(day), (1...31).contains(day), times.count == 3, times.allSatisfy({ $0.count == 2 }),
       let hour = number(times[0]), hour < 24, let minute = number(times[1]), minute < 60,
-      // A leap second is the first of the next minute.
+      // A leap second counts as the first second of the next minute.
       let second = number(times[2]), second <= 60
     else { return nil }
     let dayNumber = days(year: year, month: UInt64(month), day: day)
-    // A day that the month does not have is another date when it is counted.
+    // A day that the month does not have would count as another date.
     guard date(Int(dayNumber)).day == Int(day) else { return nil }
     return dayNumber * 86_400 + hour * 3600 + minute * 60 + second
   }
 
-  /// Days since the beginning of 1970. Years are counted from March: then the leap day is the last one of its year, and
+  /// Days since the beginning of 1970. Years are counted from March, so that the leap day is the last day of its year, and
   /// every fifth month has the same number of days.
   private static func days(year: UInt64, month: UInt64, day: UInt64) -> UInt64 {
     let marchYear = month >= 2 ? year : year - 1
@@ -81,7 +81,7 @@ public enum HTTPDate {
     return 365 * marchYear + leapDays + (153 * marchMonth + 2) / 5 + day - 1 - 719_468
   }
 
-  /// The reverse of ``days(year:month:day:)``; months count from 1.
+  /// The inverse of ``days(year:month:day:)``; months count from 1.
   private static func date(_ daysSince1970: Int) -> (year: Int, month: Int, day: Int) {
     let days = daysSince1970 + 719_468
     let era = days / 146_097

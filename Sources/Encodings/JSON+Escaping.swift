@@ -1,4 +1,4 @@
-// What is written into JSON strings (RFC 8259, 7): one set of rules for answers, tokens and the log.
+// How text is written into JSON strings (RFC 8259 section 7): the same rules for responses, tokens and the log.
 extension JSONText {
   /// `text` as a JSON string, quotes included.
   public static func quoted(_ text: String) -> String {
@@ -8,17 +8,17 @@ extension JSONText {
     return String(decoding: quoted, as: UTF8.self)
   }
 
-  /// Whether `text` is printable ASCII that stands in a JSON string as it is. A quick answer for most texts; for the others
-  /// ``escape(_:_:)`` says how they are written.
+  /// Whether `text` is printable ASCII that needs no escape. This is a fast path for most texts; ``escape(_:_:)`` handles the
+  /// others.
   @inlinable
   @inline(__always)
   public static func isClean(_ text: Span<UInt8>) -> Bool { EightBytes.all(of: text) { $0.areClean } }
 
-  /// Hands what stands for `text` in a JSON string, a byte at a time, to `write`.
+  /// Passes the escaped form of `text` to `write`, byte by byte.
   ///
-  /// Control characters, line separators and what changes the direction of text are written as `\u....`, so that no
-  /// value can end a line, or look as if it did. A byte that is not part of valid UTF-8 is written as the four
-  /// characters `\xHH`, with the backslash escaped: JSON has nothing for it.
+  /// Control characters, line separators and characters that change the direction of text are written as `\u....`, so that no
+  /// value can end a line, or look as if it did. A byte that is not part of valid UTF-8 is written as the four characters
+  /// `\xHH`, with the backslash escaped: JSON has no form for it.
   public static func escape(_ text: Span<UInt8>, _ write: (UInt8) -> Void) {
     let backslash = UInt8(ascii: "\\")
     var index = 0
@@ -46,7 +46,7 @@ extension JSONText {
     }
   }
 
-  // C0, DEL and C1 drive terminals; U+2028 and U+2029 end lines for some readers; the others reorder what is shown.
+  // C0, DEL and C1 control terminals; U+2028 and U+2029 end lines for some readers; the others reorder the displayed text.
   private static func isShownAsItIs(_ scalar: UInt32) -> Bool {
     switch scalar {
     case ..<0x20, 0x22, 0x5C, 0x7F...0x9F, 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069, 0xFEFF: false
@@ -54,7 +54,7 @@ extension JSONText {
     }
   }
 
-  /// What follows the backslash, for the scalars that have an escape of two characters.
+  /// The character after the backslash, for scalars with a two-character escape.
   private static func shortEscape(of scalar: UInt32) -> UInt8? {
     switch scalar {
     case 0x22, 0x5C: UInt8(scalar)
@@ -73,8 +73,7 @@ extension JSONText {
 }
 
 extension Span<UInt8> {
-  /// The scalar whose UTF-8 begins at `index` and its length in bytes, or nil where it is not well-formed
-  /// (Unicode 16, table 3-7).
+  /// The scalar whose UTF-8 begins at `index`, and its length in bytes; nil if it is not well-formed (Unicode 16, table 3-7).
   func scalar(at index: Int) -> (scalar: UInt32, length: Int)? {
     let first = self[index]
     let length: Int

@@ -1,6 +1,6 @@
-/// The inside of JSON strings (RFC 8259, 7).
+/// The contents of JSON strings (RFC 8259 section 7).
 public enum JSONText {
-  /// Passes the bytes of the checked string `text`, unescaped and in UTF-8, to `write`.
+  /// Passes the bytes of the valid string `text`, unescaped and in UTF-8, to `write`.
   public static func unescape(_ text: Span<UInt8>, _ write: (UInt8) -> Void) {
     var position = 0
     while position < text.count {
@@ -21,7 +21,7 @@ public enum JSONText {
     }
   }
 
-  /// The character that a backslash and `kind` mean, except for `\u`.
+  /// The character for a backslash and `kind`, except for `\u`.
   static func escaped(_ kind: UInt8) -> UInt8? {
     switch kind {
     case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): kind
@@ -34,8 +34,7 @@ public enum JSONText {
     }
   }
 
-  /// The scalar of a `\u` escape whose digits begin at `position`, or of a surrogate pair of them; U+FFFD for half a
-  /// pair.
+  /// The scalar of the `\u` escape, or of the surrogate pair, whose digits begin at `position`; U+FFFD for half a pair.
   private static func unescapeScalar(_ text: Span<UInt8>, _ position: inout Int) -> Unicode.Scalar {
     let first = unit(text, at: position)
     position += 4
@@ -56,20 +55,20 @@ public enum JSONText {
   }
 }
 
-/// Why bytes are not a JSON object that can be used.
+/// Why bytes are not a usable JSON object.
 public enum JSONProblem: Error, Hashable {
-  /// They are not JSON (RFC 8259), or end early, or are nested too deeply.
+  /// They are not JSON (RFC 8259), are cut off, or are nested too deeply.
   case notJSON
-  /// They are JSON, but no object.
+  /// They are JSON, but not an object.
   case notAnObject
   /// The object has a member twice.
   case repeatedMember
 }
 
-/// The members of a JSON object (RFC 8259), as positions in the bytes that they were read from.
+/// The members of a JSON object (RFC 8259), as positions in the original bytes.
 ///
-/// A reader of our own, since a token must not be copied to memory that is not wiped, and since a repeated member has
-/// to be seen: decoders keep one of the two without a word.
+/// This is our own reader because a token must not be copied to memory that is not wiped, and because a repeated member must be
+/// detected: decoders silently keep one of the two.
 public struct JSONObject {
   /// A member's value.
   public enum Value: Hashable, Sendable {
@@ -79,7 +78,7 @@ public struct JSONObject {
     case number(Range<Int>)
     case bool(Bool)
     case null
-    /// An object or an array; checked, and passed over.
+    /// An object or an array; validated, but not kept.
     case nested
   }
 
@@ -109,14 +108,14 @@ public struct JSONObject {
     self.members = members
   }
 
-  /// The member called `name`; a null counts as none.
+  /// The member called `name`; a null counts as absent.
   public subscript(name: String) -> Value? {
     let value = members[name]
     return value == .null ? nil : value
   }
 }
 
-/// Walks over JSON text, checks all of it, and reports the members of the requested objects.
+/// Scans JSON text, validates all of it, and reports the members of requested objects.
 struct JSONScanner: ~Escapable {
   private static let deepest = 32
 
@@ -126,10 +125,10 @@ struct JSONScanner: ~Escapable {
   @_lifetime(copy bytes)
   init(_ bytes: Span<UInt8>) { self.bytes = bytes }
 
-  /// The byte that comes next.
+  /// The next byte.
   var next: UInt8? { position < bytes.count ? bytes[position] : nil }
 
-  /// Passes over a byte order mark, which some servers put before their JSON (RFC 8259, 8.1).
+  /// Skips a byte order mark, which some servers put before their JSON (RFC 8259 section 8.1).
   mutating func skipByteOrderMark() {
     guard bytes.count >= 3, bytes[0] == 0xEF, bytes[1] == 0xBB, bytes[2] == 0xBF else { return }
     position = 3
@@ -163,7 +162,7 @@ struct JSONScanner: ~Escapable {
     }
   }
 
-  /// Scans an object; `member` gets the place of each name, and the value.
+  /// Scans an object; calls `member` with the position of each name, and with the value.
   mutating func scanObject(
     depth: Int, _ member: (_ name: Range<Int>, _ value: JSONObject.Value) -> Void
   ) throws(JSONProblem) {

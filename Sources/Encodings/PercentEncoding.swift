@@ -1,14 +1,14 @@
-/// Percent-encoding (RFC 3986 section 2.1), and the forms that are built on it (`application/x-www-form-urlencoded`).
+/// Percent-encoding (RFC 3986 section 2.1), and forms (`application/x-www-form-urlencoded`), which use it.
 public enum PercentEncoding {
-  /// What becomes of a `%` that begins no two hexadecimal digits.
+  /// What to do with a `%` that is not followed by two hexadecimal digits.
   public enum Malformed: Sendable {
-    /// It is kept as it is.
+    /// Keep it as it is.
     case kept
-    /// Nothing is decoded.
+    /// Reject the text.
     case refused
   }
 
-  /// The decoded bytes of `text`; nil where it is malformed and that is rejected.
+  /// The decoded bytes of `text`; nil if it is malformed and `malformed` rejects that.
   ///
   /// - Parameter plusIsSpace: whether `+` is a space, as in a form.
   public static func decode(
@@ -34,17 +34,17 @@ public enum PercentEncoding {
     return bytes
   }
 
-  /// The most bytes that the encoding of `count` bytes takes.
+  /// The maximum length of the encoding of `count` bytes.
   public static func longest(_ count: Int) -> Int { 3 * count }
 
-  /// Hands the encoding of `byte` in a form to `write` (RFC 6749 appendix B).
+  /// Passes the form encoding of `byte` to `write` (RFC 6749 appendix B).
   public static func encodeForForm(_ byte: UInt8, _ write: (UInt8) -> Void) {
     switch byte {
     case _ where byte.isLetter || byte.isDigit, UInt8(ascii: "*"), UInt8(ascii: "-"), UInt8(ascii: "."),
       UInt8(ascii: "_"):
       write(byte)
     default:
-      // A space too: every server reads %20, while "+" is a plus to those that decode Basic credentials as a URL.
+      // A space too: every server decodes %20, but servers that decode Basic credentials like a URL keep "+" as a plus.
       write(UInt8(ascii: "%"))
       write((byte >> 4).hexDigit(uppercase: true))
       write(byte.hexDigit(uppercase: true))

@@ -2,17 +2,17 @@ internal import Cryptography
 public import Secrets
 public import Tokens
 
-/// Tokens in files of a directory: encrypted, and shared by all processes of this machine that use the directory.
+/// Tokens in the files of a directory: encrypted, and shared by all processes of this machine that use the directory.
 ///
-/// Everything is done off the event loops, on a thread of its own: reading and writing files waits for the disk.
+/// All work runs on a thread of its own, not on the event loops: reading and writing files waits for the disk.
 public final class FileTokenStore: TokenStore, CustomReflectable {
   private let directory: StoreDirectory
   private let key: Secret?
   private let thread = StoreThread()
 
-  /// The store in the directory at `path`, which is made if it is missing (and the one above it is not).
+  /// The store in the directory at `path`, which is created if its parent exists.
   ///
-  /// - Parameter key: what the files are encrypted with; nil for a key derived from each client's secret.
+  /// - Parameter key: encrypts the files; nil for a key derived from each client's secret.
   public init(path: String, key: Secret?) throws(TokenStoreProblem) {
     directory = try StoreDirectory(path: path)
     self.key = key
@@ -20,10 +20,10 @@ public final class FileTokenStore: TokenStore, CustomReflectable {
 
   deinit { thread.end() }
 
-  /// Shows where it is, not the key.
+  /// Shows the directory, but not the key.
   public var customMirror: Mirror { Mirror(self, children: ["directory": directory.path]) }
 
-  /// What was saved for `grant`.
+  /// The saved token for `grant`.
   public func load(_ grant: TokenGrant) async throws(TokenStoreProblem) -> StoredToken? {
     try await offTheLoop { () throws(TokenStoreProblem) in
       let name = try StoreName(grant)
@@ -53,14 +53,14 @@ public final class FileTokenStore: TokenStore, CustomReflectable {
     }
   }
 
-  /// `duration` is not needed here: the kernel releases a lock when its holder ends.
+  /// `duration` is not needed: the kernel releases a lock when its holder ends.
   public func claim(
     _ grant: TokenGrant, for duration: Duration
   ) async throws(TokenStoreProblem) -> (any TokenClaim)? {
     try await offTheLoop { () throws(TokenStoreProblem) in try self.directory.lock(try StoreName(grant).lock) }
   }
 
-  /// Adds up in the file of `account`, under its lock; with 0 it only reads.
+  /// Adds to the sum in the file of `account`, under its lock; with 0 it only reads.
   public func count(
     _ issued: Int, for account: TokenAccount, knowing known: TokenSums, atWallSeconds seconds: Int64
   ) async throws(TokenStoreProblem) -> TokenSums {
@@ -81,7 +81,7 @@ public final class FileTokenStore: TokenStore, CustomReflectable {
     try directory.read(name.spending) { bytes in SpendingFile.sums(in: bytes) } ?? TokenSums()
   }
 
-  /// The keys that a file may be encrypted with; the first is the one for new files. There is at least one.
+  /// The keys with which a file may be encrypted, at least one; the first is for new files.
   private func keys(_ grant: TokenGrant, _ name: StoreName) throws(TokenStoreProblem) -> [Secret] {
     let secrets = (key.map { [$0] } ?? grant.latestSecrets()).filter { !$0.isEmpty }
     guard !secrets.isEmpty else {
@@ -98,18 +98,18 @@ public final class FileTokenStore: TokenStore, CustomReflectable {
     }
   }
 
-  // Being called is what moves the work to the executor that is preferred.
+  // The call itself moves the work to the preferred executor.
   @concurrent private static func here<R: Sendable>(
     _ work: @Sendable () throws(TokenStoreProblem) -> R
   ) async throws(TokenStoreProblem) -> R { try work() }
 }
 
-/// The content of a token's file: a header of five bytes, and the rest sealed by AES-256-GCM.
+/// The contents of a token's file: a header of five bytes; the rest is sealed with AES-256-GCM.
 ///
-/// Sealed are the moment of the request in seconds since 1970 and the lifetime in nanoseconds, eight bytes each in
-/// network order, and the token. Header and name of the file are authenticated with it.
+/// The sealed part holds the time of the request in seconds since 1970 and the lifetime in nanoseconds, eight bytes each in
+/// network order, and then the token. The header and the name of the file are authenticated too.
 enum SealedToken {
-  /// The longest file there can be, in bytes.
+  /// The maximum length of a file, in bytes.
   static let longest = header.count + AES256GCM.overhead + timesCount + AccessToken.longestToken
 
   // "M2MT", and the version of the format.
@@ -124,7 +124,7 @@ enum SealedToken {
     } catch { throw TokenStoreProblem(.unusable, "\(error)") }
   }
 
-  /// The bytes of a file that holds `token`.
+  /// The contents of a file for `token`.
   static func seal(_ token: StoredToken, by key: Secret, context: [UInt8]) throws(TokenStoreProblem) -> [UInt8] {
     let (seconds, attoseconds) = token.lifetime.components
     let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
@@ -143,7 +143,7 @@ enum SealedToken {
     }
   }
 
-  /// What `bytes` hold; nil when they are no such file, or none that one of `keys` opens.
+  /// The token in `bytes`; nil if they are not such a file, or if none of `keys` opens it.
   static func open(_ bytes: [UInt8], by keys: [Secret], context: [UInt8]) throws(TokenStoreProblem) -> StoredToken? {
     guard bytes.starts(with: header) else { return nil }
     let sealed = Array(bytes.dropFirst(header.count))
@@ -165,8 +165,8 @@ enum SealedToken {
   }
 }
 
-/// The content of an account's file: one line for the format, then one for each period with its number and count. It is
-/// readable, and not encrypted: with a new client secret the count has to go on.
+/// The contents of an account's file: one line for the format, then one for each period with its number and count. It is not
+/// encrypted: the count has to continue after a client secret is replaced.
 enum SpendingFile {
   private static let title = "m2m-proxy tokens issued 1"
 
@@ -177,7 +177,7 @@ enum SpendingFile {
     return Array(([title] + lines).joined(separator: "\n").utf8) + [UInt8(ascii: "\n")]
   }
 
-  /// The sums in `bytes`; nil when they are not what ``bytes(of:)`` gives.
+  /// The sums in `bytes`; nil if they do not have the form of ``bytes(of:)``.
   static func sums(in bytes: [UInt8]) -> TokenSums? {
     let text = String(decoding: bytes, as: UTF8.self)
     guard text.hasSuffix("\n") else { return nil }

@@ -4,23 +4,22 @@ internal import Secrets
 internal import SystemPackage
 internal import Tokens
 
-/// A directory of small files that are replaced as a whole, and of the locks that go with them. Its calls wait for the
-/// disk.
+/// A directory of small files, each replaced as a whole, and of their locks. Its calls wait for the disk.
 ///
-/// Each call opens the directory again, since the operator may replace it, and works in the one that it opened, if that
-/// belongs to this process's user and is closed to others.
+/// Each call opens the directory again, since the operator may replace it, and works in the opened directory if it belongs to
+/// this process's user and no other user has access.
 struct StoreDirectory: Sendable {
   let path: String
 
-  // Written within seconds; what is older was left by a process that ended meanwhile.
+  // Writing takes seconds; older files were left by a process that ended meanwhile.
   private static let longestWriting = 3600
   private static let longestFile = SealedToken.longest
-  // Locks on counters are held for the time that writing a file takes.
+  // A lock on a counter is held only while a file is written.
   private static let lockAttempts = 100
   private static let lockPause: useconds_t = 5000
 
   /// The directory at `path`, which is created if its parent exists. Other users must not have access to it. On a read-only
-  /// file system it may be missing: each call then says so.
+  /// file system it may be missing; then each call reports that.
   init(path: String) throws(TokenStoreProblem) {
     self.path = path
     if unsafe mkdir(path, 0o700) != 0, errno != EEXIST {
@@ -36,8 +35,8 @@ struct StoreDirectory: Sendable {
 
   // MARK: Files
 
-  /// What `body` makes of the content of the file `name`; nil when there is no such file. A file of which it makes
-  /// nothing, or that is not one of ours, is set aside.
+  /// Calls `body` with the contents of the file `name` and returns its result; nil if there is no such file. If `body` returns
+  /// nil, or the file is not one of ours, the file is set aside.
   func read<R>(
     _ name: String, _ body: ([UInt8]) throws(TokenStoreProblem) -> R?
   ) throws(TokenStoreProblem) -> R? {
@@ -56,7 +55,7 @@ struct StoreDirectory: Sendable {
     throw setAside(name, directory, number: found.number, because: "is damaged, or was encrypted with another key")
   }
 
-  /// Replaces the file `name` with `content`: a reader gets either the old content or the new one.
+  /// Replaces the file `name`: a reader gets either the old or the new contents.
   func write(_ content: [UInt8], to name: String) throws(TokenStoreProblem) {
     let directory = try open("\(path)/\(name) cannot be written")
     let new = try temporaryName(for: name)
@@ -73,7 +72,7 @@ struct StoreDirectory: Sendable {
     }
   }
 
-  /// Removes the file `name` if `condition` holds for its content; another one that takes its place meanwhile stays.
+  /// Removes the file `name` if `condition` holds for its contents; a file that replaces it meanwhile stays.
   func remove(
     _ name: String, if condition: ([UInt8]) throws(TokenStoreProblem) -> Bool
   ) throws(TokenStoreProblem) {
@@ -87,8 +86,7 @@ struct StoreDirectory: Sendable {
     } catch {
       throw TokenStoreProblem(.unusable, "\(path)/\(name) cannot be removed: \(error)")
     }
-    // Between the check and the move, another process may have put a new file there: move it back, unless there is one
-    // again.
+    // Between the check and the rename, another process may have put a new file there: move it back, unless a newer one exists.
     if let taken = try? content(moved, directory), try !condition(taken.content) {
       try? directory.link(moved, to: name)
     }
@@ -97,7 +95,7 @@ struct StoreDirectory: Sendable {
 
   // MARK: Locks
 
-  /// The lock `name`; nil while another process has it.
+  /// Takes the lock `name`; nil while another process holds it.
   func lock(_ name: String) throws(TokenStoreProblem) -> FileLock? {
     let directory = try open("\(path)/\(name) cannot be locked")
     let file: FileDescriptor
@@ -116,7 +114,7 @@ struct StoreDirectory: Sendable {
     }
   }
 
-  /// The lock `name`, which no process holds for long.
+  /// Takes the lock `name`, which no process holds for long.
   func lockSoon(_ name: String) throws(TokenStoreProblem) -> FileLock {
     for _ in 0..<Self.lockAttempts {
       if let lock = try lock(name) { return lock }
@@ -133,7 +131,7 @@ struct StoreDirectory: Sendable {
     case failed(Errno)
   }
 
-  /// The directory, if it is there; `trouble` is what is said if it cannot be used.
+  /// The directory, if it exists; `trouble` begins the message if it cannot be used.
   private func openIfThere(_ trouble: String) throws(TokenStoreProblem) -> OpenDirectory? {
     do throws(SensitiveDirectory.Failure) { return try SensitiveDirectory.open(path: path) } catch {
       switch error {
@@ -149,7 +147,7 @@ struct StoreDirectory: Sendable {
     throw TokenStoreProblem(.unusable, "\(trouble): \(Errno.noSuchFileOrDirectory)")
   }
 
-  /// What is wrong with a file here, apart from what is in it.
+  /// What is wrong with a file, apart from its contents.
   private static func strangeness(of status: stat) -> String? {
     guard status.st_mode & S_IFMT == S_IFREG else { return "is not a regular file" }
     guard status.st_uid == geteuid() else { return "belongs to another user (uid \(status.st_uid))" }
@@ -191,8 +189,8 @@ struct StoreDirectory: Sendable {
     } catch { throw .failed(error as? Errno ?? .ioError) }
   }
 
-  /// Renames a file that cannot be used, so that it is not read again: one for each name is kept. A file other than
-  /// number `number`, which has taken its place meanwhile, stays.
+  /// Renames an unusable file, so that it is not read again; one is kept per name. A file other than number `number`, which has
+  /// replaced it meanwhile, stays.
   private func setAside(
     _ name: String, _ directory: borrowing OpenDirectory, number: ino_t?, because reason: String
   ) -> TokenStoreProblem {
@@ -226,9 +224,9 @@ struct StoreDirectory: Sendable {
   }
 }
 
-/// What the files of one token request, or of one account, are called: digests, from which nothing can be read.
+/// The file names for a token request, or an account: digests, which reveal nothing.
 struct StoreName {
-  /// The 32 bytes that the names are made of.
+  /// The 32 bytes from which the names are made.
   let digest: [UInt8]
 
   init(_ grant: TokenGrant) throws(TokenStoreProblem) {
@@ -252,11 +250,11 @@ struct StoreName {
   }
 }
 
-/// An exclusive lock on a file. The kernel releases it when the process ends, however that happens.
+/// An exclusive lock on a file. The kernel releases it when the process ends, for whatever reason.
 final class FileLock: TokenClaim {
   private let descriptor: FileDescriptor
 
-  /// The lock on the open file `descriptor`, which it owns from then on; nil while another process has it.
+  /// Locks the open file `descriptor` and takes ownership of it; nil while another process holds the lock.
   init?(_ descriptor: FileDescriptor) throws(Errno) {
     guard flock(descriptor.rawValue, LOCK_EX | LOCK_NB) == 0 else {
       let failure = Errno(rawValue: errno)
@@ -267,7 +265,7 @@ final class FileLock: TokenClaim {
     self.descriptor = descriptor
   }
 
-  /// Gives it back at once: what the kernel does when the last reference to the open file goes would wait for ours.
+  /// Releases the lock at once: the kernel would do so only when the last reference to the open file is gone.
   func end() { _ = flock(descriptor.rawValue, LOCK_UN) }
 
   func release() async { end() }

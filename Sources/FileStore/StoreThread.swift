@@ -2,10 +2,10 @@ internal import CLinux
 internal import Glibc
 internal import Locks
 
-/// A thread that tasks go to for what waits for the disk. A disk that hangs stops this one: the threads of the runtime are as
-/// many as there are cores, and other work needs them.
+/// A thread for tasks that wait for the disk. A disk that hangs blocks only this thread: the runtime has one thread per core,
+/// and other work needs those.
 ///
-/// It is started with the first task, and goes on until ``end()``.
+/// It starts with the first task, and runs until ``end()``.
 final class StoreThread: TaskExecutor {
   private struct State {
     var jobs: [UnownedJob] = []
@@ -25,7 +25,7 @@ final class StoreThread: TaskExecutor {
     }
     guard isFirst else { return state.wakeAll() }
     if start() { return }
-    // Without a thread of its own the work is done where other work is.
+    // If the thread cannot be started, run the jobs on the global executor.
     let jobs = state.withLock { state in
       defer { (state.jobs, state.isRunning) = ([], false) }
       return state.jobs
@@ -33,7 +33,7 @@ final class StoreThread: TaskExecutor {
     for job in jobs { globalConcurrentExecutor.enqueue(job) }
   }
 
-  /// No task comes any more.
+  /// Ends the thread when no more tasks will come.
   func end() {
     state.withLock { $0.hasEnded = true }
     state.wakeAll()
@@ -43,7 +43,7 @@ final class StoreThread: TaskExecutor {
     var attributes = pthread_attr_t()
     guard unsafe pthread_attr_init(&attributes) == 0 else { return false }
     defer { unsafe pthread_attr_destroy(&attributes) }
-    // Nothing waits for its end: it may never come.
+    // Detached: nothing joins the thread, since a hanging disk may keep it forever.
     unsafe pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
     let argument = unsafe Unmanaged.passRetained(self)
     var thread = pthread_t()

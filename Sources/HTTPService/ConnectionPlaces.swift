@@ -1,19 +1,19 @@
 internal import Reactor
 
-/// What a connection does at the moment, as far as it decides who gives way when all places are taken.
+/// What a connection is doing, as far as it decides which one gives way when all places are taken.
 enum Activity {
-  /// A request is answered, or the connection is new and its socket has not been read yet.
+  /// A request is being handled, or the connection is new and its socket has not been read yet.
   case working
-  /// No whole head of a request has arrived. The first byte of a head counts as a beginning, the bytes after it do not.
+  /// No complete request head has arrived. The first byte of a head restarts this time, later bytes do not.
   case idle(since: Instant)
-  /// Content or a response is in transit, or about to be. `moved` is when the peer last sent or took any of it.
+  /// A body or a response is in transit, or about to be. `moved` is when the peer last sent or took a part of it.
   case transferring(begun: Instant, moved: Instant)
 
-  // A crowd that says nothing must not cut off a transfer that keeps its pace; a crowd of transfers is another matter.
+  // Many silent connections must not cut off a transfer that makes progress; many transfers may.
   private static let longestPause = Duration.seconds(1)
   private static let protectedTransfer = Duration.seconds(5)
 
-  /// When the peer last did something; nil where the connection may not be closed for another one.
+  /// When the peer was last active; nil if the connection must not be closed in favour of another one.
   var quietSince: Instant? {
     switch self {
     case .working: nil
@@ -22,29 +22,29 @@ enum Activity {
     }
   }
 
-  /// Whether it gives way only where all do that could give way.
+  /// Whether it gives way only if all other candidates are protected too.
   func isProtected(at now: Instant) -> Bool {
     guard case .transferring(let begun, let moved) = self else { return false }
     return now < min(begun + Self.protectedTransfer, moved + Self.longestPause)
   }
 }
 
-/// A connection that takes up a place.
+/// A connection that occupies a place.
 protocol PlaceHolder: AnyObject {
   /// Whether it comes from this machine.
   var isLocal: Bool { get }
   var activity: Activity { get }
 }
 
-/// The places of a service. When all are taken, the connection that has been quiet longest gives way to a newcomer.
+/// The places of a service. When all are taken, the connection that has been quiet longest gives way to a new one.
 ///
-/// Some places are kept for clients on this machine: clients elsewhere never hold those, so that a health check works
-/// whatever the network does. Clients on this machine may hold more than those, but lose them to clients elsewhere.
+/// Some places are reserved for clients on this machine; remote clients never get those, so that a health check works whatever
+/// the network does. Local clients may hold more places than that, but lose the others to remote clients.
 struct ConnectionPlaces<Holder: PlaceHolder> {
-  /// What a newcomer gets.
+  /// What a new connection gets.
   enum Place {
     case free
-    /// That of a connection, which is closed.
+    /// The place of another connection, which is closed.
     case of(Holder)
     /// Every connection that could give way is in use.
     case none
@@ -55,7 +55,7 @@ struct ConnectionPlaces<Holder: PlaceHolder> {
   private var holders: [ObjectIdentifier: Holder] = [:]
   private var remoteCount = 0
 
-  /// - Parameter reserved: how many of the `limit` places clients elsewhere cannot hold; one is theirs in any case.
+  /// - Parameter reserved: how many of the `limit` places remote clients cannot have; they always get at least one.
   init(limit: Int, reserved: Int) {
     self.limit = limit
     remoteLimit = max(1, limit - reserved)
@@ -65,13 +65,13 @@ struct ConnectionPlaces<Holder: PlaceHolder> {
 
   private var isFull: Bool { holders.count >= limit }
 
-  /// The place for a connection that has just been made.
+  /// The place for a new connection.
   func place(forLocal isLocal: Bool, at now: Instant) -> Place {
     if !isLocal, remoteCount >= remoteLimit { return quietest(at: now) { !$0.isLocal } }
     return isFull ? quietest(at: now) { _ in true } : .free
   }
 
-  /// Whether there is a place for a client on this machine, and so a reason to accept connections.
+  /// Whether a client on this machine would get a place, so that accepting makes sense.
   var hasPlace: Bool { !isFull || holders.values.contains { $0.activity.quietSince != nil } }
 
   mutating func add(_ holder: Holder) {
@@ -79,7 +79,7 @@ struct ConnectionPlaces<Holder: PlaceHolder> {
     if !holder.isLocal { remoteCount += 1 }
   }
 
-  /// Does nothing for one that has no place any more.
+  /// Does nothing if it has no place any more.
   mutating func remove(_ holder: Holder) {
     guard holders.removeValue(forKey: ObjectIdentifier(holder)) != nil else { return }
     if !holder.isLocal { remoteCount -= 1 }

@@ -3,25 +3,25 @@ public import HTTPWire
 public import Reactor
 public import SystemPackage
 
-// Sendable although it has mutable state: after it was started, all of that is confined to the loop's thread.
-/// A small HTTP/1.1 server for listeners of our own (RFC 9110, RFC 9112): requests and responses that fit memory, few
-/// clients, strict in what it accepts.
+// Sendable although it has mutable state: after the start, all of it is confined to the loop's thread.
+/// A small HTTP/1.1 server for our own listeners (RFC 9110, RFC 9112): requests and responses that fit in memory, few clients,
+/// strict parsing.
 ///
-/// It is not on the way of any request that is proxied. Everything but the initialiser belongs to the loop's thread,
-/// or to the time before the loop runs. ``close()`` it before letting go of it.
+/// No proxied request goes through it. Use everything but the initialiser on the loop's thread, or before the loop runs. Call
+/// ``close()`` before you release it.
 public final class HTTPService: @unchecked Sendable {
-  /// Answers one request; called on the loop's thread. HEAD is answered like GET: the service drops the body.
+  /// Handles one request, on the loop's thread. Handle HEAD like GET: the service drops the body.
   public typealias Handler = @Sendable (ServiceRequest) async -> ServiceResponse
 
-  /// Until when a request that arrived at some moment has to wait before it is answered; nil if not at all. Asked again after
-  /// that time. A connection whose request waits so may give way to another one.
+  /// The moment until which a request that arrived at `arrival` must wait; nil if it need not. Called again at that time. A
+  /// connection whose request waits may give way to another one.
   public typealias Delay = @Sendable (_ request: ServiceRequest, _ arrival: Instant) -> Instant?
 
-  /// The address that is really bound: `host:port`, or `unix:` and a path.
+  /// The bound address: `host:port`, or `unix:` and a path.
   public let address: String
-  /// The port that is really bound; 0 for a Unix socket.
+  /// The bound port; 0 for a Unix socket.
   public let port: UInt16
-  /// Told when there is no descriptor or memory for another connection; accepting goes on a moment later.
+  /// Called when there is no descriptor or memory for another connection; accepting resumes a moment later.
   public var onExhaustion: (Errno) -> Void = { _ in }
 
   let limits: ServiceLimits
@@ -36,22 +36,22 @@ public final class HTTPService: @unchecked Sendable {
   private let arrivals: Arrivals
   private var places: ConnectionPlaces<ServiceConnection>
   private var isPaused = false
-  // A connection that was accepted just when the last one that could give way got a request. It is the next one.
+  // A connection that was accepted just when the last one that could give way got a request. It is served next.
   private var held: Descriptor?
   private var heldPeer: (peer: SocketPeer, isLocal: Bool)?
   private(set) var delay: Delay = { _, _ in nil }
-  // The loop may have requests of the proxy to serve: a crowd of connections must not hold them up.
+  // The loop may have proxied requests to serve, which many connections at once must not hold up.
   private static let acceptsInARow = 8
 
-  // What the listener calls, which has to exist before the service that it calls.
+  // The listener's callback target, which must exist before the service does.
   private final class Arrivals {
     weak var service: HTTPService?
   }
 
-  /// Binds `host` (a numeric address) and `port` (0: any free one); accepts nothing before ``start(_:)``.
+  /// Binds `host` (a numeric address) and `port` (0: any free one). Accepts no connection before ``start(_:)``.
   ///
-  /// - Parameter refusesForeignPages: whether requests are rejected that a browser sends for a page of another site. On a
-  ///   connection to a loopback address a request that calls the service by another name than this machine's is one of those.
+  /// - Parameter refusesForeignPages: whether to reject requests that a browser sends for a page of another site. On a
+  ///   connection to a loopback address, these include requests whose host name does not mean this machine.
   /// - Throws: why the address cannot be bound.
   public convenience init(
     host: String, port: UInt16, limits: ServiceLimits = ServiceLimits(), refusesForeignPages: Bool, on loop: EventLoop
@@ -61,9 +61,9 @@ public final class HTTPService: @unchecked Sendable {
       refusesForeignPages: refusesForeignPages, on: loop)
   }
 
-  /// Accepts from `socket`, from ``start(_:)`` on.
+  /// Accepts connections from `socket` after ``start(_:)``.
   ///
-  /// - Parameter admits: whether a client may use the service; the connection of one that may not is closed at once.
+  /// - Parameter admits: whether a client may use the service; otherwise its connection is closed at once.
   public init(
     _ socket: consuming ListeningSocket, limits: ServiceLimits = ServiceLimits(), refusesForeignPages: Bool = false,
     admits: @escaping (SocketPeer) -> Bool = { _ in true }, on loop: EventLoop
@@ -85,7 +85,7 @@ public final class HTTPService: @unchecked Sendable {
     listener.onExhaustion = { errno in arrivals.service?.onExhaustion(errno) }
   }
 
-  /// Begins to accept connections, whose requests `handler` answers.
+  /// Starts to accept connections, whose requests `handler` handles.
   /// - Throws: what the kernel says when it cannot watch another descriptor.
   public func start(delay: @escaping Delay = { _, _ in nil }, _ handler: @escaping Handler) throws(Errno) {
     self.handler = handler
@@ -93,8 +93,8 @@ public final class HTTPService: @unchecked Sendable {
     try listener.start()
   }
 
-  /// Stops accepting and ends the connections that are idle; a request that is being read or answered is finished,
-  /// and its connection closed then.
+  /// Stops accepting and closes idle connections. A request that is being read or handled is completed, and then its connection
+  /// is closed.
   public func close() {
     isClosing = true
     listener.close()
@@ -117,8 +117,8 @@ public final class HTTPService: @unchecked Sendable {
       places.remove(other)
       other.giveWay()
     case .none:
-      // A client elsewhere does not wait for one of the places that such clients may have: behind it in the queue there may
-      // be a client for which a place is reserved.
+      // If remote clients have no place left, close the connection instead of holding it: behind it in the queue there may be a
+      // client for which a place is reserved.
       if !places.hasPlace {
         held = consume socket
         heldPeer = (peer, isLocal)
@@ -132,17 +132,17 @@ public final class HTTPService: @unchecked Sendable {
       let connection = ServiceConnection(
         stream, from: peer, isLocal: isLocal, pages: pages, of: self, handler: handler)
       places.add(connection)
-      // The loop's thread is where this runs and where the task will: nothing leaves it.
+      // This runs on the loop's thread, and so will the task: nothing leaves the thread.
       let confined = Confined(connection)
       loop.start { await confined.value.run() }
     } catch {
-      // The socket is closed; the kernel has no room to watch it.
+      // The socket is closed: the kernel had no room to watch it.
       onExhaustion(error)
     }
   }
 
-  /// What becomes of requests for pages of other sites on the connection `descriptor`. A listener on all addresses has
-  /// connections to loopback ones as well.
+  /// The rule for requests of other sites' pages on the connection `descriptor`. A listener on all addresses also gets
+  /// connections to loopback addresses.
   private func pages(at descriptor: Int32) -> WebPageRule {
     guard refusesForeignPages else { return .serve }
     if isLoopback { return .refuseForeign(isLoopback: true) }
@@ -150,7 +150,7 @@ public final class HTTPService: @unchecked Sendable {
     return .refuseForeign(isLoopback: address?.unmapped.isLoopback ?? false)
   }
 
-  /// Accepts while there is a place, if only that of another connection.
+  /// Accepts while there is a place, even if another connection has to give way.
   private func updateListener() {
     guard !isClosing else { return }
     if held != nil, places.hasPlace, let socket = held.take(), let heldPeer {
@@ -167,7 +167,7 @@ public final class HTTPService: @unchecked Sendable {
     updateListener()
   }
 
-  /// Whether the other end is on this machine: at a loopback address, or at the very address that it has called.
+  /// Whether the peer is on this machine: at a loopback address, or at the same address that it connected to.
   private static func isLocal(_ peer: SocketPeer, at descriptor: Int32) -> Bool {
     guard case .address(let text) = peer else { return true }
     guard let address = IPAddress(ofEndpoint: text) else { return false }
@@ -175,16 +175,16 @@ public final class HTTPService: @unchecked Sendable {
   }
 }
 
-/// What one client may ask of a service, and how long it may take.
+/// How much one client may send to a service, and how long it may take.
 public struct ServiceLimits: Sendable {
   /// The size of a request head.
   public var head: HeadLimits
-  /// Bytes of content; more is answered with 413.
+  /// The size of a body in bytes; a larger one gets 413.
   public var body: Int
-  /// Open connections. For one more, the connection that has been quiet longest is closed; while all are in use, the kernel
-  /// queues those beyond.
+  /// Open connections. For one more, the connection that has been quiet longest is closed; while all are in use, further ones
+  /// wait in the kernel's queue.
   public var connections: Int
-  /// How many of those only clients on this machine may have.
+  /// How many of those are reserved for clients on this machine.
   public var reservedForLocal: Int
   /// From the first byte of a request to the end of its head.
   public var headTimeout: Duration
@@ -192,12 +192,12 @@ public struct ServiceLimits: Sendable {
   public var idleTimeout: Duration
   /// Between two pieces of a body, received or sent.
   public var bodyTimeout: Duration
-  /// The content of a request, and a response, each as a whole.
+  /// The body of a request, and a response, each as a whole.
   public var transferTimeout: Duration
-  /// How long a connection that is to be closed is read from, so that the response is not lost to a reset.
+  /// How long a connection is still read before it is closed, so that a reset does not destroy the response.
   public var lingerTimeout: Duration
 
-  /// The limits given, and for the rest what suits small listeners for few clients.
+  /// The given limits; the defaults suit small listeners with few clients.
   public init(
     head: HeadLimits = HeadLimits(bytes: 32_768, requestLine: 8_192, fields: 100), body: Int = 1_048_576,
     connections: Int = 256, reservedForLocal: Int = 0, headTimeout: Duration = .seconds(5),
@@ -216,8 +216,8 @@ public struct ServiceLimits: Sendable {
   }
 }
 
-// Sendable although its value may not be: it is made on the loop's thread and opened there only.
-/// Carries what belongs to a loop's thread into a task of that loop.
+// Sendable although its value may not be: it is created and opened only on the loop's thread.
+/// Carries a value that belongs to a loop's thread into a task of that loop.
 struct Confined<Value>: @unchecked Sendable {
   let value: Value
 

@@ -13,11 +13,11 @@ final class RequestReader {
   private var parser: RequestHeadParser
   private var head = RequestHead()
 
-  /// Why no request can be read any more.
+  /// Why no further request can be read.
   enum End: Error {
-    /// The client left, or had nothing to say for too long.
+    /// The client left, or was silent for too long.
     case gone
-    /// What arrived is answered with this, and then the connection is closed.
+    /// What arrived gets this response, and then the connection is closed.
     case refused(ServiceResponse)
   }
 
@@ -36,7 +36,7 @@ final class RequestReader {
   /// Whether a part of a request has arrived.
   var hasBegun: Bool { !buffer.isEmpty }
 
-  /// The next request, whole.
+  /// The next complete request.
   func next() async throws(End) -> ArrivedRequest {
     try await readHead()
     var content = try description()
@@ -45,7 +45,7 @@ final class RequestReader {
     return ArrivedRequest(content: content, isHead: head.methodKind == .head, keepsAlive: head.wantsKeepAlive)
   }
 
-  /// Takes and drops what still arrives until the client closes its side, or `deadline`.
+  /// Reads and drops what still arrives, until the client closes its side, or until `deadline`.
   func discard(until deadline: Instant) async {
     let begun = loop.now
     repeat {
@@ -61,7 +61,7 @@ final class RequestReader {
     while true {
       if try hasHead() { return }
       let isIdle = buffer.isEmpty
-      // A head that fills the buffer from its beginning is refused above: compacting makes room.
+      // The parser rejects a head that fills the whole buffer; compacting makes room for the rest of a smaller one.
       if buffer.freeSpace == 0 { buffer.compact() }
       switch await stream.receive(
         into: buffer, until: deadline, as: .idle(since: since), isInterruptible: isIdle)
@@ -86,7 +86,7 @@ final class RequestReader {
     }
   }
 
-  /// Everything but the body, as text.
+  /// All of the request but the body, as text.
   private func description() throws(End) -> ServiceRequest {
     let buffer = buffer
     let target: RequestTarget
@@ -120,7 +120,7 @@ final class RequestReader {
     return body
   }
 
-  /// Appends the payload at the front of the buffer to `body`, and says how many bytes that took.
+  /// Appends the payload at the front of the buffer to `body`, and returns how many bytes of the buffer that used.
   private func take(_ decoder: inout BodyDecoder, into body: inout [UInt8]) throws(End) -> Int {
     let buffer = buffer
     do {
@@ -145,7 +145,7 @@ final class RequestReader {
     }
   }
 
-  /// Tells a client that waits for it to go on with the body (RFC 9110 10.1.1).
+  /// Sends 100 (Continue) to a client that waits for it before it sends the body (RFC 9110 section 10.1.1).
   private func invite() async throws(End) {
     let interim = ByteBuffer(capacity: 32)
     interim.append("HTTP/1.1 100 Continue\r\n\r\n" as StaticString)

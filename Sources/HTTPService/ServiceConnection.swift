@@ -1,11 +1,11 @@
 internal import Reactor
 
-/// One client's connection, from its beginning to its end.
+/// One client's connection.
 final class ServiceConnection: PlaceHolder {
   let isLocal: Bool
 
   private let stream: TimedStream
-  // A cycle until the connection ends, and the service forgets it.
+  // A reference cycle until the connection ends, when the service drops it.
   private let service: HTTPService
   private let handler: HTTPService.Handler
   private let reader: RequestReader
@@ -21,7 +21,7 @@ final class ServiceConnection: PlaceHolder {
     reader = RequestReader(stream, from: peer, limits: service.limits, pages: pages, on: service.loop)
   }
 
-  /// A request that is about to be read counts as one that is answered.
+  /// A request that is about to be read counts as being handled.
   var activity: Activity {
     if case .idle = stream.activity, stream.hasNews, !reader.hasBegun { .working } else { stream.activity }
   }
@@ -31,12 +31,12 @@ final class ServiceConnection: PlaceHolder {
     stream.abort()
   }
 
-  /// Ends the connection if it is between two requests, else after the response.
+  /// Ends the connection if it is between two requests, otherwise after the response.
   func interrupt() {
     stream.interrupt()
   }
 
-  /// Answers requests until the client or the service wants no more.
+  /// Handles requests until the client or the service closes the connection.
   func run() async {
     await serve()
     stream.close()
@@ -60,7 +60,7 @@ final class ServiceConnection: PlaceHolder {
     } catch {
       guard case .refused(let response) = error, await send(response, isHead: false, closing: true) else { return }
     }
-    // Closing with unread bytes would reset the connection, and the client might lose the response (RFC 9112 9.6).
+    // Closing with unread bytes would reset the connection, and the client might lose the response (RFC 9112 section 9.6).
     stream.finishSending()
     await reader.discard(until: service.loop.now + service.limits.lingerTimeout)
   }

@@ -2,21 +2,21 @@ internal import Bytes
 internal import HTTPWire
 public import Reactor
 
-/// A request that arrived whole.
+/// A complete request.
 public struct ServiceRequest: Sendable {
-  /// The method as it was sent; methods are case-sensitive (RFC 9110 9.1).
+  /// The method as it was sent; methods are case-sensitive (RFC 9110 section 9.1).
   public let method: String
   /// The request target as it was sent.
   public let target: String
   /// The path of the target, percent-encoded as it was sent; `*` for the asterisk form.
   public let path: String
-  /// What follows the target's first `?`, if there is one.
+  /// The part of the target after its first `?`, if there is one.
   public let query: String?
   /// The field lines in the order in which they arrived.
   public let fields: [ServiceField]
-  /// The content, without its transfer coding.
+  /// The body, without its transfer coding.
   public internal(set) var body: [UInt8]
-  /// Who sent it, as the kernel says; nil where it did not come from a socket.
+  /// The client, as the kernel reports it; nil if the request did not come from a socket.
   public let peer: SocketPeer?
 
   /// A request whose target is in origin form.
@@ -41,22 +41,22 @@ public struct ServiceRequest: Sendable {
     self.peer = peer
   }
 
-  /// The values of the field lines called `name`, in any case, in order.
+  /// The values of the field lines called `name`, ignoring case, in order.
   public func values(of name: String) -> [String] {
     let wanted = name.lowercased()
     return fields.filter { $0.name.lowercased() == wanted }.map(\.value)
   }
 }
 
-/// What becomes of requests that a browser sends for a page of another site.
+/// What to do with requests that a browser sends for a page of another site.
 enum WebPageRule {
-  /// They are answered like any other.
+  /// Serve them like any other.
   case serve
-  /// They are rejected. On a loopback address so is a request that calls the service by a name that is not this machine's:
-  /// a browser sends one when DNS makes the name of a page lead here (DNS rebinding).
+  /// Reject them. On a loopback address, also reject a request whose host name does not mean this machine: a browser sends one
+  /// when DNS resolves the name of a page to this address (DNS rebinding).
   case refuseForeign(isLoopback: Bool)
 
-  /// The response that rejects the request; nil where it may be answered.
+  /// The response that rejects the request; nil if it may be served.
   func refusal(of head: borrowing RequestHead, _ target: RequestTarget, _ bytes: Span<UInt8>) -> ServiceResponse? {
     guard case .refuseForeign(let isLoopback) = self else { return nil }
     switch head.foreignPageSign(bytes, target: target, isSecure: false) {
@@ -65,7 +65,7 @@ enum WebPageRule {
     case .origin(let value): return Self.page("Origin: \(Self.text(bytes, value))")
     }
     guard isLoopback else { return nil }
-    // A target with a host of its own does not make up for a foreign Host, nor the other way round.
+    // An acceptable host in the target does not make up for a foreign Host, nor the other way round.
     for authority in [target.authority, head.authority] {
       guard let authority, !authority.isThisMachine(bytes) else { continue }
       return .text(

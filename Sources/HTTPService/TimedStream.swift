@@ -2,7 +2,7 @@ internal import Bytes
 internal import Reactor
 internal import SystemPackage
 
-/// A connection as one task uses it: reading and writing wait for the peer, but not forever.
+/// A connection as one task uses it: reads and writes wait for the peer, but for a limited time.
 final class TimedStream {
   /// How an attempt to read ended.
   enum Reading {
@@ -10,7 +10,7 @@ final class TimedStream {
     case received
     /// The peer has sent everything, or the connection failed.
     case ended
-    /// Nothing came in time.
+    /// Nothing arrived in time.
     case timedOut
     /// ``interrupt()`` was called.
     case interrupted
@@ -25,15 +25,15 @@ final class TimedStream {
   private var isSending = false
   private static let mostLeftBehind = 65_536
 
-  /// What happens while the task waits for the peer.
+  /// What the connection is doing while the task waits for the peer.
   private(set) var activity = Activity.working
   /// Called each time the task begins to wait for the peer.
   var waits: () -> Void = {}
 
-  /// Takes over a connected socket. On the loop's thread, as everything here.
+  /// Takes over a connected socket. Call everything here on the loop's thread.
   init(_ socket: consuming Descriptor, on loop: EventLoop) throws(Errno) {
     stream = try SocketStream(socket, on: loop)
-    // A request may have arrived before the connection was accepted: only after a look at the socket is it idle.
+    // A request may have arrived before the connection was accepted: it is idle only after a read has found nothing.
     stream.isReadable = true
     self.loop = loop
     let wakeup = Wakeup(on: loop)
@@ -42,19 +42,19 @@ final class TimedStream {
     timer.action = { [unowned wakeup] in wakeup.wake() }
   }
 
-  /// Lets reads that may be interrupted return at once, from now on.
+  /// Makes interruptible reads return at once, from now on.
   func interrupt() {
     isInterrupted = true
     wakeup.wake()
   }
 
-  /// Whether a report of the kernel has arrived that the task has yet to look at.
+  /// Whether the kernel has reported something that the task has not read yet.
   var hasNews: Bool { stream.isReadable }
 
-  /// Reads into the free space of `buffer`, of which there must be some.
+  /// Reads into the free space of `buffer`, which must not be full.
   /// - Parameters:
-  ///   - activity: what the connection does while it waits.
-  ///   - isInterruptible: whether ``interrupt()`` ends the waiting.
+  ///   - activity: what the connection is doing while it waits.
+  ///   - isInterruptible: whether ``interrupt()`` ends the wait.
   func receive(
     into buffer: ByteBuffer, until deadline: Instant, as activity: Activity, isInterruptible: Bool = false
   ) async -> Reading {
@@ -73,10 +73,10 @@ final class TimedStream {
     return .ended
   }
 
-  /// Sends all of `buffer` and then `content`; whether that succeeded. The peer may pause for `pause` at most, and take
-  /// `total` in all.
+  /// Sends all of `buffer` and then `content`, and returns whether that succeeded. The peer may pause for at most `pause`, and
+  /// take at most `total`.
   ///
-  /// The content goes through the buffer piece by piece: many slow readers of one long text hold it once.
+  /// The content goes through the buffer piece by piece: many slow readers of a long text share one copy of it.
   func send(_ buffer: ByteBuffer, then content: [UInt8] = [], pause: Duration, total: Duration) async -> Bool {
     isSending = true
     defer { isSending = false }
@@ -107,7 +107,7 @@ final class TimedStream {
     return false
   }
 
-  /// Appends as much of `content` from `offset` on as there is room for; returns the offset of the rest.
+  /// Appends as much of `content` from `offset` on as fits; returns the offset of the rest.
   private static func fill(_ buffer: ByteBuffer, from content: [UInt8], _ offset: Int) -> Int {
     let end = min(content.count, offset + buffer.freeSpace)
     if offset < end { buffer.append(content.span.extracting(offset..<end)) }
@@ -122,7 +122,7 @@ final class TimedStream {
     activity = .working
   }
 
-  /// Lets time pass; whether the connection is still there then.
+  /// Waits until `moment`; returns whether the connection is still open.
   func pause(until moment: Instant) async -> Bool {
     let begun = loop.now
     while !isClosed, loop.now < moment { await wait(until: moment, as: .transferring(begun: begun, moved: begun)) }
@@ -133,20 +133,20 @@ final class TimedStream {
     self.activity = activity
     loop.set(timer, to: deadline)
     waits()
-    // This connection may have given way just now.
+    // This connection may have been closed in favour of another one just now.
     if !isClosed { await wakeup.wait() }
     loop.set(timer, to: .never)
     self.activity = .working
   }
 
-  /// Tells the peer that nothing more will be sent.
+  /// Tells the peer that no more bytes will be sent.
   func finishSending() {
     guard !isClosed else { return }
     stream.finishSending()
   }
 
-  /// Ends the connection, and the waiting for its peer: with a reset in the middle of a response, and where the kernel would
-  /// keep much of one and try to deliver it for minutes.
+  /// Ends the connection, and the wait for its peer. Resets it in the middle of a response, or if the kernel would otherwise
+  /// try for minutes to deliver a long rest.
   func abort() {
     end { if isSending || stream.undeliveredBytes > Self.mostLeftBehind { stream.abort() } else { stream.close() } }
     wakeup.wake()

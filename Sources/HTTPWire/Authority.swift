@@ -1,34 +1,34 @@
 internal import Addresses
 internal import Encodings
 
-/// A host and a port, as in a request target or a Host field (RFC 9110 7.2, RFC 3986 3.2).
+/// A host and a port, from a request target or a Host field (RFC 9110 section 7.2, RFC 3986 section 3.2).
 public struct Authority: Sendable, Equatable {
-  /// What a host is.
+  /// The kind of host.
   public enum Kind: Sendable, Equatable {
     /// A name of letters, digits, hyphens, underscores and dots.
     case name
     /// An address in four decimal numbers.
     case ipv4(UInt32)
-    /// An address in brackets, whatever of its many spellings was used.
+    /// An address in brackets, in any of its spellings.
     case ipv6(UInt128)
   }
 
-  /// The host as it was received: without the brackets of an IPv6 address, with the dot that may end a name.
+  /// The host as received: without the brackets of an IPv6 address, but with the dot that may end a name.
   public internal(set) var host: ByteRange
-  /// What the host is.
+  /// The kind of host.
   public internal(set) var kind: Kind
-  /// The port; nil if there is none, or an empty one.
+  /// The port; nil if it is missing or empty.
   public internal(set) var port: UInt16?
 
-  /// Whether the host ends with a dot, as a fully qualified name may; `nameWithoutDot` is the same host without.
+  /// Whether the host ends with a dot, as a fully qualified name may; see ``nameWithoutDot``.
   public internal(set) var hasTrailingDot = false
 
-  /// The host without the dot that may end it.
+  /// The host without a final dot.
   public var nameWithoutDot: ByteRange {
     ByteRange(start: host.start, end: hasTrailingDot ? host.end - 1 : host.end)
   }
 
-  /// Whether the host is an IPv6 address, which needs brackets where a port may follow.
+  /// Whether the host is an IPv6 address, which needs brackets in front of a port.
   public var isIPv6Literal: Bool {
     if case .ipv6 = kind { return true }
     return false
@@ -36,11 +36,11 @@ public struct Authority: Sendable, Equatable {
 }
 
 extension Authority {
-  /// Takes `host[:port]` apart.
+  /// Parses `host[:port]`.
   ///
-  /// Stricter than RFC 3986, where programs would disagree about the rest: no user name, no percent-encoding, no
-  /// `!$&'()*+,;=~`, no zone of an IPv6 address, no empty label, and nothing that looks like an IPv4 address but is not
-  /// four decimal numbers (`127.1`, `0x7f.1`, `2130706433`, `010.0.0.1`).
+  /// Stricter than RFC 3986, because programs disagree about the rest: no user name, no percent-encoding, no `!$&'()*+,;=~`, no
+  /// zone of an IPv6 address, no empty label, and no host that looks like an IPv4 address but is not four decimal numbers
+  /// (`127.1`, `0x7f.1`, `2130706433`, `010.0.0.1`).
   static func parse(_ bytes: Span<UInt8>, _ range: ByteRange) throws(WireError) -> Authority {
     guard !range.isEmpty else { throw .emptyHost }
     let start = Int(range.start)
@@ -70,7 +70,7 @@ extension Authority {
     return .invalidHost
   }
 
-  /// `:port` up to `end`; the digits may be missing (RFC 3986 3.2.3).
+  /// Parses `:port` up to `end`; the digits may be missing (RFC 3986 section 3.2.3).
   private static func parsePort(_ bytes: Span<UInt8>, from start: Int, to end: Int) throws(WireError) -> UInt16? {
     for offset in start..<end where bytes[offset] == UInt8(ascii: "@") { throw .userinfo }
     guard bytes[start] == UInt8(ascii: ":") else { throw .invalidHost }
@@ -85,7 +85,8 @@ extension Authority {
     return port
   }
 
-  /// Labels of 1 to 63 bytes, 253 in all, and no number that is not an address.
+  /// Requires labels of 1 to 63 bytes, at most 253 bytes in all. If the last label is a number, the host must be an IPv4
+  /// address.
   private mutating func checkName(_ bytes: Span<UInt8>) throws(WireError) {
     let start = Int(host.start)
     var end = Int(host.end)
@@ -105,7 +106,7 @@ extension Authority {
     kind = .ipv4(address)
   }
 
-  /// Whether a label is all digits, or `0x` and hexadecimal digits: then programs take the host for an address.
+  /// Whether a label is all digits, or `0x` and hexadecimal digits: programs then take the host for an address.
   private func isNumber(_ bytes: Span<UInt8>, from start: Int, to end: Int) -> Bool {
     guard bytes[start].isDigit else { return false }
     var position = start
@@ -123,7 +124,7 @@ extension Authority {
 }
 
 extension Authority {
-  /// Whether the host is one of the names that always mean this machine (RFC 6761 6.3): `localhost`, and all below it.
+  /// Whether the host is a name that always means this machine (RFC 6761 section 6.3): `localhost`, and all names below it.
   public func isLocalhost(_ bytes: Span<UInt8>) -> Bool {
     let length = 9
     let name = nameWithoutDot

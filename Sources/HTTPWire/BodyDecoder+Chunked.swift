@@ -1,10 +1,10 @@
 internal import Encodings
 
-/// What the next byte of a chunked body is part of (RFC 9112 7.1).
+/// What the next byte of a chunked body belongs to (RFC 9112 section 7.1).
 enum ChunkState: UInt8, Sendable {
   /// The first digit of a chunk size.
   case sizeStart
-  /// Another digit, or what ends the size.
+  /// Another digit, or the end of the size.
   case size
   /// Whitespace after the size or an extension, which only `;` may follow.
   case beforeSemicolon
@@ -76,7 +76,7 @@ extension BodyDecoder {
     return (position, .needMore)
   }
 
-  /// A byte of the chunk size: up to 16 digits, none of them missing, no whitespace but before an extension.
+  /// A byte of the chunk size: 1 to 16 digits, with no whitespace except before an extension.
   private mutating func takeSize(_ byte: UInt8) throws(WireError) {
     if let digit = byte.hexValue {
       sizeDigits += 1
@@ -94,10 +94,10 @@ extension BodyDecoder {
     }
   }
 
-  /// A byte of `*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )`. What it says is dropped, but it must
-  /// be well-formed: lenient reading of extensions is how proxies come to disagree about where a chunk begins.
+  /// A byte of `*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )`. Extensions are dropped, but must be
+  /// well-formed: because some proxies read them leniently, proxies disagree about where a chunk begins.
   private mutating func takeExtension(_ byte: UInt8) throws(WireError) {
-    // A line may end after a name or a value, and after nothing else.
+    // A line may end only after a name or a value.
     if byte == cr, state == .name || state == .tokenValue || state == .afterQuotes {
       state = .sizeLineFeed
       return
@@ -142,7 +142,7 @@ extension BodyDecoder {
 }
 
 extension BodyDecoder {
-  /// A byte of the trailer section. Its lines are kept and read by the rules of a head's.
+  /// A byte of the trailer section. Its lines are kept, and parsed by the same rules as a head's.
   mutating func takeTrailer(_ byte: UInt8) throws(WireError) {
     switch state {
     case .trailerStart where byte == cr:

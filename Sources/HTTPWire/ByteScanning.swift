@@ -1,6 +1,6 @@
 internal import Encodings
 
-/// Which bytes of a message: offsets from the first byte that the parser was given.
+/// A part of a message: offsets from the first byte that the parser was given.
 public struct ByteRange: Sendable, Equatable {
   /// Offset of the first byte.
   public var start: Int32
@@ -17,7 +17,7 @@ public struct ByteRange: Sendable, Equatable {
     self.end = end
   }
 
-  /// The same range in `Int` offsets; they must fit 32 bits.
+  /// The same range from `Int` offsets, which must fit 32 bits.
   @inlinable
   public init(_ range: Range<Int>) {
     self.init(start: Int32(range.lowerBound), end: Int32(range.upperBound))
@@ -25,36 +25,36 @@ public struct ByteRange: Sendable, Equatable {
 
   /// The number of bytes.
   @inlinable public var count: Int { Int(end) - Int(start) }
-  /// Whether there is no byte in it.
+  /// Whether it is empty.
   @inlinable public var isEmpty: Bool { start == end }
   /// The same range in `Int` offsets.
   @inlinable public var range: Range<Int> { Int(start)..<Int(end) }
 }
 
-/// What a byte may be part of, looked up in one load.
+/// The classes of bytes, looked up with one load.
 ///
 /// The table is a constant in the binary: an `InlineArray` of literals needs no initialisation at run time.
 enum ByteClass {
-  /// `tchar` of RFC 9110 5.6.2: field names, methods, connection options.
+  /// `tchar` of RFC 9110 section 5.6.2: field names, methods, connection options.
   static let token: UInt8 = 1
-  /// A byte of a path as it is accepted here, but for `%` and `?`, which mean something.
+  /// A byte that is accepted in a path, except `%` and `?`, which have a meaning.
   static let path: UInt8 = 2
   /// A byte of a host name: letters, digits, `-`, `.` and `_`.
   static let hostName: UInt8 = 4
-  /// A byte of a query as it is accepted here: every visible character but `#` and the unwise ones.
+  /// A byte that is accepted in a query: every visible character except `#` and the unwise ones.
   static let query: UInt8 = 8
   /// A visible character that old clients leave raw and that must be percent-encoded: ``"<>^`{|}``.
   static let unwise: UInt8 = 16
-  /// One of them that the parser accepts in a path: ``^`{|}``.
+  /// An unwise character that the parser accepts in a path: ``^`{|}``.
   static let unwiseInPath: UInt8 = 32
 
-  /// Whether `byte` is of the class `bits`.
+  /// Whether `byte` has one of the classes `bits`.
   @inline(__always)
   static func contains(_ byte: UInt8, _ bits: UInt8) -> Bool {
     table[Int(byte)] & bits != 0
   }
 
-  // Sixteen bytes a row; each entry is the sum of the classes above.
+  // Sixteen bytes per row; each entry is the sum of the byte's classes.
   private static let table: InlineArray<256, UInt8> = [
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
@@ -75,18 +75,18 @@ enum ByteClass {
   ]
 }
 
-// The bytes that have names of their own in the grammar.
+// Bytes that have a name in the grammar.
 let cr: UInt8 = 0x0d
 let lf: UInt8 = 0x0a
 let space: UInt8 = 0x20
 let tab: UInt8 = 0x09
 
-// Scanning eight bytes at a time. Every load is checked against the bounds of the span (`unsafeLoadUnaligned` is called
-// unsafe for the types it may load, not for where it may load from); the lowest flagged byte of a word is exact, the
-// ones above it may be wrong by a borrow, so only the lowest is used.
+// Scans eight bytes at a time. Every load is checked against the bounds of the span (`unsafeLoadUnaligned` is called unsafe
+// because of the types that it can load, not because of where it loads from). The lowest flagged byte of a word is exact;
+// higher ones may be wrong because of a borrow, so only the lowest is used.
 extension Span<UInt8> {
-  /// Offset of the first byte in `start..<end` that no field value contains: a control other than HTAB, or DEL; `end`
-  /// if there is none.
+  /// Offset of the first byte in `start..<end` that a field value must not contain: a control character other than HTAB, or
+  /// DEL; `end` if there is none.
   @inline(__always)
   func firstControl(from start: Int, to end: Int) -> Int {
     var position = start
@@ -109,7 +109,7 @@ extension Span<UInt8> {
     return end
   }
 
-  /// Offset of the first byte in `start..<end` that no token contains; `end` if there is none.
+  /// Offset of the first byte in `start..<end` that a token must not contain; `end` if there is none.
   @inline(__always)
   func firstNotToken(from start: Int, to end: Int) -> Int {
     var position = start
@@ -156,10 +156,10 @@ extension Span<UInt8> {
     return end
   }
 
-  /// Whether the bytes at `range` are `literal`, which is in lower case, when ASCII letters lose their case.
+  /// Whether the bytes at `range` equal `literal`, which is in lower case, ignoring the case of ASCII letters.
   ///
-  /// Setting bit 5 turns upper case into lower case, and turns nothing else that a token or a checked field value can
-  /// contain into a letter, a digit, `-`, `.` or `/`.
+  /// Setting bit 5 turns upper case into lower case. It turns no other byte of a token or a checked field value into a letter,
+  /// a digit, `-`, `.` or `/`.
   @inline(__always)
   func equals(_ literal: StaticString, ignoringCaseAt range: ByteRange) -> Bool {
     let count = literal.utf8CodeUnitCount
@@ -167,7 +167,7 @@ extension Span<UInt8> {
     return equals(literal, count: count, at: Int(range.start))
   }
 
-  /// As above for `count` bytes at `start`; `count` is the length of the literal, a constant at every call.
+  /// As above for `count` bytes at `start`; `count` is the length of the literal, a constant in every call.
   @inline(__always)
   func equals(_ literal: StaticString, count: Int, at start: Int) -> Bool {
     // Safe: a literal lives forever, and `count` is its length.
@@ -216,9 +216,9 @@ private func isSpace(_ word: UInt64) -> UInt64 {
   isZero(word ^ 0x2020_2020_2020_2020)
 }
 
-/// Bit 7 of every byte of `word` that is no ASCII letter, no digit and no hyphen, of which most field names are made.
+/// Bit 7 of every byte of `word` that is not an ASCII letter, digit or hyphen, which most field names consist of.
 ///
-/// Sums of seven bits each carry into no other byte, so this is exact for all eight.
+/// Sums of seven bits do not carry into another byte, so this is exact for all eight.
 @inline(__always)
 private func notOfMostNames(_ word: UInt64) -> UInt64 {
   let low = word & ~highBits

@@ -1,11 +1,11 @@
 public import Bytes
 
-/// Writes payload as chunks (RFC 9112 7.1).
+/// Writes payload as chunks (RFC 9112 section 7.1).
 public enum ChunkedEncoder {
-  /// Bytes that one chunk may need beside its payload: 16 digits and two line ends.
+  /// Bytes that a chunk may need besides its payload: 16 digits and two line ends.
   public static let maximumOverhead = 20
 
-  /// Appends as much of `payload` as there is room for, as one chunk, and says how much that was.
+  /// Appends as much of `payload` as fits, as one chunk, and returns how much that was.
   ///
   /// Nothing is written for an empty payload: a chunk of size 0 would end the body.
   public static func append(_ payload: Span<UInt8>, to output: ByteBuffer) -> Int {
@@ -18,15 +18,15 @@ public enum ChunkedEncoder {
     return count
   }
 
-  /// Takes the payload that `decoder` finds in `bytes`, and appends all there is room for as one chunk.
+  /// Appends the payload that `decoder` finds in `bytes` as one chunk, as much as fits.
   ///
-  /// A body of thousands of tiny chunks so leaves as few large ones. Returns how many bytes of `bytes` were consumed;
-  /// less than all of them when the output is full, none when it has no room for a chunk, and those up to its end when
-  /// the body is finished. Ending the body is left to ``finish(to:)``. `bytes` must not lie in `output`.
+  /// This turns thousands of tiny chunks into a few large ones. Returns how many bytes of `bytes` were consumed: fewer than all
+  /// if the output is full, none if it has no room for a chunk, and only those up to the end of the body when it is finished.
+  /// ``finish(to:)`` ends the body. `bytes` must not lie in `output`.
   public static func append(
     from decoder: inout BodyDecoder, _ bytes: Span<UInt8>, to output: ByteBuffer
   ) throws(WireError) -> Int {
-    // The number of digits must be known before the payload is: no more than this can follow.
+    // The number of digits must be known before the payload is: the payload cannot be longer than this.
     let room = min(bytes.count, output.freeSpace - maximumOverhead)
     guard room > 0 else { return 0 }
     let sizeAt = output.end
@@ -34,7 +34,7 @@ public enum ChunkedEncoder {
     output.appendZeros(digits)
     output.append("\r\n" as StaticString)
     let payloadAt = output.end
-    // Stepping through no more than `room` bytes finds no more than `room` bytes of payload.
+    // `room` bytes contain at most `room` bytes of payload.
     let consumed: Int
     do throws(WireError) {
       consumed = try decoder.gather(bytes.extracting(0..<room), into: output)
@@ -52,19 +52,19 @@ public enum ChunkedEncoder {
     return consumed
   }
 
-  /// Ends the body, without trailers. False when there is no room.
+  /// Ends the body, without trailers. False if there is no room.
   public static func finish(to output: ByteBuffer) -> Bool {
     guard output.freeSpace >= 5 else { return false }
     output.append("0\r\n\r\n" as StaticString)
     return true
   }
 
-  /// Ends the body with the trailers that `decoder` found fit to be forwarded. False when there is no room.
+  /// Ends the body with the trailers of `decoder` that may be forwarded. False if there is no room.
   ///
-  /// Where the head's ``RequestHead/hasConnectionOptions`` is set, leave the trailers out: Connection may name one of
-  /// them (RFC 9110 7.6.1), and dropping trailers is always allowed.
+  /// If the head's ``RequestHead/hasConnectionOptions`` is set, use ``finish(to:)``: Connection may name one of the trailers
+  /// (RFC 9110 section 7.6.1), and dropping trailers is always allowed.
   public static func finish(trailersOf decoder: BodyDecoder, to output: ByteBuffer) -> Bool {
-    // A trailer is written with at most one byte more than it was received with: the space after the colon.
+    // A written trailer is at most one byte longer than it was received: the space after the colon.
     guard output.freeSpace >= 5 + decoder.trailerBytes.count + decoder.trailers.count else { return false }
     output.append("0\r\n" as StaticString)
     let bytes = decoder.trailerBytes.span

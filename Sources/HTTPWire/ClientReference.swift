@@ -1,21 +1,21 @@
 internal import Encodings
 
-/// Where a reference in a request leads, such as that of `Destination` (RFC 4918 section 10.3), for a client that knows the
-/// upstream by the proxy's name.
+/// Where a reference in a request leads, such as the one in `Destination` (RFC 4918 section 10.3), for a client that addresses
+/// the upstream by the proxy's name.
 public enum ClientReference: Equatable, Sendable {
-  /// It is not one to the server that the request is for, below the mount: it has another host, or is a path elsewhere, or none
-  /// that a request could have.
+  /// It does not lead below the mount on the request's server: it has another host, or a path elsewhere, or a path that no
+  /// request could have.
   case foreign
-  /// It names the server that the request is for, and what is not below the mount.
+  /// It names the request's server, but a path that is not below the mount.
   case outside
-  /// It leads to what is below the mount: `rest` is what follows that, with the query.
+  /// It leads below the mount: `rest` is what follows the mount, with the query.
   case inside(rest: ByteRange, namesServer: Bool)
 
-  /// What the reference at `range` of `bytes` is, in a request for `authority`.
+  /// Classifies the reference at `range` of `bytes`, in a request for `authority`.
   ///
-  /// - Parameter scheme: that of the URL by which the client asks. A reference may have the other one: a server in front of the
-  ///   proxy may have ended TLS.
-  /// - Parameter mount: where in `bytes` the mount is, as the client wrote it.
+  /// - Parameter scheme: the scheme of the client's URL. A reference may have the other one: a server in front of the proxy may
+  ///   have terminated TLS.
+  /// - Parameter mount: where the mount is in `bytes`, as the client wrote it.
   public init(
     _ range: ByteRange, _ bytes: Span<UInt8>, for authority: Authority?, scheme: RequestTarget.Scheme, mount: Range<Int>
   ) {
@@ -42,7 +42,7 @@ public enum ClientReference: Equatable, Sendable {
       let target = try RequestTarget.parse(bytes, target: range, method: .get)
       return target.form == .origin || target.form == .absolute ? target : nil
     } catch {
-      // Which rule it breaks does not matter.
+      // It does not matter which rule it breaks.
       return nil
     }
   }
@@ -54,9 +54,9 @@ public enum ClientReference: Equatable, Sendable {
 }
 
 extension LinkMap.Upstream {
-  /// The reference to what is at `rest` of `bytes`, below the base path; nil where that would be read as one to another server.
+  /// The reference to `rest` of `bytes`, below the base path; nil if it could be read as a reference to another server.
   ///
-  /// - Parameter namesServer: whether scheme and authority come first.
+  /// - Parameter namesServer: whether it begins with scheme and authority.
   public func reference(to rest: ByteRange, _ bytes: Span<UInt8>, namesServer: Bool) -> [UInt8]? {
     var reference: [UInt8] = []
     if namesServer {

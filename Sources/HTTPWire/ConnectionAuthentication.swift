@@ -1,24 +1,25 @@
-// NTLM and its relatives break a rule of HTTP: they authenticate the connection, and every later request on it is made in
-// the name of the user who logged on (RFC 4559 section 6). A proxy must not share such a connection between clients.
+// NTLM and related schemes break a rule of HTTP: they authenticate the connection, and the server treats every later request on
+// it as one of the user who logged on (RFC 4559 section 6). A proxy must not share such a connection between clients.
 //
-// Servers know more of these schemes, and more names for them, than any list has. So the list here is that of the schemes
-// which are known to be about one request; whatever else a client sends is taken for one of the others.
+// Servers know more of these schemes, and more names for them, than any list could have. So this file lists the schemes that
+// are known to authenticate a single request, and treats any other scheme as one that authenticates the connection.
 
 /// What a response says about a scheme that authenticates connections.
 public enum ConnectionChallenge: Sendable {
   /// Nothing.
   case none
-  /// It offers such a scheme. No client has logged on by that.
+  /// It offers such a scheme. No client has logged on with it.
   case offer
-  /// It carries the server's part of a handshake (`NTLM TlRM…`): the server has begun, or ended, a logon on this connection.
+  /// It carries the server's part of a handshake (`NTLM TlRM…`): the server has started or completed a logon on this
+  /// connection.
   case handshake
 }
 
 extension RequestHead {
-  /// Whether the client sends credentials that may authenticate the connection: an `Authorization` field with any scheme that
-  /// is not known to be about one request.
+  /// Whether the client sends credentials that may authenticate the connection: an `Authorization` field with a scheme that is
+  /// not known to authenticate a single request.
   ///
-  /// Fields that are repeated or joined with commas count, since servers differ in which of them they read.
+  /// Repeated fields and comma-separated values all count, since servers differ in which of them they read.
   public func authenticatesConnection(_ bytes: Span<UInt8>) -> Bool {
     for line in fields where line.known == .authorization {
       var elements = ListElements(line.value)
@@ -29,15 +30,16 @@ extension RequestHead {
         if element.isEmpty { continue }
         defer { isFirst = false }
         let scheme = bytes.scheme(element)
-        // What begins the field is a scheme, whatever it looks like.
+        // The first word of the field is a scheme, whatever it looks like.
         if bytes.isAboutRequest(scheme, to: Int(element.end)) { continue }
         if isFirst || bytes.authenticatesConnections(scheme) { return true }
-        // Other elements are parameters of that scheme, or pieces of them: a comma inside a quoted string ends one as well.
+        // Other elements are parameters of that scheme, or parts of them: a comma inside a quoted string separates elements
+        // too.
         guard !bytes.isParameter(after: Int(scheme.end), to: Int(element.end)) else { continue }
         if !quotes.isOpen(at: Int(element.start), bytes) { return true }
         isUncertain = true
       }
-      // A string that never ends was none.
+      // A string that never ends is not a quoted string.
       if isUncertain, quotes.isOpen(at: Int(line.value.end), bytes) { return true }
     }
     return false
@@ -45,8 +47,8 @@ extension RequestHead {
 }
 
 extension ResponseHead {
-  /// What the `WWW-Authenticate` fields say about schemes that authenticate connections. Data that follows the name of any
-  /// scheme that is not known to be about one request is taken for the server's part of a handshake.
+  /// What the `WWW-Authenticate` fields say about schemes that authenticate connections. Data after a scheme that is not known
+  /// to authenticate a single request is taken for the server's part of a handshake.
   public func connectionChallenge(_ bytes: Span<UInt8>) -> ConnectionChallenge {
     var found = ConnectionChallenge.none
     for line in fields where line.known == .wwwAuthenticate {
@@ -69,11 +71,11 @@ extension ResponseHead {
   }
 }
 
-/// What a Bearer challenge says is wrong with a token (RFC 6750 section 3).
+/// The error of a Bearer challenge (RFC 6750 section 3).
 public struct BearerError: Sendable, Equatable {
   /// `error`: `invalid_token`, `insufficient_scope`, or another word.
   public let code: String
-  /// `error_description`; nil where there is none.
+  /// `error_description`; nil if it is missing.
   public let description: String?
   /// `scope`: the scopes that the request needs (RFC 6750 section 3), with spaces between them; nil where there is none.
   public let scope: String?
@@ -94,7 +96,7 @@ public struct BearerError: Sendable, Equatable {
 }
 
 extension ResponseHead {
-  /// What the first Bearer challenge that has an `error` says.
+  /// The first Bearer challenge that has an `error`.
   public func bearerError(_ bytes: Span<UInt8>) -> BearerError? {
     for line in fields where line.known == .wwwAuthenticate {
       var reader = ChallengeReader(bytes, line.value)
@@ -104,7 +106,7 @@ extension ResponseHead {
   }
 }
 
-/// Reads a `WWW-Authenticate` field (RFC 9110 section 11.6.1) for what its Bearer challenges say.
+/// Reads the Bearer challenges of a `WWW-Authenticate` field (RFC 9110 section 11.6.1).
 private struct ChallengeReader {
   private let text: [UInt8]
   private var position = 0
@@ -171,7 +173,7 @@ private struct ChallengeReader {
   }
 }
 
-/// Where the quoted strings of a field's value are.
+/// The positions of the quoted strings in a field's value.
 private struct QuotedStrings {
   private var position: Int
   private let start: Int
@@ -182,7 +184,8 @@ private struct QuotedStrings {
     position = start
   }
 
-  /// Whether `offset`, which is none before the last one asked for, is inside of one. Only what follows "=" begins one.
+  /// Whether `offset` is inside a quoted string. Offsets must not decrease from call to call. Only a quote after "=" opens a
+  /// string.
   mutating func isOpen(at offset: Int, _ bytes: Span<UInt8>) -> Bool {
     while position < offset {
       let byte = bytes[position]
@@ -197,8 +200,8 @@ private struct QuotedStrings {
   }
 }
 
-/// Schemes by which a client authenticates one request: those that IANA has registered, and those of widely used services.
-/// Lower case; Basic, Bearer and Digest come first, elsewhere.
+/// Schemes that authenticate a single request: those registered at IANA, and those of widely used services. In lower case;
+/// Basic, Bearer and Digest are compared first, elsewhere.
 private let schemesOfRequests: [StaticString] = [
   // IANA HTTP Authentication Scheme Registry, without Negotiate.
   "concealed", "dpop", "gnap", "hoba", "mutual", "oauth", "privatetoken", "scram-sha-1", "scram-sha-256", "vapid",
@@ -214,16 +217,16 @@ private let schemesOfRequests: [StaticString] = [
 ]
 
 extension Span<UInt8> {
-  /// The name of the scheme with which `element` begins; empty where it begins with none.
+  /// The name of the scheme at the beginning of `element`; empty if there is none.
   fileprivate func scheme(_ element: ByteRange) -> ByteRange {
     let start = Int(element.start)
     return ByteRange(start..<firstNotToken(from: start, to: Int(element.end)))
   }
 
-  /// Whether `scheme`, in an element that ends at `end`, is known to be about one request.
+  /// Whether `scheme`, in an element that ends at `end`, is known to authenticate a single request.
   fileprivate func isAboutRequest(_ scheme: ByteRange, to end: Int) -> Bool {
     let next = Int(scheme.end)
-    // Something else after the name makes it another one, for a careless parser.
+    // With another character after it, a careless parser may read another name.
     guard next == end || self[next] == space || self[next] == tab else { return false }
     switch scheme.count {
     case 5 where equals("basic", ignoringCaseAt: scheme): return true
@@ -232,10 +235,10 @@ extension Span<UInt8> {
     }
   }
 
-  /// Whether `scheme` is one of those that are known to authenticate connections.
+  /// Whether `scheme` is known to authenticate connections.
   ///
-  /// In requests and challenges these count inside of quoted strings too. A realm that looks like one then costs its
-  /// connection the pool, and nothing else.
+  /// In requests and challenges these names count even inside quoted strings. A realm that looks like one then only keeps its
+  /// connection out of the pool.
   fileprivate func authenticatesConnections(_ scheme: ByteRange) -> Bool {
     switch scheme.count {
     case 4: equals("ntlm", ignoringCaseAt: scheme)
@@ -250,13 +253,13 @@ extension Span<UInt8> {
     }
   }
 
-  /// Whether "=" follows a name, so that the name is that of a parameter.
+  /// Whether "=" follows a name, so that it is a parameter's name.
   fileprivate func isParameter(after start: Int, to end: Int) -> Bool {
     let first = firstNotBlank(from: start, to: end)
     return first < end && self[first] == UInt8(ascii: "=")
   }
 
-  /// Whether what follows the scheme's name is data (token68, RFC 9110 11.2) rather than nothing, or parameters.
+  /// Whether data follows the scheme's name (token68, RFC 9110 section 11.2), and not nothing, or parameters.
   fileprivate func isToken68(after start: Int, to end: Int) -> Bool {
     let first = firstNotBlank(from: start, to: end)
     guard first > start, first < end else { return false }

@@ -1,6 +1,6 @@
 internal import Encodings
 
-/// What the fields of a head say about the message and its connection, gathered while they are parsed.
+/// What the fields of a head say about the message and its connection, collected while they are parsed.
 struct FieldFacts: Sendable {
   /// The known names that occurred.
   var seen = FieldNameSet.none
@@ -22,17 +22,17 @@ struct FieldFacts: Sendable {
   var isEventStream = false
   /// TE names `trailers`.
   var acceptsTrailers = false
-  /// What Connection names and is not dropped or rewritten anyway.
+  /// The names in Connection, except those that are dropped or rewritten anyway.
   var options: [ByteRange] = []
-  /// How many elements the Connection fields have so far.
+  /// How many elements the Connection fields have had so far.
   var optionCount = 0
-  /// The last transfer coding is chunked, and there is no other.
+  /// Whether the only transfer coding is chunked.
   var isChunked: Bool { seen.contains(.transferEncoding) }
 
-  /// Elements of Connection beyond which a message is refused: each costs a comparison with every field.
+  /// A message with more elements of Connection is rejected: each costs a comparison with every field.
   static let mostOptions = 64
 
-  /// Forgets everything, but keeps the capacity.
+  /// Resets everything, but keeps the capacity.
   mutating func removeAll() {
     seen = .none
     contentLength = nil
@@ -48,7 +48,7 @@ struct FieldFacts: Sendable {
     optionCount = 0
   }
 
-  /// Takes in one field line.
+  /// Records one field line.
   @inline(__always)
   mutating func note(_ line: FieldLine, _ bytes: Span<UInt8>) throws(WireError) {
     if line.known == .other {
@@ -68,7 +68,7 @@ struct FieldFacts: Sendable {
     case .connection: try noteConnection(line.value, bytes)
     case .host: if seen.contains(.host) { throw .repeatedHost }
     case .expect:
-      // Twice is as good as a list: programs differ in which of them they see.
+      // A repeated field counts as unknown: programs differ in which one they read.
       if !seen.contains(.expect), bytes.equals("100-continue", ignoringCaseAt: line.value) {
         expectsContinue = true
       } else {
@@ -84,7 +84,7 @@ struct FieldFacts: Sendable {
     }
   }
 
-  /// What the framing fields say together; called at the end of the head.
+  /// Checks the framing fields against each other; called at the end of the head.
   func checkFraming(_ version: HTTPVersion) throws(WireError) {
     guard seen.contains(.transferEncoding) else { return }
     if seen.contains(.contentLength) { throw .lengthAndTransferEncoding }
@@ -93,7 +93,7 @@ struct FieldFacts: Sendable {
 }
 
 extension Span<UInt8> {
-  /// Whether a value of Content-Type is `text/event-stream`, with parameters or without.
+  /// Whether a value of Content-Type is `text/event-stream`, with or without parameters.
   fileprivate func isEventStream(_ value: ByteRange) -> Bool {
     guard value.count >= 17, equals("text/event-stream", count: 17, at: Int(value.start)) else { return false }
     return value.count == 17 || [UInt8(ascii: ";"), space, tab].contains(self[Int(value.start) + 17])
@@ -101,8 +101,8 @@ extension Span<UInt8> {
 }
 
 extension FieldFacts {
-  /// One number in digits (RFC 9110 8.6). Repeated values are refused even when they are equal: that is one of the two
-  /// choices RFC 9112 6.3 gives, and the one that leaves nothing to disagree about.
+  /// One number in digits (RFC 9110 section 8.6). Repeated values are rejected even if they are equal: this is one of the two
+  /// choices of RFC 9112 section 6.3, and the one on which no two programs can disagree.
   mutating func noteContentLength(_ value: ByteRange, _ bytes: Span<UInt8>) throws(WireError) {
     if seen.contains(.contentLength) { throw .repeatedContentLength }
     guard !value.isEmpty else { throw .malformedContentLength }
@@ -111,7 +111,7 @@ extension FieldFacts {
     for offset in value.range {
       let byte = bytes[offset]
       guard byte.isDigit else { throw .malformedContentLength }
-      // Two steps of less than 2^63 cannot overflow; what has passed that stays too large.
+      // Below this bound the next step cannot overflow; a value that has exceeded it stays too large.
       if length > (UInt64(Int64.max) - 9) / 10 { isTooLarge = true }
       length = isTooLarge ? 0 : length * 10 + UInt64(byte & 0x0f)
     }
@@ -119,7 +119,7 @@ extension FieldFacts {
     contentLength = length
   }
 
-  /// Exactly `chunked` (RFC 9112 6.1), once. Anything else is refused, and this finds out how to call it.
+  /// Exactly `chunked` (RFC 9112 section 6.1), once. Anything else is rejected; this function finds the matching error.
   mutating func noteTransferEncoding(_ value: ByteRange, _ bytes: Span<UInt8>) throws(WireError) {
     if seen.contains(.transferEncoding) { throw .repeatedTransferEncoding }
     if bytes.equals("chunked", ignoringCaseAt: value) { return }
@@ -135,7 +135,7 @@ extension FieldFacts {
     throw chunkedElements > 1 ? .malformedTransferEncoding : .unsupportedTransferCoding
   }
 
-  /// Where the name of a transfer coding ends, before its parameters; nil if there is none.
+  /// The end of a transfer coding's name, before its parameters; nil if there is none.
   private func codingEnd(_ element: ByteRange, _ bytes: Span<UInt8>) -> Int32? {
     var end = Int(element.start)
     while end < Int(element.end), ByteClass.contains(bytes[end], ByteClass.token) { end += 1 }
@@ -144,8 +144,8 @@ extension FieldFacts {
     return Int32(end)
   }
 
-  /// Connection options (RFC 9110 7.6.1). What is not a list of tokens is refused, since it may name what we would
-  /// then forward.
+  /// Connection options (RFC 9110 section 7.6.1). A value that is not a list of tokens is rejected, since it may name a field
+  /// that would then be forwarded.
   mutating func noteConnection(_ value: ByteRange, _ bytes: Span<UInt8>) throws(WireError) {
     if bytes.equals("close", ignoringCaseAt: value) {
       closes = true
@@ -182,14 +182,14 @@ extension FieldFacts {
   }
 }
 
-/// How the end of a body is found (RFC 9112 6.3).
+/// How the end of a body is determined (RFC 9112 section 6.3).
 public enum BodyFraming: Sendable, Equatable {
   /// There is no body.
   case none
-  /// The body is so many bytes long.
+  /// The body has this many bytes.
   case length(UInt64)
-  /// The body is in chunks, and ends with one of size 0 and a trailer section.
+  /// The body consists of chunks, and ends with a chunk of size 0 and a trailer section.
   case chunked
-  /// The body ends where the connection does. Responses only.
+  /// The body ends with the connection. Responses only.
   case untilClose
 }

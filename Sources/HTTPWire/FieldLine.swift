@@ -1,33 +1,33 @@
 internal import Encodings
 
-/// One field line of a head or a trailer section (RFC 9112 5).
+/// One field line of a head or a trailer section (RFC 9112 section 5).
 public struct FieldLine: Sendable, Equatable {
-  /// The name as it was received.
+  /// The name as received.
   public var name: ByteRange
-  /// The value as it was received, without the whitespace around it.
+  /// The value as received, without surrounding whitespace.
   public var value: ByteRange
-  /// The name, if it is one that means something to a proxy.
+  /// The name, if the proxy knows it.
   public var known: FieldName
 }
 
 extension FieldLine {
-  /// What begins at a place in a field section.
+  /// What begins at a position in a field section.
   enum Scan {
     /// A field line; the next line begins at `next`.
     case field(FieldLine, next: Int)
-    /// The empty line that ends the section; what follows it begins at `next`.
+    /// The empty line that ends the section; the bytes after it begin at `next`.
     case end(next: Int)
     /// The line is not complete.
     case incomplete
   }
 
-  /// Reads the line at `start`, looking at no byte from `end` on.
+  /// Parses the line at `start`, and reads no byte from `end` on.
   ///
-  /// Bytes are judged from left to right, each without knowing what follows, so that a message fails in the same way
-  /// however it arrives.
+  /// Bytes are checked from left to right, each before its successors are known, so that a message fails in the same way,
+  /// however it is split into pieces.
   ///
-  /// - Parameter takesBlanksBeforeColon: whether whitespace between a name and its colon is left out rather than
-  ///   refused (RFC 9112 5.1), which only responses are allowed, and not where it would cast doubt on their framing.
+  /// - Parameter takesBlanksBeforeColon: whether whitespace between a name and its colon is dropped instead of rejected (RFC
+  ///   9112 section 5.1). Only responses may have it, and not where it would make their framing uncertain.
   @inline(__always)
   static func scan(
     _ bytes: Span<UInt8>, from start: Int, to end: Int, takesBlanksBeforeColon: Bool = false
@@ -44,7 +44,7 @@ extension FieldLine {
     return try scanValue(bytes, of: name, behind: position, to: end)
   }
 
-  /// Reads on after the colon.
+  /// Continues after the colon.
   @inline(__always)
   private static func scanValue(
     _ bytes: Span<UInt8>, of name: ByteRange, behind colon: Int, to end: Int
@@ -64,7 +64,7 @@ extension FieldLine {
     return .field(line, next: position &+ 2)
   }
 
-  /// Reads on at `position`, where a name has ended and whitespace begins, with no colon before it.
+  /// Continues at `position`, where whitespace follows a name without a colon.
   @inline(never)
   private static func scanBehindBlanks(
     _ bytes: Span<UInt8>, from start: Int, at position: Int, to end: Int
@@ -81,7 +81,7 @@ extension FieldLine {
 
   private static func isBlank(_ byte: UInt8) -> Bool { byte == space || byte == tab }
 
-  /// What is at `position`, the first byte of the line that no field name contains, when that is not the colon.
+  /// Handles `position`, the first byte of the line that is not part of a field name, if it is not the colon.
   @inline(never)
   private static func scanOther(
     _ bytes: Span<UInt8>, from start: Int, at position: Int, to end: Int
@@ -99,15 +99,15 @@ extension FieldLine {
     }
   }
 
-  /// What is wrong with a control character that is not the CR that ends the line.
+  /// The error for a control character that is not the CR at the end of the line.
   private static func fault(of byte: UInt8) -> WireError {
     byte == lf ? .bareLineFeed : .controlByte
   }
 }
 
-/// The elements of a comma-separated list, without the whitespace around them; empty ones included.
+/// The elements of a comma-separated list, without surrounding whitespace, including empty ones.
 ///
-/// It knows no quoted strings, which the lists that it is used for do not contain.
+/// It does not handle quoted strings, which do not occur in the lists that it is used for.
 struct ListElements {
   private var position: Int
   private let end: Int
@@ -131,7 +131,7 @@ struct ListElements {
 }
 
 extension Span<UInt8> {
-  /// Whether the bytes at `range` are one token (RFC 9110 5.6.2).
+  /// Whether the bytes at `range` are one token (RFC 9110 section 5.6.2).
   func isToken(_ range: ByteRange) -> Bool {
     for offset in range.range where !ByteClass.contains(self[offset], ByteClass.token) { return false }
     return !range.isEmpty
@@ -139,7 +139,7 @@ extension Span<UInt8> {
 }
 
 extension Span<UInt8> {
-  /// Whether the tokens at `first` and `second` are the same but for the case of letters.
+  /// Whether the tokens at `first` and `second` are equal, ignoring case.
   func equalsIgnoringCase(_ first: ByteRange, _ second: ByteRange) -> Bool {
     guard first.count == second.count else { return false }
     for (left, right) in zip(first.range, second.range) where lowercased(left) != lowercased(right) { return false }

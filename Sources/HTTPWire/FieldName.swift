@@ -1,10 +1,10 @@
-/// The field names that mean something to a proxy, recognised in any case while a head is parsed.
+/// The field names that the proxy knows, recognised in any case while a head is parsed.
 public enum FieldName: UInt8, Sendable, CaseIterable {
   /// Any other name.
   case other
-  /// `Proxy-` and anything else: for proxies only, never forwarded.
+  /// Any other name that begins with `Proxy-`: for proxies only, never forwarded.
   case proxyOther
-  /// `Proxy`, which CGI programs would take for the setting `HTTP_PROXY`.
+  /// `Proxy`, which CGI programs would take for the variable `HTTP_PROXY`.
   case proxy
 
   /// Names with a meaning of their own.
@@ -17,7 +17,7 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
 }
 
 extension FieldName {
-  /// The name that the token at `range` is, in any case.
+  /// The name for the token at `range`, in any case.
   @inline(__always)
   static func recognise(_ bytes: Span<UInt8>, _ range: ByteRange) -> FieldName {
     let start = Int(range.start)
@@ -25,7 +25,7 @@ extension FieldName {
     @inline(__always) func matches(_ literal: StaticString) -> Bool {
       bytes.equals(literal, count: literal.utf8CodeUnitCount, at: start)
     }
-    // Lengths first: most names are told apart from every name here by at most three comparisons of eight bytes.
+    // The length first: then at most three comparisons of eight bytes tell most names apart from every name here.
     switch count {
     case 2:
       if matches("te") { return .te }
@@ -97,7 +97,7 @@ extension FieldName {
     return .other
   }
 
-  /// Whether the unknown name at `range` reads as a framing field to software that takes `_` for `-` (CGI, WSGI).
+  /// Whether the unknown name at `range` is a framing field to software that treats `_` like `-` (CGI, WSGI).
   static func isDisguisedFraming(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
     switch range.count {
     case 14: matchesWithUnderscores("content-length", bytes, range)
@@ -141,7 +141,7 @@ public struct FieldNameSet: Sendable, Equatable, ExpressibleByArrayLiteral {
     bits & (1 << UInt64(name.rawValue)) != 0
   }
 
-  /// Whether a name is in both sets.
+  /// Whether the two sets share a name.
   func intersects(_ other: FieldNameSet) -> Bool { bits & other.bits != 0 }
 
   /// Adds `name`.
@@ -150,13 +150,13 @@ public struct FieldNameSet: Sendable, Equatable, ExpressibleByArrayLiteral {
     bits |= 1 << UInt64(name.rawValue)
   }
 
-  /// Takes `name` away.
+  /// Removes `name`.
   @inlinable
   public mutating func remove(_ name: FieldName) {
     bits &= ~(1 << UInt64(name.rawValue))
   }
 
-  /// The names that are in this set or in `other`.
+  /// The names in this set or in `other`.
   @inlinable
   public func union(_ other: FieldNameSet) -> FieldNameSet {
     var both = self
@@ -174,38 +174,38 @@ public struct FieldNameSet: Sendable, Equatable, ExpressibleByArrayLiteral {
 }
 
 extension FieldNameSet {
-  /// Fields that mean something on one connection only (RFC 9110 7.6.1), `Proxy-*`, and what CGI takes for a setting.
+  /// Fields that concern one connection only (RFC 9110 section 7.6.1), `Proxy-*`, and names that CGI takes for settings.
   public static let hopByHop: FieldNameSet = [
     .connection, .keepAlive, .te, .transferEncoding, .upgrade, .http2Settings, .proxyConnection, .proxyAuthorization,
     .proxyAuthenticate, .proxyAuthenticationInfo, .proxyOther, .proxy,
   ]
 
-  /// Fields that say where a message or its connection ends, or what goes on with it: read to the letter or not at all.
+  /// Fields that determine where a message or its connection ends, or what follows it: read them exactly or not at all.
   static let framesOrConnects: FieldNameSet = [
     .contentLength, .transferEncoding, .trailer, .te, .connection, .keepAlive, .proxyConnection, .upgrade,
     .http2Settings,
   ]
 
-  /// What a forwarded request does not take over: hop-by-hop fields, and those that are written again: Host and
-  /// Authorization. Content-Length stays in its place, as the number it was read as. `Trailer` is kept; drop it too
-  /// where the body does not stay chunked.
+  /// The fields of a request that are not forwarded: hop-by-hop fields, and those that are written again, Host and
+  /// Authorization. Content-Length stays in its place, as the parsed number. `Trailer` is kept; drop it too if the body does
+  /// not stay chunked.
   public static let notForwardedInRequests = hopByHop.union([.host, .authorization, .proxyStatus])
 
-  /// What a forwarded response does not take over: hop-by-hop fields. `Proxy-Status` is kept, and so is Content-Length.
+  /// The fields of a response that are not forwarded: hop-by-hop fields. `Proxy-Status` and Content-Length are kept.
   public static let notForwardedInResponses = hopByHop
 
-  /// Fields of a response that consist of references, or contain some.
+  /// Fields of a response that are or contain references.
   static let links: FieldNameSet = [.location, .contentLocation, .link]
 
-  /// Fields of a response that may say something of the connection that it came on.
+  /// Fields of a response that may concern the connection that it arrived on.
   static let aboutConnection: FieldNameSet = [.wwwAuthenticate, .keepAlive]
 
-  /// What a Connection field has no say in: names that are dropped or written again anyway, and Via, without which a
-  /// loop would go unseen.
+  /// Names that Connection cannot remove: fields that are dropped or written again anyway, and Via, without which a loop would
+  /// not be detected.
   static let connectionCannotRemove = hopByHop.union([.host, .contentLength, .authorization, .via])
 
-  /// What has no business in a trailer section (RFC 9110 6.5.1): framing, routing, authentication, request modifiers,
-  /// response control, and how to read the content.
+  /// Fields that do not belong in a trailer section (RFC 9110 section 6.5.1): framing, routing, authentication, request
+  /// modifiers, response control, and how to read the content.
   static let notAllowedInTrailers = hopByHop.union([
     .host, .contentLength, .authorization, .via, .age, .date, .range, .pragma, .expect, .cookie, .setCookie, .trailer,
     .ifMatch, .ifRange, .ifNoneMatch, .ifModifiedSince, .ifUnmodifiedSince, .expires, .location, .forwarded, .origin,

@@ -1,9 +1,9 @@
-/// The lines of a head, corrected where they are not written as RFC 9112 wants them and every program reads them in the same
-/// way. The result goes through the strict parser like any other head.
+/// Corrects the lines of a head that violate RFC 9112 but that every program reads in the same way. The result goes through the
+/// strict parser like any other head.
 public enum NormalisedFields {
-  /// Where the field lines of a request begin, and where its head ends; nil while the end has not come.
+  /// Where the field lines of a request begin, and where its head ends; nil while the end has not arrived.
   ///
-  /// - Parameter searched: how many bytes were looked at before, and had no end.
+  /// - Parameter searched: how many bytes were searched before, without finding the end.
   public static func bounds(of head: Span<UInt8>, leading: Int, searched: Int) -> Range<Int>? {
     var line = leading
     while line < head.count, head[line] != lf { line += 1 }
@@ -18,10 +18,10 @@ public enum NormalisedFields {
 
 // Folded fields (obs-fold, RFC 9112 section 5.2).
 extension NormalisedFields {
-  /// Whether a folded field of this name is unfolded: those that say what the content is, or what the client wants, which is
-  /// what libraries for mail fold (SAAJ builds its Content-Type with one). The list is closed: no field that frames the
-  /// message, routes it, has credentials, or that a rule of the proxy reads is in it, since a program in front of the proxy
-  /// may have read the folded form differently.
+  /// Whether a folded field of this name may be unfolded: only fields that describe the content, or the client's preferences,
+  /// which is what mail libraries fold (SAAJ builds its Content-Type with one). The list is closed: it has no field that frames
+  /// the message, routes it, carries credentials, or that a rule of the proxy reads, since a program in front of the proxy may
+  /// have read the folded form differently.
   public static func mayFold(_ bytes: Span<UInt8>, _ name: ByteRange) -> Bool {
     switch name.count {
     case 6: bytes.equals("accept", ignoringCaseAt: name)
@@ -44,8 +44,8 @@ extension NormalisedFields {
 
   /// The field lines at `range` with each fold replaced by one space.
   ///
-  /// - Throws: `foldedField` where a field is folded that must not be, where a line is of whitespace alone, and so ends the
-  ///   head for some, or where it has the form of a field of its own.
+  /// - Throws: `foldedField` if a field must not be folded, if a line consists of whitespace only, which ends the head for some
+  ///   programs, or if a continuation line looks like a field.
   public static func unfolded(_ bytes: Span<UInt8>, _ range: Range<Int>) throws(WireError) -> [UInt8] {
     var result: [UInt8] = []
     result.reserveCapacity(range.count)
@@ -70,7 +70,7 @@ extension NormalisedFields {
     return result
   }
 
-  /// Where the line that begins at `start` ends, behind its CR LF.
+  /// The end of the line that begins at `start`, after its CR LF.
   private static func lineEnd(_ bytes: Span<UInt8>, from start: Int, to end: Int) -> Int {
     var position = start + 1
     while position < end {
@@ -87,13 +87,13 @@ extension NormalisedFields {
   }
 }
 
-// Lines that end with LF alone.
+// Lines that end with a bare LF.
 extension NormalisedFields {
-  /// The field lines at `range`, in which some lines end with LF alone, with CR LF for all of them. For a head of which
-  /// nothing goes on: nobody behind the proxy can read it differently.
+  /// The field lines at `range`, some of which end with a bare LF, with CR LF at the end of all. For a head that is not
+  /// forwarded: no program behind the proxy can read it differently.
   ///
-  /// - Throws: `bareLineFeed` where the head ends at another place for a program that takes LF for a line end than for one
-  ///   that does not, or where a field is folded.
+  /// - Throws: `bareLineFeed` if programs that accept LF as a line end see the end of the head at another place than programs
+  ///   that do not, or if a field is folded.
   public static func withLineEnds(_ bytes: Span<UInt8>, _ range: Range<Int>) throws(WireError) -> [UInt8] {
     var result: [UInt8] = []
     result.reserveCapacity(range.count + 16)
@@ -103,7 +103,7 @@ extension NormalisedFields {
         result.append(byte)
         continue
       }
-      // The range ends with CR LF CR LF, so that something follows.
+      // The range ends with CR LF CR LF, so another byte follows.
       switch bytes[offset + 1] {
       case cr, lf, space, tab: throw .bareLineFeed
       default: break

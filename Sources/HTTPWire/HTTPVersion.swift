@@ -1,6 +1,6 @@
 internal import Encodings
 
-/// The version of a message. A minor version above 1 counts as 1.1 (RFC 9110 2.5); another major version is an error.
+/// The version of a message. A minor version above 1 counts as 1.1 (RFC 9110 section 2.5); another major version is an error.
 public enum HTTPVersion: UInt8, Sendable {
   /// HTTP/1.0.
   case http10
@@ -9,7 +9,7 @@ public enum HTTPVersion: UInt8, Sendable {
 }
 
 extension HTTPVersion {
-  /// Reads the eight bytes `HTTP/1.1` at `start` (RFC 9112 2.3); nil when they are not all before `end`.
+  /// Parses the eight bytes `HTTP/1.1` at `start` (RFC 9112 section 2.3); nil if they do not all precede `end`.
   @inline(__always)
   static func scan(_ bytes: Span<UInt8>, from start: Int, to end: Int) throws(WireError) -> HTTPVersion? {
     if start &+ 8 <= end, unsafe bytes.bytes.unsafeLoadUnaligned(fromByteOffset: start, as: UInt64.self) == current {
@@ -18,7 +18,7 @@ extension HTTPVersion {
     return try scanOther(bytes, from: start, to: end)
   }
 
-  // The bytes of `HTTP/1.1`, as they lie in memory.
+  // The bytes of `HTTP/1.1`, in memory order.
   private static let current = UInt64(littleEndian: 0x312e_312f_5054_5448)
 
   @inline(never)

@@ -1,13 +1,13 @@
-/// How large a message head may be.
+/// The maximum size of a message head.
 public struct HeadLimits: Sendable, Equatable {
   /// Bytes of the whole head: start line, field lines and the empty line.
   public var bytes: Int
-  /// Bytes of the request line or status line, without its CRLF. RFC 9112 3 asks for 8,000 or more.
+  /// Bytes of the request line or status line, without its CRLF. RFC 9112 section 3 recommends at least 8,000.
   public var requestLine: Int
   /// The number of field lines.
   public var fields: Int
 
-  /// The limits given; what does not fit the 32-bit offsets of a head is cut down to what does.
+  /// The given limits; values that exceed a head's 32-bit offsets are reduced.
   public init(bytes: Int = 65_536, requestLine: Int = 8_192, fields: Int = 100) {
     let largest = 1 << 30
     self.bytes = min(bytes, largest)
@@ -16,9 +16,9 @@ public struct HeadLimits: Sendable, Equatable {
   }
 }
 
-/// How far a head has been read, between calls with more and more of its bytes.
+/// How far a head has been parsed, between calls with more and more of its bytes.
 struct HeadProgress: Sendable {
-  /// What the last bytes of an incomplete line are part of, and so which bytes may follow without saying anything new.
+  /// What the last bytes of an incomplete line belong to, and therefore which bytes may follow without a new result.
   enum Region: Sendable {
     /// A field name or a method.
     case token
@@ -28,23 +28,23 @@ struct HeadProgress: Sendable {
     case blanks
     /// A field value or a reason.
     case text
-    /// A short part of a line, in which every byte is judged.
+    /// A short part of a line, in which every byte is checked.
     case short
   }
 
-  /// Where the line that is being read begins.
+  /// Where the current line begins.
   var line = 0
   /// Whether the start line has been read.
   var isPastStartLine = false
 
   private var region = Region.short
-  /// The bytes of that region before this offset have been judged.
+  /// The bytes of that region before this offset have been checked.
   private var searched = 0
 
-  /// Whether the line that is being read can say anything new with the bytes up to `end`.
+  /// Whether the bytes up to `end` can give a new result for the current line.
   ///
-  /// A line that arrives in many pieces is read again only when a byte has come that ends a part of it, or is wrong
-  /// there: the work stays linear, and what is wrong is found as soon as it has come.
+  /// A line that arrives in many pieces is parsed again only when a byte has arrived that ends a part of it, or is an error
+  /// there: the work stays linear, and an error is found as soon as it has arrived.
   mutating func mayContinue(_ bytes: Span<UInt8>, to end: Int) -> Bool {
     guard searched > line else { return true }
     switch region {
@@ -57,16 +57,16 @@ struct HeadProgress: Sendable {
     return searched < end
   }
 
-  /// Remembers that the line that is being read is incomplete at `end`, in `region`.
+  /// Records that the current line is incomplete at `end`, in `region`.
   mutating func suspend(_ bytes: Span<UInt8>, at end: Int, in region: Region) {
     self.region = region
-    // A CR must be seen again together with what follows it.
+    // Read a CR again together with the byte after it.
     searched = end > line && bytes[end - 1] == cr ? end - 1 : end
   }
 
-  /// Reads field lines up to the empty line that ends the head. Returns where that ends; nil when the head is incomplete.
+  /// Parses field lines up to the empty line that ends the head. Returns the end of that line; nil if the head is incomplete.
   ///
-  /// It is a part of both parsers, so that neither pays for what only the other one needs.
+  /// It is inlined into both parsers, so that neither pays for what only the other one needs.
   @inline(__always)
   mutating func readFields(
     _ bytes: Span<UInt8>, to end: Int, _ limits: HeadLimits, takesBlanksBeforeColon: Bool,
@@ -88,7 +88,7 @@ struct HeadProgress: Sendable {
     }
   }
 
-  /// Remembers that the field line that is being read is incomplete at `end`.
+  /// Records that the current field line is incomplete at `end`.
   private mutating func suspendField(_ bytes: Span<UInt8>, at end: Int) {
     let nameEnd = bytes.firstNotToken(from: line, to: end)
     if nameEnd == end { return suspend(bytes, at: end, in: .token) }
@@ -96,30 +96,30 @@ struct HeadProgress: Sendable {
   }
 }
 
-/// Reads request heads as they arrive (RFC 9112 2, 3 and 5).
+/// Parses request heads as they arrive (RFC 9112 sections 2, 3 and 5).
 ///
-/// The outcome depends on the bytes alone, not on the pieces they arrive in.
+/// The outcome depends only on the bytes, not on how they are split into pieces.
 public struct RequestHeadParser: Sendable {
   private let limits: HeadLimits
   private var progress = HeadProgress()
 
-  /// Empty lines that are skipped before a request line: what some old clients send after a body (RFC 9112 2.2).
+  /// Empty lines that are skipped before a request line: some old clients send them after a body (RFC 9112 section 2.2).
   private static let mostEmptyLines = 2
 
-  /// A parser that refuses heads beyond `limits`.
+  /// A parser that rejects heads beyond `limits`.
   public init(limits: HeadLimits) {
     self.limits = limits
   }
 
-  /// Forgets the head that was begun.
+  /// Forgets a head that was started.
   public mutating func reset() {
     progress = HeadProgress()
   }
 
-  /// Reads a head from its beginning; `bytes` are all that has been received since the last message.
+  /// Parses a head from its beginning; `bytes` is everything received since the last message.
   ///
-  /// Returns false when the head is not complete: call again with the same bytes and more behind them. When it is,
-  /// `head.length` bytes belong to it, and the parser is ready for the next one. After an error, call ``reset()``.
+  /// Returns false if the head is not complete: call again with the same bytes and more after them. If it is complete, the head
+  /// has `head.length` bytes, and the parser is ready for the next one. After an error, call ``reset()``.
   public mutating func parse(_ bytes: Span<UInt8>, into head: inout RequestHead) throws(WireError) -> Bool {
     let end = min(bytes.count, limits.bytes)
     if !progress.isPastStartLine {
@@ -154,7 +154,7 @@ public struct RequestHeadParser: Sendable {
     return false
   }
 
-  /// What the last bytes of an incomplete request line are part of.
+  /// What the last bytes of an incomplete request line belong to.
   private func region(_ bytes: Span<UInt8>, to end: Int) -> HeadProgress.Region {
     let methodEnd = bytes.firstNotToken(from: progress.line, to: end)
     if methodEnd == end { return .token }
@@ -174,7 +174,7 @@ public struct RequestHeadParser: Sendable {
     return progress.line < end
   }
 
-  /// What can only be judged when the head is complete.
+  /// Checks what can only be checked when the head is complete.
   private func finish(_ head: inout RequestHead, _ bytes: Span<UInt8>) throws(WireError) {
     try head.facts.checkFraming(head.version)
     guard let host = head.first(.host)?.value else {
@@ -186,27 +186,27 @@ public struct RequestHeadParser: Sendable {
   }
 }
 
-/// Reads response heads as they arrive (RFC 9112 2, 4 and 5).
+/// Parses response heads as they arrive (RFC 9112 sections 2, 4 and 5).
 ///
-/// The outcome depends on the bytes alone, not on the pieces they arrive in.
+/// The outcome depends only on the bytes, not on how they are split into pieces.
 public struct ResponseHeadParser: Sendable {
   private let limits: HeadLimits
   private var progress = HeadProgress()
 
-  /// A parser that refuses heads beyond `limits`; `limits.requestLine` bounds the status line.
+  /// A parser that rejects heads beyond `limits`; `limits.requestLine` bounds the status line.
   public init(limits: HeadLimits) {
     self.limits = limits
   }
 
-  /// Forgets the head that was begun.
+  /// Forgets a head that was started.
   public mutating func reset() {
     progress = HeadProgress()
   }
 
-  /// Reads a head from its beginning; `bytes` are all that has been received since the last message.
+  /// Parses a head from its beginning; `bytes` is everything received since the last message.
   ///
-  /// Returns false when the head is not complete: call again with the same bytes and more behind them. When it is,
-  /// `head.length` bytes belong to it, and the parser is ready for the next one. After an error, call ``reset()``.
+  /// Returns false if the head is not complete: call again with the same bytes and more after them. If it is complete, the head
+  /// has `head.length` bytes, and the parser is ready for the next one. After an error, call ``reset()``.
   public mutating func parse(_ bytes: Span<UInt8>, into head: inout ResponseHead) throws(WireError) -> Bool {
     let end = min(bytes.count, limits.bytes)
     if !progress.isPastStartLine {
@@ -237,7 +237,7 @@ public struct ResponseHeadParser: Sendable {
       return true
     }
     guard end < limit else { throw .statusLineTooLong }
-    // Behind the version, the status and the spaces comes the reason.
+    // The reason follows the version, the status and the spaces.
     progress.suspend(bytes, at: end, in: end > 13 ? .text : .short)
     return false
   }

@@ -2,11 +2,11 @@ import Bytes
 internal import Encodings
 
 extension HeadWriter {
-  /// Writes the fields of `head` in their order, names and values as received, but for the names in `dropping` and
-  /// those that Connection names.
+  /// Writes the fields of `head` in order, names and values as received, except the names in `dropping` and those that
+  /// Connection names.
   ///
-  /// Connection has no say in framing, Host, Authorization and Via: those are written again or kept. `name` is dropped
-  /// as well, and what reads like it to software that takes `_` for `-` (CGI, WSGI).
+  /// Connection cannot remove framing, Host, Authorization and Via: those are written again or kept. `name` is dropped too, and
+  /// so is a name that software that treats `_` like `-` (CGI, WSGI) takes for it.
   public mutating func forwardFields(
     of head: borrowing RequestHead, _ bytes: Span<UInt8>, dropping: FieldNameSet = .notForwardedInRequests,
     alsoDropping name: [UInt8]? = nil
@@ -14,13 +14,13 @@ extension HeadWriter {
     forward(head.fields, head.facts, bytes, dropping, alsoDropping: name, ownPseudonym: nil)
   }
 
-  /// As for a request. `Proxy-Status` lines that speak in the name of `ownPseudonym` are dropped as well: only we do.
-  /// References to the upstream are written as `links` says, if it is there.
+  /// As for a request. Also drops `Proxy-Status` lines that use `ownPseudonym`: only this proxy may. References to the upstream
+  /// are rewritten by `links`, if it is set.
   public mutating func forwardFields(
     of head: borrowing ResponseHead, _ bytes: Span<UInt8>, dropping: FieldNameSet = .notForwardedInResponses,
     links: LinkMap? = nil, ownPseudonym: StaticString = "m2m-proxy"
   ) {
-    // RFC 9110 8.6: no Content-Length with these.
+    // RFC 9110 section 8.6: no Content-Length with these.
     let isWithoutLength = head.isInterim || head.status == 204
     forward(
       head.fields, head.facts, bytes, isWithoutLength ? dropping.union([.contentLength]) : dropping,
@@ -31,7 +31,7 @@ extension HeadWriter {
     _ fields: [FieldLine], _ facts: borrowing FieldFacts, _ bytes: Span<UInt8>, _ dropping: FieldNameSet,
     alsoDropping name: [UInt8]? = nil, links: LinkMap? = nil, ownPseudonym: StaticString?
   ) {
-    // Lines that follow one another and are written as they came are copied together.
+    // Consecutive lines that need no change are copied together.
     var run = 0..<0
     for line in fields {
       if dropping.contains(line.known) || isNamed(line, facts.options, bytes) { continue }
@@ -69,7 +69,7 @@ extension HeadWriter {
     lines(bytes.extracting(range))
   }
 
-  /// Writes a line whose value has other whitespace around it than one space before.
+  /// Writes a line whose value is not preceded by exactly one space, or is followed by whitespace.
   private mutating func writeAnew(_ line: FieldLine, _ bytes: Span<UInt8>) {
     guard hasRoom(line.name.count + line.value.count + 4) else { return }
     output.append(bytes.extracting(line.name.range))
@@ -78,7 +78,7 @@ extension HeadWriter {
     output.append("\r\n" as StaticString)
   }
 
-  /// Writes a length as the number that it was read as.
+  /// Writes a length as the parsed number.
   private mutating func writeAnew(_ line: FieldLine, _ bytes: Span<UInt8>, _ length: UInt64) {
     guard hasRoom(line.name.count + 20 + 4) else { return }
     output.append(bytes.extracting(line.name.range))
@@ -112,13 +112,13 @@ extension HeadWriter {
 }
 
 extension FieldLine {
-  /// Whether the line was received as `Name: value` with one space and no other whitespace around the value.
+  /// Whether the line was received as `Name: value`, with one space and no other whitespace around the value.
   func isPlain(_ bytes: Span<UInt8>) -> Bool {
     let end = Int(value.end)
     return Int(value.start) == Int(name.end) + 2 && bytes[Int(name.end) + 1] == space && bytes[end] == cr
   }
 
-  /// Whether it is a Content-Length with leading zeros, which some would read as octal.
+  /// Whether it is a Content-Length with leading zeros, which some programs would read as octal.
   func isPaddedLength(_ bytes: Span<UInt8>) -> Bool {
     known == .contentLength && value.count > 1 && bytes[Int(value.start)] == UInt8(ascii: "0")
   }

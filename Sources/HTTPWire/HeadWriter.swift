@@ -1,10 +1,9 @@
 public import Bytes
 
-/// Writes the head of a message that is sent on, line by line, into a buffer.
+/// Writes the head of a forwarded message into a buffer, line by line.
 ///
-/// Running out of room is remembered rather than reported at every line: ``end()`` reports it, and takes back what was
-/// written. Literals and numbers are ours; whatever else is written must have come from a parsed head or have been
-/// checked, since nothing is checked here again.
+/// If it runs out of room, ``end()`` reports that, not each line, and removes what was written. Literals and numbers are our
+/// own; everything else must come from a parsed head or have been checked, since nothing is checked again here.
 public struct HeadWriter {
   let output: ByteBuffer
   private let begin: Int
@@ -16,14 +15,14 @@ public struct HeadWriter {
     begin = output.end
   }
 
-  /// Writes the method and the space after it; the target's parts follow with ``target(_:)``.
+  /// Writes the method and a space; ``target(_:)`` writes the target after it.
   public mutating func beginRequest(method: Span<UInt8>) {
     guard hasRoom(method.count + 1) else { return }
     output.append(method)
     output.append(space)
   }
 
-  /// Writes a part of the target: it may be made of several, such as a prefix of ours and the path of the client.
+  /// Writes a part of the target, which may have several, such as a prefix of ours and the client's path.
   public mutating func target(_ part: Span<UInt8>) {
     guard hasRoom(part.count) else { return }
     output.append(part)
@@ -35,13 +34,13 @@ public struct HeadWriter {
     output.append(part)
   }
 
-  /// Ends the request line with our version.
+  /// Ends the request line with our HTTP version.
   public mutating func endRequestLine() {
     guard hasRoom(11) else { return }
     output.append(" HTTP/1.1\r\n" as StaticString)
   }
 
-  /// Writes the status line with our version.
+  /// Writes the status line with our HTTP version.
   public mutating func statusLine(_ status: Int, reason: Span<UInt8>) {
     guard hasRoom(20 + 9 + 3 + reason.count) else { return }
     output.append("HTTP/1.1 " as StaticString)
@@ -51,12 +50,12 @@ public struct HeadWriter {
     output.append("\r\n" as StaticString)
   }
 
-  /// Writes the status line with our version and a reason of ours.
+  /// Writes the status line with our HTTP version and a reason of ours.
   public mutating func statusLine(_ status: Int, reason: StaticString) {
     reason.withUTF8Buffer { statusLine(status, reason: unsafe Span(_unsafeElements: $0)) }
   }
 
-  /// Ends the head with the empty line. Throws `headTooLarge`, and takes everything back, when there was no room.
+  /// Ends the head with the empty line. If there was no room, removes everything and throws `headTooLarge`.
   public mutating func end() throws(WireError) {
     if hasRoom(2) { output.append("\r\n" as StaticString) }
     guard isFull else { return }
@@ -64,7 +63,7 @@ public struct HeadWriter {
     throw .headTooLarge
   }
 
-  /// Whether `count` bytes may be written; once they may not, nothing more is.
+  /// Whether `count` bytes fit; after the first failure nothing more is written.
   mutating func hasRoom(_ count: Int) -> Bool {
     if count > output.freeSpace { isFull = true }
     return !isFull
@@ -81,7 +80,7 @@ extension HeadWriter {
     output.append("\r\n" as StaticString)
   }
 
-  /// Writes a field line with a value of ours.
+  /// Writes a field line with our own value.
   public mutating func field(_ name: StaticString, _ value: StaticString) {
     value.withUTF8Buffer { field(name, unsafe Span(_unsafeElements: $0)) }
   }
@@ -103,13 +102,13 @@ extension HeadWriter {
     output.append("\r\n" as StaticString)
   }
 
-  /// Writes lines that are complete with their CRLF, such as the Host line.
+  /// Writes complete lines with their CRLF, such as the Host line.
   public mutating func lines(_ lines: Span<UInt8>) {
     guard hasRoom(lines.count) else { return }
     output.append(lines)
   }
 
-  /// Writes `Host`, with the brackets of an IPv6 address and without a port that is nil.
+  /// Writes `Host`, with brackets around an IPv6 address, and without the port if that is nil.
   public mutating func host(_ name: Span<UInt8>, isIPv6Literal: Bool = false, port: UInt16?) {
     guard hasRoom(name.count + 16) else { return }
     output.append("Host: " as StaticString)
@@ -123,13 +122,13 @@ extension HeadWriter {
     output.append("\r\n" as StaticString)
   }
 
-  /// Writes `Transfer-Encoding: chunked`. A body with a length has Content-Length among the forwarded fields.
+  /// Writes `Transfer-Encoding: chunked`. For a body with a length, Content-Length is among the forwarded fields.
   public mutating func chunkedFraming() {
     literal("Transfer-Encoding: chunked\r\n")
   }
 
-  /// Writes our `Via` line, behind those that were forwarded (RFC 9110 7.6.3); `version` is that of the message
-  /// received.
+  /// Writes our `Via` line, after those that were forwarded (RFC 9110 section 7.6.3); `version` is the version of the received
+  /// message.
   public mutating func via(_ version: HTTPVersion, _ pseudonym: Span<UInt8>) {
     guard hasRoom(pseudonym.count + 11) else { return }
     output.append((version == .http11 ? "Via: 1.1 " : "Via: 1.0 ") as StaticString)
@@ -137,8 +136,8 @@ extension HeadWriter {
     output.append("\r\n" as StaticString)
   }
 
-  /// Writes `Upgrade` with the protocols at these places in `bytes`, and `Connection` with what names it, and `TE` where
-  /// there is that as well.
+  /// Writes `Upgrade` with the protocols at these positions in `bytes`, and `Connection`, which names `Upgrade` and, if
+  /// `besideTE` is true, `TE`.
   public mutating func upgrade(to protocols: [ByteRange], _ bytes: Span<UInt8>, besideTE: Bool = false) {
     literal("Upgrade: ")
     for (index, range) in protocols.enumerated() {
@@ -154,8 +153,8 @@ extension HeadWriter {
     literal("Connection: close\r\n")
   }
 
-  /// Writes that a client may log on to the upstream through this proxy by NTLM or Negotiate (RFC 4559 section 6). It is
-  /// for the next recipient alone, which another proxy in between is told.
+  /// Tells the client that it may log on to the upstream through this proxy by NTLM or Negotiate (RFC 4559 section 6). The
+  /// field concerns only the next recipient; Connection tells that to another proxy in between.
   public mutating func sessionBasedAuthentication() {
     literal("Proxy-Support: Session-Based-Authentication\r\nConnection: Proxy-Support\r\n")
   }
@@ -167,7 +166,7 @@ extension HeadWriter {
 }
 
 extension HeadWriter {
-  /// Writes a line with references, those that lead to the upstream as `links` says.
+  /// Writes a line with references; `links` rewrites those that lead to the upstream.
   mutating func writeLinks(_ line: FieldLine, _ bytes: Span<UInt8>, _ links: LinkMap) {
     part(bytes.extracting(line.name.range))
     part(": ")

@@ -1,7 +1,7 @@
 internal import Encodings
 
-/// Where the references of a response that lead to the upstream lead through the proxy: what `Location`,
-/// `Content-Location` and `Link` say for a client that knows the upstream by another name.
+/// Maps the references of a response that lead to the upstream to the proxy: `Location`, `Content-Location` and `Link`, for a
+/// client that addresses the upstream by another name.
 public struct LinkMap: Sendable {
   /// A part of a server, as references name it.
   public struct Upstream: Sendable {
@@ -11,14 +11,14 @@ public struct LinkMap: Sendable {
     let port: UInt16
     let basePath: [UInt8]
 
-    /// - Parameter host: a name without a dot at its end, or an address, that of IPv6 without brackets.
-    /// - Parameter basePath: what comes before every path there: empty, or a path without a slash at its end.
+    /// - Parameter host: a name without a final dot, or an address, IPv6 without brackets.
+    /// - Parameter basePath: the prefix of every path there: empty, or a path without a final slash.
     public init(scheme: RequestTarget.Scheme, host: String, port: UInt16, basePath: [UInt8]) {
       let written = Array((host.contains(":") ? "[\(host)]" : host).utf8)
       let authority = try? Authority.parse(written.span, ByteRange(0..<written.count))
       self.scheme = scheme
       self.host = Array(host.utf8)
-      // What is no host is the name of none, and no reference has it.
+      // Text that is not a host is not the name of any host; no reference contains it.
       kind = authority?.kind ?? .name
       self.port = port
       self.basePath = basePath
@@ -26,14 +26,13 @@ public struct LinkMap: Sendable {
   }
 
   let upstream: Upstream
-  /// Scheme and authority that the client uses for it; empty where the client named none.
+  /// Scheme and authority that the client uses for the proxy; empty if the client named none.
   let origin: [UInt8]
-  /// What the client puts before every path there: empty, or a path without a slash at its end.
+  /// The client's prefix for every path there: empty, or a path without a final slash.
   let mount: [UInt8]
 
-  /// - Parameter scheme: that of the URLs that the client uses for the proxy.
-  /// - Parameter authority: the authority that it requests, within `bytes`; nil where it names none, and then
-  ///   references become paths.
+  /// - Parameter scheme: the scheme of the URLs that the client uses for the proxy.
+  /// - Parameter authority: the authority that the client requests, within `bytes`; if nil, references become paths.
   public init(
     _ upstream: Upstream, scheme: RequestTarget.Scheme, authority: Authority?, _ bytes: Span<UInt8>, mount: Span<UInt8>
   ) {
@@ -55,16 +54,16 @@ public struct LinkMap: Sendable {
 extension LinkMap {
   /// What replaces the beginning of a reference.
   struct Replacement {
-    /// Whether that is scheme and authority as well, rather than a path alone.
+    /// Whether it includes scheme and authority, or only a path.
     var namesOrigin: Bool
-    /// Whether a slash is missing between what is put in and ``rest``.
+    /// Whether a slash is missing between the replacement and ``rest``.
     var needsSlash: Bool
-    /// What stays of the reference.
+    /// The part of the reference that stays.
     var rest: ByteRange
   }
 
-  /// How the reference (RFC 3986 4.1) at `range` of a field's value is to be written; nil where it stays as it is: it
-  /// leads elsewhere, or is relative to the path of the request, or is none that is understood in one way.
+  /// How to rewrite the reference (RFC 3986 section 4.1) at `range` of a field's value; nil if it stays as it is, because it
+  /// leads elsewhere, is relative to the path of the request, or can be read in more than one way.
   func replacement(for range: ByteRange, _ bytes: Span<UInt8>) -> Replacement? {
     let (start, end) = (Int(range.start), Int(range.end))
     guard let server = serverEnd(bytes, from: start, to: end) else { return nil }
@@ -74,13 +73,13 @@ extension LinkMap {
     let namesOrigin = server > start && !origin.isEmpty
     let needsSlash = base == end || bytes[base] != UInt8(ascii: "/")
     let replacement = Replacement(namesOrigin: namesOrigin, needsSlash: needsSlash, rest: ByteRange(base..<end))
-    // Two slashes at the beginning would name a host, and to a browser the second one may lean the other way.
+    // Two slashes at the beginning would introduce a host; to a browser, even if the second one is a backslash.
     if !namesOrigin, mount.isEmpty, base + 1 < end, !needsSlash, Self.isSlash(bytes[base + 1]) { return nil }
     return replacement
   }
 
-  /// Where the path begins, if the reference names the upstream, or no server at all: then that is its beginning. Nil for
-  /// other servers, and for what has no path from the root.
+  /// Where the path begins, if the reference names the upstream, or if it names no server. Nil for other servers, and for a
+  /// path that does not begin at the root.
   private func serverEnd(_ bytes: Span<UInt8>, from start: Int, to end: Int) -> Int? {
     var position = start
     if end - start >= 7, bytes.equals("http://", count: 7, at: start) {
@@ -109,7 +108,7 @@ extension LinkMap {
     return zip(name.range, upstream.host).allSatisfy { bytes[$0].asciiLowercased == $1.asciiLowercased }
   }
 
-  /// Where the base path ends; nil where the path is not at or below it.
+  /// Where the base path ends; nil if the path is not at or below it.
   private func basePathEnd(_ bytes: Span<UInt8>, from start: Int, to end: Int) -> Int? {
     let basePath = upstream.basePath
     guard basePath.count <= end - start else { return nil }
@@ -119,13 +118,12 @@ extension LinkMap {
     return nil
   }
 
-  /// Whether dot segments lead to what is not below the base path. Empty segments count for nothing: programs disagree
-  /// about them.
+  /// Whether dot segments lead out of the base path. Empty segments are not counted: programs disagree about them.
   private func leavesBase(_ bytes: Span<UInt8>, from start: Int, to end: Int) -> Bool {
     var depth = 0
     var position = start
     while position < end, !Self.endsPath(bytes[position]) {
-      // On the slash before a segment.
+      // Skip the slash before a segment.
       position += 1
       let segment = position
       var dots = 0
@@ -145,7 +143,7 @@ extension LinkMap {
     return false
   }
 
-  /// How long the dot at `position` is, as it is or percent-encoded; nil where there is none.
+  /// The length of the dot at `position`, plain or percent-encoded; nil if there is none.
   private static func dotLength(_ bytes: Span<UInt8>, at position: Int, to end: Int) -> Int? {
     if bytes[position] == UInt8(ascii: ".") { return 1 }
     return end - position >= 3 && bytes.equals("%2e", count: 3, at: position) ? 3 : nil
@@ -156,15 +154,15 @@ extension LinkMap {
   private static func endsPath(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "?") || byte == UInt8(ascii: "#") }
 }
 
-/// The URI references in the value of a field: the whole of `Location` and `Content-Location`; of `Link` (RFC 8288 3) the
-/// targets, and the contexts that `anchor` names.
+/// The URI references in the value of a field: all of `Location` and `Content-Location`; for `Link` (RFC 8288 section 3), the
+/// targets and the contexts in `anchor`.
 ///
-/// It ends at what does not follow the grammar.
+/// It ends at the first violation of the grammar.
 struct LinkReferences {
   private var position: Int
   private let end: Int
   private let isList: Bool
-  // Behind a link's target, up to the comma that ends the link.
+  // After a link's target, up to the comma that ends the link.
   private var isInParameters = false
 
   init(_ line: FieldLine) {
@@ -204,7 +202,7 @@ struct LinkReferences {
     return nil
   }
 
-  /// The text between `<` and `>`, after empty elements of the list.
+  /// The text between `<` and `>`, after empty list elements.
   private mutating func target(_ bytes: Span<UInt8>) -> ByteRange? {
     while position < end, [space, tab, UInt8(ascii: ",")].contains(bytes[position]) { position += 1 }
     guard position < end, bytes[position] == UInt8(ascii: "<") else { return stop() }
@@ -217,7 +215,7 @@ struct LinkReferences {
     return ByteRange(start..<position)
   }
 
-  /// The value of the parameter at this place, if it is `anchor`, and is written without escapes.
+  /// The value of the parameter at this position, if it is `anchor` and has no escapes.
   private mutating func anchor(_ bytes: Span<UInt8>) -> ByteRange? {
     position = bytes.firstNotBlank(from: position, to: end)
     guard end - position >= 6, bytes.equals("anchor", count: 6, at: position) else { return nil }
@@ -231,7 +229,7 @@ struct LinkReferences {
     return value
   }
 
-  /// Where the quoted string ends that begins here (RFC 9110 5.6.4).
+  /// The end of the quoted string that begins here (RFC 9110 section 5.6.4).
   private func closingQuote(_ bytes: Span<UInt8>) -> Int? {
     var position = position + 1
     while position < end, bytes[position] != UInt8(ascii: "\"") {

@@ -1,7 +1,7 @@
-/// A request method (RFC 9110 9). Methods are case-sensitive: `get` is `.other`. `TRACE` and `CONNECT` are not: servers
-/// that take any case for them must find them refused. `TRACK` is another name for TRACE.
+/// A request method (RFC 9110 section 9). Methods are case-sensitive: `get` is `.other`. `TRACE` and `CONNECT` are recognised
+/// in any case: they must be rejected even for servers that ignore case. `TRACK` is another name for TRACE.
 public enum Method: UInt8, Sendable, CaseIterable {
-  /// The methods that a proxy treats in a way of their own, and every other one.
+  /// The methods that a proxy treats specially, and all others.
   case get, head, post, put, delete, options, trace, connect, patch, other
 
   /// Whether the method is safe: it only retrieves information (RFC 9110 section 9.2.1).
@@ -12,12 +12,12 @@ public enum Method: UInt8, Sendable, CaseIterable {
     }
   }
 
-  /// Whether sending the request twice has the effect of sending it once (RFC 9110 9.2.2).
+  /// Whether sending the request twice has the same effect as sending it once (RFC 9110 section 9.2.2).
   public var isIdempotent: Bool {
     isSafe || self == .put || self == .delete
   }
 
-  /// The method that the token at `range` names.
+  /// The method for the token at `range`.
   static func recognise(_ bytes: Span<UInt8>, _ range: ByteRange) -> Method {
     var packed: UInt64 = 0
     guard range.count <= 7 else { return .other }

@@ -1,27 +1,27 @@
 internal import Addresses
 internal import Encodings
 
-/// The head of a request, as offsets into the bytes that it was parsed from.
+/// The head of a request, as offsets into the parsed bytes.
 ///
-/// Made to be reused from message to message: it keeps the capacity of its arrays.
+/// It is reused from message to message and keeps the capacity of its arrays.
 public struct RequestHead: ~Copyable, Sendable {
-  /// The method as it was received.
+  /// The method as received.
   public internal(set) var method = ByteRange.empty
-  /// Which method that is.
+  /// The kind of method.
   public internal(set) var methodKind = Method.other
-  /// The request target as it was received; take it apart with ``RequestTarget/parse(_:target:method:)``.
+  /// The request target as received; ``RequestTarget/parse(_:target:method:)`` parses it.
   public internal(set) var target = ByteRange.empty
   /// The version of the request.
   public internal(set) var version = HTTPVersion.http11
-  /// The field lines in their order.
+  /// The field lines in order.
   public internal(set) var fields: [FieldLine] = []
-  /// Bytes of the whole head, from the first byte given to the parser up to the end of the empty line.
+  /// The length of the whole head, from the first byte given to the parser to the end of the empty line.
   public internal(set) var length = 0
-  /// Bytes of empty lines before the request line (RFC 9112 2.2); they are part of `length`.
+  /// The length of empty lines before the request line (RFC 9112 section 2.2); included in `length`.
   public internal(set) var leading = 0
   /// The value of Host; nil in an HTTP/1.0 request without one.
   public internal(set) var host: ByteRange?
-  /// The value of Host, taken apart. It decides nothing when the target is in absolute form (RFC 9112 3.2.2).
+  /// The parsed value of Host. It is ignored if the target is in absolute form (RFC 9112 section 3.2.2).
   public internal(set) var authority: Authority?
 
   var facts = FieldFacts()
@@ -31,30 +31,30 @@ public struct RequestHead: ~Copyable, Sendable {
     fields.reserveCapacity(32)
   }
 
-  /// How the end of the body is found: `none`, `length` or `chunked`.
+  /// How the end of the body is determined: `none`, `length` or `chunked`.
   public var framing: BodyFraming {
     if facts.isChunked { return .chunked }
     return facts.contentLength.map { .length($0) } ?? .none
   }
 
-  /// Whether the client may wait for a 100 before it sends the body (RFC 9110 10.1.1): never in HTTP/1.0.
+  /// Whether the client may wait for a 100 before it sends the body (RFC 9110 section 10.1.1): never in HTTP/1.0.
   public var expectsContinue: Bool {
     guard facts.expectsContinue, version == .http11 else { return false }
     return framing != .none && framing != .length(0)
   }
 
-  /// Whether Expect is anything but a single `100-continue`, which may be answered with 417.
+  /// Whether Expect is anything but a single `100-continue`; the response may then be 417.
   public var hasUnknownExpectation: Bool { facts.hasUnknownExpectation }
 
   /// Whether the connection may serve another request after this one.
   ///
-  /// False for every HTTP/1.0 request: a proxy must not keep such a connection open (RFC 9112 9.3).
+  /// False for every HTTP/1.0 request: a proxy must not keep such a connection open (RFC 9112 section 9.3).
   public var wantsKeepAlive: Bool { version == .http11 && !facts.closes }
 
   /// Whether Connection names `close`: the client will send no further request.
   public var asksToClose: Bool { facts.closes }
 
-  /// Whether Connection names the field of `line`, which is then for the proxy alone.
+  /// Whether Connection names the field of `line`, which then concerns only the proxy.
   public func isForConnection(_ line: FieldLine, _ bytes: Span<UInt8>) -> Bool {
     facts.options.contains { bytes.equalsIgnoringCase($0, line.name) }
   }
@@ -65,19 +65,19 @@ public struct RequestHead: ~Copyable, Sendable {
   /// Whether the client offers to change the protocol: HTTP/1.1, Upgrade, and Connection naming it.
   public var hasUpgrade: Bool { version == .http11 && facts.connectionUpgrade && contains(.upgrade) }
 
-  /// Whether the client can make use of trailers (`TE: trailers`).
+  /// Whether the client accepts trailers (`TE: trailers`).
   public var acceptsTrailers: Bool { facts.acceptsTrailers && version == .http11 }
 
-  /// Whether there is a field of this known name.
+  /// Whether there is a field with this known name.
   public func contains(_ name: FieldName) -> Bool { facts.seen.contains(name) }
 
-  /// The first field of this known name.
+  /// The first field with this known name.
   public func first(_ name: FieldName) -> FieldLine? {
     guard contains(name) else { return nil }
     return fields.first { $0.known == name }
   }
 
-  /// Forgets everything, but keeps the capacity.
+  /// Resets everything, but keeps the capacity.
   mutating func removeAll() {
     length = 0
     leading = 0
@@ -89,9 +89,9 @@ public struct RequestHead: ~Copyable, Sendable {
 }
 
 extension RequestHead {
-  /// Reads `method SP target SP version CRLF` at `start`, looking at no byte from `end` on.
+  /// Parses `method SP target SP version CRLF` at `start`, and reads no byte from `end` on.
   ///
-  /// Returns where the next line begins, or nil when the line is incomplete; with `isLimit`, that is an error.
+  /// Returns where the next line begins, or nil if the line is incomplete; with `isLimit`, that is an error.
   mutating func scanRequestLine(
     _ bytes: Span<UInt8>, from start: Int, to end: Int, isLimit: Bool
   ) throws(WireError) -> Int? {
@@ -160,10 +160,10 @@ extension RequestHead {
 }
 
 extension RequestHead {
-  /// How many more times the request may be forwarded (RFC 9110 7.6.2): nil where it does not say, and for the methods
-  /// for which it means nothing, all but OPTIONS and TRACE. What is beyond all numbers counts as the largest.
+  /// How many more times the request may be forwarded (RFC 9110 section 7.6.2); nil if it does not say, and for every method
+  /// but OPTIONS and TRACE, for which the field means nothing. A number that is too large counts as the largest.
   ///
-  /// Throws `malformedMaxForwards` where the field occurs twice, or is no number.
+  /// Throws `malformedMaxForwards` if the field occurs twice or is not a number.
   public func maxForwards(_ bytes: Span<UInt8>) throws(WireError) -> UInt64? {
     guard methodKind == .options || methodKind == .trace, contains(.maxForwards) else { return nil }
     var found: UInt64?
@@ -182,21 +182,21 @@ extension RequestHead {
   }
 }
 
-/// What shows that a browser sent a request for a page of another site (Fetch Metadata, RFC 6454).
+/// A sign that a browser sent a request for a page of another site (Fetch Metadata, RFC 6454).
 public enum ForeignPageSign: Equatable, Sendable {
-  /// `Sec-Fetch-Site` has this value: the browser says so.
+  /// `Sec-Fetch-Site` has this value.
   case site(ByteRange)
   /// `Origin` has this value: the page's origin is not the server that the request is for.
   case origin(ByteRange)
 }
 
 extension RequestHead {
-  /// The first sign that a browser sent the request for a page of another site; nil where there is none, as from every client
-  /// that is not a browser.
+  /// The first sign that a browser sent the request for a page of another site; nil if there is none, as for every client that
+  /// is not a browser.
   ///
   /// - Parameters:
-  ///   - bytes: those that the head was parsed from.
-  ///   - target: the target, whose host and scheme decide if it is in absolute form.
+  ///   - bytes: the bytes that the head was parsed from.
+  ///   - target: the target, whose host and scheme count if it is in absolute form.
   ///   - isSecure: whether the request came over TLS.
   public func foreignPageSign(
     _ bytes: Span<UInt8>, target: RequestTarget?, isSecure: Bool
@@ -206,7 +206,7 @@ extension RequestHead {
       switch line.known {
       case .secFetchSite:
         let site = bytes.extracting(line.value.range)
-        // "none": a person typed the address.
+        // "none": the user typed the address.
         guard site.isText("same-origin") || site.isText("none") else { return .site(line.value) }
       case .origin:
         let isSecure = target?.scheme.map { $0 == .https } ?? isSecure
@@ -221,8 +221,8 @@ extension RequestHead {
 }
 
 extension Authority {
-  /// Whether the host always means this machine, whatever DNS says: a loopback address, or a name that RFC 6761 reserves
-  /// (section 6.3). A browser that uses another name for a loopback listener was led there, by DNS rebinding for example.
+  /// Whether the host always means this machine, whatever DNS says: a loopback address, or a name that RFC 6761 section 6.3
+  /// reserves. If a browser uses another name for a loopback listener, something led it there, such as DNS rebinding.
   public func isThisMachine(_ bytes: Span<UInt8>) -> Bool {
     switch kind {
     case .ipv4(let address): IPAddress.v4(address).isLoopback
@@ -247,7 +247,7 @@ extension Authority {
     guard kind == .name else { return true }
     let (name, otherName) = (nameWithoutDot, other.nameWithoutDot)
     guard name.count == otherName.count else { return false }
-    // A name has no byte but letters that differs in bit 5 from another one.
+    // Bytes of names that differ only in bit 5 are the two cases of a letter.
     return (0..<name.count).allSatisfy {
       bytes[Int(name.start) + $0] | 0x20 == bytes[Int(otherName.start) + $0] | 0x20
     }
@@ -255,7 +255,7 @@ extension Authority {
 }
 
 extension Span<UInt8> {
-  /// Whether the bytes are `text`, in this very case.
+  /// Whether the bytes are exactly `text`, including case.
   fileprivate func isText(_ text: StaticString) -> Bool {
     guard count == text.utf8CodeUnitCount else { return false }
     // Safe: a literal lives forever, and is as long as it says.

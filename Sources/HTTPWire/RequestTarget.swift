@@ -1,6 +1,6 @@
 internal import Encodings
 
-/// One request target (RFC 9112 3.2), taken apart into offsets.
+/// A parsed request target (RFC 9112 section 3.2), as offsets.
 public struct RequestTarget: Sendable, Equatable {
   /// The four forms of a target.
   public enum Form: Sendable {
@@ -8,7 +8,7 @@ public struct RequestTarget: Sendable, Equatable {
     case origin
     /// `http://host/path?query`: what clients send to a proxy.
     case absolute
-    /// `host:port`: what CONNECT has.
+    /// `host:port`: the target of CONNECT.
     case authority
     /// `*`: OPTIONS for the server as a whole.
     case asterisk
@@ -16,48 +16,48 @@ public struct RequestTarget: Sendable, Equatable {
 
   /// The schemes that a target may have.
   public enum Scheme: Sendable {
-    /// `http`, port 80 unless another one is given.
+    /// `http`, port 80 by default.
     case http
-    /// `https`, port 443 unless another one is given.
+    /// `https`, port 443 by default.
     case https
 
-    /// The port that goes without saying.
+    /// The default port.
     public var defaultPort: UInt16 { self == .http ? 80 : 443 }
   }
 
-  /// Which form the target is in.
+  /// The form of the target.
   public internal(set) var form: Form
   /// The scheme of the absolute form.
   public internal(set) var scheme: Scheme?
   /// Host and port of the absolute and the authority form.
   public internal(set) var authority: Authority?
-  /// The path. Empty in the authority form, and in an absolute form like `http://host?query`, where `/` must be sent.
+  /// The path. Empty in the authority form, and in an absolute form such as `http://host?query`, where `/` must be sent.
   public internal(set) var path = ByteRange.empty
-  /// What follows the first `?`, without it; nil if there is none.
+  /// The part after the first `?`; nil if there is none.
   public internal(set) var query: ByteRange?
   /// Path and query together, with the `?`.
   public internal(set) var pathAndQuery = ByteRange.empty
-  /// Whether path or query have visible characters that must be percent-encoded before they go on; see
+  /// Whether path or query have visible characters that must be percent-encoded before they are forwarded; see
   /// ``NormalisedTarget``.
   public internal(set) var hasUnwiseBytes = false
 
   /// The host of the absolute and the authority form, without brackets; empty in the other forms.
   public var host: ByteRange { authority?.host ?? .empty }
-  /// The port of the absolute and the authority form, if one is given.
+  /// The port of the absolute and the authority form, if given.
   public var port: UInt16? { authority?.port }
   /// Whether the host is an IPv6 address.
   public var isIPv6Literal: Bool { authority?.isIPv6Literal ?? false }
 
-  /// Whether an absolute form has nothing after its authority: `OPTIONS` is then sent on as `*` (RFC 9112 3.2.4).
+  /// Whether an absolute form has nothing after its authority: `OPTIONS` is then forwarded as `*` (RFC 9112 section 3.2.4).
   public var isWithoutPathAndQuery: Bool { form == .absolute && pathAndQuery.isEmpty }
 }
 
 extension RequestTarget {
-  /// Takes the target at `range` of a request of `method` apart.
+  /// Parses the target at `range` of a request with `method`.
   ///
-  /// The path may contain what RFC 3986 allows and ``[]^`{|}``, which programs send as they are; `%` must begin two
-  /// hexadecimal digits, and not `%00`. The query may contain every visible ASCII character but `#`, and is not looked
-  /// into: nothing here depends on it. Dot segments and empty segments are left as they are.
+  /// The path may contain what RFC 3986 allows, and ``[]^`{|}``, which programs send unencoded; two hexadecimal digits must
+  /// follow `%`, and `%00` is rejected. The query may contain every visible ASCII character but `#`, and is not parsed: nothing
+  /// here depends on it. Dot segments and empty segments are kept.
   public static func parse(
     _ bytes: Span<UInt8>, target range: ByteRange, method: Method
   ) throws(WireError) -> RequestTarget {
@@ -83,12 +83,12 @@ extension RequestTarget {
     return try parseAbsolute(bytes, range)
   }
 
-  /// Whether the target of a CONNECT has what only a URL has.
+  /// Whether the target of a CONNECT has parts that only a URL has.
   private static func hasURLParts(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
     range.range.contains { isAuthorityEnd(bytes[$0]) }
   }
 
-  /// Takes `host[:port]` apart, by the rules of the target and of the Host field.
+  /// Parses `host[:port]`, by the rules of the target and the Host field.
   public static func parseAuthority(_ bytes: Span<UInt8>, _ range: ByteRange) throws(WireError) -> Authority {
     try Authority.parse(bytes, range)
   }
@@ -118,7 +118,7 @@ extension RequestTarget {
     byte == UInt8(ascii: "/") || byte == UInt8(ascii: "?") || byte == UInt8(ascii: "#")
   }
 
-  /// Whether this is a URI of another scheme, or none at all.
+  /// The error for a URI of another scheme, or for text that is no URI.
   private static func schemeFault(_ bytes: Span<UInt8>, _ range: ByteRange) -> WireError {
     for offset in range.range where bytes[offset] == UInt8(ascii: ":") {
       let scheme = ByteRange(Int(range.start)..<offset)

@@ -1,18 +1,18 @@
 internal import Encodings
 
-/// The head of a response, as offsets into the bytes that it was parsed from.
+/// The head of a response, as offsets into the parsed bytes.
 ///
-/// Made to be reused from message to message: it keeps the capacity of its arrays.
+/// It is reused from message to message and keeps the capacity of its arrays.
 public struct ResponseHead: ~Copyable, Sendable {
   /// The status, 100 to 599.
   public internal(set) var status = 0
-  /// The reason phrase as it was received; it may be empty.
+  /// The reason phrase as received; it may be empty.
   public internal(set) var reason = ByteRange.empty
   /// The version of the response.
   public internal(set) var version = HTTPVersion.http11
-  /// The field lines in their order.
+  /// The field lines in order.
   public internal(set) var fields: [FieldLine] = []
-  /// Bytes of the whole head, up to the end of the empty line.
+  /// The length of the whole head, up to the end of the empty line.
   public internal(set) var length = 0
 
   var facts = FieldFacts()
@@ -25,10 +25,10 @@ public struct ResponseHead: ~Copyable, Sendable {
   /// Whether the final response is yet to come (1xx); true for 101 too.
   public var isInterim: Bool { status < 200 }
 
-  /// Whether no response of this status has a body, whatever its fields say.
+  /// Whether a response with this status never has a body, whatever its fields say.
   var isBodiless: Bool { isInterim || status == 204 || status == 304 }
 
-  /// How the end of the body is found when this answers a request of `method` (RFC 9112 6.3).
+  /// How the end of the body is determined in a response to a request with `method` (RFC 9112 section 6.3).
   public func framing(answering method: Method) -> BodyFraming {
     if isBodiless || method == .head { return .none }
     if method == .connect, status < 300 { return .none }
@@ -36,12 +36,12 @@ public struct ResponseHead: ~Copyable, Sendable {
     return facts.contentLength.map { .length($0) } ?? .untilClose
   }
 
-  /// The value of Content-Length: of the body, or of the one that a GET would have had (HEAD, 304).
+  /// The value of Content-Length: the length of the body, or of the body that a GET would have had (HEAD, 304).
   public var contentLength: UInt64? { facts.contentLength }
 
   /// Whether the connection may carry another response after this one.
   ///
-  /// False too for a 204 that announces a body: whether one follows is unknown.
+  /// False too for a 204 that announces a body: whether a body follows is unknown.
   public var wantsKeepAlive: Bool {
     if facts.closes { return false }
     if status == 204, facts.isChunked || (facts.contentLength ?? 0) > 0 { return false }
@@ -51,33 +51,33 @@ public struct ResponseHead: ~Copyable, Sendable {
   /// Whether Connection names a field that would otherwise be forwarded.
   public var hasConnectionOptions: Bool { !facts.options.isEmpty }
 
-  /// Whether a 101 names the protocol that it changes to, as it must (RFC 9110 15.2.2): HTTP/1.1, Upgrade, and Connection
-  /// naming it.
+  /// Whether a 101 names the protocol that it switches to, as it must (RFC 9110 section 15.2.2): HTTP/1.1, Upgrade, and a
+  /// Connection field that names it.
   public var hasUpgrade: Bool { version == .http11 && facts.connectionUpgrade && contains(.upgrade) }
 
-  /// Whether the content is a stream of events (`text/event-stream`), which may be quiet for as long as nothing happens.
+  /// Whether the body is a stream of events (`text/event-stream`), which may be quiet for as long as nothing happens.
   public var isEventStream: Bool { facts.isEventStream }
 
-  /// Whether there is a Date field that is forwarded. A proxy adds one to a response without (RFC 9110 6.6.1).
+  /// Whether there is a Date field that is forwarded. A proxy adds one to a response that has none (RFC 9110 section 6.6.1).
   public var hasDate: Bool { contains(.date) && !facts.connectionDate }
 
-  /// Whether there is a field of this known name.
+  /// Whether there is a field with this known name.
   public func contains(_ name: FieldName) -> Bool { facts.seen.contains(name) }
 
   /// Whether there is a field with references to other resources: `Location`, `Content-Location` or `Link`.
   public var hasLinks: Bool { facts.seen.intersects(.links) }
 
-  /// Whether there is a field about the connection that the response came on: `WWW-Authenticate`, of which some schemes
+  /// Whether there is a field about the connection that the response arrived on: `WWW-Authenticate`, some of whose schemes
   /// authenticate connections, or `Keep-Alive`.
   public var concernsConnection: Bool { facts.seen.intersects(.aboutConnection) }
 
-  /// The first field of this known name.
+  /// The first field with this known name.
   public func first(_ name: FieldName) -> FieldLine? {
     guard contains(name) else { return nil }
     return fields.first { $0.known == name }
   }
 
-  /// Forgets everything, but keeps the capacity.
+  /// Resets everything, but keeps the capacity.
   mutating func removeAll() {
     length = 0
     fields.removeAll(keepingCapacity: true)
@@ -86,10 +86,10 @@ public struct ResponseHead: ~Copyable, Sendable {
 }
 
 extension ResponseHead {
-  /// Reads `version SP status SP reason CRLF` at the beginning, looking at no byte from `end` on.
+  /// Parses `version SP status SP reason CRLF` at the beginning, and reads no byte from `end` on.
   ///
-  /// Returns where the next line begins, or nil when the line is incomplete. The space before an empty reason may be
-  /// missing: many servers leave it out, and nothing depends on it.
+  /// Returns where the next line begins, or nil if the line is incomplete. The space before an empty reason may be missing:
+  /// many servers omit it, and nothing depends on it.
   mutating func scanStatusLine(_ bytes: Span<UInt8>, to end: Int) throws(WireError) -> Int? {
     let version: HTTPVersion?
     do throws(WireError) {
@@ -124,19 +124,19 @@ extension ResponseHead {
     return position + 2
   }
 
-  /// What the framing fields say together with the status.
+  /// Checks the framing fields together with the status.
   func checkFraming() throws(WireError) {
     try facts.checkFraming(version)
-    // What comes next on the connection is another head. A body announced here makes it uncertain where that begins.
+    // Another head follows on the connection. If a body is announced here, it is uncertain where that head begins.
     if isInterim, facts.isChunked || (facts.contentLength ?? 0) > 0 { throw .framedInterim }
   }
 }
 
 extension ResponseHead {
-  /// How many seconds the response asks to wait before the next request: the larger of Retry-After (RFC 9110 10.2.3), in
-  /// seconds or as a date, and `RateLimit-Reset`; nil where neither says it in a form that can be read.
+  /// How many seconds the client should wait before the next request: the larger of Retry-After (RFC 9110 section 10.2.3), in
+  /// seconds or as a date, and `RateLimit-Reset`; nil if neither can be read.
   ///
-  /// A date counts from the response's own Date, so that the clocks need not agree, or else from `now`, in seconds since
+  /// A date is compared with the response's own Date, so that the clocks need not agree, or else with `now`, in seconds since
   /// the beginning of 1970.
   public func retryDelay(_ bytes: Span<UInt8>, now: UInt64) -> UInt64? {
     var delay: UInt64?
@@ -155,7 +155,7 @@ extension ResponseHead {
     return delay
   }
 
-  /// Digits and nothing else; more of them than any wait has are no seconds.
+  /// Parses digits; nil for other text, and for more digits than a plausible wait has.
   fileprivate static func seconds(_ bytes: Span<UInt8>, _ range: ByteRange) -> UInt64? {
     guard (1...9).contains(range.count) else { return nil }
     var seconds: UInt64 = 0
@@ -171,16 +171,16 @@ extension ResponseHead {
   }
 }
 
-/// What Keep-Alive fields say (RFC 2068 section 19.7.1.1); nil where they do not say it in a form that can be read.
+/// What Keep-Alive fields say (RFC 2068 section 19.7.1.1); nil for what they do not say in a readable form.
 public struct KeepAlive: Equatable, Sendable {
-  /// After so many seconds without a request the connection is closed.
+  /// The connection is closed after this many seconds without a request.
   public var timeout: UInt64?
-  /// So many requests are accepted after this one.
+  /// This many requests are accepted after this one.
   public var requests: Int?
 }
 
 extension ResponseHead {
-  /// What its Keep-Alive fields say, of several values the smallest.
+  /// The values of its Keep-Alive fields; of several, the smallest.
   public func keepAlive(_ bytes: Span<UInt8>) -> KeepAlive {
     var found = KeepAlive()
     for line in fields where line.known == .keepAlive {

@@ -1,22 +1,22 @@
 internal import Encodings
 
-/// What the proxy corrected in a request that has exactly one reading, but is not written as HTTP requires.
+/// What the proxy corrected in a request that has exactly one reading, but violates the syntax of HTTP.
 public struct Normalisation: OptionSet, Sendable, Hashable {
   /// One bit for each kind.
   public let rawValue: UInt8
 
-  /// The kinds that the bits stand for.
+  /// The kinds for these bits.
   public init(rawValue: UInt8) { self.rawValue = rawValue }
 
   /// The target had a fragment (`#top`), which was dropped.
   public static let fragment = Normalisation(rawValue: 1)
-  /// The target had a user and password before the host, which were removed from it.
+  /// The target had a user and password before the host, which were removed.
   public static let userinfo = Normalisation(rawValue: 2)
   /// The path or the query had bytes that must be percent-encoded, and now are.
   public static let rawBytes = Normalisation(rawValue: 4)
-  /// A field was folded over several lines, and is now on one.
+  /// A field was folded over several lines, and is now on one line.
   public static let foldedField = Normalisation(rawValue: 8)
-  /// Lines of a CONNECT ended with LF alone.
+  /// Lines of a CONNECT ended with a bare LF.
   public static let bareLineFeed = Normalisation(rawValue: 16)
 
   /// Every kind with its name in the log and in metrics.
@@ -25,29 +25,29 @@ public struct Normalisation: OptionSet, Sendable, Hashable {
     (.bareLineFeed, "bare_lf"),
   ]
 
-  /// The names of the kinds in the set, with commas between them.
+  /// The names of the kinds in the set, separated by commas.
   public var names: String {
     Self.kinds.filter { contains($0.kind) }.map(\.name).joined(separator: ",")
   }
 }
 
-/// A request target as RFC 9112 wants it, made from one that an older client wrote.
+/// A request target in the form of RFC 9112, made from one that an older client wrote.
 ///
-/// The result goes through ``RequestTarget/parse(_:target:method:)`` like any other target: what is wrong beside the three
-/// things that are corrected here is still refused there.
+/// The result goes through ``RequestTarget/parse(_:target:method:)`` like any other target, which rejects everything that is
+/// not one of the three corrections made here.
 public struct NormalisedTarget: Sendable {
   /// The target, ready to be parsed and forwarded.
   public private(set) var bytes: [UInt8] = []
   /// What was corrected.
   public private(set) var changes: Normalisation = []
-  /// Where the user and password were in the original target; nil where there were none.
+  /// Where the user and password were in the original target; nil if there were none.
   public private(set) var userinfo: Range<Int>?
 
-  /// Corrects `target`: drops a fragment, takes out user and password, and percent-encodes raw bytes.
+  /// Corrects `target`: drops a fragment, removes user and password, and percent-encodes raw bytes.
   ///
   /// - Returns: nil for a target that is neither a path nor an http or https URL: it has no part to correct.
-  /// - Throws: `userinfo` where programs disagree about where the user name ends, `invalidHost` where the host has bytes that
-  ///   are not ASCII: what name they are depends on the program.
+  /// - Throws: `userinfo` if programs disagree about where the user name ends, `invalidHost` if the host has non-ASCII bytes,
+  ///   whose meaning depends on the program.
   public init?(_ target: Span<UInt8>) throws(WireError) {
     bytes.reserveCapacity(target.count + 32)
     var position = 0
@@ -64,14 +64,14 @@ public struct NormalisedTarget: Sendable {
       position += 1
     }
     guard position < target.count else { return }
-    // For some old parsers this is still the user name of a host that follows: "http://a#@b/".
+    // To some old parsers this is still the user name of a host that follows: "http://a#@b/".
     if authority != nil, !hasPathOrQuery {
       for offset in position..<target.count where target[offset] == UInt8(ascii: "@") { throw .userinfo }
     }
     changes.insert(.fragment)
   }
 
-  /// Where the authority of an http or https URL is, with user and password; nil for another target.
+  /// Where the authority of an http or https URL is, including user and password; nil for another target.
   public static func authority(of target: Span<UInt8>) -> Range<Int>? {
     let start: Int
     if target.count >= 7, target.equals("http://", count: 7, at: 0) {
@@ -86,11 +86,11 @@ public struct NormalisedTarget: Sendable {
     return start..<end
   }
 
-  /// How many bytes of a Host field are user, password and `@`, where it repeats the authority of the target; nil where it
-  /// says anything else.
+  /// How many bytes of a Host field are user, password and `@`, if it repeats the authority of the target; nil if it says
+  /// anything else.
   ///
   /// Python's urllib repeats it decoded, each character as one byte (ISO 8859-1). Such a Host may have a second `@`, and is
-  /// accepted all the same: it is this authority and no other, and the target is what counts (RFC 9112 section 3.2.2).
+  /// still accepted: it can only mean this authority, and the target is what counts (RFC 9112 section 3.2.2).
   public static func repeatedUserinfo(host: Span<UInt8>, of target: Span<UInt8>) -> Int? {
     guard let authority = authority(of: target),
       let end = authority.first(where: { target[$0] == UInt8(ascii: "@") })
@@ -135,7 +135,7 @@ public struct NormalisedTarget: Sendable {
   private mutating func takeUserinfo(_ target: Span<UInt8>, _ authority: Range<Int>) throws(WireError) {
     var end: Int?
     for offset in authority where target[offset] == UInt8(ascii: "@") {
-      // Programs differ in which of two counts.
+      // Programs differ in which of two they use.
       guard end == nil else { throw .userinfo }
       end = offset
     }
@@ -148,13 +148,13 @@ public struct NormalisedTarget: Sendable {
       host = end + 1..<authority.upperBound
     }
     for offset in host {
-      // What else is wrong with the host is the parser's to say.
+      // The parser reports other problems of the host.
       guard target[offset] < 0x80 else { throw .invalidHost }
       bytes.append(target[offset])
     }
   }
 
-  /// Whether `range` has a user and password in one reading: nothing that a program could take for the end of the
+  /// Whether `range` is a user and password in only one reading: it has nothing that a program could take for the end of the
   /// authority or for an address, no control character, encoded or not, and no colon within the user name.
   private static func isUserinfo(_ target: Span<UInt8>, _ range: Range<Int>) -> Bool {
     var position = range.lowerBound

@@ -1,8 +1,8 @@
 extension RequestHead {
-  /// The protocols that the client offers to change to, in its order (RFC 9110 7.8); empty where it offers none, and where
-  /// an Upgrade field is malformed, which is as good as none.
+  /// The protocols that the client offers to switch to, in order (RFC 9110 section 7.8); empty if it offers none, or if an
+  /// Upgrade field is malformed, which counts as none.
   ///
-  /// HTTP and TLS are not among them: a proxy speaks those with each side for itself.
+  /// HTTP and TLS are left out: a proxy speaks those on each side by itself.
   public func offeredProtocols(_ bytes: Span<UInt8>) -> [ByteRange] {
     guard hasUpgrade, var protocols = upgradeProtocols(of: fields, bytes) else { return [] }
     protocols.removeAll { bytes.isHTTPOrTLS($0) }
@@ -11,7 +11,7 @@ extension RequestHead {
 }
 
 extension ResponseHead {
-  /// The protocols that a 101 changes to, the lowest layer first (RFC 9110 7.8); empty where it does not name them as it
+  /// The protocols that a 101 switches to, the lowest layer first (RFC 9110 section 7.8); empty if it does not name them as it
   /// must.
   public func chosenProtocols(_ bytes: Span<UInt8>) -> [ByteRange] {
     guard hasUpgrade else { return [] }
@@ -20,7 +20,7 @@ extension ResponseHead {
 }
 
 extension Span<UInt8> {
-  /// Whether the protocols at `first` in these bytes and at `second` in `others` are the same but for the case of letters.
+  /// Whether the protocols at `first` in these bytes and at `second` in `others` are the same, ignoring case.
   public func isSameProtocol(_ first: ByteRange, as second: ByteRange, in others: Span<UInt8>) -> Bool {
     guard first.count == second.count else { return false }
     for (left, right) in zip(first.range, second.range)
@@ -28,7 +28,7 @@ extension Span<UInt8> {
     return true
   }
 
-  /// Whether that is a name, or a name and a version.
+  /// Whether it is a name, or a name and a version.
   fileprivate func isProtocol(_ range: ByteRange) -> Bool {
     let name = protocolName(range)
     guard isToken(name) else { return false }
@@ -48,10 +48,10 @@ extension Span<UInt8> {
   }
 }
 
-// Each that is offered is compared with each that is chosen.
+// Each offered protocol is compared with each chosen one.
 private let mostProtocols = 16
 
-/// What all Upgrade fields name; nil where one of them is malformed, or there are too many.
+/// The protocols of all Upgrade fields; nil if one field is malformed, or there are too many.
 private func upgradeProtocols(of fields: [FieldLine], _ bytes: Span<UInt8>) -> [ByteRange]? {
   var protocols: [ByteRange] = []
   for line in fields where line.known == .upgrade {

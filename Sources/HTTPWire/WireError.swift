@@ -1,6 +1,6 @@
-/// What is wrong with a message; ``message`` says each in a sentence.
+/// What is wrong with a message; ``message`` describes it in a sentence.
 ///
-/// The cases carry nothing of the message: their number is bounded, and so is what they say.
+/// The cases carry no part of the message: their number is bounded, and so is what they say.
 public enum WireError: String, Error, Sendable, CaseIterable {
   /// The start line.
   case tlsHandshake, plainHTTP, proxyHeader, malformedRequestLine, requestLineTooLong, methodTooLong, invalidTargetByte,
@@ -16,7 +16,7 @@ public enum WireError: String, Error, Sendable, CaseIterable {
     malformedTransferEncoding, repeatedTransferEncoding, transferEncodingNotChunked, unsupportedTransferCoding,
     transferEncodingInHTTP10, disguisedFraming, framedInterim, framedConnect
 
-  /// Which answer of several is the final one.
+  /// Which of several responses is the final one.
   case unaskedUpgrade, unofferedUpgrade, interimsTooLarge
 
   /// Where the request goes.
@@ -30,7 +30,7 @@ public enum WireError: String, Error, Sendable, CaseIterable {
 }
 
 extension WireError {
-  /// The status that answers a request with this fault. A response with it is answered with 502, whatever this says.
+  /// The status of the response to a request with this error. If a response has it, the client gets 502 instead.
   public var status: Int {
     switch self {
     case .requestLineTooLong: 414

@@ -1,15 +1,14 @@
 internal import Glibc
 
-/// A value behind a mutex, with a condition to wait for: the one lock of this program.
+/// A value behind a mutex, with a condition to wait for: the only lock of this program.
 ///
-/// `Synchronization.Mutex` has no condition, and its way through a contended lock lies in a library that the thread
-/// sanitizer does not see into: what it protects is reported as a race. The pthread functions the sanitizer knows.
+/// `Synchronization.Mutex` has no condition, and the thread sanitizer cannot see into the library that handles its contended
+/// path, so it reports races on the protected value. It does know the pthread functions.
 @safe public final class Monitor<Value>: @unchecked Sendable {
   // Allocated, because neither may ever move; touched only by the pthread functions.
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-  // Read and written with the mutex held only, and shared by nothing outside (`sending`), which is what makes this
-  // class safe to share.
+  // Only read and written while the mutex is held, and shared with nothing outside (`sending`); this makes the class Sendable.
   private var value: Value
 
   /// Protects `value`.
@@ -17,7 +16,7 @@ internal import Glibc
     self.value = value
     var attributes = pthread_condattr_t()
     unsafe pthread_condattr_init(&attributes)
-    // A wait must not end early or late because the time of day is set.
+    // A change of the system time must not end a wait early or late.
     unsafe pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
     unsafe pthread_cond_init(condition, &attributes)
     unsafe pthread_condattr_destroy(&attributes)
@@ -38,9 +37,9 @@ internal import Glibc
     return body(&value)
   }
 
-  /// Waits, for `milliseconds` at most if that is given, while `isUnchanged` holds, and then calls `body`.
+  /// Waits while `isUnchanged` holds, for at most `milliseconds` if given, and then calls `body`.
   ///
-  /// `isUnchanged` is called again at every ``wakeAll()``.
+  /// `isUnchanged` is called again after every ``wakeAll()``.
   public func wait<R>(
     while isUnchanged: (inout sending Value) -> Bool, milliseconds: Int? = nil,
     then body: (inout sending Value) -> sending R

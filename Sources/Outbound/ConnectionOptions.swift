@@ -2,20 +2,19 @@ public import Secrets
 
 /// What a connection needs beyond the address it leads to.
 public struct ConnectionOptions: Hashable, Sendable {
-  /// The certificate that is shown to a server that asks for one, over TLS.
+  /// The certificate for a server that requests one, over TLS.
   public var clientCertificate: CertificateFiles?
   /// The proxy that the connection is made through.
   public var parentProxy: ParentProxy?
-  /// Whether a server that ends a TLS connection without close_notify is taken to have sent everything.
+  /// Whether a TLS connection that the server ends without close_notify counts as complete.
   public var acceptsTruncation: Bool
-  /// Which authorities the server's certificate is verified against, over TLS. What one trust has verified is not used
-  /// for another: pools, sessions and ways to token endpoints differ by it.
+  /// The authorities that verify the server's certificate, over TLS. Connections with different trust share nothing: neither
+  /// pools nor sessions nor connections to token endpoints.
   public var trust: TrustSettings
   /// How long the connection is kept, and how it is made.
   public var policy: ConnectionPolicy
 
-  /// Options of these parts; without any the connection is direct, shows no certificate, and trusts the system's
-  /// authorities.
+  /// Options of these parts. The default is a direct connection without a certificate that trusts the system's authorities.
   public init(
     clientCertificate: CertificateFiles? = nil, parentProxy: ParentProxy? = nil, acceptsTruncation: Bool = false,
     trust: TrustSettings = TrustSettings(), policy: ConnectionPolicy = ConnectionPolicy()
@@ -30,15 +29,15 @@ public struct ConnectionOptions: Hashable, Sendable {
 
 /// How connections to a server are made, and how long they are kept.
 public struct ConnectionPolicy: Hashable, Sendable {
-  /// Whether a connection serves further requests after the one that it was made for.
+  /// Whether a connection serves further requests after its first one.
   public var isReused = true
-  /// An unused connection is kept this long.
+  /// How long an unused connection is kept.
   public var idle: Duration = .seconds(30)
-  /// A connection that is older serves no further request; nil for any age.
+  /// A connection older than this serves no further request; nil for any age.
   public var maxAge: Duration? = .seconds(600)
   /// How many requests a connection serves; nil for any number.
   public var maxRequests: Int?
-  /// How many addresses a request tries until there is a connection.
+  /// How many addresses a request tries.
   public var connectAttempts = 3
   /// How long the addresses of a name are used before it is resolved again.
   public var dnsRefresh: Duration = .seconds(30)
@@ -46,32 +45,32 @@ public struct ConnectionPolicy: Hashable, Sendable {
   /// The defaults.
   public init() {}
 
-  /// None of it: origins are hashed with each request below a wildcard, and few of them differ by their policy alone.
+  /// Hashes nothing: origins are hashed with each request below a wildcard, and few of them differ only in their policy.
   public func hash(into hasher: inout Hasher) {}
 }
 
-/// Which certificate authorities a server is verified against.
+/// The certificate authorities that verify a server.
 public struct TrustSettings: Hashable, Sendable {
-  /// A PEM file of authorities; it is read again when it changes. Nil for those of the system alone.
+  /// A PEM file of authorities; it is read again when it changes. Nil for only those of the system.
   public var caFile: String?
-  /// Whether the system's authorities are trusted too, beside those of ``caFile``.
+  /// Whether to trust the system's authorities in addition to those of ``caFile``.
   public var addsSystemRoots: Bool
 
-  /// Trust in what `caFile` contains, or in the system's authorities; nothing is checked.
+  /// Trusts the authorities in `caFile`, or those of the system; nothing is checked.
   public init(caFile: String? = nil, addsSystemRoots: Bool = false) {
     self.caFile = caFile
     self.addsSystemRoots = addsSystemRoots
   }
 
-  /// Little of it: origins are hashed with each request below a wildcard, and few of them differ by their trust alone.
+  /// Hashes little: origins are hashed with each request below a wildcard, and few of them differ only in their trust.
   public func hash(into hasher: inout Hasher) {
     hasher.combine(addsSystemRoots)
   }
 }
 
-/// A certificate and its private key by their PEM files. They are read for each connection: renewed ones need no restart.
+/// The PEM files of a certificate and its private key. They are read for each connection: renewed ones need no restart.
 public struct CertificateFiles: Hashable, Sendable {
-  /// The certificate, and the intermediate ones behind it.
+  /// The certificate, followed by the intermediate ones.
   public var certificateFile: String
   /// Its private key.
   public var keyFile: String
@@ -89,7 +88,7 @@ public struct ParentProxy: Hashable, Sendable {
   public var host: String
   /// The port.
   public var port: UInt16
-  /// User and password with a colon between, for HTTP Basic; nil where the proxy asks for none.
+  /// User and password, separated by a colon, for HTTP Basic; nil if the proxy requires none.
   public var credentials: Secret?
 
   /// The proxy of these parts; nothing is checked.

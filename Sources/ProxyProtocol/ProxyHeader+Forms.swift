@@ -3,11 +3,11 @@ internal import Addresses
 extension ProxyHeader {
   private static let longestLine = 107
 
-  /// Reads version 1: `PROXY TCP4 192.0.2.1 192.0.2.2 50000 80`, and CR LF.
+  /// Parses version 1: `PROXY TCP4 192.0.2.1 192.0.2.2 50000 80`, and CR LF.
   static func parseLine(_ bytes: Span<UInt8>) throws(ProxyHeaderError) -> ProxyHeader? {
     var end = keyword.count
     while end < bytes.count, bytes[end] != UInt8(ascii: "\r") {
-      // Printable ASCII and nothing else, so that no line end of another kind hides in it.
+      // Only printable ASCII, so that it cannot hide another kind of line end.
       guard (0x20...0x7E).contains(bytes[end]) else { throw .malformedLine }
       end += 1
     }
@@ -17,7 +17,7 @@ extension ProxyHeader {
 
     let words = bytes.words(from: keyword.count, to: end)
     let length = end + 2
-    // What follows means nothing, says the specification.
+    // By the specification, the rest of this line has no meaning.
     if words.first == "UNKNOWN" { return ProxyHeader(length: length) }
     guard words.count == 5 else { throw .malformedLine }
     let isV4 = words[0] == "TCP4"
@@ -43,7 +43,7 @@ extension ProxyHeader {
 }
 
 extension Span<UInt8> {
-  /// The words between single spaces; two in a row have an empty word between them.
+  /// The words between single spaces; two consecutive spaces enclose an empty word.
   fileprivate func words(from start: Int, to end: Int) -> [String] {
     var words: [String] = []
     var word: [UInt8] = []
@@ -60,8 +60,8 @@ extension Span<UInt8> {
 }
 
 extension ProxyHeader {
-  /// Reads version 2: the signature, version and command, family and transport, a length, addresses, and fields of
-  /// types and lengths, which are skipped.
+  /// Parses version 2: the signature, version and command, family and transport, a length, addresses, and type-length fields,
+  /// which are skipped.
   static func parseBinary(_ bytes: Span<UInt8>) throws(ProxyHeaderError) -> ProxyHeader? {
     let start = signature.count
     guard bytes.count > start else { return nil }
@@ -72,7 +72,7 @@ extension ProxyHeader {
     let family = bytes[start + 1]
     let length = start + 4 + Int(bytes.number16(at: start + 2))
     guard length <= mostBytes else { throw .tooLong }
-    // LOCAL: what follows must be skipped, whatever its family.
+    // LOCAL: skip what follows, whatever its family.
     let size = command == 0 ? 0 : try addressSize(family)
     let first = start + 4
     guard first + 2 * size <= length else { throw .tooShort }
@@ -86,13 +86,13 @@ extension ProxyHeader {
       length: length)
   }
 
-  /// How many bytes each end has.
+  /// The size of one end: its address and port.
   private static func addressSize(_ family: UInt8) throws(ProxyHeaderError) -> Int {
     switch family {
     case 0x00: 0  // Unspecified.
     case 0x11: 4 + 2
     case 0x21: 16 + 2
-    case 0x31: 108  // A Unix socket, which says nothing about who uses it.
+    case 0x31: 108  // A Unix socket, which does not identify its user.
     default: throw .unknownFamily
     }
   }

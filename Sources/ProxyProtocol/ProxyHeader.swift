@@ -1,7 +1,7 @@
 public import Addresses
 
-/// The header in front of a connection that a load balancer passes on: it names the real client. Version 1 is a line
-/// of text, version 2 binary (the PROXY protocol, haproxy.org/download/2.9/doc/proxy-protocol.txt).
+/// The header that a load balancer puts in front of a connection that it forwards, with the real client's address. Version 1 is
+/// a line of text, version 2 is binary (the PROXY protocol, haproxy.org/download/2.9/doc/proxy-protocol.txt).
 public struct ProxyHeader: Equatable, Sendable {
   /// One end of a connection.
   public struct Endpoint: Equatable, Sendable {
@@ -11,15 +11,15 @@ public struct ProxyHeader: Equatable, Sendable {
     public let port: UInt16
   }
 
-  /// The client's end, as the sender says; nil where it speaks for itself (a health check), or does not know it: then
-  /// the connection is whose it seems to be.
+  /// The client's end, as the sender reports it; nil if the sender made the connection itself (a health check) or does not know
+  /// the client: then the peer of the connection counts.
   public let source: Endpoint?
   /// The end that the client connected to.
   public let destination: Endpoint?
-  /// How many bytes it has; the connection goes on behind them.
+  /// The length of the header; the connection's bytes follow it.
   public let length: Int
 
-  /// The most bytes that a header may have. Version 1 has 107 at most.
+  /// The maximum length of a header. Version 1 has at most 107 bytes.
   public static let mostBytes = 4096
 
   init(source: Endpoint? = nil, destination: Endpoint? = nil, length: Int) {
@@ -28,9 +28,9 @@ public struct ProxyHeader: Equatable, Sendable {
     self.length = length
   }
 
-  /// The header that `bytes` begin with; nil while it is not complete.
+  /// Parses the header at the beginning of `bytes`; nil while it is not complete.
   ///
-  /// - Throws: what is wrong, as soon as that can be known.
+  /// - Throws: what is wrong, as soon as that is certain.
   public static func parse(_ bytes: Span<UInt8>) throws(ProxyHeaderError) -> ProxyHeader? {
     guard !bytes.isEmpty else { return nil }
     if try begins(bytes, with: signature) { return try parseBinary(bytes) }
@@ -38,7 +38,7 @@ public struct ProxyHeader: Equatable, Sendable {
     return nil
   }
 
-  /// Whether `bytes`, in which there is no request, begin as a header does.
+  /// Whether `bytes`, which are not a request, begin like a header.
   public static func isAtStart(of bytes: Span<UInt8>) -> Bool {
     let isBinary = try? begins(bytes, with: signature)
     let isLine = try? begins(bytes, with: keyword)
@@ -48,10 +48,10 @@ public struct ProxyHeader: Equatable, Sendable {
   static let keyword = Array("PROXY ".utf8)
   static let signature: [UInt8] = [0x0D, 0x0A, 0x0D, 0x0A, 0x00, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A]
 
-  /// Whether all of `prefix` is there.
-  /// - Throws: `missing` where what is there is the beginning of neither version.
+  /// Whether `bytes` begin with all of `prefix`.
+  /// - Throws: `missing` if they are the beginning of neither version.
   private static func begins(_ bytes: Span<UInt8>, with prefix: [UInt8]) throws(ProxyHeaderError) -> Bool {
-    // The first byte tells the two apart.
+    // The first byte tells the two versions apart.
     guard bytes[0] == keyword[0] || bytes[0] == signature[0] else { throw .missing }
     guard bytes[0] == prefix[0] else { return false }
     for index in 0..<min(bytes.count, prefix.count) where bytes[index] != prefix[index] { throw .missing }
@@ -69,27 +69,27 @@ extension ProxyHeader.Endpoint: CustomStringConvertible {
   }
 }
 
-/// What is wrong with a header of the PROXY protocol, or that there is none.
+/// What is wrong with a PROXY protocol header, including that there is none.
 public enum ProxyHeaderError: Error, Sendable, CaseIterable {
   /// The connection begins with something else.
   case missing
-  /// The line of version 1 is longer than it may be.
+  /// The line of version 1 is too long.
   case lineTooLong
-  /// The line of version 1 is not made of what it must be made of.
+  /// The line of version 1 has another form.
   case malformedLine
-  /// An address is not one of the family that the header names.
+  /// An address does not belong to the family in the header.
   case malformedAddress
-  /// A port is no number up to 65535.
+  /// A port is not a number up to 65535.
   case malformedPort
-  /// The family, or the transport, is not one of a TCP connection.
+  /// The family, or the transport, does not belong to a TCP connection.
   case unknownFamily
-  /// The binary header is of another version than 2.
+  /// The binary header has a version other than 2.
   case unknownVersion
-  /// It says neither LOCAL nor PROXY.
+  /// The command is neither LOCAL nor PROXY.
   case unknownCommand
-  /// It is shorter than the addresses that it must have.
+  /// It is shorter than its addresses.
   case tooShort
-  /// It is longer than any header may be.
+  /// It is longer than the limit.
   case tooLong
 
   /// A sentence for the log.

@@ -1,9 +1,9 @@
 internal import Glibc
 public import SystemPackage
 
-/// A file descriptor with exactly one owner: closed when the owner releases it, and never twice.
+/// A file descriptor with exactly one owner: closed once, when the owner releases it.
 public struct Descriptor: ~Copyable {
-  /// The number the kernel knows it by; valid as long as this value lives.
+  /// Its number, valid as long as this value lives.
   public let number: Int32
 
   /// Takes ownership of `number`: no other code may close it from now on.
@@ -18,25 +18,25 @@ public struct Descriptor: ~Copyable {
     return number
   }
 
-  /// Lets the socket's connection end with a reset when it is closed.
+  /// Makes closing the socket reset the connection.
   public borrowing func resetOnClose() {
-    // Lingering for no time at all makes the kernel send RST (socket(7), SO_LINGER).
+    // A linger time of zero makes the kernel send RST (socket(7), SO_LINGER).
     var linger = linger(l_onoff: 1, l_linger: 0)
     let length = socklen_t(MemoryLayout<linger>.size)
     unsafe _ = setsockopt(number, SOL_SOCKET, SO_LINGER, &linger, length)
   }
 
   deinit {
-    // Linux frees the number whatever close answers, so there is nothing to retry and nothing to report.
+    // Linux frees the number whatever close returns, so there is nothing to retry and nothing to report.
     _ = close(number)
   }
 }
 
 extension Errno {
-  /// The error of the last failed system call of this thread.
+  /// The error of this thread's last failed system call.
   public static var last: Errno { Errno(rawValue: errno) }
 
-  /// `result`, unless it is negative: then the error that the call left behind.
+  /// Returns `result`, or throws the current error if it is negative.
   public static func check(_ result: Int32) throws(Errno) -> Int32 {
     guard result >= 0 else { throw last }
     return result
@@ -44,7 +44,7 @@ extension Errno {
 }
 
 extension Errno {
-  /// Whether the kernel has no descriptor, or no memory for its object: the same call may work a moment later.
+  /// Whether the kernel lacks a descriptor, or memory for its object: the same call may succeed a moment later.
   public var isShortage: Bool {
     switch self {
     case .tooManyOpenFiles, .tooManyOpenFilesInSystem, .noMemory, .noBufferSpace: true

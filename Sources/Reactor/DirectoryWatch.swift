@@ -1,32 +1,32 @@
 internal import Glibc
 public import SystemPackage
 
-/// Reports that something in a directory has changed (inotify(7)): a file was written, renamed into it or removed.
+/// Reports changes in a directory (inotify(7)): a file was written, renamed into it or removed.
 public final class DirectoryWatch: Watch {
   private let descriptor: Descriptor
   private let changed: () -> Void
   private var directories: [String: Int32] = [:]
 
-  // What editors do to save a file, and Kubernetes to swap a volume's content. IN_ATTRIB and IN_MODIFY would report every access
-  // and every piece that is written.
+  // Covers how editors save a file, and how Kubernetes replaces a volume's contents. IN_ATTRIB and IN_MODIFY would report every
+  // access and every single write.
   private static let events = UInt32(IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE)
 
-  /// A watch of no directory.
+  /// A watch without directories.
   ///
-  /// - Parameter changed: called on the thread of the loop that it is started on, once for everything that has happened.
+  /// - Parameter changed: called once per batch of changes, on the thread of the loop that it is started on.
   public init(changed: @escaping () -> Void) throws(Errno) {
     descriptor = Descriptor(owning: try Errno.check(inotify_init1(Int32(O_CLOEXEC | O_NONBLOCK))))
     self.changed = changed
     super.init()
   }
 
-  /// Watches `directories`, those that there are, and no others from now on.
+  /// Watches exactly `directories` from now on, as far as they exist.
   public func watch(_ directories: Set<String>) {
     for (directory, number) in self.directories where !directories.contains(directory) {
       _ = inotify_rm_watch(descriptor.number, number)
       self.directories[directory] = nil
     }
-    // Added again each time: another directory may have the name now, and the same one keeps its number.
+    // Add all of them again: a name may refer to another directory now, and an unchanged one keeps its number.
     for directory in directories {
       let number = unsafe inotify_add_watch(descriptor.number, directory, Self.events)
       self.directories[directory] = number >= 0 ? number : nil
@@ -39,7 +39,7 @@ public final class DirectoryWatch: Watch {
   }
 
   public override func signal(_ readiness: Readiness) {
-    // What has happened is looked for in the files themselves, so the events are only taken out of the queue.
+    // The files themselves show what has changed, so the events are only drained.
     unsafe withUnsafeTemporaryAllocation(byteCount: 16 * 1024, alignment: 8) { buffer in
       while unsafe read(descriptor.number, buffer.baseAddress, buffer.count) > 0 {}
     }

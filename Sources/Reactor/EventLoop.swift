@@ -4,21 +4,20 @@ internal import Locks
 internal import Synchronization
 public import SystemPackage
 
-// Sendable although it has mutable state: that state is confined to the loop's thread, and what other threads hand in
-// goes through `inbox`.
-/// One thread that waits for descriptors and timers and runs the tasks that belong to them.
+// Sendable although it has mutable state: that state is confined to the loop's thread, and other threads pass their input
+// through `inbox`.
+/// A thread that waits for descriptors and timers and runs the tasks that belong to them.
 ///
-/// Tasks started with ``start(_:)`` run on this thread from beginning to end, from wherever they are resumed, so what
-/// they share needs no lock. Everything but ``enqueue(_:)``, ``perform(_:)``, ``start(_:)`` and ``stop()`` is for the
-/// loop's own thread.
+/// Tasks started with ``start(_:)`` run on this thread from beginning to end, wherever they are resumed from, so what they
+/// share needs no lock. Everything but ``enqueue(_:)``, ``perform(_:)``, ``start(_:)`` and ``stop()`` is for the loop's own
+/// thread.
 @safe public final class EventLoop: TaskExecutor, @unchecked Sendable {
-  /// Where a watch is registered: its descriptor, and a number that tells it from earlier users of that descriptor.
+  /// A watch's registration: its descriptor, and a number that distinguishes it from earlier uses of that descriptor.
   struct Registration {
     let descriptor: Int32
     let number: UInt32
 
-    // An event of the same round for a descriptor that was closed and reused meanwhile carries the
-    // old number, and is dropped.
+    // An event of the same round for a descriptor that was closed and reused meanwhile carries the old number, and is dropped.
     var token: UInt64 { UInt64(number) << 32 | UInt64(UInt32(bitPattern: descriptor)) }
   }
 
@@ -33,10 +32,10 @@ public import SystemPackage
     var isSignalled = false
   }
 
-  /// The moment at which the loop last looked at the clock: good enough for deadlines, and free.
+  /// The moment at which the loop last read the clock: precise enough for deadlines, and free.
   public private(set) var now = Instant.now
 
-  // Whether the last look at the descriptors found less than it had room for, and so all that there was.
+  // Whether the last epoll_wait returned fewer events than it had room for, and therefore all of them.
   private var hasSeenAll = false
 
   private let epoll: Descriptor
@@ -53,7 +52,7 @@ public import SystemPackage
   private var isStopped = false
 
   /// A loop that does not run yet.
-  /// - Throws: what the kernel says when it has no descriptor left.
+  /// - Throws: the kernel's error if it has no descriptor left.
   public init() throws(Errno) {
     epoll = Descriptor(owning: try Errno.check(epoll_create1(Int32(EPOLL_CLOEXEC))))
     doorbell = Descriptor(owning: try Errno.check(eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))))
@@ -75,12 +74,12 @@ public import SystemPackage
     defer { unsafe events.deallocate() }
     while !isStopped {
       runReadyJobs()
-      // By index, here and below: to iterate over an array counts one more reference to it.
+      // By index, here and below: iterating over an array would retain it.
       for index in beforeWaiting.indices { beforeWaiting[index]() }
       let count = unsafe epoll_wait(epoll.number, events, Int32(capacity), waitingTime())
       now = .now
       hasSeenAll = count >= 0 && count < capacity
-      // EINTR (a debugger, a stopped process) is the only failure a valid descriptor can give: look again.
+      // EINTR (a debugger, a stopped process) is the only error possible with a valid descriptor: wait again.
       for index in 0..<max(0, Int(count)) {
         let event = unsafe events[index]
         unsafe dispatch(event.data.u64, Readiness(rawValue: event.events))
@@ -90,7 +89,7 @@ public import SystemPackage
     }
   }
 
-  /// Lets all other tasks run, and handles sockets, before the calling task goes on.
+  /// Lets all other tasks run, and handles sockets, before the calling task continues.
   public func yield() async {
     await nextRound.wait()
   }
@@ -111,12 +110,12 @@ public import SystemPackage
     Task(executorPreference: self, operation: operation)
   }
 
-  /// Runs `call` on the loop's thread, soon. From any thread.
+  /// Runs `call` on the loop's thread soon. From any thread.
   public func perform(_ call: @escaping @Sendable () -> Void) {
     post { $0.calls.append(call) }
   }
 
-  /// Called on the loop's thread each time before it waits: the place to flush what was gathered.
+  /// Calls `call` on the loop's thread each time before it waits: the place to flush collected output.
   public func onWaiting(_ call: @escaping () -> Void) {
     beforeWaiting.append(call)
   }
@@ -131,7 +130,7 @@ public import SystemPackage
     }
   }
 
-  /// Runs `job` soon. On the loop's thread.
+  /// Runs `job` soon. On the loop's thread only.
   func resume(_ job: UnownedJob) {
     ready.append(job)
   }
@@ -145,7 +144,7 @@ public import SystemPackage
     }
     guard mustSignal else { return }
     var one: UInt64 = 1
-    // Cannot fail for want of room: the counter is far from its limit, being reset with every reading.
+    // Cannot fail for lack of room: the counter is reset with every read, far below its limit.
     unsafe _ = write(doorbell.number, &one, MemoryLayout<UInt64>.size)
   }
 
@@ -161,7 +160,7 @@ public import SystemPackage
   }
 
   private func runReadyJobs() {
-    // Bounded, so that tasks that wake each other without end cannot keep the loop from its sockets.
+    // Bounded, so that tasks that keep waking each other cannot keep the loop from its sockets.
     for _ in 0..<4 where !ready.isEmpty {
       swap(&running, &ready)
       for index in running.indices {
@@ -195,7 +194,7 @@ public import SystemPackage
   private func fireTimers() {
     guard timers.next <= now else { return }
     for timer in timers.expire(at: now) {
-      // An earlier one of the same round may have moved or retired it.
+      // An earlier timer of the same round may have moved or retired this one.
       if timer.deadline <= now { timer.fire() }
     }
   }
@@ -207,13 +206,13 @@ public import SystemPackage
     try add(watch, descriptor, EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue)
   }
 
-  /// Reports `interest` in `descriptor` to `watch` for as long as it lasts (level-triggered), until it is removed.
+  /// Reports `interest` in `descriptor` to `watch` as long as it lasts (level-triggered), until it is removed.
   public func register(_ watch: Watch, descriptor: Int32, interest: Readiness) throws(Errno) {
     try add(watch, descriptor, interest.rawValue)
   }
 
-  /// Whether whatever has happened to a registered descriptor between `moment`, which was ``now`` in some round, and the
-  /// beginning of this round has been reported.
+  /// Whether the loop has reported everything that happened to a registered descriptor between `moment`, which was ``now`` in
+  /// some round, and the beginning of this round.
   public func hasReported(since moment: Instant) -> Bool {
     hasSeenAll && moment < now
   }
@@ -226,19 +225,19 @@ public import SystemPackage
     _ = try Errno.check(changed)
   }
 
-  /// Ends the registration of `watch`, whose descriptor is about to be closed: of one with no copy left the kernel then forgets
-  /// it by itself.
+  /// Ends the registration of `watch`, whose descriptor is about to be closed: the kernel forgets a descriptor without copies
+  /// by itself.
   public func forget(_ watch: Watch) {
     guard let registration = watch.registration else { return }
     watch.registration = nil
     slots[Int(registration.descriptor)].watch = nil
   }
 
-  /// Ends the registration of `watch`; its descriptor must still be open, or have been closed with no copy left.
+  /// Ends the registration of `watch`; its descriptor must be open, or closed without copies.
   public func remove(_ watch: Watch) {
     guard let registration = watch.registration else { return }
     forget(watch)
-    // Fails where the descriptor is closed already, and then the kernel has removed it itself.
+    // Fails if the descriptor is closed already; then the kernel has removed it.
     _ = clinux_epoll_control(epoll.number, EPOLL_CTL_DEL, registration.descriptor, 0, 0)
   }
 
@@ -268,7 +267,7 @@ public import SystemPackage
 // Sendable because it is used on its loop's thread only.
 /// Tasks of a loop that let all others run first.
 final class NextRound: SerialExecutor, @unchecked Sendable {
-  /// What they have become, in their order.
+  /// Their jobs, in order.
   var jobs: [UnownedJob] = []
   private let halt = Halt()
 
@@ -286,11 +285,10 @@ final class NextRound: SerialExecutor, @unchecked Sendable {
   }
 }
 
-/// A deadline on an event loop that can be moved at no cost.
+/// A deadline on an event loop that is cheap to move.
 ///
-/// A connection moves its deadline several times a request, and hardly ever reaches it. So moving it later only
-/// stores the new moment: the entry in the loop's queue stays where it is, and when its time comes it is put back to
-/// the moment that counts by then.
+/// A connection moves its deadline several times per request, and hardly ever reaches it. So moving it later only stores the
+/// new moment: the entry in the loop's queue stays, and when its time comes, it is moved to the current deadline.
 public final class LoopTimer {
   /// When `action` is due.
   public internal(set) var deadline = Instant.never
@@ -302,7 +300,7 @@ public final class LoopTimer {
   /// A timer without a deadline.
   public init() {}
 
-  /// Lets go of the action; the timer fires no more.
+  /// Releases the action; the timer does not fire any more.
   func retire() {
     deadline = .never
     action = nil

@@ -1,33 +1,33 @@
 internal import CLinux
 
-/// A moment of the monotonic clock. It does not follow wall-clock steps, and stands still while the machine sleeps.
+/// A moment of the monotonic clock. It ignores changes of the system time, and stops while the machine sleeps.
 public struct Instant: Comparable, Hashable, Sendable {
   /// Nanoseconds since some fixed moment before the process started.
   public let nanoseconds: UInt64
 
-  /// The moment that is `nanoseconds` after the clock's beginning.
+  /// The moment `nanoseconds` after the clock's beginning.
   public init(nanoseconds: UInt64) {
     self.nanoseconds = nanoseconds
   }
 
-  /// Later than every moment: a deadline that never comes.
+  /// Later than every other moment: a deadline that never comes.
   public static let never = Instant(nanoseconds: .max)
 
-  /// The moment of the call.
+  /// The current moment.
   public static var now: Instant { Instant(nanoseconds: clinux_monotonic_nanoseconds()) }
 
-  /// The moment `interval` later; ``never`` where that is out of range.
+  /// The moment `interval` later; ``never`` on overflow.
   public static func + (instant: Instant, interval: Interval) -> Instant {
     let (sum, overflow) = instant.nanoseconds.addingReportingOverflow(interval.nanoseconds)
     return overflow ? .never : Instant(nanoseconds: sum)
   }
 
-  /// The moment `duration` later; ``never`` where that is out of range.
+  /// The moment `duration` later; ``never`` on overflow.
   public static func + (instant: Instant, duration: Duration) -> Instant {
     instant + Interval(duration)
   }
 
-  /// Nanoseconds from `earlier` to `later`; zero where `later` is not later.
+  /// Nanoseconds from `earlier` to `later`; zero if `later` is not later.
   public static func - (later: Instant, earlier: Instant) -> UInt64 {
     later > earlier ? later.nanoseconds - earlier.nanoseconds : 0
   }
@@ -38,14 +38,14 @@ public struct Instant: Comparable, Hashable, Sendable {
     return rest == 0 ? self : Instant(nanoseconds: nanoseconds - rest) + interval
   }
 
-  /// Which of the two comes first.
+  /// Whether `left` is earlier.
   public static func < (left: Instant, right: Instant) -> Bool {
     left.nanoseconds < right.nanoseconds
   }
 }
 
 extension Duration {
-  /// The length in nanoseconds: zero for negative lengths, the largest number for what does not fit.
+  /// The length in nanoseconds: zero for negative lengths, the largest number on overflow.
   public var nanoseconds: UInt64 {
     let (seconds, attoseconds) = components
     guard seconds >= 0, attoseconds >= 0 else { return 0 }
@@ -54,12 +54,12 @@ extension Duration {
   }
 }
 
-/// A length of time, ready to be added to an ``Instant``: taking a `Duration` apart costs a division of 128 bits.
+/// A length of time in the form that ``Instant`` needs: converting a `Duration` costs a division of 128 bits.
 public struct Interval: Comparable, Hashable, Sendable {
   /// The length.
   public let nanoseconds: UInt64
 
-  /// The length of `duration`: zero for a negative one, the longest there is for what does not fit.
+  /// The length of `duration`: zero for a negative one, the longest possible on overflow.
   public init(_ duration: Duration) {
     nanoseconds = duration.nanoseconds
   }
@@ -69,7 +69,7 @@ public struct Interval: Comparable, Hashable, Sendable {
     self.nanoseconds = nanoseconds
   }
 
-  /// Which of the two is shorter.
+  /// Whether `left` is shorter.
   public static func < (left: Interval, right: Interval) -> Bool {
     left.nanoseconds < right.nanoseconds
   }

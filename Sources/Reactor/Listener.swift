@@ -5,13 +5,13 @@ public import SystemPackage
 /// A listening socket of one event loop. Several loops may listen on the same port, or accept from one queue; the kernel
 /// spreads the connections over them.
 public final class Listener: Watch {
-  /// What is really bound: `host:port`, or `unix:` and a path.
+  /// The bound address: `host:port`, or `unix:` and a path.
   public let address: String
-  /// The port that is really bound; 0 for a Unix socket.
+  /// The bound port; 0 for a Unix socket.
   public let port: UInt16
 
-  /// What happens when nothing can be accepted, most likely because the process or the machine has no descriptor or
-  /// memory for another connection; accepting goes on a moment later.
+  /// Called when no connection can be accepted, most likely because the process or the machine lacks a descriptor or memory;
+  /// accepting resumes a moment later.
   public var onExhaustion: (Errno) -> Void = { _ in }
 
   private let loop: EventLoop
@@ -22,7 +22,7 @@ public final class Listener: Watch {
   private let acceptsInARow: Int
   private let accepted: (consuming Descriptor, SocketPeer) -> Void
   private var isStarted = false
-  // Two reasons not to accept, which end independently of each other.
+  // Two independent reasons not to accept.
   private var isPaused = false
   private var isExhausted = false
   private let retry = LoopTimer()
@@ -34,8 +34,8 @@ public final class Listener: Watch {
   /// Accepts from `socket` on the thread of `loop`, once it is started.
   ///
   /// - Parameter sharesQueue: whether other loops accept from the same queue.
-  /// - Parameter acceptsInARow: after how many connections the open ones are served.
-  /// - Parameter accepted: takes each connection, non-blocking, and who made it.
+  /// - Parameter acceptsInARow: after this many connections, open connections are served first.
+  /// - Parameter accepted: receives each connection, non-blocking, and its peer.
   public init(
     _ socket: consuming ListeningSocket, sharesQueue: Bool = false, acceptsInARow: Int = 32, on loop: EventLoop,
     accepted: @escaping (consuming Descriptor, SocketPeer) -> Void
@@ -56,12 +56,11 @@ public final class Listener: Watch {
     }
   }
 
-  /// Binds `host` (a numeric address) and `port` (0: any free one) and accepts on the thread of `loop`, once it is
-  /// started.
+  /// Binds `host` (a numeric address) and `port` (0: any free one) and accepts on the thread of `loop`, once it is started.
   ///
   /// - Parameter sharesPort: whether several listeners may bind the same port.
-  /// - Parameter acceptsInARow: after how many connections the open ones are served.
-  /// - Parameter accepted: takes each connection, non-blocking, and who made it.
+  /// - Parameter acceptsInARow: after this many connections, open connections are served first.
+  /// - Parameter accepted: receives each connection, non-blocking, and its peer.
   public convenience init(
     host: String, port: UInt16, sharesPort: Bool, acceptsInARow: Int = 32, on loop: EventLoop,
     accepted: @escaping (consuming Descriptor, SocketPeer) -> Void
@@ -71,32 +70,32 @@ public final class Listener: Watch {
       accepted: accepted)
   }
 
-  /// Throws the error of binding `host` and `port` without sharing them; keeps nothing bound.
+  /// Throws the error of binding `host` and `port` without sharing them; leaves nothing bound.
   public static func checkAvailability(host: String, port: UInt16) throws(Errno) {
     let number = unsafe try Errno.check(clinux_listen(host, port, 1, 0))
     _ = Descriptor(owning: number)
   }
 
-  /// Begins to accept. On the loop's thread.
+  /// Starts to accept. On the loop's thread only.
   public func start() throws(Errno) {
     guard let number = socket?.number else { return }
     try loop.register(self, descriptor: number, interest: interest)
     isStarted = true
   }
 
-  /// Has the kernel look after the connections that come from now on, as ``ListeningSocket/keepAlive(after:)`` says; not for nil.
+  /// Makes the kernel check future connections as in ``ListeningSocket/keepAlive(after:)``; nil turns this off.
   public func keepAlive(after silence: Duration?) {
-    // An error leaves the setting as it was: the option is the same that was set when the socket was made.
+    // On an error the setting stays: the same option was set when the socket was made.
     try? socket?.keepAlive(after: silence)
   }
 
-  /// Stops accepting for now; the kernel queues what comes meanwhile.
+  /// Pauses accepting; meanwhile the kernel queues connections.
   public func pause() {
     isPaused = true
     update()
   }
 
-  /// Goes on after ``pause()``.
+  /// Resumes after ``pause()``.
   public func resume() {
     isPaused = false
     update()
@@ -113,7 +112,7 @@ public final class Listener: Watch {
     }
   }
 
-  /// Accepts nothing for a moment: trying at once would be the same failure again, as fast as the processor can.
+  /// Stops accepting for a moment: retrying at once would fail again in a busy loop.
   private func rest(after errno: Errno) {
     isExhausted = true
     loop.remove(self)
@@ -121,7 +120,7 @@ public final class Listener: Watch {
     onExhaustion(errno)
   }
 
-  /// Stops accepting for good and frees the port, or removes the socket's file.
+  /// Stops accepting for good, and frees the port or removes the socket's file.
   public func close() {
     loop.retire(retry)
     loop.remove(self)
@@ -137,8 +136,8 @@ public final class Listener: Watch {
 
   private var interest: Readiness { sharesQueue ? [.readable, .exclusive] : .readable }
 
-  /// Accepts one connection and lets the other loops have the next one: the kernel wakes the one that has waited in its
-  /// list for longest, which without this would be the same one each time.
+  /// Accepts one connection and lets other loops have the next one: the kernel wakes the loop that has been longest in its
+  /// list, which would otherwise be the same one each time.
   private func acceptAndStepBack() {
     guard !isPaused, !isExhausted, acceptOne(), registration != nil else { return }
     loop.remove(self)
@@ -160,7 +159,7 @@ public final class Listener: Watch {
     }
   }
 
-  /// Who has connected to a Unix socket; nil where the kernel does not say, and then the client is rejected.
+  /// The user who has connected to a Unix socket; nil if the kernel does not say, and then the client is rejected.
   private func user(of connection: Int32) -> SocketPeer? {
     var user: UInt32 = 0
     return unsafe clinux_peer_user(connection, &user) == 0 ? .user(user) : nil
@@ -175,8 +174,8 @@ public final class Listener: Watch {
       rest(after: errno)
       return false
     default:
-      // The connection died before it was accepted (accept(2), "Error handling"): the next one may be fine. So many of
-      // them are something else.
+      // The connection died before it was accepted (accept(2), "Error handling"): the next one may be fine. Many such errors in
+      // a row have another cause.
       failuresInARow += 1
       guard failuresInARow >= Self.failuresInARowLimit else { return true }
       failuresInARow = 0

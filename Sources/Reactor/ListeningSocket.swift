@@ -2,11 +2,11 @@ internal import CLinux
 internal import Glibc
 public import SystemPackage
 
-/// A socket that listens, before an event loop takes it.
+/// A listening socket, before an event loop takes it.
 public struct ListeningSocket: ~Copyable {
-  /// What it is bound to: `host:port`, or `unix:` and a path.
+  /// The bound address: `host:port`, or `unix:` and a path.
   public let address: String
-  /// Its port; 0 for a Unix socket.
+  /// The bound port; 0 for a Unix socket.
   public let port: UInt16
   /// Whether it is a Unix socket.
   public let isUnix: Bool
@@ -44,8 +44,8 @@ public struct ListeningSocket: ~Copyable {
     self.init(tcp: Descriptor(owning: number))
   }
 
-  /// Makes a Unix socket at `path`, in place of one that no process listens on any more. Its permissions are never
-  /// wider than `mode`. The file is removed with the socket.
+  /// Creates a Unix socket at `path`, and replaces one that no process listens on any more. Its permissions never exceed
+  /// `mode`. The file is removed with the socket.
   public init(path: String, mode: UInt32, owner: UInt32?, group: UInt32?) throws(SocketFileError) {
     let lock = try SocketFile.lockDirectory(of: path)
     try SocketFile.removeStale(path)
@@ -58,8 +58,8 @@ public struct ListeningSocket: ~Copyable {
     self.init(socket, address: "unix:\(path)", port: 0, isUnix: true, file: file)
   }
 
-  /// Makes a Unix socket called `name` in the abstract namespace (unix(7)), which has no file and so no permissions: any user
-  /// can connect to it, and only the peer's user tells them apart.
+  /// Creates a Unix socket called `name` in the abstract namespace (unix(7)). It has no file and so no permissions: any user
+  /// can connect, and only the peer's user id tells users apart.
   public init(abstract name: String) throws(SocketFileError) {
     let number = unsafe clinux_bind_unix("@\(name)")
     guard number >= 0 else { throw Errno.last == .addressInUse ? .inUse : SocketFileError(.last) }
@@ -69,7 +69,7 @@ public struct ListeningSocket: ~Copyable {
   }
 
   /// Takes over a socket that another program made.
-  /// - Throws: why it is none that can be listened on, as the end of a sentence.
+  /// - Throws: why it is not a listening socket, as the end of a sentence.
   public init(inherited descriptor: consuming Descriptor) throws(InheritedSocketError) {
     let number = descriptor.number
     guard let kind = Self.option(SO_TYPE, of: number) else { throw .notASocket }
@@ -87,22 +87,22 @@ public struct ListeningSocket: ~Copyable {
     }
   }
 
-  /// Has the kernel ask for the peers of silent connections after `silence`, in whole seconds, and end connections whose peer
-  /// does not reply for as long again; not at all for nil. Means nothing for a Unix socket, whose peer cannot vanish.
+  /// Makes the kernel probe the peers of silent connections after `silence`, in whole seconds, and end connections whose peer
+  /// stays silent for as long again; nil turns this off. Has no effect on a Unix socket, whose peer cannot vanish.
   public borrowing func keepAlive(after silence: Duration?) throws(Errno) {
     guard !isUnix else { return }
     let (seconds, rest) = silence?.components ?? (0, 0)
     _ = try Errno.check(clinux_keep_alive(descriptor.number, Int32(clamping: seconds + (rest > 0 ? 1 : 0))))
   }
 
-  /// Another descriptor of the same socket, for another loop. The file stays with the first one.
+  /// A second descriptor of the same socket, for another loop. The file stays with the first one.
   public func copy() throws(Errno) -> ListeningSocket {
     let number = try Errno.check(fcntl(descriptor.number, F_DUPFD_CLOEXEC, 0))
     return ListeningSocket(
       Descriptor(owning: number), address: address, port: port, isUnix: isUnix, isInherited: isInherited)
   }
 
-  /// Whether it takes IPv4 connections beside those of its own family.
+  /// Whether it accepts IPv4 connections besides those of its own family.
   public var takesIPv4Too: Bool {
     var value: Int32 = 0
     var length = socklen_t(MemoryLayout<Int32>.size)
@@ -129,9 +129,9 @@ public struct ListeningSocket: ~Copyable {
   }
 }
 
-/// Why a descriptor that another program passed is no socket to listen on.
+/// Why an inherited descriptor is not a listening socket.
 public enum InheritedSocketError: Error, Equatable {
-  /// It is no socket, or not open at all.
+  /// It is not a socket, or not open.
   case notASocket
   /// It is a socket for datagrams or packets.
   case notAStream
@@ -141,7 +141,7 @@ public enum InheritedSocketError: Error, Equatable {
   case unknownFamily
 }
 
-/// Addresses of sockets as text.
+/// Formats addresses of sockets.
 public enum SocketAddress {
   /// The address of one end of the socket `descriptor` as `host:port`, `[host]:port` for IPv6.
   public static func text(of descriptor: Int32, peer: Bool) -> String {
@@ -153,11 +153,11 @@ public enum SocketAddress {
   }
 }
 
-/// Who is at the other end of an accepted connection, as the kernel says.
+/// The peer of an accepted connection, as the kernel reports it.
 public enum SocketPeer: Sendable, Hashable {
   /// An IP address and port, as `host:port`.
   case address(String)
-  /// A process of this user, by a Unix socket.
+  /// A process of this user, on a Unix socket.
   case user(UInt32)
 }
 

@@ -2,19 +2,19 @@ internal import CLinux
 internal import Glibc
 public import SystemPackage
 
-/// The thread of an event loop, to be waited for at the end: what libraries tidy up when the program exits, such as
-/// OpenSSL, they tidy up at the end of a thread too, and the two must not happen at the same time.
+/// The thread of an event loop. Join it before the program exits: libraries such as OpenSSL clean up at the end of a thread and
+/// at the exit of the program, and the two must not happen at the same time.
 public final class LoopThread {
   private let thread: pthread_t
   private var isJoined = false
 
   init(_ thread: pthread_t) { self.thread = thread }
 
-  /// Waits until the loop, which has been asked to stop, has stopped, and its thread is gone.
+  /// Waits until the loop, which must have been told to stop, has stopped, and its thread has ended.
   public func join() {
     guard !isJoined else { return }
     isJoined = true
-    // Fails for a thread that is not joinable or is the caller itself, neither of which it is.
+    // Fails only for a thread that is not joinable or is the caller itself; this one is neither.
     _ = pthread_join(thread, nil)
   }
 
@@ -24,10 +24,10 @@ public final class LoopThread {
 }
 
 extension EventLoop {
-  /// How many event loops can run at the same time: the cores that this process may use.
+  /// How many event loops can run in parallel: the number of cores that this process may use.
   public static var availableCores: Int { Int(clinux_available_cores()) }
 
-  /// Runs the loop on a thread of its own, called `name` (15 characters are shown by the system's tools).
+  /// Runs the loop on a thread of its own, called `name` (system tools show 15 characters).
   @discardableResult public func startThread(named name: String) throws(Errno) -> LoopThread {
     final class Launch {
       let loop: EventLoop
@@ -55,12 +55,12 @@ extension EventLoop {
   }
 }
 
-/// Where a task of a loop becomes a job that is kept for later, which suspends it.
+/// Suspends a task by turning it into a job, which its executor keeps until it is resumed.
 ///
-/// Tasks that come here are handed to an executor that is in no hurry to run them. A continuation would suspend them as
-/// well, but the runtime keeps books about who waits for one, which takes as long again: docs/decisions/0012-waiting.md.
+/// The executor of this actor does not run the jobs it gets. A continuation would suspend a task as well, but the runtime's
+/// bookkeeping about its waiter takes as long again: docs/decisions/0012-waiting.md.
 @safe actor Halt {
-  // Set once, before the first task uses it.
+  // Set once, before the first pass().
   nonisolated(unsafe) var executor: UnownedSerialExecutor!
   private var passed = 0
 

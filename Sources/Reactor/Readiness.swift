@@ -1,16 +1,16 @@
 internal import CLinux
 
-/// What the kernel reports of a descriptor.
+/// What the kernel reports about a descriptor.
 public struct Readiness: OptionSet, Sendable {
-  /// The bits as epoll has them.
+  /// The bits as in epoll.
   public let rawValue: UInt32
 
-  /// The readiness that epoll's bits mean.
+  /// The readiness for epoll's bits.
   public init(rawValue: UInt32) {
     self.rawValue = rawValue
   }
 
-  /// There is something to read, be it the end of the stream.
+  /// There is something to read, possibly the end of the stream.
   public static let readable = Readiness(rawValue: EPOLLIN.rawValue)
   /// There is room to write.
   public static let writable = Readiness(rawValue: EPOLLOUT.rawValue)
@@ -20,7 +20,7 @@ public struct Readiness: OptionSet, Sendable {
   public static let hangUp = Readiness(rawValue: EPOLLHUP.rawValue)
   /// The descriptor has an error to collect.
   public static let error = Readiness(rawValue: EPOLLERR.rawValue)
-  /// Never reported; asked for, it means that of several loops that wait for a descriptor one is woken.
+  /// Never reported; as an interest, it makes the kernel wake only one of several loops that wait for a descriptor.
   public static let exclusive = Readiness(rawValue: EPOLLEXCLUSIVE.rawValue)
 }
 
@@ -29,14 +29,13 @@ open class ReadinessObserver {
   /// An observer that nothing reports to yet.
   public init() {}
 
-  /// Called on the loop's thread after the stream has noted its news.
+  /// Called on the loop's thread after the stream has recorded the change.
   open func readinessChanged() {
     preconditionFailure("a ReadinessObserver says what it does")
   }
 }
 
-/// Something that wants to know when a descriptor is ready. Registered with an ``EventLoop``, on whose thread
-/// ``signal(_:)`` is called.
+/// An observer of a descriptor's readiness. Register it with an ``EventLoop``, which calls ``signal(_:)`` on its thread.
 open class Watch {
   /// Where the event loop keeps this watch; nil while it is not registered.
   var registration: EventLoop.Registration?

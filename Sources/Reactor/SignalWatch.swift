@@ -2,11 +2,11 @@ internal import CLinux
 internal import Glibc
 public import SystemPackage
 
-/// A signal that the process was sent.
+/// A signal that the process received.
 public struct ReceivedSignal: Sendable {
   /// Which one.
   public let number: Int32
-  /// Whether the kernel sent it by itself, as it does when a terminal hangs up, and not a process by kill(2).
+  /// Whether the kernel sent it, as it does when a terminal hangs up, and not a process by kill(2).
   public let isFromKernel: Bool
 
   /// The signal `number`.
@@ -16,12 +16,12 @@ public struct ReceivedSignal: Sendable {
   }
 }
 
-/// Signals as events of a loop, in place of handlers that may interrupt anything.
+/// Delivers signals as events of a loop, instead of handlers that may interrupt anything.
 public final class SignalWatch: Watch {
   private let descriptor: Descriptor
   private let received: (ReceivedSignal) -> Void
 
-  /// Blocks `signals` on this thread and those it starts later: call it before any thread is started.
+  /// Blocks `signals` on this thread and on those it starts later: create it before any thread.
   /// - Parameter received: called on the thread of the loop that ``start(on:)`` names.
   public init(_ signals: [Int32], received: @escaping (ReceivedSignal) -> Void) throws(Errno) {
     let number = unsafe clinux_signal_descriptor(signals, Int32(signals.count))
@@ -30,7 +30,7 @@ public final class SignalWatch: Watch {
     super.init()
   }
 
-  /// Whether the process ignores `signal`: who started it has said so, as nohup does for SIGHUP.
+  /// Whether the process ignores `signal` because its parent did, as nohup does for SIGHUP.
   public static func isIgnored(_ signal: Int32) -> Bool { clinux_ignores_signal(signal) != 0 }
 
   /// Reports signals on the thread of `loop` from now on.
@@ -45,6 +45,6 @@ public final class SignalWatch: Watch {
     }
   }
 
-  // SI_KERNEL, which is an enumeration of the C library's in one version and a macro in another.
+  // SI_KERNEL: an enumeration of the C library in one version and a macro in another.
   private static let fromKernel: Int32 = 0x80
 }

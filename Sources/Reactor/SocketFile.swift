@@ -2,13 +2,13 @@ internal import CLinux
 internal import Glibc
 public import SystemPackage
 
-/// The file of a Unix socket that this process listens on: removed with this value, unless it is another one by then.
+/// The file of a Unix socket that this process listens on. Removed with this value, unless another file has replaced it.
 public struct SocketFile: ~Copyable {
   /// Where it is.
   public let path: String
   private let identity: Identity
 
-  /// Which file it is, whatever its name.
+  /// Identifies a file independently of its name.
   private struct Identity: Equatable {
     let device: UInt
     let number: UInt
@@ -20,7 +20,7 @@ public struct SocketFile: ~Copyable {
       isSocket = status.st_mode & S_IFMT == S_IFSOCK
     }
 
-    /// What is at `path`, links not followed; nil where there is nothing to be seen.
+    /// The file at `path`, without following links; nil if it cannot be seen.
     init?(path: String) {
       var status = stat()
       guard unsafe lstat(path, &status) == 0 else { return nil }
@@ -33,7 +33,7 @@ public struct SocketFile: ~Copyable {
     self.identity = identity
   }
 
-  /// The file at `path`, which was bound just now, once it has these permissions.
+  /// The file at `path`, which was just bound, after setting these permissions.
   static func claim(
     _ path: String, mode: UInt32, owner: UInt32?, group: UInt32?
   ) throws(SocketFileError) -> SocketFile {
@@ -54,11 +54,11 @@ public struct SocketFile: ~Copyable {
 
   deinit {
     guard Identity(path: path) == identity else { return }
-    // The directory may not be ours to write to any more; then the next process that binds it finds a stale socket.
+    // If this process may no longer write to the directory, the next process that binds the path finds a stale socket.
     unsafe _ = unlink(path)
   }
 
-  /// Removes what a process that has ended left at `path`: only a socket that no process listens on.
+  /// Removes what an ended process left at `path`: only a socket that no process listens on.
   static func removeStale(_ path: String) throws(SocketFileError) {
     guard let found = Identity(path: path) else { return }
     guard found.isSocket else { throw .notASocket }
@@ -70,8 +70,8 @@ public struct SocketFile: ~Copyable {
     guard unsafe unlink(path) == 0 || Errno.last == .noSuchFileOrDirectory else { throw SocketFileError(.last) }
   }
 
-  /// Holds the lock of the directory that `path` is in, so that of two processes that find the same stale socket only
-  /// one replaces it. It ends with the descriptor.
+  /// Locks the directory of `path`, so that only one of two processes that find the same stale socket replaces it. Closing the
+  /// descriptor releases the lock.
   static func lockDirectory(of path: String) throws(SocketFileError) -> Descriptor {
     let slash = path.lastIndex(of: "/")
     let directory = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
@@ -87,15 +87,15 @@ public struct SocketFile: ~Copyable {
 public enum SocketFileError: Error, Equatable {
   /// A process listens there.
   case inUse
-  /// Another process is about to.
+  /// Another process is about to listen there.
   case beingReplaced
-  /// What is there is no socket, and not ours to remove.
+  /// The file there is not a socket, and not ours to remove.
   case notASocket
   /// The directory cannot be used.
   case directory(String, Errno)
   /// Its owner, group or mode cannot be set.
   case permissions(Errno)
-  /// The system says no for another reason.
+  /// The system call failed for another reason.
   case system(Errno)
 
   init(_ errno: Errno) {

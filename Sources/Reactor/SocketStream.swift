@@ -3,7 +3,7 @@ internal import CLinux
 internal import Glibc
 public import SystemPackage
 
-/// A byte stream that is a socket and nothing else.
+/// A byte stream directly on a socket.
 public final class SocketStream: ByteStream {
   private let loop: EventLoop
   private var socket: Descriptor?
@@ -65,8 +65,7 @@ public final class SocketStream: ByteStream {
     close()
   }
 
-  /// Gives the socket to another owner, which registers it again; this stream cannot be used afterwards. Nil when
-  /// closed.
+  /// Passes the socket to another owner, which registers it again; this stream cannot be used afterwards. Nil if it is closed.
   public func handOver() -> Descriptor? {
     guard socket != nil else { return nil }
     loop.remove(self)

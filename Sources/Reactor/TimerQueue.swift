@@ -1,6 +1,6 @@
 internal import HeapModule
 
-/// The timers of one event loop, by deadline; a value apart from the timers it refers to.
+/// The timers of one event loop, ordered by deadline; a value separate from the timers.
 struct TimerQueue {
   private struct Entry: Comparable {
     let moment: Instant
@@ -11,13 +11,13 @@ struct TimerQueue {
   }
 
   private var entries = Heap<Entry>()
-  // Entries that count no more, since their timer was retired or moved to an earlier moment, are dropped when their
-  // time comes, or all at once when they are the greater part.
+  // The number of entries that no longer count, because their timer was retired or moved earlier. They are dropped when their
+  // time comes, or all at once when they are the majority.
   private var stale = 0
 
   var count: Int { entries.count }
 
-  /// The moment at which ``expire(at:)`` has something to do.
+  /// The moment at which ``expire(at:)`` next has work.
   var next: Instant { entries.min?.moment ?? .never }
 
   mutating func set(_ timer: LoopTimer, to deadline: Instant) {
@@ -44,7 +44,7 @@ struct TimerQueue {
     stale = 0
   }
 
-  /// The timers whose deadline has come by `now`, each of them to be fired once.
+  /// The timers whose deadline is at or before `now`, each to be fired once.
   mutating func expire(at now: Instant) -> [LoopTimer] {
     var due: [LoopTimer] = []
     while let entry = entries.min, entry.moment <= now {

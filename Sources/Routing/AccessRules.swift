@@ -2,23 +2,23 @@ public import Addresses
 public import Configuration
 internal import Encodings
 
-/// What a route serves of the requests that match it, as requests meet it.
+/// The rules that decide which matching requests a route serves.
 public final class AccessRules: Sendable {
   private let clients: [IPNetwork]?
   private let methods: [[UInt8]]?
   private let paths: [PathPrefix]?
   private let pathTrees: PathTrees?
   private let isChosenByPath: Bool
-  /// The methods that are served, as Allow lists them; "" where no rule names any.
+  /// The allowed methods, as in Allow; "" if no rule names any.
   public let allowedMethods: String
-  /// The beginnings of paths that are served, for a message.
+  /// The allowed path prefixes, for a message.
   public let allowedPaths: String
 
   /// The rules of one route of proxy.conf.
   ///
   /// - Parameter ignoresPathCase: whether the upstream ignores the case of paths.
-  /// - Parameter isChosenByPath: whether another path would lead to another route or to none, or lies outside of what the
-  ///   route may forward.
+  /// - Parameter isChosenByPath: whether another path would have another route or none, or lies outside of what the route may
+  ///   forward.
   public init(_ rules: RouteRules, ignoresPathCase: Bool = false, isChosenByPath: Bool = false) {
     clients = rules.allow
     self.isChosenByPath = isChosenByPath
@@ -34,7 +34,7 @@ public final class AccessRules: Sendable {
   /// Whether a client at `address` may use the route.
   public func admits(_ address: IPAddress?) -> Bool { clients.admits(address) }
 
-  /// Whether the method is served; methods are compared byte by byte (RFC 9110 section 9.1).
+  /// Whether the method is allowed; methods are compared byte by byte (RFC 9110 section 9.1).
   public func allows(method: Span<UInt8>) -> Bool {
     guard let methods else { return true }
     return methods.contains { known in
@@ -43,26 +43,26 @@ public final class AccessRules: Sendable {
     }
   }
 
-  /// Whether the path of a request decides what may become of it.
+  /// Whether the handling of a request depends on its path.
   public var dependsOnPath: Bool { paths != nil || isChosenByPath }
-  /// Whether a field of the request could turn it into what is not served: there is a rule for the method or the path.
+  /// Whether a field of the request could bypass a rule: there is a rule for the method or the path.
   public var canBeOverridden: Bool { methods != nil || dependsOnPath }
-  /// Whether only one field that replaces or names `part` may come: which of several is obeyed depends on the framework.
+  /// Whether only one field that replaces or names `part` is allowed: which of several counts depends on the framework.
   public func allowsOne(_ part: OverrideField) -> Bool {
     switch part {
     case .method: methods != nil
-    // All of them name this request's own path.
+    // All of them name the path of this request.
     case .original: false
     case .path, .forwardedPath, .prefix, .destination, .source, .accountSource: dependsOnPath
     }
   }
 
-  /// Whether a field that replaces `part` of the request may have this value. Case does not count in the name of a
-  /// method there; a path cannot be compared with what a framework makes of it, and is refused where there is a rule.
+  /// Whether a field that replaces `part` of the request may have this value. A method name there is compared ignoring case; a
+  /// path is rejected if there is a rule, since it cannot be compared with what a framework makes of it.
   public func allows(_ part: OverrideField, value: Span<UInt8>) -> Bool {
     switch part {
     case .path: return !dependsOnPath
-    // What these name is compared with the routes instead.
+    // The values of these are compared with the routes instead.
     case .original, .forwardedPath, .prefix, .destination, .source, .accountSource: return true
     case .method:
       guard let methods else { return true }
@@ -73,20 +73,20 @@ public final class AccessRules: Sendable {
     }
   }
 
-  /// What the rule for paths says of one.
+  /// What the path rule says about a path.
   public enum PathRuling {
-    /// It is served.
+    /// It is allowed.
     case allowed
-    /// It is not served.
+    /// It is not allowed.
     case denied
-    /// Some servers would serve another path, about which the rule says something else.
+    /// Some servers would serve another path, for which the rule has another result.
     case ambiguous(PathConflict)
   }
 
-  /// Whether the path is served: in every reading it is at or below one of the prefixes.
+  /// Checks the path: every reading must be at or below one of the prefixes.
   public func rule(on path: Span<UInt8>) -> PathRuling {
     guard let paths, let pathTrees else { return .allowed }
-    // A loop: closures cannot have a span.
+    // A loop, because closures cannot capture a span.
     var prefix: PathPrefix?
     for candidate in paths where candidate.covers(path) && candidate.length >= prefix?.length ?? 0 {
       prefix = candidate

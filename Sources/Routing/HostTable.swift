@@ -1,6 +1,6 @@
 internal import Encodings
 
-/// Values by host name, found without making a string of the name in a request.
+/// Values by host name. A look-up does not create a string of the request's name.
 public struct HostTable<Value: Sendable>: Sendable {
   private var hosts: [(name: [UInt8], value: Value)] = []
   private var index = HashIndex()
@@ -8,19 +8,19 @@ public struct HostTable<Value: Sendable>: Sendable {
   /// An empty table.
   public init() {}
 
-  /// The value for `host` in any case, with or without the dot that ends an absolute name.
+  /// The value for `host` in any case, with or without the final dot of an absolute name.
   public func value(for host: Span<UInt8>) -> Value? {
     let name = 0..<Self.significantLength(of: host)
     return position(of: host, name, Self.hash(host, name)).map { hosts[$0].value }
   }
 
-  /// The value for the longest domain that `host` lies below, by one label or more, of those that `accepts` takes.
+  /// The value for the longest domain above `host`, by one label or more, that `accepts` accepts.
   public func value(above host: Span<UInt8>, where accepts: (Value) -> Bool) -> Value? {
     guard !hosts.isEmpty else { return nil }
     let end = Self.significantLength(of: host)
     var hash = FNV1a()
     var found: Value?
-    // From the right: the hash of each domain on the way is that of the shorter one, and a little more.
+    // From the right: the hash of each longer domain extends the hash of the shorter one.
     for start in stride(from: end - 1, to: 0, by: -1) {
       if host[start] == UInt8(ascii: "."), let position = position(of: host, start + 1..<end, hash),
         accepts(hosts[position].value)
@@ -32,7 +32,7 @@ public struct HostTable<Value: Sendable>: Sendable {
     return found
   }
 
-  /// Lets `change` set the value for `host`, which is in lower case and without a final dot.
+  /// Calls `change` to set the value for `host`, which is in lower case and without a final dot.
   public mutating func update(_ host: String, default value: Value, _ change: (inout Value) -> Void) {
     let bytes = Array(host.utf8)
     let hash = Self.hash(bytes.span, bytes.indices)
@@ -66,13 +66,13 @@ public struct HostTable<Value: Sendable>: Sendable {
   }
 }
 
-/// Positions in an array that the caller keeps, by the hashes of its elements.
+/// Positions in an array of the caller, by the hashes of its elements.
 struct HashIndex: Sendable {
   private var hashes: [UInt64] = []
   // Positions, plus one; 0 is free. Open addressing, at most half full.
   private var slots: [Int32] = [0]
 
-  /// The position with that hash where `isEqual` holds, too.
+  /// The position with that hash for which `isEqual` holds.
   func position(of hash: UInt64, where isEqual: (Int) -> Bool) -> Int? {
     var slot = Int(truncatingIfNeeded: hash) & (slots.count - 1)
     while slots[slot] != 0 {

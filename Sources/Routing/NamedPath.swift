@@ -1,18 +1,18 @@
 internal import Encodings
 internal import HTTPWire
 
-/// The path in a field such as `Destination`, which an upstream takes for the path of a request.
+/// The path in a field such as `Destination`, which an upstream treats like the path of a request.
 ///
-/// It passes only if it could stand in a request line. Parsers of URLs repair what cannot: browsers and Node.js remove
-/// tabs, and end the host at `\`.
+/// It is accepted only if it could stand in a request line. URL parsers repair other text: browsers and Node.js remove tabs,
+/// and end the host at `\`.
 public struct NamedPath {
-  /// The path, with the query as its last part: to some servers a path ends at `?` and to others it does not, as with the
-  /// encoded character.
+  /// The path, with the query as its last part: some servers end a path at `?`, and others do not, as with the encoded
+  /// character.
   public let path: [UInt8]
   /// Whether it came in a URL with a host.
   public let hasHost: Bool
 
-  /// The path that `value` names; nil where it names none, or one that no request could have.
+  /// Parses `value`; nil if it names no path, or one that no request could have.
   ///
   /// - Parameter needsSlash: whether it must be a URL, or a path that begins with a slash.
   public init?(_ value: Span<UInt8>, needsSlash: Bool) {
@@ -20,7 +20,7 @@ public struct NamedPath {
     let slash = UInt8(ascii: "/")
     hasHost = Self.isURL(bytes)
     if !hasHost, bytes.first != slash {
-      // Another scheme, or a name such as an ARN, which is no path.
+      // Another scheme, or a name such as an ARN, which is not a path.
       guard !needsSlash, !bytes.isEmpty, !bytes.prefix(while: { $0 != slash }).contains(UInt8(ascii: ":")) else {
         return nil
       }
@@ -31,13 +31,13 @@ public struct NamedPath {
     path = bytes[target.path.range] + query
   }
 
-  /// The prefix that `value` names, without slashes at its end; nil where it is none that a path could begin with, and where
-  /// servers may read it in several ways.
+  /// Parses the prefix in `value`, without final slashes; nil if no path could begin with it, or if servers may read it in
+  /// several ways.
   public static func prefix(_ value: Span<UInt8>) -> [UInt8]? {
     var bytes = value.indices.map { value[$0] }
     while bytes.last == UInt8(ascii: "/") { bytes.removeLast() }
     guard !bytes.isEmpty else { return [] }
-    // A comma separates several, which some applications join.
+    // A comma separates several prefixes, which some applications join.
     guard bytes[0] == UInt8(ascii: "/"), !bytes.contains(UInt8(ascii: ",")), !PathReadings.exist(of: bytes.span),
       let target = target(bytes), target.query == nil
     else { return nil }
@@ -49,33 +49,33 @@ public struct NamedPath {
     return begins(with: "http://") || begins(with: "https://")
   }
 
-  /// Whether two bytes are the same when ASCII letters lose their case.
+  /// Whether two bytes are equal, ignoring the case of ASCII letters.
   private static func isSame(_ byte: UInt8, _ other: UInt8) -> Bool { byte.asciiLowercased == other.asciiLowercased }
 
   private static func target(_ bytes: [UInt8]) -> RequestTarget? {
     do throws(WireError) {
       return try RequestTarget.parse(bytes.span, target: ByteRange(bytes.indices), method: .get)
     } catch {
-      // Which rule it breaks does not matter.
+      // It does not matter which rule it breaks.
       return nil
     }
   }
 }
 
 extension NamedPath {
-  /// What removing a prefix makes of a path.
+  /// The result of removing a prefix from a path.
   public enum Removal {
-    /// The path does not begin with the prefix in any reading.
+    /// No reading of the path begins with the prefix.
     case nothing
     /// All readings of the path begin with the prefix, and this follows.
     case rest([UInt8])
-    /// Readings differ about it.
+    /// The readings differ.
     case unclear
   }
 
-  /// What remains of `path` when an application removes `prefix`, also within a segment and whatever the case of letters.
+  /// The rest of `path` when an application removes `prefix`, even within a segment, and ignoring case.
   ///
-  /// The path may have several readings, provided that none of them changes the part which the prefix is compared with.
+  /// The path may have several readings if none of them changes the part that is compared with the prefix.
   public static func remove(_ prefix: [UInt8], from path: [UInt8]) -> Removal {
     let same = zip(prefix, path).prefix(while: isSame).count
     let begins = same == prefix.count
@@ -93,8 +93,8 @@ extension NamedPath {
     return begins ? .rest(Array(path[prefix.count...])) : .nothing
   }
 
-  /// Whether all servers see the same segments in `head`, and the same bytes up to `differing`. Behind that, characters
-  /// may be encoded that are no part of a dot or a separator in any encoding.
+  /// Whether all servers see the same segments in `head`, and the same bytes up to `differing`. After that, characters may be
+  /// encoded if they cannot be a part of a dot or a separator in any encoding.
   private static func isSteady(_ head: ArraySlice<UInt8>, after differing: Int) -> Bool {
     var previous: UInt8 = 0
     var index = head.startIndex
@@ -124,7 +124,7 @@ extension NamedPath {
     return previous != UInt8(ascii: ".") && previous != UInt8(ascii: "/")
   }
 
-  /// Whether an encoded `byte` is a space, or a part of a letter in UTF-8: not of an overlong form, and not of the signs and
+  /// Whether an encoded `byte` is a space or part of a letter in UTF-8, but not of an overlong form, nor of the signs and
   /// fullwidth forms that some servers take for dots and separators.
   private static func isHarmless(_ byte: UInt8) -> Bool {
     switch byte {

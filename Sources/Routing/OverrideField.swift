@@ -1,25 +1,25 @@
 internal import Encodings
 
-/// What a field of a request replaces or names in the eyes of some servers and frameworks.
+/// What a field of a request replaces or names, to some servers and frameworks.
 public enum OverrideField: UInt8, Sendable {
   /// The method.
   case method
   /// The path, or a part of it.
   case path
-  /// The path as it was before a reverse proxy rewrote it, which some applications behind such a proxy use instead.
+  /// The path before a reverse proxy rewrote it, which some applications behind such a proxy use instead.
   case original
-  /// The same for Kong's X-Forwarded-Path, which Kong sends with every request. Others put a prefix into it.
+  /// The same for Kong's X-Forwarded-Path, which Kong sends with every request. Other programs put a prefix into it.
   case forwardedPath
-  /// A beginning of the path: some applications remove it from the path, others put it in front.
+  /// A prefix of the path: some applications remove it from the path, others prepend it.
   case prefix
-  /// The path that is written to (RFC 4918 section 10.3).
+  /// The path that the request writes to (RFC 4918 section 10.3).
   case destination
-  /// The path that is read from: of a copy or move whose target is in the request line.
+  /// The path that the request reads: of a copy or move whose target is in the request line.
   case source
-  /// A path that is read from or linked to, below the account of the request (OpenStack Swift) or its bucket (OSS).
+  /// A path that the request reads or links to, below its account (OpenStack Swift) or its bucket (OSS).
   case accountSource
 
-  /// The last two say which method another request had, to a server that authorizes it. Some applications obey them.
+  /// The last two tell an authorizing server the method of another request. Some applications obey them.
   private static let methodNames: [StaticString] = [
     "x-http-method-override", "x-http-method", "x-method-override", "x-original-method", "x-forwarded-method",
   ]
@@ -31,10 +31,10 @@ public enum OverrideField: UInt8, Sendable {
     "x-script-name", "x-path-info", "x-forwarded-script-name", "x-forwarded-path-info",
     // Next.js.
     "x-matched-path", "x-invoke-path", "x-middleware-rewrite",
-    // Rack::Sendfile: the response then names another file to the web server in front (CVE-2025-61780).
+    // Rack::Sendfile: the response then names another file to the web server in front of it (CVE-2025-61780).
     "x-accel-mapping", "x-sendfile-type",
-    // OpenStack Swift: the account of the paths in other fields, and the beginning of the names of all objects that a
-    // download joins. That beginning need not end with a segment, so no look-up of it tells which routes it reaches.
+    // OpenStack Swift: the account of the paths in other fields, and the common prefix of the names of all objects that a
+    // download joins. That prefix may end within a segment, so no look-up tells which routes it reaches.
     "x-copy-from-account", "x-symlink-target-account", "x-object-manifest",
   ]
   /// Also "x-".
@@ -45,20 +45,20 @@ public enum OverrideField: UInt8, Sendable {
     "x-original-uri", "x-rewrite-uri", "x-forwarded-uri", "x-forwarded-url", "x-original-path",
     "x-original-request-uri", "x-request-uri", "x-envoy-original-path", "x-replaced-path",
   ]
-  /// Names of the mount point of an application. Home Assistant has X-Ingress-Path, Apache Knox and Jupyter the last two.
+  /// Names of an application's mount point. Home Assistant uses X-Ingress-Path, Apache Knox and Jupyter the last two.
   private static let prefixNames: [StaticString] = [
     "x-forwarded-prefix", "x-ingress-path", "x-forwarded-context", "x-proxycontextpath",
   ]
-  /// Ends of the names by which storage services know the source of a copy, after "x-" and the service's own part.
+  /// Endings of the names by which storage services know the source of a copy, after "x-" and the service's own part.
   private static let sourceEnds: [StaticString] = ["-copy-source", "-rename-source", "-move-source"]
   private static let accountSourceNames: [StaticString] = [
     "x-copy-from", "x-symlink-target", "x-versions-location", "x-history-location", "x-oss-symlink-target",
   ]
 
-  /// The meaning of the field called `name`, in any case, and with any punctuation for `-`: CGI and its relatives write
-  /// `_` for it, and for other characters too.
+  /// The meaning of the field called `name`, ignoring case, and with any punctuation for `-`: CGI and similar interfaces
+  /// replace it, and other characters too, by `_`.
   ///
-  /// This runs for the fields that the proxy does not know itself, on routes with a rule that they could break.
+  /// This runs only for fields that the proxy does not know, on routes with a rule that they could bypass.
   public init?(_ name: Span<UInt8>) {
     guard name.count >= 9 else { return nil }
     switch name[0] | 0x20 {
@@ -84,7 +84,7 @@ public enum OverrideField: UInt8, Sendable {
       }
     case UInt8(ascii: "d") where Self.equal("destination", name): self = .destination
     case UInt8(ascii: "d") where Self.equal("destination-account", name): self = .path
-    // Gunicorn takes the first two for the variables of WSGI.
+    // Gunicorn takes the first two for WSGI variables.
     case UInt8(ascii: "s") where Self.equal("script-name", name): self = .path
     case UInt8(ascii: "p") where Self.equal("path-info", name): self = .path
     case UInt8(ascii: "r") where Self.equal("request-uri", name): self = .path
@@ -92,7 +92,7 @@ public enum OverrideField: UInt8, Sendable {
     }
   }
 
-  /// Whether two names are the same to servers that fold them as this does.
+  /// Whether two names are the same to servers that fold them like this.
   public static func equal(_ name: Span<UInt8>, _ other: Span<UInt8>) -> Bool {
     guard name.count == other.count else { return false }
     for index in name.indices where folded(name[index]) != folded(other[index]) { return false }

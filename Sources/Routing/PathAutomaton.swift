@@ -1,18 +1,18 @@
 internal import Encodings
 
-/// Follows all readings of one path at the same time, as states that walk a ``PathTree``.
+/// Follows all readings of a path at the same time, as states that walk a ``PathTree``.
 ///
-/// Each choice is made again for each character, so combinations are covered that no list of known servers has. The
-/// work is linear in the path's length and bounded. Every state knows the one that it came from, so that the text of a
-/// reading is put together only for the message of a refusal.
+/// Every choice is open again for each character, so it covers combinations that no list of known servers has. The work is
+/// bounded and linear in the path's length. Every state knows its predecessor, so the text of a reading is assembled only for
+/// the message that rejects a request.
 struct PathAutomaton {
-  /// A state, and how it came about.
+  /// A state and its origin.
   private struct Step {
     var state: ReadingState
-    /// The position of the state that it came from; negative for the first one.
+    /// The index of the preceding state; negative for the first one.
     var from: Int32
     var event: ReadingEvent
-    /// Up to where the path was read.
+    /// The offset up to which the path was read.
     let offset: Int32
     /// The next state at the same offset; negative for the last one.
     let next: Int32
@@ -23,7 +23,7 @@ struct PathAutomaton {
   private let outcome: (Int) -> Int?
   /// The directories in which readings begin.
   private let starts: [Int]
-  /// Whether states that differ only in how deep they are below the tree become one, which keeps the work linear.
+  /// Whether states that differ only in their depth below the tree are merged, which keeps the work linear.
   private let mergesDepths: Bool
   private var steps: [Step] = []
   /// The first state at each offset; negative where there is none.
@@ -32,8 +32,7 @@ struct PathAutomaton {
   private var work = 0
   private var verdict = PathReadings.Verdict.same
 
-  /// How many steps are made at most, which takes about 1.5 milliseconds. A path of 16 KB in which every byte is
-  /// percent-encoded takes fewer.
+  /// The maximum number of steps, about 1.5 milliseconds. A path of 16 KB in which every byte is percent-encoded takes fewer.
   private static var mostWork: Int { 30_000 }
 
   init(
@@ -61,7 +60,7 @@ struct PathAutomaton {
     while offset < path.count {
       let byte = path[offset]
       if Self.isPlain(byte) {
-        // Such a byte is the same to all servers, and many of them in a row change nothing.
+        // Such a byte means the same to all servers, and a run of them changes nothing.
         if first[offset] >= 0 { readPlain(byte, at: offset, path) }
       } else {
         found.removeAll(keepingCapacity: true)
@@ -85,7 +84,7 @@ struct PathAutomaton {
     return verdict
   }
 
-  /// Where `path` is the prefix that covers it, its readings have what that has.
+  /// If `path` is the covering prefix itself, its readings have the prefix's outcome.
   private func atPrefixItself(_ path: Span<UInt8>) -> PathReadings.Verdict {
     for start in starts {
       let (found, isExpected) = conclusion(start, isName: true)
@@ -94,8 +93,8 @@ struct PathAutomaton {
     return .same
   }
 
-  /// Whether `path` has too few dots, however encoded, to lead up from where readings begin, and there is nothing below to
-  /// lead down to. Sure if true.
+  /// Whether `path` has too few dots, however encoded, to lead up from the start, and no directories below to lead into. True
+  /// is certain; false is not.
   private func staysInside(_ path: Span<UInt8>, from begins: Int) -> Bool {
     guard starts.count == 1, tree.nodes[starts[0]].children.isEmpty else { return false }
     var dots = 0
@@ -113,7 +112,7 @@ struct PathAutomaton {
 
   // MARK: Characters
 
-  /// Whether `byte` has no meaning of its own anywhere in a path.
+  /// Whether `byte` has no special meaning anywhere in a path.
   private static func isPlain(_ byte: UInt8) -> Bool {
     switch byte {
     case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -146,7 +145,7 @@ struct PathAutomaton {
     case .parameters:
       if byte == UInt8(ascii: "/") || byte == UInt8(ascii: "\\") { endSegment(index, at: character.end, path) }
       if Self.endsPath(byte), character.isEncoded { finish(index, path) }
-      // A path that was split before it was decoded has an encoded slash in a segment.
+      // If a server split the path before decoding it, a segment can contain an encoded slash.
       if byte != UInt8(ascii: "/") || character.isEncoded { add(state, .skipped, from: index, at: character.end) }
     case .stream, .streamType, .ticketSlash, .ticket, .ticketLetter, .ticketValue, .ticketValueEnd, .ticketEnd:
       guard let skipping = state.skipping.next(byte) else { return }
@@ -161,9 +160,9 @@ struct PathAutomaton {
     switch byte {
     case UInt8(ascii: "/"), UInt8(ascii: "\\"):
       endSegment(index, at: character.end, path)
-      // Some versions of ASP.NET leave out a ticket with the slash before it.
+      // Some versions of ASP.NET remove a ticket together with the slash before it.
       if hasTickets { skip(.ticketSlash) }
-      // A path that was split before it was decoded has it in a segment.
+      // If a server split the path before decoding it, a segment can contain this character.
       guard byte == UInt8(ascii: "\\") || character.isEncoded else { return }
     case UInt8(ascii: ";"):
       // Parameters of the segment, or of the path.
@@ -177,12 +176,12 @@ struct PathAutomaton {
     case _ where Self.endsPath(byte): if character.isEncoded { finish(index, path) }
     default: break
     }
-    // Java takes these off the beginning of a string as off its end.
+    // Java trims these from the beginning of a string as well as from the end.
     if byte <= 0x20, state.shape == .empty { skip(.nothing) }
     append(byte, index, character.end)
   }
 
-  /// Whether a path that was decoded ends before `byte` to some server.
+  /// Whether some server ends a decoded path before `byte`.
   private static func endsPath(_ byte: UInt8) -> Bool {
     byte < 0x20 || byte == 0x7f || byte == UInt8(ascii: "?") || byte == UInt8(ascii: "#")
   }
@@ -220,15 +219,15 @@ struct PathAutomaton {
       var next = ReadingState(directory: ending.directory, children: children)
       (next.below, next.most) = (ending.below, ending.most)
       automaton.add(next, .ended(ending.segment), from: index, at: offset)
-      // At the beginning, which is here where a mount is taken off, two slashes introduce a host to parsers of URLs
-      // (RFC 3986 section 4.2), also where something between them is left out. It ends at the next slash.
+      // At the beginning, which is here if a mount is removed, two slashes introduce a host to URL parsers (RFC 3986 section
+      // 4.2), even if something between them is dropped. The host ends at the next slash.
       if ending.segment == .dropped, ending.below == 0, automaton.starts.contains(ending.directory) {
         automaton.add(next.skipping(.parameters), .ended(ending.segment), from: index, at: offset)
       }
     }
   }
 
-  /// The path ends here.
+  /// Handles the end of the path.
   private mutating func finish(_ index: Int32, _ path: Span<UInt8>) {
     let state = steps[Int(index)].state
     if state.shape == .empty, state.skipping.mayEnd {
@@ -239,7 +238,7 @@ struct PathAutomaton {
     }
   }
 
-  /// Calls `visit` with everything that the segment which ends here may be to some server.
+  /// Calls `visit` with everything that the segment that ends here may be to some server.
   private mutating func visitEndings(
     _ index: Int32, _ path: Span<UInt8>, _ visit: (inout PathAutomaton, ReadingEnding) -> Void
   ) {
@@ -259,7 +258,7 @@ struct PathAutomaton {
       } else if question.isConfined, starts.contains(state.directory) {
         if verdict == .same { verdict = .leaves(reading: text(index, path, ending: .parent)) }
       } else {
-        // Above the root there is nothing.
+        // The root has no parent.
         up.directory = tree.nodes[state.directory].parent
         visit(&self, up)
       }
@@ -285,7 +284,7 @@ struct PathAutomaton {
     verdict = .differs(found, reading: text(index, path, ending: ending, isLast: true))
   }
 
-  /// The outcome for a reading that ends in `directory`, and whether it is the one that all must have.
+  /// The outcome of a reading that ends in `directory`, and whether it is the expected one.
   private func conclusion(_ directory: Int, isName: Bool) -> (outcome: Int?, isExpected: Bool) {
     var found: Int?
     var isDisputed = false
@@ -302,9 +301,9 @@ struct PathAutomaton {
 
   // MARK: Text
 
-  /// The reading that leads to the state at `index`.
+  /// The text of the reading that leads to the state at `index`.
   ///
-  /// - Parameter ending: what the segment that ends there is.
+  /// - Parameter ending: how the segment that ends there is treated.
   /// - Parameter isLast: whether the path ends with that segment, without a slash.
   private func text(_ index: Int32, _ path: Span<UInt8>, ending: ReadingSegment? = nil, isLast: Bool = false) -> String
   {

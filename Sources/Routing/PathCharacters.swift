@@ -1,48 +1,48 @@
 internal import Encodings
 
-/// What a server may take for one character at one place of a path.
+/// What a server may take for one character at one position of a path.
 struct PathCharacter: Equatable {
   enum Meaning: Equatable {
-    /// This byte, as it was sent or decoded.
+    /// This byte, plain or decoded.
     case byte(UInt8)
-    /// Nothing: some decoders leave out what is not valid.
+    /// Nothing: some decoders drop invalid bytes.
     case nothing
   }
 
   var meaning: Meaning
-  /// Whether the path has it in an encoded form.
+  /// Whether it is encoded in the path.
   var isEncoded: Bool
   /// Where the next character begins.
   var end: Int
 }
 
-/// The characters of a path under every decoding that servers are known to apply: not at all, once, and again; with
-/// overlong and otherwise invalid UTF-8 read as the character that it seems to encode.
+/// The characters of a path under every decoding that servers are known to apply: none, one or several passes, and overlong or
+/// otherwise invalid UTF-8 read as the character that it seems to encode.
 struct PathCharacters {
-  /// A path that was decoded some number of times: its bytes, and where each begins in the path as it was sent.
+  /// A path after some number of decodings: its bytes, and where each begins in the original path.
   private struct Level {
     var bytes: [UInt8]
     var starts: [Int]
     /// The next byte to examine.
     var next = 0
-    /// Up to which byte valid UTF-8 has been seen.
+    /// The end of the valid UTF-8 that has been seen.
     var validEnd = 0
-    /// Where the last character begins that the level below has in an encoded form. Behind it both are the same.
+    /// Where the last character begins that is encoded in the level below. After it, both levels are the same.
     var lastEscape = Int.max
   }
 
-  /// How often a path may be decoded until nothing is left to decode. No program encodes more than twice.
+  /// How often a path is decoded at most. No program encodes more than twice.
   private static var mostLevels: Int { 8 }
 
   private var levels: [Level]
-  /// How many of them may have something else than the one below at the offset that is looked at, and behind it.
+  /// How many levels may still differ from the one below at the current offset or later.
   private var live: Int
-  /// Whether letters that some servers take for the same in another case are read as ASCII, or as one another.
+  /// Whether letters that some servers match ignoring case are read as ASCII, or as each other.
   private let ignoresCase: Bool
-  /// Whether there is a parenthesis, with which a ticket of ASP.NET begins.
+  /// Whether there is a parenthesis, with which an ASP.NET ticket begins.
   let hasParenthesis: Bool
-  /// Whether the path cannot be examined as a whole: it is encoded too often, or has an escape that comes about only
-  /// when something in the middle of it is decoded or left out.
+  /// Whether the path cannot be examined completely: it is encoded too often, or has an escape that appears only when something
+  /// inside it is decoded or dropped.
   let isTooDeep: Bool
 
   init(_ path: Span<UInt8>, ignoresCase: Bool) {
@@ -77,7 +77,7 @@ struct PathCharacters {
       let end = levels[index].starts[next + 1]
       if seen?.byte != byte || seen?.end != end {
         visit(PathCharacter(meaning: .byte(byte), isEncoded: index > 0, end: end))
-        // Parsers of URLs leave out tabs and line ends.
+        // URL parsers drop tabs and line ends.
         if Self.isLeftOut(byte) { visit(PathCharacter(meaning: .nothing, isEncoded: true, end: end)) }
       }
       seen = (byte, end)
@@ -88,15 +88,14 @@ struct PathCharacters {
 
   private static func isLeftOut(_ byte: UInt8) -> Bool { byte == 0x09 || byte == 0x0a || byte == 0x0d }
 
-  /// Whether `bytes` have an escape that decoding them does not see: with something in the middle that other decoders leave
-  /// out, or with characters that are written in another form. No program writes such a thing.
+  /// Whether `bytes` have an escape that decoding them does not find: other decoders drop something inside it, or its
+  /// characters are written in another form. No program writes such a thing.
   private static func hasHiddenEscape(_ bytes: [UInt8]) -> Bool {
     guard bytes.contains(where: { $0 >= 0x80 || isLeftOut($0) }) else { return false }
-    // From the end, so that each byte is examined once: what the two characters behind it are, if something is left
-    // out.
+    // Backwards, so that each byte is examined once: the two characters that follow a position if something is dropped.
     var next: (byte: UInt8, isPlain: Bool)?
     var afterNext: (byte: UInt8, isPlain: Bool)?
-    // Where continuation bytes of valid characters are is known from the beginning alone.
+    // Only a forward scan finds the continuation bytes of valid characters.
     var isInside = [Bool](repeating: false, count: bytes.count)
     var index = 0
     while index < bytes.count {
@@ -104,7 +103,7 @@ struct PathCharacters {
       for inside in index + 1..<max(index + count, index + 1) { isInside[inside] = true }
       index += count
     }
-    // Of what begins where a character in another form ends.
+    // The same for each position at which a character in another form ends.
     var behind: [(next: (byte: UInt8, isPlain: Bool)?, afterNext: (byte: UInt8, isPlain: Bool)?)] = []
     behind = Array(repeating: (nil, nil), count: bytes.count + 1)
     for index in bytes.indices.reversed() {
@@ -126,7 +125,7 @@ struct PathCharacters {
         }
         behind[index] = (here, next)
       } else if !isInside[index], isLeftOut(bytes[index]) || validLength(bytes, index) == nil {
-        // Left out: what is behind it counts, and is not plain any more.
+        // Dropped: the next characters count instead, and are not plain any more.
         let (next, afterNext) = behind[index + 1]
         behind[index] = (next.map { ($0.byte, false) }, afterNext)
       }
@@ -134,14 +133,14 @@ struct PathCharacters {
     return false
   }
 
-  /// Whether a character that begins with the `%` at `index` may be a dot. Sure if false.
+  /// Whether a character that begins with the `%` at `index` may be a dot. False is certain; true is not.
   static func mayBeginDot(_ path: Span<UInt8>, at index: Int) -> Bool {
     guard index + 2 < path.count else { return false }
     guard let high = path[index + 1].hexValue, let low = path[index + 2].hexValue else {
       return path[index + 1] | 0x20 == UInt8(ascii: "u")
     }
     switch high << 4 | low {
-    // A dot, a percent sign, and what overlong and fullwidth forms begin with.
+    // A dot, a percent sign, and the first bytes of overlong and fullwidth forms.
     case UInt8(ascii: "."), UInt8(ascii: "%"), 0xc0, 0xe0, 0xef, 0xf0, 0xf8, 0xfc: return true
     default: return false
     }
@@ -159,7 +158,7 @@ struct PathCharacters {
     guard first >= level.validEnd else { return }
     if let count = validLength(level.bytes, first) {
       level.validEnd = first + count
-      // Some servers trim names of all that Unicode calls white space, as others do of spaces.
+      // Some servers trim all Unicode white space from names, as others trim spaces.
       if isWhiteSpace(level.bytes, first, count) {
         visit(PathCharacter(meaning: .byte(UInt8(ascii: " ")), isEncoded: true, end: level.starts[first + count]))
       }
@@ -171,9 +170,9 @@ struct PathCharacters {
     }
   }
 
-  /// The ASCII character that a sequence of bytes may be read as, which valid UTF-8 has another form for, and the number
-  /// of bytes: overlong forms (`c0 af`, `e0 80 af` …), forms whose continuation is invalid (`c1 1c`, which old decoders
-  /// compute with all the same), and the fullwidth forms U+FF01 to U+FF5E (`ef bc 8f`), which Windows maps to ASCII.
+  /// The ASCII character for which a sequence of bytes may be read although valid UTF-8 encodes it differently, and the number
+  /// of bytes: overlong forms (`c0 af`, `e0 80 af` …), forms with an invalid continuation (`c1 1c`), which old decoders still
+  /// compute with, and the fullwidth forms U+FF01 to U+FF5E (`ef bc 8f`), which Windows maps to ASCII.
   private static func asASCII(_ bytes: [UInt8], _ first: Int) -> (UInt8, count: Int)? {
     let lead = bytes[first]
     if lead == 0xef, first + 2 < bytes.count, bytes[first + 1] & 0xfe == 0xbc, bytes[first + 2] & 0xc0 == 0x80 {
@@ -197,7 +196,7 @@ struct PathCharacters {
     return value < 0x80 ? (UInt8(value), count) : nil
   }
 
-  /// How many bytes the valid character at `first` has; nil where it is none (RFC 3629 section 4).
+  /// The length of the valid character at `first`; nil if it is not valid (RFC 3629 section 4).
   private static func validLength(_ bytes: [UInt8], _ first: Int) -> Int? {
     func isContinuation(_ offset: Int, _ range: ClosedRange<UInt8> = 0x80...0xbf) -> Bool {
       first + offset < bytes.count && range.contains(bytes[first + offset])
@@ -214,8 +213,8 @@ struct PathCharacters {
     }
   }
 
-  /// Whether the valid character of `count` bytes is white space (U+0085, and the categories Zs, Zl and Zp), or U+180E or U+FEFF,
-  /// which once were.
+  /// Whether the valid character of `count` bytes is white space (U+0085, and the categories Zs, Zl and Zp), or U+180E or
+  /// U+FEFF, which used to be.
   private static func isWhiteSpace(_ bytes: [UInt8], _ first: Int, _ count: Int) -> Bool {
     guard count <= 3 else { return false }
     switch (bytes[first], bytes[first + 1], count == 3 ? bytes[first + 2] : 0) {
@@ -232,8 +231,8 @@ struct PathCharacters {
   /// Represents any character of a script with upper and lower case.
   private static let anyLetter: UInt8 = 0x80
 
-  /// What a valid character of `count` bytes is where case is ignored: the ASCII letter that some servers take it for (`ı`
-  /// and `İ` for `i`, `ſ` for `s`, the Kelvin sign for `k`), or one byte for all characters of scripts with case; nil for
+  /// The form of a valid character of `count` bytes if case is ignored: the ASCII letter for which some servers take it (`i`
+  /// for `ı` and `İ`, `s` for `ſ`, `k` for the Kelvin sign), or one byte for all characters of scripts with case; nil for
   /// others.
   private static func caseFolded(_ bytes: [UInt8], _ first: Int, _ count: Int) -> UInt8? {
     switch (bytes[first], bytes[first + 1]) {
@@ -246,7 +245,7 @@ struct PathCharacters {
     }
   }
 
-  /// `label` in the form in which readings are compared with it where case is ignored.
+  /// `label` in the form in which it is compared with readings if case is ignored.
   static func caseFolded(_ label: [UInt8]) -> [UInt8] {
     var folded: [UInt8] = []
     var index = 0
@@ -272,7 +271,7 @@ struct PathCharacters {
     return level.bytes
   }
 
-  /// The level above; nil where nothing is left to decode.
+  /// The next level; nil if nothing is left to decode.
   private static func decode(_ level: Level) -> Level? {
     guard level.bytes.contains(UInt8(ascii: "%")) else { return nil }
     var decoded = Level(bytes: [], starts: [], lastEscape: -1)
@@ -295,8 +294,7 @@ struct PathCharacters {
     return decoded
   }
 
-  /// The character that `%xx` at `index` encodes, and its length; also `%uxxxx`, which IIS decodes, of an ASCII
-  /// character.
+  /// The character that `%xx` at `index` encodes, and its length; also `%uxxxx`, which IIS decodes, for an ASCII character.
   private static func character(_ bytes: [UInt8], _ index: Int) -> (UInt8, count: Int)? {
     guard bytes[index] == UInt8(ascii: "%"), index + 2 < bytes.count else { return nil }
     if bytes[index + 1] | 0x20 == UInt8(ascii: "u"), index + 5 < bytes.count {

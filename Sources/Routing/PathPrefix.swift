@@ -1,17 +1,17 @@
-/// A part of a server's paths: all of them, or what lies at and below a prefix. A prefix ends at a segment boundary:
-/// `/api` covers `/api` and `/api/orders`, not `/apis`; `/api/` covers what begins with it, and not `/api`.
+/// A part of a server's paths: all of them, or those at and below a prefix. A prefix ends at a segment boundary: `/api` covers
+/// `/api` and `/api/orders`, but not `/apis`; `/api/` covers every path that begins with it, but not `/api`.
 public struct PathPrefix: Hashable, Sendable {
   let bytes: [UInt8]
 
-  /// The prefix that is written as `text`; an empty one covers every path.
+  /// The prefix `text`; an empty one covers every path.
   public init(_ text: String) {
     bytes = Array(text.utf8)
   }
 
-  /// The prefix as it is written.
+  /// The text of the prefix.
   public var text: String { String(decoding: bytes, as: UTF8.self) }
 
-  /// Its length in bytes. Of two prefixes that cover a path, the longer one is the more specific.
+  /// Its length in bytes. If two prefixes cover a path, the longer one is more specific.
   public var length: Int { bytes.count }
 
   var hash: FNV1a {
@@ -20,7 +20,7 @@ public struct PathPrefix: Hashable, Sendable {
     return hash
   }
 
-  /// Whether `path`, as it is written, lies at or below the prefix.
+  /// Whether `path`, without decoding, lies at or below the prefix.
   public func covers(_ path: Span<UInt8>) -> Bool {
     guard bytes.count <= path.count else { return false }
     for index in bytes.indices where bytes[index] != path[index] { return false }
@@ -28,8 +28,8 @@ public struct PathPrefix: Hashable, Sendable {
     return path[bytes.count] == UInt8(ascii: "/")
   }
 
-  /// Whether `path`, which the prefix covers, leads out of it when its dot segments are removed as RFC 3986 says
-  /// (sections 5.2.4 and 6.2.2.2: `%2e` is a dot). Every server that removes dot segments agrees on that.
+  /// Whether `path`, which the prefix covers, leaves it when dot segments are removed as in RFC 3986 sections 5.2.4 and 6.2.2.2
+  /// (`%2e` is a dot). Every server that removes dot segments agrees on that.
   public func isLeft(by path: Span<UInt8>) -> Bool {
     var depth = 0
     var start = bytes.count
@@ -48,7 +48,7 @@ public struct PathPrefix: Hashable, Sendable {
     return false
   }
 
-  /// How many dots a segment consists of; 0 where it has other bytes or none.
+  /// The number of dots if a segment consists only of dots; otherwise 0.
   private static func dots(_ path: Span<UInt8>, _ segment: Range<Int>) -> Int {
     var dots = 0
     var index = segment.lowerBound

@@ -1,29 +1,29 @@
-/// All that servers may make of one path.
+/// All the ways in which servers may read a path.
 ///
-/// The proxy forwards a path as it was sent, and servers read paths differently: they percent-decode once, twice or in
-/// part, take `\` for `/`, merge slashes, remove dot segments, drop `;parameters`, or stop at an encoded NUL. So a rule
-/// that is chosen by a path holds only if every reading of that path leads to the same rule.
+/// The proxy forwards a path unchanged, and servers read paths differently: they percent-decode once, twice or partially, treat
+/// `\` like `/`, merge slashes, remove dot segments, drop `;parameters`, or stop at an encoded NUL. So a rule that a path
+/// selects holds only if every reading of that path selects the same rule.
 ///
-/// The readings are followed side by side, as the states of a ``PathAutomaton`` that walks a ``PathTree``.
+/// A ``PathAutomaton`` follows the readings in parallel, as states that walk a ``PathTree``.
 public enum PathReadings {
   /// What the readings of a path have in common.
   public enum Verdict: Equatable {
     /// All of them lead to the same outcome.
     case same
-    /// One leads out of the directory that they are confined to.
+    /// One leaves the directory to which they are confined.
     case leaves(reading: String)
     /// One leads to another outcome; nil means none.
     case differs(Int?, reading: String)
-    /// There are more than are examined.
+    /// There are too many to examine.
     case tooMany
   }
 
   /// Where the readings of a path begin, and what is expected of them.
   public struct Question {
-    /// The prefix that covers the path as it was sent, which the operator wrote and which has a single reading; nil
-    /// where none does.
+    /// The prefix that covers the unchanged path. The operator wrote it, and it has a single reading; nil if no prefix covers
+    /// it.
     public var prefix: PathPrefix?
-    /// Whether no reading may lead out of ``prefix``.
+    /// Whether no reading may leave ``prefix``.
     public var isConfined: Bool
     /// The outcome that all readings must have; nil for none.
     public var expected: Int?
@@ -34,8 +34,8 @@ public enum PathReadings {
     }
   }
 
-  /// Whether servers may read `path` in more than one way. False for nearly all paths, and quick. Those need no comparison
-  /// with a tree unless ``PathTree/concernsPlainPaths`` says so.
+  /// Whether servers may read `path` in more than one way. Fast, and false for nearly all paths. Those must be compared with a
+  /// tree only if ``PathTree/concernsPlainPaths`` says so.
   public static func exist(of path: Span<UInt8>) -> Bool {
     guard !isPlain(path) else { return false }
     var previous: UInt8 = 0
@@ -53,7 +53,7 @@ public enum PathReadings {
     return previous == UInt8(ascii: ".")
   }
 
-  /// Whether a path of eight bytes or more has nothing at all that ``exist(of:)`` looks for, eight bytes at a time.
+  /// Whether a path of at least eight bytes has none of the characters that ``exist(of:)`` looks for, eight bytes at a time.
   @inline(__always)
   private static func isPlain(_ path: Span<UInt8>) -> Bool {
     guard path.count >= 8 else { return false }
@@ -62,7 +62,7 @@ public enum PathReadings {
     while true {
       let word = unsafe path.bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self).littleEndian
       let slashes = places(of: UInt8(ascii: "/"), in: word)
-      // Four characters at a time: `$%&'` and `()*+`.
+      // Compares with four characters at a time: `$%&'` and `()*+`.
       let fours = word & 0xfcfc_fcfc_fcfc_fcfc
       let others =
         places(of: UInt8(ascii: "$"), in: fours) | places(of: UInt8(ascii: "("), in: fours)
@@ -85,9 +85,9 @@ public enum PathReadings {
     return ~((difference & ~highBits) &+ ~highBits | difference) & highBits
   }
 
-  /// Compares what the readings of `path` lead to.
+  /// Compares the outcomes of all readings of `path`.
   ///
-  /// - Parameter outcome: the outcome for the value of a prefix in `tree`; nil where that prefix does not count.
+  /// - Parameter outcome: the outcome for the value of a prefix in `tree`; nil if that prefix does not count.
   public static func compare(
     _ path: Span<UInt8>, in tree: PathTree, _ question: Question, outcome: (Int) -> Int?
   ) -> Verdict {
@@ -96,23 +96,23 @@ public enum PathReadings {
       var automaton = PathAutomaton(tree, question, outcome)
       let verdict = automaton.run(path)
       guard verdict != .same, verdict != .tooMany, path.count <= mostExact else { return verdict }
-      // Depths that were taken together may have met a reading that no server has, and its text would mislead.
+      // Merged depths may have produced a reading that no server has, and its text would mislead.
       var exact = PathAutomaton(tree, question, outcome, mergesDepths: false)
       let found = exact.run(path)
       return found == .tooMany ? verdict : found
     }
   }
 
-  /// The longest path whose readings are followed one by one, in bytes.
+  /// The longest path whose readings are followed individually, in bytes.
   private static var mostExact: Int { 1024 }
 }
 
-/// Why a path is refused that servers read in different ways.
+/// Why a path is rejected that servers read in different ways.
 public final class PathConflict: Sendable {
-  /// What is said behind the path as it was sent.
+  /// The text after the path in a message.
   public let text: String
 
-  /// A path that some servers read as `reading`, of which `consequence` is true.
+  /// A path that some servers read as `reading`, with this `consequence`.
   init(_ reading: String, _ consequence: String) {
     let shown = reading.utf8.count > 200 ? "\(reading.prefix(200))…" : reading
     text = "some servers read it as \(shown), which \(consequence)"

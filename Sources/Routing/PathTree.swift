@@ -1,22 +1,21 @@
 internal import Encodings
 
-/// The prefixes of paths that decide something, as a tree of segments: what ``PathReadings`` looks for in the readings
-/// of a path.
+/// The path prefixes that decide something, as a tree of segments, which ``PathReadings`` compares with the readings of a path.
 ///
-/// Prefixes are entered as a server reads them, percent-decoded, so that every way to write one leads to the same node.
+/// Prefixes are entered percent-decoded, as a server reads them, so that all spellings of a prefix lead to the same node.
 public final class PathTree: Sendable {
   /// A directory: the paths that begin with certain segments and a slash.
   struct Node: Sendable {
-    /// The segment that leads here from the parent.
+    /// The last segment of the path to this node.
     var label: [UInt8]
     var parent: Int
     /// The directories below, ordered by their labels.
     var children: [Int] = []
-    /// The values of prefixes that end without a slash, such as `/api`: they cover the name itself, too.
+    /// The values of prefixes without a final slash, such as `/api`: they also cover the name itself.
     var atName: [Int] = []
-    /// The values of prefixes that end with a slash, such as `/api/`.
+    /// The values of prefixes with a final slash, such as `/api/`.
     var inside: [Int] = []
-    /// The nearest directory above that has values; the root where there is none.
+    /// The nearest ancestor that has values; the root if there is none.
     var above = 0
   }
 
@@ -28,12 +27,11 @@ public final class PathTree: Sendable {
   let nodes: [Node]
   /// Whether labels are in lower case and compared with readings in lower case.
   let ignoresCase: Bool
-  /// Whether paths without encodings have to be compared, too: case is ignored, or a prefix has an encoding, which servers
-  /// decode.
+  /// Whether even paths without encodings must be compared: case is ignored, or a prefix has an encoding, which servers decode.
   public let concernsPlainPaths: Bool
   private let nodesOfPrefix: [PathPrefix: [Int]]
 
-  /// The tree of `prefixes`, each with a value that the caller chooses.
+  /// The tree of `prefixes`, each with a value of the caller.
   public init(_ prefixes: [(prefix: PathPrefix, value: Int)], ignoresCase: Bool = false) {
     self.ignoresCase = ignoresCase
     var nodes = [Node(label: [], parent: 0)]
@@ -61,7 +59,7 @@ public final class PathTree: Sendable {
     for index in nodes.indices {
       let children = nodes[index].children
       nodes[index].children = children.sorted { nodes[$0].label.lexicographicallyPrecedes(nodes[$1].label) }
-      // Parents stand before their children.
+      // Parents precede their children.
       let parent = nodes[index].parent
       nodes[index].above = nodes[parent].hasValues ? parent : nodes[parent].above
     }
@@ -70,8 +68,7 @@ public final class PathTree: Sendable {
     concernsPlainPaths = ignoresCase || prefixes.contains { PathReadings.exist(of: $0.prefix.bytes.span) }
   }
 
-  /// The directories of `prefix`, one of those that the tree was made of: one for each way to read it. The root where
-  /// `prefix` is nil.
+  /// The directories of `prefix`, which must be one of the tree's: one for each way to read it. The root if `prefix` is nil.
   func nodes(of prefix: PathPrefix?) -> [Int] { prefix.flatMap { nodesOfPrefix[$0] } ?? [0] }
 
   /// Calls `visit` with the values of the prefixes that cover a path, the longest first, until it returns true.
@@ -88,10 +85,10 @@ public final class PathTree: Sendable {
     }
   }
 
-  /// The part of `children` whose labels have `byte` at `position`, of those that agree up to there.
+  /// The part of `children` whose labels have `byte` at `position`; their labels agree up to there.
   func narrow(_ children: Range<Int>, of node: Int, to byte: UInt8, at position: Int) -> Range<Int> {
     let all = nodes[node].children
-    // A label that ends here sorts before those that go on.
+    // A label that ends here sorts before longer ones.
     func key(_ index: Int) -> Int {
       let label = nodes[all[index]].label
       return position < label.count ? Int(label[position]) : -1
@@ -100,14 +97,14 @@ public final class PathTree: Sendable {
     return lower..<Self.partition(lower..<children.upperBound) { key($0) > Int(byte) }
   }
 
-  /// The directory below whose label is exactly the `length` bytes in which all of `children` agree.
+  /// The child whose label is exactly the first `length` bytes, which all of `children` share.
   func exact(_ children: Range<Int>, of node: Int, length: Int) -> Int? {
     guard let first = children.first else { return nil }
     let child = nodes[node].children[first]
     return nodes[child].label.count == length ? child : nil
   }
 
-  /// The first index for which `isBehind` holds, which holds for all that follow; the end where there is none.
+  /// The first index for which `isBehind` holds, given that it holds for all later ones; the end if there is none.
   private static func partition(_ range: Range<Int>, _ isBehind: (Int) -> Bool) -> Int {
     var (low, high) = (range.lowerBound, range.upperBound)
     while low < high {
@@ -117,13 +114,13 @@ public final class PathTree: Sendable {
     return low
   }
 
-  /// The segments of a prefix as servers read them: decoded before or after the path is split, and with `+` as it is or
-  /// as a space.
+  /// The segments of a prefix as servers read them: decoded before or after the path is split, and with `+` as a plus or a
+  /// space.
   private static func readings(of bytes: [UInt8], _ ignoresCase: Bool) -> [[[UInt8]]] {
     let (slash, backslash) = (UInt8(ascii: "/"), UInt8(ascii: "\\"))
     var readings = [bytes.split(separator: slash).map { PathCharacters.whollyDecoded(Array($0)) }]
     let decoded = PathCharacters.whollyDecoded(bytes)
-    // The content of a path whose name is a slash, as a vhost of RabbitMQ may have, is not that of its parent.
+    // Not if a segment is an encoded slash, such as the name of a RabbitMQ vhost: its path is not its parent's path.
     let split = decoded.split(omittingEmptySubsequences: false) { $0 == slash || $0 == backslash }.map { Array($0) }
     if split.dropFirst().dropLast(decoded.last == slash ? 1 : 0).allSatisfy({ !$0.isEmpty }) {
       readings.append(split.filter { !$0.isEmpty })
@@ -144,7 +141,7 @@ extension PathTree.Node {
   fileprivate var hasValues: Bool { !inside.isEmpty || !atName.isEmpty }
 }
 
-/// The prefixes of paths that decide about requests, with case and, where an upstream ignores that, without.
+/// The path prefixes that decide about requests, with case and, if an upstream ignores it, without.
 struct PathTrees: Sendable {
   /// Every path, with the value 0.
   static let all = PathTrees([(PathPrefix(""), 0)], ignoresCase: false)
@@ -157,12 +154,12 @@ struct PathTrees: Sendable {
     ignoringCase = ignoresCase ? PathTree(prefixes, ignoresCase: true) : nil
   }
 
-  /// Whether the readings of `path` have to be compared.
+  /// Whether the readings of `path` must be compared.
   func concern(_ path: Span<UInt8>) -> Bool {
     ignoringCase != nil || exact.concernsPlainPaths || PathReadings.exist(of: path)
   }
 
-  /// Compares what the readings of `path` lead to, also those of a server that ignores case where there is one.
+  /// Compares the outcomes of all readings of `path`, including those of servers that ignore case, if there are any.
   func compare(
     _ path: Span<UInt8>, _ question: PathReadings.Question, outcome: (Int) -> Int?
   ) -> PathReadings.Verdict {
@@ -182,7 +179,7 @@ public struct PathTable<Value: Sendable>: Sendable {
   /// An empty table.
   public init() {}
 
-  /// The longest prefix that covers `path`, of those whose value `accepts` takes.
+  /// The longest prefix that covers `path` and whose value `accepts` accepts.
   public func entry(covering path: Span<UInt8>, where accepts: (Value) -> Bool) -> (prefix: PathPrefix, value: Value)? {
     var hash = FNV1a()
     var found: Int?
@@ -197,7 +194,7 @@ public struct PathTable<Value: Sendable>: Sendable {
     return found.map { entries[$0] }
   }
 
-  /// Lets `change` set the value for `prefix`.
+  /// Calls `change` to set the value for `prefix`.
   public mutating func update(_ prefix: PathPrefix, default value: Value, _ change: (inout Value) -> Void) {
     let hash = prefix.hash.value
     if let position = index.position(of: hash, where: { entries[$0].prefix == prefix }) {
@@ -210,7 +207,7 @@ public struct PathTable<Value: Sendable>: Sendable {
     longest = max(longest, prefix.length)
   }
 
-  // A prefix ends where a segment does, or with the slash behind it.
+  // A prefix ends at the end of a segment, or after a slash.
   private static func mayEnd(_ path: Span<UInt8>, at length: Int) -> Bool {
     length == 0 || length == path.count || path[length] == UInt8(ascii: "/") || path[length - 1] == UInt8(ascii: "/")
   }

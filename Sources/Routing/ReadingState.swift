@@ -1,21 +1,21 @@
 internal import Encodings
 
-/// What becomes of a segment in a reading.
+/// How a reading treats a segment.
 enum ReadingSegment {
   /// Kept; without the spaces, tabs and dots at its end; left out; left out with the segment before it.
   case kept, trimmed, dropped, parent
 }
 
-/// How a state came from the one before.
+/// How a state follows from the one before.
 enum ReadingEvent {
   case began, skipped
   case appended(UInt8)
-  /// Some plain bytes were read, which change nothing.
+  /// Some plain bytes were read that change nothing.
   case ran
   case ended(ReadingSegment)
 }
 
-/// Where a reading is behind a segment.
+/// The position of a reading after a segment.
 struct ReadingEnding {
   var directory: Int
   var below: Int
@@ -25,25 +25,25 @@ struct ReadingEnding {
   var segment: ReadingSegment
 }
 
-/// What a segment consists of so far.
+/// What the segment consists of so far.
 enum SegmentShape {
   case empty, dot, dotDot
-  /// Spaces, tabs and dots, which Windows takes off the end of a name.
+  /// Spaces, tabs and dots, which Windows removes from the end of a name.
   case padding
-  /// Two dots and more of those.
+  /// Two dots, followed by such padding.
   case paddedDotDot
   case name
 
-  /// Whether some server treats such a segment as if it were not there.
+  /// Whether some server ignores such a segment.
   var mayBeLeftOut: Bool { self != .name && self != .dotDot }
-  /// Whether some server takes such a segment for the parent directory.
+  /// Whether some server treats such a segment as the parent directory.
   var mayLeadUp: Bool { self == .dotDot || self == .paddedDotDot }
 }
 
-/// What counts for nothing in a reading.
+/// The part of a path that a reading ignores at the moment.
 enum ReadingSkip {
   case nothing
-  /// What follows up to the next slash, as parameters do, and the host behind `//`.
+  /// Everything up to the next slash: parameters, or the host after `//`.
   case parameters
   /// The name of a stream of an NTFS file or directory, such as `::$DATA` or `:$i30:$INDEX_ALLOCATION`.
   case stream, streamType
@@ -51,13 +51,13 @@ enum ReadingSkip {
   case ticketSlash
   /// A ticket of an ASP.NET application without cookies, such as `(S(abc))` or `(X(1)F(abc))`.
   case ticket, ticketLetter, ticketValue, ticketValueEnd
-  /// The slash behind a ticket.
+  /// The slash after a ticket.
   case ticketEnd
 
   /// Whether a segment may end here.
   var mayEnd: Bool { self == .nothing || self == .parameters }
 
-  /// What is skipped behind `byte`; nil where it does not belong to what is skipped.
+  /// The state after `byte`; nil if the byte does not belong to the skipped part.
   func next(_ byte: UInt8) -> ReadingSkip? {
     let isLetter = byte.isLetter
     switch (self, byte) {
@@ -89,19 +89,19 @@ struct ReadingState {
   /// The deepest directory of the tree that the reading is in.
   var directory: Int { Int(narrow.directory) }
 
-  /// How many segments below that it is, at least. Only a literal slash adds one in every reading.
+  /// The minimum number of segments below that directory. Only a literal slash adds one in every reading.
   var below: Int {
     get { Int(narrow.below) }
     set { narrow.below = Int32(newValue) }
   }
 
-  /// How many segments below that it is, at most.
+  /// The maximum number of segments below that directory.
   var most: Int {
     get { Int(narrow.most) }
     set { narrow.most = Int32(newValue) }
   }
 
-  /// The children of ``directory`` whose names begin with the segment so far; empty below the tree.
+  /// The children of ``directory`` whose names begin with the current segment; empty below the tree.
   private(set) var children: Range<Int> {
     get { Int(narrow.low)..<Int(narrow.high) }
     set { (narrow.low, narrow.high) = (Int32(newValue.lowerBound), Int32(newValue.upperBound)) }
@@ -110,7 +110,7 @@ struct ReadingState {
   /// How many bytes of those names were read.
   var length: Int { Int(narrow.length) }
 
-  /// The child whose name the segment is without the spaces, tabs and dots at its end.
+  /// The child whose name is the segment without the spaces, tabs and dots at its end.
   var trimmed: Int? { narrow.trimmed < 0 ? nil : Int(narrow.trimmed) }
 
   /// Whether plain bytes change nothing.
@@ -122,7 +122,7 @@ struct ReadingState {
     }
   }
 
-  /// Whether the same may become of both, but for what depth decides if `mergesDepths` is true.
+  /// Whether both have the same future, except for what depends on the depth if `mergesDepths` is true.
   func isLike(_ other: ReadingState, _ mergesDepths: Bool) -> Bool {
     let (mine, its) = (narrow, other.narrow)
     guard mine.directory == its.directory, mine.low == its.low, mine.high == its.high, mine.length == its.length,
@@ -155,7 +155,7 @@ struct ReadingState {
     guard !children.isEmpty else { return }
     let read = tree.ignoresCase ? byte.asciiLowercased : byte
     children = tree.narrow(children, of: directory, to: read, at: length)
-    // One value for all that have left the tree, so that they are alike.
+    // The same value for all states that have left the tree, so that they compare as equal.
     if children.isEmpty {
       children = 0..<0
       narrow.length = 0
@@ -165,12 +165,12 @@ struct ReadingState {
   }
 }
 
-/// The text of a reading, for the message of a refusal.
+/// The text of a reading, for the message that rejects a request.
 struct ReadingText: CustomStringConvertible {
   private var text: [UInt8] = []
   private var segmentStart = 0
 
-  /// Takes over the path up to where readings begin.
+  /// Copies the path up to where readings begin.
   mutating func begin(_ path: Span<UInt8>, upTo end: Int) {
     for index in 0..<end { text.append(path[index]) }
     segmentStart = end

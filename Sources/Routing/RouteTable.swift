@@ -1,32 +1,32 @@
 public import Configuration
 internal import Encodings
 
-/// The one table in which every request finds its route, whatever form its target has. Immutable once made.
+/// The table in which every request finds its route, whatever form its target has. It is immutable.
 ///
-/// A route is its position in proxy.conf here. What else belongs to it is the caller's: the table needs no more than what
-/// decides which route a request has.
+/// A route is represented by its position in proxy.conf. The caller keeps everything else about it: the table has only what
+/// decides which route a request gets.
 public final class RouteTable: Sendable {
-  /// What a look-up found.
+  /// The result of a look-up.
   public enum Finding {
-    /// The route, and how many bytes of the path are the mount that is taken off before forwarding.
+    /// The route, and the length of the mount that is removed from the path before forwarding.
     case route(Int, mountLength: Int)
     /// A route whose path prefix the request's dot segments would leave.
     case leaves(Int)
-    /// A route for the path as it was sent, which servers may read as a path of another.
+    /// A route for the unchanged path, which some servers read as a path of another route.
     case ambiguous(Int, PathConflict)
     /// No route.
     case nothing
   }
 
-  /// What a look-up for CONNECT found.
+  /// The result of a look-up for CONNECT.
   public enum TunnelFinding {
     /// The route through which the tunnel may lead.
     case tunnel(Int)
     /// A route for requests to that host, which are served inside the tunnel.
     case intercepted(Int)
-    /// A route for requests to that host, which a tunnel would carry past it.
+    /// A route for requests to that host, which a tunnel would bypass.
     case hasRequests(Int)
-    /// A route for tunnels to that host, on other ports.
+    /// A route for tunnels to other ports of that host.
     case otherPort(Int)
     /// No route.
     case nothing
@@ -34,14 +34,14 @@ public final class RouteTable: Sendable {
 
   /// The names of the routes, for messages.
   let names: [String]
-  /// The hosts that routes match, and how they are written with their ports: the first ``mostCompared``, which an unknown
-  /// host is compared with.
+  /// The hosts that routes match, and how they are written with their ports. An unknown host is compared with the first
+  /// ``mostCompared``.
   let hostNames: [(host: [UInt8], shown: String)]
-  /// Whether a route puts something in front of every path.
+  /// Whether each route prepends something to every path.
   private let haveBasePath: [Bool]
   /// Positions in `hosts`.
   private let byHost: HostTable<Int>
-  /// Positions in `hosts`, by what stands behind the `*.` of a wildcard.
+  /// Positions in `hosts`, by the part after the `*.` of a wildcard.
   private let byDomain: HostTable<Int>
   private let hosts: [HostRoutes]
   private let mounts: PathTable<Int>
@@ -88,8 +88,8 @@ public final class RouteTable: Sendable {
     (self.mounts, self.tokenEndpoints) = (mounts, tokenEndpoints)
   }
 
-  /// Whether a match for requests names `host` itself, on any port and path. A wildcard names no host, and the host of a
-  /// tunnel does not count: the proxy does not serve its requests.
+  /// Whether a match for requests names `host` itself, on any port and path. A wildcard does not name a host, and the host of a
+  /// tunnel does not count, since the proxy does not serve its requests.
   public func names(host: Span<UInt8>) -> Bool { byHost.value(for: host).map { hosts[$0].servesRequests } ?? false }
 
   /// Whether there is a route for some path of `host` on `port`.
@@ -106,15 +106,15 @@ public final class RouteTable: Sendable {
     return finding(verdict, found.route, found.prefix, path, mountLength: 0)
   }
 
-  /// What decides about `host` on `port`: the name itself, or else the longest wildcard above it. A path that this has no
-  /// route for has none; it does not fall to a shorter wildcard.
+  /// The entry that decides about `host` on `port`: the name itself, or else the longest wildcard above it. If that entry has
+  /// no route for a path, the path has none; shorter wildcards are not tried.
   private func position(of host: Span<UInt8>, _ port: UInt16) -> Int? {
     if let exact = byHost.value(for: host), hosts[exact].serves(port) { return exact }
     return byDomain.value(above: host) { hosts[$0].serves(port) }
   }
 
-  /// What becomes of CONNECT to `host` and `port`. The name itself decides, or else the longest wildcard above it that
-  /// says something about it; where one of them has routes for requests, no shorter wildcard makes a tunnel of it.
+  /// Decides about CONNECT to `host` and `port`: the name itself, or else the longest wildcard above it that has a rule for it.
+  /// If one of them has routes for requests, no shorter wildcard can allow a tunnel.
   public func tunnel(to host: Span<UInt8>, port: UInt16) -> TunnelFinding {
     if let route = tokenEndpoints.interceptions(of: host, port: port).first { return .intercepted(route) }
     let exact = byHost.value(for: host)
@@ -129,7 +129,7 @@ public final class RouteTable: Sendable {
     return known.flatMap { hosts[$0].someTunnel }.map { .otherPort($0) } ?? .nothing
   }
 
-  /// The routes of the requests inside a tunnel to `host` and `port` that is intercepted.
+  /// The routes of the requests inside an intercepted tunnel to `host` and `port`.
   public func routesInside(host: Span<UInt8>, port: UInt16) -> [Int] {
     let requests = position(of: host, port).map { hosts[$0].interceptions(of: port) } ?? []
     return requests + tokenEndpoints.interceptions(of: host, port: port)
@@ -145,10 +145,10 @@ public final class RouteTable: Sendable {
     return finding(verdict, mount.value, mount.prefix, path, mountLength: mount.prefix.length)
   }
 
-  /// The positions of the routes that serve only some paths of their hosts or of their upstream: those whose match has a
-  /// path, those that share a host and port with another route, and those mounted one below the other.
+  /// The positions of the routes that serve only some paths of their hosts or of their upstream: those whose match has a path,
+  /// those that share a host and port with another route, and those mounted below each other.
   ///
-  /// A mount beside others serves every path of its upstream, since it is removed from the path before forwarding.
+  /// A mount next to others serves every path of its upstream, since it is removed from the path before forwarding.
   public static func chosenByPath(_ configurations: [Route]) -> Set<Int> {
     var chosen: Set<Int> = []
     var byPlace: [Match: Set<Int>] = [:]
@@ -164,7 +164,7 @@ public final class RouteTable: Sendable {
       if let mount = route.mount { mounts.append((mount.split(separator: "/"), index)) }
     }
     for routes in byPlace.values where routes.count > 1 { chosen.formUnion(routes) }
-    // In this order what lies below a mount follows it.
+    // In this order, mounts follow the mounts above them.
     mounts.sort { $0.segments.lexicographicallyPrecedes($1.segments) }
     var above: [(segments: [Substring], route: Int)] = []
     for mount in mounts {
@@ -175,7 +175,7 @@ public final class RouteTable: Sendable {
     return chosen
   }
 
-  /// Whether there are places where the proxy itself answers token requests.
+  /// Whether the proxy itself answers token requests at some path.
   public var hasTokenEndpoints: Bool { !tokenEndpoints.isEmpty }
 
   /// The route for whose applications the proxy answers token requests at `path` of another host.
@@ -183,10 +183,10 @@ public final class RouteTable: Sendable {
     tokenEndpoints.route(host: host, port: port, path: path)
   }
 
-  /// The route for whose applications the proxy answers token requests at `path` of its own.
+  /// The route for whose applications the proxy answers token requests at `path` of its own host.
   public func tokenEndpoint(at path: Span<UInt8>) -> Int? { tokenEndpoints.route(at: path) }
 
-  // A route that takes every path and forwards it as it is cannot be left: above the root there is nothing.
+  // A route that takes every path and forwards it unchanged cannot be left: the root has no parent.
   private func isConfined(_ prefix: PathPrefix, _ route: Int) -> Bool { prefix.length > 0 || haveBasePath[route] }
 
   private func question(_ prefix: PathPrefix, _ route: Int) -> PathReadings.Question {
@@ -209,14 +209,14 @@ public final class RouteTable: Sendable {
 }
 
 extension RouteTable {
-  /// The known host that is most like `host`, for the message about one that is not known, or not with that port; nil when
-  /// none is similar, or when it would cost too much to find out.
+  /// The known host that is most similar to `host`, for the message about a host that is unknown, or unknown with that port;
+  /// nil if none is similar, or if the search would be too expensive.
   public func nearest(to host: Span<UInt8>) -> String? {
     guard host.count <= Self.longestCompared else { return nil }
     let wanted = (0..<host.count).map { host[$0].asciiLowercased }
     var rows = Rows()
     var best: String?
-    // The most that is still similar, and after that less than the best so far.
+    // The largest distance that still counts as similar, then less than the best one so far.
     var bound = max(2, wanted.count / 3)
     for known in hostNames {
       guard bound >= 0 else { break }
@@ -227,27 +227,27 @@ extension RouteTable {
     return best
   }
 
-  /// The longest host that is compared, in bytes: the work is the product of both lengths, and typing errors are not what
-  /// is wrong with a longer name.
+  /// The longest host that is compared, in bytes: the work is the product of both lengths, and a longer name is not wrong
+  /// because of a typing error.
   public static var longestCompared: Int { 64 }
 
-  // How many hosts are compared at most, however many proxy.conf has.
+  // The maximum number of hosts to compare, however many proxy.conf has.
   static var mostCompared: Int { 200 }
 }
 
-/// The two rows of the table that is all that a comparison needs, for one after the other.
+/// The two rows of the Levenshtein table, reused for all comparisons.
 private struct Rows {
   private var previous: [Int] = []
   private var current: [Int] = []
 
-  /// How many bytes have to be inserted, removed or replaced to make `one` of `other` (Levenshtein), if not more than `bound`.
+  /// The Levenshtein distance of `one` and `other`, in bytes, if it is at most `bound`.
   mutating func distance(_ one: [UInt8], _ other: [UInt8], atMost bound: Int) -> Int? {
     guard abs(one.count - other.count) <= bound else { return nil }
     let more = bound + 1
     previous = (0...other.count).map { min($0, more) }
     current = [Int](repeating: more, count: other.count + 1)
     for row in 0..<one.count {
-      // What is farther from the diagonal than `bound` cannot be part of a way that short.
+      // A cell farther from the diagonal than `bound` cannot be on a path that short.
       let columns = max(0, row - bound)..<min(other.count, row + bound + 1)
       current[columns.lowerBound] = columns.lowerBound == 0 ? min(row + 1, more) : more
       var least = current[columns.lowerBound]

@@ -5,7 +5,7 @@ internal import SystemPackage
 
 /// An authorization server and an API that behave like Kinde's, on two listeners: for the demo and for tests.
 ///
-/// Real HTTP and real signed tokens, but nothing to trust: the key is made again with every start.
+/// HTTP and the signed tokens are real, but must not be trusted: the key is generated at every start.
 public final class Sandbox: Sendable {
   /// The URL of the authorization server, without a path; the `iss` of its tokens.
   public let issuer: String
@@ -22,7 +22,7 @@ public final class Sandbox: Sendable {
   // Large enough for tests of uploads through the proxy.
   private static let apiLimits = ServiceLimits(body: 64 << 20, connections: 4_096)
 
-  /// Makes a key and binds both addresses; answers nothing before ``start()``.
+  /// Generates a key and binds both addresses. Accepts no connection before ``start()``.
   public init(_ settings: SandboxSettings, on loop: EventLoop) throws(SandboxError) {
     authorizationService = try Self.bind(settings.host, settings.authorizationPort, ServiceLimits(), loop)
     apiService = try Self.bind(settings.host, settings.apiPort, Self.apiLimits, loop)
@@ -40,14 +40,14 @@ public final class Sandbox: Sendable {
   /// The URL of the token endpoint.
   public var tokenEndpoint: String { issuer + "/oauth2/token" }
 
-  /// Begins to answer. On the loop's thread, or before the loop runs.
+  /// Starts to serve. Call it on the loop's thread, or before the loop runs.
   public func start() throws(SandboxError) {
     let (authorization, api) = (authorization, api)
     try Self.start(authorizationService) { authorization.answer($0, now: time(nil)) }
     try Self.start(apiService) { api.answer($0, now: time(nil)) }
   }
 
-  /// Frees both ports, and ends idle connections. On the loop's thread.
+  /// Frees both ports and closes idle connections. Call it on the loop's thread.
   public func close() {
     authorizationService.close()
     apiService.close()
@@ -57,7 +57,7 @@ public final class Sandbox: Sendable {
     _ host: String, _ port: UInt16, _ limits: ServiceLimits, _ loop: EventLoop
   ) throws(SandboxError) -> HTTPService {
     do {
-      // Called by any name that leads to it, in a network of containers for example; it has nothing that a page could steal.
+      // Clients may use any name that leads here, in a network of containers for example; there is nothing to steal.
       return try HTTPService(host: host, port: port, limits: limits, refusesForeignPages: false, on: loop)
     } catch {
       throw .listening(address: "\(host):\(port)", reason: error.description)
@@ -75,15 +75,15 @@ public final class Sandbox: Sendable {
 
 /// Why a sandbox cannot be started.
 public enum SandboxError: Error, CustomStringConvertible {
-  /// OpenSSL refused; what it said.
+  /// OpenSSL failed; its message.
   case cryptography(String)
-  /// An address cannot be listened on, and why.
+  /// An address cannot be bound, and why.
   case listening(address: String, reason: String)
 
   /// A sentence for people.
   public var description: String {
     switch self {
-    case .cryptography(let detail): "OpenSSL made no signing key: \(detail)"
+    case .cryptography(let detail): "OpenSSL could not make a signing key: \(detail)"
     case .listening(let address, let reason): "cannot listen on \(address): \(reason)"
     }
   }

@@ -1,4 +1,4 @@
-/// What exists in a sandbox, and where it listens.
+/// What a sandbox contains, and where it listens.
 public struct SandboxSettings: Sendable {
   /// The numeric address of both listeners.
   public var host: String
@@ -8,15 +8,15 @@ public struct SandboxSettings: Sendable {
   public var apiPort: UInt16
   /// How long a token is valid, in seconds.
   public var tokenLifetime: Int
-  /// The audience of the API under `/v1/` that answers for orders.
+  /// The audience of the orders API under `/v1/`.
   public var ordersAudience: String
-  /// The audience of the management API; nil: the authorization server's URL and `/api`, as Kinde has it.
+  /// The audience of the management API; nil for the authorization server's URL followed by `/api`, as at Kinde.
   public var managementAudience: String?
-  /// The registered APIs but for the management API, which is always there.
+  /// The registered APIs, without the management API, which always exists.
   public var apis: [RegisteredAPI]
   /// The applications.
   public var applications: [Application]
-  /// How every token request ends, if not by what it deserves.
+  /// The result of every token request, if it is forced.
   public var failure: ForcedFailure?
 
   /// A sandbox of these parts.
@@ -47,13 +47,13 @@ public struct Application: Sendable {
     case registered(String)
   }
 
-  /// What it calls itself.
+  /// Its client id.
   public let clientID: String
-  /// What proves that it is the one.
+  /// Its client secret.
   public let clientSecret: String
-  /// The APIs it is authorised for, each with the scopes that are assigned to it there.
+  /// The APIs for which it is authorised, each with the scopes that are assigned to it there.
   public let authorizations: [API: [String]]
-  /// The organisation it is confined to, which its tokens then name as `org_code`.
+  /// The organisation to which it is limited, which its tokens then name as `org_code`.
   public let organization: String?
 
   /// An application of these parts.
@@ -69,7 +69,7 @@ public struct Application: Sendable {
 
 /// An API as it is registered in Kinde (step 2 of the quick start), with the scopes that are defined on it (step 4).
 public struct RegisteredAPI: Sendable, Equatable {
-  /// The identifier: what tokens for it have as their audience. It need not be a URL.
+  /// The identifier, which tokens for it have as their audience. It need not be a URL.
   public let audience: String
   /// The scopes that are defined on it.
   public let scopes: [String]
@@ -81,7 +81,7 @@ public struct RegisteredAPI: Sendable, Equatable {
   }
 }
 
-/// A failure that a sandbox gives for every token request, whatever the request deserves.
+/// A failure that a sandbox returns for every token request.
 public enum ForcedFailure: String, Sendable, CaseIterable {
   /// 401: as if the secret had been rotated.
   case invalidClient = "invalid_client"

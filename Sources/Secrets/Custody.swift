@@ -1,24 +1,24 @@
 package import Glibc
 import SystemPackage
 
-/// Whether a user other than root and this process's could change a file or directory, or put another one in its place.
+/// Whether a user other than root and this process's user could change or replace a file or directory.
 ///
-/// As with `StrictModes` of OpenSSH, all directories from the file up to the root count, once links are resolved, and those
-/// that the links are in. Three kinds are also accepted: a directory with the sticky bit, where only owners remove or
-/// rename anything; a directory on a read-only mount; and one that can be written by a group of which only this
-/// process's user is a member.
+/// As with `StrictModes` of OpenSSH, all directories from the file up to the root count, after links are resolved, and also the
+/// directories that contain the links. Three kinds of directory are accepted too: one with the sticky bit, where only owners
+/// remove or rename entries; one on a read-only mount; and one that is writable by a group whose only member is this process's
+/// user.
 package struct Custody {
-  /// What others must not be able to do.
+  /// What other users must not be able to do.
   package enum Guard {
-    /// Neither write nor read, unless they are of the file's group: it holds a secret.
+    /// Neither write nor read, unless they are in the file's group: it contains a secret.
     case secret
-    /// Write: the file says what to trust, and may be read by everyone.
+    /// Write: the file says what to trust, and everyone may read it.
     case trust
   }
 
-  /// Whose process this is.
+  /// The user of this process.
   let user: uid_t
-  /// Whether messages may show paths that are not written in proxy.conf: a variable with a secret may be part of one.
+  /// Whether messages may show paths that are not written in proxy.conf: a variable with a secret may be part of a path.
   let showsPaths: Bool
   /// Another user whose files are accepted.
   private let other: uid_t?
@@ -36,7 +36,7 @@ package struct Custody {
     if let complaint = complaint(owner: status.st_uid, path: path) { return complaint }
     let mode = status.st_mode & 0o7777
     if let complaint = complaint(mode: mode, path: path, as: kind) { return complaint }
-    // With an access list the group's bits are the most that the list gives to anyone but the owner (acl(5)).
+    // With an access list, the group bits are the maximum that the list grants to anyone but the owner (acl(5)).
     let hasAccessList = AccessList.isThere(descriptor: descriptor, path: path)
     if mode & (kind == .secret ? 0o060 : 0o020) != 0, hasAccessList == true {
       let right = mode & 0o020 != 0 ? "written" : "read"
@@ -58,7 +58,7 @@ package struct Custody {
     return complaint(directory: directory, path: above) ?? complaint(linksOf: path)
   }
 
-  /// What is wrong with the permission bits for every user; to follow the file's name.
+  /// What is wrong with the permission bits for all users; to follow the file's name.
   func complaint(everyone status: stat, path: String, as kind: Guard) -> String? {
     complaint(mode: status.st_mode & 0o7777, path: path, as: kind)
   }
@@ -80,12 +80,12 @@ package struct Custody {
     return "is open to other users (mode \(octal(status.st_mode & 0o7777))); \(command("chmod 700", path)) fixes that"
   }
 
-  /// What is wrong with the directory at `path`, or with one above it, for what is made there; to follow the name of that.
+  /// What is wrong with the directory at `path`, or with one above it, for a file created there; to follow the file's name.
   func complaint(directory: consuming OpenDirectory, path: String) -> String? {
     complaint(directory: directory, path: resolved(path)) ?? complaint(linksOf: path)
   }
 
-  /// What is wrong with the directories above the one at `path`; to follow the name of that.
+  /// What is wrong with the directories above the one at `path`; to follow its name.
   func complaint(above directory: borrowing OpenDirectory, path: String) -> String? {
     do throws(Errno) {
       return complaint(directory: try directory.parent(), path: resolved(path).removingLastComponent())
@@ -95,7 +95,7 @@ package struct Custody {
     }
   }
 
-  /// What is wrong with the symbolic links on the way, and with the directories that `..` leaves: where another user can replace
+  /// What is wrong with the symbolic links in the path, and with the directories that `..` leaves: if another user can replace
   /// one of them, the path leads where that user wants.
   private func complaint(linksOf path: String) -> String? {
     do throws(Errno) {
@@ -180,12 +180,12 @@ package struct Custody {
 
   private func belongsToAnother(_ owner: uid_t, path: String) -> String {
     let remedy = "\(command("chown \(Accounts.word(forUser: user))", path)) fixes that"
-    // Root can be any user, and it may be as the other one wants it.
+    // Root can become any user, and the other user may want the file like this.
     let way = user == 0 ? ", or run m2m-proxy as \(Accounts.word(forUser: owner))" : ""
     return "\(ownership(owner)); \(remedy)\(way)"
   }
 
-  /// A directory above may be someone's home: to give that to another user would do harm.
+  /// A directory above may be the home of a user: giving it to another user would do harm.
   private func isUnderAnother(_ owner: uid_t) -> String {
     let way = user == 0 ? "run m2m-proxy as \(Accounts.word(forUser: owner)), or " : ""
     return "\(ownership(owner)); \(way)move it to a directory of root or of the user that m2m-proxy runs as"
@@ -204,12 +204,12 @@ package struct Custody {
 
   private func shown(_ path: String) -> String { showsPaths ? " \(path)" : "" }
 
-  /// `verb` and the path, as a shell takes it.
+  /// `verb` and the path, quoted for a shell.
   private func command(_ verb: String, _ path: String) -> String {
     showsPaths ? "\(verb) \(path.asShellWord)" : verb
   }
 
-  /// `path` from the root, without links; itself where there is nothing.
+  /// The absolute path without links; unchanged if nothing exists there.
   private func resolved(_ path: String) -> FilePath {
     guard let real = unsafe realpath(path, nil) else { return FilePath(path) }
     defer { unsafe free(real) }
@@ -218,10 +218,10 @@ package struct Custody {
 }
 
 extension String {
-  /// The text as one word of a shell's command line, in quotes where it needs them.
+  /// The text as one word of a shell's command line, quoted if necessary.
   package var asShellWord: String {
     let needsQuotes = utf8.contains { byte in
-      // Of those below "+" most mean something; between are "+,-./" and digits.
+      // Most characters below "+" have a meaning; those from "+" to "9" have none.
       byte < UInt8(ascii: "+") || ";<>?[\\]^`{|}~".utf8.contains(byte) || byte == 0x7F
     }
     guard needsQuotes || isEmpty else { return self }
@@ -229,19 +229,19 @@ extension String {
   }
 }
 
-/// The entries of directories that decide where a path leads, and that its resolved form does not show: symbolic links, and what
-/// `..` leaves.
+/// The directory entries that decide where a path leads, and that its resolved form does not show: symbolic links, and
+/// directories that `..` leaves.
 private enum PathTurns {
   struct Turn: Equatable {
-    /// The directory that it is in, by a path without links.
+    /// The directory that contains it, by a path without links.
     let directory: FilePath
     let name: String
   }
 
-  /// As many links as Linux follows.
+  /// The number of links that Linux follows.
   private static let mostLinks = 40
 
-  /// Those on `path`, each once.
+  /// Those on `path`, without duplicates.
   static func all(on path: String) throws(Errno) -> [Turn] {
     guard let start = unsafe realpath(".", nil) else { throw Errno(rawValue: errno) }
     defer { unsafe free(start) }
@@ -277,12 +277,12 @@ private enum PathTurns {
     return turns
   }
 
-  /// Where the link at `path` leads; nil when there is no link, and nothing.
+  /// Where the link at `path` leads; nil if it is not a link, or nothing exists there.
   private static func target(of path: FilePath) throws(Errno) -> FilePath? {
     var bytes = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
     let count = unsafe readlink(path.string, &bytes, bytes.count - 1)
     if count >= 0 { return FilePath(String(decoding: bytes[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)) }
-    // EINVAL: no link.
+    // EINVAL: not a link.
     guard errno == EINVAL || errno == ENOENT else { throw Errno(rawValue: errno) }
     return nil
   }

@@ -2,8 +2,8 @@ import Glibc
 
 /// Bytes that must not be shown: a client secret, a password, a key.
 ///
-/// They live in memory of their own that is wiped when the last reference goes. Printing, interpolating, dumping or
-/// reflecting a secret gives `<redacted>`; the bytes are only reached through ``withBytes(_:)``.
+/// They have their own memory, which is wiped with the last reference. Printing, interpolating, dumping or reflecting a secret
+/// gives `<redacted>`; only ``withBytes(_:)`` gives access to the bytes.
 @safe public final class Secret: @unchecked Sendable {
   // Sendable: written in init only, read-only afterwards, and freed with the object.
   private let storage: UnsafeMutableRawBufferPointer
@@ -14,31 +14,31 @@ import Glibc
     unsafe self.init(copying: bytes) { unsafe $0.deallocate() }
   }
 
-  /// A copy of `bytes` without the CRs and LFs at its end, which editors and `echo` leave in secret files.
+  /// A copy of `bytes` without trailing CRs and LFs, which editors and `echo` leave in secret files.
   public convenience init(trimmingLineEnds bytes: Span<UInt8>) {
     var count = bytes.count
     while count > 0, bytes[count - 1] == UInt8(ascii: "\n") || bytes[count - 1] == UInt8(ascii: "\r") { count -= 1 }
     self.init(bytes.extracting(first: count))
   }
 
-  /// The UTF-8 of `text`. The string itself is the caller's: it is not wiped.
+  /// The UTF-8 of `text`. The string itself belongs to the caller and is not wiped.
   public convenience init(_ text: String) {
     self.init(text.utf8Span.span)
   }
 
-  /// `count` bytes, all zero until `fill` writes them: for what is made in place and is never anywhere else.
+  /// `count` bytes, all zero until `fill` writes them: for secrets that are made in place and exist nowhere else.
   public convenience init<E: Error>(
     count: Int, filledBy fill: (inout MutableSpan<UInt8>) throws(E) -> Void
   ) throws(E) {
     let storage = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 1)
     unsafe storage.initializeMemory(as: UInt8.self, repeating: 0)
-    // From here on the object wipes and frees it, also when `fill` throws.
+    // From here on the object wipes and frees it, even if `fill` throws.
     unsafe self.init(owning: storage) { unsafe $0.deallocate() }
     var bytes = unsafe MutableSpan<UInt8>(_unsafeBytes: storage)
     try fill(&bytes)
   }
 
-  /// As ``init(_:)``, with the memory handed to `release` once it is wiped: how tests see that it was.
+  /// Like ``init(_:)``; the memory is passed to `release` after it is wiped, so that tests can see that.
   convenience init(copying bytes: Span<UInt8>, release: @escaping @Sendable (UnsafeMutableRawBufferPointer) -> Void) {
     let storage = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
     unsafe bytes.withUnsafeBytes { unsafe storage.copyMemory(from: $0) }
@@ -63,7 +63,7 @@ import Glibc
   /// Whether there are no bytes.
   public var isEmpty: Bool { count == 0 }
 
-  /// Calls `body` with the bytes; what it copies elsewhere is its own to wipe.
+  /// Calls `body` with the bytes; `body` must wipe any copies.
   public func withBytes<R, E: Error>(_ body: (Span<UInt8>) throws(E) -> R) throws(E) -> R {
     try unsafe body(Span(_unsafeBytes: UnsafeRawBufferPointer(storage)))
   }
@@ -80,7 +80,7 @@ extension Secret: Equatable {
 }
 
 extension Secret: Hashable {
-  /// Feeds the length alone into `hasher`: a hash says nothing of the bytes.
+  /// Feeds only the length into `hasher`: a hash reveals nothing about the bytes.
   public func hash(into hasher: inout Hasher) { hasher.combine(count) }
 }
 
@@ -93,22 +93,22 @@ extension Secret: CustomStringConvertible, CustomDebugStringConvertible, CustomR
   public var customMirror: Mirror { Mirror(self, children: [:]) }
 }
 
-/// Where a secret comes from; kept beside the secret, so that it can be read again after a rotation.
+/// The source of a secret, kept with it so that it can be read again after a rotation.
 public enum SecretSource: Sendable, Equatable {
-  /// A file, read whole; CRs and LFs at its end do not count, nor does a byte-order mark (UTF-8) at its beginning.
+  /// A file, read whole; trailing CRs and LFs are ignored, and so is a UTF-8 byte-order mark at its beginning.
   case file(path: String)
   /// An environment variable.
   case environment(name: String)
-  /// The secret itself, as written in proxy.conf.
+  /// The secret itself, written in proxy.conf.
   case inline(Secret)
-  /// What a program prints.
+  /// The output of a program.
   case program(SecretProgram)
 
-  /// The most bytes a secret may have.
+  /// The maximum length of a secret in bytes.
   public static let sizeLimit = 64 * 1024
 
-  /// Gets the secret: reads the file, looks the variable up in `environment`, or runs the program, which may take its own time
-  /// limit, or `limit`.
+  /// Gets the secret: reads the file, looks up the variable in `environment`, or runs the program for at most `limit`, or else
+  /// its own time limit.
   public func read(environment: [String: String], limit: Duration? = nil) throws(SecretError) -> Secret {
     switch self {
     case .file(let path):
@@ -140,11 +140,11 @@ public enum SecretSource: Sendable, Equatable {
     bytes.count >= byteOrderMark.count && byteOrderMark.indices.allSatisfy { bytes[$0] == byteOrderMark[$0] }
   }
 
-  /// Whether it is a file that begins with the UTF-8 byte-order mark, which editors on Windows write, and which is not part of
-  /// the secret.
+  /// Whether it is a file that begins with a UTF-8 byte-order mark, which Windows editors write, and which is not part of the
+  /// secret.
   public var hasByteOrderMark: Bool {
     guard case .file(let path) = self else { return false }
-    // A file that cannot be read is told of where it is read.
+    // Reading the file reports that it cannot be read.
     return (try? SensitiveFile.read(path: path, limit: Self.sizeLimit) { bytes, _ in Self.hasByteOrderMark(bytes) })
       ?? false
   }
@@ -177,25 +177,25 @@ extension SecretSource: CustomStringConvertible {
   }
 }
 
-/// Why a secret is not available: its source and what is wrong there, never its content.
+/// Why a secret is not available: its source and the problem there, never its contents.
 public struct SecretError: Error, Equatable, CustomStringConvertible {
   /// What went wrong.
   public enum Reason: Sendable, Equatable {
     /// The file cannot be opened or read; the text is the system's.
     case unreadable(String)
-    /// A file was expected where a directory is.
+    /// It is a directory, not a file.
     case directory
-    /// A file was expected where a pipe, a socket or a device is.
+    /// It is a pipe, a socket or a device, not a file.
     case notRegular
-    /// There is more than ``SecretSource/sizeLimit`` bytes.
+    /// It has more than ``SecretSource/sizeLimit`` bytes.
     case tooLarge
     /// The environment variable is not set.
     case notSet
-    /// There is nothing, or nothing but line ends.
+    /// It is empty, or has only line ends.
     case empty
     /// A program did not print a secret, for this reason.
     case program(String)
-    /// A control byte (0-31 or 127) is inside: several lines, or no text at all.
+    /// It contains a control byte (0-31 or 127): it has several lines, or is not text.
     case controlByte(UInt8)
   }
 
@@ -230,7 +230,7 @@ public struct SecretError: Error, Equatable, CustomStringConvertible {
 }
 
 extension SecretError.Reason {
-  /// `failure`, met by a process of the user `uid`: who may not read a file asks first who it was that tried.
+  /// The reason for `failure`. For lack of permission, it names the user `uid` of the process.
   init(_ failure: SensitiveFile.Failure, uid: UInt32) {
     switch failure {
     case .unreadable(let reason, let permission):

@@ -4,14 +4,14 @@ internal import Locks
 
 /// A program that prints a secret: the command line of a password manager or a vault.
 ///
-/// It is run without a shell, as this process's user and with its environment, and is given nothing to read. What it writes to
-/// standard error is dropped: it may hold a secret.
+/// It runs without a shell, as this process's user and with its environment, and gets no input. Its standard error is dropped,
+/// since it may contain a secret.
 public struct SecretProgram: Sendable, Equatable {
   /// Where it is, as an absolute path.
   public let path: String
-  /// What it is called with.
+  /// Its arguments.
   public let arguments: [String]
-  /// After which time what it printed is no longer taken for current.
+  /// How long its output counts as current.
   public let refresh: Duration
 
   /// How long it may run.
@@ -25,9 +25,9 @@ public struct SecretProgram: Sendable, Equatable {
     self.timeLimit = timeLimit
   }
 
-  /// Runs it and waits for its end, for `limit` at most; then it is killed, with all processes of its group.
+  /// Runs it and waits for its end, for at most `limit`; then it is killed, with all processes of its group.
   ///
-  /// - Returns: what it printed, without the line ends behind it.
+  /// - Returns: its output, without trailing line ends.
   public func run(limit: Duration? = nil) throws(SecretError) -> Secret {
     let limit = limit ?? timeLimit
     var output: Int32 = -1
@@ -39,7 +39,7 @@ public struct SecretProgram: Sendable, Equatable {
     close(output)
     var status: Int32 = 0
     if case .success(let text) = printed, !(isHeldOpen && text.isEmpty) {
-      // It may have closed its standard output, and go on for ever.
+      // It may have closed its standard output, and keep running.
       switch unsafe clinux_wait_program(child, Self.milliseconds(until: end), &status) {
       case 1: break
       case 0:
@@ -48,7 +48,7 @@ public struct SecretProgram: Sendable, Equatable {
       default: throw failure("cannot be waited for: \(Self.text(of: errno))")
       }
     } else {
-      // It may have ended, and have started what still holds its standard output.
+      // It may have ended after starting another process, which keeps its standard output open.
       unsafe clinux_kill_program(child, &status)
     }
     let secret: Secret
@@ -106,17 +106,17 @@ public struct SecretProgram: Sendable, Equatable {
     case unreadable(Int32)
   }
 
-  // A program that has ended may have left a daemon behind that has its standard output, and never closes it. What comes this
-  // much later may still be from a program that it has started to print the secret.
+  // A program that has ended may have left a daemon that never closes its standard output. For this long, output may still come
+  // from a program that it started to print the secret.
   private static let grace = Duration.milliseconds(250)
 
-  /// All that can be read from `descriptor`, as far as it is no more than a secret may have, until all that have it have closed
-  /// it, or the program `child` has ended and another process keeps it open, which `isHeldOpen` says then.
+  /// Reads `descriptor` to its end, but no more than a secret may have. Also stops when the program `child` has ended and
+  /// another process keeps the descriptor open; `isHeldOpen` then says so.
   private static func read(
     _ descriptor: Int32, of child: pid_t, until end: ContinuousClock.Instant, _ isHeldOpen: inout Bool
   ) -> Result<Secret, ReadFailure> {
     let limit = SecretSource.sizeLimit
-    // One byte more than accepted, to notice that there are more.
+    // One byte more than allowed, to detect that there is more.
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: limit + 1, alignment: 1)
     var count = 0
     defer {
@@ -167,7 +167,7 @@ public struct SecretProgram: Sendable, Equatable {
 }
 
 extension SecretProgram {
-  /// Runs `programs` beside each other, `atOnce` at most at a time, and waits for the end of all of them.
+  /// Runs `programs` in parallel, at most `atOnce` at a time, and waits until all have ended.
   package static func run(_ programs: [SecretProgram], atOnce: Int = 8) -> [Result<Secret, SecretError>] {
     struct Runs {
       var next = 0
@@ -188,7 +188,7 @@ extension SecretProgram {
         runs.wakeAll()
       }
     }
-    // This thread works too: without another one the programs are run one after the other.
+    // This thread works too: if no other thread can be started, the programs run one after the other.
     for _ in 1..<max(1, min(programs.count, atOnce)) where !BackgroundThread.run(work) { break }
     work()
     return runs.wait(while: { $0.results.contains { $0 == nil } }) { $0.results.map { $0! } }
@@ -196,7 +196,7 @@ extension SecretProgram {
 }
 
 extension SecretProgram: CustomStringConvertible, CustomReflectable {
-  /// The path: an argument may be something to keep.
+  /// Only the path: an argument may be secret.
   public var description: String { path }
   /// Shows the path alone.
   public var customMirror: Mirror { Mirror(self, children: ["path": path]) }
@@ -204,7 +204,7 @@ extension SecretProgram: CustomStringConvertible, CustomReflectable {
 
 /// The file of a program.
 public enum ProgramFile {
-  /// Why this process cannot run the file at `path`, to follow its name; nil where it can.
+  /// Why this process cannot run the file at `path`, to follow its name; nil if it can.
   public static func complaint(path: String) -> String? {
     var status = stat()
     guard unsafe stat(path, &status) == 0 else { return "cannot be run: \(unsafe String(cString: strerror(errno)))" }
@@ -216,9 +216,9 @@ public enum ProgramFile {
   }
 }
 
-/// A thread for one piece of work that may wait.
+/// A thread for one piece of work that may block.
 package enum BackgroundThread {
-  /// Does `work` on a thread of its own; false where none can be started.
+  /// Runs `work` on a thread of its own; false if none can be started.
   package static func run(name: StaticString = "secrets", _ work: @escaping @Sendable () -> Void) -> Bool {
     final class Launch {
       let name: StaticString

@@ -6,20 +6,20 @@ package import SystemPackage
 package enum SensitiveDirectory {
   /// Why it was not opened.
   package enum Failure: Error {
-    /// A system call refused.
+    /// A system call failed.
     case failed(Errno)
-    /// Others can reach it, or could: how, to follow its name.
+    /// Other users can access it, or could: how, to follow its name.
     case exposed(String)
   }
 
-  /// The directory at `path`, if it belongs to this process's user and other users may not enter it. The directories above
-  /// it are not checked.
+  /// The directory at `path`, if it belongs to this process's user and other users cannot enter it. The directories above it
+  /// are not checked.
   package static func open(path: String) throws(Failure) -> OpenDirectory {
     try open(path: path, Custody())
   }
 
-  /// What is wrong with the directory at `path`, or with those above it, to follow its name; nil when it is fit. One that
-  /// is missing is fit if it can be made. One on a read-only file system is fit too; see ``isReadOnly(path:)``.
+  /// What is wrong with the directory at `path`, or with those above it, to follow its name; nil if it can be used. A missing
+  /// one can be used if it can be created, and one on a read-only file system can be used too; see ``isReadOnly(path:)``.
   package static func complaint(path: String, showsPaths: Bool = true) -> String? {
     let custody = Custody(showsPaths: showsPaths)
     do throws(Failure) {
@@ -38,10 +38,10 @@ package enum SensitiveDirectory {
     }
   }
 
-  /// The directory at `path`, which belongs to this process's user and which other users may not enter: it is made if only
-  /// it is missing, and changed if it holds no other files than those that `isOurs` knows by name.
+  /// The directory at `path`, made private to this process's user: created if only it is missing, and changed if it contains
+  /// only files that `isOurs` knows by name.
   ///
-  /// - Parameter onChange: Called with what the directory was before it is changed.
+  /// - Parameter onChange: Called before a change, with what the directory was.
   package static func take(
     path: String, isOurs: (String) -> Bool, onChange: (stat) -> Void
   ) throws(Failure) -> OpenDirectory {
@@ -56,7 +56,7 @@ package enum SensitiveDirectory {
       }
       do throws(Errno) { try directory.give(to: geteuid()) } catch { throw .exposed("\(complaint): \(error)") }
       let now = try told { () throws(Errno) in try directory.status() }
-      // Some file systems take a mode, and do not keep it.
+      // Some file systems accept a mode, but do not keep it.
       if let complaint = custody.complaint(private: now, path: path) { throw .exposed(complaint) }
       onChange(status)
     }
@@ -75,7 +75,7 @@ package enum SensitiveDirectory {
     do throws(Errno) { return try call() } catch { throw .failed(error) }
   }
 
-  /// Whether nothing can be written into the directory at `path`, or it cannot be made, because the file system there is
+  /// Whether nothing can be written into the directory at `path`, or it cannot be created, because its file system is
   /// read-only.
   package static func isReadOnly(path: String) -> Bool {
     let above = FilePath(path).removingLastComponent().string
@@ -106,17 +106,16 @@ package enum SensitiveDirectory {
   }
 }
 
-/// The list of users and groups that a file may have beside its permission bits (acl(5)).
+/// The access control list that a file may have besides its permission bits (acl(5)).
 enum AccessList {
-  /// Whether a file has one, by `descriptor` where it is open; nil where that cannot be known.
+  /// Whether a file has one, by `descriptor` if it is open; nil if that is unknown.
   static func isThere(descriptor: Int32?, path: String) -> Bool? {
     let answer = unsafe clinux_file_has_access_list(descriptor ?? -1, path)
     return answer < 0 ? nil : answer != 0
   }
 }
 
-/// A directory that is open: all operations apply to the directory that was checked, whatever its path leads to by
-/// then.
+/// An open directory: all operations apply to the directory that was checked, wherever its path leads meanwhile.
 package struct OpenDirectory: ~Copyable {
   private let descriptor: Int32
 
@@ -126,38 +125,38 @@ package struct OpenDirectory: ~Copyable {
   }
 
   private init(opening path: String, in directory: Int32) throws(Errno) {
-    // O_PATH: directories on the way may be searched, and not read.
+    // O_PATH: directories on the way need search permission only, not read permission.
     descriptor = unsafe clinux_open_directory(directory, path)
     guard descriptor >= 0 else { throw Errno(rawValue: errno) }
   }
 
   deinit { close(descriptor) }
 
-  /// The directory that this one is in; the root's is the root.
+  /// The parent directory; the root's is the root.
   package func parent() throws(Errno) -> OpenDirectory { try OpenDirectory(opening: "..", in: descriptor) }
 
-  /// What the directory itself is.
+  /// The status of the directory.
   package func status() throws(Errno) -> stat {
     var status = stat()
     guard unsafe fstat(descriptor, &status) == 0 else { throw Errno(rawValue: errno) }
     return status
   }
 
-  /// Whether nothing can be written there, through the mount by which it was reached.
+  /// Whether it is read-only, through the mount by which it was opened.
   package var isReadOnly: Bool { clinux_is_read_only(descriptor) != 0 }
 
-  /// Whether it has a list of users and groups beside its permission bits (acl(5)); nil where that cannot be known.
+  /// Whether it has an access control list besides its permission bits (acl(5)); nil if that is unknown.
   package var hasAccessList: Bool? {
     let answer = clinux_has_access_list(descriptor)
     return answer < 0 ? nil : answer != 0
   }
 
-  /// Why this process has not all of `rights` there, such as `W_OK | X_OK`; nil when it has.
+  /// Why this process lacks some of `rights` there, such as `W_OK | X_OK`; nil if it has all of them.
   package func denial(of rights: Int32) -> Errno? {
     unsafe faccessat(descriptor, ".", rights, AT_EACCESS) == 0 ? nil : Errno(rawValue: errno)
   }
 
-  /// Why this process has not all of `rights` there, and that of writing, apart from a file system that is read-only.
+  /// The same, except that a read-only file system is no reason against writing.
   fileprivate func denialBesidesReadOnly(of rights: Int32) -> Errno? {
     let denial = denial(of: rights | W_OK)
     return denial == .readOnlyFileSystem ? self.denial(of: rights) : denial
@@ -165,7 +164,7 @@ package struct OpenDirectory: ~Copyable {
 
   // MARK: What is in it
 
-  /// What the file `name` is; a link is not followed unless `followsLinks` says so.
+  /// The status of the file `name`; follows a link only if `followsLinks` is true.
   package func status(of name: String, followsLinks: Bool = false) throws(Errno) -> stat {
     var status = stat()
     guard unsafe fstatat(descriptor, name, &status, followsLinks ? 0 : AT_SYMLINK_NOFOLLOW) == 0 else {
@@ -174,24 +173,24 @@ package struct OpenDirectory: ~Copyable {
     return status
   }
 
-  /// Opens the file `name`, which must be no link; one that is made has mode 0600.
+  /// Opens the file `name`, which must not be a link; a new one gets mode 0600.
   package func open(_ name: String, _ flags: Int32) throws(Errno) -> FileDescriptor {
     let opened = unsafe openat(descriptor, name, flags | O_NOFOLLOW | O_CLOEXEC, 0o600)
     guard opened >= 0 else { throw Errno(rawValue: errno) }
     return FileDescriptor(rawValue: opened)
   }
 
-  /// Gives the file `name` the name `other`, which another file may have had.
+  /// Renames the file `name` to `other`, and replaces a file of that name.
   package func rename(_ name: String, to other: String) throws(Errno) {
     guard unsafe renameat(descriptor, name, descriptor, other) == 0 else { throw Errno(rawValue: errno) }
   }
 
-  /// Gives the file `name` the name `other` as well, which no other file may have.
+  /// Links the file `name` as `other`, which must not exist.
   package func link(_ name: String, to other: String) throws(Errno) {
     guard unsafe linkat(descriptor, name, descriptor, other, 0) == 0 else { throw Errno(rawValue: errno) }
   }
 
-  /// Removes the file `name`, if it is there.
+  /// Removes the file `name`, if it exists.
   package func remove(_ name: String) { unsafe _ = unlinkat(descriptor, name, 0) }
 
   /// The names of all files there.
@@ -214,7 +213,7 @@ package struct OpenDirectory: ~Copyable {
     return names
   }
 
-  /// Gives the directory itself to `user`, with mode 0700.
+  /// Gives the directory to `user`, with mode 0700.
   package func give(to user: UInt32) throws(Errno) {
     let readable = unsafe openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
     guard readable >= 0 else { throw Errno(rawValue: errno) }

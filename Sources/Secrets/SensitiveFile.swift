@@ -1,7 +1,7 @@
 import Glibc
 package import SystemPackage
 
-/// A regular file that may hold secrets, read whole into memory that is wiped afterwards.
+/// A regular file that may contain secrets, read completely into memory that is wiped afterwards.
 package struct SensitiveFile {
   private let path: String
   private let status: stat
@@ -9,7 +9,7 @@ package struct SensitiveFile {
 
   /// Why a file was not read.
   package enum Failure: Error, Equatable {
-    /// A system call refused; `permission` is set when it was for want of permission.
+    /// A system call failed; `permission` is true if that was for lack of permission.
     case unreadable(reason: String, permission: Bool)
     /// It is a directory.
     case directory
@@ -23,8 +23,8 @@ package struct SensitiveFile {
     }
   }
 
-  /// Calls `body` with the content of the file at `path`, and with the file itself while it is open, unless it holds more
-  /// than `limit` bytes.
+  /// Calls `body` with the contents of the file at `path`, and with the file itself while it is open, unless it has more than
+  /// `limit` bytes.
   package static func read<R>(
     path: String, limit: Int, _ body: (Span<UInt8>, SensitiveFile) -> R
   ) throws(Failure) -> R {
@@ -33,44 +33,43 @@ package struct SensitiveFile {
     return try content(of: file.descriptor, limit: limit) { body($0, file) }
   }
 
-  /// Calls `body` with what standard input holds, a pipe included, unless it holds more than `limit` bytes.
+  /// Calls `body` with the contents of standard input, which may be a pipe, unless it has more than `limit` bytes.
   package static func readStandardInput<R>(limit: Int, _ body: (Span<UInt8>) -> R) throws(Failure) -> R {
     try content(of: .standardInput, limit: limit, body)
   }
 
-  /// What other users could do to the file, or to what is in it; to follow its name. Nil when it is safe.
+  /// What other users could do to the file or its contents; to follow its name. Nil if it is safe.
   ///
   /// The open file is checked, and the directories that it is in.
   package var exposure: String? {
     Custody().complaint(file: status, path: path, descriptor: descriptor.rawValue)
   }
 
-  /// Who else could change the file, or put another one in its place, which everyone may read; to follow its name. Nil when
-  /// it is safe.
+  /// Who else could change or replace the file, which everyone may read; to follow its name. Nil if it is safe.
   ///
-  /// - Parameter trustsOwner: Whether its owner may do that, regardless of who that is.
+  /// - Parameter trustsOwner: Whether its owner, any user, may do that.
   package func tampering(trustsOwner: Bool = false) -> String? {
     Custody(alsoTrusting: trustsOwner ? status.st_uid : nil)
       .complaint(file: status, path: path, descriptor: descriptor.rawValue, as: .trust)
   }
 
-  /// The same of the file at `path`; nil also where there is none.
+  /// The same for the file at `path`; nil also if there is none.
   package static func exposure(path: String, showsPaths: Bool) -> String? {
     var status = stat()
     guard unsafe stat(path, &status) == 0 else { return nil }
     return Custody(showsPaths: showsPaths).complaint(file: status, path: path)
   }
 
-  /// How sure it is that others could change what a file says.
+  /// How certain it is that other users could change a file.
   package enum Tampering {
     /// Every user of this machine can write it.
     case byEveryone(String)
-    /// Some other user could write it, or put another file in its place.
+    /// Some other user could write or replace it.
     case possible(String)
   }
 
-  /// Who could change the file at `path`, which everyone may read, or put another one in its place; to follow its name. Nil
-  /// when it is safe, and where there is none.
+  /// Who could change or replace the file at `path`, which everyone may read; to follow its name. Nil if it is safe, and if
+  /// there is none.
   package static func tampering(path: String, showsPaths: Bool) -> Tampering? {
     var status = stat()
     guard unsafe stat(path, &status) == 0 else { return nil }
@@ -90,7 +89,7 @@ package struct SensitiveFile {
     var status = stat()
     guard unsafe fstat(descriptor.rawValue, &status) == 0 else {
       let failure = Failure(Errno(rawValue: errno))
-      try? descriptor.close()  // The failure above is the one to tell.
+      try? descriptor.close()  // Report the failure above instead.
       throw failure
     }
     self.status = status
@@ -104,7 +103,7 @@ package struct SensitiveFile {
   private static func content<R>(
     of descriptor: FileDescriptor, limit: Int, _ body: (Span<UInt8>) -> R
   ) throws(Failure) -> R {
-    // One byte more than accepted, so that a longer file is noticed without trusting its stated size.
+    // One byte more than allowed, to detect a longer file without trusting its stated size.
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: limit + 1, alignment: 1)
     var count = 0
     defer {
@@ -126,7 +125,7 @@ package struct SensitiveFile {
   }
 }
 
-/// What tells a file that was written again, or replaced, from the one before. Files that are missing are all alike.
+/// Tells whether a file was rewritten or replaced. All missing files are equal.
 package struct FileStamp: Equatable, Sendable {
   private var device: UInt = 0
   private var number: UInt = 0
@@ -134,7 +133,7 @@ package struct FileStamp: Equatable, Sendable {
   private var seconds = 0
   private var nanoseconds = 0
 
-  /// That of the file at `path`, which links may lead to.
+  /// The stamp of the file at `path`, following links.
   package init(path: String) {
     var status = stat()
     guard unsafe stat(path, &status) == 0 else { return }
@@ -142,7 +141,7 @@ package struct FileStamp: Equatable, Sendable {
     (seconds, nanoseconds) = (status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
   }
 
-  /// Whether there was a file.
+  /// Whether the file existed.
   package var exists: Bool { number != 0 }
 }
 
@@ -164,11 +163,11 @@ extension SensitiveFile {
   package enum WriteFailure: Error, Equatable {
     /// The file exists, and the caller did not allow replacing it.
     case exists
-    /// A system call refused, for this reason.
+    /// A system call failed, for this reason.
     case failed(String)
   }
 
-  /// Writes `bytes` into a file at `path`, which is there as a whole or not at all, also after a crash.
+  /// Writes `bytes` into a file at `path` atomically: it exists completely or not at all, even after a crash.
   ///
   /// - Parameters:
   ///   - mode: Its permission bits; a file that is replaced keeps those of its group, and its owner.

@@ -5,51 +5,51 @@ internal import Glibc
 public import Reactor
 public import SystemPackage
 
-/// What a TLS session carries, as a byte stream; the session belongs to the subclass.
+/// The bytes of a TLS session as a byte stream; the subclass owns the session.
 ///
-/// Bytes that ``send(from:limit:)`` has taken are under way: what the kernel has no room for is kept encrypted, one record of it
-/// at most, and goes out before anything else.
+/// Bytes that ``send(from:limit:)`` has accepted will be sent: what the kernel has no room for is kept encrypted, at most one
+/// record of it, and is sent before anything else.
 @safe open class SecureStream: ByteStream {
   /// The session, an `SSL *`; nil before ``adopt(_:)``.
   public final private(set) var session: OpaquePointer!
   /// Its transport, which lives as long as the session.
   public final private(set) var transport: OpaquePointer!
-  /// The number of the socket below.
+  /// The number of the underlying socket.
   public final let descriptor: Int32
 
   private let loop: EventLoop
-  // The stream whose connection this one is inside; it has given up its socket.
+  // The stream that carries this one; it has given up its socket.
   private let carrier: SecureStream?
-  /// Whether an end without close_notify is as good as one with it.
+  /// Whether an end without close_notify counts as a normal end.
   public final var acceptsTruncation = false
-  /// Whether the stream has the socket.
+  /// Whether the stream owns the socket.
   public final private(set) var isOpen = true
   private var isFinishing = false
 
-  /// The bytes of the session that is adopted next, on a socket that is registered with `loop`, on whose thread the stream is
+  /// A stream on a socket, for a session that is adopted next. Registers the socket with `loop`, on whose thread the stream is
   /// used.
   public init(on descriptor: Int32, inside carrier: SecureStream? = nil, _ loop: EventLoop) throws(Errno) {
     self.descriptor = descriptor
     self.loop = loop
     self.carrier = carrier
     super.init()
-    // What was received before is not announced by the kernel.
+    // The kernel does not announce bytes that were received before.
     isReadable = true
     try loop.register(self, stream: descriptor)
   }
 
-  /// From now on the bytes are those of `session`, which has a transport.
+  /// Starts to use `session`, which must have a transport.
   public final func adopt(_ session: OpaquePointer) {
     unsafe self.session = session
     unsafe transport = copenssl_transport_of(session)
   }
 
-  /// Frees the socket, once; the subclass says how.
+  /// Frees the socket, once; the subclass implements this.
   open func releaseSocket() {
     preconditionFailure("a SecureStream says how its socket is freed")
   }
 
-  /// Leaves the socket to another stream: this one cannot be used afterwards. False when it is closed.
+  /// Leaves the socket to another stream; this one cannot be used afterwards. False if it is closed.
   public final func detach() -> Bool {
     guard isOpen else { return false }
     isOpen = false
@@ -59,7 +59,7 @@ public import SystemPackage
 
   // MARK: Bytes
 
-  /// Notes what the kernel reports, and sends what it has room for now.
+  /// Records what the kernel reports, and sends what now has room.
   public final override func signal(_ readiness: Readiness) {
     if !readiness.isDisjoint(with: [.writable, .hangUp, .error]) { _ = flush() }
     super.signal(readiness)
@@ -69,7 +69,7 @@ public import SystemPackage
     let wanted = min(buffer.freeSpace, limit)
     var received = 0
     unsafe copenssl_watch_draining(transport)
-    // A record a call, as many as there are.
+    // Each call reads one record; read as many as there are.
     while received < wanted {
       TLSErrorQueue.clear()
       var count = 0
@@ -84,12 +84,12 @@ public import SystemPackage
       buffer.commit(count)
       received += count
       if unsafe SSL_has_pending(session) == 0, unsafe copenssl_is_drained(transport) == 1 {
-        // The kernel has no more, unless the end is waiting behind it.
+        // The kernel has no more, unless the end of the stream follows.
         if !peerClosed { isReadable = false }
         return .transferred(received)
       }
     }
-    // The session may hold more, and the kernel does not announce that.
+    // The session may hold more bytes, which the kernel does not announce.
     isReadable = true
     return .transferred(received)
   }
@@ -125,18 +125,18 @@ public import SystemPackage
     }
   }
 
-  /// The end of the stream, which `isClean` if the peer has sent close_notify.
+  /// The result at the end of the stream; `isClean` says whether the peer sent close_notify.
   public final func endOfStream(isClean: Bool) -> IOResult {
     isClean || acceptsTruncation ? .endOfStream : .failed(.truncated)
   }
 
-  /// The failure of a system call, if one has failed.
+  /// The error of the failed system call, if one has failed.
   public final var systemError: Errno? {
     let error = unsafe copenssl_transport_error(transport)
     return error == 0 ? nil : Errno(rawValue: error)
   }
 
-  /// Sends what waits for room; whether nothing does any more.
+  /// Sends waiting bytes; returns whether none are left.
   private func flush() -> Bool {
     guard isOpen, hasUnsentBytes else { return true }
     guard unsafe copenssl_flush(transport) == 1 else { return false }
@@ -153,7 +153,7 @@ public import SystemPackage
 
   public final override var localAddress: String { SocketAddress.text(of: descriptor, peer: false) }
 
-  // Session tickets are no input: reading lets TLS deal with them.
+  // Session tickets are not input: a read lets TLS process them.
   open override func hasUnexpectedInput() -> Bool {
     if peerClosed { return true }
     if carrier == nil, unsafe SSL_has_pending(session) == 0, unsafe copenssl_has_received(transport) == 0,
@@ -171,7 +171,7 @@ public import SystemPackage
 
   // MARK: The end
 
-  /// Says that no more will come, in TLS (close_notify) and in TCP.
+  /// Ends the sending side, in TLS (close_notify) and in TCP.
   open override func finishSending() {
     guard isOpen, !isFinishing else { return }
     isFinishing = true
@@ -183,9 +183,9 @@ public import SystemPackage
 
   open override func abort() {
     guard isOpen else { return }
-    // Without close_notify, which would say that the end was meant.
+    // Without close_notify, which would mark a regular end.
     if let session = unsafe session { unsafe SSL_set_quiet_shutdown(session, 1) }
-    // Lingering for no time at all makes the kernel send RST (socket(7), SO_LINGER).
+    // A linger time of zero makes the kernel send RST (socket(7), SO_LINGER).
     var linger = linger(l_onoff: 1, l_linger: 0)
     unsafe _ = setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<linger>.size))
     close()
@@ -197,24 +197,24 @@ public import SystemPackage
   }
 }
 
-/// What OpenSSL noted about the failures of this thread.
+/// OpenSSL's queue of this thread's errors.
 public enum TLSErrorQueue {
-  /// Empties the queue, as `SSL_get_error` requires it before each call that it is asked about.
+  /// Empties the queue, as `SSL_get_error` requires before each call whose result it is asked about.
   ///
-  /// `ERR_clear_error` alone works through all 16 places for errors, 800 instructions, even when there is none.
+  /// `ERR_clear_error` alone processes all 16 slots, 800 instructions, even if the queue is empty.
   @inline(__always) static func clear() {
     if ERR_peek_error() != 0 { ERR_clear_error() }
   }
 
-  /// The first of them in OpenSSL's words, all of them being taken out; nil when there is none.
+  /// OpenSSL's text for the first error, and empties the queue; nil if there is none.
   public static func takeReason() -> String? { take()?.text }
 
-  /// The reason's number and words.
+  /// The code and text of the first error.
   public static func take() -> (code: Int32, text: String)? {
     defer { ERR_clear_error() }
     let error = ERR_get_error()
     guard error != 0 else { return nil }
-    // ERR_GET_REASON, which is a macro: the lower 23 bits.
+    // ERR_GET_REASON is a macro: the lower 23 bits.
     let code = Int32(truncatingIfNeeded: error & 0x7f_ffff)
     guard let reason = unsafe ERR_reason_error_string(error) else { return (code, "error \(error)") }
     return (code, unsafe String(cString: reason))

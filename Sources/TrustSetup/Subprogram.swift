@@ -1,13 +1,13 @@
 internal import Glibc
 
-/// Another program, run with our own standard output and error.
+/// Another program, which inherits our standard output and error.
 struct Subprogram {
-  /// The program, by its path or by a name to be found in PATH, and its arguments.
+  /// The program, by path or by a name to find in PATH, and its arguments.
   let words: [String]
 
   init(_ words: String...) { self.words = words }
 
-  /// As it would be typed.
+  /// The command line as a user would type it.
   var text: String {
     words.map { word in
       let isPlain = word.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !"\"'\\$`&|;<>()*?[]#~!{}".utf8.contains($0) }
@@ -15,7 +15,7 @@ struct Subprogram {
     }.joined(separator: " ")
   }
 
-  /// Runs it to its end, and drops what it says if that is of no interest. Returns why it did not succeed.
+  /// Runs the program to its end, and returns why it failed, if it did. With `quietly`, drops its output.
   func run(quietly: Bool = false) -> Failure? {
     var arguments = unsafe words.map { unsafe strdup($0) } + [nil]
     defer { for index in unsafe arguments.indices { unsafe free(arguments[index]) } }
@@ -38,7 +38,7 @@ struct Subprogram {
     return code == 0 ? nil : Failure(reason: "ended with exit code \(code)")
   }
 
-  /// Why a program did not do what it was run for.
+  /// Why a program failed.
   struct Failure {
     /// A few words.
     let reason: String

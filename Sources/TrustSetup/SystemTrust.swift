@@ -1,13 +1,13 @@
 internal import Glibc
 
-/// How a family of systems keeps the authorities that all of its programs trust.
+/// How a family of systems stores the authorities that all programs trust.
 enum SystemTrust: CaseIterable {
   /// Debian, Ubuntu and Alpine.
   case debian
   /// RHEL, Fedora and their relatives.
   case redHat
 
-  /// The systems by name.
+  /// The names of the systems.
   var name: String {
     switch self {
     case .debian: "Debian, Ubuntu"
@@ -15,7 +15,7 @@ enum SystemTrust: CaseIterable {
     }
   }
 
-  /// Where a certificate is put.
+  /// The path for a certificate.
   var file: String {
     switch self {
     case .debian: "/usr/local/share/ca-certificates/m2m-proxy.crt"
@@ -23,7 +23,7 @@ enum SystemTrust: CaseIterable {
     }
   }
 
-  /// The program that takes it up from there.
+  /// The program that adds the certificate there to the trusted ones.
   var program: String {
     switch self {
     case .debian: "update-ca-certificates"
@@ -31,11 +31,12 @@ enum SystemTrust: CaseIterable {
     }
   }
 
-  /// The commands that have the system forget the certificate.
+  /// The commands that remove the certificate from the system again.
   var undo: [String] {
     switch self {
     case .debian:
-      // Without --fresh its link stays in /etc/ssl/certs, and with it in the keystore that a hook fills for Java.
+      // Without --fresh, the link stays in /etc/ssl/certs; with it, the certificate still stays in the keystore that a hook
+      // fills for Java.
       ["rm \(file) && update-ca-certificates --fresh"]
         + (unsafe access(Self.debianKeystore, F_OK) == 0
           ? ["keytool -delete -keystore \(Self.debianKeystore) -storepass changeit -alias debian:m2m-proxy.pem"] : [])
@@ -45,7 +46,7 @@ enum SystemTrust: CaseIterable {
 
   private static let debianKeystore = "/etc/ssl/certs/java/cacerts"
 
-  /// That of this machine, and the path of its program; nil where it is another one.
+  /// This machine's system, and the path of its program; nil if it is another system.
   static var here: (trust: SystemTrust, program: String)? {
     for trust in allCases {
       if let program = Subprogram.find(trust.program) { return (trust, program) }

@@ -2,11 +2,11 @@ public import Cryptography
 internal import Glibc
 internal import Secrets
 
-/// Has this machine trust an authority, and says on standard output what was done.
+/// Makes this machine trust an authority, and reports the steps on standard output.
 public struct TrustInstallation {
-  /// Why something could not be done.
+  /// Why a step failed.
   public struct Failure: Error {
-    /// What to tell the person at the terminal.
+    /// The message for the user.
     public let message: String
     /// The exit code of the program (sysexits.h).
     public let exitCode: Int32
@@ -16,13 +16,13 @@ public struct TrustInstallation {
   private let keystore: JavaKeystore?
   private let isKeystoreNamed: Bool
 
-  /// - Parameter keystore: the Java keystore that is to trust the authority, too; nil for none.
+  /// - Parameter keystore: a Java keystore that should trust the authority too; nil for none.
   /// - Parameter isKeystoreNamed: whether the user named it; otherwise it was found.
   public init(root: Certificate, keystore: JavaKeystore?, isKeystoreNamed: Bool) {
     (self.root, self.keystore, self.isKeystoreNamed) = (root, keystore, isKeystoreNamed)
   }
 
-  /// Does it. Steps before a failure have been reported.
+  /// Runs all steps. Steps before a failure have been reported.
   public func run() throws(Failure) {
     try installInSystem()
     try installInKeystore()
@@ -30,7 +30,7 @@ public struct TrustInstallation {
 
   private func installInSystem() throws(Failure) {
     guard let (trust, program) = SystemTrust.here else {
-      // If a keystore is named, it may be all that is wanted.
+      // If the user named a keystore, that may be enough.
       if isKeystoreNamed { return }
       throw Failure(
         message: """
@@ -90,7 +90,7 @@ public struct TrustInstallation {
 
   private func run(_ program: Subprogram) throws(Failure) {
     print("ran    \(program.text)")
-    // What the program says comes after what we say about it.
+    // Print our own output before the program's.
     fflush(nil)
     if let failure = program.run() {
       throw Failure(message: "\(program.words[0]) \(failure.reason)", exitCode: EX_OSERR)
@@ -98,16 +98,16 @@ public struct TrustInstallation {
   }
 }
 
-/// What to do so that programs trust an authority, for each kind of them.
+/// How to make programs trust an authority, for each kind of program.
 public struct TrustAdvice {
-  /// Lines for a terminal.
+  /// Text for a terminal.
   public let text: String
 
   private static let exported = "/etc/ssl/m2m-proxy-ca.pem"
 
-  /// For the authority whose certificate is in `file`, a path from the root; nil where it has none of its own.
+  /// Advice for the authority whose certificate is in `file`, an absolute path; nil if it has no file of its own.
   ///
-  /// - Parameter command: the command line that has m2m-proxy do some words with this authority.
+  /// - Parameter command: returns the command line that runs m2m-proxy with some words for this authority.
   public init(file: String?, keystore: JavaKeystore?, command: (String) -> String) {
     let path = Subprogram(file ?? Self.exported).text
     let cacerts = keystore.map { "-keystore \(Subprogram($0.file).text)" } ?? "-cacerts"

@@ -8,7 +8,7 @@ internal import SystemPackage
 struct SandboxCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "m2m-sandbox",
-    abstract: "A token endpoint and an API on loopback that behave like Kinde's, for trying m2m-proxy out.",
+    abstract: "A token endpoint and an API on loopback that behave like Kinde's, to try m2m-proxy.",
     discussion: """
       Prints its addresses, one a line, each after its name, and "ready". SIGINT and SIGTERM end it.
 
@@ -20,10 +20,10 @@ struct SandboxCommand: ParsableCommand {
   @Option(help: "The numeric address of both listeners.")
   var host = "127.0.0.1"
 
-  @Option(help: "The port of the authorization server; 0: any free one.")
+  @Option(help: "The port of the authorization server; 0 for any free port.")
   var authorizationPort: UInt16 = 9400
 
-  @Option(help: "The port of the API; 0: any free one.")
+  @Option(help: "The port of the API; 0 for any free port.")
   var apiPort: UInt16 = 9401
 
   @Option(help: "How many seconds a token is valid.")
@@ -35,7 +35,7 @@ struct SandboxCommand: ParsableCommand {
   @Option(help: "The client secret of the application.")
   var clientSecret = "demo-secret"
 
-  @Option(help: "The organisation the application is confined to: the org_code of its tokens.")
+  @Option(help: "The organisation to which the application is limited: the org_code of its tokens.")
   var organization: String?
 
   @Option(
@@ -57,7 +57,7 @@ struct SandboxCommand: ParsableCommand {
     AudienceScopes(audience: "management", scopes: ["read:organizations"]),
   ]
 
-  @Option(help: "The audience of /v1/orders (default: that of the first --api).")
+  @Option(help: "The audience of /v1/orders (default: the first --api).")
   var ordersAudience: String?
 
   @Option(help: "The audience of the management API (default: the authorization server's URL and /api).")
@@ -68,7 +68,7 @@ struct SandboxCommand: ParsableCommand {
 
   func validate() throws {
     guard lifetime > 0 else { throw ValidationError("--lifetime must be 1 or more.") }
-    guard !apis.isEmpty else { throw ValidationError("--api must name one API at least.") }
+    guard !apis.isEmpty else { throw ValidationError("--api must name at least one API.") }
   }
 
   func run() throws {
@@ -82,7 +82,7 @@ struct SandboxCommand: ParsableCommand {
 
   private func serve() throws {
     let loop = try EventLoop()
-    // Before anything else: a signal that comes early is kept, not fatal.
+    // Before everything else, so that an early signal is kept and not fatal.
     let signals = try SignalWatch([SIGINT, SIGTERM]) { _ in loop.stop() }
     let sandbox = try Sandbox(settings, on: loop)
     try sandbox.start()
@@ -115,7 +115,7 @@ struct SandboxCommand: ParsableCommand {
       failure: fail)
   }
 
-  // The program that started this may wait for the lines, so they go out at once; if they are not read, that is no
+  // The program that started this one may wait for the lines, so write them at once; if it does not read them, that is no
   // reason to stop.
   private func say(_ output: FileDescriptor, _ text: String) {
     _ = try? output.writeAll((text + "\n").utf8)
@@ -124,7 +124,7 @@ struct SandboxCommand: ParsableCommand {
 
 extension ForcedFailure: ExpressibleByArgument {}
 
-/// An audience with scopes, as the command line has them: `audience=scope,scope`.
+/// An audience with scopes, as on the command line: `audience=scope,scope`.
 struct AudienceScopes: ExpressibleByArgument {
   let audience: String
   let scopes: [String]
@@ -135,7 +135,7 @@ struct AudienceScopes: ExpressibleByArgument {
   }
 
   init?(argument: String) {
-    // The last one: an audience may be a URL with a query.
+    // The last equals sign: an audience may be a URL with a query.
     guard let equals = argument.lastIndex(of: "="), equals != argument.startIndex else { return nil }
     audience = String(argument[..<equals])
     scopes = argument[argument.index(after: equals)...].split(separator: ",").map(String.init)

@@ -111,7 +111,7 @@ struct SpecialAddressesTests {
     return isV4 || number >> 125 == 1
   }
 
-  @Test("says at every boundary of every range what the registries say")
+  @Test("agrees with the registries at every boundary of every range")
   func boundaries() throws {
     let ranges = try Self.ranges()
     #expect(ranges.count == 56)
@@ -127,7 +127,7 @@ struct SpecialAddressesTests {
     #expect(count > 200)
   }
 
-  @Test("has a row for each of them, and for nothing else that is of the internet")
+  @Test("has a row for each of them, and for no other range of the internet")
   func rows() throws {
     for line in Self.registries.split(separator: "\n") {
       let prefix = line.split(separator: " ")[0]

@@ -47,7 +47,7 @@ struct AdminPagesTests {
     #expect(!text(answer).contains("requests_total"))
   }
 
-  @Test("answers HEAD as GET")
+  @Test("serves HEAD like GET")
   func head() {
     let head = answer(ServiceRequest(method: "HEAD", path: "/healthz"), pages)
     #expect(answer(ServiceRequest(method: "GET", path: "/healthz"), pages) == head)

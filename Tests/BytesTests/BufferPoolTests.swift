@@ -103,7 +103,7 @@ import Testing
     _ = other
   }
 
-  @Test("tells when a buffer came from the system, and only then")
+  @Test("calls onGrowth when a buffer comes from the system, and only then")
   func growth() {
     let pool = Self.pool()
     var calls = 0
@@ -138,7 +138,7 @@ import Testing
     #expect(account.level == .plenty && !account.isNear)
   }
 
-  @Test("says once that much less is taken than before")
+  @Test("reports once that much less is taken than before")
   func falling() {
     let account = MemoryAccount(limit: nil)
     account.charge(1000)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Callers
 
-@Suite("User and password in a field")
+@Suite("User and password in a header field")
 struct BasicCredentialsTests {
   private func read(_ value: String) -> (user: String, password: String)? {
     let bytes = Array(value.utf8)

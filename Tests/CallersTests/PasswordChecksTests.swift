@@ -5,7 +5,7 @@ import Testing
 
 @testable import Callers
 
-@Suite("Passwords that are looked at")
+@Suite("Passwords that are checked")
 struct PasswordChecksTests {
   private let checks: Checks
   private let client = "10.0.0.1:1"
@@ -13,7 +13,7 @@ struct PasswordChecksTests {
 
   init() throws { checks = Checks(try KeyedDigest()) }
 
-  @Test("are looked at once, for all who ask meanwhile and afterwards")
+  @Test("are checked once, for all requests meanwhile and afterwards")
   func once() throws {
     #expect(
       try ["a:1", "a:1", "a:2", "a:1"].map { try checks.arrive($0, from: client, now: now) }
@@ -93,7 +93,7 @@ struct PasswordChecksTests {
     #expect(try checks.arrive("other:1", from: client, now: now) == "begins")
   }
 
-  @Test("that could not be looked at are not remembered")
+  @Test("that could not be checked are not remembered")
   func failure() throws {
     #expect(try checks.arrive("a:1", from: client, now: now) == "begins")
     #expect(try checks.look(at: now, finds: .busy) == "a:1")
@@ -161,7 +161,7 @@ struct PasswordChecksTests {
     #expect(try checks.arrive("app:right", from: "10.9.9.9:1", now: now) == "right(1)")
   }
 
-  @Test("that lose their place are told, and it costs them no guess")
+  @Test("that lose their place are reported, and cost no guess")
   func displaced() throws {
     let greedy = "10.0.0.1:1"
     for number in 0..<PasswordLane.mostOfClient { _ = try checks.arrive("app:\(number)", from: greedy, now: now) }

@@ -99,7 +99,7 @@ struct PasswordQueueTests {
     #expect(queue.count == 0)
   }
 
-  @Test("of an unknown user who sends several have one answer after the other")
+  @Test("of an unknown user that sends several get one response after the other")
   func severalOfStranger() throws {
     for number in 0..<PasswordQueue.mostTurnsOfStrangers { _ = try queue.add("stranger-\(number):1", 1) }
     for number in 0..<3 { #expect(try queue.add("stranger:\(number)", 1) == "waits") }

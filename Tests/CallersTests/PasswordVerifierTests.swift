@@ -9,7 +9,7 @@ import Testing
 
 @testable import Callers
 
-@Suite("Looking at passwords")
+@Suite("Checking passwords")
 struct PasswordVerifierTests {
   private let costs: [ScryptCost]
   private let verifier: PasswordVerifier
@@ -33,7 +33,7 @@ struct PasswordVerifierTests {
     }
   }
 
-  @Test("costs the same for users who do not exist, or have no password, and says nothing else each time")
+  @Test("costs the same for users that do not exist or have no password, with the same result")
   func unknown() throws {
     var seen: Set<ScryptCost> = []
     for user in ["without", "", "x", "y", "Caller-0", "caller-0 ", "caller-10", "nobody", "somebody", "ä"] {

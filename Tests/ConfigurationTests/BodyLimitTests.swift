@@ -21,7 +21,7 @@ import Testing
     #expect(try bodies("1024GB", "1KB") == [1024, 1 << 40])
   }
 
-  @Test("is told what it may be", arguments: ["-1", "1025GB", "10mb", "10", "9999999999GB"])
+  @Test("has a problem that lists the valid values", arguments: ["-1", "1025GB", "10mb", "10", "9999999999GB"])
   func wrong(value: String) {
     let expected = "limits.body must be off, or a size up to 1024GB, such as 512KB, 10MB or 2GB, not"
     let found = problems("limits: { body: \(value) }\nroutes: [{ name: a, match: a, credentials: none }]")

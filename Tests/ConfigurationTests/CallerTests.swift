@@ -168,7 +168,7 @@ struct CallerTests {
       } == [true])
   }
 
-  @Test("that no rule names, or that no client can be, are warned of")
+  @Test("that no rule names, or that no client can be, cause a warning")
   func warned() throws {
     func found(_ callers: String, _ route: String, _ listen: String = "8080") throws -> [String] {
       try warnings(file(callers, route: route, listen: listen)).filter {
@@ -186,7 +186,7 @@ struct CallerTests {
       ])
   }
 
-  @Test("are warned of where no listener can know them")
+  @Test("cause a warning if no listener can identify them")
   func unknowable() throws {
     func found(_ listen: String) throws -> [String] {
       try warnings(file(known, route: "credentials: one, callers: [billing, erp, cron]", listen: listen))
@@ -203,7 +203,7 @@ struct CallerTests {
         == "1:20: listen.address is 0.0.0.0:8080 without tls: passwords of callers travel there unencrypted")
   }
 
-  @Test("with passwords only cannot be told from others by a mount")
+  @Test("with passwords only cannot be identified on a mount")
   func mounts() throws {
     func found(_ settings: String) throws -> [Bool] {
       let text = file(known, route: settings).replacing("match: a,", with: "mount: /a, forward_to: 'https://a',")

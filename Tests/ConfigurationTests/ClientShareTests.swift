@@ -47,7 +47,7 @@ import Testing
     #expect(try tunnel("").clientShare == ClientShare(percent: 90))
   }
 
-  @Test("is told what it may be")
+  @Test("has a problem that lists the valid values")
   func wrong() {
     func problem(_ value: String) -> [String] {
       problems("limits: { client_share: \(value) }\nroutes: [{ name: a, match: a, credentials: none }]")

@@ -1,7 +1,7 @@
 import Configuration
 import Testing
 
-@Suite("How many requests go on at once") struct ConcurrencyTests {
+@Suite("How many requests may be in progress at once") struct ConcurrencyTests {
   private func route(_ setting: String) throws -> Route {
     try configuration("routes: [{ name: a, match: a, credentials: none\(setting) }]").routes[0]
   }
@@ -19,7 +19,7 @@ import Testing
     #expect(try route(", concurrency: { requests: 2, client_share: off }").concurrency?.clientShare == nil)
   }
 
-  @Test("is told what it may be")
+  @Test("has a problem that lists the valid values")
   func wrong() {
     let number = "a number from 1 to 100000"
     func problem(_ value: String) -> [String] {

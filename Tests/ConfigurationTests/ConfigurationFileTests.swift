@@ -125,7 +125,7 @@ final class ConfigurationFileTests {
     #expect(loaded.warnings.count == 1 && loaded.warnings[0].description.contains("belongs to uid 65533"))
   }
 
-  @Test("is told which of its files is missing, empty or something else")
+  @Test("has a problem for each of its files that is missing, empty or not a file")
   func missing() throws {
     let path = file("proxy.conf", text)
     file("client_secret", "\n")
@@ -140,7 +140,7 @@ final class ConfigurationFileTests {
       ])
   }
 
-  @Test("is told when it cannot be read itself")
+  @Test("has a problem if it cannot be read itself")
   func unreadable() throws {
     let large = file("large.conf", String(repeating: "#", count: 1024 * 1024 + 1))
     for (path, complaint) in [

@@ -148,7 +148,7 @@ struct ConfigurationLoaderTests {
     #expect(try credentials("domain: acme.kinde.com, audience: y").audience == "y")
   }
 
-  @Test("lets the credentials' audience and none of all stand")
+  @Test("accepts the credentials' audience, and none at all")
   func audienceOfCredentials() throws {
     let text = """
       credentials:

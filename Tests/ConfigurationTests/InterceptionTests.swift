@@ -44,7 +44,7 @@ struct InterceptionTests {
       "\(settings.keyPlace.problem("is missing"))" == "/etc/m2m/proxy.conf:4:48: interception.ca_key is missing")
   }
 
-  @Test("what is wrong with it is told")
+  @Test("each mistake has a problem")
   func mistakes() throws {
     func complaint(_ settings: String) -> String { problems(text(route, settings)).joined(separator: "\n") }
     #expect(

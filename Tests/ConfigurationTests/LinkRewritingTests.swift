@@ -14,7 +14,7 @@ import Testing
     #expect(try configuration(text(", rewrite_links: off")).routes[0].requests.linkRewriting == .off)
   }
 
-  @Test("is told what it may be, and where")
+  @Test("has a problem that lists the valid values and places")
   func wrong() {
     #expect(
       problems(text(", rewrite_links: yes")) == [

@@ -44,7 +44,7 @@ import Testing
       ])
   }
 
-  @Test("is no list of nothing")
+  @Test("is not an empty list")
   func empty() {
     #expect(problems(text(", token_endpoint: []")).count == 1)
   }

@@ -31,7 +31,7 @@ import Testing
     #expect(found.count == 2 && found.contains { $0.contains("attempts must be a number from 1 to 10") })
   }
 
-  @Test("is told what it may be")
+  @Test("has a problem that lists the valid values")
   func wrong() {
     let route = "routes: [{ name: a, match: a, credentials: none, "
     let size = "a size from 0 to 64KB, such as 512, 8KB or 1MB"

@@ -311,7 +311,7 @@ struct RouteProblemTests {
     #expect(routeProblems(example.text) == example.expected)
   }
 
-  @Test("is told which credentials there are, when it must say which it uses")
+  @Test("has a problem that lists the credentials, if it must name one")
   func credentials() {
     let two = "{ token_endpoint: 'https://a/t', client_id: id, client_secret: { env: SECRET } }"
     let route = "{ name: a, match: a }"
@@ -378,7 +378,7 @@ struct RouteProblemTests {
     #expect(routeProblems(example.text) == example.expected)
   }
 
-  @Test("is told that a custom domain is not the audience of Kinde's management API")
+  @Test("has a problem if a custom domain is used as the audience of Kinde's management API")
   func customDomain() {
     let text = """
       credentials: { kinde: { domain: auth.acme.com, client_id: id, client_secret: { env: SECRET } } }

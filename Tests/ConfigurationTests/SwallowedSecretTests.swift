@@ -15,7 +15,7 @@ struct SwallowedSecretTests {
     #expect(problems("\(faultless)tls:\n  ca_file: \(value)\n") == ["6:12: tls.ca_file \(said)"])
   }
 
-  @Test("is told by the previous secret as well")
+  @Test("is recognised by the previous secret as well")
   func previous() {
     #expect(
       problems("\(faultless)admin: |\n    client_secret_previous: s3cr3t-value\n") == [
@@ -23,7 +23,7 @@ struct SwallowedSecretTests {
       ])
   }
 
-  @Test("is told from one that only has a name like it in it")
+  @Test("is distinguished from a text that only contains a similar name")
   func names() {
     let problems = problems("\(faultless)tls: { ca_file: /nowhere/client_secret }\n")
     #expect(problems.count == 1 && problems[0].contains("cannot be read"))

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Configuration
 
-@Suite("A file that is not as YAML or proxy.conf want it")
+@Suite("A file that violates YAML or proxy.conf")
 struct SyntaxProblemTests {
   static let quotes = "put a value that contains it in quotes"
   static let begins = "put a value that begins with it in quotes"
@@ -122,7 +122,7 @@ struct SyntaxProblemTests {
     #expect(problems(faultless + example.text + "\n") == example.expected)
   }
 
-  @Test("is told of bytes that are not UTF-8, with the place in characters")
+  @Test("has a problem for bytes that are not UTF-8, with the position in characters")
   func encoding() {
     for (bytes, expected) in [
       ([0x61, 0x3A, 0x20, 0xFF], "1:4: the file is not UTF-8 text (byte 0xFF); save it as UTF-8"),
@@ -160,7 +160,7 @@ struct SyntaxProblemTests {
         == ["1:399999: the file has more than 200000 values and keys"])
   }
 
-  @Test("is read all the same with what is unusual but clear")
+  @Test("is read if it is unusual but unambiguous")
   func unusual() throws {
     let text = """
       # Comments, quotes, an explicit start and end of the document

@@ -21,7 +21,7 @@ import Testing
       ])
   }
 
-  @Test("is told what it may be, and where")
+  @Test("has a problem that lists the valid values and places")
   func wrong() {
     #expect(
       problems(text(", tls_truncation: acept")) == [

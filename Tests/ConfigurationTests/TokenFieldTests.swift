@@ -39,7 +39,7 @@ import Testing
       ])
   }
 
-  @Test("is told what it may be")
+  @Test("has a problem that lists the valid values")
   func wrong() {
     for header in ["'X Y'", "'X:'", "''", String(repeating: "x", count: 65), #""X\n""#] {
       #expect(problems(text("{ header: \(header) }")).first?.contains("must be the name of a field such as") == true)

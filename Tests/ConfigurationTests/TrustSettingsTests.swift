@@ -57,7 +57,7 @@ struct TrustSettingsTests {
     #expect(try load("tls: { system_roots: true }").tls == TrustSettings())
   }
 
-  @Test("trust in nothing, and for what is not TLS, is a problem")
+  @Test("trust in no authority, or without TLS, is a problem")
   func problem() {
     #expect(
       problems(route: ", tls: { system_roots: false }") == [

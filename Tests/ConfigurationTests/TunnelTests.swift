@@ -40,7 +40,7 @@ import Testing
     #expect(route.timeouts.tunnel == .seconds(2) && route.allowsPrivate)
   }
 
-  @Test("goes through a parent proxy, its own or that of all")
+  @Test("uses a parent proxy, its own or that of the top level")
   func parentProxy() throws {
     let proxy = "parent_proxy: http://proxy.example:3128"
     let own = "match: a.example, parent_proxy: 'http://own.example:3128'"
@@ -51,7 +51,7 @@ import Testing
     }
   }
 
-  @Test("is told what it cannot have, and why")
+  @Test("has a problem for each setting that it cannot have, with the reason")
   func foreign() {
     let token = "is for a token, and nothing can be put into a blind tunnel"
     let requests = "is for requests, and the proxy does not read what a blind tunnel carries"
@@ -79,7 +79,7 @@ import Testing
     }
   }
 
-  @Test("is told what is wrong with its hosts")
+  @Test("has a problem for each invalid host")
   func hosts() {
     #expect(complaints("match: a.example/x") == ["routes[0].match has a path, and CONNECT names a host and a port"])
     #expect(complaints("match: a.example/").isEmpty)

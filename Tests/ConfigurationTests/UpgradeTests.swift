@@ -1,7 +1,7 @@
 import Configuration
 import Testing
 
-@Suite("To which protocols a route's connections may change") struct UpgradeTests {
+@Suite("The protocols to which a route's connections may switch") struct UpgradeTests {
   private func rules(_ setting: String) throws -> UpgradeRules {
     try configuration("routes: [{ name: a, match: a, credentials: none\(setting) }]").routes[0].requests.upgrade
   }
@@ -27,7 +27,7 @@ import Testing
     #expect(UpgradeRules.any.allows("x") && !UpgradeRules.off.allows("x"))
   }
 
-  @Test("is told what it may be")
+  @Test("has a problem that lists the valid values")
   func wrong() {
     let expected = "any, off, or a protocol such as websocket"
     #expect(problem("a b") == [#"1:59: routes[0].upgrade must be \#(expected), not "a b""#])

@@ -71,7 +71,7 @@ struct WarningTests {
     }
   }
 
-  @Test("is a part of the problem where nothing is left of the value", arguments: [(" #all", true), (" # all", false)])
+  @Test("is part of the problem if nothing of the value is left", arguments: [(" #all", true), (" # all", false)])
   func commentedOut(rest: String, names: Bool) {
     let text =
       "credentials:\n  one:\n    domain: acme.kinde.com\n    client_id:\(rest)\n    client_secret: { env: SECRET }\n"

@@ -58,7 +58,7 @@ struct WildcardTests {
     }
   }
 
-  @Test("without forward_to leads to the host that is asked for, if there is no mount")
+  @Test("without forward_to leads to the requested host, if there is no mount")
   func requestedHost() throws {
     for match in ["'*.a.b'", "['*.a.b', '*.c.d:8443/x', a.b, '[::1]']"] {
       let route = try configuration(route("match: \(match)")).routes[0]

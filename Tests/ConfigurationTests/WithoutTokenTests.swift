@@ -1,7 +1,7 @@
 import Configuration
 import Testing
 
-@Suite("What becomes of requests without a token") struct WithoutTokenTests {
+@Suite("What happens to requests without a token") struct WithoutTokenTests {
   private func text(_ setting: String) -> String {
     """
     credentials: { k: { domain: acme.kinde.com, client_id: id, client_secret: "${SECRET}" } }
@@ -16,7 +16,7 @@ import Testing
     #expect(try configuration(text(", without_token: forward")).routes[0].withoutToken == .forward)
   }
 
-  @Test("is told what it may be")
+  @Test("has a problem that lists the valid values")
   func wrong() {
     #expect(
       problems(text(", without_token: forwards")) == [

@@ -50,7 +50,7 @@ import Testing
     #expect(calls.withLock { $0 } == ["health 2.0 seconds", "health 0.25 seconds"])
   }
 
-  @Test("to commands, and notes them with what came of them")
+  @Test("to commands, and logs them with their results")
   func commands() async {
     #expect(await ask("POST", "/drain") == (200, "draining\n"))
     #expect(await ask("POST", "/log-level?level=debug").0 == 200)
@@ -62,19 +62,21 @@ import Testing
       ])
   }
 
-  @Test("that it does not understand, and does nothing", arguments: ["", "?for=10m", "?level=debug&for=ten", "?level"])
+  @Test(
+    "that it does not understand, without doing anything",
+    arguments: ["", "?for=10m", "?level=debug&for=ten", "?level"])
   func misused(query: String) async {
     #expect(await ask("POST", "/log-level\(query)").0 == 400)
     #expect(calls.withLock { $0 } == ["note log-level  misused"])
   }
 
-  @Test("that nothing here does what is not supported")
+  @Test("that this program does not support a command")
   func unsupported() async {
     #expect(await ask("POST", "/reload") == (501, "This program cannot reload yet.\n"))
     #expect(await ask("POST", "/reopen-logs").0 == 501)
   }
 
-  @Test("with every outcome as a status that stands for it", arguments: ControlOutcome.Kind.allCases)
+  @Test("with a status for every kind of result", arguments: ControlOutcome.Kind.allCases)
   func outcomes(kind: ControlOutcome.Kind) async {
     var actions = actions
     actions.reload = { ControlOutcome(kind, "two\nlines") }

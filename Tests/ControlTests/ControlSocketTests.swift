@@ -73,7 +73,7 @@ import Testing
     try running.close()
   }
 
-  @Test("takes the place of one that no process listens on, and of no other")
+  @Test("replaces one that no process listens on, and no other")
   func stale() throws {
     let left = unsafe clinux_bind_unix(path)
     try #require(left >= 0)
@@ -112,7 +112,7 @@ import Testing
     #expect(!ControlServer.admits(.address("127.0.0.1:1"), 1000))
   }
 
-  @Test("is believed by its own user, and by others where only root, or for root only trusted users, can have made it")
+  @Test("is trusted by its own user, and by others if only root, or for root only trusted users, can have made it")
   func owners() throws {
     let (file, name) = (ControlPlace.file(path), ControlPlace.abstract("x"))
     func isBelieved(_ user: UInt32, _ place: ControlPlace, _ owner: UInt32) -> Bool {
@@ -128,7 +128,7 @@ import Testing
     #expect(!isBelieved(0, .file("/nowhere/x"), 1000))
   }
 
-  @Test("is looked for at every place in turn, and what is wrong with each is told")
+  @Test("is searched at every place in turn, and the problem of each is reported")
   func places() throws {
     let running = try Running(.file(path))
     let nowhere = [ControlPlace.file("\(directory.path)/none"), .abstract("m2m-test-\(UUID().uuidString)")]
@@ -148,7 +148,7 @@ import Testing
     try running.close()
   }
 
-  @Test("serves the next one while a crowd says nothing, or begins requests that do not end")
+  @Test("serves the next client while many are silent, or do not finish their requests")
   func crowd() throws {
     let running = try Running(.file(path))
     var crowd: [RawUnixSocket] = []
@@ -174,7 +174,7 @@ import Testing
     try running.close()
   }
 
-  @Test("can respond with much, of which nothing drives the terminal")
+  @Test("can send a long response, without control sequences for the terminal")
   func longReply() throws {
     let text = String(repeating: "5:1: unknown setting \u{1B}[2J\n", count: 20_000)
     let running = try Running(.file(path), reload: text)
@@ -194,7 +194,7 @@ import Testing
     #expect(ControlClient.reply(Array(response.utf8), from: .file("/x")) == nil)
   }
 
-  @Test("tells of the end of the process that listens")
+  @Test("reports the end of the process that listens")
   func processEnd() throws {
     let running = try Running(.file(path))
     let end = try ControlClient([running.place]).processEnd(patience: .seconds(20))

@@ -16,7 +16,7 @@ struct KnownAnswerTests {
     secret?.withBytes { bytes in bytes.indices.map { bytes[$0] } }
   }
 
-  @Test("SHA-256 gives the answers of FIPS 180-4")
+  @Test("SHA-256 gives the results of FIPS 180-4")
   func digest() throws {
     for (message, digest) in [
       ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
@@ -26,7 +26,7 @@ struct KnownAnswerTests {
     }
   }
 
-  @Test("HKDF-SHA256 gives the answers of RFC 5869, A.1 and A.3")
+  @Test("HKDF-SHA256 gives the results of RFC 5869 appendix A.1 and A.3")
   func derivation() throws {
     let material = secret(String(repeating: "0b", count: 22))
     let first = try SHA256.derive(
@@ -40,7 +40,7 @@ struct KnownAnswerTests {
         == bytes("8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8"))
   }
 
-  @Test("AES-256-GCM gives the answers of the GCM specification, test cases 14 and 16")
+  @Test("AES-256-GCM gives the results of the GCM specification, test cases 14 and 16")
   func encryption() throws {
     for (key, nonce, context, plaintext, sealed) in [
       (

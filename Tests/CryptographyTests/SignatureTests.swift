@@ -44,7 +44,7 @@ struct SignatureTests {
         == "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg")
   }
 
-  @Test("what a key signs is good for that message, key and algorithm alone")
+  @Test("a signature is valid for its message, key and algorithm only")
   func roundTrip() throws {
     let message = Array("message".utf8)
     var tried: Set<SignatureAlgorithm> = []
@@ -81,7 +81,7 @@ struct SignatureTests {
     }
   }
 
-  @Test("a key says what it is and which algorithms it is fit for")
+  @Test("a key knows its kind and its algorithms")
   func kinds() throws {
     #expect(try key(ExampleKey.rsa).kind == .rsa(bits: 2048))
     #expect(try key(ExampleKey.rsa).algorithms == [.rs256, .rs384, .rs512, .ps256, .ps384, .ps512])

@@ -202,7 +202,7 @@ def test_one_attempt_is_one(start_with_names, origin):
     assert proxy.connect().exchange(get("/api/x")).status == 200
 
 
-def test_a_name_that_moves_takes_its_connections_along(start_with_names, names):
+def test_a_name_with_new_addresses_closes_connections_to_the_old_ones(start_with_names, names):
     """Idle connections are closed, and one in use serves its request to the end, and no other."""
     old, new, release = RawOrigin(), None, threading.Event()
 

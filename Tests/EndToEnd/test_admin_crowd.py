@@ -112,7 +112,7 @@ def test_slow_readers_of_long_metrics_share_them(start_proxy, origin):
     assert "m2m_proxy_connections " in proxy.metrics()
 
 
-def test_a_head_has_5_seconds_as_a_whole_and_its_client_is_told(start_proxy, origin):
+def test_a_head_has_5_seconds_as_a_whole_and_then_gets_408(start_proxy, origin):
     proxy = start_proxy({"forward_to": origin.url})
     client = RawClient(proxy.admin)
     client.send(b"GET /healthz HT")
@@ -120,7 +120,7 @@ def test_a_head_has_5_seconds_as_a_whole_and_its_client_is_told(start_proxy, ori
     client.close()
 
 
-def test_health_says_what_is_wrong_with_a_listener_that_says_nothing(binary):
+def test_health_reports_a_silent_listener(binary):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = "127.0.0.1:%d" % silent.getsockname()[1]
         result = run([str(binary), "health", "--address", address, "--timeout", "1"])

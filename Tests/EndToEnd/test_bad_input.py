@@ -146,14 +146,14 @@ def test_a_refused_request_is_logged_with_its_status(proxy):
     assert proxy.requests_logged(1)[0]["status"] == "400"
 
 
-def test_good_requests_before_a_bad_one_are_answered(proxy, origin):
+def test_good_requests_before_a_bad_one_get_their_responses(proxy, origin):
     client = proxy.connect()
     client.send(get("http://api.internal/1") + get("http://api.internal/2") + MALFORMED["two spaces"])
     assert [client.answer().status for _ in range(3)] == [200, 200, 400]
     client.expect_end()
 
 
-def test_an_error_answer_to_head_has_no_body(proxy):
+def test_an_error_response_to_head_has_no_body(proxy):
     client = proxy.connect()
     assert client.exchange(get("http://nowhere.internal/", method="HEAD"), "HEAD").status == 403
     assert client.exchange(get("http://api.internal/")).status == 200

@@ -43,7 +43,7 @@ def test_a_request_body_arrives_unchanged(proxy, origin, size, framing):
 
 @pytest.mark.parametrize("framing", ["length", "chunked", "close"])
 @pytest.mark.parametrize("size", SIZES)
-def test_an_answers_body_arrives_unchanged(proxy, origin, size, framing):
+def test_a_responses_body_arrives_unchanged(proxy, origin, size, framing):
     def give(connection):
         connection.request()
         fields = {"length": b"Content-Length: %d\r\n" % size, "close": b"",
@@ -86,7 +86,7 @@ def test_chunk_extensions_are_not_passed_on(proxy, origin):
     assert b"name=value" not in origin.connections[0].received
 
 
-def test_a_body_and_an_answer_stream_at_the_same_time(proxy, origin):
+def test_a_body_and_a_response_stream_at_the_same_time(proxy, origin):
     """A duplex exchange: the origin sends back each piece before it gets the next."""
     def echo(connection):
         connection.head()
@@ -124,7 +124,7 @@ def test_a_client_that_expects_100_continue_gets_it_before_it_sends_its_body(pro
     assert client.send(b"body").answer("POST").body == b"got body"
 
 
-def test_a_client_that_expects_100_continue_may_get_a_final_answer_instead(proxy, origin):
+def test_a_client_that_expects_100_continue_may_get_a_final_response_instead(proxy, origin):
     def refuse(connection):
         connection.head()
         connection.answer(b"no", "417 Expectation Failed", "Connection: close")
@@ -136,7 +136,7 @@ def test_a_client_that_expects_100_continue_may_get_a_final_answer_instead(proxy
     assert (answer.status, answer.body) == (417, b"no")
 
 
-def test_an_early_answer_reaches_a_client_that_still_sends(proxy, origin):
+def test_an_early_response_reaches_a_client_that_still_sends(proxy, origin):
     def refuse(connection):
         connection.head()
         connection.send(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 5\r\nConnection: close\r\n\r\nearly")
@@ -150,7 +150,7 @@ def test_an_early_answer_reaches_a_client_that_still_sends(proxy, origin):
     assert (answer.status, answer.body) == (401, b"early")
 
 
-def test_an_early_answer_reaches_a_client_that_reads_only_when_all_is_sent(proxy, origin):
+def test_an_early_response_reaches_a_client_that_reads_only_when_all_is_sent(proxy, origin):
     def refuse(connection):
         connection.head()
         connection.send(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 5\r\nConnection: close\r\n\r\nearly")
@@ -165,7 +165,7 @@ def test_an_early_answer_reaches_a_client_that_reads_only_when_all_is_sent(proxy
     assert (answer.status, answer.body) == (413, b"early")
 
 
-def test_an_early_answer_that_keeps_the_connection_does_not_cut_the_upload(proxy, origin):
+def test_an_early_response_that_keeps_the_connection_does_not_cut_the_upload(proxy, origin):
     def early(connection):
         request = connection.head()
         connection.answer(b"early")

@@ -37,7 +37,7 @@ HALF = {
 @pytest.mark.parametrize("version", ["1.1", "1.0"])
 @pytest.mark.parametrize("ending", ["close", "reset"])
 @pytest.mark.parametrize("case", HALF)
-def test_an_answer_that_ends_early_is_incomplete_for_the_client(proxy, origin, case, ending, version):
+def test_a_response_that_ends_early_is_incomplete_for_the_client(proxy, origin, case, ending, version):
     origin.otherwise = saying(HALF[case], ending)
     client = proxy.connect().send(get("http://api.internal/", version=version))
     try:
@@ -47,7 +47,7 @@ def test_an_answer_that_ends_early_is_incomplete_for_the_client(proxy, origin, c
     assert answer.status == 502, f"a cut answer looked complete: {answer.head!r}{answer.body[:40]!r}"
 
 
-def test_a_close_delimited_answer_that_is_reset_is_incomplete_for_the_client(proxy, origin):
+def test_a_close_delimited_response_that_is_reset_is_incomplete_for_the_client(proxy, origin):
     begun = threading.Event()
 
     def cut(connection):
@@ -85,7 +85,7 @@ NONSENSE = {
 
 
 @pytest.mark.parametrize("case", NONSENSE)
-def test_an_answer_that_is_no_http_becomes_a_502(proxy, origin, case):
+def test_a_response_that_is_not_http_becomes_a_502(proxy, origin, case):
     origin.otherwise = saying(NONSENSE[case])
     answer = proxy.connect().exchange(post("http://api.internal/", b"x"), "POST")
     problem = json.loads(answer.body)
@@ -98,7 +98,7 @@ def test_an_answer_that_is_no_http_becomes_a_502(proxy, origin, case):
     b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", b"Transfer-Encoding: gzip, chunked\r\n",
     b"Transfer-Encoding: chunked, chunked\r\n", b"Transfer-Encoding: identity\r\n",
 ])
-def test_an_answer_with_doubtful_framing_is_refused_or_reframed_and_its_connection_given_up(proxy, origin, fields):
+def test_a_response_with_doubtful_framing_is_rejected_or_reframed_and_its_connection_closed(proxy, origin, fields):
     def doubtful(connection):
         connection.request()
         connection.send(b"HTTP/1.1 200 OK\r\n" + fields + b"\r\n5\r\nhello\r\n0\r\n\r\n")
@@ -112,7 +112,7 @@ def test_an_answer_with_doubtful_framing_is_refused_or_reframed_and_its_connecti
     origin.wait_for_finished(1)
 
 
-def test_bytes_behind_an_answer_never_reach_a_client(proxy, origin):
+def test_bytes_after_a_response_never_reach_a_client(proxy, origin):
     def overlong(connection):
         connection.request()
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -128,7 +128,7 @@ def test_bytes_behind_an_answer_never_reach_a_client(proxy, origin):
 
 
 @pytest.mark.parametrize(("error", "requests"), [("invalid_token", 2), ("insufficient_scope", 1)])
-def test_an_upstream_that_answers_401_is_passed_on(proxy, origin, error, requests):
+def test_a_401_of_the_upstream_is_forwarded(proxy, origin, error, requests):
     challenge = f'Bearer error="{error}", error_description="It is \\"so\\""'
 
     def refuse(connection):
@@ -147,7 +147,7 @@ def test_an_upstream_that_answers_401_is_passed_on(proxy, origin, error, request
     assert line.get("replayed") == ("401" if requests == 2 else None)
 
 
-def test_a_reason_phrase_and_the_fields_of_an_answer_arrive_as_sent(proxy, origin):
+def test_a_reason_phrase_and_the_fields_of_a_response_arrive_as_sent(proxy, origin):
     def particular(connection):
         connection.request()
         connection.answer(b"", "299 Very Particular", "x-lower: a", "X-UPPER: b", "X-Empty:", "x-lower: c",

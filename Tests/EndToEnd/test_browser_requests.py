@@ -163,7 +163,7 @@ def test_an_admin_listener_on_the_network_is_called_by_any_name_but_not_by_pages
 @pytest.mark.parametrize("address, asked", [
     ("127.0.0.1:0", "127.0.0.1:%d"), ("[::1]:0", "[::1]:%d"), ("0.0.0.0:0", "0.0.0.0:%d"), ("[::]:0", "[::]:%d"),
 ])
-def test_the_health_check_asks_by_a_name_that_is_answered(start_proxy, origin, binary, address, asked):
+def test_the_health_check_uses_a_name_that_is_served(start_proxy, origin, binary, address, asked):
     proxy = start_proxy({"forward_to": origin.url}, admin=address)
     command = [str(binary), "health", "--address", asked % proxy.admin[1]]
     assert run(command, env=clean_environment()).stdout == "ok\n"

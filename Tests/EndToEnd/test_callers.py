@@ -78,7 +78,7 @@ def test_a_request_without_password_is_challenged_and_the_connection_serves_the_
     assert refused["client"] == served["client"]
 
 
-def test_the_password_does_not_go_on(proxy, origin, passwords):
+def test_the_password_is_not_forwarded(proxy, origin, passwords):
     client = proxy.connect()
     line = basic("billing", passwords["billing"])
     assert client.exchange(get(URL, line, "Connection: proxy-authorization")).status == 200
@@ -104,7 +104,7 @@ def test_what_is_not_the_password_of_a_caller_is_challenged_again(proxy, origin,
     assert {line["error"] for line in proxy.requests_logged(2)} == {"password_wrong"}
 
 
-def test_an_unknown_user_is_answered_like_a_wrong_password(proxy):
+def test_an_unknown_user_gets_the_response_for_a_wrong_password(proxy):
     answers = [proxy.connect().exchange(get(URL, basic(user, "some password"))) for user in ["billing", "nobody", "cron"]]
     assert len({answer.body for answer in answers}) == 1
     assert len({tuple((name, value) for name, value in answer.fields if name.lower() != b"date")
@@ -130,7 +130,7 @@ def test_a_password_is_looked_at_once(proxy, passwords):
     assert proxy.sample("m2m_proxy_caller_requests_total", caller="billing", route="api") == 15
 
 
-def test_many_at_once_wait_for_one_look(start_proxy, origin, passwords):
+def test_many_requests_at_once_wait_for_one_check(start_proxy, origin, passwords):
     # At a cost at which all are there before the first is done.
     callers = {"billing": {"password": password_hash(passwords["billing"], cost=14)}}
     proxy = start_proxy({"forward_to": origin.url, "callers": "billing"}, callers=callers)
@@ -139,7 +139,7 @@ def test_many_at_once_wait_for_one_look(start_proxy, origin, passwords):
     assert proxy.sample("m2m_proxy_password_checks_total", result="right") == 1
 
 
-def test_each_request_of_a_connection_says_anew_who_sent_it(start_proxy, origin, callers, passwords):
+def test_each_request_of_a_connection_is_identified_anew(start_proxy, origin, callers, passwords):
     proxy = start_proxy({"forward_to": origin.url, "callers": ["billing", "erp"]}, callers=callers)
     client = proxy.connect()
     for name in ["billing", "erp", None, "erp", "billing"]:
@@ -157,7 +157,7 @@ def test_a_caller_that_is_known_and_not_let_in_gets_403(proxy, origin, passwords
     assert (line["error"], line["caller"]) == ("caller_not_admitted", "erp")
 
 
-def test_a_base_url_client_is_not_challenged_but_told_what_there_is(proxy, origin, passwords):
+def test_a_base_url_client_is_not_challenged_but_gets_the_alternatives(proxy, origin, passwords):
     client = proxy.connect()
     answer = client.exchange(get("/api/orders"))
     assert (answer.status, answer.value("proxy-authenticate")) == (403, None)
@@ -369,7 +369,7 @@ def test_java_with_an_authenticator(proxy, origin, passwords, is_right):
 
 # Unix sockets.
 
-def test_the_user_of_a_unix_socket_is_who_calls(start_proxy, origin, callers, passwords, tmp_path):
+def test_the_user_of_a_unix_socket_is_the_caller(start_proxy, origin, callers, passwords, tmp_path):
     callers["cron"] = {"uid": os.getuid()}
     proxy = start_proxy({"forward_to": origin.url, "callers": ["cron"]}, callers=callers,
                         listen=["127.0.0.1:0", {"address": f"unix:{tmp_path}/socket"}])
@@ -508,7 +508,7 @@ def curl_with(proxy, authority, certificate, *arguments: str):
     ("uri:spiffe://example/erp", None, ["erp.internal", "uri:spiffe://example/erp"]),
     ("email:erp@example.com", None, ["email:erp@example.com"]),
 ])
-def test_a_certificate_says_who_calls(certified, authority, name, subject, alternatives):
+def test_a_certificate_identifies_the_caller(certified, authority, name, subject, alternatives):
     proxy, clients = certified(app={"certificate": name})
     right = clients.issue("right", *alternatives, subject=subject)
     wrong = clients.issue("wrong", "x.erp.internal", "uri:spiffe://example/erp/x", "email:x@example.com",

@@ -375,7 +375,7 @@ def test_root_may_hand_out_what_belongs_to_the_user_of_the_service(command, made
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
-def test_it_is_said_for_which_hosts_it_is(command, made, two_roots, arguments):
+def test_the_hosts_that_it_permits_are_shown(command, made, two_roots, arguments):
     result = command("ca", *arguments)
     said = "for orders.example.com and below it, shops.example.com and below it, 127.0.0.1\n"
     assert result.returncode == 0 and said in result.stdout + result.stderr, result
@@ -475,7 +475,7 @@ def two_roots(tmp_path):
 # ca trust
 
 
-def test_trust_says_what_each_program_needs(command, made):
+def test_trust_shows_what_each_program_needs(command, made):
     said = command("ca", "trust").stdout
     for word in ["update-ca-certificates", "update-ca-trust", "keytool -importcert", "NODE_EXTRA_CA_CERTS=",
                  "REQUESTS_CA_BUNDLE=", "SSL_CERT_FILE=", "CURL_CA_BUNDLE=", "--cacert", "ca export", "ca bundle", "--ca-certificate=",
@@ -484,7 +484,7 @@ def test_trust_says_what_each_program_needs(command, made):
 
 
 @pytest.mark.skipif(not shutil.which("keytool"), reason="there is no keytool")
-def test_trust_puts_the_root_into_a_java_keystore_and_says_how_to_take_it_out(command, made, own_system, tmp_path):
+def test_trust_adds_the_root_to_a_java_keystore_and_shows_how_to_remove_it(command, made, own_system, tmp_path):
     keystore = tmp_path / "cacerts"
     listing = ["keytool", "-list", "-keystore", str(keystore), "-storepass", "changeit", "-alias", "m2m-proxy"]
     for _ in range(2):
@@ -498,7 +498,7 @@ def test_trust_puts_the_root_into_a_java_keystore_and_says_how_to_take_it_out(co
 
 
 @pytest.mark.skipif(not shutil.which("update-ca-certificates"), reason="this is no Debian")
-def test_trust_has_the_system_trust_the_root_and_says_how_to_undo_it(command, made, own_system, tmp_path):
+def test_trust_adds_the_root_to_the_system_and_shows_how_to_undo_it(command, made, own_system, tmp_path):
     result = command("ca", "trust", "--apply", wrapper=own_system)
     assert result.returncode == 0, result.stderr
     written = tmp_path / "system/local/m2m-proxy.crt"

@@ -157,7 +157,7 @@ def test_a_key_that_is_not_registered_gets_a_hint_that_speaks_of_keys(start_prox
     assert b"credentials.idp.private_key, key_id" in answer.body and b"client_secret" not in answer.body
 
 
-def test_a_key_that_is_gone_is_said_to_be(start_proxy, origin, authlib, key_file):
+def test_a_missing_key_is_reported(start_proxy, origin, authlib, key_file):
     path = key_file(KEYS["p256"]())
     proxy = start_proxy({"forward_to": origin.url}, credentials={"idp": credential(authlib, path)})
     path.unlink()

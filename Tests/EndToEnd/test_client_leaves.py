@@ -15,7 +15,7 @@ LEAVE = ["close", "reset"]
 
 
 @pytest.mark.parametrize("how", LEAVE)
-def test_leaving_while_waiting_for_the_answer_closes_the_upstream_connection(proxy, origin, how):
+def test_leaving_while_waiting_for_the_response_closes_the_upstream_connection(proxy, origin, how):
     def wait(connection):
         connection.request()
         connection.expect_close()
@@ -28,7 +28,7 @@ def test_leaving_while_waiting_for_the_answer_closes_the_upstream_connection(pro
 
 
 @pytest.mark.parametrize("how", LEAVE)
-def test_leaving_in_the_middle_of_an_answer_closes_the_upstream_connection(proxy, origin, how):
+def test_leaving_in_the_middle_of_a_response_closes_the_upstream_connection(proxy, origin, how):
     def endless(connection):
         connection.request()
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n")
@@ -46,7 +46,7 @@ def test_leaving_in_the_middle_of_an_answer_closes_the_upstream_connection(proxy
     origin.wait_for_finished(1)
 
 
-def test_leaving_a_stalled_answer_closes_the_upstream_connection(proxy, origin):
+def test_leaving_a_stalled_response_closes_the_upstream_connection(proxy, origin):
     def stalled(connection):
         connection.request()
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
@@ -148,7 +148,7 @@ def answering_when(end: threading.Event):
     get("/api/x"), get("/api/x", version="1.0"), post("/api/x", b"content"),
     get("/api/x", "Transfer-Encoding: chunked", method="POST") + content.chunked(b"content"),
 ])
-def test_a_client_that_finishes_sending_gets_its_answer_where_half_close_is_served(start_proxy, origin, request_bytes):
+def test_a_client_that_finishes_sending_gets_its_response_where_half_close_is_served(start_proxy, origin, request_bytes):
     end = threading.Event()
     origin.script(answering_when(end))
     proxy = start_proxy({"forward_to": origin.url}, listen=HALF_CLOSE, loops=1)
@@ -160,7 +160,7 @@ def test_a_client_that_finishes_sending_gets_its_answer_where_half_close_is_serv
     assert {line["status"] for line in proxy.requests_logged(2)} == {"200"}
 
 
-def test_a_client_that_finishes_sending_is_gone_where_nothing_else_is_said(start_proxy, origin):
+def test_a_client_that_finishes_sending_counts_as_gone_by_default(start_proxy, origin):
     def wait(connection):
         connection.request()
         connection.expect_close()
@@ -176,7 +176,7 @@ def test_a_client_that_finishes_sending_is_gone_where_nothing_else_is_said(start
     assert line["error"] == "client_gone"
 
 
-def test_pipelined_requests_are_answered_before_the_end(start_proxy, origin):
+def test_pipelined_requests_are_served_before_the_end(start_proxy, origin):
     proxy = start_proxy({"forward_to": origin.url}, listen=HALF_CLOSE)
     client = proxy.connect().send(get("/api/1") + post("/api/2", b"x") + get("/api/3"))
     client.socket.shutdown(socket.SHUT_WR)
@@ -207,7 +207,7 @@ def test_a_client_that_resets_is_gone_where_half_close_is_served(start_proxy, or
     origin.wait_for_finished(1)
 
 
-def test_a_client_that_has_only_closed_is_answered_and_then_forgotten(start_proxy, origin):
+def test_a_client_that_has_only_closed_gets_its_response_and_is_then_forgotten(start_proxy, origin):
     end = threading.Event()
     origin.script(answering_when(end))
     proxy = start_proxy({"forward_to": origin.url}, listen=HALF_CLOSE, loops=1)

@@ -261,7 +261,7 @@ def test_no_session_is_resumed_whose_certificate_has_expired(start_proxy, origin
     ("forged", "which holds a revocation list of CN=root that the authority of that name has not signed"),
     ("without client_ca", "listen[0].tls.client_crl needs client_ca"),
 ])
-def test_what_is_wrong_in_proxy_conf_is_said_with_its_place(binary, tmp_path, clients, tls, lists, message):
+def test_a_problem_in_proxy_conf_is_reported_with_its_place(binary, tmp_path, clients, tls, lists, message):
     content = {"": b"", "cut off": clients.root.revocation_list()[:-60], "certificate": clients.root.file.read_bytes(),
                "forged": CertificateAuthority(tmp_path, "root").revocation_list(),
                "without client_ca": clients.root.revocation_list()}

@@ -326,7 +326,7 @@ def test_the_next_connection_goes_to_the_client_that_uses_fewest(start, origin, 
     assert len(others) == 3
 
 
-def test_a_full_queue_has_room_for_who_has_less(start, origin, gates):
+def test_a_full_queue_has_room_for_a_client_with_fewer_requests(start, origin, gates):
     proxy = start(limits={"queue": 3})
     clients = take(proxy, origin, 17, 14)
     assert proxy.connect(source=GREEDY).exchange(get(f"{URL}18")).status == 503
@@ -372,7 +372,7 @@ def test_a_route_may_have_another_one(start, origin, gates):
 # Requests under way.
 
 
-def test_places_of_a_route_are_shared_where_it_says_so(start, origin, gates):
+def test_places_of_a_route_are_shared_with_client_share(start, origin, gates):
     proxy = start({"concurrency": {"requests": 10, "wait": "300ms", "client_share": "50%"}}, loops=2)
     clients = [proxy.connect(source=GREEDY).send(get(f"{URL}hold/x")) for _ in range(6)]
     poll(lambda: proxy.sample("m2m_proxy_concurrency_in_flight") == 5, "five under way")
@@ -383,7 +383,7 @@ def test_places_of_a_route_are_shared_where_it_says_so(start, origin, gates):
     assert len(origin.requests) == 15 and len(clients) == 6
 
 
-def test_places_of_a_route_go_to_who_came_first_where_it_does_not(start, origin, gates):
+def test_places_of_a_route_go_to_the_first_request_without_client_share(start, origin, gates):
     proxy = start({"concurrency": {"requests": 4, "queue": 3}})
     clients = [proxy.connect(source=GREEDY).send(get(f"{URL}hold/x")) for _ in range(7)]
     poll(lambda: proxy.sample("m2m_proxy_concurrency_waiting") == 3, "three that wait")

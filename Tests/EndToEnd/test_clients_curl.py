@@ -98,7 +98,7 @@ def test_a_redirect_is_left_to_curl(nginx_proxy):
     assert through(nginx_proxy, "-w", "%{http_code}", "-o", "/dev/null", "http://api.internal/redirect") == "302"
 
 
-def test_curl_gets_the_answer_to_an_upload_that_is_refused_early(start_proxy, origin, nginx):
+def test_curl_gets_the_response_to_an_upload_that_is_refused_early(start_proxy, origin, nginx):
     def refuse(connection):
         connection.head()
         connection.send(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfull")

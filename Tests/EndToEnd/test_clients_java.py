@@ -26,5 +26,5 @@ def test_java_with_system_properties_gets_posts_and_posts_in_chunks(recipe, java
     recipe.expect_output(output, *EXCHANGES)
 
 
-def test_java_without_the_keystore_is_told_why_by_the_log(recipe, java):
+def test_the_log_explains_why_java_without_the_keystore_fails(recipe, java):
     assert "PKIX path building failed" in recipe.distrusted(*java, "Fetch", TEXT, HTTPS)

@@ -47,7 +47,7 @@ def fetch(client: str, proxy, url: str) -> str:
     ('http://api.internal/a|b?q={"c":1}', b"/a%7Cb?q=%7B%22c%22:1%7D", "raw_bytes"),
     ("http://api.internal/caf\u00e9", b"/caf%C3%A9", "raw_bytes"),
 ])
-def test_it_gets_its_answer(proxy, origin, authlib, client, url, target, kind, kinds):
+def test_it_gets_its_response(proxy, origin, authlib, client, url, target, kind, kinds):
     if client == "urllib" and "\u00e9" in url:
         pytest.skip("urllib rejects it itself")
     assert fetch(client, proxy, url) == "ok"

@@ -316,7 +316,7 @@ def test_plain_http_to_an_upstream_outside_loopback_is_a_warning(command):
     assert result.returncode == 0 and re.search("warning.*forward_to", result.stdout + result.stderr)
 
 
-def test_start_up_says_what_is_served_where(start_proxy, origin):
+def test_the_start_shows_what_is_served_where(start_proxy, origin):
     proxy = start_proxy({"forward_to": origin.url})
     text = proxy.messages.text
     assert re.search(r"^m2m-proxy \d+\.\d+\.\d+ · .*proxy\.conf", text)
@@ -352,7 +352,7 @@ def test_proxy_conf_of_the_tests_is_what_a_person_would_write():
         'listen:\n  - "127.0.0.1:0"\nroutes:\n  - name: a\n    scopes:\n      - b\n    mount: /a\n')
 
 
-def test_what_is_said_never_goes_into_a_socket_that_has_the_number_of_a_closed_descriptor(binary, tmp_path):
+def test_output_never_goes_into_a_socket_with_the_number_of_a_closed_descriptor(binary, tmp_path):
     (tmp_path / "proxy.conf").write_text(GOOD)
     process = subprocess.Popen(
         ["bash", "-c", 'exec "$0" run <&- >&- 2>&-', str(binary)], cwd=tmp_path,

@@ -143,7 +143,7 @@ def test_a_request_that_fails_gives_its_place_back(start_proxy, origin, script):
     assert proxy.connect().exchange(get("http://api.internal/")).status == 200
 
 
-def test_what_the_proxy_answers_itself_gives_its_place_back(start_proxy, origin, authlib, refusing_port):
+def test_a_response_of_the_proxy_itself_gives_its_place_back(start_proxy, origin, authlib, refusing_port):
     proxy = start_proxy(
         {"forward_to": origin.url, "concurrency": 1},
         {"name": "down", "match": "down.internal", "mount": None, "forward_to": f"http://127.0.0.1:{refusing_port}",

@@ -24,7 +24,7 @@ def begin(edge: Edge, script) -> RawClient:
 
 
 @pytest.mark.parametrize("bytes_", [EVIL, b"x", b"\r\n", b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"])
-def test_bytes_on_an_idle_connection_are_no_answer(edge, bytes_):
+def test_bytes_on_an_idle_connection_are_not_a_response(edge, bytes_):
     """RFC 9112 section 9.2: data without an outstanding request is no response, and the connection ends."""
     poison, ended = threading.Event(), threading.Event()
 
@@ -48,7 +48,7 @@ def test_bytes_on_an_idle_connection_are_no_answer(edge, bytes_):
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 @pytest.mark.parametrize("status", ["200 OK", "403 Forbidden", "413 Content Too Large", "500 Internal Server Error"])
-def test_an_answer_before_the_request_is_finished_ends_both_connections(edge, status, framing):
+def test_a_response_before_the_request_is_finished_ends_both_connections(edge, status, framing):
     """RFC 9112 section 9.3: what is left of the request must be taken for nothing else, on either side."""
     ended = threading.Event()
 
@@ -74,7 +74,7 @@ def test_an_answer_before_the_request_is_finished_ends_both_connections(edge, st
     assert b"/smuggled" not in [request.target for request in edge.recorder.requests]
 
 
-def test_an_answer_to_a_finished_request_that_was_early_still_belongs_to_it(edge):
+def test_an_early_response_to_a_finished_request_still_belongs_to_it(edge):
     """RFC 9112 section 9.3: an answer may begin before the content has been sent, and both go on to their ends."""
     def early(connection):
         request = connection.head()
@@ -95,7 +95,7 @@ def test_an_answer_to_a_finished_request_that_was_early_still_belongs_to_it(edge
     client.close()
 
 
-def test_pipelined_requests_are_answered_one_after_the_other(edge):
+def test_pipelined_requests_are_served_one_after_the_other(edge):
     """RFC 9112 section 9.3.2: answers come in the order of their requests."""
     client = connect(edge)
     client.send(b"".join(get(f"http://api.internal/{n}") for n in range(50)))
@@ -138,7 +138,7 @@ def test_a_request_that_is_cut_off_never_reaches_the_upstream_whole(edge, part):
     edge.forget_connections()
 
 
-def test_a_client_that_leaves_takes_its_answer_along(edge):
+def test_the_response_of_a_client_that_leaves_reaches_no_other_client(edge):
     """The response to a request whose client has gone reaches no other client."""
     gone, ended = threading.Event(), threading.Event()
 
@@ -162,7 +162,7 @@ def test_a_client_that_leaves_takes_its_answer_along(edge):
         edge.probe()
 
 
-def test_an_upstream_that_speaks_before_it_is_asked_answers_no_request_twice(edge):
+def test_an_upstream_that_sends_before_the_request_responds_to_no_request_twice(edge):
     """What comes unasked on a new connection is no answer (test_eager_upstream.py), unless it comes so late that it
     cannot be told from one; no second client sees it."""
     def eager(connection):

@@ -172,7 +172,7 @@ for name, lines, has, lacks in [
         reused=True))
 
 @pytest.mark.parametrize("lines", [[], [b"Connection: Date", b"Date: evil"], [b"Date: evil", b"Connection: x, dAte"]])
-def test_every_answer_has_one_date(edge: Edge, lines):
+def test_every_response_has_one_date(edge: Edge, lines):
     """RFC 9110 section 6.6.1: a recipient with a clock adds a Date to a message that it forwards without one."""
     def dateless(connection):
         connection.request()

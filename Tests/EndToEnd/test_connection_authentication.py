@@ -161,7 +161,7 @@ def test_however_it_is_written_it_is_recognised(start, origin, fields):
     assert len(origin.connections) == 2
 
 
-def test_a_handshake_in_another_field_is_recognised_by_the_answer(start, origin):
+def test_a_handshake_in_another_field_is_recognised_by_the_response(start, origin):
     # Some gateways read credentials elsewhere. What the server says is what counts then.
     origin.otherwise = ConnectionAuthentication(field="x-credentials")
     proxy = start()
@@ -171,7 +171,7 @@ def test_a_handshake_in_another_field_is_recognised_by_the_answer(start, origin)
     assert alice.exchange(get(URL)).body == b"alice /"
 
 
-def test_where_the_proxy_sets_authorization_the_clients_own_does_not_go_on_and_nothing_is_pinned(start, origin):
+def test_where_the_proxy_sets_authorization_the_clients_own_is_not_forwarded_and_nothing_is_pinned(start, origin):
     proxy = start({})
     alice = proxy.connect()
     assert alice.exchange(get(URL, field(authenticate("alice")))).status == 401
@@ -549,7 +549,7 @@ def test_a_tunnel_on_the_clients_connection_ends_it(start, origin, tls_origin, i
 # The proxy's own token beside it.
 
 
-def test_the_handshake_costs_no_token_where_both_go_on(start, origin, authlib):
+def test_the_handshake_costs_no_token_where_both_are_forwarded(start, origin, authlib):
     proxy = start(HEADER)
     for number in range(3):
         alice = proxy.connect()
@@ -601,7 +601,7 @@ def test_the_last_message_of_a_handshake_is_never_repeated_by_the_proxy(start, o
 # What clients are told (RFC 4559 section 6).
 
 
-def test_clients_of_a_proxy_are_told_that_they_may_log_on_through_it(start, origin):
+def test_a_response_tells_clients_of_a_proxy_that_they_may_log_on_through_it(start, origin):
     proxy = start()
     alice = proxy.connect()
     for request in (get(URL), get(URL, field(negotiate()))):
@@ -615,7 +615,7 @@ def test_clients_of_a_proxy_are_told_that_they_may_log_on_through_it(start, orig
     assert not start({}).connect().exchange(get(URL)).values("proxy-support")
 
 
-def test_a_challenge_of_another_kind_says_nothing_of_the_sort(start, origin):
+def test_a_challenge_of_another_kind_has_no_such_field(start, origin):
     proxy = start()
     origin.otherwise = ConnectionAuthentication(offer='WWW-Authenticate: Basic realm="a"')
     assert not proxy.connect().exchange(get(URL)).values("proxy-support")

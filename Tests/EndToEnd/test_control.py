@@ -19,7 +19,7 @@ from harness.proxy import clean_environment
 from harness.waiting import PATIENCE, poll
 
 
-def test_status_says_how_the_proxy_is(start_proxy, origin, held):
+def test_status_shows_the_state_of_the_proxy(start_proxy, origin, held):
     proxy = start_proxy({"forward_to": origin.url}, {"name": "b", "match": "b.internal", "mount": "/b", "forward_to": origin.url},
                         loops=2)
     proxy.connect().send(get("http://api.internal/long"))
@@ -63,7 +63,7 @@ def test_a_command_without_a_process_exits_with_69(start_proxy, origin):
         assert "no process with the configuration proxy.conf takes commands at unix:" in result.stderr
 
 
-def test_a_proxy_is_found_whatever_has_become_of_its_file(start_proxy, origin):
+def test_a_proxy_is_found_whatever_happened_to_its_file(start_proxy, origin):
     proxy = start_proxy({"forward_to": origin.url})
     file = proxy.directory / "proxy.conf"
     for conf in ["routes: [", "nonsense: 1\n", "client_secret: ${NOT_SET}\n", ""]:
@@ -78,7 +78,7 @@ def test_a_proxy_is_found_whatever_has_become_of_its_file(start_proxy, origin):
     assert result.returncode == 0 and str(proxy.pid) in result.stdout
 
 
-def test_two_processes_are_told_apart_by_their_files(start_proxy, origin, run_directory):
+def test_two_processes_are_distinguished_by_their_files(start_proxy, origin, run_directory):
     one, other = (start_proxy({"forward_to": origin.url}, **with_directory(run_directory)) for _ in range(2))
     assert place(one) != place(other)
     for proxy in [one, other]:
@@ -89,7 +89,7 @@ def test_two_processes_are_told_apart_by_their_files(start_proxy, origin, run_di
     assert status(other, "--control", place(other))["pid"] == other.pid
 
 
-def test_a_second_process_with_the_same_file_is_told_and_serves(binary, start_proxy, origin, run_directory):
+def test_a_second_process_with_the_same_file_warns_and_serves(binary, start_proxy, origin, run_directory):
     first = start_proxy({"forward_to": origin.url}, **with_directory(run_directory))
     second = subprocess.Popen([binary, "run"], cwd=first.directory, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                               env=clean_environment(CLIENT_SECRET="x", RUNTIME_DIRECTORY=str(run_directory)))
@@ -162,7 +162,7 @@ def test_after_drain_the_first_sigterm_changes_nothing_and_the_second_ends(start
     assert proxy.wait() == 0
 
 
-def test_health_is_told_while_the_network_holds_the_admin_listener(start_proxy, origin):
+def test_health_works_while_remote_clients_fill_the_admin_listener(start_proxy, origin):
     proxy = start_proxy({"forward_to": origin.url})
     conf = (proxy.directory / "proxy.conf").read_text()
     (proxy.directory / "proxy.conf").write_text(conf.replace('"127.0.0.1:0"\ncred', '"127.0.0.1:%d"\ncred' % proxy.admin[1]))

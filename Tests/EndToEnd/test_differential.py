@@ -217,7 +217,7 @@ def read_answer(other, case: bytes) -> Reading:
 
 
 @pytest.mark.parametrize("other", [opinions.h11_answer, opinions.llhttp_answer])
-def test_answers_are_read_as_others_read_them(stage, other):
+def test_responses_are_read_as_other_proxies_read_them(stage, other):
     choose = random.Random(4)
     cases = list(enumerate(ANSWERS + [mutated(choose.choice(ANSWERS), choose) for _ in range(COUNT)]))
 

@@ -67,7 +67,7 @@ def test_a_request_that_waits_for_its_token_is_finished_too(proxy, origin, authl
     assert proxy.wait() == 0
 
 
-def test_the_end_says_what_was_done(proxy):
+def test_the_last_line_shows_what_was_done(proxy):
     client = proxy.connect()
     for _ in range(3):
         assert client.exchange(get("http://api.internal/")).status == 200

@@ -42,7 +42,7 @@ def refused(answer) -> None:
 
 @pytest.mark.parametrize("bytes_", SAYINGS, ids=[repr(saying[:24]) for saying in SAYINGS])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_what_comes_before_the_request_is_not_its_answer(proxy, origin, bytes_, method):
+def test_bytes_before_the_request_are_not_its_response(proxy, origin, bytes_, method):
     def eager(connection):
         connection.send(bytes_)
         connection.expect_close()
@@ -73,7 +73,7 @@ def test_an_upstream_that_always_does_so_is_tried_once_for_each_request(proxy, o
     assert origin.requests == []
 
 
-def test_a_connection_that_ends_before_the_request_is_told_from_it(proxy, origin):
+def test_a_connection_that_ends_before_the_request_is_not_an_eager_upstream(proxy, origin):
     origin.script(lambda connection: connection.close())
     answer = proxy.connect().exchange(get("http://api.internal/x"))
     assert answer.status == 502

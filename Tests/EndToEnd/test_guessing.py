@@ -116,7 +116,7 @@ def test_all_addresses_of_this_machine_have_the_guesses_of_one(proxy):
 
 
 @pytest.mark.parametrize("users", USERS.values(), ids=USERS.keys())
-def test_a_password_that_was_right_once_is_served_whatever_is_guessed(proxy, passwords, users):
+def test_a_verified_password_is_served_whatever_is_guessed(proxy, passwords, users):
     assert status(proxy, "billing", passwords["billing"]) == 200
     use_up_guesses(proxy)
     with Guessing(proxy, users) as guessing:
@@ -128,7 +128,7 @@ def test_a_password_that_was_right_once_is_served_whatever_is_guessed(proxy, pas
 
 @pytest.mark.parametrize("users", USERS.values(), ids=USERS.keys())
 @pytest.mark.parametrize("user", ["billing", "shop"])
-def test_an_application_that_comes_again_has_its_turn_while_others_guess(proxy, passwords, users, user):
+def test_an_application_that_retries_has_its_turn_while_others_guess(proxy, passwords, users, user):
     """Its first request since the start, from an address that has no guess left."""
     use_up_guesses(proxy)
     with Guessing(proxy, users) as guessing:

@@ -27,7 +27,7 @@ def reader(data: bytes) -> wire.Reader:
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nokX\r\n0\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0x2\r\nok\r\n0\r\n\r\n",
 ])
-def test_the_strict_reader_refuses_malformed_answers(data):
+def test_the_strict_reader_rejects_malformed_responses(data):
     with pytest.raises(wire.Malformed):
         wire.read_answer(reader(data))
 
@@ -39,12 +39,12 @@ def test_the_strict_reader_refuses_malformed_answers(data):
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n",
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n",
 ])
-def test_the_strict_reader_tells_an_incomplete_answer_from_a_complete_one(data):
+def test_the_strict_reader_tells_an_incomplete_response_from_a_complete_one(data):
     with pytest.raises(wire.Incomplete):
         wire.read_answer(reader(data))
 
 
-def test_the_strict_reader_decodes_chunks_trailers_and_interim_answers():
+def test_the_strict_reader_decodes_chunks_trailers_and_interim_responses():
     answer = wire.read_answer(reader(
         b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nok\r\n0\r\nX-Sum: 7\r\n\r\n"))
@@ -60,7 +60,7 @@ def test_content_of_any_size_has_the_digest_of_its_pieces():
     assert content.digest(65_535) != content.digest(65_536)
 
 
-def test_the_raw_origin_answers_and_keeps_every_byte(origin):
+def test_the_raw_origin_responds_and_keeps_every_byte(origin):
     client = RawClient(("127.0.0.1", origin.port))
     assert client.exchange(get("/a")).body == b"ok"
     assert client.exchange(post("/b", b"12345"), "POST").status == 200

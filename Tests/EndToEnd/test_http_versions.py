@@ -6,7 +6,7 @@ from harness import content
 from harness.client import get, post
 
 
-def test_an_http_1_0_request_is_answered_and_the_connection_closed(proxy, origin):
+def test_an_http_1_0_request_is_served_and_the_connection_closed(proxy, origin):
     client = proxy.connect()
     assert client.exchange(get("http://api.internal/x", version="1.0")).body == b"ok"
     client.expect_end()
@@ -17,7 +17,7 @@ def test_an_http_1_0_request_without_a_host_field_is_served(proxy):
     assert proxy.connect().exchange(b"GET http://api.internal/x HTTP/1.0\r\n\r\n").body == b"ok"
 
 
-def test_an_http_1_0_client_that_asks_for_keep_alive_is_told_that_a_proxy_cannot(proxy):
+def test_an_http_1_0_client_that_asks_for_keep_alive_gets_connection_close(proxy):
     """RFC 9112 section 9.3: the option may come from a client behind another proxy that did not understand it."""
     client = proxy.connect()
     answer = client.exchange(get("http://api.internal/x", "Connection: keep-alive", version="1.0"))
@@ -37,7 +37,7 @@ def test_an_http_1_0_client_never_sees_the_chunked_coding(proxy, origin):
     assert (answer.framing, answer.body, answer.values("transfer-encoding")) == ("close", b"abcdef", [])
 
 
-def test_an_http_1_0_client_never_sees_an_interim_answer(proxy, origin):
+def test_an_http_1_0_client_never_sees_an_interim_response(proxy, origin):
     def hinting(connection):
         connection.request()
         connection.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
@@ -57,7 +57,7 @@ def test_connection_close_is_obeyed(proxy):
 
 
 @pytest.mark.parametrize("behind", [b"", b"\r\n", b"GET /api/more HTTP/1.1\r\nHost: a\r\n\r\n", b"x" * 100_000])
-def test_an_answer_is_whole_whatever_follows_a_request_that_was_the_last(proxy, origin, behind):
+def test_a_response_is_complete_whatever_follows_the_last_request(proxy, origin, behind):
     body = b"y" * 3_000_000
     origin.script(lambda connection: (connection.request(), connection.answer(body), connection.expect_close()))
     client = proxy.connect().send(get("http://api.internal/x", "Connection: close") + behind)
@@ -75,7 +75,7 @@ def test_a_keep_alive_connection_serves_many_requests_in_both_forms(proxy, origi
     assert [len(request.body) for request in origin.requests] == list(range(100))
 
 
-def test_pipelined_requests_are_answered_in_order(proxy, origin):
+def test_pipelined_requests_are_served_in_order(proxy, origin):
     def echo(connection):
         while not connection.at_end():
             connection.answer(connection.request().target)
@@ -110,7 +110,7 @@ def test_empty_lines_before_a_request_are_ignored(proxy):
     assert client.exchange(b"\r\n" + get("http://api.internal/a")).status == 200
 
 
-def test_the_answer_to_head_has_a_length_and_no_body(proxy, origin):
+def test_the_response_to_head_has_a_length_and_no_body(proxy, origin):
     def heads(connection):
         while not connection.at_end():
             request = connection.request()
@@ -127,7 +127,7 @@ def test_the_answer_to_head_has_a_length_and_no_body(proxy, origin):
 
 
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
-def test_answers_without_a_body_leave_the_connection_usable(proxy, origin, status):
+def test_responses_without_a_body_leave_the_connection_usable(proxy, origin, status):
     def bodiless(connection):
         connection.request()
         connection.send(f"HTTP/1.1 {status}\r\nETag: \"x\"\r\n\r\n".encode())

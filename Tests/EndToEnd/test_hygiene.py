@@ -137,7 +137,7 @@ def test_everything_that_reaches_the_origin_is_one_request_line_fields_and_body(
         b"Authorization", b"Content-Length", b"Host", b"Via", b"X-A"]
 
 
-def test_an_answer_gets_nothing_but_via_and_a_missing_date_from_the_proxy(proxy, origin):
+def test_the_proxy_adds_only_via_and_a_missing_date_to_a_response(proxy, origin):
     def plain(connection):
         connection.request()
         connection.answer(b"x", "200 OK", "X-B: 1")

@@ -191,7 +191,7 @@ def test_ports_are_those_that_are_named(start_proxy, interception, origin, conne
     assert len(refused) == 2 and all("80, 443, 8443" in line["detail"] for line in refused)
 
 
-def test_a_host_without_interception_says_how_to_have_it(start_proxy, interception, origin):
+def test_the_refusal_for_a_host_without_interception_shows_how_to_enable_it(start_proxy, interception, origin):
     proxy = start_proxy({"forward_to": origin.url})
     answer = proxy.connect().exchange(get(f"{HOST}:443", host=HOST, method="CONNECT"), to="CONNECT")
     assert answer.status == 403 and "tunnel: intercept" in json.loads(answer.body)["hint"]
@@ -240,7 +240,7 @@ def test_a_client_that_leaves_in_the_handshake_may_not_trust_the_authority(proxy
     assert line["error"] == "tls_closed" and "m2m-proxy ca trust" in line["detail"]
 
 
-def test_what_is_not_tls_after_all_ends_with_a_line_that_says_so(proxy):
+def test_a_tunnel_without_tls_ends_with_a_line_that_says_so(proxy):
     for sent, errors in [(b"\x16\x03\x01\x00\x05hello", {"tls_broken", "tls_expected"}), (b"\x16\x03", {"tls_closed"})]:
         before = len([line for line in proxy.log.lines if "event=request" in line])
         with TunnelClient(proxy.address, f"{HOST}:443") as client:
@@ -253,7 +253,7 @@ def test_what_is_not_tls_after_all_ends_with_a_line_that_says_so(proxy):
         assert client.exchange(b"SSH-2.0-OpenSSH_9\r\n\r\n").status == 400
 
 
-def test_a_client_of_http2_alone_is_told_in_tls_and_in_the_log(proxy):
+def test_a_client_of_http2_only_gets_an_alert_and_a_line_in_the_log(proxy):
     with TunnelClient(proxy.address, f"{HOST}:443") as client:
         with pytest.raises(ssl.SSLError, match="(?i)no.application.protocol"):
             client.start_tls(unverified(["h2"]), HOST)
@@ -270,7 +270,7 @@ def test_handshakes_have_a_time(start_proxy, interception, origin):
     assert [line["error"] for line in proxy.requests_logged(2)] == ["tls_timeout", "tls_timeout"]
 
 
-def test_large_answers_of_a_tls_upstream_arrive_whole(start_proxy, interception, nginx, authority, tmp_path):
+def test_large_responses_of_a_tls_upstream_arrive_whole(start_proxy, interception, nginx, authority, tmp_path):
     proxy = start_proxy({"tunnel": "intercept", "forward_to": nginx.url("tls")}, interception=interception.settings,
                         tls={"ca_file": str(authority.file)})
     result = curl(proxy, "--cacert", interception.file, f"https://{HOST}/1048576.bin", "-o", tmp_path / "got")

@@ -49,7 +49,7 @@ def processor_time(proxy) -> float:
 
 
 @pytest.mark.parametrize("number", faults.SHORTAGES, ids=errno.errorcode.get)
-def test_accepting_rests_while_the_kernel_has_nothing_and_resumes_by_itself(proxy, number):
+def test_accepting_pauses_while_the_kernel_lacks_resources_and_resumes_by_itself(proxy, number):
     admin = Admin(proxy)
     before = proxy.connect()
     assert before.exchange(get("http://api.internal/x")).status == 200
@@ -86,7 +86,7 @@ def test_no_other_failure_of_accepting_makes_it_spin_or_end(proxy, number):
 
 
 @pytest.mark.parametrize("number", faults.SHORTAGES, ids=errno.errorcode.get)
-def test_no_socket_for_the_upstream_is_a_503_that_says_when_to_come_again(proxy, origin, number):
+def test_no_socket_for_the_upstream_is_a_503_with_retry_after(proxy, origin, number):
     def once(connection):
         connection.request()
         connection.answer(b"ok", "200 OK", "Connection: close")

@@ -63,7 +63,7 @@ def test_chunked_content_is_cut_at_the_limit_and_the_upstream_never_takes_it_for
     assert reached(narrow, "body") == 1
 
 
-def test_content_that_grows_too_large_when_the_answer_has_begun_ends_the_answer(narrow, origin):
+def test_a_body_that_becomes_too_large_after_the_response_has_begun_ends_the_response(narrow, origin):
     def answer_early(connection):
         connection.head()
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
@@ -90,7 +90,7 @@ def test_a_request_line_has_a_limit_of_its_own(start_proxy, origin):
 
 
 @pytest.mark.parametrize("field", ["X: " + "y" * 1100, None], ids=["complete", "endless"])
-def test_the_head_of_an_answer_has_a_limit_of_its_own(start_proxy, origin, field):
+def test_the_head_of_a_response_has_its_own_limit(start_proxy, origin, field):
     def answer(connection):
         connection.request()
         if field:

@@ -84,7 +84,7 @@ def test_accepting_stops_without_spinning_and_resumes_by_itself(proxy):
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
-def test_dialling_without_a_descriptor_is_a_503_that_says_when_to_come_again(
+def test_connecting_without_a_descriptor_is_a_503_with_retry_after(
         start_proxy, origin, tls_origin, authority, secure):
     upstream = tls_origin if secure else origin
 

@@ -101,7 +101,7 @@ def endless(connection):
         return
 
 
-def test_an_answer_that_is_read_in_a_trickle_is_reset(start_proxy, origin):
+def test_a_response_that_is_read_too_slowly_is_reset(start_proxy, origin):
     origin.script(endless)
     proxy = start_proxy({"forward_to": origin.url}, timeouts={"body": "500ms"}, limits={"min_rate": "1MB"})
     client = narrow_client(proxy.address)
@@ -118,7 +118,7 @@ def test_an_answer_that_is_read_in_a_trickle_is_reset(start_proxy, origin):
     client.socket.close()
 
 
-def test_an_answer_that_is_not_read_at_all_ends(start_proxy, origin):
+def test_a_response_that_is_not_read_at_all_ends(start_proxy, origin):
     origin.script(endless)
     proxy = start_proxy({"forward_to": origin.url}, timeouts={"body": "300ms"})
     client = narrow_client(proxy.address)
@@ -128,7 +128,7 @@ def test_an_answer_that_is_not_read_at_all_ends(start_proxy, origin):
     client.socket.close()
 
 
-def test_an_answer_that_is_read_slowly_and_steadily_is_not_cut(start_proxy, origin):
+def test_a_response_that_is_read_slowly_but_steadily_is_not_cut(start_proxy, origin):
     """The kernel says for seconds that there is no room, while the client takes what is in its buffer."""
     origin.script(endless)
     proxy = start_proxy({"forward_to": origin.url}, timeouts={"body": "400ms"}, limits={"min_rate": "1KB"})

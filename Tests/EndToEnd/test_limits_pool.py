@@ -36,7 +36,7 @@ def go(origin):
     event.set()
 
 
-def test_the_metrics_show_connections_and_who_waits_for_one(start_proxy, origin, go):
+def test_the_metrics_show_connections_and_requests_that_wait_for_one(start_proxy, origin, go):
     proxy = start_proxy({"forward_to": origin.url}, {
         "name": "same", "match": "same.internal", "mount": "/same", "forward_to": f"{origin.url}/base"},
         loops=1, limits={"upstream_connections": 2, "queue": 5})
@@ -58,14 +58,14 @@ def test_the_metrics_show_connections_and_who_waits_for_one(start_proxy, origin,
 
 
 @pytest.mark.parametrize("loops", [1, 3])
-def test_the_figures_of_all_loops_are_one_series(start_proxy, origin, loops):
+def test_the_metrics_of_all_loops_are_one_series(start_proxy, origin, loops):
     proxy = start_proxy({"forward_to": origin.url}, loops=loops)
     assert all(proxy.connect().exchange(get("http://api.internal/x")).status == 200 for _ in range(20))
     poll(lambda: figures(proxy, origin.url) == (len(origin.connections), len(origin.connections), 0), "idle connections")
     assert proxy.metrics().count("m2m_proxy_upstream_connections{") == 1
 
 
-def test_an_upstream_that_cannot_be_reached_leaves_no_figures_behind(start_proxy, refusing_port):
+def test_an_unreachable_upstream_leaves_no_metrics_behind(start_proxy, refusing_port):
     upstream = f"http://127.0.0.1:{refusing_port}"
     proxy = start_proxy({"forward_to": upstream}, loops=1)
     assert proxy.connect().exchange(get("http://api.internal/x")).status == 502

@@ -8,7 +8,7 @@ from harness.client import get
 from harness.wire import Incomplete
 
 
-def test_an_upstream_that_does_not_answer_within_the_total_time_is_a_504(start_proxy, origin):
+def test_an_upstream_that_does_not_respond_within_the_total_time_is_a_504(start_proxy, origin):
     origin.otherwise = lambda connection: (connection.request(), connection.expect_close())
     proxy = start_proxy({"forward_to": origin.url, "timeouts": {"total": "300ms"}})
     answer = proxy.connect().exchange(get("http://api.internal/x"))

@@ -102,7 +102,7 @@ def location(proxy, target: str, *fields: str, **more) -> bytes:
     return proxy.connect().exchange(get(target, *fields, **more)).value("location")
 
 
-def test_the_client_is_told_the_name_by_which_it_calls_the_proxy(mounted):
+def test_links_use_the_name_by_which_the_client_calls_the_proxy(mounted):
     port = mounted.address[1]
     for name in [f"localhost:{port}", "LOCALHOST", "[::1]:8080"]:
         assert location(mounted, "/orders-api/latest", host=name) == f"http://{name}/orders-api/orders/8".encode()
@@ -111,7 +111,7 @@ def test_the_client_is_told_the_name_by_which_it_calls_the_proxy(mounted):
         f"{mounted.url}/orders-api/orders/8".encode())
 
 
-def test_a_client_that_does_not_say_whom_it_asks_gets_a_path(mounted):
+def test_a_client_that_names_no_host_gets_a_path(mounted):
     answer = mounted.connect().exchange(b"GET /orders-api/latest HTTP/1.0\r\n\r\n")
     assert answer.value("location") == b"/orders-api/orders/8"
 
@@ -161,7 +161,7 @@ def test_on_a_listener_that_speaks_tls_links_are_https(start_proxy, shop, author
     assert (answer.text, answer.url) == ("order 8", f"{url}/orders/8")
 
 
-def test_interim_answers_have_links_too(start_proxy, origin):
+def test_interim_responses_have_links_too(start_proxy, origin):
     def script(connection):
         connection.request()
         connection.send(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n")
@@ -173,7 +173,7 @@ def test_interim_answers_have_links_too(start_proxy, origin):
     assert [each.value("link") for each in [*answer.interim, answer]] == [b"</api/style.css>; rel=preload"] * 2
 
 
-def test_links_that_do_not_fit_any_more_are_an_answer_that_cannot_be_passed_on(start_proxy, origin):
+def test_a_response_whose_links_do_not_fit_any_more_cannot_be_forwarded(start_proxy, origin):
     def script(connection):
         connection.request()
         connection.answer(b"ok", "200 OK", "Link: " + ",".join(["</>"] * 2000))

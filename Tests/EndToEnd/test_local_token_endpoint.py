@@ -173,19 +173,19 @@ def test_the_connection_carries_on_behind_a_token_request(proxy, origin):
     assert [request.target for request in origin.requests] == [b"/v1"]
 
 
-def test_content_that_comes_in_pieces_is_waited_for(proxy):
+def test_a_body_that_arrives_in_pieces_is_waited_for(proxy):
     client = proxy.connect().send(post(OWN, form())[:-5])
     client.send(form()[-5:])
     assert client.answer().status == 200
 
 
-def test_a_client_that_waits_to_be_asked_for_its_content_is_asked(proxy):
+def test_a_client_that_waits_for_100_gets_it(proxy):
     client = proxy.connect().send(get(OWN, "Expect: 100-continue", f"Content-Length: {len(form())}", method="POST"))
     assert client.reader.head() == b"HTTP/1.1 100 Continue\r\n\r\n"
     assert client.send(form()).answer().status == 200
 
 
-def test_an_http_1_0_client_is_answered_and_the_connection_ends(proxy):
+def test_an_http_1_0_client_is_served_and_the_connection_ends(proxy):
     client = proxy.connect()
     client.send(get(OWN, f"Content-Length: {len(form())}", method="POST", version="1.0") + form())
     assert client.answer().status == 200
@@ -238,12 +238,12 @@ def test_content_up_to_the_limit_is_read(proxy):
 
 @pytest.mark.parametrize("scope, said", [("read:a write:b", "read:a write:b"), ('a"b', None), ("a\\b", None),
                                          ("a\r\nb", None), ("ä", None), ("x" * 5000, None)])
-def test_scopes_are_said_back_if_they_are_some(proxy, scope, said):
+def test_scopes_are_returned_if_there_are_any(proxy, scope, said):
     answer, token = ask(proxy, form(scope=scope))
     assert answer.status == 200 and token.get("scope") == said
 
 
-def test_content_that_does_not_come_is_not_waited_for_without_end(start):
+def test_the_wait_for_a_missing_body_is_bounded(start):
     proxy = start(timeouts={"body": "200ms"})
     answer = proxy.connect().exchange(post(OWN, form())[:-5])
     assert answer.status == 408
@@ -316,7 +316,7 @@ def test_a_web_page_gets_none(proxy):
     assert ask(proxy, form(), OWN, "Sec-Fetch-Site: cross-site")[0].status == 403
 
 
-def test_a_placeholder_is_worth_nothing_where_the_route_does_not_let_its_bearer_in(start, origin):
+def test_a_placeholder_does_not_bypass_the_rules_of_the_route(start, origin):
     _, token = ask(start())
     proxy = start(allow=["10.0.0.0/8"])
     answer = proxy.connect().exchange(get("/api/v1", f"Authorization: Bearer {token['access_token']}"))

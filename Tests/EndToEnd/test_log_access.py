@@ -36,7 +36,7 @@ def test_access(start_proxy, origin, access, expected):
         assert found == expected
 
 
-def test_a_sample_is_as_large_as_it_says_and_has_all_errors(start_proxy, origin):
+def test_a_sample_has_its_size_and_all_errors(start_proxy, origin):
     proxy = start_proxy(NONE | {"forward_to": origin.url}, log={"access": "sample:10%"}, loops=1)
     client = proxy.connect()
     for number in range(500):
@@ -50,7 +50,7 @@ def test_a_sample_is_as_large_as_it_says_and_has_all_errors(start_proxy, origin)
     assert 45 <= sum("error" not in line for line in lines) <= 55
 
 
-def test_a_route_can_say_otherwise(start_proxy, origin):
+def test_a_route_can_have_another_setting(start_proxy, origin):
     proxy = start_proxy(
         NONE | {"forward_to": origin.url, "access_log": "off"},
         NONE | {"forward_to": origin.url, "name": "other", "match": "other.internal", "mount": None},

@@ -163,7 +163,7 @@ def test_logrotate(logging_to_file, log_file, tmp_path, how):
 @pytest.mark.parametrize("path, reason", [
     ("nowhere/m.log", "No such file or directory; its directory must exist"), (".", "Is a directory"),
     ("/dev/full", "it is not a regular file")])
-def test_a_file_that_cannot_be_opened_is_told_at_the_start(binary, tmp_path, path, reason):
+def test_a_file_that_cannot_be_opened_is_reported_at_the_start(binary, tmp_path, path, reason):
     conf = {"listen": "127.0.0.1:0", "admin": "off", "log": {"file": path},
             "routes": [{"name": "a", "match": "a.internal", "credentials": "none"}]}
     (tmp_path / "proxy.conf").write_text(proxy_conf(conf))
@@ -173,7 +173,7 @@ def test_a_file_that_cannot_be_opened_is_told_at_the_start(binary, tmp_path, pat
     assert result.stderr.startswith("m2m-proxy: the log file ") and reason in result.stderr
 
 
-def test_a_file_that_cannot_be_opened_again_is_told_in_the_one_that_is_open(logging_to_file, log_file):
+def test_a_file_that_cannot_be_reopened_is_reported_in_the_open_one(logging_to_file, log_file):
     rotated = log_file.rename(f"{log_file}.1")
     log_file.mkdir()
     logging_to_file.signal(signal.SIGUSR1)
@@ -229,7 +229,7 @@ def test_what_a_full_disk_does_not_take_is_counted_at_the_end(on_small_disk):
 
 # Pipes
 
-def test_lines_that_are_not_read_are_told_of_when_they_are(start_proxy, origin):
+def test_dropped_lines_are_reported_when_lines_are_read_again(start_proxy, origin):
     proxy = start_proxy(NONE | {"forward_to": origin.url})
     proxy.log.wait_for("event=ready")
     proxy.log.stop_reading()

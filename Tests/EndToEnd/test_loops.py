@@ -14,7 +14,7 @@ def test_a_chain_of_two_proxies_is_no_loop(start_proxy, origin):
     assert all(name.startswith(b"m2m-proxy-") for name in names)
 
 
-def test_a_request_that_comes_back_by_way_of_another_proxy_is_refused(start_proxy, origin, free_port):
+def test_a_request_that_returns_through_another_proxy_is_rejected(start_proxy, origin, free_port):
     first = start_proxy({"forward_to": f"http://127.0.0.1:{free_port}/api"})
     second = start_proxy({"forward_to": f"{first.url}/api"}, listen=[f"127.0.0.1:{free_port}"])
     answer = first.connect().exchange(get("/api/x"))

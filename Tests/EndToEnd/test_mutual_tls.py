@@ -49,7 +49,7 @@ def credential(authlib, mutual, certificate, **more) -> dict:
             "authentication": "tls_client_auth", "client_certificate": settings(certificate), **more}
 
 
-def test_the_certificate_alone_proves_who_the_client_is(start_proxy, origin, authlib, mutual, certificate, tls):
+def test_the_certificate_alone_authenticates_the_client(start_proxy, origin, authlib, mutual, certificate, tls):
     authlib.client.methods = {"tls_client_auth"}
     proxy = start_proxy(
         {"forward_to": origin.url}, credentials={"idp": credential(authlib, mutual, certificate)}, tls=tls)
@@ -115,7 +115,7 @@ def test_a_certificate_that_is_renewed_is_used_for_the_next_connection(
     assert subject == b"CN=new"
 
 
-def test_files_that_are_gone_are_told_of(start_proxy, authlib, origin, clients, mutual, certificate, tls):
+def test_missing_files_are_reported(start_proxy, authlib, origin, clients, mutual, certificate, tls):
     authlib.client.methods = {"tls_client_auth"}
     other = issue(clients, "other")
     proxy = start_proxy(

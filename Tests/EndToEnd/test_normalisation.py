@@ -56,7 +56,7 @@ def test_the_token_is_the_proxys_whatever_user_the_target_names(proxy, origin, a
     "me:pw": b"me:pw", "me": b"me:", "me:": b"me:", ":pw": b":pw", ":": b":", "a%40b:p%2F%3Aq%25": b"a@b:p/:q%",
     "j\xc3\xbcrgen:%C3%A9": b"j\xc3\xbcrgen:\xc3\xa9", "D%5Cu:p:q": b"D\\u:p:q", "u:p%20w": b"u:p w",
 }.items())
-def test_user_and_password_become_basic_where_the_clients_own_credentials_go_on(start_proxy, origin, userinfo, pair):
+def test_user_and_password_become_basic_where_the_clients_own_credentials_are_forwarded(start_proxy, origin, userinfo, pair):
     proxy = start_proxy({"forward_to": origin.url, "credentials": "none", "audience": None})
     assert proxy.connect().exchange(get(f"http://{userinfo}@api.internal/x")).status == 200
     assert origin.requests[0].values("authorization") == [b"Basic " + base64.b64encode(pair)]
@@ -200,7 +200,7 @@ SAAJ = ("Content-Type: multipart/related; type=\"text/xml\";\r\n\tboundary=\"---
         "  start=\"<a@b>\"; action=\"urn:x\"")
 
 
-def test_a_folded_content_type_goes_on_as_one_line(proxy, origin):
+def test_a_folded_content_type_is_forwarded_as_one_line(proxy, origin):
     request = get("/api/soap", SAAJ, "Soapaction:\r\n \"urn:do\"", "X-After: 1", "Content-Length: 2", method="POST") + b"ok"
     for size in [len(request), 1, 5]:
         client = proxy.connect()

@@ -127,7 +127,7 @@ def admin(proxy, path: str, method: str = "GET"):
     return requests.request(method, "http://%s:%d%s" % (*proxy.admin, path), proxies={"http": ""})
 
 
-def test_healthz_answers_200(proxy):
+def test_healthz_responds_with_200(proxy):
     assert admin(proxy, "/healthz").status_code == 200
     assert admin(proxy, "/healthz", "HEAD").status_code == 200
 

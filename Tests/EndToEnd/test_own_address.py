@@ -12,7 +12,7 @@ def own(proxy, host: str = "127.0.0.1") -> str:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST", "localhost.", "a.localhost", "[::ffff:127.0.0.1]"])
-def test_our_own_address_in_the_target_says_no_more_than_the_path(proxy, origin, authlib, host):
+def test_the_proxys_own_address_in_the_target_means_the_path(proxy, origin, authlib, host):
     """RFC 9112 section 3.2.2: a server MUST accept the absolute form."""
     for number, (path, sent) in enumerate([("/api/x?y", b"/x?y"), ("/api", b"/"), ("/api?y", b"/?y")]):
         assert proxy.connect().exchange(get(own(proxy, host) + path)).status == 200
@@ -60,7 +60,7 @@ def test_a_port_that_ends_like_ours_is_another(start_proxy, origin):
     assert origin.requests == []
 
 
-def test_another_listener_of_ours_is_not_the_one_that_was_asked(start_proxy, origin, free_port):
+def test_the_address_of_another_listener_is_not_the_own_one(start_proxy, origin, free_port):
     proxy = start_proxy({"forward_to": origin.url}, listen=["127.0.0.1:0", f"127.0.0.1:{free_port}"])
     assert proxy.connect().exchange(get(f"http://127.0.0.1:{free_port}/api/x")).status == 403
     assert origin.requests == []

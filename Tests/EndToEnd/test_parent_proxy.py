@@ -168,7 +168,7 @@ def test_a_refusal_names_the_proxy_and_what_helps(start_proxy, origin, authlib, 
     assert origin.requests == [] and authlib.fetches == []
 
 
-def test_tinyproxys_own_refusals_are_told(start_proxy, origin, authlib, tinyproxy, free_port):
+def test_tinyproxys_own_refusals_are_reported(start_proxy, origin, authlib, tinyproxy, free_port):
     guarded = tinyproxy(user="m2m", password="right-password")
     narrow = tinyproxy(allowed_ports=[free_port])
 
@@ -186,7 +186,7 @@ def test_tinyproxys_own_refusals_are_told(start_proxy, origin, authlib, tinyprox
         assert answer.status == 502 and words in answer.body, name
 
 
-def test_a_proxy_that_is_not_there_or_hangs_up_is_told_apart_from_the_upstream(
+def test_an_unreachable_parent_proxy_is_distinguished_from_the_upstream(
         start_proxy, origin, authlib, parent, refusing_port):
     def route(name: str, parent_proxy: str) -> dict:
         return {"name": name, "match": f"{name}.internal", "mount": f"/{name}", "forward_to": origin.url,
@@ -230,7 +230,7 @@ def test_the_destination_check_holds_for_the_address_of_the_proxy(start_proxy, o
     assert origin.requests == []
 
 
-def test_check_says_which_way_each_route_goes(check):
+def test_check_shows_the_parent_proxy_of_each_route(check):
     result = check({
         "parent_proxy": "${PARENT}",
         "routes": [{"name": "far", "match": "far.internal", "credentials": "none"},

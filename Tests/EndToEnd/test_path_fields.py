@@ -139,7 +139,7 @@ def test_a_prefix_that_no_path_could_begin_with_is_refused(proxy, origin, prefix
     assert send(proxy, "http://api.internal/x", f"X-Forwarded-Prefix: {prefix}").status == 403 and origin.requests == []
 
 
-def test_one_prefix_may_come_by_several_names_and_two_may_not(proxy, origin):
+def test_one_prefix_may_have_several_names_and_two_prefixes_are_rejected(proxy, origin):
     """Jupyter sends two of the names. A second line of one name is joined with the first by some servers."""
     target = "http://api.internal/x"
     assert send(proxy, target, *[f"{name}: /shop" for name in PREFIX_NAMES]).status == 200
@@ -182,7 +182,7 @@ SOURCES_OUTSIDE = [
 
 
 @pytest.mark.parametrize("target, field", SOURCES_INSIDE)
-def test_the_source_of_a_copy_within_the_route_goes_on(proxy, origin, target, field):
+def test_the_source_of_a_copy_within_the_route_is_forwarded(proxy, origin, target, field):
     assert send(proxy, target, field, method="PUT").status == 200 and len(origin.requests) == 1
 
 
@@ -229,7 +229,7 @@ OUTSIDE = [
 
 @pytest.mark.parametrize("method", ["COPY", "MOVE"])
 @pytest.mark.parametrize("target, destination", INSIDE)
-def test_a_destination_within_the_route_goes_on(proxy, origin, method, target, destination):
+def test_a_destination_within_the_route_is_forwarded(proxy, origin, method, target, destination):
     assert send(proxy, target, f"Destination: {destination}", method=method).status == 200
     assert origin.requests[-1].values("destination") == [destination.encode()]
 
@@ -306,7 +306,7 @@ def test_a_destination_of_the_proxy_that_the_route_does_not_serve_is_refused(pro
     assert origin.requests == []
 
 
-def test_a_destination_on_another_host_goes_on_if_its_path_is_the_routes(proxy, origin):
+def test_a_destination_on_another_host_is_forwarded_if_its_path_is_the_routes(proxy, origin):
     """The upstream knows which names are its own, and refuses others (RFC 4918 section 9.8.5)."""
     for destination in [f"{origin.url}/base/b", "http://elsewhere.example/base/b"]:
         assert send(proxy, "/based/a", f"Destination: {destination}", method="COPY").status == 200
@@ -314,14 +314,14 @@ def test_a_destination_on_another_host_goes_on_if_its_path_is_the_routes(proxy, 
     assert send(proxy, "/based/a", "Destination: http://elsewhere.example/based/b", method="COPY").status == 403
 
 
-def test_of_two_destinations_none_goes_on_where_one_is_mapped(proxy, origin):
+def test_of_two_destinations_none_is_forwarded_where_one_is_mapped(proxy, origin):
     for fields in [["/free/b", "/free/c"], ["/free/b", "/c"], ["/c", "/free/b"]]:
         answer = send(proxy, "/free/a", *[f"Destination: {value}" for value in fields], method="MOVE")
         assert answer.status == 403 and "The second" in json.loads(answer.body)["detail"]
     assert origin.requests == []
 
 
-def test_a_destination_that_connection_names_does_not_go_on(proxy, origin):
+def test_a_destination_that_connection_names_is_not_forwarded(proxy, origin):
     assert send(proxy, "/free/a", "Destination: /free/b", "Connection: destination", method="MOVE").status == 200
     assert origin.requests[-1].values("destination") == []
 

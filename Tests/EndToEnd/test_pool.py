@@ -99,7 +99,7 @@ def test_an_idempotent_request_with_content_is_sent_once_more(start_proxy, origi
 
 
 @pytest.mark.parametrize("ending", ["close", "reset"])
-def test_an_idempotent_request_whose_content_comes_in_pieces_is_sent_once_more(proxy, origin, ending):
+def test_an_idempotent_request_whose_body_arrives_in_pieces_is_retried(proxy, origin, ending):
     def die(connection):
         connection.head()
         assert connection.reader.line() == b"5"
@@ -115,7 +115,7 @@ def test_an_idempotent_request_whose_content_comes_in_pieces_is_sent_once_more(p
     assert origin.requests[-1].body == b"firstsecond"
 
 
-def test_an_idempotent_request_whose_content_is_not_kept_is_not_repeated(start_proxy, origin):
+def test_an_idempotent_request_whose_body_is_not_kept_is_not_retried(start_proxy, origin):
     proxy = start_proxy({"forward_to": origin.url, "replay_buffer": "1KB"}, loops=1)
     origin.script(answer_then(die_after_the_request))
     client = proxy.connect()
@@ -135,7 +135,7 @@ def test_a_get_that_failed_on_a_fresh_connection_is_not_repeated(proxy, origin):
     assert len(origin.requests) == 1
 
 
-def test_a_get_whose_answer_has_begun_is_not_repeated(proxy, origin):
+def test_a_get_whose_response_has_begun_is_not_retried(proxy, origin):
     def die(connection):
         connection.head()
         connection.send(b"HTTP/1.1 200 O")
@@ -174,7 +174,7 @@ def test_a_connection_that_talks_while_idle_is_not_used_again(proxy, origin):
     assert talked and len(origin.connections) == 2
 
 
-def test_a_tls_connection_whose_end_came_with_the_answer_is_not_used_again(start_proxy, tls_origin, authority):
+def test_a_tls_connection_whose_end_came_with_the_response_is_not_used_again(start_proxy, tls_origin, authority):
     proxy = start_proxy({"forward_to": tls_origin.url}, loops=1, tls={"ca_file": str(authority.file)})
     # The first answer of a connection is read in another way than those after it.
     for number, answers in enumerate([1, 2], 1):
@@ -199,7 +199,7 @@ def test_a_tls_connection_whose_end_came_with_the_answer_is_not_used_again(start
         tls_origin.wait_for_finished(2 * number)
 
 
-def test_a_connection_that_the_upstream_closes_after_its_answer_is_not_used_again(proxy, origin):
+def test_a_connection_that_the_upstream_closes_after_its_response_is_not_used_again(proxy, origin):
     def closing(connection):
         connection.request()
         connection.answer(b"last", "200 OK", "Connection: close")

@@ -171,7 +171,7 @@ def test_connections_are_counted_for_the_client_in_the_header(passed_on):
     (SIGNATURE + b"\x21\x11\xff\xff", "longer than 4096 bytes"),
     (b"\x16\x03\x01\x02\0\x01", "does not begin with a header"),
 ])
-def test_what_is_no_header_ends_the_connection_with_a_line_in_the_log(passed_on, origin, bytes_sent, fault):
+def test_a_missing_header_ends_the_connection_with_a_line_in_the_log(passed_on, origin, bytes_sent, fault):
     proxy = passed_on()
     client = proxy.connect().send(bytes_sent)
     port = own_port(client)
@@ -182,7 +182,7 @@ def test_what_is_no_header_ends_the_connection_with_a_line_in_the_log(passed_on,
     assert origin.requests == []
 
 
-def test_a_header_that_does_not_come_is_waited_for_only_so_long(passed_on):
+def test_the_wait_for_a_header_is_bounded(passed_on):
     proxy = passed_on(timeouts={"head": "200ms"})
     client = proxy.connect().send(b"PROXY TCP4 192.0.2.1 ")
     client.expect_end()

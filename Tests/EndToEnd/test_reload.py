@@ -123,7 +123,7 @@ def test_a_bad_file_changes_nothing_and_says_so(reloads, origin):
     assert case.proxy.sample("m2m_proxy_config_reloads_total", result="invalid") == 4
 
 
-def test_what_cannot_be_had_changes_nothing(reloads, origin):
+def test_a_resource_that_cannot_be_obtained_changes_nothing(reloads, origin):
     """All problems are said at once, and not even the routes of that file are used."""
     case = reloads({"forward_to": origin.url})
     with socket.create_server(("127.0.0.1", 0)) as taken, socket.create_server(("127.0.0.1", 0)) as also:
@@ -162,7 +162,7 @@ def test_listeners_come_go_and_change(reloads, origin, free_port, loops, tmp_pat
     assert case.proxy.connect(source="127.0.0.2").exchange(get("http://api.internal/x")).status == 200
 
 
-def test_a_request_under_way_is_finished_by_the_configuration_that_it_began_with(reloads, origin, held):
+def test_a_request_in_progress_keeps_the_configuration_that_it_began_with(reloads, origin, held):
     case = reloads({"forward_to": origin.url})
     client = case.proxy.connect().send(get("http://api.internal/long"))
     origin.wait_for_requests(1)

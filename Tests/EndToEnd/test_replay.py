@@ -133,7 +133,7 @@ def test_content_larger_than_the_buffer_is_not_sent_again(start_proxy, origin, a
     assert client.exchange(post("http://api.internal/", b"x" * 1024)).status == 200
 
 
-def test_without_a_buffer_a_request_without_content_is_sent_again_all_the_same(start_proxy, origin, api):
+def test_without_a_buffer_a_request_without_a_body_is_still_retried(start_proxy, origin, api):
     proxy = start_proxy({"forward_to": origin.url, "replay_buffer": 0})
     client = proxy.connect()
     assert client.exchange(get("http://api.internal/")).status == 200
@@ -157,7 +157,7 @@ def test_without_a_token_a_401_means_nothing_to_the_proxy(start_proxy, origin):
     assert len(origin.requests) == 1
 
 
-def test_the_answer_to_head_is_replayed_without_content(warm, origin):
+def test_the_response_to_head_is_replayed_without_a_body(warm, origin):
     origin.requests.clear()
 
     def script(connection):
@@ -217,7 +217,7 @@ def test_an_expectation_that_was_met_is_not_sent_again_with_the_content(proxy, o
     assert [interim.status for interim in answer.interim] == [100]
 
 
-def test_interim_answers_before_the_401_and_after_it_reach_the_client(proxy, origin):
+def test_interim_responses_before_the_401_and_after_it_reach_the_client(proxy, origin):
     def hinted(connection, answer):
         connection.request()
         connection.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
@@ -351,7 +351,7 @@ def test_a_client_that_leaves_while_the_token_is_fetched_is_forgotten(warm, prox
     assert len(origin.requests) == 3 and len(authlib.fetches) == 2
 
 
-def test_a_401_while_no_token_can_be_had_does_not_stop_the_requests_that_work(start_proxy, origin, authlib):
+def test_a_401_while_no_token_is_available_does_not_stop_other_requests(start_proxy, origin, authlib):
     """A place may refuse a token for a reason of its own; the others need that token until there is another."""
     origin.otherwise = forbid_one_path
     proxy = start_proxy({"forward_to": origin.url})
@@ -365,7 +365,7 @@ def test_a_401_while_no_token_can_be_had_does_not_stop_the_requests_that_work(st
     assert {origin_token for origin_token in tokens(origin)} == {b"Bearer " + authlib.tokens[0].encode()}
 
 
-def test_requests_that_wait_for_another_token_go_on_with_the_old_one_if_there_is_none(start_proxy, origin, authlib):
+def test_requests_that_wait_for_another_token_use_the_old_one_if_there_is_none(start_proxy, origin, authlib):
     origin.otherwise = forbid_one_path
     proxy = start_proxy({"forward_to": origin.url})
     assert proxy.connect().exchange(get("http://api.internal/orders")).status == 200
@@ -389,7 +389,7 @@ def test_a_refused_token_is_replaced_also_when_the_request_cannot_be_sent_again(
     assert len(authlib.fetches) == 2
 
 
-def test_where_replay_is_off_a_401_says_nothing_about_the_token(start_proxy, origin, authlib, api):
+def test_with_replay_off_a_401_does_not_concern_the_token(start_proxy, origin, authlib, api):
     client = start_proxy({"forward_to": origin.url, "replay_unauthorized": "off"}).connect()
     assert client.exchange(get("http://api.internal/")).status == 200
     api.revoke()
@@ -397,7 +397,7 @@ def test_where_replay_is_off_a_401_says_nothing_about_the_token(start_proxy, ori
     assert len(authlib.fetches) == 1
 
 
-def test_refusals_that_are_passed_on_without_a_fetch_are_counted_by_their_cause(start_proxy, origin, authlib):
+def test_refusals_that_are_forwarded_without_a_fetch_are_counted_by_their_cause(start_proxy, origin, authlib):
     def forbid_some_paths(connection: OriginConnection) -> None:
         while not connection.at_end():
             if connection.request().target.startswith(b"/forbidden"):

@@ -112,7 +112,7 @@ def test_the_hint_for_an_unknown_host_is_a_route_that_check_accepts(proxy, binar
     assert host.lower() in result.stdout
 
 
-def test_suggestions_are_few_and_for_short_names_and_the_refusal_says_the_rest_without(start_proxy, origin):
+def test_suggestions_are_limited_and_the_refusal_works_without_them(start_proxy, origin):
     host = "orders.of-the-company.internal"
     hosts = [host] + [f"service-{number:03}.of-the-company.internal" for number in range(200)]
     proxy = start_proxy({"match": hosts, "forward_to": origin.url}, loops=1)
@@ -155,7 +155,7 @@ def test_a_host_with_routes_for_other_paths_is_refused_with_the_path(start_proxy
     assert origin.requests == []
 
 
-def test_a_base_url_with_a_slash_at_its_end_goes_on_as_it_is_or_is_told_so(start_proxy, origin):
+def test_a_base_url_with_a_final_slash_is_forwarded_unchanged_or_rejected_with_the_reason(start_proxy, origin):
     """BASE/ and /v1 make //v1."""
     route = {"forward_to": origin.url}
     proxy = start_proxy(route, route | {"name": "v1", "match": None, "mount": "/only", "paths": ["/v1/"]},

@@ -78,7 +78,7 @@ def test_the_api_wants_the_right_token(sandbox):
         "tokens_issued": 2, "tokens_refused": 0, "api_requests": 7, "api_refused": 5}
 
 
-def test_the_echo_says_what_was_received(sandbox):
+def test_the_echo_shows_what_was_received(sandbox):
     body = b"x" * 3_000_000
     answer = sandbox.call("/echo/a%20b?c=d&e", method="PUT", data=body, headers={"X-One": "1", "Accept": "a/b"}).json()
     assert (answer["method"], answer["target"]) == ("PUT", "/echo/a%20b?c=d&e")
@@ -100,7 +100,7 @@ def test_a_token_expires(start_sandbox):
     ("invalid_client", 401), ("unauthorized_client", 400), ("invalid_scope", 400), ("invalid_request", 400),
     ("rate_limited", 429), ("server_error", 500),
 ])
-def test_it_fails_as_it_is_told_to(start_sandbox, failure, status):
+def test_it_fails_as_fail_says(start_sandbox, failure, status):
     sandbox = start_sandbox("--fail", failure)
     answer = sandbox.http.post(sandbox.addresses["token_endpoint"], data={}, timeout=PATIENCE)
     assert answer.status_code == status

@@ -45,7 +45,7 @@ def test_a_secret_from_any_source_works_and_stays_secret(
     assert authlib.tokens and leaks() == []
 
 
-def test_an_error_of_the_token_endpoint_that_repeats_the_secret_is_not_passed_on(proxy, authlib, transcript, leaks):
+def test_an_error_of_the_token_endpoint_that_repeats_the_secret_is_not_forwarded(proxy, authlib, transcript, leaks):
     reply = '{"error": "invalid_client", "error_description": "no such secret: %s"}' % authlib.client.secret
     authlib.answer(400, reply, Content_Type="application/json")
     answer = proxy.connect().exchange(get("http://api.internal/"))
@@ -66,7 +66,7 @@ def test_a_token_reply_that_does_not_parse_is_not_logged(start_proxy, origin, au
     assert leaks() == []
 
 
-def test_a_token_is_not_in_an_answer_of_the_proxy(start_proxy, origin, authlib, transcript, leaks):
+def test_a_token_is_not_in_a_response_of_the_proxy(start_proxy, origin, authlib, transcript, leaks):
     origin.otherwise = lambda connection: (connection.request(), connection.close())
     proxy = start_proxy({"forward_to": origin.url})
     answer = proxy.connect().exchange(get("http://api.internal/"))

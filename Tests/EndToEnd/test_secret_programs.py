@@ -155,7 +155,7 @@ def test_at_start_it_must_succeed(binary, authlib, vault, transcript):
     transcript.add("messages", result.stderr + result.stdout)
 
 
-def test_at_start_programs_run_beside_each_other_and_all_failures_are_told(binary, authlib, vault, tmp_path):
+def test_at_start_programs_run_in_parallel_and_all_failures_are_reported(binary, authlib, vault, tmp_path):
     """Each waits until the others have been started."""
     path = tmp_path / "meet"
     path.write_text(f"""#!/bin/sh
@@ -180,7 +180,7 @@ def test_a_daemon_that_it_leaves_behind_is_not_waited_for(start_proxy, origin, a
     os.kill(int((tmp_path / "daemon").read_text()), signal.SIGKILL)
 
 
-def test_check_does_not_run_it_but_says_whether_it_could_be_run(binary, authlib, vault):
+def test_check_does_not_run_it_but_reports_whether_it_could(binary, authlib, vault):
     assert run_once(binary, vault.parent, "check", conf(settings(authlib, vault))).returncode == 0
     assert runs(vault) == []
     vault.chmod(0o644)
@@ -207,7 +207,7 @@ def test_credentials_of_systemd_are_secret_files(start_proxy, origin, authlib, t
     assert stat.S_IMODE(file.stat().st_mode) == 0o400
 
 
-def test_outside_of_systemd_its_directory_is_said_to_be_missing(binary, authlib, tmp_path):
+def test_outside_of_systemd_its_missing_directory_is_reported(binary, authlib, tmp_path):
     credential = authlib.credential(client_secret={"file": "${CREDENTIALS_DIRECTORY}/kinde_client_secret"})
     result = run_once(binary, tmp_path, "check", conf({"kinde": credential}))
     assert result.returncode == 64 and "environment variable CREDENTIALS_DIRECTORY is not set" in result.stderr

@@ -68,7 +68,7 @@ def begun(proxy, target: str = "/api/x"):
 
 
 @pytest.mark.parametrize("kind", [b"text/event-stream", b"Text/Event-Stream; charset=utf-8"])
-def test_a_stream_of_events_may_be_quiet_for_longer_than_other_answers(start_proxy, origin, kind):
+def test_a_stream_of_events_may_be_quiet_for_longer_than_other_responses(start_proxy, origin, kind):
     goes_on = []
 
     def events(connection):
@@ -135,7 +135,7 @@ def test_a_client_that_leaves_a_quiet_stream_frees_the_upstream_at_once(start_pr
     assert proxy.requests_logged(1)[0]["error"] == "client_gone"
 
 
-def test_a_long_poll_is_answered_when_there_is_an_answer(start_proxy, origin):
+def test_a_long_poll_gets_its_response_when_the_upstream_sends_it(start_proxy, origin):
     polls = []
 
     def script(connection):

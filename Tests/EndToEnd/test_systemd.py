@@ -116,7 +116,7 @@ routes: [{{ name: a, match: a.internal, credentials: none, forward_to: "http://1
     ("systemd", ["web=datagram=127.0.0.1:0"], {}, "web, which systemd passed, is not for streams"),
     ("systemd", ["web=idle=127.0.0.1:0"], {}, "web, which systemd passed, does not listen; the .socket unit must say Accept=no"),
 ])
-def test_what_is_wrong_is_said(binary, tmp_path, listen, sockets, environment, message):
+def test_problems_are_reported(binary, tmp_path, listen, sockets, environment, message):
     assert message in refusal(binary, tmp_path, listen, *sockets, environment=environment)
 
 
@@ -142,6 +142,6 @@ def test_systemd_hears_when_the_proxy_serves_and_when_it_stops(start_proxy, orig
         notices.close()
 
 
-def test_a_manager_that_cannot_be_told_is_no_reason_to_end(start_proxy, origin, tmp_path):
+def test_an_unreachable_manager_does_not_end_the_process(start_proxy, origin, tmp_path):
     proxy = start_proxy({"forward_to": origin.url}, environment={"NOTIFY_SOCKET": str(tmp_path / "nobody")})
     assert proxy.connect().exchange(get("/api/x")).status == 200

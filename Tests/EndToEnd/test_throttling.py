@@ -48,7 +48,7 @@ def test_a_throttled_request_waits_and_is_sent_again(start_proxy, origin, field,
     assert line["replayed"] == "429" and ("throttled" in line or field.endswith("0"))
 
 
-def test_a_date_counts_from_the_answers_own_date(start_proxy, origin):
+def test_a_date_counts_from_the_responses_own_date(start_proxy, origin):
     # That clock is an hour slow.
     throttle(origin, f"Retry-After: {formatdate(1_000_001, usegmt=True)}", f"Date: {formatdate(1_000_000, usegmt=True)}")
     proxy = start(start_proxy, origin)
@@ -71,7 +71,7 @@ def test_a_wait_that_is_too_long_or_not_known_is_the_clients(start_proxy, origin
 
 
 @pytest.mark.parametrize(("attempts", "times", "status"), [(1, 2, 429), (2, 2, 200), (3, 9, 429)])
-def test_after_so_many_attempts_the_answer_is_the_clients(start_proxy, origin, attempts, times, status):
+def test_after_the_last_attempt_the_client_gets_the_response(start_proxy, origin, attempts, times, status):
     throttle(origin, "Retry-After: 0", times=times)
     proxy = start(start_proxy, origin, throttled={"attempts": attempts})
     assert proxy.connect().exchange(post("http://api.internal/", b"content")).status == status
@@ -83,7 +83,7 @@ def test_after_so_many_attempts_the_answer_is_the_clients(start_proxy, origin, a
 @pytest.mark.parametrize(("method", "fields", "status"), [
     ("GET", ["Retry-After: 0"], 200), ("PUT", ["RateLimit-Reset: 0"], 200), ("GET", [], 503),
     ("POST", ["Retry-After: 0"], 503), ("PATCH", ["Retry-After: 0"], 503)])
-def test_a_503_counts_when_it_says_how_long_and_the_method_may_be_repeated(start_proxy, origin, method, fields, status):
+def test_a_503_counts_if_it_has_a_delay_and_the_method_may_be_retried(start_proxy, origin, method, fields, status):
     throttle(origin, *fields, status="503 Service Unavailable")
     proxy = start(start_proxy, origin)
     request = get("http://api.internal/") if method == "GET" else post("http://api.internal/", b"x", method=method)
@@ -118,7 +118,7 @@ def test_a_client_that_leaves_is_not_waited_for(start_proxy, origin):
     assert len(origin.requests) == 1
 
 
-def test_stopping_ends_the_wait_and_the_client_gets_the_answer(start_proxy, origin):
+def test_stopping_ends_the_wait_and_the_client_gets_the_response(start_proxy, origin):
     throttle(origin, "Retry-After: 60")
     proxy = start(start_proxy, origin, throttled={"wait": "60s"})
     client = proxy.connect().send(get("http://api.internal/"))

@@ -57,7 +57,7 @@ def test_an_upstream_that_does_not_finish_its_tls_handshake_is_a_504(start_proxy
     origin.wait_for_finished(1)
 
 
-def test_an_upstream_that_does_not_answer_is_a_504_and_its_connection_is_closed(start_proxy, origin):
+def test_an_upstream_that_does_not_respond_is_a_504_and_its_connection_is_closed(start_proxy, origin):
     origin.otherwise = lambda connection: (connection.request(), connection.expect_close())
     proxy = start_proxy({"forward_to": origin.url}, timeouts={"first_byte": "300ms"})
     answer, _ = problem_of(proxy, 504)
@@ -72,7 +72,7 @@ def test_a_timeout_of_a_route_wins_over_the_general_one(start_proxy, origin):
     problem_of(proxy, 504)
 
 
-def test_an_upstream_that_stops_in_the_middle_of_an_answer_ends_it_incomplete(start_proxy, origin):
+def test_an_upstream_that_stops_in_the_middle_of_a_response_ends_it_incomplete(start_proxy, origin):
     def stop(connection):
         connection.request()
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")

@@ -71,7 +71,7 @@ def serve(authority, tmp_path, free_port):
 
 
 @pytest.mark.parametrize("version, alert", [("-tls1_3", "certificate_required (116)"), ("-tls1_2", "handshake_failure (40)")])
-def test_a_server_that_wants_a_client_certificate_is_said_to(start_proxy, serve, authority, version, alert):
+def test_a_server_that_requires_a_client_certificate_is_reported(start_proxy, serve, authority, version, alert):
     """In TLS 1.3 the alert comes when the handshake is over to the client, and the request is on its way."""
     upstream = serve(version, "-Verify", "1")
     problem = refusal(start_proxy({"forward_to": upstream}, tls={"ca_file": str(authority.file)}))
@@ -79,7 +79,7 @@ def test_a_server_that_wants_a_client_certificate_is_said_to(start_proxy, serve,
 
 
 @pytest.mark.parametrize("version", ["-tls1_3", "-tls1_2"])
-def test_a_server_that_does_not_accept_the_client_certificate_is_said_to(start_proxy, serve, authority, tmp_path, version):
+def test_a_server_that_rejects_the_client_certificate_is_reported(start_proxy, serve, authority, tmp_path, version):
     directory = tmp_path / "stranger"
     directory.mkdir()
     certificate = CertificateAuthority(directory, "another CA").issue("stranger", "stranger")
@@ -93,13 +93,13 @@ def test_a_server_that_does_not_accept_the_client_certificate_is_said_to(start_p
     assert "unknown_ca (48)" in problem["detail"] and "does not accept the certificate of client_certificate" in problem["hint"]
 
 
-def test_a_server_without_http_1_1_is_said_to_be_one(start_proxy, serve, authority):
+def test_a_server_without_http_1_1_is_reported(start_proxy, serve, authority):
     upstream = serve("-alpn", "h2")
     problem = refusal(start_proxy({"forward_to": upstream}, tls={"ca_file": str(authority.file)}))
     assert "no_application_protocol (120)" in problem["detail"] and "HTTP/1.1 alone" in problem["hint"]
 
 
-def test_a_token_endpoint_that_wants_a_client_certificate_is_said_to(start_proxy, origin, serve, authority, authlib):
+def test_a_token_endpoint_that_requires_a_client_certificate_is_reported(start_proxy, origin, serve, authority, authlib):
     endpoint = serve("-tls1_3", "-Verify", "1")
     credentials = {"idp": {"token_endpoint": f"{endpoint}/token", "client_id": "x", "client_secret": "${CLIENT_SECRET}"}}
     proxy = start_proxy({"forward_to": origin.url}, credentials=credentials, tls={"ca_file": str(authority.file)})

@@ -125,7 +125,7 @@ def test_a_connection_that_has_been_idle_for_long_is_served(tls_proxy, authority
 
 
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
-def test_openssl_gets_an_answer_and_resumes_its_session(tls_proxy, authority, tmp_path, version):
+def test_openssl_gets_a_response_and_resumes_its_session(tls_proxy, authority, tmp_path, version):
     proxy = tls_proxy()
     session = tmp_path / "session"
     request = get("/api/x", "Connection: close").decode()
@@ -158,7 +158,7 @@ def test_the_header_of_a_load_balancer_comes_before_tls(tls_proxy, authority, tm
         balancer.stop()
 
 
-def test_several_listeners_each_speak_what_they_are_told(start_proxy, origin, authority, certificate, tmp_path):
+def test_several_listeners_each_have_their_own_tls(start_proxy, origin, authority, certificate, tmp_path):
     path = tmp_path / "m2m-proxy.sock"
     tls = {"certificate": str(certificate.certificate), "key": str(certificate.key)}
     listen = ["127.0.0.1:0", {"address": "127.0.0.1:0", "tls": tls}, "[::1]:0", {"address": "[::1]:0", "tls": tls},
@@ -171,7 +171,7 @@ def test_several_listeners_each_speak_what_they_are_told(start_proxy, origin, au
     assert curl(authority, "--unix-socket", str(path), "http://localhost/api/x").stdout == "200"
 
 
-def test_a_target_that_names_the_listener_says_no_more_than_the_path(tls_proxy, origin, authority):
+def test_a_target_that_names_the_listener_means_the_path(tls_proxy, origin, authority):
     proxy = tls_proxy()
     client = TLSClient(proxy, authority)
     assert client.exchange(get(https(proxy) + "/api/x")).status == 200
@@ -219,7 +219,7 @@ def test_a_client_may_show_one_but_none_of_another_authority(tls_proxy, origin, 
 
 
 @pytest.mark.parametrize("name", ["CN=erp", "dns:erp.internal"])
-def test_the_certificate_says_who_calls(tls_proxy, authority, client_authority, client_certificate, name):
+def test_the_certificate_identifies_the_caller(tls_proxy, authority, client_authority, client_certificate, name):
     tls = {"client_ca": str(client_authority.file), "client_certificates": "optional"}
     proxy = tls_proxy({"callers": ["erp"]}, tls=tls, callers={"erp": {"certificate": name}})
     client = TLSClient(proxy, authority, client=client_certificate)
@@ -231,7 +231,7 @@ def test_the_certificate_says_who_calls(tls_proxy, authority, client_authority, 
     assert [line.get("caller") for line in proxy.requests_logged(2)] == ["erp", None]
 
 
-def test_a_load_balancer_is_not_who_calls(start_proxy, origin, tmp_path):
+def test_a_load_balancer_is_not_the_caller(start_proxy, origin, tmp_path):
     """Its user on the Unix socket is not that of the client that it passes on."""
     path = tmp_path / "m2m-proxy.sock"
     proxy = start_proxy(
@@ -297,7 +297,7 @@ def test_files_that_cannot_be_used_leave_the_old_certificate_with_one_warning(tl
     ({"client_ca": "/dev/null"}, "listen[0].tls.client_ca names the file /dev/null, which is not a regular file"),
     ({"cert": "x"}, 'unknown setting "cert"; did you mean "certificate"?'),
 ])
-def test_what_is_wrong_in_proxy_conf_is_said(binary, tmp_path, certificate, change, message):
+def test_a_problem_in_proxy_conf_is_reported(binary, tmp_path, certificate, change, message):
     tls = {"certificate": str(certificate.certificate), "key": str(certificate.key)} | change
     (tmp_path / "proxy.conf").write_text(proxy_conf({
         "listen": [{"address": "127.0.0.1:0", "tls": tls}],
@@ -308,7 +308,7 @@ def test_what_is_wrong_in_proxy_conf_is_said(binary, tmp_path, certificate, chan
 
 # Handshakes that fail.
 
-def test_plain_http_to_a_tls_listener_is_told_so(tls_proxy, origin):
+def test_plain_http_to_a_tls_listener_gets_an_explanation(tls_proxy, origin):
     proxy = tls_proxy()
     client = proxy.connect()
     answer = client.exchange(get("/api/x"))
@@ -321,7 +321,7 @@ def test_plain_http_to_a_tls_listener_is_told_so(tls_proxy, origin):
     assert proxy.sample("m2m_proxy_errors_total", kind="tls_expected", hop="client") == 1
 
 
-def test_tls_to_a_plain_listener_is_told_so(proxy, authority):
+def test_tls_to_a_plain_listener_gets_an_explanation(proxy, authority):
     client = proxy.connect()
     hello = ssl.MemoryBIO()
     tls = trusting(authority).wrap_bio(ssl.MemoryBIO(), hello, server_hostname="localhost")

@@ -188,7 +188,7 @@ def test_upstreams_are_asked_for_tls_1_2_or_later(start_proxy, nginx, authority,
     assert "error=upstream_tls" in proxy.log.wait_for("status=502")
 
 
-def test_a_client_that_could_do_better_is_not_taken_down(served):
+def test_a_client_that_supports_a_newer_version_is_not_downgraded(served):
     proxy = served("listener", "1.0")
     assert agreed(proxy, "listener", "-cipher", EVERYTHING)[0] == "1.3"
     # What a client says that tries again with less after a failure (RFC 7507).
@@ -238,7 +238,7 @@ def read_record(client: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize("place", ["listener", "interception"])
-def test_the_hello_in_the_form_of_ssl_2_is_answered(served, place):
+def test_the_hello_in_the_form_of_ssl_2_is_served(served, place):
     proxy = served(place, "1.0")
     client = TunnelClient(proxy.address, f"{HOST}:443").socket if place == "interception" else \
         socket.create_connection(proxy.address, timeout=PATIENCE)

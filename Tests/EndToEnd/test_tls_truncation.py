@@ -126,7 +126,7 @@ def test_check_warns_of_it_too(check):
     assert "routes[0].tls_truncation is accept" in result.stdout
 
 
-def test_routes_to_one_server_each_have_their_own_answer(start_proxy, tls_origin, authority):
+def test_routes_to_one_server_each_have_their_own_result(start_proxy, tls_origin, authority):
     tls_origin.otherwise = without_length("cut")
     proxy = start_proxy(
         {"forward_to": tls_origin.url},
@@ -215,7 +215,7 @@ def switching(how: str):
 
 
 @pytest.mark.parametrize("how", ["cut", "close_notify"])
-def test_the_end_behind_a_101_is_a_reset_for_a_plain_client_unless_tls_has_said_it(start, tls_origin, how):
+def test_the_end_after_a_101_is_a_reset_for_a_plain_client_without_close_notify(start, tls_origin, how):
     tls_origin.script(switching(how))
     proxy = start()
     client = proxy.connect().send(handshake())
@@ -243,7 +243,7 @@ def test_a_route_may_accept_it_there_too(start, tls_origin):
 
 
 @pytest.mark.parametrize("how", ["cut", "close_notify"])
-def test_a_tls_client_is_told_the_end_by_tls_only_where_the_upstream_has_said_it(
+def test_a_tls_client_gets_close_notify_only_if_the_upstream_has_sent_it(
         start, tls_origin, certificate, authority, how):  # noqa: F811
     tls_origin.script(switching(how))
     proxy = start(listener=certificate)

@@ -114,7 +114,7 @@ def test_a_connection_is_usable_after_a_failed_token(proxy, origin, authlib):
     assert client.exchange(get("http://nowhere.internal/")).status == 403
 
 
-def test_all_waiting_requests_are_told_of_one_failed_fetch(proxy, origin, authlib):
+def test_all_waiting_requests_get_the_error_of_one_failed_fetch(proxy, origin, authlib):
     authlib.hold()
     authlib.client.refused_audiences = {"https://api.example"}
     clients = [proxy.connect().send(get("http://api.internal/")) for _ in range(50)]

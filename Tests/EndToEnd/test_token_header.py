@@ -27,7 +27,7 @@ def test_the_token_goes_where_the_route_says(start_proxy, origin, authlib, token
 
 @pytest.mark.parametrize("name", ["X-Api-Token", "x-api-token", "X_Api_Token", "X-API_TOKEN"])
 @pytest.mark.parametrize("more", [[], ["Connection: X-Api-Token"]], ids=["alone", "named"])
-def test_the_clients_own_field_of_that_name_never_goes_on(start_proxy, origin, authlib, name, more):
+def test_the_clients_own_field_of_that_name_is_never_forwarded(start_proxy, origin, authlib, name, more):
     proxy = start(start_proxy, origin, header="X-Api-Token", scheme="")
     answer = proxy.connect().exchange(get("http://api.internal/", f"{name}: forged", *more, f"{name}:forged", "X-Api: kept"))
     assert answer.status == 200
@@ -37,7 +37,7 @@ def test_the_clients_own_field_of_that_name_never_goes_on(start_proxy, origin, a
     assert request.value("x-api") == b"kept"
 
 
-def test_the_clients_own_authorization_goes_on_when_the_token_goes_elsewhere(start_proxy, origin):
+def test_the_clients_own_authorization_is_forwarded_when_the_token_goes_elsewhere(start_proxy, origin):
     proxy = start(start_proxy, origin, header="X-Api-Token")
     client = proxy.connect()
     assert client.exchange(get("http://api.internal/", "Authorization: Basic dXNlcjpvbmU=")).status == 200
@@ -74,7 +74,7 @@ def test_it_goes_there_as_well_when_the_request_is_sent_again(start_proxy, origi
     assert [request.value("x-api-token").decode() for request in origin.requests] == authlib.tokens
 
 
-def test_check_says_where_it_goes(check, authlib):
+def test_check_shows_where_it_goes(check, authlib):
     result = check({
         "credentials": {"kinde": authlib.credential()},
         "routes": [{"name": "a", "match": "a.internal", "audience": "x", "token": {"header": "X-Api-Token", "scheme": ""}}]},

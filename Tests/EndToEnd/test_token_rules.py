@@ -117,7 +117,7 @@ def test_a_token_that_is_not_used_is_not_renewed(start_proxy, strict, authlib):
     assert len([fetch for fetch in authlib.fetches if fetch.audience == "https://idle.example"]) == 1
 
 
-def test_an_outage_that_is_over_before_the_token_is_goes_unnoticed(start_proxy, strict, authlib):
+def test_an_outage_shorter_than_the_tokens_lifetime_goes_unnoticed(start_proxy, strict, authlib):
     authlib.lifetime = 16
     proxy = start_proxy({"forward_to": strict.url})
     client = proxy.connect()

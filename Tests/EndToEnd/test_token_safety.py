@@ -153,7 +153,7 @@ def test_a_route_without_a_token_forwards_the_client_s_own_and_nothing_else(edge
     assert edge.other.requests[-1].values("authorization") == []
 
 
-def test_no_answer_of_the_proxy_s_own_shows_the_token(edge):
+def test_no_response_of_the_proxy_shows_the_token(edge):
     edge.probe()
     token = edge.token().encode()
     for request in [get("http://nowhere.internal/"), get("/nowhere"), get("http://api.internal/", "X : y"),

@@ -18,7 +18,7 @@ def test_trailers_of_a_request_arrive_at_the_origin(proxy, origin):
     assert origin.requests[0].trailers == [(b"X-Checksum", b"900150983c"), (b"X-empty", b"")]
 
 
-def test_trailers_of_an_answer_arrive_at_the_client(proxy, origin):
+def test_trailers_of_a_response_arrive_at_the_client(proxy, origin):
     def trailing(connection):
         connection.request()
         connection.send(b"HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -42,7 +42,7 @@ def test_a_token_cannot_be_replaced_by_a_trailer(proxy, origin, authlib):
         assert request.value("authorization") == f"Bearer {authlib.tokens[0]}".encode()
 
 
-def test_interim_answers_are_passed_on_before_the_final_one(proxy, origin):
+def test_interim_responses_are_forwarded_before_the_final_one(proxy, origin):
     def hinting(connection):
         connection.request()
         connection.send(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n")
@@ -57,7 +57,7 @@ def test_interim_answers_are_passed_on_before_the_final_one(proxy, origin):
     assert (answer.status, answer.body) == (200, b"final")
 
 
-def test_an_interim_answer_is_not_held_back_until_the_final_one(proxy, origin):
+def test_an_interim_response_is_not_held_back_until_the_final_one(proxy, origin):
     seen = threading.Event()
 
     def hinting(connection):
@@ -74,7 +74,7 @@ def test_an_interim_answer_is_not_held_back_until_the_final_one(proxy, origin):
     assert client.answer().status == 200
 
 
-def test_an_answer_is_not_held_back_until_its_end(proxy, origin):
+def test_a_response_is_not_held_back_until_its_end(proxy, origin):
     seen = threading.Event()
 
     def trickling(connection):
@@ -95,7 +95,7 @@ HINT = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
 
 
 @pytest.mark.parametrize("interim, expected", [(None, [103, 102, 100, 199]), ("forward", [103, 102, 100, 199]), ("drop", [100])])
-def test_a_route_can_drop_interim_answers_but_100(start_proxy, origin, interim, expected):
+def test_a_route_can_drop_interim_responses_except_100(start_proxy, origin, interim, expected):
     def hinting(connection):
         connection.request()
         connection.send(HINT + b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 199 x\r\n\r\n")
@@ -113,7 +113,7 @@ def test_a_route_can_drop_interim_answers_but_100(start_proxy, origin, interim, 
     assert client.exchange(get("http://api.internal/next")).body == b"next"
 
 
-def test_101_is_no_interim_answer_that_is_dropped(start_proxy, origin):
+def test_101_is_not_dropped_as_an_interim_response(start_proxy, origin):
     def switching(connection):
         connection.head()
         connection.send(HINT + b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nhello")
@@ -127,7 +127,7 @@ def test_101_is_no_interim_answer_that_is_dropped(start_proxy, origin):
     client.close()
 
 
-def test_each_interim_answer_gives_the_upstream_its_time_again(start_proxy, origin):
+def test_each_interim_response_gives_the_upstream_its_time_again(start_proxy, origin):
     pause = threading.Event()
 
     def slow(connection):
@@ -145,7 +145,7 @@ def test_each_interim_answer_gives_the_upstream_its_time_again(start_proxy, orig
     assert (answer.status, [each.status for each in answer.interim]) == (200, [102] * 6)
 
 
-def test_interim_answers_do_not_go_on_beyond_the_total(start_proxy, origin):
+def test_interim_responses_end_at_the_total(start_proxy, origin):
     stop = threading.Event()
 
     def endless(connection):
@@ -165,7 +165,7 @@ def test_interim_answers_do_not_go_on_beyond_the_total(start_proxy, origin):
     stop.set()
 
 
-def test_a_client_that_reads_late_gets_every_interim_answer(start_proxy, origin):
+def test_a_client_that_reads_late_gets_every_interim_response(start_proxy, origin):
     count = 900
     hint = b"HTTP/1.1 103 Early Hints\r\nX: " + b"x" * 1_000 + b"\r\n\r\n"
     received = []

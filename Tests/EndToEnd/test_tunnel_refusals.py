@@ -45,7 +45,7 @@ def test_a_host_with_a_route_for_requests_is_never_tunnelled(mixed, origin, auth
     assert origin.connections == [] and authlib.fetches == []
 
 
-def test_an_application_with_an_https_url_is_told_so(mixed, origin):
+def test_an_application_with_an_https_url_gets_an_explanation(mixed, origin):
     result = curl(mixed, "https://api.internal/x")
     assert (result.returncode, "403" in result.stderr) == (56, True)
     assert origin.connections == []
@@ -56,7 +56,7 @@ def test_an_application_with_an_https_url_is_told_so(mixed, origin):
     ("[2001:db8::1]:22", "[2001:db8::1]:22"), ("wild.example:443", "wild.example"),
     (f"{'a.' * 50}example:443", f"{'a.' * 50}example"),
 ])
-def test_for_an_unknown_host_the_refusal_says_what_to_write(mixed, check, target, match):
+def test_for_an_unknown_host_the_refusal_shows_what_to_write(mixed, check, target, match):
     problem = refused(mixed.connect(), connect(target), 403)
     line = re.search(r"under routes: (- \{.*?\}) ", problem["hint"])[1]
     assert f'match: "{match}", tunnel: blind' in line
@@ -68,7 +68,7 @@ def test_for_an_unknown_host_the_refusal_says_what_to_write(mixed, check, target
 
 
 @pytest.mark.parametrize("target, port", [("x.wild.example:22", 443), ("x.wild.example:80", 443), ("tunnel.example:443", None)])
-def test_other_ports_than_those_named_are_refused_and_those_are_told(mixed, origin, target, port):
+def test_ports_that_are_not_named_are_rejected_with_the_named_ones(mixed, origin, target, port):
     problem = refused(mixed.connect(), connect(target), 403)
     assert problem["title"] == "No tunnel to this port" and target in problem["hint"]
     assert problem["detail"].endswith(f": {port or origin.port}.")
@@ -181,7 +181,7 @@ def test_a_client_that_the_route_does_not_allow_has_no_tunnel(start, origin):
 
 
 @pytest.mark.parametrize("lead, error", [({}, "upstream_dns"), ({"tunnel_example": ["127.0.0.1"]}, "upstream_connect")])
-def test_what_cannot_be_reached_is_an_answer_and_not_a_tunnel(start, refusing_port, lead, error):
+def test_an_unreachable_server_is_an_error_response_and_not_a_tunnel(start, refusing_port, lead, error):
     proxy = start(refusing_port, lead=lead)
     problem = refused(proxy.connect(), connect(f"tunnel.example:{refusing_port}") + b"behind", 502)
     assert f"tunnel.example:{refusing_port}" in problem["detail"] and "http://" not in problem["detail"]

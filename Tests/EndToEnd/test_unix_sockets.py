@@ -30,7 +30,7 @@ def curl(path, url: str, *more: str):
     return run(["curl", "-sS", "--unix-socket", str(path), *more, url], env=clean_environment())
 
 
-def test_curl_gets_its_answer(start_proxy, origin, authlib, path):
+def test_curl_gets_its_response(start_proxy, origin, authlib, path):
     proxy = start_proxy({"forward_to": origin.url}, listen=listening(path))
     answer = curl(path, "http://localhost/api/x?y", "-w", "%{http_code}")
     assert answer.returncode == 0 and answer.stdout.endswith("200"), answer
@@ -62,14 +62,14 @@ def test_the_file_has_its_permissions_whatever_the_umask(start_proxy, origin, pa
 
 
 @needs_root
-def test_the_file_belongs_to_those_who_are_named(start_proxy, origin, path):
+def test_the_file_belongs_to_the_configured_owner_and_group(start_proxy, origin, path):
     start_proxy({"forward_to": origin.url}, listen=listening(path, owner="nobody", group="daemon", mode="0620"))
     status = path.stat()
     assert (status.st_uid, status.st_gid) == (65534, 1) and stat.S_IMODE(status.st_mode) == 0o620
 
 
 @needs_root
-def test_only_who_may_write_to_the_file_gets_in(start_proxy, origin, path):
+def test_only_users_with_write_access_to_the_file_may_connect(start_proxy, origin, path):
     for directory in list(path.parents)[:-1]:
         directory.chmod(directory.stat().st_mode | 0o001)
     proxy = start_proxy({"forward_to": origin.url}, listen=listening(path, group="daemon", mode="0660"))
@@ -132,7 +132,7 @@ routes: [{ name: a, match: a.internal, credentials: none, forward_to: http://127
     return ended.stderr
 
 
-def test_a_socket_in_use_stays_with_who_has_it(start_proxy, origin, path, binary, tmp_path):
+def test_a_socket_in_use_stays_with_its_process(start_proxy, origin, path, binary, tmp_path):
     proxy = start_proxy({"forward_to": origin.url}, listen=listening(path))
     assert f"unix:{path} is in use" in fails_to_start(binary, tmp_path, f"listen: unix:{path}")
     assert proxy.connect(path).exchange(get("/api/x")).status == 200

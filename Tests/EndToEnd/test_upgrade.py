@@ -87,7 +87,7 @@ def test_the_handshake_carries_the_token_and_then_bytes_go_both_ways(proxy, orig
     assert proxy.sample("m2m_proxy_requests_total", route="api", status="1xx") == 1
 
 
-def test_interim_answers_come_before_the_switch(proxy, origin):
+def test_interim_responses_come_before_the_switch(proxy, origin):
     def script(connection):
         request = connection.request()
         assert request.value("upgrade") == b"x/1, Y"
@@ -125,7 +125,7 @@ def test_each_side_may_end_what_it_sends(start_proxy, origin, tls_origin, author
     assert (line["received"], line["sent"]) == ("8", str(MB)) and "error" not in line
 
 
-def test_a_tls_upstream_is_told_the_end_by_tls_too(start_proxy, tls_origin, authority):
+def test_a_tls_upstream_gets_close_notify(start_proxy, tls_origin, authority):
     ends = []
 
     def script(connection):
@@ -231,7 +231,7 @@ def fill(source: socket.socket) -> int:
 # How it goes on without a switch
 
 
-def test_an_ordinary_answer_is_one_and_the_connection_goes_on(proxy, origin):
+def test_an_ordinary_response_is_forwarded_and_the_connection_goes_on(proxy, origin):
     def script(connection):
         connection.request()
         connection.answer(b"not here", "426 Upgrade Required", "Upgrade: websocket", "Connection: Upgrade")
@@ -362,7 +362,7 @@ def test_what_follows_an_empty_content_belongs_to_the_new_protocol(proxy, origin
     ["Connection: Upgrade", "Upgrade: a b"],
 ], ids=["offered", "h2c", "malformed"])
 @pytest.mark.parametrize("content", [None, b"abc"])
-def test_what_the_client_sends_ahead_of_another_answer_is_never_a_request(proxy, origin, fields, content):
+def test_what_the_client_sends_ahead_of_another_response_is_never_a_request(proxy, origin, fields, content):
     client = proxy.connect()
     request = get("/api/x", *fields) if content is None else post("/api/x", content, *fields)
     client.send(request + EVIL)
@@ -373,7 +373,7 @@ def test_what_the_client_sends_ahead_of_another_answer_is_never_a_request(proxy,
     assert [request.target for request in origin.requests] == [b"/x"]
 
 
-def test_what_comes_while_the_answer_is_on_its_way_is_never_a_request_either(start, origin):
+def test_bytes_that_arrive_during_the_response_are_never_a_request_either(start, origin):
     asked, goes_on = threading.Event(), threading.Event()
 
     def script(connection):
@@ -512,7 +512,7 @@ def test_a_reset_of_the_server_reaches_the_client_as_one(proxy, origin):
     assert proxy.requests_logged(1)[0]["error"] == "tunnel_broken"
 
 
-def test_a_client_that_goes_before_the_answer_counts_as_gone(proxy, origin):
+def test_a_client_that_closes_before_the_response_counts_as_gone(proxy, origin):
     origin.script(lambda connection: (connection.request(), connection.expect_close()))
     client = proxy.connect().send(handshake())
     origin.wait_for_requests(1)
@@ -566,7 +566,7 @@ def test_a_connection_that_carried_requests_may_be_switched(proxy, origin):
     assert [line["upstream"] for line in proxy.requests_logged(2)] == ["new", "reused"]
 
 
-def test_it_keeps_no_place_among_the_requests_under_way(start, origin):
+def test_it_does_not_count_for_concurrency(start, origin):
     origin.otherwise = echo
     proxy = start(concurrency=1)
     clients = [opened(proxy) for _ in range(3)]
@@ -574,7 +574,7 @@ def test_it_keeps_no_place_among_the_requests_under_way(start, origin):
     assert [client.send(b"x").reader.exactly(1) for client in clients] == [b"x"] * 3
 
 
-def test_the_time_that_it_lasts_is_no_answers_duration(start, origin):
+def test_the_time_that_it_lasts_does_not_count_as_the_duration_of_a_response(start, origin):
     origin.script(hold_open)
     proxy = start(timeouts={"tunnel": "1200ms"})
     assert is_reset(opened(proxy))

@@ -31,7 +31,7 @@ def connections_of(origin, proxy, requests: int) -> int:
 
 
 @pytest.mark.parametrize("where", ["top", "route"])
-def test_without_reuse_each_request_has_a_connection_and_the_upstream_is_told_that_it_is_the_last(start, origin, where):
+def test_without_reuse_each_request_has_a_connection_with_connection_close(start, origin, where):
     setting = {"upstream": {"reuse": "off"}}
     proxy = start(**setting) if where == "top" else start(setting)
     assert connections_of(origin, proxy, 3) == 3
@@ -40,12 +40,12 @@ def test_without_reuse_each_request_has_a_connection_and_the_upstream_is_told_th
     origin.wait_for_finished(3)
 
 
-def test_with_reuse_nothing_is_said_of_the_connection(start, origin):
+def test_with_reuse_there_is_no_connection_field(start, origin):
     assert connections_of(origin, start(), 3) == 1
     assert [request.values("connection") for request in origin.requests] == [[]] * 3
 
 
-def test_without_reuse_a_post_meets_no_connection_that_an_upstream_has_closed_without_a_word(start, origin):
+def test_without_reuse_a_post_never_uses_a_silently_closed_connection(start, origin):
     def silent(connection):
         connection.request()
         connection.answer()
@@ -154,7 +154,7 @@ def test_a_connection_that_may_end_at_once_is_not_kept(start, origin, field):
 
 
 @pytest.mark.parametrize("field", ["timeout=", "timeout=5s", "timeout=-1", "max=x", "timeouts=0", "0", "", "timeout=9999999999"])
-def test_what_cannot_be_read_says_nothing(start, origin, field):
+def test_an_unreadable_keep_alive_field_is_ignored(start, origin, field):
     origin.otherwise = announcing(f"Keep-Alive: {field}")
     assert connections_of(origin, start(), 3) == 1
 

@@ -34,7 +34,7 @@ def test_a_certificate_of_a_trusted_authority_for_the_right_name_is_accepted(tru
     assert ask(proxy, "/echo/host")[0].body == nginx.authority("tls").replace("127.0.0.1", host).encode()
 
 
-def test_the_cipher_that_costs_least_is_asked_for_first_and_the_others_are_still_offered(trusting, nginx):
+def test_the_cheapest_cipher_is_offered_first_and_the_others_too(trusting, nginx):
     chosen, offered = ask(trusting(nginx.url("tls")), "/echo/cipher")[0].body.decode().split()
     assert chosen == "TLS_AES_128_GCM_SHA256"
     assert offered.split(":")[:3] == [chosen, "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"]
@@ -71,7 +71,7 @@ def test_large_bodies_pass_through_tls_unchanged(trusting, nginx):
     assert (nginx.www / "upload/tls").read_bytes() == content.content(5 << 20)
 
 
-def test_an_answer_cut_inside_tls_is_incomplete_for_the_client(trusting, tls_origin):
+def test_a_response_cut_inside_tls_is_incomplete_for_the_client(trusting, tls_origin):
     def cut(connection):
         connection.request()
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")

@@ -68,7 +68,7 @@ def test_each_request_goes_to_the_host_that_it_names(start, wild, authlib):
     assert "wild.example" not in proxy.metrics()
 
 
-def test_links_of_a_host_are_told_from_those_of_others(start, wild):
+def test_links_of_a_host_are_distinguished_from_those_of_others(start, wild):
     def script(connection):
         connection.request()
         own, other = f"https://a.wild.example:{wild.port}", f"https://b.wild.example:{wild.port}"

@@ -34,7 +34,7 @@ def test_a_wildcard_takes_the_hosts_below_its_domain(start_proxy, origin, authli
         assert origin.requests == [] and authlib.fetches == []
 
 
-def test_the_bare_domain_is_told_about_the_wildcard(start_proxy, origin):
+def test_the_refusal_for_the_bare_domain_mentions_the_wildcard(start_proxy, origin):
     proxy = start_proxy({"match": "*.wild.example", "forward_to": origin.url})
     problem = json.loads(proxy.connect().exchange(get("http://wild.example/")).body)
     assert problem["detail"] == ("No route in proxy.conf matches wild.example. "

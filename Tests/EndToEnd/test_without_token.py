@@ -9,7 +9,7 @@ def start(start_proxy, origin, **more):
     return start_proxy({"forward_to": origin.url, "without_token": "forward", **more})
 
 
-def test_the_request_goes_on_without_any_authorization(start_proxy, origin, authlib):
+def test_the_request_is_forwarded_without_any_authorization(start_proxy, origin, authlib):
     authlib.answer(500, "broken")
     proxy = start(start_proxy, origin)
     client = proxy.connect()
@@ -33,7 +33,7 @@ def test_a_token_that_takes_too_long_is_not_waited_for(start_proxy, origin, auth
     assert proxy.requests_logged(1)[0]["without_token"] == "token_wait"
 
 
-def test_a_token_goes_on_the_request_when_there_is_one(start_proxy, origin, authlib):
+def test_the_request_gets_a_token_when_there_is_one(start_proxy, origin, authlib):
     proxy = start(start_proxy, origin)
     assert proxy.connect().exchange(get("http://api.internal/")).status == 200
     assert origin.requests[0].value("authorization") == f"Bearer {authlib.tokens[0]}".encode()
@@ -55,7 +55,7 @@ def test_a_401_without_a_token_goes_to_the_client_as_it_is(start_proxy, origin, 
     assert len(origin.requests) == 1
 
 
-def test_a_token_header_of_the_clients_own_does_not_go_on_either(start_proxy, origin, authlib):
+def test_the_clients_own_token_header_is_not_forwarded_either(start_proxy, origin, authlib):
     authlib.answer(500, "broken")
     proxy = start(start_proxy, origin, token={"header": "X-Api-Token"})
     assert proxy.connect().exchange(get("http://api.internal/", "X-Api-Token: forged")).status == 200

@@ -185,7 +185,7 @@ struct FileTokenStoreTests {
     #expect(await problem { () async throws(TokenStoreProblem) in try await store.load(.example()) } == .damaged)
   }
 
-  @Test("a file that cannot be replaced, and a directory that has gone, are problems that are told")
+  @Test("a file that cannot be replaced, and a missing directory, are reported")
   func unwritable() async throws {
     let store = try files.store()
     try await store.save(.example(), for: .example())

@@ -113,7 +113,7 @@ struct SharedDirectoryTests {
     #expect(kind == nil)
   }
 
-  @Test("a file of counters that is damaged is set aside; who knows better goes on from there")
+  @Test("a damaged file of counters is set aside; a process that knows the counts goes on from there")
   func damagedCounters() async throws {
     let store = try files.store()
     let known = try await store.count(5, for: .example, knowing: TokenSums(), atWallSeconds: 1_800_000_000)

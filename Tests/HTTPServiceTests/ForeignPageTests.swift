@@ -72,7 +72,7 @@ struct ForeignPageTests {
     #expect(try status(request) == "200")
   }
 
-  @Test("on all addresses answers on loopback to this machine's names: what counts is where a connection leads")
+  @Test("on all addresses serves this machine's names on loopback: the connection's own address counts")
   func allAddresses() throws {
     #expect(try status(get(host: "localhost:9901"), host: "0.0.0.0") == "200")
     #expect(try status(get(host: "10.1.2.3:9901"), host: "0.0.0.0") == "403")
@@ -80,12 +80,12 @@ struct ForeignPageTests {
     #expect(try status(get(host: "evil.example"), host: "0.0.0.0", refusesForeignPages: false) == "200")
   }
 
-  @Test("answers HTTP/1.0 without Host: no browser sends that")
+  @Test("serves HTTP/1.0 without Host: no browser sends that")
   func withoutHost() throws {
     #expect(try status("GET /metrics HTTP/1.0\r\n\r\n") == "200")
   }
 
-  @Test("says what to do instead")
+  @Test("says how to fix the request")
   func message() throws {
     let service = try RunningService(refusesForeignPages: true, handler: echo)
     let client = try TestClient(port: service.port)
@@ -95,7 +95,7 @@ struct ForeignPageTests {
     #expect(answer.contains("was called evil.example") && answer.contains("Call it 127.0.0.1, [::1] or localhost."))
   }
 
-  @Test("is not what every service is: the sandbox answers to any name")
+  @Test("is optional: the sandbox serves any name")
   func withoutTheRule() throws {
     let request = get("/metrics", host: "evil.example", "Sec-Fetch-Site: cross-site", "Origin: null")
     #expect(try status(request, refusesForeignPages: false) == "200")

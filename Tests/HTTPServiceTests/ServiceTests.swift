@@ -4,7 +4,7 @@ import Testing
 
 @Suite("A service")
 struct ServiceTests {
-  @Test("answers requests on one connection in their order, also when they come at once")
+  @Test("serves requests on one connection in order, even if they arrive together")
   func pipelining() throws {
     let service = try RunningService(handler: echo)
     let client = try TestClient(port: service.port)
@@ -19,7 +19,7 @@ struct ServiceTests {
     #expect(first.contains("\r\nContent-Length: 12\r\n"))
   }
 
-  @Test("answers HEAD with the head of GET")
+  @Test("responds to HEAD with the head of GET")
   func head() throws {
     let service = try RunningService(handler: echo)
     let client = try TestClient(port: service.port)
@@ -42,7 +42,7 @@ struct ServiceTests {
     #expect(try client.read(upTo: "GET /next \n").hasPrefix("HTTP/1.1 200 OK\r\n"))
   }
 
-  @Test("tells a client that waits to go on with its body")
+  @Test("sends 100 to a client that waits before it sends its body")
   func expectation() throws {
     let service = try RunningService(handler: echo)
     let client = try TestClient(port: service.port)
@@ -52,7 +52,7 @@ struct ServiceTests {
     #expect(try client.read(upTo: "PUT /x abc\n").hasPrefix("HTTP/1.1 200 OK\r\n"))
   }
 
-  @Test("sends answers that are larger than any socket's buffer")
+  @Test("sends responses that are larger than any socket's buffer")
   func largeAnswer() throws {
     let service = try RunningService { _ in ServiceResponse(status: 200, body: [UInt8](repeating: 97, count: 8 << 20)) }
     let client = try TestClient(port: service.port)

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("A service and its connections")
 struct ServiceTimingTests {
-  @Test("ends a connection that has nothing to say")
+  @Test("ends a silent connection")
   func idle() throws {
     let service = try RunningService(limits: ServiceLimits(idleTimeout: .milliseconds(1)), handler: echo)
     #expect(try TestClient(port: service.port).readToEnd() == "")
@@ -45,7 +45,7 @@ struct ServiceTimingTests {
     try client.waitForReset()
   }
 
-  @Test("makes the next connection wait while all are in use, and serves it when a request is answered")
+  @Test("makes the next connection wait while all are in use, and serves it after the next response")
   func connectionLimit() async throws {
     let (arrivals, arrived) = AsyncStream.makeStream(of: Void.self)
     let (gate, opener) = AsyncStream.makeStream(of: Void.self)
@@ -88,7 +88,7 @@ struct ServiceTimingTests {
     #expect(try client.read(upTo: "GET /y \n").hasPrefix("HTTP/1.1 200 "))
   }
 
-  @Test("when closed, ends idle connections at once, and others with their answer")
+  @Test("when closed, ends idle connections at once, and others after their response")
   func closing() async throws {
     let (arrivals, arrived) = AsyncStream.makeStream(of: Void.self)
     let (gate, opener) = AsyncStream.makeStream(of: Void.self)

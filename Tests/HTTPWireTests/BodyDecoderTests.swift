@@ -75,7 +75,7 @@ func decode(_ body: String, as framing: BodyFraming, limits: BodyLimits = BodyLi
     #expect(decoder.isFinished)
   }
 
-  @Test("a body that is cut off is no complete one", arguments: [BodyFraming.length(2), .chunked])
+  @Test("a body that is cut off is not complete", arguments: [BodyFraming.length(2), .chunked])
   func truncated(framing: BodyFraming) throws {
     var decoder = BodyDecoder(framing)
     _ = try decoder.step([0x31].span)

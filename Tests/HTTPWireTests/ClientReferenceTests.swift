@@ -57,7 +57,7 @@ import Testing
     #expect(try mapped(reference) == expected)
   }
 
-  @Test("hosts are the same in any case, with and without the port that goes without saying")
+  @Test("hosts are equal in any case, with and without the default port")
   func hosts() throws {
     for reference in ["http://proxy.example/dav/b", "http://PROXY.example:80/dav/b", "https://proxy.example./dav/b"] {
       #expect(try mapped(reference, host: "Proxy.Example") == "https://files.example.com/base/b")

@@ -19,7 +19,7 @@ import Testing
     #expect(parseRequest(before + longer + rest, limits: limits) == .refused(.requestLineTooLong))
   }
 
-  @Test("a method that never ends is called by its name")
+  @Test("a method that never ends has its own error")
   func method() {
     let limits = HeadLimits(bytes: 1000, requestLine: 40, fields: 10)
     #expect(parseRequest(String(repeating: "A", count: 60), limits: limits) == .refused(.methodTooLong))

@@ -151,7 +151,7 @@ private let viaName = Array("m2m-proxy".utf8)
         + "Connection: close\r\n\r\n")
   }
 
-  @Test("an upstream does not speak in our name")
+  @Test("an upstream cannot use the proxy's name")
   func proxyStatus() throws {
     let message =
       "HTTP/1.1 200\r\nProxy-Status: other; error=x\r\nProxy-Status: m2m-proxy; error=y\r\n"

@@ -117,7 +117,9 @@ private func links(
     #expect(try location(reference, to: upstream) == (leadsThere ? "\(Self.proxy)/x" : reference))
   }
 
-  @Test("the client is told what it calls the proxy itself", arguments: ["localhost", "[::1]:8080", "proxy.lan:81"])
+  @Test(
+    "references use the name by which the client calls the proxy",
+    arguments: ["localhost", "[::1]:8080", "proxy.lan:81"])
   func authority(host: String) throws {
     #expect(try location("https://orders.example.com/base/x", for: host) == "http://\(host)/orders/x")
     #expect(try location("/base/x", for: host) == "/orders/x")
@@ -127,7 +129,7 @@ private func links(
         == "Location: https://\(host)/orders/x\r\n")
   }
 
-  @Test("a client that does not say whom it asks gets paths")
+  @Test("a client that names no host gets paths")
   func withoutAuthority() throws {
     #expect(try location("https://orders.example.com/base/x?y", for: nil) == "/orders/x?y")
     #expect(try location("//orders.example.com/base", for: nil) == "/orders/")

@@ -1,7 +1,7 @@
 import HTTPWire
 import Testing
 
-@Suite("How long a response asks to wait") struct RetryDelayTests {
+@Suite("How long a response asks the client to wait") struct RetryDelayTests {
   private func delay(_ fields: String, now: UInt64 = 784_111_777) throws -> UInt64? {
     let bytes = Array("HTTP/1.1 429 x\r\n\(fields)\r\n".utf8)
     var parser = ResponseHeadParser(limits: HeadLimits())

@@ -127,7 +127,7 @@ private func normalise(_ target: [UInt8]) throws(WireError) -> (target: String, 
     }
   }
 
-  @Test("whatever is corrected, the parser either refuses it or has nothing left to correct")
+  @Test("after a correction, the parser rejects the target or has nothing left to correct")
   func settles() throws {
     var random = SplitMix(state: 17)
     let pieces =

@@ -57,7 +57,7 @@ import Testing
     #expect(scan(bytes + hello(40)) == .malformed)
   }
 
-  @Test("takes 16 KB at most, and more is refused before it has come")
+  @Test("takes 16 KB at most, and is rejected before more has arrived")
   func longest() {
     let longest = ClientHello.mostBytes - 9
     #expect(scan(hello(longest, records: .max)) == .whole)

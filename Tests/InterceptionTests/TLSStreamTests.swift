@@ -187,7 +187,7 @@ import Testing
     #expect(try client.take())
   }
 
-  @Test("goes both ways, and knows when nothing more is there")
+  @Test("works in both directions, and knows its end")
   func echo() throws {
     let (stream, socket) = try connection(try leaves.mint(for: "a.example"))
     let client = try start(socket) { client -> String in

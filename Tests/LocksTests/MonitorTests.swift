@@ -24,7 +24,7 @@ import Testing
     for thread in 0..<4 { #expect(entries.count { $0 == thread } == 5_000) }
   }
 
-  @Test("who waits looks again when woken, and goes on when what it waits for is there")
+  @Test("a waiting thread rechecks its condition when woken, and goes on when it holds")
   func waiting() {
     let number = Monitor(0)
     Thread.detachNewThread {

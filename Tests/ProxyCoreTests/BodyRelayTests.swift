@@ -127,7 +127,7 @@ import Testing
     #expect(!String(decoding: sink.sent, as: UTF8.self).contains("secret"))
   }
 
-  @Test("a source that fails, and a sink that does, are told apart")
+  @Test("a failing source and a failing sink are distinguished")
   func failures() throws {
     func failure(_ change: (ScriptedStream, ScriptedStream) -> Void) -> BodyRelay.Failure? {
       let (source, sink) = (ScriptedStream(), ScriptedStream())

@@ -8,7 +8,7 @@ import Upstream
 @testable import ProxyCore
 
 @Suite("Connections of a client") struct ClientCensusTests {
-  @Test("as many as the limit are admitted, one more is not, and one that leaves makes room")
+  @Test("are admitted up to the limit, and one that ends makes room")
   func limit() {
     let census = ClientCensus(limit: 2)
     let client = ClientAddress("192.0.2.1:1000")

@@ -5,7 +5,7 @@ import Testing
 @Suite("The pace of a client") struct ClientPaceTests {
   private static let second: UInt64 = 1_000_000_000
 
-  @Test("who moves as much as must be is never behind by more than one wait")
+  @Test("a client at the minimum rate is never behind by more than one wait")
   func steady() {
     var pace = ClientPace(rate: 100)
     for round in 1...1000 {
@@ -16,7 +16,7 @@ import Testing
     }
   }
 
-  @Test("who moves less falls behind, however short the waits are")
+  @Test("a slower client falls behind, however short the waits are")
   func slow() {
     var pace = ClientPace(rate: 100)
     for byte in 1...600 {

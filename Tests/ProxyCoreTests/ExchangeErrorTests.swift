@@ -110,7 +110,7 @@ import Upstream
     "proxy_internal_error", "proxy_configuration_error", "proxy_loop_detected",
   ]
 
-  @Test("every error is answered with a status, a title, what happened and what helps", arguments: all.indices)
+  @Test("every error has a response with a status, a title, what happened and how to fix it", arguments: all.indices)
   func answers(_ index: Int) throws {
     let error = Self.all[index]
     guard let status = error.status else {
@@ -128,7 +128,7 @@ import Upstream
     #expect((error.hop == .client || error.hop == .policy) == (status < 500 || [501, 508].contains(status)))
   }
 
-  @Test("every answer is a complete HTTP response with a problem that can be read", arguments: all.indices)
+  @Test("every response is complete HTTP with a readable problem document", arguments: all.indices)
   func responses(_ index: Int) throws {
     let error = Self.all[index]
     guard let status = error.status else { return }
@@ -161,7 +161,7 @@ import Upstream
     }
   }
 
-  @Test("what a client or an upstream said cannot break out of the answer")
+  @Test("text of a client or an upstream cannot break out of the response")
   func escaping() throws {
     let evil = "a\"b\\c\r\nX-Evil: 1\u{0}\u{1b}\u{7f} ü 漢"
     let error = ExchangeError(

@@ -32,7 +32,7 @@ import Testing
     #expect(!new.text.contains("\r\n0\r\n"))
   }
 
-  @Test("an answer until the end of the connection that is reset instead is not complete")
+  @Test("a response delimited by the end of the connection is incomplete after a reset")
   func resetAnswer() throws {
     let proxy = try ServedProxy(origin: origin(sending: "HTTP/1.1 200 OK\r\n\r\nhello", reset: true))
     let answer = try proxy.answer(to: Self.getAndClose)
@@ -58,7 +58,7 @@ import Testing
 
   // MARK: Framing
 
-  @Test("answers without content carry none, whatever their fields say, and the connection goes on")
+  @Test("responses without a body have none, whatever their fields say, and the connection goes on")
   func withoutContent() throws {
     let port = try RawListener.serving { socket in
       while true {
@@ -86,7 +86,7 @@ import Testing
     #expect(try client.read(3) == Array("end".utf8))
   }
 
-  @Test("pipelined requests are answered one after the other, errors among them")
+  @Test("pipelined requests are served one after the other, including errors")
   func pipelining() throws {
     let port = try RawListener.serving { socket in
       while true {
@@ -124,7 +124,7 @@ import Testing
 
   // MARK: Repeating
 
-  @Test("a request is sent again only when nothing can have come of it: GET yes, POST no")
+  @Test("a request is retried only if it cannot have had an effect: GET yes, POST no")
   func repetition() throws {
     let seen = Monitor<[String]>([])
     let port = try RawListener.serving { socket in
@@ -195,7 +195,7 @@ import Testing
     #expect(try client.readToEnd().text == "no")
   }
 
-  @Test("a client that stalls after the upstream said 100 is what the time-out is about")
+  @Test("a client that stalls after the upstream's 100 causes the timeout")
   func stalledAfterContinue() throws {
     let port = try RawListener.serving { socket in
       _ = try socket.read(upTo: "\r\n\r\n")
@@ -209,7 +209,7 @@ import Testing
     #expect(try client.read(upTo: "\r\n\r\n").hasPrefix("HTTP/1.1 408 "))
   }
 
-  @Test("content that was asked for by a 100 arrives, and is answered")
+  @Test("a body that was requested by a 100 arrives, and gets a response")
   func longUpload() throws {
     let content = Answer<Int>()
     let origin = try RawListener.serving { socket in
@@ -260,7 +260,7 @@ import Testing
     #expect(throws: RawSocket.Silence.self) { try RawSocket(port: proxy.port) }
   }
 
-  @Test("what does not finish is told so, and ends")
+  @Test("a request that does not finish in time gets an error, and ends")
   func cuttingOff() throws {
     let hasRequest = Answer<Bool>()
     let port = try RawListener.serving { socket in

@@ -80,7 +80,7 @@ import Testing
     #expect(scene.leave("a") == "a")
   }
 
-  @Test("who gives up is forgotten, and who has a place cannot give up")
+  @Test("a request that gives up is forgotten, and one that has a place cannot give up")
   func withdraw() {
     var scene = Scene(2)
     scene.arrive("aaa")

@@ -62,7 +62,7 @@ import Upstream
     #expect(!waiter.isAdmitted && setting.gate.waiting == 1)
   }
 
-  @Test("begin one by one as far as there is room, whatever the account says before they have taken it")
+  @Test("begin one by one as long as there is room, even before the account shows their memory")
   func pacing() throws {
     let setting = try Setting(taken: 74)
     #expect(setting.begins(Self.other) && setting.begins(Self.hog))
@@ -97,7 +97,7 @@ import Upstream
     #expect(setting.gate.waiting == 0)
   }
 
-  @Test("are next by how few their clients have under way")
+  @Test("go in the order of how few requests their clients have in progress")
   func order() throws {
     let setting = try Setting(taken: 80)
     setting.counts = [Self.hog: 50]

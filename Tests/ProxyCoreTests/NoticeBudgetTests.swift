@@ -6,8 +6,8 @@ import Testing
 
 @testable import ProxyCore
 
-@Suite("Lines of the log that clients bring about") struct NoticeBudgetTests {
-  @Test("are so many in a while, and as many again in the next")
+@Suite("Log lines that clients cause") struct NoticeBudgetTests {
+  @Test("are limited per interval")
   func budget() {
     var budget = NoticeBudget(lines: 2, per: .seconds(10))
     let start = Instant(nanoseconds: 1)

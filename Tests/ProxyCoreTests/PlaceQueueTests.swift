@@ -140,7 +140,7 @@ import Upstream
     }
   }
 
-  @Test("a guest that only looks for a free place takes one, and never waits")
+  @Test("a request that only tries for a free place takes one, and never waits")
   func entering() {
     var queue = PlaceQueue<Guest>(places: 1, queueLimit: 1)
     let (first, second) = (queue.enter(), queue.enter())
@@ -159,7 +159,7 @@ import Upstream
     return ConcurrencyLimit(concurrency)
   }
 
-  @Test("a place that is given to a guest who gives up at this moment goes to the next one")
+  @Test("a place given to a request that gives up at the same moment goes to the next one")
   func lostPlace() throws {
     let limit = limit(1, queue: 2)
     let running = try RunningLoop()
@@ -181,7 +181,7 @@ import Upstream
     #expect(limit.figures == (0, 0))
   }
 
-  @Test("a request that gives way to another client's has no place to give back, and is told")
+  @Test("a request that gives way to another client's is notified, and has no place to give back")
   func displacedPlace() throws {
     var concurrency = Concurrency(requests: 2)
     concurrency.queue = 1

@@ -5,7 +5,7 @@ import Tokens
 
 @testable import ProxyCore
 
-@Suite("What a client and the log are told when there is no token")
+@Suite("What a client and the log get when there is no token")
 struct TokenErrorTests {
   private static func grant(
     authentication: ClientAuthenticationMethod = .clientSecretPost, audience: String? = "https://orders.example.com",
@@ -154,7 +154,7 @@ struct TokenErrorTests {
     #expect(error.hint.hasPrefix("Check that id.example.com knows the resource urn:a urn:b"))
   }
 
-  @Test("a client without a secret is not told to look at one")
+  @Test("a client without a secret gets no hint about one")
   func hintsWithoutSecret() {
     let assertion = ClientAssertion(keyFile: "/key.pem", keyID: nil, algorithm: nil, audience: "https://a")
     for (method, words) in [

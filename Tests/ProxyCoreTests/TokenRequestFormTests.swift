@@ -2,7 +2,7 @@ import Testing
 
 @testable import ProxyCore
 
-@Suite("Token requests that the proxy answers") struct TokenRequestFormTests {
+@Suite("Token requests that the proxy answers itself") struct TokenRequestFormTests {
   private func form(_ text: String) -> TokenRequestForm { TokenRequestForm(Array(text.utf8)) }
 
   @Test(

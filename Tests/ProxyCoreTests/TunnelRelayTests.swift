@@ -140,7 +140,7 @@ import Testing
     #expect(failure(&relay) == (isClient ? "client" : "upstream"))
   }
 
-  @Test("that both sides hang up after they were told of each other's end is no failure")
+  @Test("it is no failure if both sides close after each has seen the other's end")
   func hangUp() throws {
     var relay = TunnelRelay(fromClient: nil)
     client.isEnded = true

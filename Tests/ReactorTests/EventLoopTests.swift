@@ -65,7 +65,7 @@ import Testing
     #expect(try done.take() == 4_000)
   }
 
-  @Test("a wake-up that comes while its task looks elsewhere is not lost, since the task looks again")
+  @Test("a wake-up that arrives while its task does something else is not lost, since the task rechecks")
   func wakeup() throws {
     let loop = loop
     let rounds = try running.run { () -> Int in

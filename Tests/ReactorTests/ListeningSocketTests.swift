@@ -142,7 +142,7 @@ import Testing
     #expect(failure() == .beingReplaced)
   }
 
-  @Test("wakes every loop that has a copy for its part, and says who connects")
+  @Test("wakes every loop that has a copy for its share, and reports the peer")
   func shared() throws {
     let loops = try (0..<2).map { _ in try RunningLoop() }
     let accepted = Accepted()

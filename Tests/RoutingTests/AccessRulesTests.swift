@@ -142,7 +142,7 @@ struct AccessRulesTests {
     if case .allowed = rules.rule(on: bytes.span) { #expect(isAllowed) } else { #expect(!isAllowed) }
   }
 
-  @Test("heed the case of paths unless the upstream does not")
+  @Test("distinguish the case of paths unless the upstream ignores it")
   func caseOfPaths() {
     var allow = RouteRules()
     allow.paths = ["/v1/", "/health"]

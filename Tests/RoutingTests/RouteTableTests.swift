@@ -205,7 +205,7 @@ import Testing
       RouteTable.chosenByPath([route("0", mount: ""), route("1", mount: "/a"), route("2", mount: "/b")]) == [0, 1, 2])
   }
 
-  @Test("the name most like the one asked for is suggested, if there is one that is like it")
+  @Test("the name most similar to the requested one is suggested, if any is similar")
   func nearest() {
     let table = RouteTable([
       route("a", [Match(host: "orders.internal"), Match(host: "acme.kinde.com", port: 8443)]), route("b", mount: "/b"),
@@ -242,7 +242,7 @@ import Testing
         != "host-number-\(RouteTable.mostCompared).internal")
   }
 
-  @Test("what is suggested is what the whole table of distances says")
+  @Test("the suggestion is the nearest name of the whole table of distances")
   func distances() {
     var state: UInt64 = 7
     func random(_ bound: Int) -> Int {

@@ -41,7 +41,7 @@ import Testing
     #expect(other("acme.kinde.com", 80, "/oauth2/tokens") == nil)
   }
 
-  @Test("may be nowhere")
+  @Test("may be absent")
   func empty() {
     #expect(TokenEndpointTable().isEmpty && !table.isEmpty)
     #expect(TokenEndpointTable().route(at: Array("/".utf8).span) == nil)

@@ -19,7 +19,7 @@ struct EncodingTests {
     #expect(throws: Form.Fault.repeated("a")) { try Form("a=1&%61=2".utf8) }
   }
 
-  @Test("a signature is good for the message it was made of alone")
+  @Test("a signature is valid for its own message only")
   func signature() throws {
     let key = try testKey.get()
     let signature = try key.sign(Array("message".utf8))

@@ -16,7 +16,8 @@ struct ProtectedAPITests {
     #expect(fixture.journal.counters == Journal.Counters(tokensIssued: 1, apiRequests: 1))
   }
 
-  @Test("wants a token, and does not accuse who did not know", arguments: [[], ["Basic YTpi"], ["Bearer"]])
+  @Test(
+    "requires a token, without an error code for a client that sent none", arguments: [[], ["Basic YTpi"], ["Bearer"]])
   func missing(authorization: [String]) throws {
     let answer = try Fixture().call(authorization: authorization)
     #expect(answer.status == 401)

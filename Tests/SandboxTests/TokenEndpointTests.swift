@@ -5,7 +5,7 @@ import Testing
 
 @Suite("The token endpoint")
 struct TokenEndpointTests {
-  @Test("answers a good request with a token that says what Kinde's say")
+  @Test("responds to a valid request with a token that has the claims of Kinde's")
   func grant() throws {
     let fixture = try Fixture()
     let answer = fixture.tokenAnswer()

@@ -63,7 +63,7 @@ struct CustodyTests {
     #expect(try place.complaint() == complaint)
   }
 
-  @Test("that only says whom to trust when others can read it, and not write it")
+  @Test("that only says what to trust, when others can read it but not write it")
   func trust() throws {
     for mode in [mode_t(0o644), 0o444, 0o755] {
       #expect(unsafe chmod(place.file, mode) == 0)

@@ -19,7 +19,7 @@ struct SecretProgramTests {
     }
   }
 
-  @Test("what it prints is the secret, without the line ends behind it")
+  @Test("its output without trailing line ends is the secret")
   func prints() throws {
     #expect(try shell("echo s3cret").run() == Secret("s3cret"))
     #expect(try shell("printf 's3cret\\r\\n\\n'").run() == Secret("s3cret"))
@@ -27,14 +27,14 @@ struct SecretProgramTests {
     #expect(most.count == 65536)
   }
 
-  @Test("arguments reach it as they are: no shell reads them")
+  @Test("it gets its arguments unchanged, without a shell")
   func arguments() throws {
     let words = ["$HOME", "`id`", "a  b", "*", "'"]
     let program = SecretProgram(path: "/bin/echo", arguments: words, refresh: .seconds(300))
     #expect(try program.run() == Secret(words.joined(separator: " ")))
   }
 
-  @Test("it is told why there is no secret, and never what was printed")
+  @Test("the error says why there is no secret, and never shows the output")
   func failures() throws {
     #expect(complaint(shell("echo s3cret; exit 3")) == "ended with exit code 3")
     #expect(complaint(shell("echo s3cret >&2; exit 1")) == "ended with exit code 1")
@@ -71,7 +71,7 @@ struct SecretProgramTests {
     }
   }
 
-  @Test("what it leaves behind with its standard output is not waited for, and lives on if there is a secret")
+  @Test("a process that it leaves behind with its standard output is not waited for, and lives on if there is a secret")
   func daemon() async throws {
     let file = FileManager.default.temporaryDirectory.appendingPathComponent("pid-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: file) }
@@ -83,7 +83,7 @@ struct SecretProgramTests {
     #expect(try shell("(sleep 0.01; echo s3cret) &").run(limit: .seconds(600)) == Secret("s3cret"))
   }
 
-  @Test("what it leaves behind is killed, and the error says so, if there is no secret")
+  @Test("a process that it leaves behind is killed, and the error says so, if there is no secret")
   func daemonWithoutSecret() async throws {
     let file = FileManager.default.temporaryDirectory.appendingPathComponent("pid-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: file) }
@@ -94,7 +94,7 @@ struct SecretProgramTests {
     try await hasEnded(file)
   }
 
-  @Test("several are run beside each other, up to a number, and each has its own result")
+  @Test("several run in parallel, up to a limit, and each has its own result")
   func several() throws {
     let directory = FileManager.default.temporaryDirectory.appendingPathComponent("run-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
@@ -109,7 +109,7 @@ struct SecretProgramTests {
     #expect(SecretProgram.run([]).isEmpty)
   }
 
-  @Test("no descriptor of ours is open in it")
+  @Test("it inherits no descriptor of this process")
   func descriptors() throws {
     let null = try FileDescriptor.open(FilePath("/dev/null"), .readOnly)
     defer { try? null.close() }

@@ -69,7 +69,7 @@ final class SecretSourceTests {
     #expect(error(.inline(Secret(String(repeating: "x", count: 65537))))?.reason == .tooLarge)
   }
 
-  @Test("says why a file cannot be had")
+  @Test("says why a file cannot be read")
   func failures() throws {
     #expect(
       error(.file(path: "/nowhere/x"))?.description == "file /nowhere/x cannot be read: No such file or directory")

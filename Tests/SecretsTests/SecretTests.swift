@@ -59,7 +59,7 @@ struct SecretTests {
     #expect(bytes(of: Secret("")) == [])
   }
 
-  @Test("passes on what its borrower throws")
+  @Test("rethrows the errors of its borrower")
   func passesOnErrors() {
     struct Refused: Error {}
     #expect(throws: Refused.self) {

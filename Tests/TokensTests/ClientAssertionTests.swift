@@ -174,7 +174,7 @@ struct ClientAssertionTests {
     #expect(try assertionTimes(workshop) == [own, own - 300, own + 3300])
   }
 
-  @Test("a refusal by a server whose clock is right is not answered by a second attempt")
+  @Test("after a refusal by a server whose clock is right there is no second attempt")
   func rightClock() async throws {
     let url = FileManager.default.temporaryDirectory.appendingPathComponent("assertion-\(UUID().uuidString).pem")
     try Data(ExampleKey.p256.utf8).write(to: url)

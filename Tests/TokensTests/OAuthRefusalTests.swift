@@ -44,7 +44,7 @@ struct OAuthRefusalTests {
     #expect(refusal == OAuthRefusal(code: code, reportedCode: code.rawValue, description: nil, status: 400))
   }
 
-  @Test("an unknown code counts as other, and is still told")
+  @Test("an unknown code counts as other, and is still shown")
   func unknownCode() async throws {
     let refusal = try #require(await Self.refusal(.refusal("AADSTS7000215\\r\\n", status: 401)))
     #expect(refusal == OAuthRefusal(code: .other, reportedCode: "AADSTS7000215", description: nil, status: 401))

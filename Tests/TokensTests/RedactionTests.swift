@@ -55,7 +55,7 @@ struct RedactionTests {
     }
   }
 
-  @Test("what a server writes into its answer does not carry one out either")
+  @Test("nor does any of them reach the log through a server's response")
   func nothingIsEchoed() async throws {
     let bodies = [
       #"{"error":"invalid_client","error_description":"\#(secret) is wrong"}"#, #"{"error":"\#(secret)"}"#,

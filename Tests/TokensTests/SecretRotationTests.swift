@@ -50,7 +50,7 @@ struct SecretRotationTests {
     #expect(sent(workshop) == ["old", "new"])
   }
 
-  @Test("a file that has vanished for a moment costs nothing: the secret that was there before is used, and it is told")
+  @Test("a file that is missing for a moment costs nothing: the previous secret is used, and that is logged")
   func vanished() async throws {
     let workshop = workshop(ClientSecrets(current: try entry("old")))
     try FileManager.default.removeItem(at: directory.appending(path: "current"))
@@ -85,7 +85,7 @@ struct SecretRotationTests {
     #expect(workshop.events.all.last?.reason == .rotation)
   }
 
-  @Test("of two secrets the one that works is used, within one fetch, and it is told which")
+  @Test("of two secrets the one that works is used, within one fetch, and the log says which")
   func twoSecrets() async throws {
     let workshop = workshop(
       ClientSecrets(current: try entry("new"), previous: try entry("old", in: "previous")))
@@ -200,7 +200,7 @@ struct SecretRotationTests {
     #expect(runs == 1)
   }
 
-  @Test("the last good secret survives a program that fails, and that is told; it is run again after a minute")
+  @Test("the last good secret is kept when the program fails, and that is logged; it runs again after a minute")
   func failingProgram() async throws {
     let clock = ManualClock()
     let problems = Collected<SecretError>()
@@ -219,7 +219,7 @@ struct SecretRotationTests {
     #expect(runs == 2)
   }
 
-  @Test("there is one run at a time: who needs a new secret waits for the one that is under way")
+  @Test("there is one run at a time: a fetch that needs a new secret waits for the run in progress")
   func oneRun() async throws {
     let clock = ManualClock()
     let secrets = secrets(try program("while [ ! -e go ]; do sleep 0.01; done"), at: clock)

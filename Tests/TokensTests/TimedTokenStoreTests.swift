@@ -152,7 +152,7 @@ struct TimedTokenStoreTests {
     #expect(problems.all.count == 120, "it is used again")
   }
 
-  @Test("it is tried again 30 s after an operation hung, and not before; a new hang is told anew")
+  @Test("it is tried again 30 s after an operation hung, not earlier; another hang is reported again")
   func again() async throws {
     let workshop = process()
     func hang(_ token: String) async {

@@ -42,7 +42,7 @@ struct TokenBudgetTests {
     #expect(TokenPeriod.month.number(atWallSeconds: next - 1) == TokenPeriod.month.number(atWallSeconds: now))
   }
 
-  @Test("an alarm is raised at four fifths of a budget and at its end, once each")
+  @Test("a warning is logged once at 80 % of a budget, and once at its end")
   func alarms() async throws {
     let workshop = workshop(TokenBudget(tokens: 10, period: .month, stops: false))
     for _ in 0..<14 {
@@ -78,7 +78,7 @@ struct TokenBudgetTests {
     #expect(await workshop.obtain()?.success != nil)
   }
 
-  @Test("a token that is of no use has cost one all the same")
+  @Test("an unusable token counts too")
   func uselessTokens() async throws {
     let workshop = Workshop()
     workshop.endpoint.replies(.json(#"{"access_token": "a b", "token_type": "Bearer"}"#))

@@ -170,7 +170,7 @@ import Testing
   }
 
   /// An API whose keys rotate, with paths that always answer 401, and tokens that are revoked.
-  @Test("the replacements that are kept for places that have accepted a token are not to be had by trying many others")
+  @Test("trying many places does not use up the replacements of places that have accepted a token")
   func manyPlaces() {
     for round in 0..<20 {
       var evidence = TokenEvidence()

@@ -1,7 +1,7 @@
 import Testing
 import Tokens
 
-@Suite("What a failure tells")
+@Suite("What a failure shows")
 struct TokenFailureTests {
   private static func failure(
     _ cause: TokenFailure.Cause, grant: TokenGrant = .example(), seconds: Int = 3
@@ -17,7 +17,7 @@ struct TokenFailureTests {
         code: code, reportedCode: code == .other ? nil : code.rawValue, description: description, status: status))
   }
 
-  @Test("a refusal: who answered what for which audience")
+  @Test("a refusal names the server, its error and the audience")
   func refusal() {
     let failure = Self.failure(Self.refused(.unauthorizedClient, description: "not for you"))
     #expect(
@@ -27,7 +27,7 @@ struct TokenFailureTests {
     #expect(failure.cause.label == "unauthorized_client")
   }
 
-  @Test("while backing off, the last failure is told, and when the next attempt is due")
+  @Test("while backing off, the last failure is shown, with the time of the next attempt")
   func backingOff() {
     let failure = Self.failure(.backingOff(after: Self.refused(.invalidScope)), seconds: 12)
     #expect(
@@ -37,7 +37,7 @@ struct TokenFailureTests {
     #expect(failure.cause.label == "invalid_scope, next request later")
   }
 
-  @Test("a status without an OAuth error is told")
+  @Test("a status without an OAuth error is shown")
   func withoutCode() {
     let failure = Self.failure(Self.refused(.other, status: 404))
     #expect(failure.detail.hasPrefix("acme.kinde.com responded with status 404 and no OAuth error"))

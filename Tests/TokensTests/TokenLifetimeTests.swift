@@ -1,7 +1,7 @@
 import Testing
 import Tokens
 
-@Suite("How long a token is good for")
+@Suite("How long a token is valid")
 struct TokenLifetimeTests {
   /// The wall clock of ``ManualClock``.
   private static let now: Int64 = 1_800_000_000
@@ -62,7 +62,7 @@ struct TokenLifetimeTests {
     #expect(await Self.lifetime(.json(body)) == .seconds(undated))
   }
 
-  @Test("what exp and expires_in say of a clock is worth a remark, once they disagree by more than a minute")
+  @Test("a clock is reported once if exp and expires_in disagree by more than a minute")
   func clockRemark() async throws {
     func remarks(_ left: Int64, date: String? = nil) async throws -> [TokenRemark] {
       let workshop = Workshop()
@@ -105,7 +105,7 @@ struct TokenLifetimeTests {
     }
   }
 
-  @Test("a long token is worth a remark", arguments: [(8192, false), (8193, true), (32_768, true)])
+  @Test("a long token is logged", arguments: [(8192, false), (8193, true), (32_768, true)])
   func longToken(bytes: Int, isLong: Bool) async throws {
     let workshop = Workshop()
     workshop.endpoint.replies(.token(String(repeating: "x", count: bytes)))

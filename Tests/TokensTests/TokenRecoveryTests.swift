@@ -3,7 +3,7 @@ import Testing
 
 @testable import Tokens
 
-@Suite("After an outage, and with tokens that are over at once") struct TokenRecoveryTests {
+@Suite("After an outage, and with tokens that expire at once") struct TokenRecoveryTests {
   private static let unavailable = TokenHTTPResponse.json("", status: 503)
   private static let refused = TokenHTTPResponse.refusal("invalid_client", status: 401)
 
@@ -38,7 +38,7 @@ import Testing
     return figures
   }
 
-  @Test("the first request succeeds at most 5 s after the server is well again", arguments: [3, 30, 120, 900])
+  @Test("the first request succeeds at most 5 s after the server has recovered", arguments: [3, 30, 120, 900])
   func outage(seconds: Int) async {
     for seed in 0..<100 as Range<UInt64> {
       let figures = await outage(of: seconds, Self.unavailable, seed: seed)
@@ -56,7 +56,7 @@ import Testing
     }
   }
 
-  @Test("tokens that are over at once are fetched once a second, and every request that waits gets one")
+  @Test("tokens that expire at once are fetched once a second, and every waiting request gets one")
   func overAtOnce() async {
     let workshop = Workshop()
     let results = Collected<Result<AccessToken, TokenFailure>>()
@@ -75,7 +75,7 @@ import Testing
     #expect((10...12).contains(workshop.endpoint.requests.count))
   }
 
-  @Test("a token that comes back unchanged is not used for longer than was said the first time")
+  @Test("a token that comes back unchanged is not used for longer than the first response said")
   func unchanged() async throws {
     let workshop = Workshop()
     workshop.endpoint.otherwise { .success(.token("the-same", expiresIn: 600)) }

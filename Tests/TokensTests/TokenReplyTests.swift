@@ -37,7 +37,7 @@ struct TokenReplyTests {
     #expect(token.lifetime == .seconds(3600))
   }
 
-  @Test("a token of another type is taken where proxy.conf says how it goes on requests")
+  @Test("a token of another type is accepted if proxy.conf says how to send it")
   func writtenScheme() async throws {
     let workshop = Workshop(grant: .example(takesAnyTokenType: true))
     workshop.endpoint.replies(.json(#"{"access_token":"abc","token_type":"DPoP"}"#))

@@ -65,7 +65,7 @@ struct TokenRequestTests {
     #expect(request.field("x-api-key") == "k3y")
   }
 
-  @Test("client_secret_basic_raw sends id and secret as they are, in a header field")
+  @Test("client_secret_basic_raw sends id and secret without form-encoding, in a header field")
   func rawBasic() throws {
     let request = try TokenGrant.example(
       clientID: "a b", authentication: .clientSecretBasicRaw, audience: nil, scopes: []

@@ -18,7 +18,7 @@ struct TokenSourceTests {
     #expect(workshop.endpoint.requests.count == 2)
   }
 
-  @Test("thousands ask at once from many threads: one fetch, and all get its token")
+  @Test("thousands of requests on many threads cause one fetch, and all get its token")
   func singleFlight() async throws {
     let gate = Gate()
     let endpoint = ScriptedTokenEndpoint(gate: gate)
@@ -71,7 +71,7 @@ struct TokenSourceTests {
     #expect(results.all.first?.1?.cause.label == "unauthorized_client")
   }
 
-  @Test("who gives up is not told any more; the fetch goes on for the others, and for the next")
+  @Test("a request that gives up gets no result; the fetch goes on for the others, and for the next")
   func cancel() async throws {
     let workshop = Workshop()
     workshop.endpoint.replies(.token())
@@ -148,7 +148,7 @@ struct TokenSourceTests {
     #expect(workshop.events.all.map(\.reason) == [.first, .unauthorized])
   }
 
-  @Test("each fetch is told once: why, how it went, how long it took, and how many there were")
+  @Test("each fetch is reported once: its reason, its result, its duration and the count")
   func events() async throws {
     let workshop = Workshop()
     workshop.endpoint.replies(.json("", status: 429))

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Tokens
 
-@Suite("What is known of one token")
+@Suite("The state of one token")
 struct TokenStateTests {
   private let start = TokenMoment(instant: TokenInstant(nanoseconds: 1_000_000_000_000), wallSeconds: 1_800_000_000)
   private let refused = TokenFailure.Cause.refused(

@@ -82,7 +82,7 @@ import Testing
     #expect(dial() == places[1])
   }
 
-  @Test("who gives up waiting is given nothing")
+  @Test("a request that gives up waiting gets no connection")
   mutating func givingUp() {
     let (gone, waiter) = (Item(), Item())
     let places = [dial(), dial()]
@@ -158,7 +158,7 @@ import Testing
     #expect(numbers == [2, 0, 1, 3, 4])
   }
 
-  @Test("routes may set different shares: who may have more does not wait behind who may not")
+  @Test("routes may set different shares: a request with a larger share does not wait behind one with a smaller share")
   mutating func differentShares() {
     pool = ConnectionPool(limit: 8, queueLimit: 10)
     let places = [dial(of: greedy, most: 2), dial(of: greedy, most: 2)]
@@ -172,7 +172,8 @@ import Testing
     #expect(pool.waiting == 1)
   }
 
-  @Test("where as many wait as may, the newest of the client with most gives way to one with fewer, and to no other")
+  @Test(
+    "in a full queue the newest request of the client with the most gives way to a client with fewer, and to no other")
   mutating func displacement() {
     pool = ConnectionPool(limit: 2, queueLimit: 2)
     let places = [dial(of: greedy), dial(of: greedy)]

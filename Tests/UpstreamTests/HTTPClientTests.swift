@@ -40,7 +40,7 @@ import Upstream
     #expect(!text.contains("Expect"))
   }
 
-  @Test("status, fields and content are those of the last answer, not of an interim one")
+  @Test("status, fields and body are those of the final response, not of an interim one")
   func response() throws {
     let response = try post(
       origin(
@@ -123,7 +123,7 @@ import Upstream
     }
   }
 
-  @Test("no answer in time is a time-out")
+  @Test("no response in time is a timeout")
   func timeout() throws {
     let silent = try RawListener()
     guard case .failure(.connectTimeout) = try post(silent.port, timeout: .milliseconds(20)) else {

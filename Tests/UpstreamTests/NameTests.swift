@@ -40,7 +40,7 @@ struct NameTableTests {
     mutating func pass(_ seconds: Double) { now = now + .milliseconds(Int(seconds * 1000)) }
   }
 
-  @Test("the first who asks begins the lookup, the others wait for the same one, and all hear of its end")
+  @Test("the first request starts the lookup, the others wait for the same one, and all get its result")
   func sharing() {
     var timed = Timed()
     #expect(timed.look() == (nil, true))

@@ -59,7 +59,7 @@ import Testing
     #expect([greedy, modest].map { ledger.value.charge(of: $0) } == [2, 2])
   }
 
-  @Test("what loops keep is for requests of others: all are asked once, later those that are known to keep one")
+  @Test("kept connections serve requests of other loops: all loops are asked once, later those known to keep one")
   func kept() {
     for loop in 1...3 { #expect(ledger.goesOn(greedy, on: loop)) }
     #expect(ledger.goesOn(modest, on: 1))
@@ -68,7 +68,7 @@ import Testing
     #expect(ledger.asked(waiter, of: modest, on: 4) == .all)
     #expect(ledger.report(keptFor: greedy, on: 2) === waiter)
     #expect(ledger.report(keptFor: greedy, on: 3) == nil)
-    // Still short, with all places taken: loop 3 keeps one that nobody is charged for.
+    // Still short, with all places taken: loop 3 keeps one that is charged to no client.
     #expect(ledger.value.isShort && ledger.value.charge(of: greedy) == 1)
     let next = Request()
     #expect(ledger.asked(next, of: modest, on: 1) == .some([3]))

@@ -125,7 +125,7 @@ import Upstream
     #expect(try pool.figures() == [1, 0, 0])
   }
 
-  @Test("when no connection can be begun, all requests that wait are told so, however many they are")
+  @Test("when no connection can be started, all waiting requests get the error, however many they are")
   func manyFailures() throws {
     let listener = try RawListener()
     let count = 30_000
@@ -227,7 +227,7 @@ import Upstream
     #expect(try pool.connect().get() !== connection)
   }
 
-  @Test("a pinned connection that has ended, or says something unasked, is not used again", arguments: ["x", ""])
+  @Test("a pinned connection that has ended, or sends unsolicited bytes, is not used again", arguments: ["x", ""])
   func disturbedPin(bytes: String) throws {
     let listener = try RawListener()
     let pool = try PoolOnLoop(port: listener.port)

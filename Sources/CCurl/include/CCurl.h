@@ -1,5 +1,5 @@
-// Swift cannot call variadic C functions, and curl_easy_setopt, curl_easy_getinfo and curl_multi_setopt are variadic:
-// a typed function for each kind of argument. CURL and CURLM are void, which Swift takes for any pointer at all.
+// Swift cannot call variadic C functions, and curl_easy_setopt, curl_easy_getinfo and curl_multi_setopt are variadic: there is
+// a typed function for each kind of argument. CURL and CURLM are void, so Swift accepts any pointer for them.
 #ifndef CCURL_H
 #define CCURL_H
 
@@ -21,39 +21,39 @@ CURLcode ccurl_set_tls_callback(CURL *easy, ccurl_tls_callback callback, void *c
 CURLMcode ccurl_set_socket_callback(CURLM *multi, curl_socket_callback callback, void *context);
 CURLMcode ccurl_set_timer_callback(CURLM *multi, curl_multi_timer_callback callback, void *context);
 
-// Called when the connection is made, and nothing has been sent of a request.
+// Called when the connection is made and no part of a request has been sent.
 CURLcode ccurl_set_ready_callback(CURL *easy, curl_prereq_callback callback, void *context);
 
 // A handle whose TLS sessions are shared by the transfers of one thread; NULL without memory.
 CURLSH *ccurl_make_share(void);
 
-// CURL_SOCKET_BAD where the handle has no connection.
+// CURL_SOCKET_BAD if the handle has no connection.
 curl_socket_t ccurl_active_socket(CURL *easy);
-// The SSL * of a connection on which something was sent or received; NULL where there is none.
+// The SSL * of a connection on which bytes were sent or received; NULL if there is none.
 void *ccurl_tls(CURL *easy);
 long ccurl_response_status(CURL *easy);
-// The status of the last response to CONNECT; 0 when there was none.
+// The status of the last response to CONNECT; 0 if there was none.
 long ccurl_connect_status(CURL *easy);
 // The errno of the last connection that could not be made; 0 for none.
 long ccurl_system_error(CURL *easy);
-// Lets every transfer of the handle look for itself whether there is something to do.
+// Makes every transfer of the handle check for work.
 CURLMcode ccurl_drive(CURLM *multi, int *running);
 // Whether TCP has connected the socket.
 int ccurl_is_connected(curl_socket_t socket);
-// What became of the verification of the server's certificate (X509_V_OK, X509_V_ERR_...).
+// The result of verifying the server's certificate (X509_V_OK, X509_V_ERR_...).
 long ccurl_verify_result(CURL *easy);
 
-// The CA bundle that this libcurl was built to use; NULL for none.
+// The CA bundle that this libcurl was built with; NULL for none.
 const char *ccurl_default_ca_file(void);
 
-// The result of the handle that has just finished, if one has; 0 where none has.
+// The result of the handle that has just finished; returns 0 if none has.
 int ccurl_finished(CURLM *multi, CURLcode *result);
 
-// The address that libcurl is about to connect to: 4 or 6 for the family, with the octets and the port; 0 for another.
+// The address that libcurl is about to connect to: its family, 4 or 6, its octets and its port; 0 for another family.
 int ccurl_destination(const struct curl_sockaddr *destination, uint8_t octets[16], uint16_t *port);
-// Whether an address of this family, 4 or 6, is one of this machine.
+// Whether an address of this family, 4 or 6, belongs to this machine.
 int ccurl_is_local(int family, const uint8_t octets[16]);
-// A socket for a connection to it, closed in programs that this one starts; CURL_SOCKET_BAD where there is none.
+// A close-on-exec socket for a connection to the destination; CURL_SOCKET_BAD on failure.
 curl_socket_t ccurl_open_socket(const struct curl_sockaddr *destination);
 CURLcode ccurl_set_open_socket_callback(CURL *easy, curl_opensocket_callback callback, void *context);
 

@@ -12,16 +12,16 @@
 // Room for "[address]:port" with an interface scope, and the NUL.
 #define CLINUX_ADDRESS_TEXT 72
 
-// A non-blocking listening TCP socket on a numeric address, or -1 with errno set (EINVAL: not a numeric address).
-// Its connections are without Nagle's delay. With reuse_port several sockets share the port, and the kernel spreads
-// connections over them.
+// A non-blocking listening TCP socket on a numeric address, or -1 with errno set (EINVAL: not a numeric address). Its
+// connections have TCP_NODELAY set. With reuse_port several sockets share the port, and the kernel spreads connections over
+// them.
 int clinux_listen(const char *host, uint16_t port, int backlog, int reuse_port);
 
-// How often the peer of a silent connection is asked before the connection ends.
+// How many keep-alive probes a silent peer gets before the connection ends.
 #define CLINUX_KEEPALIVE_PROBES 4
 
-// Has the kernel probe connections of a listening TCP socket after so many seconds of silence, and end those whose peer does
-// not reply for as long again (tcp(7), TCP_KEEPIDLE). -1 with errno set.
+// Makes the kernel probe connections of a listening TCP socket after this many seconds of silence, and end those whose peer
+// stays silent for as long again (tcp(7), TCP_KEEPIDLE). -1 with errno set.
 int clinux_keep_alive(int listener, int seconds);
 
 // Room for the path of a Unix socket and the NUL.
@@ -38,20 +38,19 @@ int clinux_unix_is_served(const char *path);
 // Opens what is at path without following a link, with O_PATH; -1 with errno set.
 int clinux_open_path(const char *path);
 
-// Changes owner and group ((uint32_t)-1: not) and then the permission bits of what clinux_open_path opened; 0, or -1.
+// Changes owner and group ((uint32_t)-1: keep) and then the permission bits of what clinux_open_path opened; 0, or -1.
 int clinux_set_permissions(int descriptor, uint32_t owner, uint32_t group, uint32_t mode);
 
-// Opens the directory at path, relative to an open one or AT_FDCWD, with O_PATH, which Glibc's module does not have; -1
-// with errno set.
+// Opens the directory at path, relative to an open one or AT_FDCWD, with O_PATH, which Glibc's module lacks; -1 with errno set.
 int clinux_open_directory(int directory, const char *path);
 
 // Whether the mount through which a directory was opened, or its file system, is read-only.
 int clinux_is_read_only(int directory);
 
-// Whether a directory has a list of users and groups beside its permission bits (acl(5)): 1 or 0, or -1 with errno set.
+// Whether a directory has an access control list besides its permission bits (acl(5)): 1 or 0, or -1 with errno set.
 int clinux_has_access_list(int directory);
 
-// The same of a file: of the open one, or, where `file` is negative, of the one that `path` leads to.
+// The same for a file: the open one, or, if `file` is negative, the one at `path`.
 int clinux_file_has_access_list(int file, const char *path);
 
 // The path that a Unix socket is bound to, "" if it has none, or -1 with errno set.
@@ -60,90 +59,87 @@ int clinux_unix_path(int socket, char text[CLINUX_PATH_TEXT]);
 // The user at the other end of a connected Unix socket, as of when it connected; 0, or -1 with errno set.
 int clinux_peer_user(int socket, uint32_t *user);
 
-// Sends one datagram to the Unix socket at path ("@name": in the abstract namespace), and waits so many milliseconds at most
-// where the receiver's queue is full; 0, or -1 with errno set.
+// Sends one datagram to the Unix socket at path ("@name": in the abstract namespace). If the receiver's queue is full, waits at
+// most this many milliseconds; 0, or -1 with errno set.
 int clinux_send_datagram(const char *path, const char *message, int milliseconds);
 
-// A non-blocking socket of that type, connected to the Unix socket at path ("@name": in the abstract namespace); -1 with errno
-// set (EPROTOTYPE: that one is of another type).
+// A non-blocking socket of this type, connected to the Unix socket at path ("@name": in the abstract namespace); -1 with errno
+// set (EPROTOTYPE: the other socket has another type).
 int clinux_begin_connect_unix(const char *path, int type);
 
-// Makes connecting, sending and receiving on a blocking socket give up after so many milliseconds each (0: never); 0, or -1
-// with errno set.
+// Sets a timeout in milliseconds for each connect, send and receive on a blocking socket (0: none); 0, or -1 with errno set.
 int clinux_limit_waiting(int socket, int milliseconds);
 
-// A blocking connection to a numeric address, limited in that way; -1 with errno set.
+// A blocking connection to a numeric address, with that timeout; -1 with errno set.
 int clinux_connect(const char *host, uint16_t port, int milliseconds);
 
-// The same to the Unix socket at path ("@name": in the abstract namespace); EAGAIN: its queue was full all that time.
+// The same to the Unix socket at path ("@name": in the abstract namespace); EAGAIN: its queue stayed full.
 int clinux_connect_unix(const char *path, int milliseconds);
 
-// A descriptor that can be read once the process that listens at the other end of a connected Unix socket has ended; -1 with
+// A descriptor that becomes readable when the process that listens at the other end of a connected Unix socket ends; -1 with
 // errno set.
 int clinux_open_peer_process(int socket);
 
-// The next connection of a listening socket, non-blocking and without Nagle's delay, which those of clinux_listen's sockets are
-// from the beginning (has_delay = 0); -1 with errno set. The peer's address is written to text as "host:port", "unknown" for a
-// Unix socket.
+// Accepts the next connection of a listening socket, non-blocking and with TCP_NODELAY (connections of clinux_listen's sockets
+// inherit it: has_delay = 0); -1 with errno set. Writes the peer's address to text as "host:port", "unknown" for a Unix socket.
 int clinux_accept(int listener, int has_delay, char text[CLINUX_ADDRESS_TEXT]);
 
 // The local (peer = 0) or remote (peer = 1) address of a socket as "host:port"; its port, or -1 with errno set.
 int clinux_socket_address(int socket, int peer, char text[CLINUX_ADDRESS_TEXT]);
 
-// recv and send without flags, but that no signal is raised; -1 with errno set. The C library's own are points at which a thread
-// may be cancelled, which costs a good part of the call, and this program never cancels threads.
+// recv and send without flags, except that they raise no signal; -1 with errno set. The C library's versions are cancellation
+// points, which costs a good part of the call, and this program never cancels threads.
 ssize_t clinux_receive(int socket, void *bytes, size_t count);
 ssize_t clinux_send(int socket, const void *bytes, size_t count);
 
-// Whether there is nothing to be read from a stream socket, not even its end: 1, or 0 where there is, or where that cannot
-// be found out. Cheaper than to try, since the socket is not locked.
+// Whether a stream socket has nothing to read, not even an end of stream: 1; 0 if there is something, or if the kernel does not
+// say. Cheaper than an attempt to read, since it does not lock the socket.
 int clinux_is_quiet(int socket);
 
-// Bytes that were handed to a TCP socket and that the peer has not acknowledged; -1 with errno set.
+// The number of bytes that were written to a TCP socket and that the peer has not acknowledged; -1 with errno set.
 int clinux_undelivered_bytes(int socket);
 
-// epoll_ctl with the token in place of the union; 0, or -1 with errno set.
+// epoll_ctl with a token instead of the union; 0, or -1 with errno set.
 int clinux_epoll_control(int epoll, int operation, int descriptor, uint32_t events, uint64_t token);
 
-// Nanoseconds of the monotonic clock, which stands still while the machine sleeps; of the one that does not; of the
-// wall clock, since 1970.
+// Nanoseconds of the monotonic clock, which stops while the machine sleeps; of the boot-time clock, which does not; of the wall
+// clock, since 1970.
 uint64_t clinux_monotonic_nanoseconds(void);
 uint64_t clinux_boottime_nanoseconds(void);
 uint64_t clinux_realtime_nanoseconds(void);
 
-// How many cores this process may use: its affinity mask, or the CPU limit of its control group (v2) rounded up,
-// whichever is less.
+// How many cores this process may use: the lower of its affinity mask and the CPU limit of its control group (v2), rounded up.
 int clinux_available_cores(void);
 
-// Lets go of the pages of the program and its libraries that are as they are in their files, and of free heap: what is needed
-// again is mapped again, from the kernel's cache.
+// Releases unmodified file-backed pages of the program and its libraries, and free heap. The kernel maps pages again from its
+// cache when they are needed.
 void clinux_release_clean_pages(void);
 
-// Gives what the allocator keeps of freed small blocks back to the system.
+// Returns freed small blocks that the allocator keeps to the system.
 void clinux_return_free_memory(void);
 
 // Names the calling thread for ps and debuggers; the first 15 characters are kept.
 void clinux_name_thread(const char *name);
 
-// Starts the program at path, in a process group of its own, with no signal blocked or ignored. Its standard input and error
-// are /dev/null, output is the other end of its standard output, non-blocking, and no other descriptor is open in it. The
-// program's process, or -1 with errno set.
+// Starts the program at path in a process group of its own, with no signal blocked or ignored. Its standard input and error are
+// /dev/null; output is the non-blocking read end of its standard output; it inherits no other descriptor. Returns the process
+// id, or -1 with errno set.
 pid_t clinux_start_program(const char *path, char *const arguments[], char *const environment[], int *output);
 
-// Waits so many milliseconds at most until something, or the end, can be read: 1, 0 when time is up, or -1 with errno set.
+// Waits at most this many milliseconds until data, or the end, can be read: 1, 0 on timeout, or -1 with errno set.
 int clinux_wait_readable(int descriptor, int milliseconds);
 
-// The same for the output of a program that has not been waited for, or for the program's end, which ended tells of then.
+// The same for the output of a program that has not been waited for, or for its end, which sets ended.
 int clinux_wait_output(int output, pid_t child, int milliseconds, int *ended);
 
-// Waits so many milliseconds at most for the end of a program, whose status is as waitpid gives it: 1, 0 when time is up, or
-// -1 with errno set.
+// Waits at most this many milliseconds for the end of a program; status is as from waitpid: 1, 0 on timeout, or -1 with errno
+// set.
 int clinux_wait_program(pid_t child, int milliseconds, int *status);
 
-// Kills a program, which has not been waited for, with its process group, and waits for its end; 0, or -1 with errno set.
+// Kills a program that has not been waited for, with its process group, and waits for its end; 0, or -1 with errno set.
 int clinux_kill_program(pid_t child, int *status);
 
-// Whether the process ignores a signal, as a process that nohup has started ignores SIGHUP.
+// Whether the process ignores a signal, as under nohup, which ignores SIGHUP.
 int clinux_ignores_signal(int signal);
 
 // Blocks the signals in every thread started later, and returns a descriptor that reads them; -1 with errno set.

@@ -19,47 +19,46 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-// Lets a write be tried again from another address, and succeed in part.
+// Allows a retried write to use another address, and a write to succeed partially.
 void copenssl_allow_moving_writes(SSL_CTX *context);
 
-// Lets one system call fetch as many TLS records as have arrived.
+// Allows one system call to read all TLS records that have arrived.
 void copenssl_read_ahead(SSL_CTX *context);
 
-// Puts AES-128-GCM before the other cipher suites of TLS 1.3, if it is among those that the context offers: browsers and Go do
-// so too. Servers that leave the choice to the client would else encrypt with AES-256, which costs a quarter more.
+// Puts AES-128-GCM before the other cipher suites of TLS 1.3, if the context offers it, as browsers and Go do. Servers that
+// leave the choice to the client would otherwise encrypt with AES-256, which costs a quarter more.
 void copenssl_prefer_aes_128(SSL_CTX *context);
 
-// Makes a client reject a server's certificate that has no host name and no IP address as subject alternative name, with the
-// result X509_V_ERR_HOSTNAME_MISMATCH. libcurl would look for the host in the common name then, which RFC 9525 (section 2)
-// rules out.
+// Makes a client reject a server's certificate that has neither a host name nor an IP address as subject alternative name, with
+// the result X509_V_ERR_HOSTNAME_MISMATCH. libcurl would fall back to the common name, which RFC 9525 section 2 rules out.
 void copenssl_require_alternative_names(SSL_CTX *context);
 
-// Has the number of the alert with which the other end reports a failure written to `alert`, which must live as long as the
-// context and its sessions; 1 unless there is no memory. After the handshake it costs nothing.
+// Writes the number of the alert by which the other end reports a failure to `alert`, which must live as long as the context
+// and its sessions; 1 unless there is no memory. It costs nothing after the handshake.
 int copenssl_note_alerts(SSL_CTX *context, int *alert);
 
-// The first private key in `pem`; NULL without one, and where it is encrypted, which `is_encrypted` then says.
+// The first private key in `pem`; NULL if there is none, or if it is encrypted, which sets `is_encrypted`.
 EVP_PKEY *copenssl_read_private_key(const void *pem, int count, int *is_encrypted);
 
 // The next certificate of `pem`; NULL when there is none.
 X509 *copenssl_read_certificate(BIO *pem);
 
-// The next revocation list of `pem`; NULL when there is none, and where it cannot be read, which `is_damaged` then says.
+// The next revocation list of `pem`; NULL if there is none, or if it cannot be read, which sets `is_damaged`.
 X509_CRL *copenssl_read_revocation_list(BIO *pem, int *is_damaged);
 
-// Adds the certificates of `pem` to a store: how many; -1 when one of them is damaged, or there is no memory.
+// Adds the certificates of `pem` to a store and returns their number; -1 if one of them is damaged, or there is no memory.
 int copenssl_add_authorities(X509_STORE *store, const void *pem, int count);
 
-// Adds the certificates of one store to another, which shares them with it; 1 when it did.
+// Adds the certificates of one store to another, which then shares them; 1 on success.
 int copenssl_share_authorities(X509_STORE *store, X509_STORE *from);
 
-// Adds an intermediate certificate to those that go with the client's own; 1 when it did.
+// Adds an intermediate certificate to those that are sent with the client's own; 1 on success.
 int copenssl_add_chain_certificate(SSL_CTX *context, X509 *certificate);
 
-// RSASSA-PSS with a salt as long as the digest (RFC 7518 3.5); 1 when it could be set.
+// RSASSA-PSS with a salt as long as the digest (RFC 7518 section 3.5); 1 on success.
 int copenssl_use_pss(EVP_PKEY_CTX *context);
 
-// HKDF with SHA-256 (RFC 5869), salt and info may be empty; 1 when `derived` was filled.
+// HKDF with SHA-256 (RFC 5869); salt and info may be empty; 1 if `derived` was filled.
 int copenssl_hkdf_sha256(
     const void *secret, size_t secret_count, const void *salt, size_t salt_count, const void *info, size_t info_count,
     uint8_t *derived, size_t derived_count);

@@ -1,6 +1,6 @@
 #ifndef CSTART_H
 #define CSTART_H
 
-// What m2m-proxy does before any other code of it or of its libraries runs. Nothing calls it: to link it is enough.
+// Runs before any other code of m2m-proxy and its libraries. Nothing calls it: linking it is enough.
 
 #endif

@@ -1,17 +1,17 @@
 internal import Encodings
 
-/// All that is known of a setting of proxy.conf but its value: declared once, next to what it is read into. The reader, the
-/// tables of docs/configuration.md, the JSON Schema and `m2m-proxy check --settings` come from it.
+/// The declaration of a setting of proxy.conf, next to the property that it sets: everything about it except its value. The
+/// reader, the tables of docs/configuration.md, the JSON Schema and `m2m-proxy check --settings` use it.
 public struct SettingDeclaration: Sendable {
-  /// What holds where the setting is not written.
+  /// The value if the setting is not written.
   public enum Default: Sendable {
-    /// It has to be written.
+    /// There is none: the setting is required.
     case required
     /// Nothing.
     case none
     /// This value.
     case value(String)
-    /// What this says, in Markdown.
+    /// A description of the default, in Markdown.
     case described(String)
   }
 
@@ -25,9 +25,9 @@ public struct SettingDeclaration: Sendable {
 
   /// Its name.
   public let name: String
-  /// How its value is written.
+  /// The form of its value.
   public let type: SettingType
-  /// What holds without it.
+  /// Its default.
   public let fallback: Default
   /// What it is for, in Markdown: one sentence of at most 120 characters, without a full stop.
   public let summary: String
@@ -44,7 +44,7 @@ public struct SettingDeclaration: Sendable {
     self.change = change
   }
 
-  /// What it is for and its default, in Markdown without links, for the schema.
+  /// Its summary and its default, in Markdown without links, for the schema.
   var description: String {
     let text = summary.replacing(#/; see \[.*?\]\(.*?\)/#, with: "").replacing(#/\[(.*?)\]\(.*?\)/#) { $0.1 }
     return switch fallback {
@@ -64,7 +64,7 @@ public struct SettingDeclaration: Sendable {
   }
 }
 
-/// A setting that is one text, with the format in which it is read.
+/// A setting whose value is one text, with its format.
 struct Declared<Value: Sendable>: Sendable {
   let declaration: SettingDeclaration
   let format: Format<Value>
@@ -82,7 +82,7 @@ struct Declared<Value: Sendable>: Sendable {
   }
 }
 
-/// A setting that goes into a property of `Model` as it is, and whose default is that of the property.
+/// A setting that becomes a property of `Model` unchanged, and has the property's default.
 struct Field<Model>: Sendable {
   let declaration: SettingDeclaration
   let read: @Sendable (Section, inout Model) -> Void
@@ -99,7 +99,7 @@ struct Field<Model>: Sendable {
     }
   }
 
-  /// A setting that `read` puts into the property, where it is written.
+  /// A setting that `read` stores in the property, if it is written.
   init<Value>(
     _ declaration: SettingDeclaration, _ property: any WritableKeyPath<Model, Value> & Sendable,
     read: @escaping @Sendable (Setting) -> Value?
@@ -111,31 +111,31 @@ struct Field<Model>: Sendable {
   }
 }
 
-/// The settings that may stand in one mapping.
+/// The settings that one mapping may have.
 public struct SettingGroup: Sendable {
   /// The name of the mapping in the schema and in `check --settings`: `route`, `limits`.
   public let name: String
-  /// Before the name of each setting where the reference names it: `limits.`, or "".
+  /// The prefix of each setting's name in the reference: `limits.`, or "".
   public let prefix: String
-  /// What the mapping is, for the schema.
+  /// A description of the mapping, for the schema.
   public let summary: String
   /// The settings, in the order of the reference.
   public let settings: [SettingDeclaration]
-  /// Which of the settings have to be there, beside those that are required in any case.
+  /// Which settings must be there, besides those that are always required.
   public let need: Need
-  /// How the reference writes it where it is the value of a setting, in Markdown.
+  /// The form of the mapping in the reference, as the value of a setting; in Markdown.
   public let form: String
 
   let names: [String]
   let known: Set<String>
 
-  /// Which of some settings have to be there.
+  /// Which of several settings must be there.
   public enum Need: Sendable {
     /// None.
     case nothing
-    /// One of these, or several.
+    /// At least one of these.
     case anyOf([SettingDeclaration])
-    /// One of these, and no more.
+    /// Exactly one of these.
     case oneOf([SettingDeclaration])
   }
 
@@ -154,7 +154,7 @@ public struct SettingGroup: Sendable {
     assert(known.count == names.count, "a setting is declared twice")
   }
 
-  /// This group, and those of the sections in it, each once.
+  /// This group, and the groups of all sections in it, without duplicates.
   public var all: [SettingGroup] {
     var found: [SettingGroup] = []
     collect(into: &found)
@@ -169,7 +169,7 @@ public struct SettingGroup: Sendable {
 }
 
 extension SettingGroup {
-  /// The sections below this one that have a setting of this name, such as `listen.tls`; each where it is first found.
+  /// The sections below this one that have a setting of this name, such as `listen.tls`; each at its first place.
   func places(of name: String) -> [String] {
     var visited: Set<String> = []
     return places(of: name, at: "", &visited)
@@ -197,7 +197,7 @@ extension SettingGroup {
     let properties = settings.map { setting in
       var schema = setting.type.schema()
       let description = ("description", JSONValue.string(setting.description))
-      // Validators ignore a description beside a reference, and editors show it.
+      // Validators ignore a description next to a reference, but editors show it.
       if case .object(let members) = schema { schema = .object([description] + members) }
       return (name: setting.name, value: schema)
     }

@@ -1,6 +1,6 @@
-/// How the value of a setting is written: what the reference says of it, and what the JSON Schema accepts.
+/// The form of a setting's value: its description in the reference, and the JSON Schema.
 ///
-/// A ``Format`` reads values; it is stricter where a rule cannot be said in a few words.
+/// A ``Format`` reads values; it is stricter where a rule cannot be expressed in a few words.
 public indirect enum SettingType: Sendable {
   /// This word.
   case word(String)
@@ -18,34 +18,34 @@ public indirect enum SettingType: Sendable {
   case rate(ClosedRange<Int>)
   /// `500ms`, `10s`.
   case duration
-  /// A part of something: `90%`.
+  /// A percentage: `90%`.
   case share
-  /// A text of the kind that the word names; `pattern` is a regular expression for the whole of it, and `numbers` are those
-  /// of it that YAML reads as numbers, where the pattern does not say.
+  /// A text of the kind that the word names. `pattern` is a regular expression for the whole text. `numbers` are those texts
+  /// that YAML reads as numbers, if the pattern does not tell.
   case text(String, pattern: String? = nil, numbers: ClosedRange<Int>? = nil)
   /// A program and its arguments.
   case arguments
-  /// A value, or a list with at least one.
+  /// A value, or a non-empty list of values.
   case list(SettingType)
-  /// A list with at least one value.
+  /// A non-empty list of values.
   case listOnly(SettingType)
-  /// A list, which may be empty.
+  /// A list of values, which may be empty.
   case anyList(SettingType)
   /// A mapping with these settings.
   case section(SettingGroup)
-  /// A mapping from names of the user's choice, but for these, to sections.
+  /// A mapping from names that the user chooses, except for these, to sections.
   case sections(SettingGroup, except: [String])
-  /// A mapping from names of the user's choice, which `pattern` describes, to values.
+  /// A mapping from names that the user chooses, and that match `pattern`, to values.
   case values(SettingType, pattern: String)
   /// Any of these.
   case either([SettingType])
-  /// A type whose values the reference lists elsewhere, as the words say.
+  /// A type whose values the reference lists elsewhere, as described.
   case listedElsewhere(SettingType, String)
 
   /// `type`, or the word `off`.
   public static func orOff(_ type: SettingType) -> SettingType { .either([type, .word("off")]) }
 
-  /// What the reference says: `size, 1KB to 48KB`, in Markdown.
+  /// The type in the reference: `size, 1KB to 48KB`; in Markdown.
   public var documented: String {
     switch self {
     case .word(let word): "`\(word)`"
@@ -71,7 +71,7 @@ public indirect enum SettingType: Sendable {
     }
   }
 
-  /// The sections that can be written there.
+  /// The sections that the value may contain.
   var groups: [SettingGroup] {
     switch self {
     case .section(let group), .sections(let group, _): [group]
@@ -84,7 +84,7 @@ public indirect enum SettingType: Sendable {
 }
 
 extension SettingType {
-  // A value may be, or contain, an environment variable anywhere; "$$" is a "$".
+  // A value may be, or contain, an environment variable anywhere; "$$" means "$".
   private static let variable = JSONValue.object([
     ("type", "string"), ("pattern", #"(^|[^$])(\$\$)*\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^$}]*)?\}"#),
   ])
@@ -114,7 +114,7 @@ extension SettingType {
     }
   }
 
-  // What can be written there, without a choice in any of it.
+  // The possible forms of the value, each without a choice.
   private var forms: [SettingType] {
     switch self {
     case .either(let types): types.flatMap(\.forms)
@@ -126,7 +126,7 @@ extension SettingType {
 
   private var isScalar: Bool { !scalar.isEmpty }
 
-  // Whether an environment variable can be there, and nothing else says so.
+  // Whether an environment variable is possible there, and no other form covers it.
   private var needsVariable: Bool {
     let scalars = forms.filter(\.isScalar)
     return !scalars.isEmpty && !scalars.contains { if case .text(_, nil, _) = $0 { true } else { false } }
@@ -165,7 +165,7 @@ extension SettingType {
     }
   }
 
-  // What looks like a number or a truth value is one to YAML.
+  // YAML reads text that looks like a number or a truth value as one.
   private static func text(_ pattern: String, _ numbers: ClosedRange<Int>?) -> [JSONValue] {
     var others: [JSONValue] = []
     if let numbers {
@@ -212,12 +212,12 @@ public indirect enum JSONValue: Sendable, ExpressibleByStringLiteral, Expressibl
   /// The number.
   public init(integerLiteral number: Int) { self = .number(number) }
 
-  /// A text that `pattern` describes as a whole.
+  /// A text that matches `pattern` as a whole.
   static func matching(_ pattern: String) -> JSONValue {
     .object([("type", "string"), ("pattern", .string("^(\(pattern))$"))])
   }
 
-  /// What one of `schemas` accepts.
+  /// Accepts what one of `schemas` accepts.
   static func anyOf(_ schemas: [JSONValue]) -> JSONValue {
     schemas.count == 1 ? schemas[0] : .object([("anyOf", .array(schemas))])
   }

@@ -1,14 +1,14 @@
-/// How much of everything there may be.
+/// The limits of proxy.conf.
 public struct Limits: Sendable, Hashable {
   /// Bytes of a request line and its fields together.
   public var head = 32 * 1024
   /// Field lines of a request, or of a response.
   public var fields = 100
-  /// Client connections in all.
+  /// Client connections.
   public var connections = 10_000
   /// Client connections of one address, all loops together.
   public var connectionsPerClient = 5_000
-  /// TLS handshakes of clients under way, all loops together.
+  /// TLS handshakes with clients in progress, all loops together.
   public var handshakes = 512
   /// Requests that a client connection may carry.
   public var requestsPerConnection = 10_000
@@ -25,17 +25,17 @@ public struct Limits: Sendable, Hashable {
   public var requestLine = 16 * 1024
   /// Bytes of a response's status line and fields together.
   public var responseHead = 32 * 1024
-  /// Bytes of a request's content; nil for no limit.
+  /// Bytes of a request's body; nil for no limit.
   public var body: Int?
 
-  /// What buffers and connections take in the whole process.
+  /// The memory of buffers and connections in the whole process.
   public var memory = MemoryLimit.automatic
-  /// Bytes of a buffer: content in transit, in one direction of one request.
+  /// Bytes of a buffer: the part of a body that is in transit, in one direction of one request.
   public var buffer = 128 * 1024
-  /// Bytes of a request's content that are kept so that it can be sent again.
+  /// Bytes of a request's body that are kept so that the request can be retried.
   public var replayBuffer = 64 * 1024
 
-  /// Bytes per second that a client must send of its content, or take of its response; nil for no such bound.
+  /// Bytes per second that a client must send of its body, or take of its response; nil for no minimum.
   public var minRate: Int? = 100
 
   /// The defaults.
@@ -44,31 +44,31 @@ public struct Limits: Sendable, Hashable {
 
 /// How much memory buffers and connections may take.
 public enum MemoryLimit: Sendable, Hashable {
-  /// What the control group of the process allows for; no limit where it sets none.
+  /// Derived from the limit of the process's control group; no limit if that sets none.
   case automatic
   /// No limit.
   case off
-  /// So many bytes.
+  /// This many bytes.
   case bytes(Int)
 }
 
-/// The part of something limited that one client may have.
+/// The share of a limited resource that one client may have.
 public struct ClientShare: Sendable, Hashable {
-  /// With fewer places than this, one that is kept for others is a large part of what there is.
+  /// With fewer places than this, reserving one for other clients would take a large part of them.
   public static let fewest = 8
 
   /// From 1 to 99.
   public var percent: Int
 
-  /// A share of so many percent.
+  /// A share of this many percent.
   public init(percent: Int) {
     self.percent = percent
   }
 
-  /// How many of `count` places one client may have, at least one. Of eight or more at least one is left to others; where
-  /// there are fewer, the number is rounded up, and one client may have all of them.
+  /// How many of `count` places one client may have; at least one. Of eight or more, at least one is left to others; of fewer,
+  /// the number is rounded up, and one client may have all of them.
   ///
-  /// - Parameter total: how many there are in all, where the `count` places are one loop's part of them.
+  /// - Parameter total: how many there are in all, if the `count` places are one loop's part of them.
   public func part(of count: Int, total: Int? = nil) -> Int {
     let rest = (total ?? count) >= Self.fewest ? 0 : 99
     return max(1, (count * percent + rest) / 100)
@@ -97,13 +97,13 @@ extension Limits {
       "the minimum rate at which a client must send its body or receive its response"),
     field(
       "replay_buffer", \.replayBuffer, .replayBuffer,
-      "how much of a request's body is kept to send it again"),
+      "how much of a request's body is kept for a retry"),
     field(
       "connections", \.connections, .count(1...1_000_000), "client connections in all; further ones wait in the kernel"),
     field(
       "connections_per_client", \.connectionsPerClient, .count(1...1_000_000),
       "client connections of one IPv4 address or IPv6 /64; more: 503"),
-    field("handshakes", \.handshakes, .count(1...100_000), "TLS handshakes of clients under way; further ones wait"),
+    field("handshakes", \.handshakes, .count(1...100_000), "TLS handshakes of clients in progress; further ones wait"),
     field(
       "requests_per_connection", \.requestsPerConnection, .count(1...1_000_000_000),
       "requests of one client connection; the last response says `Connection: close`"),

@@ -7,13 +7,13 @@ public struct Origin: Sendable, Hashable {
     /// HTTP over TLS.
     case https
 
-    /// The port of a URL that names none.
+    /// The port of a URL without a port.
     public var defaultPort: UInt16 { self == .https ? 443 : 80 }
   }
 
   /// Plain or TLS.
   public var scheme: Scheme
-  /// A host name in lower case without a dot at its end, or an IP address in canonical form; IPv6 without brackets.
+  /// A host name in lower case without a final dot, or an IP address in canonical form; IPv6 without brackets.
   public var host: String
   /// The port.
   public var port: UInt16
@@ -41,7 +41,7 @@ extension Origin: CustomStringConvertible {
 public struct URLParts: Sendable, Hashable {
   /// Scheme, host and port.
   public var origin: Origin
-  /// The path, which begins with "/", and the query with its "?", if there is one: what a request line names.
+  /// The path, which begins with "/", and the query with its "?", if there is one: the target in a request line.
   public var target: String
 
   /// A URL of these parts; nothing is checked.
@@ -67,20 +67,20 @@ public struct TCPAddress: Sendable, Hashable {
   public init(host: String, port: UInt16) {
     self.host = host
     self.port = port
-    // Computed once: every request needs it.
+    // Computed once, because every request needs it.
     isLoopback = HostName(host)?.isLoopback ?? false
   }
 
   /// Where health and metrics are served when proxy.conf does not say: 127.0.0.1:9901.
   public static let defaultAdmin = TCPAddress(host: "127.0.0.1", port: 9901)
 
-  /// The address in `text`, written as proxy.conf has it; nil where it is none.
+  /// Parses `text` in the form of proxy.conf; nil if it is not an address.
   public init?(_ text: String) {
     guard let address = try? Format<TCPAddress>.tcpAddress.read(text) else { return nil }
     self = address
   }
 
-  /// Whether only programs on this machine reach it.
+  /// Whether only programs on this machine can reach it.
   public let isLoopback: Bool
 }
 

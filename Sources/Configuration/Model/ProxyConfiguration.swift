@@ -1,40 +1,40 @@
 public import Outbound
 
-/// Everything that proxy.conf says, checked and complete: defaults filled in, secrets read, names resolved.
+/// The contents of proxy.conf, checked and complete: with defaults, secrets and resolved names.
 public struct ProxyConfiguration: Sendable {
-  /// Where clients are served; at least one.
+  /// The listeners; at least one.
   public var listen: [ListenerSettings]
-  /// Where health and metrics are served; nil when turned off.
+  /// The address of health and metrics; nil if they are turned off.
   public var admin: TCPAddress?
   /// Where the running proxy takes commands.
   public var control = ControlSetting.automatic
   /// The number of event loops; nil for one per available core.
   public var loops: Int?
-  /// What has proxy.conf loaded again.
+  /// What causes proxy.conf to be loaded again.
   public var reload = ReloadCause.onRequest
-  /// What is logged, and how.
+  /// What is logged, and in which form.
   public var log: LogSettings
-  /// Whom upstreams and token endpoints are verified against.
+  /// The authorities that verify upstreams and token endpoints.
   public var tls: TrustSettings
-  /// How long things may take, unless a route says otherwise.
+  /// The timeouts, unless a route has its own.
   public var timeouts: Timeouts
-  /// How connections to upstreams are made, and how long they are kept, unless a route says otherwise.
+  /// How connections to upstreams are made, and how long they are kept, unless a route has its own settings.
   public var connections = ConnectionPolicy()
-  /// How much of everything there may be.
+  /// The limits.
   public var limits: Limits
   /// Where tokens are kept so that they outlive the process; nil for memory alone.
   public var tokenStore: TokenStoreSettings?
   /// The applications that are known by name, in the order of the file.
   public var callers: [Caller] = []
-  /// With what TLS is ended on routes that say `tunnel: intercept`; there is one where a route does.
+  /// The authority that terminates TLS on routes with `tunnel: intercept`; set if such a route exists.
   public var interception: InterceptionSettings?
-  /// The clients of authorization servers that the proxy acts as, in the order of the file.
+  /// The identities of the proxy at authorization servers, in the order of the file.
   public var credentials: [Credentials]
-  /// What is forwarded where, in the order of the file; at least one.
+  /// The routes, in the order of the file; at least one.
   public var routes: [Route]
-  /// What is allowed but deserves a second look, in the order of the file.
+  /// Warnings about what is allowed but may be a mistake, in the order of the file.
   public var warnings: [ConfigurationProblem]
-  /// What was read.
+  /// The text of the file.
   public var text: ConfigurationText?
 
   /// A configuration of these parts; nothing is checked.
@@ -61,7 +61,7 @@ public struct ProxyConfiguration: Sendable {
 }
 
 extension ProxyConfiguration {
-  /// Reads the whole file; nil after a problem with its form was noted.
+  /// Reads the whole file; nil after a problem with its form was reported.
   static func read(_ root: Setting) -> ProxyConfiguration? {
     root.section(of: TopSettings.group, expected: "a mapping of settings (name: value)") { top in
       var configuration = ProxyConfiguration()

@@ -6,61 +6,61 @@ public struct Route: Sendable {
   public var name: String
   /// The absolute-form targets that the route takes; may be empty when there is a mount.
   public var matches: [Match]
-  /// The path under which base-URL clients find the route, without a slash at its end; "" takes every path.
+  /// The path prefix under which base-URL clients reach the route, without a final slash; "" takes every path.
   public var mount: String?
-  /// Where requests go; nil where each goes by https to the host that it names, which one of the matches takes, and for a
-  /// tunnel.
+  /// Where requests are forwarded; nil for a tunnel, and if each request is forwarded by https to the host that it names, which
+  /// a match accepts.
   public var upstream: Origin?
-  /// What is put before the path of every request: "", or a path such as `/base` without a slash at its end.
+  /// The prefix of every forwarded path: "", or a path such as `/base` without a final slash.
   public var upstreamBasePath: String
-  /// What it gets its tokens with.
+  /// The credentials for its tokens.
   public var credentials: CredentialsChoice
-  /// The audience to ask a token for; nil when none is named in the token request.
+  /// The audience of its tokens; nil if the token request names none.
   public var audience: String?
-  /// The resources to ask a token for (RFC 8707); empty when none are named in the token request.
+  /// The resources of its tokens (RFC 8707); empty if the token request names none.
   public var resources: [String] = []
-  /// The scopes to ask a token for; empty when none are named in the token request.
+  /// The scopes of its tokens; empty if the token request names none.
   public var scopes: [String]
-  /// The lines of proxy.conf that say what its tokens are for, by the names of settings, and where the route begins.
+  /// The lines of proxy.conf that determine its tokens, by the names of settings, and where the route begins.
   public var lines: (settings: [String: Int], start: Int)?
-  /// How it serves CONNECT, which for ``TunnelMode/blind`` is all that it serves; nil where it does not.
+  /// How it serves CONNECT; a route with ``TunnelMode/blind`` serves nothing else. Nil if it does not serve CONNECT.
   public var tunnel: TunnelMode?
   /// Where the proxy itself answers token requests of the route's applications.
   public var tokenEndpoints: [LocalTokenEndpoint] = []
-  /// Where the token goes.
+  /// The field that carries the token.
   public var tokenField = TokenField()
-  /// What becomes of its requests while there is no token.
+  /// What happens to its requests while there is no token.
   public var withoutToken = WithoutToken.refuse
-  /// The timeouts of proxy.conf with the route's own put over them.
+  /// The timeouts of proxy.conf, overridden by the route's own.
   public var timeouts: Timeouts
   /// How connections to the upstream are made, and how long they are kept.
   public var connections = ConnectionPolicy()
-  /// The certificate that is shown to the upstream.
+  /// The client certificate for the upstream.
   public var clientCertificate: CertificateFiles?
-  /// The proxy that the upstream is reached through; nil for none.
+  /// The proxy through which the upstream is reached; nil for none.
   public var parentProxy: ParentProxy?
-  /// Which authorities the upstream is verified against.
+  /// The authorities that verify the upstream.
   public var trust = TrustSettings()
-  /// What an end of the upstream's TLS connection without close_notify means.
+  /// What it means if the upstream ends a TLS connection without close_notify.
   public var tlsTruncation = TLSTruncation.reject
-  /// What it serves of the requests that match it.
+  /// Which matching requests it serves.
   public var rules: RouteRules
-  /// Bytes of a request's content; nil for no limit.
+  /// Bytes of a request's body; nil for no limit.
   public var body: Int?
-  /// When its requests are sent again.
+  /// When its requests are retried.
   public var replay = ReplayRules()
-  /// What else is set for its requests.
+  /// Other settings for its requests.
   public var requests = RequestSettings()
   /// Which of its requests get a line in the access log.
   public var access = AccessLogging.on
-  /// How many of its requests are under way at once; nil for no limit.
+  /// How many of its requests may be in progress at once; nil for no limit.
   public var concurrency: Concurrency?
   /// The part of its upstream's connections that one client may use; nil for all of them.
   public var clientShare: ClientShare?
   /// Whether its upstream ignores the case of paths.
   public var ignoresPathCase = false
-  /// Whether the hosts that a wildcard takes, or that a tunnel leads to, may be on private networks, or on this machine.
-  /// It says nothing of addresses that are written out, and without wildcards and with an upstream nothing at all.
+  /// Whether hosts that a wildcard takes, or that a tunnel leads to, may be on private networks, or on this machine. It does
+  /// not concern addresses that are written literally, and nothing at all without wildcards and with an upstream.
   public var allowsPrivate: Bool
 
   /// A route of these parts; nothing is checked.
@@ -86,7 +86,7 @@ public struct Route: Sendable {
 }
 
 extension Route {
-  /// The hosts and ports to which CONNECT ends at the proxy: of what it takes, and of its token endpoints.
+  /// The hosts and ports whose CONNECT ends at the proxy: those of its matches, and of its token endpoints.
   public var interceptedMatches: [Match] {
     guard tunnel == .intercept else { return [] }
     let endpoints = tokenEndpoints.compactMap { endpoint in
@@ -96,24 +96,24 @@ extension Route {
   }
 }
 
-/// What it means when an upstream ends a TLS connection without saying so in TLS (close_notify).
+/// What it means if an upstream ends a TLS connection without announcing that in TLS (close_notify).
 public enum TLSTruncation: String, Sendable, CaseIterable {
-  /// A response whose end is the connection's may have been cut off, and is incomplete.
+  /// A response that ends with the connection may have been cut off, and is incomplete.
   case reject
-  /// It is complete: the server is an old one that never says so.
+  /// It is complete: the server is an old one that never announces the end.
   case accept
 }
 
-/// A host or the hosts below a domain, and possibly a port and the beginning of a path, that a route takes.
+/// A host or all hosts below a domain, and optionally a port and a path prefix, that a route takes.
 public struct Match: Sendable, Hashable {
-  /// A host name in lower case without a dot at its end, or an IP address in canonical form; IPv6 without brackets.
-  /// Of a wildcard, the domain behind `*.`.
+  /// A host name in lower case without a final dot, or an IP address in canonical form; IPv6 without brackets. For a wildcard,
+  /// the domain after `*.`.
   public var host: String
-  /// Whether it takes every host that has one label or more in front of ``host``, instead of that one.
+  /// Whether it takes every host with at least one label in front of ``host``, instead of that one.
   public var isWildcard: Bool
-  /// The port; nil when the match names none.
+  /// The port; nil if the match names none.
   public var port: UInt16?
-  /// What the path begins with, as written; "" takes every path.
+  /// The path prefix as written; "" takes every path.
   public var path: String
 
   /// A match of these parts; nothing is checked.
@@ -126,11 +126,11 @@ public struct Match: Sendable, Hashable {
 }
 
 extension Match {
-  /// The port to which a match of a tunnel lets CONNECT lead: 443 where it names none.
+  /// The port to which a tunnel's match allows CONNECT: 443 by default.
   public var tunnelPort: UInt16 { port ?? 443 }
 
-  /// Whether a match with `port` takes requests to the port `asked`; one without takes those that http and https have by
-  /// themselves.
+  /// Whether a match with `port` takes requests to the port `asked`; one without a port takes the default ports of http and
+  /// https.
   public static func port(_ port: UInt16?, takes asked: UInt16) -> Bool {
     port.map { $0 == asked } ?? (asked == 80 || asked == 443)
   }

@@ -1,7 +1,7 @@
 internal import Encodings
 internal import Secrets
 
-/// What is found wrong or doubtful while a file is read, and what the reading needs to know of the world.
+/// Collects the problems and warnings while a file is read, with what the reader needs to know about its environment.
 final class Findings {
   /// The file as it is named in messages.
   let file: String
@@ -12,13 +12,13 @@ final class Findings {
   let runsPrograms: Bool
   /// Whether the certificate authority has to be there, where a route needs it.
   let needsAuthority: Bool
-  /// Whether a route needs the certificate authority, also one that has problems of its own.
+  /// Whether a route needs the certificate authority, even one that has problems of its own.
   var hasInterceptedRoute = false
 
   /// The variables whose values no message may show.
   var secretVariables: Set<String> = []
 
-  /// Where a value may have been meant, and a comment begins.
+  /// Where a value may have been meant, but a comment begins.
   var commentedOut: Set<Mark> = []
 
   /// The programs that print secrets, each once, with the setting that is the first to name it.
@@ -34,22 +34,22 @@ final class Findings {
     self.needsAuthority = needsAuthority
   }
 
-  /// Notes a problem with the setting `path`, which `message` goes on about: `path: message`.
+  /// Reports a problem with the setting `path`: `path: message`.
   func problem(_ mark: Mark?, path: String, _ message: String) {
     problems.append(finding(mark, path: path, path.isEmpty ? message : "\(path): \(message)"))
   }
 
-  /// Notes a problem as a sentence whose subject is the setting `path`: `path complaint`.
+  /// Reports a problem as a sentence whose subject is the setting `path`: `path complaint`.
   func problem(_ mark: Mark, about path: String, _ complaint: String) {
     problems.append(finding(mark, path: path, "\(path.isEmpty ? "the file" : path) \(complaint)"))
   }
 
-  /// Notes a problem that names its place itself.
+  /// Reports a problem that names its place itself.
   func add(_ problem: ConfigurationProblem) {
     problems.append(problem)
   }
 
-  /// Notes a warning as a sentence whose subject is the setting `path`: `path remark`.
+  /// Reports a warning as a sentence whose subject is the setting `path`: `path remark`.
   func warning(_ mark: Mark, about path: String, _ remark: String) {
     warnings.append(finding(mark, path: path, "\(path) \(remark)"))
   }
@@ -111,7 +111,7 @@ public struct ConfigurationError: Error, Sendable, Hashable {
     self.problems = problems
   }
 
-  // More lines do not help: after fixing the first hundred, one runs the check again anyway.
+  // More lines do not help: after fixing the first hundred, the user runs the check again anyway.
   private static let shown = 100
 }
 
@@ -144,7 +144,7 @@ public struct SettingPlace: Sendable, Hashable {
     self.path = path
   }
 
-  /// The problem of this setting that `complaint` tells, as a sentence that goes on after the setting's name.
+  /// A problem of this setting; `complaint` continues the sentence after the setting's name.
   public func problem(_ complaint: String) -> ConfigurationProblem {
     ConfigurationProblem(file: file, line: line, column: column, path: path, message: "\(path) \(complaint)")
   }

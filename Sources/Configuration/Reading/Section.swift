@@ -1,12 +1,12 @@
-/// The settings that are written in one mapping, of those that are declared for it.
+/// The settings written in one mapping, limited to those declared for it.
 final class Section {
-  /// The settings that may be there; nil where the user chooses the names.
+  /// The settings that it may have; nil if the user chooses the names.
   let group: SettingGroup?
   let mark: Mark
   let path: String
   let findings: Findings
 
-  /// Set when the text in the place of a name may be a secret, as in `client_secret: {s3cret}`.
+  /// Set if the text in the place of a name may be a secret, as in `client_secret: {s3cret}`.
   var hidesNames = false
 
   private let entries: [Node.Entry]
@@ -26,21 +26,21 @@ final class Section {
     return entries.map { ($0.key, $0.keyMark, setting($0)) }
   }
 
-  /// The setting that is declared so, if it is there.
+  /// The setting with this declaration, if it is written.
   subscript(declaration: SettingDeclaration) -> Setting? {
     assert(group?.known.contains(declaration.name) == true, "\(declaration.name) is not declared for \(path)")
     return entries.first { $0.key == declaration.name }.map(setting)
   }
 
-  /// The setting that is declared so, if it is there.
+  /// The setting with this declaration, if it is written.
   subscript<Value: Sendable>(declared: Declared<Value>) -> Setting? { self[declared.declaration] }
 
-  /// In which lines those of `names` begin that are there.
+  /// The lines where the settings `names` begin, as far as they are written.
   func lines(of names: Set<String>) -> [String: Int] {
     Dictionary(uniqueKeysWithValues: entries.filter { names.contains($0.key) }.map { ($0.key, $0.keyMark.line) })
   }
 
-  /// The setting that is declared so; nil after the problem that it is missing was noted.
+  /// The setting that is declared so; nil after the problem that it is missing was reported.
   func required(_ declaration: SettingDeclaration, _ expected: String) -> Setting? {
     if let setting = self[declaration] { return setting }
     missing(declaration, "it must be \(expected)")
@@ -57,22 +57,22 @@ final class Section {
     missing(declared.declaration, explanation)
   }
 
-  /// The value of the setting; nil when it is not there, or after a problem was noted.
+  /// The value of the setting; nil if it is not written, or after a problem was reported.
   func value<Value: Sendable>(_ declared: Declared<Value>) -> Value? {
     self[declared]?.value(declared.format)
   }
 
-  /// The setting itself; nil after the problem that it is missing was noted.
+  /// The setting itself; nil after the problem that it is missing was reported.
   func requiredSetting<Value: Sendable>(_ declared: Declared<Value>) -> Setting? {
     required(declared.declaration, declared.format.expected)
   }
 
-  /// The value of the setting; nil after a problem was noted.
+  /// The value of the setting; nil after a problem was reported.
   func required<Value: Sendable>(_ declared: Declared<Value>) -> Value? {
     requiredSetting(declared)?.value(declared.format)
   }
 
-  /// Puts the values of `fields` that are there and right into `model`.
+  /// Stores the values of those `fields` that are written and valid in `model`.
   func read<Model>(_ fields: [Field<Model>], into model: inout Model) {
     for field in fields { field.read(self, &model) }
   }
@@ -82,17 +82,17 @@ final class Section {
     self[declaration]?.section(of: declaration.type.groups.first, body)
   }
 
-  /// Says of the settings `names`, which do not belong here, where they belong.
+  /// Reports for each of the settings `names`, which do not belong here, where they belong.
   func belong(_ names: [String], to place: String) {
     for name in names { elsewhere[name] = place }
   }
 
-  /// Notes a problem as a sentence that goes on after the section's name.
+  /// Reports a problem as a sentence that goes on after the section's name.
   func complain(_ complaint: String) {
     findings.problem(mark, about: path, complaint)
   }
 
-  /// Notes a problem for every setting that is not declared.
+  /// Reports a problem for every setting that is not declared.
   func refuseUnknown() {
     guard let group else { return }
     for entry in entries where !group.known.contains(entry.key) {
@@ -104,7 +104,7 @@ final class Section {
     if let place = elsewhere[name] { return "\(displayed(name)) belongs to \(place)" }
     let unknown = hidesNames ? "unknown setting" : "unknown setting \(displayed(name))"
     if let meant = suggestion(for: name, among: known) { return "\(unknown); did you mean \"\(meant)\"?" }
-    // A name that many sections have says nothing about which was meant.
+    // A name that many sections have does not tell which one was meant.
     let places = hidesNames ? [] : TopSettings.group.places(of: name)
     if (1...2).contains(places.count) { return "\(unknown); it belongs in \(places.joined(separator: " or "))" }
     return "\(unknown); known: \(known.joined(separator: ", "))"
@@ -124,7 +124,7 @@ struct Setting {
   /// Where the value begins.
   var mark: Mark { node.mark }
 
-  /// The value, read as `format` says; nil after a problem was noted.
+  /// The value, read as `format` says; nil after a problem was reported.
   func value<Value: Sendable>(_ format: Format<Value>) -> Value? {
     guard let text = text(format.expected) else { return nil }
     do {
@@ -135,7 +135,7 @@ struct Setting {
     }
   }
 
-  /// The values of a list with something in it; nil after a problem was noted.
+  /// The values of a non-empty list; nil after a problem was reported.
   func list(_ expected: String) -> [Setting]? {
     guard case .sequence(let nodes) = node.content else { return mismatch(expected) }
     guard !nodes.isEmpty else {
@@ -152,7 +152,7 @@ struct Setting {
   }
 
   /// The settings of `group`, read by `body`, after which those that are not declared are problems; nil after a problem
-  /// with the mapping itself was noted. Without a group the user chooses the names.
+  /// with the mapping itself was reported. Without a group the user chooses the names.
   func section<Value>(
     of group: SettingGroup?, expected: String = "a mapping of settings", _ body: (Section) -> Value?
   ) -> Value? {
@@ -163,23 +163,23 @@ struct Setting {
     return value
   }
 
-  /// The text as it is written, `${NAME}` and all; nil when it is no text.
+  /// The text as written, including `${NAME}`; nil if it is not a text.
   var written: String? {
     guard case .scalar(let text, isNothing: false) = node.content else { return nil }
     return text
   }
 
-  /// Notes a problem as a sentence that goes on after the setting's name.
+  /// Reports a problem as a sentence that goes on after the setting's name.
   func complain(_ complaint: String) {
     findings.problem(mark, about: path, complaint)
   }
 
-  /// Notes a warning as a sentence that goes on after the setting's name.
+  /// Reports a warning as a sentence that goes on after the setting's name.
   func warn(_ remark: String) {
     findings.warning(mark, about: path, remark)
   }
 
-  /// The text with variables replaced; nil after a problem was noted.
+  /// The text with variables replaced; nil after a problem was reported.
   func text(_ expected: String) -> SettingText? {
     guard let written else { return mismatch(expected) }
     if let swallowed = SecretVariables.setting(namedIn: written) {
@@ -196,7 +196,7 @@ struct Setting {
 
   private func mismatch<Value>(_ expected: String) -> Value? {
     switch node.content {
-    case .refused: break  // What was refused has been reported.
+    case .refused: break  // Already reported.
     case .scalar("", isNothing: true):
       let comment = findings.commentedOut.contains(mark) ? "; # begins a comment, put the value in quotes" : ""
       complain("must be \(expected), not nothing\(comment)")
@@ -220,7 +220,7 @@ private func withoutUserInformation(_ text: String) -> String {
 struct SettingText {
   /// The text.
   let value: String
-  /// What is shown of a path: as it is written if there are variables in it, since one may hold a secret by mistake.
+  /// The form of a path in messages: as written if it contains variables, since one may hold a secret by mistake.
   let shownPath: String
 
   private let variables: [String]
@@ -235,7 +235,7 @@ struct SettingText {
     shownPath = variables.isEmpty ? withoutUserInformation(findings.resolve(path: value)) : written
   }
 
-  /// What is said when `refusal` meets the text: `, not "soon"; add the unit`.
+  /// The text of a message about `refusal`: `, not "soon"; add the unit`.
   func found(_ refusal: Refusal) -> String {
     let origin = variables.map { "${\($0)}" }.joined(separator: ", ")
     guard !isHidden else { return ", not what \(origin) holds" }

@@ -15,7 +15,7 @@ struct Substitution: Equatable {
     pieces.compactMap { if case .variable(let name, _) = $0 { name } else { nil } }
   }
 
-  /// Takes `written` apart.
+  /// Parses `written`.
   init(_ written: String) throws(Refusal) {
     guard written.utf8.contains(UInt8(ascii: "$")) else {
       pieces = [.text(written)]
@@ -47,7 +47,7 @@ struct Substitution: Equatable {
     self.pieces = pieces
   }
 
-  /// The text with the variables replaced; what they hold is taken as it is, never looked through again.
+  /// The text with the variables replaced. Their values are used as they are, without further substitution.
   func text(environment: [String: String]) throws(Refusal) -> String {
     var text = ""
     for piece in pieces {
@@ -83,8 +83,8 @@ struct Substitution: Equatable {
 }
 
 extension StringProtocol {
-  /// Where `part` is in the text for the first time, byte by byte; nil where it is not. The standard library's search prepares
-  /// more than such short texts are worth.
+  /// The first position of `part`, byte by byte; nil if there is none. The standard library's search costs too much setup for
+  /// such short texts.
   func place(of part: String) -> Range<Index>? {
     let text = utf8
     var begin = text.startIndex
@@ -99,8 +99,8 @@ extension StringProtocol {
   func includes(_ part: String) -> Bool { place(of: part) != nil }
 }
 
-/// Finds the environment variables that hold secrets, so that no message shows them, also where they are used for
-/// something else.
+/// Finds the environment variables that hold secrets, so that no message shows them, even if they are also used for something
+/// else.
 enum SecretVariables {
   private static let settings: Set = ["client_secret", "client_secret_previous", "headers", "parent_proxy", "password"]
   // Settings with names that mean something else elsewhere, by the section they are in.
@@ -135,8 +135,8 @@ enum SecretVariables {
     }
   }
 
-  /// The setting for a secret that `text` contains, if any: a quote or an indentation that is wrong makes the
-  /// lines that follow part of a text, which no message may show then.
+  /// The secret's setting that `text` contains, if any: with a wrong quote or indentation, the following lines become part of a
+  /// text, which no message may show then.
   static func setting(namedIn text: String) -> String? {
     guard text.utf8.contains(UInt8(ascii: ":")) else { return nil }
     return settings.first { text.includes("\($0):") }

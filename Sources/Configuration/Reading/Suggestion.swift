@@ -1,6 +1,6 @@
-/// The one of `candidates` that was probably meant by `word`, if any is near enough.
+/// The candidate that `word` probably meant, if one is similar enough.
 func suggestion(for word: String, among candidates: [String]) -> String? {
-  // A word this long is no typing mistake, and the cost is the product of the lengths.
+  // A word this long is not a typing mistake, and the cost is the product of the lengths.
   guard word.utf8.count <= 64 else { return nil }
   let word = comparable(word)
   let near = candidates.map { (name: $0, distance: editDistance(word, comparable($0))) }
@@ -11,7 +11,7 @@ func suggestion(for word: String, among candidates: [String]) -> String? {
   }
 }
 
-/// Case, and the choice between "-" and "_", are the commonest slips: they count for nothing.
+/// Ignores case, and the difference between "-" and "_", which are the most common mistakes.
 private func comparable(_ word: String) -> [UInt8] {
   word.lowercased().utf8.map { $0 == UInt8(ascii: "-") ? UInt8(ascii: "_") : $0 }
 }
@@ -33,7 +33,7 @@ func editDistance(_ one: [UInt8], _ other: [UInt8]) -> Int {
   return last[other.count]
 }
 
-/// `text` in quotes for a message: shortened, and with nothing in it that moves a cursor.
+/// `text` in quotes for a message: shortened, and without control characters.
 func displayed(_ text: String) -> String {
   let limit = 64
   var shown = ""

@@ -2,18 +2,18 @@ public import Cryptography
 internal import Glibc
 import Secrets
 
-/// An application that the proxy knows by name, and how it knows it: any one of these is enough.
+/// An application that the proxy knows by name, and how it is identified: any one of these is enough.
 public struct Caller: Sendable, Hashable {
   /// The name, which is also the user of its password; letters, digits, `.`, `_` and `-`, at most 64.
   public var name: String
-  /// What its password makes.
+  /// The hash of its password.
   public var password: PasswordHash?
-  /// What its certificate says.
+  /// The name in its certificate.
   public var certificate: CertificateName?
-  /// The user as which it comes to a Unix socket.
+  /// The user as which it connects to a Unix socket.
   public var uid: UInt32?
 
-  /// A caller of this name that nothing identifies yet.
+  /// A caller that nothing identifies yet.
   public init(name: String, password: PasswordHash? = nil, certificate: CertificateName? = nil, uid: UInt32? = nil) {
     self.name = name
     self.password = password
@@ -24,7 +24,7 @@ public struct Caller: Sendable, Hashable {
 
 /// Which callers a listener serves.
 public enum CallerRule: Sendable, Hashable {
-  /// Any that is known.
+  /// All known callers.
   case known
   /// These: indices into ``ProxyConfiguration/callers``.
   case oneOf([Int])
@@ -33,7 +33,7 @@ public enum CallerRule: Sendable, Hashable {
 extension CallerRule {
   private static var anyKnown: String { "required" }
 
-  /// Reads `callers` of a listener: `required`, or names. Nil after a problem was noted.
+  /// Reads `callers` of a listener: `required`, or names. Nil after a problem was reported.
   static func read(_ setting: Setting, _ callers: CallersTable) -> CallerRule? {
     guard setting.written == anyKnown else { return callers.indices(setting).map { .oneOf($0) } }
     guard !callers.names.isEmpty else {
@@ -46,12 +46,12 @@ extension CallerRule {
 
 /// The section `callers` as routes and listeners refer to it.
 struct CallersTable {
-  /// Words that can be in the place of a caller's name but mean something else.
+  /// Words in the place of a caller's name that mean something else.
   static let reserved = ["default", "none", "required"]
 
-  /// Every name that is defined, whether or not the rest of it is right.
+  /// Every defined name, even if its entry has problems.
   private(set) var names: [String] = []
-  /// Those that are right, in the order of the file.
+  /// The valid ones, in the order of the file.
   private(set) var callers: [Caller] = []
 
   private var marks: [String: Mark] = [:]
@@ -67,7 +67,7 @@ struct CallersTable {
   private static let password = SettingDeclaration(
     "password", SecretForm.type, "the hash of its password, as `m2m-proxy hash-password` prints it")
   private static let certificate = Declared(
-    "certificate", .certificateName, "the name in the certificate that the client shows on a TLS listener")
+    "certificate", .certificateName, "the name in the client's certificate on a TLS listener")
   private static let uid = Declared("uid", .uid, "the user of the process that connects to a Unix socket")
 
   /// Reads the section `callers` of the file.
@@ -122,7 +122,7 @@ struct CallersTable {
     }
   }
 
-  /// The callers that `setting` names, by their place in ``callers``; nil after a problem was noted.
+  /// The callers in `setting`, as indices into ``callers``; nil after a problem was reported.
   func indices(_ setting: Setting) -> [Int]? {
     guard let items = setting.items("the name of a caller") else { return nil }
     var indices: [Int] = []
@@ -135,7 +135,7 @@ struct CallersTable {
     return indices
   }
 
-  /// Whether `name`, which `setting` has, is that of a caller; otherwise a problem is noted.
+  /// Whether `name`, used in `setting`, is a caller's; reports a problem otherwise.
   func isDefined(_ name: String, _ setting: Setting) -> Bool {
     guard !names.contains(name) else { return true }
     let defined = names.isEmpty ? "nothing" : names.joined(separator: ", ")
@@ -143,7 +143,7 @@ struct CallersTable {
     return false
   }
 
-  /// The place of `name` in ``callers``; nil when it is not defined or not right.
+  /// The index of `name` in ``callers``; nil if it is not defined or not valid.
   func index(of name: String) -> Int? {
     callers.firstIndex { $0.name == name }
   }
@@ -153,7 +153,7 @@ struct CallersTable {
     indices.allSatisfy { callers[$0].certificate == nil && callers[$0].uid == nil }
   }
 
-  /// Warns of callers that none of `listeners` can tell from others.
+  /// Warns about callers that none of `listeners` can identify.
   func warnOfUnknowable(at listeners: [ListenerSettings], _ findings: Findings) {
     let asksForCertificates = listeners.contains { $0.tls?.clientCAFile != nil }
     let hasUsers = listeners.contains { $0.address.tcp == nil }
@@ -174,7 +174,7 @@ struct CallersTable {
   /// Whether one of them has a password.
   var havePasswords: Bool { callers.contains { $0.password != nil } }
 
-  /// Warns of callers that none of `routes` and `listeners` means.
+  /// Warns about callers that none of `routes` and `listeners` names.
   func warnOfUnused(by routes: [Route], _ listeners: [ListenerSettings], _ findings: Findings) {
     var used = Set(routes.flatMap { $0.rules.callers ?? [] })
     for route in routes {
@@ -194,12 +194,12 @@ struct CallersTable {
   }
 }
 
-/// The setting `password` of a caller, which is a hash. None of its messages shows what it holds: it may be a password.
+/// The setting `password` of a caller, which is a hash. No message shows its value: it may be a password.
 enum PasswordSetting {
-  // Below it, an attacker with proxy.conf can try thousands of passwords a second.
+  // Below this, an attacker with proxy.conf can try thousands of passwords a second.
   private static let leastLogN = 14
 
-  /// The hash; nil after a problem was noted.
+  /// The hash; nil after a problem was reported.
   static func read(_ setting: Setting) -> PasswordHash? {
     guard let (text, _) = ClientSecretSetting.read(setting, warnsOfText: false) else { return nil }
     let hash = text.withBytes { bytes in PasswordHash(String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self))
@@ -265,7 +265,7 @@ extension Format<CertificateName> {
 }
 
 extension Format<UInt32> {
-  /// The id of a user, or the name of one who exists on this machine.
+  /// A user id, or the name of a user on this machine.
   static var uid: Self {
     Format(
       "a user id such as 1001, or the name of a user",
@@ -273,7 +273,7 @@ extension Format<UInt32> {
         "number or name of a user", pattern: Patterns.user,
         numbers: 0...4_294_967_294)
     ) { text throws(Refusal) in
-      // The last number means "no user" to the kernel.
+      // To the kernel, the last number means "no user".
       if let number = wholeNumber(text) {
         guard number < Int(UInt32.max) else { throw Refusal() }
         return UInt32(number)

@@ -34,7 +34,7 @@ extension ControlSetting {
     }
   }
 
-  /// Reads `control`; a path that is not absolute counts from proxy.conf's directory.
+  /// Reads `control`; a relative path counts from proxy.conf's directory.
   static func read(_ top: Section) -> ControlSetting {
     guard let setting = top[declared], let value = setting.value(declared.format) else { return .automatic }
     guard case .path(let written) = value else { return value }
@@ -52,8 +52,8 @@ extension ControlSetting {
 }
 
 extension ConfigurationLoader {
-  /// The setting `control` alone, whatever else is wrong with the file: a command that looks for a running proxy must find it
-  /// also where the file was edited and is broken now. Nil where the file cannot be read, or is no YAML.
+  /// Only the setting `control`, whatever else is wrong with the file: a command must find a running proxy even if the file was
+  /// edited and is broken now. Nil if the file cannot be read, or is not YAML.
   public static func control(path: String, environment: [String: String]) -> ControlSetting? {
     guard let bytes = try? read(.file(path: path)) else { return nil }
     let findings = Findings(file: path, environment: environment, runsPrograms: false)

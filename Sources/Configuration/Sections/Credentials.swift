@@ -2,13 +2,13 @@ public import Cryptography
 public import Outbound
 public import Secrets
 
-/// A client of an authorization server: what the proxy gets tokens as.
+/// An identity of the proxy at an authorization server, with which it gets tokens.
 public struct Credentials: Sendable {
   /// The kind of authorization server.
   public enum Provider: Sendable, Hashable {
     /// Kinde, with its domain such as `acme.kinde.com`.
     case kinde(domain: String)
-    /// Any server that knows the client credentials grant (RFC 6749 section 4.4).
+    /// Any server that supports the client credentials grant (RFC 6749 section 4.4).
     case generic
   }
 
@@ -20,35 +20,35 @@ public struct Credentials: Sendable {
   public var tokenEndpoint: URLParts
   /// The client id; printable ASCII.
   public var clientID: String
-  /// The client secret, as it was when proxy.conf was loaded; nil when ``authentication`` needs none.
+  /// The client secret as of when proxy.conf was loaded; nil if ``authentication`` needs none.
   public var clientSecret: Secret?
-  /// Where the client secret came from.
+  /// The source of the client secret.
   public var clientSecretSource: SecretSource?
-  /// The secret that was in use before a rotation, and where it came from; nil when there is none.
+  /// The secret before a rotation, and its source; nil if there is none.
   public var previousClientSecret: (secret: Secret, source: SecretSource)?
-  /// How many tokens there may be; nil for as many as are needed.
+  /// The token budget; nil for no limit.
   public var budget: CredentialsBudget?
-  /// The longest that a token is waited for from the token endpoint, a second attempt included.
+  /// The longest wait for a token from the token endpoint, including a second attempt.
   public var timeout = Duration.seconds(10)
   /// How the client authenticates.
   public var authentication: ClientAuthentication
-  /// What assertions are made of, for ``ClientAuthentication/privateKeyJWT``.
+  /// How assertions are made, for ``ClientAuthentication/privateKeyJWT``.
   public var assertion: AssertionSettings?
   /// The file that another program writes assertions into, for ``ClientAuthentication/clientAssertion``.
   public var assertionFile: String?
   /// The resources of routes that name none (RFC 8707).
   public var resources: [String] = []
-  /// What token requests carry beyond that.
+  /// Additions to token requests.
   public var additions = TokenRequestAdditions()
-  /// The certificate that is shown to the token endpoint.
+  /// The client certificate for the token endpoint.
   public var clientCertificate: CertificateFiles?
-  /// The proxy that the token endpoint is reached through; nil for none.
+  /// The proxy through which the token endpoint is reached; nil for none.
   public var parentProxy: ParentProxy?
-  /// Which authorities the token endpoint is verified against.
+  /// The authorities that verify the token endpoint.
   public var trust = TrustSettings()
-  /// The audience of routes that name none; nil when there is no default.
+  /// The audience of routes that name none; nil if there is no default.
   public var audience: String?
-  /// The lines of proxy.conf that say who the client is and what its tokens are for, by the names of settings.
+  /// The lines of proxy.conf that determine the client and its tokens, by the names of settings.
   public var lines: [String: Int] = [:]
 
   /// Credentials of these parts; nothing is checked.
@@ -72,11 +72,11 @@ extension Credentials {
     case kinde, generic
   }
 
-  /// Reads one of the sections in `credentials`; nil after a problem was noted.
+  /// Reads one of the sections in `credentials`; nil after a problem was reported.
   ///
   /// - Parameters:
-  ///   - parentProxy: the one that all of proxy.conf goes through unless told otherwise.
-  ///   - trust: that of all of proxy.conf unless told otherwise.
+  ///   - parentProxy: the default of proxy.conf.
+  ///   - trust: the default of proxy.conf.
   static func read(
     name: String, _ section: Section, parentProxy: ParentProxy?, trust: TrustSettings
   ) -> Credentials? {
@@ -102,7 +102,7 @@ extension Credentials {
     guard given == nil || provider != nil, audience == nil || audienceText != nil else { return nil }
 
     let kind: Provider
-    // Only Kinde has a domain; a token endpoint alone says nothing about who answers there.
+    // Only Kinde has a domain; a token endpoint alone does not tell the kind of server.
     switch provider ?? (domain == nil && endpoint != nil ? .generic : .kinde) {
     case .kinde:
       if domain == nil {
@@ -153,7 +153,7 @@ extension Credentials {
 }
 
 extension Credentials {
-  /// Puts what `program` has printed where its output belongs.
+  /// Stores the output of `program` where it belongs.
   mutating func set(_ secret: Secret, of program: SecretProgram) {
     if clientSecretSource == .program(program) { clientSecret = secret }
     if previousClientSecret?.source == .program(program) { previousClientSecret?.secret = secret }
@@ -169,7 +169,7 @@ extension Credentials {
 }
 
 extension Credentials.Provider {
-  /// Where tokens come from when proxy.conf does not say.
+  /// The token endpoint if proxy.conf does not set one.
   fileprivate var tokenEndpoint: URLParts? {
     guard case .kinde(let domain) = self else { return nil }
     return URLParts(origin: Origin(scheme: .https, host: domain), target: "/oauth2/token")
@@ -177,12 +177,12 @@ extension Credentials.Provider {
 }
 
 extension Format<String> {
-  /// An audience: whatever the API was registered as, often a URL.
+  /// An audience: the identifier of the registered API, often a URL.
   static var audience: Self { .line("an audience such as https://orders.example.com") }
 }
 
 extension Format<Duration> {
-  /// How long assertions are valid: from the time a slow request takes to the longest that servers commonly accept.
+  /// How long assertions are valid: at least as long as a slow request takes, at most as long as servers commonly accept.
   static var assertionLifetime: Self {
     let duration = Format.duration
     let expected = "a duration from 30s to 10m"
@@ -196,7 +196,7 @@ extension Format<Duration> {
 }
 
 extension Credentials {
-  /// How a client authenticates, and what it needs for that.
+  /// How a client authenticates, with everything needed for that.
   struct Proof {
     var authentication = ClientAuthentication.clientSecretPost
     var secret: (secret: Secret, source: SecretSource)?
@@ -216,7 +216,7 @@ extension Credentials {
     }
   }
 
-  /// Reads how the client authenticates; nil after a problem was noted.
+  /// Reads how the client authenticates; nil after a problem was reported.
   static func readProof(_ section: Section) -> Proof? {
     typealias Settings = CredentialsSettings
     let given = section[Settings.authentication]
@@ -295,7 +295,7 @@ extension Credentials {
   }
 }
 
-/// How a client proves to a token endpoint who it is: RFC 6749 section 2.3.1, RFC 7523, RFC 8705.
+/// How a client authenticates at a token endpoint: RFC 6749 section 2.3.1, RFC 7523, RFC 8705.
 public enum ClientAuthentication: String, Sendable, CaseIterable {
   /// Id and secret as form fields of the body.
   case clientSecretPost = "client_secret_post"
@@ -307,7 +307,7 @@ public enum ClientAuthentication: String, Sendable, CaseIterable {
   case privateKeyJWT = "private_key_jwt"
   /// An assertion that another program has signed, from a file.
   case clientAssertion = "client_assertion"
-  /// The certificate of the TLS connection, beside the client id.
+  /// The certificate of the TLS connection, and the client id.
   case tlsClientAuth = "tls_client_auth"
 
   /// Whether a client secret is sent.
@@ -319,17 +319,17 @@ public enum ClientAuthentication: String, Sendable, CaseIterable {
   }
 }
 
-/// What the assertions of `private_key_jwt` are made of (RFC 7523 section 3).
+/// How the assertions of `private_key_jwt` are made (RFC 7523 section 3).
 public struct AssertionSettings: Sendable, Hashable {
   /// The PEM file of the private key.
   public var keyFile: String
-  /// The PEM file of the certificate whose digests are sent; nil when none are.
+  /// The PEM file of the certificate whose digests are sent; nil to send none.
   public var certificateFile: String?
-  /// The name of the key at the server; nil when none is sent.
+  /// The server's name for the key; nil to send none.
   public var keyID: String?
-  /// The algorithm, one that the key is fit for; nil for the usual one of the key.
+  /// The algorithm, one of the key's; nil for the usual one.
   public var algorithm: SignatureAlgorithm?
-  /// Who the assertion is for.
+  /// The audience of the assertion.
   public var audience: String
   /// How long an assertion is valid, in whole seconds.
   public var lifetime: Duration
@@ -348,26 +348,26 @@ public struct AssertionSettings: Sendable, Hashable {
   }
 }
 
-/// How many tokens credentials may cost.
+/// The token budget of credentials.
 public struct CredentialsBudget: Sendable, Hashable {
-  /// The stretch of the calendar (UTC) that a budget is for.
+  /// The calendar period (UTC) of a budget.
   public enum Period: String, CaseIterable, Sendable {
     case hour, day, month
   }
 
-  /// What happens when the budget is spent.
+  /// What happens when the budget is used up.
   public enum WhenSpent: String, CaseIterable, Sendable {
     /// A line in the log.
     case warn
-    /// No token is fetched until the next period; the current one is used as long as it lives.
+    /// No token is fetched until the next period; the current one is used until it expires.
     case stop
   }
 
-  /// How many tokens, from 1.
+  /// The number of tokens; at least 1.
   public var tokens: Int
-  /// In which period.
+  /// The period.
   public var period: Period
-  /// What happens when they are spent.
+  /// What happens when they are used up.
   public var whenSpent: WhenSpent
 }
 
@@ -384,7 +384,7 @@ extension CredentialsBudget {
     "when_spent", Format<WhenSpent>.choice(), default: .value("warn"),
     "`warn` in the log, or `stop` fetching tokens until the next period")
 
-  /// Reads the section `budget` of credentials; nil after a problem was noted.
+  /// Reads the section `budget` of credentials; nil after a problem was reported.
   static func read(_ section: Section) -> CredentialsBudget? {
     let tokens = section.required(limit)
     let period = section.required(per)

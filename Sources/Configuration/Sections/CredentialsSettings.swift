@@ -19,18 +19,18 @@ enum CredentialsSettings {
     default: .described("required with `client_secret_…`"),
     "the secret; see [client_secret](#client_secret)")
   static let previousClientSecret = SettingDeclaration(
-    "client_secret_previous", ClientSecretForm.type, "during a rotation: used when the server does not accept the first"
+    "client_secret_previous", ClientSecretForm.type, "during a rotation: used when the server rejects the first"
   )
   static let budget = SettingDeclaration(
     "budget", .section(CredentialsBudget.group), "how many tokens may be issued; see [budget](#budget)")
   static let authentication = Declared(
     "authentication", .clientAuthentication, default: .value("client_secret_post"),
-    "how the client proves who it is; see [authentication](#authentication)")
-  static let audience = Declared("audience", .audience, "the API that tokens are for, for routes that name none")
+    "how the client authenticates; see [authentication](#authentication)")
+  static let audience = Declared("audience", .audience, "the audience of tokens, for routes that name none")
   static let timeout = Declared(
     "timeout", .duration, default: .value("10s"), "for a response of the token endpoint, including a second attempt")
   static let resource = SettingDeclaration(
-    "resource", .list(Format<String>.resource.type), "RFC 8707: what tokens are for, for routes that name none")
+    "resource", .list(Format<String>.resource.type), "RFC 8707: the resource of tokens, for routes that name none")
   static let parameters = SettingDeclaration(
 
     "parameters",
@@ -44,13 +44,13 @@ enum CredentialsSettings {
     "further header fields, by name; never shown, read at start")
   static let clientCertificate = SettingDeclaration(
     "client_certificate", .section(CertificateFiles.group),
-    "shown to the token endpoint; see [client_certificate](#client_certificate)")
+    "the client certificate for the token endpoint; see [client_certificate](#client_certificate)")
   static let parentProxy = SettingDeclaration(
     "parent_proxy", ParentProxySettings.type, default: .described("that of the top level"),
     "the HTTP proxy through which the token endpoint is reached")
   static let tls = SettingDeclaration(
     "tls", .section(TrustSettings.group), default: .described("that of the top level"),
-    "the authorities that the token endpoint is verified against; see [tls](#tls)")
+    "the authorities that verify the token endpoint; see [tls](#tls)")
 
   // Of private_key_jwt.
   static let privateKey = SettingDeclaration(
@@ -68,7 +68,7 @@ enum CredentialsSettings {
     "*private_key_jwt*: one that fits the key")
   static let assertionAudience = Declared(
     "assertion_audience", .line("what the authorization server calls itself"),
-    default: .described("the token endpoint"), "*private_key_jwt*: `aud`, what the server calls itself")
+    default: .described("the token endpoint"), "*private_key_jwt*: `aud`, the server's own identifier")
 
   static let assertionLifetime = Declared(
     "assertion_lifetime", .assertionLifetime, default: .value("60s"),
@@ -86,7 +86,7 @@ enum CredentialsSettings {
 
   /// What a mapping in `credentials` may have.
   static let group = SettingGroup(
-    "credentials", "A client of an authorization server, which the proxy fetches tokens with.",
+    "credentials", "A client of an authorization server, as which the proxy fetches tokens.",
     [
       provider.declaration, domain.declaration, tokenEndpoint.declaration, clientID.declaration,
       authentication.declaration, clientSecret, previousClientSecret,
@@ -96,7 +96,7 @@ enum CredentialsSettings {
     ], need: .anyOf([domain.declaration, tokenEndpoint.declaration]))
 }
 
-/// The form of a setting that holds a secret, or names a place that does.
+/// The form of a setting that contains a secret, or says where it is.
 enum SecretForm {
   static let file = Declared("file", .line("the path of a file", .text("path")), "a file of at most 64 KB")
   static let env = SettingDeclaration(
@@ -113,12 +113,12 @@ enum SecretForm {
   static let type = SettingType.either([.section(group), .text("text")])
 }
 
-/// The form of a client secret, which a program may print too.
+/// The form of a client secret, which may also come from a program.
 enum ClientSecretForm {
   static let exec = SettingDeclaration(
     "exec", .arguments, "a program that prints the secret: its absolute path, then its arguments")
   static let refresh = Declared(
-    "refresh", .duration, default: .value("5m"), "*exec*: how long what it printed is taken for current")
+    "refresh", .duration, default: .value("5m"), "*exec*: how long its output counts as current")
 
   /// `{ file: PATH }`, `{ env: NAME }` or `{ exec: [PROGRAM, ARGUMENT] }`.
   static let group = SettingGroup(
@@ -131,11 +131,11 @@ enum ClientSecretForm {
 }
 
 extension Format<ClientAuthentication> {
-  /// One of the ways in which a client proves who it is.
+  /// A method of client authentication.
   static var clientAuthentication: Self {
     let choice = Format.choice()
     return Format(
-      choice.expected, .listedElsewhere(choice.type, "a way of the [table](#authentication)"), written: choice.written,
-      read: choice.read)
+      choice.expected, .listedElsewhere(choice.type, "a method of the [table](#authentication)"),
+      written: choice.written, read: choice.read)
   }
 }

@@ -5,12 +5,12 @@ import Secrets
 
 /// The section `credentials` as routes refer to it.
 struct CredentialsTable {
-  /// What a route writes to go without a token.
+  /// The word by which a route forwards without a token.
   static let none = "none"
 
-  /// Every name that is defined, whether or not the rest of it is right.
+  /// Every defined name, even if its entry has problems.
   private(set) var names: [String] = []
-  /// Those that are right, in the order of the file.
+  /// The valid ones, in the order of the file.
   private(set) var credentials: [Credentials] = []
 
   private var marks: [String: Mark] = [:]
@@ -39,7 +39,7 @@ struct CredentialsTable {
     } ?? CredentialsTable()
   }
 
-  /// Runs the programs that print secrets, beside each other: one that takes its time makes only itself late.
+  /// Runs the programs that print secrets in parallel, so that a slow one delays only itself.
   private mutating func runPrograms(_ findings: Findings) {
     let programs = findings.programs
     guard findings.runsPrograms, !programs.isEmpty else { return }
@@ -53,12 +53,12 @@ struct CredentialsTable {
     }
   }
 
-  /// The place of `name` in ``credentials``; nil when it is not defined or not right.
+  /// The index of `name` in ``credentials``; nil if it is not defined or not valid.
   func index(of name: String) -> Int? {
     credentials.firstIndex { $0.name == name }
   }
 
-  /// Warns of credentials that none of `routes` uses.
+  /// Warns about credentials that none of `routes` uses.
   func warnOfUnused(by routes: [Route], _ findings: Findings) {
     let used = Set(routes.flatMap(\.credentials.all))
     for (index, credentials) in credentials.enumerated() where !used.contains(index) {
@@ -68,17 +68,17 @@ struct CredentialsTable {
   }
 }
 
-/// Which credentials a route gets its tokens with: indices into ``ProxyConfiguration/credentials``.
+/// The credentials for a route's tokens: indices into ``ProxyConfiguration/credentials``.
 public enum CredentialsChoice: Sendable, Hashable {
-  /// None: its requests go without a token.
+  /// None: its requests are forwarded without a token.
   case noToken
   /// The same for all requests.
   case same(Int)
-  /// Those of the caller, by its index in ``ProxyConfiguration/callers``; `others` for all other requests, or nil where
-  /// they are rejected.
+  /// Those of the caller, by its index in ``ProxyConfiguration/callers``; `others` for all other requests, or nil to reject
+  /// them.
   case byCaller([Int: Int], others: Int?)
 
-  /// All that may be used, each once, in the order of the file.
+  /// All possible credentials, without duplicates, in the order of the file.
   public var all: [Int] {
     switch self {
     case .noToken: []
@@ -91,14 +91,15 @@ public enum CredentialsChoice: Sendable, Hashable {
   public var hasToken: Bool { self != .noToken }
 }
 
-/// The setting `client_secret`, and others that may hold a secret. None of its messages shows what it holds, nor what the environment holds for it.
+/// The setting `client_secret`, and others that may hold a secret. No message shows its value, in the file or in the
+/// environment.
 enum ClientSecretSetting {
   static let expected = "{ file: PATH }, { env: NAME } or ${NAME}"
   static let expectedOfClient = "{ file: PATH }, { env: NAME }, { exec: [PROGRAM] } or ${NAME}"
 
-  /// The secret and where it came from; nil after a problem was noted.
+  /// The secret and its source; nil after a problem was reported.
   ///
-  /// - Parameter warnsOfText: whether a value that is in proxy.conf itself is worth a warning.
+  /// - Parameter warnsOfText: whether to warn about a secret that proxy.conf itself contains.
   static func read(_ setting: Setting, warnsOfText: Bool = true) -> (secret: Secret, source: SecretSource)? {
     guard setting.written == nil else { return readText(setting, warnsOfText) }
     return setting.section(of: SecretForm.group, expected: expected) { section in
@@ -113,7 +114,7 @@ enum ClientSecretSetting {
     }
   }
 
-  /// The same of a setting for a client secret, which a program may print.
+  /// The same for a client secret, which may also come from a program.
   static func readOfClient(_ setting: Setting) -> (secret: Secret, source: SecretSource)? {
     guard setting.written == nil else { return readText(setting, true) }
     return setting.section(of: ClientSecretForm.group, expected: expectedOfClient) { section in
@@ -154,7 +155,7 @@ enum ClientSecretSetting {
         "must be the absolute path of a program: it is run directly, without a shell and without a search in PATH")
       return nil
     }
-    // Its arguments are not shown in any message: one may hold a secret.
+    // No message shows the arguments: one may be a secret.
     if let complaint = ProgramFile.complaint(path: path.value) {
       words[0].complain("names the program \(path.shownPath), which \(complaint)")
       return nil
@@ -180,7 +181,7 @@ enum ClientSecretSetting {
       if warnsOfText { setting.warn("is written in proxy.conf; a file or an environment variable is safer") }
       return resolve(.inline(Secret(trimmingLineEnds: text.utf8Span.span)), setting, shownAs: "the secret")
     } catch {
-      // Braces inside a longer text may be part of a secret that happens to contain them.
+      // Braces inside a longer text may be part of a secret.
       let hint = isMixed ? "a variable in it is not set; write $$ for a \"$\" that means itself" : error.hint ?? ""
       setting.findings.problem(setting.mark, path: setting.path, hint)
       return nil
@@ -201,7 +202,7 @@ enum ClientSecretSetting {
   }
 
   private static func readVariable(_ setting: Setting) -> (secret: Secret, source: SecretSource)? {
-    // The text as it is written: replacing ${NAME} here would put the secret where its variable's name belongs.
+    // The text without substitution: replacing ${NAME} here would put the secret in the place of its variable's name.
     guard let name = setting.written, Substitution.isName(name) else {
       setting.complain("must be the name of an environment variable, without \"$\" and braces")
       return nil
@@ -222,22 +223,22 @@ enum ClientSecretSetting {
 }
 
 extension Setting {
-  /// Warns where others could read or change the secret in the file at `path`, or put another one in its place. Its group
-  /// may be meant to read it: Kubernetes mounts secrets so.
+  /// Warns if other users can read, change or replace the secret in the file at `path`. Its group may be allowed to read it, as
+  /// when Kubernetes mounts secrets.
   ///
-  /// It is no more than a warning: files that Docker and Compose mount keep their owner from the host.
+  /// It is only a warning, because files that Docker and Compose mount keep the owner they have on the host.
   func warnOfExposure(path: String, shownPath: String) {
     guard let exposure = SensitiveFile.exposure(path: path, showsPaths: shownPath == path) else { return }
     warn(exposure)
   }
 
-  /// Whether the file at `path`, which says what to trust, may be used: a problem is noted where every user of this
-  /// machine can write it, and a warning is given where others could change or replace it.
+  /// Whether the file at `path`, which says what to trust, may be used. Reports a problem if every user of this machine can
+  /// write it, and a warning if others can change or replace it.
   func isGuarded(path: String, shownPath: String) -> Bool {
     switch SensitiveFile.tampering(path: path, showsPaths: shownPath == path) {
     case nil: return true
     case .possible(let complaint):
-      // Files that Docker and Compose mount keep their owner from the host.
+      // Files that Docker and Compose mount keep the owner they have on the host.
       warn("names the file \(shownPath), which \(complaint)")
       return true
     case .byEveryone(let complaint):
@@ -249,7 +250,7 @@ extension Setting {
 
 /// A setting that names the file of a private key.
 enum PrivateKeySetting {
-  /// The key and the path of its file; nil after a problem was noted.
+  /// The key and the path of its file; nil after a problem was reported.
   static func read(_ setting: Setting) -> (key: PrivateKey, file: String)? {
     setting.section(of: SecretForm.fileGroup, expected: "{ file: PATH } of a PEM file") { section in
       section.hidesNames = true
@@ -257,7 +258,7 @@ enum PrivateKeySetting {
     }
   }
 
-  /// The key in the file that `setting` names; nil after a problem was noted.
+  /// The key in the file that `setting` names; nil after a problem was reported.
   static func readFile(_ setting: Setting) -> (key: PrivateKey, file: String)? {
     guard let text = setting.text("the path of a PEM file") else { return nil }
     let path = setting.findings.resolve(path: text.value)
@@ -272,10 +273,9 @@ enum PrivateKeySetting {
   }
 }
 
-/// The setting `certificate` beside `private_key`.
+/// The setting `certificate` that belongs to `private_key`.
 enum CertificateSetting {
-  /// The path of the file, whose first certificate is that of `key`, if there is one to compare it with; nil after a problem
-  /// was noted.
+  /// The path of the file, whose first certificate must belong to `key`, if that is known; nil after a problem was reported.
   static func read(_ setting: Setting, of key: PrivateKey?) -> String? {
     setting.section(of: SecretForm.fileGroup, expected: "{ file: PATH } of a PEM file") { section in
       guard let setting = section.required(SecretForm.file.declaration, "the path of a PEM file"),
@@ -303,8 +303,8 @@ enum CertificateSetting {
 enum AssertionFileSetting {
   static let expected = "{ file: PATH } of a JSON Web Token"
 
-  /// The path of the file; nil after a problem was noted. The file is one that may be used, and has to be there at start: it
-  /// may have expired by then, which is told when a token is needed.
+  /// The path of the file; nil after a problem was reported. The file must be usable and exist at start. Its assertion may have
+  /// expired; this is reported when a token is needed.
   static func read(_ setting: Setting) -> String? {
     setting.section(of: SecretForm.fileGroup, expected: expected) { section in
       section.hidesNames = true

@@ -1,19 +1,19 @@
 public import Cryptography
 internal import Glibc
 
-/// The certificate authority with which TLS is ended on routes that say so.
+/// The certificate authority that terminates TLS on routes with `tunnel: intercept`.
 public struct InterceptionSettings: Sendable, Hashable {
   /// The PEM file of its certificate, with intermediate ones after it.
   public var certificateFile: String
   /// The PEM file of its private key.
   public var keyFile: String
-  /// How long the certificates that it issues for hosts are good for.
+  /// How long the certificates that it issues for hosts are valid.
   public var leafLifetime = defaultLeafLifetime
-  /// The oldest version of TLS that clients may speak inside tunnels.
+  /// The oldest version of TLS that clients may use inside tunnels.
   public var minimum = TLSVersion.tls12
-  /// Where proxy.conf names the certificate, or where the section begins that does not.
+  /// Where proxy.conf names the certificate, or where the section without it begins.
   public var certificatePlace = SettingPlace(path: "interception.ca_certificate")
-  /// Where proxy.conf names the key, or where the section begins that does not.
+  /// Where proxy.conf names the key, or where the section without it begins.
   public var keyPlace = SettingPlace(path: "interception.ca_key")
 
   /// An authority in these files; nothing is checked.
@@ -22,9 +22,9 @@ public struct InterceptionSettings: Sendable, Hashable {
     self.keyFile = keyFile
   }
 
-  /// Where the certificate is when proxy.conf does not say: in a directory beside it.
+  /// The default certificate file, in a directory next to proxy.conf.
   public static let defaultCertificateFile = "ca/ca.pem"
-  /// Where the key is when proxy.conf does not say.
+  /// The default key file.
   public static let defaultKeyFile = "ca/ca.key"
   /// A week: only programs see these certificates, and new ones cost nothing.
   public static let defaultLeafLifetime = CertificateLifetime.days(7)
@@ -33,7 +33,8 @@ public struct InterceptionSettings: Sendable, Hashable {
 extension InterceptionSettings {
   /// The section `interception`.
   static let group = SettingGroup(
-    "interception", prefix: "interception.", "The certificate authority with which TLS is ended on routes that say so.",
+    "interception", prefix: "interception.",
+    "The certificate authority that terminates TLS on routes with `tunnel: intercept`.",
     [certificate.declaration, key.declaration, lifetime.declaration, TLSVersion.minimum.declaration])
 
   private static let certificate = Declared(
@@ -46,8 +47,8 @@ extension InterceptionSettings {
     "leaf_lifetime", .leafLifetime, default: .value("\(defaultLeafLifetime)"),
     "how long the certificates for hosts are valid")
 
-  /// Reads the section `interception`, without a look into the files: `m2m-proxy ca init` reads it before they are there.
-  /// Nil after a problem was noted.
+  /// Reads the section `interception` without opening the files: `m2m-proxy ca init` reads it before they exist. Nil after a
+  /// problem was reported.
   static func read(_ section: Section) -> InterceptionSettings? {
     let certificate = file(certificate, default: defaultCertificateFile, section)
     let key = file(key, default: defaultKeyFile, section)
@@ -81,20 +82,20 @@ extension InterceptionSettings {
     return setting.value(declared.format).map { (findings.resolve(path: $0), place) }
   }
 
-  /// Notes a problem where the certificate of the authority cannot be read.
+  /// Reports a problem if the authority's certificate cannot be read.
   func complainIfMissing(_ findings: Findings) {
     do throws(CertificateFileError) { _ = try Certificate.first(inFile: certificateFile) } catch {
       findings.add(certificatePlace.problem("names the file \(certificateFile), which \(error)\(remedyIfMissing)"))
     }
   }
 
-  /// How to make the authority, to follow a message that its certificate cannot be read; empty where the file is there.
+  /// How to create the authority, to follow a message that its certificate cannot be read; empty if the file exists.
   public var remedyIfMissing: String {
     guard unsafe access(certificateFile, F_OK) != 0 else { return "" }
     return "; \"\(ConfigurationSource.command("ca init", reading: certificatePlace.file))\" makes one"
   }
 
-  /// Says so if no route needs the authority.
+  /// Warns if no route needs the authority.
   func warnIfUnused(_ setting: Setting, by routes: [Route]) {
     guard !routes.contains(where: { $0.tunnel == .intercept }) else { return }
     setting.warn("is not used: no route says tunnel: intercept")
@@ -115,7 +116,7 @@ extension Format<CertificateLifetime> {
   }
 }
 
-/// How long a certificate is good for, in whole days or hours.
+/// The lifetime of a certificate, in whole days or hours.
 public struct CertificateLifetime: Sendable, Hashable {
   /// The time.
   public let duration: Duration
@@ -123,16 +124,16 @@ public struct CertificateLifetime: Sendable, Hashable {
   /// So many days.
   public static func days(_ days: Int) -> CertificateLifetime { CertificateLifetime(duration: .seconds(days * 86_400)) }
 
-  /// What proxy.conf may set for a host's certificate. Clients accept no certificate for longer than 398 days.
+  /// The range for a host's certificate. Clients reject certificates that are valid for more than 398 days.
   public static let ofLeaves = CertificateLifetime(duration: .seconds(3600))...days(397)
-  /// What an authority may be good for.
+  /// The range for an authority.
   public static let ofAuthorities = days(1)...days(36_500)
 
   private init(duration: Duration) {
     self.duration = duration
   }
 
-  /// The lifetime in `text`, a number and `d` or `h`; nil where it is none, or not in `range`.
+  /// Parses `text`, a number and `d` or `h`; nil if it has another form or is not in `range`.
   public init?(_ text: String, in range: ClosedRange<CertificateLifetime>) {
     guard let unit = text.last, unit == "d" || unit == "h", let number = wholeNumber(text.dropLast()),
       number <= Self.ofAuthorities.upperBound.hours
@@ -148,18 +149,18 @@ extension CertificateLifetime: Comparable, CustomStringConvertible {
   /// Whether `one` is shorter.
   public static func < (one: Self, other: Self) -> Bool { one.duration < other.duration }
 
-  /// As it is written: `7d`, `36h`.
+  /// The form in proxy.conf: `7d`, `36h`.
   public var description: String { hours.isMultiple(of: 24) ? "\(hours / 24)d" : "\(hours)h" }
 }
 
-/// The subject of a client's certificate.
+/// The name in a client's certificate.
 public enum CertificateName: Sendable, Hashable {
   /// Its whole subject.
   case subject(DistinguishedName)
-  /// One of its alternative names: a DNS name, in small letters.
+  /// A DNS name among its alternative names, in lower case.
   case dns(String)
-  /// One of its alternative names: a URI, such as a SPIFFE id.
+  /// A URI among its alternative names, such as a SPIFFE id.
   case uri(String)
-  /// One of its alternative names: an e-mail address.
+  /// An e-mail address among its alternative names.
   case email(String)
 }

@@ -1,13 +1,13 @@
 internal import Encodings
 import Glibc
 
-/// Where clients are served.
+/// The address of a listener.
 public enum ListenAddress: Sendable, Hashable {
   /// An IP address and port.
   case tcp(TCPAddress)
   /// A Unix socket, by its path.
   case unix(path: String)
-  /// Sockets that systemd has bound and passes on: those of that name, or all that have no name of their own here.
+  /// Sockets that systemd has bound and passes: those with this name, or all that no other listener names.
   case systemd(name: String?)
 
   /// The IP address `host`, without brackets, and `port`.
@@ -15,13 +15,13 @@ public enum ListenAddress: Sendable, Hashable {
     self = .tcp(TCPAddress(host: host, port: port))
   }
 
-  /// Where clients are served when proxy.conf does not say: 127.0.0.1:8080.
+  /// The default listener: 127.0.0.1:8080.
   public static let defaultListen = ListenAddress(host: "127.0.0.1", port: 8080)
 
-  /// The most bytes of a Unix socket's path: the kernel has room for so many (unix(7)).
+  /// The maximum length of a Unix socket's path in bytes: the kernel has no more room (unix(7)).
   public static let longestPath = 107
 
-  /// Whether it is known that only programs on this machine reach it.
+  /// Whether only programs on this machine can reach it for certain.
   public var isLocal: Bool {
     switch self {
     case .tcp(let address): address.isLoopback
@@ -30,7 +30,7 @@ public enum ListenAddress: Sendable, Hashable {
     }
   }
 
-  /// The IP address and port, where that is what it is.
+  /// The IP address and port, if it is one.
   public var tcp: TCPAddress? {
     if case .tcp(let address) = self { address } else { nil }
   }
@@ -76,7 +76,7 @@ extension ListenAddress {
     return items.compactMap { ListenerSettings.read($0, callers, &claims) }
   }
 
-  /// Reads an address; nil after a problem was noted. A path that is not absolute counts from proxy.conf's directory.
+  /// Reads an address; nil after a problem was reported. A relative path counts from proxy.conf's directory.
   static func read(_ setting: Setting) -> ListenAddress? {
     guard let address = setting.value(Format<ListenAddress>.listenAddress) else { return nil }
     guard case .unix(let written) = address else { return address }
@@ -92,7 +92,7 @@ extension ListenAddress {
     return .unix(path: path)
   }
 
-  /// Notes a problem if the address is in `claims` already. Port 0 is a different port each time.
+  /// Reports a problem if `claims` has the address already. Port 0 is a different port each time.
   func claim(_ setting: Setting, _ claims: inout [ListenAddress: String]) {
     guard tcp?.port != 0 else { return }
     if let other = claims[self] {
@@ -119,7 +119,7 @@ extension Format<ListenAddress> {
     }
   }
 
-  /// `text` where it is a path, and one for which there can be a socket: what is none may be all the rest of the file.
+  /// `text`, if it can be the path of a socket; other text may be all the rest of the file.
   private static func shownPath(_ text: String) -> String {
     guard text.utf8.count < 108, let path = try? path(text[...]) else { return "/path" }
     return path
@@ -135,7 +135,7 @@ extension Format<ListenAddress> {
     return String(text)
   }
 
-  /// What FileDescriptorName of a .socket unit may be (systemd.socket(5)).
+  /// The possible values of FileDescriptorName in a .socket unit (systemd.socket(5)).
   private static func name(_ text: Substring) throws(Refusal) -> String {
     let isName = !text.utf8.contains { $0.isControl || $0 >= 0x7F || $0 == UInt8(ascii: ":") }
     guard !text.isEmpty, text.utf8.count <= 255, isName else {
@@ -145,16 +145,16 @@ extension Format<ListenAddress> {
   }
 }
 
-/// Who may use a Unix socket: the users who may write to its file.
+/// Who may use a Unix socket: the users with write access to its file.
 public struct SocketPermissions: Sendable, Hashable {
   /// The permission bits of the file.
   public var mode: UInt32
-  /// The user that it belongs to; nil for the proxy's own.
+  /// The owner; nil for the proxy's own user.
   public var owner: UInt32?
-  /// The group that it belongs to; nil for the one that new files get.
+  /// The group; nil for the one that new files get.
   public var group: UInt32?
 
-  /// Permissions of these parts; without any, the proxy's own user alone may use the socket.
+  /// Permissions of these parts; by default only the proxy's own user may use the socket.
   public init(mode: UInt32 = 0o600, owner: UInt32? = nil, group: UInt32? = nil) {
     self.mode = mode
     self.owner = owner
@@ -163,7 +163,7 @@ public struct SocketPermissions: Sendable, Hashable {
 }
 
 extension SocketPermissions {
-  /// The settings that are about the file of a Unix socket.
+  /// The settings for the file of a Unix socket.
   static let declarations = [modeSetting.declaration, ownerSetting.declaration, groupSetting.declaration]
 
   private static let modeSetting = Declared(
@@ -176,7 +176,7 @@ extension SocketPermissions {
     "group", .line("the name or number of a group", .text("name or number")), default: .described("the proxy's own"),
     "*Unix socket*: the group of its file")
 
-  /// Reads them from the section of a listener.
+  /// Reads them from a listener's section.
   static func read(_ section: Section) -> SocketPermissions {
     var permissions = SocketPermissions()
     if let mode = section.value(modeSetting) { permissions.mode = mode }
@@ -185,12 +185,12 @@ extension SocketPermissions {
     return permissions
   }
 
-  /// The number of the user or group that `setting` names; nil after a problem was noted.
+  /// The id of the user or group in `setting`; nil after a problem was reported.
   private static func identifier(
     _ setting: Setting, _ format: Format<String>, _ kind: String, of name: (String) -> UInt32?
   ) -> UInt32? {
     guard let text = setting.value(format) else { return nil }
-    // The highest number means "leave it as it is" to chown.
+    // To chown, the highest number means "unchanged".
     if let number = wholeNumber(text), let id = UInt32(exactly: number), id != .max { return id }
     guard let id = name(text) else {
       setting.complain("names the \(kind) \(displayed(text)), which this machine does not know")
@@ -211,7 +211,7 @@ extension SocketPermissions {
 }
 
 extension Format<UInt32> {
-  /// Permission bits of a socket as chmod takes them: `0660`.
+  /// The mode of a socket in the form of chmod: `0660`.
   static var fileMode: Self {
     Format(
       "permissions in octal such as 0660", .text("octal", pattern: "0?(?![0145]{3}$)[0-7]{3}", numbers: 2...777),
@@ -226,8 +226,8 @@ extension Format<UInt32> {
   }
 }
 
-/// Which hosts and ports have routes of requests, and which have tunnels: none may have both, or requests that need a token
-/// could pass by without one.
+/// The hosts and ports that have routes for requests, and those that have tunnels. None may have both, since requests that need
+/// a token could bypass it.
 struct ClaimedPorts {
   private struct Host: Hashable {
     var name: String
@@ -241,8 +241,8 @@ struct ClaimedPorts {
 
   private var hosts: [Host: Claims] = [:]
 
-  /// Notes that the setting `owner` is `match`. Returns the one that is of the other sort and takes the same port, if there
-  /// is one; nothing is noted then.
+  /// Records that the setting `owner` has `match`. If a match of the other kind takes the same port, returns that one and
+  /// records nothing.
   mutating func claim(_ match: Match, isTunnel: Bool, owner: String) -> String? {
     let host = Host(name: match.host, isWildcard: match.isWildcard)
     var claims = hosts[host] ?? Claims()

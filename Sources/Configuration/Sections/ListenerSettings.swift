@@ -1,29 +1,29 @@
 public import Addresses
 
-/// An address to listen on, and who may use it.
+/// A listener: an address, and who may use it.
 public struct ListenerSettings: Sendable, Hashable {
-  /// Where it is.
+  /// Its address.
   public let address: ListenAddress
-  /// The clients that are served; nil for all that can reach it.
+  /// The clients that are served; nil for all.
   public var allow: [IPNetwork]?
   /// The callers that are served; nil for all clients, known callers or not.
   public var callers: CallerRule?
-  /// What becomes of requests that a browser sends on behalf of a web page; nil where they are rejected on connections to a
-  /// loopback address, and on no others.
+  /// What happens to requests that a browser sends for a web page; nil rejects them on connections to a loopback address, and
+  /// on no others.
   public let browserRequests: BrowserRequests?
-  /// Who may use it, where it is a Unix socket.
+  /// Who may use it, if it is a Unix socket.
   public var permissions: SocketPermissions
-  /// Whose connections begin with a header of the PROXY protocol.
+  /// The senders of PROXY protocol headers.
   public var proxyProtocol: ProxyProtocolSenders
-  /// TLS, where it is what clients speak.
+  /// TLS, if clients use it.
   public var tls: ListenerTLS?
-  /// What becomes of the request of a client that has closed its sending side.
+  /// What happens to the request of a client that has closed its sending side.
   public var halfClose = HalfClose.abort
 
   private let writtenBrowserRequests: BrowserRequests?
 
-  /// Settings of these parts. Requests of browsers are rejected on loopback, unless `browserRequests` says otherwise; no
-  /// browser reaches a Unix socket by itself.
+  /// Settings of these parts. Browsers' requests are rejected on loopback, unless `browserRequests` says otherwise; browsers
+  /// cannot reach a Unix socket by themselves.
   public init(
     address: ListenAddress, allow: [IPNetwork]? = nil, browserRequests: BrowserRequests? = nil,
     permissions: SocketPermissions = SocketPermissions(), proxyProtocol: ProxyProtocolSenders = .off,
@@ -39,7 +39,7 @@ public struct ListenerSettings: Sendable, Hashable {
     writtenBrowserRequests = browserRequests
   }
 
-  /// The same settings for `address`, which turned out to be what systemd passed.
+  /// The same settings for `address`, which is what systemd passed.
   public func at(_ address: ListenAddress) -> ListenerSettings {
     var settings = ListenerSettings(
       address: address, allow: allow, browserRequests: writtenBrowserRequests, permissions: permissions,
@@ -49,7 +49,7 @@ public struct ListenerSettings: Sendable, Hashable {
     return settings
   }
 
-  /// The warning about a listener that every client that reaches its port may use; nil for others.
+  /// The warning for a listener that every client that reaches its port may use; nil for others.
   public var warning: String? {
     guard let tcp = address.tcp, !tcp.isLoopback, allow == nil, callers == nil else { return nil }
     return """
@@ -78,7 +78,7 @@ enum ListenerDeclarations {
     "load balancers whose connections begin with a PROXY header; see [load balancers](#load-balancers)")
   static let halfClose = Declared(
     "half_close", Format<HalfClose>.choice(), default: .value("abort"),
-    "what becomes of the request when its client closes its sending side; see [half_close](#half_close)")
+    "what happens to a request when its client closes its sending side; see [half_close](#half_close)")
   static let tls = SettingDeclaration(
     "tls", .section(ListenerTLS.group), default: .described("plain HTTP"),
     "clients speak TLS; see [TLS of a listener](#tls-of-a-listener)")
@@ -88,12 +88,12 @@ enum ListenerDeclarations {
     [address.declaration, allow, callers, browserRequests.declaration, proxyProtocol, halfClose.declaration, tls]
       + SocketPermissions.declarations)
 
-  /// An item, or a list of them among plain addresses.
+  /// An item, or a list that may also contain plain addresses.
   static let type = SettingType.list(.either([Format<ListenAddress>.listenAddress.type, .section(group)]))
 }
 
 extension ListenerSettings {
-  /// Reads one item of `listen`: an address, or a mapping with an address and rules. Nil after a problem was noted.
+  /// Reads an item of `listen`: an address, or a mapping with an address and rules. Nil after a problem was reported.
   static func read(
     _ item: Setting, _ callers: CallersTable, _ claims: inout [ListenAddress: String]
   ) -> ListenerSettings? {
@@ -138,11 +138,11 @@ extension ListenerSettings {
 }
 
 extension ListenAddress {
-  /// Notes a problem for each rule that means nothing at an address of this kind.
+  /// Reports a problem for each rule that has no meaning for this kind of address.
   fileprivate func complainOfRulesForOthers(_ section: Section, _ proxyProtocol: ProxyProtocolSenders) {
     if let setting = section[ListenerDeclarations.proxyProtocol] { proxyProtocol.complain(setting, at: self) }
     if case .unix = self {
-      // With a load balancer in front there are addresses.
+      // Behind a load balancer there are addresses.
       guard proxyProtocol == .off else { return }
       section[ListenerDeclarations.allow]?.complain(
         "is for addresses, and clients of a Unix socket have none; mode, owner and group say who may use it")
@@ -158,32 +158,32 @@ extension ListenAddress {
   }
 }
 
-/// What becomes of a request when its client closes its sending side, which looks the same as a client that has gone.
+/// What happens to a request when its client closes its sending side, which looks the same as a client that is gone.
 public enum HalfClose: String, Sendable, CaseIterable {
-  /// It ends: nobody is left to read the response.
+  /// It ends: no client will read the response.
   case abort
-  /// It is served: the client means that it sends nothing more.
+  /// It is served: the client only means that it sends no more.
   case serve
 }
 
-/// Whose connections begin with a header of the PROXY protocol, which says whose connection each really is.
+/// The senders of PROXY protocol headers, which name the real client of a connection.
 public enum ProxyProtocolSenders: Sendable, Hashable {
   /// No headers.
   case off
-  /// Those of load balancers at these addresses.
+  /// Load balancers at these addresses.
   case networks([IPNetwork])
-  /// Those of all clients: on a Unix socket, which only a load balancer can use.
+  /// All clients: on a Unix socket, which only a load balancer can use.
   case all
 }
 
 extension ProxyProtocolSenders {
-  /// Reads `proxy_protocol`; ``off`` after a problem was noted.
+  /// Reads `proxy_protocol`; ``off`` after a problem was reported.
   static func read(_ setting: Setting) -> ProxyProtocolSenders {
     if setting.written == "on" { return .all }
     return setting.distinct(.network).map(ProxyProtocolSenders.networks) ?? .off
   }
 
-  /// Notes what is wrong with it at `address`, where that can be told.
+  /// Reports what is wrong with it at `address`, as far as that can be known.
   func complain(_ setting: Setting, at address: ListenAddress) {
     switch (self, address) {
     case (.all, .tcp):

@@ -1,19 +1,19 @@
 public import Cryptography
 internal import Outbound
 
-/// TLS of a listener: what it shows its clients, and what they have to show.
+/// TLS of a listener: its certificate, and what it requires of clients.
 public struct ListenerTLS: Sendable, Hashable {
-  /// The certificate, and the intermediate ones behind it, as PEM.
+  /// The certificate, followed by the intermediate ones, as PEM.
   public var certificateFile: String
   /// Its private key, as PEM.
   public var keyFile: String
-  /// The authorities whose certificates clients may show, as PEM; nil where none is asked for.
+  /// The authorities that issue clients' certificates, as PEM; nil to request none.
   public var clientCAFile: String?
-  /// The revocation lists by which those are checked, as PEM; nil where none is.
+  /// The revocation lists for those certificates, as PEM; nil to check none.
   public var clientCRLFile: String?
-  /// Whether there is no connection without one of those.
+  /// Whether connections without a client certificate are rejected.
   public var requiresClientCertificate: Bool
-  /// The oldest version of TLS that clients may speak.
+  /// The oldest version of TLS that clients may use.
   public var minimum = TLSVersion.tls12
 
   /// TLS with these files; nothing is checked.
@@ -48,9 +48,9 @@ extension ListenerTLS {
     "client_crl", pemFile, "PEM: the certificate revocation lists (CRLs) of those authorities")
   private static let demand = Declared(
     "client_certificates", Format<ClientCertificates>.choice(), default: .described("`required` with `client_ca`"),
-    "whether a client needs a certificate; one that is shown must always be valid")
+    "whether a client needs a certificate; one that it sends must always be valid")
 
-  /// Reads the setting `tls` of a listener; nil after a problem was noted.
+  /// Reads the setting `tls` of a listener; nil after a problem was reported.
   static func read(_ setting: Setting) -> ListenerTLS? {
     setting.section(of: group, expected: "{ certificate: FILE, key: FILE } of PEM files") { section -> ListenerTLS? in
       let shown = CertificateFiles.read(section)
@@ -76,7 +76,7 @@ extension ListenerTLS {
     }
   }
 
-  /// The path of a PEM file with revocation lists; nil after a problem was noted.
+  /// The path of a PEM file with revocation lists; nil after a problem was reported.
   private static func readRevocationLists(_ setting: Setting, of authorities: String?) -> String? {
     let format = pemFile
     guard let text = setting.text(format.expected), let written = setting.value(format) else { return nil }
@@ -92,7 +92,7 @@ extension ListenerTLS {
 }
 
 extension TLSVersion {
-  // Without a suggestion: the version that is nearest as a text may be the weakest.
+  // Without a suggestion: the version with the most similar text may be the weakest.
   private static let format = Format(
     Format<TLSVersion>.choice().expected, Format<TLSVersion>.choice().type, written: \.rawValue
   ) { text throws(Refusal) in
@@ -105,7 +105,7 @@ extension TLSVersion {
     "minimum", format, default: .value(tls12.rawValue),
     "the oldest TLS version that is served; see [old TLS](#old-tls)")
 
-  /// Reads ``minimum``; nil where it is not written, and after a problem was noted.
+  /// Reads ``minimum``; nil if it is not written, or after a problem was reported.
   static func readMinimum(_ section: Section) -> TLSVersion? {
     let minimum = section.value(minimum)
     if let minimum, minimum.isWeak {
@@ -129,12 +129,12 @@ extension CertificateFiles {
   private static let key = SettingDeclaration(
     "key", .text("path"), default: .required, "PEM: the private key of the certificate, not encrypted")
 
-  /// Reads the setting `client_certificate` (RFC 8705); nil after a problem was noted.
+  /// Reads the setting `client_certificate` (RFC 8705); nil after a problem was reported.
   static func read(_ setting: Setting) -> CertificateFiles? {
     setting.section(of: group, expected: expected) { read($0) }
   }
 
-  /// Reads the settings `certificate` and `key` of `section`; nil after a problem was noted.
+  /// Reads the settings `certificate` and `key` of `section`; nil after a problem was reported.
   static func read(_ section: Section) -> CertificateFiles? {
     let certificate = section.required(certificate, "the path of a PEM file")
     let key = section.required(key, "the path of a PEM file")
@@ -142,7 +142,7 @@ extension CertificateFiles {
     guard let certificate, let certificateText = certificate.text("the path of a PEM file") else { return nil }
     let certificateFile = certificate.findings.resolve(path: certificateText.value)
     guard let key, let keyFile else {
-      // Both may be missing, and both are said.
+      // Both may be missing; report both.
       do throws(CertificateFileError) { _ = try Certificate.first(inFile: certificateFile) } catch {
         certificate.complain("names the file \(certificateText.shownPath), which \(error)")
       }

@@ -1,8 +1,8 @@
 /// Where the proxy itself answers token requests, with a placeholder.
 public enum LocalTokenEndpoint: Sendable, Hashable {
-  /// A path on the proxy, for clients that are given it as a base URL.
+  /// A path on the proxy, for clients that use the proxy as a base URL.
   case path(String)
-  /// A path on another host, for clients that use the proxy as a proxy.
+  /// A path on another host, for clients that use the proxy as a forward proxy.
   case host(Match)
 }
 
@@ -17,7 +17,7 @@ extension LocalTokenEndpoint: CustomStringConvertible {
 }
 
 extension RouteReader {
-  /// Reads `token_endpoint` of a route. Where something is wrong with it there is a problem, and no configuration.
+  /// Reads `token_endpoint` of a route. If it is not valid, there is a problem and no configuration.
   mutating func readTokenEndpoints(
     _ section: Section, hasToken: Bool, _ tokenField: TokenField, isIntercepted: Bool
   ) -> [LocalTokenEndpoint] {
@@ -35,7 +35,7 @@ extension RouteReader {
     let format = Format<LocalTokenEndpoint>.localTokenEndpoint
     return (setting.items(format.expected) ?? []).compactMap { item in
       guard let endpoint = item.value(format), claim(endpoint, item) else { return nil }
-      // Where CONNECT leads to it, no blind tunnel may.
+      // If CONNECT leads to it, a blind tunnel must not have the same port.
       if isIntercepted, case .host(let match) = endpoint, !claimPort(of: match, isTunnel: false, item) { return nil }
       return endpoint
     }
@@ -45,7 +45,7 @@ extension RouteReader {
     guard case .host(var match) = endpoint, match.port == nil else {
       return claim(endpoint, in: \.tokenEndpoints, shown: "\(endpoint)", setting)
     }
-    // Without a port it is that of http and that of https.
+    // Without a port it stands for the default ports of http and https.
     for port in [80, 443] as [UInt16] {
       match.port = port
       guard claim(.host(match), in: \.tokenEndpoints, shown: "\(endpoint)", setting) else { return false }

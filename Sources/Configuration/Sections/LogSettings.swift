@@ -1,19 +1,19 @@
 internal import Encodings
 internal import Glibc
 
-/// What is logged, how, and where to.
+/// What is logged, in which form, and where.
 public struct LogSettings: Sendable, Hashable {
   /// The form of a line.
   public enum Form: String, Sendable, CaseIterable {
-    /// The proxy chooses; that is logfmt.
+    /// The proxy chooses; currently logfmt.
     case auto
     /// `key=value` pairs.
     case logfmt
-    /// One JSON object a line.
+    /// One JSON object per line.
     case json
   }
 
-  /// The least important lines that are still written.
+  /// The lowest level that is still written.
   public enum Level: String, Sendable, CaseIterable {
     /// From the least important to the most.
     case debug, info, notice, warning, error
@@ -21,9 +21,9 @@ public struct LogSettings: Sendable, Hashable {
 
   /// The form of a line.
   public var format: Form
-  /// The least important lines that are still written.
+  /// The lowest level that is still written.
   public var level: Level
-  /// Which requests get a line, unless their route says otherwise.
+  /// Which requests are logged, unless their route has its own setting.
   public var access: AccessLogging
   /// The file that lines go to; nil for standard output, or syslog.
   public var file: String?
@@ -46,7 +46,7 @@ extension LogSettings {
 
   private static let fields: [Field<LogSettings>] = [
     Field("format", \.format, .choice(), in: LogSettings(), "the form of a line; `auto` is logfmt"),
-    Field("level", \.level, .choice(), in: LogSettings(), "the least important lines that are written"),
+    Field("level", \.level, .choice(), in: LogSettings(), "the lowest level of lines that are written"),
     Field(
       "access", \.access, .accessLogging, in: LogSettings(),
       "which requests get a line; also `access_log` of a route; see [The access log](#the-access-log)"),
@@ -71,7 +71,7 @@ extension LogSettings {
     }
   }
 
-  /// Why the file cannot be opened on this machine, as far as that can be seen without trying.
+  /// Why the file cannot be opened on this machine, as far as that is known without trying.
   private static func complaint(about path: String) -> String? {
     var status = stat()
     if unsafe lstat(path, &status) == 0 {
@@ -85,17 +85,17 @@ extension LogSettings {
   }
 }
 
-/// Which requests get a line in the access log. Each but `off` writes a line for every request that failed.
+/// Which requests are logged in the access log. All but `off` log every failed request.
 public enum AccessLogging: Sendable, Hashable {
   /// All of them.
   case on
   /// None.
   case off
-  /// Those that failed.
+  /// Failed requests.
   case errors
-  /// Those that took at least as long.
+  /// Requests that took at least this long.
   case slow(Duration)
-  /// So many of a million.
+  /// This many of a million.
   case sample(millionths: Int)
 }
 
@@ -126,7 +126,7 @@ extension Format<AccessLogging> {
     }
   }
 
-  /// A share between 0% and 100%, with up to four decimals.
+  /// A percentage between 0% and 100%, with up to four decimals.
   private static func share(_ text: Substring) throws(Refusal) -> AccessLogging {
     let refusal = Refusal(expected: "sample: and a share of more than 0% and less than 100%, such as sample:0.5%")
     guard text.hasSuffix("%") else { throw Refusal(expected: refusal.expected, "add the unit: %") }
@@ -146,7 +146,7 @@ extension Format<AccessLogging> {
 }
 
 extension AccessLogging {
-  /// As it is written in proxy.conf.
+  /// The form in proxy.conf.
   fileprivate var text: String {
     switch self {
     case .on: return "on"
@@ -208,7 +208,7 @@ extension SyslogSettings {
       "the path of the Unix socket, which takes datagrams or a stream"),
   ]
 
-  /// Reads `log.syslog`; nil for `off`, and after a problem was noted.
+  /// Reads `log.syslog`; nil for `off`, and after a problem was reported.
   static func read(_ setting: Setting) -> SyslogSettings? {
     if setting.written != nil { return setting.value(.onOff) == true ? SyslogSettings() : nil }
     let expected = "on, off, or a mapping with facility, tag and socket"

@@ -17,7 +17,7 @@ enum ParentProxySettings {
 extension ParentProxy {
   static let expected = "a proxy such as http://proxy.example:3128, { url, user, password }, or none"
 
-  /// Reads the setting `parent_proxy`; `inherited` holds where it is not there.
+  /// Reads the setting `parent_proxy`; without it, the result is `inherited`.
   static func read(_ setting: Setting?, inherited: ParentProxy?) -> ParentProxy? {
     guard let setting else { return inherited }
     guard let written = setting.written else {
@@ -63,14 +63,14 @@ extension ParentProxy {
 }
 
 extension Format<ParentProxy> {
-  /// `http://host:port`, with `user:password@` before the host or not.
+  /// `http://host:port`, optionally with `user:password@` before the host.
   static func parentProxy(_ expected: String) -> Self {
     Format(
       expected,
       .text(
         "URL", pattern: Patterns.parentProxy)
     ) { text throws(Refusal) in
-      // Anything may be a password here, so nothing is shown.
+      // Any part may be a password here, so none is shown.
       guard let separator = text.place(of: "://") else {
         throw Refusal("it begins with http://", hidesValue: true)
       }
@@ -100,7 +100,7 @@ extension Format<ParentProxy> {
 }
 
 extension Format<String> {
-  /// The user of a proxy, in which a colon would end (RFC 7617 section 2).
+  /// The user of a proxy; a colon would end it (RFC 7617 section 2).
   static var proxyUser: Self {
     let line = Format.line("the user's name at the proxy")
     return Format(line.expected, line.type) { text throws(Refusal) in

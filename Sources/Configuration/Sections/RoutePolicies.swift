@@ -1,16 +1,16 @@
 internal import Encodings
 
-/// Settings for the requests of a route that stand for themselves: the phases use them as they are written.
+/// Independent settings for the requests of a route, which the phases use as they are.
 ///
-/// To add one, add a property and its field; the phase that uses it finds it at `route.policy.requests`.
+/// To add one, add a property and its field; its phase finds it at `route.policy.requests`.
 public struct RequestSettings: Sendable, Equatable {
-  /// To which protocols its connections may change.
+  /// The protocols to which its connections may switch.
   public var upgrade = UpgradeRules.any
-  /// In whose responses links to the upstream become links to the proxy.
+  /// In which responses links to the upstream become links to the proxy.
   public var linkRewriting = LinkRewriting.auto
-  /// What becomes of interim responses.
+  /// What happens to interim responses.
   public var interim = InterimResponses.forward
-  /// Whether they carry Via.
+  /// Whether requests get a Via field.
   public var hasVia = true
   /// Whether the proxy sends their identifier to the upstream.
   public var requestID = RequestIDForwarding.off
@@ -20,7 +20,7 @@ public struct RequestSettings: Sendable, Equatable {
 }
 
 extension RequestSettings {
-  /// How they are written, in the order of the reference.
+  /// Their fields, in the order of the reference.
   static let fields: [Field<RequestSettings>] = [
     Field(UpgradeRules.declaration, \.upgrade, read: UpgradeRules.read),
     Field(
@@ -28,36 +28,35 @@ extension RequestSettings {
       "in which responses links to the upstream become links to the proxy"),
     Field(
       "interim", \.interim, .choice(), in: RequestSettings(),
-      "whether interim responses but 100 and 101 reach the client; `drop` is for clients that fail at 102 and 103"),
+      "whether interim responses except 100 and 101 reach the client; `drop` is for clients that fail at 102 and 103"),
     Field(
       "via", \.hasVia, .onOff, in: RequestSettings(),
-      "whether requests carry `Via`, by which loops are found; `off` where it keeps an upstream from compressing"),
+      "whether requests carry `Via`, which detects loops; `off` if it keeps an upstream from compressing"),
     Field(
       "request_id", \.requestID, .choice(), in: RequestSettings(),
       "`forward` sends `X-Request-Id` to the upstream, with the identifier that the log has as `request_id`"),
   ]
 }
 
-/// What becomes of requests that the API refuses because there are too many: the longest wait that is worth it, and how
-/// often.
+/// How requests are retried that the API rejects because there are too many: how long a wait is acceptable, and how often.
 public struct Throttling: Sendable, Hashable {
-  /// The longest that the API may ask to wait.
+  /// The longest wait that is accepted from the API.
   public var wait: Duration = .seconds(10)
-  /// How often a request is sent again.
+  /// The number of retries.
   public var attempts = 1
 
-  /// Once, after ten seconds at most.
+  /// One retry, after at most ten seconds.
   public init() {}
 }
 
 extension Throttling {
   /// The section `throttled` of a route.
   static let group = SettingGroup(
-    "throttled", "Requests that the upstream throttles wait and are sent again.", fields.map(\.declaration))
+    "throttled", "Requests that the upstream throttles wait and are retried.", fields.map(\.declaration))
 
   private static let fields: [Field<Throttling>] = [
     Field("wait", \.wait, .duration, in: Throttling(), "the longest wait that the upstream may ask for"),
-    Field("attempts", \.attempts, .count(1...10), in: Throttling(), "how often a request is sent again"),
+    Field("attempts", \.attempts, .count(1...10), in: Throttling(), "how often a request is retried"),
   ]
 
   /// Reads the section `throttled` of a route.
@@ -68,15 +67,15 @@ extension Throttling {
   }
 }
 
-/// How many requests of a route the API is sent at once, all event loops together.
+/// How many requests of a route the API gets at once, all event loops together.
 public struct Concurrency: Sendable, Hashable {
-  /// Requests under way.
+  /// Requests in progress.
   public var requests: Int
-  /// Requests that may wait for their turn.
+  /// Requests that may wait.
   public var queue = 100
-  /// The longest a request waits for its turn.
+  /// The longest wait of a request.
   public var wait: Duration = .seconds(30)
-  /// The part of them that one client may have; nil for all of them.
+  /// The share that one client may have; nil for all of them.
   public var clientShare: ClientShare?
 
   /// At most `requests` at once, with the default queue.
@@ -88,16 +87,16 @@ public struct Concurrency: Sendable, Hashable {
 extension Concurrency {
   /// The mapping `concurrency` of a route.
   static let group = SettingGroup(
-    "concurrency", "Requests of the route that are under way at once.",
+    "concurrency", "Requests of the route that are in progress at once.",
     [requests.declaration] + fields.map(\.declaration))
 
   private static let requests = Declared(
     "requests", .count(1...100_000), default: .required,
-    "requests under way, from before the wait for a token to the last byte of the response")
+    "requests in progress, from before the wait for a token to the last byte of the response")
   private static let fields: [Field<Concurrency>] = [
     field("queue", \.queue, .count(0...100_000), "requests that may wait; more: 503"),
     field("wait", \.wait, .duration, "the longest that a request waits; then 503"),
-    field("client_share", \.clientShare, .clientShare, "the part of `requests` that one client may have under way"),
+    field("client_share", \.clientShare, .clientShare, "the part of `requests` that one client may have in progress"),
   ]
 
   private static func field<Value: Sendable>(
@@ -107,8 +106,7 @@ extension Concurrency {
     Field(name, property, format, in: Concurrency(requests: 1), summary)
   }
 
-  /// Reads `concurrency` of a route: a number, or a mapping that says more. Nil after a problem was
-  /// noted.
+  /// Reads `concurrency` of a route: a number, or a mapping. Nil after a problem was reported.
   static func read(_ setting: Setting) -> Concurrency? {
     let format = requests.format
     if setting.written != nil { return setting.value(format).map(Concurrency.init) }
@@ -122,13 +120,13 @@ extension Concurrency {
   }
 }
 
-/// When a request is sent again although it was answered, and how much is kept for that.
+/// When a request is retried after a response, and how much of it is kept for that.
 public struct ReplayRules: Sendable, Hashable {
-  /// Whether a request that got 401 is sent once more, with a new token.
+  /// Whether a request that got 401 is retried with a new token.
   public var unauthorized = true
-  /// When one that was throttled is; nil for never.
+  /// How a throttled request is retried; nil for not at all.
   public var throttled: Throttling?
-  /// Bytes of a request's content that are kept for it; what is larger is sent once only. 0 for none.
+  /// Bytes of a request's body that are kept; a request with a larger body is not retried. 0 for none.
   public var buffer = 64 * 1024
 
   /// The defaults.
@@ -150,20 +148,20 @@ extension ReplayRules {
 }
 
 extension Format<Int> {
-  /// What is kept of a request's content: one buffer of it at most.
+  /// How much of a request's body is kept: at most one buffer.
   static var replayBuffer: Self { .size(0...64 * 1024) }
 }
 
-/// The protocols that connections of a route may change to, when a request has Upgrade and the upstream agrees.
+/// The protocols to which connections of a route may switch, if a request has Upgrade and the upstream agrees.
 public enum UpgradeRules: Sendable, Equatable {
-  /// To none: requests go on without the question.
+  /// None: requests are forwarded without Upgrade.
   case off
-  /// To all but HTTP and TLS, which the proxy speaks with each side for itself.
+  /// All but HTTP and TLS, which the proxy speaks on each side by itself.
   case any
-  /// To these, in small letters; one without a version matches every version.
+  /// These, in lower case; one without a version matches every version.
   case listed([String])
 
-  /// Whether that may be offered: a name, or a name and a version.
+  /// Whether this protocol may be offered: a name, or a name and a version.
   public func allows(_ name: String) -> Bool {
     switch self {
     case .off: return false
@@ -178,7 +176,7 @@ public enum UpgradeRules: Sendable, Equatable {
 extension UpgradeRules {
   static let declaration = SettingDeclaration(
     "upgrade", .either([.choice(["any", "off"]), .list(Format<String>.upgradeProtocol.type)]), default: .value("any"),
-    "the protocols that a request may ask to change to; see [Upgrade](#upgrade)")
+    "the protocols to which a request may ask to switch; see [Upgrade](#upgrade)")
 
   /// Reads `upgrade` of a route.
   static func read(_ setting: Setting) -> UpgradeRules {
@@ -191,7 +189,7 @@ extension UpgradeRules {
 }
 
 extension Format<String> {
-  /// A protocol that a connection may change to (RFC 9110 section 7.8), in small letters.
+  /// A protocol to which a connection may switch (RFC 9110 section 7.8), in lower case.
   static var upgradeProtocol: Self {
     Format(
       "any, off, or a protocol such as websocket",
@@ -215,11 +213,11 @@ extension Format<String> {
   }
 }
 
-/// What becomes of a route's requests while there is no token.
+/// What happens to a route's requests while there is no token.
 public enum WithoutToken: String, Sendable, CaseIterable {
-  /// They are answered with an error that says why.
+  /// They get an error response with the reason.
   case refuse
-  /// They go on without one.
+  /// They are forwarded without one.
   case forward
 }
 
@@ -233,7 +231,7 @@ extension WithoutToken {
   }
 }
 
-/// What becomes of requests that a browser sends on behalf of a web page.
+/// What happens to requests that a browser sends for a web page.
 public enum BrowserRequests: String, Sendable, CaseIterable {
   /// They are served like any other.
   case allow
@@ -241,21 +239,21 @@ public enum BrowserRequests: String, Sendable, CaseIterable {
   case refuse
 }
 
-/// In whose responses links to the upstream become links to the proxy.
+/// In which responses links to the upstream become links to the proxy.
 public enum LinkRewriting: String, Sendable, CaseIterable {
-  /// Those of clients that were given the proxy as a base URL. To others the upstream has the name that they use.
+  /// Responses to clients that use the proxy as a base URL. Other clients already use the upstream's own name.
   case auto
-  /// Those of all responses.
+  /// All responses.
   case on
   /// None.
   case off
 }
 
-/// What becomes of interim responses (1xx) of a route's upstream, but for 100, which a client may wait for, and 101.
+/// What happens to interim responses (1xx) of a route's upstream, except 100, for which a client may wait, and 101.
 public enum InterimResponses: String, Sendable, CaseIterable {
-  /// They are sent to the client, as RFC 9110 requires of proxies.
+  /// They are forwarded to the client, as RFC 9110 requires of proxies.
   case forward
-  /// They are not: some old clients take one for the final response.
+  /// They are dropped: some old clients take one for the final response.
   case drop
 }
 
@@ -269,9 +267,8 @@ public enum RequestIDForwarding: String, Sendable, CaseIterable {
 
 /// How a route serves CONNECT.
 public enum TunnelMode: String, Sendable, CaseIterable {
-  /// Bytes are forwarded unchanged in both directions; the proxy reads and adds nothing. Such a route serves nothing
-  /// else.
+  /// Bytes are forwarded unchanged in both directions; the proxy reads and adds nothing. Such a route serves nothing else.
   case blind
-  /// TLS, or plain HTTP, ends at the proxy, and the requests inside are treated as all others.
+  /// TLS, or plain HTTP, ends at the proxy, and the requests inside are handled like all others.
   case intercept
 }

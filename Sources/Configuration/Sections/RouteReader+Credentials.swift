@@ -1,7 +1,7 @@
 extension RouteReader {
   private static var others: String { "default" }
 
-  /// Reads `credentials` of a route: a name, or a mapping from callers to names. Nil after a problem was noted.
+  /// Reads `credentials` of a route: a name, or a mapping from callers to names. Nil after a problem was reported.
   func readCredentials(_ setting: Setting?, _ section: Section, _ rules: RouteRules) -> CredentialsChoice? {
     guard let setting else { return onlyCredentials(section) }
     guard case .mapping = setting.node.content else { return readName(setting) }
@@ -68,7 +68,7 @@ extension RouteReader {
     return isDefined(name, setting)
   }
 
-  /// Warns of a route for base-URL clients alone, none of which can say who it is.
+  /// Warns about a route for base-URL clients only, none of which can be identified.
   func warnIfUnreachable(
     _ section: Section, _ matching: Matching, _ rules: RouteRules, _ credentials: CredentialsChoice
   ) {

@@ -1,4 +1,4 @@
-/// What one route takes by path, and where that is written.
+/// A path that a route takes, and where it is written.
 struct PathClaim {
   let match: Match
   let setting: Setting
@@ -7,7 +7,7 @@ struct PathClaim {
   /// Whether proxy.conf says for the route if its upstream ignores the case of paths.
   let saysCase: Bool
 
-  /// Whether requests to some port can be for either.
+  /// Whether a request to some port can match both.
   fileprivate func sharesPort(with other: PathClaim) -> Bool {
     guard let port = match.port ?? other.match.port else { return true }
     return Match.port(match.port, takes: port) && Match.port(other.match.port, takes: port)
@@ -18,14 +18,14 @@ struct PathClaim {
 }
 
 extension RouteReader {
-  /// Warns of paths that do not protect what their author may believe they do.
+  /// Warns about paths that may not protect what their author expects.
   func warnOfPaths() {
     let paths = Dictionary(grouping: pathClaims) { claim in
       Match(host: claim.match.host, path: claim.match.path, isWildcard: claim.match.isWildcard)
     }
     let saidCase = Set(pathClaims.lazy.filter(\.saysCase).map(\.place))
     for claim in pathClaims where claim.match.path.count > 1 {
-      // Those that would take the path if this one were not there, the longest first.
+      // The claims that would take the path if this one did not exist, the longest first.
       let above = Self.beginnings(of: claim.match.path).flatMap { path in
         (paths[Match(host: claim.match.host, path: path, isWildcard: claim.match.isWildcard)] ?? []).filter {
           $0.sharesPort(with: claim)
@@ -36,7 +36,7 @@ extension RouteReader {
     }
   }
 
-  /// The paths of matches that cover `path`, but for itself: `/a/b/` is covered by `/a/b`, `/a/`, `/a`, `/` and "".
+  /// The paths of matches that cover `path`, except `path` itself: `/a/b`, `/a/`, `/a`, `/` and "" cover `/a/b/`.
   private static func beginnings(of path: String) -> [String] {
     var beginnings: [String] = []
     var rest = Substring(path)
@@ -47,11 +47,11 @@ extension RouteReader {
     return beginnings
   }
 
-  /// A match with a slash at its end leaves the path without the slash to another route.
+  /// A match with a final slash leaves the path without the slash to another route.
   private func warnOfSlash(_ claim: PathClaim, _ above: [PathClaim]) {
     guard claim.match.path.hasSuffix("/"), let other = above.first, other.route != claim.route else { return }
     let bare = String(claim.match.path.dropLast())
-    // A match with exactly that path shows that its author has thought of it.
+    // A match with exactly that path shows that its author has considered it.
     guard other.match.path != bare else { return }
     claim.setting.warn(
       """
@@ -60,7 +60,7 @@ extension RouteReader {
       """)
   }
 
-  /// Where rules differ by path, an upstream that ignores case lets another spelling past the stricter ones.
+  /// If rules depend on the path, an upstream that ignores case accepts another spelling, which bypasses the stricter rules.
   private func warnOfCase(_ claim: PathClaim, _ above: [PathClaim]) {
     guard let other = above.first(where: { $0.route != claim.route && $0.rules != claim.rules }) else { return }
     claim.setting.warn(

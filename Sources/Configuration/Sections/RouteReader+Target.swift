@@ -6,12 +6,12 @@ extension RouteReader {
     /// nil for the host that each request names.
     var origin: Origin?
     var basePath = ""
-    /// The setting `forward_to`, when it is there.
+    /// The setting `forward_to`, if it is written.
     var setting: Setting?
     var allowsPrivate = false
   }
 
-  /// Reads `forward_to`, or takes the place of it from what is matched; nil after a problem was noted.
+  /// Reads `forward_to`, or derives it from the match; nil after a problem was reported.
   func readTarget(_ section: Section, _ matching: Matching?) -> Target? {
     let example = "https://orders.example.com"
     let (setting, permission) = (section[RouteSettings.forwardTo], section[RouteSettings.allowPrivate])
@@ -45,7 +45,7 @@ extension RouteReader {
     return Target(origin: origin)
   }
 
-  /// Each requested host, where there is a wildcard.
+  /// Each requested host, if there is a wildcard.
   private func requestedHosts(_ section: Section, _ matching: Matching, _ permission: Setting?) -> Target? {
     for match in matching.matches where !match.isWildcard {
       guard let complaint = complaint(about: match.httpsOrigin) else { continue }
@@ -63,7 +63,7 @@ extension RouteReader {
     "has no effect here: it is for wildcards without forward_to"
   }
 
-  /// What is wrong with an address that the proxy never connects to. Names are checked when they are resolved.
+  /// Why the proxy never connects to this address, if so. Names are checked when they are resolved.
   private func complaint(about origin: Origin) -> String? {
     guard let kind = IPAddress(origin.host)?.kind, kind.isNeverConnectedTo else { return nil }
     return "leads to \(origin.host), which is \(kind.name): the proxy never connects there"
@@ -71,7 +71,7 @@ extension RouteReader {
 }
 
 extension Match {
-  /// The server of the same name that speaks TLS. Port 80 is that of plain HTTP, as if none were named.
+  /// The https server of the same name. Port 80 is the default of plain HTTP, so it counts as no port.
   fileprivate var httpsOrigin: Origin {
     Origin(scheme: .https, host: host, port: port == 80 ? nil : port)
   }
@@ -81,12 +81,12 @@ extension RouteReader {
   /// Which requests a route takes.
   struct Matching {
     var matches: [Match] = []
-    /// Where each of them is written, and the mount as a match without a host.
+    /// Where each of them is written, with the mount as a match without a host.
     var claims: [(Match, Setting)] = []
     var mount: String?
   }
 
-  /// Reads `match` and `mount`; nil after a problem was noted.
+  /// Reads `match` and `mount`; nil after a problem was reported.
   mutating func readMatching(_ section: Section) -> Matching? {
     let match = section[RouteSettings.match]
     let mount = section[RouteSettings.mount]

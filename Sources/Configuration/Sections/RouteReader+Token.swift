@@ -1,5 +1,5 @@
 extension RouteReader {
-  /// Which token a route puts on its requests.
+  /// How a route gets its token.
   struct Token {
     var credentials = CredentialsChoice.noToken
     var audience: String?
@@ -7,12 +7,12 @@ extension RouteReader {
     var resources: [String] = []
   }
 
-  // An audience, or that there need not be one.
+  // An audience, or that none is needed.
   private struct UsualAudience {
     var value: String?
   }
 
-  /// Reads `credentials`, `audience`, `resource` and `scopes`; nil after a problem was noted.
+  /// Reads `credentials`, `audience`, `resource` and `scopes`; nil after a problem was reported.
   func readToken(_ section: Section, _ matching: Matching?, _ target: Target?, _ rules: RouteRules) -> Token? {
     let resource = section[RouteSettings.resource]
     let resources = resource.map(Format<[String]>.resources)
@@ -64,7 +64,7 @@ extension RouteReader {
     return Token(credentials: choice, audience: first, scopes: scopeList)
   }
 
-  /// What a token is for where the route does not say so; nil after the problem that it must was noted.
+  /// The audience if the route sets none; nil after the problem was reported that it must.
   private func usualAudience(
     _ credentials: Credentials, _ section: Section, _ matching: Matching?, _ target: Target?
   ) -> UsualAudience? {
@@ -88,11 +88,11 @@ extension RouteReader {
       if scopes.contains(scope) { item.complain("is \(displayed(scope)), which is in the list already") }
       scopes.append(scope)
     }
-    // With a scope that is wrong there is a problem, and then no configuration.
+    // A wrong scope is a problem, and then there is no configuration.
     return scopes
   }
 
-  /// The audience of Kinde's management API, if that is all that the route reaches.
+  /// The audience of Kinde's management API, if the route reaches nothing else.
   private func managementAudience(domain: String, _ matching: Matching, _ target: Target) -> String? {
     guard target.origin == Origin(scheme: .https, host: domain), Self.isOwnDomain(domain) else { return nil }
     var paths = matching.matches.map { target.basePath + $0.path }
@@ -102,7 +102,7 @@ extension RouteReader {
 
   private static func managementAudience(_ domain: String) -> String { "https://\(domain)/api" }
 
-  /// Whether Kinde gave the domain: the management API's audience never names a custom one.
+  /// Whether the domain is Kinde's own: the management API's audience never contains a custom one.
   private static func isOwnDomain(_ domain: String) -> Bool { domain.hasSuffix(".kinde.com") }
 
   private static func explanation(domain: String, _ target: Target) -> String {
@@ -114,7 +114,7 @@ extension RouteReader {
 }
 
 extension Format<[String]> {
-  /// Scopes with spaces between them (RFC 6749 section 3.3).
+  /// Scopes, separated by spaces (RFC 6749 section 3.3).
   static var scopes: Self {
     Format(
       "scopes such as read:orders, in a list or with spaces between",

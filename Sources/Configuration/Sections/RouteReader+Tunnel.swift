@@ -2,12 +2,12 @@ internal import Addresses
 internal import Outbound
 
 extension RouteReader {
-  /// The problem of a setting that has no meaning for a blind tunnel.
+  /// The problem with a setting that has no meaning for a blind tunnel.
   static var isForRequests: String { "is for requests, and the proxy does not read what a blind tunnel carries" }
 
   private static var isForTokens: String { "is for a token, and nothing can be put into a blind tunnel" }
 
-  // Everything else that a route can have, and why a tunnel cannot.
+  // All other settings of a route, and why a tunnel cannot have them.
   private static let foreign: [(settings: [SettingDeclaration], complaint: String)] = {
     typealias Settings = RouteSettings
     return [
@@ -36,7 +36,7 @@ extension RouteReader {
     ]
   }()
 
-  /// Whether a route of requests that says `tunnel: intercept` can; otherwise a problem with `setting` is noted.
+  /// Whether a route for requests with `tunnel: intercept` is possible; reports a problem with `setting` otherwise.
   func mayIntercept(_ section: Section, _ setting: Setting) -> Bool {
     guard section[RouteSettings.match] != nil else {
       setting.complain("is intercept, but there is no match: CONNECT names a host, and a mount has none")
@@ -52,7 +52,7 @@ extension RouteReader {
     return true
   }
 
-  /// A route that serves CONNECT and nothing else, and a mistake for those whose mode is none.
+  /// A route that serves only CONNECT; also reports mistakes of routes with an invalid mode.
   mutating func blindTunnelRoute(_ section: Section, _ setting: Setting, name: String?) -> Route? {
     let mode = setting.value(Format<TunnelMode>.choice())
     let matches = section.required(RouteSettings.match, Format<Match>.match.expected).flatMap { readTunnelMatches($0) }
@@ -69,7 +69,7 @@ extension RouteReader {
     for (declarations, complaint) in Self.foreign {
       for declaration in declarations {
         let setting = section[declaration]
-        // Where the mode is a mistake, they may be right.
+        // If the mode is wrong, these settings may be right.
         if mode != nil { setting?.complain(complaint) }
       }
     }
@@ -103,7 +103,7 @@ extension RouteReader {
     return matches.count == items.count ? matches : nil
   }
 
-  /// Whether no route of the other sort takes the port of `match`; otherwise a problem with `setting` is noted.
+  /// Whether no route of the other kind takes the port of `match`; reports a problem with `setting` otherwise.
   mutating func claimPort(of match: Match, isTunnel: Bool, _ setting: Setting) -> Bool {
     guard let owner = ports.claim(match, isTunnel: isTunnel, owner: setting.path) else { return true }
     setting.complain(

@@ -1,6 +1,6 @@
 internal import Outbound
 
-/// Reads the routes one after the other, and keeps what two of them must not claim.
+/// Reads the routes in order, and records what only one of them may claim.
 struct RouteReader {
   let table: CredentialsTable
   let callers: CallersTable
@@ -10,7 +10,7 @@ struct RouteReader {
   let parentProxy: ParentProxy?
   let trust: TrustSettings
   let hasInterception: Bool
-  /// What the top level says; nil where it says nothing.
+  /// The setting at the top level; nil if it is not written.
   let ignoresPathCase: Bool?
   let access: AccessLogging
   var names: [String: String] = [:]
@@ -20,7 +20,7 @@ struct RouteReader {
   var ports = ClaimedPorts()
   var pathClaims: [PathClaim] = []
 
-  /// The routes of the file that are right.
+  /// The valid routes of the file.
   static func read(
     _ top: Section, credentials: CredentialsTable, callers: CallersTable, timeouts: Timeouts,
     connections: ConnectionPolicy, limits: Limits, parentProxy: ParentProxy?, trust: TrustSettings,
@@ -151,7 +151,7 @@ struct RouteReader {
     return claim(name, in: \.names, shown: displayed(name), setting) ? name : nil
   }
 
-  /// Whether `key` was free; otherwise a problem with `setting` is noted.
+  /// Whether `key` was free; reports a problem with `setting` otherwise.
   mutating func claim<Key: Hashable>(
     _ key: Key, in claims: WritableKeyPath<RouteReader, [Key: String]>, shown: @autoclosure () -> String,
     _ setting: Setting

@@ -1,7 +1,7 @@
 public import Addresses
 internal import Encodings
 
-/// What a route serves of the requests that match it; nil for everything.
+/// Which matching requests a route serves; nil for no restriction.
 public struct RouteRules: Sendable, Hashable {
   /// The clients that may use it.
   public var allow: [IPNetwork]?
@@ -9,18 +9,17 @@ public struct RouteRules: Sendable, Hashable {
   public var callers: [Int]?
   /// The methods that are forwarded, exactly as written.
   public var methods: [String]?
-  /// What the paths that are forwarded begin with; each ends at a segment boundary, or with "/".
+  /// The path prefixes that are forwarded; each ends at a segment boundary, or with "/".
   public var paths: [String]?
 
-  /// Rules that forbid nothing, unless `allow` names who may.
+  /// Rules without restrictions, except for `allow`.
   public init(allow: [IPNetwork]? = nil) {
     self.allow = allow
   }
 }
 
 extension Setting {
-  /// The values of a list without duplicates, or a single value, read as a list of one; nil after a
-  /// problem was noted.
+  /// The values of a list without duplicates, or a single value as a list of one; nil after a problem was reported.
   func distinct<Value: Hashable>(_ format: Format<Value>) -> [Value]? {
     guard let items = items(format.expected) else { return nil }
     var values: [Value] = []
@@ -34,7 +33,7 @@ extension Setting {
 }
 
 extension RouteRules {
-  /// Reads `allow`, `callers`, `methods` and `paths` of a route. Where one is wrong there is a problem, and no configuration.
+  /// Reads `allow`, `callers`, `methods` and `paths` of a route. If one is not valid, there is a problem and no configuration.
   static func read(_ section: Section, callers: CallersTable) -> RouteRules {
     var rules = RouteRules()
     rules.allow = section[RouteSettings.allow]?.distinct(.network)
@@ -60,7 +59,7 @@ extension Format<IPNetwork> {
       guard let length = wholeNumber(text[text.index(after: slash)...]),
         let network = IPNetwork(address, prefixLength: length)
       else { throw Refusal("after the slash comes a number of bits, at most 32, or 128 with IPv6") }
-      // Bits after the prefix mean nothing: where some are set, another range or a single address was meant.
+      // Bits after the prefix have no meaning: if some are set, another range or a single address was meant.
       guard network.address == address.unmapped || network.address == address else {
         throw Refusal("that range is \(network), and the address alone \(address.text)")
       }
@@ -97,7 +96,7 @@ extension Format<String> {
 
   static var commonMethods: Set<String> { ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] }
 
-  /// What a path begins with.
+  /// A path prefix.
   static var pathPrefix: Self {
     Format("a path such as /v1/", .text("path", pattern: Patterns.pathPrefix)) { text throws(Refusal) in
       try PathSyntax.checkPrefix(text)

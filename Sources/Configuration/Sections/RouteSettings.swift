@@ -3,21 +3,21 @@ internal import Outbound
 
 /// The settings of a route.
 enum RouteSettings {
-  // Which requests it takes, and where they go.
+  // Which requests it takes, and where it forwards them.
   static let name = Declared("name", .name, default: .required, "a unique name, which appears in logs and metrics")
   static let match = SettingDeclaration(
     "match", .list(Format<Match>.match.type), default: .described("none; then `mount` is required"),
-    "for clients with `http_proxy`: what the target of a request begins with")
+    "for clients with `http_proxy`: the beginning of a request's target")
   static let mount = Declared(
     "mount", .mount, default: .described("none; then `match` is required"),
-    "for clients with a base URL: what the path of a request begins with")
+    "for clients with a base URL: the beginning of a request's path")
   static let tunnel = Declared(
     "tunnel", Format<TunnelMode>.choice(),
     "how CONNECT is served: `intercept` ends TLS at the proxy, `blind` forwards bytes unchanged")
   static let forwardTo = Declared(
     "forward_to", .baseURL("https://orders.example.com"),
     default: .described("https on the matched host, on its port if it names one; required with `mount` alone"),
-    "the upstream, and a path that is put before that of the request")
+    "the upstream, with an optional prefix for every path")
   static let allowPrivate = Declared(
     "allow_private", .truth, default: .value("false"),
     "whether hosts of wildcards and tunnels may have addresses that are not public")
@@ -28,12 +28,12 @@ enum RouteSettings {
     .either([
       Format<String>.name.type, .word("none"), .values(Format<String>.name.type, pattern: "[A-Za-z0-9._-]{1,64}"),
     ]),
-    default: .described("the only one there is"), "what the tokens are fetched with; `none` forwards without a token")
+    default: .described("the only credentials"), "the credentials for its tokens; `none` forwards without a token")
   static let audience = Declared(
     "audience", .audience, default: .described("that of the credentials"), "the API that the token is for")
   static let resource = SettingDeclaration(
     "resource", .list(Format<String>.resource.type), default: .described("that of the credentials"),
-    "RFC 8707: what the token is for")
+    "RFC 8707: the resource that the token is for")
   static let scopes = SettingDeclaration(
     "scopes",
     .either([.anyList(Format<String>.scope.type), .text("scopes with spaces between", pattern: #"[^,"\\]*"#)]),
@@ -49,7 +49,7 @@ enum RouteSettings {
     "what happens to a request while there is no token")
   static let replayUnauthorized = Declared(
     "replay_unauthorized", .onOff, default: .value("on"),
-    "whether a request that gets 401 is sent once more, with a new token")
+    "whether a request that gets 401 is retried once with a new token")
 
   // Who may use it, and for what.
   static let allow = SettingDeclaration(
@@ -63,7 +63,7 @@ enum RouteSettings {
     "the methods that are forwarded, exactly as written; others get 405")
   static let paths = SettingDeclaration(
     "paths", .list(Format<String>.pathPrefix.type), default: .described("all"),
-    "what paths must begin with, up to the end of a segment; others get 403")
+    "the allowed beginnings of paths, up to the end of a segment; others get 403")
   static let pathsIgnoreCase = Declared(
     "paths_ignore_case", .truth, default: .described("that of the top level"),
     "whether the upstream ignores the case of paths")
@@ -73,17 +73,17 @@ enum RouteSettings {
     "body", .bodySize, default: .described("`limits.body`"), "the maximum body of a request; more: 413")
   static let replayBuffer = Declared(
     "replay_buffer", .replayBuffer, default: .described("`limits.replay_buffer`"),
-    "how much of a request's body is kept to send it again")
+    "how much of a request's body is kept for a retry")
   static let throttled = SettingDeclaration(
     "throttled", .section(Throttling.group),
-    "whether a request that gets 429 or 503 waits and is sent again; see [throttled](#throttled)")
+    "whether a request that gets 429 or 503 waits and is retried; see [throttled](#throttled)")
   static let clientShare = Declared(
     "client_share", .clientShare, default: .described("`limits.client_share`"),
     "the part of the upstream's connections that one client may use for requests of this route")
   static let concurrency = SettingDeclaration(
     "concurrency", .either([.number(1...100_000), .section(Concurrency.group)]), default: .described("no limit"),
-    "how many requests are under way at once; further ones wait; see [concurrency](#concurrency)")
-  // And RequestSettings.
+    "how many requests may be in progress at once; further ones wait; see [concurrency](#concurrency)")
+  // RequestSettings has more.
   static let timeouts = SettingDeclaration(
     "timeouts", .section(Timeouts.groupOfRoute), default: .described("those of the proxy"),
     "`body`, `token`, `connect`, `first_byte`, `total` and `tunnel` of [timeouts](#timeouts)")
@@ -98,7 +98,7 @@ enum RouteSettings {
     "how connections to the upstream are made and kept; see [upstream](#upstream)")
   static let clientCertificate = SettingDeclaration(
     "client_certificate", .section(CertificateFiles.group),
-    "shown to the upstream; see [client_certificate](#client_certificate)")
+    "the client certificate for the upstream; see [client_certificate](#client_certificate)")
   static let tlsTruncation = Declared(
     "tls_truncation", Format<TLSTruncation>.choice(), default: .value("reject"),
     "whether a response without a length may end without close_notify of TLS")
@@ -107,7 +107,7 @@ enum RouteSettings {
     "the HTTP proxy through which the upstream is reached")
   static let tls = SettingDeclaration(
     "tls", .section(TrustSettings.group), default: .described("that of the top level"),
-    "the authorities that the upstream is verified against; see [tls](#tls)")
+    "the authorities that verify the upstream; see [tls](#tls)")
 
   /// What an item of `routes` may have.
   static let group = SettingGroup(

@@ -1,27 +1,27 @@
-/// How long things may take.
+/// The timeouts of proxy.conf.
 public struct Timeouts: Sendable, Hashable {
-  /// A client has this long to send a complete request head, once it began.
+  /// For a client to send a complete request head, from its first byte.
   public var head: Duration = .seconds(10)
-  /// A client has this long to agree on TLS, where it speaks that.
+  /// For a client's TLS handshake.
   public var handshake: Duration = .seconds(10)
-  /// A client connection is kept this long between requests.
+  /// How long a client connection is kept between requests.
   public var idle: Duration = .seconds(75)
-  /// The longest pause between two pieces of a body, either direction.
+  /// The longest pause between two pieces of a body, in either direction.
   public var body: Duration = .seconds(60)
-  /// The longest a request waits for a token.
+  /// The longest wait of a request for a token.
   public var token: Duration = .seconds(15)
   /// For name resolution, TCP and TLS to the upstream together.
   public var connect: Duration = .seconds(10)
-  /// From the request being sent until the response begins.
+  /// From the end of the request until the response begins.
   public var firstByte: Duration = .seconds(60)
-  /// For an exchange as a whole, from the first byte of the request to the last of the response; nil for no limit.
+  /// For a whole exchange, from the first byte of the request to the last byte of the response; nil for no limit.
   public var total: Duration?
-  /// A tunnel through which nothing moves, in either direction, is kept this long, and so is a connection that has changed
-  /// its protocol, and a stream of events in which none comes.
+  /// How long a tunnel is kept without traffic in either direction; also a connection that has switched protocols, and a stream
+  /// of events without an event.
   public var tunnel: Duration = .seconds(600)
-  /// How long a client connection may be silent before the kernel asks whether the other end is still there; nil for never.
+  /// How long a client connection may be silent before the kernel probes its peer; nil for never.
   public var tcpKeepalive: Duration? = .seconds(60)
-  /// Requests that run at SIGTERM have this long.
+  /// How long requests in progress may take after SIGTERM.
   public var drain: Duration = .seconds(30)
 
   /// The defaults.
@@ -68,7 +68,7 @@ extension Timeouts {
   /// The older name of ``ConnectionPolicy/idle``.
   static let upstreamIdle = Declared(
     "upstream_idle", .duration, default: .described("`upstream.idle`"), "the older name of `upstream.idle`")
-  private static let drain = field("drain", \.drain, .duration, "for requests that are under way at SIGTERM")
+  private static let drain = field("drain", \.drain, .duration, "for requests that are in progress at SIGTERM")
 
   private static func field<Value: Sendable>(
     _ name: String, _ property: any WritableKeyPath<Timeouts, Value> & Sendable, _ format: Format<Value>,
@@ -77,7 +77,7 @@ extension Timeouts {
     Field(name, property, format, in: Timeouts(), summary)
   }
 
-  /// Reads the section of a route, over what is set for the whole proxy.
+  /// Reads the section of a route; the values of the whole proxy are the defaults.
   mutating func readRoute(_ section: Section) {
     section.read(Self.ofRoute, into: &self)
     section.belong(Self.ofTheProxy, to: Self.wholeProxy)

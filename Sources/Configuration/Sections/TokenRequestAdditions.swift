@@ -1,7 +1,7 @@
 internal import Encodings
 public import Secrets
 
-/// What a token request carries beyond what the standard requires.
+/// Additions to a token request beyond the standard.
 public struct TokenRequestAdditions: Sendable {
   /// Form fields by name.
   public var parameters: [String: String] = [:]
@@ -106,19 +106,19 @@ extension Format<String> {
   }
 }
 
-/// The field in which a route's token goes.
+/// The field that carries a route's token.
 public struct TokenField: Sendable, Hashable {
   /// The field's name.
   public var header = "Authorization"
-  /// The word before the token, with a space between; "" for the token alone.
+  /// The word before the token, separated by a space; "" for the token alone.
   public var scheme = "Bearer"
-  /// Whether proxy.conf says so: then it decides, whatever type the authorization server gives a token.
+  /// Whether proxy.conf sets it: then it overrides the token type from the authorization server.
   public var isSchemeWritten = false
 
-  /// `Authorization: Bearer`, as RFC 6750 has it.
+  /// `Authorization: Bearer`, as in RFC 6750.
   public init() {}
 
-  /// Whether that is the field for credentials that HTTP has (RFC 9110 section 11.6.2).
+  /// Whether it is HTTP's own field for credentials (RFC 9110 section 11.6.2).
   public var isAuthorization: Bool { header.lowercased() == "authorization" }
 }
 
@@ -152,7 +152,7 @@ extension TokenField {
 }
 
 extension Format<String> {
-  /// The name of a field that a token can go in: none that means something to the way there.
+  /// The name of a field that may carry a token: one without a meaning on the way to the upstream.
   static var tokenHeader: Self {
     Format(
       "the name of a field such as Authorization or X-Api-Token",
@@ -162,7 +162,7 @@ extension Format<String> {
     ) {
       text throws(Refusal) in
       guard isToken(text) else { throw Refusal() }
-      // Servers that hand fields to programs as CGI does take one for the other.
+      // Servers that pass fields to programs as in CGI do not distinguish the two.
       let name = text.lowercased().replacing("_", with: "-")
       guard !reserved.contains(name), !name.hasPrefix("proxy-") else {
         throw Refusal("HTTP has another use for that one")

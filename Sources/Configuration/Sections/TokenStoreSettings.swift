@@ -4,12 +4,12 @@ public import Secrets
 public struct TokenStoreSettings: Sendable, Equatable {
   /// The directory of their files.
   public var directory: String
-  /// What the files are encrypted with; nil for keys derived from the clients' secrets.
+  /// Encrypts the files; nil for keys derived from the clients' secrets.
   public var key: Secret?
 }
 
 extension TokenStoreSettings {
-  // What `openssl rand -base64 24` gives: 192 bits.
+  // The length of the output of `openssl rand -base64 24`: 192 bits.
   private static let shortestKey = 32
 
   /// The section `token_store`.
@@ -24,7 +24,7 @@ extension TokenStoreSettings {
     "key", SecretForm.type, default: .described("derived from the client secret"),
     "the key that encrypts the files, at least 32 characters; as [client_secret](#client_secret)")
 
-  /// Reads the section `token_store`; nil after a problem was noted.
+  /// Reads the section `token_store`; nil after a problem was reported.
   static func read(_ section: Section) -> TokenStoreSettings? {
     let format = place.format
     var directory: String?
@@ -50,7 +50,7 @@ extension TokenStoreSettings {
     return TokenStoreSettings(directory: directory, key: key)
   }
 
-  /// Notes it as a problem of `setting` if one of `credentials` has no secret that a key could be derived from.
+  /// Reports a problem with `setting` if one of `credentials` has no secret from which to derive a key.
   func complainOfMissingKey(_ setting: Setting, for credentials: [Credentials]) {
     guard key == nil, let first = credentials.first(where: { $0.clientSecret == nil }) else { return }
     setting.complain(

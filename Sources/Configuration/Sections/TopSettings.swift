@@ -32,7 +32,7 @@ public enum TopSettings {
     "limits of sizes, numbers and rates; see [limits](#limits)")
   static let tokenStore = SettingDeclaration(
     "token_store", .section(TokenStoreSettings.group), default: .described("tokens in memory"),
-    "keeps tokens over restarts; see [token_store](#token_store)")
+    "keeps tokens across restarts; see [token_store](#token_store)")
   static let pathsIgnoreCase = Declared(
     "paths_ignore_case", .truth, default: .value("false"), "whether upstreams ignore the case of paths; also in a route"
   )
@@ -44,7 +44,7 @@ public enum TopSettings {
     "an HTTP proxy for outgoing connections; see [parent_proxy](#parent_proxy)")
   static let credentials = SettingDeclaration(
     "credentials", .sections(CredentialsSettings.group, except: [CredentialsTable.none]),
-    "what the proxy fetches tokens with; see [credentials](#credentials)"
+    "the clients as which the proxy fetches tokens; see [credentials](#credentials)"
   )
   static let callers = SettingDeclaration(
     "callers", .sections(CallersTable.group, except: CallersTable.reserved),
@@ -66,10 +66,10 @@ public enum TopSettings {
   public static var schema: JSONValue { group.schema(id: "proxy.schema.json", title: "proxy.conf of kinde-m2m-proxy") }
 }
 
-/// What has proxy.conf loaded again.
+/// What causes proxy.conf to be loaded again.
 public enum ReloadCause: String, Sendable, CaseIterable {
   /// SIGHUP.
   case onRequest = "on_request"
-  /// A change of the file as well.
+  /// SIGHUP, and also a change of the file.
   case onChange = "on_change"
 }

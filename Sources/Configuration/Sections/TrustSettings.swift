@@ -19,7 +19,7 @@ extension TrustSettings {
     "system_roots", .truth, default: .described("`false` with `ca_file`, else `true`"),
     "whether the system's authorities are trusted too")
 
-  /// Reads a setting `tls`, which counts as a whole; `inherited` holds where it is not there.
+  /// Reads a setting `tls` as a whole; without it, the result is `inherited`.
   static func read(_ setting: Setting?, inherited: TrustSettings) -> TrustSettings {
     setting?.section(of: group) { section in
       let file = section[authorities]
@@ -32,7 +32,7 @@ extension TrustSettings {
     } ?? inherited
   }
 
-  /// The path of a PEM file with certificates of authorities; nil after a problem was noted.
+  /// The path of a PEM file with certificates of authorities; nil after a problem was reported.
   static func readAuthorities(_ setting: Setting) -> String? {
     let format = pemFile
     guard let text = setting.text(format.expected), let written = setting.value(format) else { return nil }

@@ -13,11 +13,11 @@ enum UpstreamSettings {
 
   private static let reuse = field(
     "reuse", \.isReused, .onOff,
-    "whether a connection serves further requests after the first; `off` for each request its own")
+    "whether a connection serves further requests after the first; with `off` each request has its own")
   fileprivate static let idle = field("idle", \.idle, .duration, "how long an unused connection is kept")
   private static let maxAge = field(
     "max_age", \.maxAge, .durationOrOff,
-    "a connection that is older serves no further request; ages differ by up to a tenth")
+    "the age after which a connection serves no further request; ages differ by up to a tenth")
   private static let maxRequests = field(
     "max_requests", \.maxRequests, .countOrOff(1...1_000_000), "how many requests a connection serves")
   private static let connectAttempts = field(
@@ -51,7 +51,7 @@ extension ConnectionPolicy {
     return policy
   }
 
-  /// Reads a section of requests, over what is set already.
+  /// Reads a section for requests; the values set already are the defaults.
   mutating func readRoute(_ section: Section) {
     section.read(Settings.ofRequests + Settings.ofConnecting, into: &self)
     guard !isReused else { return }

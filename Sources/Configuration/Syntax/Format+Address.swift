@@ -1,7 +1,7 @@
 internal import Addresses
 
 extension Format<TCPAddress> {
-  /// `IP:port`, `[v6]:port`, `localhost:port` or a port of this machine alone.
+  /// `IP:port`, `[v6]:port`, `localhost:port`, or a port on this machine.
   static var tcpAddress: Self {
     Format("an address such as 127.0.0.1:8080", .text("address", pattern: Patterns.listenAddress, numbers: 0...65535)) {
       text throws(Refusal) in
@@ -91,7 +91,7 @@ extension Format<Match> {
 }
 
 extension Format<String> {
-  /// The path under which base-URL clients find a route; read without the slash at its end.
+  /// The path prefix under which base-URL clients reach a route; read without a final slash.
   static var mount: Self {
     Format("a path such as /orders", .text("path", pattern: Patterns.pathPrefix)) { text throws(Refusal) in
       guard text != "/" else { return "" }
@@ -102,7 +102,7 @@ extension Format<String> {
 }
 
 extension Format<URLParts> {
-  /// An http or https URL with a path at most; `example` is one.
+  /// An http or https URL with at most a path, such as `example`.
   static func baseURL(_ example: String) -> Self {
     Format(
       "a URL such as \(example)",
@@ -133,7 +133,7 @@ extension Format<URLParts> {
 }
 
 extension URLParts {
-  /// Reads `text`; a URL without a path has the path "/".
+  /// Parses `text`; a URL without a path has the path "/".
   init(_ text: String) throws(Refusal) {
     guard let separator = text.place(of: "://") else {
       throw Refusal(text.contains("/") || text.contains(":") || text.contains(".") ? "it begins with https://" : nil)

@@ -1,15 +1,15 @@
 internal import Encodings
 
-/// A suffix of a number, and what the number is multiplied by.
+/// A suffix of a number, and its factor.
 typealias QuantityUnit = (suffix: String, factor: Int)
 
 /// The units of sizes, in bytes.
 let sizeUnits: [QuantityUnit] = [("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30), ("", 1)]
 
-/// The units of durations, in milliseconds. "ms" is before "m" and "s": the first match counts.
+/// The units of durations, in milliseconds. "ms" precedes "m" and "s", since the first match counts.
 let durationUnits: [QuantityUnit] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)]
 
-/// Durations that can be set, in milliseconds: 1ms to 24h.
+/// The range of durations in milliseconds: 1ms to 24h.
 let durationRange = 1...24 * 3_600_000
 
 extension Format<Duration> {
@@ -41,7 +41,7 @@ extension Format<Duration?> {
 }
 
 extension Format<Duration?> {
-  /// What TCP can wait before it probes a silent connection, in seconds, or `off`.
+  /// How long TCP can wait before it probes a silent connection, in seconds, or `off`.
   static var keepaliveOrOff: Self {
     let expected = "off, or a duration from 1s to 9h, such as 60s"
     return Format(expected, .orOff(.duration), written: durationOrOff.written) { text throws(Refusal) in
@@ -123,7 +123,7 @@ extension Format<MemoryLimit> {
 }
 
 extension Format<ClientShare?> {
-  /// A part from `1%` to `99%`, or `off` for no bound.
+  /// A percentage from `1%` to `99%`, or `off` for no limit.
   static var clientShare: Self {
     Format("off, or a share from 1% to 99%", .orOff(.share), written: { $0.map { "\($0.percent)%" } ?? "off" }) {
       text throws(Refusal) in
@@ -135,17 +135,17 @@ extension Format<ClientShare?> {
   }
 }
 
-/// `duration` as it is written: `500ms`, `10s`, `10m`.
+/// `duration` in the form of proxy.conf: `500ms`, `10s`, `10m`.
 func durationText(_ duration: Duration) -> String {
   let (seconds, attoseconds) = duration.components
   let milliseconds = attoseconds / 1_000_000_000_000_000
   if milliseconds != 0 || seconds == 0 { return "\(seconds * 1000 + milliseconds)ms" }
   if seconds.isMultiple(of: 3600) { return "\(seconds / 3600)h" }
-  // 75s and 60s are what people write; 10m is what they write for 600.
+  // People write 75s and 60s, but 10m for 600 seconds.
   return seconds > 120 && seconds.isMultiple(of: 60) ? "\(seconds / 60)m" : "\(seconds)s"
 }
 
-/// A number of bytes as it is written: `512`, `8KB`, `1MB`.
+/// A number of bytes in the form of proxy.conf: `512`, `8KB`, `1MB`.
 func sizeText(_ bytes: Int) -> String {
   if bytes >= 1 << 30, bytes.isMultiple(of: 1 << 30) { return "\(bytes >> 30)GB" }
   if bytes >= 1024 * 1024, bytes.isMultiple(of: 1024 * 1024) { return "\(bytes / 1024 / 1024)MB" }
@@ -153,14 +153,14 @@ func sizeText(_ bytes: Int) -> String {
 }
 
 private func sizeInBytes(_ text: String) -> Int? {
-  // "" is the last: the first match counts.
+  // "" is the last, since the first match counts.
   let unit = sizeUnits.first { text.hasSuffix($0.suffix) } ?? ("", 1)
   guard let number = wholeNumber(text.dropLast(unit.suffix.count)) else { return nil }
   let (bytes, overflow) = number.multipliedReportingOverflow(by: unit.factor)
   return overflow ? nil : bytes
 }
 
-/// The number that `text` consists of, decimal digits and nothing else: no sign, no zero in front.
+/// The number in `text`, which has only decimal digits: no sign, no leading zero.
 func wholeNumber(_ text: some StringProtocol) -> Int? {
   guard text.utf8.allSatisfy(\.isDigit), text == "0" || !text.hasPrefix("0") else { return nil }
   return Int(text)

@@ -1,14 +1,14 @@
 internal import Encodings
 
-/// How the text of a setting is read as a value of a type.
+/// How the text of a setting becomes a value of a type.
 struct Format<Value: Sendable>: Sendable {
   /// What is accepted, to follow "must be": `a duration such as 500ms or 10s`.
   let expected: String
-  /// What the reference and the schema say of it.
+  /// The type in the reference and in the schema.
   let type: SettingType
-  /// Reads a text; throws what is wrong with it.
+  /// Parses a text; throws what is wrong with it.
   let read: @Sendable (String) throws(Refusal) -> Value
-  /// The text that ``read`` makes a value from, for defaults.
+  /// The inverse of ``read``, for defaults.
   let written: @Sendable (Value) -> String
 
   init(
@@ -47,7 +47,7 @@ extension Format<Bool> {
   /// `on` or `off`.
   static var onOff: Self {
     Format("on or off", .onOff, written: { $0 ? "on" : "off" }) { text throws(Refusal) in
-      // Programs that write YAML for older readers turn one into the other.
+      // Programs that write YAML for older readers replace one by the other.
       switch text {
       case "on", "true": return true
       case "off", "false": return false
@@ -58,10 +58,10 @@ extension Format<Bool> {
 }
 
 extension Format<String> {
-  /// The most bytes of a free text.
+  /// The maximum length of a free text in bytes.
   private static var longest: Int { 2048 }
 
-  /// A name that also serves as a metric label.
+  /// A name that is also used as a metric label.
   static var name: Self {
     Format("a name of 1 to 64 letters, digits, \".\", \"_\" and \"-\"", .text("name", pattern: "[A-Za-z0-9._-]{1,64}"))
     { text throws(Refusal) in
@@ -70,7 +70,7 @@ extension Format<String> {
     }
   }
 
-  /// Text of one line; `expected` says of what.
+  /// One line of text; `expected` describes it.
   static func line(_ expected: String, _ type: SettingType = .text("text")) -> Self {
     Format(expected, type) { text throws(Refusal) in
       guard !text.isEmpty else { throw Refusal() }
@@ -80,10 +80,10 @@ extension Format<String> {
     }
   }
 
-  /// Printable ASCII, which is what a client id is made of (RFC 6749 appendix A.1).
+  /// Printable ASCII, as in a client id (RFC 6749 appendix A.1).
   static var clientID: Self {
     Format("the client id, in printable ASCII", .text("text")) { text throws(Refusal) in
-      // Never shown: a wrong value here is likely to be the client secret.
+      // Not shown: a wrong value here is probably the client secret.
       guard !text.isEmpty else { throw Refusal("it is empty", hidesValue: true) }
       guard text.utf8.count <= longest else { throw Refusal("it is longer than \(longest) bytes", hidesValue: true) }
       guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 <= 0x7E }) else {
@@ -97,7 +97,7 @@ extension Format<String> {
   static var scope: Self {
     Format("a scope such as read:orders", .text("scope", pattern: #"[^ ,"\\]{1,256}"#)) { text throws(Refusal) in
       guard !text.contains(" ") else { throw Refusal("in a list each scope is an item of its own") }
-      // RFC 6749 allows it, and it is nearly always meant as a separator.
+      // RFC 6749 allows it, but it is nearly always meant as a separator.
       guard !text.contains(",") else { throw Refusal("scopes are separated by spaces, or are items of a list") }
       let isScope = text.utf8.allSatisfy {
         $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
@@ -113,14 +113,14 @@ extension Format<String> {
   }
 }
 
-/// Why a value is not accepted.
+/// Why a value is rejected.
 struct Refusal: Error, Equatable {
-  /// What would have been accepted, when that is narrower than what the format says in general.
+  /// What would be accepted, if that is narrower than the format's general description.
   var expected: String?
   /// How to fix it.
   var hint: String?
 
-  /// Whether the value may hold a password or secret, and is not to be shown.
+  /// Whether the value may contain a password or secret, and must not be shown.
   var hidesValue: Bool
 
   init(expected: String? = nil, _ hint: String? = nil, hidesValue: Bool = false) {

@@ -1,14 +1,14 @@
 internal import Addresses
 internal import Encodings
 
-/// The host of a URL or a match, in the one form in which hosts are compared.
+/// The host of a URL or a match, in the canonical form in which hosts are compared.
 struct HostName: Hashable {
-  /// A name in lower case without a dot at its end, or an address in canonical form without brackets.
+  /// A name in lower case without a final dot, or an address in canonical form without brackets.
   let text: String
-  /// The address, when it is one.
+  /// The address, if it is one.
   let address: IPAddress?
 
-  /// The host in `text`, in which an IPv6 address has no brackets; nil when it is none.
+  /// Parses `text`, in which an IPv6 address has no brackets; nil if it is not a host.
   init?(_ text: String) {
     if let address = IPAddress(text) {
       self.init(address)
@@ -18,7 +18,7 @@ struct HostName: Hashable {
     }
   }
 
-  /// The host in `text` as URLs and proxy.conf write it: an IPv6 address has brackets.
+  /// Parses `text` as in URLs and proxy.conf: an IPv6 address has brackets.
   init(written text: some StringProtocol) throws(Refusal) {
     if text.hasPrefix("[") || text.hasSuffix("]") {
       guard text.hasPrefix("["), text.hasSuffix("]"), text.contains(":"),
@@ -68,17 +68,17 @@ struct HostName: Hashable {
   var isLoopback: Bool { address?.isLoopback ?? (text == "localhost") }
 }
 
-/// `host` as it is written in front of a port: IPv6 addresses get brackets.
+/// `host` as it is written before a port: IPv6 addresses get brackets.
 func bracketed(_ host: String) -> String {
   host.contains(":") ? "[\(host)]" : host
 }
 
-/// Host and port as URLs and matches write them (RFC 3986 section 3.2).
+/// Host and port as in URLs and matches (RFC 3986 section 3.2).
 struct Authority {
   let host: HostName
   let port: UInt16?
 
-  /// Reads `text`; an IPv6 address has brackets.
+  /// Parses `text`; an IPv6 address has brackets.
   init(_ text: some StringProtocol) throws(Refusal) {
     guard !text.contains("@") else { throw Refusal("leave out user name and password", hidesValue: true) }
     let afterHost =
@@ -88,7 +88,7 @@ struct Authority {
       port = nil
       return
     }
-    // Several colons: an IPv6 address that lacks its brackets, which HostName has the words for.
+    // Several colons: an IPv6 address without brackets, for which HostName has a message.
     let isBareIPv6 = !text.hasPrefix("[") && text[afterHost...].dropFirst().contains(":")
     host = try HostName(written: isBareIPv6 ? text[...] : text[..<afterHost])
     guard text[afterHost...].hasPrefix(":"), let port = wholeNumber(text[afterHost...].dropFirst()),

@@ -1,11 +1,12 @@
-/// Regular expressions of what ``Format``s read, for the schema: in the syntax that JavaScript, Python and Swift share.
+/// Regular expressions for the texts that ``Format``s read, for the schema: in the syntax that JavaScript, Python and Swift
+/// share.
 enum Patterns {
   /// A character of a token (RFC 9110 section 5.6.2).
   static let tokenCharacter = "[!#$%&'*+.^_`|~0-9A-Za-z-]"
 
   /// An IPv4 address.
   static let ipv4 = "(\(numberPattern(0...255))\\.){3}\(numberPattern(0...255))"
-  /// About an IPv6 address, without brackets.
+  /// Approximately an IPv6 address, without brackets.
   static let ipv6 = "[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"
   /// The port of a server.
   static let port = numberPattern(1...65535)
@@ -14,27 +15,27 @@ enum Patterns {
     "(((\\[\(ipv6)\\]|\(ipv4)|[Ll][Oo][Cc][Aa][Ll][Hh][Oo][Ss][Tt]):)?\(numberPattern(0...65535)))"
 
   private static let label = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-  // Resolvers take what ends in a number for an address.
+  // Resolvers take a name that ends in a number for an address.
   private static let lastLabel = "(?![0-9]+([.:/?]|$)|0[Xx])\(label)\\.?"
-  /// A name of a host, which is no address.
+  /// A host name that is not an address.
   static let name = "((\(label)\\.)*\(lastLabel))"
   private static let host = "(\(name)|\(ipv4)|\\[\(ipv6)\\])"
-  /// Host and port of a URL; the port may be missing.
+  /// Host and optional port of a URL.
   static let authority = "\(host)(:\(port))?"
-  /// `*.` and a domain of at least two labels, and a port, which may be missing.
+  /// `*.` and a domain of at least two labels, and an optional port.
   static let wildcard = "\\*\\.(\(label)\\.)+\(lastLabel)(:\(port))?"
 
   private static let edge = "\\.|%2[Ee]"
   /// A path of a URL: no dot segments, no empty ones.
   static let path =
     "(/(?!(\(edge)){1,2}(/|$))([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+)*/?"
-  // Percent-encoded what is not a letter, digit, "-", ".", "_" or "~".
+  // The percent-encoding of a character other than a letter, digit, "-", ".", "_" or "~".
   private static let encoded = "%(?!2[DdEe]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff]|7[Ee])[0-9A-Fa-f]{2}"
-  /// The beginning of a path by which requests are chosen, not empty.
+  /// The path prefix of a route; not empty.
   static let pathPrefix =
     "(/|(/(?!%20|[^/]*(\(edge)|%20)(/|$))([A-Za-z0-9._~!$&'()*+,=:@-]|\(encoded))+)+/?)"
 
-  // One for each format that is more than these. A format is made whenever a value is read, its pattern once.
+  // One for each format that needs more than these. A format is made whenever a value is read, but its pattern only once.
 
   static let listener = "(unix:.+|systemd(:.+)?|\(listenAddress))"
   static let network = "(\(ipv4)(/\(numberPattern(0...32)))?|\(ipv6)(/\(numberPattern(0...128)))?)"
@@ -59,11 +60,11 @@ enum Patterns {
     (?=.{1,64}$)(?!(any|off)$|\(anyCase(["http", "h2c", "h2", "tls"]))(/|$))\(tokenCharacter)+(/\(tokenCharacter)+)?
     """
   static let certificateName = "(dns:\(name)|uri:.*:.*|email:.*@.*|(?!(dns|uri|email):).*=.*)"
-  /// A number, or the name of a user, which does not begin like one.
+  /// A number, or a user name, which does not begin like a number.
   static let user = "(\(numberPattern(0...4_294_967_294))|[^0-9-].*)"
   static let leafLifetime = quantityPattern(1...397 * 24, [("h", 1), ("d", 24)])
 
-  /// `words` in small letters or capitals, up to what may follow them.
+  /// `words` in lower or upper case, up to what may follow them.
   static func anyCase(_ words: some Sequence<String>) -> String {
     let spelled = words.map { word in
       word.map { $0.isLetter ? "[\($0.uppercased())\($0.lowercased())]" : "\($0)" }.joined()
@@ -72,7 +73,7 @@ enum Patterns {
   }
 }
 
-/// A regular expression for the numbers of one of `units` that are in `range`.
+/// A regular expression for quantities of `units` that are in `range`.
 func quantityPattern(_ range: ClosedRange<Int>, _ units: [QuantityUnit]) -> String {
   units.compactMap { unit in
     let lowest = range.lowerBound / unit.factor + (range.lowerBound % unit.factor == 0 ? 0 : 1)
@@ -81,7 +82,7 @@ func quantityPattern(_ range: ClosedRange<Int>, _ units: [QuantityUnit]) -> Stri
   }.joined(separator: "|")
 }
 
-/// A regular expression for the numbers of `range`, which are not negative, without a zero in front.
+/// A regular expression for the non-negative numbers of `range`, without leading zeros.
 func numberPattern(_ range: ClosedRange<Int>) -> String {
   if range == 0 ... .max { return "(0|[1-9][0-9]*)" }
   if range == 1 ... .max { return "[1-9][0-9]*" }
@@ -96,7 +97,7 @@ func numberPattern(_ range: ClosedRange<Int>) -> String {
   return patterns.count == 1 ? patterns[0] : "(\(patterns.joined(separator: "|")))"
 }
 
-/// Regular expressions for the numbers between two that have the same number of digits.
+/// Regular expressions for the numbers between two numbers with the same number of digits.
 private func digitPatterns(_ lowest: String, _ highest: String) -> [String] {
   guard let first = lowest.first, let last = highest.first else { return [""] }
   let (low, high) = (String(lowest.dropFirst()), String(highest.dropFirst()))

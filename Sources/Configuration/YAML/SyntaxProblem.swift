@@ -1,13 +1,13 @@
 internal import Encodings
 
-/// A reason to read a file no further; nil as its mark means the file as a whole.
+/// Why a file cannot be read any further; a nil mark means the file as a whole.
 struct SyntaxProblem: Error, Hashable {
   let mark: Mark?
   let message: String
 }
 
 extension SyntaxProblem {
-  /// What libyaml complains about, in words for readers who know proxy.conf but not YAML's grammar.
+  /// A problem of libyaml, in words for readers who know proxy.conf but not YAML's grammar.
   ///
   /// Quotes nothing from the file except a single special character: text that cannot be parsed may be a secret.
   /// - Parameters:
@@ -61,10 +61,10 @@ extension SyntaxProblem {
     }
   }
 
-  /// What is said of a `---` or `...` with something behind it.
+  /// The message for a `---` or `...` that is followed by more text.
   static let secondDocument = "proxy.conf is one document; remove the line above that consists of \"---\" or \"...\""
 
-  /// Whether an IPv6 address is in brackets, without quotes: YAML takes the brackets for a list.
+  /// Whether an IPv6 address is in brackets without quotes, which YAML takes for a list.
   private static func holdsBareIPv6(_ line: String) -> Bool {
     guard let open = line.firstIndex(of: "["), !line[..<open].contains(where: { "\"'#".contains($0) }) else {
       return false
@@ -74,14 +74,14 @@ extension SyntaxProblem {
   }
 }
 
-/// What can be wrong with a file before it is read as YAML.
+/// Problems of a file before it is read as YAML.
 enum SourceText {
-  /// The most bytes that proxy.conf may have.
+  /// The maximum size of proxy.conf in bytes.
   static let sizeLimit = 1024 * 1024
 
-  /// `bytes` without the byte-order mark and the CRs of line ends that editors on Windows write.
+  /// `bytes` without the byte-order mark and the CRs of line ends that Windows editors write.
   ///
-  /// Rejects all but plain UTF-8 text: programs read anything else in different ways.
+  /// Rejects everything but plain UTF-8 text, because programs read other text in different ways.
   static func plain(_ bytes: [UInt8]) throws(SyntaxProblem) -> [UInt8] {
     guard bytes.count <= sizeLimit else {
       throw SyntaxProblem(mark: nil, message: "the file is larger than 1 MB, which is no configuration")
@@ -144,7 +144,7 @@ enum SourceText {
       0x10000...0x10FFFF:
       return nil
     default:
-      // Control characters, other worlds' line ends, and characters that turn the direction of the text around them.
+      // Control characters, line ends of other systems, and characters that change the direction of the text.
       return "the character \(codePoint(scalar)) cannot be used here; remove it"
     }
   }

@@ -1,17 +1,17 @@
-/// A piece of proxy.conf with the place where it begins.
+/// A part of proxy.conf with its position.
 struct Node {
   /// What a node is.
   enum Content {
-    /// Text, whatever YAML would make of it; `isNothing` where a value could be and is not: nothing is written, or `null`.
+    /// Text, without YAML's interpretation; `isNothing` if a value is possible but missing: nothing is written, or `null`.
     case scalar(String, isNothing: Bool)
     case sequence([Node])
     /// Keys are unique, in the order of the file.
     case mapping([Entry])
-    /// Something that was refused, and reported, when the tree was built.
+    /// Content that was rejected and reported when the tree was built.
     case refused
   }
 
-  /// A key of a mapping and what it stands for.
+  /// A key of a mapping and its value.
   struct Entry {
     let key: String
     let keyMark: Mark
@@ -22,14 +22,14 @@ struct Node {
   let content: Content
 }
 
-/// Makes a tree of nodes from the events of a file, and rejects the parts of YAML that proxy.conf does not use.
+/// Builds a tree of nodes from the events of a file, and rejects the parts of YAML that proxy.conf does not use.
 struct TreeBuilder {
-  /// The most levels of lists and mappings inside each other.
+  /// The maximum depth of nested lists and mappings.
   static let depthLimit = 16
-  /// The most nodes of a file.
+  /// The maximum number of nodes of a file.
   static let nodeLimit = 200_000
 
-  // YAML reads each of these as no value, when it is not in quotes.
+  // YAML reads each of these as no value, unless it is quoted.
   private static let nothing: Set<String> = ["", "~", "null", "Null", "NULL"]
 
   private let events: YAMLEventReader
@@ -37,7 +37,7 @@ struct TreeBuilder {
   private var nodes = 0
   private var continued: [(Mark, path: String)] = []
 
-  /// The tree of the file `bytes`; nil when there is none, which `findings` then has a problem for.
+  /// The tree of the file `bytes`; nil if there is none; `findings` then has a problem.
   static func tree(_ bytes: [UInt8], findings: Findings) -> Node? {
     do {
       var builder = TreeBuilder(events: YAMLEventReader(try SourceText.plain(bytes)), findings: findings)
@@ -64,7 +64,7 @@ struct TreeBuilder {
     guard case .streamEnd = following.kind else {
       throw SyntaxProblem(mark: following.mark, message: "proxy.conf is one document; remove this \"---\"")
     }
-    // Only now: a setting that is indented too far looks like this first, and then is a syntax error with a better text.
+    // Only now: a setting that is indented too far looks like this first, but then causes a syntax error with a better message.
     for (mark, path) in continued { findings.problem(mark, path: path, "a value must be on one line, or in quotes") }
     return root
   }
@@ -100,7 +100,8 @@ struct TreeBuilder {
     return Node(mark: event.mark, content: isRefused ? .refused : content)
   }
 
-  /// Whether `event` carries what proxy.conf does not know. Names are not shown: `&x` may be the start of a secret.
+  /// Whether `event` uses a feature that proxy.conf does not support. Names are not shown: `&x` may be the beginning of a
+  /// secret.
   private mutating func refuse(_ event: YAMLEvent, path: String) -> Bool {
     let hint = "put a value that begins with it in quotes"
     if case .alias = event.kind {

@@ -16,10 +16,10 @@ struct YAMLEvent {
   var hasAnchor = false
   /// Whether the node carries a tag (`!name`).
   var hasTag = false
-  /// Whether it is a scalar without quotes that goes on in the next line.
+  /// Whether it is an unquoted scalar that continues on the next line.
   var isContinued = false
-  /// Whether it is a scalar without quotes behind which a comment begins that has no space after its `#`: it may have been meant
-  /// as a part of the value.
+  /// Whether it is an unquoted scalar, followed by a comment without a space after its `#`: the comment may have been meant as
+  /// part of the value.
   var endsAtTightComment = false
 }
 
@@ -40,12 +40,12 @@ struct Mark: Hashable, Comparable {
   // Both are owned by this object: libyaml reads the copied input for as long as the parser lives.
   private let parser: UnsafeMutablePointer<yaml_parser_t>
   private let input: UnsafeMutableBufferPointer<UInt8>
-  // libyaml adds a line end to every file, and then points at a line that is not in the file.
+  // libyaml adds a line end to every file, and may then point at a line that the file does not have.
   private let end: Mark
-  // By line, the columns of those `#` that would begin such a comment.
+  // For each line, the columns of the `#` that would begin such a comment.
   private var tightComments: [Int: [Int]] = [:]
 
-  /// A reader of `bytes`, which ``SourceText/plain(_:)`` has returned.
+  /// A reader of `bytes`, the result of ``SourceText/plain(_:)``.
   init(_ bytes: [UInt8]) {
     unsafe input = UnsafeMutableBufferPointer.allocate(capacity: bytes.count)
     _ = unsafe input.initialize(from: bytes)
@@ -65,7 +65,7 @@ struct Mark: Hashable, Comparable {
     let scalars = Array(line.unicodeScalars)
     let columns = scalars.indices.dropFirst().filter { index in
       guard scalars[index] == "#", scalars[index - 1] == " " else { return false }
-      // A row of them is a line that is drawn.
+      // A row of them is a drawn line.
       let row = scalars[index...].prefix { $0 == "#" }
       return row.endIndex == scalars.endIndex ? row.count == 1 : ![" ", "\t"].contains(scalars[row.endIndex])
     }
@@ -78,7 +78,7 @@ struct Mark: Hashable, Comparable {
     unsafe input.deallocate()
   }
 
-  /// The next event; after the stream's end there must be no further call.
+  /// The next event; must not be called after the stream's end.
   func next() throws(SyntaxProblem) -> YAMLEvent {
     var event = unsafe yaml_event_t()
     guard unsafe yaml_parser_parse(parser, &event) == 1 else { throw problem() }
@@ -109,7 +109,7 @@ struct Mark: Hashable, Comparable {
     let isPlain = unsafe scalar.style == YAML_PLAIN_SCALAR_STYLE
     return unsafe YAMLEvent(
       kind: .scalar(text, isPlain: isPlain), mark: mark, hasAnchor: scalar.anchor != nil,
-      // A lone "!" leaves no tag behind, only a plain scalar that may not be taken for one.
+      // A lone "!" leaves no tag, only a plain scalar that must not be taken for one.
       hasTag: scalar.tag != nil || isPlain && scalar.plain_implicit == 0,
       isContinued: isPlain && event.start_mark.line != event.end_mark.line,
       endsAtTightComment: isPlain && hasTightComment(behind: event.end_mark))

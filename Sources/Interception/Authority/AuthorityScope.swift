@@ -2,12 +2,12 @@ public import Addresses
 
 /// The hosts that an authority may issue certificates for (RFC 5280 section 4.2.1.10).
 public struct AuthorityScope: Hashable, Sendable {
-  /// Names, each of which takes those below it, too: the constraint has no other form.
+  /// Names; each includes all names below it, because the constraint has no other form.
   public let names: [String]
-  /// Addresses, each for itself.
+  /// Individual addresses.
   public let addresses: [IPAddress]
 
-  /// The scope of exactly `hosts`, and of what is below them. Names that are below others are left out.
+  /// The scope of exactly `hosts` and all names below them. Names below other names are left out.
   public init(_ hosts: [CertifiedHost]) {
     var names: Set<String> = []
     var addresses: Set<IPAddress> = []
@@ -21,14 +21,14 @@ public struct AuthorityScope: Hashable, Sendable {
     self.addresses = addresses.sorted { $0.text < $1.text }
   }
 
-  /// Whether it has no host at all.
+  /// Whether it contains no host.
   public var isEmpty: Bool { names.isEmpty && addresses.isEmpty }
 
-  /// A domain without hosts (RFC 6761). It is what is permitted where no name is, because a kind of name of which
-  /// nothing is said is not constrained at all, and not every verifier knows the empty name.
+  /// A domain without hosts (RFC 6761). It is the permitted name if there is no other, because a kind of name without a
+  /// constraint is not constrained at all, and not every verifier supports the empty name.
   static let noName = "invalid"
 
-  /// The extension in the language of OpenSSL's configuration.
+  /// The extension, in the syntax of OpenSSL's configuration.
   var extensionValue: String {
     var parts = (names.isEmpty ? [Self.noName] : names).map { "permitted;DNS:\($0)" }
     parts += addresses.map { address in
@@ -37,8 +37,8 @@ public struct AuthorityScope: Hashable, Sendable {
       case .v6: "permitted;IP:\(address.text)/\(Self.wholeMask)"
       }
     }
-    // Java compares addresses of both families with each other, and fails over "::/0" with those of IPv4 that are permitted:
-    // beside them nothing may be excluded. Verifiers take the other family for one that is not permitted.
+    // Java compares addresses of different families, and fails on "::/0" if IPv4 addresses are permitted: if addresses are
+    // permitted, exclude none. Verifiers treat the other family as not permitted.
     if addresses.isEmpty { parts += ["excluded;IP:0.0.0.0/0.0.0.0", "excluded;IP:::/::"] }
     return "critical," + parts.joined(separator: ",")
   }
@@ -47,7 +47,7 @@ public struct AuthorityScope: Hashable, Sendable {
 }
 
 extension AuthorityScope: CustomStringConvertible {
-  /// What is permitted: `orders.example.com and below it, 10.0.0.1`.
+  /// The permitted hosts: `orders.example.com and below it, 10.0.0.1`.
   public var description: String {
     (names.map { "\($0) and below it" } + addresses.map(\.text)).joined(separator: ", ")
   }

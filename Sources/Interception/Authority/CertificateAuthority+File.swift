@@ -3,13 +3,13 @@ public import Cryptography
 internal import Secrets
 
 extension CertificateAuthority {
-  /// How many seconds before its end an authority is worth a warning.
+  /// Warn if an authority expires within this many seconds.
   public static let soon: Int64 = 30 * 86_400
 
-  /// The authority whose certificates, its own first, are in one PEM file, and whose key is in another, which only root
-  /// and this process's user may be able to change.
+  /// The authority whose certificates, its own first, are in one PEM file, and whose key is in another. Only root and this
+  /// process's user may be able to change them.
   ///
-  /// - Parameter now: the time, in seconds since 1970, at which it has to be valid; nil where that does not matter.
+  /// - Parameter now: the time, in seconds since 1970, at which it must be valid; nil if that does not matter.
   public static func load(
     certificateFile: String, keyFile: String, now: Int64?
   ) throws(AuthorityError) -> CertificateAuthority {
@@ -28,10 +28,10 @@ extension CertificateAuthority {
     return CertificateAuthority(certificates: certificates, key: key)
   }
 
-  /// The certificates of an authority alone, its own first, each issued by the next, whether or not they are valid now. The
-  /// file may belong to any user, but no other user may be able to change it.
+  /// The certificates of an authority without the key, its own first, each issued by the next, whether or not they are valid
+  /// now. The file may belong to any user, but no other user may be able to change it.
   ///
-  /// - Parameter keyFile: Where the authority's key is, which must fit if it can be read; nil where that is not known.
+  /// - Parameter keyFile: The file of the authority's key, which must fit if it can be read; nil if it is not known.
   public static func certificates(file: String, keyFile: String?) throws(AuthorityError) -> [Certificate] {
     let (certificates, tampering) = try chain(file: file, trustsOwner: true)
     if let tampering { throw .certificate(file: file, tampering) }

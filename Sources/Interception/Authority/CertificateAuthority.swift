@@ -2,9 +2,9 @@ internal import COpenSSL
 public import Cryptography
 public import Secrets
 
-/// Signs the certificates that clients are shown in place of those of the servers that they request.
+/// Signs the certificates that clients get instead of those of the servers that they request.
 public final class CertificateAuthority: Sendable {
-  /// Its certificate, then those between it and a root, and the root if that is there.
+  /// Its certificate, then the certificates up to the root, including the root if it is known.
   public let certificates: [Certificate]
   /// Its key.
   let key: PrivateKey
@@ -15,11 +15,11 @@ public final class CertificateAuthority: Sendable {
     self.key = key
   }
 
-  /// The kinds of keys that a new authority may have.
+  /// The kinds of key that a new authority may have.
   public enum Keys: Sendable {
     /// ECDSA on the curve P-256.
     case p256
-    /// RSA with 3,072 bits, for programs that import or verify nothing else.
+    /// RSA with 3,072 bits, for programs that cannot import or verify anything else.
     case rsa3072
 
     fileprivate func make() throws(CryptographyError) -> PrivateKey {
@@ -30,7 +30,7 @@ public final class CertificateAuthority: Sendable {
     }
   }
 
-  /// A new key for the certificates of servers, which clients can use that can use the authority's.
+  /// A new key for server certificates, of a kind that every client supports that supports the authority's.
   func makeLeafKey() throws(CryptographyError) -> PrivateKey {
     if case .rsa = key.kind { try .generateRSA() } else { try .generateP256() }
   }
@@ -44,10 +44,10 @@ public final class CertificateAuthority: Sendable {
   /// All of its certificates in PEM form, its own first.
   public var pem: String { certificates.map(\.pem).joined() }
 
-  /// What a server shows after its own certificate: everything up to the root, which clients that trust it have.
+  /// The chain that a server sends after its own certificate: everything up to the root, which clients that trust it have.
   var intermediates: [Certificate] { certificates.filter { !$0.isSelfIssued } }
 
-  /// The root that clients have to trust; nil where it is elsewhere.
+  /// The root that clients must trust; nil if it is not in the file.
   public var root: Certificate? { certificates.last.flatMap { $0.isSelfIssued ? $0 : nil } }
 
   /// The first second in which all of its certificates are valid, since 1970.
@@ -55,22 +55,21 @@ public final class CertificateAuthority: Sendable {
   /// The last second in which all of its certificates are valid, since 1970.
   public var notAfter: Int64 { certificates.map(\.notAfter).min() ?? 0 }
 
-  /// Clocks of clients may be behind by so many seconds.
+  /// The clocks of clients may be behind by this many seconds.
   private static let clockSkew: Int64 = 6 * 3600
-  /// Clients that follow the rules of browsers accept no certificate for longer than 398 days.
+  /// Clients that follow the browsers' rules reject certificates that are valid for more than 398 days.
   private static let longestLeaf: Int64 = 397 * 86_400
 
-  /// A new authority with a key of its own, and the root above it, whose key no longer exists.
+  /// A new authority with its own key, and the root above it, whose key is not kept.
   ///
-  /// Clients may ignore the name constraints of a root, and Java's do. Only those of a
-  /// certificate below it bind all clients.
+  /// Clients may ignore the name constraints of a root, as Java does. Only those of a certificate below it bind all clients.
   ///
   /// - Parameters:
-  ///   - name: What its certificates are called after, such as `web1, 2026-11-27`; at most 40 characters count.
+  ///   - name: A name for its certificates, such as `web1, 2026-11-27`; the first 40 characters are used.
   ///   - scope: The hosts that it may issue certificates for; nil for all.
   ///   - now: The time in seconds since 1970.
-  ///   - lifetime: For how many seconds it is good.
-  ///   - keys: Which keys it and the root have.
+  ///   - lifetime: How many seconds it is valid.
+  ///   - keys: The kind of its key and of the root's.
   public static func make(
     name: String, scope: AuthorityScope?, now: Int64, lifetime: Int64, keys: Keys = .p256
   ) throws(CryptographyError) -> CertificateAuthority {
@@ -79,10 +78,10 @@ public final class CertificateAuthority: Sendable {
       _ kind: String, _ key: PrivateKey, issuer: Certificate?, pathLength: Int
     ) throws(CryptographyError) -> Certificate {
       let builder = try CertificateBuilder(for: key, notBefore: now - clockSkew, notAfter: now + lifetime)
-      // A common name has 64 characters at most.
+      // A common name has at most 64 characters.
       try builder.setSubject(NID_commonName, "m2m-proxy \(kind) (\(String(name.unicodeScalars.prefix(40))))")
       try builder.setIssuer(issuer)
-      // It signs certificates of servers, and none of further authorities.
+      // It signs certificates of servers, not of further authorities.
       try builder.add(NID_basic_constraints, "critical,CA:TRUE,pathlen:\(pathLength)")
       try builder.add(NID_key_usage, "critical,keyCertSign,cRLSign")
       try builder.add(NID_ext_key_usage, "serverAuth")
@@ -96,13 +95,13 @@ public final class CertificateAuthority: Sendable {
     return CertificateAuthority(certificates: [own, root], key: key)
   }
 
-  /// Whether it may issue a certificate for `host`, as clients see it that verify its name constraints.
+  /// Whether clients that verify its name constraints accept a certificate that it issues for `host`.
   public func permits(_ host: CertifiedHost) -> Bool {
     let certificate = try? issue(for: host, key: key, notBefore: notBefore, notAfter: notAfter)
     return certificate.map(permits) ?? false
   }
 
-  /// Whether `certificate`, which it issued, obeys its name constraints, and those above it.
+  /// Whether `certificate`, which it issued, satisfies its name constraints and those above it.
   func permits(_ certificate: Certificate) -> Bool {
     certificates.allSatisfy { unsafe copenssl_check_constraints($0.x509, certificate.x509) == X509_V_OK }
   }
@@ -116,8 +115,8 @@ public final class CertificateAuthority: Sendable {
     let start = max(notBefore - Self.clockSkew, self.notBefore)
     let end = min(notAfter, self.notAfter, start + Self.longestLeaf)
     let builder = try CertificateBuilder(for: key, notBefore: start, notAfter: end)
-    // The subject says nothing that the alternative name does not, but some programs show it. An address must not stand
-    // there: verifiers take it for a name, which the constraints do not permit.
+    // The subject adds nothing to the alternative name, but some programs show it. It must not be an address: verifiers take it
+    // for a name, which the constraints do not permit.
     if case .name(let name) = host, name.utf8.count <= 64 {
       try builder.setSubject(NID_commonName, name)
     } else {
@@ -137,13 +136,13 @@ public final class CertificateAuthority: Sendable {
   }
 }
 
-/// Why files give no certificate authority.
+/// Why files contain no usable certificate authority.
 public enum AuthorityError: Error, Hashable, CustomStringConvertible {
-  /// Something is wrong with the file of the certificate: what, to follow its name.
+  /// The certificate file has a problem: what, to follow its name.
   case certificate(file: String, String)
-  /// A certificate in the file is not valid any more: what, to follow its name.
+  /// A certificate in the file has expired: what, to follow its name.
   case expired(file: String, String)
-  /// Something is wrong with the file of the key, or with how both fit together: what, to follow its name.
+  /// The key file has a problem, or does not fit the certificate: what, to follow its name.
   case key(file: String, String)
 
   /// One sentence without its full stop.

@@ -2,7 +2,7 @@ internal import COpenSSL
 internal import Cryptography
 internal import Glibc
 
-/// A certificate that is being written, up to its signature.
+/// A certificate before its signature.
 struct CertificateBuilder: ~Copyable {
   // No other code refers to it before it is signed.
   private let certificate: Certificate
@@ -11,7 +11,7 @@ struct CertificateBuilder: ~Copyable {
   init(for key: PrivateKey, notBefore: Int64, notAfter: Int64) throws(CryptographyError) {
     guard let x509 = unsafe X509_new() else { throw CryptographyError("a new certificate") }
     let certificate = unsafe Certificate(owning: x509)
-    // Positive, as it has no sign of its own, and with 128 random bits (RFC 5280 section 4.1.2.2 allows 159).
+    // Positive, since it has no sign, and with 128 random bits (RFC 5280 section 4.1.2.2 allows 159).
     let serial = try RandomBytes.make(16)
     let number = unsafe BN_bin2bn(serial, Int32(serial.count), nil)
     defer { unsafe BN_free(number) }
@@ -27,7 +27,7 @@ struct CertificateBuilder: ~Copyable {
 
   private var x509: OpaquePointer { unsafe certificate.x509 }
 
-  /// Names the subject by one attribute, such as its common name.
+  /// Sets the subject to one attribute, such as its common name.
   func setSubject(_ attribute: Int32, _ value: String) throws(CryptographyError) {
     let text = Array(value.utf8)
     guard
@@ -36,14 +36,14 @@ struct CertificateBuilder: ~Copyable {
     else { throw CryptographyError("writing the subject of a certificate") }
   }
 
-  /// Names the issuer: the subject of `issuer`, or the certificate's own.
+  /// Sets the issuer: the subject of `issuer`, or the certificate's own.
   func setIssuer(_ issuer: Certificate?) throws(CryptographyError) {
     guard unsafe X509_set_issuer_name(x509, X509_get_subject_name(issuer?.x509 ?? x509)) == 1 else {
       throw CryptographyError("writing the issuer of a certificate")
     }
   }
 
-  /// Adds an extension whose `value` is written as in openssl.cnf; some of them need to know the issuer.
+  /// Adds an extension whose `value` is written as in openssl.cnf; some extensions need the issuer.
   func add(_ kind: Int32, _ value: String, issuer: Certificate? = nil) throws(CryptographyError) {
     guard unsafe copenssl_add_extension(x509, issuer?.x509 ?? x509, kind, value) == 1 else {
       throw CryptographyError("writing an extension of a certificate")
@@ -52,15 +52,15 @@ struct CertificateBuilder: ~Copyable {
 
   /// The certificate, signed with the issuer's `key`.
   consuming func signed(with key: PrivateKey) throws(CryptographyError) -> Certificate {
-    // A curve goes with a digest of its size (RFC 8446 section 4.2.3).
+    // The digest has the size of the curve (RFC 8446 section 4.2.3).
     let digest = unsafe EVP_PKEY_get_bits(key.key) == 384 ? EVP_sha384() : EVP_sha256()
-    // The size of the signature; 0 is a failure.
+    // The result is the size of the signature, 0 on failure.
     guard unsafe X509_sign(x509, key.key, digest) > 0 else { throw CryptographyError("signing a certificate") }
     return certificate
   }
 }
 
-/// Times as people read them.
+/// Formats times for people.
 public enum UTC {
   /// The day of `seconds` since 1970: `2026-11-27`.
   public static func date(_ seconds: Int64) -> String {

@@ -2,16 +2,17 @@ public import Addresses
 public import Cryptography
 internal import Locks
 
-/// The certificates that are shown for hosts, each made when its host is first requested, kept in memory and replaced
-/// in time.
+/// The certificates that clients get for hosts. Each is made when its host is first requested, kept in memory, and replaced
+/// before it expires.
 ///
-/// All have one key, of the authority's kind, which is made with this object and never leaves the process: an attacker who reaches this one
-/// would reach a key for each of them as well, and making it would cost time in every first handshake.
+/// All have the same key, of the authority's kind, which is created with this object and never leaves the process. An attacker
+/// who obtained this key would also obtain a key for each certificate, and creating one would take time in every first
+/// handshake.
 public final class LeafCertificates: Sendable {
   private struct Leaf {
     let context: TLSServerContext
     let notBefore: Int64
-    /// From when on it is not used any more, though it could be.
+    /// From then on it is replaced, although it is still valid.
     let renewal: Int64
     /// When it was last requested, as a number of requests.
     var lastUse: UInt64 = 0
@@ -21,25 +22,25 @@ public final class LeafCertificates: Sendable {
     var authority: CertificateAuthority
     var key: PrivateKey
     var leaves: [CertifiedHost: Leaf] = [:]
-    /// The hosts whose certificates are being made now.
+    /// The hosts whose certificates are being made.
     var inTheMaking: Set<CertifiedHost> = []
     var uses: UInt64 = 0
     var issued: UInt64 = 0
   }
 
-  /// The oldest version of TLS that is served where they are shown.
+  /// The oldest version of TLS that is served with them.
   public let minimum: TLSVersion
   private let state: Monitor<State>
   private let lifetime: Int64
   private let capacity: Int
   private let now: @Sendable () -> Int64
 
-  /// Certificates of `authority`.
+  /// Issues certificates of `authority`.
   ///
   /// - Parameters:
-  ///   - lifetime: For how long each is good.
+  ///   - lifetime: How long each certificate is valid.
   ///   - minimum: The oldest version of TLS that is served.
-  ///   - capacity: How many are kept; the least recently used one is dropped.
+  ///   - capacity: How many are kept; beyond that, the least recently used one is dropped.
   ///   - now: The time in seconds since 1970.
   public init(
     _ authority: CertificateAuthority, lifetime: Duration, minimum: TLSVersion = .tls12, capacity: Int = 1000,
@@ -52,7 +53,7 @@ public final class LeafCertificates: Sendable {
     self.now = now
   }
 
-  /// Has certificates issued by `authority` from now on; those of another one are not shown any more.
+  /// Issues certificates of `authority` from now on, and drops those of the previous one.
   public func use(_ authority: CertificateAuthority) throws(CryptographyError) {
     let key = try authority.makeLeafKey()
     state.withLock { state in
@@ -62,7 +63,7 @@ public final class LeafCertificates: Sendable {
     }
   }
 
-  /// What shows a certificate for `host`, if there is one that need not be made again.
+  /// The context for `host`, if there is a certificate that need not be replaced.
   public func cached(for host: String) -> TLSServerContext? {
     guard let host = CertifiedHost(host) else { return nil }
     let now = now()
@@ -72,9 +73,8 @@ public final class LeafCertificates: Sendable {
   /// How many certificates were made.
   public var issued: UInt64 { state.withLock { $0.issued } }
 
-  /// What shows a certificate for `host`, which is made unless there is one already: that can take milliseconds, so event loops
-  /// leave it to another thread. While another thread is about to make
-  /// it, this one waits for that.
+  /// The context for `host`; makes a certificate unless there is one. This can take milliseconds, so event loops call it on
+  /// another thread. If another thread is making the certificate, this one waits for it.
   public func mint(for text: String) throws(LeafError) -> TLSServerContext {
     guard let host = CertifiedHost(text) else { throw .noHost(text) }
     let now = now()
@@ -91,13 +91,13 @@ public final class LeafCertificates: Sendable {
     let leaf = try make(host, authority, key, now)
     state.withLock { state in
       state.issued += 1
-      // Another authority may have replaced it meanwhile.
+      // Another authority may have replaced this one meanwhile.
       guard state.authority === authority else { return }
       state.uses += 1
       state.leaves[host] = leaf
       state.leaves[host]?.lastUse = state.uses
       guard state.leaves.count > capacity else { return }
-      // A thousand numbers are compared in less time than it took to make what is added.
+      // Comparing a thousand numbers takes less time than making the added certificate.
       if let oldest = state.leaves.min(by: { $0.value.lastUse < $1.value.lastUse })?.key { state.leaves[oldest] = nil }
     }
     return leaf.context
@@ -139,9 +139,9 @@ public enum LeafError: Error, Hashable, CustomStringConvertible {
   case noHost(String)
   /// The constraints of the authority's certificate do not permit the host.
   case outOfScope(String)
-  /// The authority's certificate is not valid any more, or not yet.
+  /// The authority's certificate has expired, or is not valid yet.
   case authorityNotValid(until: String)
-  /// OpenSSL fails, for want of memory for example.
+  /// OpenSSL failed, for example because there was no memory.
   case failed(String)
 
   /// One sentence without its full stop.
@@ -158,14 +158,14 @@ public enum LeafError: Error, Hashable, CustomStringConvertible {
   }
 }
 
-/// Whom a server's certificate is for (RFC 9525): a DNS name or an address.
+/// The subject of a server's certificate (RFC 9525): a DNS name or an address.
 public enum CertifiedHost: Hashable, Sendable {
-  /// A host name in lower case without a dot at its end.
+  /// A host name in lower case without a final dot.
   case name(String)
-  /// An address that is in the URL itself.
+  /// An address, which the URL contains literally.
   case address(IPAddress)
 
-  /// The host in `text`, in which IPv6 has no brackets; nil for what cannot be in a certificate.
+  /// Parses `text`, in which IPv6 has no brackets; nil if a certificate cannot contain it.
   public init?(_ text: String) {
     if let address = IPAddress(text) {
       self = .address(address)
@@ -173,7 +173,7 @@ public enum CertifiedHost: Hashable, Sendable {
     }
     let name = (text.hasSuffix(".") ? String(text.dropLast()) : text).lowercased()
     let labels = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-    // What follows is written into the language of OpenSSL's configuration, in which commas and colons mean something.
+    // The name goes into OpenSSL's configuration syntax, in which commas and colons have a meaning.
     guard name.utf8.count <= 253, labels.allSatisfy(Self.isLabel) else { return nil }
     self = .name(name)
   }
@@ -186,7 +186,7 @@ public enum CertifiedHost: Hashable, Sendable {
       }
   }
 
-  /// As an alternative name in the language of OpenSSL's configuration.
+  /// The alternative name in the syntax of OpenSSL's configuration.
   var alternativeName: String {
     switch self {
     case .name(let name): "DNS:\(name)"

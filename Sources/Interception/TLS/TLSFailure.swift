@@ -2,42 +2,43 @@ internal import COpenSSL
 internal import Cryptography
 public import SystemPackage
 
-/// Why a client and this server did not agree on TLS.
+/// Why the TLS handshake with a client failed.
 public enum TLSFailure: Error, Hashable, Sendable {
-  /// The client says that it does not accept our certificate; the alert by its name in RFC 8446 section 6.
+  /// The client rejects our certificate; the alert's name in RFC 8446 section 6.
   case distrusted(alert: String)
-  /// The client went away in the middle of the handshake, without a word: it closed or reset the connection.
+  /// The client closed or reset the connection during the handshake, without an alert.
   case closed
   /// The handshake took too long.
   case timedOut
-  /// Too many other handshakes were under way until the time was over.
+  /// Too many other handshakes were in progress until the time was over.
   case crowded
-  /// What came is plain HTTP.
+  /// The client sent plain HTTP.
   case plainHTTP
-  /// What came is not TLS.
+  /// The client sent something that is not TLS.
   case notTLS
-  /// The client speaks no version of TLS that is served: the newest that it offers, and the oldest that is served.
+  /// The client supports no version of TLS that is served: the newest that it offers, and the oldest that is served.
   case version(offered: String, minimum: String)
-  /// What came may be a ClientHello in the form of SSL 2.0, which is served only with versions before TLS 1.2.
+  /// The client may have sent a ClientHello in the form of SSL 2.0, which is served only with versions before TLS 1.2.
   case oldForm
-  /// The client and the server have no cipher or key exchange in common; OpenSSL's words.
+  /// The client and the server have no cipher or key exchange in common; OpenSSL's message.
   case incompatible(String)
-  /// The client speaks HTTP/2 only.
+  /// The client supports only HTTP/2.
   case withoutHTTP11
-  /// The client has shown no certificate, and has to.
+  /// The client sent no certificate, but must.
   case certificateMissing
-  /// The client's certificate is not accepted; OpenSSL's words.
+  /// The client's certificate is rejected; OpenSSL's message.
   case certificateRefused(String)
   /// This certificate of the client's chain has been revoked.
   case certificateRevoked(String)
-  /// It is unknown whether the client's certificate was revoked; OpenSSL's words, and whose revocation list it takes.
+  /// It is unknown whether the client's certificate was revoked; OpenSSL's message, and the issuer whose revocation list is
+  /// needed.
   case revocationUnknown(String, issuer: String)
-  /// Something else that TLS does not allow; OpenSSL's words.
+  /// Another violation of TLS; OpenSSL's message.
   case broken(String)
   /// The connection failed.
   case system(Errno)
 
-  /// What happened, as a sentence.
+  /// A sentence that describes the failure.
   public var detail: String {
     switch self {
     case .distrusted(let alert): "The client does not accept the certificate that it was shown (\(alert))."
@@ -65,16 +66,16 @@ public enum TLSFailure: Error, Hashable, Sendable {
 }
 
 extension TLSFailure {
-  // Reasons of the library of TLS that are alerts of the peer begin here; the alert's number follows (ERR_peer_error_string).
+  // Reason codes from here on are alerts of the peer, plus the alert's number (ERR_peer_error_string).
   private static let alertOffset: Int32 = 1000
 
-  /// The failure that OpenSSL noted, with the number of its reason and its words.
+  /// Translates the failure that OpenSSL reported, with the code and text of its reason.
   ///
   /// - Parameters:
-  ///   - versions: the newest version of TLS that the client offers, and the oldest that is served, by their numbers.
-  ///   - lacksHTTP11: whether the client offered protocols, and not that one.
+  ///   - versions: the numbers of the newest version of TLS that the client offers, and of the oldest that is served.
+  ///   - lacksHTTP11: whether the client offered protocols by ALPN, but not HTTP/1.1.
   ///   - verification: the result of verifying the client's certificate (`X509_V_ERR_...`).
-  ///   - rejected: the certificate of the client's chain for which that is the result.
+  ///   - rejected: the certificate of the client's chain that has this result.
   init(
     reason: (code: Int32, text: String), versions: (offered: Int32, minimum: Int32), lacksHTTP11: Bool,
     verification: Int32, rejected: Certificate?
@@ -123,7 +124,7 @@ extension TLSFailure {
     }
   }
 
-  // OpenSSL looks for a certificate in the lists before it verifies the signature: the text may be a stranger's.
+  // OpenSSL looks up a certificate in the lists before it verifies the signature: the text may come from an unknown client.
   private static func shortened(_ text: String) -> String { text.utf8.count > 200 ? "\(text.prefix(200))…" : text }
 
   private init(alert: Int32, _ text: String) {

@@ -2,18 +2,18 @@ internal import COpenSSL
 public import Cryptography
 internal import SecureStreams
 
-// Sendable: it is complete when it has been made, and OpenSSL counts references to it, and to what is in it, atomically.
-/// What TLS sessions of a server have in common: the certificate that they show, the versions of TLS, HTTP/1.1 by ALPN, and the
-/// keys of the tickets by which clients resume them.
+// Sendable: it does not change after its creation, and OpenSSL counts references to it, and to its parts, atomically.
+/// What TLS sessions of a server share: the certificate, the versions of TLS, HTTP/1.1 by ALPN, and the keys of the tickets
+/// with which clients resume sessions.
 @safe public final class TLSServerContext: @unchecked Sendable {
   let context: OpaquePointer
 
-  /// A context that shows `identity`.
+  /// A context that authenticates with `identity`.
   ///
   /// - Parameter minimum: the oldest version of TLS that is served. Below 1.2, weaker ciphers are served too.
-  /// - Parameter clients: whether clients have to show certificates, and whose.
-  /// - Parameter pausesAtHello: whether handshakes end once with ``TLSStream/HandshakeStep/hello``, so that another context can
-  ///   be chosen by the name that the client sends (SNI).
+  /// - Parameter clients: whether clients must send certificates, and of which authorities.
+  /// - Parameter pausesAtHello: whether handshakes pause once with ``TLSStream/HandshakeStep/hello``, so that the caller can
+  ///   choose another context by the name that the client requests (SNI).
   public init(
     _ identity: TLSIdentity, minimum: TLSVersion = .tls12, clients: ClientVerification? = nil,
     pausesAtHello: Bool = false
@@ -34,8 +34,8 @@ internal import SecureStreams
       guard unsafe lists.use(inContext: UnsafeMutableRawPointer(context)) else {
         throw TLSContextError("there is no memory for the revocation lists")
       }
-      // What is resumed is not looked up in the lists, and may be older than they are, or outlive them. It could not be looked
-      // up, either: a ticket holds the client's own certificate without the rest of the chain.
+      // A resumed session is not checked against the lists, and may be older than they are, or outlive them. It could not be
+      // checked either: a ticket contains the client's own certificate without the rest of the chain.
       unsafe copenssl_resume_no_session(context)
     }
     if pausesAtHello { unsafe copenssl_pause_at_client_hello(context) }
@@ -44,13 +44,13 @@ internal import SecureStreams
   deinit { unsafe SSL_CTX_free(context) }
 }
 
-/// Whose certificates a server accepts of its clients (RFC 8446 section 4.3.2).
+/// How a server verifies the certificates of its clients (RFC 8446 section 4.3.2).
 public struct ClientVerification: Sendable {
   /// A PEM file of the certificate authorities.
   public let caFile: String
-  /// Whether there is no connection without a certificate.
+  /// Whether a connection without a certificate is rejected.
   public let isRequired: Bool
-  /// Which certificates are revoked; without lists none is. With them no session is resumed.
+  /// The lists of revoked certificates; nil if none are checked. With lists, no session is resumed.
   public let revocationLists: RevocationLists?
 
   /// Verification against the authorities in `caFile`.
@@ -69,18 +69,18 @@ public struct TLSContextError: Error, Hashable, CustomStringConvertible {
   init(_ description: String) { self.description = description }
 }
 
-/// What a client's verified certificate says about who the client is.
+/// The identity in a client's verified certificate.
 public struct PeerCertificate: Hashable, Sendable {
-  /// The subject as RFC 4514 writes it, the most specific part first: `CN=erp,O=Example`.
+  /// The subject in the form of RFC 4514, the most specific part first: `CN=erp,O=Example`.
   public var subject: String
   /// The subject's alternative names that are DNS names.
   public var dnsNames: [String]
-  /// Those that are URIs, as SPIFFE has them.
+  /// Those that are URIs, as in SPIFFE.
   public var uris: [String]
   /// Those that are mail addresses.
   public var emails: [String]
 
-  /// A certificate that says so.
+  /// A certificate with these names.
   public init(subject: String, dnsNames: [String] = [], uris: [String] = [], emails: [String] = []) {
     self.subject = subject
     self.dnsNames = dnsNames
@@ -88,7 +88,7 @@ public struct PeerCertificate: Hashable, Sendable {
     self.emails = emails
   }
 
-  /// What `certificate`, an X509, says.
+  /// Reads the names of `certificate`, an X509.
   init(reading certificate: OpaquePointer) {
     var subject = ""
     if let text = unsafe copenssl_name_text(X509_get_subject_name(certificate)) {

@@ -7,15 +7,15 @@ public import SystemPackage
 
 /// The server's side of a TLS connection as a byte stream.
 @safe public final class TLSStream: SecureStream {
-  /// How far a handshake has come.
+  /// The state of a handshake.
   public enum HandshakeStep {
     /// The connection is encrypted.
     case done
     /// Nothing can be done before the next ``Readiness``.
     case wouldBlock
-    /// The client's first message is there, and the context may be changed; once, and only if the context wants it.
+    /// The client's first message has arrived, and the context may be changed; once, and only if the context pauses there.
     case hello
-    /// It failed, and the client has been sent an alert.
+    /// It failed, and the client was sent an alert.
     case failed(TLSFailure)
   }
 
@@ -23,17 +23,17 @@ public import SystemPackage
 
   /// Takes over a connected, non-blocking socket and registers it with `loop`, on whose thread it is used.
   ///
-  /// - Parameter received: what has been read from the socket already, if anything has.
+  /// - Parameter received: what has been read from the socket already, if anything.
   public convenience init(
     _ socket: consuming Descriptor, received: ByteBuffer?, _ context: TLSServerContext, on loop: EventLoop
   ) throws(Errno) {
     try self.init(socket, inside: nil, received, context, loop)
   }
 
-  /// Takes over the connection of `carrier`, inside which another TLS connection begins, as with an HTTPS proxy that is asked
-  /// for a tunnel.
+  /// Takes over the connection of `carrier`, inside which another TLS connection begins, as when a client requests a tunnel
+  /// from an HTTPS proxy.
   ///
-  /// - Parameter received: what has been read from `carrier` already, if anything has.
+  /// - Parameter received: what has been read from `carrier` already, if anything.
   public convenience init(
     inside carrier: TLSStream, received: ByteBuffer?, _ context: TLSServerContext, on loop: EventLoop
   ) throws(Errno) {
@@ -76,12 +76,12 @@ public import SystemPackage
 
   // MARK: The handshake
 
-  /// Goes on with the handshake as far as it goes without waiting.
+  /// Continues the handshake until it has to wait.
   public func handshake() -> HandshakeStep {
     ERR_clear_error()
     let result = unsafe SSL_do_handshake(session)
     if result == 1 {
-      // What came after the client's last message was read with it, maybe before the kernel had announced either.
+      // Bytes after the client's last message were read together with it, maybe before the kernel announced either.
       isReadable = true
       return .done
     }
@@ -96,7 +96,7 @@ public import SystemPackage
 
   private func handshakeFailure() -> TLSFailure {
     switch systemError {
-    // Gone with something of ours unread, as clients of GnuTLS are that do not accept a certificate.
+    // The client reset the connection with unread bytes, as clients of GnuTLS do when they reject a certificate.
     case .connectionReset, .brokenPipe: return .closed
     case let errno?: return .system(errno)
     case nil: break
@@ -110,19 +110,18 @@ public import SystemPackage
       rejected: unsafe copenssl_rejected_certificate(transport).map { unsafe Certificate(owning: $0) })
   }
 
-  /// Shows another certificate than the one that the session was made with. After ``HandshakeStep/hello`` only.
+  /// Replaces the certificate of the session. Only after ``HandshakeStep/hello``.
   public func use(_ context: TLSServerContext) {
     unsafe _ = SSL_set_SSL_CTX(session, context.context)
   }
 
-  /// The name that the client requested (SNI, RFC 6066 section 3), from ``HandshakeStep/hello`` on; nil if it named
-  /// none.
+  /// The name that the client requested (SNI, RFC 6066 section 3), from ``HandshakeStep/hello`` on; nil if there is none.
   public var serverName: String? {
     let name = unsafe String(cString: copenssl_server_name(transport))
     return name.isEmpty ? nil : name
   }
 
-  /// The client's certificate, which has been verified; nil if it has shown none.
+  /// The client's verified certificate; nil if it sent none.
   public var peerCertificate: PeerCertificate? {
     guard let certificate = unsafe SSL_get0_peer_certificate(session) else { return nil }
     return unsafe PeerCertificate(reading: certificate)

@@ -1,14 +1,14 @@
 internal import HTTPService
 
-/// What a request has in its Authorization field, judged by the issuer's key alone (RFC 6750 2.1).
+/// The token in a request's Authorization field, checked only with the issuer's key (RFC 6750 section 2.1).
 enum BearerToken {
   /// There is none, or it is of another scheme.
   case missing
   /// There is more than one Authorization field.
   case repeated
-  /// It is no good, whatever it is for.
+  /// It is not valid for any API.
   case invalid(TokenFault)
-  /// It is valid, with so many seconds left; whether it is for this API is for the API to say.
+  /// It is valid, with this many seconds left; the API decides whether it is for this API.
   case valid(TokenClaims, secondsLeft: Int)
 
   /// - Parameter now: seconds since 1970.
@@ -35,7 +35,7 @@ enum BearerToken {
     }
   }
 
-  /// The value of the field, cut short, and what the token says.
+  /// The beginning of the field's value, and what the token says.
   func summary(of value: String) -> String {
     let short = value.count > 24 ? value.prefix(17) + "…" : value[...]
     return switch self {
@@ -47,15 +47,15 @@ enum BearerToken {
   }
 }
 
-/// Why the API does not serve a request (RFC 6750 3.1).
+/// Why the API rejects a request (RFC 6750 section 3.1).
 enum BearerRefusal: Error {
-  /// No token: 401, and no error code, since the client may not have known.
+  /// No token: 401 without an error code, since the client may not have known that it needs one.
   case missing
   /// More than one Authorization field: 400.
   case repeated
-  /// The token is no good here: 401.
+  /// The token is not valid here: 401.
   case invalid(TokenFault)
-  /// The token is good, but without this scope: 403.
+  /// The token is valid, but lacks this scope: 403.
   case insufficientScope(String)
 
   var response: ServiceResponse {
@@ -78,7 +78,7 @@ enum BearerRefusal: Error {
     .error(status, code, description, fields: [ServiceField("WWW-Authenticate", value)])
   }
 
-  /// `text` without what RFC 6750 3 does not allow in these values.
+  /// `text` without the characters that RFC 6750 section 3 forbids in these values.
   private static func quotable(_ text: String) -> String {
     String(text.map { $0.isASCII && $0 >= " " && $0 <= "~" && $0 != "\"" && $0 != "\\" ? $0 : "'" })
   }

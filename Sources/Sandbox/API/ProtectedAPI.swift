@@ -1,7 +1,7 @@
 internal import FoundationEssentials
 internal import HTTPService
 
-/// The API that wants a token, and says in RFC 6750's words what is wrong with the one it gets.
+/// The API that requires a token, and explains in the terms of RFC 6750 what is wrong with the one it gets.
 struct ProtectedAPI: Sendable {
   let registry: Registry
   let mint: TokenMint
@@ -23,7 +23,7 @@ struct ProtectedAPI: Sendable {
   private func answer(_ request: ServiceRequest, _ token: BearerToken) -> ServiceResponse {
     if request.path == "/echo" || request.path.hasPrefix("/echo/") { return .json(200, Echo(request, token)) }
     guard let resource = Resource(path: request.path, registry) else {
-      return .error(404, "not_found", "there are /v1/orders, /v1/orders/{id}, /api/v1/organizations and /echo")
+      return .error(404, "not_found", "the resources are /v1/orders, /v1/orders/{id}, /api/v1/organizations and /echo")
     }
     guard let scope = resource.scopes[request.method] else {
       return .methodNotAllowed(allowed: resource.scopes.keys.sorted())
@@ -48,7 +48,7 @@ struct ProtectedAPI: Sendable {
   }
 }
 
-/// What the API received, to show what the proxy makes of a request.
+/// What the API received; it shows how the proxy changes a request.
 struct Echo: Encodable {
   private struct Field: Encodable {
     let name: String
@@ -108,7 +108,7 @@ extension ServiceResponse {
     }
   }
 
-  /// A response with `error` and `error_description`, as OAuth has them.
+  /// A response with OAuth's `error` and `error_description`.
   static func error(
     _ status: Int, _ code: String, _ description: String, fields: [ServiceField] = []
   ) -> ServiceResponse {

@@ -1,13 +1,13 @@
 internal import HTTPService
 internal import Locks
 
-/// One resource of the API: who may do what with it, and what it answers.
+/// One resource of the API: who may use it in which way, and its responses.
 struct Resource {
   /// The audience that tokens for it must have.
   let audience: String
   /// The scope that each method requires.
   let scopes: [String: String]
-  /// What is answered to those who may.
+  /// The response for authorized requests.
   let answer: (ServiceRequest) -> ServiceResponse
 
   private struct Order: Encodable {
@@ -60,17 +60,17 @@ struct Resource {
   }
 }
 
-/// The requests that a sandbox received, to check afterwards.
+/// Records the requests that a sandbox received, so that tests can check them.
 final class Journal: Sendable {
   /// The counters of `GET /sandbox/stats`.
   struct Counters: Encodable, Equatable {
     /// Token requests that ended with a token: what Kinde bills.
     var tokensIssued = 0
-    /// Token requests that ended otherwise.
+    /// Token requests with another result.
     var tokensRefused = 0
     /// Requests to the API, `/echo` included.
     var apiRequests = 0
-    /// Those of them that were refused for their token.
+    /// Those of them that were rejected because of their token.
     var apiRefused = 0
 
     enum CodingKeys: String, CodingKey {
@@ -88,7 +88,7 @@ final class Journal: Sendable {
 
   private let entries = Monitor(Entries())
 
-  /// The counters as they are.
+  /// The current counters.
   var counters: Counters { entries.withLock { $0.counters } }
 
   /// The last request that the API received, as text; tokens are cut short.

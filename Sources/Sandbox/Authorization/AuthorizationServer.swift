@@ -1,6 +1,6 @@
 internal import HTTPService
 
-/// What answers at the address of the authorization server.
+/// Handles the requests to the authorization server.
 struct AuthorizationServer: Sendable {
   let tokens: TokenEndpoint
   let api: ProtectedAPI
@@ -36,29 +36,29 @@ struct AuthorizationServer: Sendable {
       let answer = tokens.answer(request, now: now)
       journal.noteTokenRequest(isIssued: answer.status == 200)
       return answer
-    // Kinde's own has no suffix.
+    // Kinde's own path has no suffix.
     case "/.well-known/jwks.json", "/.well-known/jwks":
       return .reading(request) { .json(200, JSONWebKeySet(tokens.mint.key)) }
     case "/.well-known/openid-configuration":
       return .reading(request) { .json(200, Metadata(issuer: tokens.mint.issuer)) }
-    // The management API is at the same host as the token endpoint; the sandbox's own pages are everywhere.
+    // The management API has the same host as the token endpoint; every listener serves the sandbox's own pages.
     default: return api.answer(request, now: now)
     }
   }
 }
 
 extension ServiceResponse {
-  /// What `answer` gives, if `request` reads.
+  /// The response of `answer`, if `request` is a GET or HEAD.
   static func reading(_ request: ServiceRequest, _ answer: () -> ServiceResponse) -> ServiceResponse {
     request.method == "GET" || request.method == "HEAD" ? answer() : .methodNotAllowed(allowed: ["GET", "HEAD"])
   }
 }
 
-/// What is set up in the dashboard: APIs, applications, and which may get tokens for which.
+/// The settings of the dashboard: APIs, applications, and which may get tokens for which.
 struct Registry: Sendable {
   /// The audience of the management API.
   let managementAudience: String
-  /// The audience of the API that answers for orders.
+  /// The audience of the orders API.
   let ordersAudience: String
 
   private let apis: [RegisteredAPI]
@@ -69,7 +69,7 @@ struct Registry: Sendable {
     "create:organizations", "read:applications", "read:organizations", "read:users", "update:organizations",
   ]
 
-  /// What `settings` say, with the management API of the authorization server at `issuer`.
+  /// The registry of `settings`, with the management API of the authorization server at `issuer`.
   init(_ settings: SandboxSettings, issuer: String) {
     managementAudience = settings.managementAudience ?? issuer + "/api"
     ordersAudience = settings.ordersAudience
@@ -77,7 +77,7 @@ struct Registry: Sendable {
     applications = settings.applications
   }
 
-  /// The application that `credentials` prove.
+  /// The application that `credentials` authenticate.
   func application(_ credentials: ClientCredentials) throws(TokenRefusal) -> Application {
     guard let application = applications.first(where: { $0.clientID == credentials.clientID }) else {
       throw TokenRefusal(.invalidClient, "no application has this client id")
@@ -88,8 +88,8 @@ struct Registry: Sendable {
     return application
   }
 
-  /// The scopes that `application` gets for `audience`: those that it requests, if it may have them; without `scopes`, like at Kinde,
-  /// all that are assigned to it there.
+  /// The scopes that `application` gets for `audience`: those that it requests, if it may have them; without `scopes`, as at
+  /// Kinde, all that are assigned to it there.
   func authorize(_ application: Application, audience: String, scopes: [String]?) throws(TokenRefusal) -> [String] {
     guard let api = apis.first(where: { $0.audience == audience }) else {
       throw TokenRefusal(.unauthorizedClient, "no API is registered with the audience \(audience)")

@@ -1,26 +1,26 @@
 internal import Encodings
 
-/// Parameters in the form `application/x-www-form-urlencoded` (the URL Standard, 5).
+/// Parameters in the form `application/x-www-form-urlencoded` (URL Standard, section 5).
 struct Form: Equatable {
-  /// Why a body is not such a form, or not one that a token request may have.
+  /// Why a body is not such a form, or not an acceptable one.
   enum Fault: Error, Equatable {
-    /// A `%` that begins no two hexadecimal digits, or bytes that are not UTF-8.
+    /// A `%` that is not followed by two hexadecimal digits, or bytes that are not UTF-8.
     case malformed
-    /// A parameter that is there more than once (RFC 6749 3.2).
+    /// A parameter that occurs more than once (RFC 6749 section 3.2).
     case repeated(String)
 
-    /// What `error_description` says.
+    /// The text of `error_description`.
     var description: String {
       switch self {
       case .malformed: "the body is not form-encoded"
-      case .repeated(let name): "the parameter \(name) is there more than once"
+      case .repeated(let name): "the parameter \(name) occurs more than once"
       }
     }
   }
 
   private let values: [String: String]
 
-  /// Takes `body` apart.
+  /// Parses `body`.
   init(_ body: some Sequence<UInt8>) throws(Fault) {
     var values: [String: String] = [:]
     for pair in Array(body).split(separator: UInt8(ascii: "&")) {
@@ -32,7 +32,7 @@ struct Form: Equatable {
     self.values = values
   }
 
-  /// The value of the parameter `name`; nil where it is empty, which counts as left out (RFC 6749 3.2).
+  /// The value of the parameter `name`; nil if it is empty, which counts as omitted (RFC 6749 section 3.2).
   subscript(name: String) -> String? {
     values[name].flatMap { $0.isEmpty ? nil : $0 }
   }

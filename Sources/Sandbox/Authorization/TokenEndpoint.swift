@@ -2,14 +2,14 @@ internal import Cryptography
 internal import Encodings
 internal import HTTPService
 
-/// `POST /oauth2/token`: the client credentials grant (RFC 6749 4.4) as Kinde's documentation has it.
+/// `POST /oauth2/token`: the client credentials grant (RFC 6749 section 4.4) as in Kinde's documentation.
 struct TokenEndpoint: Sendable {
   let registry: Registry
   let mint: TokenMint
-  /// How every request ends, if not by what it deserves.
+  /// The result of every request, if it is forced.
   let failure: ForcedFailure?
 
-  /// The response of 200 (RFC 6749 5.1).
+  /// The body of a 200 response (RFC 6749 section 5.1).
   private struct Grant: Encodable {
     let accessToken: String
     let expiresIn: Int
@@ -22,7 +22,7 @@ struct TokenEndpoint: Sendable {
     }
   }
 
-  // RFC 6749 5.1: nothing in between may keep a token.
+  // RFC 6749 section 5.1: no cache may store a token.
   private static let notStored = [ServiceField("Cache-Control", "no-store"), ServiceField("Pragma", "no-cache")]
 
   /// - Parameter now: seconds since 1970.
@@ -98,7 +98,7 @@ struct TokenEndpoint: Sendable {
   }
 }
 
-/// What a client authenticates with (RFC 6749 2.3.1).
+/// How a client authenticates (RFC 6749 section 2.3.1).
 struct ClientCredentials: Equatable {
   let clientID: String
   let clientSecret: String
@@ -108,13 +108,15 @@ struct ClientCredentials: Equatable {
   /// The credentials in `request`, whose body is `form`.
   init(of request: ServiceRequest, _ form: Form) throws(TokenRefusal) {
     let authorization = request.values(of: "authorization")
-    guard authorization.count <= 1 else { throw TokenRefusal(.invalidRequest, "there is more than one Authorization") }
+    guard authorization.count <= 1 else {
+      throw TokenRefusal(.invalidRequest, "there is more than one Authorization field")
+    }
     if let value = authorization.first {
       guard form["client_secret"] == nil else {
-        throw TokenRefusal(.invalidRequest, "the client authenticates in two ways at once")
+        throw TokenRefusal(.invalidRequest, "the client uses two ways to authenticate at once")
       }
       guard let (name, secret) = Self.basic(value) else {
-        throw TokenRefusal(.invalidClient, "the Authorization field has no well-formed Basic credentials")
+        throw TokenRefusal(.invalidClient, "the Authorization field has no valid Basic credentials")
       }
       guard form["client_id"] == nil || form["client_id"] == name else {
         throw TokenRefusal(.invalidRequest, "client_id differs from the one in the Authorization field")
@@ -145,7 +147,7 @@ struct ClientCredentials: Equatable {
   }
 }
 
-/// Why a token request is refused (RFC 6749 5.2, as Kinde's documentation has the errors).
+/// Why a token request is refused (RFC 6749 section 5.2, with the errors of Kinde's documentation).
 struct TokenRefusal: Error, Equatable {
   /// The value of `error`.
   enum Code: String {
@@ -157,7 +159,7 @@ struct TokenRefusal: Error, Equatable {
     case invalidScope = "invalid_scope"
     /// A parameter is missing or wrong.
     case invalidRequest = "invalid_request"
-    /// The sandbox itself failed; no code of OAuth's.
+    /// The sandbox itself failed; this is not an OAuth code.
     case serverError = "server_error"
 
     /// The status of the response.

@@ -2,13 +2,13 @@ internal import Cryptography
 internal import Encodings
 internal import FoundationEssentials
 
-/// Makes and checks access tokens: JSON Web Tokens signed with RS256 (RFC 7515, RFC 7519).
+/// Issues and verifies access tokens: JSON Web Tokens signed with RS256 (RFC 7515, RFC 7519).
 struct TokenMint: Sendable {
   /// The `iss` of the tokens: the URL of the authorization server.
   let issuer: String
-  /// The key that signs.
+  /// The signing key.
   let key: SigningKey
-  /// Seconds for which a token is valid.
+  /// The lifetime of a token in seconds.
   let lifetime: Int
 
   private struct Header: Codable {
@@ -17,7 +17,7 @@ struct TokenMint: Sendable {
     let typ: String
   }
 
-  /// A token of `application` for `audience`.
+  /// Issues a token to `application` for `audience`.
   /// - Parameter now: seconds since 1970.
   func issue(
     to application: Application, audience: String, scopes: [String], requested: [String]? = nil, now: Int
@@ -31,7 +31,7 @@ struct TokenMint: Sendable {
     return signed + "." + Base64.url.encode(try key.sign(Array(signed.utf8)))
   }
 
-  /// What `token` says, if this mint issued it and it is still valid.
+  /// The claims of `token`, if this mint issued it and it is still valid.
   /// - Parameter now: seconds since 1970.
   func check(_ token: String, now: Int) throws(TokenFault) -> TokenClaims {
     let parts = token.split(separator: ".", omittingEmptySubsequences: false)
@@ -53,35 +53,35 @@ struct TokenMint: Sendable {
   }
 
   private static func value<Value: Decodable>(_ part: Substring) -> Value? {
-    // Whatever is wrong with it, the token is malformed; details would only help a forger.
+    // Any error makes the token malformed; details would only help a forger.
     Base64.url.decode(part).flatMap { try? JSONDecoder().decode(Value.self, from: Data($0)) }
   }
 
-  /// A random UUID (RFC 9562 5.4).
+  /// A random UUID (RFC 9562 section 5.4).
   private static func randomIdentifier() -> String {
     UUID().uuidString.lowercased()
   }
 }
 
-/// What a Kinde access token of an M2M application says.
+/// The claims of a Kinde access token of an M2M application.
 struct TokenClaims: Codable, Equatable {
-  /// The audiences; an array even of one.
+  /// The audiences; an array even if there is only one.
   let aud: [String]
   /// The client id of the application.
   let azp: String
-  /// When it ends, in seconds since 1970.
+  /// When it expires, in seconds since 1970.
   let exp: Int
   /// The grants by which it was obtained.
   let gty: [String]
   /// When it was issued, in seconds since 1970.
   let iat: Int
-  /// Who issued it.
+  /// The issuer.
   let iss: String
-  /// What tells it from every other token.
+  /// The unique identifier of the token.
   let jti: String
-  /// The organisation of an application that is confined to one.
+  /// The organisation, if the application is limited to one.
   let organization: String?
-  /// The scopes, with spaces between.
+  /// The scopes, separated by spaces.
   let scope: String
   /// The scopes, one by one.
   let scp: [String]
@@ -94,15 +94,15 @@ struct TokenClaims: Codable, Equatable {
   }
 }
 
-/// Why a token is not accepted.
+/// Why a token is rejected.
 enum TokenFault: Error, Equatable {
-  /// It is not a JSON Web Token, or does not say what an access token says.
+  /// It is not a JSON Web Token, or lacks claims of an access token.
   case malformed
   /// Another key signed it, or another algorithm was used.
   case otherKey
-  /// The signature does not belong to what it says.
+  /// The signature does not match the token.
   case wrongSignature
-  /// It ended so many seconds ago.
+  /// It expired this many seconds ago.
   case expired(secondsAgo: Int)
   /// It is for another API.
   case otherAudience([String], expected: String)
@@ -115,12 +115,12 @@ enum TokenFault: Error, Equatable {
     case .wrongSignature: "the signature of the token is wrong"
     case .expired(let seconds): "the token expired \(seconds) s ago"
     case .otherAudience(let audience, let expected):
-      "the token is for the audience \(audience.joined(separator: ", ")), and this API is \(expected)"
+      "the token is for the audience \(audience.joined(separator: ", ")), but this API's is \(expected)"
     }
   }
 }
 
-/// An RSA key that signs with RS256 (RFC 7518 3.3), and checks what it signed.
+/// An RSA key that signs with RS256 (RFC 7518 section 3.3), and verifies its signatures.
 final class SigningKey: Sendable {
   /// The thumbprint of the public key (RFC 7638), which tokens name as `kid`.
   let identifier: String
@@ -135,10 +135,10 @@ final class SigningKey: Sendable {
   init() throws(SandboxError) {
     do {
       key = try PrivateKey.generateRSA()
-      guard let numbers = key.rsaNumbers else { throw SandboxError.cryptography("an RSA key without its numbers") }
+      guard let numbers = key.rsaNumbers else { throw SandboxError.cryptography("an RSA key without a modulus") }
       modulus = Base64.url.encode(numbers.modulus)
       exponent = Base64.url.encode(numbers.exponent)
-      // RFC 7638 3.2: the required members in the order of their names, without whitespace.
+      // RFC 7638 section 3.2: the required members, sorted by name, without whitespace.
       let members = Array(#"{"e":"\#(exponent)","kty":"RSA","n":"\#(modulus)"}"#.utf8)
       identifier = Base64.url.encode(try SHA256.digest(of: members.span))
     } catch let error as SandboxError {
@@ -153,13 +153,13 @@ final class SigningKey: Sendable {
     do { return try key.signature(of: message, by: .rs256) } catch { throw .cryptography(error.description) }
   }
 
-  /// Whether `signature` is this key's for `message`.
+  /// Whether `signature` is a signature of `message` by this key.
   func verifies(_ signature: [UInt8], of message: [UInt8]) -> Bool {
     key.verifies(signature, of: message, by: .rs256)
   }
 }
 
-/// The public keys of the issuer (RFC 7517 5): exactly one.
+/// The public keys of the issuer (RFC 7517 section 5): exactly one.
 struct JSONWebKeySet: Encodable {
   private struct Key: Encodable {
     let alg = "RS256"

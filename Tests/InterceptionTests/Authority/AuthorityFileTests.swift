@@ -77,7 +77,7 @@ struct AuthorityFileTests {
     #expect(authority.permits(.name("x.a.example")) && !authority.permits(.name("b.example")))
   }
 
-  @Test("that cannot be used are refused, and it is said why")
+  @Test("that cannot be used are rejected with the reason")
   func refused() throws {
     let made = try authority(nil)
     let (own, key) = (made.certificate.pem, try pem(made.key))
@@ -95,7 +95,7 @@ struct AuthorityFileTests {
     #expect(complaint(own, Self.encrypted).hasPrefix("file key holds an encrypted key; decrypt it"))
   }
 
-  @Test("with a certificate that is none of an authority are refused, and it is said why")
+  @Test("with a certificate that is not an authority's are rejected with the reason")
   func noAuthority() throws {
     let key = try PrivateKey.generateP256()
     func complaint(_ extensions: [(Int32, String)]) throws -> String {
@@ -164,7 +164,7 @@ struct AuthorityFileTests {
     #expect(try hosts("excluded;DNS:b.example") == nil)
   }
 
-  @Test("with a certificate whose time is over, or has not come, are refused")
+  @Test("with a certificate that has expired, or is not valid yet, are rejected")
   func dates() throws {
     let key = try PrivateKey.generateP256()
     let text = try pem(key)

@@ -42,7 +42,7 @@ struct LeafCertificatesTests {
     #expect(contexts.count == 16 && Set(contexts.map(ObjectIdentifier.init)).count == 2)
   }
 
-  @Test("are not made for what the authority must not sign, or what is no host, and the remedy is told")
+  @Test("are not made for what the authority must not sign, or for what is not a host; the error says how to fix it")
   func refused() throws {
     let leaves = try leaves(authority(["a.example"]))
     let error = #expect(throws: LeafError.self) { try leaves.mint(for: "b.example") }
@@ -54,7 +54,7 @@ struct LeafCertificatesTests {
     #expect(throws: LeafError.outOfScope("b.example")) { try leaves.mint(for: "b.example") }
   }
 
-  @Test("are valid some hours before they were made, for clocks that are slow, and as long as was said")
+  @Test("are valid from some hours before they were made, for slow clocks, and for the configured time")
   func validity() throws {
     let authority = try authority(nil, from: noon - 30 * day)
     let leaf = Verifier.leaf(try leaves(authority).mint(for: "a.example"))

@@ -108,7 +108,7 @@ import Testing
       try written(.json, longestValue: 2) { $0.field(.path, continuations.span) }.hasSuffix(#""path":"\\x80\\x80…"}"#))
   }
 
-  @Test("an empty value is seen to be empty")
+  @Test("an empty value is visible")
   func empty() throws {
     #expect(try written(.logfmt) { $0.field(.path, "") }.hasSuffix(" path=\"\""))
     #expect(try written(.json) { $0.field(.path, "") }.hasSuffix("\"path\":\"\"}"))

@@ -111,7 +111,7 @@ import Testing
     #expect(queue.lost == [.slow: 1, .exit: 1, .diskFull: 1])
   }
 
-  @Test("losses are told once, and only to a writer that tells of them")
+  @Test("losses are reported once, and only by a writer that reports them")
   func told() {
     append("abcdefghi\n")
     append("b\nc\n")

@@ -242,7 +242,7 @@ import Testing
     close(reading)
   }
 
-  @Test("an output whose reader is gone is told of by the next one")
+  @Test("an output whose reader is gone is reported by the next one")
   func readerGoneAndRedirected() throws {
     let (reading, writing) = try pipe()
     close(reading)

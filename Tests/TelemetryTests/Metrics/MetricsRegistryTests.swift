@@ -140,7 +140,7 @@ import Testing
     #expect(text.hasSuffix("\ng \(written)\n"))
   }
 
-  @Test("a figure that is read is read at every exposition, and may use the registry itself")
+  @Test("a metric with a read function is read at every exposition, and may use the registry")
   func reentrant() {
     let reads = Monitor(0)
     registry.read(counted) { [registry, level] in

@@ -45,7 +45,7 @@ struct PrometheusTextTests {
       ])
   }
 
-  @Test("the figures of the process and the bounds of every default bucket are numbers to it")
+  @Test("the metrics of the process and the bounds of every default bucket parse as numbers")
   func process() throws {
     let registry = MetricsRegistry()
     registry.registerProcessMetrics()
