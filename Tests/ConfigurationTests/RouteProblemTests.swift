@@ -257,7 +257,7 @@ struct RouteProblemTests {
       Case(
         "[{ name: a, match: a, audience: x, host: a }]",
         #"4:38: routes[0]: unknown setting "host"; known: name, match, mount, tunnel, forward_to, allow_private, credentials, audience, resource, scopes, token, token_endpoint, without_token, replay_unauthorized, "#
-          + "allow, callers, methods, paths, paths_ignore_case, body, replay_buffer, throttled, client_share, concurrency, upgrade, rewrite_links, interim, via, timeouts, upstream, access_log, client_certificate, tls, tls_truncation, parent_proxy"
+          + "allow, callers, methods, paths, paths_ignore_case, body, replay_buffer, throttled, client_share, concurrency, upgrade, rewrite_links, interim, via, request_id, timeouts, upstream, access_log, client_certificate, tls, tls_truncation, parent_proxy"
       ),
       Case(
         "[{ name: a, match: a, match: b, audience: x }]",

@@ -11,7 +11,7 @@ import Testing
     ("If-Range", .ifRange), ("Forwarded", .forwarded), ("Connection", .connection), ("Keep-Alive", .keepAlive),
     ("Set-Cookie", .setCookie), ("Retry-After", .retryAfter), ("Destination", .destination),
     ("Content-Type", .contentType),
-    ("Max-Forwards", .maxForwards), ("Proxy-Status", .proxyStatus), ("Authorization", .authorization),
+    ("Max-Forwards", .maxForwards), ("Proxy-Status", .proxyStatus), ("X-Request-Id", .requestID), ("Authorization", .authorization),
     ("Cache-Control", .cacheControl), ("Content-Range", .contentRange), ("If-None-Match", .ifNoneMatch),
     ("Content-Length", .contentLength), ("Sec-Fetch-Site", .secFetchSite), ("HTTP2-Settings", .http2Settings),
     ("Content-Encoding", .contentEncoding), ("Content-Location", .contentLocation),
