@@ -214,6 +214,8 @@ final class PlaceRequest: @unchecked Sendable {
   let loop: LoopPlaces
   let client: ClientKey
   let most: Int
+  /// Whether a connection that is kept will not do.
+  let mustBeNew: Bool
   /// Whether it waits no more, to the advantage of another client's request.
   fileprivate(set) var isDisplaced = false
   /// What waits; nil where it waits no more.
@@ -221,7 +223,7 @@ final class PlaceRequest: @unchecked Sendable {
 
   init(_ lease: UpstreamLease, on loop: LoopPlaces) {
     (self.lease, self.loop) = (lease, loop)
-    (client, most) = (loop.key(lease.client), lease.most)
+    (client, most, mustBeNew) = (loop.key(lease.client), lease.most, lease.mustBeNew)
   }
 
   /// It has a place now, and makes a connection. From any thread.

@@ -140,6 +140,8 @@ public final class UpstreamLease {
   /// Whose request it is, and how many connections that client may use.
   let client: ClientKey
   let most: Int
+  /// Whether a connection that served other requests before will not do.
+  var mustBeNew = false
   /// What waits for a place that loops share; nil where it does not.
   var placeRequest: PlaceRequest?
   /// Where the connection that is being made for it counts.
