@@ -178,7 +178,10 @@ let package = Package(
     tests("ReactorTests", ["Bytes", "CLinux", "LoopbackTesting", "Reactor", systemPackage]),
     tests(
       "UpstreamTests",
-      ["Addresses", "Bytes", "Locks", "LoopbackTesting", "Outbound", "Reactor", "Secrets", "Upstream", "SeededRandom"]),
+      [
+        "Addresses", "Bytes", "CCurl", "Locks", "LoopbackTesting", "Outbound", "Reactor", "Secrets", "Upstream",
+        "SeededRandom",
+      ]),
     tests(
       "InterceptionTests",
       [

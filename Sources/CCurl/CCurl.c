@@ -2,6 +2,7 @@
 #include "CCurl.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -98,6 +99,12 @@ CURLMcode ccurl_drive(CURLM *multi, int *running) {
   // timer, and announces its new sockets.
   return curl_multi_socket_all(multi, running);
 #pragma GCC diagnostic pop
+}
+
+int ccurl_has_ended(curl_socket_t socket) {
+  char byte;
+  ssize_t count = recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR);
 }
 
 int ccurl_is_connected(curl_socket_t socket) {

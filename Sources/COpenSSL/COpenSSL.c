@@ -142,24 +142,53 @@ int copenssl_share_authorities(X509_STORE *store, X509_STORE *from) {
   return 1;
 }
 
-static int alert_index = -1;
+static int notes_index = -1;
 
-static void make_alert_index(void) { alert_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL); }
+static void make_notes_index(void) { notes_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL); }
 
-static void note_alert(const SSL *session, int where, int value) {
-  if ((where & SSL_CB_READ_ALERT) != SSL_CB_READ_ALERT) return;
+static void note_alert(const SSL *session, int value, copenssl_notes *notes) {
   int level = value >> 8, alert = value & 0xff;
   // In TLS 1.3 the level means nothing, and only these two alerts do not report a failure (RFC 8446 section 6).
   int is_failure = level == SSL3_AL_FATAL || SSL_version(session) == TLS1_3_VERSION;
-  if (!is_failure || alert == SSL_AD_CLOSE_NOTIFY || alert == SSL_AD_USER_CANCELLED) return;
-  int *noted = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(session), alert_index);
-  if (noted != NULL) *noted = alert;
+  if (is_failure && alert != SSL_AD_CLOSE_NOTIFY && alert != SSL_AD_USER_CANCELLED) notes->alert = alert;
 }
 
-int copenssl_note_alerts(SSL_CTX *context, int *alert) {
+// `result` is that of the handshake, of which one step has ended. The errors of that step are still there.
+static void note_step(const SSL *session, int result, copenssl_notes *notes) {
+  switch (SSL_get_error(session, result)) {
+    case SSL_ERROR_NONE:
+      notes->handshake = COPENSSL_HANDSHAKE_NONE;
+      notes->has_early_bytes = SSL_has_pending(session);
+      break;
+    case SSL_ERROR_SYSCALL:
+    case SSL_ERROR_ZERO_RETURN: notes->handshake = COPENSSL_HANDSHAKE_LOST; break;
+    case SSL_ERROR_SSL:
+      // The end of the connection, where the BIO reports it as such.
+      notes->handshake = ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING
+                             ? COPENSSL_HANDSHAKE_LOST
+                             : COPENSSL_HANDSHAKE_REFUSED;
+      break;
+    default: notes->handshake = COPENSSL_HANDSHAKE_OPEN;
+  }
+}
+
+static void take_note(const SSL *session, int where, int value) {
+  int is_alert = (where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT;
+  if (!is_alert && where != SSL_CB_CONNECT_EXIT) return;
+  copenssl_notes *notes = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(session), notes_index);
+  if (notes == NULL) return;
+  if (is_alert) {
+    note_alert(session, value, notes);
+  } else {
+    note_step(session, value, notes);
+  }
+}
+
+int copenssl_take_notes(SSL_CTX *context, copenssl_notes *notes) {
   static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
-  if (CRYPTO_THREAD_run_once(&once, make_alert_index) != 1 || alert_index < 0) return 0;
-  if (SSL_CTX_set_ex_data(context, alert_index, alert) != 1) return 0;
-  SSL_CTX_set_info_callback(context, note_alert);
+  if (CRYPTO_THREAD_run_once(&once, make_notes_index) != 1 || notes_index < 0) return 0;
+  if (SSL_CTX_set_ex_data(context, notes_index, notes) != 1) return 0;
+  notes->handshake = COPENSSL_HANDSHAKE_OPEN;
+  SSL_CTX_set_info_callback(context, take_note);
   return 1;
 }

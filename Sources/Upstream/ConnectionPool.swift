@@ -106,7 +106,31 @@ struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
     return nil
   }
 
-  /// The connection at `place`, which was in use or being made, is gone.
+  /// Makes room for a new connection of `client`, for which no kept one will do: the idle connection that was not used for
+  /// longest is taken out, and its place is the client's. Nil where there is none, or the client may not use another one.
+  mutating func retireIdle(for client: ClientKey, most: Int) -> Idle? {
+    guard !idle.isEmpty, clients.mayHold(client, most: most) else { return nil }
+    let retired = idle.removeFirst()
+    clients.hold(retired.place, client)
+    return retired
+  }
+
+  /// `kept`, which was given to a request of `client`, is idle instead, because only a new connection will do for that request.
+  /// Returns the place of the new one, and the connection that has to make room for it where as many are open as may: the one
+  /// that was not used for longest, which may be `kept`.
+  mutating func keep(_ kept: Idle, givingNewTo client: ClientKey) -> (place: Int, retired: Connection?) {
+    clients.letGo(kept.place)
+    idle.append(kept)
+    guard open >= limit else {
+      open += 1
+      return (clients.open(for: client), nil)
+    }
+    let retired = idle.removeFirst()
+    clients.hold(retired.place, client)
+    return (retired.place, retired.connection)
+  }
+
+  /// The connection at `place`, which was in use or in the making, is no more.
   mutating func lost(place: Int) -> Room {
     clients.letGo(place)
     guard let next = nextWaiter() else {

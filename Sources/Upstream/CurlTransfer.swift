@@ -29,8 +29,8 @@ internal import SystemPackage
   // Tells libcurl the address of the host, instead of DNS.
   private var resolved: FieldLines?
   private let errorText: UnsafeMutablePointer<CChar>
-  // Receives the number of the server's alert; it lives as long as libcurl's handles.
-  private let alertNumber: UnsafeMutablePointer<Int32>
+  // What is noted of TLS; it lives as long as libcurl's handles.
+  private let notes: UnsafeMutablePointer<copenssl_notes>
   private var sockets: [Int32: CurlSocketWatch] = [:]
   private var completion: ((Result<Void, UpstreamError>) -> Void)?
   private var isClosed = false
@@ -43,8 +43,8 @@ internal import SystemPackage
   private var charge: MemoryCharge?
   /// How connecting failed, if another attempt could succeed; nil otherwise, and while nothing has failed.
   private(set) var fault: ConnectFault?
-  /// Called once when the connection is made, before any part of a request is sent; if it returns false, nothing is
-  /// sent.
+  private var wasLostAtOnce = false
+  /// Called once when the connection is made, before anything of a request is sent; nothing is if it says no.
   var connected: (() -> Bool)?
   /// What the transfer's callbacks refer to.
   var keptAlive: AnyObject?
@@ -79,8 +79,9 @@ internal import SystemPackage
     charge = MemoryCharge(MemoryCost.transfer + (url.hasPrefix("https:") ? MemoryCost.upstreamTLS : 0), to: account)
     unsafe errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
     unsafe errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
-    unsafe alertNumber = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
-    unsafe alertNumber.initialize(to: -1)
+    unsafe notes = UnsafeMutablePointer<copenssl_notes>.allocate(capacity: 1)
+    unsafe notes.initialize(
+      to: copenssl_notes(alert: -1, handshake: Int32(COPENSSL_HANDSHAKE_NONE), has_early_bytes: 0))
     timer.action = { [unowned self] in timeout() }
     let context = unsafe Unmanaged.passUnretained(self).toOpaque()
     unsafe ccurl_set_socket_callback(
@@ -103,17 +104,20 @@ internal import SystemPackage
       }, context)
     guard code == CURLE_OK else { throw UpstreamError(code, detail: "") }
     try setCommonOptions(url: url)
-    if let line = endpoint.resolveLine {
-      let lines = FieldLines([line])
-      unsafe ccurl_set_pointer(easy, CURLOPT_RESOLVE, lines.list)
-      resolved = lines
-    }
+    if let line = endpoint.resolveLine { resolve(line) }
+  }
+
+  /// Tells libcurl the addresses of a host: `a.example:443:192.0.2.1`.
+  func resolve(_ line: String) {
+    let lines = FieldLines([line])
+    unsafe ccurl_set_pointer(easy, CURLOPT_RESOLVE, lines.list)
+    resolved = lines
   }
 
   deinit {
     close()
     unsafe errorText.deallocate()
-    unsafe alertNumber.deallocate()
+    unsafe notes.deallocate()
   }
 
   private func setCommonOptions(url: String) throws(UpstreamError) {
@@ -153,7 +157,7 @@ internal import SystemPackage
     unsafe copenssl_allow_moving_writes(context)
     unsafe copenssl_read_ahead(context)
     unsafe copenssl_prefer_aes_128(context)
-    guard unsafe copenssl_note_alerts(context, alertNumber) == 1 else { return CURLE_OUT_OF_MEMORY }
+    guard unsafe copenssl_take_notes(context, notes) == 1 else { return CURLE_OUT_OF_MEMORY }
     guard let identity else { return CURLE_OK }
     return unsafe identity.use(inContext: tls) ? CURLE_OK : CURLE_SSL_CERTPROBLEM
   }
@@ -301,11 +305,30 @@ internal import SystemPackage
     if case .connect = error, system != 0 {
       error = .connect("\(endpoint.address.text), port \(endpoint.port): \(Errno(rawValue: system))")
     }
-    if destination.reason == nil { fault = ConnectFault(error, system: system) }
+    if wasLostAtOnce { return finish(.failure(lossError)) }
+    if destination.reason == nil {
+      let handshake = unsafe result == CURLE_SSL_CONNECT_ERROR ? notes.pointee.handshake : 0
+      fault = ConnectFault(error, system: system, handshake: HandshakeEnd(handshake))
+    }
     finish(.failure(explain(error)))
   }
 
-  /// libcurl may leave a transfer without a socket and without a timer of its own before its time is up
+  /// Whether the connection, which has just been made, has ended already: nothing has been sent on it, and another attempt may do
+  /// better. What the server has sent before it ended is left to what reads it.
+  func isLostAtOnce() -> Bool {
+    guard unsafe notes.pointee.has_early_bytes == 0 else { return false }
+    // In the middle of a call, libcurl does not tell which socket it is.
+    let sockets = connected == nil ? [unsafe ccurl_active_socket(easy)] : Array(sockets.keys)
+    guard sockets.contains(where: { ccurl_has_ended($0) != 0 }) else { return false }
+    wasLostAtOnce = true
+    fault = .reset
+    return true
+  }
+
+  /// The error for a connection that ``isLostAtOnce()``.
+  var lossError: UpstreamError { parentProxyError(.broken("the connection was lost as soon as it was made")) }
+
+  /// libcurl may leave a transfer without a socket and without a timer of its own before the end of its time
   /// (https://github.com/curl/curl/issues/11920): one that waits for nothing is driven again soon.
   private func watchOver() {
     guard completion != nil else { return }
@@ -316,8 +339,8 @@ internal import SystemPackage
     loop.set(timer, to: isUnwatched ? soon : wanted)
   }
 
-  /// The alert with which the server reported a failure; nil if it sent none.
-  var alert: TLSAlert? { unsafe UInt8(exactly: alertNumber.pointee).map(TLSAlert.init) }
+  /// The alert by which the server has reported a failure; nil where it has sent none.
+  var alert: TLSAlert? { unsafe UInt8(exactly: notes.pointee.alert).map(TLSAlert.init) }
 
   private func explain(_ error: UpstreamError) -> UpstreamError {
     if let alert { return parentProxyError(.alert(alert)) }

@@ -214,14 +214,16 @@ final class PlaceRequest: @unchecked Sendable {
   let loop: LoopPlaces
   let client: ClientKey
   let most: Int
-  /// Whether it stopped waiting to make room for another client's request.
+  /// Whether a connection that is kept will not do.
+  let mustBeNew: Bool
+  /// Whether it waits no more, to the advantage of another client's request.
   fileprivate(set) var isDisplaced = false
   /// The lease that waits; nil if it no longer waits.
   private var lease: UpstreamLease?
 
   init(_ lease: UpstreamLease, on loop: LoopPlaces) {
     (self.lease, self.loop) = (lease, loop)
-    (client, most) = (loop.key(lease.client), lease.most)
+    (client, most, mustBeNew) = (loop.key(lease.client), lease.most, lease.mustBeNew)
   }
 
   /// It has a place now, and makes a connection. From any thread.

@@ -140,7 +140,9 @@ public final class UpstreamLease {
   /// The client that it is for, and how many connections that client may use.
   let client: ClientKey
   let most: Int
-  /// Waits for a place that loops share; nil if it does not wait for one.
+  /// Whether a connection that served other requests before will not do.
+  var mustBeNew = false
+  /// What waits for a place that loops share; nil where it does not.
   var placeRequest: PlaceRequest?
   /// The place of the connection that is being made for it.
   var place = 0

@@ -49,7 +49,33 @@ extension UpstreamPool {
     while let (lease, place) = turns.popFirst() { dial(for: lease, at: place) }
   }
 
-  /// Registers the pool for changes of what its connections are verified against.
+  /// Gives `connection`, which is free again, to a request that waited; where only a new one will do for that request, it gets
+  /// a new one, and `connection` is idle.
+  @inline(never) func give(_ connection: UpstreamConnection, to lease: UpstreamLease, until: Instant) {
+    guard lease.mustBeNew else {
+      connection.earlierRequests += 1
+      return lease.finish(.success(connection))
+    }
+    watch(connection, until: until)
+    let kept = ConnectionPool<UpstreamConnection, UpstreamLease>.Idle(
+      connection: connection, place: connection.place, since: loop.now, until: until)
+    dialNew(for: lease, keeping: kept)
+  }
+
+  /// Dials for `lease`, which was given an idle connection, and for which only a new one will do.
+  func dialNew(for lease: UpstreamLease, keeping idle: ConnectionPool<UpstreamConnection, UpstreamLease>.Idle) {
+    let (place, retired) = pool.keep(idle, givingNewTo: key(lease.client))
+    if let retired { retire(retired) }
+    dialInTurn(for: lease, at: place)
+  }
+
+  /// Closes a connection whose place another one has now.
+  func retire(_ connection: UpstreamConnection) {
+    connection.stream.observer = nil
+    connection.stream.close()
+  }
+
+  /// Has the pool told when what its connections are verified against changes.
   private func joinTrust() throws(UpstreamError) {
     guard trust == nil else { return }
     let trust = try dialer.trust(origin.options)

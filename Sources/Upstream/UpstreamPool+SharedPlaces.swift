@@ -95,9 +95,10 @@ extension UpstreamPool {
     noteIfEmpty()
   }
 
-  /// Gives `connection`, or its place, to the request that is next.
+  /// Gives `connection`, or its place, to the request that is next. Where only a new connection will do for that one, it is the
+  /// place: while requests wait, all of them are taken.
   private func pass(_ connection: UpstreamConnection, to next: PlaceRequest, _ shared: LoopPlaces) {
-    if next.loop === shared, let lease = next.take(), stopsWaiting(lease) {
+    if next.loop === shared, !next.mustBeNew, let lease = next.take(), stopsWaiting(lease) {
       connection.holder = next.client
       connection.earlierRequests += 1
       return lease.finish(.success(connection))

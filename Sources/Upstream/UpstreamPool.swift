@@ -148,7 +148,7 @@ public final class UpstreamPool {
     return false
   }
 
-  private func key(_ client: ClientKey) -> ClientKey { tellsClientsApart ? client : .anyone }
+  func key(_ client: ClientKey) -> ClientKey { tellsClientsApart ? client : .anyone }
 
   /// Whether `lease` waits for its client to use fewer connections, and that client may not use all.
   public func isAtShare(_ lease: UpstreamLease) -> Bool {
@@ -171,14 +171,18 @@ public final class UpstreamPool {
 
   /// Requests a connection for `lease`, whose outcome is set now or later.
   ///
-  /// - Parameter mustBeNew: whether a connection that served others before will not do.
+  /// - Parameter mustBeNew: whether a connection that served others before will not do. At the limit, one that is idle makes
+  ///   room.
   public func request(_ lease: UpstreamLease, mustBeNew: Bool = false) {
-    if mustBeNew {
-      closeIdle()
-    } else if let connection = reuse(for: lease.client, most: lease.most) {
+    lease.mustBeNew = mustBeNew
+    if !mustBeNew, let connection = reuse(for: lease.client, most: lease.most) {
       return lease.finish(.success(connection))
     }
     if let shared { return request(lease, shared) }
+    if mustBeNew, pool.open >= pool.limit, let retired = pool.retireIdle(for: key(lease.client), most: lease.most) {
+      retire(retired.connection)
+      return dial(for: lease, at: retired.place)
+    }
     switch pool.lease(for: lease, of: key(lease.client), most: lease.most) {
     case .dial(let place): dial(for: lease, at: place)
     case .wait(let displaced): displaced?.finish(.failure(.clientShare))
@@ -262,8 +266,7 @@ public final class UpstreamPool {
       return discard(connection)
     }
     if let waiter = pool.release(connection, place: connection.place, at: now, until: until) {
-      connection.earlierRequests += 1
-      waiter.finish(.success(connection))
+      give(connection, to: waiter, until: until)
     } else {
       watch(connection, until: until)
     }
@@ -275,8 +278,8 @@ public final class UpstreamPool {
     watch(connection, until: until)
   }
 
-  /// Watches `connection`, which is idle until `until` at most.
-  @inline(__always) private func watch(_ connection: UpstreamConnection, until: Instant) {
+  /// Notices what happens to `connection`, which is idle until then at most.
+  @inline(__always) func watch(_ connection: UpstreamConnection, until: Instant) {
     connection.stream.observer = connection
     if until < nextExpiry { setExpiry(until) }
   }
@@ -360,6 +363,7 @@ public final class UpstreamPool {
     case .none: return
     case .dial(let waiter, let place): dialInTurn(for: waiter, at: place)
     case .use(let idle, let waiter):
+      if waiter.mustBeNew { return dialNew(for: waiter, keeping: idle) }
       guard isUsable(idle) else { return dialInTurn(for: waiter, at: idle.place) }
       waiter.finish(.success(idle.connection))
     }

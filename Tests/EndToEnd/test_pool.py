@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from harness.client import get, post
+from harness.waiting import PATIENCE, poll
 
 
 @pytest.fixture
@@ -64,6 +65,52 @@ def test_a_get_is_sent_again_only_once(proxy, origin):
     assert client.exchange(get("http://api.internal/1")).status == 200
     assert client.exchange(get("http://api.internal/2")).status == 502
     assert [request.target for request in origin.requests] == [b"/1", b"/2", b"/2"]
+
+
+def die_if_used_again(connection):
+    if not connection.at_end():
+        connection.head()
+        connection.close()
+
+
+def test_a_retry_gets_a_new_connection_and_those_that_are_idle_stay(proxy, origin):
+    together = threading.Barrier(3)
+
+    def serve_once(connection):
+        connection.request()
+        together.wait(PATIENCE)
+        connection.answer()
+        die_if_used_again(connection)
+
+    origin.script(serve_once, serve_once, serve_once)
+    clients = [proxy.connect().send(get(f"http://api.internal/{number}")) for number in range(3)]
+    assert [client.answer().status for client in clients] == [200] * 3
+    assert clients[0].exchange(get("http://api.internal/again")).status == 200
+    assert len(origin.connections) == 4 and len(origin.requests) == 5
+    assert proxy.sample("m2m_proxy_upstream_connections") == 3
+
+
+def test_a_retry_that_waits_for_a_place_is_not_given_another_used_connection(start_proxy, origin):
+    """The connection that comes back is as dead as the first one was, and a request is retried once."""
+    proxy = start_proxy({"forward_to": origin.url}, loops=1, limits={"upstream_connections": 1})
+    go = threading.Event()
+
+    def die(connection):
+        connection.head()
+        connection.hold(go)
+        connection.close()
+
+    origin.script(answer_then(die), answer_then(die_if_used_again))
+    client, other = proxy.connect(), proxy.connect()
+    assert client.exchange(get("http://api.internal/1")).status == 200
+    client.send(get("http://api.internal/2"))
+    poll(lambda: proxy.sample("m2m_proxy_upstream_connections_idle") == 0, "the connection in use")
+    other.send(get("http://api.internal/other"))
+    poll(lambda: proxy.sample("m2m_proxy_upstream_requests_waiting") == 1, "a request that waits")
+    go.set()
+    assert other.answer().body == b"first"
+    assert client.answer().body == b"ok"
+    assert len(origin.connections) == 3
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])

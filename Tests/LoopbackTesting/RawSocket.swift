@@ -94,6 +94,15 @@ public final class RawSocket: @unchecked Sendable {
     }
   }
 
+  /// Sends `text` and says that nothing more will be sent, in one segment: who has one has the other.
+  public func sendLast(_ text: String) {
+    var on: Int32 = 1
+    unsafe _ = setsockopt(
+      descriptor, Int32(IPPROTO_TCP), TCP_CORK, &on, socklen_t(MemoryLayout<Int32>.size))
+    send(text)
+    finishSending()
+  }
+
   /// Says that nothing more will be sent.
   public func finishSending() {
     _ = shutdown(descriptor, Int32(SHUT_WR))

@@ -194,18 +194,15 @@ struct ConnectPlanTests {
   @Test(
     "failures after which another attempt may do better",
     arguments: [
-      (UpstreamError.connect(""), 111, ConnectFault.refused), (.connect(""), 113, .unreachable),
-      (.connect(""), 110, .timeout),
-      (.connect(""), 104, .reset), (.connect(""), 0, .unreachable), (.connectTimeout(""), 0, .timeout),
-      (.broken(""), 0, .reset),
-      (.tls("OpenSSL SSL_connect: Connection reset by peer in connection to a.example:443 "), 0, .reset),
-      (.tls("Recv failure: Connection reset by peer"), 0, .reset),
-      (.tls("error:0A000126:SSL routines::unexpected eof while reading"), 0, .reset),
-      (.tls("error:0A000410:SSL routines::sslv3 alert handshake failure"), 0, nil), (.certificate(""), 0, nil),
-      (.parentProxyRefusal("", status: 503), 0, nil), (.noDescriptors, 0, nil), (.dns(""), 0, nil),
-    ] as [(UpstreamError, Int32, ConnectFault?)])
-  func faults(error: UpstreamError, number: Int32, fault: ConnectFault?) {
-    #expect(ConnectFault(error, system: number) == fault)
+      (UpstreamError.connect(""), 111, .none, ConnectFault.refused), (.connect(""), 113, .none, .unreachable),
+      (.connect(""), 110, .none, .timeout), (.connect(""), 104, .none, .reset), (.connect(""), 0, .none, .unreachable),
+      (.connectTimeout(""), 0, .none, .timeout), (.broken(""), 0, .none, .reset), (.tls("any"), 0, .lost, .reset),
+      (.tls("any"), 0, .unknown, .reset), (.tls("any"), 104, .refused, nil), (.tls("unexpected eof"), 0, .none, nil),
+      (.certificate(""), 0, .lost, nil), (.parentProxyRefusal("", status: 503), 0, .none, nil),
+      (.noDescriptors, 0, .none, nil), (.dns(""), 0, .none, nil),
+    ] as [(UpstreamError, Int32, HandshakeEnd, ConnectFault?)])
+  func faults(error: UpstreamError, number: Int32, handshake: HandshakeEnd, fault: ConnectFault?) {
+    #expect(ConnectFault(error, system: number, handshake: handshake) == fault)
   }
 }
 

@@ -196,6 +196,30 @@ import Testing
     #expect(pool.release(Item(), place: places[0], at: start, until: .never) === waiters[2])
   }
 
+  @Test("where only a new connection will do, a kept one makes room at the limit, and stays below it")
+  mutating func onlyNew() {
+    pool = ConnectionPool(limit: 3, queueLimit: 4)
+    let (own, other) = (Item(), Item())
+    let places = [dial(of: greedy, most: 1), dial(of: modest)]
+    #expect(pool.retireIdle(for: modest, most: .max) == nil)
+    // It waits for its client's share, not for the limit: the connection that its client gives back remains.
+    let waiter = Item()
+    #expect(waits(waiter, of: greedy, most: 1))
+    #expect(pool.release(own, place: places[0], at: start, until: .never) === waiter)
+    let kept = ConnectionPool<Item, Item>.Idle(connection: own, place: places[0], since: start, until: .never)
+    let made = pool.keep(kept, givingNewTo: greedy)
+    #expect(made.place == 2 && made.retired == nil && pool.open == 3)
+    #expect(pool.uses == [greedy: 1, modest: 1])
+    // At the limit the one that was idle for longest goes.
+    let later = ConnectionPool<Item, Item>.Idle(connection: other, place: places[1], since: start, until: .never)
+    let next = pool.keep(later, givingNewTo: modest)
+    #expect(next.place == places[0] && next.retired === own && pool.open == 3)
+    #expect(pool.idle.map { ObjectIdentifier($0.connection) } == [ObjectIdentifier(other)])
+    #expect(pool.retireIdle(for: greedy, most: 1) == nil)
+    #expect(pool.retireIdle(for: modest, most: .max)?.connection === other)
+    #expect(pool.uses == [greedy: 1, modest: 2] && pool.idle.isEmpty && pool.open == 3)
+  }
+
   /// What a random schedule has made of a pool, kept in the simplest way.
   private struct Model {
     var used: [(place: Int, client: ClientKey)] = []

@@ -123,7 +123,25 @@ import Upstream
     }
   }
 
-  @Test("no response in time is a timeout")
+  @Test("a connection that has ended as soon as it was made gets no request, and another one does")
+  func lostAtOnce() throws {
+    let parent = try EndingParent { socket in
+      _ = try socket.read(upTo: "\r\n\r\na=b")
+      socket.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    }
+    let running = try RunningLoop()
+    let response = try running.run { () -> Result<ClientResponse, UpstreamError> in
+      let client = HTTPClient(dialer: try Dialer(loop: running.loop, trust: TrustStores([TrustSettings()])))
+      return await client.post(
+        ClientRequest(
+          url: "http://192.0.2.1/token", fieldLines: [], body: Array("a=b".utf8), timeout: .seconds(10),
+          responseLimit: 100, options: parent.options))
+    }
+    #expect(try response.get().status == 200)
+    #expect(parent.tunnels == 2)
+  }
+
+  @Test("no answer in time is a time-out")
   func timeout() throws {
     let silent = try RawListener()
     guard case .failure(.connectTimeout) = try post(silent.port, timeout: .milliseconds(20)) else {

@@ -64,9 +64,10 @@ struct NameTableTests {
     #expect(timed.look() == (.addresses(Self.old), true))
     #expect(timed.look() == (.addresses(Self.old), false))
     #expect(timed.renew() == (nil, false))
-    #expect(timed.finish(.addresses(Self.new)) == (.addresses(Self.new), 1))
-    #expect(timed.look() == (.addresses(Self.new), false))
-    #expect(timed.renew() == (.addresses(Self.new), false))
+    let answer = NameAnswer.addresses(Self.new, earlier: Self.old)
+    #expect(timed.finish(.addresses(Self.new)) == (answer, 1))
+    #expect(timed.look() == (answer, false))
+    #expect(timed.renew() == (answer, false))
   }
 
   @Test("while DNS fails the addresses remain in use, for as long as the name does")
@@ -113,15 +114,89 @@ struct NameTableTests {
   @Test("after a failed connection the name is looked up at once, once a second at most")
   func suspicion() {
     var timed = Timed()
-    #expect(timed.table.suspect("a.example", at: timed.now) == false)
+    #expect(timed.table.suspect("a.example", Self.old[0], at: timed.now) == false)
     _ = timed.look()
     _ = timed.finish(.addresses(Self.old))
-    #expect(timed.table.suspect("a.example", at: timed.now) == false)
+    #expect(timed.table.suspect("a.example", Self.old[0], at: timed.now) == false)
     timed.pass(1)
-    #expect(timed.table.suspect("a.example", at: timed.now) == true)
-    #expect(timed.table.suspect("a.example", at: timed.now) == false)
+    #expect(timed.table.suspect("a.example", Self.old[0], at: timed.now) == true)
+    #expect(timed.table.suspect("a.example", Self.old[0], at: timed.now) == false)
     _ = timed.finish(.addresses(Self.new))
     #expect(timed.look() == (.addresses(Self.new), false))
+  }
+
+  @Test("an address counts until it is missing from two answers, at once where it could not be connected to")
+  func earlier() {
+    for hasFailed in [false, true] {
+      var timed = Timed()
+      _ = timed.look()
+      _ = timed.finish(.addresses(Self.old))
+      timed.pass(30)
+      if hasFailed { _ = timed.table.suspect("a.example", Self.old[0], at: timed.now) }
+      _ = timed.look()
+      let answer = NameAnswer.addresses(Self.new, earlier: hasFailed ? [] : Self.old)
+      #expect(timed.finish(.addresses(Self.new)) == (answer, 0))
+      // A lookup after a failed connection, which comes early, is no other answer; what it fails on is lost.
+      timed.pass(5)
+      _ = timed.table.suspect("a.example", Self.new[0], at: timed.now)
+      #expect(timed.finish(.addresses(Self.new)) == (answer, 0))
+      timed.pass(30)
+      _ = timed.look()
+      #expect(timed.finish(.addresses(Self.new)) == (.addresses(Self.new), 0))
+    }
+  }
+
+  @Test("an address that could not be connected to, and then could, is one like the others")
+  func recovery() {
+    var timed = Timed()
+    _ = timed.look()
+    _ = timed.finish(.addresses(Self.old))
+    timed.pass(1)
+    _ = timed.table.suspect("a.example", Self.old[0], at: timed.now)
+    timed.table.worked("a.example", Self.old[0])
+    #expect(timed.finish(.addresses(Self.new)) == (.addresses(Self.new, earlier: Self.old), 0))
+    // One that is missing and cannot be connected to is lost at once.
+    _ = timed.table.suspect("a.example", Self.old[0], at: timed.now)
+    #expect(timed.look() == (.addresses(Self.new), false))
+  }
+
+  @Test("where each answer has 8 of 20 addresses in turn, none is lost; when the others are gone for good, they are")
+  func rotation() {
+    var timed = Timed()
+    let all = (0..<20).map { IPAddress.v4(0xC000_0300 + UInt32($0)) }
+    let answers = (0..<50).map { number in (0..<8).map { all[(8 * number + $0) % 20] } }
+    var seen: Set<IPAddress> = []
+    for answer in answers {
+      _ = timed.look()
+      seen.formUnion(answer)
+      guard case (.addresses(let current, let earlier), _) = timed.finish(.addresses(answer)) else {
+        return #expect(Bool(false), "there are addresses")
+      }
+      #expect(current == answer && Set(current + earlier) == seen && current.count + earlier.count == seen.count)
+      timed.pass(30)
+    }
+    for number in 1...11 {
+      _ = timed.look()
+      guard case (.addresses(_, let earlier), _) = timed.finish(.addresses(Self.new)) else {
+        return #expect(Bool(false), "there are addresses")
+      }
+      if number == 5 { #expect(!earlier.isEmpty) }
+      if number == 11 { #expect(earlier.isEmpty) }
+      timed.pass(30)
+    }
+  }
+
+  @Test("the addresses that are remembered besides those of the last answer are bounded")
+  func rememberedAddresses() {
+    var earlier = EarlierAddresses()
+    func answer(_ number: Int) -> [IPAddress] { (0..<64).map { .v4(UInt32(64 * number + $0)) } }
+    // One returns each time, so that the others are remembered for long.
+    for number in 0..<9 {
+      earlier.replace([.v6(1)] + answer(number), by: answer(number + 1), counts: true)
+      #expect(earlier.addresses == [.v6(1)] + answer(number).prefix(63))
+      earlier.replace(answer(number + 1), by: [.v6(1)] + answer(number + 1), counts: true)
+      #expect(earlier.addresses == Array(answer(number).prefix(63)))
+    }
   }
 
   @Test("there are no more names than the limit: those not used for longest are forgotten, those looked up are not")

@@ -14,7 +14,7 @@ final class PoolOnLoop {
 
   init(
     _ origin: UpstreamOrigin, connections: Int = 2, queue: Int = 2, idle: Duration = .seconds(60),
-    trust: TrustStores? = nil
+    trust: TrustStores? = nil, areShared: Bool = false
   ) throws {
     var policy = origin.options.policy
     policy.idle = idle
@@ -23,11 +23,12 @@ final class PoolOnLoop {
     let trust = try trust ?? TrustStores([origin.options.trust])
     self.running = running
     let shown = shown
-    (pool, dialer) = try running.run {
+    var limits = UpstreamPool.Limits(connections: connections, queue: queue)
+    limits.areShared = areShared
+    (pool, dialer) = try running.run { [limits] in
       let dialer = try Dialer(loop: running.loop, trust: trust)
       let pool = UpstreamPool(
-        origin: origin, limits: UpstreamPool.Limits(connections: connections, queue: queue),
-        figures: shown, dialer: dialer, loop: running.loop)
+        origin: origin, limits: limits, figures: shown, dialer: dialer, loop: running.loop)
       // A pool lives as long as the loop that its connections report to.
       running.loop.onWaiting { withExtendedLifetime(pool) {} }
       return (pool, dialer)
@@ -48,10 +49,12 @@ final class PoolOnLoop {
     }
   }
 
-  convenience init(port: UInt16, connections: Int = 2, queue: Int = 2, idle: Duration = .seconds(60)) throws {
+  convenience init(
+    port: UInt16, connections: Int = 2, queue: Int = 2, idle: Duration = .seconds(60), areShared: Bool = false
+  ) throws {
     try self.init(
       UpstreamOrigin(isSecure: false, host: "127.0.0.1", port: port), connections: connections, queue: queue,
-      idle: idle)
+      idle: idle, areShared: areShared)
   }
 
   /// A connection, or the reason why there is none.

@@ -173,15 +173,55 @@ import Upstream
     #expect(figures == [[1, 0, 1], [1, 0, 0], [0, 0, 0], [1, 1, 0]])
   }
 
-  @Test("a request that needs a new connection gets one, and the old idle ones are closed")
-  func mustBeNew() throws {
+  @Test("a request that needs a new connection gets one, and idle ones remain", arguments: [false, true])
+  func mustBeNew(areShared: Bool) throws {
+    let listener = try RawListener()
+    let pool = try PoolOnLoop(port: listener.port, connections: 3, areShared: areShared)
+    let kept = [try pool.connect().get(), try pool.connect().get()]
+    for connection in kept { try pool.release(connection) }
+    let new = try pool.connect(mustBeNew: true).get()
+    #expect(new.earlierRequests == 0)
+    #expect(try pool.figures() == [3, 2, 0])
+    let again = [try pool.connect().get(), try pool.connect().get()]
+    #expect(again[0] === kept[1] && again[1] === kept[0])
+  }
+
+  @Test("at the limit the connection that was idle for longest makes room for a new one, and no other")
+  func mustBeNewAtLimit() throws {
     let listener = try RawListener()
     let pool = try PoolOnLoop(port: listener.port)
-    let first = try pool.connect().get()
+    let kept = [try pool.connect().get(), try pool.connect().get()]
+    let peers = [try listener.accept(), try listener.accept()]
+    for connection in kept { try pool.release(connection) }
+    #expect(try pool.connect(mustBeNew: true).get().earlierRequests == 0)
+    #expect(try peers[0].readToEnd().end == .closed)
+    #expect(try pool.figures() == [2, 1, 0])
+    #expect(try pool.connect().get() === kept[1])
+  }
+
+  @Test(
+    "a request that waits and needs a new connection is not given one that others give back", arguments: [false, true])
+  func mustBeNewWaiting(areShared: Bool) throws {
+    let listener = try RawListener()
+    let pool = try PoolOnLoop(port: listener.port, connections: 1, queue: 2, areShared: areShared)
+    let used = try pool.connect().get()
     let peer = try listener.accept()
-    try pool.release(first)
-    #expect(try pool.connect(mustBeNew: true).get() !== first)
+    let (new, later) = try pool.running.run { () -> (UpstreamConnection, UpstreamConnection) in
+      let wakeup = Wakeup(on: pool.running.loop)
+      let leases = (0..<2).map { _ in UpstreamLease(connectTimeout: .seconds(10), wakeup: wakeup) }
+      pool.pool.request(leases[0], mustBeNew: true)
+      pool.pool.request(leases[1])
+      var given: [UpstreamConnection] = []
+      for (connection, lease) in zip([used, nil], leases) {
+        pool.pool.release(connection ?? given[0])
+        while lease.outcome == nil { await wakeup.wait() }
+        given.append(try lease.outcome!.get())
+      }
+      return (given[0], given[1])
+    }
     #expect(try peer.readToEnd().end == .closed)
+    #expect(new !== used && new === later && later.earlierRequests == 1)
+    #expect(try pool.figures() == [1, 0, 0])
   }
 
   @Test("connections that are idle for long are closed")

@@ -38,6 +38,8 @@ long ccurl_connect_status(CURL *easy);
 long ccurl_system_error(CURL *easy);
 // Makes every transfer of the handle check for work.
 CURLMcode ccurl_drive(CURLM *multi, int *running);
+// Whether the other end has ended the connection, and sent nothing before that has not been read; also where there is no socket.
+int ccurl_has_ended(curl_socket_t socket);
 // Whether TCP has connected the socket.
 int ccurl_is_connected(curl_socket_t socket);
 // The result of verifying the server's certificate (X509_V_OK, X509_V_ERR_...).

@@ -33,9 +33,30 @@ void copenssl_prefer_aes_128(SSL_CTX *context);
 // the result X509_V_ERR_HOSTNAME_MISMATCH. libcurl would fall back to the common name, which RFC 9525 section 2 rules out.
 void copenssl_require_alternative_names(SSL_CTX *context);
 
-// Writes the number of the alert by which the other end reports a failure to `alert`, which must live as long as the context
-// and its sessions; 1 unless there is no memory. It costs nothing after the handshake.
-int copenssl_note_alerts(SSL_CTX *context, int *alert);
+// How a handshake as a client has ended, if it has failed.
+enum {
+  // None has begun, or none has failed.
+  COPENSSL_HANDSHAKE_NONE,
+  // It goes on, or has failed without a word of OpenSSL's.
+  COPENSSL_HANDSHAKE_OPEN,
+  // The connection has ended.
+  COPENSSL_HANDSHAKE_LOST,
+  // OpenSSL has named what is wrong: with the certificate, with what the server sent, or with what it offers.
+  COPENSSL_HANDSHAKE_REFUSED,
+};
+
+// What is noted of the sessions of a context.
+typedef struct {
+  // The alert with which the other end reports a failure; -1 for none.
+  int alert;
+  int handshake;
+  // Whether something that comes after the handshake was read with it.
+  int has_early_bytes;
+} copenssl_notes;
+
+// Has notes taken of the sessions of `context`, which must live as long as these; 1 unless there is no memory. After the handshake
+// it costs nothing.
+int copenssl_take_notes(SSL_CTX *context, copenssl_notes *notes);
 
 // The first private key in `pem`; NULL if there is none, or if it is encrypted, which sets `is_encrypted`.
 EVP_PKEY *copenssl_read_private_key(const void *pem, int count, int *is_encrypted);

@@ -1,4 +1,5 @@
 internal import Addresses
+internal import COpenSSL
 internal import Glibc
 internal import Reactor
 
@@ -198,12 +199,15 @@ public enum ConnectFault: String, CaseIterable, Sendable {
 
 extension ConnectFault {
   /// The fault behind `error`, for which the system gave `number`; nil where another attempt would end in the same way.
-  init?(_ error: UpstreamError, system number: Int32) {
+  ///
+  /// - Parameter handshake: how the TLS handshake has ended, where that is what failed.
+  init?(_ error: UpstreamError, system number: Int32, handshake: HandshakeEnd = .none) {
     switch error {
     case .connectTimeout: self = .timeout
     case .broken: self = .reset
-    // The connection was lost, nothing more: OpenSSL would name an alert, or a certificate.
-    case .tls(let detail) where Self.signsOfLoss.contains(where: detail.contains): self = .reset
+    // Nothing of the request has left, so that another attempt does no harm where it is not known what happened. Where OpenSSL
+    // has named that, it would only cost time.
+    case .tls where handshake == .lost || handshake == .unknown: self = .reset
     case .connect:
       switch number {
       case ECONNREFUSED: self = .refused
@@ -214,7 +218,25 @@ extension ConnectFault {
     default: return nil
     }
   }
+}
 
-  /// How libcurl, and OpenSSL, say that a connection was lost in the handshake.
-  private static let signsOfLoss = ["Recv failure", "Send failure", "in connection to", "unexpected eof"]
+/// How a TLS handshake has ended that has failed, by what OpenSSL reports and not by how libcurl words it.
+enum HandshakeEnd {
+  /// None has begun, or what failed was something else.
+  case none
+  /// Neither OpenSSL nor the server has said what failed.
+  case unknown
+  /// The connection was lost.
+  case lost
+  /// OpenSSL has named what is wrong: an alert of the server, its certificate, what it sent, what it offers.
+  case refused
+
+  init(_ noted: Int32) {
+    switch Int(noted) {
+    case Int(COPENSSL_HANDSHAKE_OPEN): self = .unknown
+    case Int(COPENSSL_HANDSHAKE_LOST): self = .lost
+    case Int(COPENSSL_HANDSHAKE_REFUSED): self = .refused
+    default: self = .none
+    }
+  }
 }

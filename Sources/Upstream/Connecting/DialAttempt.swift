@@ -72,7 +72,7 @@ public final class DialAttempt {
   private var earlyError: UpstreamError?
   private var isOver = false
 
-  /// Called with all addresses of the host when they are known; connections to some may be forbidden.
+  /// Called with all addresses of the host when they are known, of which some may be forbidden, and with those that it had lately.
   var resolved: (([IPAddress]) -> Void)?
 
   /// - Parameter goesOn: whether the transfers send a request when they are connected: only one of them does, and the
@@ -150,8 +150,8 @@ public final class DialAttempt {
     switch answer {
     case .failure(let reason):
       plan.cannotChoose(explain(.dns("Could not resolve host: \(target.host) (\(reason))")))
-    case .addresses(let addresses):
-      resolved?(addresses)
+    case .addresses(let addresses, let earlier):
+      resolved?(addresses + earlier)
       var filter = target.filter
       let admitted = addresses.filter { filter.admits($0, target.port) }
       guard !admitted.isEmpty else {
@@ -188,7 +188,7 @@ public final class DialAttempt {
 
   /// Whether the attempt, which has connected, may send its request. Called during a call of libcurl.
   private func admit(_ attempt: Int) -> Bool {
-    guard winner == nil, !isOver else { return false }
+    guard winner == nil, !isOver, transfers[attempt]?.transfer.isLostAtOnce() == false else { return false }
     win(attempt)
     loop.set(timer, to: loop.now)
     return true
@@ -197,7 +197,9 @@ public final class DialAttempt {
   private func win(_ attempt: Int) {
     winner = attempt
     for other in plan.connected(attempt, at: .now) { note(other.number, .overtaken) }
-    if let address = transfers[attempt]?.address { dialer.known.worked(address, port: target.port) }
+    guard let address = transfers[attempt]?.address else { return }
+    dialer.known.worked(address, port: target.port)
+    if IPAddress(target.host) == nil { dialer.known.names.worked(target.host, address) }
   }
 
   private func endLosers() {
@@ -210,7 +212,10 @@ public final class DialAttempt {
 
   private func ended(_ attempt: Int, _ result: Result<Void, UpstreamError>) {
     guard !isOver, let transfer = transfers[attempt]?.transfer else { return }
-    if winner == nil, case .success = result { win(attempt) }
+    var result = result
+    if winner == nil, case .success = result {
+      if transfer.isLostAtOnce() { result = .failure(transfer.lossError) } else { win(attempt) }
+    }
     if winner == attempt {
       transfers[attempt] = nil
       return finish(transfer, result)
@@ -233,7 +238,7 @@ public final class DialAttempt {
   private func note(_ attempt: Int, _ fault: ConnectFault) {
     guard let (transfer, address) = transfers[attempt], !transfer.hasPassedParent else { return }
     dialer.known.failed(address, port: target.port)
-    if IPAddress(target.host) == nil { dialer.known.names.suspect(target.host) }
+    if IPAddress(target.host) == nil { dialer.known.names.suspect(target.host, address) }
     let endpoint = Endpoint(host: target.host, port: target.port, address: address)
     dialer.onConnectFailure?(
       ConnectFailure(upstream: target.upstream, address: endpoint.text, fault: fault))

@@ -12,7 +12,7 @@ final class HostAddresses {
   private let loop: EventLoop
   private let hasConnections: () -> Bool
   private let lost: () -> Void
-  /// What was found last; nil before that.
+  /// What was found last, with what counts as found; nil before that.
   private var known: [IPAddress]?
   private let timer = LoopTimer()
   private var lookup: NameWait?
@@ -69,6 +69,8 @@ final class HostAddresses {
     guard lookup == nil else { return }
     let look = names.look(up: host, refresh: refreshTime, isRenewal: true, on: loop) { [unowned self] answer in
       lookup = nil
+      // From when the answer came: before it is that old, it counts as fresh.
+      setTimer()
       note(answer)
     }
     switch look {
@@ -78,7 +80,7 @@ final class HostAddresses {
   }
 
   private func note(_ answer: NameAnswer) {
-    // Without a result connections stay: as far as is known, the host has not moved.
-    if case .addresses(let addresses) = answer { note(addresses) }
+    // Without an answer connections go on: what they lead to has not moved as far as is known.
+    if case .addresses(let addresses, let earlier) = answer { note(addresses + earlier) }
   }
 }

@@ -104,12 +104,17 @@ public final class NameResolver: Sendable {
     case pending(NameWait)
   }
 
-  /// A connection to an address of `name` could not be made: it may have others by now.
-  func suspect(_ name: String) {
+  /// A connection to `address` of `name` could not be made: the name may have others by now.
+  func suspect(_ name: String, _ address: IPAddress) {
     let next = state.withLock { state in
-      state.table.suspect(name, at: .now) ? enqueue(name, isUrgent: false, &state) : .nothing
+      state.table.suspect(name, address, at: .now) ? enqueue(name, isUrgent: false, &state) : .nothing
     }
     go(on: next)
+  }
+
+  /// A connection to `address` of `name` was made.
+  func worked(_ name: String, _ address: IPAddress) {
+    state.withLock { $0.table.worked(name, address) }
   }
 
   fileprivate func forget(_ wait: NameWait) {

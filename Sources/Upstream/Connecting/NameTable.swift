@@ -3,8 +3,9 @@ internal import Reactor
 
 /// What a name leads to.
 enum NameAnswer: Equatable, Sendable {
-  /// The addresses, of which there is at least one, in the order in which the system would try them.
-  case addresses([IPAddress])
+  /// The addresses, of which there is at least one, in the order in which the system would try them; and those that the name
+  /// had lately, to which connections are kept, but none is made.
+  case addresses([IPAddress], earlier: [IPAddress] = [])
   /// Why there are none, as a sentence without its full stop.
   case failure(String)
 }
@@ -25,8 +26,14 @@ enum NameLookup: Equatable, Sendable {
 struct NameTable<Waiter: AnyObject> {
   private struct Entry {
     var addresses: [IPAddress] = []
+    /// What it had before.
+    var earlier = EarlierAddresses()
     /// When the addresses came.
     var since = Instant(nanoseconds: 0)
+    /// When an answer came last that counts for what the name had before.
+    var counted = Instant(nanoseconds: 0)
+    /// How often addresses are looked up again.
+    var refresh: Duration
     /// Why the last lookup failed; nil if it did not.
     var failure: String?
     /// No lookup begins before this moment.
@@ -35,6 +42,18 @@ struct NameTable<Waiter: AnyObject> {
     var began: Instant?
     var lastUse: Instant
     var waiters: [ObjectIdentifier: Waiter] = [:]
+
+    /// What there is to know; not for a name without addresses.
+    var answer: NameAnswer { .addresses(addresses, earlier: earlier.addresses) }
+
+    /// An answer says that these are the addresses.
+    mutating func take(_ new: [IPAddress], at now: Instant) {
+      // Lookups after failed connections come faster, and often get the same answer from a cache.
+      let counts = now >= counted + refresh
+      if counts { counted = now }
+      earlier.replace(addresses, by: new, counts: counts)
+      addresses = new
+    }
 
     mutating func begin(at now: Instant) {
       began = now
@@ -73,7 +92,7 @@ struct NameTable<Waiter: AnyObject> {
     if !entry.addresses.isEmpty {
       let isDue = entry.began == nil && now >= entry.since + refresh && now >= entry.notBefore
       if isDue { entry.begin(at: now) }
-      return (.addresses(entry.addresses), isDue)
+      return (entry.answer, isDue)
     }
     if let failure = entry.failure, entry.began == nil, now < entry.notBefore { return (.failure(failure), false) }
     return (nil, wait(waiter, &entry, now))
@@ -87,17 +106,22 @@ struct NameTable<Waiter: AnyObject> {
       return (.failure("too many names are being resolved"), false)
     }
     defer { entries[name] = entry }
-    if !entry.addresses.isEmpty, now < entry.since + refresh { return (.addresses(entry.addresses), false) }
+    if !entry.addresses.isEmpty, now < entry.since + refresh { return (entry.answer, false) }
     if let failure = entry.failure, entry.began == nil, now < entry.notBefore { return (.failure(failure), false) }
     return (nil, wait(waiter, &entry, now))
   }
 
-  /// A connection to an address of `name` could not be made: whether the caller has to look up whether it has others now.
-  mutating func suspect(_ name: String, at now: Instant) -> Bool {
-    guard let entry = entries[name], entry.began == nil, now >= entry.notBefore else { return false }
+  /// A connection to `address` of `name` could not be made: whether the caller has to look whether it has others now.
+  mutating func suspect(_ name: String, _ address: IPAddress, at now: Instant) -> Bool {
+    guard entries[name] != nil else { return false }
+    entries[name]!.earlier.failed(address, of: entries[name]!.addresses)
+    guard entries[name]!.began == nil, now >= entries[name]!.notBefore else { return false }
     entries[name]!.begin(at: now)
     return true
   }
+
+  /// A connection to `address` of `name` was made.
+  mutating func worked(_ name: String, _ address: IPAddress) { entries[name]?.earlier.worked(address) }
 
   /// The lookup of `name` has ended. Returns the answer, and what waits for it.
   mutating func finish(
@@ -111,7 +135,7 @@ struct NameTable<Waiter: AnyObject> {
     entry.began = nil
     switch lookup {
     case .addresses(let addresses):
-      entry.addresses = addresses
+      entry.take(addresses, at: now)
       entry.since = now
       entry.failure = nil
     case .unavailable(let reason):
@@ -119,12 +143,12 @@ struct NameTable<Waiter: AnyObject> {
       let took = Duration.nanoseconds(Int64(clamping: now - began))
       entry.notBefore = now + max(Self.leastInterval, min(Self.longestFailure, took))
     case .missing(let reason):
-      entry.addresses = []
+      entry.take([], at: now)
       entry.failure = reason
       entry.notBefore = now + Self.leastInterval
     }
     entries[name] = entry
-    return (entry.addresses.isEmpty ? .failure(entry.failure ?? "") : .addresses(entry.addresses), waiters)
+    return (entry.addresses.isEmpty ? .failure(entry.failure ?? "") : entry.answer, waiters)
   }
 
   /// `waiter` no longer waits. Returns whether it was the last waiter for the lookup of `name`.
@@ -151,11 +175,12 @@ struct NameTable<Waiter: AnyObject> {
     if var known = entries[name] {
       let lastUse = known.lastUse
       known.lastUse = now
+      known.refresh = refresh
       guard known.began == nil, now >= lastUse + max(Self.leastUse, refresh * 2) else { return known }
-      return Entry(lastUse: now)
+      return Entry(refresh: refresh, lastUse: now)
     }
     if entries.count >= limit, !makeRoom() { return nil }
-    return Entry(lastUse: now)
+    return Entry(refresh: refresh, lastUse: now)
   }
 
   /// Forgets an eighth of the names that can be forgotten, least recently used first.
