@@ -143,6 +143,18 @@ int clinux_wait_program(pid_t child, int milliseconds, int *status);
 // Kills a program, which has not been waited for, with its process group, and waits for its end; 0, or -1 with errno set.
 int clinux_kill_program(pid_t child, int *status);
 
+// Overwrites the value of a variable in an environment, an array that ends with NULL.
+void clinux_wipe_variable(char *const *entries, const char *name);
+
+// The same in the memory in which the process was given its environment, and which /proc/PID/environ shows.
+void clinux_wipe_initial_variable(const char *name);
+
+// A descriptor of memory with these bytes that no process can change any more, closed by exec; -1 with errno set.
+int clinux_seal(const char *name, const void *bytes, size_t count);
+
+// How many bytes such memory has; -1 with errno set (EINVAL: the descriptor is one of something else).
+ssize_t clinux_sealed_size(int descriptor);
+
 // Whether the process ignores a signal, as a process that nohup has started ignores SIGHUP.
 int clinux_ignores_signal(int signal);
 
