@@ -4,15 +4,20 @@ import Glibc
 public struct Environment: Sendable {
   /// `NAME=value` for each variable, each followed by a zero byte: as the kernel has it.
   let block: Secret
-  /// Where in the block the values are.
-  private let values: [String: Range<Int>]
+  /// Where in the block an entry begins, and where its value is.
+  private struct Place {
+    let begin: Int
+    let value: Range<Int>
+  }
+
+  private let places: [String: Place]
 
   /// What `block` holds: `NAME=value` for each variable, each followed by a zero byte. Of two variables with the same name the
   /// first counts, as for getenv; what has no `=` is no variable.
   init(block: Secret) {
     self.block = block
-    values = block.withBytes { bytes in
-      var values: [String: Range<Int>] = [:]
+    places = block.withBytes { bytes in
+      var places: [String: Place] = [:]
       var begin = 0
       for end in bytes.indices where bytes[end] == 0 {
         let entry = begin..<end
@@ -21,24 +26,24 @@ public struct Environment: Sendable {
           continue
         }
         let name = String(decoding: (entry.lowerBound..<sign).map { bytes[$0] }, as: UTF8.self)
-        if values[name] == nil { values[name] = sign + 1..<end }
+        if places[name] == nil { places[name] = Place(begin: entry.lowerBound, value: sign + 1..<end) }
       }
-      return values
+      return places
     }
   }
 
   /// The names of all variables.
-  public var names: [String] { Array(values.keys) }
+  public var names: [String] { Array(places.keys) }
 
   /// The value of a variable; nil where it is not set. The string is the caller's, and is not wiped.
   public subscript(name: String) -> String? {
-    guard let value = values[name] else { return nil }
+    guard let value = places[name]?.value else { return nil }
     return block.withBytes { bytes in String(decoding: value.map { bytes[$0] }, as: UTF8.self) }
   }
 
   /// The value of a variable as a secret, without line ends behind it; nil where it is not set.
   public func secret(_ name: String) -> Secret? {
-    guard let value = values[name] else { return nil }
+    guard let value = places[name]?.value else { return nil }
     return block.withBytes { bytes in Secret(trimmingLineEnds: bytes.extracting(value)) }
   }
 
@@ -47,10 +52,19 @@ public struct Environment: Sendable {
     names.reduce(into: [:]) { $0[$1] = self[$1] }
   }
 
-  /// Calls `body` with the bytes of `NAME=value` and a zero byte, where the variable is set.
-  func withEntry(_ name: String, _ body: (Span<UInt8>) -> Void) {
-    guard let value = values[name] else { return }
-    block.withBytes { bytes in body(bytes.extracting(value.lowerBound - name.utf8.count - 1..<value.upperBound + 1)) }
+  /// An array as execve takes it, of the variables with these `names` and those that `isWanted` names; the caller frees the
+  /// entries.
+  func entries(_ isWanted: (String) -> Bool, and names: [String]) -> [UnsafeMutablePointer<CChar>?] {
+    let wanted = places.filter { isWanted($0.key) || names.contains($0.key) }
+    return unsafe block.withBytes { bytes in
+      unsafe wanted.values.map { place in
+        // With the zero byte behind it.
+        let entry = bytes.extracting(place.begin..<place.value.upperBound + 1)
+        return unsafe entry.withUnsafeBytes { entry in
+          unsafe strdup(entry.baseAddress!.assumingMemoryBound(to: CChar.self))
+        }
+      } + [nil]
+    }
   }
 }
 

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Configuration
 internal import Control
 internal import Glibc
+internal import Secrets
 
 /// Where a running proxy takes commands, for those who know better than its configuration.
 struct ControlOption: ParsableArguments {
@@ -31,14 +32,16 @@ struct RunningProxy {
     }
     guard let path = LoadedConfiguration.path(named) else { throw LoadedConfiguration.noFile() }
     configuration = path
-    let environment = LoadedConfiguration.environment
+    let environment = EnvironmentCustody.environment
     // The file may have been edited since the process read it, and need not be right.
     let setting = path == "-" ? nil : ConfigurationLoader.control(path: path, environment: environment)
     switch setting ?? .automatic {
     case .off: client = nil
     case .path(let path): client = ControlClient([.file(path)])
     case .automatic:
-      client = ControlClient(try ControlPlace.usual(configuration: path, environment: environment))
+      client = ControlClient(
+        try ControlPlace.usual(
+          configuration: path, environment: environment.values(of: ControlPlace.variables)))
     }
   }
 

@@ -143,6 +143,18 @@ int clinux_wait_program(pid_t child, int milliseconds, int *status);
 // Kills a program, which has not been waited for, with its process group, and waits for its end; 0, or -1 with errno set.
 int clinux_kill_program(pid_t child, int *status);
 
+// Whether core dumps of this process can be written, and other processes of its user can read its memory (PR_SET_DUMPABLE): 1 or 0.
+int clinux_is_open_to_others(void);
+
+// Changes that; 0, or -1 with errno set.
+int clinux_set_open_to_others(int is_open);
+
+// Whether the calling thread, and what it starts, can gain no privileges by exec (PR_SET_NO_NEW_PRIVS): 1 or 0.
+int clinux_gains_no_privileges(void);
+
+// Has that so from now on, for the calling thread and threads that it starts; 0, or -1 with errno set.
+int clinux_gain_no_privileges(void);
+
 // Overwrites the value of a variable in an environment, an array that ends with NULL.
 void clinux_wipe_variable(char *const *entries, const char *name);
 

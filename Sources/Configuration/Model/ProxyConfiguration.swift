@@ -10,6 +10,8 @@ public struct ProxyConfiguration: Sendable {
   public var control = ControlSetting.automatic
   /// The number of event loops; nil for one per available core.
   public var loops: Int?
+  /// Whether other processes are kept out of this one's memory.
+  public var isHardened = true
   /// What has proxy.conf loaded again.
   public var reload = ReloadCause.onRequest
   /// What is logged, and how.
@@ -34,6 +36,8 @@ public struct ProxyConfiguration: Sendable {
   public var routes: [Route]
   /// What is allowed but deserves a second look, in the order of the file.
   public var warnings: [ConfigurationProblem]
+  /// The environment variables that hold secrets, by what proxy.conf uses them for, or by their names.
+  public var secretVariables: Set<String> = []
   /// What was read.
   public var text: ConfigurationText?
 
@@ -65,6 +69,13 @@ extension ProxyConfiguration {
   static func read(_ root: Setting) -> ProxyConfiguration? {
     root.section(of: TopSettings.group, expected: "a mapping of settings (name: value)") { top in
       var configuration = ProxyConfiguration()
+      configuration.isHardened = top.value(TopSettings.hardening) ?? true
+      top.findings.onHardening?(configuration.isHardened)
+      if !configuration.isHardened {
+        top[TopSettings.hardening.declaration]?.warn(
+          "is off: other processes of the same user can read secrets and tokens from memory, and a core dump holds them"
+        )
+      }
       let callers = CallersTable.read(top)
       (configuration.listen, configuration.admin) = ListenAddress.read(top, callers: callers)
       configuration.control = ControlSetting.read(top)

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -40,6 +41,14 @@ void clinux_wipe_initial_variable(const char *name) {
   // Behind a value that was wiped there are empty strings.
   for (char *entry = initial.begin; entry < initial.end; entry += strlen(entry) + 1) wipe_value(entry, name, length);
 }
+
+int clinux_is_open_to_others(void) { return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1; }
+
+int clinux_set_open_to_others(int is_open) { return prctl(PR_SET_DUMPABLE, is_open ? 1L : 0L, 0L, 0L, 0L); }
+
+int clinux_gains_no_privileges(void) { return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1; }
+
+int clinux_gain_no_privileges(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L); }
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
