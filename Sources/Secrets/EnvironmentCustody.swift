@@ -115,16 +115,19 @@ public enum EnvironmentPolicy {
   /// Names that begin so are for programs too.
   static let prefixesOfPrograms = ["LC_"]
 
-  // What service managers mean for this process alone, what the loader and sanitizers read, and libraries when they are used.
-  private static let needed = [
-    "NOTIFY_SOCKET", "LISTEN_", "WATCHDOG_", "MAINPID", "LD_", "GLIBC_", "MALLOC_", "LOCALDOMAIN", "RES_OPTIONS",
-    "HOSTALIASES",
-    "OPENSSL_", "CURL_", "SWIFT_", "ASAN_", "LSAN_", "TSAN_", "UBSAN_", "LLVM_",
+  // What service managers mean for this process alone, what the loader, the C library and sanitizers read, and libraries when
+  // they are used.
+  private static let prefixesOfLibraries = [
+    "LISTEN_", "WATCHDOG_", "LD_", "GLIBC_", "MALLOC_", "SWIFT_", "ASAN_", "LSAN_", "TSAN_", "UBSAN_", "LLVM_",
+  ]
+  private static let ofLibraries: Set = [
+    "NOTIFY_SOCKET", "MAINPID", "LOCALDOMAIN", "RES_OPTIONS", "HOSTALIASES", "OPENSSL_CONF", "OPENSSL_CONF_INCLUDE",
+    "OPENSSL_MODULES", "OPENSSL_ENGINES", "OPENSSL_ia32cap", "OPENSSL_armcap", "CURL_SSL_BACKEND", "KRB5_CONFIG",
   ]
 
   /// Whether a library, or the service manager, may look for the variable in the process's environment at any time.
   static func isNeededByLibraries(_ name: String) -> Bool {
-    isOfPrograms(name) || needed.contains { name.hasPrefix($0) }
+    isOfPrograms(name) || ofLibraries.contains(name) || prefixesOfLibraries.contains { name.hasPrefix($0) }
   }
 
   /// Whether every program gets the variable.

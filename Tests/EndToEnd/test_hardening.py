@@ -120,6 +120,16 @@ def test_another_process_of_the_same_user_gets_neither_secret_nor_token(start, a
     assert json.loads(shown.stdout)["hardening"] == CLOSED, shown
 
 
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_the_process_is_closed_before_proxy_conf_is_read(binary, directory, possible, command):
+    with subprocess.Popen([*BECOME, binary, command, "--config", "-"], cwd=directory, stdin=subprocess.PIPE,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=clean_environment(CLIENT_SECRET="x")) as process:
+        # It waits for its configuration, which does not come.
+        poll(lambda: Path(f"/proc/{process.pid}/comm").read_text() == "m2m-proxy\n" and refused(intrude(process.pid)), "a closed process")
+        process.stdin.close()
+        assert process.wait(PATIENCE) == 64
+
+
 def test_without_hardening_it_gets_them_but_no_secret_from_the_environment(start, authlib, possible):
     proxy = start(hardening="off")
     assert "proxy.conf:" in proxy.messages.text and "hardening is off: other processes of the same user can read" in proxy.messages.text
@@ -295,3 +305,32 @@ printf %s "$VAULT_SECRET"
     assert found["VAULT_SECRET"] == authlib.client.secret and found["PATH"] == os.environ["PATH"]
     assert (found["LC_CTYPE"], found["https_proxy"]) == ("C.UTF-8", "http://127.0.0.1:9")
     assert not found.keys() & {"CLIENT_SECRET", "PLAIN", "NOTIFY_SOCKET", "WATCHDOG_USEC", "NOT_SET"}
+
+
+# Becomes the program that the rest of the command line names, in a sandbox that refuses PR_SET_DUMPABLE and PR_SET_NO_NEW_PRIVS.
+REFUSES = """
+import ctypes, os, platform, struct, sys
+LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06
+prctl = {"x86_64": 157, "aarch64": 167}[platform.machine()]
+# Code, jump if true, jump if false, operand: the number of the call, and its first argument.
+filters = [(LOAD, 0, 0, 0), (EQUAL, 0, 4, prctl), (LOAD, 0, 0, 16), (EQUAL, 1, 0, 4), (EQUAL, 0, 1, 38),
+           (RETURN, 0, 0, 0x00050001), (RETURN, 0, 0, 0x7FFF0000)]
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *filter) for filter in filters))
+program = struct.pack("HxxxxxxP", len(filters), ctypes.addressof(code))
+if ctypes.CDLL(None, use_errno=True).prctl(22, 2, program, 0, 0) != 0:
+    sys.exit(os.strerror(ctypes.get_errno()))
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a sandbox in which privileges can still be gained")
+def test_what_a_sandbox_refuses_is_a_warning(start_proxy, origin):
+    proxy = start_proxy({"forward_to": origin.url}, launcher=[sys.executable, "-c", REFUSES])
+    for protection in ["memory closed to other processes", "no new privileges"]:
+        line = f'warning  hardening: the kernel, or a sandbox, refuses "{protection}": Operation not permitted'
+        assert line in proxy.messages.lines
+    # A container may have seen to it already.
+    others = own_status("NoNewPrivs") == "1"
+    assert f"process  {'no new privileges' if others else 'open to other processes of this user'}" in proxy.messages.lines
+    assert status(proxy)["hardening"] == (["privileges"] if others else [])
+    assert proxy.connect().exchange(get(URL)).status == 200

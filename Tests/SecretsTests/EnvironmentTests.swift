@@ -1,4 +1,4 @@
-import Glibc
+import Foundation
 import SystemPackage
 import Testing
 
@@ -39,12 +39,26 @@ struct EnvironmentTests {
   @Test("is not hidden as far as libraries and service managers read it")
   func policy() {
     for name in [
-      "SSL_CERT_FILE", "TZ", "LC_ALL", "PATH", "NOTIFY_SOCKET", "LISTEN_FDS", "http_proxy", "LD_LIBRARY_PATH",
+      "SSL_CERT_FILE", "TZ", "LC_ALL", "PATH", "NOTIFY_SOCKET", "LISTEN_FDS", "OPENSSL_CONF", "http_proxy",
+      "LD_LIBRARY_PATH",
     ] {
       #expect(EnvironmentPolicy.isNeededByLibraries(name))
     }
-    for name in ["CLIENT_SECRET", "VAULT_TOKEN", "PATHS"] { #expect(!EnvironmentPolicy.isNeededByLibraries(name)) }
+    for name in ["CLIENT_SECRET", "VAULT_TOKEN", "PATHS", "OPENSSL_PASSWORD"] {
+      #expect(!EnvironmentPolicy.isNeededByLibraries(name))
+    }
     #expect(EnvironmentPolicy.isOfPrograms("LC_CTYPE") && !EnvironmentPolicy.isOfPrograms("NOTIFY_SOCKET"))
+  }
+
+  @Test("goes to programs as far as the reference says")
+  func documented() throws {
+    let page = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/configuration.md")
+    let text = try String(contentsOf: page, encoding: .utf8)
+    let part = try #require(
+      text.components(separatedBy: "**Variables of programs**").last?.components(separatedBy: "\nand those").first)
+    let named = part.matches(of: #/`([A-Za-z_]+…?)`/#).map { String($0.1) }
+    #expect(
+      Set(named) == Set(EnvironmentPolicy.ofPrograms).union(EnvironmentPolicy.prefixesOfPrograms.map { "\($0)…" }))
   }
 
   private func withEntries<R>(
