@@ -10,36 +10,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// The block of strings that the kernel has put on the stack for the environment, and that /proc/PID/environ shows for as long as
-// the process lives. setenv and unsetenv change the array of pointers, and never these bytes.
-static struct { char *begin, *end; } initial;
-
-__attribute__((constructor)) static void note_initial_environment(void) {
-  char **entry = environ;
-  if (entry == NULL || *entry == NULL) return;
-  initial.begin = initial.end = *entry;
-  for (; *entry == initial.end; entry++) initial.end += strlen(initial.end) + 1;
-}
-
-// The value in `entry` if it is that of the variable, or NULL.
-static char *value_in(char *entry, const char *name, size_t length) {
-  return strncmp(entry, name, length) == 0 && entry[length] == '=' ? entry + length + 1 : NULL;
-}
-
-static void wipe_value(char *entry, const char *name, size_t length) {
-  char *value = value_in(entry, name, length);
-  if (value != NULL) explicit_bzero(value, strlen(value));
-}
-
 void clinux_wipe_variable(char *const *entries, const char *name) {
   size_t length = strlen(name);
-  for (; entries != NULL && *entries != NULL; entries++) wipe_value(*entries, name, length);
-}
-
-void clinux_wipe_initial_variable(const char *name) {
-  size_t length = strlen(name);
-  // Behind a value that was wiped there are empty strings.
-  for (char *entry = initial.begin; entry < initial.end; entry += strlen(entry) + 1) wipe_value(entry, name, length);
+  for (; entries != NULL && *entries != NULL; entries++) {
+    char *entry = *entries;
+    if (strncmp(entry, name, length) != 0 || entry[length] != '=') continue;
+    explicit_bzero(entry + length + 1, strlen(entry + length + 1));
+  }
 }
 
 int clinux_is_open_to_others(void) { return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1; }

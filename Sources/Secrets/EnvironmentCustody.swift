@@ -88,7 +88,6 @@ public enum EnvironmentCustody {
     _ = environment
     for name in names where !EnvironmentPolicy.isNeededByLibraries(name) {
       unsafe wipe(name, in: environ)
-      unsafe clinux_wipe_initial_variable(name)
       if removing { unsafe _ = unsetenv(name) }
     }
   }

@@ -155,11 +155,9 @@ int clinux_gains_no_privileges(void);
 // Has that so from now on, for the calling thread and threads that it starts; 0, or -1 with errno set.
 int clinux_gain_no_privileges(void);
 
-// Overwrites the value of a variable in an environment, an array that ends with NULL.
+// Overwrites the value of a variable in an environment, an array that ends with NULL. The strings of `environ` are those that the
+// kernel has put on the stack, and that /proc/PID/environ shows, unless setenv has replaced one, which no part of this program calls.
 void clinux_wipe_variable(char *const *entries, const char *name);
-
-// The same in the memory in which the process was given its environment, and which /proc/PID/environ shows.
-void clinux_wipe_initial_variable(const char *name);
 
 // A descriptor of memory with these bytes that no process can change any more, closed by exec; -1 with errno set.
 int clinux_seal(const char *name, const void *bytes, size_t count);
