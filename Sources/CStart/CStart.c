@@ -3,22 +3,29 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// SIGHUP, SIGUSR1 and SIGUSR2 end a process that does not handle them. `m2m-proxy run` uses them to load proxy.conf again and
-// to open the log file again, or ignores them, and a service manager or a logrotate rule may send them as soon as the process
-// exists. Loading the libraries and running their initializers takes many milliseconds, so main runs too late. The loader calls
-// the functions of .preinit_array when all libraries are mapped and relocated, before any initializer: no code of the program
-// can run earlier.
+// What has to be done before anything else of the program runs. Loading the libraries and running their initializers takes many
+// milliseconds, so main is late. The loader calls the functions of .preinit_array when all libraries are mapped and relocated,
+// before any initializer: nothing of the program can run earlier.
+//
+// Nothing is initialized yet, the sanitizers and what they put in place of libc's functions included: system calls only.
+
+// From here on no other process of the same user can read this one's memory and environment, and no core dump of it is written.
+// exec has allowed both. Every command does this: those that read proxy.conf read its secrets. `run` allows them again if
+// proxy.conf says `hardening: off` (ProcessHardening), which also says so where the kernel has refused it here.
+__attribute__((disable_sanitizer_instrumentation)) static void close_memory(void) {
+  syscall(SYS_prctl, PR_SET_DUMPABLE, 0L, 0L, 0L, 0L);
+}
+
+// SIGHUP, SIGUSR1 and SIGUSR2 end a process that does not say otherwise. `m2m-proxy run` loads proxy.conf again, opens the log file
+// again, or ignores them, and a service manager or a rule for logrotate may send them as soon as there is a process.
 //
 // The signals stay pending until the proxy reads them (SignalWatch). Threads inherit the mask; programs that the proxy starts
 // do not: clinux_start_program sets an empty one. Other commands keep the default.
-
-// Nothing is initialized yet, not even the sanitizers and their replacements of libc's functions: use system calls only.
-__attribute__((disable_sanitizer_instrumentation)) static void hold_signals(
-    int count, char **arguments, char **environment) {
-  (void)environment;
+__attribute__((disable_sanitizer_instrumentation)) static void hold_signals(int count, char **arguments) {
   static const char run[] = "run";
   if (count < 2) return;
   for (size_t i = 0; i < sizeof run; i++) {
@@ -36,5 +43,10 @@ __attribute__((disable_sanitizer_instrumentation)) static void hold_signals(
   syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, sizeof mask);
 }
 
-__attribute__((section(".preinit_array"), used)) static void (*const first)(int, char **, char **) =
-    hold_signals;
+__attribute__((disable_sanitizer_instrumentation)) static void begin(int count, char **arguments, char **environment) {
+  (void)environment;
+  close_memory();
+  hold_signals(count, arguments);
+}
+
+__attribute__((section(".preinit_array"), used)) static void (*const first)(int, char **, char **) = begin;

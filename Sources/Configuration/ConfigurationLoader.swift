@@ -1,4 +1,4 @@
-import Secrets
+public import Secrets
 
 /// Where proxy.conf is.
 public enum ConfigurationSource: Sendable {
@@ -30,17 +30,19 @@ public enum ConfigurationLoader {
   ///   - source: Where it is. Messages name a file as it is named here.
   ///   - environment: What `${NAME}` stands for, and where secrets of the form `{ env: NAME }` are.
   ///   - runsPrograms: Whether programs that print secrets are run. If not, their secrets are empty.
-  ///   - needsAuthority: Whether a missing certificate authority is reported. It is looked for only if there are no other
-  ///     problems.
+  ///   - needsAuthority: Whether a certificate authority that is missing is named beside the other problems. It is not looked
+  ///     for where there are none.
+  ///   - onHardening: Is called with the setting `hardening` before any secret is read, and any program run.
   /// - Throws: Every problem of the file at once.
   public static func load(
-    _ source: ConfigurationSource, environment: [String: String], runsPrograms: Bool = false,
-    needsAuthority: Bool = false
+    _ source: ConfigurationSource, environment: Environment, runsPrograms: Bool = false, needsAuthority: Bool = false,
+    onHardening: ((Bool) -> Void)? = nil
   ) throws(ConfigurationError) -> ProxyConfiguration {
     let bytes = try read(source)
     return try parse(
-      bytes, fileName: source.name, environment: environment, runsPrograms: runsPrograms, needsAuthority: needsAuthority
-    )
+      bytes, fileName: source.name, environment: environment, runsPrograms: runsPrograms,
+      needsAuthority: needsAuthority,
+      onHardening: onHardening)
   }
 
   static func read(_ source: ConfigurationSource) throws(ConfigurationError) -> [UInt8] {
@@ -63,12 +65,13 @@ public enum ConfigurationLoader {
   ///
   /// - Throws: Every problem of the file at once.
   public static func parse(
-    _ bytes: [UInt8], fileName: String, environment: [String: String], runsPrograms: Bool = false,
-    needsAuthority: Bool = false
+    _ bytes: [UInt8], fileName: String, environment: Environment, runsPrograms: Bool = false,
+    needsAuthority: Bool = false, onHardening: ((Bool) -> Void)? = nil
   ) throws(ConfigurationError) -> ProxyConfiguration {
     let findings = Findings(
       file: fileName, environment: environment, runsPrograms: runsPrograms, needsAuthority: needsAuthority)
     let root = TreeBuilder.tree(bytes, findings: findings)
+    findings.onHardening = onHardening
     findings.secretVariables = root.map(SecretVariables.names) ?? []
     let configuration = root.flatMap { ProxyConfiguration.read(Setting(node: $0, path: "", findings: findings)) }
     guard var configuration, findings.problems.isEmpty else {
@@ -76,6 +79,8 @@ public enum ConfigurationLoader {
     }
     configuration.warnings = findings.warnings.sorted(by: inOrderOfFile)
     configuration.text = ConfigurationText(bytes)
+    configuration.secretVariables = findings.secretVariables.union(
+      environment.names.filter(SecretVariables.isNameOfSecret))
     return configuration
   }
 

@@ -51,6 +51,9 @@ extension ControlPlace {
     return directories.map { .file("\($0)/control-\(mark).sock") } + [.abstract("m2m-proxy-\(user)-\(mark)")]
   }
 
+  /// The environment variables that matter for ``usual(configuration:environment:user:)``.
+  public static let variables = ["RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"]
+
   /// The user of this process.
   public static var thisUser: UInt32 { geteuid() }
 

@@ -107,15 +107,15 @@ public enum SecretSource: Sendable, Equatable {
   /// The maximum length of a secret in bytes.
   public static let sizeLimit = 64 * 1024
 
-  /// Gets the secret: reads the file, looks up the variable in `environment`, or runs the program for at most `limit`, or else
-  /// its own time limit.
-  public func read(environment: [String: String], limit: Duration? = nil) throws(SecretError) -> Secret {
+  /// Gets the secret: reads the file, looks the variable up in `environment`, or runs the program, which may take its own time
+  /// limit, or `limit`.
+  public func read(environment: Environment, limit: Duration? = nil) throws(SecretError) -> Secret {
     switch self {
     case .file(let path):
       return try checked(readFile(path))
     case .environment(let name):
-      guard let value = environment[name] else { throw failure(.notSet) }
-      return try checked(Secret(trimmingLineEnds: value.utf8Span.span))
+      guard let value = environment.secret(name) else { throw failure(.notSet) }
+      return try checked(value)
     case .inline(let secret):
       return try checked(secret)
     case .program(let program):

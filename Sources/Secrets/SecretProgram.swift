@@ -4,8 +4,9 @@ internal import Locks
 
 /// A program that prints a secret: the command line of a password manager or a vault.
 ///
-/// It runs without a shell, as this process's user and with its environment, and gets no input. Its standard error is dropped,
-/// since it may contain a secret.
+/// It is run without a shell, as this process's user, with those variables of the environment that it needs, and is given nothing
+/// to read. What it writes to
+/// standard error is dropped: it may hold a secret.
 public struct SecretProgram: Sendable, Equatable {
   /// Where it is, as an absolute path.
   public let path: String
@@ -17,12 +18,18 @@ public struct SecretProgram: Sendable, Equatable {
   /// How long it may run.
   public let timeLimit: Duration
 
+  /// The variables that it gets beside those of ``EnvironmentPolicy``.
+  public let environment: [String]
+
   /// The program at `path`.
-  public init(path: String, arguments: [String], refresh: Duration, timeLimit: Duration = .seconds(10)) {
+  public init(
+    path: String, arguments: [String], refresh: Duration, timeLimit: Duration = .seconds(10), environment: [String] = []
+  ) {
     self.path = path
     self.arguments = arguments
     self.refresh = refresh
     self.timeLimit = timeLimit
+    self.environment = environment
   }
 
   /// Runs it and waits for its end, for at most `limit`; then it is killed, with all processes of its group.
@@ -83,22 +90,14 @@ public struct SecretProgram: Sendable, Equatable {
   private func start(_ output: inout Int32) -> pid_t {
     var words = unsafe ([path] + arguments).map { unsafe strdup($0) } + [nil]
     defer { for index in unsafe words.indices { unsafe free(words[index]) } }
-    var variables = unsafe Self.inherited.map { unsafe strdup($0) } + [nil]
-    defer { for index in unsafe variables.indices { unsafe free(variables[index]) } }
-    return unsafe clinux_start_program(path, &words, &variables, &output)
-  }
-
-  /// The environment, without what systemd means for this process alone.
-  private static var inherited: [String] {
-    var kept: [String] = []
-    var entry = unsafe environ
-    while let text = unsafe entry.pointee {
-      let variable = unsafe String(cString: text)
-      let isOurs = ["NOTIFY_SOCKET=", "LISTEN_", "WATCHDOG_"].contains { variable.hasPrefix($0) }
-      if !isOurs { kept.append(variable) }
-      unsafe entry += 1
+    var variables = unsafe EnvironmentCustody.environment.entries(EnvironmentPolicy.isOfPrograms, and: environment)
+    defer {
+      for index in unsafe variables.indices.dropLast() {
+        unsafe explicit_bzero(variables[index]!, strlen(variables[index]!))
+        unsafe free(variables[index])
+      }
     }
-    return kept
+    return unsafe clinux_start_program(path, &words, &variables, &output)
   }
 
   private enum ReadFailure: Error {

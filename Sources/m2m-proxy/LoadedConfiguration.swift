@@ -4,6 +4,7 @@ internal import Cryptography
 internal import Glibc
 internal import Interception
 internal import ProxyCore
+internal import Secrets
 
 /// The configuration that a command works with, and where it came from.
 struct LoadedConfiguration {
@@ -17,16 +18,21 @@ struct LoadedConfiguration {
   /// Reads the file that `option` names; if it has problems, prints all of them and ends the program with 64.
   ///
   /// - Parameters:
-  ///   - runsPrograms: whether to run programs that print secrets; only commands that fetch tokens need that.
-  ///   - needsAuthority: whether to report a missing certificate authority with the other problems.
-  init(_ option: ConfigurationOption, runsPrograms: Bool = false, needsAuthority: Bool = false) throws {
+  ///   - runsPrograms: whether programs that print secrets are run; only what fetches tokens needs that.
+  ///   - needsAuthority: whether a missing certificate authority is named beside the other problems.
+  ///   - onHardening: is called with the setting `hardening` before any secret is read, and any program run.
+  init(
+    _ option: ConfigurationOption, runsPrograms: Bool = false, needsAuthority: Bool = false,
+    onHardening: ((Bool) -> Void)? = nil
+  ) throws {
     guard let path = Self.path(option.named) else { throw Self.noFile() }
     named = path
     source = path == "-" ? .standardInput : .file(path: path)
     self.path = source.name
     do {
       configuration = try ConfigurationLoader.load(
-        source, environment: Self.environment, runsPrograms: runsPrograms, needsAuthority: needsAuthority)
+        source, environment: EnvironmentCustody.environment, runsPrograms: runsPrograms, needsAuthority: needsAuthority,
+        onHardening: onHardening)
     } catch {
       Terminal.say("\(error)")
       throw ExitCode(EX_USAGE)
@@ -41,7 +47,10 @@ struct LoadedConfiguration {
         file: source.name, message: "cannot be read again; a file that --config names can be reloaded")
       throw ConfigurationError(problems: [problem])
     }
-    let configuration = try ConfigurationLoader.load(source, environment: Self.environment, runsPrograms: true)
+    let configuration = try ConfigurationLoader.load(
+      source, environment: EnvironmentCustody.environment, runsPrograms: true)
+    // There are threads that may look for a variable at this moment: they are wiped, and stay where they are.
+    EnvironmentCustody.hide(configuration.secretVariables, removing: false)
     return (configuration, try InterceptionAuthority(configuration)?.authority)
   }
 
@@ -61,17 +70,6 @@ struct LoadedConfiguration {
   }
 
   private static let usualPaths = ["proxy.conf", "/etc/m2m-proxy/proxy.conf"]
-
-  static var environment: [String: String] {
-    var variables: [String: String] = [:]
-    var entry = unsafe environ
-    while let text = unsafe entry.pointee {
-      let parts = unsafe String(cString: text).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      if parts.count == 2 { variables[String(parts[0])] = String(parts[1]) }
-      unsafe entry += 1
-    }
-    return variables
-  }
 }
 
 extension LoadedConfiguration {

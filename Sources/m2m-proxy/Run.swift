@@ -1,8 +1,10 @@
 internal import ArgumentParser
 internal import Configuration
+internal import Control
 internal import Glibc
 internal import Logging
 internal import ProxyCore
+internal import Secrets
 internal import Telemetry
 
 struct Run: ParsableCommand {
@@ -24,15 +26,19 @@ struct Run: ParsableCommand {
     signal(SIGPIPE, SIG_IGN)
     try Terminal.holdStandardDescriptors()
     let service = ServiceManager()
-    // Their problems are written at once: nothing is served yet, and SIGTERM still ends the process by default.
-    let loaded = try LoadedConfiguration(file, runsPrograms: true, needsAuthority: true)
+    // What is wrong with these is written at once: nothing is served yet, and SIGTERM still ends the process by itself.
+    try takeEnvironment()
+    let loaded = try LoadedConfiguration(
+      file, runsPrograms: true, needsAuthority: true, onHardening: ProcessHardening.begin)
+    EnvironmentCustody.hide(loaded.configuration.secretVariables, removing: true)
     let authority = try loaded.authority()
     let output = try openedOutput(loaded.configuration.log)
     let logger = output.events
 
     do {
       let proxy = try Proxy(
-        loaded.configuration, file: loaded.named, environment: LoadedConfiguration.environment,
+        loaded.configuration, file: loaded.named,
+        environment: EnvironmentCustody.environment.values(of: ControlPlace.variables),
         authority: authority?.authority, logger: logger, accessLog: (output.log, output.style),
         lostLines: { output.lostLines }, logs: output.actions,
         notice: {
@@ -59,6 +65,13 @@ struct Run: ParsableCommand {
       output.finish(saying: done)
     } catch {
       output.finish(saying: "m2m-proxy: \(error)")
+      throw ExitCode(71)
+    }
+  }
+
+  private func takeEnvironment() throws {
+    do throws(HandOverError) { try EnvironmentCustody.receive() } catch {
+      Terminal.say("m2m-proxy: \(error)")
       throw ExitCode(71)
     }
   }
@@ -90,10 +103,13 @@ struct StartReport {
     if let admin = proxy.adminAddress { lines.append("admin    http://\(admin)   health, metrics") }
     if let control = proxy.controlPlace { lines.append("control  \(control)") }
     lines.append("memory   \(proxy.memoryBound)")
+    lines.append("process  \(ProcessHardening.text)")
     if let store = configuration.tokenStore { lines.append("tokens   \(store.directory)   encrypted, shared") }
     if let authority { lines.append(authority.line) }
     lines.append(RouteReport(configuration).text)
-    let warnings = (configuration.warnings + (authority?.warnings ?? [])).map(\.description) + proxy.warnings
+    let warnings =
+      (configuration.warnings + (authority?.warnings ?? [])).map(\.description) + proxy.warnings
+      + ProcessHardening.warnings
     lines += warnings.map { "warning  \($0)" }
     text = lines.joined(separator: "\n")
   }

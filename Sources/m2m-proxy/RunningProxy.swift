@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Configuration
 internal import Control
 internal import Glibc
+internal import Secrets
 
 /// Names the control socket of the running proxy, in place of the one in its configuration.
 struct ControlOption: ParsableArguments {
@@ -31,14 +32,16 @@ struct RunningProxy {
     }
     guard let path = LoadedConfiguration.path(named) else { throw LoadedConfiguration.noFile() }
     configuration = path
-    let environment = LoadedConfiguration.environment
-    // The file may have changed since the process read it, and may have errors.
+    let environment = EnvironmentCustody.environment
+    // The file may have been edited since the process read it, and need not be right.
     let setting = path == "-" ? nil : ConfigurationLoader.control(path: path, environment: environment)
     switch setting ?? .automatic {
     case .off: client = nil
     case .path(let path): client = ControlClient([.file(path)])
     case .automatic:
-      client = ControlClient(try ControlPlace.usual(configuration: path, environment: environment))
+      client = ControlClient(
+        try ControlPlace.usual(
+          configuration: path, environment: environment.values(of: ControlPlace.variables)))
     }
   }
 

@@ -1,4 +1,5 @@
 import Configuration
+import Secrets
 import Testing
 
 @Suite("The limit of a body") struct BodyLimitTests {

@@ -78,6 +78,41 @@ final class ConfigurationFileTests {
     #expect(read.clientSecretSource == .program(program) && run.clientSecretSource == .program(program))
   }
 
+  @Test("tells whether the process is hardened before any program is run, and which variables hold secrets")
+  func hardening() throws {
+    let path = file(
+      "proxy.conf",
+      """
+      hardening: off
+      credentials:
+        kinde:
+          domain: ${DOMAIN}
+          client_id: ${CLIENT_ID}
+          client_secret: { exec: [/bin/sh, -c, printf %s secret], environment: KEYCARD }
+          client_secret_previous: ${SPARE}
+      routes: [{ name: a, match: a, audience: x }]
+      """)
+    let environment: Environment = [
+      "DOMAIN": "acme.kinde.com", "CLIENT_ID": "id", "SPARE": "s3cr3t-value", "VAULT_TOKEN": "x", "PLAIN": "y",
+    ]
+    var told: [Bool] = []
+    let read = try ConfigurationLoader.load(
+      .file(path: path), environment: environment, runsPrograms: true, onHardening: { told.append($0) })
+    #expect(told == [false] && !read.isHardened)
+    #expect(read.secretVariables.isSuperset(of: ["SPARE", "KEYCARD", "VAULT_TOKEN"]))
+    #expect(read.secretVariables.isDisjoint(with: ["DOMAIN", "CLIENT_ID", "PLAIN"]))
+    guard case .program(let program) = read.credentials[0].clientSecretSource else {
+      Issue.record("the source is no program")
+      return
+    }
+    #expect(program.environment == ["KEYCARD"])
+    #expect(
+      read.warnings.map(\.description) == [
+        "\(path):1:12: hardening is off: other processes of the same user can read secrets and tokens from memory, and a core dump holds them"
+      ])
+    #expect(try configuration(faultless).isHardened)
+  }
+
   @Test("warns when all users can read the secret", arguments: [0o604, 0o404, 0o644])
   func readable(mode: Int) throws {
     file("client_secret", "s3cret\n", mode: mode)

@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Secrets
 import Testing
 
 @Suite("Where the running proxy takes commands") struct ControlSettingTests {

@@ -1,4 +1,5 @@
 import Foundation
+import Secrets
 import Testing
 
 /// The problems of credentials that consist of `body`, and of a route that goes without a token.
@@ -191,7 +192,7 @@ struct CredentialsProblemTests {
       Case("{}", "2:63: credentials.kinde.client_secret needs file, env or exec"),
       Case(
         "{ s3cr3t-value }", "2:63: credentials.kinde.client_secret needs file, env or exec",
-        "2:65: credentials.kinde.client_secret: unknown setting; known: file, env, exec, refresh"),
+        "2:65: credentials.kinde.client_secret: unknown setting; known: file, env, exec, refresh, environment"),
       Case(
         "{ fil: s3cr3t-value }", "2:63: credentials.kinde.client_secret needs file, env or exec",
         #"2:65: credentials.kinde.client_secret: unknown setting; did you mean "file"?"#),
@@ -204,6 +205,17 @@ struct CredentialsProblemTests {
       Case(
         "{ env: SECRET, refresh: 5m }",
         "2:87: credentials.kinde.client_secret.refresh is for exec; files are read again for each fetch"),
+      Case(
+        "{ env: SECRET, environment: [VAULT_ADDR] }",
+        "2:91: credentials.kinde.client_secret.environment is for exec, which names a program that gets variables"),
+      Case(
+        "{ exec: [/bin/echo], environment: [VAULT_ADDR, s3cr3t-value, VAULT_ADDR] }",
+        #"2:110: credentials.kinde.client_secret.environment[1] must be the name of an environment variable, without "$" and braces"#,
+        "2:124: credentials.kinde.client_secret.environment[2] is there twice"),
+      Case(
+        "{ exec: [/bin/echo], environment: [] }",
+        "2:97: credentials.kinde.client_secret.environment must be the name of an environment variable, or a list of those, not an empty list"
+      ),
       Case(
         "{ exec: /bin/echo }",
         "2:71: credentials.kinde.client_secret.exec must be a list: the absolute path of a program, then its arguments, not text"

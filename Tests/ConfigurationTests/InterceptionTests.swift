@@ -1,5 +1,6 @@
 import Configuration
 import Cryptography
+import Secrets
 import Testing
 
 @Suite("interception")
@@ -35,7 +36,7 @@ struct InterceptionTests {
   func files() throws {
     let interception = "{ ca_certificate: x.pem, ca_key: /y.key, leaf_lifetime: 12h, minimum: 1.3 }"
     let loaded = try ConfigurationLoader.parse(
-      Array(text(route, interception).utf8), fileName: "/etc/m2m/proxy.conf", environment: environment)
+      Array(text(route, interception).utf8), fileName: "/etc/m2m/proxy.conf", environment: Environment(environment))
     let settings = try #require(loaded.interception)
     #expect(settings.certificateFile == "/etc/m2m/x.pem" && settings.keyFile == "/y.key")
     #expect("\(settings.leafLifetime)" == "12h")

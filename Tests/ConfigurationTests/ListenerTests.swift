@@ -2,6 +2,7 @@ import Addresses
 import Configuration
 import Cryptography
 import Foundation
+import Secrets
 import Testing
 
 @Suite("Listeners in proxy.conf")
@@ -40,7 +41,7 @@ struct ListenerTests {
   func relative() throws {
     let text = "\(faultless)listen: unix:run/x.sock\n"
     let loaded = try ConfigurationLoader.parse(
-      Array(text.utf8), fileName: "/etc/m2m-proxy/proxy.conf", environment: environment)
+      Array(text.utf8), fileName: "/etc/m2m-proxy/proxy.conf", environment: Environment(environment))
     #expect(loaded.listen[0].address == .unix(path: "/etc/m2m-proxy/run/x.sock"))
   }
 

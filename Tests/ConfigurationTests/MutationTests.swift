@@ -1,11 +1,12 @@
 import Configuration
 import Foundation
+import Secrets
 import SeededRandom
 import Testing
 
 @Suite("A damaged proxy.conf.example")
 struct MutationTests {
-  static let environment = [
+  static let environment: Environment = [
     "KINDE_CLIENT_ID": "8a1b", "LEGACY_CLIENT_SECRET": "s3cr3t légacy", "KINDE": "s3cr3t kindé",
   ]
   static let snippets = [

@@ -1,13 +1,16 @@
 import Configuration
 import Foundation
 import Outbound
+import Secrets
 import Testing
 
 @Suite("proxy.conf.example")
 struct ProxyConfExampleTests {
   static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
-  static let environment = ["KINDE_CLIENT_ID": "8a1b", "LEGACY_CLIENT_SECRET": "hunter2", "GATEWAY_KEY": "g4teway"]
+  static let environment: Environment = [
+    "KINDE_CLIENT_ID": "8a1b", "LEGACY_CLIENT_SECRET": "hunter2", "GATEWAY_KEY": "g4teway",
+  ]
 
   static func text(_ path: String) throws -> String {
     try String(contentsOf: root.appendingPathComponent(path), encoding: .utf8)

@@ -1,4 +1,5 @@
 import Configuration
+import Secrets
 
 /// A configuration without fault, four lines long: what a test adds begins in line 5.
 let faultless = """
@@ -17,7 +18,7 @@ let environment = [
 
 /// The configuration that `text` describes; its problems are thrown.
 func configuration(_ text: String) throws(ConfigurationError) -> ProxyConfiguration {
-  try ConfigurationLoader.parse(Array(text.utf8), fileName: "proxy.conf", environment: environment)
+  try ConfigurationLoader.parse(Array(text.utf8), fileName: "proxy.conf", environment: Environment(environment))
 }
 
 /// The problems of `text` as they are shown, without the file's name; none if it is loaded.

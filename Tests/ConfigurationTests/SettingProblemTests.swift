@@ -1,4 +1,5 @@
 import Configuration
+import Secrets
 import Testing
 
 /// A setting, or several, added to ``faultless`` from line 5 on, and what is said of it.
@@ -176,15 +177,15 @@ struct SettingProblemTests {
       Case("timeout: {}", #"5:1: unknown setting "timeout"; did you mean "timeouts"?"#),
       Case(
         "prot: 1",
-        #"5:1: unknown setting "prot"; known: listen, admin, control, loops, reload, log, tls, parent_proxy, timeouts, upstream, limits, interception, token_store, callers, credentials, routes, paths_ignore_case"#
+        #"5:1: unknown setting "prot"; known: listen, admin, control, loops, reload, hardening, log, tls, parent_proxy, timeouts, upstream, limits, interception, token_store, callers, credentials, routes, paths_ignore_case"#
       ),
       Case(
         #""": 1"#,
-        #"5:1: unknown setting ""; known: listen, admin, control, loops, reload, log, tls, parent_proxy, timeouts, upstream, limits, interception, token_store, callers, credentials, routes, paths_ignore_case"#
+        #"5:1: unknown setting ""; known: listen, admin, control, loops, reload, hardening, log, tls, parent_proxy, timeouts, upstream, limits, interception, token_store, callers, credentials, routes, paths_ignore_case"#
       ),
       Case(
         #""\e[2J\n": 1"#,
-        #"5:1: unknown setting "U+001B[2JU+000A"; known: listen, admin, control, loops, reload, log, tls, parent_proxy, timeouts, upstream, limits, interception, token_store, callers, credentials, routes, paths_ignore_case"#
+        #"5:1: unknown setting "U+001B[2JU+000A"; known: listen, admin, control, loops, reload, hardening, log, tls, parent_proxy, timeouts, upstream, limits, interception, token_store, callers, credentials, routes, paths_ignore_case"#
       ),
       Case("loops: 1\nloops: 2", #"6:1: "loops" is set twice; the first is in line 5"#),
       Case(
@@ -283,7 +284,8 @@ struct SettingProblemTests {
   func misplacedSecrets(example: String) {
     do {
       let variables = environment.merging(["OTHER_CLIENT_SECRET": "s3cr3t-value"]) { $1 }
-      _ = try ConfigurationLoader.parse(Array((faultless + example + "\n").utf8), fileName: "x", environment: variables)
+      _ = try ConfigurationLoader.parse(
+        Array((faultless + example + "\n").utf8), fileName: "x", environment: Environment(variables))
       Issue.record("it was accepted")
     } catch {
       #expect(!"\(error)".contains("s3cr3t-value"), "\(error)")

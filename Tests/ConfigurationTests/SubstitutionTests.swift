@@ -1,10 +1,11 @@
+import Secrets
 import Testing
 
 @testable import Configuration
 
 @Suite("Substitution")
 struct SubstitutionTests {
-  static let environment = ["A": "1", "B_2": "two", "EMPTY": "", "NESTED": "${A}$$"]
+  static let environment: Environment = ["A": "1", "B_2": "two", "EMPTY": "", "NESTED": "${A}$$"]
 
   @Test(
     "puts the environment in place of variables, once",

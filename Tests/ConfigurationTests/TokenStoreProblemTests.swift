@@ -62,7 +62,7 @@ struct TokenStoreProblemTests {
     let environment = environment.merging(["PLACE": directory]) { $1 }
     let text = faultless + "token_store: { directory: \"${PLACE}/tokens\" }"
     let error = #expect(throws: ConfigurationError.self) {
-      try ConfigurationLoader.parse(Array(text.utf8), fileName: "proxy.conf", environment: environment)
+      try ConfigurationLoader.parse(Array(text.utf8), fileName: "proxy.conf", environment: Environment(environment))
     }
     #expect(
       error?.problems.map(\.description) == [

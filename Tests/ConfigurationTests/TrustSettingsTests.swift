@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import Outbound
+import Secrets
 import Testing
 
 @Suite("tls")

@@ -120,15 +120,6 @@ def test_requests_are_served_while_a_program_hangs(start_proxy, origin, authlib,
     assert "did not end within 10 s, and was killed" in proxy.log.wait_for("event=secret", patience=60)
 
 
-def test_the_program_has_the_environment_of_the_proxy_but_not_what_systemd_means_for_it(
-        start_proxy, origin, authlib, tmp_path):
-    script = 'printf "%s%s%s" "$CLIENT_SECRET" "$WATCHDOG_USEC" "$NOTIFY_SOCKET"'
-    proxy = start_proxy(
-        {"forward_to": origin.url}, credentials=settings(authlib, "/bin/sh", "-c", script),
-        environment={"WATCHDOG_USEC": "1000000", "NOTIFY_SOCKET": str(tmp_path / "nobody")})
-    assert proxy.connect().exchange(get(URL)).status == 200
-
-
 def test_its_end_is_noticed_also_where_the_proxy_was_started_with_sigchld_ignored(start_proxy, origin, authlib, vault):
     proxy = start_proxy({"forward_to": origin.url}, credentials=settings(authlib, vault),
                         launcher=["/bin/sh", "-c", "trap '' CHLD; exec \"$@\"", "sh"])

@@ -1,7 +1,8 @@
 import Configuration
+import Secrets
 
 private let secret = "s3cr3t-value"
-private let environment = ["SECRET": secret, "ID": "client-1", "EMPTY": "", "LINES": "one\ntwo"]
+private let environment: Environment = ["SECRET": secret, "ID": "client-1", "EMPTY": "", "LINES": "one\ntwo"]
 
 private func parse(_ input: [UInt8]) -> Result<ProxyConfiguration, ConfigurationError> {
   do throws(ConfigurationError) {

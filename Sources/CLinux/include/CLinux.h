@@ -139,7 +139,29 @@ int clinux_wait_program(pid_t child, int milliseconds, int *status);
 // Kills a program that has not been waited for, with its process group, and waits for its end; 0, or -1 with errno set.
 int clinux_kill_program(pid_t child, int *status);
 
-// Whether the process ignores a signal, as under nohup, which ignores SIGHUP.
+// Whether core dumps of this process can be written, and other processes of its user can read its memory (PR_SET_DUMPABLE): 1 or 0.
+int clinux_is_open_to_others(void);
+
+// Changes that; 0, or -1 with errno set.
+int clinux_set_open_to_others(int is_open);
+
+// Whether the calling thread, and what it starts, can gain no privileges by exec (PR_SET_NO_NEW_PRIVS): 1 or 0.
+int clinux_gains_no_privileges(void);
+
+// Has that so from now on, for the calling thread and threads that it starts; 0, or -1 with errno set.
+int clinux_gain_no_privileges(void);
+
+// Overwrites the value of a variable in an environment, an array that ends with NULL. The strings of `environ` are those that the
+// kernel has put on the stack, and that /proc/PID/environ shows, unless setenv has replaced one, which no part of this program calls.
+void clinux_wipe_variable(char *const *entries, const char *name);
+
+// A descriptor of memory with these bytes that no process can change any more, closed by exec; -1 with errno set.
+int clinux_seal(const char *name, const void *bytes, size_t count);
+
+// How many bytes such memory has; -1 with errno set (EINVAL: the descriptor is one of something else).
+ssize_t clinux_sealed_size(int descriptor);
+
+// Whether the process ignores a signal, as a process that nohup has started ignores SIGHUP.
 int clinux_ignores_signal(int signal);
 
 // Blocks the signals in every thread started later, and returns a descriptor that reads them; -1 with errno set.

@@ -10,7 +10,9 @@ public struct ProxyConfiguration: Sendable {
   public var control = ControlSetting.automatic
   /// The number of event loops; nil for one per available core.
   public var loops: Int?
-  /// What causes proxy.conf to be loaded again.
+  /// Whether other processes are kept out of this one's memory.
+  public var isHardened = true
+  /// What has proxy.conf loaded again.
   public var reload = ReloadCause.onRequest
   /// What is logged, and in which form.
   public var log: LogSettings
@@ -34,7 +36,9 @@ public struct ProxyConfiguration: Sendable {
   public var routes: [Route]
   /// Warnings about what is allowed but may be a mistake, in the order of the file.
   public var warnings: [ConfigurationProblem]
-  /// The text of the file.
+  /// The environment variables that hold secrets, by what proxy.conf uses them for, or by their names.
+  public var secretVariables: Set<String> = []
+  /// What was read.
   public var text: ConfigurationText?
 
   /// A configuration of these parts; nothing is checked.
@@ -65,6 +69,13 @@ extension ProxyConfiguration {
   static func read(_ root: Setting) -> ProxyConfiguration? {
     root.section(of: TopSettings.group, expected: "a mapping of settings (name: value)") { top in
       var configuration = ProxyConfiguration()
+      configuration.isHardened = top.value(TopSettings.hardening) ?? true
+      top.findings.onHardening?(configuration.isHardened)
+      if !configuration.isHardened {
+        top[TopSettings.hardening.declaration]?.warn(
+          "is off: other processes of the same user can read secrets and tokens from memory, and a core dump holds them"
+        )
+      }
       let callers = CallersTable.read(top)
       (configuration.listen, configuration.admin) = ListenAddress.read(top, callers: callers)
       configuration.control = ControlSetting.read(top)

@@ -6,7 +6,7 @@ final class Findings {
   /// The file as it is named in messages.
   let file: String
   /// What `${NAME}` stands for.
-  let environment: [String: String]
+  let environment: Environment
 
   /// Whether programs that print secrets are run. If not, it is checked that they could be, and their secrets are empty.
   let runsPrograms: Bool
@@ -15,6 +15,8 @@ final class Findings {
   /// Whether a route needs the certificate authority, even one that has problems of its own.
   var hasInterceptedRoute = false
 
+  /// What is called with the setting `hardening` once it is read.
+  var onHardening: ((Bool) -> Void)?
   /// The variables whose values no message may show.
   var secretVariables: Set<String> = []
 
@@ -27,7 +29,7 @@ final class Findings {
   private(set) var problems: [ConfigurationProblem] = []
   private(set) var warnings: [ConfigurationProblem] = []
 
-  init(file: String, environment: [String: String], runsPrograms: Bool = false, needsAuthority: Bool = false) {
+  init(file: String, environment: Environment, runsPrograms: Bool = false, needsAuthority: Bool = false) {
     self.file = file
     self.environment = environment
     self.runsPrograms = runsPrograms

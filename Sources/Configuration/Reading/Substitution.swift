@@ -1,4 +1,5 @@
 internal import Encodings
+internal import Secrets
 
 /// The text of a setting, in which `${NAME}` and `${NAME:-default}` stand for environment variables, `$$` for a "$".
 struct Substitution: Equatable {
@@ -47,8 +48,8 @@ struct Substitution: Equatable {
     self.pieces = pieces
   }
 
-  /// The text with the variables replaced. Their values are used as they are, without further substitution.
-  func text(environment: [String: String]) throws(Refusal) -> String {
+  /// The text with the variables replaced; what they hold is taken as it is, never looked through again.
+  func text(environment: Environment) throws(Refusal) -> String {
     var text = ""
     for piece in pieces {
       switch piece {

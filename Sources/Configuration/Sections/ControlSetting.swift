@@ -1,4 +1,5 @@
 internal import Encodings
+public import Secrets
 
 /// Where a running proxy takes commands.
 public enum ControlSetting: Sendable, Hashable {
@@ -52,9 +53,9 @@ extension ControlSetting {
 }
 
 extension ConfigurationLoader {
-  /// Only the setting `control`, whatever else is wrong with the file: a command must find a running proxy even if the file was
-  /// edited and is broken now. Nil if the file cannot be read, or is not YAML.
-  public static func control(path: String, environment: [String: String]) -> ControlSetting? {
+  /// The setting `control` alone, whatever else is wrong with the file: a command that looks for a running proxy must find it
+  /// also where the file was edited and is broken now. Nil where the file cannot be read, or is no YAML.
+  public static func control(path: String, environment: Environment) -> ControlSetting? {
     guard let bytes = try? read(.file(path: path)) else { return nil }
     let findings = Findings(file: path, environment: environment, runsPrograms: false)
     guard let root = TreeBuilder.tree(bytes, findings: findings) else { return nil }

@@ -120,11 +120,15 @@ enum ClientSecretForm {
   static let refresh = Declared(
     "refresh", .duration, default: .value("5m"), "*exec*: how long its output counts as current")
 
+  static let environment = SettingDeclaration(
+    "environment", .list(SecretForm.env.type),
+    "*exec*: variables that the program gets beside the [usual ones](#client_secret)")
+
   /// `{ file: PATH }`, `{ env: NAME }` or `{ exec: [PROGRAM, ARGUMENT] }`.
   static let group = SettingGroup(
     "client_secret", form: "`{ file: PATH }`, `{ env: NAME }`, or `{ exec: [PROGRAM, ARGUMENT…] }`",
     "A file or an environment variable that holds a secret, or a program that prints it.",
-    [SecretForm.file.declaration, SecretForm.env, exec, refresh.declaration],
+    [SecretForm.file.declaration, SecretForm.env, exec, refresh.declaration, environment],
     need: .oneOf([SecretForm.file.declaration, SecretForm.env, exec]))
   /// A mapping, or the secret itself.
   static let type = SettingType.either([.section(group), .text("text")])

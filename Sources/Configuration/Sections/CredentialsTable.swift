@@ -128,8 +128,12 @@ enum ClientSecretSetting {
         return nil
       }
       let refresh = section.value(ClientSecretForm.refresh)
-      if let program = section[ClientSecretForm.exec] { return readProgram(program, refresh ?? .seconds(300)) }
+      let variables = section[ClientSecretForm.environment]
+      if let program = section[ClientSecretForm.exec] {
+        return readProgram(program, refresh ?? .seconds(300), variables.flatMap(readNames) ?? [])
+      }
       section[ClientSecretForm.refresh]?.complain("is for exec; files are read again for each fetch")
+      variables?.complain("is for exec, which names a program that gets variables")
       return section[SecretForm.file].flatMap(readFile) ?? section[SecretForm.env].flatMap(readVariable)
     }
   }
@@ -138,7 +142,20 @@ enum ClientSecretSetting {
     names.count == 2 ? "both \(names[0]) and \(names[1])" : names.joined(separator: ", ")
   }
 
-  private static func readProgram(_ setting: Setting, _ refresh: Duration) -> (secret: Secret, source: SecretSource)? {
+  /// The names of variables; nil after a problem was noted.
+  private static func readNames(_ setting: Setting) -> [String]? {
+    setting.items("the name of an environment variable")?.reduce(into: []) { names, item in
+      guard let name = item.written, Substitution.isName(name) else {
+        return item.complain("must be the name of an environment variable, without \"$\" and braces")
+      }
+      if names.contains(name) { return item.complain("is there twice") }
+      names.append(name)
+    }
+  }
+
+  private static func readProgram(
+    _ setting: Setting, _ refresh: Duration, _ variables: [String]
+  ) -> (secret: Secret, source: SecretSource)? {
     let expected = "a list: the absolute path of a program, then its arguments"
     guard let words = setting.list(expected) else { return nil }
     var texts: [SettingText] = []
@@ -161,7 +178,8 @@ enum ClientSecretSetting {
       return nil
     }
     guard words[0].isGuarded(path: path.value, shownPath: path.shownPath) else { return nil }
-    let program = SecretProgram(path: path.value, arguments: texts.dropFirst().map(\.value), refresh: refresh)
+    let program = SecretProgram(
+      path: path.value, arguments: texts.dropFirst().map(\.value), refresh: refresh, environment: variables)
     setting.findings.add(program, setting)
     return (Secret(""), .program(program))
   }

@@ -16,6 +16,9 @@ public enum TopSettings {
   static let reload = Declared(
     "reload", Format<ReloadCause>.choice(), default: .value("on_request"),
     "whether a change of the file is enough to load it again; see [reload](operations.md#reload)")
+  static let hardening = Declared(
+    "hardening", .onOff, default: .value("on"),
+    "keeps other processes out of this one's memory; see [hardening](#hardening)")
   static let log = SettingDeclaration(
     "log", .section(LogSettings.group), default: .described("the defaults"), "what is logged; see [log](#log)")
   static let tls = SettingDeclaration(
@@ -57,7 +60,9 @@ public enum TopSettings {
   public static let group = SettingGroup(
     "proxy.conf", "The configuration of m2m-proxy.",
     [
-      listen, admin.declaration, ControlSetting.declared.declaration, loops.declaration, reload.declaration, log, tls,
+      listen, admin.declaration, ControlSetting.declared.declaration, loops.declaration, reload.declaration,
+      hardening.declaration,
+      log, tls,
       parentProxy, timeouts, upstream, limits, interception, tokenStore, callers, credentials, routes,
       pathsIgnoreCase.declaration,
     ])

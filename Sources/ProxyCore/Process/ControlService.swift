@@ -194,6 +194,8 @@ public final class ControlService: @unchecked Sendable {
       .init("admin", .text(process.admin.map { "http://\($0)" } ?? "off"), label: "admin"),
       .init("control", .text("\(place)"), label: "control"),
       .init("routes", .number(hooks.routes?() ?? process.routes), label: "routes"),
+      .init(
+        "hardening", .texts(ProcessHardening.inForce.map(\.rawValue)), label: "process", shown: ProcessHardening.text),
       .init("loops", .number(process.workers.count), label: "loops"),
       .init("connections", .number(known.reduce(0) { $0 + $1.connections }), label: "connections"),
       .init(

@@ -192,6 +192,12 @@ final class Reloader: Sendable {
     // Nothing from here on can.
     parts.maker.commit(prepared)
     parts.drain.change(timeout: configuration.timeouts.drain)
+    if configuration.isHardened != current.isHardened {
+      ProcessHardening.change(to: configuration.isHardened)
+      for warning in ProcessHardening.warnings {
+        parts.logger.warning(.reload, [.changed: "hardening", .detail: "\(warning)"])
+      }
+    }
     let loop = parts.workers[0].loop
     if changesAdmin {
       admin.withLock { admin in
@@ -248,6 +254,10 @@ final class Reloader: Sendable {
     if old.loops != new.loops { settings.append("loops") }
     if old.tokenStore != new.tokenStore { settings.append("token_store") }
     if old.control != new.control { settings.append("control") }
+    // The rest of it has taken effect.
+    if old.isHardened != new.isHardened, ProcessHardening.inForce.contains(.privileges) != new.isHardened {
+      settings.append("hardening (no new privileges)")
+    }
     return settings
   }
 
