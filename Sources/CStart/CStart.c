@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 // SIGHUP, SIGUSR1 and SIGUSR2 end a process that does not say otherwise. `m2m-proxy run` loads proxy.conf again, opens the log file
-// again, or ignores them, and a service manager or a rule for logrotate may send them as soon as there is a process. Loading the libraries and running their
-// initializers takes many milliseconds, so main is late. The loader calls the functions of .preinit_array when all libraries are
-// mapped and relocated, before any initializer: nothing of the program can run earlier.
+// again, or upgrades, and a service manager or a rule for logrotate may send them as soon as there is a process. Loading the
+// libraries and running their initializers takes many milliseconds, so main is late. The loader calls the functions of
+// .preinit_array when all libraries are mapped and relocated, before any initializer: nothing of the program can run earlier.
 //
 // The signals stay pending until the proxy reads them (SignalWatch). Threads inherit the mask. Programs that the proxy starts
 // do not: clinux_start_program sets an empty one. Other commands keep the default.

@@ -180,7 +180,8 @@ def end_of(pid: int) -> int:
         try:
             found, status = os.waitpid(pid, os.WNOHANG)
         except ChildProcessError:
-            return None
+            # Its parent may have seen its end, and with it the code.
+            return None if os.path.exists(f"/proc/{pid}") else (0,)
         return (os.waitstatus_to_exitcode(status),) if found else None
     return poll(ended, f"the end of process {pid}")[0]
 
