@@ -68,7 +68,7 @@ public enum LogField: Int, CaseIterable, Sendable {
     case .audience: "the audience of the token, if it has one"
     case .scopes: "the scopes that were asked for, with spaces between them"
     case .reason:
-      "why a token was needed (`first`, `renewal`, `unauthorized`, `rotation`), proxy.conf loaded, an upgrade begun, or lines lost"
+      "why a token was needed (`first`, `renewal`, `unauthorized`, `rotation`), proxy.conf loaded, an upgrade, or lines lost"
     case .result: "`ok` or `failed`"
     case .secret: "`previous` when `client_secret` was rejected and `client_secret_previous` accepted; absent otherwise"
     case .lifetime: "how long the token is valid; with `source=store`, what is left of that"
