@@ -23,13 +23,23 @@ public final class AdminServer: Sendable {
   ///   - metrics: the metrics in Prometheus' text format 0.0.4.
   ///   - isDraining: whether the proxy is about to stop and should get no new requests.
   /// - Throws: why the address cannot be bound.
-  public init(
+  public convenience init(
     host: String, port: UInt16, on loop: EventLoop, metrics: @escaping @Sendable () -> [UInt8],
     isDraining: @escaping @Sendable () -> Bool
   ) throws(Errno) {
+    self.init(
+      try ListeningSocket(host: host, port: port, sharesPort: false), on: loop, metrics: metrics, isDraining: isDraining
+    )
+  }
+
+  /// Accepts from `socket`, from ``start()`` on.
+  public init(
+    _ socket: consuming ListeningSocket, on loop: EventLoop, metrics: @escaping @Sendable () -> [UInt8],
+    isDraining: @escaping @Sendable () -> Bool
+  ) {
     pages = AdminPages(isDraining: isDraining)
     pace = MetricsPace(on: loop, write: metrics)
-    service = try HTTPService(host: host, port: port, limits: AdminPages.limits, refusesForeignPages: true, on: loop)
+    service = HTTPService(socket, limits: AdminPages.limits, refusesForeignPages: true, on: loop)
     address = service.address
     self.port = service.port
   }
@@ -44,9 +54,14 @@ public final class AdminServer: Sendable {
     try service.start(delay: delay) { pages.answer($0) { pace.metrics() } }
   }
 
-  /// Frees the port and closes idle connections. Call it on the loop's thread.
-  public func close() {
-    service.close()
+  /// What another process needs to accept from the same socket; nil when it is closed. On the loop's thread.
+  public func copyListener() throws(Errno) -> ListenerCopy? { try service.copyListener() }
+
+  /// Frees the port, and ends idle connections. On the loop's thread.
+  ///
+  /// - Parameter isPassedOn: whether another process accepts from the same socket from now on.
+  public func close(isPassedOn: Bool = false) {
+    service.close(isPassedOn: isPassedOn)
     pace.stop()
   }
 }

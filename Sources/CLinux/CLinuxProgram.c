@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -82,6 +83,70 @@ pid_t clinux_start_program(const char *path, char *const arguments[], char *cons
   *output = ends[0];
   return child;
 }
+
+static int successor_actions(posix_spawn_file_actions_t *actions, const int *descriptors, int count) {
+  int error = 0;
+  // None of them is overwritten before it was copied: they ascend, so each is at least the number that it gets. A copy to the same
+  // number takes the flag off that would close it.
+  for (int i = 0; i < count && error == 0; i++)
+    error = posix_spawn_file_actions_adddup2(actions, descriptors[i], STDERR_FILENO + 1 + i);
+  if (error == 0) error = posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1 + count);
+  return error;
+}
+
+// What the start of a proxy holds by itself, but from its first instruction on.
+static int successor_attributes(posix_spawnattr_t *attributes) {
+  sigset_t held;
+  sigemptyset(&held);
+  sigaddset(&held, SIGHUP);
+  sigaddset(&held, SIGUSR1);
+  sigaddset(&held, SIGUSR2);
+  int error = posix_spawnattr_setsigmask(attributes, &held);
+  if (error == 0) error = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK);
+  return error;
+}
+
+pid_t clinux_start_successor(
+    const char *path, char *const arguments[], char *const environment[], const int *descriptors, int count) {
+  // Ignored by what has started this process, it would keep the end of the program from it.
+  if (clinux_ignores_signal(SIGCHLD)) signal(SIGCHLD, SIG_DFL);
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  pid_t child = -1;
+  int error = posix_spawn_file_actions_init(&actions);
+  if (error == 0) {
+    error = posix_spawnattr_init(&attributes);
+    if (error == 0) {
+      error = successor_actions(&actions, descriptors, count);
+      if (error == 0) error = successor_attributes(&attributes);
+      if (error == 0) error = posix_spawn(&child, path, &actions, &attributes, arguments, environment);
+      posix_spawnattr_destroy(&attributes);
+    }
+    posix_spawn_file_actions_destroy(&actions);
+  }
+  if (error != 0) {
+    errno = error;
+    return -1;
+  }
+  return child;
+}
+
+int clinux_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING); }
+
+int clinux_seal_memory_file(int file) {
+  return fcntl(file, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+}
+
+int clinux_is_sealed_memory_file(int file) {
+  return fcntl(file, F_GET_SEALS) == (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+}
+
+int clinux_pipe(int ends[2]) {
+  if (pipe2(ends, O_CLOEXEC) != 0) return -1;
+  return fcntl(ends[0], F_SETFL, O_NONBLOCK);
+}
+
+int clinux_open_process(pid_t process) { return (int)syscall(SYS_pidfd_open, process, 0); }
 
 static int64_t monotonic_milliseconds(void) { return (int64_t)(clinux_monotonic_nanoseconds() / 1000000); }
 

@@ -42,7 +42,11 @@ public struct ControlActions: Sendable {
   public var setLogLevel: @Sendable (_ level: String, _ duration: Duration?) async -> ControlOutcome
   /// Loads the configuration again.
   public var reload: @Sendable () async -> ControlOutcome = { .init(.unsupported, "This program cannot reload yet.") }
-  /// Opens the log files again.
+  /// Starts another process of this program in place of this one.
+  public var upgrade: @Sendable (UpgradeRequest) async -> ControlOutcome = { _ in
+    .init(.unsupported, "This program cannot upgrade.")
+  }
+  /// Opens the files of the log again.
   public var reopenLogs: @Sendable () async -> ControlOutcome = {
     .init(.unsupported, "This program has no log files to open again.")
   }
@@ -63,7 +67,23 @@ public struct ControlActions: Sendable {
   }
 }
 
-/// The state of a process, for `m2m-proxy status`.
+/// What an upgrade is asked to do.
+public struct UpgradeRequest: Sendable {
+  /// The program to start; nil for the one at the path by which this process was started.
+  public var binary: String?
+  /// How long it has until it serves.
+  public var patience = Duration.seconds(60)
+  /// Whether root asks.
+  public var isFromRoot: Bool
+
+  /// How many milliseconds ``patience`` may have.
+  static let range = 1...3_600_000
+
+  /// A request for the program at its path.
+  public init(isFromRoot: Bool = false) { self.isFromRoot = isFromRoot }
+}
+
+/// How a process is, for `m2m-proxy status`.
 public struct ControlStatus: Sendable {
   /// The value of a row.
   public enum Value: Sendable, Equatable {

@@ -1,3 +1,4 @@
+internal import Encodings
 internal import Glibc
 internal import HTTPService
 internal import HTTPWire
@@ -21,13 +22,21 @@ public final class ControlServer: Sendable {
 
   /// Creates the socket at `place`, with mode 0600, and replaces one that no process listens on any more.
   ///
-  /// - Parameter loop: its thread serves the socket.
-  /// - Parameter user: this user and root may use it.
-  public init(at place: ControlPlace, on loop: EventLoop, user: UInt32 = ControlPlace.thisUser) throws(SocketFileError)
-  {
+  /// - Parameter loop: whose thread serves it.
+  /// - Parameter user: may use it, beside root.
+  public convenience init(
+    at place: ControlPlace, on loop: EventLoop, user: UInt32 = ControlPlace.thisUser
+  ) throws(SocketFileError) {
+    self.init(try Self.socket(at: place), at: place, on: loop, user: user)
+  }
+
+  /// Takes commands from `socket`, which is at `place`.
+  public init(
+    _ socket: consuming ListeningSocket, at place: ControlPlace, on loop: EventLoop,
+    user: UInt32 = ControlPlace.thisUser
+  ) {
     self.place = place
-    service = HTTPService(
-      try Self.socket(at: place), limits: Self.limits, admits: { Self.admits($0, user) }, on: loop)
+    service = HTTPService(socket, limits: Self.limits, admits: { Self.admits($0, user) }, on: loop)
   }
 
   /// Starts to take commands. Call it on the loop's thread, or before the loop runs.
@@ -36,8 +45,19 @@ public final class ControlServer: Sendable {
     try service.start { await pages.answer($0) }
   }
 
-  /// Removes the socket. Call it on the loop's thread, or when the loop has ended.
-  public func close() { service.close() }
+  /// Removes the socket. On the loop's thread, or when the loop has ended.
+  ///
+  /// - Parameter isPassedOn: whether another process takes commands from the same socket from now on.
+  public func close(isPassedOn: Bool = false) { service.close(isPassedOn: isPassedOn) }
+
+  /// What another process needs to take commands from the same socket; nil when it is closed. On the loop's thread.
+  public func copyListener() throws(Errno) -> ListenerCopy? { try service.copyListener() }
+
+  /// Whether no connection is open. On the loop's thread.
+  public var isQuiet: Bool { service.isQuiet }
+
+  /// Has the kernel tell clients that this process is the one that takes commands: it says so of the process that listened last.
+  public func claim() { service.claim() }
 
   static func admits(_ peer: SocketPeer, _ user: UInt32) -> Bool {
     guard case .user(let id) = peer else { return false }
@@ -70,6 +90,7 @@ struct ControlPages: Sendable {
     GET  /healthz                         200 ok, or 503 and why not; ?within=MS: how long loops may take to respond
     POST /drain                           finish what is under way and stop, as SIGTERM
     POST /reload                          load the configuration again
+    POST /upgrade?binary=PATH&within=MS   start the program at its path, or at another one, in place of this process
     POST /reopen-logs                     open the files of the log again
     POST /log-level?level=LEVEL&for=10m   change what is logged, for some time or for good
     """
@@ -95,12 +116,13 @@ struct ControlPages: Sendable {
     }
   }
 
-  private static let commands = ["/drain", "/reload", "/reopen-logs", "/log-level"]
+  private static let commands = ["/drain", "/reload", "/upgrade", "/reopen-logs", "/log-level"]
 
   private func command(_ request: ServiceRequest) async -> ControlOutcome {
     switch request.path {
     case "/drain": return await actions.drain()
     case "/reload": return await actions.reload()
+    case "/upgrade": return await upgrade(request)
     case "/reopen-logs": return await actions.reopenLogs()
     default: return await logLevel(request.query)
     }
@@ -118,6 +140,26 @@ struct ControlPages: Sendable {
       return ControlOutcome(.misused, "within must be a number of milliseconds from 1 to 3600000.")
     }
     return await actions.health(.milliseconds(milliseconds))
+  }
+
+  private func upgrade(_ request: ServiceRequest) async -> ControlOutcome {
+    let parameters = Self.parameters(request.query)
+    var settings = UpgradeRequest(isFromRoot: request.peer == .user(0))
+    if let text = parameters["within"] {
+      guard let milliseconds = Int(text), UpgradeRequest.range.contains(milliseconds) else {
+        return ControlOutcome(.misused, "within must be a number of milliseconds from 1 to 3600000.")
+      }
+      settings.patience = .milliseconds(milliseconds)
+    }
+    if let text = parameters["binary"] {
+      guard let bytes = PercentEncoding.decode(text.utf8, plusIsSpace: true),
+        let path = String(validating: bytes, as: UTF8.self), path.hasPrefix("/"), !path.utf8.contains(0)
+      else {
+        return ControlOutcome(.misused, "binary must be an absolute path.")
+      }
+      settings.binary = path
+    }
+    return await actions.upgrade(settings)
   }
 
   private func logLevel(_ query: String?) async -> ControlOutcome {

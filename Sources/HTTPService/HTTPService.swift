@@ -93,14 +93,25 @@ public final class HTTPService: @unchecked Sendable {
     try listener.start()
   }
 
-  /// Stops accepting and closes idle connections. A request that is being read or handled is completed, and then its connection
-  /// is closed.
-  public func close() {
+  /// Stops accepting and ends the connections that are idle; a request that is being read or answered is finished,
+  /// and its connection closed then.
+  ///
+  /// - Parameter isPassedOn: whether another process accepts from the same socket from now on.
+  public func close(isPassedOn: Bool = false) {
     isClosing = true
-    listener.close()
+    listener.close(isPassedOn: isPassedOn)
     held = nil
     for connection in places.all { connection.interrupt() }
   }
+
+  /// What another process needs to accept from the same socket; nil when it is closed.
+  public func copyListener() throws(Errno) -> ListenerCopy? { try listener.copy() }
+
+  /// Whether no connection is open.
+  public var isQuiet: Bool { places.all.isEmpty }
+
+  /// Has the kernel tell clients of a Unix socket that this process is the one that listens.
+  public func claim() { listener.claim() }
 
   private func accept(_ socket: consuming Descriptor, from peer: SocketPeer) {
     guard admits(peer) else { return }

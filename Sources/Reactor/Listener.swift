@@ -120,12 +120,26 @@ public final class Listener: Watch {
     onExhaustion(errno)
   }
 
-  /// Stops accepting for good, and frees the port or removes the socket's file.
-  public func close() {
+  /// Stops accepting for good and frees the port, or removes the socket's file.
+  ///
+  /// - Parameter isPassedOn: whether another process accepts from the same socket, which keeps its port and file then, and the
+  ///   connections that wait in it.
+  public func close(isPassedOn: Bool = false) {
     loop.retire(retry)
     loop.remove(self)
+    if isPassedOn { socket?.passOnFile() }
     socket = nil
   }
+
+  /// What another process needs to accept from the same socket; nil when it is closed.
+  public func copy() throws(Errno) -> ListenerCopy? {
+    guard let number = socket?.number else { return nil }
+    let copy = try Errno.check(fcntl(number, F_DUPFD_CLOEXEC, 0))
+    return ListenerCopy(Descriptor(owning: copy), file: socket?.fileIdentity)
+  }
+
+  /// Has the kernel tell clients of a Unix socket that this process is the one that listens.
+  public func claim() { socket?.claim() }
 
   public override func signal(_ readiness: Readiness) {
     if sharesQueue { return acceptAndStepBack() }
@@ -182,5 +196,26 @@ public final class Listener: Watch {
       rest(after: errno)
       return false
     }
+  }
+}
+
+/// Another descriptor of the socket of a listener, for another process.
+public final class ListenerCopy: Sendable {
+  /// Which file the socket has in the file system, as that process is told; nil where it has none, or none of this program.
+  public let file: String?
+  /// The number of the descriptor, which is closed with this object.
+  public let number: Int32
+
+  init(_ descriptor: consuming Descriptor, file: String?) {
+    number = descriptor.release()
+    self.file = file
+  }
+
+  deinit { close(number) }
+
+  /// What tells sockets apart, whatever the number of their descriptors.
+  public var socket: UInt {
+    var status = stat()
+    return unsafe fstat(number, &status) == 0 ? UInt(status.st_ino) : 0
   }
 }

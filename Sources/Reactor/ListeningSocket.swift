@@ -14,7 +14,7 @@ public struct ListeningSocket: ~Copyable {
   let isInherited: Bool
 
   private let descriptor: Descriptor
-  private let file: SocketFile?
+  private var file: SocketFile?
 
   static let backlog: Int32 = 4096
 
@@ -71,18 +71,46 @@ public struct ListeningSocket: ~Copyable {
   /// Takes over a socket that another program made.
   /// - Throws: why it is not a listening socket, as the end of a sentence.
   public init(inherited descriptor: consuming Descriptor) throws(InheritedSocketError) {
-    let number = descriptor.number
-    guard let kind = Self.option(SO_TYPE, of: number) else { throw .notASocket }
+    switch try Self.family(ofInherited: descriptor.number) {
+    case .internet: self.init(tcp: descriptor, isInherited: true)
+    case .unix(let path):
+      self.init(descriptor, address: "unix:\(path)", port: 0, isUnix: true, isInherited: true)
+    }
+  }
+
+  /// Takes over a socket that another process of this program made, and passes on.
+  ///
+  /// - Parameter identity: which file it has at its path, as ``Listener/fileIdentity`` of the other process says; nil for none.
+  /// - Parameter right: says from when on that file is this process's to remove.
+  /// - Throws: why it is none that can be listened on, as the end of a sentence.
+  public init(
+    passedOn descriptor: consuming Descriptor, file identity: String?, _ right: SocketFileRight
+  ) throws(InheritedSocketError) {
+    switch try Self.family(ofInherited: descriptor.number) {
+    case .internet: self.init(tcp: descriptor)
+    case .unix(let path):
+      var file: SocketFile?
+      if let identity { file = SocketFile(passed: path, identity: identity, right: right) }
+      self.init(descriptor, address: "unix:\(path)", port: 0, isUnix: true, file: file)
+    }
+  }
+
+  private enum Family {
+    case internet
+    case unix(path: String)
+  }
+
+  private static func family(ofInherited number: Int32) throws(InheritedSocketError) -> Family {
+    guard let kind = option(SO_TYPE, of: number) else { throw .notASocket }
     guard kind == Int32(SOCK_STREAM.rawValue) else { throw .notAStream }
-    guard Self.option(SO_ACCEPTCONN, of: number) == 1 else { throw .notListening }
+    guard option(SO_ACCEPTCONN, of: number) == 1 else { throw .notListening }
     let flags = fcntl(number, F_GETFL)
     guard flags >= 0, fcntl(number, F_SETFL, flags | O_NONBLOCK) == 0, fcntl(number, F_SETFD, FD_CLOEXEC) == 0 else {
       throw .notASocket
     }
-    switch Self.option(SO_DOMAIN, of: number) {
-    case AF_INET, AF_INET6: self.init(tcp: descriptor, isInherited: true)
-    case AF_UNIX:
-      self.init(descriptor, address: "unix:\(Self.path(of: number))", port: 0, isUnix: true, isInherited: true)
+    switch option(SO_DOMAIN, of: number) {
+    case AF_INET, AF_INET6: return .internet
+    case AF_UNIX: return .unix(path: path(of: number))
     default: throw .unknownFamily
     }
   }
@@ -102,7 +130,22 @@ public struct ListeningSocket: ~Copyable {
       Descriptor(owning: number), address: address, port: port, isUnix: isUnix, isInherited: isInherited)
   }
 
-  /// Whether it accepts IPv4 connections besides those of its own family.
+  /// Which file it has in the file system, for the process that it is passed on to; nil where it has none.
+  var fileIdentity: String? {
+    switch file {
+    case .some(let file): file.identityText
+    case .none: nil
+    }
+  }
+
+  /// Another process looks after the file from now on: it is not removed with this socket.
+  mutating func passOnFile() { file?.passOn() }
+
+  /// Has the kernel tell clients of a Unix socket that this process is at the other end (SO_PEERCRED), which otherwise is the one
+  /// that listened first.
+  borrowing func claim() { _ = listen(descriptor.number, Self.backlog) }
+
+  /// Whether it takes IPv4 connections beside those of its own family.
   public var takesIPv4Too: Bool {
     var value: Int32 = 0
     var length = socklen_t(MemoryLayout<Int32>.size)

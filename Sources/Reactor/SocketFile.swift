@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import Synchronization
 public import SystemPackage
 
 /// The file of a Unix socket that this process listens on. Removed with this value, unless another file has replaced it.
@@ -7,6 +8,8 @@ public struct SocketFile: ~Copyable {
   /// Where it is.
   public let path: String
   private let identity: Identity
+  private let right: SocketFileRight?
+  private var isPassedOn = false
 
   /// Identifies a file independently of its name.
   private struct Identity: Equatable {
@@ -20,7 +23,15 @@ public struct SocketFile: ~Copyable {
       isSocket = status.st_mode & S_IFMT == S_IFSOCK
     }
 
-    /// The file at `path`, without following links; nil if it cannot be seen.
+    init?(text: String) {
+      let parts = text.split(separator: ":")
+      guard parts.count == 2, let device = UInt(parts[0]), let number = UInt(parts[1]) else { return nil }
+      (self.device, self.number, isSocket) = (device, number, true)
+    }
+
+    var text: String { "\(device):\(number)" }
+
+    /// What is at `path`, links not followed; nil where there is nothing to be seen.
     init?(path: String) {
       var status = stat()
       guard unsafe lstat(path, &status) == 0 else { return nil }
@@ -28,12 +39,28 @@ public struct SocketFile: ~Copyable {
     }
   }
 
-  private init(path: String, identity: Identity) {
+  private init(path: String, identity: Identity, right: SocketFileRight? = nil) {
     self.path = path
     self.identity = identity
+    self.right = right
   }
 
-  /// The file at `path`, which was just bound, after setting these permissions.
+  /// The file at `path` that another process has made and passes on with its socket; `identity` is what that process calls it.
+  /// Nil where that is no identity.
+  ///
+  /// - Parameter right: says from when on it is this process's to remove.
+  init?(passed path: String, identity: String, right: SocketFileRight) {
+    guard let known = Identity(text: identity) else { return nil }
+    self.init(path: path, identity: known, right: right)
+  }
+
+  /// Which file it is, for the process that it is passed on to.
+  var identityText: String { identity.text }
+
+  /// Another process looks after the file from now on: it is not removed.
+  mutating func passOn() { isPassedOn = true }
+
+  /// The file at `path`, which was bound just now, once it has these permissions.
   static func claim(
     _ path: String, mode: UInt32, owner: UInt32?, group: UInt32?
   ) throws(SocketFileError) -> SocketFile {
@@ -53,6 +80,7 @@ public struct SocketFile: ~Copyable {
   }
 
   deinit {
+    guard !isPassedOn, right?.isHeld != false else { return }
     guard Identity(path: path) == identity else { return }
     // If this process may no longer write to the directory, the next process that binds the path finds a stale socket.
     unsafe _ = unlink(path)
@@ -81,6 +109,21 @@ public struct SocketFile: ~Copyable {
     guard flock(number, LOCK_EX | LOCK_NB) == 0 else { throw .beingReplaced }
     return descriptor
   }
+}
+
+/// Whether the files of sockets that another process passes on are this process's to remove already. Until it serves, they belong
+/// to the other one, which goes on if this one ends.
+public final class SocketFileRight: Sendable {
+  private let held = Atomic<Bool>(false)
+
+  /// Not held.
+  public init() {}
+
+  /// Whether the files are this process's.
+  public var isHeld: Bool { held.load(ordering: .relaxed) }
+
+  /// From now on they are.
+  public func take() { held.store(true, ordering: .relaxed) }
 }
 
 /// Why there is no Unix socket at a path.

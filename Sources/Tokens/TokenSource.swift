@@ -65,6 +65,18 @@ public final class TokenSource: Sendable, CustomReflectable {
     shared = Monitor(Shared(state: TokenState(request: grant.summary)))
   }
 
+  /// The token, if it can be used at `now` and no API has refused it.
+  func valid(at now: TokenMoment) -> AccessToken? {
+    shared.withLock { $0.state.isGood ? $0.state.usableToken(at: now) : nil }
+  }
+
+  /// Begins with a token that another process fetched, if it can still be used.
+  func begin(with stored: StoredToken) {
+    let now = environment.clock.moment
+    guard let token = stored.accessToken(at: now), token.isUsable(at: now) else { return }
+    _ = end(with: .success(token), random: environment.random())
+  }
+
   /// The token that is valid now, or nil. Costs two clock readings and an uncontended lock.
   public func current() -> AccessToken? {
     let now = environment.clock.moment

@@ -1,18 +1,40 @@
 import Locks
+public import Secrets
 
 /// The token sources of a process: one for all routes that send the same request with the same secret.
 public final class TokenSources: Sendable, CustomReflectable {
   private let environment: TokenEnvironment
   private let sources = Monitor<[TokenRequestKey: [TokenSource]]>([:])
+  // What the process before had, until a source takes it.
+  private let handedOver: Monitor<TokenHandOver>
 
-  /// No sources yet; all will share `environment`.
-  public init(environment: TokenEnvironment) { self.environment = environment }
+  /// No sources yet; those that come share `environment`.
+  ///
+  /// - Parameter handedOver: what ``handOver()`` of the process before this one has given.
+  public init(environment: TokenEnvironment, handedOver: Secret? = nil) {
+    self.environment = environment
+    self.handedOver = Monitor(handedOver.map { TokenHandOver($0) } ?? TokenHandOver())
+  }
+
+  /// The tokens that can be used now, for the process that takes the place of this one; nil where there are none.
+  public func handOver() -> Secret? {
+    let now = environment.clock.moment
+    var tokens = TokenHandOver()
+    for source in sources.withLock({ $0.values.flatMap(\.self) }) {
+      guard let token = source.valid(at: now), let identity = try? source.grant.key.identity() else { continue }
+      tokens.add(token.stored, identity)
+    }
+    return tokens.bytes
+  }
 
   /// The source for `grant`, made if there is none yet. Its messages name the credentials that came first.
   public func source(for grant: TokenGrant) -> TokenSource {
     sources.withLock { sources in
       if let known = sources[grant.key]?.first(where: { $0.grant.sendsTheSame(as: grant) }) { return known }
       let source = TokenSource(grant: grant, environment: environment)
+      if let identity = try? grant.key.identity(), let token = handedOver.withLock({ $0.take(identity) }) {
+        source.begin(with: token)
+      }
       sources[grant.key, default: []].append(source)
       return source
     }

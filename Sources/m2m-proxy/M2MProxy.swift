@@ -13,7 +13,8 @@ struct M2MProxy: ParsableCommand {
       """,
     version: "m2m-proxy \(Product.version)",
     subcommands: [
-      Run.self, Check.self, Status.self, Reload.self, DrainCommand.self, Health.self, ReopenLogs.self, LogLevel.self,
+      Run.self, Check.self, Status.self, Reload.self, Upgrade.self, DrainCommand.self, Health.self, ReopenLogs.self,
+      LogLevel.self,
       HashPassword.self, CA.self,
     ])
 }

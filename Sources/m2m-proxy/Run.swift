@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Configuration
 internal import Control
 internal import Glibc
+internal import Locks
 internal import Logging
 internal import ProxyCore
 internal import Secrets
@@ -15,7 +16,8 @@ struct Run: ParsableCommand {
     discussion: """
       Start-up lines go to standard error, log lines to standard output. SIGTERM, SIGINT and a \
       terminal that hangs up let running requests finish; a second SIGTERM ends the program at once. Any other SIGHUP \
-      loads the configuration again. SIGUSR1 opens the log file again. SIGUSR2 is ignored.
+      loads the configuration again. SIGUSR1 opens the log file again. SIGUSR2 upgrades, \
+      as the command upgrade does.
       """)
 
   @OptionGroup var file: ConfigurationOption
@@ -26,6 +28,8 @@ struct Run: ParsableCommand {
     signal(SIGPIPE, SIG_IGN)
     try Terminal.holdStandardDescriptors()
     let service = ServiceManager()
+    let predecessor = try Self.predecessor()
+    if let predecessor { Terminal.listener.withLock { $0 = { predecessor.report($0) } } }
     // What is wrong with these is written at once: nothing is served yet, and SIGTERM still ends the process by itself.
     try takeEnvironment()
     let loaded = try LoadedConfiguration(
@@ -46,6 +50,8 @@ struct Run: ParsableCommand {
           logger.notice(.drain, [.detail: "\($0)"])
           service.stopping()
         },
+        start: ProcessStart(
+          service: service, predecessor: predecessor, readsStandardInput: loaded.named == "-"),
         load: { () throws(ConfigurationError) in try loaded.loadAgain() })
       logger.info(
         .start,
@@ -57,14 +63,24 @@ struct Run: ParsableCommand {
       let took = ContinuousClock.now - started
       output.say("ready in \(took.inMilliseconds) ms")
       logger.info(.ready, [.took: .duration(took)])
-      service.ready()
+      // After an upgrade the process before tells systemd.
+      if predecessor == nil { service.ready() }
       try proxy.run()
       let (requests, dropped) = proxy.summary
       let done = "done: \(requests) \(requests == 1 ? "request" : "requests"), \(dropped) dropped"
       logger.notice(.stop, [.detail: "\(done)"])
       output.finish(saying: done)
     } catch {
+      predecessor?.report("\(error)")
       output.finish(saying: "m2m-proxy: \(error)")
+      throw ExitCode(71)
+    }
+  }
+
+  /// The process that this one takes the place of.
+  private static func predecessor() throws -> Predecessor? {
+    do throws(StartError) { return try Predecessor.ofThisProcess() } catch {
+      Terminal.say("m2m-proxy: \(error)")
       throw ExitCode(71)
     }
   }

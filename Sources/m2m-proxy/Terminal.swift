@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Glibc
+internal import Locks
 internal import Secrets
 
 /// Messages to the person who started the program, apart from the log.
@@ -13,8 +14,14 @@ enum Terminal {
     }
   }
 
+  /// Hears what is said, too: at an upgrade, the process before.
+  static let listener = Monitor<(@Sendable (String) -> Void)?>(nil)
+
   /// Writes `text` and a line's end to standard error.
-  static func say(_ text: String) { write("\(text)\n") }
+  static func say(_ text: String) {
+    write("\(text)\n")
+    listener.withLock { $0 }?(text)
+  }
 
   /// Writes `question` to standard error; the answer follows on the same line.
   static func ask(_ question: String) { write(question) }

@@ -161,7 +161,7 @@ struct SettingProblemTests {
       Case("timeouts: { Head: 10s }", #"5:13: timeouts: unknown setting "Head"; did you mean "head"?"#),
       Case(
         "timeouts: { tls: 10s }",
-        #"5:13: timeouts: unknown setting "tls"; known: head, handshake, idle, body, token, connect, first_byte, total, tunnel, tcp_keepalive, upstream_idle, drain"#
+        #"5:13: timeouts: unknown setting "tls"; known: head, handshake, idle, body, token, connect, first_byte, total, tunnel, tcp_keepalive, upstream_idle, drain, drain_tunnel"#
       ),
       Case("limits: { field: 10 }", #"5:11: limits: unknown setting "field"; did you mean "fields"?"#),
       Case("limits: { conections: 10 }", #"5:11: limits: unknown setting "conections"; did you mean "connections"?"#),

@@ -50,7 +50,26 @@ import Testing
     #expect(calls.withLock { $0 } == ["health 2.0 seconds", "health 0.25 seconds"])
   }
 
-  @Test("to commands, and logs them with their results")
+  @Test("to an upgrade, with the program that it names")
+  func upgrade() async {
+    var actions = actions
+    let calls = calls
+    actions.upgrade = { request in
+      calls.withLock { $0.append("\(request.binary ?? "-") \(request.patience) \(request.isFromRoot)") }
+      return ControlOutcome(.done, "ok")
+    }
+    #expect(await ask("POST", "/upgrade", actions).0 == 200)
+    #expect(await ask("POST", "/upgrade?within=1500&binary=%2Fopt%2Fa%20b%26c", actions).0 == 200)
+    for wrong in ["within=0", "within=x", "binary=relative", "binary=%2Fa%00", "binary=%zz", "binary=%2F%FF"] {
+      #expect(await ask("POST", "/upgrade?\(wrong)", actions).0 == 400)
+    }
+    #expect(await ask("GET", "/upgrade", actions).0 == 405)
+    #expect(await ask("POST", "/upgrade").0 == 501)
+    #expect(
+      calls.withLock { $0.filter { !$0.hasPrefix("note") } } == ["- 60.0 seconds false", "/opt/a b&c 1.5 seconds false"])
+  }
+
+  @Test("to commands, and notes them with what came of them")
   func commands() async {
     #expect(await ask("POST", "/drain") == (200, "draining\n"))
     #expect(await ask("POST", "/log-level?level=debug").0 == 200)

@@ -15,6 +15,8 @@ from harness import documented
 from harness.callers import basic, with_password
 from harness.client import get, post
 from harness.intercepting import TunnelClient
+from harness.terminal import Terminal
+from harness.upgrading import upgrade
 from harness.waiting import poll
 
 WEBSOCKET = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
@@ -46,8 +48,6 @@ def see_refusals(start_proxy, origin, seen: Seen) -> None:
     assert client.exchange(get("http://nowhere.internal/")).status == 403
     proxy.connect()
     proxy.log.wait_for("event=refused")
-    proxy.signal(signal.SIGUSR2)
-    proxy.log.wait_for("event=signal")
     for level, status in [("info", 200), ("loud", 400)]:
         command = proxy.connect(proxy.directory / "control.sock")
         assert command.exchange(b"POST /log-level?level=%s HTTP/1.1\r\nHost: a\r\n\r\n" % level.encode()).status == status
@@ -252,6 +252,20 @@ def see_reloads(start_proxy, origin, seen: Seen) -> None:
     seen.add(proxy)
 
 
+def see_successor(start_proxy, origin, seen: Seen) -> None:
+    """An upgrade that fails, and one that does not; and a terminal that hangs up."""
+    proxy = start_proxy({"forward_to": origin.url})
+    assert upgrade(proxy, "--binary", str(proxy.directory)).returncode == 71
+    assert upgrade(proxy).returncode == 0
+    seen.add(proxy)
+    terminal = Terminal()
+    proxy = start_proxy({"forward_to": origin.url}, launcher=terminal.launcher())
+    terminal.hang_up()
+    proxy.wait()
+    seen.add_log(proxy.log.text)
+    terminal.close()
+
+
 def see_log(start_proxy, origin, seen: Seen, tmp_path) -> None:
     """A file that cannot be opened again, lines that are not read, and the end."""
     directory = tmp_path / "documented-log"
@@ -298,6 +312,7 @@ def test_every_listed_metric_event_and_field_exists(
     see_dead_address(start_proxy, refusing_port, seen)
     see_tokens(start_proxy, origin, seen, authlib, tmp_path)
     see_reloads(start_proxy, origin, seen)
+    see_successor(start_proxy, origin, seen)
     assert documented.metrics().keys() - seen.metrics == set()
     missing = {event: fields - seen.fields.get(event, set()) for event, fields in documented.events().items()}
     # This test does not cause a shortage of descriptors, nor one of memory while a password is checked.

@@ -13,7 +13,6 @@ from harness.proxy import clean_environment
 from harness.terminal import Terminal
 from harness.waiting import poll
 
-UNUSED = [signal.SIGUSR2]
 HELD = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP]
 
 
@@ -22,63 +21,6 @@ def terminal():
     terminal = Terminal()
     yield terminal
     terminal.close()
-
-
-class Load:
-    """Clients that send requests one after the other, on connections that stay and on new ones, and count what fails."""
-
-    def __init__(self, proxy):
-        self.answers = 0
-        self.failures: list[object] = []
-        self._proxy = proxy
-        self._ended = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=[stays]) for stays in [True, True, False, False]]
-        for thread in self._threads:
-            thread.start()
-
-    def _run(self, stays: bool) -> None:
-        client = self._proxy.connect()
-        while not self._ended.is_set():
-            try:
-                status = client.exchange(get("http://api.internal/x")).status
-                if status != 200:
-                    self.failures.append(status)
-                self.answers += 1
-                if not stays:
-                    client.close()
-                    client = self._proxy.connect()
-            except Exception as error:
-                self.failures.append(error)
-                return
-
-    def end(self) -> None:
-        self._ended.set()
-        for thread in self._threads:
-            thread.join()
-
-
-def signals_logged(proxy) -> list[str]:
-    return [line for line in proxy.log.lines if "event=signal" in line]
-
-
-def test_unused_signals_are_ignored_with_a_line_and_no_request_fails(proxy):
-    load = Load(proxy)
-    try:
-        for _ in range(20):
-            for number in UNUSED:
-                proxy.signal(number)
-            before = load.answers
-            # So that they come while requests are under way.
-            while load.answers == before and not load.failures:
-                pass
-        for number in UNUSED:
-            proxy.log.wait_for(f'event=signal detail="{number.name} is not used; ignored" signal={number.name}$')
-    finally:
-        load.end()
-    assert load.failures == []
-    # One line in 10 s for each, however many come.
-    assert len(signals_logged(proxy)) < 20
-    assert "draining" not in proxy.messages.text
 
 
 def blocked(pid: int) -> set[int]:
@@ -113,7 +55,6 @@ __attribute__((constructor(101))) static void send(void) {
   unsetenv("LD_PRELOAD");
   kill(getpid(), SIGHUP);
   kill(getpid(), SIGUSR1);
-  kill(getpid(), SIGUSR2);
 }
 """)
     compiler = next(filter(None, map(shutil.which, ["cc", "clang", "gcc"])))
@@ -125,7 +66,6 @@ def test_signals_before_any_code_of_the_program_take_effect_when_it_serves(start
     proxy = start_proxy({"forward_to": origin.url}, environment=early)
     proxy.log.wait_for("event=reload reason=SIGHUP result=ok")
     proxy.log.wait_for("event=log .*opened again")
-    proxy.log.wait_for('event=signal detail="SIGUSR2 is not used; ignored" signal=SIGUSR2$')
     assert proxy.connect().exchange(get("http://api.internal/x")).status == 200
 
 
@@ -139,7 +79,8 @@ def test_a_hang_up_that_was_ignored_before_stays_so(start_proxy, early):
     # As nohup does, which the library would send the signals to as well.
     ignoring = ["sh", "-c", 'trap "" HUP; LD_PRELOAD="$0" exec "$@"', early["LD_PRELOAD"]]
     proxy = start_proxy({}, launcher=ignoring)
-    proxy.log.wait_for('event=signal detail="SIGUSR2 is not used; ignored"')
+    # They are seen in the order of their numbers.
+    proxy.log.wait_for("event=log .*opened again")
     assert "SIGHUP" not in proxy.log.text
 
 
@@ -162,7 +103,7 @@ def test_such_a_signal_during_the_drain_changes_nothing(proxy, origin, number):
     proxy.signal(signal.SIGTERM)
     proxy.messages.wait_for("draining")
     proxy.signal(number)
-    proxy.log.wait_for("event=(signal|reload|log)")
+    proxy.log.wait_for("event=(upgrade|reload|log)")
     event.set()
     assert client.answer().body == b"finished"
     assert proxy.wait() == 0
@@ -201,7 +142,7 @@ def test_under_nohup_neither_a_hangup_nor_sighup_ends_it(start_proxy, origin, te
     terminal.hang_up()
     proxy.signal(signal.SIGHUP)
     # They are seen in the order of their numbers, and this one is the last.
-    proxy.signal(signal.SIGUSR2)
-    proxy.log.wait_for("SIGUSR2 is not used; ignored")
+    proxy.signal(signal.SIGUSR1)
+    proxy.log.wait_for("event=log .*opened again")
     assert "SIGHUP" not in proxy.log.text and "draining" not in proxy.messages.text
     assert proxy.connect().exchange(get("http://api.internal/x")).status == 200

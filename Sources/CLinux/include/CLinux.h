@@ -126,6 +126,27 @@ void clinux_name_thread(const char *name);
 // id, or -1 with errno set.
 pid_t clinux_start_program(const char *path, char *const arguments[], char *const environment[], int *output);
 
+// Starts the program at path with this process's standard descriptors, process group and ignored signals; SIGHUP, SIGUSR1 and
+// SIGUSR2 are blocked in it. The descriptors, which ascend and are none of the first three, are the numbers from 3 on in it, and
+// no other is open. The program's process, or -1 with errno set.
+pid_t clinux_start_successor(
+    const char *path, char *const arguments[], char *const environment[], const int *descriptors, int count);
+
+// A new empty file in memory, closed on exec; -1 with errno set.
+int clinux_memory_file(const char *name);
+
+// From now on the content of such a file cannot be changed; 0, or -1 with errno set.
+int clinux_seal_memory_file(int file);
+
+// Whether a descriptor is such a file, sealed.
+int clinux_is_sealed_memory_file(int file);
+
+// A pipe whose reading end, the first, is non-blocking; closed on exec; 0, or -1 with errno set.
+int clinux_pipe(int ends[2]);
+
+// A descriptor that can be read once the process has ended; -1 with errno set.
+int clinux_open_process(pid_t process);
+
 // Waits at most this many milliseconds until data, or the end, can be read: 1, 0 on timeout, or -1 with errno set.
 int clinux_wait_readable(int descriptor, int milliseconds);
 

@@ -23,6 +23,8 @@ public struct Timeouts: Sendable, Hashable {
   public var tcpKeepalive: Duration? = .seconds(60)
   /// How long requests in progress may take after SIGTERM.
   public var drain: Duration = .seconds(30)
+  /// Tunnels that are open at an upgrade have this long in the process before it.
+  public var drainTunnel: Duration = .seconds(3600)
 
   /// The defaults.
   public init() {}
@@ -32,13 +34,15 @@ extension Timeouts {
   /// The section `timeouts` of the whole proxy.
   static let group = SettingGroup(
     "timeouts", prefix: "timeouts.", "How long things may take.",
-    (beforeRoute + ofRoute + [tcpKeepalive]).map(\.declaration) + [upstreamIdle.declaration, drain.declaration])
+    (beforeRoute + ofRoute + [tcpKeepalive]).map(\.declaration) + [
+      upstreamIdle.declaration, drain.declaration, drainTunnel.declaration,
+    ])
 
   /// The section `timeouts` of a route.
   static let groupOfRoute = SettingGroup(
     "route_timeouts", "How long things may take for requests of the route.", ofRoute.map(\.declaration))
 
-  static let all = beforeRoute + ofRoute + [tcpKeepalive, drain]
+  static let all = beforeRoute + ofRoute + [tcpKeepalive, drain, drainTunnel]
   private static let beforeRoute = [head, handshake, idle]
   private static let ofRoute = [body, token, connect, firstByte, total, tunnel]
   private static let ofTunnel = [tunnel, connect, total]
@@ -70,6 +74,10 @@ extension Timeouts {
     "upstream_idle", .duration, default: .described("`upstream.idle`"), "the older name of `upstream.idle`")
   private static let drain = field("drain", \.drain, .duration, "for requests that are in progress at SIGTERM")
 
+  private static let drainTunnel = field(
+    "drain_tunnel", \.drainTunnel, .duration,
+    "for tunnels and upgraded connections of the process before an upgrade; at SIGTERM they have `timeouts.drain`")
+
   private static func field<Value: Sendable>(
     _ name: String, _ property: any WritableKeyPath<Timeouts, Value> & Sendable, _ format: Format<Value>,
     _ summary: String
@@ -93,6 +101,6 @@ extension Timeouts {
   }
 
   private static let ofTheProxy =
-    (beforeRoute + [tcpKeepalive, drain]).map(\.declaration.name) + [upstreamIdle.declaration.name]
+    (beforeRoute + [tcpKeepalive, drain, drainTunnel]).map(\.declaration.name) + [upstreamIdle.declaration.name]
   private static let wholeProxy = "the timeouts of the whole proxy"
 }

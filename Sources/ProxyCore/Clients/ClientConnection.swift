@@ -49,6 +49,8 @@ final class ClientConnection: @unchecked Sendable {
   var input: ByteBuffer?
   /// Whether no request has begun.
   var isIdle = true
+  /// Whether it is a tunnel now, or speaks another protocol after Upgrade.
+  var isTunnel = false
   /// How many requests it has carried.
   private(set) var requests = 0
   /// Whether the deadline has passed.

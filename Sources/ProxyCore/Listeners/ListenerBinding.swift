@@ -19,6 +19,8 @@ struct ListenerBinding {
     let line: String
     /// What connections to upstreams must not lead to.
     let own: [String]
+    /// What systemd calls its socket, where it is one of systemd's.
+    let passedName: String?
   }
 
   /// A socket that a worker is to accept from.
@@ -55,13 +57,14 @@ struct ListenerBinding {
   private var nextNumber: Int
 
   /// - Parameters:
-  ///   - previous: what is bound already.
-  ///   - workers: how many workers accept.
-  ///   - passed: the sockets from systemd, at start.
-  ///   - keepalive: after how much silence peers of connections are probed; nil for never.
+  ///   - previous: What is bound already.
+  ///   - workers: How many accept.
+  ///   - passed: The sockets of systemd, at start.
+  ///   - predecessor: The process before this one, at an upgrade.
+  ///   - keepalive: After how much silence the peers of connections are asked for; nil for never.
   init(
     _ listeners: [ListenerSettings], after previous: ListenerBinding? = nil, workers: Int,
-    _ passed: PassedSockets? = nil, keepalive: Duration?, logger: EventLog
+    _ passed: PassedSockets? = nil, predecessor: Predecessor? = nil, keepalive: Duration?, logger: EventLog
   ) {
     self.previous = previous?.bound ?? []
     nextNumber = previous?.nextNumber ?? 0
@@ -71,6 +74,10 @@ struct ListenerBinding {
     for (index, settings) in listeners.enumerated() {
       let setting = listeners.count == 1 ? "listen" : "listen[\(index)]"
       if keep(settings, setting) { continue }
+      if let sockets = predecessor?.take(settings.address) {
+        note(setting) { binding throws(StartError) in try binding.takeOver(sockets, settings) }
+        continue
+      }
       note(setting) { binding throws(StartError) in
         switch settings.address {
         case .tcp(let address): try binding.bind(address, settings)
@@ -86,6 +93,8 @@ struct ListenerBinding {
         try binding.adopt(Self.take(nil, &passed), settings)
       }
     }
+    // What the process before accepted from, and this one does not, is closed.
+    if predecessor != nil { passed?.closeRest() }
     guard problems.isEmpty, let passed else { return }
     do throws(StartError) { try passed.checkAllAreTaken() } catch { problems.append(error) }
   }
@@ -217,6 +226,34 @@ struct ListenerBinding {
     try share(socket, try served(settings), settings)
   }
 
+  /// Accepts from the sockets of one listener of the process before this one. That process may have another number of loops.
+  private mutating func takeOver(
+    _ passed: [Predecessor.Socket], _ settings: ListenerSettings
+  ) throws(StartError) {
+    var listener = try served(settings)
+    let count = passed.count
+    for (index, passed) in passed.enumerated() {
+      let socket: ListeningSocket
+      do throws(InheritedSocketError) { socket = try passed.open() } catch {
+        throw StartError("\(settings.address): the socket of the process before this one \(error.complaint).")
+      }
+      if index == 0 {
+        // With port 0 the process before has decided.
+        if settings.address.tcp?.port == 0 { listener = listener.at(Self.address(of: socket)) }
+        note(socket, listener, settings)
+      }
+      do throws(Errno) {
+        if let keepalive { try socket.keepAlive(after: keepalive) }
+        // Each loop accepts from one socket at least, and each socket is accepted from: connections wait in its queue.
+        let takers = count >= workers ? [index % workers] : Array(stride(from: index, to: workers, by: count))
+        for worker in takers.dropFirst() {
+          sockets.append(NewSocket(try socket.copy(), worker: worker, listener, sharesQueue: true))
+        }
+        sockets.append(NewSocket(socket, worker: takers[0], listener, sharesQueue: takers.count > 1))
+      } catch { throw .bind("\(settings.address)", error) }
+    }
+  }
+
   private mutating func adopt(
     _ passed: [PassedSockets.Socket], _ settings: ListenerSettings
   ) throws(StartError) {
@@ -232,7 +269,7 @@ struct ListenerBinding {
         throw StartError("\(settings.address): \(passed.name), which systemd passed, is \(reason).")
       }
       if let warning = found.settings.warning { warnings.append("the socket \(passed.name) of systemd \(warning)") }
-      try share(socket, found, settings, source: "systemd \(passed.name)")
+      try share(socket, found, settings, passedName: passed.name)
     }
   }
 
@@ -250,10 +287,11 @@ struct ListenerBinding {
 
   /// Lets every loop accept from the one queue that the socket has.
   private mutating func share(
-    _ socket: consuming ListeningSocket, _ listener: ServedListener, _ settings: ListenerSettings, source: String? = nil
+    _ socket: consuming ListeningSocket, _ listener: ServedListener, _ settings: ListenerSettings,
+    passedName: String? = nil
   ) throws(StartError) {
     let address = socket.address
-    note(socket, listener, settings, source: source)
+    note(socket, listener, settings, passedName: passedName)
     do throws(Errno) {
       if let keepalive { try socket.keepAlive(after: keepalive) }
       for worker in 1..<max(1, workers) {
@@ -268,11 +306,12 @@ struct ListenerBinding {
 
   private mutating func note(
     _ socket: borrowing ListeningSocket, _ listener: ServedListener, _ settings: ListenerSettings,
-    source: String? = nil
+    passedName: String? = nil
   ) {
     let isSecure = listener.certificate != nil
     let name = socket.isUnix ? socket.address : "\(isSecure ? "https" : "http")://\(socket.address)"
-    let remarks = (socket.isUnix && isSecure ? "   TLS" : "") + (source.map { "   from \($0)" } ?? "")
+    let remarks =
+      (socket.isUnix && isSecure ? "   TLS" : "") + (passedName.map { "   from systemd \($0)" } ?? "")
     var own: [String] = []
     if !socket.isUnix {
       own.append(socket.address)
@@ -280,7 +319,8 @@ struct ListenerBinding {
     }
     bound.append(
       Bound(
-        address: settings.address, permissions: settings.permissions, served: listener, line: name + remarks, own: own))
+        address: settings.address, permissions: settings.permissions, served: listener, line: name + remarks, own: own,
+        passedName: passedName))
   }
 
   private static func address(of socket: borrowing ListeningSocket) -> ListenAddress {

@@ -60,6 +60,12 @@ struct PassedSockets {
     sockets = (0..<count).map { Socket(name: names?[Int($0)] ?? "unknown", number: Self.first + $0) }
   }
 
+  /// Those that the process before this one had from systemd, and passes on.
+  init(of predecessor: Predecessor) {
+    sockets = predecessor.takeSystemdSockets()
+    absence = "the process before this one had none; restart the service"
+  }
+
   /// Those with this name.
   mutating func take(named name: String) throws(StartError) -> [Socket] {
     let taken = sockets.filter { $0.name == name }
@@ -76,6 +82,12 @@ struct PassedSockets {
     guard !sockets.isEmpty else { throw StartError("systemd: no socket was passed: \(absence).") }
     defer { sockets = [] }
     return sockets
+  }
+
+  /// Closes those that no listener has taken.
+  mutating func closeRest() {
+    for socket in sockets { close(socket.number) }
+    sockets = []
   }
 
   /// - Throws: if there are sockets that no listener uses: clients that connect there would wait forever.

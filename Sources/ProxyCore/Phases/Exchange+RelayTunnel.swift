@@ -33,6 +33,7 @@ extension Exchange {
     connection.endPin()
     let open = local.routes[route.index].tunnels
     open.add()
+    connection.isTunnel = true
     defer { open.subtract() }
     do throws(ExchangeError) {
       try await relay(route, upstream.stream)

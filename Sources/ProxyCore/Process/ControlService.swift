@@ -1,6 +1,7 @@
 internal import Configuration
 public import Control
 internal import Glibc
+internal import Locks
 internal import Reactor
 internal import Synchronization
 internal import SystemPackage
@@ -12,6 +13,10 @@ public struct ControlHooks: Sendable {
   public var reload: (@Sendable () async -> ControlOutcome)?
   /// Opens the files of the log again, in the same way.
   public var reopenLogs: (@Sendable () async -> ControlOutcome)?
+  /// Starts another process in place of this one, in the same way.
+  var upgrade: (@Sendable (UpgradeRequest) async -> ControlOutcome)?
+  /// Why the last upgrade failed, and when, as text; nil where none has.
+  var failedUpgrade: @Sendable () -> (reasons: [String], time: String)? = { nil }
   /// How often the configuration was loaded, beginning with 1.
   public var generation: @Sendable () -> Int = { 1 }
   /// How many routes there are now; nil where that never changes.
@@ -52,7 +57,34 @@ extension ControlHooks {
   }
 }
 
+extension ControlHooks {
+  /// Has `upgrader` start another process.
+  mutating func takeUpgrades(from upgrader: Upgrader) {
+    upgrade = { request in
+      await withCheckedContinuation { continuation in
+        upgrader.upgrade(because: "command", request) { continuation.resume(returning: ControlOutcome($0)) }
+      }
+    }
+    failedUpgrade = { upgrader.failure.map { ($0.reasons, WallClock.text($0.time)) } }
+  }
+}
+
 extension ControlOutcome {
+  /// What `outcome` says to the person at the terminal.
+  fileprivate init(_ outcome: UpgradeOutcome) {
+    let goesOn = "The process before goes on."
+    switch outcome {
+    case .done(let process, let program):
+      self.init(
+        .done,
+        "Process \(process) serves in place of process \(getpid()), which finishes what is under way.\nIt runs \(program)."
+      )
+    case .refused(let reason): self.init(.unavailable, reason)
+    case .invalid(let reasons): self.init(.badFile, (reasons + [goesOn]).joined(separator: "\n"))
+    case .failed(let reasons): self.init(.unavailable, (reasons + [goesOn]).joined(separator: "\n"))
+    }
+  }
+
   /// What `outcome` says to the person at the terminal.
   fileprivate init(_ outcome: ReloadOutcome) {
     switch outcome {
@@ -68,6 +100,10 @@ extension ControlOutcome {
         .unavailable, (error.reasons + ["The configuration before it is still in use."]).joined(separator: "\n"))
     case .draining:
       self.init(.unavailable, "The proxy is about to stop.")
+    case .replaced:
+      self.init(
+        .unavailable,
+        "An upgrade was under way: another process serves now, which has read the configuration at its start.")
     }
   }
 }
@@ -82,7 +118,7 @@ public final class ControlService: @unchecked Sendable {
   /// Where the socket is.
   let place: ControlPlace
 
-  private let loop: EventLoop
+  let loop: EventLoop
   private let server: ControlServer
   private let process: ServedProcess
   private let started = Instant.now
@@ -98,7 +134,8 @@ public final class ControlService: @unchecked Sendable {
   ///
   /// - Parameter file: the configuration file as the command line has it.
   static func make(
-    _ setting: ControlSetting, file: String, environment: [String: String], _ process: ServedProcess
+    _ setting: ControlSetting, file: String, environment: [String: String], _ process: ServedProcess,
+    after predecessor: Predecessor? = nil
   ) -> (service: ControlService?, warnings: [String]) {
     var warnings: [String] = []
     do {
@@ -109,6 +146,15 @@ public final class ControlService: @unchecked Sendable {
       case .automatic: places = try ControlPlace.usual(configuration: file, environment: environment)
       }
       let loop = try EventLoop()
+      for place in places {
+        guard let passed = predecessor?.take(.control, "\(place)") else { continue }
+        do throws(InheritedSocketError) {
+          let server = ControlServer(try passed.open(), at: place, on: loop)
+          return (ControlService(server, loop, process), warnings)
+        } catch {
+          warnings.append("control: the socket \(place) of the process before this one \(error.complaint).")
+        }
+      }
       for place in places {
         do throws(SocketFileError) {
           let server = try ControlServer(at: place, on: loop)
@@ -153,18 +199,37 @@ public final class ControlService: @unchecked Sendable {
       setLogLevel: { [self] in setLogLevel($0, $1) })
     if let reload = hooks.reload { actions.reload = reload }
     if let reopen = hooks.reopenLogs { actions.reopenLogs = reopen }
+    if let upgrade = hooks.upgrade { actions.upgrade = upgrade }
     actions.note = { [self] in note($0, $1, $2) }
     try server.start(actions)
     thread = try loop.startThread(named: "control")
   }
 
-  /// Takes no more commands, and removes the socket.
+  /// What another process needs to take commands at the same socket. On the thread of ``loop``.
+  func copyListener() throws(Errno) -> ListenerCopy? { try server.copyListener() }
+
+  /// Has the kernel tell clients that this process takes the commands. From any thread.
+  func claim() { loop.perform { [self] in server.claim() } }
+
+  /// Another process takes commands at the same socket from now on; those under way here are finished. From any thread.
+  func handOver() { loop.perform { [self] in server.close(isPassedOn: true) } }
+
+  /// Takes no more commands, and removes the socket. Who waits for the response to a command gets it, in a moment.
   func stop() {
     if let thread {
+      let isQuiet = Monitor(false)
+      for _ in 0..<100 {
+        loop.perform { [self] in
+          server.close(isPassedOn: process.drain.isReplaced)
+          if server.isQuiet { isQuiet.withLock { $0 = true } }
+          isQuiet.wakeAll()
+        }
+        if isQuiet.wait(while: { !$0 }, milliseconds: 10, then: { $0 }) { break }
+      }
       loop.stop()
       thread.join()
     }
-    server.close()
+    server.close(isPassedOn: process.drain.isReplaced)
   }
 
   // MARK: Commands
@@ -215,7 +280,7 @@ public final class ControlService: @unchecked Sendable {
           "silent_loops", .texts(silent.map(String.init)), label: "silent",
           shown: "loop \(names): no response in \(Self.patience.components.seconds) s, and not in the numbers"))
     }
-    rows += reloadRows()
+    rows += reloadRows() + upgradeRows()
     return ControlStatus(rows)
   }
 
@@ -229,6 +294,23 @@ public final class ControlService: @unchecked Sendable {
         shown: isDone ? "\(last.time), ok" : "\(last.time), failed; what was in force before still is"),
       .init("last_reload_at", .text(last.time)),
       .init("last_reload_messages", .texts(lines), label: isDone ? nil : "problem"),
+    ]
+  }
+
+  private func upgradeRows() -> [ControlStatus.Row] {
+    var rows: [ControlStatus.Row] = []
+    if let predecessor = process.predecessor {
+      let isRunning = predecessor.isRunning
+      rows.append(
+        .init(
+          "predecessor", .number(Int(predecessor.process)), label: isRunning == true ? "upgrade" : nil,
+          shown: "process \(predecessor.process) still finishes what was under way before"))
+      if let isRunning { rows.append(.init("predecessor_is_running", .truth(isRunning))) }
+    }
+    guard let failed = hooks.failedUpgrade() else { return rows }
+    return rows + [
+      .init("failed_upgrade_at", .text(failed.time), label: "upgrade", shown: "\(failed.time), failed"),
+      .init("failed_upgrade_messages", .texts(failed.reasons), label: "problem"),
     ]
   }
 
@@ -341,6 +423,7 @@ struct ServedProcess: Sendable {
   let admin: String?
   let routes: Int
   let tokens: TokenTotals
+  let predecessor: Predecessor?
 }
 
 /// The responses of workers, as far as they have come. On the thread of one loop.

@@ -4,6 +4,7 @@ internal import Configuration
 internal import Cryptography
 internal import Interception
 internal import Outbound
+internal import Secrets
 internal import Telemetry
 internal import Tokens
 internal import Upstream
@@ -43,6 +44,9 @@ final class GenerationMaker: @unchecked Sendable {
     (self.loops, self.shared, self.trust, self.tokens) = (loops, shared, trust, tokens)
     (self.ways, self.events, self.logger) = (ways, events, logger)
   }
+
+  /// The tokens that can be used now, for the process that takes the place of this one; nil where there are none. From any thread.
+  var validTokens: Secret? { tokens.handOver() }
 
   /// The trusts of all connections that `configuration` leads to.
   static func trusts(of configuration: ProxyConfiguration) -> Set<TrustSettings> {

@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import Locks
 internal import Reactor
 internal import SystemPackage
 internal import Telemetry
@@ -8,12 +9,14 @@ internal import Telemetry
 // Sendable because everything is touched on the thread of its loop only, once that runs. It is never freed: the watch
 // keeps it, and signals take effect until the very end of the process.
 final class ProcessSignals: @unchecked Sendable {
-  /// Signals on which other servers read their files again or rotate their logs: a rule copied from there must not end
-  /// the proxy. SIGUSR1 opens the log file again. Sources/CStart has blocked these signals since before main.
-  static let unused = [SIGUSR1, SIGUSR2, SIGHUP]
+  /// SIGUSR1 opens the log file again, SIGUSR2 upgrades, SIGHUP loads proxy.conf again. Sources/CStart has blocked these signals
+  /// since before main.
+  static let used = [SIGUSR1, SIGUSR2, SIGHUP]
 
   /// Called for a SIGHUP that does not come from a terminal. Set before ``start()``.
   var onHangup: () -> Void = {}
+  /// Called for SIGUSR2. Set before ``start()``.
+  var onUpgrade: () -> Void = {}
 
   private let drain: Drain
   private let logger: EventLog
@@ -22,8 +25,6 @@ final class ProcessSignals: @unchecked Sendable {
   private var watch: SignalWatch?
   private let hadTerminal: Bool
   private let secondLook = LoopTimer()
-  // One budget for each signal, since each has a cause of its own.
-  private var notices: [Int32: NoticeBudget] = [:]
 
   /// Blocks the signals on this thread and on threads that it starts later: create it before any thread is started.
   ///
@@ -34,8 +35,8 @@ final class ProcessSignals: @unchecked Sendable {
     self.logger = logger
     loop = try EventLoop()
     hadTerminal = Self.hasTerminal
-    // A signal that was ignored when the program started (nohup) stays ignored; if blocked, it would still be read.
-    let signals = [SIGTERM, SIGINT] + Self.unused.filter { $0 != SIGHUP || !SignalWatch.isIgnored(SIGHUP) }
+    // One that was ignored when the program was started (nohup) stays so; blocked, it would still be read.
+    let signals = [SIGTERM, SIGINT] + Self.used.filter { $0 != SIGHUP || !SignalWatch.isIgnored(SIGHUP) }
     watch = try SignalWatch(signals) { [self] in receive($0) }
     secondLook.action = { [self] in if hasLostTerminal { hangUp() } }
   }
@@ -55,7 +56,7 @@ final class ProcessSignals: @unchecked Sendable {
       onHangup()
       // A shell that ends passes it on, possibly before the terminal is gone.
       if hadTerminal { loop.set(secondLook, to: loop.now + .seconds(1)) }
-    default: noteUnused(signal.number)
+    default: onUpgrade()
     }
   }
 
@@ -63,12 +64,6 @@ final class ProcessSignals: @unchecked Sendable {
     guard !drain.hasBegun else { return }
     logger.notice(.signal, [.signal: "SIGHUP", .detail: "the terminal has hung up; draining"])
     drain.begin()
-  }
-
-  private func noteUnused(_ signal: Int32) {
-    guard notices[signal, default: NoticeBudget(lines: 1, per: .seconds(10))].spend(at: loop.now) else { return }
-    let name = [SIGUSR2: "SIGUSR2"][signal] ?? "SIGHUP"
-    logger.notice(.signal, [.signal: "\(name)", .detail: "\(name) is not used; ignored"])
   }
 
   // MARK: The terminal
@@ -84,24 +79,37 @@ final class ProcessSignals: @unchecked Sendable {
   }
 }
 
-/// Notifies systemd for a service of Type=notify (sd_notify(3)); does nothing if that is not requested.
-public struct ServiceManager: Sendable {
-  private let path: String?
+/// Notifies systemd for a service of Type=notify (sd_notify(3)); does nothing where that is not requested.
+public final class ServiceManager: Sendable {
+  private let path: Monitor<String?>
 
   /// The manager that NOTIFY_SOCKET names; removes the variable from the environment.
   public init() {
-    path = unsafe getenv("NOTIFY_SOCKET").map { unsafe String(cString: $0) }
+    path = Monitor(unsafe getenv("NOTIFY_SOCKET").map { unsafe String(cString: $0) })
     unsafe _ = unsetenv("NOTIFY_SOCKET")
   }
 
-  /// The proxy serves from now on. Waits up to 5 s for a manager that does not read, so do not call it on an event loop.
+  /// Whether there is one.
+  var isThere: Bool { path.withLock { $0 != nil } }
+
+  /// The variable that names it, for the process that takes the place of this one; nil where there is none.
+  var variable: String? { path.withLock { $0 }.map { "NOTIFY_SOCKET=\($0)" } }
+
+  /// The proxy serves from now on. Waits up to 5 s for a manager that does not read, so it is not for an event loop.
   public func ready() { tell("READY=1", milliseconds: 5000) }
 
   /// The proxy finishes its requests. Never waits: loops call it.
   public func stopping() { tell("STOPPING=1", milliseconds: 0) }
 
+  /// The service is another process from now on, which serves already: this one says nothing more. It is this one that says so,
+  /// since systemd listens to the main process alone (NotifyAccess=main). Waits as ``ready()`` does.
+  func mainProcess(is process: pid_t) {
+    tell("MAINPID=\(process)\nREADY=1", milliseconds: 5000)
+    path.withLock { $0 = nil }
+  }
+
   private func tell(_ news: String, milliseconds: Int32) {
-    // A manager that cannot be notified uses its own timeouts; the proxy can do nothing about it.
-    if let path { unsafe _ = clinux_send_datagram(path, news, milliseconds) }
+    // A manager that cannot be told uses its own timeouts; the proxy can do nothing about it.
+    if let path = path.withLock({ $0 }) { unsafe _ = clinux_send_datagram(path, news, milliseconds) }
   }
 }

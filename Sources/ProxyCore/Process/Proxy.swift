@@ -8,6 +8,7 @@ internal import FileStore
 public import Interception
 internal import Outbound
 internal import Reactor
+internal import Secrets
 internal import Synchronization
 internal import SystemPackage
 public import Telemetry
@@ -28,6 +29,8 @@ public final class Proxy {
   private let drain: Drain
   private let maker: GenerationMaker
   private let reloader: Reloader
+  private let upgrader: Upgrader
+  private let predecessor: Predecessor?
   /// Takes commands; nil where there is no control socket.
   public let control: ControlService?
 
@@ -50,24 +53,28 @@ public final class Proxy {
   /// - Parameter environment: only the directories for sockets matter.
   /// - Parameter authority: issues the certificates of intercepted hosts; nil if there are none.
   /// - Parameter accessLog: where the lines for requests go.
-  /// - Parameter lostLines: how many lines for the log and for standard error were lost, by reason.
-  /// - Parameter logs: the operations of the log.
-  /// - Parameter notice: called with a line for the person at the terminal when the proxy begins to stop. It runs on an
-  ///   event loop, and must not wait for anything.
-  /// - Parameter load: reads proxy.conf, and the authority that it names, again. It runs on a thread that may wait.
+  /// - Parameter lostLines: how many lines for the log and for standard error have been lost, by reason.
+  /// - Parameter logs: what is done with the log.
+  /// - Parameter notice: is given a line for the person at the terminal when the proxy begins to stop. It is called on an event
+  ///   loop, and must not wait for anything.
+  /// - Parameter start: how the process was started, for an upgrade.
+  /// - Parameter load: reads proxy.conf, and the authority that it names, again. It is called on a thread that may wait.
   /// - Throws: what was not available, as a sentence.
   public init(
     _ configuration: ProxyConfiguration, file: String, environment: [String: String],
     authority: CertificateAuthority?, logger: EventLog,
     accessLog: (sink: LogSink, style: LogStyle), lostLines: @escaping @Sendable () -> [LogLoss: UInt64],
     logs: LogActions,
-    notice: @escaping @Sendable (String) -> Void,
+    notice: @escaping @Sendable (String) -> Void, start: ProcessStart,
     load: @escaping @Sendable () throws(ConfigurationError) -> (ProxyConfiguration, CertificateAuthority?)
   ) throws(StartError) {
-    let passed = try PassedSockets.ofThisProcess()
+    let predecessor = start.predecessor
+    self.predecessor = predecessor
+    let passed: PassedSockets
+    if let predecessor { passed = PassedSockets(of: predecessor) } else { passed = try .ofThisProcess() }
     DescriptorLimit.raise()
     // Before any thread exists: threads inherit the mask that keeps these signals for the loop.
-    let drain = Drain(timeout: configuration.timeouts.drain, notice: notice)
+    let drain = Drain(configuration.timeouts, notice: notice)
     self.drain = drain
     do {
       signals = try ProcessSignals(drain: drain, logger: logger, reopenLogs: { logs.reopen { _ in } })
@@ -90,7 +97,8 @@ public final class Proxy {
       limitNotices: LimitNotices(logger))
     let maker = GenerationMaker(
       loops: loops.count, shared: shared, trust: trust,
-      tokens: Self.makeTokens(loops[0], dialers[0], ways, store, events), ways: ways, events: events,
+      tokens: Self.makeTokens(loops[0], dialers[0], ways, store, events, predecessor?.tokens), ways: ways,
+      events: events,
       connectFailures: failures,
       logger: logger)
     self.maker = maker
@@ -108,11 +116,12 @@ public final class Proxy {
       registry.read(.logLinesDropped, [.reason: reason.rawValue]) { Double(lostLines()[reason] ?? 0) }
     }
     let makeAdmin: @Sendable (ProxyConfiguration) throws(StartError) -> AdminServer? = {
-      [loops, drain] configuration throws(StartError) in try Self.makeAdmin(configuration, loops[0], registry, drain)
+      [loops, drain] configuration throws(StartError) in
+      try Self.makeAdmin(configuration, predecessor, loops[0], registry, drain)
     }
     let binding = ListenerBinding(
-      configuration.listen, workers: workers.count, passed, keepalive: configuration.timeouts.tcpKeepalive,
-      logger: logger)
+      configuration.listen, workers: workers.count, passed, predecessor: predecessor,
+      keepalive: configuration.timeouts.tcpKeepalive, logger: logger)
     var problems = binding.problems
     var admin: AdminServer?
     do throws(StartError) { admin = try makeAdmin(configuration) } catch { problems.append(error.of("admin")) }
@@ -136,12 +145,19 @@ public final class Proxy {
       binding: binding.withoutSockets, admin: admin, path: file == "-" ? nil : file, load: load)
     let served = ServedProcess(
       file: ControlPlace.absolutePath(of: file), workers: workers, drain: drain, logger: logger,
-      listeners: binding.listeners, admin: admin?.address, routes: configuration.routes.count, tokens: events.totals)
-    let commands = ControlService.make(configuration.control, file: file, environment: environment, served)
+      listeners: binding.listeners, admin: admin?.address, routes: configuration.routes.count, tokens: events.totals,
+      predecessor: predecessor)
+    let commands = ControlService.make(
+      configuration.control, file: file, environment: environment, served, after: predecessor)
     control = commands.service
     warnings = binding.warnings + commands.warnings
     control?.hooks.takeReloads(from: reloader)
     control?.hooks.takeReopening(from: logs)
+    upgrader = Upgrader(
+      Upgrader.Parts(
+        start: start, workers: workers, drain: drain, reloader: reloader, control: control, logger: logger,
+        tokens: { [maker] in maker.validTokens }))
+    control?.hooks.takeUpgrades(from: upgrader)
     reloader.onLevel = { [control] level in
       if let control { control.configured(level: level) } else { _ = logger.threshold.set(level) }
     }
@@ -156,6 +172,7 @@ public final class Proxy {
     var threads: [LoopThread] = []
     drain.prepare(workers: workers, loops: loops)
     signals.onHangup = { [reloader] in reloader.reload(because: "SIGHUP") }
+    signals.onUpgrade = { [upgrader] in upgrader.upgrade(because: "SIGUSR2", UpgradeRequest()) }
     do {
       try signals.start()
       for (index, loop) in loops.enumerated().dropFirst() {
@@ -167,6 +184,11 @@ public final class Proxy {
     }
     // Half of the memory that starting takes is code and tables that serving has no use for.
     clinux_release_clean_pages()
+    if let predecessor {
+      control?.claim()
+      // The first thing that the loop does: all the others run already.
+      loops[0].perform { predecessor.report(isServing: ()) }
+    }
     loops[0].run()
     control?.stop()
     for thread in threads { thread.join() }
@@ -223,14 +245,15 @@ public final class Proxy {
 
   private static func makeTokens(
     _ loop: EventLoop, _ dialer: Dialer, _ ways: TokenConnectionOptions, _ store: (any TokenStore)?,
-    _ events: TokenEventLog
+    _ events: TokenEventLog, _ handedOver: Secret?
   ) -> TokenSources {
     let endpoint = TokenHTTPClient(loop: loop, dialer: dialer, ways: ways)
     return TokenSources(
       environment: TokenEnvironment(
         transport: { await endpoint.send($0) }, launch: { endpoint.launch($0) },
         schedule: { endpoint.schedule($0, $1) },
-        onEvent: { events.record($0) }, store: store, onStoreProblem: { events.record($0, $1) }))
+        onEvent: { events.record($0) }, store: store, onStoreProblem: { events.record($0, $1) }),
+      handedOver: handedOver)
   }
 
   private static func makeStore(_ settings: TokenStoreSettings?) throws(StartError) -> (any TokenStore)? {
@@ -243,13 +266,23 @@ public final class Proxy {
   }
 
   private static func makeAdmin(
-    _ configuration: ProxyConfiguration, _ loop: EventLoop, _ registry: MetricsRegistry, _ drain: Drain
+    _ configuration: ProxyConfiguration, _ predecessor: Predecessor?, _ loop: EventLoop, _ registry: MetricsRegistry,
+    _ drain: Drain
   ) throws(StartError) -> AdminServer? {
     guard let address = configuration.admin else { return nil }
-    do {
-      let server = try AdminServer(
-        host: address.host, port: address.port, on: loop, metrics: { registry.exposition() },
-        isDraining: { drain.hasBegun })
+    let passed: ListeningSocket?
+    do throws(InheritedSocketError) { passed = try predecessor?.take(.admin, "\(address)")?.open() } catch {
+      throw StartError("\(address): the socket of the process before this one \(error.complaint).")
+    }
+    do throws(Errno) {
+      let socket: ListeningSocket
+      if let passed {
+        socket = passed
+      } else {
+        socket = try ListeningSocket(host: address.host, port: address.port, sharesPort: false)
+      }
+      let server = AdminServer(
+        socket, on: loop, metrics: { registry.exposition() }, isDraining: { drain.hasBegun })
       try server.start()
       return server
     } catch {

@@ -17,6 +17,8 @@ public enum ReloadOutcome: Sendable {
   case unavailable(StartError)
   /// The proxy is about to stop.
   case draining
+  /// Another process has taken the place of this one, and has read the file at its start.
+  case replaced
 }
 
 /// What the proxy does with the log, whose output belongs to another part of the program.
@@ -75,6 +77,8 @@ final class Reloader: Sendable {
   private let levelChanged = Monitor<(@Sendable (String) -> Void)?>(nil)
   private let lastTime: Atomic<UInt64>
   private let counters: [String: Counter]
+  /// Whose turn it is to change what the process has bound: a reload's, or an upgrade's.
+  let turn = Turn()
 
   /// - Parameter path: The file of proxy.conf; nil where it cannot be read again.
   init(_ parts: Parts, binding: ListenerBinding, admin: AdminServer?, path: String?, load: @escaping Load) {
@@ -112,6 +116,18 @@ final class Reloader: Sendable {
   var listeners: [String] { binding.withLock { $0.listeners } }
   /// The outcome of the last reload, and its time in nanoseconds since 1970; nil if there was none.
   var lastReload: (outcome: ReloadOutcome, time: UInt64)? { last.withLock { $0 } }
+
+  /// What is bound, and the admin listener, with the address that proxy.conf has for it. In its ``turn``.
+  var parted: (bound: [ListenerBinding.Bound], admin: AdminServer?, adminAddress: TCPAddress?) {
+    (binding.withLock { $0.bound }, admin.withLock { $0 }, parts.maker.current?.configuration.admin)
+  }
+
+  /// Another process serves from now on: the file, and the admin listener, are its business.
+  func handOver() {
+    try? watch?.set(isOn: false)
+    let admin = admin.withLock { $0 }
+    parts.workers[0].loop.perform { admin?.close(isPassedOn: true) }
+  }
 
   /// Watches the file of proxy.conf for changes where `configuration` says so.
   func watchFile(_ configuration: ProxyConfiguration) throws(StartError) {
@@ -152,6 +168,10 @@ final class Reloader: Sendable {
   }
 
   private func loadAgain() -> ReloadOutcome {
+    // An upgrade that is under way comes first: what it passes on must not change meanwhile.
+    turn.take()
+    defer { turn.give() }
+    if parts.drain.isReplaced { return .replaced }
     if parts.drain.hasBegun { return .draining }
     let (configuration, authority): (ProxyConfiguration, CertificateAuthority?)
     do throws(ConfigurationError) { (configuration, authority) = try load() } catch { return .invalid(error) }
@@ -191,7 +211,7 @@ final class Reloader: Sendable {
 
     // Nothing from here on can.
     parts.maker.commit(prepared)
-    parts.drain.change(timeout: configuration.timeouts.drain)
+    parts.drain.change(configuration.timeouts)
     if configuration.isHardened != current.isHardened {
       ProcessHardening.change(to: configuration.isHardened)
       for warning in ProcessHardening.warnings {
@@ -271,6 +291,8 @@ final class Reloader: Sendable {
     switch outcome {
     case .draining:
       logger.notice(.reload, [.reason: "\(cause)", .result: "failed", .detail: "the proxy is about to stop"])
+    case .replaced:
+      logger.notice(.reload, [.reason: "\(cause)", .result: "failed", .detail: "another process serves now"])
     case .done(let generation, let changes, let afterRestart):
       lastFailed.store(false, ordering: .relaxed)
       counters["ok"]?.increment()

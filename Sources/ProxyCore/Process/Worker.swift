@@ -242,11 +242,13 @@ final class Worker: @unchecked Sendable {
 
   // MARK: The end
 
-  /// Stops accepting, lets requests under way finish, and calls `done` when no connection is left.
-  func drain(_ done: @escaping @Sendable () -> Void) {
+  /// Accepts no more, lets what runs finish, and calls `done` when no connection is left.
+  ///
+  /// - Parameter isReplaced: whether another process accepts from the same sockets.
+  func drain(isReplaced: Bool = false, _ done: @escaping @Sendable () -> Void) {
     isDraining = true
     drained = done
-    closeListeners()
+    closeListeners(arePassedOn: isReplaced)
     for connection in connections.values { connection.endSoon() }
     for pool in local.pools.made { pool.closeIdle() }
     local.requestedHosts.closeIdle()
@@ -254,16 +256,28 @@ final class Worker: @unchecked Sendable {
   }
 
   /// Accepts no more.
-  func closeListeners() {
-    for (listener, _) in listeners { listener.close() }
+  func closeListeners(arePassedOn: Bool = false) {
+    for (listener, _) in listeners { listener.close(isPassedOn: arePassedOn) }
     listeners = []
+  }
+
+  /// The sockets that it accepts from, for another process, each with the number of its listener.
+  func copyListeners() throws(Errno) -> [(number: Int, copy: ListenerCopy)] {
+    var copies: [(number: Int, copy: ListenerCopy)] = []
+    for (listener, number) in listeners {
+      if let copy = try listener.copy() { copies.append((number, copy)) }
+    }
+    return copies
   }
 
   /// How many requests are under way.
   var requestsInFlight: Int { connections.values.count { !$0.isIdle } }
 
+  /// How many of them are tunnels, WebSockets and the like.
+  var tunnels: Int { connections.values.count { $0.isTunnel } }
+
   /// Ends what has not finished by itself.
-  func closeAll() {
-    for connection in connections.values { connection.abort() }
+  func closeAll(requests: Bool = true, tunnels: Bool = true) {
+    for connection in connections.values where connection.isTunnel ? tunnels : requests { connection.abort() }
   }
 }

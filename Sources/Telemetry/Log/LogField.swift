@@ -69,7 +69,7 @@ public enum LogField: Int, CaseIterable, Sendable {
     case .audience: "the audience of the token, if it has one"
     case .scopes: "the scopes that were asked for, with spaces between them"
     case .reason:
-      "why a token was needed (`first`, `renewal`, `unauthorized`, `rotation`), proxy.conf loaded, or lines lost"
+      "why a token was needed (`first`, `renewal`, `unauthorized`, `rotation`), proxy.conf loaded, an upgrade, or lines lost"
     case .result: "`ok` or `failed`"
     case .secret: "`previous` when `client_secret` was rejected and `client_secret_previous` accepted; absent otherwise"
     case .lifetime: "how long the token is valid; with `source=store`, what is left of that"
@@ -111,7 +111,7 @@ public enum LogField: Int, CaseIterable, Sendable {
     case .resource: "the resources that were asked for (RFC 8707), with spaces between them"
     case .signal: "the name of the signal"
     case .source: "`store` when the token came from the token store; absent otherwise"
-    case .command: "the command: `drain`, `reload`, `reopen-logs` or `log-level`"
+    case .command: "the command: `drain`, `reload`, `upgrade`, `reopen-logs` or `log-level`"
     case .caFile: "the file of trusted authorities; `system` for those of the system alone"
     case .generation: "the number of the configuration that is in use: 1 after the start"
     case .changed: "a setting of proxy.conf that has changed, and how"
@@ -164,6 +164,7 @@ public enum EventKind: String, CaseIterable, Sendable {
   case limit
   case signal
   case reload
+  case upgrade
   case control
   case log
   case start
@@ -191,6 +192,7 @@ public enum EventKind: String, CaseIterable, Sendable {
     case .control: "a command was sent over the control socket; `status` and `health` are not logged"
     case .signal: "a signal that does not stop the proxy, or the terminal hung up"
     case .reload: "proxy.conf was loaded again, or could not be"
+    case .upgrade: "another process has taken the place of this one, or could not"
     case .limit: "a limit rejected, ended or delayed something; at most one line a second for each limit"
     case .log: "lines of the log were lost, or its output was opened again"
     case .start: "the proxy has bound its addresses"
@@ -209,7 +211,7 @@ public enum EventKind: String, CaseIterable, Sendable {
     case .caller: [.warning, .error]
     case .tunnel, .signal, .limit, .drain, .stop: [.notice]
     case .log: [.notice, .warning]
-    case .reload: [.notice, .warning]
+    case .reload, .upgrade: [.notice, .warning]
     case .control: [.notice, .warning]
     case .tokenBudget, .tokenStore, .secret, .proxyProtocol, .refused, .accept: [.warning]
     }
@@ -242,6 +244,7 @@ public enum EventKind: String, CaseIterable, Sendable {
     case .control: [.command, .client, .error, .detail]
     case .signal: [.detail, .signal]
     case .reload: [.reason, .result, .took, .error, .detail, .hint, .generation, .changed]
+    case .upgrade: [.reason, .result, .took, .error, .detail, .hint]
     case .limit: [.limit, .count]
     case .log: [.reason, .error, .detail, .hint, .linesDropped]
     case .start: [.listener, .version, .file]

@@ -1,5 +1,7 @@
 """The real binary as a child process."""
 
+import contextlib
+import ctypes
 import os
 import re
 import signal
@@ -14,7 +16,9 @@ from . import documented
 from .client import RawClient
 from .output import Output
 from .transcript import Transcript
-from .waiting import PATIENCE
+from .waiting import PATIENCE, poll
+
+PR_SET_CHILD_SUBREAPER = 36
 
 
 # Of OpenSSL, curl, git, Python, Node, Perl and Java.
@@ -38,6 +42,8 @@ class Proxy:
         self._transcript = transcript
         self._clients: list[RawClient] = []
         self._stopped = False
+        # The processes that have taken the place of the first one, one after the other.
+        self.successors: list[int] = []
 
     def start(self, conf: str, environment: dict[str, str] = {}, launcher: list[str] = [],
               output: str = "two pipes") -> "Proxy":
@@ -77,7 +83,13 @@ class Proxy:
 
     @property
     def pid(self) -> int:
-        return self.process.pid
+        return self.successors[-1] if self.successors else self.process.pid
+
+    def follow(self, successor: int) -> None:
+        """Another process has taken the place of this one, and is looked after from now on."""
+        # The children of a process that ends are this one's then, with their exit codes.
+        assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+        self.successors.append(successor)
 
     @property
     def output(self) -> str:
@@ -116,11 +128,14 @@ class Proxy:
                    if key == name and labels.items() <= dict(pairs).items())
 
     def signal(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
+        os.kill(self.pid, number)
 
     def wait(self) -> int:
-        """The exit code, when it has ended by itself."""
+        """The exit code, when it has ended by itself; the first that is not 0, of several processes."""
         code = self.process.wait(PATIENCE)
+        for successor in self.successors:
+            code = code or end_of(successor)
+        self.successors = []
         self._record(code)
         return code
 
@@ -133,7 +148,7 @@ class Proxy:
             client.close()
         exposition = None
         try:
-            if self.process.poll() is None:
+            if self.successors or self.process.poll() is None:
                 if self.admin:
                     exposition = self.metrics()
                     self._transcript.add("metrics", exposition)
@@ -147,6 +162,9 @@ class Proxy:
 
     def kill(self) -> None:
         self.process.kill()
+        for successor in self.successors:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(successor, signal.SIGKILL)
         self._record(self.process.wait(PATIENCE))
 
     def _record(self, code: int) -> None:
@@ -157,6 +175,18 @@ class Proxy:
             text = output.wait_for_end()
             self._transcript.add(f"{name} of {self.directory.name}", text)
             print(f"--- the proxy's {name}, exit code {code}\n{text[-20_000:]}")
+
+
+def end_of(pid: int) -> int:
+    """The exit code of a process that is not a child of this one before its parent has ended."""
+    def ended():
+        try:
+            found, status = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            # Its parent may have seen its end, and with it the code.
+            return None if os.path.exists(f"/proc/{pid}") else (0,)
+        return (os.waitstatus_to_exitcode(status),) if found else None
+    return poll(ended, f"the end of process {pid}")[0]
 
 
 def logfmt(line: str) -> dict[str, str]:
