@@ -298,7 +298,7 @@ def test_what_is_too_much_is_a_503_that_names_the_setting(start, origin, gates):
     client = proxy.connect(source=GREEDY)
     answer = client.exchange(get(f"{URL}more"))
     assert (answer.status, answer.value("retry-after")) == (503, b"1")
-    assert answer.value("proxy-status") == (
+    assert answer.proxy_status == (
         b'm2m-proxy; error=connection_limit_reached; details="connections of this client"')
     problem = json.loads(answer.body)
     assert problem["hop"] == "internal" and "limits.client_share" in problem["hint"]

@@ -50,7 +50,7 @@ def test_our_own_listener_as_upstream_is_a_loop(start_with_names, origin, free_p
         lead={"self_example": ["::1" if listen == "[::1]" else "127.0.0.1"]})
     answer = proxy.connect().exchange(get("/api/x"))
     assert answer.status == 508
-    assert answer.value("proxy-status") == b"m2m-proxy; error=proxy_loop_detected"
+    assert answer.proxy_status == b"m2m-proxy; error=proxy_loop_detected"
     assert json.loads(answer.body)["route"] == "api"
     # No connection was made: the only request is the client's.
     assert len(proxy.requests_logged(1)) == 1

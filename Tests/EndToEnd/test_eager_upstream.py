@@ -35,7 +35,7 @@ def proxy(start_proxy, origin, library, tmp_path):
 
 def refused(answer) -> None:
     assert answer.status == 502 and b"evil" not in answer.body
-    assert answer.value("proxy-status") == b'm2m-proxy; error=http_protocol_error; details="bytes before the request"'
+    assert answer.proxy_status == b'm2m-proxy; error=http_protocol_error; details="bytes before the request"'
     problem = json.loads(answer.body)
     assert problem["hop"] == "upstream" and "before the request" in problem["detail"]
 
@@ -77,7 +77,7 @@ def test_a_connection_that_ends_before_the_request_is_not_an_eager_upstream(prox
     origin.script(lambda connection: connection.close())
     answer = proxy.connect().exchange(get("http://api.internal/x"))
     assert answer.status == 502
-    assert answer.value("proxy-status") == b"m2m-proxy; error=connection_terminated"
+    assert answer.proxy_status == b"m2m-proxy; error=connection_terminated"
 
 
 def test_a_request_whose_idle_connection_died_meets_an_eager_upstream_once(proxy, origin):

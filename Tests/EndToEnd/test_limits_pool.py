@@ -80,7 +80,7 @@ def test_waiting_for_a_connection_ends_with_the_time_for_connecting(start_proxy,
     client = proxy.connect()
     answer = client.exchange(get("http://api.internal/y"))
     assert (answer.status, answer.value("retry-after")) == (503, b"1")
-    assert answer.value("proxy-status") == b"m2m-proxy; error=connection_limit_reached"
+    assert answer.proxy_status == b"m2m-proxy; error=connection_limit_reached"
     assert json.loads(answer.body)["hop"] == "upstream"
     waited = proxy.requests_logged(1)[0]["total"]
     assert waited.endswith("ms") and 200 <= float(waited.removesuffix("ms")) < 1000, waited

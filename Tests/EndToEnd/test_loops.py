@@ -33,5 +33,5 @@ def test_our_own_name_in_via_is_found_wherever_it_stands(proxy, origin):
                    ["Via: 1.1 a", f"Via: 1.1 {own}", "Via: 1.1 b"], [f"Via: 1.1 {own}", "Connection: Via"]]:
         answer = client.exchange(get("/api/x", *fields))
         assert (answer.status, answer.reason) == (508, b"Loop Detected")
-        assert answer.value("proxy-status") == b"m2m-proxy; error=proxy_loop_detected"
+        assert answer.proxy_status == b"m2m-proxy; error=proxy_loop_detected"
     assert len(origin.requests) == 1

@@ -105,7 +105,7 @@ def expect_refused(addresses, found, hint: bool) -> None:
     for address, answers in zip(addresses, found):
         for answer in answers:
             problem = json.loads(answer.body)
-            assert answer.value("proxy-status") == b"m2m-proxy; error=destination_ip_prohibited", (address, problem)
+            assert answer.proxy_status == b"m2m-proxy; error=destination_ip_prohibited", (address, problem)
             assert socket.inet_ntop(*packed(address)) in problem["detail"], problem
             assert ("allow_private: true" in problem["hint"]) == hint, problem
 

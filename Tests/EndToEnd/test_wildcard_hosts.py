@@ -50,7 +50,7 @@ def refusal(answer, addresses):
     """The problem of a refused address."""
     problem = json.loads(answer.body)
     assert (answer.status, problem["hop"]) == (502, "upstream"), problem
-    assert answer.value("proxy-status") == b"m2m-proxy; error=destination_ip_prohibited"
+    assert answer.proxy_status == b"m2m-proxy; error=destination_ip_prohibited"
     assert any(address in problem["detail"] for address in addresses)
     return problem
 

@@ -164,6 +164,7 @@ final class ClientConnection: @unchecked Sendable {
       }
       let exchange = worker.lendExchange()
       requests += 1
+      if worker.isDraining { isEnding = true }
       if isLastRequest { worker.metrics.reached(.requestsPerConnection) }
       let ending = await exchange.run(on: self)
       worker.giveBack(exchange)

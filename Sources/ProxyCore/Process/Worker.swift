@@ -26,6 +26,9 @@ final class Worker: @unchecked Sendable {
   }
   let memoryTimer = LoopTimer()
   let trimTimer = LoopTimer()
+  // How long the connections of a process that is being replaced have for another request.
+  private let drainGrace = LoopTimer()
+  private static let drainGraceTime = Interval(.seconds(2))
   var isTrimming = false
   /// The connections without a request so far, where memory has a limit.
   var unbegun: UnbegunConnections
@@ -249,7 +252,14 @@ final class Worker: @unchecked Sendable {
     isDraining = true
     drained = done
     closeListeners(arePassedOn: isReplaced)
-    for connection in connections.values { connection.endSoon() }
+    if isReplaced {
+      // A client that has just connected, or sends its next request at this moment, gets a response and then the end of the
+      // connection.
+      drainGrace.action = { [unowned self] in for connection in connections.values { connection.endSoon() } }
+      loop.set(drainGrace, to: loop.now + Self.drainGraceTime)
+    } else {
+      for connection in connections.values { connection.endSoon() }
+    }
     for pool in local.pools.made { pool.closeIdle() }
     local.requestedHosts.closeIdle()
     if connections.isEmpty { done() }

@@ -27,7 +27,7 @@ class Outcome:
 
     @property
     def problem(self) -> dict:
-        [body] = {answer.body for answer in self.answers}
+        [body] = {answer.body_without_id for answer in self.answers}
         return json.loads(body)
 
 

@@ -166,6 +166,17 @@ class Answer(Message):
     reason: bytes = b""
     interim: list["Answer"] = field(default_factory=list)
 
+    @property
+    def proxy_status(self) -> bytes | None:
+        """Proxy-Status without the identifier of the request, which is another one each time."""
+        value = self.value("proxy-status")
+        return value and re.sub(rb'; request_id="[^"]+"$', b"", value)
+
+    @property
+    def body_without_id(self) -> bytes:
+        """The body of a problem without the identifier of the request."""
+        return re.sub(rb', "request_id": "[^"]+"', b"", self.body)
+
 
 def parse_field(line: bytes) -> tuple[bytes, bytes]:
     if not (match := _FIELD.fullmatch(line)):
