@@ -73,11 +73,11 @@ def test_an_upstream_that_always_does_so_is_tried_once_for_each_request(proxy, o
     assert origin.requests == []
 
 
-def test_a_connection_that_ends_before_the_request_is_not_an_eager_upstream(proxy, origin):
-    origin.script(lambda connection: connection.close())
-    answer = proxy.connect().exchange(get("http://api.internal/x"))
-    assert answer.status == 502
-    assert answer.proxy_status == b"m2m-proxy; error=connection_terminated"
+def test_a_connection_that_ends_before_the_request_is_told_from_it(proxy, origin):
+    # An end that is there as soon as the connection is made is a failed connect, and tried again; a later one is not.
+    origin.otherwise = lambda connection: connection.close()
+    assert proxy.connect().exchange(get("http://api.internal/x")).status == 502
+    assert proxy.requests_logged(1)[0]["error"] == "upstream_broken"
 
 
 def test_a_request_whose_idle_connection_died_meets_an_eager_upstream_once(proxy, origin):
