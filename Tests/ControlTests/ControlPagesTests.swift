@@ -66,7 +66,9 @@ import Testing
     #expect(await ask("GET", "/upgrade", actions).0 == 405)
     #expect(await ask("POST", "/upgrade").0 == 501)
     #expect(
-      calls.withLock { $0.filter { !$0.hasPrefix("note") } } == ["- 60.0 seconds false", "/opt/a b&c 1.5 seconds false"])
+      calls.withLock { $0.filter { !$0.hasPrefix("note") } } == [
+        "- 60.0 seconds false", "/opt/a b&c 1.5 seconds false",
+      ])
   }
 
   @Test("to commands, and notes them with what came of them")
