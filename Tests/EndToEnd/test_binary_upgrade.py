@@ -271,13 +271,14 @@ BROKEN = {
     "silence": (lambda directory: script(directory, "exit 0"), "the new process ended with exit code 0."),
     "crash": (lambda directory: script(directory, "kill -SEGV $$"), "the new process was ended by signal 11."),
     "hang": (lambda directory: script(directory, "exec sleep 600"), "did not serve within 1.0 seconds, and was killed."),
+    # The descriptors of a process with one loop; a shell can name no others.
     "closed": (lambda directory: script(directory, "exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; exec sleep 600"),
                "did not say whether it serves, and was killed."),
 }
 
 
 def test_20_broken_ones_under_load(start_proxy, origin, tmp_path):
-    proxy = start_proxy({"forward_to": origin.url}, loops=2)
+    proxy = start_proxy({"forward_to": origin.url}, loops=1)
     first = proxy.pid
     with Load(proxy) as load:
         for _ in range(2):

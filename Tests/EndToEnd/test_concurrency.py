@@ -82,7 +82,7 @@ def test_a_full_queue_is_a_503_that_names_the_setting(start_proxy, origin, gate)
     wait_for(proxy, 1, 1)
     answer = proxy.connect().exchange(get("http://api.internal/"))
     assert answer.status == 503 and b"concurrency" in answer.body
-    assert (answer.value("retry-after"), answer.value("proxy-status")) == (
+    assert (answer.value("retry-after"), answer.proxy_status) == (
         b"1", b'm2m-proxy; error=connection_limit_reached; details="concurrency"')
     assert proxy.requests_logged(1)[0]["error"] == "concurrency_queue"
     assert proxy.sample("m2m_proxy_limit_reached_total", limit="concurrency.queue") == 1

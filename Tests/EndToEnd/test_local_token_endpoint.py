@@ -159,7 +159,9 @@ def test_it_is_counted_and_logged_under_the_route_without_the_secret(proxy, auth
     assert "upstream" not in first and first["received"] == str(len(form()))
     assert proxy.sample(PLACEHOLDERS, route="api") == 1
     assert proxy.sample("m2m_proxy_requests_total", route="api", status="2xx") == 1
-    assert SECRET not in proxy.output and "grant_type=" not in proxy.output
+    # The hint says which form is wanted; nothing of the form that came is there.
+    output = proxy.output.replace(second["hint"], "")
+    assert SECRET not in output and "grant_type=" not in output
 
 
 def test_the_connection_carries_on_behind_a_token_request(proxy, origin):

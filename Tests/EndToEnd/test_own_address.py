@@ -32,7 +32,7 @@ def test_where_nothing_is_mounted_the_refusal_is_that_of_the_origin_form(proxy, 
     absolute = proxy.connect().exchange(get(own(proxy) + path))
     plain = proxy.connect().exchange(get(path if path.startswith("/") else "/" + path))
     assert absolute.status == plain.status == 403
-    assert json.loads(absolute.body) == json.loads(plain.body)
+    assert absolute.body_without_id == plain.body_without_id
     assert "is mounted at" in json.loads(absolute.body)["detail"] and origin.requests == []
 
 

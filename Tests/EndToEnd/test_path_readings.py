@@ -140,7 +140,7 @@ class Stage:
 
 def refusal(answer: wire.Answer) -> str | None:
     """Why the proxy refused the request; None for a response of the upstream."""
-    if not (status := answer.value("proxy-status")):
+    if not (status := answer.proxy_status):
         return None
     match = re.fullmatch(rb'm2m-proxy; error=([a-z_]+)(?:; details="(.*)")?', status)
     assert match, status

@@ -168,7 +168,7 @@ def test_the_certificate_has_to_be_for_the_host_that_was_asked_for(start, wild):
     # One label: the certificate is not for hosts below a.wild.example.
     proxy = start({"b_a_wild_example": [PUBLIC]})
     answer = proxy.connect().exchange(get(f"http://b.a.wild.example:{wild.port}/x"))
-    assert (answer.status, answer.value("proxy-status")) == (502, b"m2m-proxy; error=tls_certificate_error")
+    assert (answer.status, answer.proxy_status) == (502, b"m2m-proxy; error=tls_certificate_error")
     assert f"https://b.a.wild.example:{wild.port}" in json.loads(answer.body)["detail"]
     assert wild.requests == []
 
@@ -218,7 +218,7 @@ def test_a_host_that_does_not_exist_leaves_no_trace(start, wild):
     client = proxy.connect()
     for number in range(3):
         answer = client.exchange(get(f"http://n{number}.wild.example:{wild.port}/"))
-        assert (answer.status, answer.value("proxy-status")) == (502, b"m2m-proxy; error=dns_error")
+        assert (answer.status, answer.proxy_status) == (502, b"m2m-proxy; error=dns_error")
 
 
 def test_check_says_which_addresses_will_do(check):

@@ -34,7 +34,7 @@ extension InterceptionSettings {
   /// The section `interception`.
   static let group = SettingGroup(
     "interception", prefix: "interception.",
-    "The certificate authority that terminates TLS on routes with `tunnel: intercept`.",
+    "The certificate authority that terminates TLS on routes with tunnel: intercept.",
     [certificate.declaration, key.declaration, lifetime.declaration, TLSVersion.minimum.declaration])
 
   private static let certificate = Declared(
