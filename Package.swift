@@ -120,7 +120,8 @@ let package = Package(
     .executableTarget(
       name: "m2m-proxy",
       dependencies: [
-        "Configuration", "Control", "CStart", "Cryptography", "Encodings", "Interception", "Locks", "Outbound", "ProxyCore",
+        "Configuration", "Control", "CStart", "Cryptography", "Encodings", "Interception", "Locks", "Outbound",
+        "ProxyCore",
         "Reactor", "Secrets", "Telemetry", "TrustSetup", argumentParser, logging, systemPackage,
       ],
       swiftSettings: strict, linkerSettings: bound + withoutGnuTLS),
