@@ -115,5 +115,6 @@ def test_an_error_response_names_the_request(start_proxy, refusing_port):
     answer = proxy.connect().exchange(get("http://api.internal/"))
     problem = json.loads(answer.body)
     assert answer.status == 502 and f'request_id="{problem["request_id"]}"'.encode() in answer.value("proxy-status")
+    proxy.log.wait_for('"event":"request"')
     [line] = [json.loads(line) for line in proxy.log.lines if '"event":"request"' in line]
     assert (line["request_id"], line["hint"]) == (problem["request_id"], problem["hint"])

@@ -173,6 +173,6 @@ def test_a_request_that_runs_is_finished_when_the_proxy_stops(start_proxy, origi
     poll(lambda: proxy.sample("m2m_proxy_connections") == 1, "the connection")
     proxy.signal(signal.SIGTERM)
     proxy.messages.wait_for("^draining")
-    assert not path.exists()
+    poll(lambda: not path.exists(), "the end of the file of the socket")
     assert client.send(b"\r\n").answer().status == 200
     assert proxy.wait() == 0
