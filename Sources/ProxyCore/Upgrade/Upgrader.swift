@@ -135,7 +135,16 @@ final class Upgrader: Sendable {
       defer { for index in unsafe words.indices { unsafe free(words[index]) } }
       var entries = unsafe environment.map { unsafe strdup($0) } + [nil]
       defer { for index in unsafe entries.indices { unsafe free(entries[index]) } }
-      let process = unsafe clinux_start_successor(program, &words, &entries, numbers, Int32(numbers.count))
+      // The numbers are those of descriptors that close with their owners, which otherwise could end after their last use above.
+      let process = withExtendedLifetime(description) {
+        withExtendedLifetime(tokenFile) {
+          withExtendedLifetime(outcome) {
+            withExtendedLifetime(sockets) {
+              unsafe clinux_start_successor(program, &words, &entries, numbers, Int32(numbers.count))
+            }
+          }
+        }
+      }
       guard process > 0 else { throw .last }
       return Successor(process, outcome.takeReadingEnd())
     } catch {
